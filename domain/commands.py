@@ -1,0 +1,58 @@
+"""What a broker is asked to do, and what it answers."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.alert import ExecutionType, OrderType, Side, TestMode
+from domain.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class UniversalOrderCommand:
+    """The one immutable thing a broker is asked to do; every order is one.
+
+    `client_order_id` is derived from the order's intent and was durable before this command existed.
+    """
+
+    command_id: str
+    client_order_id: str
+    client_id: str
+    execution_type: ExecutionType
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    product: str
+    order_type: OrderType
+    price: Decimal | None
+    trigger_price: Decimal | None
+    reference_price: Decimal | None = None
+    test_mode: TestMode | None = None
+
+    @classmethod
+    def of(cls, order: Order) -> "UniversalOrderCommand":
+        """The command that asks for this order."""
+        return cls(
+            command_id=order.command_id,
+            client_order_id=order.client_order_id,
+            client_id=order.client_id,
+            execution_type=order.execution_type,
+            exchange=order.exchange,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            product=order.product,
+            order_type=order.order_type,
+            price=order.price,
+            trigger_price=order.trigger_price,
+            reference_price=order.reference_price,
+            test_mode=order.test_mode,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResult:
+    """The broker has the order: its id there. `duplicate` says that it had it already."""
+
+    broker_order_id: str
+    duplicate: bool = False

@@ -1,0 +1,76 @@
+"""What can go wrong, named.
+
+::
+
+    OrderwatchError
+    ├── InvalidAlert          the sender's alert cannot be traded on; names the field
+    │   └── SignalReused      a signal_id came again with other content
+    ├── IllegalTransition     an order was asked to move where its state does not lead
+    ├── ConcurrentUpdate      somebody else moved the row first; read it again
+    ├── NotFound              no such order, alert or client
+    ├── StoreUnavailable      the database could not commit: nothing was kept
+    └── BrokerError           the one question that matters: may the order be live?
+        ├── NotSent           no: the request provably never left us
+        ├── Refused           no: the broker provably said no to this very request
+        ├── OutcomeUnknown    perhaps: anything else that happened around an order call
+        └── ReadFailed        a read did not succeed; it is never "empty" and never "zero"
+"""
+
+
+class OrderwatchError(Exception):
+    """Base of all errors of ours."""
+
+
+class InvalidAlert(OrderwatchError):
+    """The alert cannot be traded on. `field` says where, `message` what was expected."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class SignalReused(InvalidAlert):
+    """A `signal_id` that is already in use came again with other content."""
+
+
+class IllegalTransition(OrderwatchError):
+    """The table of transitions has no such edge."""
+
+
+class ConcurrentUpdate(OrderwatchError):
+    """The row moved since it was read: compare-and-swap lost."""
+
+
+class NotFound(OrderwatchError):
+    """No row answers to that id."""
+
+
+class StoreUnavailable(OrderwatchError):
+    """The database could not commit. Nothing of the work was kept; it may be tried again."""
+
+
+class BrokerError(OrderwatchError):
+    """A broker call did not succeed. `code` is the broker's own code where it gave one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class NotSent(BrokerError):
+    """The request provably never left us (no connection was made). It may be sent later."""
+
+
+class Refused(BrokerError):
+    """The broker provably refused this very request: no order of it is live."""
+
+
+class OutcomeUnknown(BrokerError):
+    """The request may have reached the broker: the order may be live."""
+
+
+class ReadFailed(BrokerError):
+    """The book, the positions or a quote could not be read. It says nothing about them."""

@@ -1,0 +1,67 @@
+"""Ids. Everything a broker sees is derived from the order's intent, never from a clock or a counter."""
+
+import hashlib
+import json
+from base64 import b32encode
+
+from domain.alert import LegRequest, ParsedAlert
+from domain.money import optional_text
+
+CLIENT_ORDER_ID_LENGTH = 20  # the shortest limit among the brokers we know (Kite's tag)
+
+
+def content_hash(alert: ParsedAlert) -> str:
+    """SHA-256 (hex) of what the alert asks for: two deliveries that ask the same have the same hash.
+
+    The secret, the order of keys, and how numbers are written are no part of it.
+    """
+    content = [
+        alert.client_id,
+        alert.strategy_name,
+        alert.execution_type,
+        alert.signal_id,
+        alert.test_mode,
+        [_leg_content(leg) for leg in alert.legs],
+    ]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def _leg_content(leg: LegRequest) -> list[str | None]:
+    return [
+        leg.exchange,
+        leg.symbol,
+        leg.side,
+        optional_text(leg.quantity),
+        leg.product,
+        leg.order_type,
+        optional_text(leg.price),
+        optional_text(leg.trigger_price),
+        optional_text(leg.reference_price),
+    ]
+
+
+def alert_key(alert: ParsedAlert, content: str) -> str:
+    """The alert's idempotency key: its `signal_id` if it has one, else the hash of its content."""
+    if alert.signal_id is not None:
+        return f"{alert.client_id}|signal|{alert.signal_id}"
+    return f"{alert.client_id}|content|{content}"
+
+
+def intent_key(key: str, generation: int, leg_index: int) -> str:
+    """The UNIQUE key of one leg's intent.
+
+    `generation` counts how often the same content was accepted before (always 0 with a signal_id), so that
+    two deliveries that both believe to be the first collide in the database.
+    """
+    return f"{key}|{generation}|{leg_index}"
+
+
+def client_order_id(intent: str) -> str:
+    """The id our broker orders carry: `ow` and 90 bits of the intent's hash, letters and digits only."""
+    digest = hashlib.sha256(intent.encode()).digest()
+    return "ow" + b32encode(digest).decode().lower()[: CLIENT_ORDER_ID_LENGTH - 2]
+
+
+def command_id(alert_id: str, leg_index: int) -> str:
+    """The key of a leg's row: its alert's id and its place there."""
+    return f"{alert_id}-{leg_index + 1}"

@@ -1,0 +1,161 @@
+"""How an order moves: one function makes the next row, its event and its notices together, so none can be forgotten."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from domain.errors import IllegalTransition
+from domain.money import decimal_text
+from domain.notices import Notice, notices_for
+from domain.order import Order
+from domain.states import STATUS_OF, Phase, Status, check_transition
+from domain.times import time_text
+
+Column = str | int | None
+
+_COLUMNS = tuple(f.name for f in fields(Order))
+_IN_EVENT = frozenset({"status", "phase", "tag", "updated_at", "event_hash"})
+"""Columns that an event carries in its own fields, not in its detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One link of an order's append-only, hash-chained history."""
+
+    command_id: str
+    at: datetime
+    from_status: Status | None
+    to_status: Status
+    from_phase: Phase | None
+    to_phase: Phase
+    tag: str | None
+    actor: str
+    detail_json: str
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A move of one order: the row before (None at registration) and after, its event, what is to be told."""
+
+    before: Order | None
+    after: Order
+    event: OrderEvent
+    notices: tuple[Notice, ...]
+
+
+def column(value: Any) -> Column:
+    """A field's value as its column holds it."""
+    if value is None or type(value) is int:
+        return value
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, datetime):
+        return time_text(value)
+    return str(value)
+
+
+def register(order: Order, *, at: datetime, actor: str) -> Change:
+    """The birth of a row: CREATED/REGISTERED, with every column in its first event."""
+    return _change(None, replace(order, updated_at=at), at, actor, _COLUMNS)
+
+
+def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: Any) -> Change:
+    """Move an order to a phase, changing the named fields with it.
+
+    Raises:
+        IllegalTransition: the table has no such edge, or EXECUTED would stand without a broker order id.
+    """
+    check_transition(order.phase, phase)
+    after = replace(order, status=STATUS_OF[phase], phase=phase, updated_at=at, **changes)
+    if after.status is Status.EXECUTED and not after.broker_order_id:
+        raise IllegalTransition(f"{order.command_id}: EXECUTED needs a broker order id")
+    return _change(order, after, at, actor, tuple(changes))
+
+
+def _change(
+    before: Order | None, after: Order, at: datetime, actor: str, changed: tuple[str, ...]
+) -> Change:
+    detail = {
+        name: column(getattr(after, name))
+        for name in changed
+        if name not in _IN_EVENT and (before is None or getattr(before, name) != getattr(after, name))
+    }
+    detail_json = json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
+    previous = before.event_hash if before else ""
+    from_status = before.status if before else None
+    from_phase = before.phase if before else None
+    digest = event_hash(
+        previous,
+        after.command_id,
+        time_text(at),
+        from_status,
+        after.status,
+        from_phase,
+        after.phase,
+        after.tag,
+        actor,
+        detail_json,
+    )
+    event = OrderEvent(
+        after.command_id,
+        at,
+        from_status,
+        after.status,
+        from_phase,
+        after.phase,
+        after.tag,
+        actor,
+        detail_json,
+        previous,
+        digest,
+    )
+    after = replace(after, event_hash=digest)
+    return Change(before, after, event, notices_for(before, after))
+
+
+def event_hash(previous: str, *parts: str | None) -> str:
+    """SHA-256 (hex) over the previous link and this event's columns, in the order of the table."""
+    return hashlib.sha256(json.dumps([previous, *parts], ensure_ascii=False).encode()).hexdigest()
+
+
+def replay(events: Iterable[Mapping[str, Any]]) -> dict[str, Column]:
+    """Rebuild a row of `orders` from its events, given in their order as rows of `order_events`.
+
+    Raises:
+        ValueError: a link of the chain does not fit the one before it, or its hash is not its content's.
+    """
+    row: dict[str, Column] = {}
+    previous = ""
+    for event in events:
+        digest = event_hash(
+            event["previous_hash"],
+            event["command_id"],
+            event["at"],
+            event["from_status"],
+            event["to_status"],
+            event["from_phase"],
+            event["to_phase"],
+            event["tag"],
+            event["actor"],
+            event["detail_json"],
+        )
+        if event["previous_hash"] != previous:
+            raise ValueError(f"event {event['event_id']}: does not follow the event before it")
+        if event["hash"] != digest:
+            raise ValueError(f"event {event['event_id']}: its content was changed")
+        previous = digest
+        row |= json.loads(event["detail_json"])
+        row |= {
+            "status": event["to_status"],
+            "phase": event["to_phase"],
+            "tag": event["tag"],
+            "updated_at": event["at"],
+            "event_hash": digest,
+        }
+    return row

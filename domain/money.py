@@ -1,0 +1,37 @@
+"""Decimal text: the one way money and quantities are written and read back."""
+
+from decimal import Decimal, InvalidOperation
+
+ZERO = Decimal(0)
+
+
+def decimal_text(value: Decimal) -> str:
+    """Plain decimal text without exponent and without trailing zeros: `112.50` → `112.5`, `1E+3` → `1000`."""
+    if value == value.to_integral_value():
+        return str(int(value))
+    return f"{value.normalize():f}"
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read decimal text.
+
+    Raises:
+        ValueError: the text is no finite number.
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number") from None
+    if not value.is_finite():
+        raise ValueError(f"{text!r} is not a finite number")
+    return value
+
+
+def optional_text(value: Decimal | None) -> str | None:
+    """`decimal_text`, where nothing stays nothing."""
+    return None if value is None else decimal_text(value)
+
+
+def optional_decimal(text: str | None) -> Decimal | None:
+    """`parse_decimal`, where nothing stays nothing."""
+    return None if text is None else parse_decimal(text)

@@ -1,0 +1,72 @@
+"""What the operator is told: facts to be worded by `notifications`, stored with the change they tell of."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.order import Order
+from domain.states import Phase, Status
+
+
+class NoticeKind(StrEnum):
+    BLOCKED = "BLOCKED"
+    PLACED = "PLACED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    REJECTED = "REJECTED"  # the broker said no, at once or later
+    FAILED = "FAILED"  # every other end without a full fill
+    UNKNOWN = "UNKNOWN"  # an outcome unknown for too long
+    OVERFILLED = "OVERFILLED"
+    RESURRECTED = "RESURRECTED"  # called dead, now live or filled: the broker's book wins
+    ALERT_REJECTED = "ALERT_REJECTED"  # authenticated and not tradable
+    HALTED = "HALTED"
+    RESUMED = "RESUMED"
+    SYSTEM = "SYSTEM"  # a loop stalled, a broker cannot be read, …
+    EXTERNAL_ORDER = "EXTERNAL_ORDER"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell. `detail` is the reason or the text where no order says it."""
+
+    kind: NoticeKind
+    client_id: str
+    order: Order | None = None
+    alert_id: str | None = None
+    symbol: str | None = None
+    detail: str = ""
+
+
+def notices_for(before: Order | None, after: Order) -> tuple[Notice, ...]:
+    """What a change of an order has to tell, if anything; a pure function of the change itself."""
+
+    def notice(kind: NoticeKind, detail: str = "") -> Notice:
+        return Notice(kind, after.client_id, after, after.alert_id, after.symbol, detail)
+
+    if before is None:
+        return ()
+    told = []
+    if before.broker_order_id is None and after.broker_order_id is not None:
+        told.append(notice(NoticeKind.PLACED))
+    if before.status is Status.FAILED and after.status is not Status.FAILED:
+        told.append(notice(NoticeKind.RESURRECTED, f"was {before.tag}"))
+    if after.filled_quantity > before.filled_quantity:
+        if after.filled_quantity > after.quantity:
+            told.append(notice(NoticeKind.OVERFILLED))
+        if after.phase is Phase.FILLED and before.phase is not Phase.FILLED:
+            told.append(notice(NoticeKind.FILLED))
+        elif after.phase is Phase.PARTIALLY_FILLED:
+            told.append(notice(NoticeKind.PARTIALLY_FILLED))
+    elif after.phase is Phase.FILLED and before.phase is not Phase.FILLED:
+        told.append(notice(NoticeKind.FILLED))
+    if after.status is Status.FAILED and before.status is not Status.FAILED:
+        told.append(notice(_FAILED_KIND.get(after.phase, NoticeKind.FAILED)))
+    if after.escalation >= 2 > before.escalation:
+        told.append(notice(NoticeKind.UNKNOWN))
+    return tuple(told)
+
+
+_FAILED_KIND = {
+    Phase.BLOCKED: NoticeKind.BLOCKED,
+    Phase.REFUSED: NoticeKind.REJECTED,
+    Phase.REJECTED: NoticeKind.REJECTED,
+}

@@ -1,0 +1,79 @@
+"""The order: one leg's row, from registration to its end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from domain.alert import DecisionType, ExecutionType, OrderType, Side, TestMode
+from domain.money import ZERO
+from domain.states import MAY_BE_LIVE, Phase, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One leg's row. Immutable: `domain.lifecycle.advance` makes the next one.
+
+    Quantities are in units of the symbol, prices in the symbol's currency, times aware UTC.
+    `requested_quantity` is what the alert named (None on an EXIT of everything);
+    `quantity` is what is asked of the broker. `event_hash` is the head of the order's
+    event chain and serves as its version: every write compares it first.
+    """
+
+    command_id: str
+    alert_id: str
+    leg_index: int
+    client_id: str
+    strategy_name: str
+    execution_type: ExecutionType
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    requested_quantity: Decimal | None
+    product: str
+    order_type: OrderType
+    price: Decimal | None
+    trigger_price: Decimal | None
+    reference_price: Decimal | None
+    test_mode: TestMode | None
+    client_order_id: str
+    created_at: datetime
+    expires_at: datetime
+    status: Status = Status.CREATED
+    phase: Phase = Phase.REGISTERED
+    tag: str | None = None
+    broker_order_id: str | None = None
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    claimed_by: str | None = None
+    sent_at: datetime | None = None  # when the last call to the broker may have begun
+    attempts: int = 0  # calls that may have reached the broker
+    not_before: datetime | None = None  # a retry waits until then
+    escalation: int = 0  # how loudly an unknown outcome has been told: 0, 1 log, 2 message
+    updated_at: datetime | None = None
+    decision_type: DecisionType | None = None
+    reason_code: str | None = None
+    reason_message: str | None = None
+    context_json: str | None = None
+    exchange_error_snippet: str | None = None
+    event_hash: str = ""
+
+    @property
+    def may_be_live(self) -> bool:
+        """True while the broker may hold a live order of this row."""
+        return self.phase in MAY_BE_LIVE
+
+    @property
+    def open_quantity(self) -> Decimal:
+        """What may still be filled, in units of the symbol."""
+        return max(self.quantity - self.filled_quantity, ZERO)
+
+    @property
+    def signed_fill(self) -> Decimal:
+        """What the fills have done to the position: positive bought, negative sold."""
+        return self.filled_quantity * self.side.sign
+
+    @property
+    def short_id(self) -> str:
+        """The end of the command id, enough for a person to tell orders apart."""
+        return self.command_id[-10:]

@@ -1,0 +1,254 @@
+"""What the services need of the world. Adapters outside implement these; tests pass their own."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from domain.alert import Alert, DecisionType
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.lifecycle import Change
+from domain.limits import Limits
+from domain.notices import Notice
+from domain.order import Order
+from domain.reports import Book, BrokerTraits, OrderRef, PositionsSnapshot
+from domain.risk_facts import ExitFacts, Facts, Holding
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Time, passed in."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC."""
+
+
+class Ids(Protocol):
+    """New ids, passed in so that a run can be repeated."""
+
+    def alert_id(self, at: datetime) -> str:
+        """A unique id that sorts by time."""
+
+
+class Broker(Protocol):
+    """One client's broker. Every call is bounded in time by the adapter's own timeouts.
+
+    Order calls raise only `NotSent`, `Refused` or `OutcomeUnknown`; reads raise only `ReadFailed`.
+    """
+
+    traits: BrokerTraits
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        """Ask for an order, once.
+
+        Raises:
+            NotSent: it provably never left us.
+            Refused: the broker provably said no to this request.
+            OutcomeUnknown: anything else.
+        """
+
+    def cancel(self, ref: OrderRef) -> None:
+        """Ask for a cancel; the book tells what became of it. Raises as `place` does."""
+
+    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+        """The order book; at least all that is known of `wanted`, closed orders too.
+
+        Raises:
+            ReadFailed: the book could not be read.
+        """
+
+    def read_positions(self) -> PositionsSnapshot:
+        """All positions.
+
+        Raises:
+            ReadFailed: they could not be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureQuery:
+    """Which order the facts are about; `command_id` None while it is not registered yet."""
+
+    client_id: str
+    strategy_name: str
+    exchange: str
+    symbol: str
+    sign: int
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A loop's sign of life."""
+
+    watcher_id: str
+    loop: str
+    client_id: str
+    at: datetime
+    state: str = "OK"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """What is halted (`strategy_name` None: the whole client), by whom, why."""
+
+    client_id: str
+    strategy_name: str | None
+    at: datetime
+    by: str
+    reason: str
+
+
+class Transaction(Protocol):
+    """One write transaction: all of it becomes durable, or none."""
+
+    def add_alert(self, alert: Alert) -> None: ...
+
+    def last_accepted(self, key: str) -> Alert | None:
+        """The newest delivery under this idempotency key that was no duplicate and not rejected."""
+
+    def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
+        """Fill an alert's decision columns."""
+
+    def apply(self, change: Change) -> Order:
+        """Write a change: its event, its row, its intent's status, its notices, what it does to holdings.
+
+        Raises:
+            ConcurrentUpdate: the row moved since the change was computed.
+        """
+
+    def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
+        """The intent under its UNIQUE key, in the transaction that registers its order.
+
+        Raises:
+            ConcurrentUpdate: the key is taken.
+        """
+
+    def notify(self, notice: Notice) -> None:
+        """Put a message into the outbox."""
+
+    def get(self, command_id: str) -> Order | None: ...
+
+    def orders_of_alert(self, alert_id: str) -> list[Order]: ...
+
+    def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts: ...
+
+    def exit_facts(self, order: Order) -> ExitFacts: ...
+
+    def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]: ...
+
+    def clear_holdings(
+        self, client_id: str, *, symbol: str | None = None, strategy_name: str | None = None
+    ) -> int:
+        """Forget what strategies are believed to hold; returns how many holdings were cleared."""
+
+    def set_halt(self, halt: Halt) -> None: ...
+
+    def clear_halt(self, client_id: str, strategy_name: str | None) -> bool:
+        """True when something was halted there."""
+
+
+class Store(Protocol):
+    """The orders database. Reads see committed data; a write is durable when `write` returns."""
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one durable write transaction and return what it returned.
+
+        Errors of `work` roll its own changes back and are raised as they are.
+
+        Raises:
+            StoreUnavailable: the database could not commit; nothing of `work` was kept.
+        """
+
+    def get_by_id(self, command_id: str) -> Order | None: ...
+
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
+
+    def get_open_orders(self, client_id: str) -> list[Order]:
+        """Orders that may be live at the broker (SENT_TO_BROKER), oldest first."""
+
+    def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]: ...
+
+    def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
+        """CREATED orders that may be sent now, exits first, then oldest first."""
+
+    def clients_with_work(self, now: datetime) -> set[str]:
+        """Clients that have a CREATED order whose time has come."""
+
+    def holdings(self, client_id: str) -> list[Holding]: ...
+
+    def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
+        """The last positions that were read, with their age; None when none ever were."""
+
+    def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
+        """Keep a successful read: positions, profit and loss, and the day's lowest."""
+
+    def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
+        """Note that the broker could not be read; the positions kept before stay, with their age."""
+
+    def save_beats(self, beats: Iterable[Beat]) -> None: ...
+
+    def claimant_alive(self, claimant: str) -> bool:
+        """False only when the watcher that claimed under this name provably ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """One message that waits to be sent, as it stands in the outbox."""
+
+    id: int
+    client_id: str
+    kind: str
+    text: str
+    attempts: int
+    created_at: datetime
+
+
+class OutboxStore(Protocol):
+    """The outbox as its sender sees it."""
+
+    def pending(self, client_ids: Sequence[str], limit: int) -> list[OutboxMessage]:
+        """Oldest first."""
+
+    def mark_sent(self, ids: Sequence[int], telegram_message_id: str, at: datetime) -> None: ...
+
+    def mark_attempt(self, ids: Sequence[int], error: str, at: datetime) -> None:
+        """One more attempt that did not deliver; the messages stay pending."""
+
+    def mark_failed(self, ids: Sequence[int], error: str, at: datetime) -> None:
+        """The channel refused these messages for what they are; no further attempt will be made."""
+
+    def lease(self, name: str, holder: str, now: datetime, length: timedelta) -> bool:
+        """Take or renew an exclusive lease; False while somebody else holds it."""
+
+
+class SendFailed(Exception):
+    """A message was not delivered. `retry_after` seconds are to pass before the next attempt, if the channel said so.
+
+    `permanent` is True when the channel refused this very message and would refuse it again.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.permanent = permanent
+
+
+class Sender(Protocol):
+    """A channel to people. Telegram is one."""
+
+    def send(self, chat_id: str, text: str) -> str:
+        """Deliver one message; returns the channel's id of it.
+
+        Raises:
+            SendFailed: it was not delivered.
+        """
+
+
+class Marks(Protocol):
+    """Where a simulated market's last prices are set; only simulated brokers have one."""
+
+    def set_mark(self, exchange: str, symbol: str, price: Decimal) -> None: ...

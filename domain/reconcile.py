@@ -1,0 +1,187 @@
+"""Reconciling one order with the broker's word: pure, idempotent, never a guess.
+
+Invariants, tested by shuffling, repeating and dropping reports:
+
+- one pass converges: deciding again on the result changes nothing;
+- a filled quantity never shrinks, whatever order reports come in;
+- without a report an order is only ever called ABSENT, and only when the book proves it;
+- EXECUTED needs the broker's order id; what the broker shows live or filled is never left FAILED.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from domain.alert import DecisionType
+from domain.order import Order
+from domain.reports import Book, BrokerStatus, BrokerTraits, OrderReport
+from domain.states import STATUS_OF, Phase, Status
+from domain.tags import Family, Reason, broker_tag, tag_of
+
+PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLACED"}
+"""The decision columns of an order that the broker has taken."""
+
+_DEAD = {
+    BrokerStatus.REJECTED: (Phase.REJECTED, Family.BROKER_REJECTED),
+    BrokerStatus.CANCELLED: (Phase.CANCELLED, Family.BROKER_CANCELLED),
+    BrokerStatus.EXPIRED: (Phase.EXPIRED, Family.BROKER_EXPIRED),
+}
+_LIVE = frozenset({BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where the order goes and with what changes; no phase: it stays as it is. Alarms are for people."""
+
+    phase: Phase | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+
+
+NOTHING = Verdict()
+
+
+def decide(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: timedelta) -> Verdict:
+    """What a successful read of the book says of one order.
+
+    Args:
+        order: the row as it stands now.
+        book: a read that succeeded; a failed one never comes here.
+        traits: what the broker promises.
+        sending_ends: so long after `sent_at` the call may still be on its way to the broker.
+    """
+    report, alarms = find_report(order, book)
+    if report is None:
+        return _absent(order, book, traits, sending_ends)
+    phase, tag = _phase_said(order, report)
+    if phase is None or _stale(order, phase, report, book, traits):
+        return Verdict(alarms=alarms)
+    changes = _changes(order, report, phase, tag)
+    if report.filled_quantity > order.quantity:
+        alarms = (*alarms, f"overfill: {report.filled_quantity} of {order.quantity}")
+    if phase is order.phase and not changes:
+        return Verdict(alarms=alarms)
+    return Verdict(phase, changes, alarms)
+
+
+def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
+    """The report about this order, by the broker's id, else by our tag in its book.
+
+    Where several broker orders carry our tag, the one that is live or filled is taken and people are told:
+    the tag is not unique everywhere, and it must never happen where it is.
+    """
+    if order.broker_order_id is not None:
+        for report in book.reports:
+            if report.broker_order_id == order.broker_order_id:
+                return report, ()
+        return None, ()
+    tagged = [r for r in book.reports if r.client_order_id == order.client_order_id]
+    if not tagged:
+        return None, ()
+    tagged.sort(key=lambda r: (r.status in _DEAD and not r.filled_quantity, r.broker_order_id))
+    if len(tagged) == 1:
+        return tagged[0], ()
+    ids = ", ".join(r.broker_order_id for r in tagged)
+    return tagged[0], (f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {ids}",)
+
+
+def absence_proven(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: timedelta) -> bool:
+    """True when this book, in which the order is not, proves that the broker never had it.
+
+    Source of the rule: only a read that succeeded, lists closed orders too, and began later than the last
+    moment at which our request could have left, plus the time an order may take to show in the book.
+    """
+    if not book.complete or order.sent_at is None:
+        return False
+    return book.read_started_at >= order.sent_at + sending_ends + timedelta(seconds=traits.visibility_horizon)
+
+
+def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:
+    if order.phase is not Phase.UNKNOWN:
+        return NOTHING  # the broker acknowledged it, or its call is still under way
+    if not absence_proven(order, book, traits, sending_ends=sending_ends):
+        return NOTHING
+    tag = tag_of(Reason.PROVEN)
+    return Verdict(
+        Phase.ABSENT,
+        {
+            "tag": tag,
+            "decision_type": DecisionType.FAILED,
+            "reason_code": "EXCHANGE_ERROR_UNKNOWN",
+            "reason_message": Reason.PROVEN.sentence,
+        },
+    )
+
+
+def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
+    """The phase the report speaks of, and its tag; None when it decides nothing."""
+    filled = max(report.filled_quantity, order.filled_quantity)
+    if report.status in _DEAD:
+        if filled >= order.quantity:
+            return Phase.FILLED, None  # cancelled after the last fill: it is filled
+        phase, family = _DEAD[report.status]
+        return phase, broker_tag(family, report.code if family is Family.BROKER_REJECTED else "")
+    if report.status is BrokerStatus.COMPLETE:
+        # Complete means all of what the broker has as the order's quantity; less than that is a book in motion.
+        if filled >= min(order.quantity, report.quantity or order.quantity):
+            return Phase.FILLED, None
+        return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
+    if report.status in _LIVE:
+        return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
+    return None, None
+
+
+def _stale(order: Order, phase: Phase, report: OrderReport, book: Book, traits: BrokerTraits) -> bool:
+    """True for an old word about an order that has ended: a replay, a lagging or reordered report."""
+    if order.status is Status.EXECUTED:
+        return report.filled_quantity <= order.filled_quantity
+    if order.status is not Status.FAILED or report.filled_quantity > order.filled_quantity:
+        return False
+    if STATUS_OF[phase] is Status.FAILED:
+        return True
+    assert order.updated_at is not None
+    settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
+    return book.read_started_at <= settled
+
+
+def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -> dict[str, Any]:
+    filled: Decimal = max(report.filled_quantity, order.filled_quantity)
+    wanted: dict[str, Any] = {"tag": tag, "filled_quantity": filled}
+    if order.broker_order_id is None:
+        wanted["broker_order_id"] = report.broker_order_id
+    if report.average_price is not None and filled and filled == report.filled_quantity:
+        wanted["average_price"] = report.average_price
+    if STATUS_OF[phase] is Status.FAILED:
+        wanted["decision_type"] = DecisionType.FAILED
+        wanted["reason_code"] = reason_class(report.code, report.reason)
+        wanted["reason_message"] = report.reason or str(report.status)
+        wanted["exchange_error_snippet"] = report.reason[:500] or None
+    else:
+        wanted |= PLACED
+        wanted["reason_message"] = None
+    return {name: value for name, value in wanted.items() if getattr(order, name) != value}
+
+
+_ORDER_OF_CLASSES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    # class, codes, words. The first that fits wins: "margin limit exceeded" is a matter of funds, not of rate.
+    ("AUTHENTICATION_ERROR", ("401", "40101", "40103"), ("session expired", "unauthorized", "invalid session")),
+    ("SIGNATURE_ERROR", (), ("signature",)),
+    ("INSUFFICIENT_FUNDS", ("306", "609"), ("insufficient", "balance", "margin")),
+    ("MIN_NOTIONAL_NOT_MET", (), ("min notional", "min_notional", "minimum notional")),
+    ("RATE_LIMIT", ("429",), ("rate limit", "too many requests", "rate exceeded", "request limit")),
+    ("TIMEOUT", (), ("timeout", "timed out")),
+)
+
+
+def reason_class(code: str, text: str) -> str:
+    """The class of a broker's error, for diagnostics: a closed set of words (`INTERFACES`, reason codes).
+
+    The word "limit" alone proves nothing: "limit order" is no rate limit.
+    """
+    lowered = text.lower()
+    for name, codes, words in _ORDER_OF_CLASSES:
+        if code in codes or any(word in lowered for word in words):
+            return name
+    return "EXCHANGE_REJECTED" if code or text else "EXCHANGE_ERROR_UNKNOWN"

@@ -1,0 +1,122 @@
+"""What a broker says of itself: its book, its positions, and what it promises about our ids."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.alert import Side
+from domain.money import ZERO
+
+
+class BrokerStatus(StrEnum):
+    """A broker's order status in one vocabulary."""
+
+    PENDING = "PENDING"  # taken, not yet live at the exchange
+    OPEN = "OPEN"
+    TRIGGER_PENDING = "TRIGGER_PENDING"
+    COMPLETE = "COMPLETE"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    UNRECOGNISED = "UNRECOGNISED"  # a word the adapter does not know: decides nothing
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """One row of a broker's order book. Quantities in units; `average_price` None while nothing is filled."""
+
+    broker_order_id: str
+    client_order_id: str | None
+    status: BrokerStatus
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    reason: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRef:
+    """How one of our orders can be found at the broker."""
+
+    client_order_id: str
+    broker_order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One successful read of the order book.
+
+    `complete` is True when an order that the broker had at `read_started_at` and that was asked for
+    (or any, for brokers that return everything) would certainly be among the reports, closed ones too.
+    """
+
+    read_started_at: datetime
+    reports: tuple[OrderReport, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One position at the broker. `net_quantity` in units, positive long; money in account currency."""
+
+    exchange: str
+    symbol: str
+    product: str
+    net_quantity: Decimal
+    average_price: Decimal | None = None
+    last_price: Decimal | None = None
+    realized_pnl: Decimal = ZERO  # today's
+    unrealized_pnl: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsSnapshot:
+    """One successful read of all positions of a client."""
+
+    read_started_at: datetime
+    positions: tuple[Position, ...]
+
+    def net(self, exchange: str, symbol: str, product: str) -> Decimal:
+        """The net quantity there; a position that is not listed is flat, since the read succeeded."""
+        for p in self.positions:
+            if (p.exchange, p.symbol, p.product) == (exchange, symbol, product):
+                return p.net_quantity
+        return ZERO
+
+    @property
+    def day_pnl(self) -> Decimal:
+        """Today's profit and loss, realized and not, in account currency."""
+        return sum((p.realized_pnl + p.unrealized_pnl for p in self.positions), ZERO)
+
+
+class IdClass(StrEnum):
+    """What a broker promises about our client order id, and so what recovery may do."""
+
+    C0 = "C0"  # echoes nothing: match by symbol, side, quantity, time; never send again
+    C1 = "C1"  # echoes our tag, not unique: look it up; never send again
+    C2 = "C2"  # unique among open orders only: as C1
+    C3 = "C3"  # unique for a window: send again with the same id inside it
+    C4 = "C4"  # unique for ever, or refuses the duplicate: send again with the same id
+
+    @property
+    def may_send_again(self) -> bool:
+        """True where sending once more with the same id cannot make a second order."""
+        return self in (IdClass.C3, IdClass.C4)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerTraits:
+    """What an adapter declares about its broker. Durations in seconds."""
+
+    name: str
+    is_real: bool  # real money: obeys LIVE_TRADING
+    id_class: IdClass
+    id_window: float = 0.0  # C3 only: for how long an id stays unique
+    visibility_horizon: float = 0.0  # an order may be missing from its book for so long after the send
+    position_horizon: float = 0.0  # a fill may be missing from positions for so long
+    book_interval: float = 1.0  # read the book no more often than this

@@ -1,0 +1,58 @@
+"""What the blockers are told: facts read inside the transaction that will act on them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from domain.limits import Limits
+from domain.money import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the rules may look at, about one order at one instant.
+
+    Times are aware UTC, quantities in units, money in account currency. `None` means "not known", never zero.
+    """
+
+    now: datetime
+    limits: Limits
+    live_allowed: bool  # False: a real broker while LIVE_TRADING is false
+    halt: str | None = None  # why the client or the strategy is halted
+    positions_read_at: datetime | None = None  # the last successful read of the broker's positions
+    lowest_pnl: Decimal | None = None  # the worst profit and loss of the trading day so far
+    entries_last_minute: int = 0
+    open_orders: int = 0  # of the client, this one not counted
+    unknown_on_symbol: int = 0
+    own_open_entries: int = 0  # of this strategy in this symbol, this one not counted
+    own_held_entries: int = 0  # entries that make up the strategy's position in this symbol
+    opposite_holders: tuple[str, ...] = ()  # other strategies on the other side of this symbol
+    last_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one strategy holds of one symbol, by its own fills. `net_quantity` positive long."""
+
+    client_id: str
+    strategy_name: str
+    exchange: str
+    symbol: str
+    product: str
+    net_quantity: Decimal = ZERO
+    entries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExitFacts:
+    """What an exit must know about its symbol, read in the transaction that claims it.
+
+    `held_by_others` is what other strategies hold on the position's side; `exits_in_flight` what other exits
+    may still take off it (unknown outcomes counted in full); `entries_in_flight` how many older entries of the
+    strategy are not yet settled; `last_change_at` when any order of the symbol last moved at the broker.
+    """
+
+    held_by_others: Decimal = ZERO
+    exits_in_flight: Decimal = ZERO
+    entries_in_flight: int = 0
+    last_change_at: datetime | None = None

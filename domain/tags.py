@@ -1,0 +1,125 @@
+"""Why an order is FAILED: `FAMILY:REASON`, from one enum whose table in docs/ is generated."""
+
+from enum import StrEnum
+
+
+class Family(StrEnum):
+    """Who said no."""
+
+    RISK_BLOCKED = "RISK_BLOCKED"
+    GUARD_BLOCKED = "GUARD_BLOCKED"
+    DUPLICATE_BLOCKED = "DUPLICATE_BLOCKED"
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    BROKER_REJECTED = "BROKER_REJECTED"
+    BROKER_CANCELLED = "BROKER_CANCELLED"
+    BROKER_EXPIRED = "BROKER_EXPIRED"
+    BROKER_ABSENT = "BROKER_ABSENT"
+    NOT_SENT = "NOT_SENT"
+
+
+class Reason(StrEnum):
+    """Reason codes of our own rules; a broker's rejection carries the broker's code instead."""
+
+    family: Family
+    sentence: str
+
+    def __new__(cls, code: str, family: Family, sentence: str) -> "Reason":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.family = family
+        member.sentence = sentence
+        return member
+
+    DAILY_LOSS_HIT = "DAILY_LOSS_HIT", Family.RISK_BLOCKED, "Daily loss limit hit: no new entries today"
+    MAX_ORDER_QUANTITY = "MAX_ORDER_QUANTITY", Family.RISK_BLOCKED, "Quantity above the limit for one order"
+    MAX_ORDER_VALUE = "MAX_ORDER_VALUE", Family.RISK_BLOCKED, "Notional value above the limit for one order"
+    ORDER_VALUE_UNKNOWN = (
+        "ORDER_VALUE_UNKNOWN",
+        Family.RISK_BLOCKED,
+        "A value limit is set and no price is known for the symbol",
+    )
+    MAX_ORDERS_PER_MINUTE = (
+        "MAX_ORDERS_PER_MINUTE",
+        Family.RISK_BLOCKED,
+        "Too many entries within one minute",
+    )
+    MAX_OPEN_ORDERS = "MAX_OPEN_ORDERS", Family.RISK_BLOCKED, "Too many open orders"
+    TRADING_HALTED = "TRADING_HALTED", Family.GUARD_BLOCKED, "Trading is halted"
+    ORDER_BLOCKED_LIVE_TRADING = (
+        "ORDER_BLOCKED_LIVE_TRADING",
+        Family.GUARD_BLOCKED,
+        "LIVE_TRADING is false: a real broker is sent nothing",
+    )
+    POSITIONS_STALE = (
+        "POSITIONS_STALE",
+        Family.GUARD_BLOCKED,
+        "The broker's positions have not been read for too long",
+    )
+    OUTCOME_UNKNOWN = (
+        "OUTCOME_UNKNOWN",
+        Family.GUARD_BLOCKED,
+        "An earlier order in this symbol has an unknown outcome",
+    )
+    OPPOSITE_SIDE_HELD = (
+        "OPPOSITE_SIDE_HELD",
+        Family.GUARD_BLOCKED,
+        "Another strategy holds the opposite side of this symbol",
+    )
+    NO_POSITION = "NO_POSITION", Family.GUARD_BLOCKED, "Nothing to exit: the position is flat"
+    DUPLICATE_ENTRY_BLOCKED = (
+        "DUPLICATE_ENTRY_BLOCKED",
+        Family.DUPLICATE_BLOCKED,
+        "The strategy already has an open order or a position in this symbol",
+    )
+    SIGNAL_ALREADY_SEEN = (
+        "SIGNAL_ALREADY_SEEN",
+        Family.DUPLICATE_BLOCKED,
+        "This signal_id was already delivered",
+    )
+    CONTENT_ALREADY_SEEN = (
+        "CONTENT_ALREADY_SEEN",
+        Family.DUPLICATE_BLOCKED,
+        "The same alert was delivered a moment ago",
+    )
+    ALERT_TOO_OLD = (
+        "ALERT_TOO_OLD",
+        Family.NOT_SENT,
+        "The alert's life ended before the order could be sent",
+    )
+    UNSUPPORTED_ORDER = (
+        "UNSUPPORTED_ORDER",
+        Family.VALIDATION_FAILED,
+        "The broker's adapter cannot express this order",
+    )
+    PROVEN = "PROVEN", Family.BROKER_ABSENT, "A complete, later book shows that the broker never had it"
+
+
+def tag_of(reason: Reason) -> str:
+    """The tag of one of our own reasons: `RISK_BLOCKED:DAILY_LOSS_HIT`."""
+    return f"{reason.family}:{reason.value}"
+
+
+def broker_tag(family: Family, code: str = "") -> str:
+    """The tag of a broker's word: `BROKER_REJECTED:<code>`, or the bare family without a code."""
+    return f"{family}:{code}" if code else str(family)
+
+
+def reason_in(tag: str | None) -> str:
+    """The part behind the colon, else the whole tag, else nothing."""
+    return "" if tag is None else tag.partition(":")[2] or tag
+
+
+def sentence_of(tag: str | None) -> str:
+    """What the tag means, for people; a broker's own code stands for itself."""
+    if tag is None:
+        return ""
+    try:
+        return Reason(reason_in(tag)).sentence  # type: ignore[call-arg]
+    except ValueError:
+        return tag.replace("_", " ").replace(":", ": ").capitalize() if ":" not in tag else tag
+
+
+def reasons_table() -> str:
+    """The Markdown table of every reason: docs/reason-codes.md is this text."""
+    rows = [f"| `{tag_of(reason)}` | {reason.sentence} |" for reason in Reason]
+    return "\n".join(["| tag | meaning |", "|---|---|", *rows]) + "\n"
