@@ -3,6 +3,7 @@
 import hashlib
 import json
 from base64 import b32encode
+from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
 from domain.money import optional_text
@@ -65,3 +66,12 @@ def client_order_id(intent: str) -> str:
 def command_id(alert_id: str, leg_index: int) -> str:
     """The key of a leg's row: its alert's id and its place there."""
     return f"{alert_id}-{leg_index + 1}"
+
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def ulid(at: datetime, randomness: int) -> str:
+    """A ULID in lower case: 48 bits of milliseconds, 80 bits of randomness, 26 characters that sort by time."""
+    value = (int(at.timestamp() * 1000) << 80) | (randomness & ((1 << 80) - 1))
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -5, -5))

@@ -78,9 +78,7 @@ def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: 
     return _change(order, after, at, actor, tuple(changes))
 
 
-def _change(
-    before: Order | None, after: Order, at: datetime, actor: str, changed: tuple[str, ...]
-) -> Change:
+def _change(before: Order | None, after: Order, at: datetime, actor: str, changed: tuple[str, ...]) -> Change:
     detail = {
         name: column(getattr(after, name))
         for name in changed

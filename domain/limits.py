@@ -28,3 +28,12 @@ class LimitBook:
     def for_strategy(self, strategy_name: str) -> Limits:
         """The limits that bind this strategy."""
         return self.by_strategy.get(strategy_name, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPolicy:
+    """What binds one client's orders. `live_allowed` is False for a real broker while LIVE_TRADING is false."""
+
+    client_id: str
+    limits: LimitBook
+    live_allowed: bool

@@ -49,6 +49,8 @@ class Order:
     sent_at: datetime | None = None  # when the last call to the broker may have begun
     attempts: int = 0  # calls that may have reached the broker
     not_before: datetime | None = None  # a retry waits until then
+    cancel_requested_at: datetime | None = None
+    cancel_sent_at: datetime | None = None  # the last time the broker was asked to cancel
     escalation: int = 0  # how loudly an unknown outcome has been told: 0, 1 log, 2 message
     updated_at: datetime | None = None
     decision_type: DecisionType | None = None

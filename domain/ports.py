@@ -12,7 +12,7 @@ from domain.lifecycle import Change
 from domain.limits import Limits
 from domain.notices import Notice
 from domain.order import Order
-from domain.reports import Book, BrokerTraits, OrderRef, PositionsSnapshot
+from domain.reports import Book, BrokerTraits, OrderRef, OrderReport, PositionsSnapshot
 from domain.risk_facts import ExitFacts, Facts, Holding
 
 T = TypeVar("T")
@@ -141,9 +141,23 @@ class Transaction(Protocol):
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]: ...
 
     def clear_holdings(
-        self, client_id: str, *, symbol: str | None = None, strategy_name: str | None = None
+        self,
+        client_id: str,
+        *,
+        symbol: str | None = None,
+        strategy_name: str | None = None,
+        settled_before: datetime | None = None,
     ) -> int:
-        """Forget what strategies are believed to hold; returns how many holdings were cleared."""
+        """Forget what strategies are believed to hold; returns how many holdings were cleared.
+
+        With `settled_before` only symbols without a fill since then.
+        """
+
+    def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
+        """The position as last read; None when positions were never read."""
+
+    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
+        """Keep a broker order that no row explains; True when it was not known before."""
 
     def set_halt(self, halt: Halt) -> None: ...
 
@@ -166,6 +180,9 @@ class Store(Protocol):
     def get_by_id(self, command_id: str) -> Order | None: ...
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
+
+    def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
+        """An order that was sent and whose id at the broker is not known yet."""
 
     def get_open_orders(self, client_id: str) -> list[Order]:
         """Orders that may be live at the broker (SENT_TO_BROKER), oldest first."""

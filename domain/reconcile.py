@@ -73,11 +73,8 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
     the tag is not unique everywhere, and it must never happen where it is.
     """
     if order.broker_order_id is not None:
-        for report in book.reports:
-            if report.broker_order_id == order.broker_order_id:
-                return report, ()
-        return None, ()
-    tagged = [r for r in book.reports if r.client_order_id == order.client_order_id]
+        return book.by_id.get(order.broker_order_id), ()
+    tagged = list(book.by_tag.get(order.client_order_id, ()))
     if not tagged:
         return None, ()
     tagged.sort(key=lambda r: (r.status in _DEAD and not r.filled_quantity, r.broker_order_id))
@@ -166,7 +163,11 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
 
 _ORDER_OF_CLASSES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # class, codes, words. The first that fits wins: "margin limit exceeded" is a matter of funds, not of rate.
-    ("AUTHENTICATION_ERROR", ("401", "40101", "40103"), ("session expired", "unauthorized", "invalid session")),
+    (
+        "AUTHENTICATION_ERROR",
+        ("401", "40101", "40103"),
+        ("session expired", "unauthorized", "invalid session"),
+    ),
     ("SIGNATURE_ERROR", (), ("signature",)),
     ("INSUFFICIENT_FUNDS", ("306", "609"), ("insufficient", "balance", "margin")),
     ("MIN_NOTIONAL_NOT_MET", (), ("min notional", "min_notional", "minimum notional")),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from domain.alert import Side
 from domain.money import ZERO
@@ -47,7 +48,7 @@ class OrderRef:
     broker_order_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Book:
     """One successful read of the order book.
 
@@ -58,6 +59,20 @@ class Book:
     read_started_at: datetime
     reports: tuple[OrderReport, ...]
     complete: bool
+
+    @cached_property
+    def by_id(self) -> dict[str, OrderReport]:
+        """Reports by the broker's id; of a repeated id the last, which the broker appended later."""
+        return {r.broker_order_id: r for r in self.reports}
+
+    @cached_property
+    def by_tag(self) -> dict[str, list[OrderReport]]:
+        """Reports by our client order id, which some brokers allow more than once."""
+        tagged: dict[str, list[OrderReport]] = {}
+        for report in self.by_id.values():
+            if report.client_order_id:
+                tagged.setdefault(report.client_order_id, []).append(report)
+        return tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,10 @@ class PositionsSnapshot:
             if (p.exchange, p.symbol, p.product) == (exchange, symbol, product):
                 return p.net_quantity
         return ZERO
+
+    def nets(self, exchange: str, symbol: str) -> tuple[Decimal, ...]:
+        """The symbol's net quantities, one for each product that is listed."""
+        return tuple(p.net_quantity for p in self.positions if (p.exchange, p.symbol) == (exchange, symbol))
 
     @property
     def day_pnl(self) -> Decimal:

@@ -1,6 +1,7 @@
 """What the blockers are told: facts read inside the transaction that will act on them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -47,12 +48,12 @@ class Holding:
 class ExitFacts:
     """What an exit must know about its symbol, read in the transaction that claims it.
 
-    `held_by_others` is what other strategies hold on the position's side; `exits_in_flight` what other exits
-    may still take off it (unknown outcomes counted in full); `entries_in_flight` how many older entries of the
-    strategy are not yet settled; `last_change_at` when any order of the symbol last moved at the broker.
+    `held_by_others` is what each other strategy holds there (signed); `exits_in_flight` what other exits may
+    still take off the position (unknown outcomes counted in full); `entries_in_flight` how many older entries of
+    the strategy are not settled yet; `last_fill_at` when a fill in this symbol was last recorded.
     """
 
-    held_by_others: Decimal = ZERO
+    held_by_others: Mapping[str, Decimal] = field(default_factory=dict)
     exits_in_flight: Decimal = ZERO
     entries_in_flight: int = 0
-    last_change_at: datetime | None = None
+    last_fill_at: datetime | None = None

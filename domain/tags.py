@@ -91,6 +91,16 @@ class Reason(StrEnum):
         Family.VALIDATION_FAILED,
         "The broker's adapter cannot express this order",
     )
+    CANCELLED_BEFORE_SENT = (
+        "CANCELLED_BEFORE_SENT",
+        Family.NOT_SENT,
+        "An operator cancelled the order before it was sent",
+    )
+    OPERATOR_RESOLVED = (
+        "OPERATOR_RESOLVED",
+        Family.BROKER_ABSENT,
+        "An operator found that the broker does not have the order",
+    )
     PROVEN = "PROVEN", Family.BROKER_ABSENT, "A complete, later book shows that the broker never had it"
 
 

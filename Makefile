@@ -1,0 +1,41 @@
+# Everything starts here: `make run` and `make test` need nothing but Python 3.11 or newer.
+PYTHON ?= python3
+export PYTHON
+
+SETUP := sh config/bootstrap.sh
+VENV_PYTHON := .venv/bin/python
+
+.PHONY: help run test check bench format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+run: ## serve webhook, watcher and console (the paper broker unless set otherwise)
+	@$(SETUP) runtime
+	@exec $(VENV_PYTHON) trading_bot.py
+
+test: ## the whole test suite
+	@$(SETUP) dev
+	@$(SETUP) browser
+	@$(VENV_PYTHON) -m pytest
+
+check: ## what CI runs: format, lint, types, architecture, tests
+	@$(SETUP) dev
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m pytest -q tests/test_architecture.py
+	@$(MAKE) --no-print-directory test
+
+bench: ## the benchmarks, each beside its baseline
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m benchmarks
+
+format: ## write the code the way check wants it
+	@$(SETUP) dev
+	$(VENV_PYTHON) -m ruff format .
+	$(VENV_PYTHON) -m ruff check --fix .
+
+clean: ## remove what can be built again; data/ and your settings stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

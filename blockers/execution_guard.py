@@ -1,0 +1,87 @@
+"""Keeping strategies apart, and keeping entries out while something is not known."""
+
+from datetime import datetime, timedelta
+
+from blockers.rules import Block, Rule
+from domain.order import Order
+from domain.ports import Store
+from domain.reports import PositionsSnapshot
+from domain.risk_facts import Facts, Holding
+from domain.tags import Reason
+
+
+def live_trading(order: Order, facts: Facts) -> Block | None:
+    """A real broker is sent nothing, exits included, while LIVE_TRADING is false."""
+    return None if facts.live_allowed else Block(Reason.ORDER_BLOCKED_LIVE_TRADING)
+
+
+def halted(order: Order, facts: Facts) -> Block | None:
+    """An operator, or the program itself, has stopped new entries."""
+    return None if facts.halt is None else Block(Reason.TRADING_HALTED, facts.halt)
+
+
+def positions_stale(order: Order, facts: Facts) -> Block | None:
+    """What is not known cannot be judged: too old a read of the positions stops entries."""
+    if facts.positions_read_at is None:
+        return Block(Reason.POSITIONS_STALE, "never read")
+    age = (facts.now - facts.positions_read_at).total_seconds()
+    if age <= facts.limits.positions_max_age_seconds:
+        return None
+    return Block(
+        Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {facts.limits.positions_max_age_seconds:.0f} s"
+    )
+
+
+def outcome_unknown(order: Order, facts: Facts) -> Block | None:
+    """Nothing new in a symbol in which an order may or may not be live."""
+    return Block(Reason.OUTCOME_UNKNOWN) if facts.unknown_on_symbol else None
+
+
+def opposite_side_held(order: Order, facts: Facts) -> Block | None:
+    """Two strategies on two sides of one symbol would close each other's positions."""
+    if not facts.opposite_holders:
+        return None
+    return Block(Reason.OPPOSITE_SIDE_HELD, ", ".join(facts.opposite_holders))
+
+
+class ExecutionGuard:
+    """Knows which strategy holds what, and brings that in line with the broker."""
+
+    always: tuple[Rule, ...] = (live_trading,)
+    rules: tuple[Rule, ...] = (halted, positions_stale, outcome_unknown, opposite_side_held)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def has_strategy(self, client_id: str, strategy_name: str, symbol: str | None = None) -> bool:
+        """True when the strategy holds something (of that symbol), by its own fills."""
+        return any(
+            h.strategy_name == strategy_name and symbol in (None, h.symbol)
+            for h in self._store.holdings(client_id)
+        )
+
+    def reconcile_with_broker(
+        self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta
+    ) -> list[Holding]:
+        """Forget holdings in symbols that the broker shows flat; returns what was forgotten.
+
+        A symbol whose last fill is younger than the read less `horizon` may not show in it yet, and is left alone.
+        """
+        flat = [h for h in self._store.holdings(client_id) if not any(snapshot.nets(h.exchange, h.symbol))]
+        settled = snapshot.read_started_at - horizon
+        return [h for h in flat if self._forget(h, settled)]
+
+    def _forget(self, holding: Holding, settled: datetime) -> bool:
+        return bool(
+            self._store.write(
+                lambda tx: tx.clear_holdings(holding.client_id, symbol=holding.symbol, settled_before=settled)
+            )
+        )
+
+    def force_clear_symbol(self, client_id: str, symbol: str) -> int:
+        """Forget what every strategy holds of a symbol; returns how many holdings that were."""
+        return self._store.write(lambda tx: tx.clear_holdings(client_id, symbol=symbol))
+
+    def force_close_strategy(self, client_id: str, strategy_name: str) -> int:
+        """Forget everything a strategy holds; it sends no order. Returns how many holdings that were."""
+        return self._store.write(lambda tx: tx.clear_holdings(client_id, strategy_name=strategy_name))

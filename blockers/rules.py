@@ -1,0 +1,30 @@
+"""What a rule is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from domain.order import Order
+from domain.risk_facts import Facts
+from domain.tags import Reason, tag_of
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rule's no: the reason, and the figures that a person needs to understand it."""
+
+    reason: Reason
+    detail: str = ""
+
+    @property
+    def tag(self) -> str:
+        """`FAMILY:REASON`."""
+        return tag_of(self.reason)
+
+    @property
+    def message(self) -> str:
+        """The reason's sentence with its figures."""
+        return f"{self.reason.sentence} ({self.detail})" if self.detail else self.reason.sentence
+
+
+Rule = Callable[[Order, Facts], Block | None]
+"""None lets the order pass. A rule that lacks a fact it needs blocks: entries fail closed."""

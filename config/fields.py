@@ -1,0 +1,115 @@
+"""The kinds of value a setting can have. Each description completes the sentence "expected …"."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+# Beyond this a number is a slip of the keyboard, and its plain text could be without end (1e999999).
+MOST = Decimal(10) ** 15
+
+
+def whole(low: int, high: int, what: str = "a whole number") -> Any:
+    """Bounds for an integer, and the words for them."""
+    return Field(ge=low, le=high, description=f"{what} from {low} to {high}")
+
+
+def seconds(low: float, high: float) -> Any:
+    """Bounds for a time span, and the words for them."""
+    return Field(ge=low, le=high, allow_inf_nan=False, description=f"seconds from {low:g} to {high:g}")
+
+
+def amount(what: str = "a number greater than 0") -> Any:
+    """Bounds for money, a price or a quantity, and the words for them."""
+    return Field(gt=0, le=MOST, allow_inf_nan=False, description=what)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _none_word(value: object) -> object:
+    return None if isinstance(value, str) and value.lower() == "none" else value
+
+
+def _digits(value: object) -> object:
+    # In TOML a chat's number is naturally written without quotes.
+    return str(value) if type(value) is int else value
+
+
+def _database(path: Path) -> Path:
+    path = path.expanduser()
+    if path.name == ":memory:" or path.is_dir():
+        raise ValueError
+    return path
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (LookupError, OSError) as error:  # a name like "Asia" is a folder of the zone files
+        raise ValueError from error
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.hostname or re.search(r"\s", value):
+            raise ValueError
+        return value.rstrip("/")
+
+    return check
+
+
+_ONE_WORD = r"^[^\s/]+$"
+
+Flag = Annotated[bool, Field(description="true or false")]
+Amount = Annotated[Decimal, amount()]
+PriceOrNone = Annotated[
+    Decimal | None, amount("a number greater than 0, or none"), BeforeValidator(_none_word)
+]
+Count = Annotated[int, whole(1, 1_000_000)]
+Age = Annotated[float, seconds(0.1, 86_400)]
+
+Host = Annotated[str, Field(pattern=_ONE_WORD, description="a host name or an IP address")]
+Port = Annotated[int, whole(1, 65_535, "a port number")]
+HttpUrl = Annotated[str, AfterValidator(_url("http", "https")), Field(description="a URL with https://")]
+SocketUrl = Annotated[str, AfterValidator(_url("ws", "wss")), Field(description="a URL with wss://")]
+
+Text = Annotated[str, Field(min_length=1, description="a text that is not empty")]
+Secret = Annotated[SecretStr, Field(min_length=1, description="a text that is not empty")]
+ClientId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="1 to 40 letters, digits or any of _ . -")
+]
+ChatId = Annotated[
+    str,
+    Field(pattern=_ONE_WORD, description="a chat's number, or the @name of a channel"),
+    BeforeValidator(_digits),
+]
+
+Database = Annotated[Path, AfterValidator(_database), Field(description="the path of a database file")]
+File = Annotated[Path, AfterValidator(Path.expanduser), Field(description="the path of a file that exists")]
+TimeZone = Annotated[
+    ZoneInfo, BeforeValidator(_zone), Field(description="the name of a time zone, such as Asia/Kolkata")
+]
+
+BrokerName = Annotated[
+    Literal["paper", "shoonya"], BeforeValidator(_lower), Field(description="paper or shoonya")
+]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(_upper),
+    Field(description="DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+]
+LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")]

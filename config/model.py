@@ -1,0 +1,121 @@
+"""The settings themselves: every name, its default and what may be set."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from config.clients import Account, ClientSettings
+from config.fields import (
+    Age,
+    Amount,
+    ClientId,
+    Count,
+    Database,
+    File,
+    Host,
+    HttpUrl,
+    LogFormat,
+    LogLevel,
+    Port,
+    PriceOrNone,
+    Secret,
+    TimeZone,
+    seconds,
+    whole,
+)
+
+
+class Service(BaseModel):
+    """What the whole service shares. The setting of each field is its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    host: Host = "127.0.0.1"
+    port: Port = 8000
+    client_id: ClientId = "default"  # whom an alert is for that names no client
+    orders_db: Database = Path("data/orders.db")
+    trading_timezone: TimeZone = ZoneInfo("Asia/Kolkata")  # the trading day begins at its midnight
+
+    web_workers: Annotated[int, whole(1, 64)] = 2  # processes
+    web_threads: Annotated[int, whole(1, 256)] = 8  # in each of them
+    webhook_max_bytes: Annotated[int, whole(1024, 16_777_216, "a number of bytes")] = 262_144
+    webhook_rate_per_second: Annotated[int, whole(0, 1_000_000)] = 1000  # per sender and process; 0: no limit
+    webhook_auth_failures_per_minute: Count = 60  # per sender and process
+    trusted_proxies: Annotated[int, whole(0, 10)] = 0  # reverse proxies that set X-Forwarded-For
+
+    max_alert_age_seconds: Age = 300.0  # an entry not submitted by then is not sent any more
+    dedup_window_seconds: Annotated[float, seconds(0, 86_400)] = 60.0  # 0: off
+
+    watcher_poll_seconds: Annotated[float, seconds(0.01, 60)] = 1.0
+    watcher_concurrency: Annotated[int, whole(1, 64)] = 4  # broker calls in parallel, per client
+    watcher_stall_seconds: Annotated[float, seconds(0.1, 3600)] = 30.0
+    broker_deadline_seconds: Annotated[float, seconds(0.1, 300)] = 15.0
+    positions_refresh_seconds: Annotated[float, seconds(0.1, 3600)] = 2.0
+    exit_hold_seconds: Annotated[float, seconds(0, 3600)] = 10.0
+
+    paper_slippage_ticks: Annotated[int, whole(0, 1000)] = 0
+    paper_tick: Amount = Decimal("0.05")
+    paper_latency_ms: Annotated[int, whole(0, 60_000, "milliseconds")] = 0
+    paper_default_price: PriceOrNone = Decimal(100)  # of a symbol never seen; None: rejected
+
+    telegram_bot_token: Secret | None = None
+    telegram_api_url: HttpUrl = "https://api.telegram.org"
+
+    archive_after_days: Annotated[int, whole(1, 36_500, "days")] | None = None  # None: never
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "text"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Where made-up secrets are kept."""
+        return self.orders_db.with_name("secrets.json")
+
+
+class Environment(Service, Account):
+    """All settings as the environment and `.env` give them, each checked by itself."""
+
+    console_token: Secret | None = None
+    paper_db: Database | None = None
+    limits_file: File = Path("config/limits.toml")
+    clients_file: File = Path("config/clients.toml")
+
+    risk_max_daily_loss: Amount | None = None
+    risk_max_order_quantity: Amount | None = None
+    risk_max_order_value: Amount | None = None
+    risk_max_orders_per_minute: Count | None = None
+    risk_max_open_orders: Count | None = None
+    guard_max_entries: Count = 1
+    positions_max_age_seconds: Age = 60.0
+
+    @property
+    def paper_file(self) -> Path:
+        """Where the paper broker keeps its book."""
+        return self.paper_db or self.orders_db.with_name("paper.db")
+
+
+class Settings(Service):
+    """The settings of a run, complete and consistent."""
+
+    console_token: SecretStr
+    paper_db: Path
+    clients: tuple[ClientSettings, ...]
+    secrets_made_up: tuple[str, ...]  # the names of those that nobody set; see `secrets_file`
+
+    @property
+    def default_client(self) -> ClientSettings:
+        """The client of alerts that name none."""
+        return self.client(self.client_id)
+
+    def client(self, client_id: str) -> ClientSettings:
+        """The client of this id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for client in self.clients:
+            if client.client_id == client_id:
+                return client
+        raise KeyError(client_id)

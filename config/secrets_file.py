@@ -1,0 +1,71 @@
+"""Secrets that nobody set: made up once, and kept beside the database for the next start."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.checking import SettingsError
+
+MODE = 0o600
+
+
+def ensure_secrets(path: Path, names: Collection[str]) -> dict[str, str]:
+    """The secrets of these names as `path` has them; those it lacks are made up and added to it.
+
+    The file is readable by its owner only. Processes that start at the same time get the same secrets.
+
+    Raises:
+        SettingsError: the file cannot be read or written, or holds something else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone_in(path.parent):
+            kept = _read(path)
+            missing = [name for name in names if name not in kept]
+            if missing:
+                kept |= {name: secrets.token_urlsafe(32) for name in missing}
+                _replace(path, json.dumps(kept, indent=2) + "\n")
+    except OSError as error:
+        raise SettingsError([f"{path}: made-up secrets cannot be kept there: {error.strerror}"]) from error
+    return {name: kept[name] for name in names}
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    # The folder is what all starting processes have in common; the file may not be there yet.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        if path.stat().st_mode & 0o777 != MODE:
+            path.chmod(MODE)
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict) or not all(value and isinstance(value, str) for value in kept.values()):
+        raise SettingsError([f"{path}: expected made-up secrets as a JSON object; remove it to get new ones"])
+    return kept
+
+
+def _replace(path: Path, text: str) -> None:
+    # A new file takes the old one's place whole: a crash leaves the old one, and nobody reads half of it.
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)  # of a crash; we are alone here
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

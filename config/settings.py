@@ -1,0 +1,163 @@
+"""Reads every setting of the service. Nothing else in the project reads the environment or `.env`."""
+
+import os
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+from pydantic import SecretStr
+
+from config.checking import Problems, SettingsError, checked, unknown
+from config.clients import (
+    ClientSettings,
+    NamedAccount,
+    ShoonyaSettings,
+    check_accounts,
+    complete,
+    read_accounts,
+)
+from config.limits import read_limits
+from config.model import Environment, Service, Settings
+from config.secrets_file import ensure_secrets
+from domain.limits import Limits
+
+__all__ = ["ClientSettings", "Settings", "SettingsError", "ShoonyaSettings", "load_settings"]
+
+# A variable that starts like this is meant for us; if we don't know it, it is misspelled.
+PREFIXES = (
+    "SHOONYA_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
+    "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_",
+)  # fmt: skip
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, dotenv_path: Path | None = Path(".env")
+) -> Settings:
+    """Read and check all settings; a variable of the environment wins over its line in `.env`.
+
+    Args:
+        environ: the environment; None for that of this process.
+        dotenv_path: the `.env` to read if it exists; None for none.
+
+    Raises:
+        SettingsError: with everything that is wrong at once.
+    """
+    problems = Problems()
+    given = _given(os.environ if environ is None else environ, dotenv_path, problems)
+    env = checked(Environment, given, problems, str.upper)
+    accounts = read_accounts(_optional_file(env, "clients_file", problems), env, env.client_id, problems)
+    limits_file = _optional_file(env, "limits_file", problems)
+    books = read_limits(limits_file, _limits(env), [each.client_id for each in accounts], problems)
+    check_accounts(accounts, problems)
+    _check_together(env, accounts, problems)
+    problems.raise_any()
+
+    secrets, made_up = _secrets(env, accounts)
+    return Settings(
+        **{name: getattr(env, name) for name in Service.model_fields},
+        console_token=secrets["CONSOLE_TOKEN"],
+        paper_db=env.paper_file,
+        clients=tuple(complete(each, secrets[each.secret_name], books[each.client_id]) for each in accounts),
+        secrets_made_up=made_up,
+    )
+
+
+def _given(environ: Mapping[str, str], dotenv_path: Path | None, problems: Problems) -> dict[str, str]:
+    """Our settings in `.env` and, stronger, in the environment: field → value. An empty value is not set."""
+    known = {field.upper() for field in Environment.model_fields}
+    file = dict(_dotenv(dotenv_path, problems)) if dotenv_path else {}
+    for name in sorted(file.keys() - known):
+        problems.add(f"{dotenv_path}: {name}", unknown(name.upper(), known, "see config/example.env"))
+    for name in sorted(environ.keys() - known):
+        if name.startswith(PREFIXES):
+            problems.add(name, unknown(name, known, "see config/example.env"))
+    return {
+        name.lower(): value.strip()
+        for source in (file, environ)
+        for name, value in source.items()
+        if name in known and value.strip()
+    }
+
+
+def _dotenv(path: Path, problems: Problems) -> Iterator[tuple[str, str]]:
+    """Name and value of each line. Values are taken as they stand: a `$` in a password means itself."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        problems.add(str(path), f"cannot be read: {error}")
+        return
+    seen = set()
+    for line in parse_stream(StringIO(text)):
+        if line.error or (line.key and line.value is None):
+            problems.add(f"{path} line {line.original.line}", "expected NAME=value")
+        elif line.key in seen:
+            problems.add(f"{path} line {line.original.line}", f"{line.key} stands twice, expected it once")
+        elif line.key and line.value is not None:
+            seen.add(line.key)
+            yield line.key, line.value
+
+
+def _optional_file(env: Environment, field: str, problems: Problems) -> Path | None:
+    path: Path = getattr(env, field)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if field in env.model_fields_set:
+            problems.add(field.upper(), f"got {str(path)!r}, expected the path of a file that exists")
+        return None
+    except OSError:
+        pass  # it is there; whoever reads it will say what is wrong
+    return path
+
+
+def _limits(env: Environment) -> Limits:
+    return Limits(
+        max_daily_loss=env.risk_max_daily_loss,
+        max_order_quantity=env.risk_max_order_quantity,
+        max_order_value=env.risk_max_order_value,
+        max_orders_per_minute=env.risk_max_orders_per_minute,
+        max_open_orders=env.risk_max_open_orders,
+        max_entries=env.guard_max_entries,
+        positions_max_age_seconds=env.positions_max_age_seconds,
+    )
+
+
+def _check_together(env: Environment, accounts: list[NamedAccount], problems: Problems) -> None:
+    """Note what each setting allows by itself and the others don't."""
+    # Otherwise a watcher would count as stalled, and positions as stale, while all goes as it was told to.
+    for longer, shorter in (
+        ("watcher_stall_seconds", "watcher_poll_seconds"),
+        ("watcher_stall_seconds", "broker_deadline_seconds"),
+        ("positions_max_age_seconds", "positions_refresh_seconds"),
+    ):
+        value, bound = getattr(env, longer), getattr(env, shorter)
+        if value <= bound:
+            problems.add(longer.upper(), f"got {value:g}, expected more than {shorter.upper()} ({bound:g})")
+    if env.paper_file.absolute() == env.orders_db.absolute():
+        problems.add("PAPER_DB", f"got {str(env.paper_file)!r}, expected another file than ORDERS_DB")
+    for each in accounts:
+        if env.telegram_bot_token and not each.account.telegram_chat_id:
+            problems.add(each.name_of("telegram_chat_id"), "not set, expected one with TELEGRAM_BOT_TOKEN")
+        if each.account.telegram_chat_id and not env.telegram_bot_token:
+            problems.add("TELEGRAM_BOT_TOKEN", "not set, expected one with TELEGRAM_CHAT_ID")
+    real = next((each for each in accounts if each.is_real), None)
+    if real is not None:
+        trades = f"the client {real.client_id!r} trades at {real.account.broker}"
+        why = f"not set, expected a secret of your own: {trades}"
+        if env.console_token is None:
+            problems.add("CONSOLE_TOKEN", why)
+        for each in accounts:
+            if each.account.webhook_secret is None:
+                problems.add(each.name_of("webhook_secret"), why)
+
+
+def _secrets(env: Environment, accounts: list[NamedAccount]) -> tuple[dict[str, SecretStr], tuple[str, ...]]:
+    """The console's token and each client's secret by name, and the names of those that had to be made up."""
+    given = {"CONSOLE_TOKEN": env.console_token}
+    given |= {each.secret_name: each.account.webhook_secret for each in accounts}
+    missing = [name for name, value in given.items() if value is None]
+    made_up = ensure_secrets(env.secrets_file, missing) if missing else {}
+    return {name: value or SecretStr(made_up[name]) for name, value in given.items()}, tuple(missing)

@@ -1,0 +1,62 @@
+"""Sizing an exit: its goal is "flat", so its side and quantity come from the position, never from the alert."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from domain.alert import Side
+from domain.money import ZERO, decimal_text
+from domain.order import Order
+from domain.reports import PositionsSnapshot
+from domain.risk_facts import ExitFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ExitSize:
+    """Send this."""
+
+    side: Side
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ExitHold:
+    """Wait and look again: something is under way that will change the position."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToExit:
+    """Flat, or all of it belongs to other strategies."""
+
+    detail: str
+
+
+def size_exit(
+    order: Order,
+    snapshot: PositionsSnapshot,
+    facts: ExitFacts,
+    *,
+    horizon: timedelta,
+    may_wait_for_entries: bool,
+) -> ExitSize | ExitHold | NothingToExit:
+    """What an exit may take off the position so that it can never reverse it.
+
+    Other strategies' holdings and what other exits may still take are left alone; a position read that a recent
+    fill may not show in yet is not used.
+    """
+    if facts.last_fill_at is not None and snapshot.read_started_at <= facts.last_fill_at + horizon:
+        return ExitHold("a fill is younger than the positions that were read")
+    net = snapshot.net(order.exchange, order.symbol, order.product)
+    others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), ZERO)
+    available = max(abs(net) - others - facts.exits_in_flight, ZERO)
+    quantity = available if order.requested_quantity is None else min(available, order.requested_quantity)
+    if quantity:
+        return ExitSize(Side.SELL if net > 0 else Side.BUY, quantity)
+    if facts.exits_in_flight and abs(net) > others:
+        return ExitHold("another exit of this position is under way")
+    if facts.entries_in_flight and may_wait_for_entries:
+        return ExitHold("an older entry is not settled yet")
+    holders = ", ".join(f"{name} {decimal_text(held)}" for name, held in sorted(facts.held_by_others.items()))
+    return NothingToExit(f"the rest is held by {holders}" if net and holders else "")

@@ -1,0 +1,200 @@
+"""The changes that our own actions make of an order, each with its tag and its decision columns filled in."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from domain.alert import DecisionType
+from domain.commands import OrderResult
+from domain.errors import NotSent, OutcomeUnknown, Refused
+from domain.lifecycle import Change, advance
+from domain.order import Order
+from domain.reconcile import PLACED, reason_class
+from domain.states import Phase
+from domain.tags import Family, Reason, broker_tag, tag_of
+
+Outcome = OrderResult | NotSent | Refused | OutcomeUnknown
+"""Everything that can come back from asking a broker for an order."""
+
+_REPEATS = frozenset({Reason.SIGNAL_ALREADY_SEEN, Reason.CONTENT_ALREADY_SEEN})
+
+
+def blocked(order: Order, reason: Reason, message: str, *, at: datetime, actor: str) -> Change:
+    """One of our own rules said no; the order is never sent."""
+    return advance(
+        order,
+        Phase.BLOCKED,
+        at=at,
+        actor=actor,
+        tag=tag_of(reason),
+        not_before=None,
+        decision_type=DecisionType.SKIPPED,
+        reason_code="IDEMPOTENCY_BLOCKED" if reason in _REPEATS else reason.value,
+        reason_message=message,
+    )
+
+
+def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail: str = "") -> Change:
+    """It provably never left us, and will not be sent any more."""
+    return advance(
+        order,
+        Phase.LAPSED,
+        at=at,
+        actor=actor,
+        tag=tag_of(reason),
+        not_before=None,
+        decision_type=DecisionType.FAILED,
+        reason_code=reason.value,
+        reason_message=f"{reason.sentence} ({detail})" if detail else reason.sentence,
+    )
+
+
+def refused(order: Order, code: str, text: str, *, at: datetime, actor: str) -> Change:
+    """The broker provably refused the request."""
+    return advance(
+        order,
+        Phase.REFUSED,
+        at=at,
+        actor=actor,
+        tag=broker_tag(Family.BROKER_REJECTED, code),
+        decision_type=DecisionType.FAILED,
+        reason_code=reason_class(code, text),
+        reason_message=text,
+        exchange_error_snippet=text[:500] or None,
+    )
+
+
+def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> Change:
+    """An operator found that the broker does not have the order."""
+    return advance(
+        order,
+        Phase.ABSENT,
+        at=at,
+        actor=actor,
+        tag=tag_of(Reason.OPERATOR_RESOLVED),
+        decision_type=DecisionType.FAILED,
+        reason_code=Reason.OPERATOR_RESOLVED.value,
+        reason_message=text,
+    )
+
+
+def resolved_fill(
+    order: Order, broker_order_id: str, filled: Decimal, price: Decimal | None, *, at: datetime, actor: str
+) -> Change:
+    """An operator found the order at the broker, filled in full.
+
+    Raises:
+        ValueError: the fill is not the order's quantity: a partly filled order is found by reconciling, not by hand.
+    """
+    if filled != order.quantity:
+        raise ValueError(f"filled {filled} is not the order's quantity {order.quantity}")
+    return advance(
+        order,
+        Phase.FILLED,
+        at=at,
+        actor=actor,
+        broker_order_id=broker_order_id,
+        filled_quantity=filled,
+        average_price=price,
+        **PLACED,
+    )
+
+
+def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Change:
+    """CREATED → SENT_TO_BROKER: from its commit on, the order may be live."""
+    return advance(
+        order,
+        Phase.SUBMITTING,
+        at=at,
+        actor=claimant,
+        claimed_by=claimant,
+        sent_at=at,
+        attempts=order.attempts + 1,
+        not_before=None,
+        reason_message=None,
+        **sized,
+    )
+
+
+def claimed_again(order: Order, *, at: datetime, claimant: str) -> Change:
+    """Another send under the same id, where the broker promises that it cannot make a second order."""
+    return advance(
+        order,
+        Phase.UNKNOWN,
+        at=at,
+        actor=claimant,
+        claimed_by=claimant,
+        sent_at=at,
+        attempts=order.attempts + 1,
+    )
+
+
+def held(order: Order, reason: str, *, at: datetime, actor: str) -> Change:
+    """Look again soon; the longer it lasts, the less often, so that waiting costs little."""
+    return advance(
+        order,
+        Phase.REGISTERED,
+        at=at,
+        actor=actor,
+        not_before=at + backoff(at - order.created_at),
+        reason_message=reason,
+    )
+
+
+def backoff(waited: timedelta) -> timedelta:
+    """How long to wait after having waited so long: half as much again, from 0.1 s to 5 s."""
+    return min(max(waited / 2, timedelta(seconds=0.1)), timedelta(seconds=5))
+
+
+def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
+    """The call's outcome is not known: the order may be live."""
+    return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=f"outcome unknown: {why}")
+
+
+def answered(order: Order, outcome: Outcome, *, resend: bool, at: datetime, actor: str) -> Change | None:
+    """What a call's outcome does to the row as it stands now, which others may have moved while the call lasted.
+
+    None where the outcome tells nothing new: the refusal of a re-send, for one, proves nothing about the first send.
+    """
+    if isinstance(outcome, OrderResult):
+        return None if order.broker_order_id is not None else placed(order, outcome, at=at, actor=actor)
+    if isinstance(outcome, Refused):
+        if resend or order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN):
+            return None
+        return refused(order, outcome.code, outcome.message, at=at, actor=actor)
+    if order.phase is not Phase.SUBMITTING:
+        return None
+    if isinstance(outcome, NotSent):
+        return not_sent(order, outcome.message, at=at, actor=actor)
+    return unknown(order, outcome.message, at=at, actor=actor)
+
+
+def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Change:
+    """The broker has it."""
+    return advance(
+        order,
+        Phase.WORKING,
+        at=at,
+        actor=actor,
+        tag=None,
+        broker_order_id=result.broker_order_id,
+        reason_message=None,
+        **PLACED,
+    )
+
+
+def not_sent(order: Order, why: str, *, at: datetime, actor: str) -> Change:
+    """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses."""
+    not_before = at + backoff(at - order.created_at)
+    if not_before > order.expires_at:
+        return never_sent(order, Reason.ALERT_TOO_OLD, at=at, actor=actor, detail=why)
+    return advance(
+        order,
+        Phase.REGISTERED,
+        at=at,
+        actor=actor,
+        attempts=order.attempts - 1,
+        sent_at=None,
+        not_before=not_before,
+        reason_message=f"not sent: {why}",
+    )

@@ -1,0 +1,1 @@
+"""The three parts of the OrderWatcher: sending, following what was sent, and knowing the positions."""

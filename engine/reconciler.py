@@ -1,0 +1,251 @@
+"""Following orders in the broker's book to their end."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from domain.alert import ExecutionType
+from domain.errors import BrokerError, ReadFailed
+from domain.lifecycle import advance
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.ports import Clock, Store, Transaction
+from domain.reconcile import NOTHING, Verdict, decide
+from domain.reports import Book, OrderRef, OrderReport
+from domain.states import Phase
+from engine.seat import Seat, WatcherRules
+from engine.submitter import Submitter
+
+log = logging.getLogger(__name__)
+
+_MAX_SENDS = 5  # of one entry under one id; after that only the book is asked
+_MOVES_IN_ONE = 100  # orders moved in one transaction: webhooks wait for no longer than that
+_BOOK_SWEEP = timedelta(seconds=30)  # so often the book is read even when nothing of ours is open
+
+
+class Reconciler:
+    """Brings open orders in line with the book, and resolves what is not known."""
+
+    def __init__(
+        self,
+        store: Store,
+        submitter: Submitter,
+        *,
+        clock: Clock,
+        claimant: str,
+        rules: WatcherRules,
+        simulated_report: Callable[[Order], OrderReport],
+    ) -> None:
+        self._store = store
+        self._submitter = submitter
+        self._clock = clock
+        self._claimant = claimant
+        self._rules = rules
+        self._simulated_report = simulated_report
+        self._explained: dict[str, dict[str, OrderReport]] = {}
+        self._alarmed: set[str] = set()
+        self._book_read_at: dict[str, datetime] = {}
+
+    # reconcile ----------------------------------------------------------------------------------------------
+
+    def reconcile(self, seat: Seat) -> int:
+        """Bring the client's open orders in line with its broker's book; returns how many moved.
+
+        Raises:
+            StoreUnavailable: the database could not be read or written.
+        """
+        self._submitter.record_again()
+        orders = [
+            self._submitter.settle_claim(order) for order in self._store.get_open_orders(seat.client_id)
+        ]
+        moved = self._reconcile_simulated(seat, [o for o in orders if o.test_mode is not None])
+        at_broker = [o for o in orders if o.test_mode is None and o.phase is not Phase.SUBMITTING]
+        if not self._book_is_due(seat, at_broker):
+            return moved
+        try:
+            book = seat.broker.read_book([OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker])
+        except ReadFailed as error:
+            log.warning("client %s: the order book could not be read: %s", seat.client_id, error)
+            self._escalate(at_broker)
+            return moved
+        moved += self._apply_book(seat, at_broker, book)
+        self._explain(seat, at_broker, book)
+        return moved
+
+    def _book_is_due(self, seat: Seat, at_broker: Sequence[Order]) -> bool:
+        """Now and then even with nothing open: for orders that no row explains, and fills of what was called dead."""
+        now, client_id = self._clock.now(), seat.client_id
+        interval = timedelta(seconds=seat.broker.traits.book_interval) if at_broker else _BOOK_SWEEP
+        last = self._book_read_at.get(client_id)
+        if last is not None and now - last < interval:
+            return False
+        self._book_read_at[client_id] = now
+        return True
+
+    def _apply_book(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
+        """Move what the book decides; what it leaves unknown is then sent again or escalated."""
+        rows = {o.command_id: o for o in orders}
+        decided = [o for o in orders if self._decide(seat, o, book) != NOTHING]
+        for start in range(0, len(decided), _MOVES_IN_ONE):
+            ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
+            rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book))
+        unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
+        self._resend(seat, unknown, book)
+        self._escalate(unknown)
+        self._cancel(seat, list(rows.values()))
+        return sum(rows[o.command_id] != o for o in decided)
+
+    def _apply_verdicts(
+        self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book
+    ) -> dict[str, Order]:
+        """Decide again on the rows as they stand in this transaction, and write what changes."""
+        after = {}
+        for command_id in ids:
+            current = tx.get(command_id)
+            if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
+                current = self._apply_verdict(tx, seat, current, book)
+            if current is not None:
+                after[command_id] = current
+        return after
+
+    def _apply_verdict(self, tx: Transaction, seat: Seat, order: Order, book: Book) -> Order:
+        verdict = self._decide(seat, order, book)
+        for alarm in verdict.alarms:
+            self._alarm(tx, order, alarm)
+        if verdict.phase is None:
+            return order
+        if verdict.phase is Phase.ABSENT and self._may_send_again(seat, order):
+            return order
+        return tx.apply(
+            advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
+        )
+
+    def _decide(self, seat: Seat, order: Order, book: Book) -> Verdict:
+        return decide(order, book, seat.broker.traits, sending_ends=self._rules.sending_ends)
+
+    def _alarm(self, tx: Transaction, order: Order, text: str) -> None:
+        """Tell people once for each order and text."""
+        key = f"{order.command_id} {text}"
+        if key not in self._alarmed:
+            self._alarmed.add(key)
+            log.error("order %s: %s", order.command_id, text)
+            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
+
+    def _reconcile_simulated(self, seat: Seat, orders: Sequence[Order]) -> int:
+        """Test mode walks the same way: its report goes through the same decision."""
+        moved = 0
+        for order in orders:
+            if order.phase is Phase.SUBMITTING:
+                continue
+            book = Book(self._clock.now(), (self._simulated_report(order),), complete=True)
+            moved += self._apply_book(seat, [order], book)
+        return moved
+
+    # unknown outcomes ---------------------------------------------------------------------------------------
+
+    def _may_send_again(self, seat: Seat, order: Order) -> bool:
+        """Only where the broker promises that the same id cannot make a second order, and only in the alert's life."""
+        traits, now = seat.broker.traits, self._clock.now()
+        if not traits.id_class.may_send_again or now > order.expires_at or order.test_mode is not None:
+            return False
+        if traits.id_window and now > order.created_at + timedelta(seconds=traits.id_window):
+            return False
+        return order.execution_type is ExecutionType.EXIT or order.attempts < _MAX_SENDS
+
+    def _resend(self, seat: Seat, orders: Sequence[Order], book: Book) -> None:
+        """Send again, with the same id, what a later book does not show."""
+        for order in orders:
+            assert order.sent_at is not None
+            waited = self._clock.now() - order.sent_at
+            first = order.attempts == 1 and book.complete and book.read_started_at > order.sent_at
+            if not self._may_send_again(seat, order) or not (first or waited >= self._rules.resend_after):
+                continue
+            self._submitter.send_again(seat, order)
+
+    def _escalate(self, orders: Sequence[Order]) -> None:
+        """An outcome that stays unknown is told louder and louder."""
+        for order in orders:
+            if order.phase is not Phase.UNKNOWN:
+                continue
+            level = self._loudness(order)
+            if level > order.escalation:
+                log.warning("order %s: outcome unknown since %s", order.command_id, order.created_at)
+                self._store.write(partial(self._louder, order=order, level=level))
+
+    def _loudness(self, order: Order) -> int:
+        waited = self._clock.now() - order.created_at
+        return 2 if waited >= self._rules.unknown_tell else int(waited >= self._rules.unknown_log)
+
+    def _louder(self, tx: Transaction, order: Order, level: int) -> None:
+        current = tx.get(order.command_id)
+        if current is not None and current.phase is Phase.UNKNOWN:
+            tx.apply(
+                advance(current, Phase.UNKNOWN, at=self._clock.now(), actor=self._claimant, escalation=level)
+            )
+
+    def _cancel(self, seat: Seat, orders: Sequence[Order]) -> None:
+        """Ask the broker for the cancels that operators asked for; its book tells what became of them."""
+        now = self._clock.now()
+        for order in orders:
+            if order.cancel_requested_at is None or not order.may_be_live or order.broker_order_id is None:
+                continue
+            if order.cancel_sent_at is not None and now - order.cancel_sent_at < self._rules.resend_after:
+                continue
+            self._store.write(partial(self._note_cancel, order=order, now=now))
+            try:
+                seat.broker.cancel(OrderRef(order.client_order_id, order.broker_order_id))
+            except BrokerError as error:
+                log.warning("order %s: cancel: %s", order.command_id, error)
+
+    def _note_cancel(self, tx: Transaction, order: Order, now: datetime) -> None:
+        current = tx.get(order.command_id)
+        if current is not None and current.phase is order.phase:
+            tx.apply(advance(current, current.phase, at=now, actor=self._claimant, cancel_sent_at=now))
+
+    # what no open order explains ----------------------------------------------------------------------------
+
+    def _explain(self, seat: Seat, open_orders: Sequence[Order], book: Book) -> None:
+        """Late evidence about closed orders, and broker orders that are not ours at all."""
+        ids = {o.broker_order_id for o in open_orders}
+        tags = {o.client_order_id for o in open_orders}
+        explained = self._explained.setdefault(seat.client_id, {})
+        for report in book.reports:
+            if report.broker_order_id in ids or report.client_order_id in tags:
+                continue
+            if explained.get(report.broker_order_id) != report:
+                self._explain_report(seat, report, book)
+                explained[report.broker_order_id] = report
+
+    def _explain_report(self, seat: Seat, report: OrderReport, book: Book) -> None:
+        row = None
+        # By our tag first: an answer that is recorded between the two look-ups is then found by the second.
+        if report.client_order_id:
+            row = self._store.get_by_client_order_id(seat.client_id, report.client_order_id)
+        row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
+        if row is None:
+            self._store.write(lambda tx: self._external(tx, seat, report))
+        elif not row.may_be_live:
+            id_ = row.command_id
+            self._store.write(lambda tx: self._late_evidence(tx, seat, id_, book))
+
+    def _late_evidence(self, tx: Transaction, seat: Seat, command_id: str, book: Book) -> None:
+        order = tx.get(command_id)
+        if order is not None and not order.may_be_live:
+            self._apply_verdict(tx, seat, order, book)
+
+    def _external(self, tx: Transaction, seat: Seat, report: OrderReport) -> None:
+        """Shown and told once; never traded against."""
+        if tx.note_external(seat.client_id, report, self._clock.now()):
+            what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
+            log.warning(
+                "client %s: broker order %s is not ours: %s", seat.client_id, report.broker_order_id, what
+            )
+            tx.notify(
+                Notice(
+                    NoticeKind.EXTERNAL_ORDER,
+                    seat.client_id,
+                    symbol=report.symbol,
+                    detail=f"{report.broker_order_id}: {what}",
+                )
+            )

@@ -1,0 +1,38 @@
+"""What the parts of the watcher share: a client's seat and the durations."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from domain.limits import ClientPolicy
+from domain.ports import Broker
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One client's place at the engine: its broker and what binds its orders."""
+
+    client_id: str
+    broker: Broker
+    policy: ClientPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherRules:
+    """Durations of the engine. All of them bound a wait; none is a guess about an outcome."""
+
+    broker_deadline: timedelta = timedelta(seconds=15)  # a call that takes longer has an unknown outcome
+    submit_window: timedelta = timedelta(seconds=2)  # a claim that got no further within it is not sent
+    exit_hold: timedelta = timedelta(seconds=10)  # an exit waits so long for older entries to settle
+    resend_after: timedelta = timedelta(
+        seconds=2
+    )  # between two sends of one id, where the broker allows them
+    unknown_log: timedelta = timedelta(seconds=15)
+    unknown_tell: timedelta = timedelta(seconds=60)
+    positions_refresh: timedelta = timedelta(seconds=2)
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+
+    @property
+    def sending_ends(self) -> timedelta:
+        """So long after a claim its call may still be on its way to the broker."""
+        return self.submit_window + self.broker_deadline

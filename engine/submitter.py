@@ -1,0 +1,288 @@
+"""Claiming orders and sending each once."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from blockers.pipeline import blocked_by
+from domain.alert import ExecutionType
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
+from domain.exits import ExitHold, ExitSize, size_exit
+from domain.lifecycle import Change
+from domain.moves import Outcome, answered, blocked, claimed, claimed_again, held, never_sent, unknown
+from domain.order import Order
+from domain.ports import Clock, Store, Transaction
+from domain.reports import PositionsSnapshot
+from domain.states import Phase
+from domain.tags import Reason
+from engine.seat import Seat, WatcherRules
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """An order call under way in this process."""
+
+    client_id: str
+    began_at: datetime
+    resend: bool
+
+
+class Submitter:
+    """Claims what may be sent, sends it, and commits what came back; safe to call from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        claimant: str,
+        rules: WatcherRules,
+        simulated_result: Callable[[UniversalOrderCommand], OrderResult],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._claimant = claimant
+        self._rules = rules
+        self._simulated_result = simulated_result
+        self._lock = threading.Lock()
+        self._picked: set[str] = set()
+        self._calls: dict[str, _Call] = {}
+        self._unrecorded: dict[str, tuple[Outcome, bool]] = {}
+
+    # claim and execute --------------------------------------------------------------------------------------
+
+    def execute_next(self, seat: Seat, *, exits_only: bool = False) -> bool:
+        """Claim the client's most urgent order and send it; False when there is nothing to do now.
+
+        Raises:
+            StoreUnavailable: the database could not be read or written; nothing was sent that it does not know of.
+        """
+        order = self._pick(seat.client_id, exits_only=exits_only)
+        if order is None:
+            return False
+        try:
+            claimed = (
+                self._claim_exit(seat, order) if _is_sized_here(order) else self._claim_entry(seat, order)
+            )
+            if claimed is not None:
+                self.execute_command(seat, claimed)
+        except ConcurrentUpdate:
+            pass  # another watcher was first
+        finally:
+            with self._lock:
+                self._picked.discard(order.command_id)
+        return True
+
+    def _pick(self, client_id: str, *, exits_only: bool) -> Order | None:
+        """The first claimable order that no other thread of this process is at."""
+        with self._lock:
+            orders = self._store.claimable(
+                client_id, self._clock.now(), limit=len(self._picked) + 1, exits_only=exits_only
+            )
+            free = next((o for o in orders if o.command_id not in self._picked), None)
+            if free is not None:
+                self._picked.add(free.command_id)
+            return free
+
+    def _claim_entry(self, seat: Seat, order: Order) -> Order | None:
+        """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it or its life is over."""
+
+        def work(tx: Transaction) -> Order | None:
+            now = self._clock.now()
+            current = _still_ours(tx, order)
+            ended = self._ended(tx, seat, current, now)
+            if ended is not None:
+                tx.apply(ended)
+                return None
+            return tx.apply(claimed(current, at=now, claimant=self._claimant))
+
+        return self._store.write(work)
+
+    def _claim_exit(self, seat: Seat, order: Order) -> Order | None:
+        """As for an entry, with side and quantity from a read of the positions that begins now."""
+        try:
+            snapshot = seat.broker.read_positions()
+        except ReadFailed as error:
+            self._hold(order, f"positions could not be read: {error}")
+            return None
+
+        def work(tx: Transaction) -> Order | None:
+            now = self._clock.now()
+            current = _still_ours(tx, order)
+            change = self._ended(tx, seat, current, now) or self._sized(tx, seat, current, snapshot, now)
+            after = tx.apply(change)
+            return after if after.phase is Phase.SUBMITTING else None
+
+        return self._store.write(work)
+
+    def _hold(self, order: Order, reason: str) -> None:
+        now = self._clock.now()
+        self._store.write(
+            lambda tx: tx.apply(held(_still_ours(tx, order), reason, at=now, actor=self._claimant))
+        )
+
+    def _ended(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
+        if now > order.expires_at:
+            return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=self._claimant)
+        block = blocked_by(tx, order, seat.policy, now)
+        if block is None:
+            return None
+        return blocked(order, block.reason, block.message, at=now, actor=self._claimant)
+
+    def _sized(
+        self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
+    ) -> Change:
+        size = size_exit(
+            order,
+            snapshot,
+            tx.exit_facts(order),
+            horizon=timedelta(seconds=seat.broker.traits.position_horizon),
+            may_wait_for_entries=now - order.created_at < self._rules.exit_hold,
+        )
+        if isinstance(size, ExitSize):
+            return claimed(order, at=now, claimant=self._claimant, side=size.side, quantity=size.quantity)
+        if isinstance(size, ExitHold):
+            return held(order, size.reason, at=now, actor=self._claimant)
+        message = Reason.NO_POSITION.sentence + (f" ({size.detail})" if size.detail else "")
+        return blocked(order, Reason.NO_POSITION, message, at=now, actor=self._claimant)
+
+    def send_again(self, seat: Seat, order: Order) -> None:
+        """Send an order of unknown outcome once more under the same id; the broker's class must allow it."""
+        claimed = self._store.write(lambda tx: self._claim_again(tx, seat, order))
+        if claimed is not None:
+            self.execute_command(seat, claimed, resend=True)
+
+    def _claim_again(self, tx: Transaction, seat: Seat, order: Order) -> Order | None:
+        now, current = self._clock.now(), tx.get(order.command_id)
+        if (
+            current is None
+            or current.event_hash != order.event_hash
+            or blocked_by(tx, current, seat.policy, now)
+        ):
+            return None
+        return tx.apply(claimed_again(current, at=now, claimant=self._claimant))
+
+    # the one path to any broker -----------------------------------------------------------------------------
+
+    def execute_command(self, seat: Seat, order: Order, *, resend: bool = False) -> None:
+        """Send a claimed order and record what came back. The only place that asks a broker for an order.
+
+        The claim is committed before this is called and is never trusted to have led to a call.
+        """
+        with self._lock:
+            self._calls[order.command_id] = _Call(seat.client_id, self._clock.now(), resend)
+        outcome = self._send(seat, order)
+        self._record(order.command_id, outcome, resend=resend)
+
+    def _send(self, seat: Seat, order: Order) -> Outcome:
+        assert order.sent_at is not None
+        if self._clock.now() - order.sent_at > self._rules.submit_window:
+            # This process slept. Others may by now judge the order absent: it must not be sent behind their back.
+            return NotSent("the claim got no further within its window")
+        command = UniversalOrderCommand.of(order)
+        try:
+            if command.test_mode is not None:
+                return self._simulated_result(command)
+            return seat.broker.place(command)
+        except (NotSent, Refused, OutcomeUnknown) as outcome:
+            return outcome
+        except Exception as error:  # an adapter's defect says nothing of the order: it may be live
+            log.exception("order %s: the adapter failed", order.command_id)
+            return OutcomeUnknown(f"{type(error).__name__}: {error}")
+
+    def expire_overdue(self, client_id: str) -> int:
+        """Record the outcome of calls that outlived their deadline as unknown; a late answer is still used."""
+        now = self._clock.now()
+        with self._lock:
+            late = [
+                command_id
+                for command_id, call in self._calls.items()
+                if call.client_id == client_id and now - call.began_at > self._rules.broker_deadline
+            ]
+        for command_id in late:
+            why = "no answer within the deadline"
+            self._store.write(partial(self._mark_unknown, command_id=command_id, why=why))
+        return len(late)
+
+    def _mark_unknown(self, tx: Transaction, command_id: str, why: str) -> bool:
+        order = tx.get(command_id)
+        if order is None or order.phase is not Phase.SUBMITTING:
+            return False
+        tx.apply(unknown(order, why, at=self._clock.now(), actor=self._claimant))
+        return True
+
+    def _record(self, command_id: str, outcome: Outcome, *, resend: bool) -> None:
+        """Commit a call's outcome. Without the database it is kept here, and tried again before anything else."""
+        try:
+            self._store.write(lambda tx: self._apply_outcome(tx, command_id, outcome, resend=resend))
+        except StoreUnavailable:
+            with self._lock:
+                self._unrecorded[command_id] = (outcome, resend)
+            raise
+        finally:
+            with self._lock:
+                self._calls.pop(command_id, None)
+
+    def _apply_outcome(self, tx: Transaction, command_id: str, outcome: Outcome, *, resend: bool) -> None:
+        order = tx.get(command_id)
+        assert order is not None
+        change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
+        if change is not None:
+            tx.apply(change)
+
+    # claims that came to nothing ----------------------------------------------------------------------------
+
+    def record_again(self) -> None:
+        with self._lock:
+            waiting = dict(self._unrecorded)
+        for command_id, (outcome, resend) in waiting.items():
+            record = partial(self._apply_outcome, command_id=command_id, outcome=outcome, resend=resend)
+            self._store.write(record)
+            with self._lock:
+                self._unrecorded.pop(command_id, None)
+
+    def settle_claim(self, order: Order) -> Order:
+        """A claim whose caller is gone has an unknown outcome: the call may or may not have been made."""
+        if order.phase is not Phase.SUBMITTING or self._is_calling(order):
+            return order
+
+        def work(tx: Transaction) -> Order:
+            self._mark_unknown(
+                tx, order.command_id, "the watcher that sent it ended before it recorded an answer"
+            )
+            return tx.get(order.command_id) or order
+
+        return self._store.write(work)
+
+    def _is_calling(self, order: Order) -> bool:
+        assert order.sent_at is not None and order.claimed_by is not None
+        if order.claimed_by == self._claimant:
+            with self._lock:
+                busy = order.command_id in self._calls or order.command_id in self._picked
+                return busy or order.command_id in self._unrecorded
+        if not self._store.claimant_alive(order.claimed_by):
+            return False
+        return self._clock.now() - order.sent_at <= self._rules.sending_ends
+
+
+def _is_sized_here(order: Order) -> bool:
+    """Exits take their size from the position, except in test mode, which touches no broker."""
+    return order.execution_type is ExecutionType.EXIT and order.test_mode is None
+
+
+def _still_ours(tx: Transaction, order: Order) -> Order:
+    """The row as it was read, to be claimed in this transaction.
+
+    Raises:
+        ConcurrentUpdate: another watcher moved it.
+    """
+    current = tx.get(order.command_id)
+    if current is None or current.event_hash != order.event_hash or current.phase is not Phase.REGISTERED:
+        raise ConcurrentUpdate(f"{order.command_id} moved on")
+    return current

@@ -1,0 +1,256 @@
+"""Wording: a notice becomes the text that a person reads, in Telegram's HTML. Pure, and defined for every notice:
+
+it is called inside the transaction that records the fact, which must not fail for want of a word.
+
+The first line stands for the whole where many messages are folded into one; the last line ends with the id.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from domain.alert import OrderType
+from domain.money import decimal_text
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.states import Phase, Status
+from domain.tags import sentence_of
+from notifications.markup import safe
+
+_NAME = 80  # room for one name, symbol or number, in units
+_TAG = 120
+_REASON = 400  # room for a sentence that others wrote
+
+_SAID_BY_PHASE = {
+    Phase.CANCELLED: "Order cancelled at the broker",
+    Phase.EXPIRED: "Order expired at the broker",
+}
+
+
+def render(notice: Notice) -> str:
+    """The message for Telegram (`parse_mode=HTML`), at most 4096 units; every variable part is escaped."""
+    order = notice.order
+    lines = [_headline(notice)]
+    if order is None:
+        lines += [*_explained_alone(notice), _whom(notice)]
+    else:
+        if order.status is Status.FAILED:
+            lines.append(_failure(order))
+        lines += [*_explained(notice, order), _what(order), _whose(order)]
+    return "\n".join(line for line in lines if line)
+
+
+def kind_is_blocked(notice: Notice) -> bool:
+    """True when one of our own rules stopped the order before it was sent."""
+    return notice.kind is NoticeKind.BLOCKED
+
+
+# The first line -----------------------------------------------------------------------------------------------
+
+
+def _headline(notice: Notice) -> str:
+    if notice.order is not None and notice.kind in _OF_AN_ORDER:
+        return _OF_AN_ORDER[notice.kind](notice.order)
+    title, about = _ALONE.get(notice.kind, (f"ℹ️ {notice.kind}", "symbol"))
+    subject = getattr(notice, about) or notice.symbol or notice.detail or notice.client_id
+    return f"{title} | {safe(subject, _REASON)}"
+
+
+_ALONE = {
+    NoticeKind.ALERT_REJECTED: ("❌ Alert rejected", "detail"),
+    NoticeKind.HALTED: ("🛑 Trading halted", "client_id"),
+    NoticeKind.RESUMED: ("▶️ Trading resumed", "client_id"),
+    NoticeKind.SYSTEM: ("🔧 System", "detail"),
+    NoticeKind.EXTERNAL_ORDER: ("👀 An order that is not ours", "symbol"),
+}
+"""Title, and the notice's field that says what it is about."""
+
+
+def _blocked(order: Order) -> str:
+    sentence, tag = sentence_of(order.tag), order.tag or "no reason recorded"
+    reason = safe(tag, _TAG) if sentence in ("", tag) else f"{safe(sentence, _REASON)} ({safe(tag, _TAG)})"
+    return f"❌ {reason} | {_symbol(order)}"
+
+
+def _placed(order: Order) -> str:
+    return f"✅ Order placed | {safe(order.broker_order_id or 'no id', _NAME)}"
+
+
+def _filled(order: Order) -> str:
+    return f"✨ Order filled | {_number(order.filled_quantity)} @ {_average(order)}"
+
+
+def _partly_filled(order: Order) -> str:
+    return f"✨ Partly filled | {_fills(order)}"
+
+
+def _rejected(order: Order) -> str:
+    reason = order.reason_message or order.exchange_error_snippet or order.tag or "no reason given"
+    return f"⚠️ Broker rejected | {safe(reason, _REASON)}"
+
+
+def _failed(order: Order) -> str:
+    sentence = _SAID_BY_PHASE.get(order.phase) or sentence_of(order.tag) or "Order failed"
+    return f"⚠️ {safe(sentence, _REASON)} | {_symbol(order)}"
+
+
+def _unknown(order: Order) -> str:
+    return f"🚨 Order outcome unknown | {_symbol(order)}"
+
+
+def _overfilled(order: Order) -> str:
+    return f"🚨 Overfilled | {_fills(order)}"
+
+
+def _resurrected(order: Order) -> str:
+    return f"🚨 Order is alive after all | {_symbol(order)}"
+
+
+_OF_AN_ORDER: dict[NoticeKind, Callable[[Order], str]] = {
+    NoticeKind.BLOCKED: _blocked,
+    NoticeKind.PLACED: _placed,
+    NoticeKind.PARTIALLY_FILLED: _partly_filled,
+    NoticeKind.FILLED: _filled,
+    NoticeKind.REJECTED: _rejected,
+    NoticeKind.FAILED: _failed,
+    NoticeKind.UNKNOWN: _unknown,
+    NoticeKind.OVERFILLED: _overfilled,
+    NoticeKind.RESURRECTED: _resurrected,
+}
+
+
+# The second line of a failure, and explanations ---------------------------------------------------------------
+
+
+def _failure(order: Order) -> str:
+    """The line by which failures are found in `telegram_messages`: it must contain ORDER FAILED, unbroken."""
+    blocked = order.phase is Phase.BLOCKED
+    parts = ["blocked, never sent" if blocked else safe(order.tag or order.phase, _TAG), _why(order)]
+    if order.filled_quantity:
+        parts.append(f"{_fills(order)} filled before, and kept")
+    return " · ".join(["<b>ORDER FAILED</b>", *(part for part in parts if part)])
+
+
+def _why(order: Order) -> str:
+    """What the reason's message adds to the lines above: the figures, mostly."""
+    reason = order.reason_message or ""
+    if order.phase in (Phase.REFUSED, Phase.REJECTED) or reason in (order.tag or ""):
+        return ""  # said already
+    added = reason.removeprefix(sentence_of(order.tag)).strip()
+    if added.startswith("(") and added.endswith(")"):
+        added = added[1:-1]
+    return safe(added, _REASON)
+
+
+def _explained(notice: Notice, order: Order) -> list[str]:
+    detail = safe(notice.detail, _REASON)
+    if notice.kind is NoticeKind.UNKNOWN:
+        return [*_unknown_explained(order), detail]
+    if notice.kind is NoticeKind.OVERFILLED:
+        return ["The broker filled more than was ordered. Check the position at the broker now.", detail]
+    if notice.kind is NoticeKind.RESURRECTED:
+        before = f" ({detail})" if detail else ""
+        return [
+            f"We had called it failed{before}; the broker shows it {_state(order)}. The broker's book wins.",
+            "Check the position: an exit or a new entry may have been decided without it.",
+        ]
+    return [detail]
+
+
+def _unknown_explained(order: Order) -> list[str]:
+    """For someone woken at night: what is not known, since when, what we do, what they can do."""
+    since = f"since {_time(order.sent_at)}" if order.sent_at else "for too long"
+    known = f", number {safe(order.broker_order_id, _NAME)}" if order.broker_order_id else ""
+    return [
+        f"Not known {since}: whether the broker has this order. It may be live or filled.",
+        f"We keep looking in the broker's order book, and block new entries in {_symbol(order)} until it is settled;"
+        " exits still go.",
+        f"You can look there too (tag <code>{safe(order.client_order_id, _NAME)}</code>{known}), then settle it:",
+        f"<code>python cli.py resolve {safe(order.command_id, _NAME)}</code>",
+    ]
+
+
+def _explained_alone(notice: Notice) -> list[str]:
+    if notice.kind is NoticeKind.ALERT_REJECTED:
+        # ORDER FAILED: nothing was traded on an alert that asked for it, and searches for failures find it.
+        return ["<b>ORDER FAILED</b> · nothing was traded; the alert is kept as it came"]
+    if notice.kind is NoticeKind.SYSTEM:
+        return []
+    detail = [safe(notice.detail, _REASON)]
+    if notice.kind is NoticeKind.HALTED:
+        return [*detail, "New entries are blocked; exits still go."]
+    if notice.kind is NoticeKind.EXTERNAL_ORDER:
+        return [
+            *detail,
+            "It stands at the broker and no order here explains it. Recorded; never traded against.",
+        ]
+    return detail
+
+
+# The facts ----------------------------------------------------------------------------------------------------
+
+
+def _what(order: Order) -> str:
+    """`ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5`."""
+    quantity = _number(order.quantity) if order.quantity else "all"  # an exit of everything, not yet measured
+    parts = [f"{order.execution_type} {order.side} {quantity} {_symbol(order)}", _terms(order)]
+    if order.test_mode is not None:
+        parts.append("test mode: no broker involved")
+    return " · ".join(parts)
+
+
+def _terms(order: Order) -> str:
+    if order.order_type is OrderType.MARKET:
+        return "MARKET"
+    limit = f" {_number(order.price)}" if order.price is not None else ""
+    trigger = f" trigger {_number(order.trigger_price)}" if order.trigger_price is not None else ""
+    return f"{order.order_type}{limit}{trigger}"
+
+
+def _whose(order: Order) -> str:
+    """`default · NIFTY_STRADDLE · <code>id</code>`."""
+    return (
+        f"{safe(order.client_id, _NAME)} · {safe(order.strategy_name, _NAME)} · "
+        f"<code>{safe(order.short_id, _NAME)}</code>"
+    )
+
+
+def _whom(notice: Notice) -> str:
+    """As `_whose`, of a notice that is about no order."""
+    if notice.kind in (NoticeKind.HALTED, NoticeKind.RESUMED):
+        return ""  # the first line says whom
+    symbol = notice.symbol if notice.kind is NoticeKind.ALERT_REJECTED else None
+    shown = [safe(part, _NAME) for part in (notice.client_id, symbol) if part]
+    if notice.alert_id is not None:
+        shown.append(f"<code>{safe(notice.alert_id, _NAME)}</code>")
+    return " · ".join(shown)
+
+
+def _state(order: Order) -> str:
+    if order.phase is Phase.FILLED:
+        return f"filled, {_fills(order)}"
+    if order.phase is Phase.PARTIALLY_FILLED:
+        return f"partly filled, {_fills(order)}"
+    return "live"
+
+
+def _fills(order: Order) -> str:
+    """`20 of 50 @ 112.5`."""
+    return f"{_number(order.filled_quantity)} of {_number(order.quantity)} @ {_average(order)}"
+
+
+def _average(order: Order) -> str:
+    return "price not reported" if order.average_price is None else _number(order.average_price)
+
+
+def _number(value: Decimal) -> str:
+    return safe(decimal_text(value), _NAME)
+
+
+def _symbol(order: Order) -> str:
+    return safe(order.symbol, _NAME)
+
+
+def _time(at: datetime) -> str:
+    """`2026-11-21 09:15:00Z`: to the second, for people."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,184 @@
+"""Draining the outbox: every message is delivered in the end, in its chat's order, at the pace the channel allows."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.ports import Clock, OutboxMessage, OutboxStore, Sender, SendFailed
+from notifications.folding import next_text
+
+log = logging.getLogger(__name__)
+
+POLL = 1.0
+"""Seconds between two looks into an outbox that is empty, or that somebody else drains."""
+
+LEASE = timedelta(seconds=30)
+"""So long after its last send a drainer that died keeps others from its chats; longer than one send can take."""
+
+MOST_AT_ONCE = 1000
+"""Messages that one text may stand for."""
+
+BETWEEN_SENDS = 1 / 30
+"""Seconds, over all chats: Telegram takes 30 messages a second from one bot."""
+
+BETWEEN_SENDS_TO_ONE = 1.0
+"""Seconds, for each chat."""
+
+GROUP_BURST, GROUP_REFILL = 8, 5.0
+"""A group or channel takes 20 messages a minute: 8 at once, and one more every 5 seconds."""
+
+LONGEST_BACKOFF = 60.0
+"""Seconds between two attempts at a chat that fails."""
+
+
+@dataclass(slots=True)
+class _Chat:
+    """One chat and how it goes there. `due` is monotonic: nothing is sent before."""
+
+    chat_id: str
+    clients: list[str]
+    due: float = 0.0
+    failures: int = 0  # in a row
+    single_until: int = 0  # messages up to this id were refused as a fold, and go one by one
+    unmarked: tuple[list[int], str] | None = None  # delivered, and not yet known to be marked
+    refilled: float = -math.inf  # a group's budget: monotonic, when it will have one message left
+
+    def pace(self, at: float, seconds: float) -> None:
+        """After an attempt at `at`, wait so long, or longer if the channel's own limits ask for it."""
+        self.due = at + max(seconds, BETWEEN_SENDS_TO_ONE)
+        if self.chat_id.startswith(("-", "@")):
+            self.refilled = max(self.refilled, at - (GROUP_BURST - 1) * GROUP_REFILL) + GROUP_REFILL
+            self.due = max(self.due, self.refilled)
+
+
+class OutboxDrainer:
+    """Sends what waits in the outbox, from a thread of its own: a channel that hangs holds up nothing but it.
+
+    Delivery is at least once: a crash, or a loss of the lease, between the send and its mark delivers again.
+    Messages wait for as long as the channel fails; only those it refuses for what they are end FAILED.
+    Several drainers may run; a lease for each chat lets one of them send there.
+
+    Args:
+        store: the outbox.
+        sender: the channel.
+        chat_of: client id → chat id. Several clients may share a chat; messages of others are never read.
+        clock: the time for leases and marks.
+        holder: this drainer's name on leases, unique among those that run.
+        monotonic: seconds that never run backwards, for the pace.
+    """
+
+    def __init__(
+        self,
+        store: OutboxStore,
+        sender: Sender,
+        chat_of: Mapping[str, str],
+        clock: Clock,
+        holder: str,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._holder = holder
+        self._monotonic = monotonic
+        self._line_free = start = monotonic()
+        self._chats = [
+            _Chat(chat_id, sorted(client for client in chat_of if chat_of[client] == chat_id), due=start)
+            for chat_id in sorted(set(chat_of.values()))
+        ]
+
+    def drain(self, now: datetime) -> float:
+        """One pass, at most one send to each chat; returns the seconds until the next is wanted.
+
+        Calling earlier is harmless, so whoever sees a commit may call at once. `now` is the time at which the pass
+        begins; a send may take seconds, so the clock is read again after each.
+
+        Raises:
+            StoreUnavailable: the outbox could not be written; nothing is lost by calling again.
+        """
+        wanted = POLL
+        for chat in sorted(
+            self._chats, key=lambda chat: chat.due
+        ):  # who waited longest first: nobody starves
+            wait = max(chat.due, self._line_free) - self._monotonic()
+            if wait <= 0:
+                wait = self._serve(chat, now)
+                now = self._clock.now()
+            wanted = min(wanted, wait)
+        return max(wanted, 0.0)
+
+    def release(self) -> None:
+        """Give the leases back, on an orderly end, so that another drainer need not wait for them to run out."""
+        now = self._clock.now()
+        for chat in self._chats:
+            self._store.lease(_lease_name(chat), self._holder, now, timedelta(0))
+
+    def _serve(self, chat: _Chat, now: datetime) -> float:
+        """Send one text, if there is anything to send and it is ours to send; returns seconds to wait."""
+        self._mark_delivered(chat, now)
+        if not self._store.pending(chat.clients, 1):
+            return POLL
+        chat.due = self._monotonic() + POLL  # also holds when something below raises
+        if not self._store.lease(_lease_name(chat), self._holder, now, LEASE):
+            return POLL
+        waiting = self._store.pending(
+            chat.clients, MOST_AT_ONCE
+        )  # only now: the last holder may have sent some
+        if waiting:
+            self._send(chat, waiting, now)
+        return chat.due - self._monotonic()
+
+    def _send(self, chat: _Chat, waiting: Sequence[OutboxMessage], now: datetime) -> None:
+        if waiting[0].id <= chat.single_until:
+            text, covered = waiting[0].text, waiting[:1]
+        else:
+            text, covered = next_text(waiting, now)
+        try:
+            sent_as = self._sender.send(chat.chat_id, text)
+        except SendFailed as failure:
+            self._not_delivered(chat, covered, failure)
+            return
+        self._pace(chat)
+        chat.unmarked = ([message.id for message in covered], sent_as)
+        if chat.failures:
+            log.info("chat %s: delivers again after %d failed attempts", chat.chat_id, chat.failures)
+            chat.failures = 0
+        self._mark_delivered(chat, self._clock.now())
+
+    def _mark_delivered(self, chat: _Chat, now: datetime) -> None:
+        """Kept until the mark is durable, so that a busy database does not cause a second delivery."""
+        if chat.unmarked is not None:
+            ids, sent_as = chat.unmarked
+            self._store.mark_sent(ids, sent_as, now)
+            chat.unmarked = None
+
+    def _not_delivered(self, chat: _Chat, covered: Sequence[OutboxMessage], failure: SendFailed) -> None:
+        ids, now = [message.id for message in covered], self._clock.now()
+        if not failure.permanent:
+            if not chat.failures:
+                log.warning("chat %s: not delivered, trying until it is: %s", chat.chat_id, failure)
+            chat.failures += 1
+            backoff = min(LONGEST_BACKOFF, 2.0 ** min(chat.failures - 1, 6))
+            self._pace(chat, wait=backoff if failure.retry_after is None else failure.retry_after)
+            self._store.mark_attempt(ids, str(failure), now)
+            return
+        self._pace(chat)
+        if len(ids) == 1:
+            log.warning("chat %s: message %d is refused for good: %s", chat.chat_id, ids[0], failure)
+            self._store.mark_failed(ids, str(failure), now)
+        else:
+            chat.single_until = ids[-1]  # whichever of them is at fault, the others shall be delivered
+            self._store.mark_attempt(ids, str(failure), now)
+
+    def _pace(self, chat: _Chat, *, wait: float = 0.0) -> None:
+        at = self._monotonic()
+        chat.pace(at, wait)
+        self._line_free = at + BETWEEN_SENDS
+
+
+def _lease_name(chat: _Chat) -> str:
+    return f"outbox:{chat.chat_id}"

@@ -1,0 +1,95 @@
+"""The OrderWatcher: claims what may be sent, sends it once, and follows it in the broker's book to its end.
+
+The engine knows no SQL, no HTTP, no threads of its own and no wall clock. Every method does one bounded piece of work
+for one client and may be called from several threads and several processes at once: claims are compare-and-swap in
+the store, and nothing between two commits is trusted after a crash.
+"""
+
+from collections.abc import Callable, Mapping
+
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.order import Order
+from domain.ports import Clock, Store
+from domain.reports import OrderReport
+from engine.positions import PositionKeeper
+from engine.reconciler import Reconciler
+from engine.seat import Seat, WatcherRules
+from engine.submitter import Submitter
+
+__all__ = ["OrderWatcherEngine", "Seat", "WatcherRules"]
+
+
+class OrderWatcherEngine:
+    """Moves the orders of all clients.
+
+    Args:
+        store: the orders database.
+        seats: each client's broker and policy.
+        claimant: this watcher's name, by which others can tell whether it is alive.
+        simulated_result, simulated_report: what stands for the broker's answer and book in test mode.
+
+    Every method raises `StoreUnavailable` when the database cannot be read or written; nothing was then sent that
+    the database does not know of.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        seats: Mapping[str, Seat],
+        *,
+        clock: Clock,
+        claimant: str,
+        rules: WatcherRules,
+        simulated_result: Callable[[UniversalOrderCommand], OrderResult],
+        simulated_report: Callable[[Order], OrderReport],
+    ) -> None:
+        self._seats = seats
+        self._submitter = Submitter(
+            store, clock=clock, claimant=claimant, rules=rules, simulated_result=simulated_result
+        )
+        self._reconciler = Reconciler(
+            store,
+            self._submitter,
+            clock=clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_report=simulated_report,
+        )
+        self._positions = PositionKeeper(store, clock=clock, rules=rules)
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The clients this engine serves."""
+        return tuple(self._seats)
+
+    def tick(self) -> int:
+        """One full round for every client, in this thread; returns how many orders were claimed or moved."""
+        moved = 0
+        for client_id in self._seats:
+            while self.execute_next(client_id):
+                moved += 1
+            moved += self.reconcile(client_id)
+            self.refresh(client_id)
+        return moved
+
+    def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
+        """Claim the client's most urgent order and send it; False when there is nothing to do now."""
+        return self._submitter.execute_next(self._seats[client_id], exits_only=exits_only)
+
+    def expire_overdue(self, client_id: str) -> int:
+        """Record calls that outlived their deadline as unknown; returns how many. A late answer is still used."""
+        return self._submitter.expire_overdue(client_id)
+
+    def reconcile(self, client_id: str) -> int:
+        """Bring the client's open orders in line with its broker's book; returns how many moved."""
+        return self._reconciler.reconcile(self._seats[client_id])
+
+    def refresh(self, client_id: str, *, force: bool = False) -> bool:
+        """Read and keep the client's positions and profit and loss when it is time; True when they were read."""
+        return self._positions.refresh(self._seats[client_id], force=force)
+
+
+if __name__ == "__main__":
+    from trading_bot import watch
+
+    raise SystemExit(watch())

@@ -1,0 +1,1 @@
+"""orders.db: the only room that knows SQL."""

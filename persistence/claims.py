@@ -1,0 +1,70 @@
+"""Who is alive: each watcher holds a lock on a file of its own, which the kernel lets go when the process ends.
+
+A claim carries its watcher's name. Whether the caller of an unanswered order call is gone is thereby known,
+not timed: no clock, no process id that may be used again.
+"""
+
+import fcntl
+import logging
+import os
+import re
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+class Claimants:
+    """The lock files beside the database."""
+
+    def __init__(self, database: Path) -> None:
+        self._folder = database.with_name(database.name + ".watchers")
+        self._held: dict[str, int] = {}
+
+    def enter(self, name: str) -> None:
+        """Hold this name until the process ends.
+
+        Raises:
+            ValueError: not a name that can be one.
+            OSError: somebody else holds it, or the folder cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no watcher's name")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held[name] = handle
+
+    def leave(self, name: str) -> None:
+        """Let the name go."""
+        handle = self._held.pop(name, None)
+        if handle is not None:
+            (self._folder / name).unlink(missing_ok=True)
+            os.close(handle)
+
+    def alive(self, name: str) -> bool:
+        """False only when nobody holds the name: its process ended, however it ended."""
+        if name in self._held:
+            return True
+        try:
+            handle = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(handle)
+
+    def sweep(self) -> int:
+        """Remove the files of watchers that ended; returns how many."""
+        if not self._folder.is_dir():
+            return 0
+        gone = [f for f in self._folder.iterdir() if not self.alive(f.name)]
+        for file in gone:
+            file.unlink(missing_ok=True)
+        return len(gone)

@@ -1,0 +1,76 @@
+"""Making and migrating orders.db at start, by sqlite-utils' migrations."""
+
+import fcntl
+import logging
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from persistence.schema import FIRST
+from persistence.sqlite import connect
+from persistence.triggers import sync_triggers
+
+log = logging.getLogger(__name__)
+
+migrations = Migrations("orderwatch")
+
+TABLES = (
+    "alerts",
+    "orders",
+    "order_events",
+    "order_intents",
+    "telegram_messages",
+    "positions",
+    "heartbeats",
+    "halts",
+)
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Everything that the first version needs."""
+    for script in FIRST:
+        for statement in script.split(";"):
+            if statement.strip():
+                db.execute(statement)
+
+
+class DatabaseTooNew(Exception):
+    """The database was migrated by a newer program than this one."""
+
+
+def migrate(path: Path) -> None:
+    """Bring orders.db to this program's schema, making it if need be; safe to call from several processes.
+
+    Raises:
+        DatabaseTooNew: it has a migration that this program does not know.
+        OSError, sqlite3.Error: the place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(path.name + ".migrate.lock"), "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        connection = connect(path)
+        try:
+            db = Database(connection)
+            _refuse_newer(db, path)
+            for pending in migrations.pending(db):
+                log.info("[BOOT] migrating %s: %s", path.name, pending.name)
+            migrations.apply(db)
+            sync_triggers(connection)
+            present = set(db.table_names())
+        finally:
+            connection.close()
+    for table in TABLES:
+        if table not in present:
+            raise RuntimeError(f"{path}: table {table} is missing")
+        log.info("[BOOT] %s table OK", table)
+
+
+def _refuse_newer(db: Database, path: Path) -> None:
+    known = {m.name for m in migrations._migrations}
+    unknown = [m.name for m in migrations.applied(db) if m.name not in known]
+    if unknown:
+        raise DatabaseTooNew(
+            f"{path} was migrated by a newer Orderwatch ({', '.join(unknown)}): run that version, or restore a backup"
+        )

@@ -1,0 +1,219 @@
+"""The orders database behind the domain's port: reads on a connection per thread, writes by group commit."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
+from domain.lifecycle import advance
+from domain.money import decimal_text, optional_text, parse_decimal
+from domain.order import Order
+from domain.ports import Beat, Clock, Transaction
+from domain.reports import PositionsSnapshot
+from domain.risk_facts import Holding
+from domain.states import Phase
+from domain.times import parse_time, time_text
+from persistence import facts
+from persistence.claims import Claimants
+from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
+from persistence.sqlite import GroupCommit, Readers
+from persistence.transaction import Render, SqliteTransaction
+
+T = TypeVar("T")
+
+
+class OrderRepository:
+    """`domain.ports.Store` on SQLite.
+
+    Args:
+        path: orders.db, already migrated.
+        clock: for the time of messages.
+        render: words a notice; the outbox keeps the text.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, render: Render) -> None:
+        self._clock = clock
+        self._render = render
+        self._commits = GroupCommit(path)
+        self._readers = Readers(path)
+        self.claimants = Claimants(path)
+
+    # writing ------------------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one durable transaction; see `domain.ports.Store.write`."""
+        result: T = self._commits.run(
+            lambda connection: work(SqliteTransaction(connection, self._render, self._clock.now))
+        )
+        return result
+
+    def update_status(
+        self, command_id: str, expected: Phase, phase: Phase, *, actor: str, **changes: Any
+    ) -> Order:
+        """Compare-and-swap of the state: only from the expected phase, only along the table.
+
+        Raises:
+            NotFound, ConcurrentUpdate, IllegalTransition: nothing was written.
+        """
+
+        def work(tx: Transaction) -> Order:
+            order = tx.get(command_id)
+            if order is None:
+                raise NotFound(f"no order {command_id}")
+            if order.phase is not expected:
+                raise ConcurrentUpdate(f"{command_id} is {order.phase}, not {expected}")
+            return tx.apply(advance(order, phase, at=self._clock.now(), actor=actor, **changes))
+
+        return self.write(work)
+
+    def update_tag(self, command_id: str, expected: Phase, tag: str | None, *, actor: str) -> Order:
+        """Change the tag alone, where the table lets the phase stay. Raises as `update_status` does."""
+        return self.update_status(command_id, expected, expected, actor=actor, tag=tag)
+
+    def update_broker_id(
+        self, command_id: str, expected: Phase, broker_order_id: str, *, actor: str
+    ) -> Order:
+        """Note the broker's id: the order is WORKING from then on. Raises as `update_status` does."""
+        return self.update_status(
+            command_id, expected, Phase.WORKING, actor=actor, broker_order_id=broker_order_id
+        )
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def get_by_id(self, command_id: str) -> Order | None:
+        return self._first(f"{SELECT_ORDER} WHERE command_id = ?", command_id)
+
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
+        return self._first(
+            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ?", client_id, broker_order_id
+        )
+
+    def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
+        return self._first(
+            f"{SELECT_ORDER} WHERE client_order_id = ? AND broker_order_id IS NULL AND sent_at IS NOT NULL "
+            "AND client_id = ?",
+            client_order_id,
+            client_id,
+        )
+
+    def get_open_orders(self, client_id: str) -> list[Order]:
+        return self._orders(
+            f"{SELECT_ORDER} INDEXED BY orders_at_broker WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
+            "ORDER BY created_at",
+            client_id,
+        )
+
+    def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]:
+        return [o for o in self.get_open_orders(client_id) if o.strategy_name == strategy_name]
+
+    def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
+        only = "AND execution_type = 'EXIT' " if exits_only else ""
+        return self._orders(
+            f"{SELECT_ORDER} INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
+            "AND (not_before IS NULL OR not_before <= ?) ORDER BY execution_type DESC, created_at LIMIT ?",
+            client_id,
+            time_text(now),
+            limit,
+        )
+
+    def clients_with_work(self, now: datetime) -> set[str]:
+        rows = self._rows(
+            "SELECT DISTINCT client_id FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' "
+            "AND (not_before IS NULL OR not_before <= ?)",
+            time_text(now),
+        )
+        return {row[0] for row in rows}
+
+    # what the broker told -----------------------------------------------------------------------------------
+
+    def holdings(self, client_id: str) -> list[Holding]:
+        return facts.holdings(self._readers.get(), client_id)
+
+    def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
+        rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)
+        if not rows or rows[0][0] is None:
+            return None
+        positions = self._rows(f"{SELECT_POSITION} WHERE client_id = ?", client_id)
+        return PositionsSnapshot(parse_time(rows[0][0]), tuple(position_of(row) for row in positions))
+
+    def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
+        self._commits.run(lambda connection: _save_positions(connection, client_id, snapshot, day))
+
+    def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
+        self._commits.run(
+            lambda connection: connection.execute(
+                "INSERT INTO accounts (client_id, read_error, read_error_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (client_id) DO UPDATE SET read_error = excluded.read_error, "
+                "read_error_at = excluded.read_error_at",
+                (client_id, error, time_text(at)),
+            )
+        )
+
+    # loops --------------------------------------------------------------------------------------------------
+
+    def save_beats(self, beats: Iterable[Beat]) -> None:
+        rows = [(b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail) for b in beats]
+        self._commits.run(
+            lambda connection: connection.executemany(
+                "INSERT OR REPLACE INTO heartbeats VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+        )
+
+    def claimant_alive(self, claimant: str) -> bool:
+        return self.claimants.alive(claimant)
+
+    def close(self) -> None:
+        """Close the writing connection; the threads' read connections go with their threads."""
+        self._commits.close()
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._readers.get().execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"orders.db: {error}") from error
+
+    def _orders(self, sql: str, *parameters: object) -> list[Order]:
+        return [order_of(row) for row in self._rows(sql, *parameters)]
+
+    def _first(self, sql: str, *parameters: object) -> Order | None:
+        return next(iter(self._orders(sql, *parameters)), None)
+
+
+def _save_positions(
+    connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot, day: date
+) -> None:
+    """Positions as read, and the day's lowest profit and loss, which only a new trading day forgets."""
+    read_at, pnl = time_text(snapshot.read_started_at), snapshot.day_pnl
+    row = connection.execute(
+        "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
+    ).fetchone()
+    same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
+    lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl
+    connection.execute(
+        "INSERT OR REPLACE INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (client_id, read_at, day.isoformat(), decimal_text(pnl), decimal_text(lowest)),
+    )
+    wanted = {
+        (client_id, p.exchange, p.symbol, p.product, decimal_text(p.net_quantity), optional_text(p.average_price),
+         optional_text(p.last_price), decimal_text(p.realized_pnl), decimal_text(p.unrealized_pnl))
+        for p in snapshot.positions
+    }  # fmt: skip
+    present = set(
+        connection.execute(
+            "SELECT client_id, exchange, symbol, product, net_quantity, average_price, last_price, realized_pnl, "
+            "unrealized_pnl FROM positions WHERE client_id = ?",
+            (client_id,),
+        )
+    )
+    for gone in present - wanted:
+        connection.execute(
+            "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+            gone[:4],
+        )
+    connection.executemany(
+        "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*row, read_at) for row in wanted - present],
+    )

@@ -1,0 +1,258 @@
+"""The tables of orders.db, each STRICT, and the indexes that keep every hot query off closed orders.
+
+Times are ISO-8601 UTC text of fixed width, money and quantities are decimal text.
+"""
+
+from domain.states import STATUS_OF, Phase, Status
+
+
+def _one_of(values: object) -> str:
+    return ", ".join(f"'{v}'" for v in values)  # type: ignore[attr-defined]
+
+
+def _phase_fits_status() -> str:
+    return " OR ".join(
+        f"(status = '{status}' AND phase IN ({_one_of(p for p in Phase if STATUS_OF[p] is status)}))"
+        for status in Status
+    )
+
+
+ALERTS = """
+CREATE TABLE alerts (
+    alert_id TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    signal_id TEXT,
+    idempotency_key TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    duplicate_of TEXT,
+    format TEXT NOT NULL,
+    strategy_name TEXT,
+    execution_type TEXT,
+    received_at TEXT NOT NULL,
+    remote_addr TEXT NOT NULL,
+    raw_body TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    decision_type TEXT CHECK (decision_type IN ('EXECUTED', 'FAILED', 'SKIPPED')),
+    reason_code TEXT,
+    reason_message TEXT,
+    context_json TEXT,
+    exchange_error_snippet TEXT
+) STRICT;
+CREATE INDEX alerts_by_key ON alerts (idempotency_key, generation)
+    WHERE duplicate_of IS NULL AND outcome <> 'rejected';
+CREATE INDEX alerts_by_time ON alerts (received_at);
+"""
+
+ORDERS = f"""
+CREATE TABLE orders (
+    command_id TEXT PRIMARY KEY,
+    alert_id TEXT NOT NULL,
+    leg_index INTEGER NOT NULL,
+    client_id TEXT NOT NULL,
+    strategy_name TEXT NOT NULL,
+    execution_type TEXT NOT NULL CHECK (execution_type IN ('ENTRY', 'EXIT', 'ADJUST')),
+    exchange TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    quantity TEXT NOT NULL,
+    requested_quantity TEXT,
+    product TEXT NOT NULL,
+    order_type TEXT NOT NULL CHECK (order_type IN ('MARKET', 'LIMIT', 'STOP', 'STOP_LIMIT')),
+    price TEXT,
+    trigger_price TEXT,
+    reference_price TEXT,
+    stop_loss TEXT,
+    target TEXT,
+    trailing_type TEXT,
+    trailing_value TEXT,
+    trail_when TEXT,
+    test_mode TEXT CHECK (test_mode IN ('SUCCESS', 'FAILURE')),
+    client_order_id TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    tag TEXT,
+    broker_order_id TEXT,
+    filled_quantity TEXT NOT NULL,
+    average_price TEXT,
+    claimed_by TEXT,
+    sent_at TEXT,
+    attempts INTEGER NOT NULL,
+    not_before TEXT,
+    cancel_requested_at TEXT,
+    cancel_sent_at TEXT,
+    escalation INTEGER NOT NULL,
+    updated_at TEXT NOT NULL,
+    decision_type TEXT CHECK (decision_type IN ('EXECUTED', 'FAILED', 'SKIPPED')),
+    reason_code TEXT,
+    reason_message TEXT,
+    context_json TEXT,
+    exchange_error_snippet TEXT,
+    event_hash TEXT NOT NULL,
+    CONSTRAINT phase_fits_status CHECK ({_phase_fits_status()}),
+    CONSTRAINT executed_has_broker_id CHECK (status <> 'EXECUTED' OR broker_order_id IS NOT NULL)
+) STRICT;
+CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created_at) WHERE status = 'CREATED';
+CREATE INDEX orders_open ON orders (client_id, symbol) WHERE status IN ('CREATED', 'SENT_TO_BROKER');
+CREATE INDEX orders_at_broker ON orders (client_id, created_at) WHERE status = 'SENT_TO_BROKER';
+CREATE INDEX orders_closed ON orders (status, created_at) WHERE status IN ('EXECUTED', 'FAILED');
+CREATE INDEX orders_by_broker_id ON orders (client_id, broker_order_id) WHERE broker_order_id IS NOT NULL;
+CREATE INDEX orders_unplaced ON orders (client_order_id)
+    WHERE broker_order_id IS NULL AND sent_at IS NOT NULL;
+CREATE INDEX orders_by_alert ON orders (alert_id);
+CREATE INDEX orders_by_time ON orders (client_id, created_at);
+"""
+
+ORDER_EVENTS = """
+CREATE TABLE order_events (
+    event_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    command_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    from_status TEXT,
+    to_status TEXT NOT NULL,
+    from_phase TEXT,
+    to_phase TEXT NOT NULL,
+    tag TEXT,
+    actor TEXT NOT NULL,
+    detail_json TEXT NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX order_events_of_order ON order_events (command_id, event_id);
+CREATE TABLE event_checkpoints (
+    checkpoint_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    last_event_id INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+"""
+
+ORDER_INTENTS = """
+CREATE TABLE order_intents (
+    id INTEGER PRIMARY KEY,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    signal_id TEXT,
+    command_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN
+        ('PENDING', 'ORDER_PLACED', 'ORDER_FAILED', 'DEDUP_SKIPPED', 'ORDER_BLOCKED_LIVE_TRADING')),
+    order_id TEXT,
+    error_message TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX order_intents_of_order ON order_intents (command_id);
+"""
+
+TELEGRAM_MESSAGES = """
+CREATE TABLE telegram_messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    symbol TEXT,
+    message TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('PENDING', 'SENT', 'FAILED')),
+    attempts INTEGER NOT NULL,
+    last_error TEXT,
+    sent_at TEXT,
+    telegram_message_id TEXT,
+    command_id TEXT,
+    alert_id TEXT,
+    blocked INTEGER NOT NULL CHECK (blocked IN (0, 1))
+) STRICT;
+CREATE INDEX telegram_messages_pending ON telegram_messages (client_id, id) WHERE status = 'PENDING';
+CREATE INDEX telegram_messages_of_order ON telegram_messages (command_id) WHERE command_id IS NOT NULL;
+"""
+
+BROKER_STATE = """
+CREATE TABLE positions (
+    client_id TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    product TEXT NOT NULL,
+    net_quantity TEXT NOT NULL,
+    average_price TEXT,
+    last_price TEXT,
+    realized_pnl TEXT NOT NULL,
+    unrealized_pnl TEXT NOT NULL,
+    read_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, exchange, symbol, product)
+) STRICT;
+CREATE TABLE accounts (
+    client_id TEXT PRIMARY KEY,
+    positions_read_at TEXT,
+    trading_day TEXT,
+    pnl TEXT,
+    lowest_pnl TEXT,
+    read_error TEXT,
+    read_error_at TEXT
+) STRICT;
+CREATE TABLE holdings (
+    client_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    strategy_name TEXT NOT NULL,
+    product TEXT NOT NULL,
+    net_quantity TEXT NOT NULL,
+    entries INTEGER NOT NULL,
+    updated_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, symbol, exchange, strategy_name, product)
+) STRICT;
+CREATE TABLE last_fills (
+    client_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    filled_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, symbol)
+) STRICT;
+"""
+
+RUNNING = """
+CREATE TABLE external_orders (
+    client_id TEXT NOT NULL,
+    broker_order_id TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    filled_quantity TEXT NOT NULL,
+    broker_status TEXT NOT NULL,
+    first_seen_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, broker_order_id)
+) STRICT;
+CREATE TABLE heartbeats (
+    watcher_id TEXT NOT NULL,
+    loop TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    beat_at TEXT NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (watcher_id, loop, client_id)
+) STRICT;
+CREATE TABLE halts (
+    client_id TEXT NOT NULL,
+    strategy_name TEXT NOT NULL,
+    halted_at TEXT NOT NULL,
+    halted_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (client_id, strategy_name)
+) STRICT;
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until TEXT NOT NULL
+) STRICT;
+CREATE TABLE archived_orders (
+    command_id TEXT PRIMARY KEY,
+    event_hash TEXT NOT NULL,
+    archived_at TEXT NOT NULL
+) STRICT;
+"""
+
+FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
+"""All tables of the first migration, in order."""

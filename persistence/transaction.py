@@ -1,0 +1,265 @@
+"""What a write transaction can do: the domain's changes become rows, all of a change at once."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from domain.alert import Alert, DecisionType, ExecutionType
+from domain.errors import ConcurrentUpdate, IllegalTransition
+from domain.lifecycle import Change, column
+from domain.limits import Limits
+from domain.money import ZERO, decimal_text, parse_decimal
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.ports import ExposureQuery, Halt
+from domain.reports import OrderReport
+from domain.risk_facts import ExitFacts, Facts, Holding
+from domain.states import Phase, Status
+from domain.tags import Reason, reason_in
+from domain.times import time_text
+from persistence import facts as fact_queries
+from persistence.rows import (
+    INSERT_ALERT,
+    INSERT_ORDER,
+    ORDER_COLUMNS,
+    SELECT_ALERT,
+    SELECT_ORDER,
+    alert_of,
+    alert_row,
+    order_of,
+    order_row,
+)
+from persistence.triggers import CONCURRENT
+
+Render = Callable[[Notice], str]
+
+_INSERT_EVENT = (
+    "INSERT INTO order_events (command_id, at, from_status, to_status, from_phase, to_phase, tag, actor, "
+    "detail_json, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_MESSAGE = (
+    "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
+    "alert_id, blocked) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?)"
+)
+_HOLDING = (
+    "FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ?"
+)
+_INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", Status.FAILED: "ORDER_FAILED"}
+
+
+class SqliteTransaction:
+    """One savepoint of a group commit; implements `domain.ports.Transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, render: Render, now: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._render = render
+        self._now = now
+
+    # alerts -------------------------------------------------------------------------------------------------
+
+    def add_alert(self, alert: Alert) -> None:
+        self._connection.execute(INSERT_ALERT, alert_row(alert))
+
+    def last_accepted(self, key: str) -> Alert | None:
+        row = self._connection.execute(
+            f"{SELECT_ALERT} WHERE idempotency_key = ? AND duplicate_of IS NULL AND outcome <> 'rejected' "
+            "ORDER BY generation DESC LIMIT 1",
+            (key,),
+        ).fetchone()
+        return None if row is None else alert_of(row)
+
+    def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
+        self._connection.execute(
+            "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ? WHERE alert_id = ?",
+            (decision, code, message, alert_id),
+        )
+
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        rows = self._connection.execute(f"{SELECT_ORDER} WHERE alert_id = ? ORDER BY leg_index", (alert_id,))
+        return [order_of(row) for row in rows]
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def get(self, command_id: str) -> Order | None:
+        row = self._connection.execute(f"{SELECT_ORDER} WHERE command_id = ?", (command_id,)).fetchone()
+        return None if row is None else order_of(row)
+
+    def apply(self, change: Change) -> Order:
+        self._record(change)
+        if change.before is None:
+            self._connection.execute(INSERT_ORDER, order_row(change.after))
+        else:
+            self._move(change.before, change.after)
+            self._follow_intent(change.before, change.after)
+            self._follow_holding(change.before, change.after)
+            self._follow_alert(change.before, change.after)
+        for notice in change.notices:
+            self.notify(notice)
+        return change.after
+
+    def _record(self, change: Change) -> None:
+        e = change.event
+        try:
+            self._connection.execute(
+                _INSERT_EVENT,
+                (e.command_id, time_text(e.at), e.from_status, e.to_status, e.from_phase, e.to_phase, e.tag,
+                 e.actor, e.detail_json, e.previous_hash, e.hash),
+            )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            if CONCURRENT in str(error):
+                raise ConcurrentUpdate(f"{e.command_id} moved on") from error
+            raise
+
+    def _move(self, before: Order, after: Order) -> None:
+        changed = _changed_columns(before, after)
+        sets = ", ".join(f"{name} = ?" for name in changed)
+        values = [column(getattr(after, name)) for name in changed]
+        try:
+            done = self._connection.execute(
+                f"UPDATE orders SET {sets} WHERE command_id = ? AND event_hash = ?",
+                (*values, before.command_id, before.event_hash),
+            )
+        except sqlite3.IntegrityError as error:
+            raise IllegalTransition(f"{before.command_id}: {error}") from error
+        if done.rowcount != 1:
+            raise ConcurrentUpdate(f"{before.command_id} moved on")
+
+    def _follow_intent(self, before: Order, after: Order) -> None:
+        status = _intent_status(after)
+        if status == _intent_status(before) and before.broker_order_id == after.broker_order_id:
+            return
+        self._connection.execute(
+            "UPDATE order_intents SET status = ?, order_id = ?, error_message = ?, updated_at = ? WHERE command_id = ?",
+            (status, after.broker_order_id, after.tag, column(after.updated_at), after.command_id),
+        )
+
+    def _follow_alert(self, before: Order, after: Order) -> None:
+        """An alert is decided as its most consequential leg is: placed before failed before skipped."""
+        if after.decision_type is None or after.decision_type is before.decision_type:
+            return
+        self._connection.execute(
+            "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ?, exchange_error_snippet = ? "
+            "WHERE alert_id = ? AND coalesce(decision_type, 'SKIPPED') <> 'EXECUTED' "
+            "AND NOT (coalesce(decision_type, '') = 'FAILED' AND ? = 'SKIPPED')",
+            (after.decision_type, after.reason_code, after.reason_message, after.exchange_error_snippet,
+             after.alert_id, after.decision_type),
+        )  # fmt: skip
+
+    def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
+        at = column(order.created_at)
+        try:
+            self._connection.execute(
+                "INSERT INTO order_intents (idempotency_key, signal_id, command_id, symbol, side, status, created_at, "
+                "updated_at) VALUES (?, ?, ?, ?, ?, 'PENDING', ?, ?)",
+                (key, signal_id, order.command_id, order.symbol, order.side, at, at),
+            )
+        except sqlite3.IntegrityError as error:
+            raise ConcurrentUpdate(f"intent {key} is taken") from error
+
+    # messages -----------------------------------------------------------------------------------------------
+
+    def notify(self, notice: Notice) -> None:
+        order = notice.order
+        self._connection.execute(
+            _INSERT_MESSAGE,
+            (notice.client_id, notice.kind, notice.symbol, self._render(notice), time_text(self._now()),
+             order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED)),
+        )  # fmt: skip
+
+    # holdings -----------------------------------------------------------------------------------------------
+
+    def _follow_holding(self, before: Order, after: Order) -> None:
+        """What a strategy holds follows its own fills, in the transaction that records them."""
+        delta = after.signed_fill - before.signed_fill
+        if not delta or after.test_mode is not None:
+            return
+        at = column(after.updated_at)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?)", (after.client_id, after.symbol, at)
+        )
+        key = (after.client_id, after.symbol, after.exchange, after.strategy_name, after.product)
+        row = self._connection.execute(f"SELECT net_quantity, entries {_HOLDING}", key).fetchone()
+        held = parse_decimal(row[0]) if row else ZERO
+        is_entry = after.execution_type is ExecutionType.ENTRY
+        net = held + delta
+        if not is_entry and held * net <= 0:
+            net = ZERO  # an exit reduces what is held; what it took beyond that was nobody's here
+        entries = (row[1] if row else 0) + int(is_entry and not before.filled_quantity)
+        self._connection.execute(f"DELETE {_HOLDING}", key)
+        if net:
+            self._connection.execute(
+                "INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, decimal_text(net), entries, at)
+            )
+
+    def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]:
+        return [
+            h
+            for h in fact_queries.holdings(self._connection, client_id, symbol)
+            if (h.strategy_name, h.exchange) == (strategy_name, exchange)
+        ]
+
+    def clear_holdings(
+        self,
+        client_id: str,
+        *,
+        symbol: str | None = None,
+        strategy_name: str | None = None,
+        settled_before: datetime | None = None,
+    ) -> int:
+        done = self._connection.execute(
+            "DELETE FROM holdings WHERE client_id = ?1 AND symbol = coalesce(?2, symbol) "
+            "AND strategy_name = coalesce(?3, strategy_name) AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f "
+            "WHERE f.client_id = holdings.client_id AND f.symbol = holdings.symbol AND f.filled_at >= ?4))",
+            (client_id, symbol, strategy_name, column(settled_before)),
+        )
+        return done.rowcount
+
+    def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
+        return fact_queries.net_position(self._connection, client_id, exchange, symbol, product)
+
+    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
+        r = report
+        done = self._connection.execute(
+            "INSERT OR IGNORE INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (client_id, r.broker_order_id, r.exchange, r.symbol, r.side, decimal_text(r.quantity),
+             decimal_text(r.filled_quantity), r.status, time_text(at)),
+        )  # fmt: skip
+        return done.rowcount == 1
+
+    # facts and halts ----------------------------------------------------------------------------------------
+
+    def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts:
+        return fact_queries.entry_facts(
+            self._connection, query, now=now, limits=limits, live_allowed=live_allowed
+        )
+
+    def exit_facts(self, order: Order) -> ExitFacts:
+        return fact_queries.exit_facts(self._connection, order)
+
+    def set_halt(self, halt: Halt) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO halts VALUES (?, ?, ?, ?, ?)",
+            (halt.client_id, halt.strategy_name or "", time_text(halt.at), halt.by, halt.reason),
+        )
+
+    def clear_halt(self, client_id: str, strategy_name: str | None) -> bool:
+        done = self._connection.execute(
+            "DELETE FROM halts WHERE client_id = ? AND strategy_name = ?", (client_id, strategy_name or "")
+        )
+        return done.rowcount > 0
+
+
+def _changed_columns(before: Order, after: Order) -> list[str]:
+    return [name for name in ORDER_COLUMNS if getattr(before, name) != getattr(after, name)]
+
+
+def _intent_status(order: Order) -> str:
+    if order.tag is not None and order.phase is Phase.BLOCKED:
+        if order.tag.startswith("DUPLICATE_BLOCKED:"):
+            return "DEDUP_SKIPPED"
+        if reason_in(order.tag) == Reason.ORDER_BLOCKED_LIVE_TRADING:
+            return "ORDER_BLOCKED_LIVE_TRADING"
+    if order.status is Status.SENT_TO_BROKER:
+        return "ORDER_PLACED" if order.broker_order_id else "PENDING"
+    return _INTENT_STATUS[order.status]

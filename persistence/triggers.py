@@ -1,0 +1,79 @@
+"""Triggers generated from the domain's table of transitions, so that even an operator's UPDATE cannot break it.
+
+They hold three things: a row of `orders` moves only along an edge of the table and only to where its newest event
+says it is; `order_events` is append-only and each event follows the head of its order's chain; nothing is deleted
+unless it has been archived.
+"""
+
+import sqlite3
+
+from domain.states import TRANSITIONS
+
+CONCURRENT = "concurrent update: the order has moved on"
+ILLEGAL = "illegal transition: the table of transitions has no such edge"
+UNRECORDED = "unrecorded change: an order moves only with its event; use cli.py"
+
+_EDGES = ", ".join(f"'{a}>{b}'" for a, targets in TRANSITIONS.items() for b in sorted(targets))
+
+TRIGGERS: dict[str, str] = {
+    "orders_transition": f"""
+        CREATE TRIGGER orders_transition BEFORE UPDATE ON orders
+        WHEN OLD.phase || '>' || NEW.phase NOT IN ({_EDGES})
+        BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
+    "orders_recorded": f"""
+        CREATE TRIGGER orders_recorded BEFORE UPDATE ON orders
+        WHEN NEW.event_hash = OLD.event_hash OR NOT EXISTS (
+            SELECT 1 FROM order_events WHERE event_id =
+                (SELECT max(event_id) FROM order_events WHERE command_id = NEW.command_id)
+            AND hash = NEW.event_hash AND to_phase = NEW.phase AND previous_hash = OLD.event_hash)
+        BEGIN SELECT RAISE(ABORT, '{UNRECORDED}'); END""",
+    "orders_identity": f"""
+        CREATE TRIGGER orders_identity BEFORE UPDATE ON orders
+        WHEN NEW.command_id <> OLD.command_id OR NEW.alert_id <> OLD.alert_id OR NEW.client_id <> OLD.client_id
+            OR NEW.symbol <> OLD.symbol OR NEW.exchange <> OLD.exchange
+            OR NEW.client_order_id <> OLD.client_order_id OR NEW.strategy_name <> OLD.strategy_name
+            OR (OLD.status <> 'CREATED' AND (NEW.side <> OLD.side OR NEW.quantity <> OLD.quantity))
+        BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
+    "orders_born": f"""
+        CREATE TRIGGER orders_born BEFORE INSERT ON orders
+        WHEN NEW.phase <> 'REGISTERED' OR NOT EXISTS (
+            SELECT 1 FROM order_events WHERE command_id = NEW.command_id AND hash = NEW.event_hash)
+        BEGIN SELECT RAISE(ABORT, '{UNRECORDED}'); END""",
+    "orders_kept": """
+        CREATE TRIGGER orders_kept BEFORE DELETE ON orders
+        WHEN NOT EXISTS (SELECT 1 FROM archived_orders WHERE command_id = OLD.command_id)
+        BEGIN SELECT RAISE(ABORT, 'orders are kept: archive them first'); END""",
+    "order_events_chain": f"""
+        CREATE TRIGGER order_events_chain BEFORE INSERT ON order_events
+        WHEN NEW.previous_hash <> coalesce(
+            (SELECT event_hash FROM orders WHERE command_id = NEW.command_id), '')
+        BEGIN SELECT RAISE(ABORT, '{CONCURRENT}'); END""",
+    "order_events_no_update": """
+        CREATE TRIGGER order_events_no_update BEFORE UPDATE ON order_events
+        BEGIN SELECT RAISE(ABORT, 'order_events is append-only'); END""",
+    "order_events_no_delete": """
+        CREATE TRIGGER order_events_no_delete BEFORE DELETE ON order_events
+        WHEN NOT EXISTS (SELECT 1 FROM archived_orders WHERE command_id = OLD.command_id)
+        BEGIN SELECT RAISE(ABORT, 'order_events is append-only'); END""",
+    "event_checkpoints_no_update": """
+        CREATE TRIGGER event_checkpoints_no_update BEFORE UPDATE ON event_checkpoints
+        BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",
+    "event_checkpoints_no_delete": """
+        CREATE TRIGGER event_checkpoints_no_delete BEFORE DELETE ON event_checkpoints
+        BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",
+}
+
+
+def sync_triggers(connection: sqlite3.Connection) -> None:
+    """Make the database's triggers those of this program; in one transaction, so that none is ever missing."""
+    wanted = {name: sql.strip() for name, sql in TRIGGERS.items()}
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    present = {name: sql.strip() for name, sql in rows}
+    if present == wanted:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for name in present:
+        connection.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+    for sql in wanted.values():
+        connection.execute(sql)
+    connection.execute("COMMIT")

@@ -1,0 +1,85 @@
+"""The state of orders.db and of those that live on it, for the doctor: read-only, a few indexed queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from persistence.lookups import looking
+from persistence.migrations import migrations
+from persistence.rows import optional_time
+from persistence.triggers import TRIGGERS
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """When a client's positions were last read, and why not since."""
+
+    client_id: str
+    positions_read_at: datetime | None
+    read_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the doctor looks at; a time is None where nothing was ever written."""
+
+    pending_migrations: tuple[str, ...]
+    triggers_changed: bool
+    last_beat: datetime | None
+    troubled_loops: tuple[str, ...]  # those whose last beat said other than OK
+    accounts: tuple[Account, ...]
+    outbox: int  # messages to be sent
+    outbox_since: datetime | None  # the oldest of them
+    unknown_orders: int
+    halts: tuple[str, ...]
+    last_event: datetime | None
+
+
+def read_vitals(path: Path) -> Vitals:
+    """Look at a database without changing it.
+
+    Raises:
+        sqlite3.Error: it is missing, damaged, or was never migrated.
+    """
+    with looking(path) as connection:
+
+        def rows(query: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(query)]
+
+        pending = tuple(m.name for m in migrations.pending(Database(connection)))
+        triggers = {name: sql.strip() for name, sql in rows(_TRIGGERS)}
+        [(beat,)] = rows("SELECT max(beat_at) FROM heartbeats")
+        [(outbox, since)] = rows(
+            "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
+        )
+        [(unknown,)] = rows(
+            "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"
+        )
+        event = rows("SELECT at FROM order_events ORDER BY event_id DESC LIMIT 1")
+        return Vitals(
+            pending_migrations=pending,
+            triggers_changed=triggers != {name: sql.strip() for name, sql in TRIGGERS.items()},
+            last_beat=optional_time(beat),
+            troubled_loops=tuple(
+                f"{loop} {client} {state}: {detail}" for loop, client, state, detail in rows(_TROUBLED)
+            ),
+            accounts=tuple(Account(id_, optional_time(at), error) for id_, at, error in rows(_ACCOUNTS)),
+            outbox=outbox,
+            outbox_since=optional_time(since),
+            unknown_orders=unknown,
+            halts=tuple(
+                f"{client} {strategy or '(all)'} by {by}: {why}" for client, strategy, by, why in rows(_HALTS)
+            ),
+            last_event=optional_time(event[0][0]) if event else None,
+        )
+
+
+_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+_TROUBLED = (
+    "SELECT loop, client_id, state, detail FROM heartbeats WHERE state <> 'OK' ORDER BY loop, client_id"
+)
+_ACCOUNTS = "SELECT client_id, positions_read_at, read_error FROM accounts ORDER BY client_id"
+_HALTS = "SELECT client_id, strategy_name, halted_by, reason FROM halts ORDER BY client_id, strategy_name"

@@ -1,0 +1,92 @@
+"""The parent of the web server and the watcher when one command serves everything.
+
+It does as little as can be: starts both, starts again what ends, ends with all when asked to. Its children end with
+it even when it is killed, so that nothing is left holding the port.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+_SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
+_STOP_SECONDS = 20.0
+
+
+def end_with_parent() -> None:
+    """Ask the kernel (Linux) to end this process when its parent ends; elsewhere a killed parent leaves it running."""
+    if sys.platform.startswith("linux"):
+        parent = os.getppid()
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent or parent == 1:
+            log.warning("the parent has ended already")
+
+
+@dataclass(eq=False)
+class Child:
+    """A process to keep running."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    next_start: float = field(default=0.0)
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(self.command)
+
+    def look(self) -> None:
+        """Start it again, sooner or later, when it has ended."""
+        now = time.monotonic()
+        if self.process is not None and self.process.poll() is not None:
+            self.failures = 0 if now - self.started_at > _SETTLED else self.failures + 1
+            delay = min(0.2 * 2**self.failures, 10.0)
+            log.error("%s ended with %s; starts again in %.1f s", self.name, self.process.returncode, delay)
+            self.process, self.next_start = None, now + delay
+        if self.process is None and now >= self.next_start:
+            self.start()
+
+
+class Supervisor:
+    """Keeps its children running until a signal ends them all."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self._children = children
+        self._stopping = False
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; the exit status is 0 when all ended in order."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        while not self._stopping:
+            for child in self._children:
+                child.look()
+            time.sleep(0.1)
+        return self._end_all()
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    def _end_all(self) -> int:
+        running = [c.process for c in self._children if c.process is not None and c.process.poll() is None]
+        for process in running:
+            process.terminate()
+        give_up = time.monotonic() + _STOP_SECONDS
+        clean = True
+        for process in running:
+            try:
+                process.wait(max(0.1, give_up - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                clean = False
+        return 0 if clean else 1

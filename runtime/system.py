@@ -1,0 +1,30 @@
+"""The real clock and real ids, passed in at the composition root."""
+
+import os
+import secrets
+import socket
+from datetime import UTC, datetime
+
+from domain.ids import ulid
+
+
+class SystemClock:
+    """`domain.ports.Clock` on the machine's clock."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC."""
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    """`domain.ports.Ids` from the operating system's randomness."""
+
+    def alert_id(self, at: datetime) -> str:
+        """A ULID: sorts by time, unique without asking anybody."""
+        return ulid(at, secrets.randbits(80))
+
+
+def new_watcher_name() -> str:
+    """A name that no other watcher has or had: host, process and chance."""
+    host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.")[:30]
+    return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,0 +1,213 @@
+"""One watcher process: lanes, the wake-up on commits, the scheduler's poll, the outbox, and the watch over them all.
+
+APScheduler is trusted with little on purpose. Its jobs only give signals or do short housekeeping, they coalesce,
+never lapse (`misfire_grace_time=None`), and this module notices when they stop. A scheduler in each web worker would
+double every job: it runs here alone.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from domain.errors import StoreUnavailable
+from domain.notices import Notice, NoticeKind
+from domain.ports import Beat, Clock, Store
+from order_watcher import OrderWatcherEngine
+from runtime.lanes import Lane, Loop, Signal
+
+log = logging.getLogger(__name__)
+
+ACTIVE_WAIT = 0.001  # seconds between looks for a commit while alerts come in
+IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs next to nothing
+_STAYS_ACTIVE = 2.0
+_BEAT_EVERY = 2.0
+EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
+
+
+class Changes(Protocol):
+    """Tells whether anybody has committed since it was last asked."""
+
+    def changed(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """A short job and the seconds between two runs of it."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherOptions:
+    """How a watcher runs; durations in seconds."""
+
+    name: str
+    concurrency: int
+    poll_seconds: float
+    deadline_seconds: float
+    stall_seconds: float
+
+
+class Watcher:
+    """Runs the engine until it is stopped, or ends the process loudly when it cannot."""
+
+    def __init__(
+        self,
+        engine: OrderWatcherEngine,
+        store: Store,
+        *,
+        clock: Clock,
+        changes: Changes,
+        drain_outbox: Callable[[], float] | None,
+        housekeeping: Sequence[Housekeeping],
+        options: WatcherOptions,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._changes = changes
+        self._options = options
+        self._stopping = threading.Event()
+        self._lanes = {
+            client: Lane(engine, client, concurrency=options.concurrency, poll_seconds=options.poll_seconds)
+            for client in engine.clients
+        }
+        self._own = [Loop("wake", "", self._watch_commits, Signal(), 0.0)]
+        if drain_outbox is not None:
+            self._own.append(Loop("outbox", "", _draining(drain_outbox, self._stopping), Signal(), 0.0))
+        self._polled_at = time.monotonic()
+        self._active_until = 0.0
+        self._scheduler = self._schedule(housekeeping)
+
+    def run(self) -> None:
+        """Serve until `stop`; the calling thread watches over the others."""
+        for client_id in self._lanes:
+            self._engine.refresh(client_id, force=True)
+            self._engine.reconcile(client_id)
+        for loop in self._own:
+            loop.start()
+        for lane in self._lanes.values():
+            lane.start()
+        self._scheduler.start()
+        log.info("[BOOT] watcher %s is running for %s", self._options.name, ", ".join(self._lanes))
+        self._polled_at = time.monotonic()
+        while not self._stopping.wait(0):
+            self._watch_over()
+            self._stopping.wait(_BEAT_EVERY)
+        self._end()
+
+    def stop(self) -> None:
+        """Let `run` return; orders under way are recorded first, as far as they answer in time."""
+        self._stopping.set()
+
+    def _end(self) -> None:
+        self._scheduler.shutdown(wait=False)
+        loops = [*self._own, *(loop for lane in self._lanes.values() for loop in lane.loops)]
+        for loop in loops:
+            loop.stop()
+        give_up = time.monotonic() + self._options.deadline_seconds
+        for loop in loops:
+            if loop.thread is not None:
+                loop.thread.join(max(0.0, give_up - time.monotonic()))
+
+    # waking -------------------------------------------------------------------------------------------------
+
+    def _watch_commits(self) -> bool:
+        """Wake the lanes that have work as soon as anybody commits."""
+        now = time.monotonic()
+        if self._changes.changed():
+            self._active_until = now + _STAYS_ACTIVE
+            for client_id in self._store.clients_with_work(self._clock.now()):
+                if client_id in self._lanes:
+                    self._lanes[client_id].work_signal.wake()
+        time.sleep(ACTIVE_WAIT if now < self._active_until else IDLE_WAIT)
+        return True
+
+    def _poll(self) -> None:
+        """The safety net: every lane looks for itself, whatever was or was not signalled."""
+        self._polled_at = time.monotonic()
+        for lane in self._lanes.values():
+            lane.wake()
+
+    def _schedule(self, housekeeping: Sequence[Housekeeping]) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(
+            timezone="UTC",
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+        )
+        scheduler.add_job(self._poll, "interval", seconds=self._options.poll_seconds, id="poll")
+        for job in housekeeping:
+            scheduler.add_job(job.run, "interval", seconds=job.every_seconds, id=job.name)
+        scheduler.add_listener(_log_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        return scheduler
+
+    # watching over ------------------------------------------------------------------------------------------
+
+    def _watch_over(self) -> None:
+        """Replace what hangs in a broker, tell what stalls, and end the process when its core does."""
+        try:
+            for lane in self._lanes.values():
+                replaced = lane.replace_hanging(self._options.deadline_seconds)
+                if replaced:
+                    self._tell(lane.client_id, f"broker calls hang: {', '.join(replaced)} replaced")
+            self._store.save_beats(self._beats())
+        except StoreUnavailable as error:
+            log.error("heartbeats: %s", error)
+        stalled = self._stalled_core()
+        if stalled:
+            self._end_loudly(stalled)
+
+    def _beats(self) -> list[Beat]:
+        now, name = self._clock.now(), self._options.name
+        beats = [Beat(name, "scheduler", "", now, self._state(time.monotonic() - self._polled_at))]
+        beats += [Beat(name, loop.name, "", now, self._state(loop.stalled_seconds)) for loop in self._own]
+        for lane in self._lanes.values():
+            worst: dict[str, float] = {}
+            for loop in lane.loops:
+                worst[loop.name] = max(worst.get(loop.name, 0.0), loop.stalled_seconds)
+            beats += [Beat(name, loop, lane.client_id, now, self._state(age)) for loop, age in worst.items()]
+        return beats
+
+    def _state(self, stalled_seconds: float) -> str:
+        return "OK" if stalled_seconds < self._options.stall_seconds else "STALLED"
+
+    def _stalled_core(self) -> str:
+        """The loop without which no client is served, when it stands still."""
+        if time.monotonic() - self._polled_at > self._options.stall_seconds:
+            return "scheduler"
+        return next((x.name for x in self._own if x.stalled_seconds > self._options.stall_seconds), "")
+
+    def _end_loudly(self, loop: str) -> None:
+        text = f"watcher {self._options.name}: loop {loop} stalled; the process ends and is started anew"
+        log.critical(text)
+        for client_id in self._lanes:
+            self._tell(client_id, text)
+        os._exit(EXIT_STALLED)  # a thread that hangs cannot be ended in any other way
+
+    def _tell(self, client_id: str, text: str) -> None:
+        try:
+            self._store.write(lambda tx: tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text)))
+        except StoreUnavailable as error:
+            log.error("could not tell %r: %s", text, error)
+
+
+def _draining(drain: Callable[[], float], stopping: threading.Event) -> Callable[[], bool]:
+    def work() -> bool:
+        stopping.wait(min(max(drain(), 0.05), 1.0))
+        return True
+
+    return work
+
+
+def _log_trouble(event: JobExecutionEvent) -> None:
+    log.error(
+        "scheduler: job %s: %s", event.job_id, getattr(event, "exception", None) or "did not run in time"
+    )

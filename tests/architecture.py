@@ -1,0 +1,204 @@
+"""The house rules of the code, and the reader that finds what breaks them.
+
+Imports point one way: a room may import only the rooms, and touch only the world, that ROOMS grants it.
+A new room, or a new thing for a room to touch, is a decision: it is written into ROOMS first.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the code of a room may import of ours, and through what it may touch the world. None: anything."""
+
+    ours: tuple[str, ...] | None = ()
+    world: tuple[str, ...] | None = ()
+
+
+FILES = ("fcntl", "glob", "mmap", "os", "pathlib", "shutil", "tempfile")
+CLOCK = ("datetime.now", "sched", "time")  # the first stands for its kin too: utcnow, today
+THREADS = ("asyncio", "concurrent", "multiprocessing", "queue", "threading")
+PROCESSES = ("signal", "subprocess")
+SOCKETS = ("select", "selectors", "socket", "socketserver", "ssl")
+WEB = ("ftplib", "http.client", "http.server", "smtplib", "urllib.error", "urllib.request")
+FLASK = ("flask", "markupsafe", "werkzeug")
+HTTP = ("requests", "urllib3")
+
+# What of the standard library touches the world; the rest of it is free to all.
+WORLDLY = {*FILES, *CLOCK, *THREADS, *PROCESSES, *SOCKETS, *WEB, "ctypes", "importlib", "logging", "sqlite3"}
+# Packages that only compute.
+FREE = {"pydantic", "typing_extensions"}
+
+SERVICES = ("domain", "command_service", "observability")
+ADAPTER = ("domain", "observability")
+# Whoever may import observability may write to a log; setting logging up is observability's.
+LOG = ("logging",)
+BROKER = (*LOG, *CLOCK, *THREADS, *SOCKETS, *HTTP, "websocket")
+
+# The longest prefix of a file's path decides.
+ROOMS = {
+    "domain/": Room(),
+    "observability/": Room((), (*LOG, "prometheus_client", *CLOCK, *FILES, *THREADS)),
+    "blockers/": Room(("domain",)),
+    "command_service.py": Room(("domain", "blockers", "observability"), LOG),
+    "order_watcher.py": Room(("domain", "blockers", "observability", "engine"), LOG),
+    # A lock is no I/O; the threads that make it necessary are runtime's.
+    "engine/": Room(("domain", "blockers", "observability"), (*LOG, "threading")),
+    "alerts/": Room(SERVICES, LOG),
+    "alerts/webhook.py": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
+    "console/": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
+    "persistence/": Room(
+        ADAPTER, (*LOG, "sqlite3", "sqlite_utils", "psycopg", *CLOCK, *FILES, *THREADS, *SOCKETS)
+    ),
+    "broker/": Room(ADAPTER, BROKER),
+    # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
+    "broker/paper": Room(ADAPTER, (*BROKER, *FILES, "sqlite3")),
+    "broker/simulator": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
+    "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
+    "runtime/": Room(
+        (*ADAPTER, "order_watcher", "notifications"),
+        (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
+    ),
+    "config/": Room(("domain",), ("dotenv", *FILES)),
+    "trading_bot.py": Room(None, None),
+    "cli.py": Room(None, None),
+    "benchmarks/": Room(None, None),
+}
+WITHOUT_RULES = {"tests", "docs", "data"}
+
+ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
+ENVIRONMENT_READER = "config/settings.py"
+SENDER = "engine/submitter.py"
+MAX_MODULE_LINES = 500
+MAX_FUNCTION_LINES = 60
+
+_OURS = {prefix.removesuffix(".py").rstrip("/") for prefix in ROOMS if "/" not in prefix[:-1]}
+Breach = tuple[int, str]
+
+
+def violations(root: Path) -> list[str]:
+    """Every breach of the rules below `root`, as `file:line: rule`. A room may be missing."""
+    found = []
+    for entry in sorted(root.iterdir()):
+        label = entry.name + "/" * entry.is_dir()
+        if entry.name.startswith((".", "__pycache__")) or entry.name in WITHOUT_RULES:
+            continue
+        if label in ROOMS:
+            files = sorted(entry.rglob("*.py")) if entry.is_dir() else [entry]
+            found += [
+                breach for file in files for breach in _in_file(file.relative_to(root).as_posix(), file)
+            ]
+        elif _holds_something(entry):
+            found.append(
+                f"{label}:1: no room has this name; a new room is a decision, written into ROOMS first"
+            )
+    return found
+
+
+def _holds_something(entry: Path) -> bool:
+    if not entry.is_dir():
+        return entry.suffix == ".py"
+    # Python leaves __pycache__ behind where a room was moved or removed.
+    return any(file.is_file() and "__pycache__" not in file.parts for file in entry.rglob("*"))
+
+
+def _in_file(name: str, file: Path) -> list[str]:
+    source = file.read_text(encoding="utf-8")
+    try:
+        tree = ast.parse(source, name)
+    except SyntaxError as error:
+        return [f"{name}:{error.lineno}: {error.msg}"]
+    room = ROOMS[max((prefix for prefix in ROOMS if name.startswith(prefix)), key=len)]
+    breaches = {
+        *_import_breaches(name, tree, room),
+        *_use_breaches(name, tree, room),
+        *_place_breaches(name, tree),
+        *_size_breaches(source, tree),
+    }
+    return [f"{name}:{line}: {rule}" for line, rule in sorted(breaches)]
+
+
+def _import_breaches(name: str, tree: ast.Module, room: Room) -> Iterator[Breach]:
+    own = name.split("/")[0].removesuffix(".py")
+    # `python order_watcher.py` starts a watcher, and only the composition root can put one together.
+    start = set(_main_block(tree)) if name == "order_watcher.py" else set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for module in _modules(name, node):
+            top = module.split(".")[0]
+            if top in _OURS:
+                granted = room.ours is None or top == own or top in room.ours
+                if not granted and not (top == "trading_bot" and node in start):
+                    yield node.lineno, f"must not import {top}"
+            elif (needed := _needed(module)) and room.world is not None and needed not in room.world:
+                yield node.lineno, f"must not use {needed}"
+
+
+def _modules(name: str, node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules that a statement imports, in full: `from a import b` may mean `a` and `a.b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    folders = name.split("/")[:-1]
+    package = folders[: len(folders) - node.level + 1] if node.level else []
+    base = [*package, *([node.module] if node.module else [])]
+    return [".".join(base), *(".".join([*base, alias.name]) for alias in node.names)]
+
+
+def _needed(module: str) -> str | None:
+    """What a room must be granted for this module; None: it is free to all."""
+    top = module.split(".")[0]
+    if top and top not in sys.stdlib_module_names:
+        return None if top in FREE else top
+    return next((each for each in WORLDLY if module == each or module.startswith(f"{each}.")), None)
+
+
+def _main_block(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+            for statement in node.body:
+                yield from ast.walk(statement)
+
+
+def _use_breaches(name: str, tree: ast.Module, room: Room) -> Iterator[Breach]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            dotted = ast.unparse(node)
+            clock = dotted.endswith(("datetime.now", "datetime.utcnow", "datetime.today", "date.today"))
+            if clock and room.world is not None and "datetime.now" not in room.world:
+                yield node.lineno, f"must not read the clock: {dotted}"
+            if dotted in ENVIRONMENT and name != ENVIRONMENT_READER:
+                yield node.lineno, f"only {ENVIRONMENT_READER} reads the environment: {dotted}"
+        elif isinstance(node, ast.ImportFrom) and name != ENVIRONMENT_READER:
+            for module in ENVIRONMENT.intersection(_modules(name, node)):
+                yield node.lineno, f"only {ENVIRONMENT_READER} reads the environment: {module}"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id == "open" and room.world is not None and "pathlib" not in room.world:
+                yield node.lineno, "must not use open()"
+            if node.func.id == "float" and name.startswith(("domain/", "blockers/")):
+                yield node.lineno, "money, prices and quantities are Decimal: must not use float()"
+
+
+def _place_breaches(name: str, tree: ast.Module) -> Iterator[Breach]:
+    # `.place` without a call counts too: a method that is handed on will be called.
+    lines = [
+        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "place"
+    ]
+    granted = 1 if name == SENDER else 0
+    if not name.startswith("broker/"):
+        for line in sorted(lines)[granted:]:
+            yield line, f"only one line, in {SENDER}, sends orders to a broker: no other .place"
+
+
+def _size_breaches(source: str, tree: ast.Module) -> Iterator[Breach]:
+    if source.count("\n") > MAX_MODULE_LINES:
+        yield MAX_MODULE_LINES + 1, f"a module has at most {MAX_MODULE_LINES} lines"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                yield node.lineno, f"{node.name}: a function has at most {MAX_FUNCTION_LINES} lines"

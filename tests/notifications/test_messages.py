@@ -1,0 +1,267 @@
+"""The texts that people read: golden, safe for Telegram whatever is put in, and findable."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.alert import ExecutionType, OrderType, Side, TestMode
+from domain.notices import Notice, NoticeKind
+from domain.states import STATUS_OF, Phase, Status
+from notifications.markup import MESSAGE_LIMIT, safe, units, without_markup
+from notifications.messages import kind_is_blocked, render
+from tests.notifications.fakes import START, an_order, markup_error
+
+FACTS = "ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5\ndefault · NIFTY_STRADDLE · <code>KC6W0N4E-1</code>"
+ORDER_KINDS = (
+    NoticeKind.BLOCKED,
+    NoticeKind.PLACED,
+    NoticeKind.PARTIALLY_FILLED,
+    NoticeKind.FILLED,
+    NoticeKind.REJECTED,
+    NoticeKind.FAILED,
+    NoticeKind.UNKNOWN,
+    NoticeKind.OVERFILLED,
+    NoticeKind.RESURRECTED,
+)
+
+
+def about(kind, phase, detail="", **changes):
+    order = an_order(phase=phase, status=STATUS_OF[phase], **changes)
+    return Notice(kind, order.client_id, order, order.alert_id, order.symbol, detail)
+
+
+def alone(kind, detail, **fields):
+    return Notice(kind, "default", detail=detail, **fields)
+
+
+FILLS = {"average_price": Decimal("112.40")}
+GOLDEN = {
+    "blocked": (
+        about(
+            NoticeKind.BLOCKED,
+            Phase.BLOCKED,
+            tag="RISK_BLOCKED:DAILY_LOSS_HIT",
+            reason_message="Daily loss limit hit: no new entries today (lost 12500, limit 10000)",
+        ),
+        "❌ Daily loss limit hit: no new entries today (RISK_BLOCKED:DAILY_LOSS_HIT) | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · blocked, never sent · lost 12500, limit 10000\n{FACTS}",
+    ),
+    "blocked by a reason without a sentence": (
+        about(
+            NoticeKind.BLOCKED,
+            Phase.BLOCKED,
+            tag="VALIDATION_FAILED:LOT_SIZE",
+            reason_message="75 of lots of 50",
+        ),
+        "❌ VALIDATION_FAILED:LOT_SIZE | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · blocked, never sent · 75 of lots of 50\n{FACTS}",
+    ),
+    "placed": (
+        about(NoticeKind.PLACED, Phase.WORKING, broker_order_id="26112000000042"),
+        f"✅ Order placed | 26112000000042\n{FACTS}",
+    ),
+    "partly filled": (
+        about(NoticeKind.PARTIALLY_FILLED, Phase.PARTIALLY_FILLED, filled_quantity=Decimal(20), **FILLS),
+        f"✨ Partly filled | 20 of 50 @ 112.4\n{FACTS}",
+    ),
+    "filled": (
+        about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50), **FILLS),
+        f"✨ Order filled | 50 @ 112.4\n{FACTS}",
+    ),
+    "filled, without a price": (
+        about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50)),
+        f"✨ Order filled | 50 @ price not reported\n{FACTS}",
+    ),
+    "rejected": (
+        about(
+            NoticeKind.REJECTED,
+            Phase.REJECTED,
+            tag="BROKER_REJECTED:16388",
+            reason_message="RED:Margin Shortfall <2,345.00> & more",
+        ),
+        "⚠️ Broker rejected | RED:Margin Shortfall &lt;2,345.00&gt; &amp; more\n"
+        f"<b>ORDER FAILED</b> · BROKER_REJECTED:16388\n{FACTS}",
+    ),
+    "cancelled after a part": (
+        about(
+            NoticeKind.FAILED,
+            Phase.CANCELLED,
+            tag="BROKER_CANCELLED",
+            reason_message="CANCELLED",
+            filled_quantity=Decimal(20),
+            **FILLS,
+        ),
+        "⚠️ Order cancelled at the broker | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · BROKER_CANCELLED · 20 of 50 @ 112.4 filled before, and kept\n{FACTS}",
+    ),
+    "expired": (
+        about(NoticeKind.FAILED, Phase.EXPIRED, tag="BROKER_EXPIRED", reason_message="end of day"),
+        "⚠️ Order expired at the broker | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · BROKER_EXPIRED · end of day\n{FACTS}",
+    ),
+    "absent": (
+        about(NoticeKind.FAILED, Phase.ABSENT, tag="BROKER_ABSENT:PROVEN"),
+        "⚠️ A complete, later book shows that the broker never had it | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · BROKER_ABSENT:PROVEN\n{FACTS}",
+    ),
+    "lapsed": (
+        about(NoticeKind.FAILED, Phase.LAPSED, tag="NOT_SENT:ALERT_TOO_OLD"),
+        "⚠️ The alert's life ended before the order could be sent | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · NOT_SENT:ALERT_TOO_OLD\n{FACTS}",
+    ),
+    "unknown": (
+        about(NoticeKind.UNKNOWN, Phase.UNKNOWN, sent_at=START),
+        "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
+        "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
+        "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled;"
+        " exits still go.\n"
+        "You can look there too (tag <code>owk3v7q2m5x8z4n6b9c1</code>), then settle it:\n"
+        f"<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1</code>\n{FACTS}",
+    ),
+    "overfilled": (
+        about(NoticeKind.OVERFILLED, Phase.FILLED, filled_quantity=Decimal(75), **FILLS),
+        "🚨 Overfilled | 75 of 50 @ 112.4\n"
+        f"The broker filled more than was ordered. Check the position at the broker now.\n{FACTS}",
+    ),
+    "resurrected": (
+        about(
+            NoticeKind.RESURRECTED,
+            Phase.PARTIALLY_FILLED,
+            "was BROKER_CANCELLED",
+            filled_quantity=Decimal(20),
+            **FILLS,
+        ),
+        "🚨 Order is alive after all | NIFTY26NOV24500CE\n"
+        "We had called it failed (was BROKER_CANCELLED); the broker shows it partly filled, 20 of 50 @ 112.4. "
+        "The broker's book wins.\n"
+        f"Check the position: an exit or a new entry may have been decided without it.\n{FACTS}",
+    ),
+    "alert rejected": (
+        alone(
+            NoticeKind.ALERT_REJECTED, "legs[0].qty: expected a number above 0", alert_id="01JD4M8Q7T2V9X3ZB5"
+        ),
+        "❌ Alert rejected | legs[0].qty: expected a number above 0\n"
+        "<b>ORDER FAILED</b> · nothing was traded; the alert is kept as it came\n"
+        "default · <code>01JD4M8Q7T2V9X3ZB5</code>",
+    ),
+    "halted": (
+        alone(NoticeKind.HALTED, "by priya: news at 14:00"),
+        "🛑 Trading halted | default\nby priya: news at 14:00\nNew entries are blocked; exits still go.",
+    ),
+    "resumed": (alone(NoticeKind.RESUMED, "by priya"), "▶️ Trading resumed | default\nby priya"),
+    "system": (
+        alone(NoticeKind.SYSTEM, "the broker's book could not be read for 62 s"),
+        "🔧 System | the broker's book could not be read for 62 s\ndefault",
+    ),
+    "external order": (
+        alone(NoticeKind.EXTERNAL_ORDER, "SELL 50, number 26112000000043, OPEN", symbol="NIFTY26NOV24500CE"),
+        "👀 An order that is not ours | NIFTY26NOV24500CE\n"
+        "SELL 50, number 26112000000043, OPEN\n"
+        "It stands at the broker and no order here explains it. Recorded; never traded against.\n"
+        "default",
+    ),
+}
+
+
+@pytest.mark.parametrize(("notice", "text"), GOLDEN.values(), ids=GOLDEN)
+def test_each_kind_reads_like_this(notice, text):
+    assert render(notice) == text
+
+
+def test_every_kind_has_a_golden_text():
+    assert {notice.kind for notice, _ in GOLDEN.values()} == set(NoticeKind)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"order_type": OrderType.MARKET}, "ENTRY BUY 50 NIFTY26NOV24500CE · MARKET"),
+        (
+            {"order_type": OrderType.STOP_LIMIT, "trigger_price": Decimal("111")},
+            "ENTRY BUY 50 NIFTY26NOV24500CE · STOP_LIMIT 112.5 trigger 111",
+        ),
+        (
+            {"execution_type": ExecutionType.EXIT, "side": Side.SELL, "quantity": Decimal(0)},
+            "EXIT SELL all NIFTY26NOV24500CE · LIMIT 112.5",
+        ),
+        (
+            {"test_mode": TestMode.SUCCESS},
+            "ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5 · test mode: no broker involved",
+        ),
+    ],
+)
+def test_the_order_is_described_as_it_is(changes, line):
+    assert line in render(about(NoticeKind.PLACED, Phase.WORKING, **changes)).split("\n")
+
+
+def test_only_our_own_rules_block():
+    assert [kind for kind in NoticeKind if kind_is_blocked(Notice(kind, "c"))] == [NoticeKind.BLOCKED]
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_a_notice_without_what_its_kind_needs_is_still_worded(kind):
+    assert render(Notice(kind, "default"))
+    assert render(Notice(kind, "default", an_order()))
+
+
+NASTY = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        ["<b>", "</code>", "&amp;", "&" * 5000, "😀" * 3000, "\ud800", "\x00\n\r\u2028", "‮x", "a" * 9000]
+    ),
+)
+
+
+@given(
+    kind=st.sampled_from(NoticeKind),
+    phase=st.sampled_from(Phase),
+    texts=st.lists(NASTY, min_size=10, max_size=10),
+    filled=st.sampled_from([Decimal(0), Decimal(20), Decimal(75), Decimal("1e-40")]),
+)
+def test_whatever_is_put_in_telegram_takes_it(kind, phase, texts, filled):
+    client, strategy, symbol, tag, reason, broker_id, detail, command_id, snippet, tag_there = texts
+    order = an_order(
+        client_id=client,
+        strategy_name=strategy,
+        symbol=symbol,
+        tag=tag or None,
+        reason_message=reason or None,
+        broker_order_id=broker_id or None,
+        command_id=command_id,
+        client_order_id=tag_there,
+        exchange_error_snippet=snippet or None,
+        filled_quantity=filled,
+        phase=phase,
+        status=STATUS_OF[phase],
+        sent_at=START,
+    )
+    notice = Notice(kind, client, order, order.alert_id, symbol, detail)
+    for told in (notice, replace(notice, order=None)):
+        text = render(told)
+        assert text.strip()
+        assert units(text) <= MESSAGE_LIMIT
+        assert markup_error(text) is None
+        text.encode()  # no lone surrogate: it could not be stored
+
+
+@pytest.mark.parametrize("kind", ORDER_KINDS)
+@pytest.mark.parametrize("phase", Phase)
+def test_failures_and_only_failures_can_be_found(kind, phase):
+    lines = render(about(kind, phase)).split("\n")
+    failed = STATUS_OF[phase] is Status.FAILED
+    assert ("ORDER FAILED" in lines[1]) is failed
+    assert not any("ORDER FAILED" in line for line in lines[2:])
+
+
+@given(text=NASTY, room=st.integers(min_value=2, max_value=300))
+def test_a_shortened_text_is_whole_characters(text, room):
+    short = safe(text, room)
+    assert units(short) <= room
+    assert markup_error(short) is None
+
+
+def test_what_a_reader_sees():
+    assert without_markup("<b>ORDER FAILED</b> · a &lt;b&gt; &amp;amp;") == "ORDER FAILED · a <b> &amp;"

@@ -1,0 +1,119 @@
+"""Making orders.db: fresh, again, by many at once, and never by a program that is too old."""
+
+import logging
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from persistence.migrations import TABLES, DatabaseTooNew, migrate
+from persistence.triggers import TRIGGERS
+
+ROOT = Path(__file__).resolve().parents[2]
+MIGRATE = (
+    "import sys, pathlib; from persistence.migrations import migrate; migrate(pathlib.Path(sys.argv[1]))"
+)
+
+
+def query(path: Path, sql: str) -> list[tuple]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def schema(path: Path) -> list[tuple]:
+    return query(path, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+
+
+def test_a_fresh_database_has_every_table_and_says_so(tmp_path, caplog):
+    path = tmp_path / "data" / "orders.db"
+    with caplog.at_level(logging.INFO):
+        migrate(path)
+    for table in TABLES:
+        assert f"[BOOT] {table} table OK" in caplog.messages
+    assert "[BOOT] order_intents table OK" in caplog.messages
+    assert query(path, "PRAGMA journal_mode") == [("wal",)]
+
+
+def test_every_table_of_ours_is_strict(tmp_path):
+    path = tmp_path / "orders.db"
+    migrate(path)
+    tables = query(
+        path, "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+    )
+    assert {
+        name for name, strict in tables if not strict and not name.startswith(("sqlite_", "_sqlite_"))
+    } == set()
+    assert set(TABLES) <= {name for name, _ in tables}
+
+
+def test_migrating_again_changes_nothing(tmp_path):
+    path = tmp_path / "orders.db"
+    migrate(path)
+    before = (
+        schema(path),
+        query(path, "SELECT * FROM _sqlite_migrations"),
+        query(path, "PRAGMA schema_version"),
+    )
+    migrate(path)
+    after = (
+        schema(path),
+        query(path, "SELECT * FROM _sqlite_migrations"),
+        query(path, "PRAGMA schema_version"),
+    )
+    assert after == before
+
+
+def test_four_processes_at_once_make_one_database(tmp_path):
+    alone, together = tmp_path / "alone.db", tmp_path / "together.db"
+    migrate(alone)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", MIGRATE, together], cwd=ROOT, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors.decode()
+    assert schema(together) == schema(alone)
+    assert query(together, "SELECT count(*) FROM _sqlite_migrations") == query(
+        alone, "SELECT count(*) FROM _sqlite_migrations"
+    )
+
+
+def test_a_database_of_a_newer_program_is_refused_untouched(tmp_path):
+    path = tmp_path / "orders.db"
+    migrate(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+            "VALUES ('orderwatch', 'of_tomorrow', '2027-01-01')"
+        )
+        connection.execute("DROP TRIGGER orders_kept")
+    before = schema(path)
+    with pytest.raises(DatabaseTooNew, match="of_tomorrow"):
+        migrate(path)
+    assert schema(path) == before
+
+
+def test_changed_triggers_are_restored_at_the_start(tmp_path):
+    path = tmp_path / "orders.db"
+    migrate(path)
+    before = schema(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TRIGGER order_events_no_delete")
+        connection.execute("DROP TRIGGER orders_transition")
+        connection.execute("CREATE TRIGGER orders_transition BEFORE UPDATE ON orders BEGIN SELECT 1; END")
+        connection.execute("CREATE TRIGGER stranger AFTER INSERT ON alerts BEGIN DELETE FROM alerts; END")
+    migrate(path)
+    assert schema(path) == before
+    assert len(query(path, "SELECT 1 FROM sqlite_master WHERE type = 'trigger'")) == len(TRIGGERS)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "orders.db"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        migrate(path)
+    assert path.read_bytes().startswith(b"not a database")

@@ -1,0 +1,272 @@
+"""What many tests need: a clock that is told the time, repeatable ids, a broker that misbehaves as it is told."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from command_service import CommandService
+from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import BrokerError, ReadFailed
+from domain.ids import ulid
+from domain.limits import ClientPolicy, LimitBook, Limits
+from domain.money import ZERO
+from domain.notices import Notice
+from domain.order import Order
+from domain.reports import (
+    Book,
+    BrokerStatus,
+    BrokerTraits,
+    IdClass,
+    OrderRef,
+    OrderReport,
+    Position,
+    PositionsSnapshot,
+)
+from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from persistence.migrations import migrate
+from persistence.repository import OrderRepository
+
+START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+
+
+class ManualClock:
+    """Stands still until it is told otherwise, but for a microsecond a look, so that no two instants are one."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        self.at += timedelta(microseconds=1)
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class SeededIds:
+    """The same ids in every run."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)
+
+    def alert_id(self, at: datetime) -> str:
+        return ulid(at, self._random.getrandbits(80))
+
+
+class FakeBroker:
+    """A broker in memory that fills at once, and fails as it is told.
+
+    `script` holds what the next calls of `place` do, in order: an exception to raise, before (default) or after the
+    order was taken (`("after", error)`), or None to behave.
+    """
+
+    def __init__(self, clock: ManualClock, id_class: IdClass = IdClass.C1, *, is_real: bool = False) -> None:
+        self.clock = clock
+        self.traits = BrokerTraits(
+            name="fake", is_real=is_real, id_class=id_class, visibility_horizon=0, book_interval=0
+        )
+        self.orders: dict[str, OrderReport] = {}
+        self.products: dict[str, str] = {}
+        self.placed: list[UniversalOrderCommand] = []
+        self.cancelled: list[str] = []
+        self.script: list[BrokerError | tuple[str, BrokerError] | None] = []
+        self.fill_at_once = True
+        self.book_error: ReadFailed | None = None
+        self.positions_error: ReadFailed | None = None
+        self.before_place: Callable[[UniversalOrderCommand], None] = lambda command: None
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        self.before_place(command)
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, BrokerError):
+            raise step
+        broker_id = self._take(command)
+        if step is not None:
+            raise step[1]
+        return OrderResult(broker_id)
+
+    def _take(self, command: UniversalOrderCommand) -> str:
+        known = [r for r in self.orders.values() if r.client_order_id == command.client_order_id]
+        if known and self.traits.id_class.may_send_again:
+            return known[0].broker_order_id
+        self.placed.append(command)
+        broker_id = f"B{len(self.orders) + 1:05d}"
+        price = command.price or command.reference_price or Decimal(100)
+        self.products[broker_id] = command.product
+        self.orders[broker_id] = OrderReport(
+            broker_order_id=broker_id,
+            client_order_id=command.client_order_id if self.traits.id_class is not IdClass.C0 else None,
+            status=BrokerStatus.COMPLETE if self.fill_at_once else BrokerStatus.OPEN,
+            exchange=command.exchange,
+            symbol=command.symbol,
+            side=command.side,
+            quantity=command.quantity,
+            filled_quantity=command.quantity if self.fill_at_once else ZERO,
+            average_price=price if self.fill_at_once else None,
+        )
+        return broker_id
+
+    def report(self, broker_id: str, status: BrokerStatus, filled: int = 0, **changes: object) -> None:
+        """Change what the book says of an order."""
+        self.orders[broker_id] = replace(
+            self.orders[broker_id],
+            status=status,
+            filled_quantity=Decimal(filled),
+            average_price=Decimal(100) if filled else None,
+            **changes,  # type: ignore[arg-type]
+        )
+
+    def cancel(self, ref: OrderRef) -> None:
+        assert ref.broker_order_id is not None
+        self.cancelled.append(ref.broker_order_id)
+        report = self.orders[ref.broker_order_id]
+        self.orders[ref.broker_order_id] = replace(report, status=BrokerStatus.CANCELLED)
+
+    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+        if self.book_error is not None:
+            raise self.book_error
+        return Book(self.clock.now(), tuple(self.orders.values()), complete=True)
+
+    def read_positions(self) -> PositionsSnapshot:
+        if self.positions_error is not None:
+            raise self.positions_error
+        at = self.clock.now()
+        nets: dict[tuple[str, str, str], Decimal] = {}
+        for report in self.orders.values():
+            key = (report.exchange, report.symbol, self.products[report.broker_order_id])
+            nets[key] = nets.get(key, ZERO) + report.filled_quantity * report.side.sign
+        return PositionsSnapshot(at, tuple(Position(*key, net) for key, net in nets.items()))
+
+
+def simulated_result(command: UniversalOrderCommand) -> OrderResult:
+    return OrderResult(f"TEST-{command.client_order_id}")
+
+
+def simulated_report(order: Order) -> OrderReport:
+    return OrderReport(
+        order.broker_order_id or "TEST",
+        order.client_order_id,
+        BrokerStatus.COMPLETE,
+        order.exchange,
+        order.symbol,
+        order.side,
+        order.quantity,
+        order.quantity,
+        order.price or Decimal(1),
+    )
+
+
+class Desk:
+    """A whole engine on a real database with a fake broker and a clock that is told the time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: Limits | None = None,
+        id_class: IdClass = IdClass.C1,
+        is_real: bool = False,
+        live_allowed: bool = True,
+        rules: WatcherRules | None = None,
+    ) -> None:
+        self.path = folder / "orders.db"
+        migrate(self.path)
+        self.clock = ManualClock()
+        self.notices: list[Notice] = []
+        self.policies = {
+            "default": ClientPolicy("default", LimitBook(limits or Limits()), live_allowed=live_allowed)
+        }
+        self.broker = FakeBroker(self.clock, id_class, is_real=is_real)
+        self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
+        self.rules = rules or WatcherRules()
+        self.commands = CommandService(
+            self.store,
+            self.policies,
+            clock=self.clock,
+            ids=SeededIds(),
+            dedup_window=timedelta(seconds=60),
+            alert_life=timedelta(seconds=300),
+        )
+        self.engine = self.new_engine("watcher-1")
+        self.engine.refresh("default", force=True)
+
+    def _render(self, notice: Notice) -> str:
+        self.notices.append(notice)
+        failed = " ORDER FAILED" if notice.order is not None and notice.order.status == "FAILED" else ""
+        return f"{notice.kind}{failed} {notice.detail}"
+
+    def new_engine(self, name: str) -> OrderWatcherEngine:
+        """A watcher of that name; it is alive until `kill`."""
+        self.store.claimants.enter(name)
+        return OrderWatcherEngine(
+            self.store,
+            {"default": Seat("default", self.broker, self.policies["default"])},
+            clock=self.clock,
+            claimant=name,
+            rules=self.rules,
+            simulated_result=simulated_result,
+            simulated_report=simulated_report,
+        )
+
+    def kill(self, name: str = "watcher-1") -> None:
+        """What is left of a watcher that was killed: nothing but its name, which nobody holds."""
+        self.store.claimants.leave(name)
+
+    def post(self, *legs: LegRequest, **changes: object) -> tuple[Order, ...]:
+        """Register an alert; its legs' rows."""
+        alert = entry(*legs, **changes)
+        return self.commands.register(alert, self.delivery()).legs
+
+    def delivery(self) -> Delivery:
+        return Delivery(self.clock.now(), "127.0.0.1", "{}", "native")
+
+    def order(self, command_id: str) -> Order:
+        found = self.store.get_by_id(command_id)
+        assert found is not None
+        return found
+
+    def only(self) -> Order:
+        """The one order there is."""
+        rows = self.store._rows("SELECT command_id FROM orders")
+        assert len(rows) == 1, rows
+        return self.order(rows[0][0])
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        return self.store._rows(sql, *parameters)
+
+    def settle(self, rounds: int = 3) -> None:
+        """Tick until nothing moves, a little later each time."""
+        for _ in range(rounds):
+            self.engine.tick()
+            self.clock.advance(0.3)
+        self.engine.refresh("default", force=True)
+
+
+def leg(symbol: str = "NIFTY26NOV24500CE", qty: int | None = 50, **changes: object) -> LegRequest:
+    values: dict[str, object] = {
+        "symbol": symbol,
+        "exchange": "NFO",
+        "side": Side.BUY,
+        "quantity": None if qty is None else Decimal(qty),
+        "product": "MIS",
+        "order_type": OrderType.LIMIT,
+        "price": Decimal("112.5"),
+    }
+    return LegRequest(**(values | changes))  # type: ignore[arg-type]
+
+
+def entry(*legs: LegRequest, **changes: object) -> ParsedAlert:
+    values: dict[str, object] = {
+        "format": "native",
+        "client_id": "default",
+        "strategy_name": "STRADDLE",
+        "execution_type": ExecutionType.ENTRY,
+        "legs": legs or (leg(),),
+        "signal_id": None,
+        "test_mode": None,
+    }
+    return ParsedAlert(**(values | changes))  # type: ignore[arg-type]

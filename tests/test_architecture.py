@@ -1,0 +1,154 @@
+"""The code keeps the house rules; and whoever breaks one is named with file, line and rule."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import violations
+
+ROOT = Path(__file__).resolve().parent.parent
+LONG_FUNCTION = "def long():\n" + "    x = 1\n" * 60
+
+BREACHES = [
+    ("domain/x.py", "import persistence", "domain/x.py:1: must not import persistence"),
+    (
+        "domain/x.py",
+        "\ndef f():\n    from persistence.sqlite import Db",
+        "domain/x.py:3: must not import persistence",
+    ),
+    ("domain/x.py", "import json, os", "domain/x.py:1: must not use os"),
+    ("domain/x.py", "import sqlite3", "domain/x.py:1: must not use sqlite3"),
+    ("domain/x.py", "import socket", "domain/x.py:1: must not use socket"),
+    ("domain/x.py", "from urllib import request", "domain/x.py:1: must not use urllib.request"),
+    ("domain/x.py", "import requests", "domain/x.py:1: must not use requests"),
+    ("domain/x.py", "from time import monotonic", "domain/x.py:1: must not use time"),
+    ("domain/x.py", "at = datetime.now(UTC)", "domain/x.py:1: must not read the clock: datetime.now"),
+    (
+        "domain/x.py",
+        "clock = dt.datetime.utcnow",
+        "domain/x.py:1: must not read the clock: dt.datetime.utcnow",
+    ),
+    ("domain/x.py", "day = date.today()", "domain/x.py:1: must not read the clock: date.today"),
+    ("domain/x.py", "open('a')", "domain/x.py:1: must not use open()"),
+    (
+        "domain/x.py",
+        "float(price)",
+        "domain/x.py:1: money, prices and quantities are Decimal: must not use float()",
+    ),
+    (
+        "blockers/risk.py",
+        "from observability import log",
+        "blockers/risk.py:1: must not import observability",
+    ),
+    ("blockers/risk.py", "import logging", "blockers/risk.py:1: must not use logging"),
+    ("command_service.py", "import requests", "command_service.py:1: must not use requests"),
+    ("command_service.py", "import persistence.sqlite", "command_service.py:1: must not import persistence"),
+    ("order_watcher.py", "import threading", "order_watcher.py:1: must not use threading"),
+    ("order_watcher.py", "import trading_bot", "order_watcher.py:1: must not import trading_bot"),
+    (
+        "order_watcher.py",
+        "if __name__ == '__main__':\n    import trading_bot, persistence",
+        "order_watcher.py:2: must not import persistence",
+    ),
+    (
+        "order_watcher.py",
+        "broker.place(c)",
+        "order_watcher.py:1: only one line, in engine/submitter.py, sends orders to a broker: no other .place",
+    ),
+    ("engine/x.py", "import persistence", "engine/x.py:1: must not import persistence"),
+    ("alerts/formats/x.py", "from flask import request", "alerts/formats/x.py:1: must not use flask"),
+    (
+        "alerts/formats/x.py",
+        "from ... import persistence",
+        "alerts/formats/x.py:1: must not import persistence",
+    ),
+    ("alerts/webhook.py", "import requests", "alerts/webhook.py:1: must not use requests"),
+    ("console/pages.py", "import persistence", "console/pages.py:1: must not import persistence"),
+    ("persistence/x.py", "import requests", "persistence/x.py:1: must not use requests"),
+    ("persistence/x.py", "from config import settings", "persistence/x.py:1: must not import config"),
+    ("broker/shoonya.py", "import sqlite3", "broker/shoonya.py:1: must not use sqlite3"),
+    ("broker/shoonya.py", "import sqlite_utils", "broker/shoonya.py:1: must not use sqlite_utils"),
+    ("notifications/x.py", "import command_service", "notifications/x.py:1: must not import command_service"),
+    ("runtime/x.py", "import persistence", "runtime/x.py:1: must not import persistence"),
+    ("config/x.py", "import requests", "config/x.py:1: must not use requests"),
+    (
+        "persistence/x.py",
+        "import os\nos.environ['A']",
+        "persistence/x.py:2: only config/settings.py reads the environment: os.environ",
+    ),
+    ("cli.py", "from os import getenv", "cli.py:1: only config/settings.py reads the environment: os.getenv"),
+    ("broker/x.py", "import dotenv", "broker/x.py:1: must not use dotenv"),
+    (
+        "engine/submitter.py",
+        "broker.place(command)\nbroker.place(command)",
+        "engine/submitter.py:2: only one line, in engine/submitter.py, sends orders to a broker: no other .place",
+    ),
+    (
+        "runtime/x.py",
+        "pool.submit(broker.place, command)",
+        "runtime/x.py:1: only one line, in engine/submitter.py, sends orders to a broker: no other .place",
+    ),
+    ("domain/x.py", "\ndef", "domain/x.py:2: invalid syntax"),
+    ("domain/x.py", "x = 1\n" * 501, "domain/x.py:501: a module has at most 500 lines"),
+    ("cli.py", LONG_FUNCTION, "cli.py:1: long: a function has at most 60 lines"),
+    (
+        "helpers/x.py",
+        "",
+        "helpers/:1: no room has this name; a new room is a decision, written into ROOMS first",
+    ),
+    ("utils.py", "", "utils.py:1: no room has this name; a new room is a decision, written into ROOMS first"),
+]
+
+GRANTED = [
+    ("domain/x.py", "from domain import money\nimport json\nfrom . import ids\nnow = clock.now()"),
+    (
+        "command_service.py",
+        "from blockers import pipeline\nfrom observability import log\nfrom domain import ports",
+    ),
+    ("engine/submitter.py", "import threading\nfrom engine import seat\nseat.broker.place(command)"),
+    (
+        "order_watcher.py",
+        "from engine.submitter import Submitter\nif __name__ == '__main__':\n    import trading_bot",
+    ),
+    ("alerts/webhook.py", "from flask import request\nimport command_service\nfrom http import HTTPStatus"),
+    (
+        "alerts/formats/x.py",
+        "from ..quality import check\nfrom ...domain import alert\nfrom urllib.parse import unquote",
+    ),
+    ("persistence/x.py", "import sqlite3\nimport sqlite_utils\nimport os"),
+    (
+        "broker/shoonya/x.py",
+        "import requests\nfrom urllib3.exceptions import NewConnectionError\nself.api.place(order)",
+    ),
+    ("broker/paper.py", "import sqlite3"),
+    ("config/settings.py", "import os\nos.environ\nimport dotenv\nimport pydantic"),
+    ("trading_bot.py", "import cli, persistence, flask, gunicorn\ndatetime.now(UTC)"),
+    ("tests/x.py", "import persistence, requests\nbroker.place(command)"),
+    (".venv/x.py", "import persistence"),
+    ("data/x.py", "import persistence"),
+    ("gone/__pycache__/x.pyc", ""),
+]
+
+
+def plant(root: Path, name: str, source: str) -> None:
+    """A tree with one file in it."""
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source)
+
+
+def test_the_project_keeps_its_rules():
+    found = violations(ROOT)
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(("name", "source", "expected"), BREACHES)
+def test_a_breach_is_named(tmp_path, name, source, expected):
+    plant(tmp_path, name, source)
+    assert violations(tmp_path) == [expected]
+
+
+@pytest.mark.parametrize(("name", "source"), GRANTED)
+def test_what_is_granted_passes(tmp_path, name, source):
+    plant(tmp_path, name, source)
+    assert violations(tmp_path) == []

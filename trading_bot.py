@@ -1,0 +1,419 @@
+"""The composition root: which store, brokers, clock and sender the services are given, and what each process serves."""
+
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+from alerts.auth import Secrets
+from alerts.webhook import create_webhook
+from broker.paper import PaperBroker
+from broker.test_mode import simulated_report, simulated_result
+from console import create_console, create_health
+from flask import Flask
+from persistence.views import Views
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from broker.unavailable import UnavailableBroker
+from command_service import CommandService
+from config.settings import ClientSettings, Settings, SettingsError, load_settings
+from domain.alert import Delivery, ParsedAlert
+from domain.errors import InvalidAlert, NotFound
+from domain.limits import ClientPolicy
+from domain.ports import Broker
+from domain.receipt import Receipt
+from notifications.messages import render
+from notifications.outbox import OutboxDrainer
+from notifications.telegram import TelegramSender
+from observability.logs import configure_logging
+from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from persistence.archive import archive
+from persistence.checkpoints import make_checkpoint
+from persistence.migrations import migrate
+from persistence.outbox import SqliteOutbox
+from persistence.repository import OrderRepository
+from persistence.sqlite import ChangeSignal, GroupCommit, Readers, checkpoint_wal
+from runtime.supervisor import Child, Supervisor, end_with_parent
+from runtime.system import RandomIds, SystemClock, new_watcher_name
+from runtime.watcher import Housekeeping, Watcher, WatcherOptions
+from runtime.web import WebServer, gunicorn_options
+
+log = logging.getLogger(__name__)
+
+SUPERVISED = "--supervised"
+EXIT_SETTINGS = 2
+_WATCHER_START_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything one process needs, made of the settings; each part is opened when it is first used."""
+
+    settings: Settings
+    clock: SystemClock
+
+    @cached_property
+    def policies(self) -> dict[str, ClientPolicy]:
+        """What binds each client."""
+        return {c.client_id: c.policy for c in self.settings.clients}
+
+    @cached_property
+    def store(self) -> OrderRepository:
+        """orders.db, for orders."""
+        return OrderRepository(self.settings.orders_db, clock=self.clock, render=render)
+
+    @cached_property
+    def readers(self) -> Readers:
+        """orders.db, for pages and messages."""
+        return Readers(self.settings.orders_db)
+
+    @cached_property
+    def views(self) -> Views:
+        """What pages and diagnostics read."""
+        return Views(self.readers)
+
+    @cached_property
+    def commands(self) -> CommandService:
+        """The one door for orders and operators' wishes."""
+        return CommandService(
+            self.store,
+            self.policies,
+            clock=self.clock,
+            ids=RandomIds(),
+            dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
+            alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
+        )
+
+    @cached_property
+    def brokers(self) -> dict[str, Broker]:
+        """Each client's broker."""
+        return {c.client_id: self._broker(c) for c in self.settings.clients}
+
+    def _broker(self, client: ClientSettings) -> Broker:
+        if client.broker != "paper":
+            return UnavailableBroker(client.broker)
+        s = self.settings
+        return PaperBroker(
+            s.paper_db,
+            client.client_id,
+            self.clock,
+            zone=s.trading_timezone,
+            tick=s.paper_tick,
+            slippage_ticks=s.paper_slippage_ticks,
+            latency_seconds=s.paper_latency_ms / 1000,
+            default_price=s.paper_default_price,
+        )
+
+    def engine(self, claimant: str) -> OrderWatcherEngine:
+        """The order watcher under the given name."""
+        s = self.settings
+        rules = WatcherRules(
+            broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
+            exit_hold=timedelta(seconds=s.exit_hold_seconds),
+            positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
+            zone=s.trading_timezone,
+        )
+        return OrderWatcherEngine(
+            self.store,
+            {id_: Seat(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
+            clock=self.clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_result=simulated_result,
+            simulated_report=simulated_report,
+        )
+
+    def drainer(self, holder: str) -> OutboxDrainer | None:
+        """The sender of messages; None where no channel is set up."""
+        chats = {c.client_id: c.telegram_chat_id for c in self.settings.clients if c.telegram_chat_id}
+        token = self.settings.telegram_bot_token
+        if token is None or not chats:
+            return None
+        commits = GroupCommit(self.settings.orders_db)  # its own, so that no order queues behind a message
+        return OutboxDrainer(
+            SqliteOutbox(commits, self.readers),
+            TelegramSender(token.get_secret_value(), self.settings.telegram_api_url),
+            chats,
+            self.clock,
+            holder,
+        )
+
+
+class TradingBot:
+    """What the webhook talks to: alerts in, receipts out."""
+
+    def __init__(self, commands: CommandService) -> None:
+        self._commands = commands
+
+    def process_alert(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
+        """Make an alert's legs durable and say how they stand. Raises as `CommandService.register` does."""
+        return self._commands.register(alert, delivery)
+
+    def keep_rejected(
+        self,
+        client_id: str,
+        delivery: Delivery,
+        error: InvalidAlert,
+        *,
+        strategy_name: str | None,
+        signal_id: str | None,
+    ) -> str:
+        """Keep what cannot be traded on, and tell the operator; returns the alert's id."""
+        return self._commands.keep_rejected(
+            client_id, delivery, error, strategy_name=strategy_name, signal_id=signal_id
+        )
+
+
+class OperatorDesk:
+    """What the console may do."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
+        """Stop new entries."""
+        self._services.commands.halt(client_id, strategy_name, by=by, reason=reason)
+
+    def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
+        """Lift a halt; False when there was none."""
+        return self._services.commands.resume(client_id, strategy_name, by=by)
+
+    def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
+        """Set a simulated market's last price.
+
+        Raises:
+            NotFound: no such client, or its broker is no simulated one.
+        """
+        broker = self._services.brokers.get(client_id)
+        if not isinstance(broker, PaperBroker):
+            raise NotFound(f"client {client_id!r} has no simulated market")
+        broker.set_mark(exchange, symbol, price)
+
+
+def build_services(settings: Settings) -> Services:
+    """The services of one process; orders.db is made and migrated first.
+
+    Raises:
+        DatabaseTooNew: a newer program has migrated the database.
+        SettingsError: a client's broker cannot be served as it is set.
+    """
+    for client in settings.clients:
+        if client.broker != "paper" and client.live_trading:
+            raise SettingsError(
+                [
+                    f"BROKER={client.broker} of client {client.client_id!r} is not built in yet: set LIVE_TRADING=false"
+                ]
+            )
+    migrate(settings.orders_db)
+    return Services(settings, SystemClock())
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The webhook and the console; the watcher runs beside it, in a process of its own."""
+    settings = settings or _settings()
+    services = build_services(settings)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = None  # the webhook bounds bodies itself, and says so as JSON
+    secrets = Secrets(
+        {c.client_id: c.webhook_secret.get_secret_value() for c in settings.clients}, settings.client_id
+    )
+    app.register_blueprint(
+        create_webhook(
+            TradingBot(services.commands),
+            secrets,
+            clock=services.clock,
+            max_bytes=settings.webhook_max_bytes,
+            rate_per_second=settings.webhook_rate_per_second,
+            auth_failures_per_minute=settings.webhook_auth_failures_per_minute,
+            monotonic=time.monotonic,
+        )
+    )
+    clients = tuple(services.policies)
+    token = settings.console_token.get_secret_value()
+    app.register_blueprint(
+        create_console(services.views, OperatorDesk(services), token=token, clock=services.clock)
+    )
+    app.register_blueprint(
+        create_health(
+            services.views,
+            clock=services.clock,
+            clients=clients,
+            beat_max_age_seconds=max(10.0, settings.watcher_stall_seconds),
+            positions_max_age_seconds=60.0,
+        )
+    )
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+def serve_web() -> int:
+    """The web server alone, in this process."""
+    settings = _settings()
+    build_services(settings)
+    options = gunicorn_options(
+        settings.host, settings.port, workers=settings.web_workers, threads=settings.web_threads
+    )
+    WebServer(lambda: create_app(settings), options).run()
+    return 0
+
+
+def watch() -> int:
+    """A watcher alone, in this process: what `python order_watcher.py` runs."""
+    settings = _settings()
+    services = build_services(settings)
+    name = new_watcher_name()
+    services.store.claimants.sweep()
+    services.store.claimants.enter(name)
+    drainer = services.drainer(name)
+    watcher = Watcher(
+        services.engine(name),
+        services.store,
+        clock=services.clock,
+        changes=ChangeSignal(settings.orders_db),
+        drain_outbox=None if drainer is None else lambda: drainer.drain(services.clock.now()),
+        housekeeping=_housekeeping(services),
+        options=WatcherOptions(
+            name=name,
+            concurrency=settings.watcher_concurrency,
+            poll_seconds=settings.watcher_poll_seconds,
+            deadline_seconds=settings.broker_deadline_seconds,
+            stall_seconds=settings.watcher_stall_seconds,
+        ),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watcher.stop())
+    watcher.run()
+    services.store.claimants.leave(name)
+    return 0
+
+
+def _housekeeping(services: Services) -> list[Housekeeping]:
+    settings = services.settings
+    commits = GroupCommit(settings.orders_db)
+    jobs = [
+        Housekeeping("wal", 2.0, lambda: checkpoint_wal(settings.orders_db)),
+        Housekeeping(
+            "event_checkpoint",
+            60.0,
+            lambda: commits.run(lambda connection: make_checkpoint(connection, services.clock.now())),
+        ),
+    ]
+    days = settings.archive_after_days
+    if days is not None:
+        jobs.append(
+            Housekeeping("archive", 600.0, lambda: archive_older(settings, services.clock.now(), days))
+        )
+    return jobs
+
+
+def archive_older(settings: Settings, now: datetime, days: int) -> object:
+    """One bounded round of archiving what closed before so many days."""
+    return archive(
+        settings.orders_db,
+        archive_path(settings.orders_db),
+        older_than=now - timedelta(days=days),
+        batch=500,
+        now=now,
+    )
+
+
+def archive_path(orders_db: Path) -> Path:
+    """Where archived orders go: beside the database."""
+    return orders_db.with_name("archive.db")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve everything: the web server and a watcher, each in its process, until a signal ends them."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if SUPERVISED in arguments:
+        end_with_parent()
+    roles = {"web": serve_web, "watch": watch}
+    for role, serve in roles.items():
+        if role in arguments:
+            return serve()
+    settings = _settings()
+    services = build_services(settings)
+    root = Path(__file__).resolve()
+    children = [
+        Child("watcher", [sys.executable, str(root), "watch", SUPERVISED]),
+        Child("web", [sys.executable, str(root), "web", SUPERVISED]),
+    ]
+    started = services.clock.now()
+    children[0].start()
+    _wait_for_watcher(services, started)
+    children[1].start()
+    _say_where(settings)
+    return Supervisor(children).run()
+
+
+def _settings() -> Settings:
+    """The settings, or the end of the process with one clear line for each thing that is wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"Orderwatch cannot start with these settings:\n{error}", file=sys.stderr)
+        raise SystemExit(EXIT_SETTINGS) from None
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def _wait_for_watcher(services: Services, started: datetime) -> None:
+    """Alerts that come before the broker was read once would be blocked: give the watcher a moment."""
+    give_up = time.monotonic() + _WATCHER_START_SECONDS
+    while time.monotonic() < give_up:
+        snapshots = [services.store.saved_positions(client) for client in services.policies]
+        if all(s is not None and s.read_started_at >= started for s in snapshots):
+            return
+        time.sleep(0.02)
+    log.warning("the watcher has not read every broker yet; entries are blocked until it has")
+
+
+def _say_where(settings: Settings) -> None:
+    """What a new user needs: the address, the secrets, and a line to paste."""
+    base = f"http://{settings.host}:{settings.port}"
+    secret = settings.default_client.webhook_secret.get_secret_value()
+    alert = {
+        "secret_key": secret,
+        "execution_type": "ENTRY",
+        "strategy_name": "FIRST_STEPS",
+        "exchange": "NFO",
+        "legs": [
+            {
+                "tradingsymbol": "NIFTY26NOV24500CE",
+                "direction": "BUY",
+                "qty": 50,
+                "product_type": "MIS",
+                "order_type": "LIMIT",
+                "price": 112.5,
+            }
+        ],
+    }
+    shown = secret if settings.secrets_made_up else "(as you set it)"
+    token = settings.console_token.get_secret_value() if settings.secrets_made_up else "(as you set it)"
+    if not settings.secrets_made_up:
+        alert["secret_key"] = "$WEBHOOK_SECRET"
+    print(
+        f"""
+Orderwatch is starting.
+  webhook        {base}/webhook
+  secret         {shown}
+  order book     {base}/
+  console token  {token}
+
+A first alert, to paste into another terminal:
+  curl -sS {base}/webhook -d '{json.dumps(alert)}'
+""",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
