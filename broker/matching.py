@@ -10,179 +10,28 @@ Invariants, tested with any sequence of orders, cancels and prices:
 - a limit order is never filled at a price worse than its limit.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
-from decimal import Context, Decimal
+from decimal import Decimal
 
+from broker.market import (
+    NEEDS_PRICE,
+    NEEDS_TRIGGER,
+    Fill,
+    Mark,
+    Market,
+    NetPosition,
+    Rejection,
+    Rules,
+    SimOrder,
+    Step,
+)
 from domain.alert import OrderType, Side
 from domain.errors import Refused
 from domain.money import ZERO
 from domain.reports import BrokerStatus
 
-LIVE = frozenset({BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING})
-"""The statuses in which an order rests; every other one is its end."""
-
-_LARGEST = Decimal(10) ** 18
-_QUOTIENT = Context(prec=16)  # of an average price, which need not end
-_MONEY_STEP = Decimal("1e-8")  # of the cost that a partial reduction releases, which need not end either
-_WIDE = Context(prec=60)  # no sum of allowed numbers is too large for it
-
-_NEEDS_PRICE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_NEEDS_TRIGGER = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The last price of a symbol, and how many units trade there: `available` None means any number.
-
-    A mark that is not `firm` was only inferred: any price that somebody names replaces it.
-    """
-
-    price: Decimal
-    available: Decimal | None = None
-    firm: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How the market fills: a taker gets `slippage_ticks` × `tick` less than the mark."""
-
-    tick: Decimal
-    slippage_ticks: int = 0
-
-    @property
-    def slippage(self) -> Decimal:
-        """What a taker loses on one unit, in the symbol's currency."""
-        return self.tick * self.slippage_ticks
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A refusal to be simulated: of the request itself, or, if `later`, of the order once it is in the book."""
-
-    code: str
-    text: str
-    later: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SimOrder:
-    """One order at the simulated exchange. Quantities in units; `filled_value` is the sum of quantity × price."""
-
-    sequence: int
-    product: str
-    side: Side
-    order_type: OrderType
-    quantity: Decimal
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    status: BrokerStatus = BrokerStatus.OPEN
-    filled_quantity: Decimal = ZERO
-    filled_value: Decimal = ZERO
-    code: str = ""
-    reason: str = ""
-
-    @property
-    def open_quantity(self) -> Decimal:
-        """What may still be filled, in units."""
-        return self.quantity - self.filled_quantity
-
-    @property
-    def average_price(self) -> Decimal | None:
-        """The mean price of the fills; None while there are none."""
-        return average(self.filled_value, self.filled_quantity)
-
-    @property
-    def limit(self) -> Decimal | None:
-        """The worst price it may be filled at; None: any."""
-        return self.price if self.order_type in _NEEDS_PRICE else None
-
-
-@dataclass(frozen=True, slots=True)
-class NetPosition:
-    """What the account holds of one symbol under one product. Money in account currency.
-
-    `open_cost` is what the net quantity cost, negative for what a short brought in. `realized_pnl` is that of the
-    trading day `traded_on`, the day of the last fill.
-    """
-
-    net_quantity: Decimal = ZERO
-    open_cost: Decimal = ZERO
-    realized_pnl: Decimal = ZERO
-    traded_on: date | None = None
-
-    @property
-    def average_price(self) -> Decimal | None:
-        """The mean price of what is held; None when flat."""
-        return average(self.open_cost, self.net_quantity)
-
-    def realized_on(self, day: date) -> Decimal:
-        """Realized profit and loss of that trading day."""
-        return self.realized_pnl if self.traded_on == day else ZERO
-
-    def unrealized(self, price: Decimal) -> Decimal:
-        """Profit and loss if what is held were closed at this price."""
-        return self.net_quantity * price - self.open_cost
-
-    def after(self, signed: Decimal, price: Decimal, *, day: date) -> "NetPosition":
-        """The position after a fill of `signed` units; it may reduce, close or reverse what is held."""
-        held, direction = abs(self.net_quantity), 1 if self.net_quantity > 0 else -1
-        closing = min(abs(signed), held) if signed * direction < 0 else ZERO
-        if closing == held:
-            released = self.open_cost
-        else:
-            released = (self.open_cost * closing / held).quantize(_MONEY_STEP, context=_WIDE)
-        opening = signed + direction * closing
-        return NetPosition(
-            net_quantity=self.net_quantity + signed,
-            open_cost=self.open_cost - released + opening * price,
-            realized_pnl=self.realized_on(day) + direction * closing * price - released,
-            traded_on=day,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One trade of one order."""
-
-    order: SimOrder  # as it stands after the fill
-    quantity: Decimal
-    price: Decimal
-
-    @property
-    def signed(self) -> Decimal:
-        """The quantity, negative when sold."""
-        return self.quantity * self.order.side.sign
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """One account's market in one symbol: the mark, the resting orders, the positions by product."""
-
-    mark: Mark | None = None
-    resting: tuple[SimOrder, ...] = ()
-    positions: Mapping[str, NetPosition] = field(default_factory=dict)
-
-    def order(self, sequence: int) -> SimOrder:
-        """The resting order of that sequence.
-
-        Raises:
-            Refused: none rests there.
-        """
-        for order in self.resting:
-            if order.sequence == sequence:
-                return order
-        raise Refused("the order is not open", "ORDER_NOT_OPEN")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The market after an event, each order that the event changed as it stands now, and the trades in their order."""
-
-    market: Market
-    changed: tuple[SimOrder, ...] = ()
-    fills: tuple[Fill, ...] = ()
+_LARGEST = Decimal(10) ** 18  # a number beyond any sense, and still one that is computed with exactly
 
 
 def place(
@@ -201,7 +50,7 @@ def place(
         return Step(market, (dead,))
     if order.order_type is OrderType.MARKET and market.mark is None:
         raise Refused("no price is known for the symbol", "NO_PRICE")
-    if order.order_type in _NEEDS_TRIGGER:
+    if order.order_type in NEEDS_TRIGGER:
         order = replace(order, status=BrokerStatus.TRIGGER_PENDING)
     return _settle(replace(market, resting=(*market.resting, order)), rules, day, touched=order)
 
@@ -265,15 +114,10 @@ def check_order(order: SimOrder) -> None:
         Refused: quantity, price or trigger price is missing, not positive, or beyond any sense.
     """
     _check_number(order.quantity, "quantity")
-    if order.order_type in _NEEDS_PRICE:
+    if order.order_type in NEEDS_PRICE:
         _check_number(order.price, "price")
-    if order.order_type in _NEEDS_TRIGGER:
+    if order.order_type in NEEDS_TRIGGER:
         _check_number(order.trigger_price, "trigger price")
-
-
-def average(value: Decimal, quantity: Decimal) -> Decimal | None:
-    """value / quantity, to 16 digits; None where there is no quantity."""
-    return _QUOTIENT.divide(value, quantity) if quantity else None
 
 
 def _check_number(value: Decimal | None, name: str) -> None:
@@ -293,7 +137,8 @@ def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = 
     after = {sequence: _triggered(order, mark.price) for sequence, order in before.items()}
     positions = dict(market.positions)
     available, fills = mark.available, []
-    for order in sorted((o for o in after.values() if _crossed(o, mark.price)), key=_Priority(mark.price)):
+    crossed = [order for order in after.values() if _crossed(order, mark.price)]
+    for order in sorted(crossed, key=lambda o: _priority(o, mark.price)):
         quantity = order.open_quantity if available is None else min(order.open_quantity, available)
         if not quantity:
             break
@@ -304,7 +149,7 @@ def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = 
         held = positions.get(order.product, NetPosition())
         positions[order.product] = held.after(fill.signed, fill.price, day=day)
     changed = tuple(o for o in after.values() if o is touched or o is not before[o.sequence])
-    resting = tuple(o for o in after.values() if o.status in LIVE)
+    resting = tuple(o for o in after.values() if o.is_live)
     return Step(Market(replace(mark, available=available), resting, positions), changed, tuple(fills))
 
 
@@ -324,17 +169,11 @@ def _crossed(order: SimOrder, mark: Decimal) -> bool:
     return order.limit is None or mark * order.side.sign <= order.limit * order.side.sign
 
 
-@dataclass(frozen=True, slots=True)
-class _Priority:
+def _priority(order: SimOrder, mark: Decimal) -> tuple[bool, Decimal, int]:
     """The sort key of price-time priority: who would pay most beyond the mark goes first, then the oldest."""
-
-    mark: Decimal
-
-    def __call__(self, order: SimOrder) -> tuple[bool, Decimal, int]:
-        limit = order.limit
-        if limit is None:
-            return False, ZERO, order.sequence
-        return True, (self.mark - limit) * order.side.sign, order.sequence
+    if order.limit is None:
+        return False, ZERO, order.sequence
+    return True, (mark - order.limit) * order.side.sign, order.sequence
 
 
 def _fill_price(order: SimOrder, mark: Decimal, rules: Rules) -> Decimal:

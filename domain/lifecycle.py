@@ -41,12 +41,16 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A move of one order: the row before (None at registration) and after, its event, what is to be told."""
+    """A move of one order: the row before (None at registration) and after, its event, what is to be told.
+
+    `columns` are the names of those that may differ.
+    """
 
     before: Order | None
     after: Order
     event: OrderEvent
     notices: tuple[Notice, ...]
+    columns: tuple[str, ...]
 
 
 def column(value: Any) -> Column:
@@ -62,7 +66,8 @@ def column(value: Any) -> Column:
 
 def register(order: Order, *, at: datetime, actor: str) -> Change:
     """The birth of a row: CREATED/REGISTERED, with every column in its first event."""
-    return _change(None, replace(order, updated_at=at), at, actor, _COLUMNS)
+    detail = {name: column(getattr(order, name)) for name in _COLUMNS if name not in _IN_EVENT}
+    return _change(None, order, {"updated_at": at}, detail, at, actor)
 
 
 def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: Any) -> Change:
@@ -72,49 +77,55 @@ def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: 
         IllegalTransition: the table has no such edge, or EXECUTED would stand without a broker order id.
     """
     check_transition(order.phase, phase)
-    after = replace(order, status=STATUS_OF[phase], phase=phase, updated_at=at, **changes)
-    if after.status is Status.EXECUTED and not after.broker_order_id:
+    changed = {name: value for name, value in changes.items() if getattr(order, name) != value}
+    detail = {name: column(value) for name, value in changed.items() if name not in _IN_EVENT}
+    changed |= {"status": STATUS_OF[phase], "phase": phase, "updated_at": at}
+    if changed["status"] is Status.EXECUTED and not changed.get("broker_order_id", order.broker_order_id):
         raise IllegalTransition(f"{order.command_id}: EXECUTED needs a broker order id")
-    return _change(order, after, at, actor, tuple(changes))
+    return _change(order, order, changed, detail, at, actor)
 
 
-def _change(before: Order | None, after: Order, at: datetime, actor: str, changed: tuple[str, ...]) -> Change:
-    detail = {
-        name: column(getattr(after, name))
-        for name in changed
-        if name not in _IN_EVENT and (before is None or getattr(before, name) != getattr(after, name))
-    }
-    detail_json = json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
+def _change(
+    before: Order | None,
+    base: Order,
+    changed: dict[str, Any],
+    detail: dict[str, Column],
+    at: datetime,
+    actor: str,
+) -> Change:
     previous = before.event_hash if before else ""
-    from_status = before.status if before else None
-    from_phase = before.phase if before else None
+    detail_json = json.dumps(detail, separators=(",", ":"), ensure_ascii=False)
+    from_status, from_phase = (before.status, before.phase) if before else (None, None)
+    status, phase = changed.get("status", base.status), changed.get("phase", base.phase)
+    tag = changed.get("tag", base.tag)
     digest = event_hash(
         previous,
-        after.command_id,
+        base.command_id,
         time_text(at),
         from_status,
-        after.status,
+        status,
         from_phase,
-        after.phase,
-        after.tag,
+        phase,
+        tag,
         actor,
         detail_json,
     )
     event = OrderEvent(
-        after.command_id,
+        base.command_id,
         at,
         from_status,
-        after.status,
+        status,
         from_phase,
-        after.phase,
-        after.tag,
+        phase,
+        tag,
         actor,
         detail_json,
         previous,
         digest,
     )
-    after = replace(after, event_hash=digest)
-    return Change(before, after, event, notices_for(before, after))
+    changed["event_hash"] = digest
+    after = replace(base, **changed)
+    return Change(before, after, event, notices_for(before, after), tuple(changed))
 
 
 def event_hash(previous: str, *parts: str | None) -> str:

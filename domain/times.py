@@ -1,9 +1,11 @@
 """Times are aware UTC; their text sorts as they do, because its width never changes."""
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
+@lru_cache(maxsize=64)  # one instant is written into several rows
 def time_text(at: datetime) -> str:
     """ISO-8601 UTC with microseconds and `Z`, fixed width: `2026-11-21T09:15:00.000000Z`."""
     if at.tzinfo is not UTC:

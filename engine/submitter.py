@@ -91,16 +91,18 @@ class Submitter:
             return free
 
     def _claim_entry(self, seat: Seat, order: Order) -> Order | None:
-        """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it or its life is over."""
+        """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it or its life is over.
+
+        The row is not read again: writing the change compares it with what was read.
+        """
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            current = _still_ours(tx, order)
-            ended = self._ended(tx, seat, current, now)
+            ended = self._ended(tx, seat, order, now)
             if ended is not None:
                 tx.apply(ended)
                 return None
-            return tx.apply(claimed(current, at=now, claimant=self._claimant))
+            return tx.apply(claimed(order, at=now, claimant=self._claimant))
 
         return self._store.write(work)
 
@@ -114,8 +116,7 @@ class Submitter:
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            current = _still_ours(tx, order)
-            change = self._ended(tx, seat, current, now) or self._sized(tx, seat, current, snapshot, now)
+            change = self._ended(tx, seat, order, now) or self._sized(tx, seat, order, snapshot, now)
             after = tx.apply(change)
             return after if after.phase is Phase.SUBMITTING else None
 
@@ -123,9 +124,7 @@ class Submitter:
 
     def _hold(self, order: Order, reason: str) -> None:
         now = self._clock.now()
-        self._store.write(
-            lambda tx: tx.apply(held(_still_ours(tx, order), reason, at=now, actor=self._claimant))
-        )
+        self._store.write(lambda tx: tx.apply(held(order, reason, at=now, actor=self._claimant)))
 
     def _ended(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
         if now > order.expires_at:
@@ -178,7 +177,7 @@ class Submitter:
         with self._lock:
             self._calls[order.command_id] = _Call(seat.client_id, self._clock.now(), resend)
         outcome = self._send(seat, order)
-        self._record(order.command_id, outcome, resend=resend)
+        self._record(order, outcome, resend=resend)
 
     def _send(self, seat: Seat, order: Order) -> Outcome:
         assert order.sent_at is not None
@@ -217,21 +216,32 @@ class Submitter:
         tx.apply(unknown(order, why, at=self._clock.now(), actor=self._claimant))
         return True
 
-    def _record(self, command_id: str, outcome: Outcome, *, resend: bool) -> None:
+    def _record(self, order: Order, outcome: Outcome, *, resend: bool) -> None:
         """Commit a call's outcome. Without the database it is kept here, and tried again before anything else."""
         try:
-            self._store.write(lambda tx: self._apply_outcome(tx, command_id, outcome, resend=resend))
+            try:
+                self._store.write(partial(self._apply_outcome, order=order, outcome=outcome, resend=resend))
+            except (
+                ConcurrentUpdate
+            ):  # others moved the row while the call lasted: judge by the row as it is now
+                self._record_anew(order.command_id, outcome, resend=resend)
         except StoreUnavailable:
             with self._lock:
-                self._unrecorded[command_id] = (outcome, resend)
+                self._unrecorded[order.command_id] = (outcome, resend)
             raise
         finally:
             with self._lock:
-                self._calls.pop(command_id, None)
+                self._calls.pop(order.command_id, None)
 
-    def _apply_outcome(self, tx: Transaction, command_id: str, outcome: Outcome, *, resend: bool) -> None:
-        order = tx.get(command_id)
-        assert order is not None
+    def _record_anew(self, command_id: str, outcome: Outcome, *, resend: bool) -> None:
+        def work(tx: Transaction) -> None:
+            order = tx.get(command_id)
+            assert order is not None
+            self._apply_outcome(tx, order, outcome, resend=resend)
+
+        self._store.write(work)
+
+    def _apply_outcome(self, tx: Transaction, order: Order, outcome: Outcome, *, resend: bool) -> None:
         change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
         if change is not None:
             tx.apply(change)
@@ -242,8 +252,7 @@ class Submitter:
         with self._lock:
             waiting = dict(self._unrecorded)
         for command_id, (outcome, resend) in waiting.items():
-            record = partial(self._apply_outcome, command_id=command_id, outcome=outcome, resend=resend)
-            self._store.write(record)
+            self._record_anew(command_id, outcome, resend=resend)
             with self._lock:
                 self._unrecorded.pop(command_id, None)
 
@@ -274,15 +283,3 @@ class Submitter:
 def _is_sized_here(order: Order) -> bool:
     """Exits take their size from the position, except in test mode, which touches no broker."""
     return order.execution_type is ExecutionType.EXIT and order.test_mode is None
-
-
-def _still_ours(tx: Transaction, order: Order) -> Order:
-    """The row as it was read, to be claimed in this transaction.
-
-    Raises:
-        ConcurrentUpdate: another watcher moved it.
-    """
-    current = tx.get(order.command_id)
-    if current is None or current.event_hash != order.event_hash or current.phase is not Phase.REGISTERED:
-        raise ConcurrentUpdate(f"{order.command_id} moved on")
-    return current

@@ -6,7 +6,7 @@ import re
 MESSAGE_LIMIT = 4096
 """The most that Telegram takes in one message, in `units`."""
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def units(text: str) -> int:

@@ -32,9 +32,23 @@ class Claimants:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no watcher's name")
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._held[name] = handle
+        while True:
+            handle = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(handle)
+                raise
+            if self._still_there(handle, name):
+                self._held[name] = handle
+                return
+            os.close(handle)  # a sweep removed the file between opening and locking it
+
+    def _still_there(self, handle: int, name: str) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), (self._folder / name).stat())
+        except FileNotFoundError:
+            return False
 
     def leave(self, name: str) -> None:
         """Let the name go."""
@@ -64,7 +78,20 @@ class Claimants:
         """Remove the files of watchers that ended; returns how many."""
         if not self._folder.is_dir():
             return 0
-        gone = [f for f in self._folder.iterdir() if not self.alive(f.name)]
-        for file in gone:
+        return sum(self._remove(file) for file in self._folder.iterdir() if file.name not in self._held)
+
+    def _remove(self, file: Path) -> bool:
+        """Remove it while its lock is held here, so that nobody can take the name in between unseen."""
+        try:
+            handle = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.unlink(missing_ok=True)
-        return len(gone)
+        except BlockingIOError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(handle)

@@ -1,13 +1,14 @@
 """What the command line shows of orders and alerts; the same questions can be put to orders.db and to the archive."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+Story = dict[str, Any]
 
 
 @contextmanager
@@ -51,33 +52,36 @@ def list_orders(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
     )
 
 
-def matching_ids(connection: sqlite3.Connection, text: str, *, limit: int = 10) -> list[str]:
-    """The command_id that is the text, else those that end with it."""
+def find_story(paths: Iterable[Path], text: str) -> tuple[list[str], Story | None]:
+    """The order whose id is the text, or is the only one to end with it, in the first of these databases that has one.
+
+    Returns the ids that fit, and the story when it is one: its row, events and messages as `order`, `events`
+    and `messages`. A database that is not there has no orders.
+    """
+    for path in paths:
+        if path.exists():
+            with looking(path) as connection:
+                ids = _matching_ids(connection, text)
+                if ids:
+                    return ids, _story_of(connection, ids[0]) if len(ids) == 1 else None
+    return [], None
+
+
+def _matching_ids(connection: sqlite3.Connection, text: str) -> list[str]:
     if _rows(connection, "SELECT 1 FROM orders WHERE command_id = :id", {"id": text}):
         return [text]
-    rows = _rows(
-        connection,
-        "SELECT command_id FROM orders WHERE substr(command_id, -length(:end)) = :end LIMIT :limit",
-        {"end": text, "limit": limit},
-    )
-    return [row["command_id"] for row in rows]
+    query = "SELECT command_id FROM orders WHERE substr(command_id, -length(:end)) = :end LIMIT 10"
+    return [row["command_id"] for row in _rows(connection, query, {"end": text})] if text else []
 
 
-def story_of(connection: sqlite3.Connection, command_id: str) -> dict[str, Any]:
-    """An order's row, events and messages, as `order`, `events` and `messages`."""
-    return {
-        "order": _rows(connection, "SELECT * FROM orders WHERE command_id = :id", {"id": command_id})[0],
-        "events": _rows(
-            connection,
-            "SELECT * FROM order_events WHERE command_id = :id ORDER BY event_id",
-            {"id": command_id},
-        ),
-        "messages": _rows(
-            connection,
-            "SELECT * FROM telegram_messages WHERE command_id = :id ORDER BY id",
-            {"id": command_id},
-        ),
+def _story_of(connection: sqlite3.Connection, command_id: str) -> Story:
+    queries = {
+        "order": "SELECT * FROM orders WHERE command_id = :id",
+        "events": "SELECT * FROM order_events WHERE command_id = :id ORDER BY event_id",
+        "messages": "SELECT * FROM telegram_messages WHERE command_id = :id ORDER BY id",
     }
+    found: Story = {name: _rows(connection, query, {"id": command_id}) for name, query in queries.items()}
+    return found | {"order": found["order"][0]}
 
 
 def kept_alert(connection: sqlite3.Connection, alert_id: str) -> Row | None:

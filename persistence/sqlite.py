@@ -131,9 +131,7 @@ def _run_alone(connection: sqlite3.Connection, job: _Job) -> None:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL:
             raise
         job.error = error
-    except (
-        Exception
-    ) as error:  # the edge between callers that share a transaction: each gets its own error back
+    except Exception as error:  # noqa: BLE001 - callers that share a transaction each get their own error
         job.error = error
     if job.error is not None:
         connection.execute("ROLLBACK TO job")

@@ -22,7 +22,6 @@ from persistence import facts as fact_queries
 from persistence.rows import (
     INSERT_ALERT,
     INSERT_ORDER,
-    ORDER_COLUMNS,
     SELECT_ALERT,
     SELECT_ORDER,
     alert_of,
@@ -90,7 +89,7 @@ class SqliteTransaction:
         if change.before is None:
             self._connection.execute(INSERT_ORDER, order_row(change.after))
         else:
-            self._move(change.before, change.after)
+            self._move(change.before, change.after, change.columns)
             self._follow_intent(change.before, change.after)
             self._follow_holding(change.before, change.after)
             self._follow_alert(change.before, change.after)
@@ -111,8 +110,7 @@ class SqliteTransaction:
                 raise ConcurrentUpdate(f"{e.command_id} moved on") from error
             raise
 
-    def _move(self, before: Order, after: Order) -> None:
-        changed = _changed_columns(before, after)
+    def _move(self, before: Order, after: Order, changed: tuple[str, ...]) -> None:
         sets = ", ".join(f"{name} = ?" for name in changed)
         values = [column(getattr(after, name)) for name in changed]
         try:
@@ -248,10 +246,6 @@ class SqliteTransaction:
             "DELETE FROM halts WHERE client_id = ? AND strategy_name = ?", (client_id, strategy_name or "")
         )
         return done.rowcount > 0
-
-
-def _changed_columns(before: Order, after: Order) -> list[str]:
-    return [name for name in ORDER_COLUMNS if getattr(before, name) != getattr(after, name)]
 
 
 def _intent_status(order: Order) -> str:

@@ -2,7 +2,8 @@
 
 They hold three things: a row of `orders` moves only along an edge of the table and only to where its newest event
 says it is; `order_events` is append-only and each event follows the head of its order's chain; nothing is deleted
-unless it has been archived.
+unless it has been archived. `INSERT OR REPLACE` deletes without asking the triggers on DELETE, so those on INSERT
+refuse a row that is there already.
 """
 
 import sqlite3
@@ -38,6 +39,7 @@ TRIGGERS: dict[str, str] = {
         CREATE TRIGGER orders_born BEFORE INSERT ON orders
         WHEN NEW.phase <> 'REGISTERED' OR NOT EXISTS (
             SELECT 1 FROM order_events WHERE command_id = NEW.command_id AND hash = NEW.event_hash)
+            OR EXISTS (SELECT 1 FROM orders WHERE command_id = NEW.command_id)
         BEGIN SELECT RAISE(ABORT, '{UNRECORDED}'); END""",
     "orders_kept": """
         CREATE TRIGGER orders_kept BEFORE DELETE ON orders
@@ -47,6 +49,7 @@ TRIGGERS: dict[str, str] = {
         CREATE TRIGGER order_events_chain BEFORE INSERT ON order_events
         WHEN NEW.previous_hash <> coalesce(
             (SELECT event_hash FROM orders WHERE command_id = NEW.command_id), '')
+            OR EXISTS (SELECT 1 FROM order_events WHERE event_id = NEW.event_id)
         BEGIN SELECT RAISE(ABORT, '{CONCURRENT}'); END""",
     "order_events_no_update": """
         CREATE TRIGGER order_events_no_update BEFORE UPDATE ON order_events
@@ -55,6 +58,10 @@ TRIGGERS: dict[str, str] = {
         CREATE TRIGGER order_events_no_delete BEFORE DELETE ON order_events
         WHEN NOT EXISTS (SELECT 1 FROM archived_orders WHERE command_id = OLD.command_id)
         BEGIN SELECT RAISE(ABORT, 'order_events is append-only'); END""",
+    "event_checkpoints_no_replace": """
+        CREATE TRIGGER event_checkpoints_no_replace BEFORE INSERT ON event_checkpoints
+        WHEN EXISTS (SELECT 1 FROM event_checkpoints WHERE checkpoint_id = NEW.checkpoint_id)
+        BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",
     "event_checkpoints_no_update": """
         CREATE TRIGGER event_checkpoints_no_update BEFORE UPDATE ON event_checkpoints
         BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",

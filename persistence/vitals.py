@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from domain.times import time_text
 from persistence.lookups import looking
 from persistence.migrations import migrations
 from persistence.rows import optional_time
@@ -38,48 +39,45 @@ class Vitals:
     last_event: datetime | None
 
 
-def read_vitals(path: Path) -> Vitals:
-    """Look at a database without changing it.
+def read_vitals(path: Path, *, beats_since: datetime) -> Vitals:
+    """Look at a database without changing it; what loops said before `beats_since` is over.
 
     Raises:
         sqlite3.Error: it is missing, damaged, or was never migrated.
     """
     with looking(path) as connection:
+        connection.execute("BEGIN")  # one view of everything
 
-        def rows(query: str) -> list[tuple[Any, ...]]:
-            return [tuple(row) for row in connection.execute(query)]
+        def rows(query: str, **values: object) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(query, values)]
 
         pending = tuple(m.name for m in migrations.pending(Database(connection)))
-        triggers = {name: sql.strip() for name, sql in rows(_TRIGGERS)}
         [(beat,)] = rows("SELECT max(beat_at) FROM heartbeats")
-        [(outbox, since)] = rows(
-            "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
-        )
-        [(unknown,)] = rows(
-            "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"
-        )
+        [(outbox, since)] = rows(_OUTBOX)
+        [(unknown,)] = rows(_UNKNOWN)
         event = rows("SELECT at FROM order_events ORDER BY event_id DESC LIMIT 1")
         return Vitals(
             pending_migrations=pending,
-            triggers_changed=triggers != {name: sql.strip() for name, sql in TRIGGERS.items()},
+            triggers_changed=dict(rows(_TRIGGERS)) != {name: sql.strip() for name, sql in TRIGGERS.items()},
             last_beat=optional_time(beat),
-            troubled_loops=tuple(
-                f"{loop} {client} {state}: {detail}" for loop, client, state, detail in rows(_TROUBLED)
-            ),
+            troubled_loops=tuple(" ".join(row) for row in rows(_TROUBLED, since=time_text(beats_since))),
             accounts=tuple(Account(id_, optional_time(at), error) for id_, at, error in rows(_ACCOUNTS)),
             outbox=outbox,
             outbox_since=optional_time(since),
             unknown_orders=unknown,
             halts=tuple(
-                f"{client} {strategy or '(all)'} by {by}: {why}" for client, strategy, by, why in rows(_HALTS)
+                f"{client} {what or '(all)'} by {by}: {why}" for client, what, by, why in rows(_HALTS)
             ),
             last_event=optional_time(event[0][0]) if event else None,
         )
 
 
-_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+_TRIGGERS = "SELECT name, trim(sql) FROM sqlite_master WHERE type = 'trigger'"
+_OUTBOX = "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
+_UNKNOWN = "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"
 _TROUBLED = (
-    "SELECT loop, client_id, state, detail FROM heartbeats WHERE state <> 'OK' ORDER BY loop, client_id"
+    "SELECT loop, client_id, state, detail FROM heartbeats WHERE state <> 'OK' AND beat_at > :since "
+    "ORDER BY loop, client_id"
 )
 _ACCOUNTS = "SELECT client_id, positions_read_at, read_error FROM accounts ORDER BY client_id"
 _HALTS = "SELECT client_id, strategy_name, halted_by, reason FROM halts ORDER BY client_id, strategy_name"

@@ -1,4 +1,4 @@
-"""What notifications are tested with: an outbox in memory, a clock that is turned by hand, a channel that is told what to do."""
+"""An outbox in memory, a clock that is turned by hand, a channel that does as it is told."""
 
 import re
 from collections.abc import Callable, Sequence

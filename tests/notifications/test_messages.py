@@ -210,7 +210,17 @@ def test_a_notice_without_what_its_kind_needs_is_still_worded(kind):
 NASTY = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
-        ["<b>", "</code>", "&amp;", "&" * 5000, "😀" * 3000, "\ud800", "\x00\n\r\u2028", "‮x", "a" * 9000]
+        [
+            "<b>",
+            "</code>",
+            "&amp;",
+            "&" * 5000,
+            "😀" * 3000,
+            "\ud800",
+            "\x00\n\r\u2028",
+            "\u202ex",
+            "a" * 9000,
+        ]
     ),
 )
 

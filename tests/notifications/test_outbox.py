@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -93,8 +94,7 @@ def test_all_chats_together_stay_below_thirty_a_second(house):
 
 def test_a_group_gets_at_most_twenty_a_minute(house):
     drainer = house.drainer({"default": "-100123"})
-    sent_at = house.sender
-    sent_at.on_send = lambda: house.outbox.add("another")  # never empty
+    house.sender.on_send = lambda: house.outbox.add("another")  # never empty
     house.outbox.add("first")
     house.run(drainer, seconds=300)
     times = house.times()
@@ -186,7 +186,7 @@ def test_failure_is_retried_ever_more_slowly_until_it_is_delivered(house, caplog
     drainer = house.drainer()
     house.run(drainer, seconds=400)
     at = [at for at, _ in house.sender.attempts]
-    pauses = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(at)]
     assert pauses[:8] == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=0.01)
     assert house.outbox.messages[1].attempts == len(at)
     assert house.outbox.errors[1] == "Telegram answered 502: Bad Gateway"

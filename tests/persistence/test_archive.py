@@ -177,7 +177,7 @@ def archive_until(maker: Maker, statement: int) -> bool:
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     try:
-        module.connect = lambda path: killing(connect(path), itertools.count(1), statement)  # type: ignore[attr-defined]
+        vars(module)["connect"] = lambda path: killing(connect(path), itertools.count(1), statement)
         move(maker, batch=4)
         os._exit(0)
     finally:

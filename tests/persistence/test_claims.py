@@ -100,7 +100,6 @@ def test_a_name_stays_inside_the_folder(database, name):
         Claimants(database).enter(name)
 
 
-@pytest.mark.xfail(strict=True, reason="sweep() removes a file that is opened and not yet locked")
 def test_a_sweep_between_opening_and_locking_does_not_hide_a_living_holder(database, monkeypatch):
     """Its file would be removed under it, and its claim taken by another while its order call is under way."""
     mine, sweeper = Claimants(database), Claimants(database)

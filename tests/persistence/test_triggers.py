@@ -234,20 +234,12 @@ def test_an_order_is_born_with_its_event(raw: sqlite3.Connection):
         copy_order(raw, "INSERT", command_id="new-1", status=Status.CREATED, phase=Phase.REGISTERED)
 
 
-REPLACED = pytest.mark.xfail(
-    strict=True,
-    reason="REPLACE deletes the old row without asking the triggers on DELETE; those on INSERT must",
-)
-
-
-@REPLACED
 @pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE"])
 def test_an_order_cannot_be_replaced_by_one_that_would_be_sent_again(raw: sqlite3.Connection, verb: str):
     with pytest.raises(sqlite3.IntegrityError):
         copy_order(raw, verb, status=Status.CREATED, phase=Phase.REGISTERED)
 
 
-@REPLACED
 def test_an_event_cannot_be_replaced(raw: sqlite3.Connection):
     head = raw.execute("SELECT event_hash FROM orders WHERE command_id = 'UNKNOWN-1'").fetchone()[0]
     with pytest.raises(sqlite3.IntegrityError):
@@ -258,7 +250,6 @@ def test_an_event_cannot_be_replaced(raw: sqlite3.Connection):
         )
 
 
-@REPLACED
 def test_a_checkpoint_cannot_be_replaced(raw: sqlite3.Connection):
     raw.execute("INSERT INTO event_checkpoints VALUES (1, '2026', 1, 1, '', 'h')")
     with pytest.raises(sqlite3.IntegrityError):

@@ -1,0 +1,61 @@
+"""Test mode: an answer and a report that stand for the broker's, so that an alert walks the whole way unharmed.
+
+Both are functions of the order alone: they say the same after a restart, and no broker is asked.
+"""
+
+from decimal import Decimal
+
+from domain.alert import TestMode
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import Refused
+from domain.money import ZERO
+from domain.order import Order
+from domain.reports import BrokerStatus, OrderReport
+
+_CODE = "TEST_MODE"
+_REASON = "simulated failure"
+
+
+def simulated_result(command: UniversalOrderCommand) -> OrderResult:
+    """The answer to a command in test mode.
+
+    Raises:
+        Refused: the test is of a failure.
+        ValueError: the command is not in test mode: only a broker can answer it.
+    """
+    if _mode(command) is TestMode.FAILURE:
+        raise Refused(_REASON, _CODE)
+    return OrderResult(f"TEST-{command.client_order_id}")
+
+
+def simulated_report(order: Order) -> OrderReport:
+    """What the book would say of an order in test mode: all of it filled, or rejected.
+
+    Raises:
+        ValueError: the order is not in test mode: only a broker knows of it.
+    """
+    filled = _mode(order) is TestMode.SUCCESS
+    return OrderReport(
+        broker_order_id=f"TEST-{order.client_order_id}",
+        client_order_id=order.client_order_id,
+        status=BrokerStatus.COMPLETE if filled else BrokerStatus.REJECTED,
+        exchange=order.exchange,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        filled_quantity=order.quantity if filled else ZERO,
+        average_price=_price(order) if filled else None,
+        reason="" if filled else _REASON,
+        code="" if filled else _CODE,
+    )
+
+
+def _mode(asked: UniversalOrderCommand | Order) -> TestMode:
+    if asked.test_mode is None:
+        raise ValueError(f"{asked.command_id} is not in test mode")
+    return asked.test_mode
+
+
+def _price(order: Order) -> Decimal:
+    """The first price that the order names."""
+    return order.price or order.reference_price or order.trigger_price or Decimal(1)

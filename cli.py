@@ -1,0 +1,490 @@
+"""The operator's commands, over the same services as the webhook and the console.
+
+An error is one clear line and exit code 2. `verify` ends with 1 when something is wrong and with 3 when not all could
+be looked at; `doctor` ends with 1 when something does not work.
+"""
+
+import argparse
+import hashlib
+import hmac
+import json
+import os
+import pwd
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
+
+from command_service import ResolvedFill
+from config.settings import Settings, SettingsError, load_settings
+from domain.errors import NotFound, OrderwatchError
+from domain.money import decimal_text, parse_decimal
+from domain.states import Status
+from persistence.archive import NOTHING, archive, archive_beside
+from persistence.checkup import Expected, Finding, Health, check_up
+from persistence.lookups import Row, Wanted, find_story, kept_alert, list_orders, looking
+from persistence.migrations import DatabaseTooNew, migrate
+from persistence.verify import verify
+
+if TYPE_CHECKING:
+    from trading_bot import Services
+
+EXIT_ERROR = 2
+_BATCH = 500
+_TIMEOUT = 30.0  # seconds for the service to answer
+_EXPECTED_ERRORS = (
+    OrderwatchError,
+    SettingsError,
+    DatabaseTooNew,
+    sqlite3.Error,
+    requests.RequestException,
+    OSError,
+)
+
+
+class Refused(OrderwatchError):
+    """The command cannot be carried out as it was typed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (*_EXPECTED_ERRORS, ValueError) as error:
+        print(f"orderwatch: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    return code
+
+
+# looking ----------------------------------------------------------------------------------------------------
+
+# fmt: off
+_ORDER_COLUMNS = ("created_at", "client_id", "strategy_name", "side", "quantity", "symbol", "order_type", "price",
+                  "status", "phase", "tag", "filled_quantity", "average_price", "broker_order_id", "command_id")
+_EVENT_COLUMNS = ("event_id", "at", "from_phase", "to_phase", "tag", "actor", "detail_json")
+# fmt: on
+
+
+def orders(options: argparse.Namespace) -> int:
+    """List orders, newest first."""
+    wanted = Wanted(options.status, options.symbol, options.strategy, options.client, options.limit)
+    with looking(load_settings().orders_db) as connection:
+        rows = list_orders(connection, wanted)
+    if options.json:
+        _print_json(rows)
+    else:
+        print(_table(_ORDER_COLUMNS, rows) if rows else "no orders")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """One order's story: its row, its events, its messages."""
+    story = _story(load_settings().orders_db, options.id)
+    if options.json:
+        _print_json(story)
+        return 0
+    row = {name: value for name, value in story["order"].items() if value is not None}
+    print("\n".join(f"{name:<24}{value}" for name, value in row.items()))
+    print("\n" + _table(_EVENT_COLUMNS, story["events"]))
+    for message in story["messages"]:
+        print(
+            f"\n{message['timestamp']} {message['status']}, attempts: {message['attempts']}\n{message['message']}"
+        )
+    return 0
+
+
+def _story(path: Path, text: str) -> dict[str, Any]:
+    ids, story = find_story((path, archive_beside(path)), text)
+    if len(ids) > 1:
+        raise Refused(f"{text} fits several orders: {', '.join(ids)}")
+    if story is None:
+        raise NotFound(f"no order's id is or ends with {text!r}")
+    return story
+
+
+# alerts -----------------------------------------------------------------------------------------------------
+
+
+def alert(options: argparse.Namespace) -> int:
+    """Post a file as an alert and print the answer."""
+    body = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+    return _post(
+        load_settings(), body, url=options.url, client_id=options.client, path=_webhook(options.format)
+    )
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Post a kept alert's body again, as a new delivery that passes every check anew."""
+    settings = load_settings()
+    with looking(settings.orders_db) as connection:
+        kept = kept_alert(connection, options.id)
+    if kept is None:
+        raise NotFound(f"no alert {options.id}")
+    if kept["signal_id"] is not None:
+        print(
+            f"note: its signal_id {kept['signal_id']!r} is used up; the answer will be duplicate",
+            file=sys.stderr,
+        )
+    else:
+        window = settings.dedup_window_seconds
+        print(f"note: within {window:g} s of the same content the answer will be duplicate", file=sys.stderr)
+    body = str(kept["raw_body"]).encode()
+    return _post(settings, body, url=options.url, client_id=kept["client_id"], path=_webhook(kept["format"]))
+
+
+def _webhook(alert_format: str | None) -> str:
+    return f"/webhook/{alert_format}" if alert_format else "/webhook"
+
+
+def _post(settings: Settings, body: bytes, *, url: str | None, client_id: str | None, path: str) -> int:
+    client = settings.client(client_id) if client_id in _client_ids(settings) else settings.default_client
+    secret = client.webhook_secret.get_secret_value().encode()
+    headers = {
+        "Content-Type": "application/json",
+        "X-Signature": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
+    }
+    answer = requests.post(f"{url or _base(settings)}{path}", data=body, headers=headers, timeout=_TIMEOUT)
+    print(f"{answer.status_code} {answer.text.strip()}")
+    return 0 if answer.ok else 1
+
+
+def _base(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    return f"http://{host}:{settings.port}"
+
+
+# operators' wishes ------------------------------------------------------------------------------------------
+
+
+def halt(options: argparse.Namespace) -> int:
+    """Stop new entries; exits go on."""
+    services = _services()
+    for client_id in _chosen(services.settings, options.client):
+        services.commands.halt(client_id, options.strategy, by=_operator(), reason=options.reason)
+        print(f"halted: {client_id} {options.strategy or '(all strategies)'}")
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Lift a halt."""
+    services = _services()
+    for client_id in _chosen(services.settings, options.client):
+        lifted = services.commands.resume(client_id, options.strategy, by=_operator())
+        what = f"{client_id} {options.strategy or '(all strategies)'}"
+        print(f"resumed: {what}" if lifted else f"was not halted: {what}")
+    return 0
+
+
+def resolve(options: argparse.Namespace) -> int:
+    """Say what became of an order of unknown outcome, as the broker's own book shows it."""
+    if options.executed is not None and options.filled is None:
+        raise Refused("--executed needs --filled, and --price where the broker shows one")
+    fill = None
+    if options.executed is not None:
+        fill = ResolvedFill(options.executed, options.filled, options.price)
+    services = _services()
+    command_id = _story(services.settings.orders_db, options.id)["order"]["command_id"]
+    order = services.commands.resolve(command_id, by=_operator(), executed=fill, failed_reason=options.failed)
+    print(f"{order.command_id} is {order.status} {order.tag or ''}".rstrip())
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() == "y"
+    except EOFError:  # nobody is there to answer
+        return False
+
+
+class _Exit(NamedTuple):
+    client_id: str
+    exchange: str
+    symbol: str
+    product: str
+    strategy_name: str
+    quantity: Decimal  # as last known: the exit itself is sized by the position it finds
+
+    def __str__(self) -> str:
+        where = f"{self.exchange} {self.symbol} {self.product}"
+        return f"exit {self.client_id} {self.strategy_name}: {decimal_text(self.quantity)} {where}"
+
+
+def flatten(options: argparse.Namespace) -> int:
+    """Ask for an exit of each open position. Entries go on; `halt` stops them."""
+    services = _services()
+    clients = _chosen(services.settings, options.client)
+    exits = [exit_ for client_id in clients for exit_ in _exits(services, client_id, options.symbol)]
+    print("\n".join(map(str, exits)) or "no open position")
+    if not exits:
+        return 0
+    if not options.yes and not _confirmed(f"send {len(exits)} exits at market?"):
+        print("nothing was sent")
+        return 1
+    for *position, strategy_name, _ in exits:
+        order = services.commands.submit_exit(*position, by=_operator(), strategy_name=strategy_name)
+        print(f"{order.command_id} {order.status} {order.tag or ''}".rstrip())
+    return 0
+
+
+def _exits(services: "Services", client_id: str, symbol: str | None) -> Iterator[_Exit]:
+    """Of each position an exit for every strategy that holds a part of it, and one for what none holds.
+
+    One exit would not do: it leaves alone what other strategies than its own hold.
+    """
+    snapshot = services.store.saved_positions(client_id)
+    if snapshot is None:
+        raise Refused(f"the positions of {client_id} were never read: start the service first")
+    holdings = services.store.holdings(client_id)
+    for p in snapshot.positions:
+        if not p.net_quantity or symbol not in (None, p.symbol):
+            continue
+        rest = abs(p.net_quantity)
+        for h in holdings:
+            same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
+            if same and h.net_quantity * p.net_quantity > 0:
+                rest -= abs(h.net_quantity)
+                yield _Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
+        if rest > 0:
+            yield _Exit(client_id, p.exchange, p.symbol, p.product, "OPERATOR", rest)
+
+
+# care -------------------------------------------------------------------------------------------------------
+
+
+def verify_database(options: argparse.Namespace) -> int:
+    """Prove that orders.db and its archive still say what happened."""
+    path = load_settings().orders_db
+    report = verify(path, archive_beside(path))
+    if options.json:
+        _print_json(asdict(report) | {"exit_code": report.exit_code})
+        return report.exit_code
+    for problem in report.problems:
+        print(f"WRONG    {problem.where}: {problem.what}")
+    if report.problem_count > len(report.problems):
+        print(f"WRONG    and {report.problem_count - len(report.problems)} more")
+    for warning in report.warnings:
+        print(f"UNSEEN   {warning}")
+    print(
+        f"checked  {report.orders} orders, {report.events} events, {report.archived} archived orders, "
+        f"{report.checkpoints} checkpoints; {report.uncovered} events wait for the next one"
+    )
+    print(f"head     {report.head or '(no checkpoint yet)'}")
+    print(f"result   {'right' if report.exit_code == 0 else f'{report.problem_count} problems'}")
+    return report.exit_code
+
+
+def archive_orders(options: argparse.Namespace) -> int:
+    """Move closed orders to the archive, batch by batch; it may be stopped and started again at any time."""
+    settings = load_settings()
+    days = settings.archive_after_days if options.days is None else options.days
+    if days is None:
+        raise Refused("say --days N, or set ARCHIVE_AFTER_DAYS")
+    path, total = settings.orders_db, NOTHING
+    migrate(path)
+    while True:
+        now = datetime.now(UTC)
+        moved = archive(
+            path, archive_beside(path), older_than=now - timedelta(days=days), batch=_BATCH, now=now
+        )
+        if moved == NOTHING:
+            print(f"moved {total.orders} orders, {total.events} events, {total.messages} messages")
+            return 0
+        total += moved
+
+
+def migrate_database(options: argparse.Namespace) -> int:
+    """Make orders.db or bring it to this program's schema."""
+    path = load_settings().orders_db
+    migrate(path)
+    print(f"{path} is up to date")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what works, what does not, and what to do about it."""
+    findings = list(_findings())
+    if options.json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for f in findings:
+            print(f"{f.health:<6}{f.name:<20}{f.text}" + (f"\n{'':26}→ {f.advice}" if f.advice else ""))
+    return 1 if any(f.health is Health.FAIL for f in findings) else 0
+
+
+def _findings() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(Health.OK, "python", f"{version}, SQLite {sqlite3.sqlite_version}")
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield Finding(Health.FAIL, "settings", str(error).replace("\n", "; "), "see config/example.env")
+        return
+    yield Finding(Health.OK, "settings", f"clients: {', '.join(_client_ids(settings))}")
+    expected = Expected(
+        beat_max_age=timedelta(seconds=settings.watcher_stall_seconds),
+        positions_max_age={
+            c.client_id: timedelta(seconds=c.limits.default.positions_max_age_seconds)
+            for c in settings.clients
+        },
+        telegram=settings.telegram_bot_token is not None,
+    )
+    yield from check_up(settings.orders_db, datetime.now(UTC), expected)
+    yield _reachable(_base(settings))
+
+
+def _reachable(base: str) -> Finding:
+    try:
+        answer = requests.get(f"{base}/healthz", timeout=5.0)
+    except requests.RequestException:
+        advice = "start the service (`python trading_bot.py`), or see HOST and PORT"
+        return Finding(Health.FAIL, "webhook", f"{base} does not answer", advice)
+    if not answer.ok:
+        return Finding(
+            Health.FAIL, "webhook", f"{base}/healthz answers {answer.status_code}", "see the service's log"
+        )
+    return Finding(Health.OK, "webhook", f"{base} answers")
+
+
+# shared -----------------------------------------------------------------------------------------------------
+
+
+def _services() -> "Services":
+    from trading_bot import build_services  # here, so that looking and verifying need no web server's modules
+
+    return build_services(load_settings())
+
+
+def _client_ids(settings: Settings) -> list[str]:
+    return [client.client_id for client in settings.clients]
+
+
+def _chosen(settings: Settings, client_id: str | None) -> list[str]:
+    """The named client, else all.
+
+    Raises:
+        NotFound: there is no such client.
+    """
+    known = _client_ids(settings)
+    if client_id is not None and client_id not in known:
+        raise NotFound(f"no client {client_id!r}; there is {', '.join(known)}")
+    return known if client_id is None else [client_id]
+
+
+def _operator() -> str:
+    """Who typed the command, for the history."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    cells = [list(columns), *([_cell(row[name]) for name in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value).replace("\n", " ")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cli.py", description="Orderwatch, for its operator.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Command) -> argparse.ArgumentParser:
+        # The first sentence of a command's docstring is its line in the help.
+        about = (run.__doc__ or "").strip()
+        added = commands.add_parser(name, help=about.split(".")[0], description=about)
+        added.set_defaults(run=run)
+        return added
+
+    _looking_parsers(command)
+    _alert_parsers(command)
+    _wish_parsers(command)
+    command("verify", verify_database).add_argument("--json", action="store_true")
+    days = command("archive", archive_orders)
+    days.add_argument("--days", type=_count, help="move what has not changed for so many days")
+    command("migrate", migrate_database)
+    command("doctor", doctor).add_argument("--json", action="store_true")
+    return parser
+
+
+_Add = Callable[[str, Command], argparse.ArgumentParser]
+
+
+def _looking_parsers(command: _Add) -> None:
+    listing = command("orders", orders)
+    listing.add_argument("--status", type=str.upper, choices=[str(status) for status in Status])
+    listing.add_argument("--symbol")
+    listing.add_argument("--strategy")
+    listing.add_argument("--client")
+    listing.add_argument("--limit", type=_count, default=50)
+    listing.add_argument("--json", action="store_true")
+    one = command("show", show)
+    one.add_argument("id", help="a command_id, or enough of its end to be unique")
+    one.add_argument("--json", action="store_true")
+
+
+def _alert_parsers(command: _Add) -> None:
+    post = command("alert", alert)
+    post.add_argument("file", help="the alert's body; - for standard input")
+    post.add_argument("--format", help="its dialect; without it the service finds out")
+    post.add_argument("--client", help="whose secret signs it")
+    again = command("replay", replay)
+    again.add_argument("id", help="an alert_id")
+    for parser in (post, again):
+        parser.add_argument("--url", help="where the service runs, when not at HOST and PORT")
+
+
+def _wish_parsers(command: _Add) -> None:
+    stop, go = command("halt", halt), command("resume", resume)
+    for parser in (stop, go):
+        parser.add_argument("--client", help="one client; without it all")
+        parser.add_argument("--strategy", help="one strategy; without it all")
+    stop.add_argument("--reason", required=True)
+    say = command("resolve", resolve)
+    say.add_argument("id", help="a command_id, or enough of its end to be unique")
+    became = say.add_mutually_exclusive_group(required=True)
+    became.add_argument("--executed", metavar="BROKER_ID", help="the broker has it under this id")
+    became.add_argument("--failed", metavar="REASON", help="the broker never had it")
+    say.add_argument("--filled", type=_decimal, metavar="QTY")
+    say.add_argument("--price", type=_decimal, metavar="P", help="average price of the fill")
+    flat = command("flatten", flatten)
+    flat.add_argument("--client", help="one client; without it all")
+    flat.add_argument("--symbol", help="one symbol; without it all")
+    flat.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

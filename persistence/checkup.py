@@ -1,0 +1,144 @@
+"""The doctor's judgement of orders.db and of those that live on it: each finding with what to do about it."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from persistence.vitals import Account, Vitals, read_vitals
+
+_FULL_SOON = 1 << 30  # bytes free
+_FULL = 100 << 20
+_MESSAGES_LATE = timedelta(seconds=60)
+_CLOCK_SLACK = timedelta(seconds=1)
+
+
+class Health(StrEnum):
+    OK = "OK"
+    WARN = "WARN"  # works, but not as meant
+    FAIL = "FAIL"  # does not work
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's. `advice` is empty where nothing is to be done."""
+
+    health: Health
+    name: str
+    text: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the settings make one expect."""
+
+    beat_max_age: timedelta
+    positions_max_age: Mapping[str, timedelta]  # by client
+    telegram: bool  # messages are sent
+
+
+def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]:
+    """Look at everything that orders.db can tell, changing nothing."""
+    yield _disk(path)
+    try:
+        vitals = read_vitals(path, beats_since=now - expected.beat_max_age)
+    except sqlite3.Error as error:
+        yield Finding(
+            Health.FAIL, "database", f"{path}: {error}", "start the service or run `python cli.py migrate`"
+        )
+        return
+    yield _schema(path, vitals)
+    yield _clock(vitals, now)
+    yield _watcher(vitals, now, expected)
+    accounts = {account.client_id: account for account in vitals.accounts}
+    for client_id, max_age in expected.positions_max_age.items():
+        yield _positions(client_id, accounts.get(client_id), now, max_age)
+    yield _outbox(vitals, now, expected)
+    yield _unknown(vitals)
+    for halt in vitals.halts:
+        yield Finding(Health.WARN, "halted", halt, "`python cli.py resume` when entries may go on")
+
+
+def _disk(path: Path) -> Finding:
+    folder = next((f for f in path.absolute().parents if f.is_dir()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    health = Health.FAIL if free < _FULL else Health.WARN if free < _FULL_SOON else Health.OK
+    advice = "" if health is Health.OK else "free some: an alert that cannot be written is refused"
+    return Finding(health, "disk", f"{free / (1 << 30):.1f} GiB free in {folder}", advice)
+
+
+def _schema(path: Path, vitals: Vitals) -> Finding:
+    if vitals.pending_migrations:
+        missing = ", ".join(vitals.pending_migrations)
+        return Finding(Health.FAIL, "database", f"not migrated: {missing}", "run `python cli.py migrate`")
+    if vitals.triggers_changed:
+        return Finding(
+            Health.FAIL,
+            "database",
+            "its triggers are not this program's",
+            "run `python cli.py migrate`, then `verify`",
+        )
+    return Finding(Health.OK, "database", f"{path} opens and is migrated")
+
+
+def _clock(vitals: Vitals, now: datetime) -> Finding:
+    """The only other clock at hand is the past: nothing can have happened later than now."""
+    if vitals.last_event is not None and vitals.last_event > now + _CLOCK_SLACK:
+        text = f"it is {now:%Y-%m-%d %H:%M:%S} UTC, but the last event is of {vitals.last_event:%Y-%m-%d %H:%M:%S}"
+        return Finding(
+            Health.FAIL, "clock", text, "the machine's clock went back: set it, and keep it by NTP"
+        )
+    return Finding(Health.OK, "clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, later than all events")
+
+
+def _watcher(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
+    advice = "start the service (`python trading_bot.py`): without a watcher no order is sent"
+    if vitals.last_beat is None:
+        return Finding(Health.FAIL, "watcher", "has never run", advice)
+    age = now - vitals.last_beat
+    if age > expected.beat_max_age:
+        return Finding(Health.FAIL, "watcher", f"last beat {_ago(age)}", advice)
+    if vitals.troubled_loops:
+        return Finding(Health.WARN, "watcher", "; ".join(vitals.troubled_loops), "see the service's log")
+    return Finding(Health.OK, "watcher", f"last beat {_ago(age)}")
+
+
+def _positions(client_id: str, account: Account | None, now: datetime, max_age: timedelta) -> Finding:
+    name = f"broker of {client_id}"
+    advice = "entries are blocked until its positions are read again; see the service's log"
+    error = f": {account.read_error}" if account is not None and account.read_error else ""
+    if account is None or account.positions_read_at is None:
+        return Finding(Health.FAIL, name, f"its positions were never read{error}", advice)
+    age = now - account.positions_read_at
+    if age > max_age:
+        return Finding(Health.FAIL, name, f"positions read {_ago(age)}{error}", advice)
+    return Finding(Health.OK, name, f"positions read {_ago(age)}")
+
+
+def _outbox(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
+    text = f"{vitals.outbox} messages wait"
+    if not expected.telegram:
+        advice = "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID: nobody is told of blocks and failures"
+        return Finding(Health.WARN, "messages", f"Telegram is not set up; {text}", advice)
+    if vitals.outbox_since is not None and now - vitals.outbox_since > _MESSAGES_LATE:
+        since = _ago(now - vitals.outbox_since)
+        return Finding(
+            Health.WARN, "messages", f"{text}, the oldest from {since}", "see the service's log for Telegram"
+        )
+    return Finding(Health.OK, "messages", text)
+
+
+def _unknown(vitals: Vitals) -> Finding:
+    if vitals.unknown_orders:
+        advice = "look at the broker's book, then `python cli.py resolve ID`"
+        return Finding(Health.WARN, "orders", f"{vitals.unknown_orders} with an unknown outcome", advice)
+    return Finding(Health.OK, "orders", "none with an unknown outcome")
+
+
+def _ago(age: timedelta) -> str:
+    seconds = age.total_seconds()
+    return f"{seconds:.1f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"
