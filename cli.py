@@ -419,7 +419,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Command) -> argparse.ArgumentParser:
         # The first sentence of a command's docstring is its line in the help.
         about = (run.__doc__ or "").strip()
-        added = commands.add_parser(name, help=about.split(".")[0], description=about)
+        added = commands.add_parser(name, help=about.split(". ")[0].rstrip("."), description=about)
         added.set_defaults(run=run)
         return added
 

@@ -34,7 +34,7 @@ from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
 from observability.logs import configure_logging
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
-from persistence.archive import archive
+from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
 from persistence.migrations import migrate
 from persistence.outbox import SqliteOutbox
@@ -267,18 +267,30 @@ def serve_web() -> int:
 
 def watch() -> int:
     """A watcher alone, in this process: what `python order_watcher.py` runs."""
-    settings = _settings()
-    services = build_services(settings)
+    services = build_services(_settings())
     name = new_watcher_name()
     services.store.claimants.sweep()
     services.store.claimants.enter(name)
     drainer = services.drainer(name)
-    watcher = Watcher(
+    watcher = make_watcher(services, name, drainer)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watcher.stop())
+    watcher.run()
+    if drainer is not None:
+        drainer.release()
+    services.store.claimants.leave(name)
+    return 0
+
+
+def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -> Watcher:
+    """The watcher of these services; whoever runs it holds its name."""
+    settings, clock = services.settings, services.clock
+    return Watcher(
         services.engine(name),
         services.store,
-        clock=services.clock,
+        clock=clock,
         changes=ChangeSignal(settings.orders_db),
-        drain_outbox=None if drainer is None else lambda: drainer.drain(services.clock.now()),
+        drain_outbox=None if drainer is None else lambda: drainer.drain(clock.now()),
         housekeeping=_housekeeping(services),
         options=WatcherOptions(
             name=name,
@@ -288,46 +300,35 @@ def watch() -> int:
             stall_seconds=settings.watcher_stall_seconds,
         ),
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: watcher.stop())
-    watcher.run()
-    services.store.claimants.leave(name)
-    return 0
 
 
 def _housekeeping(services: Services) -> list[Housekeeping]:
-    settings = services.settings
+    settings, clock = services.settings, services.clock
     commits = GroupCommit(settings.orders_db)
+
+    def checkpoint_events() -> None:
+        while commits.run(lambda connection: make_checkpoint(connection, clock.now())):
+            pass
+
     jobs = [
         Housekeeping("wal", 2.0, lambda: checkpoint_wal(settings.orders_db)),
-        Housekeeping(
-            "event_checkpoint",
-            60.0,
-            lambda: commits.run(lambda connection: make_checkpoint(connection, services.clock.now())),
-        ),
+        Housekeeping("event_checkpoint", 60.0, checkpoint_events),
     ]
     days = settings.archive_after_days
     if days is not None:
-        jobs.append(
-            Housekeeping("archive", 600.0, lambda: archive_older(settings, services.clock.now(), days))
-        )
+        jobs.append(Housekeeping("archive", 60.0, lambda: _archive_one_batch(settings, clock.now(), days)))
     return jobs
 
 
-def archive_older(settings: Settings, now: datetime, days: int) -> object:
-    """One bounded round of archiving what closed before so many days."""
-    return archive(
+def _archive_one_batch(settings: Settings, now: datetime, days: int) -> None:
+    """One bounded batch a round: archiving never holds up orders for long, and goes on where it stopped."""
+    archive(
         settings.orders_db,
-        archive_path(settings.orders_db),
+        archive_beside(settings.orders_db),
         older_than=now - timedelta(days=days),
         batch=500,
         now=now,
     )
-
-
-def archive_path(orders_db: Path) -> Path:
-    """Where archived orders go: beside the database."""
-    return orders_db.with_name("archive.db")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

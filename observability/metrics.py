@@ -11,6 +11,7 @@ Figures = Mapping[str, Mapping[str, float]]
 
 _HELP = {
     "orderwatch_orders": "Orders by status",
+    "orderwatch_orders_unknown": "Orders whose outcome is not known, by client",
     "orderwatch_outbox_pending": "Messages that wait to be sent, by client",
     "orderwatch_positions_age_seconds": "Seconds since a client's positions were read",
     "orderwatch_heartbeat_age_seconds": "Seconds since the newest beat of a loop",

@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import re
+import time
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Claimants:
         while True:
             handle = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock_soon(handle)
             except OSError:
                 os.close(handle)
                 raise
@@ -95,3 +96,19 @@ class Claimants:
             return True
         finally:
             os.close(handle)
+
+
+def _lock_soon(handle: int) -> None:
+    """Take the lock, over the moment for which somebody else may hold it to see whether anybody does.
+
+    Raises:
+        BlockingIOError: its holder stays.
+    """
+    for _ in range(20):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.005)
+        else:
+            return
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from domain.lifecycle import Column, replay
 from domain.states import STATUS_OF, TRANSITIONS, Phase
-from persistence.rows import ORDER_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,8 @@ def _leads_to(before: str | None, phase: str) -> bool:
 
 
 def _differences(row: sqlite3.Row, rebuilt: Mapping[str, Column]) -> Iterator[str]:
-    """Columns whose value no event accounts for; those that the program never fills must be empty."""
+    """Columns whose value no event accounts for; those that no event ever named must be empty."""
     for name, value in zip(row.keys(), row, strict=True):
-        expected = rebuilt.get(name) if name in ORDER_COLUMNS else None
+        expected = rebuilt.get(name)
         if value != expected:
             yield f"{name} is {value!r}, but its events say {expected!r}"

@@ -147,6 +147,7 @@ CREATE TABLE order_intents (
     updated_at TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX order_intents_of_order ON order_intents (command_id);
+CREATE INDEX order_intents_at_broker ON order_intents (order_id) WHERE order_id IS NOT NULL;
 """
 
 TELEGRAM_MESSAGES = """

@@ -218,6 +218,12 @@ class SqliteTransaction:
 
     def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
         r = report
+        archived = self._connection.execute(
+            "SELECT 1 FROM archived_orders JOIN order_intents USING (command_id) WHERE order_id = ?",
+            (r.broker_order_id,),
+        ).fetchone()
+        if archived is not None:
+            return False
         done = self._connection.execute(
             "INSERT OR IGNORE INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (client_id, r.broker_order_id, r.exchange, r.symbol, r.side, decimal_text(r.quantity),

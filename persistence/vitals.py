@@ -1,5 +1,6 @@
 """The state of orders.db and of those that live on it, for the doctor: read-only, a few indexed queries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_vitals(path: Path, *, beats_since: datetime) -> Vitals:
         event = rows("SELECT at FROM order_events ORDER BY event_id DESC LIMIT 1")
         return Vitals(
             pending_migrations=pending,
-            triggers_changed=dict(rows(_TRIGGERS)) != {name: sql.strip() for name, sql in TRIGGERS.items()},
+            triggers_changed=_stripped(rows(_TRIGGERS)) != _stripped(TRIGGERS.items()),
             last_beat=optional_time(beat),
             troubled_loops=tuple(" ".join(row) for row in rows(_TROUBLED, since=time_text(beats_since))),
             accounts=tuple(Account(id_, optional_time(at), error) for id_, at, error in rows(_ACCOUNTS)),
@@ -72,7 +73,11 @@ def read_vitals(path: Path, *, beats_since: datetime) -> Vitals:
         )
 
 
-_TRIGGERS = "SELECT name, trim(sql) FROM sqlite_master WHERE type = 'trigger'"
+def _stripped(triggers: Iterable[tuple[Any, ...]]) -> dict[str, str]:
+    return {name: sql.strip() for name, sql in triggers}
+
+
+_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _OUTBOX = "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
 _UNKNOWN = "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"
 _TROUBLED = (

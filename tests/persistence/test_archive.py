@@ -111,6 +111,26 @@ def test_legs_of_one_alert_stay_together(maker):
     assert {"closed-1", "closed-2", "closed-3"} <= ids(archive_beside(maker.path))
 
 
+def test_a_younger_leg_keeps_the_older_ones(maker):
+    first, _ = maker.alert("spread", Phase.CANCELLED, Phase.WORKING)
+    cutoff = maker.clock.now()
+    late = maker.store.get_by_id("spread-2")
+    assert late is not None
+    maker.step(late, Phase.FILLED)
+    maker.sent_all()
+    move(maker, older_than=cutoff)
+    assert {first.command_id, late.command_id} <= ids(maker.path)
+
+
+def test_orders_that_wait_do_not_keep_the_others_waiting(tmp_path):
+    maker = Maker(tmp_path / "orders.db")
+    maker.order("a", Phase.FILLED)
+    maker.order("b", Phase.FILLED)
+    maker.sql("UPDATE telegram_messages SET status = 'SENT' WHERE command_id = 'b-1'")
+    assert move(maker, batch=1).orders == 1
+    assert ids(maker.path) == {"a-1"}
+
+
 def test_an_order_with_a_message_to_be_sent_waits(maker):
     maker.order("told", Phase.BLOCKED)
     move(maker)

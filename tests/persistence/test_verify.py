@@ -12,7 +12,7 @@ from domain.states import Phase
 from domain.times import time_text
 from persistence import checkpoints
 from persistence.archive import archive, archive_beside
-from persistence.checkpoints import make_checkpoint
+from persistence.checkpoints import checkpoint_hash, make_checkpoint
 from persistence.triggers import TRIGGERS
 from persistence.verify import MAX_PROBLEMS, Report, verify
 from tests.persistence.making import START, Maker
@@ -142,6 +142,42 @@ def test_a_cut_tail_with_the_row_set_back_is_found_by_the_checkpoint(maker):
     )
     assert "checkpoint 2" in found(report)
     assert "cut-1" not in found(report)
+
+
+def rewrite_last_event(maker: Maker, key: str) -> list[str]:
+    """Say that somebody else made the last step, with every hash of the order made to fit."""
+    columns = "event_id, command_id, at, from_status, to_status, from_phase, to_phase, tag"
+    *_, last = maker.rows(
+        f"SELECT {columns}, detail_json, previous_hash FROM order_events WHERE command_id = '{key}'"
+    )
+    event_id, *parts, detail, previous = last
+    digest = event_hash(previous, *parts, "somebody else", detail)
+    return [
+        f"UPDATE order_events SET actor = 'somebody else', hash = '{digest}' WHERE event_id = {event_id}",
+        f"UPDATE orders SET event_hash = '{digest}' WHERE command_id = '{key}'",
+    ]
+
+
+def test_a_history_rewritten_with_all_its_hashes_is_found_by_the_checkpoint(maker):
+    assert found(tamper(maker, *rewrite_last_event(maker, "FILLED-1"))) == {"checkpoint 1"}
+
+
+def test_rewriting_a_checkpoint_too_is_found_by_the_next(maker):
+    maker.order("more", Phase.FILLED)
+    assert checkpoint(maker)
+    tamper(maker, *rewrite_last_event(maker, "FILLED-1"))
+    [(last,)] = maker.rows("SELECT last_event_id FROM event_checkpoints WHERE checkpoint_id = 1")
+    events = maker.rows(f"SELECT event_id, hash FROM order_events WHERE event_id <= {last} ORDER BY event_id")
+    forged = checkpoint_hash("", events)
+    report = tamper(maker, f"UPDATE event_checkpoints SET hash = '{forged}' WHERE checkpoint_id = 1")
+    assert [(p.where, p.what) for p in report.problems] == [
+        ("checkpoint 2", "does not follow the checkpoint before it")
+    ]
+
+
+def test_a_checkpoint_covers_the_one_before_it():
+    assert checkpoint_hash("a", [(1, "x")]) != checkpoint_hash("b", [(1, "x")])
+    assert checkpoint_hash("a", [(1, "x")]) != checkpoint_hash("a", [(2, "x")])
 
 
 def test_a_step_that_the_table_lacks_is_found_however_well_it_is_hashed(maker):
@@ -291,6 +327,21 @@ def test_what_is_done_to_the_archive_is_found(archived, statement):
         connection.execute(statement)
     report = verify(archived.path, archive_beside(archived.path))
     assert "FILLED-1" in found(report)
+
+
+def test_an_archived_history_rewritten_with_all_its_hashes_is_found(archived):
+    there = Maker.__new__(Maker)
+    there.path = archive_beside(archived.path)
+    triggers = [
+        f"DROP TRIGGER {table}_{rule}"
+        for table in ("orders", "order_events")
+        for rule in ("kept", "unchanged")
+    ]
+    there.sql(*triggers, *rewrite_last_event(there, "FILLED-1"))
+    report = verify(archived.path, there.path)
+    assert [p.what for p in report.problems if p.where == "FILLED-1"] == [
+        "in the archive: its last event is not the one it was archived with"
+    ]
 
 
 def test_a_record_of_archiving_that_is_not_true_is_found(archived):

@@ -1,0 +1,118 @@
+"""Whose alert it is: the secret, in any of the three ways it may come, tells the client."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+_QUOTES = r"""\\"'“”‘’"""
+_SECRET_IN_TEXT = re.compile(
+    rf"secret_key[{_QUOTES}\s]{{0,10}}[:=]\s{{0,10}}"
+    rf"(?:[{_QUOTES}]{{1,10}}([^{_QUOTES}]{{1,1000}})|([^{_QUOTES}\s,;&}}]{{1,1000}}))",
+    re.IGNORECASE,
+)
+
+
+class Secrets:
+    """The webhook secret of each client. Nothing of it is ever shown.
+
+    Raises:
+        ValueError: a client's secret is empty, or there is no client.
+    """
+
+    def __init__(self, by_client: Mapping[str, str], default_client: str) -> None:
+        if not by_client or not all(by_client.values()):
+            raise ValueError("every client needs a webhook secret")
+        # The default client last: it wins where clients share a secret.
+        ordered = sorted(by_client.items(), key=lambda item: item[0] == default_client)
+        self._by_client = [(client_id, _bytes(secret)) for client_id, secret in ordered]
+        # Longest first: a secret may begin with another one.
+        self._texts = sorted(set(by_client.values()), key=len, reverse=True)
+        self._spellings = re.compile("|".join(_any_spelling(text) for text in self._texts))
+
+    def authenticate(
+        self, raw: bytes, *, body_secret: str | None, path_token: str | None, signature: str | None
+    ) -> str | None:
+        """The client whose secret came with the delivery; None when none did, or not in every way that was used.
+
+        Args:
+            raw: the body as it came, which a signature is over.
+            body_secret: `secret_key` of the body.
+            path_token: the last part of the path.
+            signature: the `X-Signature` header, `sha256=<hex>`.
+        """
+        if body_secret is None and path_token is None and signature is None:
+            return None
+        plain = [_bytes(text) for text in (body_secret, path_token) if text is not None]
+        signed = None if signature is None else _bytes(signature.strip().lower())
+        found = None
+        # Every client is compared, in constant time each, so that the time taken tells nothing.
+        for client_id, secret in self._by_client:
+            right = [hmac.compare_digest(given, secret) for given in plain]
+            if signed is not None:
+                right.append(hmac.compare_digest(signed, _signature(secret, raw)))
+            if all(right):
+                found = client_id
+        return found
+
+    def mask(self, text: str) -> str:
+        """The text with every secret replaced, however JSON or a form may have escaped it."""
+        for secret in self._texts:
+            text = text.replace(secret, MASK)
+        if "\\" in text or "%" in text or "+" in text:
+            text = self._spellings.sub(MASK, text)
+        return text
+
+    def mask_body(self, raw: bytes) -> str:
+        """The body as text, every secret in it replaced; bytes that are no UTF-8 stand as `\\xNN`."""
+        if b"\0" in raw:  # UTF-16, perhaps
+            for secret in self._texts:
+                for encoding in ("utf-16-le", "utf-16-be"):
+                    raw = raw.replace(secret.encode(encoding, "surrogatepass"), MASK.encode())
+        return self.mask(raw.decode("utf-8", "backslashreplace"))
+
+
+def secret_in_unreadable(raw: bytes) -> str | None:
+    """The `secret_key` of a body that is no valid JSON: None when there is none, "" when there are several."""
+    text = raw.decode("utf-8", "replace")
+    found = {quoted or bare.strip() for quoted, bare in _SECRET_IN_TEXT.findall(text)}
+    if len(found) > 1:
+        return ""
+    return found.pop() if found else None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # JSON can spell what UTF-8 cannot
+
+
+def _signature(secret: bytes, raw: bytes) -> bytes:
+    return b"sha256=" + hmac.digest(secret, raw, hashlib.sha256).hex().encode()
+
+
+def _any_spelling(secret: str) -> str:
+    return "".join(f"(?:{'|'.join(sorted(_spellings(char), reverse=True))})" for char in secret)
+
+
+def _spellings(char: str) -> set[str]:
+    """Regular expressions for the ways a character can be written in JSON or in a form."""
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    escaped = "".join(rf"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+    percent = "".join(f"%{byte:02x}" for byte in _bytes(char))
+    short = {
+        '"': r'\\"',
+        "\\": r"\\\\",
+        "/": r"\\/",
+        "\b": r"\\b",
+        "\f": r"\\f",
+        "\n": r"\\n",
+        "\r": r"\\r",
+        "\t": r"\\t",
+    }
+    forms = {
+        re.escape(quote(char, errors="surrogatepass")),
+        re.escape(quote_plus(char, errors="surrogatepass")),
+    }
+    return {re.escape(char), f"(?i:{escaped})", f"(?i:{percent})", *forms, short.get(char, re.escape(char))}

@@ -1,0 +1,200 @@
+"""The kinds of value that the native format's fields have. Each reader takes what came and gives what is meant.
+
+A reader raises ValueError for anything else; the description beside it completes "expected …".
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Annotated, TypeVar
+
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from alerts.wording import shown
+from domain.alert import ExecutionType, OrderType, Side, TestMode
+
+T = TypeVar("T")
+
+_NUMERAL = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
+_SYMBOL = re.compile(r"[A-Za-z0-9&\-_.:!/ ]{1,64}")
+_EXCHANGE = re.compile(r"[A-Za-z0-9_\-]{1,20}")
+_CLIENT = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
+
+_QUANTITY_STEP = Decimal("1E-8")
+_QUANTITY_LIMIT = Decimal("1E+18")
+_PRICE_STEP = Decimal("1E-12")
+_PRICE_LIMIT = Decimal("1E+12")
+
+_EXECUTION_TYPES = {"ENTRY": ExecutionType.ENTRY, "EXIT": ExecutionType.EXIT}
+_SIDES = {"BUY": Side.BUY, "B": Side.BUY, "SELL": Side.SELL, "S": Side.SELL}
+_TEST_MODES = {"SUCCESS": TestMode.SUCCESS, "FAILURE": TestMode.FAILURE}
+_PRODUCTS = {name: name for name in ("MIS", "NRML", "CNC", "CO", "BO", "MTF")} | {
+    "I": "MIS",
+    "M": "NRML",
+    "C": "CNC",
+}
+_ORDER_TYPES = {
+    "MARKET": OrderType.MARKET,
+    "MKT": OrderType.MARKET,
+    "LIMIT": OrderType.LIMIT,
+    "LMT": OrderType.LIMIT,
+    "STOP": OrderType.STOP,
+    "SL-MKT": OrderType.STOP,
+    "SL-M": OrderType.STOP,
+    "STOP_LIMIT": OrderType.STOP_LIMIT,
+    "SL-LMT": OrderType.STOP_LIMIT,
+    "SL-L": OrderType.STOP_LIMIT,
+    "SL": OrderType.STOP_LIMIT,
+}
+
+
+def _one_of(words: Mapping[str, T]) -> Callable[[object], T]:
+    def read(value: object) -> T:
+        if not isinstance(value, str) or (found := words.get(value.strip().upper())) is None:
+            raise ValueError
+        return found
+
+    return read
+
+
+def _optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
+    """Nothing and the empty text, which templates leave where nothing is meant, stand for nothing."""
+
+    def read_optional(value: object) -> T | None:
+        return None if value is None or value == "" else read(value)
+
+    return read_optional
+
+
+def _execution_type(value: object) -> ExecutionType:
+    if isinstance(value, str) and value.strip().upper() == ExecutionType.ADJUST:
+        raise PydanticCustomError("NOT_BUILT", "ADJUST is not built yet: send an EXIT and an ENTRY instead")
+    return _one_of(_EXECUTION_TYPES)(value)
+
+
+def number(value: object) -> Decimal:
+    """A finite number, or a text of one; true and false are none."""
+    if type(value) is int:
+        return Decimal(value)
+    if isinstance(value, str) and _NUMERAL.fullmatch(value.strip()):
+        return Decimal(value.strip())
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
+    raise ValueError
+
+
+def _quantity(value: object) -> Decimal:
+    quantity = number(value)
+    if not _QUANTITY_STEP <= quantity < _QUANTITY_LIMIT or quantity % _QUANTITY_STEP:
+        raise ValueError
+    return quantity
+
+
+def _price(value: object) -> Decimal | None:
+    price = number(value)
+    if not price:
+        return None
+    # The unary plus rounds to the precision that later arithmetic has.
+    if not _PRICE_STEP <= price < _PRICE_LIMIT or price != +price:
+        raise ValueError
+    return price
+
+
+def _not_built(value: object) -> None:
+    """A field that means something the program cannot do yet: only when it asks for nothing may it stand."""
+    try:
+        asks = value is not None and value != "" and bool(number(value))
+    except ValueError:
+        asks = True
+    if asks:
+        message = f"stops, targets and trailing are not built yet: leave it out or null, got {shown(value)}"
+        # Braces in a template would be placeholders.
+        raise PydanticCustomError("NOT_BUILT", "{message}", {"message": message})
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value.strip()):
+            raise ValueError
+        return value.strip()
+
+    return read
+
+
+def _upper(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    matching = _matching(pattern)
+    return lambda value: matching(value).upper()
+
+
+def _text(most: int) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        text = value.strip() if isinstance(value, str) else ""
+        # A placeholder that arrives unresolved is the same in every alert: as an id it would make
+        # a duplicate of each later one.
+        if not 1 <= len(text) <= most or not text.isprintable() or "{{" in text:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _signal_id(value: object) -> str:
+    return _text(128)(str(value) if type(value) is int else value)
+
+
+ExecutionTypeField = Annotated[
+    ExecutionType, PlainValidator(_execution_type), Field(description="ENTRY or EXIT")
+]
+SideField = Annotated[
+    Side | None, PlainValidator(_optional(_one_of(_SIDES))), Field(description="BUY or SELL")
+]
+OrderTypeField = Annotated[
+    OrderType | None,
+    PlainValidator(_optional(_one_of(_ORDER_TYPES))),
+    Field(description="MARKET, LIMIT, STOP or STOP_LIMIT"),
+]
+ProductField = Annotated[
+    str | None,
+    PlainValidator(_optional(_one_of(_PRODUCTS))),
+    Field(description="MIS, NRML, CNC, CO, BO or MTF"),
+]
+TestModeField = Annotated[
+    TestMode | None,
+    PlainValidator(_optional(_one_of(_TEST_MODES))),
+    Field(description="SUCCESS, FAILURE or null"),
+]
+QuantityField = Annotated[
+    Decimal | None,
+    PlainValidator(_optional(_quantity)),
+    Field(description="a quantity above 0 of at most 18 digits and 8 decimals"),
+]
+PriceField = Annotated[
+    Decimal | None,
+    PlainValidator(_optional(_price)),
+    Field(description="a price above 0 and below 10^12 of at most 28 digits, or 0 or null for none"),
+]
+SymbolField = Annotated[
+    str,
+    PlainValidator(_upper(_SYMBOL)),
+    Field(description="a symbol: 1 to 64 letters, digits, spaces or any of & - _ . : ! /"),
+]
+_exchange = Field(description="an exchange: 1 to 20 letters, digits, _ or -")
+ExchangeField = Annotated[str, PlainValidator(_upper(_EXCHANGE)), _exchange]
+LegExchangeField = Annotated[str | None, PlainValidator(_optional(_upper(_EXCHANGE))), _exchange]
+StrategyField = Annotated[
+    str,
+    PlainValidator(_text(80)),
+    Field(description="1 to 80 printable characters without an unresolved {{placeholder}}"),
+]
+SignalField = Annotated[
+    str | None,
+    PlainValidator(lambda value: None if value is None else _signal_id(value)),
+    Field(description="1 to 128 printable characters without an unresolved {{placeholder}}, or null"),
+]
+ClientField = Annotated[
+    str | None,
+    PlainValidator(_optional(_matching(_CLIENT))),
+    Field(description="1 to 40 letters, digits or any of _ . -"),
+]
+NotBuilt = Annotated[None, PlainValidator(_not_built), Field(description="nothing")]

@@ -1,0 +1,201 @@
+"""The native format: Orderwatch's own, and that of bots whose webhooks it took over."""
+
+from difflib import get_close_matches
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from alerts.formats.fields import (
+    ClientField,
+    ExchangeField,
+    ExecutionTypeField,
+    LegExchangeField,
+    NotBuilt,
+    OrderTypeField,
+    PriceField,
+    ProductField,
+    QuantityField,
+    SideField,
+    SignalField,
+    StrategyField,
+    SymbolField,
+    TestModeField,
+)
+from alerts.wording import shown, shown_key
+from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from domain.errors import InvalidAlert
+
+NAME = "native"
+DEFAULT_PRODUCT = "MIS"
+
+IGNORED = frozenset({"secret_key", "underlying", "expiry", "time", "timestamp", "comment"})
+"""Top-level keys that ask for nothing: the secret was looked at before; what the legs' symbols were built from
+stands in the symbols; when and why the signal came is for people."""
+
+_FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", "product": "product_type"}
+"""Other dialects' words for ours, too unlike ours to be found by their spelling."""
+
+_LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+_TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
+
+T = TypeVar("T")
+
+
+class _Leg(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    tradingsymbol: SymbolField
+    direction: SideField = None
+    qty: QuantityField = None
+    exchange: LegExchangeField = None
+    product_type: ProductField = None
+    order_type: OrderTypeField = None
+    price: PriceField = None
+    trigger_price: PriceField = None
+    stop_loss: NotBuilt = None
+    target: NotBuilt = None
+    trailing_type: NotBuilt = None
+    trailing_value: NotBuilt = None
+    trail_when: NotBuilt = None
+
+
+class _Alert(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    execution_type: ExecutionTypeField
+    strategy_name: StrategyField
+    exchange: ExchangeField
+    legs: Annotated[list[_Leg], Field(min_length=1, max_length=20, description="a list of 1 to 20 legs")]
+    signal_id: SignalField = None
+    client_id: ClientField = None
+    test_mode: TestModeField = None
+    product_type: ProductField = None
+    strategy_stoploss: NotBuilt = None
+    trailing_stoploss: NotBuilt = None
+    stop_loss: NotBuilt = None
+    target: NotBuilt = None
+    when_price: NotBuilt = None
+    trailing_type: NotBuilt = None
+    trailing_value: NotBuilt = None
+    trail_when: NotBuilt = None
+
+
+def parse(document: dict[str, object], *, default_client: str) -> ParsedAlert:
+    """What a native alert asks for. The document's keys are in lower case.
+
+    Raises:
+        InvalidAlert: `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the format has
+            and the program cannot do yet: such a thing is never accepted and left undone.
+    """
+    try:
+        asked = _Alert.model_validate({key: document[key] for key in document if key not in IGNORED})
+    except ValidationError as error:
+        raise _invalid(error) from None
+    legs = tuple(_leg(asked, leg, f"legs[{index}]") for index, leg in enumerate(asked.legs))
+    if asked.execution_type is ExecutionType.ENTRY:
+        _refuse_contradiction(legs)
+    return ParsedAlert(
+        format=NAME,
+        client_id=asked.client_id or default_client,
+        strategy_name=asked.strategy_name,
+        execution_type=asked.execution_type,
+        legs=legs,
+        signal_id=asked.signal_id,
+        test_mode=asked.test_mode,
+    )
+
+
+def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
+    if asked.execution_type is ExecutionType.ENTRY:
+        _required(leg.direction, place, "direction")
+        _required(leg.qty, place, "qty")
+    order_type = leg.order_type or OrderType.MARKET
+    if order_type in _LIMITED:
+        _required(leg.price, place, "price")
+    if order_type in _TRIGGERED:
+        _required(leg.trigger_price, place, "trigger_price")
+    elif leg.trigger_price is not None:
+        message = f"expected none for a {order_type} order, got {leg.trigger_price}"
+        raise InvalidAlert("INVALID", message, f"{place}.trigger_price")
+    return LegRequest(
+        symbol=leg.tradingsymbol,
+        exchange=leg.exchange or asked.exchange,
+        side=leg.direction,
+        quantity=leg.qty,
+        product=leg.product_type or asked.product_type or DEFAULT_PRODUCT,
+        order_type=order_type,
+        price=leg.price if order_type in _LIMITED else None,
+        trigger_price=leg.trigger_price,
+        reference_price=None if order_type in _LIMITED else leg.price,
+    )
+
+
+def _required(value: T | None, place: str, name: str) -> None:
+    if value is None:
+        expected = _Leg.model_fields[name].description
+        raise InvalidAlert("MISSING", f"expected {expected}, got none", f"{place}.{name}")
+
+
+def _refuse_contradiction(legs: tuple[LegRequest, ...]) -> None:
+    sides: dict[tuple[str, str], Side | None] = {}
+    for index, leg in enumerate(legs):
+        if sides.setdefault((leg.exchange, leg.symbol), leg.side) is not leg.side:
+            message = f"expected one direction for {leg.symbol} in one ENTRY, got both BUY and SELL"
+            raise InvalidAlert("CONTRADICTION", message, f"legs[{index}].direction")
+
+
+# what is wrong with it ---------------------------------------------------------------------------------------
+
+
+def _invalid(error: ValidationError) -> InvalidAlert:
+    details = min(error.errors(include_url=False), key=_rank)
+    location = details["loc"]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{shown_key(part)}" for part in location)
+    code, message = _code_and_message(details)
+    return InvalidAlert(code, message, path.removeprefix("."))
+
+
+def _rank(details: ErrorDetails) -> int:
+    """What to say first: what the alert is for, then a key that may be a misspelt one, then the rest in order."""
+    if details["loc"] == ("execution_type",):
+        return 0
+    return 1 if details["type"] == "extra_forbidden" else 2
+
+
+def _code_and_message(details: ErrorDetails) -> tuple[str, str]:
+    location, kind = details["loc"], details["type"]
+    key = str(location[-1])
+    if kind == "NOT_BUILT":
+        return kind, details["msg"]
+    if kind == "extra_forbidden":
+        return "UNKNOWN_KEY", f"expected a key of the native format, got {shown(key)}{_suggestion(location)}"
+    if kind == "missing":
+        return "MISSING", f"expected {_expected(location)}, got nothing"
+    return "INVALID", f"expected {_expected(location)}, got {_got(details['input'])}"
+
+
+def _model(location: tuple[int | str, ...]) -> type[BaseModel]:
+    return _Leg if len(location) > 1 else _Alert
+
+
+def _expected(location: tuple[int | str, ...]) -> str:
+    if isinstance(location[-1], int):
+        return "an object"
+    return _model(location).model_fields[location[-1]].description or "something else"
+
+
+def _got(value: object) -> str:
+    return f"a list of {len(value)}" if isinstance(value, list) else shown(value)
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    key, here = str(location[-1]), _model(location)
+    known = here.model_fields
+    if _FAMILIAR.get(key) in known:
+        return f"; did you mean {_FAMILIAR[key]!r}?"
+    other = _Alert if here is _Leg else _Leg
+    if key in other.model_fields:
+        return "; it belongs " + ("into each of the legs" if other is _Leg else "beside the legs")
+    close = get_close_matches(key[:80], known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,50 @@
+"""Token buckets, one per sender, in bounded memory."""
+
+from collections.abc import Callable
+
+MAX_SENDERS = 10_000
+
+
+class RateLimiter:
+    """Lets each sender through `per_second` times a second, and `burst` times at once.
+
+    Args:
+        per_second: 0 lets everything through.
+        monotonic: seconds on a clock that never goes back.
+    """
+
+    # No lock: every step on the dictionaries is one atomic operation. Threads that meet in between let one
+    # request too many through, which a limit of this kind can bear.
+
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        burst: float,
+        monotonic: Callable[[], float],
+        max_senders: int = MAX_SENDERS,
+    ) -> None:
+        self._interval = 1 / per_second if per_second > 0 else 0.0
+        self._slack = self._interval * (max(burst, 1) - 0.5)  # half a token beside what rounding may do
+        self._monotonic = monotonic
+        # For each sender the time at which its bucket is full again. Two generations stand for an order of
+        # use: who was not seen for a whole generation is forgotten with it.
+        self._generation_size = max(1, max_senders // 2)
+        self._recent: dict[str, float] = {}
+        self._older: dict[str, float] = {}
+
+    def wait(self, sender: str) -> float:
+        """Take a token: 0 when there was one, else the seconds until there will be one (and none is taken)."""
+        if not self._interval:
+            return 0.0
+        now = self._monotonic()
+        full_at = max(now, self._recent.get(sender) or self._older.get(sender) or now)
+        if full_at - now > self._slack:
+            return full_at - now - self._slack
+        self._remember(sender, full_at + self._interval)
+        return 0.0
+
+    def _remember(self, sender: str, full_at: float) -> None:
+        if sender not in self._recent and len(self._recent) >= self._generation_size:
+            self._older, self._recent = self._recent, {}
+        self._recent[sender] = full_at

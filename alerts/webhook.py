@@ -1,0 +1,294 @@
+"""POST /webhook: alerts in, durable legs out. No broker and no messenger is called from here."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil
+from typing import NoReturn, Protocol
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from alerts import strict_json
+from alerts.answers import error_json, invalid_json, receipt_json
+from alerts.auth import Secrets, secret_in_unreadable
+from alerts.formats import FORMATS
+from alerts.ratelimit import RateLimiter
+from alerts.wording import shown
+from domain.alert import Delivery, ParsedAlert
+from domain.errors import InvalidAlert, SignalReused, StoreUnavailable
+from domain.ports import Clock
+from domain.receipt import Receipt
+
+log = logging.getLogger(__name__)
+
+PATHS = ("/webhook", "/webhook/<name>", "/webhook/<name>/<token>")
+OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
+RETRY_SECONDS = 5
+"""When to try again after a failure of ours; TradingView does so by itself."""
+SMALLEST_BURST = 5
+"""Alerts that a sender may always send at once: close and open of one bar come together."""
+
+
+class AlertDesk(Protocol):
+    """Where alerts are handed in. Both calls are durable when they return."""
+
+    def process_alert(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
+        """Make the legs durable and say how they stand.
+
+        Raises:
+            InvalidAlert: it cannot be traded on; nothing was kept.
+            SignalReused: its signal_id came before with other content; nothing was kept.
+            StoreUnavailable: nothing was kept.
+        """
+
+    def keep_rejected(
+        self,
+        client_id: str,
+        delivery: Delivery,
+        error: InvalidAlert,
+        *,
+        strategy_name: str | None,
+        signal_id: str | None,
+    ) -> str:
+        """Keep what cannot be traded on, and tell the operator; returns the alert's id.
+
+        Raises:
+            StoreUnavailable: it was not kept.
+        """
+
+
+class _Refused(Exception):
+    """The delivery goes no further, and is not kept."""
+
+    def __init__(
+        self, status: int, code: str, message: str, field: str | None = None, *, wait: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = error_json(code, message, field)
+        self.wait = wait
+
+
+def create_webhook(
+    desk: AlertDesk,
+    secrets: Secrets,
+    *,
+    clock: Clock,
+    max_bytes: int,
+    rate_per_second: float,
+    auth_failures_per_minute: int,
+    monotonic: Callable[[], float],
+) -> Blueprint:
+    """The blueprint that takes alerts.
+
+    Args:
+        max_bytes: a larger body is refused.
+        rate_per_second: deliveries of one sender; 0 means no limit.
+        auth_failures_per_minute: wrong secrets of one sender that are answered as such; 0 means no limit.
+        monotonic: seconds on a clock that never goes back.
+    """
+    rate = RateLimiter(rate_per_second, burst=max(rate_per_second, SMALLEST_BURST), monotonic=monotonic)
+    failures = RateLimiter(auth_failures_per_minute / 60, burst=auth_failures_per_minute, monotonic=monotonic)
+    webhook = _Webhook(desk, secrets, clock=clock, max_bytes=max_bytes, rate=rate, failures=failures)
+    blueprint = Blueprint("webhook", __name__)
+    for path in PATHS:
+        blueprint.add_url_rule(
+            path,
+            "receive",
+            webhook.receive,
+            methods=["POST"],
+            strict_slashes=False,
+            provide_automatic_options=False,
+        )
+        blueprint.add_url_rule(
+            path,
+            "refuse",
+            _refuse_method,
+            methods=OTHER_METHODS,
+            strict_slashes=False,
+            provide_automatic_options=False,
+        )
+    blueprint.register_error_handler(_Refused, _answer_refused)
+    blueprint.register_error_handler(StoreUnavailable, _answer_unavailable)
+    blueprint.register_error_handler(HTTPException, _answer_http)
+    blueprint.register_error_handler(Exception, _answer_unexpected)
+    return blueprint
+
+
+class _Webhook:
+    def __init__(
+        self,
+        desk: AlertDesk,
+        secrets: Secrets,
+        *,
+        clock: Clock,
+        max_bytes: int,
+        rate: RateLimiter,
+        failures: RateLimiter,
+    ) -> None:
+        self._desk = desk
+        self._secrets = secrets
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._rate = rate
+        self._failures = failures
+
+    def receive(self, name: str = "native", token: str | None = None) -> Response:
+        """Take one delivery; the answer is what became of it."""
+        received_at = self._clock.now()
+        sender = request.remote_addr or "unknown"
+        wait = self._rate.wait(sender)
+        if wait:
+            raise _Refused(429, "RATE_LIMITED", "too many alerts from this sender", wait=wait)
+        raw = self._read_body()
+        signature = request.headers.get("X-Signature")
+        delivery = Delivery(received_at, sender, "", name if name in FORMATS else "unknown")
+        try:
+            document = strict_json.parse(raw)
+        except InvalidAlert as error:
+            client_id = self._client_of_unreadable(raw, error, token, signature, sender)
+            return self._reject(client_id, raw, delivery, error, {})
+        client_id = self._client(raw, document, token, signature, sender)
+        return self._process(client_id, raw, delivery, document, name)
+
+    def _read_body(self) -> bytes:
+        # The bound holds for a chunked body too, which announces no length.
+        request.max_content_length = self._max_bytes
+        try:
+            return request.get_data(cache=False)
+        except OSError as error:  # the sender broke off, or sent broken chunks
+            raise _Refused(400, "UNREADABLE", "expected a complete body, got part of one", "body") from error
+
+    def _process(
+        self, client_id: str, raw: bytes, delivery: Delivery, document: dict[str, object], name: str
+    ) -> Response:
+        try:
+            parse = FORMATS.get(name)
+            if parse is None:
+                message = f"expected one of {', '.join(FORMATS)} in the path, got {shown(name)}"
+                raise InvalidAlert("UNKNOWN_FORMAT", message, "format")
+            alert = parse(document, default_client=client_id)
+            receipt = self._desk.process_alert(alert, self._masked(delivery, raw))
+        except InvalidAlert as error:
+            return self._reject(client_id, raw, delivery, error, document)
+        return _answer(200, receipt_json(receipt))
+
+    def _reject(
+        self,
+        client_id: str,
+        raw: bytes,
+        delivery: Delivery,
+        error: InvalidAlert,
+        document: dict[str, object],
+    ) -> Response:
+        """Keep an authenticated alert that cannot be traded on: no sender sends it again after a 4xx."""
+        mask = self._secrets.mask  # a sender may have put the secret anywhere
+        shown_error = type(error)(error.code, mask(error.message), error.field and mask(error.field))
+        alert_id = self._desk.keep_rejected(
+            client_id,
+            self._masked(delivery, raw),
+            shown_error,
+            strategy_name=self._label(document.get("strategy_name")),
+            signal_id=self._label(document.get("signal_id")),
+        )
+        log.warning("alert %s of %s rejected: %s", alert_id, client_id, shown_error)
+        status = 409 if isinstance(error, SignalReused) else 400
+        return _answer(status, invalid_json(shown_error, alert_id=alert_id))
+
+    def _masked(self, delivery: Delivery, raw: bytes) -> Delivery:
+        return replace(delivery, raw_body=self._secrets.mask_body(raw))
+
+    def _label(self, value: object) -> str | None:
+        """A name out of a rejected alert, if it is fit to be kept as one."""
+        text = str(value) if type(value) is int else value
+        if not isinstance(text, str) or not text.isprintable() or not 1 <= len(text) <= 128:
+            return None
+        return self._secrets.mask(text)
+
+    # who sent it --------------------------------------------------------------------------------------------
+
+    def _client(
+        self,
+        raw: bytes,
+        document: dict[str, object],
+        token: str | None,
+        signature: str | None,
+        sender: str,
+    ) -> str:
+        given = document.get("secret_key")
+        # An empty field is one that the template's user left to one of the other ways.
+        secret = None if given is None or given == "" else given if isinstance(given, str) else ""
+        client_id = self._secrets.authenticate(raw, body_secret=secret, path_token=token, signature=signature)
+        named = document.get("client_id")
+        if client_id is None or (isinstance(named, str) and named.strip() not in ("", client_id)):
+            guessed = any(way is not None for way in (secret, token, signature))
+            self._refuse_stranger(sender, guessed=guessed)
+        return client_id
+
+    def _client_of_unreadable(
+        self, raw: bytes, error: InvalidAlert, token: str | None, signature: str | None, sender: str
+    ) -> str:
+        secret = secret_in_unreadable(raw)
+        client_id = self._secrets.authenticate(raw, body_secret=secret, path_token=token, signature=signature)
+        if client_id is not None:
+            return client_id
+        if token is not None or signature is not None:
+            self._refuse_stranger(sender, guessed=True)
+        if secret is not None:
+            self._count_guess(sender)
+        raise _Refused(400, error.code, error.message, error.field)
+
+    def _refuse_stranger(self, sender: str, *, guessed: bool) -> NoReturn:
+        if guessed:
+            self._count_guess(sender)
+        log.warning("alert of %s refused: no right secret", sender)
+        raise _Refused(
+            401,
+            "UNAUTHORIZED",
+            "expected the right secret, as secret_key in the body, path token or X-Signature "
+            "(and where several are given, all of them right and for the client_id)",
+            "secret_key",
+        )
+
+    def _count_guess(self, sender: str) -> None:
+        # Whoever has the right secret is let in all the same: platforms send everybody's alerts from the
+        # same few addresses, and a stranger's guesses must not stop our user's orders.
+        wait = self._failures.wait(sender)
+        if wait:
+            raise _Refused(429, "RATE_LIMITED", "too many wrong secrets from this sender", wait=wait)
+
+
+# answers -----------------------------------------------------------------------------------------------------
+
+
+def _answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, headers, content_type="application/json")
+
+
+def _refuse_method(**_: str) -> Response:
+    message = f"expected POST, got {request.method}"
+    return _answer(405, error_json("METHOD_NOT_ALLOWED", message), {"Allow": "POST"})
+
+
+def _answer_refused(refused: _Refused) -> Response:
+    headers = None if refused.wait is None else {"Retry-After": str(ceil(refused.wait))}
+    return _answer(refused.status, refused.body, headers)
+
+
+def _answer_unavailable(error: StoreUnavailable) -> Response:
+    log.error("an alert could not be made durable: %s", error)
+    body = error_json("UNAVAILABLE", "the alert could not be made durable and was not taken: send it again")
+    return _answer(503, body, {"Retry-After": str(RETRY_SECONDS)})
+
+
+def _answer_http(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        return _answer(413, error_json("TOO_LARGE", "expected a smaller body", "body"))
+    return _answer(error.code or 500, error_json("HTTP_ERROR", error.description or error.name))
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    log.error("an alert was not taken because of an unexpected error", exc_info=error)
+    body = error_json("INTERNAL_ERROR", "the alert was not taken because of an error of ours: send it again")
+    return _answer(500, body, {"Retry-After": str(RETRY_SECONDS)})

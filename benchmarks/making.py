@@ -1,0 +1,59 @@
+"""Alerts and orders to measure with."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice, product
+
+from benchmarks.service import CLIENT
+from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from trading_bot import Services
+
+EXCHANGE = "NFO"
+PRODUCT = "MIS"
+_BODY = "x" * 400  # as long as an alert's is
+_LEGS = 50
+
+
+def leg(symbol: str, side: Side | None = Side.BUY, price: int = 100) -> LegRequest:
+    """A limit order of 50 units."""
+    return LegRequest(
+        symbol=symbol,
+        exchange=EXCHANGE,
+        side=side,
+        quantity=Decimal(50),
+        product=PRODUCT,
+        order_type=OrderType.LIMIT,
+        price=Decimal(price),
+    )
+
+
+def register(
+    services: Services,
+    legs: Iterable[LegRequest],
+    *,
+    strategy: str,
+    signal: str | None = None,
+    execution: ExecutionType = ExecutionType.ENTRY,
+) -> int:
+    """Register one alert; returns how many of its legs were not blocked."""
+    alert = ParsedAlert("native", CLIENT, strategy, execution, tuple(legs), signal)
+    delivery = Delivery(datetime.now(UTC), "127.0.0.1", _BODY, "native")
+    receipt = services.commands.register(alert, delivery)
+    return sum(order.tag is None for order in receipt.legs)
+
+
+def register_many(
+    services: Services, count: int, *, symbols: int, execution: ExecutionType = ExecutionType.ENTRY
+) -> None:
+    """Register `count` orders in so many symbols, one for each pair of strategy and symbol, 50 to an alert."""
+    names = [f"SYM{index:04d}" for index in range(symbols)]
+    pairs = islice(product(range(count // symbols + 1), names), count)
+    alerts: dict[tuple[int, int], list[LegRequest]] = {}
+    for index, (strategy, symbol) in enumerate(pairs):
+        alerts.setdefault((strategy, index // _LEGS), []).append(leg(symbol))
+    for (strategy, part), legs in alerts.items():
+        register(
+            services, legs, strategy=f"STRATEGY{strategy:03d}", signal=f"{execution}-{strategy}-{part}",
+            execution=execution,
+        )  # fmt: skip

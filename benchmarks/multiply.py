@@ -1,0 +1,116 @@
+"""Makes a database with much history out of one with little: its rows, copied by SQLite itself under other ids.
+
+The copies stand on earlier days, a day for each copy, so the history is as old as it is long. What the copies' hash
+chains say is that of their originals; heads and links fit, which is what the triggers look at.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from persistence.triggers import sync_triggers
+
+Expressions = dict[str, str]
+
+_ALERT_ID = "'00' || serial || substr({0}, 9)"
+_TAG = "substr({0}, 1, 14) || serial"
+_KEY = "{0} || '#' || serial"
+_TIME = "coalesce(day, substr({0}, 1, 10)) || substr({0}, 11)"
+_BROKER_ID = "CASE WHEN {0} IS NULL THEN NULL ELSE printf('P%012d', substr({0}, 2) + copy * :step) END"
+
+_ORDERS_DB: dict[str, Expressions] = {
+    "alerts": {
+        "alert_id": _ALERT_ID, "idempotency_key": _KEY, "signal_id": _KEY, "received_at": _TIME,
+    },
+    "orders": {
+        "command_id": _ALERT_ID, "alert_id": _ALERT_ID, "client_order_id": _TAG, "broker_order_id": _BROKER_ID,
+        "created_at": _TIME, "expires_at": _TIME, "updated_at": _TIME, "sent_at": _TIME,
+    },
+    "order_events": {"event_id": "NULL", "command_id": _ALERT_ID, "at": _TIME},
+    "order_intents": {
+        "id": "NULL", "idempotency_key": _KEY, "signal_id": _KEY, "command_id": _ALERT_ID, "order_id": _BROKER_ID,
+        "created_at": _TIME, "updated_at": _TIME,
+    },
+    "telegram_messages": {
+        "id": "NULL", "command_id": _ALERT_ID, "alert_id": _ALERT_ID, "timestamp": _TIME, "sent_at": _TIME,
+    },
+}  # fmt: skip
+_PAPER_DB: dict[str, Expressions] = {
+    "orders": {
+        "sequence": "{0} + copy * :step", "client_order_id": _TAG, "placed_at": _TIME, "updated_at": _TIME,
+    },
+}  # fmt: skip
+
+
+def multiply(folder: Path, factor: int, *, earlier_days: bool) -> None:
+    """Let `orders.db` and `paper.db` of a folder hold `factor` times their orders. Nobody may have them open."""
+    with sqlite3.connect(folder / "paper.db") as paper:
+        step = paper.execute("SELECT max(sequence) FROM orders").fetchone()[0]
+    paper.close()
+    for name, tables in (("orders.db", _ORDERS_DB), ("paper.db", _PAPER_DB)):
+        connection = sqlite3.connect(folder / name, isolation_level=None)
+        _hasten(connection)
+        _multiply(connection, tables, factor, step, earlier_days=earlier_days)
+        if name == "orders.db":
+            sync_triggers(connection)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+
+
+def _hasten(connection: sqlite3.Connection) -> None:
+    """Nothing is lost if this fails half-way: the whole file is made anew in the next run."""
+    for pragma in (
+        "journal_mode=DELETE",
+        "journal_mode=OFF",
+        "synchronous=OFF",
+        "locking_mode=EXCLUSIVE",
+        "cache_size=-400000",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def _multiply(
+    connection: sqlite3.Connection,
+    tables: dict[str, Expressions],
+    factor: int,
+    step: int,
+    *,
+    earlier_days: bool,
+) -> None:
+    again = _take_away(connection, tuple(tables))
+    connection.execute("BEGIN")
+    connection.execute("CREATE TEMP TABLE copies (copy INTEGER PRIMARY KEY, serial TEXT, day TEXT)")
+    connection.executemany(
+        "INSERT INTO copies VALUES (?1, printf('%06d', ?1), date('now', '-' || (?2 - ?1) || ' days'))",
+        [(copy, factor) for copy in range(1, factor)],
+    )
+    if not earlier_days:
+        connection.execute("UPDATE copies SET day = NULL")
+    for table, expressions in tables.items():
+        _copy(connection, table, expressions, step)
+    for sql in again:
+        connection.execute(sql)
+    connection.execute("COMMIT")
+
+
+def _take_away(connection: sqlite3.Connection, tables: tuple[str, ...]) -> list[str]:
+    """Drop triggers and indexes; returns what makes the indexes again, which is quicker once all rows are there."""
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL "
+        f"AND tbl_name IN ({', '.join('?' * len(tables))})",
+        tables,
+    ).fetchall()
+    for kind, name, _ in rows:
+        connection.execute(f'DROP {kind} "{name}"')
+    return [sql for kind, _, sql in rows if kind == "index"]
+
+
+def _copy(connection: sqlite3.Connection, table: str, expressions: Expressions, step: int) -> None:
+    connection.execute(f"CREATE TEMP TABLE base AS SELECT * FROM main.{table}")
+    columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
+    values = ", ".join(expressions.get(name, "{0}").format(f"base.{name}") for name in columns)
+    connection.execute(
+        f"INSERT INTO main.{table} SELECT {values} FROM copies CROSS JOIN base ORDER BY copy, base.rowid",
+        {"step": step} if ":step" in values else {},
+    )
+    connection.execute("DROP TABLE base")

@@ -1,0 +1,74 @@
+"""The service as the benchmarks set it up: its settings, its processes, its services in this process."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.workspace import ROOT, Started, Workspace, answers, wait_until
+from config.settings import load_settings
+from trading_bot import Services, build_services
+
+SECRET = "benchmark"
+CLIENT = "default"
+_SUPERVISED = "--supervised"  # ends with its parent, even with one that was killed
+
+
+def environment(folder: Path, **settings: object) -> dict[str, str]:
+    """The settings of a service whose database is in this folder."""
+    base = {
+        "ORDERS_DB": folder / "orders.db",
+        "WEBHOOK_SECRET": SECRET,
+        "CONSOLE_TOKEN": SECRET,
+        "LOG_LEVEL": "WARNING",
+        "WEBHOOK_RATE_PER_SECOND": 0,
+        "MAX_ALERT_AGE_SECONDS": 3600,
+        "POSITIONS_MAX_AGE_SECONDS": 3600,
+    }
+    return {name: str(value) for name, value in {**base, **settings}.items()}
+
+
+def services_for(env: Mapping[str, str]) -> Services:
+    """The services of these settings, in this process; the database is made."""
+    return build_services(load_settings(env, dotenv_path=None))
+
+
+def read_positions(env: Mapping[str, str]) -> None:
+    """Let the positions be known, as they are once a watcher has run: without them every entry is blocked."""
+    services = services_for(env)
+    services.engine("benchmark").refresh(CLIENT, force=True)
+    services.store.close()
+
+
+def start_web(workspace: Workspace, env: Mapping[str, str]) -> Started:
+    """The webhook and the console alone, as gunicorn serves them; returns when they answer."""
+    started = workspace.start("web", [str(ROOT / "trading_bot.py"), "web", _SUPERVISED], env)
+    wait_until(lambda: answers(int(env["PORT"])), 30, started)
+    return started
+
+
+def start_watcher(workspace: Workspace, env: Mapping[str, str]) -> Started:
+    """A watcher alone; it has not begun yet when this returns."""
+    return workspace.start("watcher", [str(ROOT / "trading_bot.py"), "watch", _SUPERVISED], env)
+
+
+def start_all(workspace: Workspace, env: Mapping[str, str]) -> Started:
+    """Everything, by the one command; returns when it answers."""
+    started = workspace.start("service", [str(ROOT / "trading_bot.py"), _SUPERVISED], env)
+    wait_until(lambda: answers(int(env["PORT"])), 30, started)
+    return started
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads."""
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def one(connection: sqlite3.Connection, query: str, *values: object) -> int:
+    """The single number that a query returns; 0 for NULL."""
+    return int(connection.execute(query, values).fetchone()[0] or 0)
