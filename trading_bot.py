@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -11,19 +12,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
 from alerts.webhook import create_webhook
 from broker.paper import PaperBroker
 from broker.test_mode import simulated_report, simulated_result
-from console import create_console, create_health
-from flask import Flask
-from persistence.views import Views
-from werkzeug.middleware.proxy_fix import ProxyFix
-
 from broker.unavailable import UnavailableBroker
 from command_service import CommandService
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
+from console import create_console, create_health
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, NotFound
 from domain.limits import ClientPolicy
@@ -40,16 +41,15 @@ from persistence.migrations import migrate
 from persistence.outbox import SqliteOutbox
 from persistence.repository import OrderRepository
 from persistence.sqlite import ChangeSignal, GroupCommit, Readers, checkpoint_wal
-from runtime.supervisor import Child, Supervisor, end_with_parent
+from persistence.views import Views
+from runtime.supervisor import READY, SUPERVISED, end_with_parent
 from runtime.system import RandomIds, SystemClock, new_watcher_name
 from runtime.watcher import Housekeeping, Watcher, WatcherOptions
 from runtime.web import WebServer, gunicorn_options
 
 log = logging.getLogger(__name__)
 
-SUPERVISED = "--supervised"
 EXIT_SETTINGS = 2
-_WATCHER_START_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -217,8 +217,12 @@ def build_services(settings: Settings) -> Services:
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The webhook and the console; the watcher runs beside it, in a process of its own."""
-    settings = settings or _settings()
-    services = build_services(settings)
+    return make_app(build_services(settings or _settings()))
+
+
+def make_app(services: Services) -> Flask:
+    """The Flask application of these services."""
+    settings = services.settings
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = None  # the webhook bounds bodies itself, and says so as JSON
     secrets = Secrets(
@@ -254,20 +258,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def serve_web() -> int:
+def serve_web(*, supervised: bool) -> int:
     """The web server alone, in this process."""
     settings = _settings()
-    build_services(settings)
+    services = Services(settings, SystemClock()) if supervised else build_services(settings)
     options = gunicorn_options(
         settings.host, settings.port, workers=settings.web_workers, threads=settings.web_threads
     )
-    WebServer(lambda: create_app(settings), options).run()
+    WebServer(lambda: make_app(services), options).run()
     return 0
 
 
-def watch() -> int:
+def watch(*, supervised: bool = False, ready_pipe: int | None = None) -> int:
     """A watcher alone, in this process: what `python order_watcher.py` runs."""
-    services = build_services(_settings())
+    settings = _settings()
+    services = Services(settings, SystemClock()) if supervised else build_services(settings)
     name = new_watcher_name()
     services.store.claimants.sweep()
     services.store.claimants.enter(name)
@@ -275,11 +280,17 @@ def watch() -> int:
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
-    watcher.run()
+    watcher.run(lambda: _say_ready(ready_pipe))
     if drainer is not None:
         drainer.release()
     services.store.claimants.leave(name)
     return 0
+
+
+def _say_ready(pipe: int | None) -> None:
+    if pipe is not None:
+        os.write(pipe, b"ready")
+        os.close(pipe)
 
 
 def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -> Watcher:
@@ -332,27 +343,29 @@ def _archive_one_batch(settings: Settings, now: datetime, days: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve everything: the web server and a watcher, each in its process, until a signal ends them."""
+    """Serve everything: a watcher and the web server, each in its process, until a signal ends them."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if SUPERVISED in arguments:
+    supervised = SUPERVISED in arguments
+    if supervised:
         end_with_parent()
-    roles = {"web": serve_web, "watch": watch}
-    for role, serve in roles.items():
-        if role in arguments:
-            return serve()
+    if "web" in arguments:
+        return serve_web(supervised=supervised)
+    if "watch" in arguments:
+        pipe = int(arguments[arguments.index(READY) + 1]) if READY in arguments else None
+        return watch(supervised=supervised, ready_pipe=pipe)
     settings = _settings()
-    services = build_services(settings)
-    root = Path(__file__).resolve()
-    children = [
-        Child("watcher", [sys.executable, str(root), "watch", SUPERVISED]),
-        Child("web", [sys.executable, str(root), "web", SUPERVISED]),
-    ]
-    started = services.clock.now()
-    children[0].start()
-    _wait_for_watcher(services, started)
-    children[1].start()
+    build_services(settings)
     _say_where(settings)
-    return Supervisor(children).run()
+    return _become_supervisor(settings)
+
+
+def _become_supervisor(settings: Settings) -> NoReturn:
+    """Go on as the supervisor, in place of this process: it imported everything to check the settings."""
+    program = Path(__file__).resolve()
+    supervisor = program.parent / "runtime" / "supervisor.py"
+    os.execv(
+        sys.executable, [sys.executable, str(supervisor), str(program), settings.host, str(settings.port)]
+    )
 
 
 def _settings() -> Settings:
@@ -364,17 +377,6 @@ def _settings() -> Settings:
         raise SystemExit(EXIT_SETTINGS) from None
     configure_logging(settings.log_level, settings.log_format)
     return settings
-
-
-def _wait_for_watcher(services: Services, started: datetime) -> None:
-    """Alerts that come before the broker was read once would be blocked: give the watcher a moment."""
-    give_up = time.monotonic() + _WATCHER_START_SECONDS
-    while time.monotonic() < give_up:
-        snapshots = [services.store.saved_positions(client) for client in services.policies]
-        if all(s is not None and s.read_started_at >= started for s in snapshots):
-            return
-        time.sleep(0.02)
-    log.warning("the watcher has not read every broker yet; entries are blocked until it has")
 
 
 def _say_where(settings: Settings) -> None:

@@ -2,9 +2,9 @@
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, quote_plus
 
 MASK = "***"
 
@@ -99,20 +99,8 @@ def _any_spelling(secret: str) -> str:
 def _spellings(char: str) -> set[str]:
     """Regular expressions for the ways a character can be written in JSON or in a form."""
     units = char.encode("utf-16-be", "surrogatepass").hex()
-    escaped = "".join(rf"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
-    percent = "".join(f"%{byte:02x}" for byte in _bytes(char))
-    short = {
-        '"': r'\\"',
-        "\\": r"\\\\",
-        "/": r"\\/",
-        "\b": r"\\b",
-        "\f": r"\\f",
-        "\n": r"\\n",
-        "\r": r"\\r",
-        "\t": r"\\t",
-    }
-    forms = {
-        re.escape(quote(char, errors="surrogatepass")),
-        re.escape(quote_plus(char, errors="surrogatepass")),
-    }
-    return {re.escape(char), f"(?i:{escaped})", f"(?i:{percent})", *forms, short.get(char, re.escape(char))}
+    by_number = "".join(rf"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+    in_form = "".join(f"%{byte:02x}" for byte in _bytes(char))
+    by_name = json.dumps(char, ensure_ascii=False)[1:-1]  # such as \n
+    plus = {r"\+"} if char == " " else set()
+    return {rf"\\?{re.escape(char)}", f"(?i:{by_number})", f"(?i:{in_form})", re.escape(by_name)} | plus

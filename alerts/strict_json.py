@@ -92,8 +92,8 @@ def _fraction(numeral: str) -> Decimal:
         _refuse_number(numeral)
     try:
         return Decimal(numeral)
-    except InvalidOperation:  # an exponent beyond all bounds
-        _refuse_number(numeral)
+    except InvalidOperation:
+        raise _unreadable(f"expected a number, got {numeral}: its exponent is beyond all bounds") from None
 
 
 def _integer(numeral: str) -> int:
@@ -103,7 +103,9 @@ def _integer(numeral: str) -> int:
 
 
 def _refuse_number(numeral: str) -> NoReturn:
-    raise _unreadable(f"expected a number of at most {MAX_NUMBER_LENGTH} characters, got {shown(numeral)}")
+    raise _unreadable(
+        f"expected a number of at most {MAX_NUMBER_LENGTH} characters, got one of {len(numeral)}"
+    )
 
 
 def _constant(word: str) -> NoReturn:

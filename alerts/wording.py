@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 SHOWN = 60
-"""Characters of a value that are shown; the rest is cut off."""
+"""Longer texts are described, not cut: half a secret in a message could not be recognised and masked."""
 
 
 def shown(value: object) -> str:
@@ -18,12 +18,12 @@ def shown(value: object) -> str:
         case list():
             return "a list"
         case str():
-            text = repr(value if len(value) <= SHOWN else value[:SHOWN] + "…")
+            return repr(value) if len(value) <= SHOWN else f"a text of {len(value)} characters"
         case int() | Decimal():
             text = str(value)
+            return text if len(text) <= SHOWN else f"a number of {len(text)} characters"
         case _:
-            text = type(value).__name__
-    return text if len(text) <= SHOWN * 2 else text[:SHOWN] + "…"
+            return type(value).__name__
 
 
 def shown_key(key: str) -> str:

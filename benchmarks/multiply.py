@@ -7,8 +7,6 @@ chains say is that of their originals; heads and links fit, which is what the tr
 import sqlite3
 from pathlib import Path
 
-from persistence.triggers import sync_triggers
-
 Expressions = dict[str, str]
 
 _ALERT_ID = "'00' || serial || substr({0}, 9)"
@@ -50,8 +48,6 @@ def multiply(folder: Path, factor: int, *, earlier_days: bool) -> None:
         connection = sqlite3.connect(folder / name, isolation_level=None)
         _hasten(connection)
         _multiply(connection, tables, factor, step, earlier_days=earlier_days)
-        if name == "orders.db":
-            sync_triggers(connection)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
 
@@ -94,7 +90,7 @@ def _multiply(
 
 
 def _take_away(connection: sqlite3.Connection, tables: tuple[str, ...]) -> list[str]:
-    """Drop triggers and indexes; returns what makes the indexes again, which is quicker once all rows are there."""
+    """Drop triggers and indexes; returns what makes them again, which is quicker once all rows are there."""
     rows = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL "
         f"AND tbl_name IN ({', '.join('?' * len(tables))})",
@@ -102,7 +98,7 @@ def _take_away(connection: sqlite3.Connection, tables: tuple[str, ...]) -> list[
     ).fetchall()
     for kind, name, _ in rows:
         connection.execute(f'DROP {kind} "{name}"')
-    return [sql for kind, _, sql in rows if kind == "index"]
+    return [sql for _, _, sql in rows]
 
 
 def _copy(connection: sqlite3.Connection, table: str, expressions: Expressions, step: int) -> None:

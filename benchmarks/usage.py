@@ -41,4 +41,6 @@ def _rollup(pid: int) -> dict[str, float]:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
         return {}
-    return {name: int(rest.split()[0]) / _MEGABYTE for name, _, rest in (line.partition(":") for line in lines)}
+    return {
+        name: int(rest.split()[0]) / _MEGABYTE for name, _, rest in (line.partition(":") for line in lines)
+    }

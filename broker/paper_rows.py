@@ -21,6 +21,7 @@ _COLUMNS = (
     "sequence, client_order_id, exchange, symbol, product, side, order_type, quantity, price, trigger_price,"
     " status, filled_quantity, filled_value, code, reason"
 )
+_BY_SEQUENCE = "NOT INDEXED"  # only the key itself is left then
 _POSITIONS = (
     "SELECT p.exchange, p.symbol, p.product, m.price, net_quantity, open_cost, realized_pnl, traded_on"
     " FROM positions p"
@@ -95,12 +96,12 @@ class ClientRows:
     def find(self, ref: OrderRef) -> Entry | None:
         """The order by the broker's id, else by the client's."""
         sequence = sequence_in(ref.broker_order_id) or self.sequence_of(ref.client_order_id)
-        found = self._entries("sequence = ?", sequence)
+        found = self._entries("sequence = ?", sequence, by=_BY_SEQUENCE)
         return found[0] if found else None
 
     def open_entries(self) -> list[Entry]:
         """All orders that rest."""
-        return self._entries(_OPEN, index="orders_open")
+        return self._entries(_OPEN, by="INDEXED BY orders_open")
 
     def recent_entries(self, since: str, *, limit: int) -> list[Entry]:
         """The orders that changed last, and not before `since`."""
@@ -112,7 +113,7 @@ class ClientRows:
         sequences = json.dumps([sequence_in(ref.broker_order_id) for ref in refs])
         return [
             *self._entries("client_order_id IN (SELECT value FROM json_each(?))", tags),
-            *self._entries("sequence IN (SELECT value FROM json_each(?))", sequences),
+            *self._entries("sequence IN (SELECT value FROM json_each(?))", sequences, by=_BY_SEQUENCE),
         ]
 
     def add(self, command: UniversalOrderCommand, order: SimOrder, at: str) -> None:
@@ -152,11 +153,10 @@ class ClientRows:
             ],
         )
 
-    def _entries(self, where: str, *values: object, index: str | None = None) -> list[Entry]:
-        """The client's orders that fit. `index` names the one to use where SQLite cannot know which is the smaller."""
-        source = f"orders INDEXED BY {index}" if index else "orders"
+    def _entries(self, where: str, *values: object, by: str = "") -> list[Entry]:
+        """The client's orders that fit; `by` says which index to use where SQLite cannot know which is the quickest."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM {source} WHERE client_id = ? AND {where}", (self._client, *values)
+            f"SELECT {_COLUMNS} FROM orders {by} WHERE client_id = ? AND {where}", (self._client, *values)
         )
         return [_entry(row) for row in rows]
 

@@ -178,10 +178,8 @@ class PaperStore:
         except _BROKEN as error:
             self.close()  # which rolls back
             raise NotSent(f"the paper broker's file could not be written: {error}") from error
-        except (
-            BaseException
-        ):  # a refusal, an interrupt, a defect: whatever it is, the lock on the file ends with it
-            self.close()
+        except BaseException:
+            self.close()  # a refusal, an interrupt, a defect: whatever it is, the lock on the file ends with it
             raise
 
     def _on_snapshot(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -1,13 +1,16 @@
 """The parent of the web server and the watcher when one command serves everything.
 
 It does as little as can be: starts both, starts again what ends, ends with all when asked to. Its children end with
-it even when it is killed, so that nothing is left holding the port.
+it even when it is killed, so that nothing is left holding the port. It imports nothing but the standard library and
+takes the place of the process that read the settings, so that it costs next to no memory.
 """
 
 import ctypes
 import logging
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +19,13 @@ from dataclasses import dataclass, field
 
 log = logging.getLogger(__name__)
 
+SUPERVISED = (
+    "--supervised"  # tells a child that its parent has prepared the database, and that it ends with it
+)
+READY = "--ready-pipe"
+
 _PR_SET_PDEATHSIG = 1
+_WATCHER_START_SECONDS = 5.0  # alerts that come before the broker was read once would be blocked
 _SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
 _STOP_SECONDS = 20.0
 
@@ -36,14 +45,17 @@ class Child:
 
     name: str
     command: Sequence[str]
+    ready_pipe: int | None = None  # the child writes to it when it is ready
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
     next_start: float = field(default=0.0)
 
     def start(self) -> None:
+        """Start the process."""
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen(self.command)
+        inherited = () if self.ready_pipe is None else (self.ready_pipe,)
+        self.process = subprocess.Popen(self.command, pass_fds=inherited)
 
     def look(self) -> None:
         """Start it again, sooner or later, when it has ended."""
@@ -90,3 +102,40 @@ class Supervisor:
                 process.kill()
                 clean = False
         return 0 if clean else 1
+
+
+def supervise(program: str, host: str, port: int) -> int:
+    """Run the program's watcher and its web server until a signal ends them.
+
+    The web server starts when the watcher has read the broker, or shortly after if it cannot: alerts must be taken
+    even then.
+    """
+    reading, writing = os.pipe()
+    ready = str(writing)
+    watcher = Child(
+        "watcher", [sys.executable, program, "watch", SUPERVISED, READY, ready], ready_pipe=writing
+    )
+    web = Child("web", [sys.executable, program, "web", SUPERVISED])
+    watcher.start()
+    if not select.select([reading], [], [], _WATCHER_START_SECONDS)[0]:
+        log.warning("the watcher has not read every broker yet; entries are blocked until it has")
+    web.start()
+    _say_when_listening(host, port)
+    return Supervisor([watcher, web]).run()
+
+
+def _say_when_listening(host: str, port: int) -> None:
+    give_up = time.monotonic() + _WATCHER_START_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            log.info("ready on http://%s:%d/", host, port)
+            return
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s supervisor: %(message)s", level=logging.INFO)
+    raise SystemExit(supervise(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 ACTIVE_WAIT = 0.001  # seconds between looks for a commit while alerts come in
 IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs next to nothing
+_HELD_WAIT = 0.05  # and between looks for orders that were put off, an exit behind its entry for one
 _STAYS_ACTIVE = 2.0
 _BEAT_EVERY = 2.0
 EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
@@ -86,13 +87,17 @@ class Watcher:
             self._own.append(Loop("outbox", "", _draining(drain_outbox, self._stopping), Signal(), 0.0))
         self._polled_at = time.monotonic()
         self._active_until = 0.0
+        self._looked_at = 0.0
         self._scheduler = self._schedule(housekeeping)
 
-    def run(self) -> None:
-        """Serve until `stop`; the calling thread watches over the others."""
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop`; the calling thread watches over the others.
+
+        `on_ready` is called when every broker has been asked once and its open orders were reconciled.
+        """
         for client_id in self._lanes:
-            self._engine.refresh(client_id, force=True)
-            self._engine.reconcile(client_id)
+            self._first_look(client_id)
+        on_ready()
         for loop in self._own:
             loop.start()
         for lane in self._lanes.values():
@@ -104,6 +109,14 @@ class Watcher:
             self._watch_over()
             self._stopping.wait(_BEAT_EVERY)
         self._end()
+
+    def _first_look(self, client_id: str) -> None:
+        """What happened while nobody looked: known before the first order is sent."""
+        try:
+            self._engine.refresh(client_id, force=True)
+            self._engine.reconcile(client_id)
+        except StoreUnavailable as error:
+            log.error("client %s: %s", client_id, error)
 
     def stop(self) -> None:
         """Let `run` return; orders under way are recorded first, as far as they answer in time."""
@@ -122,15 +135,21 @@ class Watcher:
     # waking -------------------------------------------------------------------------------------------------
 
     def _watch_commits(self) -> bool:
-        """Wake the lanes that have work as soon as anybody commits."""
+        """Wake the lanes that have work as soon as anybody commits, and held orders soon after their time has come."""
         now = time.monotonic()
         if self._changes.changed():
             self._active_until = now + _STAYS_ACTIVE
-            for client_id in self._store.clients_with_work(self._clock.now()):
-                if client_id in self._lanes:
-                    self._lanes[client_id].work_signal.wake()
+            self._wake_lanes(now)
+        elif self._looked_at + _HELD_WAIT < now < self._active_until:
+            self._wake_lanes(now)
         time.sleep(ACTIVE_WAIT if now < self._active_until else IDLE_WAIT)
         return True
+
+    def _wake_lanes(self, now: float) -> None:
+        self._looked_at = now
+        for client_id in self._store.clients_with_work(self._clock.now()):
+            if client_id in self._lanes:
+                self._lanes[client_id].work_signal.wake()
 
     def _poll(self) -> None:
         """The safety net: every lane looks for itself, whatever was or was not signalled."""

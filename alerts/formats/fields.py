@@ -9,12 +9,16 @@ from decimal import Decimal
 from typing import Annotated, TypeVar
 
 from pydantic import Field, PlainValidator
-from pydantic_core import PydanticCustomError
 
 from alerts.wording import shown
 from domain.alert import ExecutionType, OrderType, Side, TestMode
 
 T = TypeVar("T")
+
+
+class NotBuiltYet(ValueError):
+    """The value is a good one, and asks for what the program cannot do yet."""
+
 
 _NUMERAL = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 _SYMBOL = re.compile(r"[A-Za-z0-9&\-_.:!/ ]{1,64}")
@@ -69,7 +73,7 @@ def _optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
 
 def _execution_type(value: object) -> ExecutionType:
     if isinstance(value, str) and value.strip().upper() == ExecutionType.ADJUST:
-        raise PydanticCustomError("NOT_BUILT", "ADJUST is not built yet: send an EXIT and an ENTRY instead")
+        raise NotBuiltYet("ADJUST is not built yet: send an EXIT and an ENTRY instead")
     return _one_of(_EXECUTION_TYPES)(value)
 
 
@@ -108,9 +112,9 @@ def _not_built(value: object) -> None:
     except ValueError:
         asks = True
     if asks:
-        message = f"stops, targets and trailing are not built yet: leave it out or null, got {shown(value)}"
-        # Braces in a template would be placeholders.
-        raise PydanticCustomError("NOT_BUILT", "{message}", {"message": message})
+        raise NotBuiltYet(
+            f"stops, targets and trailing are not built yet: leave it out or null, got {shown(value)}"
+        )
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:

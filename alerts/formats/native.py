@@ -1,10 +1,9 @@
 """The native format: Orderwatch's own, and that of bots whose webhooks it took over."""
 
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from alerts.formats.fields import (
     ClientField,
@@ -12,6 +11,7 @@ from alerts.formats.fields import (
     ExecutionTypeField,
     LegExchangeField,
     NotBuilt,
+    NotBuiltYet,
     OrderTypeField,
     PriceField,
     ProductField,
@@ -148,31 +148,41 @@ def _refuse_contradiction(legs: tuple[LegRequest, ...]) -> None:
 # what is wrong with it ---------------------------------------------------------------------------------------
 
 
+class _Fault(NamedTuple):
+    location: tuple[int | str, ...]
+    kind: str  # pydantic's name for it
+    given: object
+    cause: object
+
+
 def _invalid(error: ValidationError) -> InvalidAlert:
-    details = min(error.errors(include_url=False), key=_rank)
-    location = details["loc"]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{shown_key(part)}" for part in location)
-    code, message = _code_and_message(details)
-    return InvalidAlert(code, message, path.removeprefix("."))
+    faults = (
+        _Fault(each["loc"], each["type"], each["input"], each.get("ctx", {}).get("error"))
+        for each in error.errors(include_url=False)
+    )
+    fault = min(faults, key=_rank)
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shown_key(step)}" for step in fault.location)
+    code, message = _code_and_message(fault)
+    return InvalidAlert(code, message, "".join(steps).removeprefix("."))
 
 
-def _rank(details: ErrorDetails) -> int:
+def _rank(fault: _Fault) -> int:
     """What to say first: what the alert is for, then a key that may be a misspelt one, then the rest in order."""
-    if details["loc"] == ("execution_type",):
+    if fault.location == ("execution_type",):
         return 0
-    return 1 if details["type"] == "extra_forbidden" else 2
+    return 1 if fault.kind == "extra_forbidden" else 2
 
 
-def _code_and_message(details: ErrorDetails) -> tuple[str, str]:
-    location, kind = details["loc"], details["type"]
-    key = str(location[-1])
-    if kind == "NOT_BUILT":
-        return kind, details["msg"]
-    if kind == "extra_forbidden":
-        return "UNKNOWN_KEY", f"expected a key of the native format, got {shown(key)}{_suggestion(location)}"
-    if kind == "missing":
+def _code_and_message(fault: _Fault) -> tuple[str, str]:
+    location = fault.location
+    if isinstance(fault.cause, NotBuiltYet):
+        return "NOT_BUILT", str(fault.cause)
+    if fault.kind == "extra_forbidden":
+        given = shown(location[-1])
+        return "UNKNOWN_KEY", f"expected a key of the native format, got {given}{_suggestion(location)}"
+    if fault.kind == "missing":
         return "MISSING", f"expected {_expected(location)}, got nothing"
-    return "INVALID", f"expected {_expected(location)}, got {_got(details['input'])}"
+    return "INVALID", f"expected {_expected(location)}, got {_got(fault.given)}"
 
 
 def _model(location: tuple[int | str, ...]) -> type[BaseModel]:

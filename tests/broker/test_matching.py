@@ -165,6 +165,13 @@ def test_a_modification_below_what_is_filled_is_refused():
         matching.modify(market, 1, RULES, day=DAY, quantity=Decimal(4))
 
 
+def test_a_modification_to_what_cannot_be_is_refused():
+    market = place(at(100), order(OrderType.LIMIT, price=90)).market
+    for change in ({"price": Decimal(0)}, {"quantity": Decimal(-1)}):
+        with pytest.raises(Refused, match="not positive"):
+            matching.modify(market, 1, RULES, day=DAY, **change)
+
+
 # refusals -----------------------------------------------------------------------------------------------------
 
 

@@ -1,57 +1,27 @@
 """What the paper broker adds to the exchange it simulates: which price is the last one, and a file that is shared."""
 
-import random
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from broker import matching, paper_store
-from broker.market import Mark, Market, Rules, SimOrder
-from broker.paper import PaperBroker, carried_mark
+from broker import paper_store
+from broker.market import Mark
+from broker.paper import carried_mark
 from broker.paper_rows import broker_order_id, sequence_in
-from broker.paper_store import PaperBookTooNew
 from domain.alert import ExecutionType, OrderType, Side
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.errors import Refused
 from domain.reports import BrokerStatus, OrderRef
-from domain.times import trading_day
+from tests.broker.making import limit, make, stop
 from tests.contract.broker_contract import (
     EXCHANGE,
     PRODUCT,
     SYMBOL,
-    ContractClock,
     a_command,
     ref_to,
     reports_of,
 )
-
-ZONE = ZoneInfo("Asia/Kolkata")
-TICK = Decimal("0.05")
-
-
-@pytest.fixture
-def clock() -> ContractClock:
-    return ContractClock()
-
-
-@pytest.fixture
-def path(tmp_path) -> Path:
-    return tmp_path / "paper.db"
-
-
-def make(path, clock, client_id="default", **settings):
-    return PaperBroker(path, client_id, clock, zone=ZONE, tick=TICK, **settings)
-
-
-def limit(intent, price, **changes):
-    return a_command(intent, order_type=OrderType.LIMIT, price=Decimal(str(price)), **changes)
-
-
-def stop(intent, trigger, **changes):
-    return a_command(intent, order_type=OrderType.STOP, trigger_price=Decimal(str(trigger)), **changes)
 
 
 def filled_at(broker, command) -> Decimal | None:
@@ -282,6 +252,15 @@ def test_a_book_shows_what_changed_lately_and_not_what_is_long_over(path, clock)
     assert len(broker.read_book([ref_to(a_command("old"))]).reports) == 2
 
 
+def test_a_book_shows_an_old_order_that_was_filled_lately(path, clock):
+    broker = make(path, clock)
+    result = broker.place(stop("waits", 110))
+    clock.advance(minutes=30)
+    broker.set_mark(EXCHANGE, SYMBOL, Decimal(111))
+    clock.advance(seconds=30)
+    assert broker.read_book([]).by_id[result.broker_order_id].status is BrokerStatus.COMPLETE
+
+
 def test_a_book_shows_all_open_and_all_wanted_orders_however_many_changed_lately(path, clock):
     broker = make(path, clock)
     waiting = [stop(f"stop {n}", 500 + n) for n in range(150)]
@@ -311,16 +290,22 @@ def test_the_way_to_the_broker_is_waited_for_outside_any_transaction(path, clock
     assert waited == [0.05] * 4
 
 
-def test_every_statement_finds_its_rows_by_an_index(path, clock, monkeypatch):
-    statements: list[str] = []
+@pytest.fixture
+def statements(monkeypatch) -> list[str]:
+    """Every statement that brokers run, on connections that they open from now on."""
+    run: list[str] = []
     connect = paper_store._connect
 
     def traced(file):
         connection = connect(file)
-        connection.set_trace_callback(statements.append)
+        connection.set_trace_callback(run.append)
         return connection
 
     monkeypatch.setattr(paper_store, "_connect", traced)
+    return run
+
+
+def test_every_statement_finds_its_rows_by_an_index(path, clock, statements):
     broker = make(path, clock)
     broker.place(limit("rests", 90, reference_price=Decimal(100)))
     broker.place(stop("stops", 110))
@@ -335,144 +320,19 @@ def test_every_statement_finds_its_rows_by_an_index(path, clock, monkeypatch):
     assert len(looked_at) > 15
     with closing(sqlite3.connect(path)) as other:
         for statement in looked_at:
-            plan = [row[3] for row in other.execute(f"EXPLAIN QUERY PLAN {statement}")]
-            assert not [line for line in plan if line.startswith("SCAN") and "json_each" not in line], (
-                statement
-            )
+            for *_, line in other.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                assert not line.startswith("SCAN") or "json_each" in line, statement
+                # All rows of a client are its whole history, unless a partial index holds only few of them.
+                whole = line.endswith("(client_id=?)")
+                assert not whole or "orders_open" in line or "positions_held" in line, statement
 
 
-# the file -----------------------------------------------------------------------------------------------------
-
-
-def test_a_file_of_a_newer_program_stops_the_start(path, clock):
-    with closing(sqlite3.connect(path)) as newer:
-        newer.execute("PRAGMA user_version = 99")
-    with pytest.raises(PaperBookTooNew, match="99"):
-        make(path, clock)
-
-
-def test_a_file_that_is_something_else_stops_the_start(path, clock):
-    path.write_bytes(b"not a database, but long enough to be looked at " * 100)
-    with pytest.raises(sqlite3.DatabaseError):
-        make(path, clock)
-
-
-def test_orders_cannot_be_deleted_from_the_file(path, clock):
-    make(path, clock).place(a_command())
-    with (
-        closing(sqlite3.connect(path)) as other,
-        pytest.raises(sqlite3.IntegrityError, match="never deleted"),
-    ):
-        other.execute("DELETE FROM orders")
-
-
-def test_a_file_that_was_deleted_is_not_made_anew(path, clock):
+def test_an_order_at_the_last_price_looks_at_no_other_order(path, clock, statements):
     broker = make(path, clock)
-    broker.place(a_command())
-    path.unlink()
-    with pytest.raises(NotSent):
-        broker.place(a_command("second"))
-    assert not path.exists()
-
-
-def test_a_damaged_file_is_no_empty_one(path, clock):
-    broker = make(path, clock)
-    broker.place(a_command())
-    broker.close()
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("DROP TABLE positions")
-    with pytest.raises(ReadFailed):
-        broker.read_positions()
-    with pytest.raises(NotSent):
-        broker.place(a_command("second"))
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("UPDATE orders SET filled_value = 'much'")
-    with pytest.raises(ReadFailed):
-        broker.read_book([])
-
-
-def test_while_another_process_writes_orders_are_not_sent_and_reads_go_on(path, clock, monkeypatch):
-    monkeypatch.setattr(paper_store, "BUSY_SECONDS", 0.02)
-    broker = make(path, clock)
-    broker.place(a_command())
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(NotSent, match="locked"):
-            broker.place(a_command("second"))
-        assert len(broker.read_book([]).reports) == len(broker.read_positions().positions) == 1
-    assert not broker.place(a_command("second")).duplicate
-
-
-def test_text_that_the_file_cannot_hold_is_not_sent(path, clock):
-    broker = make(path, clock)
-    with pytest.raises(NotSent):
-        broker.place(a_command(symbol="\ud800"))
-    assert not broker.place(a_command()).duplicate
-
-
-class _FailingCommit(sqlite3.Connection):
-    """A disk that is full at the last moment."""
-
-    def execute(self, sql, *parameters):
-        if sql == "COMMIT":
-            raise sqlite3.OperationalError("disk I/O error")
-        return super().execute(sql, *parameters)
-
-
-def test_a_commit_that_fails_leaves_the_outcome_unknown_and_the_file_free(path, clock, monkeypatch):
-    broker = make(path, clock)
-    connect = sqlite3.connect
-    with monkeypatch.context() as patch:
-        patch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=_FailingCommit))
-        with pytest.raises(OutcomeUnknown):
-            broker.place(a_command())
-        with pytest.raises(OutcomeUnknown):
-            broker.cancel(ref_to(a_command())) if reports_of(broker, [a_command()]) else broker.place(
-                a_command()
-            )
-    assert not broker.place(a_command()).duplicate
-
-
-def test_what_is_kept_is_what_the_exchange_said(path, clock):
-    """Random orders through the file and, beside it, through the exchange alone: the same fills, the same positions."""
-    dice, broker = random.Random(7), make(path, clock, slippage_ticks=1)
-    orders: dict[int, SimOrder] = {}
-    rules, market, day = Rules(TICK, 1), Market(), trading_day(clock.now(), ZONE)
-    for n in range(1, 201):
-        clock.advance(seconds=1)
-        price = Decimal(dice.randrange(1900, 2100)) * TICK
-        if dice.random() < 0.4:
-            quantity = dice.choice([None, Decimal(dice.randrange(1, 50))])
-            broker.set_mark(EXCHANGE, SYMBOL, price, quantity)
-            step = matching.set_mark(market, Mark(price, quantity), rules, day=day)
-        elif dice.random() < 0.2 and market.resting:
-            victim = dice.choice(market.resting).sequence
-            broker.cancel(OrderRef("", broker_order_id(victim)))
-            step = matching.cancel(market, victim)
-        else:
-            type_ = dice.choice(list(OrderType) if market.mark else [OrderType.STOP])
-            new = SimOrder(
-                len(orders) + 1, dice.choice(["MIS", "NRML"]), dice.choice(list(Side)), type_,
-                Decimal(dice.randrange(1, 40)), price, price + TICK * dice.randrange(-20, 20),
-            )  # fmt: skip
-            command = a_command(
-                f"order {n}", product=new.product, side=new.side, order_type=type_, quantity=new.quantity,
-                price=new.price, trigger_price=new.trigger_price,
-            )  # fmt: skip
-            assert broker.place(command).broker_order_id == broker_order_id(new.sequence)
-            step = matching.place(market, new, rules, day=day)
-        market = step.market
-        orders |= {o.sequence: o for o in step.changed}
-    book = broker.read_book([OrderRef("", broker_order_id(sequence)) for sequence in orders])
-    assert len(book.reports) == len(orders) > 50
-    for sequence, order in orders.items():
-        report = book.by_id[broker_order_id(sequence)]
-        assert (report.status, report.filled_quantity) == (order.status, order.filled_quantity)
-        assert report.average_price == order.average_price
-    assert market.mark is not None
-    kept = {p.product: p for p in broker.read_positions().positions}
-    assert kept.keys() == market.positions.keys()
-    for product, position in market.positions.items():
-        assert kept[product].net_quantity == position.net_quantity
-        assert kept[product].realized_pnl == position.realized_on(day)
-        assert kept[product].unrealized_pnl == position.unrealized(market.mark.price)
+    for n in range(3):
+        broker.place(limit(f"rests {n}", 90, reference_price=Decimal(100)))
+    statements.clear()
+    broker.place(a_command(reference_price=Decimal(100)))
+    assert not [s for s in statements if s.startswith("SELECT") and "trigger_price" in s]
+    broker.place(a_command("moves", reference_price=Decimal(101)))
+    assert [s for s in statements if s.startswith("SELECT") and "trigger_price" in s]

@@ -1,0 +1,114 @@
+"""How fast a watcher drains what waits: on the paper broker at once, and on one that takes 50 ms for each call."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.making import leg, register, register_many
+from benchmarks.measures import Measure, absolute, compared
+from benchmarks.service import CLIENT, environment, looking, one, services_for, start_watcher
+from benchmarks.usage import cpu_seconds
+from benchmarks.workspace import Workspace, wait_until
+from domain.alert import ExecutionType
+
+_LATENCY_MS = 50
+_THREADS = 10
+_EXITS = 30
+_FIRST_AND_LAST = (
+    "SELECT (julianday(max(at)) - julianday(min(at))) * 86400000 FROM order_events "
+    "WHERE event_id > ? AND to_phase IN ('SUBMITTING', 'FILLED')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a watcher did: from its first claim to the last fill, and from its process's start."""
+
+    seconds: float
+    since_start: float
+    cpu: float
+
+
+def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
+    """Prepare orders, start a watcher, wait until none is open."""
+    yield _paper(workspace, 1000 if quick else 5000)
+    yield from _slow(workspace, 200 if quick else 600)
+
+
+def _paper(workspace: Workspace, count: int) -> Measure:
+    folder = workspace.new_folder("drain")
+    env = environment(folder)
+    services = services_for(env)
+    services.engine("benchmark").refresh(CLIENT, force=True)
+    register_many(services, count, symbols=100)
+    services.store.close()
+    drained = _drain(workspace, env, folder / "orders.db")
+    workspace.drop(folder)
+    note = (
+        f"{count} orders, {drained.cpu:.1f} s of CPU with the start; "
+        f"{count / drained.since_start:,.0f}/s if the start of the process counts"
+    )
+    return absolute("drain on paper", count / drained.seconds, "/s", at_least=1000, note=note)
+
+
+def _drain(workspace: Workspace, env: Mapping[str, str], path: Path) -> Drained:
+    with looking(path) as connection:
+        last = one(connection, "SELECT max(event_id) FROM order_events")
+        watcher = start_watcher(workspace, env)
+        waited = wait_until(lambda: not _open(path), 120, watcher, every=0.1)
+        cpu = cpu_seconds(watcher.pid)
+        milliseconds = connection.execute(_FIRST_AND_LAST, (last,)).fetchone()[0]
+    watcher.stop()
+    return Drained(milliseconds / 1000, waited, cpu)
+
+
+def _open(path: Path) -> int:
+    with looking(path) as connection:
+        return one(connection, "SELECT count(*) FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER')")
+
+
+def _slow(workspace: Workspace, count: int) -> Iterator[Measure]:
+    """Positions first, then entries, then the exits that must overtake them."""
+    folder = workspace.new_folder("drain-slow")
+    fast = services_for(environment(folder))
+    engine = fast.engine("benchmark")
+    engine.refresh(CLIENT, force=True)
+    held = [f"HELD{index:02d}" for index in range(_EXITS)]
+    register(fast, [leg(name) for name in held], strategy="HOLDER", signal="holder")
+    engine.tick()
+    engine.refresh(CLIENT, force=True)
+    register_many(fast, count, symbols=100)
+    register(
+        fast, [leg(name, side=None) for name in held], strategy="HOLDER", signal="leave",
+        execution=ExecutionType.EXIT,
+    )  # fmt: skip
+    fast.store.close()
+    env = environment(folder, PAPER_LATENCY_MS=_LATENCY_MS, WATCHER_CONCURRENCY=_THREADS)
+    drained = _drain(workspace, env, folder / "orders.db")
+    calls = count + 2 * _EXITS  # an exit reads the positions first
+    yield compared(
+        f"drain at {_LATENCY_MS} ms a call", calls / drained.seconds, _THREADS * 1000 / _LATENCY_MS, "/s",
+        at_least=0.9,
+        note=f"broker calls of {count} entries and {_EXITS} exits; baseline: {_THREADS} threads / {_LATENCY_MS} ms",
+    )  # fmt: skip
+    yield _exits_first(folder / "orders.db")
+    workspace.drop(folder)
+
+
+def _exits_first(path: Path) -> Measure:
+    with looking(path) as connection:
+        last = one(
+            connection,
+            "SELECT max(event_id) FROM order_events JOIN orders USING (command_id) "
+            "WHERE execution_type = 'EXIT' AND to_phase = 'SUBMITTING'",
+        )
+        before = one(
+            connection,
+            "SELECT count(*) FROM order_events JOIN orders USING (command_id) WHERE execution_type = 'ENTRY' "
+            "AND to_phase = 'SUBMITTING' AND strategy_name <> 'HOLDER' AND event_id < ?",
+            last,
+        )
+    return absolute(
+        "entries before the last exit", before, "", at_most=2 * _THREADS,
+        note=f"{_EXITS} exits were registered last; each thread may have begun an entry while the last ones ran",
+    )  # fmt: skip

@@ -1,0 +1,122 @@
+"""What a million closed orders cost a new one."""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+from benchmarks.making import leg, register
+from benchmarks.measures import Measure, absolute, compared
+from benchmarks.multiply import multiply
+from benchmarks.service import CLIENT, environment, looking, one, services_for
+from benchmarks.workspace import Workspace
+from domain.alert import ExecutionType
+from order_watcher import OrderWatcherEngine
+from trading_bot import Services
+
+_FEW = 1000
+_MANY = 1_000_000
+_BATCH = 5
+_SYMBOLS = [f"PAST{index}" for index in range(10)]
+
+
+def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
+    """Two databases in turn, the same work on both, many short rounds."""
+    factor, rounds = (_MANY // _FEW // 10, 30) if quick else (_MANY // _FEW, 100)
+    began = time.monotonic()
+    few, many = workspace.new_folder("few"), workspace.new_folder("many")
+    for folder in (few, many):
+        _make_past(folder)
+    multiply(many, factor, earlier_days=True)
+    with looking(many / "orders.db") as connection:
+        closed = one(connection, "SELECT count(*) FROM orders")
+    size = sum(file.stat().st_size for file in many.iterdir()) / 1e9
+    yield absolute(
+        "making the history", time.monotonic() - began, "s", note=f"{closed:,} closed orders, {size:.1f} GB"
+    )
+    desks = {"few": Desk(few), "many": Desk(many)}
+    times: dict[str, dict[str, list[float]]] = {name: {"webhook": [], "tick": []} for name in desks}
+    for index in range(rounds):
+        for name in sorted(desks, reverse=bool(index % 2)):
+            for part, seconds in desks[name].round(index):
+                times[name][part].append(seconds * 1000)
+    for desk in desks.values():
+        desk.close()
+    note = (
+        f"{closed:,} closed orders beside {_FEW:,}; median of {rounds} interleaved rounds of {_BATCH} orders"
+    )
+    for part in ("webhook", "tick"):
+        ours, baseline = median(times["many"][part]), median(times["few"][part])
+        yield compared(f"{part} after a long history", ours, baseline, "ms", at_most=1.2, note=note)
+    workspace.drop(many)
+
+
+def _make_past(folder: Path) -> None:
+    """Orders that were really executed, blocked and refused."""
+    services = services_for(environment(folder))
+    engine = services.engine("past")
+    engine.refresh(CLIENT, force=True)
+    strategies = [f"OLD{index}" for index in range(5)]
+    for cycle, strategy in product(range(9), strategies):
+        for execution in (ExecutionType.ENTRY, ExecutionType.EXIT):
+            legs = [leg(symbol) for symbol in _SYMBOLS]
+            register(
+                services, legs, strategy=strategy, signal=f"{cycle}{strategy}{execution}", execution=execution
+            )
+            engine.tick()
+            engine.refresh(CLIENT, force=True)
+    for number in range(5):
+        legs = [leg(f"REJECT{number}{index}") for index in range(10)]
+        register(services, legs, strategy="REFUSED", signal=f"refused{number}")
+        register(services, legs, strategy="REFUSED", signal=f"refused{number}")
+    engine.tick()
+    _deliver(services)
+    services.store.close()
+
+
+def _deliver(services: Services) -> None:
+    """What was told long ago waits in no outbox."""
+    services.store.write(lambda tx: None)
+    from persistence.sqlite import connect
+
+    connection = connect(services.settings.orders_db)
+    connection.execute("UPDATE telegram_messages SET status = 'SENT', attempts = 1, sent_at = timestamp")
+    connection.close()
+
+
+class Desk:
+    """One database with its services; does the same work each round."""
+
+    def __init__(self, folder: Path) -> None:
+        self._services = services_for(environment(folder))
+        self._engine: OrderWatcherEngine = self._services.engine("benchmark")
+        self._engine.refresh(CLIENT, force=True)
+
+    def round(self, index: int) -> Iterator[tuple[str, float]]:
+        """Take a few alerts, then execute, reconcile and read the positions: what each took."""
+        yield "webhook", _timed(lambda: self._take(index, ExecutionType.ENTRY))
+        yield "tick", _timed(self._tick)
+        self._take(index, ExecutionType.EXIT)
+        self._tick()
+
+    def _take(self, index: int, execution: ExecutionType) -> None:
+        for number in range(_BATCH):
+            legs = [leg(f"NEW{number}")]
+            signal = f"{execution}{index}-{number}"
+            register(self._services, legs, strategy="NOW", signal=signal, execution=execution)
+
+    def _tick(self) -> None:
+        while self._engine.execute_next(CLIENT):
+            pass
+        self._engine.reconcile(CLIENT)
+        self._engine.refresh(CLIENT, force=True)
+
+    def close(self) -> None:
+        self._services.store.close()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began

@@ -1,0 +1,184 @@
+"""A broker over HTTP on this machine: the adapter, and the server that notes when each order reached it.
+
+`python -m benchmarks.http_broker PORT` serves. Orders are filled at once.
+"""
+
+import contextlib
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from domain.alert import Side
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.money import ZERO, decimal_text
+from domain.ports import Clock
+from domain.reports import (
+    Book,
+    BrokerStatus,
+    BrokerTraits,
+    IdClass,
+    OrderRef,
+    OrderReport,
+    Position,
+    PositionsSnapshot,
+)
+from runtime.supervisor import end_with_parent
+
+_TIMEOUT = (1.0, 5.0)
+_HEAD_END = b"\r\n\r\n"
+
+
+class StubBroker:
+    """The adapter, made as one of a real broker is: `requests` with kept connections, the book read whole."""
+
+    traits = BrokerTraits(name="stub", is_real=False, id_class=IdClass.C1)
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
+        self._local = threading.local()
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        """See `domain.ports.Broker.place`."""
+        order = {
+            "tag": command.client_order_id,
+            "exchange": command.exchange,
+            "symbol": command.symbol,
+            "product": command.product,
+            "side": command.side,
+            "quantity": decimal_text(command.quantity),
+            "price": decimal_text(command.price or Decimal(100)),
+        }
+        try:
+            answer = self._session().post(f"{self._url}/orders", json=order, timeout=_TIMEOUT)
+            answer.raise_for_status()
+            return OrderResult(str(answer.json()["id"]))
+        except requests.ConnectTimeout as error:
+            raise NotSent(str(error)) from error
+        except requests.ConnectionError as error:
+            if _never_connected(error):
+                raise NotSent(str(error)) from error
+            raise OutcomeUnknown(str(error)) from error
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise OutcomeUnknown(str(error)) from error
+
+    def cancel(self, ref: OrderRef) -> None:
+        """Everything is filled at once."""
+        raise Refused("the order is filled", "ORDER_NOT_OPEN")
+
+    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+        """See `domain.ports.Broker.read_book`."""
+        started = self._clock.now()
+        return Book(started, tuple(_report(row) for row in self._read("orders")), complete=True)
+
+    def read_positions(self) -> PositionsSnapshot:
+        """See `domain.ports.Broker.read_positions`."""
+        started = self._clock.now()
+        nets: dict[tuple[str, str, str], Decimal] = {}
+        for row in self._read("orders"):
+            key = (row["exchange"], row["symbol"], row["product"])
+            nets[key] = nets.get(key, ZERO) + Decimal(row["quantity"]) * Side(row["side"]).sign
+        return PositionsSnapshot(started, tuple(Position(*key, net) for key, net in nets.items()))
+
+    def _read(self, what: str) -> list[dict[str, Any]]:
+        try:
+            answer = self._session().get(f"{self._url}/{what}", timeout=_TIMEOUT)
+            answer.raise_for_status()
+            rows: list[dict[str, Any]] = answer.json()
+            return rows
+        except (requests.RequestException, ValueError) as error:
+            raise ReadFailed(str(error)) from error
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.trust_env = False
+        return session
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    reason = error.args[0] if error.args else None
+    return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+
+
+def _report(row: dict[str, Any]) -> OrderReport:
+    quantity = Decimal(row["quantity"])
+    return OrderReport(
+        row["id"],
+        row["tag"],
+        BrokerStatus.COMPLETE,
+        row["exchange"],
+        row["symbol"],
+        Side(row["side"]),
+        quantity,
+        quantity,
+        Decimal(row["price"]),
+    )
+
+
+class StubServer:
+    """Takes orders, and knows the instant at which the first byte of each arrived."""
+
+    def __init__(self) -> None:
+        self._orders: list[dict[str, Any]] = []
+        self._stamps: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def serve(self, port: int) -> None:
+        """Serve for ever, a thread for each connection."""
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            while True:
+                connection = listener.accept()[0]
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while data := connection.recv(65536):
+                at = time.time_ns()
+                head, body = _read_all(connection, data)
+                answer = json.dumps(self._answer(head, body, at)).encode()
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                    % (len(answer), answer)
+                )
+
+    def _answer(self, head: str, body: bytes, at: int) -> object:
+        with self._lock:
+            if head.startswith("POST"):
+                order = json.loads(body)
+                order["id"] = f"B{len(self._orders) + 1:06d}"
+                self._orders.append(order)
+                self._stamps.setdefault(order["tag"], at)
+                return {"id": order["id"]}
+            return dict(self._stamps) if head.startswith("GET /stamps") else list(self._orders)
+
+
+def _read_all(connection: socket.socket, data: bytes) -> tuple[str, bytes]:
+    while _HEAD_END not in data:
+        data += connection.recv(65536)
+    head, _, body = data.partition(_HEAD_END)
+    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+    while len(body) < int(length or b"0"):
+        body += connection.recv(65536)
+    return head.decode("latin-1"), body
+
+
+def main() -> None:
+    """Serve at the port of the first argument."""
+    end_with_parent()
+    StubServer().serve(int(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How long a watcher that starts needs until it knows all that happened while it was away."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from benchmarks.making import EXCHANGE, leg, register
+from benchmarks.measures import Measure, absolute
+from benchmarks.multiply import multiply
+from benchmarks.service import CLIENT, environment, looking, one, services_for, start_watcher
+from benchmarks.workspace import Workspace, wait_until
+from broker.paper import PaperBroker
+from trading_bot import Services
+
+_BASE = 100
+_SYMBOLS = [f"OPEN{index}" for index in range(10)]
+_LIMIT = 90
+
+
+def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
+    """Open orders that are still open, then the same orders, all filled meanwhile; from the process's start."""
+    count = 1000 if quick else 10_000
+    folder = workspace.new_folder("restart")
+    env = environment(folder)
+    services = services_for(env)
+    _open_orders(services)
+    services.store.close()
+    multiply(folder, count // _BASE, earlier_days=False)
+    path = folder / "orders.db"
+    with looking(path) as connection:
+        beats = one(connection, "SELECT count(*) FROM heartbeats")
+    assert not beats and _open_count(path) == count
+    yield absolute(
+        "restart, nothing happened", _until_first_beat(workspace, env, path), "s", at_most=5,
+        note=f"{count:,} orders open at the broker; from the start of the process to its first heartbeat",
+    )  # fmt: skip
+    _set_marks(services, _LIMIT)
+    watcher = start_watcher(workspace, env)
+    seconds = wait_until(lambda: not _open_count(path), 120, watcher)
+    watcher.stop()
+    yield absolute(
+        "restart, all were filled", seconds, "s", at_most=5,
+        note=f"{count:,} orders filled while no watcher ran; from the start of the process to all EXECUTED",
+    )  # fmt: skip
+    workspace.drop(folder)
+
+
+def _open_orders(services: Services) -> None:
+    """Limit orders below the market, taken by the broker."""
+    engine = services.engine("benchmark")
+    engine.refresh(CLIENT, force=True)
+    _set_marks(services, 100)
+    for index in range(_BASE // len(_SYMBOLS)):
+        legs = [leg(symbol, price=_LIMIT) for symbol in _SYMBOLS]
+        register(services, legs, strategy=f"WAITING{index}", signal=f"waiting{index}")
+    engine.tick()
+
+
+def _set_marks(services: Services, price: int) -> None:
+    broker = services.brokers[CLIENT]
+    assert isinstance(broker, PaperBroker)
+    for symbol in _SYMBOLS:
+        broker.set_mark(EXCHANGE, symbol, Decimal(price))
+
+
+def _until_first_beat(workspace: Workspace, env: Mapping[str, str], path: Path) -> float:
+    """A watcher beats for the first time when it has reconciled everything once."""
+    watcher = start_watcher(workspace, env)
+    seconds = wait_until(lambda: _beats(path) > 0, 120, watcher)
+    watcher.stop()
+    return seconds
+
+
+def _beats(path: Path) -> int:
+    with looking(path) as connection:
+        return one(connection, "SELECT count(*) FROM heartbeats")
+
+
+def _open_count(path: Path) -> int:
+    with looking(path) as connection:
+        return one(connection, "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER'")

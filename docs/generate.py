@@ -1,0 +1,30 @@
+"""Writes the pages that are made from the code: run `python docs/generate.py` when a test calls one stale."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from domain.tags import reasons_table  # noqa: E402 - found only once the checkout is on the path
+
+REASON_CODES = """\
+# Reason codes
+
+<!-- Made from domain/tags.py by `python docs/generate.py`: change it there. -->
+
+Why an order is FAILED stands in its `tag`, `FAMILY:REASON`. These are the reasons of our own rules. A broker's word
+carries the broker's code in the reason's place (`BROKER_REJECTED:<code>`), or nothing (`BROKER_CANCELLED`,
+`BROKER_EXPIRED`).
+
+"""
+
+
+def pages() -> dict[Path, str]:
+    """Each page that is made, and what belongs in it."""
+    return {ROOT / "docs" / "reason-codes.md": REASON_CODES + reasons_table()}
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
