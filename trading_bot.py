@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
-from flask import Flask
+from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
@@ -24,7 +24,7 @@ from broker.test_mode import simulated_report, simulated_result
 from broker.unavailable import UnavailableBroker
 from command_service import CommandService
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
-from console import create_console, create_health
+from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, NotFound
 from domain.limits import ClientPolicy
@@ -34,9 +34,11 @@ from notifications.messages import render
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
 from observability.logs import configure_logging
+from observability.metrics import CONTENT_TYPE, metrics_page
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
 from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
+from persistence.figures import figures
 from persistence.migrations import migrate
 from persistence.outbox import SqliteOutbox
 from persistence.repository import OrderRepository
@@ -224,7 +226,6 @@ def make_app(services: Services) -> Flask:
     """The Flask application of these services."""
     settings = services.settings
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = None  # the webhook bounds bodies itself, and says so as JSON
     secrets = Secrets(
         {c.client_id: c.webhook_secret.get_secret_value() for c in settings.clients}, settings.client_id
     )
@@ -239,23 +240,55 @@ def make_app(services: Services) -> Flask:
             monotonic=time.monotonic,
         )
     )
-    clients = tuple(services.policies)
+    _add_console(app, services)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _add_console(app: Flask, services: Services) -> None:
+    """The operator's pages, health, and metrics."""
+    settings, clock = services.settings, services.clock
     token = settings.console_token.get_secret_value()
+    beat_age = max(10.0, settings.watcher_stall_seconds)
+    positions_age = settings.default_client.limits.default.positions_max_age_seconds
+    modes = {c.client_id: _mode(c) for c in (settings.default_client, *settings.clients)}
     app.register_blueprint(
-        create_console(services.views, OperatorDesk(services), token=token, clock=services.clock)
+        create_console(
+            services.views,
+            OperatorDesk(services),
+            token=token,
+            clock=clock,
+            modes=modes,
+            zone=settings.trading_timezone,
+            beat_max_age_seconds=beat_age,
+            positions_max_age_seconds=positions_age,
+        )
     )
     app.register_blueprint(
         create_health(
             services.views,
-            clock=services.clock,
-            clients=clients,
-            beat_max_age_seconds=max(10.0, settings.watcher_stall_seconds),
-            positions_max_age_seconds=60.0,
+            clock=clock,
+            clients=tuple(modes),
+            beat_max_age_seconds=beat_age,
+            positions_max_age_seconds=positions_age,
         )
     )
-    if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
-    return app
+    access = Access(token, clock)
+    page = metrics_page(lambda: figures(services.readers, clock.now()))
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        refusal = access.refusal(request)
+        if refusal is not None:
+            raise refusal
+        return Response(page(), content_type=CONTENT_TYPE)
+
+
+def _mode(client: ClientSettings) -> TradingMode:
+    if client.broker == "paper":
+        return TradingMode.PAPER
+    return TradingMode.LIVE if client.live_trading else TradingMode.DRY
 
 
 def serve_web(*, supervised: bool) -> int:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from math import ceil
 from typing import NoReturn, Protocol
 
@@ -22,7 +21,7 @@ from domain.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
-PATHS = ("/webhook", "/webhook/<name>", "/webhook/<name>/<token>")
+PATHS = ("/webhook", "/webhook/<name>", "/webhook/<name>/<path:token>")  # a secret may hold slashes
 OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 RETRY_SECONDS = 5
 """When to try again after a failure of ours; TradingView does so by itself."""
@@ -143,14 +142,15 @@ class _Webhook:
             raise _Refused(429, "RATE_LIMITED", "too many alerts from this sender", wait=wait)
         raw = self._read_body()
         signature = request.headers.get("X-Signature")
-        delivery = Delivery(received_at, sender, "", name if name in FORMATS else "unknown")
+        kept_name = name if name in FORMATS else "unknown"
+        delivery = Delivery(received_at, sender, self._secrets.mask_body(raw), kept_name)
         try:
             document = strict_json.parse(raw)
         except InvalidAlert as error:
             client_id = self._client_of_unreadable(raw, error, token, signature, sender)
-            return self._reject(client_id, raw, delivery, error, {})
+            return self._reject(client_id, delivery, error, {})
         client_id = self._client(raw, document, token, signature, sender)
-        return self._process(client_id, raw, delivery, document, name)
+        return self._process(client_id, delivery, document, name)
 
     def _read_body(self) -> bytes:
         # The bound holds for a chunked body too, which announces no length.
@@ -161,7 +161,7 @@ class _Webhook:
             raise _Refused(400, "UNREADABLE", "expected a complete body, got part of one", "body") from error
 
     def _process(
-        self, client_id: str, raw: bytes, delivery: Delivery, document: dict[str, object], name: str
+        self, client_id: str, delivery: Delivery, document: dict[str, object], name: str
     ) -> Response:
         try:
             parse = FORMATS.get(name)
@@ -169,15 +169,14 @@ class _Webhook:
                 message = f"expected one of {', '.join(FORMATS)} in the path, got {shown(name)}"
                 raise InvalidAlert("UNKNOWN_FORMAT", message, "format")
             alert = parse(document, default_client=client_id)
-            receipt = self._desk.process_alert(alert, self._masked(delivery, raw))
+            receipt = self._desk.process_alert(alert, delivery)
         except InvalidAlert as error:
-            return self._reject(client_id, raw, delivery, error, document)
+            return self._reject(client_id, delivery, error, document)
         return _answer(200, receipt_json(receipt))
 
     def _reject(
         self,
         client_id: str,
-        raw: bytes,
         delivery: Delivery,
         error: InvalidAlert,
         document: dict[str, object],
@@ -187,7 +186,7 @@ class _Webhook:
         shown_error = type(error)(error.code, mask(error.message), error.field and mask(error.field))
         alert_id = self._desk.keep_rejected(
             client_id,
-            self._masked(delivery, raw),
+            delivery,
             shown_error,
             strategy_name=self._label(document.get("strategy_name")),
             signal_id=self._label(document.get("signal_id")),
@@ -195,9 +194,6 @@ class _Webhook:
         log.warning("alert %s of %s rejected: %s", alert_id, client_id, shown_error)
         status = 409 if isinstance(error, SignalReused) else 400
         return _answer(status, invalid_json(shown_error, alert_id=alert_id))
-
-    def _masked(self, delivery: Delivery, raw: bytes) -> Delivery:
-        return replace(delivery, raw_body=self._secrets.mask_body(raw))
 
     def _label(self, value: object) -> str | None:
         """A name out of a rejected alert, if it is fit to be kept as one."""
@@ -289,6 +285,7 @@ def _answer_http(error: HTTPException) -> Response:
 
 
 def _answer_unexpected(error: Exception) -> Response:
-    log.error("an alert was not taken because of an unexpected error", exc_info=error)
-    body = error_json("INTERNAL_ERROR", "the alert was not taken because of an error of ours: send it again")
+    log.error("an alert met an unexpected error", exc_info=error)
+    # It may have struck after the legs became durable; the same alert sent again is then a duplicate.
+    body = error_json("INTERNAL_ERROR", "an error of ours: send the same alert again")
     return _answer(500, body, {"Retry-After": str(RETRY_SECONDS)})

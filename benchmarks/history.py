@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -13,6 +14,7 @@ from benchmarks.service import CLIENT, environment, looking, one, services_for
 from benchmarks.workspace import Workspace
 from domain.alert import ExecutionType
 from order_watcher import OrderWatcherEngine
+from persistence.sqlite import connect
 from trading_bot import Services
 
 _FEW = 1000
@@ -26,9 +28,8 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
     factor, rounds = (_MANY // _FEW // 10, 30) if quick else (_MANY // _FEW, 100)
     began = time.monotonic()
     few, many = workspace.new_folder("few"), workspace.new_folder("many")
-    for folder in (few, many):
-        _make_past(folder)
-    multiply(many, factor, earlier_days=True)
+    _make_past(few)
+    multiply(few, many, factor, earlier_days=True)
     with looking(many / "orders.db") as connection:
         closed = one(connection, "SELECT count(*) FROM orders")
     size = sum(file.stat().st_size for file in many.iterdir()) / 1e9
@@ -77,12 +78,8 @@ def _make_past(folder: Path) -> None:
 
 def _deliver(services: Services) -> None:
     """What was told long ago waits in no outbox."""
-    services.store.write(lambda tx: None)
-    from persistence.sqlite import connect
-
-    connection = connect(services.settings.orders_db)
-    connection.execute("UPDATE telegram_messages SET status = 'SENT', attempts = 1, sent_at = timestamp")
-    connection.close()
+    with closing(connect(services.settings.orders_db)) as connection:
+        connection.execute("UPDATE telegram_messages SET status = 'SENT', attempts = 1, sent_at = timestamp")
 
 
 class Desk:

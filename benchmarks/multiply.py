@@ -5,6 +5,7 @@ chains say is that of their originals; heads and links fit, which is what the tr
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 Expressions = dict[str, str]
@@ -39,23 +40,23 @@ _PAPER_DB: dict[str, Expressions] = {
 }  # fmt: skip
 
 
-def multiply(folder: Path, factor: int, *, earlier_days: bool) -> None:
-    """Let `orders.db` and `paper.db` of a folder hold `factor` times their orders. Nobody may have them open."""
-    with sqlite3.connect(folder / "paper.db") as paper:
+def multiply(source: Path, target: Path, factor: int, *, earlier_days: bool) -> None:
+    """Make `orders.db` and `paper.db` in `target` with `factor` times the orders of those in `source`."""
+    for name in ("orders.db", "paper.db"):
+        with closing(sqlite3.connect(source / name)) as connection:
+            connection.execute("VACUUM INTO ?", (str(target / name),))
+    with closing(sqlite3.connect(target / "paper.db")) as paper:
         step = paper.execute("SELECT max(sequence) FROM orders").fetchone()[0]
-    paper.close()
     for name, tables in (("orders.db", _ORDERS_DB), ("paper.db", _PAPER_DB)):
-        connection = sqlite3.connect(folder / name, isolation_level=None)
-        _hasten(connection)
-        _multiply(connection, tables, factor, step, earlier_days=earlier_days)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
+        with closing(sqlite3.connect(target / name, isolation_level=None)) as connection:
+            _hasten(connection)
+            _multiply(connection, tables, factor, step, earlier_days=earlier_days)
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _hasten(connection: sqlite3.Connection) -> None:
     """Nothing is lost if this fails half-way: the whole file is made anew in the next run."""
     for pragma in (
-        "journal_mode=DELETE",
         "journal_mode=OFF",
         "synchronous=OFF",
         "locking_mode=EXCLUSIVE",

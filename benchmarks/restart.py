@@ -8,7 +8,7 @@ from benchmarks.making import EXCHANGE, leg, register
 from benchmarks.measures import Measure, absolute
 from benchmarks.multiply import multiply
 from benchmarks.service import CLIENT, environment, looking, one, services_for, start_watcher
-from benchmarks.workspace import Workspace, wait_until
+from benchmarks.workspace import Failed, Workspace, wait_until
 from broker.paper import PaperBroker
 from trading_bot import Services
 
@@ -20,21 +20,17 @@ _LIMIT = 90
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
     """Open orders that are still open, then the same orders, all filled meanwhile; from the process's start."""
     count = 1000 if quick else 10_000
-    folder = workspace.new_folder("restart")
-    env = environment(folder)
-    services = services_for(env)
-    _open_orders(services)
-    services.store.close()
-    multiply(folder, count // _BASE, earlier_days=False)
-    path = folder / "orders.db"
-    with looking(path) as connection:
-        beats = one(connection, "SELECT count(*) FROM heartbeats")
-    assert not beats and _open_count(path) == count
+    base, folder = workspace.new_folder("restart-base"), workspace.new_folder("restart")
+    _open_orders(services_for(environment(base)))
+    multiply(base, folder, count // _BASE, earlier_days=False)
+    env, path = environment(folder), folder / "orders.db"
+    if (there := _open_count(path)) != count:
+        raise Failed(f"{there} orders are open, not {count}")
     yield absolute(
         "restart, nothing happened", _until_first_beat(workspace, env, path), "s", at_most=5,
         note=f"{count:,} orders open at the broker; from the start of the process to its first heartbeat",
     )  # fmt: skip
-    _set_marks(services, _LIMIT)
+    _set_marks(services_for(env), _LIMIT)
     watcher = start_watcher(workspace, env)
     seconds = wait_until(lambda: not _open_count(path), 120, watcher)
     watcher.stop()

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 Figures = Mapping[str, Mapping[str, float]]
 """Metric name → label value → figure."""
 

@@ -1,5 +1,6 @@
 """A running Orderwatch: real processes on loopback, in a folder of their own, that can be killed and started again."""
 
+import contextlib
 import json
 import os
 import signal
@@ -84,10 +85,8 @@ class Service:
 
     def kill_rest(self) -> None:
         if self.process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait(10)
             self.process = None
 
@@ -101,11 +100,12 @@ class Service:
 
     # talking to it ------------------------------------------------------------------------------------------
 
-    def post(self, body: Mapping[str, Any], **options: Any) -> requests.Response:
-        """Post an alert with the secret in its body."""
-        return requests.post(
-            f"{self.base}/webhook", data=json.dumps({"secret_key": SECRET, **body}), timeout=10, **options
+    def post(self, body: Mapping[str, Any], *, http: Any = requests) -> requests.Response:
+        """Post an alert with the secret in its body; `http` may be a session that keeps its connection."""
+        answer: requests.Response = http.post(
+            f"{self.base}/webhook", data=json.dumps({"secret_key": SECRET, **body}), timeout=10
         )
+        return answer
 
     def api(self, path: str, **options: Any) -> Any:
         """GET an API page with the console token."""

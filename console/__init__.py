@@ -1,0 +1,8 @@
+"""The operator's pages and JSON: the order book, one order's story, health, diagnostics, halting."""
+
+from console.access import Access
+from console.blueprint import create_console
+from console.health import create_health
+from console.ports import ConsoleControl, ConsoleReader, TradingMode
+
+__all__ = ["Access", "ConsoleControl", "ConsoleReader", "TradingMode", "create_console", "create_health"]

@@ -1,0 +1,121 @@
+"""Who may come in: a bearer token, or the session that the login page gives in exchange for it."""
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from flask import Request
+from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
+from werkzeug.wrappers import Response
+
+from domain.ports import Clock
+
+SESSION = timedelta(hours=12)
+COOKIE = "orderwatch_session"
+_FAILURES = 10
+_WITHIN = timedelta(minutes=5)
+_MAX_SENDERS = 10_000
+
+
+class Access:
+    """Decides whether a request comes from somebody who knows the token.
+
+    A session is `nonce.expiry.hmac`, the HMAC-SHA256 keyed by the token: it needs no memory, holds in every process,
+    ends when the token changes, and does not give the token away.
+    """
+
+    def __init__(self, token: str, clock: Clock) -> None:
+        if not token:
+            raise ValueError("the console needs a token")
+        self._token = token.encode()
+        self._clock = clock
+
+    def is_token(self, text: str) -> bool:
+        """Compared in constant time."""
+        return hmac.compare_digest(text.encode(), self._token)
+
+    def by_bearer(self, request: Request) -> bool:
+        """True when the request carries the token itself."""
+        scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self.is_token(value.strip())
+
+    def by_session(self, request: Request) -> bool:
+        """True when the request carries a session that has not ended."""
+        nonce, _, rest = request.cookies.get(COOKIE, "").partition(".")
+        expiry, _, signature = rest.partition(".")
+        genuine = hmac.compare_digest(signature.encode(), self._signature(nonce, expiry).encode())
+        return genuine and int(expiry) > self._clock.now().timestamp()
+
+    def refusal(self, request: Request) -> HTTPException | None:
+        """Why the request may not come in, None when it may.
+
+        A session travels with a request of whatever page sends it, so one that changes something must be this site's.
+        """
+        if self.by_bearer(request):
+            return None
+        if not self.by_session(request):
+            return Unauthorized("the console token is needed: Authorization: Bearer <CONSOLE_TOKEN>")
+        if request.method not in ("GET", "HEAD", "OPTIONS") and not same_origin(request):
+            return Forbidden("the request comes from another site")
+        return None
+
+    def begin_session(self, request: Request, response: Response) -> None:
+        """Set the session's cookie; scripts cannot read it, and other sites' requests do not carry it."""
+        nonce, expiry = secrets.token_urlsafe(16), str(int((self._clock.now() + SESSION).timestamp()))
+        response.set_cookie(
+            COOKIE,
+            f"{nonce}.{expiry}.{self._signature(nonce, expiry)}",
+            max_age=SESSION,
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure,
+        )
+
+    def _signature(self, nonce: str, expiry: str) -> str:
+        return hmac.digest(self._token, f"console session {nonce} {expiry}".encode(), "sha256").hex()
+
+
+class LoginLimit:
+    """Ten wrong tokens within five minutes, and the sender waits; counted in this process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures: dict[str, list[datetime]] = {}
+
+    def exceeded(self, sender: str) -> bool:
+        """True while the sender has to wait."""
+        return len(self._recent(sender)) >= _FAILURES
+
+    def failed(self, sender: str) -> None:
+        """Note a wrong token."""
+        if len(self._failures) >= _MAX_SENDERS:  # forget all rather than grow without end
+            self._failures.clear()
+        self._failures[sender] = [*self._recent(sender), self._clock.now()]
+
+    def _recent(self, sender: str) -> list[datetime]:
+        since = self._clock.now() - _WITHIN
+        return [at for at in self._failures.get(sender, ()) if at > since]
+
+
+def same_origin(request: Request) -> bool:
+    """True when the browser says that a page of this very site sent the request.
+
+    `Sec-Fetch-Site` is sent over https and to localhost only; `Origin` comes with every POST. Hosts are compared, not
+    schemes: a proxy in front may have taken the https off.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc == request.host
+
+
+def local_path(target: str | None) -> str:
+    """Where a login leads: the path it was asked for, or the order book when that is not a path of this site."""
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    # A browser reads a backslash as a slash, and drops tabs and line breaks.
+    if "\\" in target or any(ord(c) < 32 for c in target):
+        return "/"
+    return target

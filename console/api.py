@@ -1,0 +1,107 @@
+"""The console's JSON."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from console.desk import Desk
+from console.diagnostics import recent_signals
+from console.parameters import BadParameter, Parameters, body_of, query_of, wanted_of
+from console.ports import Row
+from domain.errors import NotFound
+from domain.times import time_text
+
+MAX_ORDERS = 500
+
+
+def orders_page(desk: Desk, query: Parameters, *, default_limit: int = 100) -> tuple[list[Row], str | None]:
+    """The orders that a query asks for and the next page's cursor.
+
+    Raises:
+        BadParameter: one of its parameters is not understood.
+    """
+    limit = query.number("limit", default=default_limit, low=1, high=MAX_ORDERS)
+    try:
+        return desk.reader.orders(wanted_of(query, desk.zone), limit=limit, cursor=query.text("cursor"))
+    except ValueError as error:
+        raise BadParameter("cursor", "is not one that this list gave") from error
+
+
+def story_of(desk: Desk, command_id: str) -> Row:
+    """One order's story.
+
+    Raises:
+        NotFound: orders.db has no such order.
+    """
+    story = desk.reader.story(command_id)
+    if story is None:
+        raise NotFound(
+            f"no order {command_id} in orders.db; `python cli.py show {command_id}` looks into the archive too"
+        )
+    return story
+
+
+def add_api(blueprint: Blueprint, desk: Desk) -> None:
+    """Put the JSON routes on the blueprint."""
+
+    @blueprint.get("/api/orders")
+    def list_orders() -> ResponseReturnValue:
+        query = query_of(request)
+        orders, cursor = orders_page(desk, query)
+        return {"orders": orders, "counts": desk.reader.counts(wanted_of(query, desk.zone)), "next": cursor}
+
+    @blueprint.get("/api/orders/<command_id>")
+    def show_order(command_id: str) -> ResponseReturnValue:
+        return story_of(desk, command_id)
+
+    @blueprint.get("/api/health")
+    def show_health() -> ResponseReturnValue:
+        now = desk.clock.now()
+        return {"at": time_text(now), **desk.health(now)}
+
+    @blueprint.get("/api/diagnostics/recent-signals")
+    def show_recent_signals() -> ResponseReturnValue:
+        query = query_of(request)
+        return recent_signals(
+            desk.reader,
+            now=desk.clock.now(),
+            hours=query.number("hours", default=168, low=1, high=8760),
+            limit=query.number("limit", default=500, low=1, high=5000),
+            side=query.side("side"),
+        )
+
+    _add_wishes(blueprint, desk)
+
+
+def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
+    """What changes something. A form of a page is led back to the page."""
+
+    @blueprint.post("/api/halt")
+    def halt() -> ResponseReturnValue:
+        fields = body_of(request)
+        client, strategy = desk.client_of(fields), fields.text("strategy_name")
+        reason = (
+            fields.text("reason") or "no reason given"
+        )  # nobody in a hurry is held up for want of a sentence
+        desk.control.halt(client, strategy, fields.text("by") or "console", reason)
+        return _done({"halted": True, "client_id": client, "strategy_name": strategy, "reason": reason})
+
+    @blueprint.post("/api/resume")
+    def resume() -> ResponseReturnValue:
+        fields = body_of(request)
+        client, strategy = desk.client_of(fields), fields.text("strategy_name")
+        resumed = desk.control.resume(client, strategy, fields.text("by") or "console")
+        return _done({"resumed": resumed, "client_id": client, "strategy_name": strategy})
+
+    @blueprint.post("/api/marks")
+    def mark() -> ResponseReturnValue:
+        fields = body_of(request)
+        client, price = desk.client_of(fields), fields.price("price")
+        exchange, symbol = fields.required("exchange"), fields.required("symbol")
+        desk.control.set_mark(client, exchange, symbol, price)
+        return _done({"client_id": client, "exchange": exchange, "symbol": symbol, "price": str(price)})
+
+
+def _done(answer: dict[str, Any]) -> ResponseReturnValue:
+    return answer if request.is_json else redirect(url_for("console.health"), 303)

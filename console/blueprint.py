@@ -1,0 +1,128 @@
+"""The console as a Flask blueprint: who may come in, what goes wrong, and the headers of every answer."""
+
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from types import MappingProxyType
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from console.access import Access, LoginLimit
+from console.api import add_api
+from console.desk import Desk
+from console.health import Expectations
+from console.pages import add_pages
+from console.parameters import BadParameter
+from console.ports import ConsoleControl, ConsoleReader, Modes
+from domain.errors import NotFound, StoreUnavailable
+from domain.ports import Clock
+
+_MAX_BODY = 64 * 1024
+_OPEN = {"console.static", "console.login", "console.log_in"}
+_ONE_CLIENT: Modes = MappingProxyType({"default": None})
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: with that a browser hides from us that our own form was posted by us.
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_console(
+    reader: ConsoleReader,
+    control: ConsoleControl,
+    *,
+    token: str,
+    clock: Clock,
+    modes: Modes = _ONE_CLIENT,
+    zone: tzinfo = UTC,
+    beat_max_age_seconds: float = 10.0,
+    positions_max_age_seconds: float = 60.0,
+) -> Blueprint:
+    """The operator's pages and their JSON.
+
+    Args:
+        token: what lets in; must not be empty.
+        modes: the clients and what happens to their orders; the first is the default.
+        zone: what times are told in, and what the days of a filter mean.
+        beat_max_age_seconds: a watcher that has not beaten for so long counts as gone.
+        positions_max_age_seconds: positions older than that count as stale.
+    """
+    expected = Expectations(tuple(modes), beat_max_age_seconds, positions_max_age_seconds)
+    access = Access(token, clock)
+    desk = Desk(reader, control, access, LoginLimit(clock), clock, zone, modes, expected)
+    blueprint = Blueprint(
+        "console", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
+    )
+    blueprint.context_processor(lambda: desk.words(clock.now()))
+    _guard(blueprint, access)
+    _answer_failures(blueprint)
+    add_pages(blueprint, desk)
+    add_api(blueprint, desk)
+    return blueprint
+
+
+def _guard(blueprint: Blueprint, access: Access) -> None:
+    @blueprint.before_request
+    def let_in() -> ResponseReturnValue | None:
+        request.max_content_length = _MAX_BODY
+        refusal = None if request.endpoint in _OPEN else access.refusal(request)
+        if refusal is None:
+            return None
+        if refusal.code == 401 and request.method == "GET" and not _wants_json():
+            return redirect(url_for("console.login", next=_this_path()), 303)
+        raise refusal
+
+    @blueprint.after_request
+    def protect(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        if request.endpoint != "console.static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _this_path() -> str:
+    return request.full_path.removesuffix("?")
+
+
+def _wants_json() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _answer_failures(blueprint: Blueprint) -> None:
+    @blueprint.errorhandler(BadParameter)
+    def bad_parameter(error: BadParameter) -> ResponseReturnValue:
+        return _failure(400, error.code, error.message, error.field or None)
+
+    @blueprint.errorhandler(NotFound)
+    def not_found(error: NotFound) -> ResponseReturnValue:
+        return _failure(404, "NOT_FOUND", str(error))
+
+    @blueprint.errorhandler(StoreUnavailable)
+    def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
+        return _failure(503, "STORE_UNAVAILABLE", str(error))
+
+    @blueprint.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        status = error.code or 500
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        return _failure(
+            status, error.name.upper().replace(" ", "_"), error.description or error.name, None, headers
+        )
+
+
+def _failure(
+    status: int,
+    code: str,
+    message: str,
+    field: str | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> ResponseReturnValue:
+    if _wants_json():
+        return {"error": {"code": code, "message": message, "field": field}}, status, dict(headers)
+    said = f"{field}: {message}" if field else message
+    return render_template("console/error.html", status=status, message=said), status, dict(headers)

@@ -1,0 +1,94 @@
+"""Whether every recent signal has what it must have: an intent, a decision and, where it failed, a message."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from console.ports import ConsoleReader, Row
+from domain.alert import Side
+
+_SETTLED_AFTER = timedelta(seconds=60)
+"""An order may be undecided for so long; after that the operator has been told that its outcome is unknown."""
+
+_FLAGS = {
+    "missing_intent": "MISSING_INTENT",
+    "null_decision": "NULL_DECISION",
+    "untold": "FAILED_WITHOUT_TELEGRAM",
+}
+
+
+def recent_signals(
+    reader: ConsoleReader, *, now: datetime, hours: int, limit: int, side: Side | None
+) -> dict[str, Any]:
+    """The signals of the last hours and what is wrong with any of them.
+
+    A signal is one leg of an alert, or a rejected alert, which has none. `counts`, `total` and `pass` are over all
+    signals of the window; `signals` and `violations` list the newest `limit` signals of each kind.
+
+    Raises:
+        StoreUnavailable: the database cannot be read.
+    """
+    found = reader.signals(
+        since=now - timedelta(hours=hours), settled_before=now - _SETTLED_AFTER, side=side, limit=limit
+    )
+    counts = found["counts"]
+    return {
+        "signals": [_shown(row) for row in found["signals"]],
+        "total": counts["total_signals"],
+        "hours": hours,
+        "counts": counts,
+        "violations": [violation for row in found["violations"] for violation in _violations(row)],
+        "pass": not _broken(counts),
+        "summary": _summary(counts, hours),
+    }
+
+
+def _shown(row: Row) -> Row:
+    """A signal without the flags: those are told by the violations."""
+    return {name: value for name, value in row.items() if name not in _FLAGS}
+
+
+def _violations(row: Row) -> Iterator[Row]:
+    for flag, violation in _FLAGS.items():
+        if row[flag]:
+            yield {
+                "signal_id": row["signal_id"],
+                "command_id": row["command_id"],
+                "symbol": row["symbol"],
+                "side": row["side"],
+                "violation": violation,
+                "message": _message(row, violation),
+            }
+
+
+def _message(row: Row, violation: str) -> str:
+    if violation == "MISSING_INTENT":
+        return f"order {row['command_id']} has no row in order_intents"
+    if violation == "NULL_DECISION":
+        return f"order {row['command_id']} is {row['status']}/{row['phase']} and no decision is recorded"
+    if row["command_id"] is None:
+        return f"alert {row['alert_id']} was rejected and nobody was told"
+    why = f" ({row['tag']})" if row["tag"] else ""
+    return f"order {row['command_id']} is FAILED{why} and no message says ORDER FAILED"
+
+
+def _broken(counts: Row) -> list[str]:
+    return [
+        f"{counts[name]} {words}"
+        for name, words in (
+            ("missing_intent", "without an intent"),
+            ("null_decisions", "without a decision"),
+            ("failed_without_telegram", "failed without a message"),
+        )
+        if counts[name]
+    ]
+
+
+def _summary(counts: Row, hours: int) -> str:
+    total = counts["total_signals"]
+    window = f"{total} signal{'' if total == 1 else 's'} in the last {hours} hour{'' if hours == 1 else 's'}"
+    if broken := _broken(counts):
+        return f"FAIL: {window}: {', '.join(broken)}."
+    if not total:
+        return f"PASS: {window}."
+    return f"PASS: {window}, each with an intent and a decision; every failure was told."

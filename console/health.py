@@ -1,0 +1,131 @@
+"""Whether orders can flow: the database answers, a watcher beats, each broker was read a moment ago."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from console.ports import ConsoleReader, Row
+from domain.errors import StoreUnavailable
+from domain.ports import Clock
+from domain.times import parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be well, and how it is, in a sentence."""
+
+    ok: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """Which clients are traded for, and how old a sign of life may be, in seconds."""
+
+    clients: Sequence[str]
+    beat_max_age_seconds: float
+    positions_max_age_seconds: float
+
+
+def create_health(
+    reader: ConsoleReader,
+    *,
+    clock: Clock,
+    clients: Sequence[str],
+    beat_max_age_seconds: float,
+    positions_max_age_seconds: float,
+) -> Blueprint:
+    """`GET /healthz`: the process answers; `GET /readyz`: orders can flow, 503 when they cannot. Open to all."""
+    blueprint = Blueprint("health", __name__)
+    expected = Expectations(clients, beat_max_age_seconds, positions_max_age_seconds)
+
+    @blueprint.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        return {"status": "ok"}
+
+    @blueprint.get("/readyz")
+    def readyz() -> ResponseReturnValue:
+        checks = all_checks(reader, expected, clock.now())
+        ready = all(check.ok for check in checks.values())
+        return {"ready": ready, "checks": as_json(checks)}, 200 if ready else 503
+
+    return blueprint
+
+
+def all_checks(reader: ConsoleReader, expected: Expectations, now: datetime) -> dict[str, Check]:
+    """`database`, `watcher` and a `broker:<client>` for each client; never raises for a database that fails."""
+    try:
+        reader.ping()
+        beats, accounts = reader.heartbeats(), reader.accounts()
+    except StoreUnavailable as error:
+        return {"database": Check(ok=False, sentence=str(error))}
+    return {"database": Check(ok=True, sentence="answers")} | loop_checks(beats, accounts, expected, now)
+
+
+def loop_checks(
+    beats: Sequence[Row], accounts: Sequence[Row], expected: Expectations, now: datetime
+) -> dict[str, Check]:
+    """The checks that rest on what the watchers wrote."""
+    known = {row["client_id"]: row for row in accounts}
+    return {
+        "watcher": _watcher(beats, expected.beat_max_age_seconds, now),
+        **{
+            f"broker:{client}": _broker(known.get(client, {}), expected.positions_max_age_seconds, now)
+            for client in expected.clients
+        },
+    }
+
+
+def as_json(checks: Mapping[str, Check]) -> dict[str, Any]:
+    """Checks by name as plain objects."""
+    return {name: asdict(check) for name, check in checks.items()}
+
+
+def age_seconds(text: str | None, now: datetime) -> float | None:
+    """Seconds since a time of the database, None when there was none."""
+    return None if text is None else round((now - parse_time(text)).total_seconds(), 3)
+
+
+def watchers(beats: Sequence[Row], max_age: float, now: datetime) -> list[dict[str, Any]]:
+    """Each watcher with its loops and what troubles it (None: nothing), the one that beat last first."""
+    found = []
+    for watcher_id, rows in groupby(sorted(beats, key=_watcher_id), key=_watcher_id):
+        loops = [{**row, "age_seconds": age_seconds(row["beat_at"], now)} for row in rows]
+        trouble = next(filter(None, (_trouble(loop, max_age) for loop in loops)), None)
+        last = max(loop["beat_at"] for loop in loops)
+        found.append({"watcher_id": watcher_id, "last_beat_at": last, "trouble": trouble, "loops": loops})
+    return sorted(found, key=lambda watcher: str(watcher["last_beat_at"]), reverse=True)
+
+
+def _watcher_id(row: Row) -> str:
+    return str(row["watcher_id"])
+
+
+def _trouble(loop: Row, max_age: float) -> str | None:
+    name = f"{loop['loop']} of {loop['client_id']}" if loop["client_id"] else loop["loop"]
+    if loop["state"] != "OK":
+        return f"loop {name} is {loop['state']}" + (f": {loop['detail']}" if loop["detail"] else "")
+    if loop["age_seconds"] > max_age:
+        return f"loop {name} last beat {loop['age_seconds']:.0f} s ago"
+    return None
+
+
+def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
+    found = watchers(beats, max_age, now)
+    if not found:
+        return Check(ok=False, sentence="no watcher has ever beaten")
+    if any(watcher["trouble"] is None for watcher in found):
+        return Check(ok=True, sentence="every loop beats")
+    return Check(ok=False, sentence=str(found[0]["trouble"]))
+
+
+def _broker(account: Row, max_age: float, now: datetime) -> Check:
+    age = age_seconds(account.get("positions_read_at"), now)
+    if age is None:
+        return Check(ok=False, sentence="positions were never read")
+    return Check(ok=age <= max_age, sentence=f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed")

@@ -1,0 +1,181 @@
+"""Reading what a request asks for. Anything that is not understood is refused with the name of its field."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+
+from flask import Request
+
+from console.ports import Wanted
+from domain.alert import Side
+from domain.money import parse_decimal
+from domain.states import Status
+
+_MAX_TEXT = 200
+
+
+class BadParameter(Exception):
+    """A parameter is not what was expected: `field` names it, `message` says what was."""
+
+    def __init__(self, field: str, message: str, code: str = "INVALID_PARAMETER") -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Named texts of a query or a body. An empty text is one that was not given: forms send those."""
+
+    values: Mapping[str, object]
+
+    def text(self, name: str) -> str | None:
+        """The text without blanks around it, None when it was not given.
+
+        Raises:
+            BadParameter: it is no text, or too long.
+        """
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise BadParameter(name, "expected a text")
+        if len(value) > _MAX_TEXT or "\x00" in value:
+            raise BadParameter(name, f"expected a text of at most {_MAX_TEXT} characters")
+        return value.strip() or None
+
+    def required(self, name: str) -> str:
+        """As `text`, and it must be given.
+
+        Raises:
+            BadParameter: it was not.
+        """
+        text = self.text(name)
+        if text is None:
+            raise BadParameter(name, "is missing", "MISSING_PARAMETER")
+        return text
+
+    def number(self, name: str, *, default: int, low: int, high: int) -> int:
+        """A whole number within its bounds, both included.
+
+        Raises:
+            BadParameter: it is none, or outside.
+        """
+        text = self.text(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not low <= int(text) <= high:
+            raise BadParameter(name, f"expected a whole number from {low} to {high}")
+        return int(text)
+
+    def side(self, name: str) -> Side | None:
+        """BUY or SELL in any case.
+
+        Raises:
+            BadParameter: neither.
+        """
+        text = self.text(name)
+        if text is None:
+            return None
+        if text.upper() not in set(Side):
+            raise BadParameter(name, "expected BUY or SELL")
+        return Side(text.upper())
+
+    def status(self, name: str) -> Status | None:
+        """One of the four statuses in any case.
+
+        Raises:
+            BadParameter: none of them.
+        """
+        text = self.text(name)
+        if text is None:
+            return None
+        if text.upper() not in set(Status):
+            raise BadParameter(name, f"expected one of {', '.join(Status)}")
+        return Status(text.upper())
+
+    def price(self, name: str) -> Decimal:
+        """A positive price, as text or as a JSON number.
+
+        Raises:
+            BadParameter: it is none.
+        """
+        value = self.values.get(name)
+        text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+        try:
+            price = parse_decimal(str(text).strip())
+        except ValueError:
+            price = Decimal(0)
+        if price <= 0 or not -20 < price.adjusted() < 20:
+            raise BadParameter(name, "expected a positive price")
+        return price
+
+    def instant(self, name: str, zone: tzinfo, *, end: bool) -> datetime | None:
+        """A day or a time of ISO-8601; one without an offset is meant in `zone`.
+
+        With `end` a day means its end: until the 20th includes the 20th.
+
+        Raises:
+            BadParameter: it is neither.
+        """
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+                day = date.fromisoformat(text) + timedelta(days=end)
+                return datetime.combine(day, time(), zone).astimezone(UTC)
+            # A "+" that was not quoted in a query arrives as a blank.
+            at = datetime.fromisoformat(
+                re.sub(r" ([0-9]{2}:?[0-9]{2})$", r"+\1", text) if "T" in text else text
+            )
+            return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise BadParameter(
+                name, "expected a day or a time such as 2026-11-20 or 2026-11-20T09:15:00Z"
+            ) from None
+
+
+def wanted_of(query: Parameters, zone: tzinfo) -> Wanted:
+    """Which orders a query asks for.
+
+    Raises:
+        BadParameter: one of its parameters is not understood.
+    """
+    asked = {
+        "status": query.status("status"),
+        "symbol": query.text("symbol"),
+        "strategy_name": query.text("strategy"),
+        "client_id": query.text("client"),
+        "since": query.instant("from", zone, end=False),
+        "until": query.instant("to", zone, end=True),
+    }
+    given: Wanted = {}
+    given.update({name: value for name, value in asked.items() if value is not None})  # type: ignore[typeddict-item]
+    return given
+
+
+def query_of(request: Request) -> Parameters:
+    """The query's parameters."""
+    return Parameters(request.args)
+
+
+def body_of(request: Request) -> Parameters:
+    """The fields of a form or of a JSON object; JSON numbers with a fraction come as they were written.
+
+    Raises:
+        BadParameter: the body is neither.
+    """
+    if not request.is_json:
+        return Parameters(request.form)
+    try:
+        fields = json.loads(request.get_data(), parse_float=Decimal)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise BadParameter("", "expected a JSON object")
+    return Parameters(fields)

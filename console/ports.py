@@ -1,0 +1,96 @@
+"""What the console needs: a reader of orders.db, and somebody who carries out an operator's wishes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol, TypedDict
+
+from domain.states import Status
+
+Row = dict[str, Any]
+"""A row as it stands in orders.db: times are ISO-8601 UTC text, money and quantities decimal text."""
+
+
+class TradingMode(StrEnum):
+    """What happens to a client's orders."""
+
+    PAPER = "paper"
+    LIVE = "live"
+    DRY = "live trading off"  # a real broker that is sent nothing
+
+
+class Wanted(TypedDict, total=False):
+    """Which orders are asked for; in a text `*` stands for anything."""
+
+    status: Status
+    symbol: str
+    strategy_name: str
+    client_id: str
+    since: datetime  # created at or after
+    until: datetime  # created before
+
+
+class ConsoleReader(Protocol):
+    """Questions to orders.db. Each raises `StoreUnavailable` when it cannot be read."""
+
+    def ping(self) -> None:
+        """Return when the database answers."""
+
+    def orders(
+        self, wanted: Wanted, *, limit: int, cursor: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """Orders that fit, newest first, and the cursor of the next page, None on the last.
+
+        Raises:
+            ValueError: the cursor is none.
+        """
+
+    def counts(self, wanted: Wanted) -> dict[str, int]:
+        """How many orders fit in each status; the status that is wanted is left aside."""
+
+    def story(self, command_id: str) -> Row | None:
+        """`order`, `events`, `intent`, `alert`, `messages` and `siblings` of one order; None: no such order."""
+
+    def signals(self, *, since: datetime, settled_before: datetime, side: str | None, limit: int) -> Row:
+        """`counts` over all signals of the window, the newest `signals` and the newest `violations`."""
+
+    def heartbeats(self) -> list[Row]: ...
+
+    def accounts(self) -> list[Row]: ...
+
+    def halts(self) -> list[Row]: ...
+
+    def positions(self) -> list[Row]: ...
+
+    def holdings(self) -> list[Row]: ...
+
+    def unknown_orders(self) -> list[Row]: ...
+
+    def outbox(self) -> Row:
+        """`pending`, how many messages wait, and `oldest`, since when."""
+
+
+class ConsoleControl(Protocol):
+    """What an operator may do from here. Each raises `StoreUnavailable` when nothing was kept."""
+
+    def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
+        """Stop new entries of a client, or of one of its strategies.
+
+        Raises:
+            NotFound: no such client.
+        """
+
+    def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
+        """Lift a halt; False when nothing was halted there."""
+
+    def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
+        """Set the last price of a simulated market.
+
+        Raises:
+            NotFound: no such client, or its broker has no marks.
+        """
+
+
+Modes = Mapping[str, TradingMode | None]
+"""The clients, the first of them the default, and what happens to their orders (None: not said)."""

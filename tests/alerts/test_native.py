@@ -1,0 +1,370 @@
+"""The native format, field by field."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts import strict_json
+from alerts.formats import native
+from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side, TestMode
+from domain.errors import InvalidAlert
+from tests.alerts.fakes import a_document, with_leg
+
+
+def parse(document: dict[str, Any]) -> ParsedAlert:
+    """Through bytes, as in life."""
+    return native.parse(strict_json.parse(json.dumps(document).encode()), default_client="default")
+
+
+def leg_of(**changes: Any) -> LegRequest:
+    return parse(with_leg(**changes)).legs[0]
+
+
+def refusal(document: dict[str, Any]) -> InvalidAlert:
+    with pytest.raises(InvalidAlert) as caught:
+        parse(document)
+    return caught.value
+
+
+def test_the_example_is_read_whole() -> None:
+    assert parse(a_document()) == ParsedAlert(
+        format="native",
+        client_id="default",
+        strategy_name="NIFTY_STRADDLE",
+        execution_type=ExecutionType.ENTRY,
+        signal_id="bar-1",
+        test_mode=None,
+        legs=(
+            LegRequest(
+                symbol="NIFTY26NOV24500CE",
+                exchange="NFO",
+                side=Side.BUY,
+                quantity=Decimal(50),
+                product="MIS",
+                order_type=OrderType.LIMIT,
+                price=Decimal("112.5"),
+            ),
+        ),
+    )
+
+
+def test_a_bot_that_sends_zeros_for_nothing_is_understood() -> None:
+    """The shape that Shoonya bots post: text prices, upper-case codes, everything in one product."""
+    alert = parse(
+        {
+            "secret_key": "x",
+            "execution_type": "entry",
+            "strategy_name": "short_straddle",
+            "exchange": "NFO",
+            "underlying": "NIFTY",
+            "expiry": "23DEC25",
+            "strategy_stoploss": 0,
+            "trailing_stoploss": "0.0",
+            "target": "",
+            "when_price": None,
+            "product_type": "M",
+            "legs": [
+                {
+                    "tradingsymbol": f"NIFTY23DEC25{kind}24500",
+                    "direction": "SELL",
+                    "order_type": "MKT",
+                    "price": "0.0",
+                    "qty": 75,
+                }
+                for kind in "CP"
+            ],
+        }
+    )
+    first, second = alert.legs
+    assert (first.symbol, second.symbol) == ("NIFTY23DEC25C24500", "NIFTY23DEC25P24500")
+    assert (first.product, first.order_type, first.side) == ("NRML", OrderType.MARKET, Side.SELL)
+    assert (first.price, first.reference_price, first.quantity) == (None, None, Decimal(75))
+
+
+@pytest.mark.parametrize(
+    ("word", "order_type"),
+    [
+        ("market", "MARKET"), ("MKT", "MARKET"), (None, "MARKET"), ("", "MARKET"), (..., "MARKET"),
+        ("Limit", "LIMIT"), ("LMT", "LIMIT"),
+        ("STOP", "STOP"), ("SL-MKT", "STOP"), ("sl-m", "STOP"),
+        ("STOP_LIMIT", "STOP_LIMIT"), ("SL-LMT", "STOP_LIMIT"), ("SL", "STOP_LIMIT"), ("SL-L", "STOP_LIMIT"),
+    ],
+)  # fmt: skip
+def test_words_for_order_types(word: Any, order_type: str) -> None:
+    trigger = 111 if order_type.startswith("STOP") else 0
+    leg = leg_of(order_type=word, trigger_price=trigger)
+    assert leg.order_type == order_type
+    assert leg.trigger_price == (111 if trigger else None)
+    limited = order_type.endswith("LIMIT")
+    assert leg.price == (Decimal("112.5") if limited else None)
+    assert leg.reference_price == (None if limited else Decimal("112.5"))
+
+
+@pytest.mark.parametrize(("word", "side"), [("b", "BUY"), (" Buy ", "BUY"), ("S", "SELL"), ("sell", "SELL")])
+def test_words_for_sides(word: str, side: str) -> None:
+    assert leg_of(direction=word).side == side
+
+
+@pytest.mark.parametrize(
+    ("word", "product"),
+    [("i", "MIS"), ("M", "NRML"), ("c", "CNC"), ("MTF", "MTF"), (..., "MIS"), (None, "MIS")],
+)
+def test_words_for_products(word: Any, product: str) -> None:
+    assert leg_of(product_type=word).product == product
+
+
+def test_a_leg_overrides_the_alerts_product_and_exchange() -> None:
+    document = with_leg(product_type="CNC", exchange="nse")
+    document["product_type"] = "NRML"
+    document["legs"].append({"tradingsymbol": "infy", "direction": "S", "qty": "1.50"})
+    first, second = parse(document).legs
+    assert (first.product, first.exchange) == ("CNC", "NSE")
+    assert (second.product, second.exchange, second.symbol) == ("NRML", "NFO", "INFY")
+    assert second.quantity == Decimal("1.5")
+
+
+def test_an_exit_needs_neither_side_nor_quantity() -> None:
+    leg = leg_of(execution_type="exit", direction=..., qty=None, order_type=..., price=...)
+    assert (leg.side, leg.quantity) == (None, None)
+    assert leg_of(execution_type="EXIT", direction="SELL", qty=5).quantity == 5
+
+
+@pytest.mark.parametrize("given_price", [0, 0.0, "0", "0.0", None, "", ...])
+def test_a_price_of_nothing_is_none(given_price: Any) -> None:
+    leg = leg_of(order_type="MARKET", price=given_price)
+    assert (leg.price, leg.reference_price) == (None, None)
+    error = refusal(with_leg(order_type="LIMIT", price=given_price))
+    assert (error.code, error.field) == ("MISSING", "legs[0].price")
+
+
+@pytest.mark.parametrize(("value", "read"), [(7, "7"), ("a", "a"), (None, None)])
+def test_a_signal_id_is_text(value: Any, read: str | None) -> None:
+    assert parse(a_document(signal_id=value)).signal_id == read
+
+
+@pytest.mark.parametrize(("value", "mode"), [("success", TestMode.SUCCESS), ("", None), (None, None)])
+def test_words_for_the_test_mode(value: Any, mode: TestMode | None) -> None:
+    assert parse(a_document(test_mode=value)).test_mode is mode
+
+
+def test_a_named_client_is_kept() -> None:
+    assert parse(a_document(client_id="other")).client_id == "other"
+    assert parse(a_document(client_id="")).client_id == "default"
+
+
+BAD_IN_LEG: dict[str, list[Any]] = {
+    "tradingsymbol": ["", " ", "A" * 65, "{{ticker}}", "A\nB", "ß", 5, None, ...],
+    "direction": ["LONG", None, "", ..., 1, True, ["BUY"]],
+    "qty": [
+        0, -1, "0", None, "", ..., True, "abc", "1,000", "NaN", "inf", 10**18, 1e-9, "1e99", "٣", [1], {},
+        "0.123456789", "{{strategy.order.contracts}}",
+    ],
+    "price": [-1, "-0.5", "x", "NaN", True, 10**12, "1." + "1" * 29, [], "null"],
+    "trigger_price": [111, "0.5", -1, False, "x"],
+    "order_type": ["ICEBERG", 1, "STOP LIMIT", []],
+    "product_type": ["INTRADAY", 1, "B", {}],
+    "exchange": ["N F O", 1, "X" * 21, "{{exchange}}"],
+    "stop_los": [100],
+}  # fmt: skip
+LEGS: list[tuple[dict[str, Any], str]] = [
+    *(({field: value}, field) for field, bad in BAD_IN_LEG.items() for value in bad),
+    ({"order_type": "STOP"}, "trigger_price"),
+    ({"order_type": "SL-LMT", "trigger_price": 0}, "trigger_price"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), LEGS)
+def test_what_is_wrong_with_a_leg_is_named(changes: dict[str, Any], field: str) -> None:
+    error = refusal(with_leg(**changes))
+    assert error.field == f"legs[0].{field}"
+    assert error.message.startswith("expected ")
+
+
+BAD_AT_TOP: dict[str, list[Any]] = {
+    "execution_type": ["BUY", "", None, 1, ["ENTRY"]],
+    "strategy_name": ["", "  ", "x" * 81, "a\nb", "{{strategy.order.id}}", 5, None],
+    "exchange": ["", None, 5, "A B"],
+    "signal_id": ["", "x" * 129, "a\0b", True, 1.5, "{{timenow}}", [], "\ud800"],
+    "client_id": [5, "a b", "x" * 41],
+    "test_mode": ["MAYBE", True, 0],
+    "product_type": ["X", 0],
+    "legs": [[], None, {}, "x", [a_document()["legs"][0]] * 21],
+    "stoploss": [5],
+    "qty": [5],
+}
+ALERTS: list[tuple[dict[str, Any], str]] = [
+    *(({field: value}, field) for field, bad in BAD_AT_TOP.items() for value in bad),
+    ({"legs": [5]}, "legs[0]"),
+    ({"legs": [a_document()["legs"][0], None]}, "legs[1]"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), ALERTS)
+def test_what_is_wrong_with_an_alert_is_named(changes: dict[str, Any], field: str) -> None:
+    error = refusal(a_document(**changes))
+    assert error.field == field
+    assert error.message.startswith("expected ")
+
+
+@pytest.mark.parametrize("key", ["execution_type", "strategy_name", "exchange", "legs"])
+def test_what_is_missing_is_named(key: str) -> None:
+    document = a_document()
+    del document[key]
+    error = refusal(document)
+    assert (error.code, error.field) == ("MISSING", key)
+
+
+@pytest.mark.parametrize(
+    ("key", "suggests"),
+    [
+        ("stop_los", "did you mean 'stop_loss'?"),
+        ("Target_", "did you mean 'target'?"),
+        ("symbol", "did you mean 'tradingsymbol'?"),
+        ("quantity", "did you mean 'qty'?"),
+        ("signal_id", "it belongs beside the legs"),
+        ("zzz", "got 'zzz'"),
+        ("x" * 5000, "a text of 5000 characters"),
+    ],
+)
+def test_an_unknown_key_is_never_dropped(key: str, suggests: str) -> None:
+    error = refusal(with_leg(**{key: None}))
+    assert error.code == "UNKNOWN_KEY"
+    assert error.message.endswith(suggests)
+    assert len(error.field or "") < 100
+
+
+PROTECTION = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
+STRATEGY_PROTECTION = (*PROTECTION, "strategy_stoploss", "trailing_stoploss", "when_price")
+
+
+@pytest.mark.parametrize("key", PROTECTION)
+@pytest.mark.parametrize("value", [100, -5000, "1.5", "POINTS", True, False, [], {"a": "{b}"}])
+def test_protection_is_never_accepted_and_left_undone(key: str, value: Any) -> None:
+    error = refusal(with_leg(**{key: value}))
+    assert (error.code, error.field) == ("NOT_BUILT", f"legs[0].{key}")
+
+
+@pytest.mark.parametrize("key", STRATEGY_PROTECTION)
+def test_protection_of_a_strategy_is_never_left_undone(key: str) -> None:
+    error = refusal(a_document(**{key: -5000}))
+    assert (error.code, error.field) == ("NOT_BUILT", key)
+    for nothing in (None, "", 0, "0.0", 0.0):
+        assert parse(a_document(**{key: nothing}))
+
+
+def test_adjust_is_said_to_be_missing_whatever_else_is_wrong() -> None:
+    error = refusal(with_leg(execution_type="adjust", execution_type_=5))
+    assert (error.code, error.field) == ("NOT_BUILT", "execution_type")
+
+
+def test_one_entry_does_not_buy_and_sell_the_same() -> None:
+    document = with_leg()
+    document["legs"].append(document["legs"][0] | {"direction": "SELL"})
+    error = refusal(document)
+    assert (error.code, error.field) == ("CONTRADICTION", "legs[1].direction")
+    document["legs"][1]["exchange"] = "BFO"
+    assert len(parse(document).legs) == 2
+
+
+# any valid document ------------------------------------------------------------------------------------------
+
+symbols = st.from_regex(r"[A-Z0-9&\-_.:!/]{1,64}", fullmatch=True)
+prices = st.decimals("0.01", "99999999", places=4)
+quantities = st.integers(1, 10**18 - 1) | st.decimals("0.00000001", "99999", places=8)
+names = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=80).filter(
+    lambda name: "{{" not in name
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> LegRequest:
+    order_type = draw(st.sampled_from(OrderType))
+    limited = order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+    triggered = order_type in (OrderType.STOP, OrderType.STOP_LIMIT)
+    return LegRequest(
+        symbol=draw(symbols),
+        exchange=draw(st.sampled_from(["NFO", "NSE", "BINANCE"])),
+        side=Side.BUY,
+        quantity=draw(quantities.map(Decimal)),
+        product=draw(st.sampled_from(["MIS", "NRML", "CNC"])),
+        order_type=order_type,
+        price=draw(prices) if limited else None,
+        trigger_price=draw(prices) if triggered else None,
+        reference_price=None if limited else draw(st.none() | prices),
+    )
+
+
+alerts = st.builds(
+    ParsedAlert,
+    format=st.just("native"),
+    client_id=st.just("default"),
+    strategy_name=names,
+    execution_type=st.sampled_from([ExecutionType.ENTRY, ExecutionType.EXIT]),
+    legs=st.lists(requests(), min_size=1, max_size=3).map(tuple),
+    signal_id=st.none() | names,
+    test_mode=st.none() | st.sampled_from(TestMode),
+)
+
+
+def written(alert: ParsedAlert, number: Any) -> dict[str, Any]:
+    return {
+        "execution_type": alert.execution_type,
+        "strategy_name": alert.strategy_name,
+        "exchange": "NFO",
+        "signal_id": alert.signal_id,
+        "test_mode": alert.test_mode,
+        "legs": [
+            {
+                "tradingsymbol": leg.symbol,
+                "exchange": leg.exchange,
+                "direction": leg.side,
+                "qty": number(leg.quantity),
+                "product_type": leg.product,
+                "order_type": leg.order_type,
+                "price": number(leg.price or leg.reference_price),
+                "trigger_price": number(leg.trigger_price),
+            }
+            for leg in alert.legs
+        ],
+    }
+
+
+@given(alerts, st.randoms(use_true_random=False), st.booleans())
+def test_what_was_written_is_read_back_with_keys_in_any_case(
+    alert: ParsedAlert, random: Any, as_text: bool
+) -> None:
+    def mixed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {"".join(random.choice((c, c.upper())) for c in key): mixed(v) for key, v in value.items()}
+        return [mixed(each) for each in value] if isinstance(value, list) else value
+
+    # Numerals are written as they are, in or without quotes.
+    document = written(alert, lambda number: number if number is None else f"<{number:f}>")
+    text = json.dumps(mixed(document))
+    text = text.replace("<", "").replace(">", "") if as_text else text.replace('"<', "").replace('>"', "")
+    assert native.parse(strict_json.parse(text.encode()), default_client="default") == alert
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["BUY", "MARKET", "EXIT", 0]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*native._Alert.model_fields]), values),
+    st.dictionaries(st.sampled_from([*native._Leg.model_fields]), values),
+)
+def test_any_values_are_read_or_refused_by_field(top: dict[str, Any], leg: dict[str, Any]) -> None:
+    document = with_leg(**leg)
+    refused = None
+    try:
+        native.parse(document | top, default_client="default")
+    except InvalidAlert as error:
+        refused = error
+    assert refused is None or (refused.field and refused.message)

@@ -1,0 +1,139 @@
+"""The guard knows who holds what by the fills on record, and forgets only what the broker shows closed."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from blockers.execution_guard import ExecutionGuard
+from domain.alert import Side
+from domain.reports import Position, PositionsSnapshot
+from tests.support import Desk, leg
+
+SYMBOL = "NIFTY26NOV24500CE"
+NO_DELAY = timedelta(0)
+
+
+@pytest.fixture
+def guard(desk: Desk) -> ExecutionGuard:
+    return ExecutionGuard(desk.store)
+
+
+def buy(desk: Desk, *symbols: str, strategy: str = "STRADDLE", **changes: object) -> None:
+    """Positions of a strategy that the broker has filled and the engine has recorded."""
+    desk.post(*(leg(symbol, **changes) for symbol in symbols), strategy_name=strategy)
+    desk.settle()
+
+
+def held(desk: Desk) -> set[tuple]:
+    return {(h.strategy_name, h.exchange, h.symbol) for h in desk.store.holdings("default")}
+
+
+def flat(desk: Desk, *positions: Position) -> PositionsSnapshot:
+    """A read that begins now and shows nothing but these."""
+    return PositionsSnapshot(desk.clock.now(), positions)
+
+
+def test_a_strategy_holds_what_it_filled(desk, guard):
+    assert not guard.has_strategy("default", "STRADDLE")
+    buy(desk, SYMBOL)
+    assert guard.has_strategy("default", "STRADDLE")
+    assert guard.has_strategy("default", "STRADDLE", SYMBOL)
+    assert not guard.has_strategy("default", "STRADDLE", "OTHER")
+    assert not guard.has_strategy("default", "OTHER")
+    assert not guard.has_strategy("second", "STRADDLE")
+
+
+def test_an_order_that_only_works_is_not_held(desk, guard):
+    desk.broker.fill_at_once = False
+    buy(desk, SYMBOL)
+    assert not guard.has_strategy("default", "STRADDLE")
+
+
+def test_what_the_broker_shows_flat_is_forgotten(desk, guard):
+    buy(desk, SYMBOL, "B")
+    forgotten = guard.reconcile_with_broker(
+        "default", flat(desk, Position("NFO", "B", "MIS", Decimal(50))), horizon=NO_DELAY
+    )
+    assert [h.symbol for h in forgotten] == [SYMBOL]
+    assert held(desk) == {("STRADDLE", "NFO", "B")}
+    assert guard.reconcile_with_broker("default", flat(desk, Position("NFO", "B", "MIS", Decimal(1))), horizon=NO_DELAY) == []
+
+
+def test_a_position_at_zero_is_as_flat_as_one_that_is_not_listed(desk, guard):
+    buy(desk, SYMBOL)
+    shown = flat(desk, Position("NFO", SYMBOL, "MIS", Decimal(0)))
+    assert len(guard.reconcile_with_broker("default", shown, horizon=NO_DELAY)) == 1
+    assert held(desk) == set()
+
+
+def test_a_position_of_any_product_keeps_what_is_held(desk, guard):
+    buy(desk, SYMBOL)
+    shown = flat(desk, Position("NFO", SYMBOL, "NRML", Decimal(50)))
+    assert guard.reconcile_with_broker("default", shown, horizon=NO_DELAY) == []
+    assert held(desk) == {("STRADDLE", "NFO", SYMBOL)}
+
+
+@pytest.mark.parametrize(("later", "forgotten"), [(0, 0), (0.000001, 1)])
+def test_a_read_that_a_recent_fill_may_not_show_in_forgets_nothing(desk, guard, later, forgotten):
+    buy(desk, SYMBOL)
+    ((filled_at,),) = desk.rows("SELECT filled_at FROM last_fills")
+    order = desk.only()
+    assert order.updated_at.isoformat(timespec="microseconds")[:26] + "Z" == filled_at
+    horizon = timedelta(seconds=5)
+    read = PositionsSnapshot(order.updated_at + horizon + timedelta(seconds=later), ())
+    assert len(guard.reconcile_with_broker("default", read, horizon=horizon)) == forgotten
+    assert len(held(desk)) == 1 - forgotten
+
+
+def test_another_client_is_left_alone(desk, guard):
+    buy(desk, SYMBOL)
+    assert guard.reconcile_with_broker("second", flat(desk), horizon=NO_DELAY) == []
+    assert guard.force_clear_symbol("second", SYMBOL) == 0
+    assert guard.force_close_strategy("second", "STRADDLE") == 0
+    assert len(held(desk)) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="holdings of the symbol on every exchange are cleared, flat there or not")
+def test_what_is_flat_on_one_exchange_may_be_held_on_another(desk, guard):
+    buy(desk, "RELIANCE", strategy="A", exchange="NSE")
+    buy(desk, "RELIANCE", strategy="B", exchange="BSE")
+    shown = flat(desk, Position("BSE", "RELIANCE", "MIS", Decimal(50)))
+    guard.reconcile_with_broker("default", shown, horizon=NO_DELAY)
+    assert held(desk) == {("B", "BSE", "RELIANCE")}
+
+
+def test_a_symbol_is_cleared_for_every_strategy(desk, guard):
+    buy(desk, SYMBOL, "B")
+    buy(desk, SYMBOL, strategy="OTHER")
+    assert guard.force_clear_symbol("default", SYMBOL) == 2
+    assert held(desk) == {("STRADDLE", "NFO", "B")}
+    assert guard.force_clear_symbol("default", SYMBOL) == 0
+
+
+def test_a_strategy_is_closed_in_every_symbol_and_no_order_is_sent(desk, guard):
+    buy(desk, SYMBOL, "B")
+    buy(desk, SYMBOL, strategy="OTHER")
+    sent = len(desk.broker.placed)
+    assert guard.force_close_strategy("default", "STRADDLE") == 2
+    assert held(desk) == {("OTHER", "NFO", SYMBOL)}
+    desk.settle()
+    assert len(desk.broker.placed) == sent
+
+
+def test_forgetting_opens_the_way_for_a_new_entry(desk, guard):
+    buy(desk, SYMBOL)
+    (again,) = desk.post(leg(price=Decimal(99)))
+    assert again.tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"
+    guard.force_clear_symbol("default", SYMBOL)
+    (free,) = desk.post(leg(price=Decimal(98)))
+    assert free.tag is None
+
+
+def test_the_other_side_of_what_another_strategy_holds_is_blocked(desk):
+    buy(desk, SYMBOL)
+    (sell,) = desk.post(leg(side=Side.SELL), strategy_name="OTHER")
+    assert sell.tag == "GUARD_BLOCKED:OPPOSITE_SIDE_HELD"
+    assert sell.reason_message.endswith("(STRADDLE)")
+    (same,) = desk.post(leg(side=Side.BUY), strategy_name="OTHER")
+    assert same.tag is None

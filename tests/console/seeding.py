@@ -1,0 +1,207 @@
+"""A database with orders as the program makes them, and a console over it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from console import TradingMode, create_console, create_health
+from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
+from domain.errors import NotFound
+from domain.ids import client_order_id, command_id
+from domain.lifecycle import advance, register
+from domain.moves import blocked, claimed, placed, refused, unknown
+from domain.commands import OrderResult
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.ports import Beat, Halt
+from domain.reports import Position, PositionsSnapshot
+from domain.states import Phase
+from domain.tags import Reason
+from notifications.messages import render
+from persistence.migrations import migrate
+from persistence.repository import OrderRepository
+from persistence.sqlite import Readers
+from persistence.views import Views
+from tests.support import START, ManualClock
+
+TOKEN = "a-long-console-token"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+WATCHER_LOOPS = [("scheduler", ""), ("wake", ""), ("outbox", ""), ("execute", "default"), ("exits", "default"),
+                 ("reconcile", "default")]  # fmt: skip
+
+
+@dataclass
+class Control:
+    """Notes what it was asked for."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
+        if client_id == "nobody":
+            raise NotFound("no client 'nobody'")
+        self.asked.append(("halt", client_id, strategy_name, by, reason))
+
+    def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
+        self.asked.append(("resume", client_id, strategy_name, by))
+        return strategy_name != "RUNNING"
+
+    def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
+        if client_id == "real":
+            raise NotFound("client 'real' has no simulated market")
+        self.asked.append(("mark", client_id, exchange, symbol, price))
+
+
+class House:
+    """orders.db with a console and the health routes over it."""
+
+    def __init__(self, folder: Path, *, told: bool = True, modes: dict[str, TradingMode | None] | None = None) -> None:
+        self.path = folder / "orders.db"
+        migrate(self.path)
+        self.clock = ManualClock()
+        self.told = told
+        self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
+        self.views = Views(Readers(self.path))
+        self.control = Control()
+        self.made = 0
+        self.app = Flask(__name__, static_folder=None)
+        self.modes = modes or {"default": TradingMode.PAPER}
+        self.app.register_blueprint(
+            create_console(self.views, self.control, token=TOKEN, clock=self.clock, modes=self.modes)
+        )
+        self.app.register_blueprint(
+            create_health(
+                self.views, clock=self.clock, clients=tuple(self.modes), beat_max_age_seconds=10,
+                positions_max_age_seconds=60,
+            )
+        )  # fmt: skip
+
+    def _render(self, notice: Notice) -> str:
+        return render(notice) if self.told else "something happened"
+
+    def anonymous(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def browser(self) -> FlaskClient:
+        """A client that has logged in."""
+        client = self.app.test_client()
+        assert client.post("/login", data={"token": TOKEN}).status_code == 303
+        return client
+
+    def get(self, path: str, **query: object) -> Any:
+        """What the API answers to the bearer of the token."""
+        return self.anonymous().get(path, headers=BEARER, query_string=query)
+
+    # seeding ------------------------------------------------------------------------------------------------
+
+    def alert(self, *, legs: int = 1, raw_body: str = "{}", signal_id: str | None = None, **changes: Any) -> list[Order]:
+        """An alert with its registered legs."""
+        self.made += 1
+        alert_id, at = f"alert{self.made:04d}", self.clock.now()
+        orders = [self._leg(alert_id, index, at, changes) for index in range(legs)]
+        alert = Alert(
+            alert_id, orders[0].client_id, Delivery(at, "10.0.0.9", raw_body, "native"), Outcome.ACCEPTED,
+            idempotency_key=alert_id, signal_id=signal_id, strategy_name=orders[0].strategy_name,
+        )  # fmt: skip
+
+        def work(tx):
+            tx.add_alert(alert)
+            for order in orders:
+                tx.add_intent(order, f"{alert_id}|{order.leg_index}", signal_id)
+            return [tx.apply(register(order, at=at, actor="webhook")) for order in orders]
+
+        return self.store.write(work)
+
+    @staticmethod
+    def _leg(alert_id: str, index: int, at: datetime, changes: dict[str, Any]) -> Order:
+        values: dict[str, Any] = {
+            "command_id": command_id(alert_id, index),
+            "alert_id": alert_id,
+            "leg_index": index,
+            "client_id": "default",
+            "strategy_name": "STRADDLE",
+            "execution_type": ExecutionType.ENTRY,
+            "exchange": "NFO",
+            "symbol": "NIFTY26NOV24500CE",
+            "side": Side.BUY,
+            "quantity": Decimal(50),
+            "requested_quantity": Decimal(50),
+            "product": "MIS",
+            "order_type": OrderType.LIMIT,
+            "price": Decimal("112.5"),
+            "trigger_price": None,
+            "reference_price": None,
+            "test_mode": None,
+            "client_order_id": client_order_id(f"{alert_id}|{index}"),
+            "created_at": at,
+            "expires_at": at + timedelta(minutes=5),
+        }
+        return Order(**(values | changes))
+
+    def apply(self, change) -> Order:
+        return self.store.write(lambda tx: tx.apply(change))
+
+    def block(self, order: Order, reason: Reason = Reason.DAILY_LOSS_HIT, message: str = "lost 5,200 of 5,000") -> Order:
+        return self.apply(blocked(order, reason, message, at=self.clock.now(), actor="webhook"))
+
+    def claim(self, order: Order) -> Order:
+        return self.apply(claimed(order, at=self.clock.now(), claimant="watcher-1"))
+
+    def refuse(self, order: Order) -> Order:
+        return self.apply(
+            refused(self.claim(order), "RMS", "RMS: margin exceeds", at=self.clock.now(), actor="watcher-1")
+        )
+
+    def place(self, order: Order) -> Order:
+        self.made += 1
+        return self.apply(
+            placed(self.claim(order), OrderResult(f"B{self.made:05d}"), at=self.clock.now(), actor="watcher-1")
+        )
+
+    def fill(self, order: Order) -> Order:
+        return self.apply(
+            advance(
+                self.place(order), Phase.FILLED, at=self.clock.now(), actor="watcher-1",
+                filled_quantity=order.quantity, average_price=Decimal("112.45"),
+            )
+        )  # fmt: skip
+
+    def lose(self, order: Order) -> Order:
+        """Its outcome becomes unknown."""
+        return self.apply(unknown(self.claim(order), "timed out", at=self.clock.now(), actor="watcher-1"))
+
+    def reject_alert(self, *, tell: bool = True, raw_body: str = "nonsense") -> str:
+        """An alert that could not be traded on."""
+        self.made += 1
+        alert_id, at = f"alert{self.made:04d}", self.clock.now()
+        alert = Alert(
+            alert_id, "default", Delivery(at, "10.0.0.9", raw_body, "native"), Outcome.REJECTED,
+            decision_type=DecisionType.FAILED, reason_code="INVALID_JSON", reason_message="not JSON",
+        )  # fmt: skip
+
+        def work(tx):
+            tx.add_alert(alert)
+            if tell:
+                tx.notify(Notice(NoticeKind.ALERT_REJECTED, "default", alert_id=alert_id, detail="not JSON"))
+
+        self.store.write(work)
+        return alert_id
+
+    def beat(self, watcher_id: str = "watcher-1", state: str = "OK", at: datetime | None = None) -> None:
+        at = at or self.clock.now()
+        self.store.save_beats([Beat(watcher_id, loop, client, at, state) for loop, client in WATCHER_LOOPS])
+
+    def read_positions(self, client_id: str = "default") -> None:
+        position = Position(
+            "NFO", "NIFTY26NOV24500CE", "MIS", Decimal(50), Decimal("112.45"), Decimal(110), Decimal(-1250),
+            Decimal("-122.5"),
+        )  # fmt: skip
+        self.store.save_positions(client_id, PositionsSnapshot(self.clock.now(), (position,)), START.date())
+
+    def halt(self, strategy_name: str | None = None, reason: str = "news") -> None:
+        halt = Halt("default", strategy_name, self.clock.now(), "ann", reason)
+        self.store.write(lambda tx: tx.set_halt(halt))
