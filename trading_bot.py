@@ -1,5 +1,6 @@
 """The composition root: which store, brokers, clock and sender the services are given, and what each process serves."""
 
+import contextlib
 import json
 import logging
 import os
@@ -28,7 +29,8 @@ from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, NotFound
 from domain.limits import ClientPolicy
-from domain.ports import Broker
+from domain.notices import Notice, NoticeKind
+from domain.ports import Broker, Transaction
 from domain.receipt import Receipt
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
@@ -44,7 +46,7 @@ from persistence.outbox import SqliteOutbox
 from persistence.repository import OrderRepository
 from persistence.sqlite import ChangeSignal, GroupCommit, Readers, checkpoint_wal
 from persistence.views import Views
-from runtime.supervisor import READY, SUPERVISED, end_with_parent
+from runtime.supervisor import PULSE, SUPERVISED, end_with_parent
 from runtime.system import RandomIds, SystemClock, new_watcher_name
 from runtime.watcher import Housekeeping, Watcher, WatcherOptions
 from runtime.web import WebServer, gunicorn_options
@@ -302,28 +304,44 @@ def serve_web(*, supervised: bool) -> int:
     return 0
 
 
-def watch(*, supervised: bool = False, ready_pipe: int | None = None) -> int:
+def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     """A watcher alone, in this process: what `python order_watcher.py` runs."""
     settings = _settings()
     services = Services(settings, SystemClock()) if supervised else build_services(settings)
     name = new_watcher_name()
-    services.store.claimants.sweep()
     services.store.claimants.enter(name)
+    _tell_of_the_dead(services, name)
     drainer = services.drainer(name)
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
-    watcher.run(lambda: _say_ready(ready_pipe))
+    watcher.run(pulse=lambda: _pulse(pulse_pipe))
     if drainer is not None:
         drainer.release()
+    services.store.forget_beats([name])
     services.store.claimants.leave(name)
     return 0
 
 
-def _say_ready(pipe: int | None) -> None:
+def _tell_of_the_dead(services: Services, name: str) -> None:
+    """Watchers that ended without leaving were killed or crashed: somebody should know."""
+    ended = services.store.claimants.sweep()
+    services.store.forget_beats(ended)
+    text = f"watcher {', '.join(ended)} ended unexpectedly; {name} goes on with its orders"
+
+    def tell(tx: Transaction) -> None:
+        for client_id in services.policies:
+            tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
+
+    if ended:
+        services.store.write(tell)
+
+
+def _pulse(pipe: int | None) -> None:
+    """Tell the supervisor that this watcher watches; if it hears nothing for long it starts another."""
     if pipe is not None:
-        os.write(pipe, b"ready")
-        os.close(pipe)
+        with contextlib.suppress(BlockingIOError):  # the supervisor is slow to read: it knows enough
+            os.write(pipe, b".")
 
 
 def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -> Watcher:
@@ -384,8 +402,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "web" in arguments:
         return serve_web(supervised=supervised)
     if "watch" in arguments:
-        pipe = int(arguments[arguments.index(READY) + 1]) if READY in arguments else None
-        return watch(supervised=supervised, ready_pipe=pipe)
+        pipe = int(arguments[arguments.index(PULSE) + 1]) if PULSE in arguments else None
+        return watch(supervised=supervised, pulse_pipe=pipe)
     settings = _settings()
     build_services(settings)
     _say_where(settings)
@@ -396,8 +414,10 @@ def _become_supervisor(settings: Settings) -> NoReturn:
     """Go on as the supervisor, in place of this process: it imported everything to check the settings."""
     program = Path(__file__).resolve()
     supervisor = program.parent / "runtime" / "supervisor.py"
+    limit = 2 * settings.watcher_stall_seconds
     os.execv(
-        sys.executable, [sys.executable, str(supervisor), str(program), settings.host, str(settings.port)]
+        sys.executable,
+        [sys.executable, str(supervisor), str(program), settings.host, str(settings.port), str(limit)],
     )
 
 

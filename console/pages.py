@@ -32,6 +32,7 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
             header=desk.header(desk.clock.now()),
             orders=orders,
             given=given,
+            filtered=any(given.values()),
             chips=_chips(given, counts),
             older=_link(given, cursor=cursor) if cursor else None,
             newest=_link(given) if query.text("cursor") else None,

@@ -75,11 +75,12 @@ class Claimants:
         finally:
             os.close(handle)
 
-    def sweep(self) -> int:
-        """Remove the files of watchers that ended; returns how many."""
+    def sweep(self) -> list[str]:
+        """Remove the files of watchers that ended without leaving; returns their names."""
         if not self._folder.is_dir():
-            return 0
-        return sum(self._remove(file) for file in self._folder.iterdir() if file.name not in self._held)
+            return []
+        files = sorted(file for file in self._folder.iterdir() if file.name not in self._held)
+        return [file.name for file in files if self._remove(file)]
 
     def _remove(self, file: Path) -> bool:
         """Remove it while its lock is held here, so that nobody can take the name in between unseen."""

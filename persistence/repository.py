@@ -161,6 +161,13 @@ class OrderRepository:
             )
         )
 
+    def forget_beats(self, watchers: Iterable[str]) -> None:
+        """Drop the heartbeats of watchers that ended, so that nobody takes them for one that stalls."""
+        names = [(name,) for name in watchers]
+        self._commits.run(
+            lambda connection: connection.executemany("DELETE FROM heartbeats WHERE watcher_id = ?", names)
+        )
+
     def claimant_alive(self, claimant: str) -> bool:
         return self.claimants.alive(claimant)
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 SUPERVISED = (
     "--supervised"  # tells a child that its parent has prepared the database, and that it ends with it
 )
-READY = "--ready-pipe"
+PULSE = "--pulse-pipe"  # a child that is given one writes to it again and again while it is well
 
 _PR_SET_PDEATHSIG = 1
 _WATCHER_START_SECONDS = 5.0  # alerts that come before the broker was read once would be blocked
@@ -39,13 +39,37 @@ def end_with_parent() -> None:
             log.warning("the parent has ended already")
 
 
+class Pulse:
+    """A pipe through which a child tells that it is well; a process that was stopped or hangs cannot tell it."""
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._reading, self.writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self.writing, False)
+        self._limit = limit_seconds
+        self.heard_at = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """True when nothing was heard for longer than the limit."""
+        try:
+            if os.read(self._reading, 4096):
+                self.heard_at = time.monotonic()
+        except BlockingIOError:
+            pass
+        return time.monotonic() - self.heard_at > self._limit
+
+    def wait(self, seconds: float) -> bool:
+        """True as soon as there is something to hear; False when the time is over."""
+        return bool(select.select([self._reading], [], [], seconds)[0])
+
+
 @dataclass(eq=False)
 class Child:
     """A process to keep running."""
 
     name: str
     command: Sequence[str]
-    ready_pipe: int | None = None  # the child writes to it when it is ready
+    pulse: "Pulse | None" = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
@@ -54,12 +78,20 @@ class Child:
     def start(self) -> None:
         """Start the process."""
         self.started_at = time.monotonic()
-        inherited = () if self.ready_pipe is None else (self.ready_pipe,)
-        self.process = subprocess.Popen(self.command, pass_fds=inherited)
+        if self.pulse is None:
+            self.process = subprocess.Popen(self.command)
+            return
+        self.pulse.heard_at = self.started_at
+        command = [*self.command, PULSE, str(self.pulse.writing)]
+        self.process = subprocess.Popen(command, pass_fds=(self.pulse.writing,))
 
     def look(self) -> None:
         """Start it again, sooner or later, when it has ended."""
         now = time.monotonic()
+        if self.process is not None and self.pulse is not None and self.pulse.is_lost():
+            log.critical("%s gives no sign of life: it is killed and started anew", self.name)
+            self.process.kill()
+            self.process.wait()
         if self.process is not None and self.process.poll() is not None:
             self.failures = 0 if now - self.started_at > _SETTLED else self.failures + 1
             delay = min(0.2 * 2**self.failures, 10.0)
@@ -104,20 +136,17 @@ class Supervisor:
         return 0 if clean else 1
 
 
-def supervise(program: str, host: str, port: int) -> int:
+def supervise(program: str, host: str, port: int, pulse_limit: float) -> int:
     """Run the program's watcher and its web server until a signal ends them.
 
     The web server starts when the watcher has read the broker, or shortly after if it cannot: alerts must be taken
-    even then.
+    even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew.
     """
-    reading, writing = os.pipe()
-    ready = str(writing)
-    watcher = Child(
-        "watcher", [sys.executable, program, "watch", SUPERVISED, READY, ready], ready_pipe=writing
-    )
+    pulse = Pulse(pulse_limit)
+    watcher = Child("watcher", [sys.executable, program, "watch", SUPERVISED], pulse)
     web = Child("web", [sys.executable, program, "web", SUPERVISED])
     watcher.start()
-    if not select.select([reading], [], [], _WATCHER_START_SECONDS)[0]:
+    if not pulse.wait(_WATCHER_START_SECONDS):
         log.warning("the watcher has not read every broker yet; entries are blocked until it has")
     web.start()
     _say_when_listening(host, port)
@@ -138,4 +167,4 @@ def _say_when_listening(host: str, port: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(levelname)s supervisor: %(message)s", level=logging.INFO)
-    raise SystemExit(supervise(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    raise SystemExit(supervise(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))

@@ -90,14 +90,14 @@ class Watcher:
         self._looked_at = 0.0
         self._scheduler = self._schedule(housekeeping)
 
-    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+    def run(self, pulse: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop`; the calling thread watches over the others.
 
-        `on_ready` is called when every broker has been asked once and its open orders were reconciled.
+        `pulse` is called at every look at them, first when every broker has been asked once and its open orders
+        were reconciled.
         """
         for client_id in self._lanes:
             self._first_look(client_id)
-        on_ready()
         for loop in self._own:
             loop.start()
         for lane in self._lanes.values():
@@ -107,6 +107,7 @@ class Watcher:
         self._polled_at = time.monotonic()
         while not self._stopping.wait(0):
             self._watch_over()
+            pulse()
             self._stopping.wait(_BEAT_EVERY)
         self._end()
 

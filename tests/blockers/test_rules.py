@@ -49,7 +49,11 @@ STOPS = [
     (Reason.DAILY_LOSS_HIT, daily_loss, facts(limit(max_daily_loss=Decimal(100)), lowest_pnl=Decimal(-100))),
     (Reason.MAX_ORDER_QUANTITY, order_quantity, facts(limit(max_order_quantity=Decimal(49)))),
     (Reason.MAX_ORDER_VALUE, order_value, facts(limit(max_order_value=Decimal(4999)))),
-    (Reason.MAX_ORDERS_PER_MINUTE, orders_per_minute, facts(limit(max_orders_per_minute=2), entries_last_minute=2)),
+    (
+        Reason.MAX_ORDERS_PER_MINUTE,
+        orders_per_minute,
+        facts(limit(max_orders_per_minute=2), entries_last_minute=2),
+    ),
     (Reason.MAX_OPEN_ORDERS, open_orders, facts(limit(max_open_orders=2), open_orders=2)),
     (Reason.TRADING_HALTED, halted, facts(halt="news")),
     (Reason.POSITIONS_STALE, positions_stale, facts(positions_read_at=None)),
@@ -76,8 +80,18 @@ EDGES = [
     (order_value, {"max_order_value": Decimal(5000)}, {"last_price": Decimal(101)}, Reason.MAX_ORDER_VALUE),
     (order_value, {}, {"last_price": Decimal(10**9)}, None),
     (orders_per_minute, {"max_orders_per_minute": 3}, {"entries_last_minute": 2}, None),
-    (orders_per_minute, {"max_orders_per_minute": 3}, {"entries_last_minute": 3}, Reason.MAX_ORDERS_PER_MINUTE),
-    (orders_per_minute, {"max_orders_per_minute": 3}, {"entries_last_minute": 4}, Reason.MAX_ORDERS_PER_MINUTE),
+    (
+        orders_per_minute,
+        {"max_orders_per_minute": 3},
+        {"entries_last_minute": 3},
+        Reason.MAX_ORDERS_PER_MINUTE,
+    ),
+    (
+        orders_per_minute,
+        {"max_orders_per_minute": 3},
+        {"entries_last_minute": 4},
+        Reason.MAX_ORDERS_PER_MINUTE,
+    ),
     (orders_per_minute, {"max_orders_per_minute": 0}, {}, Reason.MAX_ORDERS_PER_MINUTE),
     (orders_per_minute, {}, {"entries_last_minute": 10**6}, None),
     (open_orders, {"max_open_orders": 3}, {"open_orders": 2}, None),
@@ -88,7 +102,12 @@ EDGES = [
     (positions_stale, {}, {"positions_read_at": ago(60)}, None),
     (positions_stale, {}, {"positions_read_at": ago(60.000001)}, Reason.POSITIONS_STALE),
     (positions_stale, {}, {"positions_read_at": ago(-1)}, None),
-    (positions_stale, {"positions_max_age_seconds": 5.0}, {"positions_read_at": ago(5.1)}, Reason.POSITIONS_STALE),
+    (
+        positions_stale,
+        {"positions_max_age_seconds": 5.0},
+        {"positions_read_at": ago(5.1)},
+        Reason.POSITIONS_STALE,
+    ),
     (halted, {}, {}, None),
     (halted, {}, {"halt": ""}, Reason.TRADING_HALTED),
     (outcome_unknown, {}, {}, None),
@@ -108,7 +127,9 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "limits", "known", "reason"), EDGES, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("rule", "limits", "known", "reason"), EDGES, ids=lambda value: getattr(value, "__name__", "")
+)
 def test_a_rule_at_below_and_above_its_limit(rule, limits, known, reason):
     block = rule(ENTRY, facts(limit(**limits), **known))
     assert (None if block is None else block.reason) is reason
@@ -138,7 +159,12 @@ def test_a_value_limit_without_any_price_blocks():
 
 @pytest.mark.parametrize("name", ["price", "trigger_price", "reference_price", "last_price"])
 def test_an_orders_value_is_reckoned_by_the_highest_price_that_is_known(name):
-    prices = {"price": Decimal(1), "trigger_price": Decimal(1), "reference_price": Decimal(1), name: Decimal(101)}
+    prices = {
+        "price": Decimal(1),
+        "trigger_price": Decimal(1),
+        "reference_price": Decimal(1),
+        name: Decimal(101),
+    }
     last = prices.pop("last_price", None)
     order = an_order(quantity=Decimal(50), **prices)
     block = order_value(order, facts(limit(max_order_value=Decimal(5000)), last_price=last))

@@ -59,7 +59,9 @@ class Control:
 class House:
     """orders.db with a console and the health routes over it."""
 
-    def __init__(self, folder: Path, *, told: bool = True, modes: dict[str, TradingMode | None] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, told: bool = True, modes: dict[str, TradingMode | None] | None = None
+    ) -> None:
         self.path = folder / "orders.db"
         migrate(self.path)
         self.clock = ManualClock()
@@ -98,7 +100,9 @@ class House:
 
     # seeding ------------------------------------------------------------------------------------------------
 
-    def alert(self, *, legs: int = 1, raw_body: str = "{}", signal_id: str | None = None, **changes: Any) -> list[Order]:
+    def alert(
+        self, *, legs: int = 1, raw_body: str = "{}", signal_id: str | None = None, **changes: Any
+    ) -> list[Order]:
         """An alert with its registered legs."""
         self.made += 1
         alert_id, at = f"alert{self.made:04d}", self.clock.now()
@@ -145,7 +149,9 @@ class House:
     def apply(self, change) -> Order:
         return self.store.write(lambda tx: tx.apply(change))
 
-    def block(self, order: Order, reason: Reason = Reason.DAILY_LOSS_HIT, message: str = "lost 5,200 of 5,000") -> Order:
+    def block(
+        self, order: Order, reason: Reason = Reason.DAILY_LOSS_HIT, message: str = "lost 5,200 of 5,000"
+    ) -> Order:
         return self.apply(blocked(order, reason, message, at=self.clock.now(), actor="webhook"))
 
     def claim(self, order: Order) -> Order:
@@ -159,7 +165,9 @@ class House:
     def place(self, order: Order) -> Order:
         self.made += 1
         return self.apply(
-            placed(self.claim(order), OrderResult(f"B{self.made:05d}"), at=self.clock.now(), actor="watcher-1")
+            placed(
+                self.claim(order), OrderResult(f"B{self.made:05d}"), at=self.clock.now(), actor="watcher-1"
+            )
         )
 
     def fill(self, order: Order) -> Order:

@@ -41,9 +41,7 @@ def snapshot(net: Decimal | None) -> PositionsSnapshot:
 
 
 def size(order, net, facts, *, may_wait_for_entries=True):
-    return size_exit(
-        order, snapshot(net), facts, horizon=HORIZON, may_wait_for_entries=may_wait_for_entries
-    )
+    return size_exit(order, snapshot(net), facts, horizon=HORIZON, may_wait_for_entries=may_wait_for_entries)
 
 
 def free(net: Decimal | None, facts: ExitFacts) -> Decimal:

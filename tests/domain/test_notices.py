@@ -102,11 +102,15 @@ def test_every_end_of_an_order_is_told(current, target):
     assert ("RESURRECTED" in kinds) is (before.status is Status.FAILED and after.status is not Status.FAILED)
 
 
-@pytest.mark.xfail(strict=True, reason="a fill that arrives after the end changes the position and tells nobody")
+@pytest.mark.xfail(
+    strict=True, reason="a fill that arrives after the end changes the position and tells nobody"
+)
 def test_a_fill_of_an_order_that_stays_failed_is_told():
     assert told(an_order(Phase.CANCELLED), Phase.CANCELLED, **filled(20)) == ["PARTIALLY_FILLED"]
 
 
 def test_coming_back_says_what_it_had_been_called():
-    change = advance(an_order(Phase.ABSENT, tag="BROKER_ABSENT:PROVEN"), Phase.WORKING, at=LATER, actor="w", tag=None)
+    change = advance(
+        an_order(Phase.ABSENT, tag="BROKER_ABSENT:PROVEN"), Phase.WORKING, at=LATER, actor="w", tag=None
+    )
     assert [notice.detail for notice in change.notices] == ["was BROKER_ABSENT:PROVEN"]

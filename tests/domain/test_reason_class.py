@@ -65,6 +65,8 @@ def test_a_word_inside_another_word_is_not_that_word(text):
     assert reason_class("", text) == "EXCHANGE_REJECTED"
 
 
-@pytest.mark.xfail(strict=True, reason="the words of an earlier class are looked at before the codes of a later one")
+@pytest.mark.xfail(
+    strict=True, reason="the words of an earlier class are looked at before the codes of a later one"
+)
 def test_a_brokers_code_says_more_than_a_word_of_its_text():
     assert reason_class("429", "Too many margin requests") == "RATE_LIMIT"

@@ -91,7 +91,9 @@ def test_every_report_about_every_phase_is_applied_once_and_then_says_nothing_ne
         assert again == NOTHING
 
 
-@pytest.mark.xfail(strict=True, reason="FILLED does not lead to PARTIALLY_FILLED: applying the verdict raises")
+@pytest.mark.xfail(
+    strict=True, reason="FILLED does not lead to PARTIALLY_FILLED: applying the verdict raises"
+)
 @pytest.mark.parametrize("status", LIVE)
 def test_an_overfill_that_the_broker_still_calls_open_is_recorded(status):
     after = apply(an_order(Phase.FILLED), book(report(status, 60)))
@@ -277,7 +279,9 @@ def reads_of(life, data, *, also=()):
     """Books of moments of this life as they may come in: any of them, any number of times, in any order."""
     moments = data.draw(st.lists(st.sampled_from([*life, *also]), max_size=8))
     for number, seen in enumerate(moments):
-        noise = data.draw(st.permutations([seen, report(BrokerStatus.OPEN, broker_order_id="X", client_order_id="x")]))
+        noise = data.draw(
+            st.permutations([seen, report(BrokerStatus.OPEN, broker_order_id="X", client_order_id="x")])
+        )
         yield book(*noise, at=SENT + timedelta(seconds=number))
 
 

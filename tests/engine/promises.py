@@ -3,7 +3,9 @@
 import sqlite3
 from contextlib import closing
 
-from domain.states import STATUS_OF, Phase
+from domain.order import Order
+from domain.reports import BrokerStatus, OrderReport
+from domain.states import STATUS_OF, Phase, Status
 from persistence.histories import faults, histories
 from tests.support import Desk
 
@@ -29,3 +31,36 @@ def check_durable_truths(desk: Desk) -> None:
         assert status == STATUS_OF[Phase(phase)]
         assert status != "EXECUTED" or broker_id
     assert history_faults(desk) == []
+
+
+ENDS = {
+    BrokerStatus.COMPLETE: Phase.FILLED,
+    BrokerStatus.CANCELLED: Phase.CANCELLED,
+    BrokerStatus.REJECTED: Phase.REJECTED,
+}
+FAILURES = {"BLOCKED", "REJECTED", "FAILED"}
+
+
+def check_end(order: Order, report: OrderReport | None) -> None:
+    """The row ends as the broker's book says; test mode ends as its simulated answer says."""
+    assert order.status in (Status.EXECUTED, Status.FAILED), f"left {order.phase}"
+    if order.test_mode is not None and order.phase is not Phase.BLOCKED:
+        assert (order.phase, report) == (Phase.FILLED, None)
+    elif report is None:
+        assert order.status is Status.FAILED
+        assert (order.broker_order_id, order.filled_quantity) == (None, 0)
+    else:
+        assert order.phase is ENDS[report.status]
+        assert order.broker_order_id == report.broker_order_id
+        assert order.filled_quantity == report.filled_quantity
+
+
+def check_told(desk: Desk, order: Order) -> None:
+    """Placed, filled and failed are told exactly once, each in the outbox."""
+    rows = desk.rows("SELECT kind FROM telegram_messages WHERE command_id = ?", order.command_id)
+    kinds = [str(kind) for (kind,) in rows]
+    assert kinds.count("PLACED") == int(order.broker_order_id is not None), kinds
+    assert kinds.count("FILLED") == int(order.status is Status.EXECUTED), kinds
+    assert sum(kind in FAILURES for kind in kinds) == int(order.status is Status.FAILED), kinds
+    assert "RESURRECTED" not in kinds
+    assert "OVERFILLED" not in kinds

@@ -82,13 +82,13 @@ def test_asking_disturbs_no_holder(database):
 
 def test_sweeping_removes_the_dead_only(database):
     claimants = Claimants(database)
-    assert claimants.sweep() == 0
+    assert claimants.sweep() == []
     claimants.enter("mine")
     with holder(database, "living"):
         with holder(database, "dead") as process:
             process.kill()
             process.wait()
-            assert claimants.sweep() == 1
+            assert len(claimants.sweep()) == 1
         assert claimants.alive("living")
     assert claimants.alive("mine")
     assert not claimants.alive("dead")

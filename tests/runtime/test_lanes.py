@@ -1,0 +1,189 @@
+"""Threads of the watcher: a broker that hangs costs its own client alone, and a loop that stalls is found out."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from command_service import CommandService
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.limits import ClientPolicy, LimitBook
+from domain.order import Order
+from domain.states import Phase, Status
+from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from persistence.migrations import migrate
+from persistence.repository import OrderRepository
+from persistence.sqlite import ChangeSignal
+from runtime.system import RandomIds, SystemClock
+from runtime.watcher import Watcher, WatcherOptions
+from tests.e2e.service import wait_for
+from tests.support import FakeBroker, entry, leg, simulated_report, simulated_result
+
+RULES = WatcherRules(broker_deadline=timedelta(seconds=0.5))
+
+
+class Hanging(FakeBroker):
+    """Takes every order and never answers, until it is let go."""
+
+    def __init__(self, clock: SystemClock) -> None:
+        super().__init__(clock)  # type: ignore[arg-type]
+        self.let_go = threading.Event()
+        self.asked = 0
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        self.asked += 1
+        result = super().place(command)
+        self.let_go.wait(20)
+        return result
+
+
+class House:
+    """Two clients on one database, served by a real watcher with real threads."""
+
+    def __init__(self, path: Path) -> None:
+        migrate(path)
+        self.clock = SystemClock()
+        self.hanging, self.quick = Hanging(self.clock), FakeBroker(self.clock)  # type: ignore[arg-type]
+        brokers: dict[str, FakeBroker] = {"hanging": self.hanging, "quick": self.quick}
+        self.policies = {name: ClientPolicy(name, LimitBook(), live_allowed=True) for name in brokers}
+        self.store = OrderRepository(
+            path, clock=self.clock, render=lambda notice: f"{notice.kind} {notice.detail}"
+        )
+        self.commands = CommandService(
+            self.store,
+            self.policies,
+            clock=self.clock,
+            ids=RandomIds(),
+            dedup_window=timedelta(seconds=60),
+            alert_life=timedelta(seconds=300),
+        )
+        self.store.claimants.enter("w")
+        engine = OrderWatcherEngine(
+            self.store,
+            {name: Seat(name, broker, self.policies[name]) for name, broker in brokers.items()},
+            clock=self.clock,
+            claimant="w",
+            rules=RULES,
+            simulated_result=simulated_result,
+            simulated_report=simulated_report,
+        )
+        self.watcher = Watcher(
+            engine,
+            self.store,
+            clock=self.clock,
+            changes=ChangeSignal(path),
+            drain_outbox=None,
+            housekeeping=(),
+            options=WatcherOptions(
+                "w", concurrency=2, poll_seconds=0.2, deadline_seconds=0.5, stall_seconds=30
+            ),
+        )
+        self.thread = threading.Thread(target=self.watcher.run, daemon=True)
+
+    def post(self, client: str, symbol: str) -> str:
+        from domain.alert import Delivery
+
+        delivery = Delivery(self.clock.now(), "127.0.0.1", "{}", "native")
+        alert = entry(leg(symbol), client_id=client, strategy_name=symbol)
+        return self.commands.register(alert, delivery).legs[0].command_id
+
+    def order(self, command_id: str) -> Order:
+        found = self.store.get_by_id(command_id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "orders.db")
+    made.thread.start()
+    wait_for(lambda: made.store.saved_positions("quick") is not None, 5, "the first look")
+    yield made
+    made.hanging.let_go.set()
+    made.watcher.stop()
+    made.thread.join(10)
+
+
+def test_a_hanging_broker_delays_no_other_client(house: House) -> None:
+    stuck = [house.post("hanging", f"H{n}") for n in range(3)]
+    wait_for(lambda: house.hanging.asked >= 2, 5, "the broker to hang")
+    began = time.monotonic()
+    for n in range(20):
+        id_ = house.post("quick", f"Q{n}")
+        wait_for(lambda id_=id_: house.order(id_).status is Status.EXECUTED, 2, "the other client's order")  # type: ignore[misc]
+    assert time.monotonic() - began < 10
+    assert house.order(stuck[0]).status is Status.SENT_TO_BROKER
+
+
+def test_a_call_past_its_deadline_becomes_unknown_and_its_lane_goes_on(house: House) -> None:
+    first = house.post("hanging", "H0")
+    wait_for(lambda: house.order(first).phase is not Phase.SUBMITTING, 6, "the deadline")
+    # The order is at the broker, so the book settles what the call did not answer.
+    wait_for(lambda: house.order(first).status is Status.EXECUTED, 5, "the book to settle it")
+    others = [house.post("hanging", f"H{n}") for n in range(1, 5)]
+    wait_for(lambda: all(house.order(i).status is Status.EXECUTED for i in others), 20, "the lane to go on")
+    assert len(house.hanging.placed) == 5
+
+
+def test_heartbeats_name_every_loop(house: House) -> None:
+    def loops() -> set[str]:
+        return {row[0] for row in house.store._rows("SELECT loop || ':' || client_id FROM heartbeats")}
+
+    lane = {f"{loop}:{client}" for loop in ("execute", "exits", "reconcile") for client in house.policies}
+    wait_for(lambda: loops() == {"scheduler:", "wake:", *lane}, 5, "the beats")
+
+
+def test_a_core_loop_that_stalls_ends_the_process_loudly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path / "orders.db")
+    ended: list[int] = []
+    monkeypatch.setattr("runtime.watcher.os._exit", lambda status: ended.append(status))
+    monkeypatch.setattr("runtime.watcher._BEAT_EVERY", 0.1)
+    options = WatcherOptions("w", concurrency=1, poll_seconds=0.2, deadline_seconds=5, stall_seconds=0.5)
+    forever = threading.Event()
+
+    def never_returns() -> float:
+        forever.wait(20)
+        return 1.0
+
+    watcher = Watcher(
+        house.watcher._engine,
+        house.store,
+        clock=house.clock,
+        changes=ChangeSignal(tmp_path / "orders.db"),
+        drain_outbox=never_returns,
+        housekeeping=(),
+        options=options,
+    )
+    thread = threading.Thread(target=watcher.run, daemon=True)
+    thread.start()
+    wait_for(lambda: bool(ended), 10, "the process to end")
+    watcher.stop()
+    forever.set()
+    thread.join(10)
+    assert ended[0] == 70
+    stalled = house.store._rows("SELECT DISTINCT loop FROM heartbeats WHERE state = 'STALLED'")
+    assert ("outbox",) in stalled
+    told = [row[0] for row in house.store._rows("SELECT message FROM telegram_messages")]
+    assert any("loop outbox stalled" in text for text in told)
+
+
+def test_a_scheduler_that_stands_still_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path / "orders.db")
+    ended: list[int] = []
+    monkeypatch.setattr("runtime.watcher.os._exit", lambda status: ended.append(status))
+    monkeypatch.setattr("runtime.watcher._BEAT_EVERY", 0.1)
+    watcher = house.watcher
+    watcher._options = WatcherOptions(
+        "w", concurrency=2, poll_seconds=0.2, deadline_seconds=5, stall_seconds=0.6
+    )
+    house.thread.start()
+    wait_for(lambda: watcher._scheduler.running, 5, "the scheduler")
+    watcher._scheduler.pause()
+    wait_for(lambda: bool(ended), 10, "the process to end")
+    watcher.stop()
+    house.thread.join(10)
