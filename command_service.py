@@ -146,7 +146,7 @@ class CommandService:
         legs = []
         for index, leg in enumerate(alert.legs):
             order = self._order(tx, alert, leg, alert_id, index, f"duplicate|{alert_id}|{index}", delivery)
-            order = self.register_intent(tx, order, f"duplicate|{alert_id}|{index}", alert.signal_id)
+            order = _write(tx, order, f"duplicate|{alert_id}|{index}", alert.signal_id)
             legs.append(_block(tx, order, block, "webhook"))
         tx.add_alert(
             Alert(
@@ -180,17 +180,12 @@ class CommandService:
         delivery: Delivery,
     ) -> Order:
         order = self._order(tx, alert, leg, alert_id, index, intent, delivery)
-        order = self.register_intent(tx, order, intent, alert.signal_id)
+        order = _write(tx, order, intent, alert.signal_id)
         return self._check(tx, order)
 
     def register_intent(self, tx: Transaction, order: Order, intent: str, signal_id: str | None) -> Order:
         """Write the order's row and its intent under the UNIQUE key; a row that is there already is returned."""
-        known = tx.get(order.command_id)
-        if known is not None:
-            return known
-        registered = tx.apply(register(order, at=order.created_at, actor="webhook"))
-        tx.add_intent(registered, intent, signal_id)
-        return registered
+        return tx.get(order.command_id) or _write(tx, order, intent, signal_id)
 
     def _order(
         self,
@@ -311,8 +306,7 @@ class CommandService:
             known = tx.get(order.command_id)
             if known is not None:
                 return known
-            registered = tx.apply(register(order, at=at, actor=by))
-            tx.add_intent(registered, f"{command.client_id}|command|{command.command_id}", None)
+            registered = _write(tx, order, f"{command.client_id}|command|{command.command_id}", None, by)
             block = blocked_by(tx, registered, self._clients[order.client_id], at)
             return registered if block is None else _block(tx, registered, block, by)
 
@@ -419,6 +413,14 @@ class CommandService:
             return tx.apply(resolved_fill(order, *fill, at=at, actor=by))
 
         return self._store.write(work)
+
+
+def _write(
+    tx: Transaction, order: Order, intent: str, signal_id: str | None, actor: str = "webhook"
+) -> Order:
+    registered = tx.apply(register(order, at=order.created_at, actor=actor))
+    tx.add_intent(registered, intent, signal_id)
+    return registered
 
 
 def _block(tx: Transaction, order: Order, block: Block, actor: str) -> Order:

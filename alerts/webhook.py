@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from math import ceil
 from typing import NoReturn, Protocol
 
@@ -142,15 +143,17 @@ class _Webhook:
             raise _Refused(429, "RATE_LIMITED", "too many alerts from this sender", wait=wait)
         raw = self._read_body()
         signature = request.headers.get("X-Signature")
-        kept_name = name if name in FORMATS else "unknown"
-        delivery = Delivery(received_at, sender, self._secrets.mask_body(raw), kept_name)
         try:
             document = strict_json.parse(raw)
         except InvalidAlert as error:
             client_id = self._client_of_unreadable(raw, error, token, signature, sender)
-            return self._reject(client_id, delivery, error, {})
+            return self._reject(client_id, self._delivery(raw, name, received_at, sender), error, {})
         client_id = self._client(raw, document, token, signature, sender)
-        return self._process(client_id, delivery, document, name)
+        return self._process(client_id, self._delivery(raw, name, received_at, sender), document, name)
+
+    def _delivery(self, raw: bytes, name: str, received_at: datetime, sender: str) -> Delivery:
+        known = name if name in FORMATS else "unknown"  # anything may stand in a path, even the secret
+        return Delivery(received_at, sender, self._secrets.mask_body(raw), known)
 
     def _read_body(self) -> bytes:
         # The bound holds for a chunked body too, which announces no length.

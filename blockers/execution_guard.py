@@ -74,7 +74,12 @@ class ExecutionGuard:
     def _forget(self, holding: Holding, settled: datetime) -> bool:
         return bool(
             self._store.write(
-                lambda tx: tx.clear_holdings(holding.client_id, symbol=holding.symbol, settled_before=settled)
+                lambda tx: tx.clear_holdings(
+                    holding.client_id,
+                    symbol=holding.symbol,
+                    exchange=holding.exchange,
+                    settled_before=settled,
+                )
             )
         )
 

@@ -128,4 +128,6 @@ def _broker(account: Row, max_age: float, now: datetime) -> Check:
     age = age_seconds(account.get("positions_read_at"), now)
     if age is None:
         return Check(ok=False, sentence="positions were never read")
-    return Check(ok=age <= max_age, sentence=f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed")
+    return Check(
+        ok=age <= max_age, sentence=f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed"
+    )

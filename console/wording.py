@@ -74,7 +74,9 @@ class Wording:
     def reason(order: Row) -> str:
         """Why the order is as it is: its tag's sentence, and what its reason's message adds."""
         sentence, added = sentence_of(order["tag"]), order["reason_message"] or ""
-        return ". ".join(part for part in (sentence, "" if added in sentence else added) if part)
+        if sentence == order["tag"]:
+            sentence = ""  # a broker's own code, which its message explains
+        return " · ".join(part for part in (sentence, "" if added in sentence else added) if part)
 
     @staticmethod
     def terms(order: Row) -> str:

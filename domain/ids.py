@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from base64 import b32encode
 from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
 from domain.money import optional_text
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
 CLIENT_ORDER_ID_LENGTH = 20  # the shortest limit among the brokers we know (Kite's tag)
 
 
@@ -24,7 +24,7 @@ def content_hash(alert: ParsedAlert) -> str:
         alert.test_mode,
         [_leg_content(leg) for leg in alert.legs],
     ]
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
 def _leg_content(leg: LegRequest) -> list[str | None]:
@@ -60,7 +60,7 @@ def intent_key(key: str, generation: int, leg_index: int) -> str:
 def client_order_id(intent: str) -> str:
     """The id our broker orders carry: `ow` and 90 bits of the intent's hash, letters and digits only."""
     digest = hashlib.sha256(intent.encode()).digest()
-    return "ow" + b32encode(digest).decode().lower()[: CLIENT_ORDER_ID_LENGTH - 2]
+    return "ow" + _base32(int.from_bytes(digest[:12]), CLIENT_ORDER_ID_LENGTH - 2)
 
 
 def command_id(alert_id: str, leg_index: int) -> str:
@@ -68,10 +68,14 @@ def command_id(alert_id: str, leg_index: int) -> str:
     return f"{alert_id}-{leg_index + 1}"
 
 
+def ulid(at: datetime, randomness: int) -> str:
+    """A ULID in lower case: 48 bits of milliseconds, 80 bits of randomness, 26 characters that sort by time."""
+    return _base32((int(at.timestamp() * 1000) << 80) | (randomness & ((1 << 80) - 1)), 26)
+
+
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
-def ulid(at: datetime, randomness: int) -> str:
-    """A ULID in lower case: 48 bits of milliseconds, 80 bits of randomness, 26 characters that sort by time."""
-    value = (int(at.timestamp() * 1000) << 80) | (randomness & ((1 << 80) - 1))
-    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -5, -5))
+def _base32(value: int, length: int) -> str:
+    """The low `5 * length` bits, most significant first: digits and letters that sort as the number does."""
+    return "".join([_CROCKFORD[(value >> shift) & 31] for shift in range(5 * (length - 1), -1, -5)])

@@ -7,9 +7,10 @@ ZERO = Decimal(0)
 
 def decimal_text(value: Decimal) -> str:
     """Plain decimal text without exponent and without trailing zeros: `112.50` → `112.5`, `1E+3` → `1000`."""
-    if value == value.to_integral_value():
-        return str(int(value))
-    return f"{value.normalize():f}"
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
 
 
 def parse_decimal(text: str) -> Decimal:

@@ -54,7 +54,7 @@ def notices_for(before: Order | None, after: Order) -> tuple[Notice, ...]:
             told.append(notice(NoticeKind.OVERFILLED))
         if after.phase is Phase.FILLED and before.phase is not Phase.FILLED:
             told.append(notice(NoticeKind.FILLED))
-        elif after.phase is Phase.PARTIALLY_FILLED:
+        elif after.phase is Phase.PARTIALLY_FILLED or before.status is after.status is Status.FAILED:
             told.append(notice(NoticeKind.PARTIALLY_FILLED))
     elif after.phase is Phase.FILLED and before.phase is not Phase.FILLED:
         told.append(notice(NoticeKind.FILLED))

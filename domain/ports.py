@@ -145,6 +145,7 @@ class Transaction(Protocol):
         client_id: str,
         *,
         symbol: str | None = None,
+        exchange: str | None = None,
         strategy_name: str | None = None,
         settled_before: datetime | None = None,
     ) -> int:

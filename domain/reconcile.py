@@ -8,6 +8,7 @@ Invariants, tested by shuffling, repeating and dropping reports:
 - EXECUTED needs the broker's order id; what the broker shows live or filled is never left FAILED.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -59,7 +60,7 @@ def decide(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: time
     if phase is None or _stale(order, phase, report, book, traits):
         return Verdict(alarms=alarms)
     changes = _changes(order, report, phase, tag)
-    if report.filled_quantity > order.quantity:
+    if report.filled_quantity > max(order.quantity, order.filled_quantity):
         alarms = (*alarms, f"overfill: {report.filled_quantity} of {order.quantity}")
     if phase is order.phase and not changes:
         return Verdict(alarms=alarms)
@@ -115,6 +116,11 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
 def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
     """The phase the report speaks of, and its tag; None when it decides nothing."""
     filled = max(report.filled_quantity, order.filled_quantity)
+    if order.status is Status.EXECUTED:
+        return (
+            order.phase,
+            order.tag,
+        )  # it has ended: all that can still come is more fills than were asked for
     if report.status in _DEAD:
         if filled >= order.quantity:
             return Phase.FILLED, None  # cancelled after the last fill: it is filled
@@ -161,28 +167,38 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
     return {name: value for name, value in wanted.items() if getattr(order, name) != value}
 
 
-_ORDER_OF_CLASSES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
-    # class, codes, words. The first that fits wins: "margin limit exceeded" is a matter of funds, not of rate.
-    (
-        "AUTHENTICATION_ERROR",
-        ("401", "40101", "40103"),
-        ("session expired", "unauthorized", "invalid session"),
-    ),
-    ("SIGNATURE_ERROR", (), ("signature",)),
-    ("INSUFFICIENT_FUNDS", ("306", "609"), ("insufficient", "balance", "margin")),
-    ("MIN_NOTIONAL_NOT_MET", (), ("min notional", "min_notional", "minimum notional")),
-    ("RATE_LIMIT", ("429",), ("rate limit", "too many requests", "rate exceeded", "request limit")),
-    ("TIMEOUT", (), ("timeout", "timed out")),
+_CODES = {
+    "401": "AUTHENTICATION_ERROR",
+    "40101": "AUTHENTICATION_ERROR",
+    "40103": "AUTHENTICATION_ERROR",
+    "306": "INSUFFICIENT_FUNDS",
+    "609": "INSUFFICIENT_FUNDS",
+    "429": "RATE_LIMIT",
+}
+_WORDS = tuple(
+    # The first that fits wins: "margin limit exceeded" is a matter of funds, not of rate.
+    (name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
+    for name, words in (
+        ("AUTHENTICATION_ERROR", "session expired|invalid session|unauthori[sz]ed"),
+        ("SIGNATURE_ERROR", "signatures?"),
+        ("INSUFFICIENT_FUNDS", "insufficient|balance|margins?"),
+        ("MIN_NOTIONAL_NOT_MET", "min(?:imum)?[ _]notional"),
+        ("RATE_LIMIT", "rate limits?|too many requests|rate exceeded|request limit"),
+        ("TIMEOUT", "time[d ]?-? ?out"),
+    )
 )
 
 
 def reason_class(code: str, text: str) -> str:
-    """The class of a broker's error, for diagnostics: a closed set of words (`INTERFACES`, reason codes).
+    """The class of a broker's error, for diagnostics: a closed set of words.
 
-    The word "limit" alone proves nothing: "limit order" is no rate limit.
+    A code says more than a word, and a word counts only as a word: "limit order" is no rate limit, "imbalance" no
+    balance.
     """
-    lowered = text.lower()
-    for name, codes, words in _ORDER_OF_CLASSES:
-        if code in codes or any(word in lowered for word in words):
+    known = _CODES.get(code)
+    if known is not None:
+        return known
+    for name, words in _WORDS:
+        if words.search(text):
             return name
     return "EXCHANGE_REJECTED" if code or text else "EXCHANGE_ERROR_UNKNOWN"

@@ -79,8 +79,9 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.FILLED: frozenset({Phase.FILLED}),
     # Never sent, so no word of any broker can be about them.
     Phase.BLOCKED: frozenset(),
-    Phase.LAPSED: frozenset(),
-    # Real world possibility: the broker shows as live or filled what it had called dead. Its book wins.
+    # Real world possibility: the broker shows as live or filled what had been called dead, or called never sent
+    # (a proxy that answered for a broker it did reach). Its book wins.
+    Phase.LAPSED: _BOOK_SAYS,
     Phase.REFUSED: _BOOK_SAYS,
     Phase.REJECTED: _BOOK_SAYS,
     Phase.CANCELLED: _BOOK_SAYS,

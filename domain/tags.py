@@ -109,6 +109,9 @@ def tag_of(reason: Reason) -> str:
     return f"{reason.family}:{reason.value}"
 
 
+_BY_TAG = {tag_of(reason): reason for reason in Reason}
+
+
 def broker_tag(family: Family, code: str = "") -> str:
     """The tag of a broker's word: `BROKER_REJECTED:<code>`, or the bare family without a code."""
     return f"{family}:{code}" if code else str(family)
@@ -123,10 +126,10 @@ def sentence_of(tag: str | None) -> str:
     """What the tag means, for people; a broker's own code stands for itself."""
     if tag is None:
         return ""
-    try:
-        return Reason(reason_in(tag)).sentence  # type: ignore[call-arg]
-    except ValueError:
-        return tag.replace("_", " ").replace(":", ": ").capitalize() if ":" not in tag else tag
+    reason = _BY_TAG.get(tag)
+    if reason is not None:
+        return reason.sentence
+    return tag if ":" in tag else tag.replace("_", " ").capitalize()
 
 
 def reasons_table() -> str:

@@ -5,11 +5,13 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
-@lru_cache(maxsize=64)  # one instant is written into several rows
 def time_text(at: datetime) -> str:
     """ISO-8601 UTC with microseconds and `Z`, fixed width: `2026-11-21T09:15:00.000000Z`."""
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
+    return _utc_text(at if at.tzinfo is UTC else at.astimezone(UTC))
+
+
+@lru_cache(maxsize=64)  # one instant is written into several rows
+def _utc_text(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 

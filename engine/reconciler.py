@@ -11,7 +11,7 @@ from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import NOTHING, Verdict, decide
+from domain.reconcile import Verdict, decide
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase
 from engine.seat import Seat, WatcherRules
@@ -86,7 +86,7 @@ class Reconciler:
     def _apply_book(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
         """Move what the book decides; what it leaves unknown is then sent again or escalated."""
         rows = {o.command_id: o for o in orders}
-        decided = [o for o in orders if self._decide(seat, o, book) != NOTHING]
+        decided = [o for o in orders if self._is_news(o, self._decide(seat, o, book))]
         for start in range(0, len(decided), _MOVES_IN_ONE):
             ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
             rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book))
@@ -95,6 +95,12 @@ class Reconciler:
         self._escalate(unknown)
         self._cancel(seat, list(rows.values()))
         return sum(rows[o.command_id] != o for o in decided)
+
+    def _is_news(self, order: Order, verdict: Verdict) -> bool:
+        """True when there is something to write: a move, or an alarm that was not told yet."""
+        if verdict.phase is not None:
+            return True
+        return any(_alarm_key(order, text) not in self._alarmed for text in verdict.alarms)
 
     def _apply_verdicts(
         self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book
@@ -126,7 +132,7 @@ class Reconciler:
 
     def _alarm(self, tx: Transaction, order: Order, text: str) -> None:
         """Tell people once for each order and text."""
-        key = f"{order.command_id} {text}"
+        key = _alarm_key(order, text)
         if key not in self._alarmed:
             self._alarmed.add(key)
             log.error("order %s: %s", order.command_id, text)
@@ -208,7 +214,7 @@ class Reconciler:
     def _explain(self, seat: Seat, open_orders: Sequence[Order], book: Book) -> None:
         """Late evidence about closed orders, and broker orders that are not ours at all."""
         ids = {o.broker_order_id for o in open_orders}
-        tags = {o.client_order_id for o in open_orders}
+        tags = {o.client_order_id for o in open_orders if o.broker_order_id is None}
         explained = self._explained.setdefault(seat.client_id, {})
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
@@ -249,3 +255,7 @@ class Reconciler:
                     detail=f"{report.broker_order_id}: {what}",
                 )
             )
+
+
+def _alarm_key(order: Order, text: str) -> str:
+    return f"{order.command_id} {text}"

@@ -108,6 +108,8 @@ class Submitter:
 
     def _claim_exit(self, seat: Seat, order: Order) -> Order | None:
         """As for an entry, with side and quantity from a read of the positions that begins now."""
+        if self._clock.now() > order.expires_at:
+            return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
         try:
             snapshot = seat.broker.read_positions()
         except ReadFailed as error:

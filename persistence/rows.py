@@ -70,11 +70,6 @@ def order_of(row: sqlite3.Row | tuple[Any, ...]) -> Order:
     return Order(*values)
 
 
-def order_row(order: Order) -> list[Any]:
-    """An order's columns in the order of `ORDER_COLUMNS`."""
-    return [column(getattr(order, name)) for name in ORDER_COLUMNS]
-
-
 _ALERT_COLUMNS = (
     "alert_id, client_id, signal_id, idempotency_key, content_hash, generation, duplicate_of, format, "
     "strategy_name, execution_type, received_at, remote_addr, raw_body, outcome, decision_type, reason_code, "

@@ -97,7 +97,8 @@ CREATE TABLE orders (
 CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created_at) WHERE status = 'CREATED';
 CREATE INDEX orders_open ON orders (client_id, symbol) WHERE status IN ('CREATED', 'SENT_TO_BROKER');
 CREATE INDEX orders_at_broker ON orders (client_id, created_at) WHERE status = 'SENT_TO_BROKER';
-CREATE INDEX orders_closed ON orders (status, created_at) WHERE status IN ('EXECUTED', 'FAILED');
+CREATE INDEX orders_closed ON orders (status, created_at, client_id, strategy_name, symbol)
+    WHERE status IN ('EXECUTED', 'FAILED');
 CREATE INDEX orders_by_broker_id ON orders (client_id, broker_order_id) WHERE broker_order_id IS NOT NULL;
 CREATE INDEX orders_unplaced ON orders (client_order_id)
     WHERE broker_order_id IS NULL AND sent_at IS NOT NULL;
@@ -169,6 +170,8 @@ CREATE TABLE telegram_messages (
 ) STRICT;
 CREATE INDEX telegram_messages_pending ON telegram_messages (client_id, id) WHERE status = 'PENDING';
 CREATE INDEX telegram_messages_of_order ON telegram_messages (command_id) WHERE command_id IS NOT NULL;
+CREATE INDEX telegram_messages_of_alert ON telegram_messages (alert_id)
+    WHERE command_id IS NULL AND alert_id IS NOT NULL;
 """
 
 BROKER_STATE = """

@@ -5,6 +5,7 @@ way are gathered and committed together by the next leader, each inside a savepo
 still each succeeds or fails alone.
 """
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ BUSY_SECONDS = 5.0  # how long a writer waits for another process before it give
 _RETRY_SECONDS = 0.0005  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
 _CHECKPOINT_PAGES = 20_000  # a safety net only: the watcher checkpoints, so that no webhook has to
 _MAX_BATCH = 64
+_GATHER_SECONDS = 0.0003  # a leader waits so long for others, but only when the last one did not lead alone
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -40,11 +42,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 class _Job:
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("done", "error", "result", "wake", "work")
 
     def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
         self.work = work
         self.done = False
+        self.wake = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -57,6 +60,7 @@ class GroupCommit:
         self._connection: sqlite3.Connection | None = None
         self._queue: deque[_Job] = deque()
         self._turn = threading.Lock()
+        self._crowded = False
 
     def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
@@ -66,12 +70,24 @@ class GroupCommit:
         """
         job = _Job(work)
         self._queue.append(job)
-        with self._turn:
-            while not job.done:  # whoever gets the turn first leads for all that wait
-                self._lead()
+        while not job.done:
+            if self._turn.acquire(blocking=False):
+                try:
+                    self._lead()
+                finally:
+                    self._turn.release()
+                self._hand_on()
+            else:
+                job.wake.wait()
+                job.wake.clear()
         if job.error is not None:
             raise job.error
         return job.result
+
+    def _hand_on(self) -> None:
+        """Whoever led goes back to its own sender; one of those that came meanwhile leads next."""
+        with contextlib.suppress(IndexError):
+            self._queue[0].wake.set()
 
     def close(self) -> None:
         with self._turn:
@@ -80,20 +96,28 @@ class GroupCommit:
                 self._connection = None
 
     def _lead(self) -> None:
+        if self._crowded:
+            time.sleep(_GATHER_SECONDS)
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
+        self._crowded = len(batch) > 1
+        failure = StoreUnavailable("orders.db: the commit was interrupted")
+        committed = False
         try:
             connection = self._begin()
             for job in batch:
                 _run_alone(connection, job)
             connection.execute("COMMIT")
+            committed = True
         except sqlite3.Error as error:
-            self._discard()
+            failure = StoreUnavailable(f"orders.db: {error}")
+        finally:  # whatever interrupts the leader, nobody is told that his work was kept when it was not
+            if not committed:
+                self._discard()
             for job in batch:
-                if job.error is None:
-                    job.error = StoreUnavailable(f"orders.db: {error}")
-        finally:
-            for job in batch:
+                if not committed and job.error is None:
+                    job.error = failure
                 job.done = True
+                job.wake.set()
 
     def _begin(self) -> sqlite3.Connection:
         if self._connection is None:

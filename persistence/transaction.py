@@ -22,12 +22,12 @@ from persistence import facts as fact_queries
 from persistence.rows import (
     INSERT_ALERT,
     INSERT_ORDER,
+    ORDER_COLUMNS,
     SELECT_ALERT,
     SELECT_ORDER,
     alert_of,
     alert_row,
     order_of,
-    order_row,
 )
 from persistence.triggers import CONCURRENT
 
@@ -87,7 +87,7 @@ class SqliteTransaction:
     def apply(self, change: Change) -> Order:
         self._record(change)
         if change.before is None:
-            self._connection.execute(INSERT_ORDER, order_row(change.after))
+            self._connection.execute(INSERT_ORDER, [change.row[name] for name in ORDER_COLUMNS])
         else:
             self._move(change.before, change.after, change.columns)
             self._follow_intent(change.before, change.after)
@@ -202,14 +202,16 @@ class SqliteTransaction:
         client_id: str,
         *,
         symbol: str | None = None,
+        exchange: str | None = None,
         strategy_name: str | None = None,
         settled_before: datetime | None = None,
     ) -> int:
         done = self._connection.execute(
             "DELETE FROM holdings WHERE client_id = ?1 AND symbol = coalesce(?2, symbol) "
-            "AND strategy_name = coalesce(?3, strategy_name) AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f "
-            "WHERE f.client_id = holdings.client_id AND f.symbol = holdings.symbol AND f.filled_at >= ?4))",
-            (client_id, symbol, strategy_name, column(settled_before)),
+            "AND strategy_name = coalesce(?3, strategy_name) AND exchange = coalesce(?5, exchange) "
+            "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f WHERE f.client_id = holdings.client_id "
+            "AND f.symbol = holdings.symbol AND f.filled_at >= ?4))",
+            (client_id, symbol, strategy_name, column(settled_before), exchange),
         )
         return done.rowcount
 

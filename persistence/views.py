@@ -281,8 +281,8 @@ SELECT coalesce(a.signal_id, a.alert_id) AS signal_id, a.alert_id, o.command_id,
                 SELECT 1 FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'UNKNOWN'))))
         AS null_decision,
     CASE
-        WHEN o.command_id IS NULL THEN NOT EXISTS (
-            SELECT 1 FROM telegram_messages t WHERE t.alert_id = a.alert_id AND t.command_id IS NULL)
+        WHEN o.command_id IS NULL THEN a.alert_id NOT IN (
+            SELECT t.alert_id FROM telegram_messages t WHERE t.command_id IS NULL AND t.alert_id IS NOT NULL)
         WHEN o.status = 'FAILED' THEN NOT EXISTS (
             SELECT 1 FROM telegram_messages t
             WHERE t.command_id = o.command_id AND instr(t.message, 'ORDER FAILED') > 0)

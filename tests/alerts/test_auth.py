@@ -96,6 +96,11 @@ def test_a_secret_that_begins_with_another_is_masked_whole() -> None:
     assert Secrets({"a": "abc", "b": "abcdef"}, "a").mask("abcdef abc") == "*** ***"
 
 
+def test_a_body_full_of_almost_the_secret_is_masked_in_a_time_that_its_length_bounds() -> None:
+    almost = f"+ {SECRET[:-1]}" * 2000  # with backtracking each of them would take seconds
+    assert SECRETS.mask(almost) == almost
+
+
 FOUND = {
     "trailing comma": f'{{"secret_key": "{SECRET}", "legs": [],}}',
     "any case": f'{{"Secret_KEY":"{SECRET}" oops',

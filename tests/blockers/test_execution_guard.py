@@ -99,9 +99,6 @@ def test_another_client_is_left_alone(desk, guard):
     assert len(held(desk)) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="holdings of the symbol on every exchange are cleared, flat there or not"
-)
 def test_what_is_flat_on_one_exchange_may_be_held_on_another(desk, guard):
     buy(desk, "RELIANCE", strategy="A", exchange="NSE")
     buy(desk, "RELIANCE", strategy="B", exchange="BSE")

@@ -8,8 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockers import duplicates
-from blockers.execution_guard import ExecutionGuard, halted, live_trading, opposite_side_held, outcome_unknown
-from blockers.execution_guard import positions_stale
+from blockers.execution_guard import (
+    ExecutionGuard,
+    halted,
+    live_trading,
+    opposite_side_held,
+    outcome_unknown,
+    positions_stale,
+)
 from blockers.pipeline import ALWAYS, ENTRY_RULES, first_block
 from blockers.risk import RiskManager, daily_loss, open_orders, order_quantity, order_value, orders_per_minute
 from blockers.rules import Block
@@ -176,7 +182,7 @@ def test_an_orders_value_is_reckoned_by_the_highest_price_that_is_known(name):
 
 def test_the_rules_stand_in_their_order():
     assert (*ALWAYS, *ENTRY_RULES) == tuple(rule for _, rule, _ in STOPS)
-    assert ALWAYS == ExecutionGuard.always
+    assert ExecutionGuard.always == ALWAYS
     assert (*RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES) == ENTRY_RULES
 
 

@@ -1,7 +1,7 @@
 """A database with orders as the program makes them, and a console over it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 
 from console import TradingMode, create_console, create_health
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
+from domain.commands import OrderResult
 from domain.errors import NotFound
 from domain.ids import client_order_id, command_id
 from domain.lifecycle import advance, register
 from domain.moves import blocked, claimed, placed, refused, unknown
-from domain.commands import OrderResult
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Beat, Halt
@@ -60,7 +60,12 @@ class House:
     """orders.db with a console and the health routes over it."""
 
     def __init__(
-        self, folder: Path, *, told: bool = True, modes: dict[str, TradingMode | None] | None = None
+        self,
+        folder: Path,
+        *,
+        told: bool = True,
+        zone: tzinfo = UTC,
+        modes: dict[str, TradingMode | None] | None = None,
     ) -> None:
         self.path = folder / "orders.db"
         migrate(self.path)
@@ -73,7 +78,9 @@ class House:
         self.app = Flask(__name__, static_folder=None)
         self.modes = modes or {"default": TradingMode.PAPER}
         self.app.register_blueprint(
-            create_console(self.views, self.control, token=TOKEN, clock=self.clock, modes=self.modes)
+            create_console(
+                self.views, self.control, token=TOKEN, clock=self.clock, modes=self.modes, zone=zone
+            )
         )
         self.app.register_blueprint(
             create_health(
@@ -88,6 +95,10 @@ class House:
     def anonymous(self) -> FlaskClient:
         return self.app.test_client()
 
+    def plain(self) -> FlaskClient:
+        """A client without a cookie jar, whose cookies are those of its headers."""
+        return self.app.test_client(use_cookies=False)
+
     def browser(self) -> FlaskClient:
         """A client that has logged in."""
         client = self.app.test_client()
@@ -96,7 +107,7 @@ class House:
 
     def get(self, path: str, **query: object) -> Any:
         """What the API answers to the bearer of the token."""
-        return self.anonymous().get(path, headers=BEARER, query_string=query)
+        return self.anonymous().get(path, headers=BEARER, query_string=query or None)
 
     # seeding ------------------------------------------------------------------------------------------------
 

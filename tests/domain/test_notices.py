@@ -102,9 +102,6 @@ def test_every_end_of_an_order_is_told(current, target):
     assert ("RESURRECTED" in kinds) is (before.status is Status.FAILED and after.status is not Status.FAILED)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a fill that arrives after the end changes the position and tells nobody"
-)
 def test_a_fill_of_an_order_that_stays_failed_is_told():
     assert told(an_order(Phase.CANCELLED), Phase.CANCELLED, **filled(20)) == ["PARTIALLY_FILLED"]
 

@@ -14,7 +14,7 @@ from domain.order import Order
 from domain.reconcile import NOTHING, Verdict, absence_proven, decide, find_report
 from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
 from domain.states import MAY_BE_LIVE, TRANSITIONS, Phase, Status
-from tests.domain.making import AT, SENT, an_order
+from tests.domain.making import SENT, an_order
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 ENDS = timedelta(seconds=17)
@@ -91,16 +91,12 @@ def test_every_report_about_every_phase_is_applied_once_and_then_says_nothing_ne
         assert again == NOTHING
 
 
-@pytest.mark.xfail(
-    strict=True, reason="FILLED does not lead to PARTIALLY_FILLED: applying the verdict raises"
-)
 @pytest.mark.parametrize("status", LIVE)
 def test_an_overfill_that_the_broker_still_calls_open_is_recorded(status):
     after = apply(an_order(Phase.FILLED), book(report(status, 60)))
     assert (after.phase, after.filled_quantity) == (Phase.FILLED, 60)
 
 
-@pytest.mark.xfail(strict=True, reason="an overfill of a live order is an alarm again on every pass")
 def test_an_overfill_of_a_live_order_is_an_alarm_once():
     seen = book(report(BrokerStatus.OPEN, 60))
     after = apply(an_order(Phase.WORKING), seen)

@@ -20,7 +20,7 @@ EDGES = {
     "PARTIALLY_FILLED": "PARTIALLY_FILLED FILLED REJECTED CANCELLED EXPIRED",
     "FILLED": "FILLED",
     "BLOCKED": "",
-    "LAPSED": "",
+    "LAPSED": BOOK,
     "REFUSED": BOOK,
     "REJECTED": BOOK,
     "CANCELLED": BOOK,
@@ -61,7 +61,7 @@ def test_every_phase_can_be_reached_from_registration():
 
 
 def test_nothing_leads_out_of_what_was_never_sent():
-    assert [phase for phase in Phase if not TRANSITIONS[phase]] == [Phase.BLOCKED, Phase.LAPSED]
+    assert [phase for phase in Phase if not TRANSITIONS[phase]] == [Phase.BLOCKED]
     assert ways_to(Phase.BLOCKED) == {Phase.REGISTERED}
     assert ways_to(Phase.LAPSED) == {Phase.REGISTERED, Phase.SUBMITTING}
 
@@ -80,7 +80,7 @@ def test_absence_can_only_follow_an_unknown_outcome():
 
 
 def test_whatever_was_sent_can_still_turn_out_live_or_filled():
-    sent = set(Phase) - {Phase.REGISTERED, Phase.BLOCKED, Phase.LAPSED}
+    sent = set(Phase) - {Phase.REGISTERED, Phase.BLOCKED}
     assert ways_to(Phase.FILLED) == sent
     assert ways_to(Phase.PARTIALLY_FILLED) == sent - {Phase.FILLED}
 

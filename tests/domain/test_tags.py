@@ -56,7 +56,6 @@ def test_a_brokers_code_stands_for_itself():
     assert sentence_of(None) == ""
 
 
-@pytest.mark.xfail(strict=True, reason="sentence_of looks at the reason alone, whatever the family")
 def test_a_brokers_code_is_not_taken_for_a_reason_of_ours():
     assert sentence_of("BROKER_REJECTED:TRADING_HALTED") == "BROKER_REJECTED:TRADING_HALTED"
 

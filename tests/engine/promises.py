@@ -37,6 +37,7 @@ ENDS = {
     BrokerStatus.COMPLETE: Phase.FILLED,
     BrokerStatus.CANCELLED: Phase.CANCELLED,
     BrokerStatus.REJECTED: Phase.REJECTED,
+    BrokerStatus.EXPIRED: Phase.EXPIRED,
 }
 FAILURES = {"BLOCKED", "REJECTED", "FAILED"}
 

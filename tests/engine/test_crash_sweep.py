@@ -239,6 +239,7 @@ class Life:
 
 # promises ---------------------------------------------------------------------------------------------------
 
+
 def check(life: Life) -> None:
     """Every promise, for every row."""
     desk = life.desk
@@ -285,7 +286,7 @@ def test_death_at_every_boundary(tmp_path, name, id_class):
             check(life)
         except AssertionError as broken:
             raise AssertionError(f"{name}, {id_class}, killed at boundary {number}, {boundary}") from broken
-    print(f"{name}, {id_class}: {len(boundaries)} boundaries")  # noqa: T201 - pytest -s shows it
+    print(f"{name}, {id_class}: {len(boundaries)} boundaries")
 
 
 def changing(boundaries: list[str]) -> list[int]:
@@ -308,4 +309,4 @@ def test_a_second_death_while_the_first_is_recovered_from(tmp_path, name, id_cla
             except AssertionError as broken:
                 raise AssertionError(f"{name}, {id_class}, killed at {first} and at {second}") from broken
     assert pairs >= 4
-    print(f"{name}, {id_class}: {pairs} pairs of deaths")  # noqa: T201 - pytest -s shows it
+    print(f"{name}, {id_class}: {pairs} pairs of deaths")

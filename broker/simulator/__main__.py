@@ -1,0 +1,79 @@
+"""`python -m broker.simulator`: the simulated broker as a process of its own, until it is told to end."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from broker.simulator.faults import Plan
+from broker.simulator.server import SimulatorServer
+from broker.simulator.service import Simulator
+from broker.simulator.sessions import Credentials
+from broker.simulator.stream import UpdateStream
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC."""
+        return datetime.now(UTC)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; the first line on stdout says where, as JSON."""
+    options = _arguments()
+    plan = Plan.model_validate_json(options.faults.read_bytes()) if options.faults else None
+    simulator = Simulator(
+        SystemClock(),
+        journal=options.journal,
+        plan=plan,
+        accounts=_accounts(options.accounts),
+        not_ok_status=options.not_ok_status,
+    )
+    server = SimulatorServer(simulator, port=options.port)
+    stream = UpdateStream(simulator, port=options.stream_port)
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    server.start()
+    stream.start()
+    sys.stdout.write(json.dumps({"url": server.url, "stream": stream.url}) + "\n")
+    sys.stdout.flush()
+    ending.wait()
+    stream.stop()
+    server.stop()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m broker.simulator", description=__doc__)
+    parser.add_argument(
+        "--port", type=int, default=0, help="of the HTTP server; 0 (default) takes a free one"
+    )
+    parser.add_argument(
+        "--stream-port", type=int, default=0, help="of the order updates' WebSocket, likewise"
+    )
+    parser.add_argument(
+        "--journal", type=Path, help="the file that the day's book is kept in, and taken up from"
+    )
+    parser.add_argument(
+        "--faults", type=Path, help='a file like the body of POST /_faults: {"faults": [...]}'
+    )
+    parser.add_argument("--accounts", type=Path, help="a JSON file of who may log in: user id to credentials")
+    parser.add_argument(
+        "--not-ok-status", type=int, choices=(200, 400), default=200, help="the HTTP status of Not_Ok answers"
+    )
+    return parser.parse_args()
+
+
+def _accounts(path: Path | None) -> dict[str, Credentials] | None:
+    if path is None:
+        return None
+    return {uid: Credentials(**known) for uid, known in json.loads(path.read_bytes()).items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The simulator's own endpoints, for whoever tests with it: faults, prices, ends of orders, and a look inside."""
+
+import json
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from broker.market import Mark
+from broker.simulator import rows
+from broker.simulator.faults import Plan
+from broker.simulator.service import Answer, Simulator
+from domain.errors import Refused
+from domain.money import optional_text
+from domain.reports import BrokerStatus
+
+
+class _Mark(BaseModel):
+    """`POST /_mark`: a last price; `quantity` units trade at it, None: any number. `ls`, `ti`: lot and tick."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exch: str = Field(min_length=1)
+    tsym: str = Field(min_length=1)
+    price: Decimal
+    quantity: Decimal | None = None
+    ls: Decimal | None = Field(default=None, gt=0)
+    ti: Decimal | None = Field(default=None, gt=0)
+
+
+class _End(BaseModel):
+    """`POST /_end`: the exchange ends a live order by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uid: str
+    norenordno: str
+    status: Literal["CANCELLED", "EXPIRED", "REJECTED"]
+    rejreason: str = ""
+
+
+def control(simulator: Simulator, method: str, name: str, body: bytes) -> Answer:
+    """Answer one call to `/_faults`, `/_mark`, `/_end` or `/_state`."""
+    try:
+        match method, name:
+            case "POST", "_faults":
+                simulator.faults.put(Plan.model_validate_json(body))
+            case "POST", "_mark":
+                _set_mark(simulator, _Mark.model_validate_json(body))
+            case "POST", "_end":
+                asked = _End.model_validate_json(body)
+                status = BrokerStatus(asked.status)
+                simulator.exchange.end(asked.uid, asked.norenordno, status, asked.rejreason)
+            case "GET", "_faults":
+                return _answer(200, {"faults": simulator.faults.report()})
+            case "GET", "_state":
+                return _answer(200, state(simulator))
+            case _:
+                return _answer(404, {"error": f"no {method} /{name}"})
+    except (ValidationError, Refused) as error:
+        return _answer(400, {"error": str(error)})
+    return _answer(200, {"faults": simulator.faults.report()})
+
+
+def state(simulator: Simulator) -> dict[str, object]:
+    """All orders as their book shows them now, the last prices, the calls that came in, the faults that stand."""
+    known = simulator.exchange.instruments()
+    marks = {symbol: simulator.exchange.mark(*symbol) for symbol in known}
+    return {
+        "orders": [
+            rows.order_row(ticket, versions[-1], known[ticket.exch, ticket.tsym])
+            for ticket, versions in simulator.exchange.orders(None)
+        ],
+        "marks": [
+            {"exch": exch, "tsym": tsym, "price": str(mark.price), "quantity": optional_text(mark.available)}
+            for (exch, tsym), mark in marks.items()
+            if mark is not None
+        ],
+        "calls": simulator.calls(),
+        "faults": simulator.faults.report(),
+    }
+
+
+def _set_mark(simulator: Simulator, asked: _Mark) -> None:
+    mark = Mark(asked.price, asked.quantity)
+    simulator.exchange.set_mark(asked.exch, asked.tsym, mark, ls=asked.ls, ti=asked.ti)
+
+
+def _answer(status: int, body: object) -> Answer:
+    return Answer(status, json.dumps(body).encode())

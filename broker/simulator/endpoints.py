@@ -1,0 +1,245 @@
+"""What each call of the wire does, and what is answered. One function an endpoint; faults have their say elsewhere."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from broker.market import Rejection
+from broker.simulator import rows
+from broker.simulator.exchange import Exchange, Fate
+from broker.simulator.faults import EXPIRED, Fault, FaultBox, Kind
+from broker.simulator.form import Data, InvalidInput, changes_in, needed, order_in
+from broker.simulator.rows import Row
+from broker.simulator.sessions import Denied, Sessions
+from broker.simulator.words import Instrument, Ticket, Version
+from domain.errors import Refused
+
+CASH = Decimal(1_000_000)
+NO_DATA = 'Error Occurred : 5 "no data"'
+_NOT_FOUND = "Rejected : ORA:Order not found"
+_WITHOUT_SESSION = frozenset({"QuickAuth", "GenAcsTok"})
+
+
+class NotOk(Exception):
+    """The call is answered `Not_Ok`; the text is its `emsg`."""
+
+
+Body = dict[str, object] | list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as it came: its fields, its token, and the faults that shape what it does."""
+
+    data: Data
+    token: str | None
+    faults: Sequence[Fault] = ()
+    uid: str = ""
+
+    def fault(self, kind: Kind) -> Fault | None:
+        """The fault of that kind, if one strikes."""
+        return next((fault for fault in self.faults if fault.kind is kind), None)
+
+
+class Endpoints:
+    """The wire's calls over one exchange."""
+
+    def __init__(self, exchange: Exchange, sessions: Sessions, faults: FaultBox) -> None:
+        self._exchange = exchange
+        self._sessions = sessions
+        self._faults = faults
+        self._kept: dict[str, tuple[Version, Instrument, Row]] = {}
+        self._table: dict[str, Callable[[Call], Body]] = {
+            "QuickAuth": self._quick_auth,
+            "GenAcsTok": self._access_token,
+            "Logout": self._logout,
+            "UserDetails": self._user_details,
+            "PlaceOrder": self._place_order,
+            "ModifyOrder": self._modify_order,
+            "CancelOrder": self._cancel_order,
+            "OrderBook": self._order_book,
+            "SingleOrdHist": self._order_history,
+            "TradeBook": self._trade_book,
+            "PositionBook": self._position_book,
+            "Limits": self._limits,
+            "GetQuotes": self._quotes,
+            "SearchScrip": self._search,
+        }
+
+    def answer(self, endpoint: str, data: Data, token: str | None, faults: Sequence[Fault]) -> Body:
+        """Do what the call asks for.
+
+        Raises:
+            NotOk: it is refused.
+        """
+        uid = self._sessions.user_of(token)
+        if endpoint not in _WITHOUT_SESSION and (uid is None or data.get("uid") not in (None, "", uid)):
+            raise NotOk(EXPIRED)
+        try:
+            return self._table[endpoint](Call(data, token, faults, uid or ""))
+        except (InvalidInput, Denied) as error:
+            raise NotOk(str(error)) from error
+
+    def request_time(self) -> str:
+        """The time that every answer carries."""
+        return rows.wire_time(self._exchange.now())
+
+    def _ok(self, **values: object) -> Body:
+        return {"request_time": self.request_time(), "stat": "Ok", **values}
+
+    # sessions -----------------------------------------------------------------------------------------------
+
+    def _quick_auth(self, call: Call) -> Body:
+        uid, token = self._sessions.login(call.data)
+        return self._ok(
+            susertoken=token, actid=uid, uname=uid, uid=uid, email="", brkname="SIM", lastaccesstime="0"
+        )
+
+    def _access_token(self, call: Call) -> Body:
+        uid, token = self._sessions.exchange(call.data)
+        return self._ok(
+            access_token=token,
+            susertoken=token,
+            refresh_token="",
+            USERID=uid,
+            actid=uid,
+            uid=uid,
+            expires_in="86400",
+        )
+
+    def _logout(self, call: Call) -> Body:
+        self._sessions.end(call.token)
+        return self._ok()
+
+    def _user_details(self, call: Call) -> Body:
+        products = [
+            {"prd": prd, "s_prdt_ali": name} for prd, name in (("C", "CNC"), ("M", "NRML"), ("I", "MIS"))
+        ]
+        exchanges = ["NSE", "BSE", "NFO", "BFO", "CDS", "MCX"]
+        return self._ok(uid=call.uid, actid=call.uid, uname=call.uid, exarr=exchanges, prarr=products)
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def _place_order(self, call: Call) -> Body:
+        try:
+            ticket, order = order_in(call.data)
+            return self._ok(norenordno=self._exchange.place(ticket, order, _fate(call, order.quantity)))
+        except (InvalidInput, Refused) as error:
+            emsg = str(error) if isinstance(error, InvalidInput) else f"Rejected : {error}"
+            self._exchange.refuse(call.uid, call.data.get("remarks"), emsg)
+            raise NotOk(emsg) from error
+
+    def _modify_order(self, call: Call) -> Body:
+        (norenordno,) = needed(call.data, "norenordno")
+        changes = changes_in(call.data)
+        try:
+            self._exchange.modify(call.uid, norenordno, changes)
+        except Refused as refusal:
+            raise NotOk(
+                _NOT_FOUND if refusal.code == "ORDER_NOT_OPEN" else f"Rejected : {refusal}"
+            ) from refusal
+        return self._ok(result=norenordno)
+
+    def _cancel_order(self, call: Call) -> Body:
+        (norenordno,) = needed(call.data, "norenordno")
+        try:
+            self._exchange.cancel(call.uid, norenordno)
+        except Refused as refusal:
+            raise NotOk(f"{_NOT_FOUND} to Cancel") from refusal
+        return self._ok(result=norenordno)
+
+    # books: newest first ------------------------------------------------------------------------------------
+
+    def _order_book(self, call: Call) -> Body:
+        present = [
+            (ticket, versions[-1]) for ticket, versions in self._exchange.orders(call.uid, self._as_of(call))
+        ]
+        if call.fault(Kind.OPEN_ONLY_BOOK):
+            present = [(ticket, version) for ticket, version in present if version.order.is_live]
+        return self._book(call, self._rows(present, self._order_row))
+
+    def _order_history(self, call: Call) -> Body:
+        (norenordno,) = needed(call.data, "norenordno")
+        found = self._exchange.order(call.uid, norenordno, self._as_of(call))
+        ticket_versions = [] if found is None else [(found[0], version) for version in found[1]]
+        return self._book(call, self._rows(ticket_versions, rows.history_row))
+
+    def _trade_book(self, call: Call) -> Body:
+        return self._book(
+            call, self._rows(self._exchange.trades(call.uid, self._as_of(call)), rows.trade_row)
+        )
+
+    def _position_book(self, call: Call) -> Body:
+        known = self._exchange.instruments()
+        held = self._exchange.positions(call.uid, self._as_of(call))
+        return self._book(
+            call,
+            [
+                rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
+                for key, holding in held.items()
+            ],
+        )
+
+    # the rest -----------------------------------------------------------------------------------------------
+
+    def _limits(self, call: Call) -> Body:
+        used = sum((abs(h.net.open_cost) for h in self._exchange.positions(call.uid).values()), Decimal(0))
+        zero = dict.fromkeys(("payin", "payout", "brkcollamt", "unclearedcash", "daycash"), Decimal(0))
+        return self._ok(actid=call.uid, **rows.money_row({"cash": CASH, "marginused": used, **zero}))
+
+    def _quotes(self, call: Call) -> Body:
+        exch, token = needed(call.data, "exch", "token")
+        for instrument in self._exchange.instruments().values():
+            if (instrument.exch, instrument.token) == (exch, token):
+                return self._ok(**rows.quote(instrument, self._exchange.mark(exch, instrument.tsym)))
+        raise NotOk(NO_DATA)
+
+    def _search(self, call: Call) -> Body:
+        (text,) = needed(call.data, "stext")
+        words, exch = text.upper().split(), call.data.get("exch")
+        values = [
+            rows.found(instrument)
+            for instrument in self._exchange.instruments().values()
+            if exch in (None, "", instrument.exch) and all(word in instrument.tsym.upper() for word in words)
+        ]
+        if not values:
+            raise NotOk(NO_DATA)
+        return self._ok(values=values)
+
+    def _rows(self, versions: Sequence[tuple[Ticket, Version]], row: Callable[..., Row]) -> list[Row]:
+        known = self._exchange.instruments()
+        return [
+            row(ticket, version, known[ticket.exch, ticket.tsym]) for ticket, version in reversed(versions)
+        ]
+
+    def _order_row(self, ticket: Ticket, version: Version, instrument: Instrument) -> Row:
+        """The row; kept until the order changes, since a book of thousands is read again and again."""
+        kept = self._kept.get(ticket.norenordno)
+        if kept is None or kept[0] is not version or kept[1] is not instrument:
+            kept = (version, instrument, rows.order_row(ticket, version, instrument))
+            self._kept[ticket.norenordno] = kept
+        return kept[2]
+
+    def _book(self, call: Call, found: list[Row]) -> Body:
+        """The rows, as duplicated and reordered as the faults want them; an empty book is an error on this wire."""
+        if not found:
+            raise NotOk(NO_DATA)
+        if call.fault(Kind.DUPLICATED_BOOK):
+            found = [row for row in found for _ in range(2)]
+        if call.fault(Kind.REORDERED_BOOK):
+            self._faults.shuffle(found)
+        return found
+
+    def _as_of(self, call: Call) -> datetime | None:
+        fault = call.fault(Kind.LAGGING_BOOK)
+        return None if fault is None else self._exchange.now() - timedelta(seconds=fault.seconds)
+
+
+def _fate(call: Call, quantity: Decimal) -> Fate:
+    rejected, cut = call.fault(Kind.REJECT_LATER), call.fault(Kind.CANCEL_AFTER_PARTIAL_FILL)
+    if rejected is not None:
+        return Fate(rejection=Rejection("REJECTED", rejected.emsg, later=True))
+    if cut is not None:
+        return Fate(cancel_after_fill=cut.quantity or max(quantity // 2, Decimal(1)))
+    return Fate()

@@ -1,0 +1,332 @@
+"""The simulated exchange: every account's orders over one matching core, one caller at a time, journal first."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from broker import matching
+from broker.market import LIVE, NEEDS_TRIGGER, Mark, Market, Rejection, Rules, SimOrder, Step
+from broker.simulator.journal import (
+    Journal,
+    Record,
+    instrument_record,
+    mark_record,
+    order_record,
+    version_record,
+)
+from broker.simulator.ledger import Ledger, Symbol
+from broker.simulator.words import ZONE, Entry, Holding, HoldingKey, Instrument, Ticket, Trade, Version
+from domain.alert import OrderType
+from domain.errors import Refused
+from domain.ports import Clock
+from domain.reports import BrokerStatus
+from domain.times import time_text, trading_day
+
+REPORTS = {
+    BrokerStatus.PENDING: "NewAck",
+    BrokerStatus.OPEN: "New",
+    BrokerStatus.TRIGGER_PENDING: "New",
+    BrokerStatus.CANCELLED: "Canceled",
+    BrokerStatus.REJECTED: "Rejected",
+    BrokerStatus.EXPIRED: "Expired",
+    BrokerStatus.COMPLETE: "Fill",
+}
+"""The wire's word for how an order came to a status."""
+
+Listener = Callable[[Ticket, Version], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What shall become of an order whatever the market says: rejected, or cancelled once so much of it is filled."""
+
+    rejection: Rejection | None = None
+    cancel_after_fill: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a `ModifyOrder` asks for; None: as it was."""
+
+    order_type: OrderType
+    quantity: Decimal | None
+    price: Decimal | None
+    trigger_price: Decimal | None
+
+
+class Exchange:
+    """Orders, marks and positions. Safe to call from several threads; what a call did is in the journal when it ends.
+
+    A limit order in a symbol without a price is filled at its limit, a market order at `default_price`; any price
+    that somebody sets replaces those.
+    """
+
+    def __init__(self, clock: Clock, journal: Journal, *, default_price: Decimal = Decimal(100)) -> None:
+        """Take up what the journal tells of.
+
+        Raises:
+            ValueError, KeyError: the journal is not one of this program.
+        """
+        self._clock = clock
+        self._journal = journal
+        self._default_price = default_price
+        self._lock = threading.Lock()
+        self._records: list[Record] = []
+        self._news: list[tuple[Ticket, Version]] = []
+        self.listeners: list[Listener] = []
+        self._ledger = Ledger()
+        for record in journal.records():
+            self._ledger.take(record)
+        self._ledger.rest_again()
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def place(self, ticket: Ticket, order: SimOrder, fate: Fate) -> str:
+        """Take a new order; its number. The sequence and number that the arguments carry are replaced.
+
+        Raises:
+            Refused: the order cannot be.
+        """
+        with self._turn() as at:
+            sequence, day = self._ledger.next_sequence(), trading_day(at, ZONE)
+            ticket = replace(ticket, sequence=sequence, norenordno=f"{day:%y%m%d}{sequence:08d}")
+            order = replace(order, sequence=sequence)
+            matching.check_order(order)
+            self._instrument((ticket.exch, ticket.tsym))
+            first = Version(at, REPORTS[BrokerStatus.PENDING], replace(order, status=BrokerStatus.PENDING))
+            self._ledger.add(ticket, first)
+            self._records.append(order_record(ticket, first))
+            self._news.append((ticket, first))
+            self._enter(ticket, order, fate, at)
+            return ticket.norenordno
+
+    def refuse(self, uid: str, remarks: str | None, emsg: str) -> None:
+        """Note that a `PlaceOrder` was refused, and that no order came of it."""
+        with self._turn() as at:
+            self._records.append(
+                {"kind": "refused", "at": time_text(at), "uid": uid, "remarks": remarks, "emsg": emsg}
+            )
+
+    def cancel(self, uid: str, norenordno: str) -> None:
+        """Cancel a live order.
+
+        Raises:
+            Refused: it is not this user's, or not live.
+        """
+        self.end(uid, norenordno, BrokerStatus.CANCELLED)
+
+    def end(self, uid: str, norenordno: str, status: BrokerStatus, reason: str = "") -> None:
+        """End a live order: cancelled, expired or rejected, as the broker or the exchange may do by themselves.
+
+        Raises:
+            Refused: it is not this user's, or not live.
+        """
+        with self._turn() as at:
+            entry, symbol, market = self._live(uid, norenordno)
+            step = matching.cancel(market, entry.order.sequence)
+            dead = tuple(replace(order, status=status, reason=reason) for order in step.changed)
+            self._settle(symbol, Step(step.market, dead), at)
+
+    def modify(self, uid: str, norenordno: str, changes: Changes) -> None:
+        """Change a live order, and fill what can be filled then.
+
+        Raises:
+            Refused: it is not this user's, not live, or cannot be so.
+        """
+        with self._turn() as at:
+            entry, symbol, market = self._live(uid, norenordno)
+            rules, day = self._rules(symbol), trading_day(at, ZONE)
+            step = _modified(market, entry.order, changes, rules, day)
+            self._settle(symbol, step, at, report="Replaced")
+
+    # the market ---------------------------------------------------------------------------------------------
+
+    def set_mark(self, exch: str, tsym: str, mark: Mark, *, ls: Decimal | None, ti: Decimal | None) -> None:
+        """The last price of a symbol, and its lot and tick where they are named; fills what the price crosses.
+
+        Raises:
+            Refused: the price or the quantity is no number to trade on.
+        """
+        with self._turn() as at:
+            symbol = (exch, tsym)
+            self._instrument(symbol, ls, ti)
+            market = self._ledger.markets.get(symbol, Market())
+            step = matching.set_mark(market, mark, self._rules(symbol), day=trading_day(at, ZONE))
+            self._settle(symbol, step, at)
+
+    def mark(self, exch: str, tsym: str) -> Mark | None:
+        """The last price of a symbol; None while there is none."""
+        with self._lock:
+            return self._ledger.mark((exch, tsym))
+
+    def instruments(self) -> dict[Symbol, Instrument]:
+        """All symbols that are known."""
+        with self._lock:
+            return dict(self._ledger.instruments)
+
+    # reading ------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The broker's time, aware UTC."""
+        return self._clock.now()
+
+    def orders(self, uid: str | None, at: datetime | None = None) -> list[tuple[Ticket, Sequence[Version]]]:
+        """Each order of the user (None: of all) with its versions until then, oldest first."""
+        with self._lock:
+            ledger = self._ledger
+            entries = ledger.entries.values() if uid is None else ledger.account(uid).entries
+            found = [(entry.ticket, entry.until(at)) for entry in entries]
+        return [(ticket, versions) for ticket, versions in found if versions]
+
+    def order(
+        self, uid: str, norenordno: str, at: datetime | None = None
+    ) -> tuple[Ticket, Sequence[Version]] | None:
+        """One order of the user with its versions until then; None where there is none."""
+        with self._lock:
+            entry = self._ledger.entry(uid, norenordno)
+            versions = [] if entry is None else entry.until(at)
+        return (entry.ticket, versions) if entry is not None and versions else None
+
+    def trades(self, uid: str, at: datetime | None = None) -> list[tuple[Ticket, Version]]:
+        """The user's trades until then, oldest first."""
+        with self._lock:
+            trades = list(self._ledger.account(uid).trades)
+        return [trade for trade in trades if at is None or trade[1].at <= at]
+
+    def positions(self, uid: str, at: datetime | None = None) -> dict[HoldingKey, Holding]:
+        """The user's positions as they stood then, those traded to flat too."""
+        with self._lock:
+            return self._ledger.account(uid).holdings(at)
+
+    # inside a turn ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _turn(self) -> Iterator[datetime]:
+        """The caller's turn. What happened in it is in the journal when it ends, before anybody can be answered."""
+        with self._lock:
+            try:
+                yield self._clock.now()
+            finally:
+                records, self._records = self._records, []
+                news, self._news = self._news, []
+                if records:
+                    self._journal.append(records)
+                for listener in self.listeners:
+                    for ticket, version in news:
+                        listener(ticket, version)
+
+    def _enter(self, ticket: Ticket, order: SimOrder, fate: Fate, at: datetime) -> None:
+        symbol, day = (ticket.exch, ticket.tsym), trading_day(at, ZONE)
+        rules = self._rules(symbol)
+        market = self._ledger.markets.get(symbol, Market())
+        inferred = _inferred_mark(order, market.mark, self._default_price)
+        if inferred != market.mark:
+            assert inferred is not None
+            before = matching.set_mark(market, inferred, rules, day=day)
+            self._settle(symbol, before, at)
+            market = before.market
+        if fate.cancel_after_fill is not None:
+            self._settle(symbol, _partly(market, order, fate.cancel_after_fill, rules, day), at)
+            return
+        # The price stays, so the orders that rest stay too: the core need not look at thousands of them.
+        step = matching.place(Market(market.mark), order, rules, day=day, rejection=fate.rejection)
+        after = Market(step.market.mark, (*market.resting, *step.market.resting))
+        self._settle(symbol, replace(step, market=after), at)
+        if ticket.ret == "IOC" and self._ledger.entry_of(order.sequence).order.is_live:
+            self._settle(symbol, matching.cancel(after, order.sequence), at)
+
+    def _settle(self, symbol: Symbol, step: Step, at: datetime, report: str | None = None) -> None:
+        """Keep what a step has done: the market after it, each trade, each order that stands differently now."""
+        old = self._ledger.mark(symbol)
+        self._ledger.markets[symbol] = step.market
+        if step.market.mark is not None and step.market.mark != old:
+            self._records.append(mark_record(*symbol, step.market.mark))
+        for fill in step.fills:
+            trade = Trade(self._ledger.next_trade(), fill.quantity, fill.price)
+            self._change(Version(at, "Fill", fill.order, trade))
+        for order in step.changed:
+            if order != self._ledger.entry_of(order.sequence).order:
+                self._change(Version(at, report or REPORTS[order.status], order))
+
+    def _change(self, version: Version) -> None:
+        entry = self._ledger.entry_of(version.order.sequence)
+        self._ledger.change(entry, version)
+        self._records.append(version_record(entry.ticket, version))
+        self._news.append((entry.ticket, version))
+
+    def _live(self, uid: str, norenordno: str) -> tuple[Entry, Symbol, Market]:
+        entry = self._ledger.entry(uid, norenordno)
+        if entry is None or not entry.order.is_live:
+            raise Refused("no such order is open", "ORDER_NOT_OPEN")
+        symbol = (entry.ticket.exch, entry.ticket.tsym)
+        return entry, symbol, self._ledger.markets[symbol]
+
+    def _instrument(self, symbol: Symbol, ls: Decimal | None = None, ti: Decimal | None = None) -> Instrument:
+        """The symbol's instrument, made known if it is not, with the lot and tick where they are named."""
+        old = self._ledger.instruments.get(symbol)
+        new = old or self._ledger.new_instrument(symbol)
+        new = replace(new, ls=new.ls if ls is None else ls, ti=new.ti if ti is None else ti)
+        if new != old:
+            self._ledger.instruments[symbol] = new
+            self._records.append(instrument_record(new))
+        return new
+
+    def _rules(self, symbol: Symbol) -> Rules:
+        return Rules(tick=self._ledger.instruments[symbol].ti)
+
+
+def _inferred_mark(order: SimOrder, mark: Mark | None, default_price: Decimal) -> Mark | None:
+    """The last price once this order has come: one that somebody set stays, else a limit order's limit counts."""
+    if mark is not None and mark.firm:
+        return mark
+    if order.order_type is OrderType.LIMIT and order.price is not None:
+        return Mark(order.price, firm=False)
+    if mark is None and order.order_type is OrderType.MARKET:
+        return Mark(default_price, firm=False)
+    return mark
+
+
+def _partly(market: Market, order: SimOrder, quantity: Decimal, rules: Rules, day: date) -> Step:
+    """The order, filled in part at a price that it allows, then cancelled; other orders are left alone."""
+    price = order.limit or (market.mark.price if market.mark else order.trigger_price)
+    assert price is not None
+    alone = Market(Mark(price, min(quantity, order.quantity)))
+    placed = matching.place(alone, replace(order, order_type=_plain(order)), rules, day=day)
+    (fill,) = placed.fills
+    after = replace(fill.order, order_type=order.order_type)
+    dead = replace(after, status=BrokerStatus.CANCELLED) if after.status in LIVE else after
+    return Step(market, (dead,), (replace(fill, order=after),))
+
+
+def _plain(order: SimOrder) -> OrderType:
+    """The type of the order once its trigger price has traded."""
+    return OrderType.MARKET if order.limit is None else OrderType.LIMIT
+
+
+def _modified(market: Market, order: SimOrder, changes: Changes, rules: Rules, day: date) -> Step:
+    if changes.order_type is order.order_type:
+        return matching.modify(
+            market,
+            order.sequence,
+            rules,
+            day=day,
+            quantity=changes.quantity,
+            price=changes.price,
+            trigger_price=changes.trigger_price,
+        )
+    # Another type is another order to the core; under the same sequence it keeps its place and its fills.
+    other = replace(
+        order,
+        order_type=changes.order_type,
+        quantity=changes.quantity or order.quantity,
+        price=changes.price,
+        trigger_price=changes.trigger_price if changes.order_type in NEEDS_TRIGGER else None,
+        status=BrokerStatus.OPEN,
+    )
+    if other.open_quantity <= 0:
+        raise Refused("as much is already filled", "ALREADY_FILLED")
+    rest = tuple(each for each in market.resting if each.sequence != order.sequence)
+    return matching.place(replace(market, resting=rest), other, rules, day=day)

@@ -1,0 +1,223 @@
+"""What can go wrong on demand: the vocabulary of faults, and the box that says which of them strike a call.
+
+A fault strikes the next `times` calls, or each call with a `probability`, or, with neither, every call; the first
+`skip` calls are let pass, and `only` restricts it to calls whose fields have these values. Calls are counted in the
+order they arrive, and chance comes from one seeded source, so that the same calls meet the same faults again.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from broker.simulator.form import Data
+from domain.ports import Clock
+
+EVERY = "*"
+EXPIRED = "Session Expired :  Invalid Session Key"
+ENDPOINTS = frozenset(
+    {
+        "QuickAuth",
+        "GenAcsTok",
+        "Logout",
+        "UserDetails",
+        "PlaceOrder",
+        "ModifyOrder",
+        "CancelOrder",
+        "OrderBook",
+        "SingleOrdHist",
+        "TradeBook",
+        "PositionBook",
+        "Limits",
+        "GetQuotes",
+        "SearchScrip",
+    }
+)
+
+
+class Kind(StrEnum):
+    """Before processing, the broker never sees the call; after it, the broker has done all of it."""
+
+    RATE_LIMIT = "rate_limit"  # 429 for what exceeds `per_second`; not processed
+    EXPIRED_SESSION = "expired_session"  # the session ends, and the call is answered so
+    HANG = "hang"  # no answer while the fault stands, then the connection is closed; not processed
+    LATE = "late"  # processed only after `seconds`, whether or not the client still waits
+    DROP_BEFORE = "drop_before"  # the connection is closed; not processed
+    ERROR_5XX_BEFORE = "error_5xx_before"  # `status` and a page of a proxy; not processed
+    REFUSE = "refuse"  # Not_Ok with `emsg` and `status`; not processed
+    FAILING_BOOK = "failing_book"  # the same, for the order book
+
+    REJECT_LATER = "reject_later"  # acknowledged, then REJECTED in the book with `emsg` as the reason
+    CANCEL_AFTER_PARTIAL_FILL = (
+        "cancel_after_partial_fill"  # `quantity` is filled (else half), the rest cancelled
+    )
+    LAGGING_BOOK = "lagging_book"  # what is read is the state of `seconds` ago
+    OPEN_ONLY_BOOK = "open_only_book"  # closed orders are missing
+    DUPLICATED_BOOK = "duplicated_book"  # every row comes twice
+    REORDERED_BOOK = "reordered_book"  # the rows are shuffled
+
+    LATENCY = "latency"  # processed at once, answered after `seconds`
+    DROP_AFTER = "drop_after"  # processed, then the connection is closed without an answer
+    ERROR_5XX_AFTER = "error_5xx_after"  # processed, then `status` and a page of a proxy
+    REFUSE_AFTER = "refuse_after"  # processed, then Not_Ok with `emsg` and `status`
+    TRUNCATE = "truncate"  # processed, then half of the answer; `declared` is the length it claims to have
+    GARBAGE = "garbage"  # processed, then 200 and something that is no JSON
+
+
+_DEFAULTS: dict[Kind, dict[str, Any]] = {
+    Kind.EXPIRED_SESSION: {"status": 200, "emsg": EXPIRED},
+    Kind.ERROR_5XX_BEFORE: {"status": 502},
+    Kind.REFUSE: {"status": 200},
+    Kind.FAILING_BOOK: {"endpoint": "OrderBook", "status": 200, "emsg": "Server Timeout :  "},
+    Kind.REJECT_LATER: {"endpoint": "PlaceOrder", "emsg": "RED:Margin Shortfall"},
+    Kind.CANCEL_AFTER_PARTIAL_FILL: {"endpoint": "PlaceOrder"},
+    Kind.LAGGING_BOOK: {"endpoint": "OrderBook"},
+    Kind.OPEN_ONLY_BOOK: {"endpoint": "OrderBook"},
+    Kind.DUPLICATED_BOOK: {"endpoint": "OrderBook"},
+    Kind.REORDERED_BOOK: {"endpoint": "OrderBook"},
+    Kind.ERROR_5XX_AFTER: {"status": 502},
+    Kind.REFUSE_AFTER: {"status": 200, "emsg": "Server Timeout :  "},
+}
+_NEEDED = {
+    Kind.RATE_LIMIT: "per_second",
+    Kind.LATE: "seconds",
+    Kind.LAGGING_BOOK: "seconds",
+    Kind.LATENCY: "seconds",
+    Kind.REFUSE: "emsg",
+}
+
+
+class Fault(BaseModel):
+    """One fault as it is asked for.
+
+    `endpoint` `*` is every one. `status` is the HTTP status; 200 on a Not_Ok means as the simulator's others come.
+    What a kind has no use for is ignored.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    endpoint: str = EVERY
+    times: int | None = Field(default=None, ge=1)
+    probability: float | None = Field(default=None, gt=0, le=1)
+    skip: int = Field(default=0, ge=0)
+    only: dict[str, str] = {}
+    seconds: float = Field(default=0, ge=0)
+    status: int = Field(default=200, ge=200, le=599)
+    emsg: str = ""
+    per_second: int = Field(default=0, ge=0)
+    quantity: Decimal | None = Field(default=None, gt=0)
+    declared: Literal["whole", "half"] = "whole"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or raw.get("kind") not in set(Kind):
+            return raw
+        return {**_DEFAULTS.get(Kind(raw["kind"]), {}), **raw}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        needed = _NEEDED.get(self.kind)
+        if needed is not None and not getattr(self, needed):
+            raise ValueError(f"{self.kind} needs {needed}")
+        if self.endpoint != EVERY and self.endpoint not in ENDPOINTS:
+            raise ValueError(f"no endpoint is called {self.endpoint}")
+        if self.times is not None and self.probability is not None:
+            raise ValueError("either times or probability, not both")
+        return self
+
+
+class Plan(BaseModel):
+    """What `POST /_faults` and the faults file hold. `keep`: in addition to those that stand already."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    faults: tuple[Fault, ...] = ()
+    seed: int = 0
+    keep: bool = False
+
+
+class _Armed:
+    """A fault, and what it has seen and done so far."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.struck = 0
+        self._seen = 0
+        self._passed: deque[float] = deque()
+
+    def strikes(self, endpoint: str, data: Data, chance: random.Random, now: float) -> bool:
+        fault = self.fault
+        if fault.endpoint not in (EVERY, endpoint) or any(data.get(k) != v for k, v in fault.only.items()):
+            return False
+        self._seen += 1
+        hit = (
+            self._seen > fault.skip
+            and (fault.times is None or self.struck < fault.times)
+            and (fault.probability is None or chance.random() < fault.probability)
+            and (fault.kind is not Kind.RATE_LIMIT or self._exceeded(now))
+        )
+        self.struck += hit
+        return hit
+
+    def _exceeded(self, now: float) -> bool:
+        while self._passed and self._passed[0] <= now - 1:
+            self._passed.popleft()
+        if len(self._passed) >= self.fault.per_second:
+            return True
+        self._passed.append(now)
+        return False
+
+
+class FaultBox:
+    """The faults that stand now; safe to call from several threads."""
+
+    def __init__(self, clock: Clock, plan: Plan | None = None) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._armed: list[_Armed] = []
+        self._chance = random.Random(0)
+        self._lifted = threading.Event()
+        if plan is not None:
+            self.put(plan)
+
+    def put(self, plan: Plan) -> None:
+        """Let these faults stand, instead of or beside those that do; whoever hangs is let go in the first case."""
+        with self._lock:
+            armed = [_Armed(fault) for fault in plan.faults]
+            if plan.keep:
+                self._armed += armed
+                return
+            self._armed, self._chance = armed, random.Random(plan.seed)
+            self._lifted.set()
+            self._lifted = threading.Event()
+
+    def strike(self, endpoint: str, data: Data) -> tuple[Fault, ...]:
+        """The faults that this call meets, in the order in which they were asked for."""
+        with self._lock:
+            now = self._clock.now().timestamp()
+            return tuple(a.fault for a in self._armed if a.strikes(endpoint, data, self._chance, now))
+
+    def shuffle(self, rows: list[Any]) -> None:
+        """Shuffle in place, by the same seeded chance."""
+        with self._lock:
+            self._chance.shuffle(rows)
+
+    def lifted(self) -> threading.Event:
+        """Is set when the faults that stand now are replaced."""
+        with self._lock:
+            return self._lifted
+
+    def report(self) -> Sequence[dict[str, Any]]:
+        """What stands, and how often each has struck."""
+        with self._lock:
+            return [
+                {**a.fault.model_dump(mode="json", exclude_defaults=True), "struck": a.struck}
+                for a in self._armed
+            ]

@@ -1,0 +1,139 @@
+"""Reading the wire: `jData=<json>` with an optional `&jKey=<token>`, whatever content type it is sent as."""
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from broker.market import NEEDS_PRICE, NEEDS_TRIGGER, SimOrder
+from broker.simulator.exchange import Changes
+from broker.simulator.words import PRICE_TYPES, PRODUCTS, RETENTIONS, Ticket
+from domain.alert import OrderType, Side
+
+_NUMBER = re.compile(r"\d{1,15}(\.\d{1,8})?")
+_SIDES = {"B": Side.BUY, "S": Side.SELL}
+Data = Mapping[str, str | None]
+T = TypeVar("T")
+
+
+class InvalidInput(Exception):
+    """The request cannot be read; the text is what the wire says of it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"Invalid Input : {text}")
+
+
+def read_form(body: bytes) -> tuple[Data, str | None]:
+    """What stands in `jData`, and the `jKey`.
+
+    The body is decoded as a form: a bare `&` ends the value, `+` is a space, `%26` is an `&`.
+
+    Raises:
+        InvalidInput: it is no such body; every value has to be a string (or null, which the official client sends).
+    """
+    try:
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        data = json.loads(fields.get("jData", ""))
+    except ValueError:
+        raise InvalidInput("jData is not valid json object") from None
+    if not isinstance(data, dict):
+        raise InvalidInput("jData is not valid json object")
+    for name, value in data.items():
+        if not (value is None or isinstance(value, str)):
+            raise InvalidInput(f"{name} is not a string")
+    return data, fields.get("jKey")
+
+
+def needed(data: Data, *names: str) -> list[str]:
+    """The values of these fields.
+
+    Raises:
+        InvalidInput: one is missing or empty.
+    """
+    values = []
+    for name in names:
+        value = data.get(name)
+        if not value:
+            raise InvalidInput(f"{name} is missing")
+        values.append(value)
+    return values
+
+
+def order_in(data: Data) -> tuple[Ticket, SimOrder]:
+    """The order that a `PlaceOrder` asks for, still without its number.
+
+    Raises:
+        InvalidInput: a field is missing, or is none of its words.
+    """
+    uid, actid, exch, tsym, prd = needed(data, "uid", "actid", "exch", "tsym", "prd")
+    side, ret = one_of(data, "trantype", _SIDES), one_of(data, "ret", {word: word for word in RETENTIONS})
+    if prd not in PRODUCTS:
+        raise InvalidInput("prd")
+    changes = changes_in(data)
+    quantity = changes.quantity
+    if quantity is None:
+        raise InvalidInput("qty is missing")
+    ticket = Ticket(
+        norenordno="",
+        sequence=0,
+        uid=uid,
+        actid=actid,
+        exch=exch,
+        tsym=tsym,
+        prd=prd,
+        ret=ret,
+        remarks=data.get("remarks"),
+        dscqty=data.get("dscqty") or "0",
+        ordersource=data.get("ordersource") or "API",
+        amo=data.get("amo") or "NO",
+    )
+    order = SimOrder(0, prd, side, changes.order_type, quantity, changes.price, changes.trigger_price)
+    return ticket, order
+
+
+def changes_in(data: Data) -> Changes:
+    """Type, quantity and prices, as far as they mean something to orders of that type.
+
+    Raises:
+        InvalidInput: one of them is missing or no number.
+    """
+    order_type = one_of(data, "prctyp", PRICE_TYPES)
+    quantity = number_in(data, "qty") if data.get("qty") else None
+    if quantity is not None and quantity != quantity.to_integral_value():
+        raise InvalidInput("qty")
+    return Changes(
+        order_type,
+        quantity,
+        _price(data, "prc", order_type, NEEDS_PRICE),
+        _price(data, "trgprc", order_type, NEEDS_TRIGGER),
+    )
+
+
+def number_in(data: Data, name: str) -> Decimal:
+    """A positive number.
+
+    Raises:
+        InvalidInput: it is missing, or none.
+    """
+    (text,) = needed(data, name)
+    if not _NUMBER.fullmatch(text) or not Decimal(text):
+        raise InvalidInput(name)
+    return Decimal(text)
+
+
+def one_of(data: Data, name: str, words: Mapping[str, T]) -> T:
+    """What the field's word stands for.
+
+    Raises:
+        InvalidInput: it is missing, or none of the words.
+    """
+    (word,) = needed(data, name)
+    if word not in words:
+        raise InvalidInput(name)
+    return words[word]
+
+
+def _price(data: Data, name: str, order_type: OrderType, needing: frozenset[OrderType]) -> Decimal | None:
+    return number_in(data, name) if order_type in needing else None

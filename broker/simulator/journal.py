@@ -1,0 +1,170 @@
+"""The journal: every order that was taken and whatever became of it, as lines of JSON that others may read.
+
+A line is written before the request it comes from is answered, and it is whole or absent: it outlives a kill of
+the process at any instruction. There is no fsync, so a power loss may take the last lines. The lines are:
+
+- `order`: a `PlaceOrder` that was taken: `at`, `norenordno`, `remarks`, and the order's fields;
+- `fill`: a trade: `flid`, `flqty`, `flprc`, and the order after it (`status`, `fillshares`, …);
+- `status`: any other change of an order;
+- `refused`: a `PlaceOrder` that was answered `Not_Ok`: `remarks`, `emsg`. No order came of it;
+- `mark`, `instrument`, `session`, `logout`: what else a restart has to know.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from broker.market import Mark, SimOrder
+from broker.simulator.words import PRICE_TYPE_OF, PRICE_TYPES, Instrument, Ticket, Trade, Version
+from domain.alert import Side
+from domain.money import decimal_text, optional_decimal, optional_text
+from domain.reports import BrokerStatus
+from domain.times import parse_time, time_text
+
+Record = dict[str, Any]
+
+_TICKET_FIELDS = tuple(f.name for f in fields(Ticket))
+
+
+class Journal:
+    """An append-only file of records, safe to share between threads; without a path it keeps nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the file, making it if need be; a line that a kill cut short is taken off.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._path = path
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "ab", buffering=0)  # noqa: SIM115 -- open as long as the broker is
+            self._file.truncate(path.read_bytes().rfind(b"\n") + 1)
+
+    def records(self) -> Iterator[Record]:
+        """What was written so far.
+
+        Raises:
+            ValueError: a line is no record.
+        """
+        if self._path is not None:
+            with open(self._path, "rb") as lines:
+                yield from map(json.loads, lines)
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write the records as one piece.
+
+        Raises:
+            OSError, ValueError: they could not be written, or the journal is closed.
+        """
+        if self._file is not None:
+            text = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+            content = memoryview(text.encode())
+            with self._lock:
+                while content:
+                    content = content[self._file.write(content) :]
+
+    def close(self) -> None:
+        """Close the file. Nothing can be recorded from then on, and so nothing acknowledged."""
+        if self._file is not None:
+            with self._lock:
+                self._file.close()
+
+
+def order_record(ticket: Ticket, version: Version) -> Record:
+    """An order that was taken, in its first version."""
+    return {"kind": "order", **asdict(ticket), **_order_part(version)}
+
+
+def version_record(ticket: Ticket, version: Version) -> Record:
+    """A later version of an order."""
+    names = {"norenordno": ticket.norenordno, "remarks": ticket.remarks}
+    if version.trade is None:
+        return {"kind": "status", **names, **_order_part(version)}
+    trade = version.trade
+    fill = {"flid": trade.flid, "flqty": decimal_text(trade.quantity), "flprc": decimal_text(trade.price)}
+    return {"kind": "fill", **names, **fill, **_order_part(version)}
+
+
+def mark_record(exch: str, tsym: str, mark: Mark) -> Record:
+    """The last price of a symbol, and how many units still trade there."""
+    return {
+        "kind": "mark",
+        "exch": exch,
+        "tsym": tsym,
+        "price": decimal_text(mark.price),
+        "available": optional_text(mark.available),
+        "firm": mark.firm,
+    }
+
+
+def instrument_record(instrument: Instrument) -> Record:
+    """A symbol that is known from now on, or whose lot or tick is another now."""
+    return {
+        "kind": "instrument",
+        "exch": instrument.exch,
+        "tsym": instrument.tsym,
+        "token": instrument.token,
+        "ls": decimal_text(instrument.ls),
+        "ti": decimal_text(instrument.ti),
+    }
+
+
+def ticket_in(record: Mapping[str, Any]) -> Ticket:
+    """The ticket of an `order` record."""
+    return Ticket(**{name: record[name] for name in _TICKET_FIELDS})
+
+
+def version_in(record: Mapping[str, Any], ticket: Ticket) -> Version:
+    """The version in an `order`, `fill` or `status` record."""
+    order = SimOrder(
+        sequence=ticket.sequence,
+        product=ticket.prd,
+        side=Side(record["side"]),
+        order_type=PRICE_TYPES[record["prctyp"]],
+        quantity=Decimal(record["qty"]),
+        price=optional_decimal(record["prc"]),
+        trigger_price=optional_decimal(record["trgprc"]),
+        status=BrokerStatus(record["status"]),
+        filled_quantity=Decimal(record["fillshares"]),
+        filled_value=Decimal(record["filled_value"]),
+        reason=record["rejreason"],
+    )
+    trade = None
+    if record["kind"] == "fill":
+        trade = Trade(record["flid"], Decimal(record["flqty"]), Decimal(record["flprc"]))
+    return Version(parse_time(record["at"]), record["report"], order, trade)
+
+
+def mark_in(record: Mapping[str, Any]) -> Mark:
+    """The mark of a `mark` record."""
+    return Mark(Decimal(record["price"]), optional_decimal(record["available"]), record["firm"])
+
+
+def instrument_in(record: Mapping[str, Any]) -> Instrument:
+    """The instrument of an `instrument` record."""
+    lot, tick = Decimal(record["ls"]), Decimal(record["ti"])
+    return Instrument(record["exch"], record["tsym"], record["token"], lot, tick)
+
+
+def _order_part(version: Version) -> Record:
+    order = version.order
+    return {
+        "at": time_text(version.at),
+        "report": version.report,
+        "side": order.side.value,
+        "prctyp": PRICE_TYPE_OF[order.order_type],
+        "qty": decimal_text(order.quantity),
+        "prc": optional_text(order.price),
+        "trgprc": optional_text(order.trigger_price),
+        "status": order.status.value,
+        "fillshares": decimal_text(order.filled_quantity),
+        "filled_value": decimal_text(order.filled_value),
+        "rejreason": order.reason,
+    }

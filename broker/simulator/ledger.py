@@ -1,0 +1,112 @@
+"""The ledger: the simulated broker's memory of the day, which the journal's records alone can rebuild."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from broker.market import Mark, Market
+from broker.simulator.journal import instrument_in, mark_in, ticket_in, version_in
+from broker.simulator.words import Entry, Holding, HoldingKey, Instrument, Ticket, Version, holdings
+
+Symbol = tuple[str, str]
+"""Exchange and trading symbol."""
+
+
+@dataclass(slots=True)
+class Account:
+    """What one user id has: its orders, its trades and the positions they have made, all in their order."""
+
+    entries: list[Entry] = field(default_factory=list)
+    trades: list[tuple[Ticket, Version]] = field(default_factory=list)
+    held: dict[HoldingKey, Holding] = field(default_factory=dict)
+
+    def holdings(self, at: datetime | None) -> dict[HoldingKey, Holding]:
+        """The positions as they stood then; None: now."""
+        if at is None:
+            return dict(self.held)
+        return holdings(trade for trade in self.trades if trade[1].at <= at)
+
+
+class Ledger:
+    """All orders, accounts, markets and symbols. Not safe to share between threads by itself."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.accounts: dict[str, Account] = {}
+        self.markets: dict[Symbol, Market] = {}
+        self.instruments: dict[Symbol, Instrument] = {}
+        self._by_sequence: dict[int, Entry] = {}
+        self._trades = 0
+
+    def add(self, ticket: Ticket, version: Version) -> Entry:
+        """A new order in its first version."""
+        entry = Entry(ticket, [version])
+        self.entries[ticket.norenordno] = self._by_sequence[ticket.sequence] = entry
+        self.accounts.setdefault(ticket.uid, Account()).entries.append(entry)
+        return entry
+
+    def change(self, entry: Entry, version: Version) -> None:
+        """A later version of an order."""
+        entry.versions.append(version)
+        if version.trade is None:
+            return
+        self._trades += 1
+        account, ticket = self.accounts[entry.ticket.uid], entry.ticket
+        account.trades.append((ticket, version))
+        key = (ticket.exch, ticket.tsym, ticket.prd)
+        account.held[key] = account.held.get(key, Holding()).after(version)
+
+    def entry_of(self, sequence: int) -> Entry:
+        """The order of that sequence."""
+        return self._by_sequence[sequence]
+
+    def entry(self, uid: str, norenordno: str) -> Entry | None:
+        """The order of that number, if it is this user's."""
+        entry = self.entries.get(norenordno)
+        return entry if entry is not None and entry.ticket.uid == uid else None
+
+    def account(self, uid: str) -> Account:
+        """The user's account; an empty one where nothing was done yet."""
+        return self.accounts.get(uid, Account())
+
+    def next_sequence(self) -> int:
+        """The number of the next order, counting from 1."""
+        return len(self.entries) + 1
+
+    def next_trade(self) -> str:
+        """The number of the next trade, counting from 1."""
+        return str(self._trades + 1)
+
+    def mark(self, symbol: Symbol) -> Mark | None:
+        """The last price of a symbol."""
+        market = self.markets.get(symbol)
+        return None if market is None else market.mark
+
+    def new_instrument(self, symbol: Symbol) -> Instrument:
+        """An instrument for a symbol that nobody has named before."""
+        return Instrument(*symbol, token=str(1001 + len(self.instruments)))
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Do again what a record tells of; those that are not of orders, marks or symbols are left to others."""
+        match record["kind"]:
+            case "order":
+                ticket = ticket_in(record)
+                self.add(ticket, version_in(record, ticket))
+            case "fill" | "status":
+                entry = self.entries[record["norenordno"]]
+                self.change(entry, version_in(record, entry.ticket))
+            case "mark":
+                symbol = (record["exch"], record["tsym"])
+                self.markets[symbol] = Market(mark_in(record))
+            case "instrument":
+                instrument = instrument_in(record)
+                self.instruments[instrument.exch, instrument.tsym] = instrument
+
+    def rest_again(self) -> None:
+        """Put the orders that live back into their markets, once all records are taken."""
+        for entry in self.entries.values():
+            if entry.order.is_live:
+                symbol = (entry.ticket.exch, entry.ticket.tsym)
+                market = self.markets.get(symbol, Market())
+                self.markets[symbol] = Market(market.mark, (*market.resting, entry.order))

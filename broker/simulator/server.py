@@ -1,0 +1,105 @@
+"""The simulator's HTTP server: keep-alive, one thread a connection, every answer in one piece."""
+
+import socket
+import sys
+import threading
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+
+from broker.simulator.control import control
+from broker.simulator.service import Answer, Simulator
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, address: tuple[str, int], simulator: Simulator) -> None:
+        super().__init__(address, _Handler)
+        self.simulator = simulator
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is nothing to report; anything else is a defect, and is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 120
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = [part for part in self.path.partition("?")[0].split("/") if part]
+        if len(parts) == 1 and parts[0].startswith("_"):
+            self._control("POST", parts[0], body)
+            return
+        base, endpoint = parts if len(parts) == 2 else ("", "")
+        scheme, _, bearer = self.headers.get("Authorization", "").partition(" ")
+        token = bearer.strip() if scheme.lower() == "bearer" else None
+        self._send(self.server.simulator.handle(base, endpoint, body, token))
+
+    def do_GET(self) -> None:
+        self._control("GET", self.path.strip("/"), b"")
+
+    def _control(self, method: str, name: str, body: bytes) -> None:
+        if ip_address(self.client_address[0]).is_loopback:
+            self._send(control(self.server.simulator, method, name, body))
+        else:
+            self._send(Answer(403, b"only from this machine", "text/plain"))
+
+    def _send(self, answer: Answer | None) -> None:
+        if answer is None:
+            self.close_connection = True
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        length = len(answer.body) if answer.length is None else answer.length
+        self.close_connection |= length != len(answer.body)
+        head = (
+            f"HTTP/1.1 {answer.status} {_phrase(answer.status)}\r\nContent-Type: {answer.content_type}\r\n"
+            f"Content-Length: {length}\r\nConnection: {'close' if self.close_connection else 'keep-alive'}\r\n\r\n"
+        )
+        with suppress(ConnectionError):  # the client did not wait
+            self.wfile.write(head.encode() + answer.body)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing: the journal says what matters."""
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+class SimulatorServer:
+    """Serves a simulator on a port until `stop`; port 0 takes a free one. `url` is where it is."""
+
+    def __init__(self, simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Bind the port; requests are answered from `start` on.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self.simulator = simulator
+        self._server = _Server((host, port), simulator)
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def start(self) -> None:
+        """Answer requests, in threads of their own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer nothing more, and let everybody who waits go."""
+        self.simulator.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)

@@ -1,0 +1,158 @@
+"""The simulator without its sockets: a call comes in, faults have their say, and an answer or nothing goes out."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from broker.simulator.endpoints import Endpoints, NotOk
+from broker.simulator.exchange import Exchange
+from broker.simulator.faults import ENDPOINTS, Fault, FaultBox, Kind, Plan
+from broker.simulator.form import Data, InvalidInput, read_form
+from broker.simulator.journal import Journal
+from broker.simulator.sessions import Credentials, Sessions
+from domain.ports import Clock
+
+QUICK_AUTH_BASE = "NorenWClientTP"
+OAUTH_BASE = "NorenWClientAPI"
+_PROXY_PAGE = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out: `length` is what it claims to be long, where that is not the truth."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    length: int | None = None
+
+
+class Simulator:
+    """The broker behind the wire. Safe to call from several threads; `close` ends all waiting."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        journal: Path | None = None,
+        plan: Plan | None = None,
+        accounts: Mapping[str, Credentials] | None = None,
+        not_ok_status: int = 200,
+        default_price: Decimal = Decimal(100),
+    ) -> None:
+        """Take up the journal where it ended.
+
+        Raises:
+            OSError: the journal cannot be opened.
+            ValueError, KeyError: it is not one of this program.
+        """
+        self._journal = Journal(journal)
+        self._closing = threading.Event()
+        self._not_ok_status = not_ok_status
+        self._counting = threading.Lock()
+        self._received: Counter[str] = Counter()
+        self._processed: Counter[str] = Counter()
+        self.exchange = Exchange(clock, self._journal, default_price=default_price)
+        self.sessions = Sessions(accounts, self._journal, clock)
+        self.faults = FaultBox(clock, plan)
+        self._endpoints = Endpoints(self.exchange, self.sessions, self.faults)
+
+    def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> Answer | None:
+        """One call. None: the connection is to be closed without an answer."""
+        if base not in (QUICK_AUTH_BASE, OAUTH_BASE) or endpoint not in ENDPOINTS:
+            return Answer(404, b"Not Found", "text/plain")
+        self._count(self._received, endpoint)
+        try:
+            data, key = read_form(body)
+        except InvalidInput as error:
+            return self._not_ok(str(error))
+        token = key if base == QUICK_AUTH_BASE else bearer
+        faults = self.faults.strike(endpoint, data)
+        for fault in faults:
+            goes_on, answer = self._before(fault, token)
+            if not goes_on:
+                return answer
+        answer = self._process(endpoint, data, token, faults)
+        for fault in faults:
+            answer = self._after(fault, answer)
+        return answer
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """How many calls of each endpoint came in, and how many of them were processed."""
+        with self._counting:
+            return {"received": dict(self._received), "processed": dict(self._processed)}
+
+    def close(self) -> None:
+        """Let everybody who waits go, unprocessed and unanswered, and close the journal."""
+        self._closing.set()
+        self._journal.close()
+
+    def _process(self, endpoint: str, data: Data, token: str | None, faults: tuple[Fault, ...]) -> Answer:
+        self._count(self._processed, endpoint)
+        try:
+            return _json(200, self._endpoints.answer(endpoint, data, token, faults))
+        except NotOk as refusal:
+            return self._not_ok(str(refusal))
+
+    def _before(self, fault: Fault, token: str | None) -> tuple[bool, Answer | None]:
+        """Whether the call goes on to be processed, and what is answered if it does not."""
+        match fault.kind:
+            case Kind.LATE:
+                return not self._closing.wait(fault.seconds), None
+            case Kind.HANG:
+                self._hang()
+                return False, None
+            case Kind.DROP_BEFORE:
+                return False, None
+            case Kind.RATE_LIMIT:
+                return False, Answer(429, b"Too Many Requests", "text/plain")
+            case Kind.ERROR_5XX_BEFORE:
+                return False, Answer(fault.status, _PROXY_PAGE, "text/html")
+            case Kind.EXPIRED_SESSION:
+                self.sessions.end(token)
+                return False, self._not_ok(fault.emsg, fault.status)
+            case Kind.REFUSE | Kind.FAILING_BOOK:
+                return False, self._not_ok(fault.emsg, fault.status)
+        return True, None
+
+    def _after(self, fault: Fault, answer: Answer | None) -> Answer | None:
+        if answer is None:
+            return None
+        match fault.kind:
+            case Kind.LATENCY:
+                return None if self._closing.wait(fault.seconds) else answer
+            case Kind.DROP_AFTER:
+                return None
+            case Kind.ERROR_5XX_AFTER:
+                return Answer(fault.status, _PROXY_PAGE, "text/html")
+            case Kind.REFUSE_AFTER:
+                return self._not_ok(fault.emsg, fault.status)
+            case Kind.TRUNCATE:
+                half = answer.body[: len(answer.body) // 2]
+                length = len(answer.body) if fault.declared == "whole" else None
+                return Answer(answer.status, half, answer.content_type, length)
+            case Kind.GARBAGE:
+                return Answer(200, b'<html>\x00{"stat":')
+        return answer
+
+    def _hang(self) -> None:
+        lifted = self.faults.lifted()
+        while not lifted.wait(0.05) and not self._closing.is_set():
+            pass
+
+    def _not_ok(self, emsg: str, status: int | None = None) -> Answer:
+        body = {"request_time": self._endpoints.request_time(), "stat": "Not_Ok", "emsg": emsg}
+        return _json(self._not_ok_status if status in (None, 200) else status, body)
+
+    def _count(self, counter: Counter[str], endpoint: str) -> None:
+        with self._counting:
+            counter[endpoint] += 1
+
+
+def _json(status: int | None, body: object) -> Answer:
+    assert status is not None
+    return Answer(status, json.dumps(body, separators=(",", ":")).encode())

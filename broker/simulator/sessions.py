@@ -1,0 +1,139 @@
+"""Logging in, in both eras of the wire: with password and TOTP, or with a code for an access token."""
+
+import base64
+import hashlib
+import hmac
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from broker.simulator.form import Data, needed
+from broker.simulator.journal import Journal
+from domain.ports import Clock
+from domain.times import time_text
+
+DEFAULT_USER = "FA00001"  # whose a code is that names nobody, where any login is accepted
+_WRONG = "Invalid Input : Wrong user id or password"
+_TOTP_SECONDS = 30
+
+
+class Denied(Exception):
+    """The login is refused; the text is what the wire says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What one user has to know to log in. An empty one is not asked for.
+
+    `access_token` is one that is valid without a login, as if it had been got elsewhere.
+    """
+
+    password: str = ""
+    totp_secret: str = ""
+    vendor_code: str = ""
+    api_secret: str = ""
+    oauth_client_id: str = ""
+    access_token: str = ""
+
+
+class Sessions:
+    """Who is logged in, by token; safe to call from several threads. Sessions outlive a restart, as there.
+
+    Without accounts anybody may log in as anybody.
+    """
+
+    def __init__(self, accounts: Mapping[str, Credentials] | None, journal: Journal, clock: Clock) -> None:
+        self._accounts = accounts
+        self._journal = journal
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._users = {each.access_token: uid for uid, each in (accounts or {}).items() if each.access_token}
+        self._made = 0
+        for record in journal.records():
+            if record["kind"] == "session":
+                self._users[record["token"]] = record["uid"]
+                self._made += 1
+            elif record["kind"] == "logout":
+                self._users.pop(record["token"], None)
+
+    def login(self, data: Data) -> tuple[str, str]:
+        """QuickAuth: the user and a new session key.
+
+        Raises:
+            InvalidInput: something is missing.
+            Denied: something is wrong.
+        """
+        uid, pwd, factor2, vc, appkey, _ = needed(data, "uid", "pwd", "factor2", "vc", "appkey", "imei")
+        known = self._credentials(uid)
+        checks = (
+            (known.password, pwd == _sha256(known.password)),
+            (known.totp_secret, factor2 in self._one_time_passwords(known.totp_secret)),
+            (known.vendor_code, vc == known.vendor_code),
+            (known.api_secret, appkey == _sha256(f"{uid}|{known.api_secret}")),
+        )
+        if not all(right for secret, right in checks if secret):
+            raise Denied(_WRONG)
+        return uid, self._open(uid)
+
+    def exchange(self, data: Data) -> tuple[str, str]:
+        """GenAcsTok: the user that the code is of, and a new access token.
+
+        Raises:
+            InvalidInput: something is missing.
+            Denied: the checksum fits no account.
+        """
+        code, checksum = needed(data, "code", "checksum")
+        if self._accounts is None:
+            uid = data.get("uid") or DEFAULT_USER
+            return uid, self._open(uid)
+        for uid, known in self._accounts.items():
+            if data.get("uid") in (None, uid) and checksum == _sha256(
+                known.oauth_client_id + known.api_secret + code
+            ):
+                return uid, self._open(uid)
+        raise Denied("Invalid Input : Invalid Code or Checksum")
+
+    def user_of(self, token: str | None) -> str | None:
+        """Whose session that is; None when it is none, or has ended."""
+        with self._lock:
+            return self._users.get(token or "")
+
+    def end(self, token: str | None) -> None:
+        """End a session, if it is one."""
+        with self._lock:
+            if token is not None and self._users.pop(token, None) is not None:
+                self._journal.append([{"kind": "logout", "at": time_text(self._clock.now()), "token": token}])
+
+    def _credentials(self, uid: str) -> Credentials:
+        if self._accounts is None:
+            return Credentials()
+        if uid not in self._accounts:
+            raise Denied(_WRONG)
+        return self._accounts[uid]
+
+    def _open(self, uid: str) -> str:
+        with self._lock:
+            self._made += 1
+            at = time_text(self._clock.now())
+            token = _sha256(f"{uid} {self._made} {at}")
+            self._journal.append([{"kind": "session", "at": at, "uid": uid, "token": token}])
+            self._users[token] = uid
+            return token
+
+    def _one_time_passwords(self, secret: str) -> set[str]:
+        """Those of now, and of the steps beside it."""
+        step = int(self._clock.now().timestamp()) // _TOTP_SECONDS
+        return {one_time_password(secret, step + drift) for drift in (-1, 0, 1)} if secret else set()
+
+
+def one_time_password(secret: str, step: int) -> str:
+    """The TOTP of a base32 secret in that 30-second step since 1970: RFC 6238, SHA-1, six digits."""
+    key = base64.b32decode(secret.upper() + "=" * (-len(secret) % 8))
+    digest = hmac.digest(key, step.to_bytes(8, "big"), "sha1")
+    start = digest[-1] & 15
+    number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,124 @@
+"""What the simulated broker remembers of orders, trades and positions. Names of the wire are kept as they are there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from broker.market import NetPosition, SimOrder
+from domain.alert import OrderType
+from domain.money import ZERO
+from domain.times import trading_day
+
+ZONE = ZoneInfo("Asia/Kolkata")  # of the broker's times and days
+PRICE_TYPES = {
+    "LMT": OrderType.LIMIT,
+    "MKT": OrderType.MARKET,
+    "SL-LMT": OrderType.STOP_LIMIT,
+    "SL-MKT": OrderType.STOP,
+}
+PRICE_TYPE_OF = {order_type: word for word, order_type in PRICE_TYPES.items()}
+PRODUCTS = frozenset("CMIBH")
+RETENTIONS = frozenset({"DAY", "IOC", "EOS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A symbol that the broker knows, because somebody named it. `ls` is its lot in units, `ti` its tick."""
+
+    exch: str
+    tsym: str
+    token: str
+    ls: Decimal = Decimal(1)
+    ti: Decimal = Decimal("0.05")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What never changes of an order once it was taken. `remarks` None: none came."""
+
+    norenordno: str
+    sequence: int
+    uid: str
+    actid: str
+    exch: str
+    tsym: str
+    prd: str
+    ret: str
+    remarks: str | None
+    dscqty: str = "0"
+    ordersource: str = "API"
+    amo: str = "NO"
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One fill: its number, and what was traded at which price."""
+
+    flid: str
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One order as it stood from `at` on: `report` is the wire's word for what happened, `trade` the fill, if any."""
+
+    at: datetime
+    report: str
+    order: SimOrder
+    trade: Trade | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One order in the book, with all it has been; the last version is the present one."""
+
+    ticket: Ticket
+    versions: list[Version]
+
+    @property
+    def order(self) -> SimOrder:
+        """The order as it stands now."""
+        return self.versions[-1].order
+
+    def until(self, at: datetime | None) -> list[Version]:
+        """What it had been by then, oldest first; empty before it came. None: until now."""
+        if at is None:
+            return list(self.versions)
+        return [version for version in self.versions if version.at <= at]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position of today: the net of it, and what was bought and sold, in units and money."""
+
+    net: NetPosition = field(default_factory=NetPosition)
+    bought: Decimal = ZERO
+    paid: Decimal = ZERO
+    sold: Decimal = ZERO
+    earned: Decimal = ZERO
+
+    def after(self, version: Version) -> "Holding":
+        """The holding after the version's trade."""
+        trade, day = version.trade, trading_day(version.at, ZONE)
+        assert trade is not None
+        signed, money = trade.quantity * version.order.side.sign, trade.quantity * trade.price
+        net = self.net.after(signed, trade.price, day=day)
+        if signed > 0:
+            return replace(self, net=net, bought=self.bought + trade.quantity, paid=self.paid + money)
+        return replace(self, net=net, sold=self.sold + trade.quantity, earned=self.earned + money)
+
+
+HoldingKey = tuple[str, str, str]
+"""Exchange, trading symbol, product."""
+
+
+def holdings(trades: Iterable[tuple[Ticket, Version]]) -> dict[HoldingKey, Holding]:
+    """The positions that these trades, in their order, have made."""
+    held: dict[HoldingKey, Holding] = {}
+    for ticket, version in trades:
+        key = (ticket.exch, ticket.tsym, ticket.prd)
+        held[key] = held.get(key, Holding()).after(version)
+    return held

@@ -1,0 +1,206 @@
+"""The console in a real browser."""
+
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+from werkzeug.serving import make_server
+
+from tests.console.seeding import TOKEN, House
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SEVERAL_LOOKS = 5.0  # seconds; the page looks every two
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A browser with a fresh profile."""
+    chromium, chromedriver = shutil.which("chromium") or "", shutil.which("chromedriver") or ""
+    if not chromium or not chromedriver:
+        missing = "chromium and chromedriver are not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver)) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """A few orders of a morning."""
+    house = House(tmp_path_factory.mktemp("browser"))
+    house.fill(house.alert(signal_id="sig-1")[0])
+    house.block(house.alert(symbol="INFY", raw_body="<script>document.title = 'taken'</script>")[0])
+    house.place(house.alert(symbol="BANKNIFTY26NOV52000PE")[0])
+    house.beat()
+    house.read_positions()
+    return house
+
+
+@pytest.fixture(scope="module")
+def base(house: House) -> Iterator[str]:
+    """Where the console is served."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = make_server("127.0.0.1", 0, house.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def wait(driver: webdriver.Chrome) -> WebDriverWait:
+    return WebDriverWait(driver, 20)
+
+
+@pytest.fixture
+def book(driver: webdriver.Chrome, base: str, wait: WebDriverWait) -> str:
+    """The order book, logged in; where it is."""
+    driver.get(f"{base}/")
+    if "/login" in driver.current_url:
+        driver.find_element(By.ID, "token").send_keys(TOKEN)
+        driver.find_element(By.CSS_SELECTOR, ".login button").click()
+    wait.until(lambda d: d.find_elements(By.ID, "orders"))
+    return base
+
+
+def rows(driver: webdriver.Chrome) -> list[str]:
+    """Each order's row as text, in one look: the page may renew a row at any moment."""
+    found: list[str] = driver.execute_script(
+        "return [...document.querySelectorAll('#orders tr')].map(row => row.innerText)"
+    )
+    return found
+
+
+def tag_of(driver: webdriver.Chrome, symbol: str) -> WebElement:
+    return driver.find_element(By.XPATH, f"//tr[contains(., '{symbol}')]//*[contains(@class, 'tag')][@title]")
+
+
+def test_a_wrong_token_is_told(driver: webdriver.Chrome, base: str, wait: WebDriverWait):
+    driver.delete_all_cookies()
+    driver.get(f"{base}/health")
+    assert "CONSOLE_TOKEN" in driver.find_element(By.TAG_NAME, "body").text
+    driver.find_element(By.ID, "token").send_keys("wrong")
+    driver.find_element(By.CSS_SELECTOR, ".login button").click()
+    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, "[role=alert]"))
+    driver.find_element(By.ID, "token").send_keys(TOKEN)
+    driver.find_element(By.CSS_SELECTOR, ".login button").click()
+    wait.until(lambda d: d.current_url == f"{base}/health")
+
+
+def test_the_orders_and_their_filters(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
+    shown = rows(driver)
+    assert len(shown) >= 3 and "BANKNIFTY26NOV52000PE" in shown[0]
+    driver.find_element(By.CSS_SELECTOR, ".chip.failed").click()
+    wait.until(lambda d: "status=FAILED" in d.current_url)
+    assert all("FAILED" in row for row in rows(driver))
+    driver.find_element(By.NAME, "symbol").send_keys("NIFTY*")
+    driver.find_element(By.CSS_SELECTOR, ".filters button").click()
+    wait.until(lambda d: "symbol=" in d.current_url)
+    assert "No order fits" in rows(driver)[0]
+    driver.find_element(By.CSS_SELECTOR, ".clear").click()
+    wait.until(lambda d: d.current_url == f"{book}/")
+
+
+def test_a_tag_is_explained_to_the_mouse_and_to_the_keyboard(
+    driver: webdriver.Chrome, book: str, wait: WebDriverWait
+):
+    tag = tag_of(driver, "INFY")
+    assert "Daily loss limit hit" in str(tag.get_attribute("title"))
+    driver.execute_script("arguments[0].focus()", tag)
+    reason = tag.find_element(By.CSS_SELECTOR, ".reason")
+    wait.until(lambda _: reason.is_displayed())
+    assert "Daily loss limit hit" in reason.text
+
+
+def test_an_orders_story(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
+    driver.find_element(By.LINK_TEXT, "INFY").click()
+    wait.until(lambda d: d.find_elements(By.ID, "timeline"))
+    text = driver.find_element(By.TAG_NAME, "main").text
+    assert "registered" in text and "blocked" in text and "RISK_BLOCKED:DAILY_LOSS_HIT" in text
+    assert "<script>document.title" in text
+    assert "Orderwatch" in driver.title
+
+
+def test_new_orders_and_changes_appear_by_themselves(
+    driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
+):
+    tag = tag_of(driver, "INFY")
+    driver.execute_script("arguments[0].focus()", tag)
+    [order] = house.alert(symbol="RELIANCE")
+    wait.until(lambda d: "RELIANCE" in rows(d)[0] and "CREATED" in rows(d)[0])
+    house.fill(order)
+    wait.until(lambda d: "EXECUTED" in rows(d)[0])
+    assert driver.switch_to.active_element == tag  # what did not change stayed in place
+    chip = driver.find_element(By.CSS_SELECTOR, ".chip.executed b")
+    assert int(chip.text) == sum("EXECUTED" in row for row in rows(driver))
+
+
+def test_nothing_moves_while_a_text_is_selected_or_it_is_paused(
+    driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
+):
+    before = len(rows(driver))
+    driver.execute_script("getSelection().selectAllChildren(document.querySelector('#orders .c-symbol'))")
+    [order] = house.alert(symbol="SELECTED")
+    time.sleep(SEVERAL_LOOKS)
+    assert len(rows(driver)) == before
+    driver.execute_script("getSelection().removeAllRanges()")
+    wait.until(lambda d: len(rows(d)) == before + 1)
+    driver.find_element(By.ID, "pause").click()
+    house.block(order)
+    time.sleep(SEVERAL_LOOKS)
+    assert "CREATED" in rows(driver)[0]
+    driver.find_element(By.ID, "pause").click()
+    wait.until(lambda d: "FAILED" in rows(d)[0])
+
+
+def test_a_session_that_ends_leads_to_the_login(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
+    driver.delete_all_cookies()
+    wait.until(lambda d: "/login?next=" in d.current_url)
+
+
+def test_halting_and_resuming_by_hand(driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait):
+    house.halt("S9", "news")
+    driver.get(f"{book}/health")
+    driver.find_element(By.NAME, "reason").send_keys("too wild")
+    driver.find_element(By.CSS_SELECTOR, "button.danger").click()
+    wait.until(lambda _: house.control.asked)
+    assert house.control.asked.pop() == ("halt", "default", None, "console", "too wild")
+    wait.until(lambda d: d.current_url == f"{book}/health")
+    driver.find_element(By.CSS_SELECTOR, ".legs button").click()
+    wait.until(lambda _: house.control.asked)
+    assert house.control.asked.pop() == ("resume", "default", "S9", "console")
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+@pytest.mark.parametrize("path", ["/", "/health", "/orders/alert0001-1"])
+def test_nothing_is_wider_than_the_screen(driver: webdriver.Chrome, book: str, width: int, path: str):
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 800}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(f"{book}{path}")
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_console_of_the_browser_stays_clean(driver: webdriver.Chrome, book: str):
+    driver.get_log("browser")
+    for path in ("/", "/health", "/orders/alert0001-1"):
+        driver.get(f"{book}{path}")
+    assert driver.get_log("browser") == []

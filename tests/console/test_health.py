@@ -1,0 +1,83 @@
+"""Liveness and readiness."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.ports import Beat
+from tests.console.seeding import House
+
+
+def ready(house: House) -> tuple[int, dict]:
+    answer = house.anonymous().get("/readyz")
+    return answer.status_code, answer.get_json()["checks"]
+
+
+@pytest.fixture
+def healthy(house: House) -> House:
+    house.beat()
+    house.read_positions()
+    return house
+
+
+def test_the_process_is_alive_whatever_else_is_not(tmp_path: Path):
+    answer = House(tmp_path).anonymous().get("/healthz")
+    assert answer.status_code == 200 and answer.json == {"status": "ok"}
+
+
+def test_all_is_well(healthy: House):
+    status, checks = ready(healthy)
+    assert status == 200
+    assert set(checks) == {"database", "watcher", "broker:default"}
+    assert all(check["ok"] and check["sentence"] for check in checks.values())
+    assert healthy.anonymous().get("/readyz").get_json()["ready"] is True
+
+
+def test_nothing_has_started(house: House):
+    status, checks = ready(house)
+    assert status == 503
+    assert not checks["watcher"]["ok"] and not checks["broker:default"]["ok"]
+    assert checks["database"]["ok"]
+
+
+def test_the_beats_are_too_old(healthy: House):
+    healthy.clock.advance(11)
+    status, checks = ready(healthy)
+    assert status == 503 and "last beat 11 s ago" in checks["watcher"]["sentence"]
+
+
+def test_one_loop_stands_still(healthy: House):
+    healthy.store.save_beats(
+        [Beat("watcher-1", "execute", "default", healthy.clock.now(), "STALLED", "in place")]
+    )
+    status, checks = ready(healthy)
+    assert status == 503
+    assert checks["watcher"]["sentence"] == "loop execute of default is STALLED: in place"
+
+
+def test_a_watcher_that_ended_long_ago_does_not_matter(healthy: House):
+    healthy.beat("watcher-0", "STALLED", healthy.clock.now() - timedelta(days=1))
+    assert ready(healthy)[0] == 200
+
+
+def test_the_newest_of_several_sick_watchers_is_told_of(house: House):
+    house.beat("watcher-0", "STALLED", house.clock.now() - timedelta(days=1))
+    house.store.save_beats([Beat("watcher-9", "wake", "", house.clock.now(), "STALLED")])
+    assert ready(house)[1]["watcher"]["sentence"] == "loop wake is STALLED"
+
+
+def test_the_positions_are_too_old(healthy: House):
+    healthy.clock.advance(61)
+    healthy.beat()
+    status, checks = ready(healthy)
+    assert status == 503 and checks["watcher"]["ok"] and not checks["broker:default"]["ok"]
+
+
+def test_the_database_does_not_answer(healthy: House):
+    with closing(sqlite3.connect(healthy.path)) as connection:
+        connection.execute("ALTER TABLE orders RENAME TO gone")
+    status, checks = ready(healthy)
+    assert status == 503 and not checks["database"]["ok"]
