@@ -111,6 +111,7 @@ def machine_facts(folder: Path) -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "load_average": round(os.getloadavg()[0], 1),  # other work on the machine, before the run
         "durable_commits_per_second": round(durable_commits(folder)),
     }
 

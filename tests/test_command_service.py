@@ -421,7 +421,8 @@ def test_a_delivery_that_is_registered_late_does_not_pass_as_a_new_one(desk):
 
 def at_once(calls: list[Callable[[], object]]) -> list[object]:
     """Call all of these from threads of their own at the same instant; what each returned or raised."""
-    barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+    results: list[object] = [None] * len(calls)
 
     def run(index: int, call: Callable[[], object]) -> None:
         barrier.wait()

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def guard(desk: Desk) -> ExecutionGuard:
     return ExecutionGuard(desk.store)
 
 
-def buy(desk: Desk, *symbols: str, strategy: str = "STRADDLE", **changes: object) -> None:
+def buy(desk: Desk, *symbols: str, strategy: str = "STRADDLE", **changes: Any) -> None:
     """Positions of a strategy that the broker has filled and the engine has recorded."""
     desk.post(*(leg(symbol, **changes) for symbol in symbols), strategy_name=strategy)
     desk.settle()

@@ -218,7 +218,7 @@ class TestValues:
     def test_settings_are_frozen(self):
         settings = load()
         with pytest.raises(ValueError, match="frozen"):
-            settings.port = 1  # type: ignore[misc]
+            settings.port = 1
 
 
 class TestNames:

@@ -206,4 +206,4 @@ def test_a_value_as_its_column_holds_it(value, text):
 def test_an_order_is_a_value():
     assert astuple(an_order()) == astuple(an_order())
     with pytest.raises(AttributeError):
-        an_order().quantity = Decimal(1)  # type: ignore[misc]
+        an_order().quantity = Decimal(1)

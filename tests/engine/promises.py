@@ -28,7 +28,7 @@ def check_durable_truths(desk: Desk) -> None:
     tags = [command.client_order_id for command in desk.broker.placed]
     assert len(tags) == len(set(tags)), f"sent twice: {tags}"
     for status, phase, broker_id in desk.rows("SELECT status, phase, broker_order_id FROM orders"):
-        assert status == STATUS_OF[Phase(phase)]
+        assert status == STATUS_OF[Phase(str(phase))]
         assert status != "EXECUTED" or broker_id
     assert history_faults(desk) == []
 
