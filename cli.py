@@ -33,7 +33,7 @@ from persistence.migrations import DatabaseTooNew, migrate
 from persistence.verify import verify
 
 if TYPE_CHECKING:
-    from trading_bot import Services
+    from services import Services
 
 EXIT_ERROR = 2
 _BATCH = 500
@@ -356,7 +356,7 @@ def _reachable(base: str) -> Finding:
 
 
 def _services() -> "Services":
-    from trading_bot import build_services  # here, so that looking and verifying need no web server's modules
+    from services import build_services  # here, so that looking and verifying need no web server's modules
 
     return build_services(load_settings())
 

@@ -2,16 +2,14 @@
 
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,134 +18,43 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
 from alerts.webhook import create_webhook
+from broker.noren.adapter import NorenBroker
+from broker.noren.updates import OrderUpdates
 from broker.paper import PaperBroker
-from broker.test_mode import simulated_report, simulated_result
-from broker.unavailable import UnavailableBroker
 from command_service import CommandService
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, NotFound
-from domain.limits import ClientPolicy
 from domain.notices import Notice, NoticeKind
-from domain.ports import Broker, Transaction
+from domain.ports import Transaction
 from domain.receipt import Receipt
-from notifications.messages import render
 from notifications.outbox import OutboxDrainer
-from notifications.telegram import TelegramSender
 from observability.logs import configure_logging
 from observability.metrics import CONTENT_TYPE, metrics_page
-from order_watcher import OrderWatcherEngine, Seat, WatcherRules
 from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
 from persistence.figures import figures
-from persistence.migrations import migrate
-from persistence.outbox import SqliteOutbox
-from persistence.repository import OrderRepository
-from persistence.sqlite import ChangeSignal, GroupCommit, Readers, checkpoint_wal
-from persistence.views import Views
+from persistence.sqlite import ChangeSignal, GroupCommit, checkpoint_wal
 from runtime.supervisor import PULSE, SUPERVISED, end_with_parent
-from runtime.system import RandomIds, SystemClock, new_watcher_name
+from runtime.system import SystemClock, new_watcher_name
 from runtime.watcher import Housekeeping, Watcher, WatcherOptions
 from runtime.web import WebServer, gunicorn_options
+from services import Services, build_services
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "Services",
+    "TradingBot",
+    "build_services",
+    "create_app",
+    "main",
+    "make_app",
+    "make_watcher",
+    "watch",
+]
+
 
 EXIT_SETTINGS = 2
-
-
-@dataclass(frozen=True)
-class Services:
-    """Everything one process needs, made of the settings; each part is opened when it is first used."""
-
-    settings: Settings
-    clock: SystemClock
-
-    @cached_property
-    def policies(self) -> dict[str, ClientPolicy]:
-        """What binds each client."""
-        return {c.client_id: c.policy for c in self.settings.clients}
-
-    @cached_property
-    def store(self) -> OrderRepository:
-        """orders.db, for orders."""
-        return OrderRepository(self.settings.orders_db, clock=self.clock, render=render)
-
-    @cached_property
-    def readers(self) -> Readers:
-        """orders.db, for pages and messages."""
-        return Readers(self.settings.orders_db)
-
-    @cached_property
-    def views(self) -> Views:
-        """What pages and diagnostics read."""
-        return Views(self.readers)
-
-    @cached_property
-    def commands(self) -> CommandService:
-        """The one door for orders and operators' wishes."""
-        return CommandService(
-            self.store,
-            self.policies,
-            clock=self.clock,
-            ids=RandomIds(),
-            dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
-            alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
-        )
-
-    @cached_property
-    def brokers(self) -> dict[str, Broker]:
-        """Each client's broker."""
-        return {c.client_id: self._broker(c) for c in self.settings.clients}
-
-    def _broker(self, client: ClientSettings) -> Broker:
-        if client.broker != "paper":
-            return UnavailableBroker(client.broker)
-        s = self.settings
-        return PaperBroker(
-            s.paper_db,
-            client.client_id,
-            self.clock,
-            zone=s.trading_timezone,
-            tick=s.paper_tick,
-            slippage_ticks=s.paper_slippage_ticks,
-            latency_seconds=s.paper_latency_ms / 1000,
-            default_price=s.paper_default_price,
-        )
-
-    def engine(self, claimant: str) -> OrderWatcherEngine:
-        """The order watcher under the given name."""
-        s = self.settings
-        rules = WatcherRules(
-            broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
-            exit_hold=timedelta(seconds=s.exit_hold_seconds),
-            positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
-            zone=s.trading_timezone,
-        )
-        return OrderWatcherEngine(
-            self.store,
-            {id_: Seat(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
-            clock=self.clock,
-            claimant=claimant,
-            rules=rules,
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
-        )
-
-    def drainer(self, holder: str) -> OutboxDrainer | None:
-        """The sender of messages; None where no channel is set up."""
-        chats = {c.client_id: c.telegram_chat_id for c in self.settings.clients if c.telegram_chat_id}
-        token = self.settings.telegram_bot_token
-        if token is None or not chats:
-            return None
-        commits = GroupCommit(self.settings.orders_db)  # its own, so that no order queues behind a message
-        return OutboxDrainer(
-            SqliteOutbox(commits, self.readers),
-            TelegramSender(token.get_secret_value(), self.settings.telegram_api_url),
-            chats,
-            self.clock,
-            holder,
-        )
 
 
 class TradingBot:
@@ -199,24 +106,6 @@ class OperatorDesk:
         if not isinstance(broker, PaperBroker):
             raise NotFound(f"client {client_id!r} has no simulated market")
         broker.set_mark(exchange, symbol, price)
-
-
-def build_services(settings: Settings) -> Services:
-    """The services of one process; orders.db is made and migrated first.
-
-    Raises:
-        DatabaseTooNew: a newer program has migrated the database.
-        SettingsError: a client's broker cannot be served as it is set.
-    """
-    for client in settings.clients:
-        if client.broker != "paper" and client.live_trading:
-            raise SettingsError(
-                [
-                    f"BROKER={client.broker} of client {client.client_id!r} is not built in yet: set LIVE_TRADING=false"
-                ]
-            )
-    migrate(settings.orders_db)
-    return Services(settings, SystemClock())
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -316,12 +205,27 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
+    updates = _order_updates(services, watcher)
+    for listener in updates:
+        listener.start()
     watcher.run(pulse=lambda: _pulse(pulse_pipe))
+    for listener in updates:
+        listener.stop()
     if drainer is not None:
         drainer.release()
     services.store.forget_beats([name])
     services.store.claimants.leave(name)
     return 0
+
+
+def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
+    """The brokers' own order updates, where they have them: for speed alone, the book stays the truth."""
+    found = []
+    for client_id, broker in services.brokers.items():
+        if isinstance(broker, NorenBroker):
+            listener = broker.updates(partial(watcher.nudge, client_id))
+            found += [] if listener is None else [listener]
+    return found
 
 
 def _tell_of_the_dead(services: Services, name: str) -> None:

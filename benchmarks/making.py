@@ -7,7 +7,7 @@ from itertools import islice, product
 
 from benchmarks.service import CLIENT
 from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
-from trading_bot import Services
+from services import Services
 
 EXCHANGE = "NFO"
 PRODUCT = "MIS"

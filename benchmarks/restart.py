@@ -10,7 +10,7 @@ from benchmarks.multiply import multiply
 from benchmarks.service import CLIENT, environment, looking, one, services_for, start_watcher
 from benchmarks.workspace import Failed, Workspace, wait_until
 from broker.paper import PaperBroker
-from trading_bot import Services
+from services import Services
 
 _BASE = 100
 _SYMBOLS = [f"OPEN{index}" for index in range(10)]

@@ -119,6 +119,10 @@ class Watcher:
         except StoreUnavailable as error:
             log.error("client %s: %s", client_id, error)
 
+    def nudge(self, client_id: str) -> None:
+        """Look into this client's book soon: its broker has said that something happened."""
+        self._lanes[client_id].book_signal.wake()
+
     def stop(self) -> None:
         """Let `run` return; orders under way are recorded first, as far as they answer in time."""
         self._stopping.set()

@@ -55,6 +55,8 @@ ROOMS = {
         ADAPTER, (*LOG, "sqlite3", "sqlite_utils", "psycopg", *CLOCK, *FILES, *THREADS, *SOCKETS)
     ),
     "broker/": Room(ADAPTER, BROKER),
+    "broker/noren/": Room(ADAPTER, (*BROKER, "pyotp")),
+    "broker/budget": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
     "broker/paper": Room(ADAPTER, (*BROKER, *FILES, "sqlite3")),
     "broker/simulator": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
@@ -64,6 +66,7 @@ ROOMS = {
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
+    "services.py": Room(None, None),
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),
     "benchmarks/": Room(None, None),

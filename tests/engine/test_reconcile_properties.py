@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 
 from domain.alert import ExecutionType, OrderType
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.errors import (
+    ConcurrentUpdate,
+    NotSent,
+    OutcomeUnknown,
+    ReadFailed,
+    Refused,
+    StoreUnavailable,
+)
 from domain.reports import Book, BrokerStatus, IdClass, OrderRef, OrderReport
 from domain.states import MAY_BE_LIVE, Phase, Status
 from tests.engine.promises import check_durable_truths, check_end, check_told
@@ -272,3 +279,55 @@ def test_a_pass_that_changes_nothing_writes_nothing(desk, monkeypatch):
     desk.settle()
     monkeypatch.setattr(desk.store, "write", None)
     assert desk.engine.reconcile("default") == 0
+
+
+def break_next_commit(desk: Desk) -> None:
+    """The next transaction does all of its work, and then cannot be committed."""
+    write = desk.store.write
+
+    def breaking(work):
+        desk.store.write = write
+
+        def undone(tx):
+            work(tx)
+            raise StoreUnavailable("disk full")
+
+        return write(undone)
+
+    desk.store.write = breaking  # type: ignore[method-assign]
+
+
+def messages(desk: Desk) -> list[str]:
+    return [str(text) for (text,) in desk.rows("SELECT message FROM telegram_messages ORDER BY id")]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="an alarm counts as told before the transaction that tells it is committed"
+)
+def test_an_alarm_that_could_not_be_committed_is_told_with_the_next_pass(desk):
+    desk.broker.fill_at_once = False
+    desk.broker.script = [("after", OutcomeUnknown("timed out"))]
+    desk.post()
+    desk.engine.execute_next("default")
+    desk.broker.orders["B2"] = replace(desk.broker.orders["B00001"], broker_order_id="B2")
+    desk.broker.products["B2"] = "MIS"
+    break_next_commit(desk)
+    with pytest.raises(StoreUnavailable):
+        desk.engine.reconcile("default")
+    assert messages(desk) == []
+    desk.settle()
+    assert any("2 broker orders carry the tag" in text for text in messages(desk))
+
+
+@pytest.mark.xfail(strict=True, reason="it counts as told before the transaction that tells it is committed")
+def test_that_a_broker_cannot_be_read_is_told_even_if_the_database_failed_at_that_moment(desk):
+    desk.broker.positions_error = ReadFailed("502")
+    desk.clock.advance(3)
+    desk.engine.refresh("default")
+    desk.clock.advance(20)
+    break_next_commit(desk)
+    with pytest.raises(StoreUnavailable):
+        desk.engine.refresh("default")
+    desk.clock.advance(20)
+    desk.engine.refresh("default")
+    assert any("cannot be read" in text for text in messages(desk))

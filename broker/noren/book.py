@@ -1,0 +1,41 @@
+"""Whether a book can be the whole day's: an order once in it stays in it until the day's end."""
+
+import threading
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from domain.ports import Clock
+from domain.times import trading_day
+
+_ZONE = ZoneInfo("Asia/Kolkata")  # of the broker's days
+
+
+class Memory:
+    """Order numbers of today that the book must show. Safe to call from several threads.
+
+    A book that lags, or leaves closed orders out, proves no absence. It is found out by what it should show and does
+    not: numbers that the broker gave or showed before. Noren numbers begin with their day (`YYMMDD`); of other days,
+    and of numbers made otherwise, nothing is expected.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._numbers: set[str] = set()
+
+    def note(self, numbers: Iterable[str]) -> None:
+        """The broker has orders with these numbers."""
+        today = self._today()
+        with self._lock:
+            self._numbers = {n for n in self._numbers if n.startswith(today)}
+            self._numbers.update(n for n in numbers if n.startswith(today))
+
+    def expected(self, also: Iterable[str]) -> frozenset[str]:
+        """What a book that is read from now on must show: the numbers noted, and those of `also` that are of today."""
+        today = self._today()
+        with self._lock:
+            numbers = self._numbers.union(also)
+        return frozenset(number for number in numbers if number.startswith(today))
+
+    def _today(self) -> str:
+        return f"{trading_day(self._clock.now(), _ZONE):%y%m%d}"

@@ -1,0 +1,140 @@
+"""What an answer means. Decided here alone, and where a text proves nothing, nothing is concluded from it.
+
+An order call ends in one of four ways:
+
+| answer | outcome |
+|---|---|
+| `stat` `Ok` with HTTP 2xx | accepted |
+| HTTP 429, or a text that says the rate was exceeded | `NotSent`: turned away before it was looked at |
+| `Not_Ok` with a text that proves a refusal (`_PROOFS`) | `Refused` |
+| everything else: 5xx, no JSON, no text, a timeout inside the broker, words nobody has seen | `OutcomeUnknown` |
+
+Doubt is cheap: the book, which lists the whole day, settles an unknown outcome within seconds. A wrong `Refused`
+would call an order failed while it is live.
+
+The texts are those of public clients, documents and reports of the brokers that speak Noren.
+"""
+
+import re
+from typing import Any
+
+from broker.noren.wire import Reply, text_of
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+
+AUTHENTICATION = "401"
+RATE_LIMIT = "429"
+
+_EXPIRED = re.compile(r"(session expired|invalid session)\b")
+_RATE = re.compile(r"in a current \w+ exceeds limit|too many requests|rate.?limit")
+_NO_DATA = re.compile(r"(error occur+ed 5 )?no data")
+
+# These outweigh any proof: whoever says them does not know what became of the order.
+_DOUBTS = re.compile(r"time[d ]*-?out|internal|try again|temporar|unavailable|not respond|unable to connect")
+
+_PROOFS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"^invalid input\b",  # the form was not accepted
+        r"^error occur+ed : 2\b.*invalid input",  # the documented failure of PlaceOrder
+        r"^rejected ?:",  # the order system's own word; ORA and RMS follow it
+        r"^(red|rms|ora|rule|exch) ?:",  # risk management's rules, without the word before them
+        r"^invalid (trading ?symbol|symbol|scrip|exchange|product|price|quantity|qty|trigger|order|token)\b",
+        r"\b(symbol|scrip|contract|instrument) not found\b",
+        r"\b(margin|funds?|balance|limits?) (shortfall|insufficient|exceed(s|ed)?|not available)\b",
+        r"\binsufficient (margin|funds?|balance|limits?|holdings?)\b",
+        r"\border not found\b",
+        r"\bnot allowed\b",
+    )
+)
+
+_CODE = re.compile(r"^(?:rejected ?: ?)?([a-z]{2,8}) ?:", re.IGNORECASE)
+
+
+def expired(reply: Reply) -> bool:
+    """True when the session was refused, and with it the call: what stands behind the session has not seen it."""
+    said = reply.status < 500 and bool(_EXPIRED.match(reply.error.lower()))
+    return not reply.ok and (reply.status == 401 or said)
+
+
+def accepted(reply: Reply) -> dict[str, Any]:
+    """The fields of an answer that accepted an order call.
+
+    Raises:
+        NotSent, Refused, OutcomeUnknown: as the table above says.
+    """
+    error = reply.error
+    if reply.ok and 200 <= reply.status < 300:
+        body: dict[str, Any] = reply.body
+        return body
+    if reply.status == 429 and not reply.ok:
+        # A rate limiter turns requests away instead of passing them on: the order system has not seen this one.
+        raise NotSent(error or "too many requests (HTTP 429)", RATE_LIMIT)
+    if not error or not (reply.status < 300 or 400 <= reply.status < 500):
+        raise OutcomeUnknown(
+            f"HTTP {reply.status}: {error or 'an answer that cannot be read'}", _status(reply)
+        )
+    if _RATE.search(error.lower()):
+        raise NotSent(error, RATE_LIMIT)
+    if proves_refusal(error):
+        raise Refused(error, code_of(error))
+    raise OutcomeUnknown(error, code_of(error))
+
+
+def proves_refusal(error: str) -> bool:
+    """True when the text can only mean that the order was not accepted."""
+    lowered = error.lower()
+    return not _DOUBTS.search(lowered) and any(proof.search(lowered) for proof in _PROOFS)
+
+
+def code_of(error: str) -> str:
+    """The broker's code: Noren has none, so the word before the colon: `RMS`, `ORA`, `RED`, or `INVALID_INPUT`.
+
+    The domain classes reasons by the text; the code only names the desk that said no.
+    """
+    if error.lower().startswith("invalid input"):
+        return "INVALID_INPUT"
+    found = _CODE.match(error)
+    return found.group(1).upper() if found else ""
+
+
+def rows_in(reply: Reply) -> list[dict[str, Any]]:
+    """The rows of a book. An empty one comes as an error, and its text alone means empty.
+
+    Raises:
+        ReadFailed: anything else; it says nothing about the book.
+    """
+    if reply.status in (200, 400) and _NO_DATA.fullmatch(_words(reply.error)):
+        return []
+    if reply.status != 200 or not isinstance(reply.body, list):
+        raise _unread(reply)
+    for row in reply.body:
+        if not isinstance(row, dict) or text_of(row, "stat").lower() not in ("", "ok"):
+            raise _unread(reply)
+    return reply.body
+
+
+def record_in(reply: Reply) -> dict[str, Any]:
+    """The fields of a read that answers with one record.
+
+    Raises:
+        ReadFailed: it was not answered.
+    """
+    if reply.status != 200 or not reply.ok:
+        raise _unread(reply)
+    body: dict[str, Any] = reply.body
+    return body
+
+
+def _unread(reply: Reply) -> ReadFailed:
+    error = reply.error
+    if _RATE.search(error.lower()):
+        return ReadFailed(error, RATE_LIMIT)
+    return ReadFailed(f"HTTP {reply.status}: {error or 'an answer that cannot be read'}", _status(reply))
+
+
+def _status(reply: Reply) -> str:
+    return "" if reply.status == 200 else str(reply.status)
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))

@@ -1,0 +1,214 @@
+"""Rows of the wire, read tolerantly: any case, numbers as text, fields that are missing. Never guessed at.
+
+A row that names no order, symbol or quantity raises ValueError: what cannot be read is not zero.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from broker.noren.errors import code_of
+from broker.noren.wire import text_of
+from domain.alert import Side
+from domain.errors import ReadFailed
+from domain.money import ZERO, parse_decimal
+from domain.reports import BrokerStatus, OrderReport, Position
+
+log = logging.getLogger(__name__)
+
+Row = Mapping[str, Any]
+
+_SIDES = {"B": Side.BUY, "S": Side.SELL}
+
+# Blanks stand for underscores. Words that are not here decide nothing.
+_STATUSES = {
+    "PENDING": BrokerStatus.PENDING,
+    "AFTER MARKET ORDER REQ RECEIVED": BrokerStatus.PENDING,
+    "OPEN PENDING": BrokerStatus.PENDING,
+    "NEW": BrokerStatus.OPEN,
+    "OPEN": BrokerStatus.OPEN,
+    "REPLACED": BrokerStatus.OPEN,
+    "MODIFY PENDING": BrokerStatus.OPEN,  # live until the exchange has said otherwise
+    "CANCEL PENDING": BrokerStatus.OPEN,
+    "TRIGGER PENDING": BrokerStatus.TRIGGER_PENDING,
+    "COMPLETE": BrokerStatus.COMPLETE,
+    "REJECT": BrokerStatus.REJECTED,
+    "REJECTED": BrokerStatus.REJECTED,
+    "CANCELED": BrokerStatus.CANCELLED,
+    "CANCELLED": BrokerStatus.CANCELLED,
+    "EXPIRED": BrokerStatus.EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One fill of the day."""
+
+    broker_order_id: str
+    trade_id: str
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """Account limits, in account currency."""
+
+    cash: Decimal
+    margin_used: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Scrip:
+    """One tradable symbol. `token` is the broker's number for it."""
+
+    exchange: str
+    symbol: str
+    token: str
+    lot_size: Decimal | None
+    tick_size: Decimal | None
+
+
+def status_in(word: str) -> BrokerStatus:
+    """A status word in our vocabulary: any case, blanks or underscores; an unknown one is UNRECOGNISED."""
+    words = " ".join(word.upper().replace("_", " ").split())
+    return _STATUSES.get(words, BrokerStatus.UNRECOGNISED)
+
+
+def order_in(row: Row) -> OrderReport:
+    """One row of the order book. A partial fill shows as `fillshares` while the status is still OPEN.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    filled = number(row, "fillshares", ZERO)
+    price = number(row, "avgprc", ZERO)
+    reason = " ".join(text_of(row, "rejreason").split())
+    return OrderReport(
+        broker_order_id=needed(row, "norenordno"),
+        client_order_id=text_of(row, "remarks") or None,
+        status=status_in(text_of(row, "status")),
+        exchange=needed(row, "exch").upper(),
+        symbol=needed(row, "tsym"),
+        side=side_in(row),
+        quantity=number(row, "qty"),
+        filled_quantity=filled,
+        average_price=price if filled and price else None,
+        reason=reason,
+        code=code_of(reason),
+    )
+
+
+def orders_in(rows: list[dict[str, Any]]) -> tuple[tuple[OrderReport, ...], bool]:
+    """All rows that can be read, and whether that is all: with one missing, no absence can be proven."""
+    reports = []
+    for row in rows:
+        try:
+            reports.append(order_in(row))
+        except ValueError as error:
+            log.warning("a row of the order book cannot be read: %s", error)
+    return tuple(reports), len(reports) == len(rows)
+
+
+def position_in(row: Row, products: Mapping[str, str]) -> Position:
+    """One row of the positions; `products` maps the wire's words to ours, and others stay as they are.
+
+    Raises:
+        ReadFailed: it cannot be read; a position that is left out would pass for flat.
+    """
+    try:
+        product = needed(row, "prd").upper()
+        return Position(
+            exchange=needed(row, "exch").upper(),
+            symbol=needed(row, "tsym"),
+            product=products.get(product, product),
+            net_quantity=number(row, "netqty"),
+            average_price=number(row, "netavgprc", ZERO) or None,
+            last_price=number(row, "lp", ZERO) or None,
+            realized_pnl=number(row, "rpnl", ZERO),
+            unrealized_pnl=number(row, "urmtom", ZERO),
+        )
+    except ValueError as error:
+        raise ReadFailed(f"a position cannot be read: {error}") from error
+
+
+def trade_in(row: Row) -> Trade:
+    """One row of the trade book.
+
+    Raises:
+        ReadFailed: it cannot be read.
+    """
+    try:
+        return Trade(
+            broker_order_id=needed(row, "norenordno"),
+            trade_id=text_of(row, "flid"),
+            exchange=needed(row, "exch").upper(),
+            symbol=needed(row, "tsym"),
+            side=side_in(row),
+            quantity=number(row, "flqty"),
+            price=number(row, "flprc"),
+        )
+    except ValueError as error:
+        raise ReadFailed(f"a trade cannot be read: {error}") from error
+
+
+def scrip_in(row: Row) -> Scrip:
+    """One result of a search.
+
+    Raises:
+        ReadFailed: it cannot be read.
+    """
+    try:
+        return Scrip(
+            exchange=needed(row, "exch").upper(),
+            symbol=needed(row, "tsym"),
+            token=needed(row, "token"),
+            lot_size=number(row, "ls", ZERO) or None,
+            tick_size=number(row, "ti", ZERO) or None,
+        )
+    except ValueError as error:
+        raise ReadFailed(f"a symbol cannot be read: {error}") from error
+
+
+def side_in(row: Row) -> Side:
+    """The side of an order or trade.
+
+    Raises:
+        ValueError: there is none.
+    """
+    word = needed(row, "trantype").upper()
+    if word[:1] not in _SIDES:
+        raise ValueError(f"trantype {word!r}")
+    return _SIDES[word[:1]]
+
+
+def needed(row: Row, name: str) -> str:
+    """A field that must be there.
+
+    Raises:
+        ValueError: it is missing.
+    """
+    text = text_of(row, name)
+    if not text:
+        raise ValueError(f"{name} is missing")
+    return text
+
+
+def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
+    """A number, sent as one or as text.
+
+    Raises:
+        ValueError: it is none, or it is missing and there is no default.
+    """
+    text = text_of(row, name)
+    if not text and default is not None:
+        return default
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

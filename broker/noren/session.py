@@ -1,0 +1,189 @@
+"""The session at the broker: a key that every call carries, made when it is needed and renewed when it is refused.
+
+Two eras. QuickAuth: a login with password, TOTP and application key gives the key. OAuth: the operator logs in with a
+browser and sets the access token; it cannot be renewed from here, only tried again.
+"""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pyotp.totp import TOTP
+
+from broker.noren.errors import AUTHENTICATION
+from broker.noren.presets import NorenAccount
+from broker.noren.wire import Lost, Unsent, Wire, text_of
+from domain.ports import Clock
+
+log = logging.getLogger(__name__)
+
+# After these the same login would be refused again, and some more of them lock the account.
+_FINAL = ("wrong password", "wrong user", "password expired", "change password", "lock", "disabled")
+
+_WAITS = {False: (1.0, 60.0), True: (60.0, 3600.0)}
+"""Seconds to the next login, first and longest, doubling; True: after one that the broker counts against the account.
+
+Such a one may be a TOTP at the edge of its 30 seconds: the next login comes with another code.
+"""
+
+_SOON = timedelta(seconds=60)
+
+
+class LoginFailed(Exception):
+    """There is no session, so nothing was sent. `code` is 401 when it is for the broker's gate to let us in.
+
+    `counts`: the broker counts it against the account. `final`: another attempt can only make it worse.
+    """
+
+    def __init__(self, message: str, code: str = "", *, counts: bool = False, final: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.counts = counts
+        self.final = final
+
+
+class QuickAuth:
+    """Logs in with password and TOTP.
+
+    Args:
+        clock: the time of the TOTP code.
+    """
+
+    def __init__(self, account: NorenAccount, wire: Wire, clock: Clock) -> None:
+        self._account = account
+        self._wire = wire
+        self._clock = clock
+
+    def __call__(self) -> str:
+        """A new session key.
+
+        Raises:
+            LoginFailed: there is none.
+        """
+        try:
+            reply = self._wire.read("QuickAuth", self._fields(), None)
+        except (Unsent, Lost) as error:
+            raise LoginFailed(f"login: {error}") from error
+        key = text_of(reply.body, "susertoken") if reply.ok else ""
+        if key:
+            log.info("logged in as %s", self._account.user_id)
+            return key
+        refusal = reply.error
+        if not refusal:
+            raise LoginFailed(f"login: HTTP {reply.status}, an answer that cannot be read")
+        final = any(words in refusal.lower() for words in _FINAL)
+        raise LoginFailed(f"login refused: {refusal}", AUTHENTICATION, counts=True, final=final)
+
+    def _fields(self) -> dict[str, str]:
+        account = self._account
+        return {
+            "source": "API",
+            "apkversion": "1.0.0",
+            "uid": account.user_id,
+            "pwd": _sha256(account.password or ""),
+            "factor2": self._totp(),
+            "vc": account.vendor_code or "",
+            "appkey": _sha256(f"{account.user_id}|{account.api_secret or ''}"),
+            "imei": account.imei or "",
+        }
+
+    def _totp(self) -> str:
+        secret = "".join((self._account.totp_secret or "").split())  # people paste it in groups of four
+        try:
+            return TOTP(secret).at(self._clock.now())
+        except ValueError as error:  # not base32
+            raise LoginFailed("the TOTP secret is not one", AUTHENTICATION, final=True) from error
+
+
+class Session:
+    """One client's session, for all its threads.
+
+    `key` gives the key that calls carry; who is told that the broker does not know it says so by `refused`. Threads
+    whose key was refused together wait for one login. Of keys that are refused soon after they were made, one is
+    renewed at once; from the second in a row on each counts as a failed login: where two programs end each other's
+    sessions, nothing logs in without end.
+    """
+
+    def __init__(self, login: Callable[[], str], clock: Clock, *, renewable: bool) -> None:
+        """`login` makes a key; with `renewable` False it always gives the same one, and a refusal is a failure."""
+        self._login = login
+        self._clock = clock
+        self._renewable = renewable
+        self._lock = threading.Lock()
+        self._key: str | None = None
+        self._made_at = clock.now()
+        self._soon_refused = 0
+        self._failures = 0
+        self._failed: LoginFailed | None = None
+        self._not_before: datetime | None = None
+
+    @classmethod
+    def for_account(cls, account: NorenAccount, wire: Wire, clock: Clock) -> "Session":
+        """The session of an account, of the era that its settings speak of."""
+        token = account.access_token
+        if token is not None:
+            return cls(lambda: token, clock, renewable=False)
+        return cls(QuickAuth(account, wire, clock), clock, renewable=True)
+
+    def key(self) -> str:
+        """The key, after a login if there is none.
+
+        Raises:
+            LoginFailed: there is none, and it is not the time for another attempt, or that failed too.
+        """
+        key = self._key
+        if key is not None:
+            return key
+        with self._lock:
+            if self._key is None:
+                self._key = self._log_in()
+            return self._key
+
+    def refused(self, key: str) -> None:
+        """The broker does not know that key (any more). The first caller's word counts, for the key in use only."""
+        with self._lock:
+            if self._key != key:
+                return
+            self._key = None
+            if self._clock.now() - self._made_at < _SOON:
+                self._soon_refused += 1
+            else:
+                self._soon_refused = self._failures = 0
+            log.warning("the broker refused the session")
+            if not self._renewable:
+                self._fail(
+                    LoginFailed("the broker refused the access token: a new one is needed", AUTHENTICATION)
+                )
+            elif self._soon_refused > 1:
+                self._fail(LoginFailed("the broker refuses one session after the other", AUTHENTICATION))
+
+    def _log_in(self) -> str:
+        if self._failed is not None and not self._may_try():
+            last = self._failed  # not raised itself: its traceback would grow with every caller
+            raise LoginFailed(str(last), last.code, counts=last.counts, final=last.final)
+        try:
+            key = self._login()
+        except LoginFailed as failure:
+            self._fail(failure)
+            raise
+        self._failed, self._made_at = None, self._clock.now()
+        return key
+
+    def _may_try(self) -> bool:
+        return self._not_before is not None and self._clock.now() >= self._not_before
+
+    def _fail(self, failure: LoginFailed) -> None:
+        """Note when the next attempt may be made: never after a final failure."""
+        first, longest = _WAITS[failure.counts]
+        wait = min(first * 2 ** min(self._failures, 20), longest)
+        self._failures += 1
+        self._failed = failure
+        self._not_before = None if failure.final else self._clock.now() + timedelta(seconds=wait)
+        again = "not tried again before a restart" if failure.final else f"next attempt in {wait:.0f} s"
+        log.error("%s; %s", failure, again)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,159 @@
+"""What each process is made of: store, brokers, clock and sender, given to the services that need them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from pydantic import SecretStr
+
+from broker.budget import RateBudget
+from broker.noren.adapter import NorenBroker
+from broker.noren.presets import PRESETS, NorenAccount
+from broker.noren.wire import Timeouts
+from broker.paper import PaperBroker
+from broker.test_mode import simulated_report, simulated_result
+from command_service import CommandService
+from config.settings import ClientSettings, Settings, ShoonyaSettings
+from domain.limits import ClientPolicy
+from domain.ports import Broker
+from notifications.messages import render
+from notifications.outbox import OutboxDrainer
+from notifications.telegram import TelegramSender
+from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from persistence.migrations import migrate
+from persistence.outbox import SqliteOutbox
+from persistence.repository import OrderRepository
+from persistence.sqlite import GroupCommit, Readers
+from persistence.views import Views
+from runtime.system import RandomIds, SystemClock
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything one process needs, made of the settings; each part is opened when it is first used."""
+
+    settings: Settings
+    clock: SystemClock
+
+    @cached_property
+    def policies(self) -> dict[str, ClientPolicy]:
+        """What binds each client."""
+        return {c.client_id: c.policy for c in self.settings.clients}
+
+    @cached_property
+    def store(self) -> OrderRepository:
+        """orders.db, for orders."""
+        return OrderRepository(self.settings.orders_db, clock=self.clock, render=render)
+
+    @cached_property
+    def readers(self) -> Readers:
+        """orders.db, for pages and messages."""
+        return Readers(self.settings.orders_db)
+
+    @cached_property
+    def views(self) -> Views:
+        """What pages and diagnostics read."""
+        return Views(self.readers)
+
+    @cached_property
+    def commands(self) -> CommandService:
+        """The one door for orders and operators' wishes."""
+        return CommandService(
+            self.store,
+            self.policies,
+            clock=self.clock,
+            ids=RandomIds(),
+            dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
+            alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
+        )
+
+    @cached_property
+    def brokers(self) -> dict[str, Broker]:
+        """Each client's broker."""
+        return {c.client_id: self._broker(c) for c in self.settings.clients}
+
+    def _broker(self, client: ClientSettings) -> Broker:
+        s = self.settings
+        if client.shoonya is not None:
+            return _noren(client.broker, client.shoonya, s, self.clock, client.client_id)
+        return PaperBroker(
+            s.paper_db,
+            client.client_id,
+            self.clock,
+            zone=s.trading_timezone,
+            tick=s.paper_tick,
+            slippage_ticks=s.paper_slippage_ticks,
+            latency_seconds=s.paper_latency_ms / 1000,
+            default_price=s.paper_default_price,
+        )
+
+    def engine(self, claimant: str) -> OrderWatcherEngine:
+        """The order watcher under the given name."""
+        s = self.settings
+        rules = WatcherRules(
+            broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
+            exit_hold=timedelta(seconds=s.exit_hold_seconds),
+            positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
+            zone=s.trading_timezone,
+        )
+        return OrderWatcherEngine(
+            self.store,
+            {id_: Seat(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
+            clock=self.clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_result=simulated_result,
+            simulated_report=simulated_report,
+        )
+
+    def drainer(self, holder: str) -> OutboxDrainer | None:
+        """The sender of messages; None where no channel is set up."""
+        chats = {c.client_id: c.telegram_chat_id for c in self.settings.clients if c.telegram_chat_id}
+        token = self.settings.telegram_bot_token
+        if token is None or not chats:
+            return None
+        commits = GroupCommit(self.settings.orders_db)  # its own, so that no order queues behind a message
+        return OutboxDrainer(
+            SqliteOutbox(commits, self.readers),
+            TelegramSender(token.get_secret_value(), self.settings.telegram_api_url),
+            chats,
+            self.clock,
+            holder,
+        )
+
+
+def _noren(
+    preset: str, account: ShoonyaSettings, settings: Settings, clock: SystemClock, client_id: str
+) -> NorenBroker:
+    """The adapter of one Noren account; its rate budget is shared by all processes of this machine."""
+
+    def plain(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    return NorenBroker(
+        NorenAccount(
+            account.api_url,
+            account.user_id,
+            plain(account.password),
+            plain(account.totp_secret),
+            account.vendor_code,
+            plain(account.api_secret),
+            account.imei,
+            plain(account.access_token),
+            account.ws_url,
+        ),
+        PRESETS[preset],
+        clock,
+        budget=RateBudget(settings.orders_db.with_name(f"{client_id}.budget"), clock),
+        timeouts=Timeouts.within(settings.broker_deadline_seconds),
+    )
+
+
+def build_services(settings: Settings) -> Services:
+    """The services of one process; orders.db is made and migrated first.
+
+    Raises:
+        DatabaseTooNew: a newer program has migrated the database.
+    """
+    migrate(settings.orders_db)
+    return Services(settings, SystemClock())

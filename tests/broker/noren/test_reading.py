@@ -1,0 +1,193 @@
+"""Rows of the wire: any case, numbers as text, fields that are missing."""
+
+from decimal import Decimal
+
+import pytest
+
+from broker.noren.rows import Funds
+from domain.alert import Side
+from domain.errors import ReadFailed
+from domain.reports import BrokerStatus, IdClass, OrderRef
+from tests.broker.noren.making import d, order_row, position_row
+from tests.broker.noren.stub import NO_DATA, not_ok, says
+from tests.contract.broker_contract import a_command
+
+
+def read(broker, stub, *rows):
+    stub.tell("OrderBook", says(list(rows)))
+    return broker.read_book([])
+
+
+def one(broker, stub, **changes):
+    (report,) = read(broker, stub, order_row(**changes)).reports
+    return report
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("PENDING", BrokerStatus.PENDING),
+        ("Open Pending", BrokerStatus.PENDING),
+        ("AFTER MARKET ORDER REQ RECEIVED", BrokerStatus.PENDING),
+        ("OPEN", BrokerStatus.OPEN),
+        ("Open", BrokerStatus.OPEN),
+        ("New", BrokerStatus.OPEN),
+        ("REPLACED", BrokerStatus.OPEN),
+        ("MODIFY PENDING", BrokerStatus.OPEN),
+        ("CANCEL_PENDING", BrokerStatus.OPEN),
+        ("TRIGGER_PENDING", BrokerStatus.TRIGGER_PENDING),
+        ("trigger pending", BrokerStatus.TRIGGER_PENDING),
+        ("Complete", BrokerStatus.COMPLETE),
+        ("REJECT", BrokerStatus.REJECTED),
+        ("REJECTED", BrokerStatus.REJECTED),
+        ("CANCELED", BrokerStatus.CANCELLED),
+        ("cancelled", BrokerStatus.CANCELLED),
+        ("EXPIRED", BrokerStatus.EXPIRED),
+        ("INVALID_STATUS_TYPE", BrokerStatus.UNRECOGNISED),
+        ("SOMETHING NEW", BrokerStatus.UNRECOGNISED),
+        ("", BrokerStatus.UNRECOGNISED),
+        (None, BrokerStatus.UNRECOGNISED),
+    ],
+)
+def test_status_words(broker, stub, word, status):
+    assert one(broker, stub, status=word).status is status
+
+
+def test_a_row_of_text(broker, stub):
+    report = one(broker, stub, status="COMPLETE", fillshares="50", avgprc="112.55")
+    assert (report.broker_order_id, report.client_order_id) == ("26112000000001", "owabc")
+    assert (report.exchange, report.symbol, report.side) == ("NFO", "NIFTY26NOV24500CE", Side.BUY)
+    assert (report.quantity, report.filled_quantity, report.average_price) == (50, 50, d("112.55"))
+
+
+def test_a_row_of_numbers_and_capitals(broker, stub):
+    row = order_row(qty=50, fillshares=25, avgprc=112.55, norenordno=26112000000001, trantype="s", exch="nfo")
+    (report,) = read(broker, stub, {name.upper(): value for name, value in row.items()}).reports
+    assert (report.quantity, report.filled_quantity, report.average_price) == (50, 25, d("112.55"))
+    assert isinstance(report.average_price, Decimal)
+    assert (report.broker_order_id, report.side, report.exchange) == ("26112000000001", Side.SELL, "NFO")
+
+
+def test_a_partial_fill_shows_while_the_order_is_open(broker, stub):
+    report = one(broker, stub, status="OPEN", fillshares="25", avgprc="112.50")
+    assert (report.status, report.filled_quantity) == (BrokerStatus.OPEN, 25)
+
+
+def test_what_is_missing_is_not_made_up(broker, stub):
+    report = one(broker, stub, remarks=None, avgprc="0.00")
+    assert report.client_order_id is None and report.average_price is None and report.filled_quantity == 0
+    assert (report.reason, report.code) == ("", "")
+
+
+def test_a_rejection_says_who_and_why(broker, stub):
+    report = one(broker, stub, status="REJECTED", rejreason="RED:RULE:{Check  circuit limit}")
+    assert (report.reason, report.code) == ("RED:RULE:{Check circuit limit}", "RED")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"norenordno": None},
+        {"qty": None},
+        {"qty": "many"},
+        {"trantype": "X"},
+        {"tsym": ""},
+        {"fillshares": "NaN"},
+    ],
+)
+def test_a_row_that_cannot_be_read_makes_the_book_incomplete(broker, stub, changes):
+    book = read(broker, stub, order_row(**changes), order_row(norenordno="26112000000002"))
+    assert [report.broker_order_id for report in book.reports] == ["26112000000002"]
+    assert not book.complete
+
+
+def test_a_whole_book_is_complete(broker, stub):
+    assert read(broker, stub, order_row()).complete
+    assert (broker.traits.id_class, broker.traits.is_real) == (IdClass.C1, True)
+
+
+def test_a_book_that_misses_what_it_showed_today_proves_no_absence(broker, stub, clock):
+    assert read(broker, stub, order_row()).complete
+    assert not broker.read_book([]).complete
+    stub.tell("OrderBook", says([order_row(norenordno="26112000000002")]))
+    assert not broker.read_book([]).complete
+    clock.advance(days=1)
+    assert broker.read_book([]).complete
+
+
+def test_a_book_that_lags_behind_an_acknowledged_order_is_not_complete(broker, stub):
+    broker.place(a_command())
+    assert not broker.read_book([]).complete
+    assert read(broker, stub, order_row()).complete
+
+
+def test_a_book_must_show_the_open_orders_of_today(broker, stub):
+    ours, yesterdays = OrderRef("owabc", "26112000000007"), OrderRef("owold", "26111900000007")
+    stub.standing["OrderBook"] = says(NO_DATA)
+    assert not broker.read_book([ours]).complete
+    assert broker.read_book([yesterdays, OrderRef("ownew", None)]).complete
+
+
+def test_positions(broker, stub):
+    stub.tell(
+        "PositionBook", says([position_row(), position_row(prd="B", netqty="0", netavgprc="0.00", lp=None)])
+    )
+    first, second = broker.read_positions().positions
+    assert (first.exchange, first.symbol, first.product) == ("NFO", "NIFTY26NOV24500CE", "MIS")
+    assert (first.net_quantity, first.average_price, first.last_price) == (-50, d("112.5"), 110)
+    assert (first.realized_pnl, first.unrealized_pnl) == (d("12.25"), 125)
+    assert (second.product, second.net_quantity, second.average_price, second.last_price) == (
+        "B",
+        0,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", [{"netqty": None}, {"netqty": ""}, {"netqty": "x"}, {"tsym": None}, {"urmtom": "x"}]
+)
+def test_a_position_that_cannot_be_read_is_not_left_out(broker, stub, changes):
+    stub.tell("PositionBook", says([position_row(), position_row(**changes)]))
+    with pytest.raises(ReadFailed):
+        broker.read_positions()
+
+
+def test_history_trades_funds_quote_and_search(broker, stub):
+    stub.tell(
+        "SingleOrdHist", says([order_row(status="COMPLETE", fillshares="50"), order_row(status="PENDING")])
+    )
+    assert [r.status for r in broker.order_history("26112000000001")] == [
+        BrokerStatus.COMPLETE,
+        BrokerStatus.PENDING,
+    ]
+    trade = order_row(flid="7", flqty="25", flprc="112.45")
+    stub.tell("TradeBook", says([trade]))
+    (fill,) = broker.trades()
+    assert (fill.trade_id, fill.quantity, fill.price) == ("7", 25, d("112.45"))
+    stub.tell("Limits", says({"stat": "Ok", "cash": "1000.50", "marginused": "20"}))
+    assert broker.funds() == Funds(d("1000.5"), d("20"))
+    stub.tell("GetQuotes", says({"stat": "Ok", "lp": "112.5"}))
+    assert broker.last_price("NFO", "35013") == d("112.5")
+    found = {"exch": "NSE", "tsym": "M&M-EQ", "token": "2031", "ls": "1", "ti": "0.05"}
+    stub.tell("SearchScrip", says({"stat": "Ok", "values": [found]}), says(not_ok("No Data :  ")))
+    (scrip,) = broker.search("NSE", "M&M")
+    assert (scrip.symbol, scrip.token, scrip.lot_size, scrip.tick_size) == ("M&M-EQ", "2031", 1, d("0.05"))
+    assert broker.search("NSE", "nothing") == ()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "call"),
+    [
+        ("SingleOrdHist", lambda b: b.order_history("1")),
+        ("TradeBook", lambda b: b.trades()),
+        ("Limits", lambda b: b.funds()),
+        ("GetQuotes", lambda b: b.last_price("NFO", "1")),
+        ("SearchScrip", lambda b: b.search("NFO", "x")),
+    ],
+)
+@pytest.mark.parametrize("answer", [says(not_ok("Server Timeout : ")), says({"stat": "Ok"}), says(b"", 502)])
+def test_other_reads_fail_as_reads(broker, stub, endpoint, call, answer):
+    stub.tell(endpoint, answer)
+    with pytest.raises(ReadFailed):
+        call(broker)

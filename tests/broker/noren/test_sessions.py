@@ -1,0 +1,209 @@
+"""The session: renewed when it is refused, by one login, and never in a way that locks the account."""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from broker.noren.session import LoginFailed, Session
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed
+from domain.reconcile import reason_class
+from tests.broker.noren.making import make
+from tests.broker.noren.stub import EXPIRED, NO_DATA, PLACED, drops_after_reading, not_ok, says, slow
+from tests.contract.broker_contract import a_command
+
+REFUSED = {
+    "the text": says(EXPIRED),
+    "the text, one blank": says(not_ok("Session Expired : Invalid Session Key"), 400),
+    "wrapped": says([EXPIRED]),
+    "401 without words": says(b"", 401),
+    "401 with others": says({"message": "no"}, 401),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSED.values(), ids=REFUSED)
+def test_an_order_survives_an_expired_session(broker, stub, refusal):
+    broker.read_book([])
+    stub.tell("PlaceOrder", refusal)
+    assert broker.place(a_command()).broker_order_id == PLACED["norenordno"]
+    assert [call.key for call in stub.of("PlaceOrder")] == ["key1", "key2"]
+    assert len(stub.of("QuickAuth")) == 2
+
+
+@pytest.mark.parametrize("refusal", REFUSED.values(), ids=REFUSED)
+def test_a_read_survives_an_expired_session(broker, stub, refusal):
+    stub.tell("OrderBook", says(NO_DATA), refusal)
+    broker.read_book([])
+    assert broker.read_book([]).reports == ()
+    assert len(stub.of("QuickAuth")) == 2
+
+
+@pytest.mark.parametrize("after", [drops_after_reading, says(b"", 502), says(not_ok("Server Timeout : "))])
+def test_only_a_refused_session_is_a_reason_to_send_again(broker, stub, after):
+    broker.read_book([])
+    stub.tell("PlaceOrder", says(EXPIRED), after)
+    with pytest.raises(OutcomeUnknown):
+        broker.place(a_command())
+    assert len(stub.of("PlaceOrder")) == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [says({**EXPIRED}, 502), says(not_ok("Rejected : OMS: session expired at exchange"))]
+)
+def test_words_about_sessions_elsewhere_are_no_refused_session(broker, stub, answer):
+    stub.tell("PlaceOrder", answer)
+    with pytest.raises(Exception, match=r"(?i)session"):
+        broker.place(a_command())
+    assert len(stub.of("PlaceOrder")) == 1
+
+
+def test_an_accepted_order_under_401_is_not_sent_again(broker, stub):
+    stub.tell("PlaceOrder", says(PLACED, 401))
+    with pytest.raises(OutcomeUnknown):
+        broker.place(a_command())
+    assert len(stub.of("PlaceOrder")) == 1
+
+
+def test_a_session_refused_twice_means_not_sent(broker, stub):
+    broker.read_book([])
+    stub.tell("PlaceOrder", says(EXPIRED), says(EXPIRED))
+    with pytest.raises(NotSent) as error:
+        broker.place(a_command())
+    assert reason_class(error.value.code, error.value.message) == "AUTHENTICATION_ERROR"
+    assert len(stub.of("PlaceOrder")) == 2
+
+
+def test_sessions_that_end_one_after_the_other_are_renewed_less_and_less_often(broker, stub, clock):
+    stub.standing["OrderBook"] = says(EXPIRED)
+    for _ in range(600):
+        with pytest.raises(ReadFailed) as error:
+            broker.read_book([])
+        clock.advance(seconds=1)
+    assert error.value.code == "401"
+    assert 5 < len(stub.of("QuickAuth")) < 20
+    stub.standing["OrderBook"] = says(NO_DATA)
+    clock.advance(seconds=61)
+    assert broker.read_book([]).complete
+
+
+def test_two_programs_that_end_each_others_sessions_do_not_log_in_without_end(stub, clock, tmp_path):
+    stub.valid = set()
+    stub.standing["OrderBook"] = stub.checks_keys(says(NO_DATA))
+    brokers = [make(stub.url, clock, tmp_path) for _ in range(2)]
+    for _ in range(300):
+        for broker in brokers:
+            with contextlib.suppress(ReadFailed):
+                broker.read_book([])
+        clock.advance(seconds=1)
+    assert len(stub.of("QuickAuth")) < 40
+
+
+def test_the_first_key_may_be_refused_at_once(broker, stub):
+    stub.tell("PlaceOrder", says(EXPIRED))
+    assert broker.place(a_command()).broker_order_id
+
+
+def test_threads_whose_session_expired_together_share_one_login(stub, clock, tmp_path):
+    broker = make(stub.url, clock, tmp_path)
+    stub.valid = set()
+    stub.standing["QuickAuth"] = slow(0.1, stub._log_in)
+    stub.standing["OrderBook"] = stub.checks_keys(says(NO_DATA))
+    stub.standing["PlaceOrder"] = stub.checks_keys(says(PLACED))
+    broker.read_book([])
+    stub.valid = set()  # the morning: every session ends
+    with ThreadPoolExecutor(12) as threads:
+        placed = list(threads.map(lambda n: broker.place(a_command(f"order {n}")), range(24)))
+    assert len(placed) == 24
+    assert len(stub.of("QuickAuth")) == 2
+    taken = [call.fields["remarks"] for call in stub.of("PlaceOrder") if call.key == "key2"]
+    assert len(taken) == len(set(taken)) == 24
+
+
+@pytest.mark.parametrize(
+    "emsg", ["Invalid Input : Wrong Password", "Invalid Input : User Blocked", "Wrong user id"]
+)
+def test_a_wrong_password_is_tried_once_until_the_next_start(broker, stub, clock, emsg):
+    stub.standing["QuickAuth"] = says(not_ok(emsg))
+    for _ in range(5):
+        with pytest.raises(NotSent) as error:
+            broker.place(a_command())
+        with pytest.raises(ReadFailed):
+            broker.read_book([])
+        clock.advance(hours=1)
+    assert len(stub.calls) == 1
+    assert reason_class(error.value.code, error.value.message) == "AUTHENTICATION_ERROR"
+
+
+def test_refused_logins_come_further_and_further_apart(broker, stub, clock):
+    stub.standing["QuickAuth"] = says(not_ok("Invalid Input : Invalid OTP"))
+    for _ in range(6 * 60):
+        with pytest.raises(ReadFailed):
+            broker.read_book([])
+        clock.advance(seconds=60)
+    assert 5 <= len(stub.of("QuickAuth")) <= 12
+
+
+@pytest.mark.parametrize(
+    "broken", [says(b"", 502), drops_after_reading, says({"stat": "Ok"}), says(b"nonsense")]
+)
+def test_a_login_that_was_not_answered_is_soon_tried_again(broker, stub, clock, broken):
+    stub.tell("QuickAuth", broken)
+    with pytest.raises(NotSent):
+        broker.place(a_command())
+    with pytest.raises(NotSent):
+        broker.place(a_command())
+    assert len(stub.of("QuickAuth")) == 1 and not stub.of("PlaceOrder")
+    clock.advance(seconds=1.1)
+    assert broker.place(a_command()).broker_order_id
+
+
+def test_a_secret_that_is_no_totp_secret_is_told_as_such(stub, clock, tmp_path):
+    broker = make(stub.url, clock, tmp_path, totp_secret="not base32 !!!")
+    with pytest.raises(ReadFailed, match="TOTP"):
+        broker.read_book([])
+    assert not stub.calls
+
+
+def test_a_refused_token_is_not_sent_with_every_poll(stub, clock, tmp_path):
+    broker = make(stub.url, clock, tmp_path, access_token="tok")
+    stub.standing["OrderBook"] = says(b"", 401)
+    for _ in range(600):
+        with pytest.raises(ReadFailed) as error:
+            broker.read_book([])
+        clock.advance(seconds=1)
+    assert error.value.code == "401"
+    assert not stub.of("QuickAuth") and len(stub.calls) < 20
+    stub.standing["OrderBook"] = says(NO_DATA)
+    clock.advance(seconds=61)
+    assert broker.read_book([]).complete
+
+
+def test_an_order_is_not_sent_twice_with_a_token_that_cannot_be_renewed(stub, clock, tmp_path):
+    broker = make(stub.url, clock, tmp_path, access_token="tok")
+    stub.tell("PlaceOrder", says(EXPIRED))
+    with pytest.raises(NotSent):
+        broker.place(a_command())
+    assert len(stub.of("PlaceOrder")) == 1
+
+
+def test_a_late_refusal_of_an_old_key_does_not_end_the_new_session(clock):
+    keys = iter(["one", "two", "three"])
+    session = Session(lambda: next(keys), clock, renewable=True)
+    first = session.key()
+    session.refused(first)
+    assert session.key() == "two"
+    session.refused(first)
+    assert session.key() == "two"
+
+
+def test_a_failed_login_is_told_to_everybody_as_an_error_of_their_own(clock):
+    def fail():
+        raise LoginFailed("no", "401")
+
+    session = Session(fail, clock, renewable=True)
+    errors = []
+    for _ in range(3):
+        with pytest.raises(LoginFailed) as error:
+            session.key()
+        errors.append(error.value)
+    assert len(set(map(id, errors))) == 3

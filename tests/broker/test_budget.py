@@ -1,0 +1,196 @@
+"""The rate budget: never more than the rate in any window, exits first, and a restart forgets nothing."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from broker.budget import RateBudget
+from domain.errors import NotSent
+from domain.reconcile import reason_class
+from runtime.system import SystemClock
+from tests.contract.broker_contract import SPAWN, START, ContractClock
+
+RATE, WINDOW = 3, 1.1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def make(path, clock, patience=1.2, sleep=True):
+    def pass_time(seconds):
+        assert sleep, "nobody has to wait"
+        clock.advance(seconds=seconds)
+
+    return RateBudget(path, clock, rate=RATE, window=WINDOW, patience=patience, sleep=pass_time)
+
+
+def most_in_a_window(times, window=WINDOW):
+    return max(sum(t <= other < t + timedelta(seconds=window) for other in times) for t in times)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 0.8), st.booleans(), st.sampled_from(["call", "call", "call", "restart"])),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_no_window_ever_holds_more_than_the_rate(tmp_path_factory, steps):
+    path, clock, taken = tmp_path_factory.mktemp("b") / "budget", ContractClock(), []
+    budget = make(path, clock)
+    for pause, urgent, what in steps:
+        clock.advance(seconds=pause)
+        if what == "restart":
+            budget = make(path, clock)
+            continue
+        asked = clock.at
+        budget.take(urgent=urgent)
+        assert clock.at - asked <= timedelta(seconds=WINDOW + 0.01)
+        taken.append(clock.at)
+    assert not taken or most_in_a_window(taken) <= RATE
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    arrivals=st.lists(st.tuples(st.integers(0, 1500), st.booleans()), min_size=1, max_size=15),
+    order=st.randoms(use_true_random=False),
+)
+def test_no_entry_is_served_while_an_exit_waits(tmp_path_factory, arrivals, order):
+    """Callers look again in any order, each 10 ms; who looked and was not served is waiting."""
+    clock = ContractClock()
+    budget = make(tmp_path_factory.mktemp("b") / "budget", clock)
+    callers = [(at, urgent, f"caller {n}") for n, (at, urgent) in enumerate(arrivals)]
+    served: list[tuple[datetime, bool]] = []
+    waiting: dict[str, bool] = {}
+    for now in range(0, 3000, 10):
+        clock.at = START + timedelta(milliseconds=now)
+        order.shuffle(callers)
+        for caller in [each for each in callers if each[0] <= now]:
+            at, urgent, name = caller
+            give_up = round((START + timedelta(milliseconds=at + 1200) - EPOCH).total_seconds() * 1_000_000)
+            try:
+                waiting[name] = urgent
+                if budget._try(name, give_up, urgent=urgent) is not None:
+                    continue
+                del waiting[name]
+                assert urgent or not any(waiting.values())
+                served.append((clock.at, urgent))
+            except NotSent:
+                del waiting[name]
+            callers.remove(caller)
+    assert not callers and not waiting
+    assert most_in_a_window([at for at, _ in served]) <= RATE
+
+
+def test_within_the_rate_nobody_waits(path, clock):
+    budget = make(path, clock, sleep=False)
+    for _ in range(RATE):
+        budget.take(urgent=False)
+
+
+def test_who_cannot_be_served_in_time_is_not_sent(path, clock):
+    budget = make(path, clock, patience=0.2)
+    for _ in range(RATE):
+        budget.take(urgent=False)
+    for urgent in (False, True):
+        asked = clock.at
+        with pytest.raises(NotSent) as error:
+            budget.take(urgent=urgent)
+        assert clock.at - asked < timedelta(seconds=0.3)
+        assert error.value.code == "RATE_LIMIT"
+        assert reason_class(error.value.code, error.value.message) == "RATE_LIMIT"
+
+
+def test_an_exit_that_waits_takes_the_next_place(path):
+    clock = SystemClock()
+    budget = RateBudget(path, clock, rate=2, window=0.4, patience=2)
+    order = []
+
+    def take(name, urgent):
+        budget.take(urgent=urgent)
+        order.append(name)
+
+    take("first", False)
+    take("second", False)
+    entries = [threading.Thread(target=take, args=("entry", False)) for _ in range(4)]
+    for thread in entries:
+        thread.start()
+    time.sleep(0.1)
+    exits = [threading.Thread(target=take, args=("exit", True)) for _ in range(2)]
+    for thread in exits:
+        thread.start()
+    for thread in entries + exits:
+        thread.join(5)
+    assert order[:4] == ["first", "second", "exit", "exit"] and order[4:] == ["entry"] * 4
+
+
+def test_an_exit_that_gave_up_or_died_holds_nobody_up(path, clock):
+    budget = make(path, clock, patience=0.3)
+    for _ in range(RATE):
+        budget.take(urgent=False)
+    with pytest.raises(NotSent):
+        budget.take(urgent=True)
+    now = round((clock.now() - START).total_seconds() * 1e6)
+    text = path.read_text()
+    assert '"' not in text  # no exit is left waiting
+    path.write_text(text.replace("{}", f'{{"gone": {now + 10**15}}}'))
+    clock.advance(seconds=2)
+    budget.take(urgent=False)
+
+
+def test_a_clock_that_was_set_back_does_not_shut_the_budget(path, clock):
+    budget = make(path, clock)
+    for _ in range(RATE):
+        budget.take(urgent=False)
+    clock.advance(hours=-3)
+    asked = clock.at
+    budget.take(urgent=False)
+    assert timedelta(seconds=1) < clock.at - asked < timedelta(seconds=1.2)
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "[1]\n", "[[1], 2]\n", "[null, {}]\n", "{}\n"])
+def test_a_damaged_file_counts_as_a_spent_budget(path, clock, text):
+    path.write_text(text)
+    budget = make(path, clock)
+    asked = clock.at
+    budget.take(urgent=False)
+    assert clock.at - asked > timedelta(seconds=1)
+
+
+def test_a_file_that_cannot_be_used_lets_nothing_out(path, clock):
+    budget = make(path, clock)
+    path.mkdir()
+    with pytest.raises(NotSent) as error:
+        budget.take(urgent=True)
+    assert error.value.code == "RATE_LIMIT"
+
+
+def _take_many(path, results):
+    budget = RateBudget(path, SystemClock(), rate=10, window=0.5, patience=5)
+    for _ in range(10):
+        budget.take(urgent=False)
+        results.put(SystemClock().now())
+
+
+def test_threads_and_processes_share_one_budget(path):
+    results = SPAWN.Queue()
+    children = [SPAWN.Process(target=_take_many, args=(path, results), daemon=True) for _ in range(2)]
+    for child in children:
+        child.start()
+    budget = RateBudget(path, SystemClock(), rate=10, window=0.5, patience=5)
+
+    def take(_):
+        budget.take(urgent=False)
+        return SystemClock().now()
+
+    with ThreadPoolExecutor(4) as threads:
+        times = list(threads.map(take, range(10)))
+    times += [results.get(timeout=20) for _ in range(20)]
+    for child in children:
+        child.join(10)
+    # Times are noted a moment after the place was taken.
+    assert most_in_a_window(times, window=0.4) <= 10
