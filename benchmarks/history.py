@@ -54,7 +54,10 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
             desks[name].tidy()
     for desk in desks.values():
         desk.close()
-    note = f"{closed:,} closed orders beside {_FEW:,}; median of {len(times['many']['tick'])} interleaved rounds of {_BATCH} orders"
+    note = (
+        f"{closed:,} closed orders beside {_FEW:,}; median of {len(times['many']['tick'])} interleaved rounds "
+        f"of {_BATCH} orders"
+    )
     for part in ("webhook", "tick"):
         ours, baseline = median(times["many"][part]), median(times["few"][part])
         yield compared(f"{part} after a long history", ours, baseline, "ms", at_most=1.2, note=note)

@@ -193,8 +193,8 @@ class Store(Protocol):
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
         """CREATED orders that may be sent now, exits first, then oldest first."""
 
-    def clients_with_work(self, now: datetime) -> set[str]:
-        """Clients that have a CREATED order whose time has come."""
+    def has_work(self, client_id: str, now: datetime) -> bool:
+        """True when the client has a CREATED order whose time has come."""
 
     def holdings(self, client_id: str) -> list[Holding]: ...
 

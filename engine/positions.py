@@ -53,16 +53,16 @@ class PositionKeeper:
         self._store.save_read_error(client_id, now, error)
         since = self._unreadable_since.setdefault(client_id, now)
         if now - since >= self._rules.unknown_log and client_id not in self._told_unreadable:
-            self._told_unreadable.add(client_id)
             self._tell(
                 client_id, f"the broker cannot be read since {since:%H:%M:%S} UTC: {error}; entries stop"
             )
+            self._told_unreadable.add(client_id)
 
     def _readable(self, client_id: str) -> None:
         self._unreadable_since.pop(client_id, None)
         if client_id in self._told_unreadable:
-            self._told_unreadable.discard(client_id)
             self._tell(client_id, "the broker can be read again")
+            self._told_unreadable.discard(client_id)
 
     def _tell(self, client_id: str, text: str) -> None:
         log.warning("client %s: %s", client_id, text)

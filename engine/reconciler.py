@@ -89,7 +89,9 @@ class Reconciler:
         decided = [o for o in orders if self._is_news(o, self._decide(seat, o, book))]
         for start in range(0, len(decided), _MOVES_IN_ONE):
             ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
-            rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book))
+            told: set[str] = set()
+            rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book, told=told))
+            self._alarmed |= told  # only now: what was not committed was not told
         unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
         self._resend(seat, unknown, book)
         self._escalate(unknown)
@@ -103,22 +105,22 @@ class Reconciler:
         return any(_alarm_key(order, text) not in self._alarmed for text in verdict.alarms)
 
     def _apply_verdicts(
-        self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book
+        self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book, told: set[str]
     ) -> dict[str, Order]:
         """Decide again on the rows as they stand in this transaction, and write what changes."""
         after = {}
         for command_id in ids:
             current = tx.get(command_id)
             if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
-                current = self._apply_verdict(tx, seat, current, book)
+                current = self._apply_verdict(tx, seat, current, book, told)
             if current is not None:
                 after[command_id] = current
         return after
 
-    def _apply_verdict(self, tx: Transaction, seat: Seat, order: Order, book: Book) -> Order:
+    def _apply_verdict(self, tx: Transaction, seat: Seat, order: Order, book: Book, told: set[str]) -> Order:
         verdict = self._decide(seat, order, book)
         for alarm in verdict.alarms:
-            self._alarm(tx, order, alarm)
+            self._alarm(tx, order, alarm, told)
         if verdict.phase is None:
             return order
         if verdict.phase is Phase.ABSENT and self._may_send_again(seat, order):
@@ -130,11 +132,11 @@ class Reconciler:
     def _decide(self, seat: Seat, order: Order, book: Book) -> Verdict:
         return decide(order, book, seat.broker.traits, sending_ends=self._rules.sending_ends)
 
-    def _alarm(self, tx: Transaction, order: Order, text: str) -> None:
-        """Tell people once for each order and text."""
+    def _alarm(self, tx: Transaction, order: Order, text: str, told: set[str]) -> None:
+        """Tell people once for each order and text; `told` is what this transaction tells."""
         key = _alarm_key(order, text)
         if key not in self._alarmed:
-            self._alarmed.add(key)
+            told.add(key)
             log.error("order %s: %s", order.command_id, text)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
 
@@ -231,14 +233,17 @@ class Reconciler:
         row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
         if row is None:
             self._store.write(lambda tx: self._external(tx, seat, report))
-        elif not row.may_be_live:
-            id_ = row.command_id
-            self._store.write(lambda tx: self._late_evidence(tx, seat, id_, book))
+        elif not row.may_be_live and self._is_news(row, self._decide(seat, row, book)):
+            id_, told = row.command_id, set[str]()
+            self._store.write(lambda tx: self._late_evidence(tx, seat, id_, book, told))
+            self._alarmed |= told
 
-    def _late_evidence(self, tx: Transaction, seat: Seat, command_id: str, book: Book) -> None:
+    def _late_evidence(
+        self, tx: Transaction, seat: Seat, command_id: str, book: Book, told: set[str]
+    ) -> None:
         order = tx.get(command_id)
         if order is not None and not order.may_be_live:
-            self._apply_verdict(tx, seat, order, book)
+            self._apply_verdict(tx, seat, order, book, told)
 
     def _external(self, tx: Transaction, seat: Seat, report: OrderReport) -> None:
         """Shown and told once; never traded against."""

@@ -24,13 +24,13 @@ from engine.seat import Seat, WatcherRules
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
     """An order call under way in this process."""
 
     client_id: str
     began_at: datetime
-    resend: bool
+    expired: bool = False  # it outlived its deadline, and that was recorded
 
 
 class Submitter:
@@ -177,7 +177,7 @@ class Submitter:
         The claim is committed before this is called and is never trusted to have led to a call.
         """
         with self._lock:
-            self._calls[order.command_id] = _Call(seat.client_id, self._clock.now(), resend)
+            self._calls[order.command_id] = _Call(seat.client_id, self._clock.now())
         outcome = self._send(seat, order)
         self._record(order, outcome, resend=resend)
 
@@ -204,11 +204,17 @@ class Submitter:
             late = [
                 command_id
                 for command_id, call in self._calls.items()
-                if call.client_id == client_id and now - call.began_at > self._rules.broker_deadline
+                if call.client_id == client_id
+                and not call.expired
+                and now - call.began_at > self._rules.broker_deadline
             ]
         for command_id in late:
             why = "no answer within the deadline"
             self._store.write(partial(self._mark_unknown, command_id=command_id, why=why))
+            with self._lock:
+                call = self._calls.get(command_id)
+                if call is not None:
+                    call.expired = True
         return len(late)
 
     def _mark_unknown(self, tx: Transaction, command_id: str, why: str) -> bool:

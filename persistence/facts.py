@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.alert import Side
+from domain.ids import ulid
 from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
@@ -26,7 +27,7 @@ def entry_facts(
 ) -> Facts:
     """Everything the rules need about one order; counts that no limit asks for are left at zero."""
     read_at, lowest = _account(connection, query.client_id)
-    unknown, own_open, opposite_open = _open_on_symbol(connection, query)
+    unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query)
     own_held, opposite_held = _held_on_symbol(connection, query)
     return Facts(
         now=now,
@@ -39,7 +40,7 @@ def entry_facts(
         open_orders=_open_orders(connection, query, limits),
         unknown_on_symbol=unknown,
         own_open_entries=own_open,
-        own_held_entries=own_held,
+        own_held_entries=max(own_held, own_partial),  # a partly filled entry is open and held, and still one
         opposite_holders=tuple(sorted(opposite_open | opposite_held)),
         last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
     )
@@ -126,28 +127,30 @@ def _halt(connection: sqlite3.Connection, client_id: str, strategy_name: str) ->
     return None if row is None else str(row[0])
 
 
-def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, int, set[str]]:
-    """Unknown outcomes on the symbol, the strategy's own open entries, strategies with opposite open entries.
+def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, int, int, set[str]]:
+    """Unknown outcomes on the symbol; the strategy's own open entries without and with fills; opposite strategies.
 
     A claimed order whose call never came back counts as unknown only once it has been found out; until then
     its own strategy is held back by its being open.
     """
     rows = connection.execute(
-        "SELECT strategy_name, side, execution_type, phase = 'UNKNOWN', count(*) FROM orders "
+        "SELECT strategy_name, side, execution_type, phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders "
         "WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? AND symbol = ? AND exchange = ? "
-        "AND command_id <> ? AND test_mode IS NULL GROUP BY 1, 2, 3, 4",
+        "AND command_id <> ? AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5",
         (query.client_id, query.symbol, query.exchange, query.command_id or ""),
     )
-    unknown, own, opposite = 0, 0, set()
-    for strategy, side, execution, is_unknown, count in rows:
+    unknown, own, partial, opposite = 0, 0, 0, set()
+    for strategy, side, execution, is_unknown, has_fill, count in rows:
         unknown += count if is_unknown else 0
         if execution != "ENTRY":
             continue
-        if strategy == query.strategy_name:
+        if strategy == query.strategy_name and has_fill:
+            partial += count
+        elif strategy == query.strategy_name:
             own += count
         elif Side(side).sign != query.sign:
             opposite.add(strategy)
-    return unknown, own, opposite
+    return unknown, own, partial, opposite
 
 
 def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, set[str]]:
@@ -169,9 +172,16 @@ def _entries_last_minute(
         return 0
     return _count(
         connection,
-        "SELECT 1 FROM orders WHERE client_id = ? AND created_at > ? AND execution_type = 'ENTRY' "
-        "AND phase <> 'BLOCKED' AND command_id <> ? LIMIT ?",
-        (query.client_id, time_text(now - _MINUTE), query.command_id or "", limits.max_orders_per_minute + 1),
+        # Ids begin with their time, so the primary key finds the last minute without an index of its own.
+        "SELECT 1 FROM orders WHERE command_id >= ? AND client_id = ? AND created_at > ? "
+        "AND execution_type = 'ENTRY' AND phase <> 'BLOCKED' AND command_id <> ? LIMIT ?",
+        (
+            ulid(now - _MINUTE, 0),
+            query.client_id,
+            time_text(now - _MINUTE),
+            query.command_id or "",
+            limits.max_orders_per_minute + 1,
+        ),
     )
 
 

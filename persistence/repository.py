@@ -92,7 +92,8 @@ class OrderRepository:
 
     def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
         return self._first(
-            f"{SELECT_ORDER} WHERE client_order_id = ? AND broker_order_id IS NULL AND sent_at IS NOT NULL "
+            f"{SELECT_ORDER} INDEXED BY orders_unplaced WHERE client_order_id = ? AND broker_order_id IS NULL "
+            "AND sent_at IS NOT NULL "
             "AND client_id = ?",
             client_order_id,
             client_id,
@@ -118,13 +119,15 @@ class OrderRepository:
             limit,
         )
 
-    def clients_with_work(self, now: datetime) -> set[str]:
-        rows = self._rows(
-            "SELECT DISTINCT client_id FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' "
-            "AND (not_before IS NULL OR not_before <= ?)",
-            time_text(now),
+    def has_work(self, client_id: str, now: datetime) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? "
+                "AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
+                client_id,
+                time_text(now),
+            )
         )
-        return {row[0] for row in rows}
 
     # what the broker told -----------------------------------------------------------------------------------
 

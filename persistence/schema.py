@@ -103,7 +103,6 @@ CREATE INDEX orders_by_broker_id ON orders (client_id, broker_order_id) WHERE br
 CREATE INDEX orders_unplaced ON orders (client_order_id)
     WHERE broker_order_id IS NULL AND sent_at IS NOT NULL;
 CREATE INDEX orders_by_alert ON orders (alert_id);
-CREATE INDEX orders_by_time ON orders (client_id, created_at);
 """
 
 ORDER_EVENTS = """

@@ -16,11 +16,13 @@ from typing import Any
 
 from domain.errors import StoreUnavailable
 
-BUSY_SECONDS = 5.0  # how long a writer waits for another process before it gives up
-_RETRY_SECONDS = 0.0005  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
+BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
+_RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
 _CHECKPOINT_PAGES = 20_000  # a safety net only: the watcher checkpoints, so that no webhook has to
 _MAX_BATCH = 64
-_GATHER_SECONDS = 0.0003  # a leader waits so long for others, but only when the last one did not lead alone
+_PAUSE_SECONDS = (
+    0.0006  # between two transactions of one process, longer than others' retry: so none is starved
+)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -60,7 +62,7 @@ class GroupCommit:
         self._connection: sqlite3.Connection | None = None
         self._queue: deque[_Job] = deque()
         self._turn = threading.Lock()
-        self._crowded = False
+        self._ended_at = 0.0
 
     def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
@@ -76,7 +78,7 @@ class GroupCommit:
                     self._lead()
                 finally:
                     self._turn.release()
-                self._hand_on()
+                    self._hand_on()
             else:
                 job.wake.wait()
                 job.wake.clear()
@@ -96,10 +98,8 @@ class GroupCommit:
                 self._connection = None
 
     def _lead(self) -> None:
-        if self._crowded:
-            time.sleep(_GATHER_SECONDS)
+        self._let_others_in()
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
-        self._crowded = len(batch) > 1
         failure = StoreUnavailable("orders.db: the commit was interrupted")
         committed = False
         try:
@@ -118,6 +118,14 @@ class GroupCommit:
                     job.error = failure
                 job.done = True
                 job.wake.set()
+            self._ended_at = time.monotonic()
+
+    def _let_others_in(self) -> None:
+        """SQLite's lock is not fair: whoever has just let it go would mostly take it again. What comes meanwhile is
+        committed together."""
+        pause = self._ended_at + _PAUSE_SECONDS - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
 
     def _begin(self) -> sqlite3.Connection:
         if self._connection is None:

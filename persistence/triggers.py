@@ -7,19 +7,25 @@ refuse a row that is there already.
 """
 
 import sqlite3
+from collections.abc import Iterable
 
-from domain.states import TRANSITIONS
+from domain.states import TRANSITIONS, Phase
 
 CONCURRENT = "concurrent update: the order has moved on"
 ILLEGAL = "illegal transition: the table of transitions has no such edge"
 UNRECORDED = "unrecorded change: an order moves only with its event; use cli.py"
 
-_EDGES = ", ".join(f"'{a}>{b}'" for a, targets in TRANSITIONS.items() for b in sorted(targets))
+
+def _quoted(phases: Iterable[Phase]) -> str:
+    return ", ".join(f"'{phase}'" for phase in sorted(phases))
+
+
+_ILLEGAL = " ".join(f"WHEN '{a}' THEN NEW.phase NOT IN ({_quoted(to)})" for a, to in TRANSITIONS.items())
 
 TRIGGERS: dict[str, str] = {
     "orders_transition": f"""
         CREATE TRIGGER orders_transition BEFORE UPDATE ON orders
-        WHEN OLD.phase || '>' || NEW.phase NOT IN ({_EDGES})
+        WHEN CASE OLD.phase {_ILLEGAL} ELSE 1 END
         BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
     "orders_recorded": f"""
         CREATE TRIGGER orders_recorded BEFORE UPDATE ON orders

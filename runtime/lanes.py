@@ -17,6 +17,7 @@ from order_watcher import OrderWatcherEngine
 
 log = logging.getLogger(__name__)
 
+_BOOK_GATHER = 0.01  # so that one look into the book serves all orders of a burst
 _MAX_ABANDONED = (
     16  # hanging threads of one lane; more are not started: the broker is down, and the lane says so
 )
@@ -159,6 +160,7 @@ class Lane:
         return work
 
     def _follow(self) -> bool:
+        time.sleep(_BOOK_GATHER)
         moved = self._engine.reconcile(self.client_id)
         self._engine.refresh(self.client_id, force=False)
         return moved > 0

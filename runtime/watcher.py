@@ -142,19 +142,18 @@ class Watcher:
     def _watch_commits(self) -> bool:
         """Wake the lanes that have work as soon as anybody commits, and held orders soon after their time has come."""
         now = time.monotonic()
-        if self._changes.changed():
-            self._active_until = now + _STAYS_ACTIVE
-            self._wake_lanes(now)
-        elif self._looked_at + _HELD_WAIT < now < self._active_until:
+        if self._changes.changed() or self._looked_at + _HELD_WAIT < now < self._active_until:
             self._wake_lanes(now)
         time.sleep(ACTIVE_WAIT if now < self._active_until else IDLE_WAIT)
         return True
 
     def _wake_lanes(self, now: float) -> None:
+        """Only work makes the watch active: its own heartbeats and positions are commits too."""
         self._looked_at = now
-        for client_id in self._store.clients_with_work(self._clock.now()):
-            if client_id in self._lanes:
-                self._lanes[client_id].work_signal.wake()
+        for client_id, lane in self._lanes.items():
+            if self._store.has_work(client_id, self._clock.now()):
+                self._active_until = now + _STAYS_ACTIVE
+                lane.work_signal.wake()
 
     def _poll(self) -> None:
         """The safety net: every lane looks for itself, whatever was or was not signalled."""

@@ -440,7 +440,6 @@ def at_once(calls: list[Callable[[], object]]) -> list[object]:
     return results
 
 
-@pytest.mark.xfail(strict=True, reason="who leads the commit and is interrupted hands the lead on to nobody")
 def test_a_writer_that_is_interrupted_leaves_no_other_waiting_for_ever(desk):
     leading, go_on = threading.Event(), threading.Event()
 
@@ -655,7 +654,6 @@ def test_max_entries_allows_that_many(make_desk):
     assert desk.post(leg(price=Decimal(4)))[0].reason_message.endswith("(2 held, limit 2)")
 
 
-@pytest.mark.xfail(strict=True, reason="an entry that is partly filled counts as open and as held")
 def test_an_entry_that_is_partly_filled_is_one_entry(make_desk):
     desk = make_desk(limits=Limits(max_entries=2))
     desk.broker.fill_at_once = False

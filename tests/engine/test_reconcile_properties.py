@@ -281,6 +281,63 @@ def test_a_pass_that_changes_nothing_writes_nothing(desk, monkeypatch):
     assert desk.engine.reconcile("default") == 0
 
 
+def test_an_alarm_without_a_move_is_written_once(desk, monkeypatch):
+    desk.broker.script = [("after", OutcomeUnknown("timed out"))]
+    desk.post()
+    desk.engine.execute_next("default")
+    desk.broker.report("B00001", BrokerStatus.UNRECOGNISED)
+    desk.broker.orders["B2"] = replace(desk.broker.orders["B00001"], broker_order_id="B2")
+    desk.broker.products["B2"] = "MIS"
+    desk.engine.reconcile("default")
+    assert len(alarmed(desk)) == 1
+    monkeypatch.setattr(desk.store, "write", None)
+    assert desk.engine.reconcile("default") == 0
+
+
+@pytest.mark.parametrize("status", [BrokerStatus.COMPLETE, BrokerStatus.CANCELLED])
+def test_an_order_that_ended_before_a_book_of_open_orders_was_read_is_not_called_absent(make_desk, status):
+    desk = make_desk(id_class=IdClass.C1)
+    world = Badly(desk, [("answer lost", 0.0)], list)
+    desk.post()
+    world.tick("failed")
+    world.progress(0, status, 0)
+    world.pass_time(3600)
+    world.tick("open only")
+    assert desk.only().phase is Phase.UNKNOWN
+    world.tick("true")
+    check_end(desk.only(), next(iter(desk.broker.orders.values())))
+
+
+def test_a_book_that_lags_does_not_revive_what_has_ended(desk):
+    world = Badly(desk, [], list)
+    desk.post(leg("A"), leg("B"))
+    world.tick("true")
+    world.pass_time(3)
+    world.progress(0, BrokerStatus.CANCELLED, 0)
+    for read in ("true", "lagging", "true"):
+        world.tick(read)
+        assert desk.rows("SELECT phase FROM orders ORDER BY leg_index") == [("CANCELLED",), ("WORKING",)]
+    assert "RESURRECTED" not in [notice.kind for notice in desk.notices]
+
+
+def test_the_last_of_several_sends_is_waited_for_before_an_order_is_called_absent(make_desk):
+    desk = make_desk(id_class=IdClass.C4)
+    world = Badly(desk, [("lost", 0.0)] * 4 + [("late", 14.0)], list)
+    desk.post()
+    while not world.on_their_way:
+        world.tick("true")
+        world.pass_time(1)
+    ((due, _),) = world.on_their_way
+    assert desk.only().attempts == 5
+    while desk.clock.at < due - timedelta(seconds=1):
+        world.tick("true")
+        world.pass_time(0.5)
+        assert desk.only().phase is Phase.UNKNOWN
+    world.pass_time(2)
+    world.tick("true")
+    assert desk.only().phase is Phase.WORKING
+
+
 def break_next_commit(desk: Desk) -> None:
     """The next transaction does all of its work, and then cannot be committed."""
     write = desk.store.write
