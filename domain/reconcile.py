@@ -116,6 +116,8 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
 def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
     """The phase the report speaks of, and its tag; None when it decides nothing."""
     filled = max(report.filled_quantity, order.filled_quantity)
+    if report.status is BrokerStatus.UNRECOGNISED:
+        return None, None
     if order.status is Status.EXECUTED:
         return (
             order.phase,

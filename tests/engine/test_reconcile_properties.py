@@ -358,9 +358,6 @@ def messages(desk: Desk) -> list[str]:
     return [str(text) for (text,) in desk.rows("SELECT message FROM telegram_messages ORDER BY id")]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an alarm counts as told before the transaction that tells it is committed"
-)
 def test_an_alarm_that_could_not_be_committed_is_told_with_the_next_pass(desk):
     desk.broker.fill_at_once = False
     desk.broker.script = [("after", OutcomeUnknown("timed out"))]
@@ -376,7 +373,6 @@ def test_an_alarm_that_could_not_be_committed_is_told_with_the_next_pass(desk):
     assert any("2 broker orders carry the tag" in text for text in messages(desk))
 
 
-@pytest.mark.xfail(strict=True, reason="it counts as told before the transaction that tells it is committed")
 def test_that_a_broker_cannot_be_read_is_told_even_if_the_database_failed_at_that_moment(desk):
     desk.broker.positions_error = ReadFailed("502")
     desk.clock.advance(3)
