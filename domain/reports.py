@@ -89,23 +89,28 @@ class Position:
     unrealized_pnl: Decimal = ZERO
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PositionsSnapshot:
     """One successful read of all positions of a client."""
 
     read_started_at: datetime
     positions: tuple[Position, ...]
 
+    @cached_property
+    def _by_symbol(self) -> dict[tuple[str, str], dict[str, Decimal]]:
+        """Net quantities by product, by exchange and symbol."""
+        found: dict[tuple[str, str], dict[str, Decimal]] = {}
+        for p in self.positions:
+            found.setdefault((p.exchange, p.symbol), {})[p.product] = p.net_quantity
+        return found
+
     def net(self, exchange: str, symbol: str, product: str) -> Decimal:
         """The net quantity there; a position that is not listed is flat, since the read succeeded."""
-        for p in self.positions:
-            if (p.exchange, p.symbol, p.product) == (exchange, symbol, product):
-                return p.net_quantity
-        return ZERO
+        return self._by_symbol.get((exchange, symbol), {}).get(product, ZERO)
 
     def nets(self, exchange: str, symbol: str) -> tuple[Decimal, ...]:
         """The symbol's net quantities, one for each product that is listed."""
-        return tuple(p.net_quantity for p in self.positions if (p.exchange, p.symbol) == (exchange, symbol))
+        return tuple(self._by_symbol.get((exchange, symbol), {}).values())
 
     @property
     def day_pnl(self) -> Decimal:

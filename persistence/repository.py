@@ -11,7 +11,7 @@ from domain.lifecycle import advance
 from domain.money import decimal_text, optional_text, parse_decimal
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
-from domain.reports import PositionsSnapshot
+from domain.reports import Position, PositionsSnapshot
 from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
@@ -142,7 +142,24 @@ class OrderRepository:
         return PositionsSnapshot(parse_time(rows[0][0]), tuple(position_of(row) for row in positions))
 
     def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
-        self._commits.run(lambda connection: _save_positions(connection, client_id, snapshot, day))
+        # What has changed is found out before the transaction, so that no webhook waits for it.
+        read_at = time_text(snapshot.read_started_at)
+        present = set(self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id))
+        wanted = {_position_row(client_id, p) for p in snapshot.positions}
+        gone = [row[:4] for row in present - wanted]
+        new = [(*row, read_at) for row in wanted - present]
+
+        def work(connection: sqlite3.Connection) -> None:
+            _save_account(connection, client_id, snapshot, day)
+            connection.executemany(
+                "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                gone,
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new
+            )
+
+        self._commits.run(work)
 
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         self._commits.run(
@@ -191,11 +208,29 @@ class OrderRepository:
         return next(iter(self._orders(sql, *parameters)), None)
 
 
-def _save_positions(
+_POSITION_COLUMNS = "client_id, exchange, symbol, product, net_quantity, average_price, last_price, realized_pnl, unrealized_pnl"
+
+
+def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
+    """A position in the order of `_POSITION_COLUMNS`."""
+    return (
+        client_id,
+        p.exchange,
+        p.symbol,
+        p.product,
+        decimal_text(p.net_quantity),
+        optional_text(p.average_price),
+        optional_text(p.last_price),
+        decimal_text(p.realized_pnl),
+        decimal_text(p.unrealized_pnl),
+    )
+
+
+def _save_account(
     connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot, day: date
 ) -> None:
-    """Positions as read, and the day's lowest profit and loss, which only a new trading day forgets."""
-    read_at, pnl = time_text(snapshot.read_started_at), snapshot.day_pnl
+    """The day's profit and loss, and its lowest, which only a new trading day forgets."""
+    pnl = snapshot.day_pnl
     row = connection.execute(
         "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
     ).fetchone()
@@ -204,26 +239,11 @@ def _save_positions(
     connection.execute(
         "INSERT OR REPLACE INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) "
         "VALUES (?, ?, ?, ?, ?)",
-        (client_id, read_at, day.isoformat(), decimal_text(pnl), decimal_text(lowest)),
-    )
-    wanted = {
-        (client_id, p.exchange, p.symbol, p.product, decimal_text(p.net_quantity), optional_text(p.average_price),
-         optional_text(p.last_price), decimal_text(p.realized_pnl), decimal_text(p.unrealized_pnl))
-        for p in snapshot.positions
-    }  # fmt: skip
-    present = set(
-        connection.execute(
-            "SELECT client_id, exchange, symbol, product, net_quantity, average_price, last_price, realized_pnl, "
-            "unrealized_pnl FROM positions WHERE client_id = ?",
-            (client_id,),
-        )
-    )
-    for gone in present - wanted:
-        connection.execute(
-            "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
-            gone[:4],
-        )
-    connection.executemany(
-        "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(*row, read_at) for row in wanted - present],
+        (
+            client_id,
+            time_text(snapshot.read_started_at),
+            day.isoformat(),
+            decimal_text(pnl),
+            decimal_text(lowest),
+        ),
     )
