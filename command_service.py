@@ -93,7 +93,7 @@ class CommandService:
         key = alert_key(alert, content)
         first = tx.last_accepted(key)
         if first is not None:
-            reason = self._duplicate(alert, content, first, delivery.received_at)
+            reason = self._duplicate(tx, alert, content, first, delivery.received_at)
             if reason is not None:
                 return self._register_duplicate(tx, alert, delivery, first, reason)
         generation = 0 if first is None else first.generation + 1
@@ -123,11 +123,17 @@ class CommandService:
         )
         return Receipt(alert_id, outcome, legs)
 
-    def _duplicate(self, alert: ParsedAlert, content: str, first: Alert, at: datetime) -> Reason | None:
-        """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
+    def _duplicate(
+        self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
+    ) -> Reason | None:
+        """Why this delivery repeats the first, or None: the window slides with each accepted alert.
+
+        An exit that failed may be asked for again at once: its goal is "flat", and that was not reached.
+        """
         if alert.signal_id is None:
-            inside = at - first.delivery.received_at < self._dedup_window
-            return Reason.CONTENT_ALREADY_SEEN if inside else None
+            if at - first.delivery.received_at >= self._dedup_window or _failed_exit(tx, first):
+                return None
+            return Reason.CONTENT_ALREADY_SEEN
         if first.content_hash != content:
             raise SignalReused(
                 "SIGNAL_REUSED",
@@ -421,6 +427,12 @@ def _write(
     registered = tx.apply(register(order, at=order.created_at, actor=actor))
     tx.add_intent(registered, intent, signal_id)
     return registered
+
+
+def _failed_exit(tx: Transaction, first: Alert) -> bool:
+    if first.execution_type is not ExecutionType.EXIT:
+        return False
+    return all(leg.status is Status.FAILED for leg in tx.orders_of_alert(first.alert_id))
 
 
 def _block(tx: Transaction, order: Order, block: Block, actor: str) -> Order:

@@ -129,7 +129,7 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
     """Note what each setting allows by itself and the others don't."""
     # Otherwise a watcher would count as stalled, and positions as stale, while all goes as it was told to.
     for longer, shorter in (
-        ("watcher_stall_seconds", "watcher_poll_seconds"),
+        ("broker_deadline_seconds", "watcher_poll_seconds"),
         ("watcher_stall_seconds", "broker_deadline_seconds"),
         ("positions_max_age_seconds", "positions_refresh_seconds"),
     ):

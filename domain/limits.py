@@ -13,7 +13,7 @@ class Limits:
     max_order_quantity: Decimal | None = None  # units of the symbol, one order
     max_order_value: Decimal | None = None  # notional (quantity × price), one order
     max_orders_per_minute: int | None = None  # entries registered in a sliding minute
-    max_open_orders: int | None = None  # orders that are created or at the broker
+    max_open_orders: int | None = None  # entries that are created or at the broker
     max_entries: int = 1  # open orders plus positions of one strategy in one symbol
     positions_max_age_seconds: float = 60.0  # older positions block entries
 

@@ -11,7 +11,7 @@ Invariants, tested by shuffling, repeating and dropping reports:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +29,7 @@ _DEAD = {
     BrokerStatus.CANCELLED: (Phase.CANCELLED, Family.BROKER_CANCELLED),
     BrokerStatus.EXPIRED: (Phase.EXPIRED, Family.BROKER_EXPIRED),
 }
-_LIVE = frozenset({BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING})
+LIVE = frozenset({BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,20 @@ def absence_proven(order: Order, book: Book, traits: BrokerTraits, *, sending_en
     Source of the rule: only a read that succeeded, lists closed orders too, and began later than the last
     moment at which our request could have left, plus the time an order may take to show in the book.
     """
-    if not book.complete or order.sent_at is None:
+    if not book.complete or order.sent_at is None or not _covers(book, order.sent_at):
         return False
     return book.read_started_at >= order.sent_at + sending_ends + timedelta(seconds=traits.visibility_horizon)
 
 
+def _covers(book: Book, at: datetime) -> bool:
+    return book.covers_from is None or at >= book.covers_from
+
+
 def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:
+    if order.broker_order_id is not None:
+        return _vanished(order, book, traits)
     if order.phase is not Phase.UNKNOWN:
-        return NOTHING  # the broker acknowledged it, or its call is still under way
+        return NOTHING  # its call is still under way
     if not absence_proven(order, book, traits, sending_ends=sending_ends):
         return NOTHING
     tag = tag_of(Reason.PROVEN)
@@ -111,6 +117,19 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
             "reason_message": Reason.PROVEN.sentence,
         },
     )
+
+
+def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
+    """The broker acknowledged it and a complete, later book does not have it: nobody knows, and somebody must hear.
+
+    A day's order that was not followed overnight is one; it is never called absent.
+    """
+    assert order.updated_at is not None
+    settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
+    live = order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+    if not live or not book.complete or book.read_started_at < settled:
+        return NOTHING
+    return Verdict(Phase.UNKNOWN, {"reason_message": "outcome unknown: it is no longer in the broker's book"})
 
 
 def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
@@ -133,7 +152,7 @@ def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | 
         if filled >= min(order.quantity, report.quantity or order.quantity):
             return Phase.FILLED, None
         return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
-    if report.status in _LIVE:
+    if report.status in LIVE:
         return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
     return None, None
 

@@ -59,6 +59,7 @@ class Book:
     read_started_at: datetime
     reports: tuple[OrderReport, ...]
     complete: bool
+    covers_from: datetime | None = None  # orders from before are not in it, as where a book holds one day
 
     @cached_property
     def by_id(self) -> dict[str, OrderReport]:

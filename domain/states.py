@@ -73,8 +73,9 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     # The self-edge is an escalation, or sending again with the same id where the broker allows it.
     # REFUSED: the first call's own answer, arriving after its deadline.
     Phase.UNKNOWN: _BOOK_SAYS | {Phase.UNKNOWN, Phase.ABSENT, Phase.REFUSED},
-    Phase.WORKING: _BOOK_SAYS,
-    Phase.PARTIALLY_FILLED: _BOOK_SAYS - {Phase.WORKING},
+    # UNKNOWN: acknowledged, and later no longer in the book.
+    Phase.WORKING: _BOOK_SAYS | {Phase.UNKNOWN},
+    Phase.PARTIALLY_FILLED: _BOOK_SAYS - {Phase.WORKING} | {Phase.UNKNOWN},
     # Overfill: the broker reports more than was ordered. Recorded, and loud.
     Phase.FILLED: frozenset({Phase.FILLED}),
     # Never sent, so no word of any broker can be about them.

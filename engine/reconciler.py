@@ -11,9 +11,9 @@ from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import Verdict, decide
+from domain.reconcile import LIVE, Verdict, decide
 from domain.reports import Book, OrderRef, OrderReport
-from domain.states import Phase
+from domain.states import Phase, Status
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
 
@@ -157,6 +157,8 @@ class Reconciler:
         traits, now = seat.broker.traits, self._clock.now()
         if not traits.id_class.may_send_again or now > order.expires_at or order.test_mode is not None:
             return False
+        if order.broker_order_id is not None:
+            return False  # the broker had it: it is not to be made again, whatever became of it
         if traits.id_window and now > order.created_at + timedelta(seconds=traits.id_window):
             return False
         return order.execution_type is ExecutionType.EXIT or order.attempts < _MAX_SENDS
@@ -221,11 +223,13 @@ class Reconciler:
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
                 continue
-            if explained.get(report.broker_order_id) != report:
-                self._explain_report(seat, report, book)
+            if explained.get(report.broker_order_id) == report:
+                continue
+            if self._explain_report(seat, report, book):
                 explained[report.broker_order_id] = report
 
-    def _explain_report(self, seat: Seat, report: OrderReport, book: Book) -> None:
+    def _explain_report(self, seat: Seat, report: OrderReport, book: Book) -> bool:
+        """False while the same report has to be looked at again: the row moves, or it is too young to be believed."""
         row = None
         # By our tag first: an answer that is recorded between the two look-ups is then found by the second.
         if report.client_order_id:
@@ -233,10 +237,15 @@ class Reconciler:
         row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
         if row is None:
             self._store.write(lambda tx: self._external(tx, seat, report))
-        elif not row.may_be_live and self._is_news(row, self._decide(seat, row, book)):
+            return True
+        if row.may_be_live:
+            return False
+        if self._is_news(row, self._decide(seat, row, book)):
             id_, told = row.command_id, set[str]()
             self._store.write(lambda tx: self._late_evidence(tx, seat, id_, book, told))
             self._alarmed |= told
+            return False
+        return row.status is Status.EXECUTED or report.status not in LIVE
 
     def _late_evidence(
         self, tx: Transaction, seat: Seat, command_id: str, book: Book, told: set[str]

@@ -53,7 +53,8 @@ class Submitter:
         self._lock = threading.Lock()
         self._picked: set[str] = set()
         self._calls: dict[str, _Call] = {}
-        self._unrecorded: dict[str, tuple[Outcome, bool]] = {}
+        self._unrecorded: dict[str, tuple[Order, Outcome, bool]] = {}
+        self._recording = threading.Lock()
 
     # claim and execute --------------------------------------------------------------------------------------
 
@@ -232,20 +233,24 @@ class Submitter:
             except (
                 ConcurrentUpdate
             ):  # others moved the row while the call lasted: judge by the row as it is now
-                self._record_anew(order.command_id, outcome, resend=resend)
+                self._record_anew(order, outcome, resend=resend)
         except StoreUnavailable:
             with self._lock:
-                self._unrecorded[order.command_id] = (outcome, resend)
+                self._unrecorded[order.command_id] = (order, outcome, resend)
             raise
         finally:
             with self._lock:
                 self._calls.pop(order.command_id, None)
 
-    def _record_anew(self, command_id: str, outcome: Outcome, *, resend: bool) -> None:
+    def _record_anew(self, claim: Order, outcome: Outcome, *, resend: bool) -> None:
+        """Record a call's outcome on the row as it is now, unless it has been claimed anew since that call."""
+
         def work(tx: Transaction) -> None:
-            order = tx.get(command_id)
+            order = tx.get(claim.command_id)
             assert order is not None
-            self._apply_outcome(tx, order, outcome, resend=resend)
+            another = (order.sent_at, order.claimed_by) != (claim.sent_at, claim.claimed_by)
+            if not (isinstance(outcome, NotSent) and another):
+                self._apply_outcome(tx, order, outcome, resend=resend)
 
         self._store.write(work)
 
@@ -257,12 +262,14 @@ class Submitter:
     # claims that came to nothing ----------------------------------------------------------------------------
 
     def record_again(self) -> None:
-        with self._lock:
-            waiting = dict(self._unrecorded)
-        for command_id, (outcome, resend) in waiting.items():
-            self._record_anew(command_id, outcome, resend=resend)
+        """Record what the database could not take when it came; one thread at a time."""
+        with self._recording:
             with self._lock:
-                self._unrecorded.pop(command_id, None)
+                waiting = list(self._unrecorded.values())
+            for claim, outcome, resend in waiting:
+                self._record_anew(claim, outcome, resend=resend)
+                with self._lock:
+                    self._unrecorded.pop(claim.command_id, None)
 
     def settle_claim(self, order: Order) -> Order:
         """A claim whose caller is gone has an unknown outcome: the call may or may not have been made."""

@@ -174,7 +174,7 @@ def _entries_last_minute(
         connection,
         # Ids begin with their time, so the primary key finds the last minute without an index of its own.
         "SELECT 1 FROM orders WHERE command_id >= ? AND client_id = ? AND created_at > ? "
-        "AND execution_type = 'ENTRY' AND phase <> 'BLOCKED' AND command_id <> ? LIMIT ?",
+        "AND execution_type = 'ENTRY' AND phase <> 'BLOCKED' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
         (
             ulid(now - _MINUTE, 0),
             query.client_id,
@@ -191,7 +191,7 @@ def _open_orders(connection: sqlite3.Connection, query: ExposureQuery, limits: L
     return _count(
         connection,
         "SELECT 1 FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? "
-        "AND command_id <> ? LIMIT ?",
+        "AND execution_type = 'ENTRY' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
         (query.client_id, query.command_id or "", limits.max_open_orders + 1),
     )
 

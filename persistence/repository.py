@@ -155,6 +155,7 @@ class OrderRepository:
                 "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
                 gone,
             )
+            connection.execute("UPDATE positions SET read_at = ? WHERE client_id = ?", (read_at, client_id))
             connection.executemany(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new
             )
@@ -208,7 +209,10 @@ class OrderRepository:
         return next(iter(self._orders(sql, *parameters)), None)
 
 
-_POSITION_COLUMNS = "client_id, exchange, symbol, product, net_quantity, average_price, last_price, realized_pnl, unrealized_pnl"
+_POSITION_COLUMNS = (
+    "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
+    "realized_pnl, unrealized_pnl"
+)
 
 
 def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:

@@ -29,6 +29,7 @@ IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs ne
 _HELD_WAIT = 0.05  # and between looks for orders that were put off, an exit behind its entry for one
 _STAYS_ACTIVE = 2.0
 _BEAT_EVERY = 2.0
+_SLOWEST_MESSAGE = 300.0
 EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
 
 
@@ -98,6 +99,7 @@ class Watcher:
         """
         for client_id in self._lanes:
             self._first_look(client_id)
+            pulse()
         for loop in self._own:
             loop.start()
         for lane in self._lanes.values():
@@ -116,8 +118,8 @@ class Watcher:
         try:
             self._engine.refresh(client_id, force=True)
             self._engine.reconcile(client_id)
-        except StoreUnavailable as error:
-            log.error("client %s: %s", client_id, error)
+        except Exception:
+            log.exception("client %s: the first look failed; its lane will look again", client_id)
 
     def nudge(self, client_id: str) -> None:
         """Look into this client's book soon: its broker has said that something happened."""
@@ -206,7 +208,12 @@ class Watcher:
         """The loop without which no client is served, when it stands still."""
         if time.monotonic() - self._polled_at > self._options.stall_seconds:
             return "scheduler"
-        return next((x.name for x in self._own if x.stalled_seconds > self._options.stall_seconds), "")
+        return next((x.name for x in self._own if x.stalled_seconds > self._patience(x)), "")
+
+    def _patience(self, loop: Loop) -> float:
+        """A message may take as long as its channel's timeouts; only what never comes back ends the process."""
+        stall = self._options.stall_seconds
+        return max(10 * stall, _SLOWEST_MESSAGE) if loop.name == "outbox" else stall
 
     def _end_loudly(self, loop: str) -> None:
         text = f"watcher {self._options.name}: loop {loop} stalled; the process ends and is started anew"

@@ -75,6 +75,7 @@ class FakeBroker:
         self.cancelled: list[str] = []
         self.script: list[BrokerError | tuple[str, BrokerError] | None] = []
         self.fill_at_once = True
+        self.covers_from: datetime | None = None
         self.book_error: ReadFailed | None = None
         self.positions_error: ReadFailed | None = None
         self.before_place: Callable[[UniversalOrderCommand], None] = lambda command: None
@@ -129,7 +130,9 @@ class FakeBroker:
     def read_book(self, wanted: Sequence[OrderRef]) -> Book:
         if self.book_error is not None:
             raise self.book_error
-        return Book(self.clock.now(), tuple(self.orders.values()), complete=True)
+        return Book(
+            self.clock.now(), tuple(self.orders.values()), complete=True, covers_from=self.covers_from
+        )
 
     def read_positions(self) -> PositionsSnapshot:
         if self.positions_error is not None:

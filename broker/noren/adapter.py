@@ -8,7 +8,7 @@ from typing import Any
 
 from broker.budget import RateBudget
 from broker.noren import orders, rows
-from broker.noren.book import Memory
+from broker.noren.book import Memory, day_began
 from broker.noren.errors import AUTHENTICATION, accepted, expired, record_in, rows_in
 from broker.noren.presets import NorenAccount, Preset
 from broker.noren.session import LoginFailed, Session
@@ -113,7 +113,7 @@ class NorenBroker:
         expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
         started = self._clock.now()
         reports, readable = rows.orders_in(rows_in(self._read("OrderBook", {})))
-        book = Book(started, reports, complete=readable)
+        book = Book(started, reports, complete=readable, covers_from=day_began(started))
         self._memory.note(book.by_id)
         return book if expected <= book.by_id.keys() else replace(book, complete=False)
 

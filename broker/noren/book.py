@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from domain.ports import Clock
@@ -39,3 +40,8 @@ class Memory:
 
     def _today(self) -> str:
         return f"{trading_day(self._clock.now(), _ZONE):%y%m%d}"
+
+
+def day_began(at: datetime) -> datetime:
+    """The midnight with which the broker's day of that instant began: its book holds no order from before."""
+    return at.astimezone(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -144,8 +144,8 @@ class TestValues:
         ("environ", "complaint"),
         [
             (
-                {"WATCHER_POLL_SECONDS": "40"},
-                "WATCHER_STALL_SECONDS: got 30, expected more than WATCHER_POLL_SECONDS (40)",
+                {"WATCHER_POLL_SECONDS": "20"},
+                "BROKER_DEADLINE_SECONDS: got 15, expected more than WATCHER_POLL_SECONDS (20)",
             ),
             (
                 {"WATCHER_STALL_SECONDS": "15"},

@@ -493,6 +493,87 @@ def test_positions_closed_by_hand_are_forgotten(desk):
     assert again.tag is None
 
 
+def test_a_book_of_one_day_proves_nothing_about_the_day_before(desk):
+    desk.broker.script = [OutcomeUnknown("read timed out")]
+    desk.post()
+    desk.engine.tick()
+    desk.clock.advance(18 * 3600)
+    desk.broker.covers_from = desk.clock.now()
+    desk.settle()
+    assert desk.only().phase is Phase.UNKNOWN
+
+
+def test_an_acknowledged_order_that_leaves_the_book_is_unknown_loud_and_never_sent_again(make_desk):
+    desk = make_desk(id_class=IdClass.C4)
+    desk.broker.fill_at_once = False
+    (order,) = desk.post()
+    desk.settle()
+    desk.broker.orders.clear()
+    desk.clock.advance(70)
+    desk.settle(10)
+    assert desk.only().phase is Phase.UNKNOWN
+    assert len(desk.broker.placed) == 1
+    assert NoticeKind.UNKNOWN in kinds(desk)
+    desk.commands.resolve(order.command_id, by="op", failed_reason="not at the broker")
+    assert desk.only().status is Status.FAILED
+
+
+def test_an_exit_that_failed_may_be_asked_for_again_at_once(desk):
+    desk.post()
+    desk.settle()
+    desk.broker.script = [Refused("no", "X")]
+    first = desk.post(MARKET_EXIT, **exit_alert())[0].command_id
+    desk.settle()
+    assert desk.order(first).status is Status.FAILED
+    (again,) = desk.post(MARKET_EXIT, **exit_alert())
+    desk.settle()
+    assert desk.order(again.command_id).status is Status.EXECUTED
+    (third,) = desk.post(MARKET_EXIT, **exit_alert())
+    assert third.tag == "DUPLICATE_BLOCKED:CONTENT_ALREADY_SEEN"
+
+
+def test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim(desk):
+    desk.broker.script = [NotSent("no connection")]
+    desk.post()
+    desk.engine.tick()
+    submitter = desk.engine._submitter
+    first_claim = desk.only()
+    desk.clock.advance(1)
+    stale = []
+
+    def record_the_old_answer(command):
+        submitter._record_anew(first_claim, NotSent("no connection"), resend=False)
+        stale.append(desk.only().phase)
+
+    desk.broker.before_place = record_the_old_answer
+    desk.settle()
+    assert stale == [Phase.SUBMITTING]
+    assert desk.only().status is Status.EXECUTED
+    assert len(desk.broker.placed) == 1
+
+
+def test_an_order_found_live_after_a_refusal_is_live_here_too(desk):
+    """Seen in the book while its call was under way, and refused after that."""
+    desk.broker.fill_at_once = False
+    desk.broker.script = [("after", Refused("no", "X"))]
+    desk.post()
+    place = desk.broker.place
+
+    def place_and_look(command):
+        try:
+            return place(command)
+        finally:
+            desk.engine.reconcile("default")
+
+    desk.broker.place = place_and_look
+    desk.engine.execute_next("default")
+    assert desk.only().phase is Phase.REFUSED
+    for _ in range(4):
+        desk.clock.advance(31)
+        desk.settle()
+    assert desk.only().phase is Phase.WORKING
+
+
 def test_an_operator_resolves_an_unknown_outcome(desk):
     from command_service import ResolvedFill
 
