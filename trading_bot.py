@@ -55,6 +55,9 @@ __all__ = [
 
 
 EXIT_SETTINGS = 2
+_OLDEST_BEAT = (
+    5.0  # seconds; a watcher beats every two, and is given up by its supervisor after twice the stall
+)
 
 
 class TradingBot:
@@ -142,7 +145,7 @@ def _add_console(app: Flask, services: Services) -> None:
     """The operator's pages, health, and metrics."""
     settings, clock = services.settings, services.clock
     token = settings.console_token.get_secret_value()
-    beat_age = max(10.0, settings.watcher_stall_seconds)
+    beat_age = max(_OLDEST_BEAT, settings.watcher_stall_seconds)
     positions_age = settings.default_client.limits.default.positions_max_age_seconds
     modes = {c.client_id: _mode(c) for c in (settings.default_client, *settings.clients)}
     app.register_blueprint(

@@ -107,11 +107,11 @@ class Supervisor:
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
         self._stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):  # from here on: before the first child is started
+            signal.signal(number, self._stop)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit status is 0 when all ended in order."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
         while not self._stopping:
             for child in self._children:
                 child.look()
@@ -145,12 +145,13 @@ def supervise(program: str, host: str, port: int, pulse_limit: float) -> int:
     pulse = Pulse(pulse_limit)
     watcher = Child("watcher", [sys.executable, program, "watch", SUPERVISED], pulse)
     web = Child("web", [sys.executable, program, "web", SUPERVISED])
+    supervisor = Supervisor([watcher, web])
     watcher.start()
     if not pulse.wait(_WATCHER_START_SECONDS):
         log.warning("the watcher has not read every broker yet; entries are blocked until it has")
     web.start()
     _say_when_listening(host, port)
-    return Supervisor([watcher, web]).run()
+    return supervisor.run()
 
 
 def _say_when_listening(host: str, port: int) -> None:
