@@ -249,7 +249,8 @@ class Submitter:
             order = tx.get(claim.command_id)
             assert order is not None
             another = (order.sent_at, order.claimed_by) != (claim.sent_at, claim.claimed_by)
-            if not (isinstance(outcome, NotSent) and another):
+            # An acknowledgement is true of the order whenever it comes; all else only of the call it answers.
+            if isinstance(outcome, OrderResult) or not another:
                 self._apply_outcome(tx, order, outcome, resend=resend)
 
         self._store.write(work)

@@ -8,7 +8,7 @@ import pytest
 from domain.alert import ExecutionType, OrderType, TestMode
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
 from domain.notices import NoticeKind
-from domain.reports import BrokerStatus, IdClass
+from domain.reports import Book, BrokerStatus, IdClass
 from domain.states import Phase, Status
 from tests.support import Desk, leg
 
@@ -550,6 +550,26 @@ def test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim(desk):
     assert stale == [Phase.SUBMITTING]
     assert desk.only().status is Status.EXECUTED
     assert len(desk.broker.placed) == 1
+
+
+def test_a_late_refusal_of_the_first_send_says_nothing_of_the_one_that_followed(make_desk):
+    """The first call hung and was sent again, that outcome is not known either, and then the first one answers."""
+    desk = make_desk(id_class=IdClass.C4)
+    desk.broker.script = [OutcomeUnknown("first"), ("after", OutcomeUnknown("second"))]
+    desk.broker.fill_at_once = False
+    desk.post()
+    desk.engine.execute_next("default")
+    first_claim = desk.only()
+    read_book = desk.broker.read_book
+    desk.broker.read_book = lambda wanted: Book(desk.clock.now(), (), complete=True)
+    desk.clock.advance(3)
+    desk.engine.reconcile("default")
+    assert (desk.only().phase, desk.only().attempts) == (Phase.UNKNOWN, 2)
+    desk.engine._submitter._record_anew(first_claim, Refused("no", "X"), resend=False)
+    assert desk.only().phase is Phase.UNKNOWN, "the second send may be live, and is"
+    desk.broker.read_book = read_book
+    desk.settle()
+    assert desk.only().phase is Phase.WORKING
 
 
 def test_an_order_found_live_after_a_refusal_is_live_here_too(desk):
