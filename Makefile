@@ -5,7 +5,7 @@ export PYTHON
 SETUP := sh config/bootstrap.sh
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help run test check bench format clean
+.PHONY: help run test check bench simulate defects torture format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -30,6 +30,18 @@ check: ## what CI runs: format, lint, types, architecture, tests
 bench: ## the benchmarks, each beside its baseline
 	@$(SETUP) dev
 	@$(VENV_PYTHON) -m benchmarks
+
+defects: ## plant each historical mistake and count the tests that notice it (make defects ONLY="name …")
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m tests.defects $(ONLY)
+
+torture: ## real processes, a broker at its worst, kills at random: SECONDS=60 SEED=1
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m tests.e2e.torture --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+simulate: ## the engine in simulated worlds: make simulate N=1000000 SEED=7
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m tests.simulation --lifecycles $(or $(N),100000) --seed $(or $(SEED),1)
 
 format: ## write the code the way check wants it
 	@$(SETUP) dev

@@ -13,7 +13,7 @@ import pwd
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,15 +22,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from cli_parser import parser
 from command_service import ResolvedFill
-from config.settings import Settings, SettingsError, load_settings
+from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from domain.errors import NotFound, OrderwatchError
-from domain.money import decimal_text, parse_decimal
-from domain.states import Status
+from domain.money import decimal_text
+from domain.review import FROZEN_AFTER, FROZEN_MEANS
+from domain.times import parse_time
 from persistence.archive import NOTHING, archive, archive_beside
 from persistence.checkup import Expected, Finding, Health, check_up
 from persistence.lookups import Row, Wanted, find_story, kept_alert, list_orders, looking
 from persistence.migrations import DatabaseTooNew, migrate
+from persistence.review import frozen_rows
 from persistence.verify import verify
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 EXIT_ERROR = 2
 _BATCH = 500
+_ALL = 100_000  # orders at a broker for over an hour are never so many
 _TIMEOUT = 30.0  # seconds for the service to answer
 _EXPECTED_ERRORS = (
     OrderwatchError,
@@ -55,7 +59,7 @@ class Refused(OrderwatchError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser(_COMMANDS).parse_args(arguments)
     try:
         code: int = options.run(options)
     except (*_EXPECTED_ERRORS, ValueError) as error:
@@ -69,12 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # fmt: off
 _ORDER_COLUMNS = ("created_at", "client_id", "strategy_name", "side", "quantity", "symbol", "order_type", "price",
                   "status", "phase", "tag", "filled_quantity", "average_price", "broker_order_id", "command_id")
+_FROZEN_COLUMNS = ("sent_to_broker_at", "age", "client_id", "strategy_name", "side", "quantity", "symbol", "phase",
+                   "attempts", "why", "broker_order_id", "command_id")
 _EVENT_COLUMNS = ("event_id", "at", "from_phase", "to_phase", "tag", "actor", "detail_json")
 # fmt: on
 
 
 def orders(options: argparse.Namespace) -> int:
     """List orders, newest first."""
+    if options.frozen:
+        return _frozen_orders(options)
     wanted = Wanted(options.status, options.symbol, options.strategy, options.client, options.limit)
     with looking(load_settings().orders_db) as connection:
         rows = list_orders(connection, wanted)
@@ -83,6 +91,29 @@ def orders(options: argparse.Namespace) -> int:
     else:
         print(_table(_ORDER_COLUMNS, rows) if rows else "no orders")
     return 0
+
+
+def _frozen_orders(options: argparse.Namespace) -> int:
+    now = datetime.now(UTC)
+    with looking(load_settings().orders_db) as connection:
+        found = frozen_rows(connection, now - FROZEN_AFTER, limit=_ALL)
+    wanted = {"symbol": options.symbol, "strategy_name": options.strategy, "client_id": options.client}
+    chosen = {name: value for name, value in wanted.items() if value is not None}
+    rows = [
+        {**row, "age": _age(now - parse_time(row["sent_to_broker_at"]))}
+        for row in found
+        if all(row[name] == value for name, value in chosen.items())
+    ][: options.limit]
+    if options.json:
+        _print_json(rows)
+    else:
+        print(f"{FROZEN_MEANS}\n{_table(_FROZEN_COLUMNS, rows)}" if rows else "no orders")
+    return 0
+
+
+def _age(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes // 60}h{minutes % 60:02}m"
 
 
 def show(options: argparse.Namespace) -> int:
@@ -187,10 +218,13 @@ def resume(options: argparse.Namespace) -> int:
 def resolve(options: argparse.Namespace) -> int:
     """Say what became of an order of unknown outcome, as the broker's own book shows it."""
     if options.executed is not None and options.filled is None:
-        raise Refused("--executed needs --filled, and --price where the broker shows one")
+        raise Refused("--executed needs --filled, and --price where the broker shows one; see also --found")
+    number = options.found if options.executed is None else options.executed
+    if options.found is not None and (options.filled, options.price) != (None, None):
+        raise Refused("--found takes neither --filled nor --price: the broker's book says them")
     fill = None
-    if options.executed is not None:
-        fill = ResolvedFill(options.executed, options.filled, options.price)
+    if number is not None:
+        fill = ResolvedFill(number, options.filled, options.price, options.reason)
     services = _services()
     command_id = _story(services.settings.orders_db, options.id)["order"]["command_id"]
     order = services.commands.resolve(command_id, by=_operator(), executed=fill, failed_reason=options.failed)
@@ -328,7 +362,7 @@ def _findings() -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding(Health.FAIL, "settings", str(error).replace("\n", "; "), "see config/example.env")
         return
-    yield Finding(Health.OK, "settings", f"clients: {', '.join(_client_ids(settings))}")
+    yield Finding(Health.OK, "settings", f"clients: {'; '.join(map(_trades_at, settings.clients))}")
     expected = Expected(
         beat_max_age=timedelta(seconds=settings.watcher_stall_seconds),
         positions_max_age={
@@ -339,6 +373,12 @@ def _findings() -> Iterator[Finding]:
     )
     yield from check_up(settings.orders_db, datetime.now(UTC), expected)
     yield _reachable(_base(settings))
+
+
+def _trades_at(client: ClientSettings) -> str:
+    """`alice at flattrade, live trading off`."""
+    off = "" if client.policy.live_allowed else ", live trading off"
+    return f"{client.client_id} at {client.broker}{off}"
 
 
 def _reachable(base: str) -> Finding:
@@ -404,88 +444,20 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value).replace("\n", " ")
 
 
-def _decimal(text: str) -> Decimal:
-    try:
-        return parse_decimal(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-Command = Callable[[argparse.Namespace], int]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cli.py", description="Orderwatch, for its operator.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: Command) -> argparse.ArgumentParser:
-        # The first sentence of a command's docstring is its line in the help.
-        about = (run.__doc__ or "").strip()
-        added = commands.add_parser(name, help=about.split(". ")[0].rstrip("."), description=about)
-        added.set_defaults(run=run)
-        return added
-
-    _looking_parsers(command)
-    _alert_parsers(command)
-    _wish_parsers(command)
-    command("verify", verify_database).add_argument("--json", action="store_true")
-    days = command("archive", archive_orders)
-    days.add_argument("--days", type=_count, help="move what has not changed for so many days")
-    command("migrate", migrate_database)
-    command("doctor", doctor).add_argument("--json", action="store_true")
-    return parser
-
-
-_Add = Callable[[str, Command], argparse.ArgumentParser]
-
-
-def _looking_parsers(command: _Add) -> None:
-    listing = command("orders", orders)
-    listing.add_argument("--status", type=str.upper, choices=[str(status) for status in Status])
-    listing.add_argument("--symbol")
-    listing.add_argument("--strategy")
-    listing.add_argument("--client")
-    listing.add_argument("--limit", type=_count, default=50)
-    listing.add_argument("--json", action="store_true")
-    one = command("show", show)
-    one.add_argument("id", help="a command_id, or enough of its end to be unique")
-    one.add_argument("--json", action="store_true")
-
-
-def _alert_parsers(command: _Add) -> None:
-    post = command("alert", alert)
-    post.add_argument("file", help="the alert's body; - for standard input")
-    post.add_argument("--format", help="its dialect; native without it")
-    post.add_argument("--client", help="whose secret signs it")
-    again = command("replay", replay)
-    again.add_argument("id", help="an alert_id")
-    for parser in (post, again):
-        parser.add_argument("--url", help="where the service runs, when not at HOST and PORT")
-
-
-def _wish_parsers(command: _Add) -> None:
-    stop, go = command("halt", halt), command("resume", resume)
-    for parser in (stop, go):
-        parser.add_argument("--client", help="one client; without it all")
-        parser.add_argument("--strategy", help="one strategy; without it all")
-    stop.add_argument("--reason", required=True)
-    say = command("resolve", resolve)
-    say.add_argument("id", help="a command_id, or enough of its end to be unique")
-    became = say.add_mutually_exclusive_group(required=True)
-    became.add_argument("--executed", metavar="BROKER_ID", help="the broker has it under this id")
-    became.add_argument("--failed", metavar="REASON", help="the broker never had it")
-    say.add_argument("--filled", type=_decimal, metavar="QTY")
-    say.add_argument("--price", type=_decimal, metavar="P", help="average price of the fill")
-    flat = command("flatten", flatten)
-    flat.add_argument("--client", help="one client; without it all")
-    flat.add_argument("--symbol", help="one symbol; without it all")
-    flat.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
+_COMMANDS = {
+    "orders": orders,
+    "show": show,
+    "alert": alert,
+    "replay": replay,
+    "halt": halt,
+    "resume": resume,
+    "resolve": resolve,
+    "flatten": flatten,
+    "verify": verify_database,
+    "archive": archive_orders,
+    "migrate": migrate_database,
+    "doctor": doctor,
+}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from domain.alert import (
     Side,
 )
 from domain.commands import UniversalOrderCommand
-from domain.errors import ConcurrentUpdate, InvalidAlert, NotFound, SignalReused
+from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound, SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
 from domain.lifecycle import advance, register
 from domain.limits import ClientPolicy
@@ -41,11 +41,15 @@ EXIT_LIFE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class ResolvedFill:
-    """What an operator found at the broker for an order of unknown outcome."""
+    """What an operator found at the broker for an order of unknown outcome, and how it was found out.
+
+    Without `filled_quantity` the operator only says which of the broker's orders it is; its book says the rest.
+    """
 
     broker_order_id: str
-    filled_quantity: Decimal
+    filled_quantity: Decimal | None
     average_price: Decimal | None
+    reason: str | None = None
 
 
 class CommandService:
@@ -399,12 +403,17 @@ class CommandService:
         """An operator says what became of an order of unknown outcome.
 
         Raises:
-            ValueError: not exactly one of `executed` and `failed_reason`, or a fill that does not fit the order.
+            ValueError: not exactly one of `executed` and `failed_reason`; as InvalidResolution, which names the field,
+                where the fill does not fit the order or the broker's number belongs to another one.
             NotFound: no such order.
             ConcurrentUpdate: its outcome is not unknown.
         """
         if (executed is None) == (failed_reason is None):
             raise ValueError("say either how it was executed or why it failed")
+        if failed_reason is not None and not failed_reason.strip():
+            raise InvalidResolution(
+                "reason", "expected how it was found out that the broker does not have it"
+            )
         at = self._clock.now()
 
         def work(tx: Transaction) -> Order:
@@ -415,8 +424,7 @@ class CommandService:
                 )
             if executed is None:
                 return tx.apply(resolved_absent(order, failed_reason or "", at=at, actor=by))
-            fill = (executed.broker_order_id, executed.filled_quantity, executed.average_price)
-            return tx.apply(resolved_fill(order, *fill, at=at, actor=by))
+            return _resolve_fill(tx, order, executed, at=at, by=by)
 
         return self._store.write(work)
 
@@ -463,6 +471,18 @@ def _existing(tx: Transaction, command_id_: str) -> Order:
     if order is None:
         raise NotFound(f"no order {command_id_}")
     return order
+
+
+def _resolve_fill(tx: Transaction, order: Order, fill: ResolvedFill, *, at: datetime, by: str) -> Order:
+    """One order of the broker's is one of ours: taken for two, its fill would be held twice."""
+    owner = tx.get_by_broker_id(order.client_id, fill.broker_order_id)
+    if owner is not None and owner.command_id != order.command_id:
+        raise InvalidResolution(
+            "broker_order_id",
+            f"expected another number: {fill.broker_order_id} is that of {owner.command_id}",
+        )
+    found = (fill.broker_order_id, fill.filled_quantity, fill.average_price)
+    return tx.apply(resolved_fill(order, *found, at=at, actor=by, text=fill.reason))
 
 
 def _halt_text(strategy_name: str | None, by: str, reason: str) -> str:

@@ -6,11 +6,13 @@ the store, and nothing between two commits is trusted after a crash.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.order import Order
 from domain.ports import Clock, Store
 from domain.reports import OrderReport
+from engine.gate import StartGate
 from engine.positions import PositionKeeper
 from engine.reconciler import Reconciler
 from engine.seat import Seat, WatcherRules
@@ -44,18 +46,20 @@ class OrderWatcherEngine:
         simulated_report: Callable[[Order], OrderReport],
     ) -> None:
         self._seats = seats
+        self._gate = StartGate(store)
         self._submitter = Submitter(
-            store, clock=clock, claimant=claimant, rules=rules, simulated_result=simulated_result
+            store, self._gate, clock=clock, claimant=claimant, rules=rules, simulated_result=simulated_result
         )
         self._reconciler = Reconciler(
             store,
             self._submitter,
+            self._gate,
             clock=clock,
             claimant=claimant,
             rules=rules,
             simulated_report=simulated_report,
         )
-        self._positions = PositionKeeper(store, clock=clock, rules=rules)
+        self._positions = PositionKeeper(store, self._gate, clock=clock, rules=rules)
 
     @property
     def clients(self) -> tuple[str, ...]:
@@ -63,14 +67,28 @@ class OrderWatcherEngine:
         return tuple(self._seats)
 
     def tick(self) -> int:
-        """One full round for every client, in this thread; returns how many orders were claimed or moved."""
+        """One full round for every client, in this thread; returns how many orders were claimed or moved.
+
+        It begins with a look at the broker where entries still wait for one.
+        """
         moved = 0
         for client_id in self._seats:
+            if self.waits_for(client_id) is not None:
+                moved += self.reconcile(client_id)
+                self.refresh(client_id, force=True)
             while self.execute_next(client_id):
                 moved += 1
             moved += self.reconcile(client_id)
             self.refresh(client_id)
         return moved
+
+    def waits_for(self, client_id: str) -> str | None:
+        """What keeps the client's entries from being sent since this watcher began, in words; None: nothing.
+
+        It ends with the first `reconcile` that could read the book and the first `refresh` that could read the
+        positions; see `engine.gate`.
+        """
+        return self._gate.waits_for(client_id)
 
     def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
         """Claim the client's most urgent order and send it; False when there is nothing to do now."""
@@ -83,6 +101,18 @@ class OrderWatcherEngine:
     def reconcile(self, client_id: str) -> int:
         """Bring the client's open orders in line with its broker's book; returns how many moved."""
         return self._reconciler.reconcile(self._seats[client_id])
+
+    def nudge(self, client_id: str) -> None:
+        """Something has happened at the client's broker: `reconcile` reads the book as soon as its interval allows."""
+        self._reconciler.looks.ask(client_id)
+
+    def book_due_in(self, client_id: str) -> timedelta | None:
+        """How long until `reconcile` may read the book that the last one wanted too soon; None: it wanted nothing."""
+        return self._reconciler.looks.due_in(client_id)
+
+    def escalate(self, client_id: str) -> None:
+        """Tell of outcomes that stay unknown while no `reconcile` comes to its end; asks no broker."""
+        self._reconciler.escalate(self._seats[client_id])
 
     def refresh(self, client_id: str, *, force: bool = False) -> bool:
         """Read and keep the client's positions and profit and loss when it is time; True when they were read."""

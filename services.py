@@ -13,9 +13,10 @@ from broker.noren.wire import Timeouts
 from broker.paper import PaperBroker
 from broker.test_mode import simulated_report, simulated_result
 from command_service import CommandService
-from config.settings import ClientSettings, Settings, ShoonyaSettings
+from config.settings import ClientSettings, NorenSettings, Settings
 from domain.limits import ClientPolicy
 from domain.ports import Broker
+from engine.review import Reviewer
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
@@ -68,14 +69,19 @@ class Services:
         )
 
     @cached_property
+    def reviewer(self) -> Reviewer:
+        """Who asks whether an order should still be at its broker."""
+        return Reviewer(self.store, clock=self.clock)
+
+    @cached_property
     def brokers(self) -> dict[str, Broker]:
         """Each client's broker."""
         return {c.client_id: self._broker(c) for c in self.settings.clients}
 
     def _broker(self, client: ClientSettings) -> Broker:
         s = self.settings
-        if client.shoonya is not None:
-            return _noren(client.broker, client.shoonya, s, self.clock, client.client_id)
+        if client.noren is not None:
+            return _noren(client.broker, client.noren, s, self.clock, self._budget(client.client_id))
         return PaperBroker(
             s.paper_db,
             client.client_id,
@@ -86,6 +92,15 @@ class Services:
             latency_seconds=s.paper_latency_ms / 1000,
             default_price=s.paper_default_price,
         )
+
+    def _budget(self, client_id: str) -> RateBudget:
+        """The rate budget of one account, shared by all processes of this machine; its entries let exits go first."""
+
+        def exit_waits() -> bool:
+            return bool(self.store.claimable(client_id, self.clock.now(), limit=1, exits_only=True))
+
+        path = self.settings.orders_db.with_name(f"{client_id}.budget")
+        return RateBudget(path, self.clock, exit_waits=exit_waits)
 
     def engine(self, claimant: str) -> OrderWatcherEngine:
         """The order watcher under the given name."""
@@ -123,16 +138,16 @@ class Services:
 
 
 def _noren(
-    preset: str, account: ShoonyaSettings, settings: Settings, clock: SystemClock, client_id: str
+    preset: str, account: NorenSettings, settings: Settings, clock: SystemClock, budget: RateBudget
 ) -> NorenBroker:
-    """The adapter of one Noren account; its rate budget is shared by all processes of this machine."""
+    """The adapter of one Noren account."""
 
     def plain(secret: SecretStr | None) -> str | None:
         return None if secret is None else secret.get_secret_value()
 
     return NorenBroker(
         NorenAccount(
-            account.api_url,
+            account.api_url or "",  # the preset's
             account.user_id,
             plain(account.password),
             plain(account.totp_secret),
@@ -144,7 +159,7 @@ def _noren(
         ),
         PRESETS[preset],
         clock,
-        budget=RateBudget(settings.orders_db.with_name(f"{client_id}.budget"), clock),
+        budget=budget,
         timeouts=Timeouts.within(settings.broker_deadline_seconds),
     )
 

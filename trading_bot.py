@@ -21,7 +21,7 @@ from alerts.webhook import create_webhook
 from broker.noren.adapter import NorenBroker
 from broker.noren.updates import OrderUpdates
 from broker.paper import PaperBroker
-from command_service import CommandService
+from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
@@ -98,6 +98,12 @@ class OperatorDesk:
     def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
         """Lift a halt; False when there was none."""
         return self._services.commands.resume(client_id, strategy_name, by=by)
+
+    def resolve(
+        self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
+    ) -> None:
+        """Say what became of an order of unknown outcome. Raises as `CommandService.resolve` does."""
+        self._services.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.
@@ -203,8 +209,10 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     services = Services(settings, SystemClock()) if supervised else build_services(settings)
     name = new_watcher_name()
     services.store.claimants.enter(name)
-    _tell_of_the_dead(services, name)
+    ended = _tell_of_the_dead(services, name)
     drainer = services.drainer(name)
+    if drainer is not None:
+        drainer.release_of(ended)
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
@@ -231,8 +239,8 @@ def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
     return found
 
 
-def _tell_of_the_dead(services: Services, name: str) -> None:
-    """Watchers that ended without leaving were killed or crashed: somebody should know."""
+def _tell_of_the_dead(services: Services, name: str) -> list[str]:
+    """Watchers that ended without leaving were killed or crashed: somebody should know. Returns their names."""
     ended = services.store.claimants.sweep()
     services.store.forget_beats(ended)
     text = f"watcher {', '.join(ended)} ended unexpectedly; {name} goes on with its orders"
@@ -243,6 +251,7 @@ def _tell_of_the_dead(services: Services, name: str) -> None:
 
     if ended:
         services.store.write(tell)
+    return ended
 
 
 def _pulse(pipe: int | None) -> None:
@@ -280,9 +289,14 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
         while commits.run(lambda connection: make_checkpoint(connection, clock.now())):
             pass
 
+    def tell_frozen() -> None:
+        for client_id in services.policies:
+            services.reviewer.tell_frozen(client_id)
+
     jobs = [
         Housekeeping("wal", 2.0, lambda: checkpoint_wal(settings.orders_db)),
         Housekeeping("event_checkpoint", 60.0, checkpoint_events),
+        Housekeeping("frozen_orders", 60.0, tell_frozen),
     ]
     days = settings.archive_after_days
     if days is not None:

@@ -1,6 +1,7 @@
 """A broker over HTTP on this machine: the adapter, and the server that notes when each order reached it.
 
-`python -m benchmarks.http_broker PORT` serves. Orders are filled at once.
+`python -m benchmarks.http_broker PORT [LONGEST]` serves. Orders are filled at once; the book holds the LONGEST newest.
+While it is told to hang (`POST /mode/hang`, and `/mode/answer` ends it) it takes what comes and answers nothing.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -42,7 +44,8 @@ class StubBroker:
 
     traits = BrokerTraits(name="stub", is_real=False, id_class=IdClass.C1)
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, traits: BrokerTraits = traits) -> None:
+        self.traits = traits
         self._url = url
         self._clock = clock
         self._local = threading.local()
@@ -83,11 +86,13 @@ class StubBroker:
     def read_positions(self) -> PositionsSnapshot:
         """See `domain.ports.Broker.read_positions`."""
         started = self._clock.now()
-        nets: dict[tuple[str, str, str], Decimal] = {}
-        for row in self._read("orders"):
-            key = (row["exchange"], row["symbol"], row["product"])
-            nets[key] = nets.get(key, ZERO) + Decimal(row["quantity"]) * Side(row["side"]).sign
-        return PositionsSnapshot(started, tuple(Position(*key, net) for key, net in nets.items()))
+        return PositionsSnapshot(
+            started,
+            tuple(
+                Position(row["exchange"], row["symbol"], row["product"], Decimal(row["net"]))
+                for row in self._read("positions")
+            ),
+        )
 
     def _read(self, what: str) -> list[dict[str, Any]]:
         try:
@@ -127,12 +132,20 @@ def _report(row: dict[str, Any]) -> OrderReport:
 
 
 class StubServer:
-    """Takes orders, and knows the instant at which the first byte of each arrived."""
+    """Takes orders, and knows the instant at which the first byte of each arrived.
 
-    def __init__(self) -> None:
-        self._orders: list[dict[str, Any]] = []
+    Args:
+        longest: so many orders, the newest, stand in the book; None: all of them.
+    """
+
+    def __init__(self, longest: int | None = None) -> None:
+        self._count = 0
+        self._orders: deque[dict[str, Any]] = deque(maxlen=longest)
+        self._nets: dict[tuple[str, str, str], Decimal] = {}
         self._stamps: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._answering = threading.Event()
+        self._answering.set()
 
     def serve(self, port: int) -> None:
         """Serve for ever, a thread for each connection."""
@@ -148,6 +161,9 @@ class StubServer:
                 at = time.time_ns()
                 head, body = _read_all(connection, data)
                 answer = json.dumps(self._answer(head, body, at)).encode()
+                if not self._answering.is_set() and "/mode" not in head:
+                    self._answering.wait()
+                    return
                 connection.sendall(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
                     % (len(answer), answer)
@@ -155,13 +171,32 @@ class StubServer:
 
     def _answer(self, head: str, body: bytes, at: int) -> object:
         with self._lock:
-            if head.startswith("POST"):
-                order = json.loads(body)
-                order["id"] = f"B{len(self._orders) + 1:06d}"
-                self._orders.append(order)
-                self._stamps.setdefault(order["tag"], at)
-                return {"id": order["id"]}
-            return dict(self._stamps) if head.startswith("GET /stamps") else list(self._orders)
+            match head.split(" ", 2)[:2]:
+                case ["POST", "/orders"]:
+                    return {"id": self._take(json.loads(body), at)}
+                case ["POST", "/mode/hang"]:
+                    self._answering.clear()
+                    return None
+                case ["POST", "/mode/answer"]:
+                    self._answering.set()
+                    return None
+                case ["GET", "/stamps"]:
+                    return dict(self._stamps)
+                case ["GET", "/positions"]:
+                    names = ("exchange", "symbol", "product", "net")
+                    return [
+                        dict(zip(names, (*key, str(net)), strict=True)) for key, net in self._nets.items()
+                    ]
+        return list(self._orders)
+
+    def _take(self, order: dict[str, Any], at: int) -> str:
+        self._count += 1
+        order["id"] = f"B{self._count:06d}"
+        key = (order["exchange"], order["symbol"], order["product"])
+        self._nets[key] = self._nets.get(key, ZERO) + Decimal(order["quantity"]) * Side(order["side"]).sign
+        self._orders.append(order)
+        self._stamps.setdefault(order["tag"], at)
+        return str(order["id"])
 
 
 def _read_all(connection: socket.socket, data: bytes) -> tuple[str, bytes]:
@@ -177,7 +212,8 @@ def _read_all(connection: socket.socket, data: bytes) -> tuple[str, bytes]:
 def main() -> None:
     """Serve at the port of the first argument."""
     end_with_parent()
-    StubServer().serve(int(sys.argv[1]))
+    port, *longest = map(int, sys.argv[1:])
+    StubServer(*longest).serve(port)
 
 
 if __name__ == "__main__":

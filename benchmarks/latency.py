@@ -82,14 +82,19 @@ def _ways(
     for signal, tag, created_at, claimed_at in connection.execute(_TIMES):
         number = int(signal.rpartition("-")[2])
         if number in answered and tag in arrivals:
-            began = _ms(created_at)
+            began = milliseconds(created_at)
             ways.append(
-                Way(_ms(claimed_at) - began, answered[number] / 1e6 - began, arrivals[tag] / 1e6 - began)
+                Way(
+                    milliseconds(claimed_at) - began,
+                    answered[number] / 1e6 - began,
+                    arrivals[tag] / 1e6 - began,
+                )
             )
     return ways
 
 
-def _ms(text: str) -> float:
+def milliseconds(text: str) -> float:
+    """A time of the database, in milliseconds since 1970."""
     return datetime.fromisoformat(text).timestamp() * 1000
 
 

@@ -7,6 +7,7 @@ from itertools import islice, product
 
 from benchmarks.service import CLIENT
 from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from domain.receipt import Receipt
 from services import Services
 
 EXCHANGE = "NFO"
@@ -37,14 +38,31 @@ def register(
     execution: ExecutionType = ExecutionType.ENTRY,
 ) -> int:
     """Register one alert; returns how many of its legs were not blocked."""
-    alert = ParsedAlert("native", CLIENT, strategy, execution, tuple(legs), signal)
-    delivery = Delivery(datetime.now(UTC), "127.0.0.1", _BODY, "native")
-    receipt = services.commands.register(alert, delivery)
+    receipt = receipt_of(services, legs, strategy=strategy, signal=signal, execution=execution)
     return sum(order.tag is None for order in receipt.legs)
 
 
+def receipt_of(
+    services: Services,
+    legs: Iterable[LegRequest],
+    *,
+    strategy: str,
+    signal: str | None = None,
+    execution: ExecutionType = ExecutionType.ENTRY,
+) -> Receipt:
+    """Register one alert."""
+    alert = ParsedAlert("native", CLIENT, strategy, execution, tuple(legs), signal)
+    delivery = Delivery(datetime.now(UTC), "127.0.0.1", _BODY, "native")
+    return services.commands.register(alert, delivery)
+
+
 def register_many(
-    services: Services, count: int, *, symbols: int, execution: ExecutionType = ExecutionType.ENTRY
+    services: Services,
+    count: int,
+    *,
+    symbols: int,
+    strategies: str = "STRATEGY",
+    execution: ExecutionType = ExecutionType.ENTRY,
 ) -> None:
     """Register `count` orders in so many symbols, one for each pair of strategy and symbol, 50 to an alert."""
     names = [f"SYM{index:04d}" for index in range(symbols)]
@@ -54,6 +72,7 @@ def register_many(
         alerts.setdefault((strategy, index // _LEGS), []).append(leg(symbol))
     for (strategy, part), legs in alerts.items():
         register(
-            services, legs, strategy=f"STRATEGY{strategy:03d}", signal=f"{execution}-{strategy}-{part}",
+            services, legs, strategy=f"{strategies}{strategy:03d}",
+            signal=f"{strategies}-{execution}-{strategy}-{part}",
             execution=execution,
         )  # fmt: skip

@@ -1,9 +1,11 @@
 """The service's own watcher, with another broker in the place of paper.
 
-`python -m benchmarks.stub_watcher URL`, settings from the environment.
+`python -m benchmarks.stub_watcher [--book-interval SECONDS] [CLIENT=]URL ...`, settings from the environment; a URL
+alone is every client's.
 """
 
-import sys
+import argparse
+from dataclasses import replace
 
 import trading_bot
 from benchmarks.http_broker import StubBroker
@@ -15,15 +17,27 @@ from trading_bot import Services, build_services
 def main() -> int:
     """Watch until a signal ends it."""
     end_with_parent()
-    url = sys.argv[1]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--book-interval", type=float, default=StubBroker.traits.book_interval)
+    parser.add_argument("urls", nargs="+", type=_client_and_url)
+    options = parser.parse_args()
+    urls, traits = dict(options.urls), replace(StubBroker.traits, book_interval=options.book_interval)
 
     def with_stub(settings: Settings) -> Services:
         services = build_services(settings)
-        services.__dict__["brokers"] = {c: StubBroker(url, services.clock) for c in services.policies}
+        services.__dict__["brokers"] = {
+            client: StubBroker(urls.get(client) or urls[""], services.clock, traits)
+            for client in services.policies
+        }
         return services
 
     trading_bot.build_services = with_stub
     return trading_bot.watch()
+
+
+def _client_and_url(argument: str) -> tuple[str, str]:
+    client, _, url = argument.rpartition("=")
+    return client, url
 
 
 if __name__ == "__main__":

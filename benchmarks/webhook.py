@@ -134,8 +134,17 @@ def load(workspace: Workspace, spec: Spec, *, all_accepted: bool = False) -> Res
     Raises:
         Failed: something was not answered with 200, or an alert was not accepted that should have been.
     """
-    command = ["-m", "benchmarks.load", json.dumps(asdict(spec))]
-    result = Result(**json.loads(workspace.start("load", command, {}).wait(spec.seconds + 30)))
+    return result_of(start_load(workspace, spec), spec, all_accepted=all_accepted)
+
+
+def start_load(workspace: Workspace, spec: Spec) -> Started:
+    """Let a load begin."""
+    return workspace.start("load", ["-m", "benchmarks.load", json.dumps(asdict(spec))], {})
+
+
+def result_of(started: Started, spec: Spec, *, all_accepted: bool = False) -> Result:
+    """What came of a load, once it has ended. Raises as `load` does."""
+    result = Result(**json.loads(started.wait(spec.seconds + 30)))
     total = len(result.latencies)
     if set(result.statuses) != {"200"} or (all_accepted and result.accepted != total):
         raise Failed(f"{result.accepted} of {total} alerts were accepted, answers: {result.statuses}")

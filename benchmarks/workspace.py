@@ -70,6 +70,11 @@ class Started:
         for pid in family[1:]:
             _kill(pid)
 
+    def kill(self) -> None:
+        """End it at whatever instruction it is."""
+        self._process.kill()
+        self._process.wait()
+
 
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):

@@ -1,10 +1,13 @@
 """Keeping strategies apart, and keeping entries out while something is not known."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from blockers.rules import Block, Rule
+from domain.money import decimal_text
+from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.ports import Store
+from domain.ports import Store, Transaction
 from domain.reports import PositionsSnapshot
 from domain.risk_facts import Facts, Holding
 from domain.tags import Reason
@@ -63,25 +66,32 @@ class ExecutionGuard:
     def reconcile_with_broker(
         self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta
     ) -> list[Holding]:
-        """Forget holdings in symbols that the broker shows flat; returns what was forgotten.
+        """Forget holdings in symbols that the broker shows flat, and tell it; returns what was forgotten.
 
         A symbol whose last fill is younger than the read less `horizon` may not show in it yet, and is left alone.
         """
-        flat = [h for h in self._store.holdings(client_id) if not any(snapshot.nets(h.exchange, h.symbol))]
+        flat: dict[tuple[str, str], list[Holding]] = {}
+        for h in self._store.holdings(client_id):
+            if not any(snapshot.nets(h.exchange, h.symbol)):
+                flat.setdefault((h.exchange, h.symbol), []).append(h)
         settled = snapshot.read_started_at - horizon
-        return [h for h in flat if self._forget(h, settled)]
+        return [h for held in flat.values() if self._forget(held, settled) for h in held]
 
-    def _forget(self, holding: Holding, settled: datetime) -> bool:
-        return bool(
-            self._store.write(
-                lambda tx: tx.clear_holdings(
-                    holding.client_id,
-                    symbol=holding.symbol,
-                    exchange=holding.exchange,
-                    settled_before=settled,
-                )
-            )
+    def _forget(self, held: Sequence[Holding], settled: datetime) -> bool:
+        """Forget what all strategies hold of one symbol, and tell it in the same transaction."""
+        client_id, exchange, symbol = held[0].client_id, held[0].exchange, held[0].symbol
+        what = ", ".join(
+            sorted(f"{h.strategy_name} {decimal_text(h.net_quantity)} {h.product}" for h in held)
         )
+
+        def work(tx: Transaction) -> bool:
+            if not tx.clear_holdings(client_id, symbol=symbol, exchange=exchange, settled_before=settled):
+                return False
+            text = f"the broker shows {exchange} {symbol} flat; no longer held: {what}"
+            tx.notify(Notice(NoticeKind.HOLDING_CLEARED, client_id, symbol=symbol, detail=text))
+            return True
+
+        return self._store.write(work)
 
     def force_clear_symbol(self, client_id: str, symbol: str) -> int:
         """Forget what every strategy holds of a symbol; returns how many holdings that were."""

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, SecretStr
 
 from config.checking import NameOf, Problems, checked, read_toml, tables_in, unknown
 from config.fields import BrokerName, ChatId, ClientId, Flag, HttpUrl, Secret, SocketUrl, Text
 from domain.limits import ClientPolicy, LimitBook
+
+_PASSWORD = ("password", "totp_secret", "vendor_code", "api_secret", "imei")
+"""What a login without an access token needs, all of it."""
 
 
 class Account(BaseModel):
@@ -30,14 +34,31 @@ class Account(BaseModel):
     shoonya_imei: Text | None = None
     shoonya_access_token: Secret | None = None
     shoonya_ws_url: SocketUrl | None = None
+    flattrade_api_url: HttpUrl | None = None
+    flattrade_user_id: Text | None = None
+    flattrade_access_token: Secret | None = None
+    flattrade_ws_url: SocketUrl | None = None
+    zebu_api_url: HttpUrl | None = None
+    zebu_user_id: Text | None = None
+    zebu_password: Secret | None = None
+    zebu_totp_secret: Secret | None = None
+    zebu_vendor_code: Text | None = None
+    zebu_api_secret: Secret | None = None
+    zebu_imei: Text | None = None
+    zebu_access_token: Secret | None = None
+    zebu_ws_url: SocketUrl | None = None
+
+    def of_broker(self, name: str) -> Any:
+        """A setting of this account's broker: `user_id` is `zebu_user_id` at zebu. None: not set, or there is none."""
+        return getattr(self, f"{self.broker}_{name}", None)
 
 
-class ShoonyaSettings(BaseModel):
-    """A Shoonya account. Either the access token is set, or everything that a login with a password needs."""
+class NorenSettings(BaseModel):
+    """An account at a Noren broker: with the access token, or with everything that a login with a password needs."""
 
     model_config = ConfigDict(frozen=True)
 
-    api_url: str  # no slash at its end
+    api_url: str | None  # no slash at its end; None: the broker's public one
     user_id: str
     password: SecretStr | None
     totp_secret: SecretStr | None
@@ -58,7 +79,7 @@ class ClientSettings(BaseModel):
     live_trading: bool
     webhook_secret: SecretStr
     telegram_chat_id: str | None
-    shoonya: ShoonyaSettings | None  # set exactly when it is the broker
+    noren: NorenSettings | None  # set exactly when the broker is not paper
     limits: InstanceOf[LimitBook]
 
     @property
@@ -131,7 +152,10 @@ def check_accounts(accounts: list[NamedAccount], problems: Problems) -> None:
     """Note what is missing from an account, and what two of them must not share."""
     for each in accounts:
         for field in _missing(each.account):
-            problems.add(each.name_of(field), f"not set, but the client {each.client_id!r} trades at shoonya")
+            broker = each.account.broker
+            problems.add(
+                each.name_of(field), f"not set, but the client {each.client_id!r} trades at {broker}"
+            )
     for one, two in combinations(accounts, 2):
         secret = two.account.webhook_secret
         if secret is not None and secret == one.account.webhook_secret:
@@ -139,41 +163,44 @@ def check_accounts(accounts: list[NamedAccount], problems: Problems) -> None:
                 two.name_of("webhook_secret"),
                 f"the same as for the client {one.client_id!r}, expected one secret for each client",
             )
-        if two.account.broker == one.account.broker == "shoonya" and _login(two) == _login(one):
+        if one.is_real and _login(two) == _login(one):
             problems.add(
-                two.name_of("shoonya_user_id"),
+                two.name_of(f"{two.account.broker}_user_id"),
                 f"the same account as the client {one.client_id!r}, expected one client for each account",
             )
 
 
 def _missing(account: Account) -> Iterator[str]:
-    if account.broker != "shoonya":
+    """The public addresses that are known are those for access tokens; shoonya's must always be said."""
+    if account.broker == "paper":
         return
-    needed = ["shoonya_api_url", "shoonya_user_id"]
-    if account.shoonya_access_token is None:
-        needed += [
-            f"shoonya_{name}" for name in ("password", "totp_secret", "vendor_code", "api_secret", "imei")
-        ]
-    yield from (field for field in needed if getattr(account, field) is None)
+    needed = ["user_id"]
+    if account.of_broker("access_token") is None:
+        by_password = f"{account.broker}_password" in Account.model_fields
+        needed = ["api_url", *needed, *_PASSWORD] if by_password else [*needed, "access_token"]
+    elif account.broker == "shoonya":
+        needed = ["api_url", *needed]
+    yield from (f"{account.broker}_{name}" for name in needed if account.of_broker(name) is None)
 
 
-def _login(each: NamedAccount) -> tuple[str | None, str | None]:
-    return each.account.shoonya_api_url, each.account.shoonya_user_id
+def _login(each: NamedAccount) -> tuple[str, str | None, str | None]:
+    return each.account.broker, each.account.of_broker("api_url"), each.account.of_broker("user_id")
 
 
 def complete(each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook) -> ClientSettings:
     """The client's settings, of an account that `check_accounts` found nothing wrong with."""
     account = each.account
-    shoonya = None
-    if account.broker == "shoonya":
-        fields = {name: getattr(account, f"shoonya_{name}") for name in ShoonyaSettings.model_fields}
-        shoonya = ShoonyaSettings.model_validate(fields)
+    noren = None
+    if each.is_real:
+        noren = NorenSettings.model_validate(
+            {name: account.of_broker(name) for name in NorenSettings.model_fields}
+        )
     return ClientSettings(
         client_id=each.client_id,
         broker=account.broker,
         live_trading=account.live_trading,
         webhook_secret=webhook_secret,
         telegram_chat_id=account.telegram_chat_id,
-        shoonya=shoonya,
+        noren=noren,
         limits=limits,
     )

@@ -105,7 +105,9 @@ TimeZone = Annotated[
 ]
 
 BrokerName = Annotated[
-    Literal["paper", "shoonya"], BeforeValidator(_lower), Field(description="paper or shoonya")
+    Literal["paper", "shoonya", "flattrade", "zebu"],
+    BeforeValidator(_lower),
+    Field(description="paper, shoonya, flattrade or zebu"),
 ]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],

@@ -12,7 +12,7 @@ from config.checking import Problems, SettingsError, checked, unknown
 from config.clients import (
     ClientSettings,
     NamedAccount,
-    ShoonyaSettings,
+    NorenSettings,
     check_accounts,
     complete,
     read_accounts,
@@ -22,11 +22,11 @@ from config.model import Environment, Service, Settings
 from config.secrets_file import ensure_secrets
 from domain.limits import Limits
 
-__all__ = ["ClientSettings", "Settings", "SettingsError", "ShoonyaSettings", "load_settings"]
+__all__ = ["ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
 
 # A variable that starts like this is meant for us; if we don't know it, it is misspelled.
 PREFIXES = (
-    "SHOONYA_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
+    "SHOONYA_", "FLATTRADE_", "ZEBU_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
     "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_",
 )  # fmt: skip
 

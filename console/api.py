@@ -10,6 +10,7 @@ from console.diagnostics import recent_signals
 from console.parameters import BadParameter, Parameters, body_of, query_of, wanted_of
 from console.ports import Row
 from domain.errors import NotFound
+from domain.review import FROZEN_MEANS
 from domain.times import time_text
 
 MAX_ORDERS = 500
@@ -70,6 +71,17 @@ def add_api(blueprint: Blueprint, desk: Desk) -> None:
             limit=query.number("limit", default=500, low=1, high=5000),
             side=query.side("side"),
         )
+
+    @blueprint.get("/api/diagnostics/frozen-orders")
+    def show_frozen_orders() -> ResponseReturnValue:
+        now = desk.clock.now()
+        orders = desk.frozen(now)
+        return {"at": time_text(now), "meaning": FROZEN_MEANS, "total": len(orders), "orders": orders}
+
+    @blueprint.get("/api/diagnostics/positions")
+    def show_positions_compared() -> ResponseReturnValue:
+        now = desk.clock.now()
+        return {"at": time_text(now), **desk.positions_compared(now)}
 
     _add_wishes(blueprint, desk)
 

@@ -15,7 +15,8 @@ from console.health import Expectations
 from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, ConsoleReader, Modes
-from domain.errors import NotFound, StoreUnavailable
+from console.resolving import add_resolving
+from domain.errors import ConcurrentUpdate, InvalidResolution, NotFound, StoreUnavailable
 from domain.ports import Clock
 
 _MAX_BODY = 64 * 1024
@@ -63,6 +64,7 @@ def create_console(
     _answer_failures(blueprint)
     add_pages(blueprint, desk)
     add_api(blueprint, desk)
+    add_resolving(blueprint, desk)
     return blueprint
 
 
@@ -100,7 +102,15 @@ def _answer_failures(blueprint: Blueprint) -> None:
 
     @blueprint.errorhandler(NotFound)
     def not_found(error: NotFound) -> ResponseReturnValue:
-        return _failure(404, "NOT_FOUND", str(error))
+        return _failure(404, "NOT_FOUND", str(error), _id_in_path())
+
+    @blueprint.errorhandler(ConcurrentUpdate)
+    def moved_on(error: ConcurrentUpdate) -> ResponseReturnValue:
+        return _failure(409, "CONFLICT", str(error), _id_in_path())
+
+    @blueprint.errorhandler(InvalidResolution)
+    def does_not_fit(error: InvalidResolution) -> ResponseReturnValue:
+        return _failure(400, "INVALID_RESOLUTION", error.message, error.field)
 
     @blueprint.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
@@ -113,6 +123,11 @@ def _answer_failures(blueprint: Blueprint) -> None:
         return _failure(
             status, error.name.upper().replace(" ", "_"), error.description or error.name, None, headers
         )
+
+
+def _id_in_path() -> str | None:
+    """The field to name where the order itself is what is wrong."""
+    return "command_id" if "command_id" in (request.view_args or {}) else None
 
 
 def _failure(

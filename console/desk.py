@@ -12,6 +12,7 @@ from console.parameters import BadParameter, Parameters
 from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
 from console.wording import Wording
 from domain.ports import Clock
+from domain.review import FROZEN_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Desk:
             "accounts": accounts,
             "halts": self.reader.halts(),
             "unknown": len(self.reader.unknown_orders()),
+            "differences": len(self.reader.position_differences()),
             "mode": self._mode(),
         }
 
@@ -62,7 +64,25 @@ class Desk:
             "halts": self.reader.halts(),
             "outbox": self.reader.outbox(),
             "unknown_orders": self.reader.unknown_orders(),
+            "frozen_orders": self.frozen(now),
+            "position_differences": self.reader.position_differences(),
         }
+
+    def frozen(self, now: datetime) -> list[Row]:
+        """Orders at the broker for over an hour, oldest first, each with its age. Raises StoreUnavailable."""
+        return [
+            {**row, "age_seconds": age_seconds(row["sent_to_broker_at"], now)}
+            for row in self.reader.frozen_orders(now - FROZEN_AFTER)
+        ]
+
+    def positions_compared(self, now: datetime) -> dict[str, Any]:
+        """Where positions are not as our strategies hold them, and how old that knowledge is, client by client.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        differences = self.reader.position_differences()
+        return {"differences": differences, "accounts": self._accounts(now), "pass": not differences}
 
     def words(self, now: datetime) -> dict[str, Any]:
         """What each template is given beside its own values."""

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from console.ports import ConsoleReader, Row
 from domain.errors import StoreUnavailable
-from domain.ports import Clock
+from domain.ports import WAITING, Clock
 from domain.times import parse_time
 
 
@@ -75,7 +75,8 @@ def loop_checks(
     return {
         "watcher": _watcher(beats, expected.beat_max_age_seconds, now),
         **{
-            f"broker:{client}": _broker(known.get(client, {}), expected.positions_max_age_seconds, now)
+            f"broker:{client}": _not_read_yet(beats, client, expected.beat_max_age_seconds, now)
+            or _broker(known.get(client, {}), expected.positions_max_age_seconds, now)
             for client in expected.clients
         },
     }
@@ -108,7 +109,7 @@ def _watcher_id(row: Row) -> str:
 
 def _trouble(loop: Row, max_age: float) -> str | None:
     name = f"{loop['loop']} of {loop['client_id']}" if loop["client_id"] else loop["loop"]
-    if loop["state"] != "OK":
+    if loop["state"] not in ("OK", WAITING):
         return f"loop {name} is {loop['state']}" + (f": {loop['detail']}" if loop["detail"] else "")
     if loop["age_seconds"] > max_age:
         return f"loop {name} last beat {loop['age_seconds']:.0f} s ago"
@@ -122,6 +123,16 @@ def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
     if any(watcher["trouble"] is None for watcher in found):
         return Check(ok=True, sentence="every loop beats")
     return Check(ok=False, sentence=str(found[0]["trouble"]))
+
+
+def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
+    """None when a watcher that beats may send the client's entries; that none beats at all is another check's."""
+    own = [b for b in beats if (b["client_id"], b["loop"]) == (client, "reconcile")]
+    fresh = [b for b in own if (age_seconds(b["beat_at"], now) or 0.0) <= max_age]
+    waiting = [b for b in fresh if b["state"] == WAITING]
+    if not waiting or any(b["state"] == "OK" for b in fresh):
+        return None
+    return Check(ok=False, sentence=f"entries of {client} wait for the first look: {waiting[0]['detail']}")
 
 
 def _broker(account: Row, max_age: float, now: datetime) -> Check:

@@ -11,6 +11,7 @@ from console.access import COOKIE, local_path
 from console.api import orders_page, story_of
 from console.desk import Desk
 from console.parameters import query_of, wanted_of
+from domain.review import FROZEN_MEANS
 from domain.states import Status
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,18 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
         now = desk.clock.now()
         return render_template(
             "console/health.html", header=desk.header(now), clients=tuple(desk.modes), **desk.health(now)
+        )
+
+    @blueprint.get("/review")
+    def review() -> ResponseReturnValue:
+        now = desk.clock.now()
+        return render_template(
+            "console/review.html",
+            header=desk.header(now),
+            meaning=FROZEN_MEANS,
+            frozen=desk.frozen(now),
+            unknown_orders=desk.reader.unknown_orders(),
+            **desk.positions_compared(now),
         )
 
     _add_door(blueprint, desk)

@@ -99,7 +99,11 @@ class Parameters:
         return Status(text.upper())
 
     def price(self, name: str) -> Decimal:
-        """A positive price, as text or as a JSON number.
+        """A positive price. Raises as `positive` does."""
+        return self.positive(name, "price")
+
+    def positive(self, name: str, what: str) -> Decimal:
+        """A number above zero, as text or as a JSON number; `what` names it to whoever sent none.
 
         Raises:
             BadParameter: it is none.
@@ -107,12 +111,12 @@ class Parameters:
         value = self.values.get(name)
         text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
         try:
-            price = parse_decimal(str(text).strip())
+            number = parse_decimal(str(text).strip())
         except ValueError:
-            price = Decimal(0)
-        if price <= 0 or not -20 < price.adjusted() < 20:
-            raise BadParameter(name, "expected a positive price")
-        return price
+            number = Decimal(0)
+        if number <= 0 or not -20 < number.adjusted() < 20:
+            raise BadParameter(name, f"expected a positive {what}")
+        return number
 
     def instant(self, name: str, zone: tzinfo, *, end: bool) -> datetime | None:
         """A day or a time of ISO-8601; one without an offset is meant in `zone`.

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypedDict
 
+from command_service import ResolvedFill
 from domain.states import Status
 
 Row = dict[str, Any]
@@ -67,6 +68,12 @@ class ConsoleReader(Protocol):
 
     def unknown_orders(self) -> list[Row]: ...
 
+    def frozen_orders(self, sent_before: datetime, *, limit: int = 500) -> list[Row]:
+        """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
+
+    def position_differences(self) -> list[Row]:
+        """Positions that are not as our strategies hold them, as they were told and still stand."""
+
     def outbox(self) -> Row:
         """`pending`, how many messages wait, and `oldest`, since when."""
 
@@ -83,6 +90,17 @@ class ConsoleControl(Protocol):
 
     def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
         """Lift a halt; False when nothing was halted there."""
+
+    def resolve(
+        self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
+    ) -> None:
+        """Say what became of an order of unknown outcome: how it was filled, or why the broker does not have it.
+
+        Raises:
+            NotFound: no such order.
+            ConcurrentUpdate: its outcome is not unknown.
+            InvalidResolution: the fill does not fit the order; names the field.
+        """
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set the last price of a simulated market.

@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from domain.tags import reasons_table  # noqa: E402 - found only once the checkout is on the path
+from tests.defects.table import defects_table  # noqa: E402
 
 REASON_CODES = """\
 # Reason codes
@@ -19,10 +20,25 @@ carries the broker's code in the reason's place (`BROKER_REJECTED:<code>`), or n
 
 """
 
+PLANTED_DEFECTS = """\
+# Planted defects
+
+<!-- Made from tests/defects/ by `python docs/generate.py`: change it there. -->
+
+What order bots have done wrong, as changes to this program. Each test run plants every one of them into a copy of the
+source and fails unless the named test notices it (`tests/defects/test_defects.py`); `make defects` runs each against
+the wider suite and counts the tests that notice. A change that only breaks the program is no defect: an assertion has
+to fail. Where a public report is linked, the same mistake was seen there.
+
+"""
+
 
 def pages() -> dict[Path, str]:
     """Each page that is made, and what belongs in it."""
-    return {ROOT / "docs" / "reason-codes.md": REASON_CODES + reasons_table()}
+    return {
+        ROOT / "docs" / "reason-codes.md": REASON_CODES + reasons_table(),
+        ROOT / "docs" / "planted-defects.md": PLANTED_DEFECTS + defects_table(),
+    }
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
     ├── IllegalTransition     an order was asked to move where its state does not lead
     ├── ConcurrentUpdate      somebody else moved the row first; read it again
     ├── NotFound              no such order, alert or client
+    ├── InvalidResolution     what an operator says of an order does not fit it; names the field
     ├── StoreUnavailable      the database could not commit: nothing was kept
     └── BrokerError           the one question that matters: may the order be live?
         ├── NotSent           no: the request provably never left us
@@ -45,6 +46,15 @@ class ConcurrentUpdate(OrderwatchError):
 
 class NotFound(OrderwatchError):
     """No row answers to that id."""
+
+
+class InvalidResolution(OrderwatchError, ValueError):
+    """What an operator says became of an order does not fit it. `field` says where, `message` what was expected."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
 
 
 class StoreUnavailable(OrderwatchError):

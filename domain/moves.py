@@ -6,8 +6,9 @@ from typing import Any
 
 from domain.alert import DecisionType
 from domain.commands import OrderResult
-from domain.errors import NotSent, OutcomeUnknown, Refused
+from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
 from domain.lifecycle import Change, advance
+from domain.money import decimal_text
 from domain.order import Order
 from domain.reconcile import PLACED, reason_class
 from domain.states import Phase
@@ -79,25 +80,47 @@ def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> Cha
 
 
 def resolved_fill(
-    order: Order, broker_order_id: str, filled: Decimal, price: Decimal | None, *, at: datetime, actor: str
+    order: Order,
+    broker_order_id: str,
+    filled: Decimal | None,
+    price: Decimal | None,
+    *,
+    at: datetime,
+    actor: str,
+    text: str | None = None,
 ) -> Change:
-    """An operator found the order at the broker, filled in full.
+    """An operator found the order at the broker; `text` is the operator's reason, if there is one.
+
+    With the whole quantity as `filled` it is executed. Without `filled` it is followed under the broker's id from now
+    on, and the book says what it has become: so a partly filled order is settled by no hand.
 
     Raises:
-        ValueError: the fill is not the order's quantity: a partly filled order is found by reconciling, not by hand.
+        InvalidResolution: what was said is not about this order.
     """
-    if filled != order.quantity:
-        raise ValueError(f"filled {filled} is not the order's quantity {order.quantity}")
-    return advance(
-        order,
-        Phase.FILLED,
-        at=at,
-        actor=actor,
-        broker_order_id=broker_order_id,
-        filled_quantity=filled,
-        average_price=price,
+    if not broker_order_id:
+        raise InvalidResolution("broker_order_id", "expected the broker's number of the order")
+    if order.broker_order_id not in (None, broker_order_id):
+        raise InvalidResolution(
+            "broker_order_id",
+            f"expected {order.broker_order_id}, under which the broker acknowledged the order",
+        )
+    if filled not in (None, order.quantity):
+        raise InvalidResolution(
+            "filled_quantity",
+            f"expected {decimal_text(order.quantity)}, the order's whole quantity, or nothing where the book is to say",
+        )
+    if price is not None and (filled is None or price <= 0):
+        raise InvalidResolution("average_price", "expected a positive price, and only with a filled quantity")
+    found: dict[str, Any] = {
+        "broker_order_id": broker_order_id,
+        "escalation": 0,
         **PLACED,
-    )
+        "reason_message": text,
+    }
+    if filled is None:
+        return advance(order, Phase.WORKING, at=at, actor=actor, **found)
+    found |= {"filled_quantity": filled, "average_price": price}
+    return advance(order, Phase.FILLED, at=at, actor=actor, **found)
 
 
 def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Change:

@@ -22,6 +22,11 @@ class NoticeKind(StrEnum):
     RESUMED = "RESUMED"
     SYSTEM = "SYSTEM"  # a loop stalled, a broker cannot be read, …
     EXTERNAL_ORDER = "EXTERNAL_ORDER"
+    FROZEN = "FROZEN"  # at the broker for over an hour
+    HOLDING_CLEARED = "HOLDING_CLEARED"  # the broker shows flat what a strategy held
+    POSITION_DIFFERS = "POSITION_DIFFERS"  # our strategies hold something else than the broker shows
+    EXTERNAL_POSITION = "EXTERNAL_POSITION"  # and where none of them holds anything
+    POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
 
 
 @dataclass(frozen=True, slots=True)

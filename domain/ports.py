@@ -7,12 +7,15 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from domain.alert import Alert, DecisionType
+from domain.attribution import Sightings
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.lifecycle import Change
 from domain.limits import Limits
 from domain.notices import Notice
 from domain.order import Order
+from domain.position_check import Difference, Place
 from domain.reports import Book, BrokerTraits, OrderRef, OrderReport, PositionsSnapshot
+from domain.review import FrozenOrder
 from domain.risk_facts import ExitFacts, Facts, Holding
 
 T = TypeVar("T")
@@ -79,6 +82,10 @@ class ExposureQuery:
     command_id: str | None = None
 
 
+WAITING = "WAITING"
+"""The state of a client's `reconcile` loop until its broker has been read; the beat's detail says what is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beat:
     """A loop's sign of life."""
@@ -102,7 +109,24 @@ class Halt:
     reason: str
 
 
-class Transaction(Protocol):
+class Ownership(Protocol):
+    """What bears on whose a broker order is, where the broker echoes no id of ours."""
+
+    def unplaced(self, client_id: str) -> list[Order]:
+        """Orders that may be live and whose broker id is not known, oldest first; test mode left out."""
+
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+        """Which of these ids rows have, archived ones too, and since when others are noted as nobody's."""
+
+
+class Review(Protocol):
+    """What a person is told once, whatever restarts."""
+
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+        """Orders SENT_TO_BROKER since before then of which no message tells yet, the oldest first."""
+
+
+class Transaction(Ownership, Review, Protocol):
     """One write transaction: all of it becomes durable, or none."""
 
     def add_alert(self, alert: Alert) -> None: ...
@@ -132,6 +156,8 @@ class Transaction(Protocol):
 
     def get(self, command_id: str) -> Order | None: ...
 
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
+
     def orders_of_alert(self, alert_id: str) -> list[Order]: ...
 
     def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts: ...
@@ -158,7 +184,13 @@ class Transaction(Protocol):
         """The position as last read; None when positions were never read."""
 
     def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
-        """Keep a broker order that no row explains; True when it was not known before."""
+        """Keep a broker order that no row explains, until one does; True when it was not known before."""
+
+    def told_difference(self, client_id: str, place: Place) -> Difference | None:
+        """The position's difference that was told and still stands."""
+
+    def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
+        """Put it in the place of what was told there before; one of zero leaves nothing."""
 
     def set_halt(self, halt: Halt) -> None: ...
 
@@ -166,7 +198,7 @@ class Transaction(Protocol):
         """True when something was halted there."""
 
 
-class Store(Protocol):
+class Store(Ownership, Review, Protocol):
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -197,6 +229,12 @@ class Store(Protocol):
         """True when the client has a CREATED order whose time has come."""
 
     def holdings(self, client_id: str) -> list[Holding]: ...
+
+    def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
+        """When a fill in the symbol was last recorded."""
+
+    def told_differences(self, client_id: str) -> list[Difference]:
+        """The positions whose difference was told and still stands."""
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         """The last positions that were read, with their age; None when none ever were."""

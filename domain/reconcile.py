@@ -11,13 +11,14 @@ Invariants, tested by shuffling, repeating and dropping reports:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from domain.alert import DecisionType
+from domain.attribution import NOT_LOOKED_FOR, Attribution, shows_all_since
 from domain.order import Order
-from domain.reports import Book, BrokerStatus, BrokerTraits, OrderReport
+from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
 from domain.states import STATUS_OF, Phase, Status
 from domain.tags import Family, Reason, broker_tag, tag_of
 
@@ -44,7 +45,14 @@ class Verdict:
 NOTHING = Verdict()
 
 
-def decide(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: timedelta) -> Verdict:
+def decide(
+    order: Order,
+    book: Book,
+    traits: BrokerTraits,
+    *,
+    sending_ends: timedelta,
+    attribution: Attribution = NOT_LOOKED_FOR,
+) -> Verdict:
     """What a successful read of the book says of one order.
 
     Args:
@@ -52,8 +60,13 @@ def decide(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: time
         book: a read that succeeded; a failed one never comes here.
         traits: what the broker promises.
         sending_ends: so long after `sent_at` the call may still be on its way to the broker.
+        attribution: whose this book's reports are, for a broker that echoes nothing (C0). Without it nothing is
+            decided there of an order whose broker id is not known.
     """
-    report, alarms = find_report(order, book)
+    nameless = found_by_shape(order, traits)
+    if nameless and order.command_id not in attribution.owned:
+        return _unattributed(order, book, traits, sending_ends, attribution)
+    report, alarms = (attribution.owned[order.command_id], ()) if nameless else find_report(order, book)
     if report is None:
         return _absent(order, book, traits, sending_ends)
     phase, tag = _phase_said(order, report)
@@ -85,19 +98,26 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
     return tagged[0], (f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {ids}",)
 
 
-def absence_proven(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: timedelta) -> bool:
-    """True when this book, in which the order is not, proves that the broker never had it.
-
-    Source of the rule: only a read that succeeded, lists closed orders too, and began later than the last
-    moment at which our request could have left, plus the time an order may take to show in the book.
-    """
-    if not book.complete or order.sent_at is None or not _covers(book, order.sent_at):
-        return False
-    return book.read_started_at >= order.sent_at + sending_ends + timedelta(seconds=traits.visibility_horizon)
+def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
+    """True where only symbol, side, quantity and time can tell which broker order is this one."""
+    return traits.id_class is IdClass.C0 and order.broker_order_id is None and order.test_mode is None
 
 
-def _covers(book: Book, at: datetime) -> bool:
-    return book.covers_from is None or at >= book.covers_from
+def _unattributed(
+    order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta, attribution: Attribution
+) -> Verdict:
+    """No report is known to be this order: absent if none might be it, else a matter for people, told once."""
+    if attribution.none_for(order):
+        return _absent(order, book, traits, sending_ends)
+    possible = attribution.possible.get(order.command_id, ())
+    if order.phase is not Phase.UNKNOWN or not possible:
+        return NOTHING
+    if not shows_all_since(order, book, traits, sending_ends=sending_ends):
+        return NOTHING
+    ids = " or ".join(possible)
+    return Verdict(
+        alarms=(f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it",)
+    )
 
 
 def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:
@@ -105,7 +125,7 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
         return _vanished(order, book, traits)
     if order.phase is not Phase.UNKNOWN:
         return NOTHING  # its call is still under way
-    if not absence_proven(order, book, traits, sending_ends=sending_ends):
+    if not shows_all_since(order, book, traits, sending_ends=sending_ends):
         return NOTHING
     tag = tag_of(Reason.PROVEN)
     return Verdict(
@@ -129,7 +149,13 @@ def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
     live = order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
     if not live or not book.complete or book.read_started_at < settled:
         return NOTHING
-    return Verdict(Phase.UNKNOWN, {"reason_message": "outcome unknown: it is no longer in the broker's book"})
+    return Verdict(
+        Phase.UNKNOWN,
+        {
+            "reason_message": "outcome unknown: it is no longer in the broker's book",
+            "escalation": 0,  # this is told anew, whatever was told of it before
+        },
+    )
 
 
 def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
-from domain.alert import Side
+from domain.alert import OrderType, Side
 from domain.money import ZERO
 
 
@@ -25,7 +25,11 @@ class BrokerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """One row of a broker's order book. Quantities in units; `average_price` None while nothing is filled."""
+    """One row of a broker's order book. Quantities in units; `average_price` None while nothing is filled.
+
+    The last four are None where the book does not have them. They matter where it echoes no id of ours:
+    `placed_at` is when the broker took the order, by its clock.
+    """
 
     broker_order_id: str
     client_order_id: str | None
@@ -38,6 +42,10 @@ class OrderReport:
     average_price: Decimal | None = None
     reason: str = ""
     code: str = ""
+    placed_at: datetime | None = None
+    product: str | None = None
+    order_type: OrderType | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +153,4 @@ class BrokerTraits:
     visibility_horizon: float = 0.0  # an order may be missing from its book for so long after the send
     position_horizon: float = 0.0  # a fill may be missing from positions for so long
     book_interval: float = 1.0  # read the book no more often than this
+    time_error: float = 2.0  # the times in its book may differ so much from ours

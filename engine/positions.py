@@ -8,6 +8,8 @@ from domain.errors import ReadFailed
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
 from domain.times import trading_day
+from engine.comparing import PositionComparer
+from engine.gate import Part, StartGate
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
@@ -16,11 +18,13 @@ log = logging.getLogger(__name__)
 class PositionKeeper:
     """Keeps each client's positions and profit and loss fresh in the store."""
 
-    def __init__(self, store: Store, *, clock: Clock, rules: WatcherRules) -> None:
+    def __init__(self, store: Store, gate: StartGate, *, clock: Clock, rules: WatcherRules) -> None:
         self._store = store
+        self._gate = gate
         self._clock = clock
         self._rules = rules
         self._guard = ExecutionGuard(store)
+        self._comparer = PositionComparer(store, clock=clock)
         self._refreshed_at: dict[str, datetime] = {}
         self._unreadable_since: dict[str, datetime] = {}
         self._told_unreadable: set[str] = set()
@@ -42,15 +46,18 @@ class PositionKeeper:
             self._unreadable(client_id, now, str(error))
             return False
         self._store.save_positions(client_id, snapshot, trading_day(now, self._rules.zone))
-        self._guard.reconcile_with_broker(
-            client_id, snapshot, horizon=timedelta(seconds=seat.broker.traits.position_horizon)
-        )
+        horizon = timedelta(seconds=seat.broker.traits.position_horizon)
+        self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         self._readable(client_id)
+        self._gate.passed(client_id, Part.POSITIONS)
+        self._comparer.compare(client_id, snapshot, horizon=horizon)
         return True
 
     def _unreadable(self, client_id: str, now: datetime, error: str) -> None:
         """Keep what was read before, with its age; tell once when it lasts."""
         self._store.save_read_error(client_id, now, error)
+        if self._gate.failed(client_id, Part.POSITIONS, error):
+            return  # which has told it
         since = self._unreadable_since.setdefault(client_id, now)
         if now - since >= self._rules.unknown_log and client_id not in self._told_unreadable:
             self._tell(

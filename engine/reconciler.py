@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from domain.alert import ExecutionType
+from domain.attribution import NOT_LOOKED_FOR, Attribution
 from domain.errors import BrokerError, ReadFailed
 from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
@@ -14,6 +15,9 @@ from domain.ports import Clock, Store, Transaction
 from domain.reconcile import LIVE, Verdict, decide
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
+from engine.gate import Part, StartGate
+from engine.looks import Looks
+from engine.owners import Owners
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
 
@@ -21,7 +25,7 @@ log = logging.getLogger(__name__)
 
 _MAX_SENDS = 5  # of one entry under one id; after that only the book is asked
 _MOVES_IN_ONE = 100  # orders moved in one transaction: webhooks wait for no longer than that
-_BOOK_SWEEP = timedelta(seconds=30)  # so often the book is read even when nothing of ours is open
+_SILENT = timedelta(seconds=5)  # no look has ended for so long: a broker hangs
 
 
 class Reconciler:
@@ -31,6 +35,7 @@ class Reconciler:
         self,
         store: Store,
         submitter: Submitter,
+        gate: StartGate,
         *,
         clock: Clock,
         claimant: str,
@@ -39,13 +44,15 @@ class Reconciler:
     ) -> None:
         self._store = store
         self._submitter = submitter
+        self._gate = gate
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
         self._simulated_report = simulated_report
         self._explained: dict[str, dict[str, OrderReport]] = {}
         self._alarmed: set[str] = set()
-        self._book_read_at: dict[str, datetime] = {}
+        self._owners = Owners(clock=clock, rules=rules)
+        self.looks = Looks(clock=clock)
 
     # reconcile ----------------------------------------------------------------------------------------------
 
@@ -56,37 +63,44 @@ class Reconciler:
             StoreUnavailable: the database could not be read or written.
         """
         self._submitter.record_again()
-        orders = [
-            self._submitter.settle_claim(order) for order in self._store.get_open_orders(seat.client_id)
-        ]
+        orders = self._open_orders(seat)
         moved = self._reconcile_simulated(seat, [o for o in orders if o.test_mode is not None])
         at_broker = [o for o in orders if o.test_mode is None and o.phase is not Phase.SUBMITTING]
-        if not self._book_is_due(seat, at_broker):
+        wanted = bool(at_broker) or not self._gate.is_open(seat.client_id)
+        interval = timedelta(seconds=seat.broker.traits.book_interval)
+        if not self.looks.begin(seat.client_id, interval, wanted=wanted):
             return moved
         try:
             book = seat.broker.read_book([OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker])
         except ReadFailed as error:
-            log.warning("client %s: the order book could not be read: %s", seat.client_id, error)
-            self._escalate(at_broker)
+            self._unreadable(seat, at_broker, str(error))
             return moved
+        self._owners.saw(seat, book)
         moved += self._apply_book(seat, at_broker, book)
         self._explain(seat, at_broker, book)
+        self.looks.end(seat.client_id)
+        if self._owners.may_begin(seat, book):
+            self._gate.passed(seat.client_id, Part.BOOK)
+        else:
+            self._gate.failed(seat.client_id, Part.BOOK, "it was not complete")
         return moved
 
-    def _book_is_due(self, seat: Seat, at_broker: Sequence[Order]) -> bool:
-        """Now and then even with nothing open: for orders that no row explains, and fills of what was called dead."""
-        now, client_id = self._clock.now(), seat.client_id
-        interval = timedelta(seconds=seat.broker.traits.book_interval) if at_broker else _BOOK_SWEEP
-        last = self._book_read_at.get(client_id)
-        if last is not None and now - last < interval:
-            return False
-        self._book_read_at[client_id] = now
-        return True
+    def _open_orders(self, seat: Seat) -> list[Order]:
+        return [self._submitter.settle_claim(order) for order in self._store.get_open_orders(seat.client_id)]
+
+    def _unreadable(self, seat: Seat, at_broker: Sequence[Order], error: str) -> None:
+        """Nothing is decided; what is unknown is told as time goes by, and the book is read again soon."""
+        log.warning("client %s: the order book could not be read: %s", seat.client_id, error)
+        self.looks.ask(seat.client_id)
+        self._escalate(at_broker)
+        self.looks.end(seat.client_id)
+        self._gate.failed(seat.client_id, Part.BOOK, error)
 
     def _apply_book(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
         """Move what the book decides; what it leaves unknown is then sent again or escalated."""
         rows = {o.command_id: o for o in orders}
-        decided = [o for o in orders if self._is_news(o, self._decide(seat, o, book))]
+        whose = self._owners.attribution(self._store, seat, book)
+        decided = [o for o in orders if self._is_news(o, self._decide(seat, o, book, whose))]
         for start in range(0, len(decided), _MOVES_IN_ONE):
             ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
             told: set[str] = set()
@@ -108,17 +122,25 @@ class Reconciler:
         self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book, told: set[str]
     ) -> dict[str, Order]:
         """Decide again on the rows as they stand in this transaction, and write what changes."""
-        after = {}
+        after, whose = {}, self._owners.attribution(tx, seat, book)
         for command_id in ids:
             current = tx.get(command_id)
             if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
-                current = self._apply_verdict(tx, seat, current, book, told)
+                current = self._apply_verdict(tx, seat, current, book, told, whose)
             if current is not None:
                 after[command_id] = current
         return after
 
-    def _apply_verdict(self, tx: Transaction, seat: Seat, order: Order, book: Book, told: set[str]) -> Order:
-        verdict = self._decide(seat, order, book)
+    def _apply_verdict(
+        self,
+        tx: Transaction,
+        seat: Seat,
+        order: Order,
+        book: Book,
+        told: set[str],
+        whose: Attribution = NOT_LOOKED_FOR,
+    ) -> Order:
+        verdict = self._decide(seat, order, book, whose)
         for alarm in verdict.alarms:
             self._alarm(tx, order, alarm, told)
         if verdict.phase is None:
@@ -129,8 +151,9 @@ class Reconciler:
             advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
         )
 
-    def _decide(self, seat: Seat, order: Order, book: Book) -> Verdict:
-        return decide(order, book, seat.broker.traits, sending_ends=self._rules.sending_ends)
+    def _decide(self, seat: Seat, order: Order, book: Book, whose: Attribution = NOT_LOOKED_FOR) -> Verdict:
+        ends = self._rules.sending_ends
+        return decide(order, book, seat.broker.traits, sending_ends=ends, attribution=whose)
 
     def _alarm(self, tx: Transaction, order: Order, text: str, told: set[str]) -> None:
         """Tell people once for each order and text; `told` is what this transaction tells."""
@@ -173,6 +196,15 @@ class Reconciler:
                 continue
             self._submitter.send_again(seat, order)
 
+    def escalate(self, seat: Seat) -> None:
+        """Tell of unknown outcomes while no look comes to its end, as when the broker hangs; asks no broker.
+
+        Raises:
+            StoreUnavailable: the database could not be read or written.
+        """
+        if self.looks.silence(seat.client_id) >= _SILENT:
+            self._escalate([o for o in self._open_orders(seat) if o.test_mode is None])
+
     def _escalate(self, orders: Sequence[Order]) -> None:
         """An outcome that stays unknown is told louder and louder."""
         for order in orders:
@@ -189,7 +221,7 @@ class Reconciler:
 
     def _louder(self, tx: Transaction, order: Order, level: int) -> None:
         current = tx.get(order.command_id)
-        if current is not None and current.phase is Phase.UNKNOWN:
+        if current is not None and current.phase is Phase.UNKNOWN and current.escalation < level:
             tx.apply(
                 advance(current, Phase.UNKNOWN, at=self._clock.now(), actor=self._claimant, escalation=level)
             )
@@ -220,21 +252,27 @@ class Reconciler:
         ids = {o.broker_order_id for o in open_orders}
         tags = {o.client_order_id for o in open_orders if o.broker_order_id is None}
         explained = self._explained.setdefault(seat.client_id, {})
+        unplaced = self._owners.unplaced(self._store, seat)
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
                 continue
             if explained.get(report.broker_order_id) == report:
                 continue
-            if self._explain_report(seat, report, book):
+            if self._explain_report(seat, report, book, unplaced):
                 explained[report.broker_order_id] = report
 
-    def _explain_report(self, seat: Seat, report: OrderReport, book: Book) -> bool:
-        """False while the same report has to be looked at again: the row moves, or it is too young to be believed."""
+    def _explain_report(self, seat: Seat, report: OrderReport, book: Book, unplaced: Sequence[Order]) -> bool:
+        """False while the same report has to be looked at again: the row moves, or it is too young to be believed.
+
+        So is a report that may be one of the `unplaced` orders, until it is known which order is whose.
+        """
         row = None
         # By our tag first: an answer that is recorded between the two look-ups is then found by the second.
         if report.client_order_id:
             row = self._store.get_by_client_order_id(seat.client_id, report.client_order_id)
         row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
+        if row is None and self._owners.may_own(seat, unplaced, report):
+            return False
         if row is None:
             self._store.write(lambda tx: self._external(tx, seat, report))
             return True

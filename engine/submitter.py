@@ -19,6 +19,7 @@ from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
 from domain.states import Phase
 from domain.tags import Reason
+from engine.gate import StartGate
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Submitter:
     def __init__(
         self,
         store: Store,
+        gate: StartGate,
         *,
         clock: Clock,
         claimant: str,
@@ -46,6 +48,7 @@ class Submitter:
         simulated_result: Callable[[UniversalOrderCommand], OrderResult],
     ) -> None:
         self._store = store
+        self._gate = gate
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
@@ -81,12 +84,13 @@ class Submitter:
         return True
 
     def _pick(self, client_id: str, *, exits_only: bool) -> Order | None:
-        """The first claimable order that no other thread of this process is at."""
+        """The first claimable order that no other thread of this process is at, and that need not wait."""
+        now, gated = self._clock.now(), not self._gate.is_open(client_id)
         with self._lock:
-            orders = self._store.claimable(
-                client_id, self._clock.now(), limit=len(self._picked) + 1, exits_only=exits_only
-            )
+            orders = self._store.claimable(client_id, now, limit=len(self._picked) + 1, exits_only=exits_only)
             free = next((o for o in orders if o.command_id not in self._picked), None)
+            if free is not None and gated and _waits(free, now):
+                return None  # exits come first: all that is left are entries
             if free is not None:
                 self._picked.add(free.command_id)
             return free
@@ -294,6 +298,11 @@ class Submitter:
         if not self._store.claimant_alive(order.claimed_by):
             return False
         return self._clock.now() - order.sent_at <= self._rules.sending_ends
+
+
+def _waits(order: Order, now: datetime) -> bool:
+    """True for an entry in its life; one whose life is over is claimed to be ended, which sends nothing."""
+    return order.execution_type is not ExecutionType.EXIT and now <= order.expires_at
 
 
 def _is_sized_here(order: Order) -> bool:

@@ -62,6 +62,10 @@ _ALONE = {
     NoticeKind.RESUMED: ("▶️ Trading resumed", "client_id"),
     NoticeKind.SYSTEM: ("🔧 System", "detail"),
     NoticeKind.EXTERNAL_ORDER: ("👀 An order that is not ours", "symbol"),
+    NoticeKind.HOLDING_CLEARED: ("🧹 No longer held", "symbol"),
+    NoticeKind.POSITION_DIFFERS: ("🚨 Position differs", "symbol"),
+    NoticeKind.EXTERNAL_POSITION: ("👀 A position that is not ours", "symbol"),
+    NoticeKind.POSITION_AGREES: ("✅ Position agrees again", "symbol"),
 }
 """Title, and the notice's field that says what it is about."""
 
@@ -98,6 +102,10 @@ def _unknown(order: Order) -> str:
     return f"🚨 Order outcome unknown | {_symbol(order)}"
 
 
+def _frozen(order: Order) -> str:
+    return f"⏳ At the broker for over an hour | {_symbol(order)}"
+
+
 def _overfilled(order: Order) -> str:
     return f"🚨 Overfilled | {_fills(order)}"
 
@@ -114,6 +122,7 @@ _OF_AN_ORDER: dict[NoticeKind, Callable[[Order], str]] = {
     NoticeKind.REJECTED: _rejected,
     NoticeKind.FAILED: _failed,
     NoticeKind.UNKNOWN: _unknown,
+    NoticeKind.FROZEN: _frozen,
     NoticeKind.OVERFILLED: _overfilled,
     NoticeKind.RESURRECTED: _resurrected,
 }
@@ -146,6 +155,12 @@ def _explained(notice: Notice, order: Order) -> list[str]:
     detail = safe(notice.detail, _REASON)
     if notice.kind is NoticeKind.UNKNOWN:
         return [*_unknown_explained(order), detail]
+    if notice.kind is NoticeKind.FROZEN:
+        sent = f"Sent {_time(order.sent_at)}, " if order.sent_at else ""
+        return [
+            f"{sent}sends: {order.attempts}. {detail[:1].upper()}{detail[1:]}.",
+            "It may be meant to wait: look whether it should still be there.",
+        ]
     if notice.kind is NoticeKind.OVERFILLED:
         return ["The broker filled more than was ordered. Check the position at the broker now.", detail]
     if notice.kind is NoticeKind.RESURRECTED:
@@ -184,6 +199,12 @@ def _explained_alone(notice: Notice) -> list[str]:
             *detail,
             "It stands at the broker and no order here explains it. Recorded; never traded against.",
         ]
+    if notice.kind is NoticeKind.EXTERNAL_POSITION:
+        return [*detail, "No fill of ours explains it; Orderwatch does not trade against it."]
+    if notice.kind is NoticeKind.POSITION_DIFFERS:
+        return [*detail, "Nothing under way explains it. Exits go by the broker's position; look who traded."]
+    if notice.kind is NoticeKind.HOLDING_CLEARED:
+        return [*detail, "No fill that we recorded closed it; its strategies may enter it again."]
     return detail
 
 

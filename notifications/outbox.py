@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -113,9 +113,14 @@ class OutboxDrainer:
 
     def release(self) -> None:
         """Give the leases back, on an orderly end, so that another drainer need not wait for them to run out."""
+        self.release_of([self._holder])
+
+    def release_of(self, holders: Iterable[str]) -> None:
+        """Give back what these hold, all of whom have provably ended: people wait for messages after a crash, too."""
         now = self._clock.now()
-        for chat in self._chats:
-            self._store.lease(_lease_name(chat), self._holder, now, timedelta(0))
+        for holder in holders:
+            for chat in self._chats:
+                self._store.lease(_lease_name(chat), holder, now, timedelta(0))
 
     def _serve(self, chat: _Chat, now: datetime) -> float:
         """Send one text, if there is anything to send and it is ours to send; returns seconds to wait."""

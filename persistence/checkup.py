@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from domain.review import FROZEN_AFTER
 from persistence.vitals import Account, Vitals, read_vitals
 
 _FULL_SOON = 1 << 30  # bytes free
@@ -45,7 +46,7 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
     """Look at everything that orders.db can tell, changing nothing."""
     yield _disk(path)
     try:
-        vitals = read_vitals(path, beats_since=now - expected.beat_max_age)
+        vitals = read_vitals(path, beats_since=now - expected.beat_max_age, sent_before=now - FROZEN_AFTER)
     except sqlite3.Error as error:
         yield Finding(
             Health.FAIL, "database", f"{path}: {error}", "start the service or run `python cli.py migrate`"
@@ -59,6 +60,8 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
         yield _positions(client_id, accounts.get(client_id), now, max_age)
     yield _outbox(vitals, now, expected)
     yield _unknown(vitals)
+    yield _frozen(vitals)
+    yield _differences(vitals)
     for halt in vitals.halts:
         yield Finding(Health.WARN, "halted", halt, "`python cli.py resume` when entries may go on")
 
@@ -137,6 +140,20 @@ def _unknown(vitals: Vitals) -> Finding:
         advice = "look at the broker's book, then `python cli.py resolve ID`"
         return Finding(Health.WARN, "orders", f"{vitals.unknown_orders} with an unknown outcome", advice)
     return Finding(Health.OK, "orders", "none with an unknown outcome")
+
+
+def _frozen(vitals: Vitals) -> Finding:
+    if vitals.frozen_orders:
+        advice = "look whether they should still be there: `python cli.py orders --frozen`"
+        return Finding(Health.WARN, "long at broker", f"{vitals.frozen_orders} for over an hour", advice)
+    return Finding(Health.OK, "long at broker", "none for over an hour")
+
+
+def _differences(vitals: Vitals) -> Finding:
+    if vitals.differences:
+        advice = "look who traded: Orderwatch does not trade against what it cannot explain"
+        return Finding(Health.WARN, "positions", "; ".join(vitals.differences), advice)
+    return Finding(Health.OK, "positions", "as our strategies hold them, where that is known")
 
 
 def _ago(age: timedelta) -> str:

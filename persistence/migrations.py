@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from persistence.schema import FIRST
+from persistence.schema import FIRST, POSITION_DIFFERENCES
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
 
@@ -31,9 +31,19 @@ TABLES = (
 def first_tables(db: Database) -> None:
     """Everything that the first version needs."""
     for script in FIRST:
-        for statement in script.split(";"):
-            if statement.strip():
-                db.execute(statement)
+        _run(db, script)
+
+
+@migrations()
+def position_differences(db: Database) -> None:
+    """What was told of positions that are not as our strategies hold them."""
+    _run(db, POSITION_DIFFERENCES)
+
+
+def _run(db: Database, script: str) -> None:
+    for statement in script.split(";"):
+        if statement.strip():
+            db.execute(statement)
 
 
 class DatabaseTooNew(Exception):

@@ -6,16 +6,19 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
 from domain.money import decimal_text, optional_text, parse_decimal
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
+from domain.position_check import Difference
 from domain.reports import Position, PositionsSnapshot
+from domain.review import FrozenOrder
 from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
-from persistence import facts
+from persistence import facts, review, sightings
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
@@ -109,6 +112,12 @@ class OrderRepository:
     def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]:
         return [o for o in self.get_open_orders(client_id) if o.strategy_name == strategy_name]
 
+    def unplaced(self, client_id: str) -> list[Order]:
+        return self._read(lambda connection: sightings.unplaced(connection, client_id))
+
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+        return self._read(lambda connection: sightings.sightings(connection, client_id, broker_order_ids))
+
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
         only = "AND execution_type = 'EXIT' " if exits_only else ""
         return self._orders(
@@ -134,6 +143,17 @@ class OrderRepository:
     def holdings(self, client_id: str) -> list[Holding]:
         return facts.holdings(self._readers.get(), client_id)
 
+    def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
+        return self._read(lambda connection: review.last_fill_at(connection, client_id, symbol))
+
+    def told_differences(self, client_id: str) -> list[Difference]:
+        return self._read(lambda connection: review.told_differences(connection, client_id))
+
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+        return self._read(
+            lambda connection: review.untold_frozen(connection, client_id, sent_before, limit=limit)
+        )
+
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)
         if not rows or rows[0][0] is None:
@@ -144,10 +164,12 @@ class OrderRepository:
     def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
         # What has changed is found out before the transaction, so that no webhook waits for it.
         read_at = time_text(snapshot.read_started_at)
-        present = set(self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id))
-        wanted = {_position_row(client_id, p) for p in snapshot.positions}
-        gone = [row[:4] for row in present - wanted]
-        new = [(*row, read_at) for row in wanted - present]
+        present = dict.fromkeys(
+            self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id)
+        )
+        wanted = dict.fromkeys(_position_row(client_id, p) for p in snapshot.positions)
+        gone = [row[:4] for row in present if row not in wanted]
+        new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
             _save_account(connection, client_id, snapshot, day)
@@ -197,8 +219,11 @@ class OrderRepository:
         self._commits.close()
 
     def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._read(lambda connection: connection.execute(sql, parameters).fetchall())
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return self._readers.get().execute(sql, parameters).fetchall()
+            return query(self._readers.get())
         except sqlite3.Error as error:
             raise StoreUnavailable(f"orders.db: {error}") from error
 

@@ -257,5 +257,21 @@ CREATE TABLE archived_orders (
 ) STRICT;
 """
 
+POSITION_DIFFERENCES = """
+CREATE TABLE position_differences (
+    client_id TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    product TEXT NOT NULL,
+    held TEXT NOT NULL,
+    at_broker TEXT NOT NULL,
+    difference TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('DIFFERENT', 'EXTERNAL')),
+    since TEXT NOT NULL,
+    told_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, exchange, symbol, product)
+) STRICT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -1,11 +1,12 @@
 """What a write transaction can do: the domain's changes become rows, all of a change at once."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 
 from domain.alert import Alert, DecisionType, ExecutionType
+from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.lifecycle import Change, column
 from domain.limits import Limits
@@ -13,12 +14,16 @@ from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import ExposureQuery, Halt
+from domain.position_check import Difference, Place
 from domain.reports import OrderReport
+from domain.review import FrozenOrder
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in
 from domain.times import time_text
 from persistence import facts as fact_queries
+from persistence import review
+from persistence import sightings as sighting_queries
 from persistence.rows import (
     INSERT_ALERT,
     INSERT_ORDER,
@@ -84,6 +89,12 @@ class SqliteTransaction:
         row = self._connection.execute(f"{SELECT_ORDER} WHERE command_id = ?", (command_id,)).fetchone()
         return None if row is None else order_of(row)
 
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
+        row = self._connection.execute(
+            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ?", (client_id, broker_order_id)
+        ).fetchone()
+        return None if row is None else order_of(row)
+
     def apply(self, change: Change) -> Order:
         self._record(change)
         if change.before is None:
@@ -91,6 +102,7 @@ class SqliteTransaction:
         else:
             self._move(change.before, change.after, change.columns)
             self._follow_intent(change.before, change.after)
+            self._claim_external(change.before, change.after)
             self._follow_holding(change.before, change.after)
             self._follow_alert(change.before, change.after)
         for notice in change.notices:
@@ -131,6 +143,14 @@ class SqliteTransaction:
             "UPDATE order_intents SET status = ?, order_id = ?, error_message = ?, updated_at = ? WHERE command_id = ?",
             (status, after.broker_order_id, after.tag, column(after.updated_at), after.command_id),
         )
+
+    def _claim_external(self, before: Order, after: Order) -> None:
+        """A broker order that was noted as nobody's has turned out to be this one."""
+        if after.broker_order_id != before.broker_order_id:
+            self._connection.execute(
+                "DELETE FROM external_orders WHERE client_id = ? AND broker_order_id = ?",
+                (after.client_id, after.broker_order_id),
+            )
 
     def _follow_alert(self, before: Order, after: Order) -> None:
         """An alert is decided as its most consequential leg is: placed before failed before skipped."""
@@ -233,6 +253,17 @@ class SqliteTransaction:
         )  # fmt: skip
         return done.rowcount == 1
 
+    # what a person is told once -----------------------------------------------------------------------------
+
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+        return review.untold_frozen(self._connection, client_id, sent_before, limit=limit)
+
+    def told_difference(self, client_id: str, place: Place) -> Difference | None:
+        return review.told_difference(self._connection, client_id, place)
+
+    def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
+        review.keep_difference(self._connection, client_id, difference, since, at)
+
     # facts and halts ----------------------------------------------------------------------------------------
 
     def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts:
@@ -242,6 +273,12 @@ class SqliteTransaction:
 
     def exit_facts(self, order: Order) -> ExitFacts:
         return fact_queries.exit_facts(self._connection, order)
+
+    def unplaced(self, client_id: str) -> list[Order]:
+        return sighting_queries.unplaced(self._connection, client_id)
+
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+        return sighting_queries.sightings(self._connection, client_id, broker_order_ids)
 
     def set_halt(self, halt: Halt) -> None:
         self._connection.execute(

@@ -11,7 +11,7 @@ import base64
 import binascii
 import heapq
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,8 @@ from typing import Any
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import parse_time, time_text
+from persistence.review import Row, frozen_rows, rows_of
 from persistence.sqlite import Readers
-
-Row = dict[str, Any]
 
 _STREAMS = {
     Status.CREATED: "orders INDEXED BY orders_claimable WHERE status = 'CREATED'",
@@ -176,6 +175,14 @@ class Views:
             f"SELECT * FROM {_STREAMS[Status.SENT_TO_BROKER]} AND phase = 'UNKNOWN' ORDER BY created_at LIMIT 500"
         )
 
+    def frozen_orders(self, sent_before: datetime, *, limit: int = 500) -> list[Row]:
+        """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
+        return self._read(lambda connection: frozen_rows(connection, sent_before, limit=limit))
+
+    def position_differences(self) -> list[Row]:
+        """The positions whose difference from what our strategies hold was told and still stands."""
+        return self._rows("SELECT * FROM position_differences ORDER BY client_id, symbol, exchange, product")
+
     def outbox(self) -> Row:
         """How many messages wait to be sent (`pending`), and since when (`oldest`, None when none does)."""
         [row] = self._rows(
@@ -197,10 +204,11 @@ class Views:
             connection.execute("ROLLBACK")  # nothing was written: this only lets go of the snapshot
 
     def _rows(self, sql: str, values: Any = ()) -> list[Row]:
+        return self._read(lambda connection: rows_of(connection, sql, values))
+
+    def _read(self, question: Callable[[sqlite3.Connection], list[Row]]) -> list[Row]:
         try:
-            found = self._readers.get().execute(sql, values)
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found]
+            return question(self._readers.get())
         except sqlite3.Error as error:
             raise StoreUnavailable(f"orders.db: {error}") from error
 

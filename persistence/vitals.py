@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from domain.times import time_text
 from persistence.lookups import looking
 from persistence.migrations import migrations
+from persistence.review import frozen_rows
 from persistence.rows import optional_time
 from persistence.triggers import TRIGGERS
 
@@ -36,11 +37,13 @@ class Vitals:
     outbox: int  # messages to be sent
     outbox_since: datetime | None  # the oldest of them
     unknown_orders: int
+    frozen_orders: int  # at the broker since before `sent_before`
+    differences: tuple[str, ...]  # positions that are not as our strategies hold them
     halts: tuple[str, ...]
     last_event: datetime | None
 
 
-def read_vitals(path: Path, *, beats_since: datetime) -> Vitals:
+def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> Vitals:
     """Look at a database without changing it; what loops said before `beats_since` is over.
 
     Raises:
@@ -66,6 +69,9 @@ def read_vitals(path: Path, *, beats_since: datetime) -> Vitals:
             outbox=outbox,
             outbox_since=optional_time(since),
             unknown_orders=unknown,
+            frozen_orders=len(frozen_rows(connection, sent_before, limit=_MANY)),
+            # A database of yesterday's program is told from its missing migration, not from a missing table.
+            differences=() if pending else tuple(_difference(*row) for row in rows(_DIFFERENCES)),
             halts=tuple(
                 f"{client} {what or '(all)'} by {by}: {why}" for client, what, by, why in rows(_HALTS)
             ),
@@ -73,10 +79,20 @@ def read_vitals(path: Path, *, beats_since: datetime) -> Vitals:
         )
 
 
+def _difference(client: str, place: str, held: str, at_broker: str, kind: str) -> str:
+    ours = "none of ours" if kind == "EXTERNAL" else f"{held} held"
+    return f"{client} {place}: {ours}, {at_broker} at the broker"
+
+
 def _stripped(triggers: Iterable[tuple[Any, ...]]) -> dict[str, str]:
     return {name: sql.strip() for name, sql in triggers}
 
 
+_MANY = 1000
+_DIFFERENCES = (
+    "SELECT client_id, exchange || ' ' || symbol || ' ' || product, held, at_broker, kind FROM position_differences "
+    "ORDER BY client_id, symbol, exchange, product"
+)
 _TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _OUTBOX = "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
 _UNKNOWN = "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"

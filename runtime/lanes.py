@@ -52,6 +52,9 @@ class Loop:
     work: Callable[[], bool]  # True: there may be more to do at once
     signal: Signal
     idle_seconds: float
+    sooner: Callable[[], float | None] = lambda: (
+        None
+    )  # seconds after which to look again, before the idle ones
     beat_at: float = field(default_factory=time.monotonic)
     errors: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -82,7 +85,11 @@ class Loop:
             more = self._round()
             self.beat_at = time.monotonic()
             if not more:
-                seen = self.signal.wait(seen, self.idle_seconds)
+                seen = self.signal.wait(seen, self._pause())
+
+    def _pause(self) -> float:
+        sooner = self.sooner()
+        return self.idle_seconds if sooner is None else min(sooner, self.idle_seconds)
 
     def _round(self) -> bool:
         try:
@@ -112,6 +119,7 @@ class Lane:
         self.loops.append(self._executor("exits"))
         self.loops.append(self._follower())
         self._abandoned: list[Loop] = []
+        self.has_looked = False  # at the broker once, whether it could be read or not
 
     def start(self) -> None:
         for loop in self.loops:
@@ -126,9 +134,23 @@ class Lane:
         self.work_signal.wake()
         self.book_signal.wake()
 
+    def nudge(self) -> None:
+        """Something has happened at the broker: look into the book as soon as its interval allows."""
+        self._engine.nudge(self.client_id)
+        self.book_signal.wake()
+
+    @property
+    def waits_for(self) -> str | None:
+        """What the client's entries wait for since the watcher began; None: nothing."""
+        return self._engine.waits_for(self.client_id)
+
     def replace_hanging(self, deadline_seconds: float) -> list[str]:
-        """Put new threads beside those that hang in a broker call; returns the names of the loops replaced."""
+        """Put new threads beside those that hang in a broker call; returns the names of the loops replaced.
+
+        What a hanging thread would have told of is told here.
+        """
         self._engine.expire_overdue(self.client_id)
+        self._engine.escalate(self.client_id)
         self._abandoned = [loop for loop in self._abandoned if loop.is_alive]
         replaced = []
         for index, loop in enumerate(self.loops):
@@ -143,7 +165,14 @@ class Lane:
         return replaced
 
     def _follower(self) -> Loop:
-        return Loop("reconcile", self.client_id, self._follow, self.book_signal, self._poll)
+        return Loop(
+            "reconcile", self.client_id, self._follow, self.book_signal, self._poll, self._book_due_seconds
+        )
+
+    def _book_due_seconds(self) -> float | None:
+        """A look that was wanted too soon after the last one is not forgotten: seconds until it may be made."""
+        due = self._engine.book_due_in(self.client_id)
+        return None if due is None else due.total_seconds()
 
     def _executor(self, name: str) -> Loop:
         return Loop(
@@ -161,6 +190,12 @@ class Lane:
 
     def _follow(self) -> bool:
         time.sleep(_BOOK_GATHER)
-        moved = self._engine.reconcile(self.client_id)
-        self._engine.refresh(self.client_id, force=False)
+        waited = self.waits_for is not None
+        try:
+            moved = self._engine.reconcile(self.client_id)
+            self._engine.refresh(self.client_id, force=False)
+        finally:
+            self.has_looked = True
+        if waited and self.waits_for is None:
+            self.work_signal.wake()  # the entries that waited for this look
         return moved > 0

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from domain.errors import StoreUnavailable
 from domain.notices import Notice, NoticeKind
-from domain.ports import Beat, Clock, Store
+from domain.ports import WAITING, Beat, Clock, Store
 from order_watcher import OrderWatcherEngine
 from runtime.lanes import Lane, Loop, Signal
 
@@ -29,6 +29,8 @@ IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs ne
 _HELD_WAIT = 0.05  # and between looks for orders that were put off, an exit behind its entry for one
 _STAYS_ACTIVE = 2.0
 _BEAT_EVERY = 2.0
+_FIRST_LOOKS = 5.0  # for so long the first beat waits for the brokers' first answers
+_LOOK_AGAIN = 0.05  # and so often it is looked whether they are there
 _SLOWEST_MESSAGE = 300.0
 EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
 
@@ -94,12 +96,10 @@ class Watcher:
     def run(self, pulse: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop`; the calling thread watches over the others.
 
-        `pulse` is called at every look at them, first when every broker has been asked once and its open orders
-        were reconciled.
+        Each lane begins with a look at its broker, before which it sends no entry; a broker that hangs or cannot be
+        read keeps no other lane waiting. `pulse` is called at every look at the threads, first when every lane has
+        looked once, or has taken too long to.
         """
-        for client_id in self._lanes:
-            self._first_look(client_id)
-            pulse()
         for loop in self._own:
             loop.start()
         for lane in self._lanes.values():
@@ -107,23 +107,35 @@ class Watcher:
         self._scheduler.start()
         log.info("[BOOT] watcher %s is running for %s", self._options.name, ", ".join(self._lanes))
         self._polled_at = time.monotonic()
-        while not self._stopping.wait(0):
+        self._until(lambda: all(lane.has_looked for lane in self._lanes.values()), _FIRST_LOOKS)
+        while not self._stopping.is_set():
             self._watch_over()
             pulse()
-            self._stopping.wait(_BEAT_EVERY)
+            self._pause()
         self._end()
 
-    def _first_look(self, client_id: str) -> None:
-        """What happened while nobody looked: known before the first order is sent."""
-        try:
-            self._engine.refresh(client_id, force=True)
-            self._engine.reconcile(client_id)
-        except Exception:
-            log.exception("client %s: the first look failed; its lane will look again", client_id)
+    def _pause(self) -> None:
+        """Until the next look at the threads; that a client's entries need no longer wait is told at once."""
+        waiting = set(self._waiting())
+        if waiting:
+            self._until(lambda: set(self._waiting()) != waiting, _BEAT_EVERY)
+        else:
+            self._stopping.wait(_BEAT_EVERY)
+
+    def _waiting(self) -> dict[str, str]:
+        """What keeps which client's entries waiting since the start."""
+        return {client: why for client, lane in self._lanes.items() if (why := lane.waits_for) is not None}
+
+    def _until(self, happened: Callable[[], bool], seconds: float) -> None:
+        """Return when it has happened, the time is over, or the watcher is to stop."""
+        give_up = time.monotonic() + seconds
+        while not happened() and (left := give_up - time.monotonic()) > 0:
+            if self._stopping.wait(min(left, _LOOK_AGAIN)):
+                return
 
     def nudge(self, client_id: str) -> None:
         """Look into this client's book soon: its broker has said that something happened."""
-        self._lanes[client_id].book_signal.wake()
+        self._lanes[client_id].nudge()
 
     def stop(self) -> None:
         """Let `run` return; orders under way are recorded first, as far as they answer in time."""
@@ -199,7 +211,14 @@ class Watcher:
             for loop in lane.loops:
                 worst[loop.name] = max(worst.get(loop.name, 0.0), loop.stalled_seconds)
             beats += [Beat(name, loop, lane.client_id, now, self._state(age)) for loop, age in worst.items()]
-        return beats
+        waiting = self._waiting()
+        return [self._with_reason(beat, waiting.get(beat.client_id)) for beat in beats]
+
+    def _with_reason(self, beat: Beat, waits_for: str | None) -> Beat:
+        """The beat of a loop that has yet to read its broker says so, even while it hangs in the call."""
+        if beat.loop != "reconcile" or waits_for is None:
+            return beat
+        return replace(beat, state=WAITING if beat.state == "OK" else beat.state, detail=waits_for)
 
     def _state(self, stalled_seconds: float) -> str:
         return "OK" if stalled_seconds < self._options.stall_seconds else "STALLED"

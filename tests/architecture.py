@@ -69,6 +69,7 @@ ROOMS = {
     "services.py": Room(None, None),
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),
+    "cli_parser.py": Room(("domain",)),
     "benchmarks/": Room(None, None),
 }
 WITHOUT_RULES = {"tests", "docs", "data"}

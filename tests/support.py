@@ -78,6 +78,10 @@ class FakeBroker:
         self.covers_from: datetime | None = None
         self.book_error: ReadFailed | None = None
         self.positions_error: ReadFailed | None = None
+        self.owners: dict[
+            str, str
+        ] = {}  # whose each order really is: client order ids, which C0 does not echo
+        self.tells_time = id_class is IdClass.C0
         self.before_place: Callable[[UniversalOrderCommand], None] = lambda command: None
 
     def place(self, command: UniversalOrderCommand) -> OrderResult:
@@ -108,7 +112,9 @@ class FakeBroker:
             quantity=command.quantity,
             filled_quantity=command.quantity if self.fill_at_once else ZERO,
             average_price=price if self.fill_at_once else None,
+            placed_at=self.clock.now() if self.tells_time else None,
         )
+        self.owners[broker_id] = command.client_order_id
         return broker_id
 
     def report(self, broker_id: str, status: BrokerStatus, filled: int = 0, **changes: object) -> None:
@@ -195,12 +201,18 @@ class Desk:
             alert_life=timedelta(seconds=300),
         )
         self.engine = self.new_engine("watcher-1")
-        self.engine.refresh("default", force=True)
+        self.look()
 
     def _render(self, notice: Notice) -> str:
         self.notices.append(notice)
         failed = " ORDER FAILED" if notice.order is not None and notice.order.status == "FAILED" else ""
         return f"{notice.kind}{failed} {notice.detail}"
+
+    def look(self, engine: OrderWatcherEngine | None = None) -> None:
+        """What a watcher does first: from then on it sends entries."""
+        engine = engine or self.engine
+        engine.reconcile("default")
+        engine.refresh("default", force=True)
 
     def new_engine(self, name: str) -> OrderWatcherEngine:
         """A watcher of that name; it is alive until `kill`."""

@@ -22,6 +22,7 @@ from config.settings import load_settings
 from domain.alert import Alert, Delivery, ExecutionType, Outcome, Side
 from domain.limits import ClientPolicy, LimitBook
 from domain.ports import Beat
+from domain.position_check import Difference
 from domain.reports import Position, PositionsSnapshot
 from domain.states import Phase, Status
 from persistence.archive import archive_beside
@@ -135,6 +136,29 @@ def test_orders_can_be_chosen(maker, capsys, options, expected):
     assert {row["command_id"] for row in json_of(capsys)} == expected
 
 
+def test_orders_long_at_the_broker_are_listed_oldest_first_with_why(maker, capsys):
+    present = maker.clock.at
+    for age, name, phase in (
+        (timedelta(minutes=61), "resting", Phase.WORKING),
+        (timedelta(hours=30), "odd", Phase.UNKNOWN),
+        (timedelta(hours=2), "done", Phase.FILLED),
+        (timedelta(minutes=59), "young", Phase.WORKING),
+    ):
+        maker.clock.at = present - age
+        maker.order(name, phase)
+    assert cli.main(["orders", "--frozen"]) == 0
+    means, heading, oldest, newer = capsys.readouterr().out.splitlines()
+    assert "look whether it should still be there" in means
+    assert oldest.endswith("odd-1") and "30h00m" in oldest and "its outcome is unknown" in oldest
+    assert newer.endswith("resting-1") and "a LIMIT order may rest" in newer
+    assert heading.index("phase") == oldest.index("UNKNOWN") == newer.index("WORKING")
+    assert cli.main(["orders", "--frozen", "--json", "--limit", "1", "--client", "default"]) == 0
+    [row] = json_of(capsys)
+    assert (row["command_id"], row["age"], row["attempts"]) == ("odd-1", "30h00m", 0)
+    assert cli.main(["orders", "--frozen", "--symbol", "OTHER"]) == 0
+    assert capsys.readouterr().out == "no orders\n"
+
+
 def test_an_order_is_shown_by_the_end_of_its_id_with_its_story(maker, capsys):
     maker.order("01KAALERT", Phase.FILLED)
     assert cli.main(["show", "ALERT-1"]) == 0
@@ -240,14 +264,24 @@ def test_a_client_that_is_not_there_is_refused(services, capsys):
 
 def test_an_unknown_order_is_resolved_as_executed(maker, services):
     maker.order("odd", Phase.UNKNOWN)
-    assert cli.main(["resolve", "odd-1", "--executed", "B7", "--filled", "50", "--price", "112.4"]) == 0
+    found = ["--executed", "B7", "--filled", "50", "--price", "112.4", "--reason", "seen in the terminal"]
+    assert cli.main(["resolve", "odd-1", *found]) == 0
     order = maker.store.get_by_id("odd-1")
     assert order is not None
-    assert (order.status, order.broker_order_id, order.filled_quantity) == (
+    assert (order.status, order.broker_order_id, order.filled_quantity, order.reason_message) == (
         Status.EXECUTED,
         "B7",
         Decimal(50),
+        "seen in the terminal",
     )
+
+
+def test_an_unknown_order_is_followed_under_the_number_that_was_found(maker, services):
+    maker.order("odd", Phase.UNKNOWN)
+    assert cli.main(["resolve", "odd-1", "--found", "B7"]) == 0
+    order = maker.store.get_by_id("odd-1")
+    assert order is not None
+    assert (order.phase, order.broker_order_id, order.filled_quantity) == (Phase.WORKING, "B7", 0)
 
 
 def test_an_unknown_order_is_resolved_as_failed(maker, services):
@@ -262,8 +296,15 @@ def test_an_unknown_order_is_resolved_as_failed(maker, services):
     "options",
     [
         ["--executed", "B7"],
+        ["--executed", "B7", "--filled", "49"],
+        ["--executed", "", "--filled", "50"],
+        ["--executed", "B7", "--filled", "50", "--price", "-1"],
+        ["--failed", " "],
         ["--executed", "B7", "--filled", "50", "--price", "many"],
         ["--failed", "x", "--executed", "B7"],
+        ["--found", ""],
+        ["--found", "B7", "--filled", "50"],
+        ["--found", "B7", "--executed", "B7"],
         [],
     ],
 )
@@ -407,28 +448,38 @@ def test_the_doctor_finds_a_running_service_well(maker, service, capsys):
     }
 
 
+def keep_difference(maker: Maker, symbol: str, held: int, at_broker: int) -> None:
+    d = Difference("NFO", symbol, "MIS", Decimal(held), Decimal(at_broker), is_external=not held)
+    maker.store.write(lambda tx: tx.keep_difference("default", d, maker.clock.now(), maker.clock.now()))
+
+
 def test_the_doctor_says_what_to_do(maker, capsys, monkeypatch):
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123:abc")
     monkeypatch.setenv("TELEGRAM_CHAT_ID", "1")
-    old = datetime.now(UTC) - timedelta(hours=1)
+    old = datetime.now(UTC) - timedelta(minutes=61)
     maker.clock.at = old
     maker.order("odd", Phase.UNKNOWN)
     maker.order("late", Phase.BLOCKED)
+    keep_difference(maker, "INFY", 50, 60)
+    keep_difference(maker, "GOLD", 0, -5)
     maker.store.save_beats([Beat("w1", "place", "default", old)])
     maker.store.save_positions("default", PositionsSnapshot(old, ()), old.date())
     maker.store.save_read_error("default", old, "session expired")
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().out
     for line in (
-        "FAIL  watcher             last beat 60 min ago",
-        "FAIL  broker of default   positions read 60 min ago: session expired",
-        "WARN  messages            1 messages wait, the oldest from 60 min ago",
+        "FAIL  watcher             last beat 61 min ago",
+        "FAIL  broker of default   positions read 61 min ago: session expired",
+        "WARN  messages            1 messages wait, the oldest from 61 min ago",
         "WARN  orders              1 with an unknown outcome",
+        "WARN  long at broker      1 for over an hour",
+        "WARN  positions           default NFO GOLD MIS: none of ours, -5 at the broker; "
+        "default NFO INFY MIS: 50 held, 60 at the broker",
         "FAIL  webhook             http://127.0.0.1:1 does not answer",
     ):
         assert line in shown
-    assert shown.count("→") == 5
+    assert shown.count("→") == 7
 
 
 def test_the_doctor_looks_at_a_database_that_is_not_as_it_should_be(

@@ -168,8 +168,9 @@ class NorenBroker:
         """The broker's pushed order updates, not started yet; None where the account has no `ws_url`."""
         if self._account.ws_url is None:
             return None
+        by_token = self._account.access_token is not None  # whatever the preset does with it elsewhere
         return OrderUpdates(
-            self._account.ws_url, self._account.user_id, self._session.key, nudge, bearer=self._bearer
+            self._account.ws_url, self._account.user_id, self._session.key, nudge, bearer=by_token
         )
 
     def close(self) -> None:

@@ -11,8 +11,9 @@ _PRODUCTS = MappingProxyType({"MIS": "I", "NRML": "M", "CNC": "C"})
 class Preset:
     """One broker's own ways.
 
-    `api_url` and `ws_url` are its public addresses (no slash at the first one's end), for accounts that name none.
-    `bearer` is True where an access token goes into the `Authorization` header, False where it goes into `jKey`.
+    `api_url` is its public address for access tokens (no slash at its end), for accounts that name none; `ws_url` is
+    that of its order updates. `bearer` is True where an access token goes into the `Authorization` header, False where
+    it goes into `jKey`; order updates are opened by the token in the same way everywhere.
     `products` maps our words to the wire's.
     """
 
@@ -35,11 +36,11 @@ PRESETS = MappingProxyType(
             ),
             Preset(
                 "flattrade",
-                "https://piconnect.flattrade.in/PiConnectTP",
-                "wss://piconnect.flattrade.in/PiConnectWSTp/",
+                "https://piconnect.flattrade.in/PiConnectAPI",
+                "wss://piconnect.flattrade.in/PiConnectWSAPI/",
                 bearer=False,
             ),
-            Preset("zebu", "https://go.mynt.in/NorenWClientTP", "wss://go.mynt.in/NorenWSTP/", bearer=False),
+            Preset("zebu", "https://go.mynt.in/NorenWClientAPI", "wss://go.mynt.in/NorenWSAPI/", bearer=True),
         )
     }
 )
@@ -49,7 +50,7 @@ PRESETS = MappingProxyType(
 class NorenAccount:
     """One trading account and what it logs in with: an access token, or everything else that is secret here.
 
-    `api_url` has no slash at its end. `ws_url` None: the book is polled, and nothing else.
+    `api_url` has no slash at its end; empty, it is the preset's. `ws_url` None: the book is polled, and nothing else.
     """
 
     api_url: str

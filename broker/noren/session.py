@@ -6,6 +6,7 @@ browser and sets the access token; it cannot be renewed from here, only tried ag
 
 import hashlib
 import logging
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 
 # After these the same login would be refused again, and some more of them lock the account.
 _FINAL = ("wrong password", "wrong user", "password expired", "change password", "lock", "disabled")
+
+# Said of the broker's own machines: neither password nor code was judged, so nothing counts against the account.
+_NOBODY_LOOKED = re.compile(
+    r"^(server|gateway|request) ?time[d ]*-?out\b|^internal\b|service unavailable|unable to connect"
+)
 
 _WAITS = {False: (1.0, 60.0), True: (60.0, 3600.0)}
 """Seconds to the next login, first and longest, doubling; True: after one that the broker counts against the account.
@@ -74,6 +80,8 @@ class QuickAuth:
         if not refusal:
             raise LoginFailed(f"login: HTTP {reply.status}, an answer that cannot be read")
         final = any(words in refusal.lower() for words in _FINAL)
+        if not final and _NOBODY_LOOKED.search(refusal.lower()):
+            raise LoginFailed(f"login: {refusal}")
         raise LoginFailed(f"login refused: {refusal}", AUTHENTICATION, counts=True, final=final)
 
     def _fields(self) -> dict[str, str]:

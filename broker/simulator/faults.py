@@ -8,7 +8,7 @@ order they arrive, and chance comes from one seeded source, so that the same cal
 import random
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, Self
@@ -68,6 +68,14 @@ class Kind(StrEnum):
     TRUNCATE = "truncate"  # processed, then half of the answer; `declared` is the length it claims to have
     GARBAGE = "garbage"  # processed, then 200 and something that is no JSON
 
+    LOST_UPDATE = "lost_update"  # of the stream, not of a call: an update is never sent
+    DUPLICATED_UPDATE = "duplicated_update"  # it is sent twice
+    REORDERED_UPDATE = "reordered_update"  # it is sent after the one that follows it
+    CUT_STREAM = "cut_stream"  # the subscriber's connection is closed instead
+
+
+OF_UPDATES = frozenset({Kind.LOST_UPDATE, Kind.DUPLICATED_UPDATE, Kind.REORDERED_UPDATE, Kind.CUT_STREAM})
+"""Those that strike order updates instead of calls."""
 
 _DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.EXPIRED_SESSION: {"status": 200, "emsg": EXPIRED},
@@ -200,9 +208,17 @@ class FaultBox:
 
     def strike(self, endpoint: str, data: Data) -> tuple[Fault, ...]:
         """The faults that this call meets, in the order in which they were asked for."""
+        return self._struck(endpoint, data, lambda kind: kind not in OF_UPDATES)
+
+    def strike_update(self, update: Data) -> frozenset[Kind]:
+        """What befalls this order update on its way to one subscriber."""
+        return frozenset(fault.kind for fault in self._struck(EVERY, update, OF_UPDATES.__contains__))
+
+    def _struck(self, endpoint: str, data: Data, concerns: Callable[[Kind], bool]) -> tuple[Fault, ...]:
         with self._lock:
             now = self._clock.now().timestamp()
-            return tuple(a.fault for a in self._armed if a.strikes(endpoint, data, self._chance, now))
+            standing = [armed for armed in self._armed if concerns(armed.fault.kind)]
+            return tuple(a.fault for a in standing if a.strikes(endpoint, data, self._chance, now))
 
     def shuffle(self, rows: list[Any]) -> None:
         """Shuffle in place, by the same seeded chance."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from typing import Any
 
 from broker.simulator.control import control
 from broker.simulator.service import Answer, Simulator
@@ -19,10 +20,33 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], simulator: Simulator) -> None:
         super().__init__(address, _Handler)
         self.simulator = simulator
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._ended = False
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, and know of it while it is open."""
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection has ended."""
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        """End every connection, those that are kept alive too: whoever listens no more must not go on answering."""
+        with self._lock:
+            self._ended = True
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is nothing to report; anything else is a defect, and is shown."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """A client that went away, or was cut off, is nothing to report; anything else is a defect, and is shown."""
+        if not self._ended and not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
@@ -98,8 +122,9 @@ class SimulatorServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer nothing more, and let everybody who waits go."""
-        self.simulator.close()
+        """Answer nothing more on any connection, and let everybody who waits go."""
         self._server.shutdown()
+        self._server.cut()
+        self.simulator.close()
         self._server.server_close()
         self._thread.join(5)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from email.parser import BytesParser
 from typing import Any
 
+from broker.simulator.faults import Kind
 from broker.simulator.rows import update_message
 from broker.simulator.service import Simulator
 from broker.simulator.words import Ticket, Version
@@ -75,6 +76,10 @@ class UpdateStream:
         """The update as it goes out."""
         known = self._simulator.exchange.instruments()
         return update_message(ticket, version, known[ticket.exch, ticket.tsym])
+
+    def faults_of(self, message: dict[str, str]) -> frozenset[Kind]:
+        """What befalls this update on its way."""
+        return self._simulator.faults.strike_update(message)
 
     def _tell(self, ticket: Ticket, version: Version) -> None:
         """Called inside the exchange's turn, so it only queues."""
@@ -152,9 +157,21 @@ class _Client(socketserver.StreamRequestHandler):
             self._send({"t": "hk"})
 
     def _write_news(self) -> None:
+        kept: list[dict[str, str]] = []  # what goes out after the next update
         with suppress(OSError):
             while (update := self.news.get()) is not None:
-                self._send(self.server.stream.message(*update))
+                message = self.server.stream.message(*update)
+                faults = self.server.stream.faults_of(message)
+                if Kind.CUT_STREAM in faults:
+                    self.close()
+                    return
+                if Kind.REORDERED_UPDATE in faults:
+                    kept.append(message)
+                    continue
+                copies = 0 if Kind.LOST_UPDATE in faults else 2 if Kind.DUPLICATED_UPDATE in faults else 1
+                for each in [message] * copies + kept:
+                    self._send(each)
+                kept.clear()
 
     def _send(self, message: dict[str, Any]) -> None:
         self._frame(_TEXT, json.dumps(message, separators=(",", ":")).encode())

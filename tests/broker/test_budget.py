@@ -4,13 +4,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker.budget import RateBudget
-from domain.errors import NotSent
+from domain.errors import NotSent, StoreUnavailable
 from domain.reconcile import reason_class
 from runtime.system import SystemClock
 from tests.contract.broker_contract import SPAWN, START, ContractClock
@@ -19,12 +20,22 @@ RATE, WINDOW = 3, 1.1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def make(path, clock, patience=1.2, sleep=True):
+def make(path, clock, patience=1.2, sleep=True, rate=RATE, **more):
     def pass_time(seconds):
         assert sleep, "nobody has to wait"
         clock.advance(seconds=seconds)
 
-    return RateBudget(path, clock, rate=RATE, window=WINDOW, patience=patience, sleep=pass_time)
+    return RateBudget(path, clock, rate=rate, window=WINDOW, patience=patience, sleep=pass_time, **more)
+
+
+def microseconds(at):
+    return round((at - EPOCH).total_seconds() * 1_000_000)
+
+
+def looks(budget, clock, who, *, urgent=False, patience=1.2):
+    """One look of a caller who asks now; True when it got a place."""
+    give_up = microseconds(clock.at + timedelta(seconds=patience))
+    return budget._try(who, give_up, urgent=urgent) is None
 
 
 def most_in_a_window(times, window=WINDOW):
@@ -71,7 +82,7 @@ def test_no_entry_is_served_while_an_exit_waits(tmp_path_factory, arrivals, orde
         order.shuffle(callers)
         for caller in [each for each in callers if each[0] <= now]:
             at, urgent, name = caller
-            give_up = round((START + timedelta(milliseconds=at + 1200) - EPOCH).total_seconds() * 1_000_000)
+            give_up = microseconds(START + timedelta(milliseconds=at + 1200))
             try:
                 waiting[name] = urgent
                 if budget._try(name, give_up, urgent=urgent) is not None:
@@ -128,18 +139,83 @@ def test_an_exit_that_waits_takes_the_next_place(path):
     assert order[:4] == ["first", "second", "exit", "exit"] and order[4:] == ["entry"] * 4
 
 
+@pytest.mark.parametrize("urgent", [False, True])
+def test_whoever_came_first_is_served_first(path, clock, urgent):
+    budget = make(path, clock, patience=5)
+    for _ in range(RATE):
+        budget.take(urgent=True)
+    names = ["first", "second", "third", "fourth"]
+    for name in names:
+        assert not looks(budget, clock, name, urgent=urgent, patience=5)
+    served = []
+    for _ in range(600):
+        clock.advance(seconds=0.01)
+        for name in reversed([name for name in names if name not in served]):  # the youngest looks first
+            if looks(budget, clock, name, urgent=urgent, patience=5):
+                served.append(name)
+    # Places that come free together are taken in any order.
+    assert set(served[:RATE]) == set(names[:RATE]) and served[RATE:] == names[RATE:]
+
+
+def test_no_entry_goes_between_an_exits_read_and_its_order(path, clock):
+    """The exit is seen from its commit to its claim; it reads the positions for 50 ms before that."""
+    waits = []
+    budget = make(path, clock, rate=10, exit_waits=lambda: bool(waits))
+    assert looks(budget, clock, "entry 1")
+    waits.append("exit")
+    assert not looks(budget, clock, "entry 2")
+    assert looks(budget, clock, "the exit's read", urgent=True)
+    for _ in range(5):
+        clock.advance(seconds=0.01)
+        assert not looks(budget, clock, "entry 2")
+    waits.clear()  # claimed: the next that it does is to ask for its order's place
+    assert not looks(budget, clock, "entry 2")
+    assert looks(budget, clock, "the exit's order", urgent=True)
+    clock.advance(seconds=0.1)
+    assert looks(budget, clock, "entry 2")
+
+
+def test_an_entry_stays_when_it_cannot_be_told_whether_an_exit_waits(path, clock):
+    def unreadable():
+        raise StoreUnavailable("orders.db: disk I/O error")
+
+    budget = make(path, clock, exit_waits=unreadable)
+    with pytest.raises(NotSent, match="disk I/O error"):
+        budget.take(urgent=False)
+    budget.take(urgent=True)  # an exit does not ask
+
+
+def test_entries_leave_places_for_an_exit_that_comes_later(path, clock):
+    """A burst goes at once, the rest one by one: whenever an exit comes, its next place is near."""
+    budget = make(path, clock, rate=10, patience=60)
+    taken = []
+    for _ in range(60):
+        budget.take(urgent=False)
+        taken.append(clock.at)
+    assert taken[6] - taken[0] < timedelta(milliseconds=1)
+    assert most_in_a_window(taken) <= 10
+    gaps = [later - earlier for earlier, later in pairwise(taken[40:])]
+    assert max(gaps) < timedelta(seconds=0.12)
+    assert taken[-1] - taken[0] < timedelta(seconds=WINDOW * 60 / 10)  # and none of the budget is lost by it
+    asked = clock.at
+    budget.take(urgent=True)
+    assert clock.at - asked < timedelta(seconds=0.12)
+
+
 def test_an_exit_that_gave_up_or_died_holds_nobody_up(path, clock):
     budget = make(path, clock, patience=0.3)
     for _ in range(RATE):
         budget.take(urgent=False)
     with pytest.raises(NotSent):
         budget.take(urgent=True)
-    now = round((clock.now() - START).total_seconds() * 1e6)
-    text = path.read_text()
-    assert '"' not in text  # no exit is left waiting
-    path.write_text(text.replace("{}", f'{{"gone": {now + 10**15}}}'))
-    clock.advance(seconds=2)
-    budget.take(urgent=False)
+    assert '"' not in path.read_text()  # no exit is left waiting
+    for left in (200_000, 10**12):  # the second is of a clock that was set back
+        clock.advance(seconds=2)
+        until = microseconds(clock.now()) + left
+        path.write_text(path.read_text().replace("{}", f'{{"gone": {until}}}', 1))
+        asked = clock.at
+        budget.take(urgent=False)
+        assert clock.at - asked < timedelta(seconds=0.25)
 
 
 def test_a_clock_that_was_set_back_does_not_shut_the_budget(path, clock):
@@ -152,7 +228,9 @@ def test_a_clock_that_was_set_back_does_not_shut_the_budget(path, clock):
     assert timedelta(seconds=1) < clock.at - asked < timedelta(seconds=1.2)
 
 
-@pytest.mark.parametrize("text", ["nonsense\n", "[1]\n", "[[1], 2]\n", "[null, {}]\n", "{}\n"])
+@pytest.mark.parametrize(
+    "text", ["nonsense\n", "[1]\n", "[[1], 2, 3]\n", "[[1], {}]\n", "[null, {}, {}]\n", "{}\n"]
+)
 def test_a_damaged_file_counts_as_a_spent_budget(path, clock, text):
     path.write_text(text)
     budget = make(path, clock)

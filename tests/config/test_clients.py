@@ -60,8 +60,8 @@ def test_each_key_defaults_to_the_setting():
         False,
         "-100",
     )
-    assert two.shoonya is not None
-    assert (two.shoonya.api_url, two.shoonya.user_id) == ("https://example.com/api", "FA2")
+    assert two.noren is not None
+    assert (two.noren.api_url, two.noren.user_id) == ("https://example.com/api", "FA2")
     assert settings.client("b.2") is two
     assert settings.default_client is one
     with pytest.raises(KeyError):
@@ -76,7 +76,7 @@ def test_the_file_is_used_when_it_stands_where_it_is_looked_for():
 
 def test_the_example_can_be_used():
     settings = load(EXAMPLE.read_text(), TELEGRAM_BOT_TOKEN="1:a", TELEGRAM_CHAT_ID="5", WEBHOOK_SECRET="w")
-    assert [client.client_id for client in settings.clients] == ["default", "alice"]
+    assert [client.client_id for client in settings.clients] == ["default", "alice", "bob"]
 
 
 def test_the_default_client_must_be_one_of_them():
@@ -119,7 +119,7 @@ def test_one_real_client_means_that_all_secrets_must_be_set():
         ),
         (
             "[clients.default]\nbroker = 'zerodha'\n",
-            "clients.toml [clients.default] broker: got 'zerodha', expected paper or shoonya",
+            "clients.toml [clients.default] broker: got 'zerodha', expected paper, shoonya, flattrade or zebu",
         ),
         (
             "[clients.default]\n[clients.'a b']\n",

@@ -43,7 +43,7 @@ class TestDefaults:
         client = settings.default_client
         assert settings.clients == (client,)
         assert (client.client_id, client.broker, client.live_trading) == ("default", "paper", False)
-        assert client.shoonya is None
+        assert client.noren is None
         assert client.telegram_chat_id is None
         assert (settings.host, settings.port) == ("127.0.0.1", 8000)
         assert (settings.orders_db, settings.paper_db) == (Path("data/orders.db"), Path("data/paper.db"))
@@ -110,7 +110,7 @@ class TestValues:
             ("PORT", "http", "a port number from 1 to 65535"),
             ("HOST", "http://here", "a host name or an IP address"),
             ("LIVE_TRADING", "maybe", "true or false"),
-            ("BROKER", "zerodha", "paper or shoonya"),
+            ("BROKER", "zerodha", "paper, shoonya, flattrade or zebu"),
             ("CLIENT_ID", "a b", "1 to 40 letters, digits or any of _ . -"),
             ("CLIENT_ID", "a" * 41, "1 to 40 letters, digits or any of _ . -"),
             ("RISK_MAX_DAILY_LOSS", "-5", "a number greater than 0"),
@@ -320,11 +320,11 @@ class TestShoonya:
     def test_with_an_access_token(self):
         client = load(**SHOONYA, LIVE_TRADING="true").default_client
         assert client.live_trading
-        assert client.shoonya is not None
-        assert client.shoonya.api_url == "https://api.example.com/NorenWClientAPI"
-        assert client.shoonya.access_token is not None
-        assert client.shoonya.access_token.get_secret_value() == "tok-en"
-        assert (client.shoonya.password, client.shoonya.ws_url) == (None, None)
+        assert client.noren is not None
+        assert client.noren.api_url == "https://api.example.com/NorenWClientAPI"
+        assert client.noren.access_token is not None
+        assert client.noren.access_token.get_secret_value() == "tok-en"
+        assert (client.noren.password, client.noren.ws_url) == (None, None)
 
     def test_without_an_access_token_the_password_and_its_company_are_needed(self):
         found = problems(
@@ -339,4 +339,4 @@ class TestShoonya:
         assert load(**SHOONYA, LIVE_TRADING="true").default_client.policy.live_allowed
 
     def test_its_settings_may_wait_beside_the_paper_broker(self):
-        assert load(**SHOONYA | {"BROKER": "paper"}).default_client.shoonya is None
+        assert load(**SHOONYA | {"BROKER": "paper"}).default_client.noren is None

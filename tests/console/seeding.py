@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
+from command_service import CommandService, ResolvedFill
 from console import TradingMode, create_console, create_health
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
 from domain.commands import OrderResult
@@ -27,7 +28,7 @@ from persistence.migrations import migrate
 from persistence.repository import OrderRepository
 from persistence.sqlite import Readers
 from persistence.views import Views
-from tests.support import START, ManualClock
+from tests.support import START, ManualClock, SeededIds
 
 TOKEN = "a-long-console-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -37,8 +38,9 @@ WATCHER_LOOPS = [("scheduler", ""), ("wake", ""), ("outbox", ""), ("execute", "d
 
 @dataclass
 class Control:
-    """Notes what it was asked for."""
+    """Notes what it was asked for; resolving is the program's own."""
 
+    commands: CommandService | None = None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
@@ -49,6 +51,12 @@ class Control:
     def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
         self.asked.append(("resume", client_id, strategy_name, by))
         return strategy_name != "RUNNING"
+
+    def resolve(
+        self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
+    ) -> None:
+        assert self.commands is not None
+        self.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         if client_id == "real":
@@ -73,7 +81,16 @@ class House:
         self.told = told
         self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
         self.views = Views(Readers(self.path))
-        self.control = Control()
+        self.control = Control(
+            CommandService(
+                self.store,
+                {},
+                clock=self.clock,
+                ids=SeededIds(),
+                dedup_window=timedelta(seconds=60),
+                alert_life=timedelta(minutes=5),
+            )
+        )
         self.made = 0
         self.app = Flask(__name__, static_folder=None)
         self.modes = modes or {"default": TradingMode.PAPER}

@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from selenium import webdriver
@@ -14,10 +15,12 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
+from domain.position_check import Difference
 from tests.console.seeding import TOKEN, House
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
+PATHS = ("/", "/health", "/review", "/orders/alert0001-1", "/orders/alert0003-1")
 SEVERAL_LOOKS = 5.0  # seconds; the page looks every two
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
@@ -47,6 +50,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house = House(tmp_path_factory.mktemp("browser"))
     house.fill(house.alert(signal_id="sig-1")[0])
     house.block(house.alert(symbol="INFY", raw_body="<script>document.title = 'taken'</script>")[0])
+    house.lose(house.alert(symbol="RELIANCE-EQ")[0])
+    house.clock.advance(3700)
+    external = Difference("MCX", "GOLDPETAL26DECFUT", "NRML", Decimal(0), Decimal(-5), is_external=True)
+    now = house.clock.now()
+    house.store.write(lambda tx: tx.keep_difference("default", external, now, now))
     house.place(house.alert(symbol="BANKNIFTY26NOV52000PE")[0])
     house.beat()
     house.read_positions()
@@ -189,8 +197,41 @@ def test_halting_and_resuming_by_hand(driver: webdriver.Chrome, book: str, house
     assert house.control.asked.pop() == ("resume", "default", "S9", "console")
 
 
+def type_into(driver: webdriver.Chrome, **texts: str) -> None:
+    for name, text in texts.items():
+        box = driver.find_element(By.CSS_SELECTOR, f".resolve [name={name}]")
+        box.clear()
+        box.send_keys(text)
+
+
+def test_settling_an_unknown_outcome_by_hand(
+    driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
+):
+    [order] = house.alert(symbol="TATASTEEL")
+    driver.get(f"{book}/orders/{order.command_id}")
+    assert not driver.find_elements(By.CSS_SELECTOR, ".resolve")
+    house.lose(order)
+    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, ".resolve"))  # by itself
+    driver.find_element(By.CSS_SELECTOR, ".resolve [value=found]").click()
+    type_into(driver, broker_order_id="26112000000042", filled_quantity="49", reason="terminal", by="ann")
+    time.sleep(SEVERAL_LOOKS)  # what was typed survives the page's renewals
+    driver.find_element(By.CSS_SELECTOR, ".resolve button").click()
+    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, "[role=alert]"))
+    assert "filled quantity: expected 50" in driver.find_element(By.ID, "trouble").text
+    time.sleep(SEVERAL_LOOKS)  # and so does what is wrong with it
+    box = driver.find_element(By.CSS_SELECTOR, "[aria-invalid]")
+    assert (box.get_attribute("name"), box.get_attribute("value")) == ("filled_quantity", "49")
+    type_into(driver, filled_quantity="50", average_price="112.45")
+    driver.find_element(By.CSS_SELECTOR, ".resolve button").click()
+    wait.until(lambda d: "EXECUTED" in d.find_element(By.ID, "head").text)
+    assert not driver.find_elements(By.CSS_SELECTOR, ".resolve")
+    assert "console:ann" in driver.find_element(By.ID, "timeline").text
+    settled = house.store.get_by_id(order.command_id)
+    assert settled is not None and (settled.status, settled.broker_order_id) == ("EXECUTED", "26112000000042")
+
+
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
-@pytest.mark.parametrize("path", ["/", "/health", "/orders/alert0001-1"])
+@pytest.mark.parametrize("path", PATHS)
 def test_nothing_is_wider_than_the_screen(driver: webdriver.Chrome, book: str, width: int, path: str):
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 800}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -201,6 +242,6 @@ def test_nothing_is_wider_than_the_screen(driver: webdriver.Chrome, book: str, w
 
 def test_the_console_of_the_browser_stays_clean(driver: webdriver.Chrome, book: str):
     driver.get_log("browser")
-    for path in ("/", "/health", "/orders/alert0001-1"):
+    for path in PATHS:
         driver.get(f"{book}{path}")
     assert driver.get_log("browser") == []

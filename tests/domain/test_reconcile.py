@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.alert import Side
+from domain.attribution import shows_all_since
 from domain.lifecycle import advance
 from domain.order import Order
-from domain.reconcile import NOTHING, Verdict, absence_proven, decide, find_report
+from domain.reconcile import NOTHING, Verdict, decide, find_report
 from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
 from domain.states import MAY_BE_LIVE, TRANSITIONS, Phase, Status
 from tests.domain.making import SENT, an_order
@@ -215,7 +216,7 @@ def test_absence_is_proven_by_nothing_less_than_a_complete_and_late_enough_book(
 def test_a_book_of_open_orders_only_never_proves_absence(after, phase, resent):
     order = an_order(phase, sent_at=SENT + timedelta(minutes=1) if resent else SENT)
     assert judge(order, book(at=SENT + after, complete=False)) == NOTHING
-    assert not absence_proven(order, book(at=SENT + after, complete=False), TRAITS, sending_ends=ENDS)
+    assert not shows_all_since(order, book(at=SENT + after, complete=False), TRAITS, sending_ends=ENDS)
 
 
 def test_the_last_send_counts_not_the_first():
@@ -226,7 +227,7 @@ def test_the_last_send_counts_not_the_first():
 
 def test_an_order_that_was_never_sent_cannot_be_proven_absent():
     never = an_order(Phase.UNKNOWN, sent_at=None)
-    assert not absence_proven(never, book(at=LATER), TRAITS, sending_ends=ENDS)
+    assert not shows_all_since(never, book(at=LATER), TRAITS, sending_ends=ENDS)
 
 
 # old words --------------------------------------------------------------------------------------------------
@@ -326,3 +327,31 @@ def test_books_without_an_order_that_was_known_never_call_it_absent(life, data):
         assert judge(order, book(at=LATER, complete=False)) == NOTHING
         missing = judge(order, book(at=LATER, complete=True))
         assert missing.phase is (Phase.UNKNOWN if order.status is Status.SENT_TO_BROKER else None)
+
+
+@QUICK
+@given(
+    st.sampled_from(JUDGED),
+    st.lists(
+        st.tuples(st.sampled_from(BrokerStatus), st.integers(0, 60), st.integers(0, 90), st.booleans()),
+        max_size=12,
+    ),
+)
+def test_what_has_ended_moves_only_by_more_fills_or_by_a_book_that_cannot_be_older_than_its_end(start, said):
+    """Reports of any kind, in any order, from replicas of any age, repeated or missing."""
+    order = an_order(start)
+    for status, filled, second, is_there in said:
+        seen = book(*[report(status, filled)] * is_there, at=SENT + timedelta(seconds=second))
+        before, order = order, apply(order, seen)
+        assert order.filled_quantity >= before.filled_quantity
+        if before.status not in (Status.EXECUTED, Status.FAILED) or order is before:
+            continue
+        more = order.filled_quantity > before.filled_quantity
+        if before.status is Status.EXECUTED:
+            assert (order.phase, more) == (Phase.FILLED, True)
+        elif order.status is Status.FAILED:
+            assert more, "from one end to another without any news"
+        else:
+            assert before.updated_at is not None
+            later = seen.read_started_at > before.updated_at + timedelta(seconds=HORIZON)
+            assert is_there and (more or later)

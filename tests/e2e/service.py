@@ -46,17 +46,21 @@ class Service:
 
     def start(self, *, wait: bool = True) -> None:
         """Start everything in a process group of its own; returns when it is ready."""
+        self.process = self.run("trading_bot.py")
+        if wait:
+            self.wait_until_ready()
+
+    def run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one of the project's programs with this service's settings, in a process group of its own."""
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "trading_bot.py")],
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / program), *arguments],
             cwd=self.folder,
             env={**inherited, **self.settings},
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
         )
-        if wait:
-            self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 20) -> None:
         wait_for(self.is_ready, seconds, "the service to be ready")
@@ -66,6 +70,25 @@ class Service:
             return requests.get(f"{self.base}/readyz", timeout=2).status_code == 200
         except requests.RequestException:
             return False
+
+    def is_listening(self) -> bool:
+        """True when somebody takes connections, whether or not all is well."""
+        with socket.socket() as s:
+            s.settimeout(1)
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def pid_of(self, role: str) -> int:
+        """The process of that role (`watch`, `web`) among the supervisor's children.
+
+        Raises:
+            AssertionError: there is none now.
+        """
+        assert self.process is not None, "the service does not run"
+        for child in children_of(self.process.pid):
+            with contextlib.suppress(OSError):
+                if role in Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0"):
+                    return child
+        raise AssertionError(f"no {role} among the children")
 
     def kill(self) -> None:
         """SIGKILL to every process of the service at once, as a power cut would."""
@@ -100,12 +123,22 @@ class Service:
 
     # talking to it ------------------------------------------------------------------------------------------
 
-    def post(self, body: Mapping[str, Any], *, http: Any = requests) -> requests.Response:
+    def post(
+        self, body: Mapping[str, Any], *, http: Any = requests, secret: str = SECRET, timeout: float = 10
+    ) -> requests.Response:
         """Post an alert with the secret in its body; `http` may be a session that keeps its connection."""
         answer: requests.Response = http.post(
-            f"{self.base}/webhook", data=json.dumps({"secret_key": SECRET, **body}), timeout=10
+            f"{self.base}/webhook", data=json.dumps({"secret_key": secret, **body}), timeout=timeout
         )
         return answer
+
+    def wish(self, what: str, **fields: Any) -> Any:
+        """POST an operator's wish (`halt`, `resume`, …) with the console token."""
+        response = requests.post(
+            f"{self.base}/api/{what}", json=fields, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+        )
+        response.raise_for_status()
+        return response.json()
 
     def api(self, path: str, **options: Any) -> Any:
         """GET an API page with the console token."""
@@ -117,13 +150,7 @@ class Service:
 
     def mark(self, symbol: str, price: float) -> None:
         """Set the paper market's last price."""
-        response = requests.post(
-            f"{self.base}/api/marks",
-            json={"exchange": "NFO", "symbol": symbol, "price": str(price)},
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=10,
-        )
-        response.raise_for_status()
+        self.wish("marks", exchange="NFO", symbol=symbol, price=str(price))
 
     # what it left on disk -----------------------------------------------------------------------------------
 
@@ -161,6 +188,14 @@ class Service:
             seconds,
             "every order to end",
         )
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that it started and that still are."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _rows(path: Path, sql: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -18,16 +18,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-def pid_of(service: Service, role: str) -> int:
-    """The process of that role among the supervisor's children."""
-    assert service.process is not None
-    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
-    for child in children:
-        if role in Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0"):
-            return int(child)
-    raise AssertionError(f"no {role} among {children}")
-
-
 def executes(service: Service, symbol: str) -> bool:
     try:
         id_ = service.post(alert(symbol=symbol, strategy_name=symbol)).json()["legs"][0]["command_id"]
@@ -37,7 +27,7 @@ def executes(service: Service, symbol: str) -> bool:
 
 
 def test_a_watcher_that_is_killed_is_started_again_and_told_of(service: Service) -> None:
-    first = pid_of(service, "watch")
+    first = service.pid_of("watch")
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: _running(service, "watch", other_than=first), 10, "a new watcher")
     assert executes(service, "AFTER")
@@ -45,7 +35,7 @@ def test_a_watcher_that_is_killed_is_started_again_and_told_of(service: Service)
 
 
 def test_a_watcher_that_is_stopped_makes_the_service_not_ready_and_is_replaced(service: Service) -> None:
-    first = pid_of(service, "watch")
+    first = service.pid_of("watch")
     os.kill(first, signal.SIGSTOP)
     id_ = service.post(alert()).json()["legs"][0]["command_id"]
     wait_for(lambda: not service.is_ready(), 20, "/readyz to say so")
@@ -55,7 +45,7 @@ def test_a_watcher_that_is_stopped_makes_the_service_not_ready_and_is_replaced(s
 
 
 def test_a_web_server_that_is_killed_is_started_again(service: Service) -> None:
-    first = pid_of(service, "web")
+    first = service.pid_of("web")
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: _running(service, "web", other_than=first), 15, "a new web server")
     # Workers of the one that was killed may answer a last time, or break off: a sender would try again, as this does.
@@ -64,7 +54,7 @@ def test_a_web_server_that_is_killed_is_started_again(service: Service) -> None:
 
 
 def test_children_end_with_a_supervisor_that_is_killed(service: Service) -> None:
-    watcher, web = pid_of(service, "watch"), pid_of(service, "web")
+    watcher, web = service.pid_of("watch"), service.pid_of("web")
     assert service.process is not None
     os.kill(service.process.pid, signal.SIGKILL)
     for pid in (watcher, web):
@@ -75,7 +65,7 @@ def test_children_end_with_a_supervisor_that_is_killed(service: Service) -> None
 
 
 def test_sigterm_ends_everything_in_order(service: Service) -> None:
-    watcher, web = pid_of(service, "watch"), pid_of(service, "web")
+    watcher, web = service.pid_of("watch"), service.pid_of("web")
     assert service.stop() == 0
     assert not _alive(watcher)
     assert not _alive(web)
@@ -84,8 +74,8 @@ def test_sigterm_ends_everything_in_order(service: Service) -> None:
 
 def _running(service: Service, role: str, *, other_than: int) -> bool:
     try:
-        return pid_of(service, role) != other_than
-    except (AssertionError, FileNotFoundError):
+        return service.pid_of(role) != other_than
+    except AssertionError:
         return False
 
 

@@ -322,6 +322,7 @@ def test_cancel_before_and_after_the_send(desk):
 
 def test_two_watchers_send_once(desk):
     other = desk.new_engine("watcher-2")
+    desk.look(other)
     taken = []
 
     def steal(command):

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -46,7 +47,7 @@ class FakeTelegram:
         self._released = threading.Event()
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"telegram": self}))
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"telegram": self}))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -161,6 +162,13 @@ class FakeTelegram:
             return no(400, "Bad Request: message is too long")
         message_id = len(self.requests) + 1
         return 200, {"ok": True, "result": {"message_id": message_id, "text": text, "date": 0}}
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed is nothing to report."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -25,6 +25,7 @@ ORDER_KINDS = (
     NoticeKind.UNKNOWN,
     NoticeKind.OVERFILLED,
     NoticeKind.RESURRECTED,
+    NoticeKind.FROZEN,
 )
 
 
@@ -161,6 +162,61 @@ GOLDEN = {
         "👀 An order that is not ours | NIFTY26NOV24500CE\n"
         "SELL 50, number 26112000000043, OPEN\n"
         "It stands at the broker and no order here explains it. Recorded; never traded against.\n"
+        "default",
+    ),
+    "an hour at the broker": (
+        about(
+            NoticeKind.FROZEN,
+            Phase.PARTIALLY_FILLED,
+            "20 of 50 filled, the rest waits at the broker",
+            sent_at=START,
+            attempts=1,
+        ),
+        "⏳ At the broker for over an hour | NIFTY26NOV24500CE\n"
+        "Sent 2026-11-20 14:02:11Z, sends: 1. 20 of 50 filled, the rest waits at the broker.\n"
+        f"It may be meant to wait: look whether it should still be there.\n{FACTS}",
+    ),
+    "no longer held": (
+        alone(
+            NoticeKind.HOLDING_CLEARED,
+            "the broker shows NFO NIFTY26NOV24500CE flat; no longer held: STRADDLE 50 MIS",
+            symbol="NIFTY26NOV24500CE",
+        ),
+        "🧹 No longer held | NIFTY26NOV24500CE\n"
+        "the broker shows NFO NIFTY26NOV24500CE flat; no longer held: STRADDLE 50 MIS\n"
+        "No fill that we recorded closed it; its strategies may enter it again.\n"
+        "default",
+    ),
+    "position differs": (
+        alone(
+            NoticeKind.POSITION_DIFFERS,
+            "NFO MIS: our strategies hold 50, the broker has 60: +10",
+            symbol="NIFTY26NOV24500CE",
+        ),
+        "🚨 Position differs | NIFTY26NOV24500CE\n"
+        "NFO MIS: our strategies hold 50, the broker has 60: +10\n"
+        "Nothing under way explains it. Exits go by the broker's position; look who traded.\n"
+        "default",
+    ),
+    "external position": (
+        alone(
+            NoticeKind.EXTERNAL_POSITION,
+            "MCX NRML: the broker has -5, none of our strategies holds any",
+            symbol="GOLD",
+        ),
+        "👀 A position that is not ours | GOLD\n"
+        "MCX NRML: the broker has -5, none of our strategies holds any\n"
+        "No fill of ours explains it; Orderwatch does not trade against it.\n"
+        "default",
+    ),
+    "position agrees": (
+        alone(
+            NoticeKind.POSITION_AGREES,
+            "NFO MIS: our strategies and the broker both have 50 (before: 10)",
+            symbol="NIFTY26NOV24500CE",
+        ),
+        "✅ Position agrees again | NIFTY26NOV24500CE\n"
+        "NFO MIS: our strategies and the broker both have 50 (before: 10)\n"
         "default",
     ),
 }

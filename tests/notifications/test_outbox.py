@@ -140,6 +140,20 @@ def test_a_killed_holder_is_followed_when_its_lease_runs_out(house):
     assert house.sender.texts() == ["first", "second"]
 
 
+def test_a_holder_that_is_known_to_have_ended_is_followed_at_once_and_a_living_one_is_not(house):
+    for chat in ("killed's", "living's"):
+        house.outbox.add("first", client_id=chat)
+    for holder in ("killed", "living"):
+        house.pass_once(house.drainer({f"{holder}'s": holder}, holder=holder))
+    chats = {"killed's": "killed", "living's": "living"}
+    follower = house.drainer(chats, holder="follower")
+    follower.release_of(["killed"])
+    for client_id in chats:
+        house.outbox.add(f"second of {client_id}", client_id=client_id)
+    house.run(follower, seconds=2)
+    assert house.sender.texts() == ["first", "first", "second of killed's"]
+
+
 def test_an_orderly_end_hands_over_at_once(house):
     house.outbox.add("first")
     ending = house.drainer(holder="ending")

@@ -38,7 +38,8 @@ def shortest_way(target: Phase) -> list[Phase]:
         way = ways.popleft()
         if way[-1] is target:
             return way
-        for phase in TRANSITIONS[way[-1]] - seen:
+        # In the order of the enum, not of a set: several ways can be the shortest, and every run takes the same.
+        for phase in [phase for phase in Phase if phase in TRANSITIONS[way[-1]] - seen]:
             seen.add(phase)
             ways.append([*way, phase])
     raise AssertionError(f"{target} cannot be reached")

@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from persistence.migrations import TABLES, DatabaseTooNew, migrate
 from persistence.triggers import TRIGGERS
+from persistence.vitals import read_vitals
 
 ROOT = Path(__file__).resolve().parents[2]
 MIGRATE = (
@@ -64,6 +66,20 @@ def test_migrating_again_changes_nothing(tmp_path):
         query(path, "PRAGMA schema_version"),
     )
     assert after == before
+
+
+def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    migrate(new)
+    migrate(old)
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("DROP TABLE position_differences")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'first_tables'")
+    moment = datetime(2026, 11, 21, tzinfo=UTC)
+    vitals = read_vitals(old, beats_since=moment, sent_before=moment)
+    assert (vitals.pending_migrations, vitals.differences) == (("position_differences",), ())
+    migrate(old)
+    assert schema(old) == schema(new)
 
 
 def test_four_processes_at_once_make_one_database(tmp_path):

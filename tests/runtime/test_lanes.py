@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from command_service import CommandService
+from domain.alert import Delivery, ExecutionType
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.limits import ClientPolicy, LimitBook
 from domain.order import Order
@@ -19,31 +21,36 @@ from persistence.repository import OrderRepository
 from persistence.sqlite import ChangeSignal
 from runtime.system import RandomIds, SystemClock
 from runtime.watcher import Watcher, WatcherOptions
+from tests.contract.broker_contract import a_command
 from tests.e2e.service import wait_for
 from tests.support import FakeBroker, entry, leg, simulated_report, simulated_result
 
-RULES = WatcherRules(broker_deadline=timedelta(seconds=0.5))
-
 
 class Hanging(FakeBroker):
-    """Takes every order and never answers, until it is let go."""
+    """Takes every order and never answers, until it is let go; exits too, unless it is told to answer them."""
 
     def __init__(self, clock: SystemClock) -> None:
         super().__init__(clock)  # type: ignore[arg-type]
         self.let_go = threading.Event()
+        self.answers_exits = False
         self.asked = 0
 
     def place(self, command: UniversalOrderCommand) -> OrderResult:
         self.asked += 1
         result = super().place(command)
-        self.let_go.wait(20)
+        if not (self.answers_exits and command.execution_type is ExecutionType.EXIT):
+            self.let_go.wait(20)
         return result
+
+    def fill(self, command: UniversalOrderCommand) -> None:
+        """An order of somebody else, filled: there is a position."""
+        self._take(command)
 
 
 class House:
     """Two clients on one database, served by a real watcher with real threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, deadline: float = 0.5) -> None:
         migrate(path)
         self.clock = SystemClock()
         self.hanging, self.quick = Hanging(self.clock), FakeBroker(self.clock)  # type: ignore[arg-type]
@@ -66,7 +73,7 @@ class House:
             {name: Seat(name, broker, self.policies[name]) for name, broker in brokers.items()},
             clock=self.clock,
             claimant="w",
-            rules=RULES,
+            rules=WatcherRules(broker_deadline=timedelta(seconds=deadline)),
             simulated_result=simulated_result,
             simulated_report=simulated_report,
         )
@@ -78,16 +85,14 @@ class House:
             drain_outbox=None,
             housekeeping=(),
             options=WatcherOptions(
-                "w", concurrency=2, poll_seconds=0.2, deadline_seconds=0.5, stall_seconds=30
+                "w", concurrency=2, poll_seconds=0.2, deadline_seconds=deadline, stall_seconds=30
             ),
         )
         self.thread = threading.Thread(target=self.watcher.run, daemon=True)
 
-    def post(self, client: str, symbol: str) -> str:
-        from domain.alert import Delivery
-
+    def post(self, client: str, symbol: str, execution: ExecutionType = ExecutionType.ENTRY) -> str:
         delivery = Delivery(self.clock.now(), "127.0.0.1", "{}", "native")
-        alert = entry(leg(symbol), client_id=client, strategy_name=symbol)
+        alert = entry(leg(symbol), client_id=client, strategy_name=symbol, execution_type=execution)
         return self.commands.register(alert, delivery).legs[0].command_id
 
     def order(self, command_id: str) -> Order:
@@ -96,15 +101,22 @@ class House:
         return found
 
 
+@contextmanager
+def running(made: House) -> Iterator[House]:
+    made.thread.start()
+    try:
+        wait_for(lambda: made.store.saved_positions("quick") is not None, 5, "the first look")
+        yield made
+    finally:
+        made.hanging.let_go.set()
+        made.watcher.stop()
+        made.thread.join(10)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path / "orders.db")
-    made.thread.start()
-    wait_for(lambda: made.store.saved_positions("quick") is not None, 5, "the first look")
-    yield made
-    made.hanging.let_go.set()
-    made.watcher.stop()
-    made.thread.join(10)
+    with running(House(tmp_path / "orders.db")) as made:
+        yield made
 
 
 def test_a_hanging_broker_delays_no_other_client(house: House) -> None:
@@ -126,6 +138,19 @@ def test_a_call_past_its_deadline_becomes_unknown_and_its_lane_goes_on(house: Ho
     others = [house.post("hanging", f"H{n}") for n in range(1, 5)]
     wait_for(lambda: all(house.order(i).status is Status.EXECUTED for i in others), 20, "the lane to go on")
     assert len(house.hanging.placed) == 5
+
+
+def test_an_exit_goes_while_entries_hang_in_every_thread(tmp_path: Path) -> None:
+    made = House(tmp_path / "orders.db", deadline=60)  # no thread is replaced meanwhile
+    made.hanging.answers_exits = True
+    made.hanging.fill(a_command("held", symbol="HELD"))
+    with running(made) as house:
+        for n in range(6):
+            house.post("hanging", f"H{n}")
+        wait_for(lambda: house.hanging.asked == 2, 5, "the entries to hang")
+        left = house.post("hanging", "HELD", ExecutionType.EXIT)
+        wait_for(lambda: house.order(left).status is Status.EXECUTED, 10, "the exit")
+        assert house.hanging.asked == 3  # the other entries still wait, the exit did not
 
 
 def test_heartbeats_name_every_loop(house: House) -> None:

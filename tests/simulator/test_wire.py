@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, NotConnected
 
 import pytest
 import requests
@@ -243,3 +244,20 @@ def test_the_state_counts_calls_and_shows_the_orders(wire):
     assert [row["norenordno"] for row in state["orders"]] == [number]
     assert state["marks"] == [{"exch": EXCH, "tsym": TSYM, "price": "100", "quantity": None}]
     assert state["calls"]["processed"]["PlaceOrder"] == 1
+
+
+def test_a_server_that_was_stopped_answers_nobody_any_more(clock):
+    """A client that keeps its connection would otherwise go on trading with a broker that is gone."""
+    with serving(clock=clock) as server:
+        kept = HTTPConnection("127.0.0.1", server.port, timeout=5)
+        kept.request("GET", "/_state")
+        assert kept.getresponse().read()
+        server.stop()
+        kept.auto_open = 0  # this connection, and no new one
+
+        def ask_again() -> None:
+            kept.request("GET", "/_state")
+            kept.getresponse()
+
+        with pytest.raises((ConnectionError, NotConnected)):
+            ask_again()

@@ -159,7 +159,7 @@ def test_a_login_with_password_hashes_what_is_secret(broker, stub, clock):
 
 @pytest.mark.parametrize(
     ("preset", "header", "key"),
-    [("shoonya", "Bearer tok", None), ("flattrade", None, "tok"), ("zebu", None, "tok")],
+    [("shoonya", "Bearer tok", None), ("flattrade", None, "tok"), ("zebu", "Bearer tok", None)],
 )
 def test_an_access_token_travels_as_the_preset_says(stub, clock, tmp_path, preset, header, key):
     broker = make(stub.url, clock, tmp_path, preset=preset, access_token="tok")

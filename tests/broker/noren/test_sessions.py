@@ -120,7 +120,13 @@ def test_threads_whose_session_expired_together_share_one_login(stub, clock, tmp
 
 
 @pytest.mark.parametrize(
-    "emsg", ["Invalid Input : Wrong Password", "Invalid Input : User Blocked", "Wrong user id"]
+    "emsg",
+    [
+        "Invalid Input : Wrong Password",
+        "Invalid Input : User Blocked",
+        "Wrong user id",
+        "Unable to connect : account is locked",
+    ],
 )
 def test_a_wrong_password_is_tried_once_until_the_next_start(broker, stub, clock, emsg):
     stub.standing["QuickAuth"] = says(not_ok(emsg))
@@ -144,7 +150,15 @@ def test_refused_logins_come_further_and_further_apart(broker, stub, clock):
 
 
 @pytest.mark.parametrize(
-    "broken", [says(b"", 502), drops_after_reading, says({"stat": "Ok"}), says(b"nonsense")]
+    "broken",
+    [
+        says(b"", 502),
+        drops_after_reading,
+        says({"stat": "Ok"}),
+        says(b"nonsense"),
+        says(not_ok("Server Timeout :  ")),
+        says(not_ok("Internal Server Error"), 400),
+    ],
 )
 def test_a_login_that_was_not_answered_is_soon_tried_again(broker, stub, clock, broken):
     stub.tell("QuickAuth", broken)

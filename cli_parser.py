@@ -1,0 +1,108 @@
+"""What can be typed after `cli.py`: the commands, their options, and what is refused before anything is done."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from domain.money import parse_decimal
+from domain.states import Status
+
+Command = Callable[[argparse.Namespace], int]
+"""Carries out what was typed; returns the exit code."""
+
+_Add = Callable[[str], argparse.ArgumentParser]
+
+
+def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """The parser of these commands; what it parses carries the chosen one as `run`."""
+    whole = argparse.ArgumentParser(prog="cli.py", description="Orderwatch, for its operator.")
+    parsers = whole.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str) -> argparse.ArgumentParser:
+        # The first sentence of a command's docstring is its line in the help.
+        about = (commands[name].__doc__ or "").strip()
+        added = parsers.add_parser(name, help=about.split(". ")[0].rstrip("."), description=about)
+        added.set_defaults(run=commands[name])
+        return added
+
+    _looking(add)
+    _alerts(add)
+    _halting(add)
+    _wishes(add)
+    _care(add)
+    return whole
+
+
+def _looking(add: _Add) -> None:
+    listing = add("orders")
+    which = listing.add_mutually_exclusive_group()
+    which.add_argument("--status", type=str.upper, choices=[str(status) for status in Status])
+    which.add_argument(
+        "--frozen", action="store_true", help="those SENT_TO_BROKER for over an hour, oldest first"
+    )
+    listing.add_argument("--symbol")
+    listing.add_argument("--strategy")
+    listing.add_argument("--client")
+    listing.add_argument("--limit", type=_count, default=50)
+    listing.add_argument("--json", action="store_true")
+    one = add("show")
+    one.add_argument("id", help="a command_id, or enough of its end to be unique")
+    one.add_argument("--json", action="store_true")
+
+
+def _alerts(add: _Add) -> None:
+    post = add("alert")
+    post.add_argument("file", help="the alert's body; - for standard input")
+    post.add_argument("--format", help="its dialect; native without it")
+    post.add_argument("--client", help="whose secret signs it")
+    again = add("replay")
+    again.add_argument("id", help="an alert_id")
+    for each in (post, again):
+        each.add_argument("--url", help="where the service runs, when not at HOST and PORT")
+
+
+def _halting(add: _Add) -> None:
+    stop, go = add("halt"), add("resume")
+    for each in (stop, go):
+        each.add_argument("--client", help="one client; without it all")
+        each.add_argument("--strategy", help="one strategy; without it all")
+    stop.add_argument("--reason", required=True)
+
+
+def _wishes(add: _Add) -> None:
+    say = add("resolve")
+    say.add_argument("id", help="a command_id, or enough of its end to be unique")
+    became = say.add_mutually_exclusive_group(required=True)
+    became.add_argument("--executed", metavar="BROKER_ID", help="the broker has filled it, under this id")
+    became.add_argument(
+        "--found", metavar="BROKER_ID", help="the broker has it under this id; its book says the rest"
+    )
+    became.add_argument("--failed", metavar="REASON", help="the broker never had it")
+    say.add_argument("--filled", type=_decimal, metavar="QTY")
+    say.add_argument("--price", type=_decimal, metavar="P", help="average price of the fill")
+    say.add_argument("--reason", help="how the fill was found out")
+    flat = add("flatten")
+    flat.add_argument("--client", help="one client; without it all")
+    flat.add_argument("--symbol", help="one symbol; without it all")
+    flat.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _care(add: _Add) -> None:
+    add("verify").add_argument("--json", action="store_true")
+    days = add("archive")
+    days.add_argument("--days", type=_count, help="move what has not changed for so many days")
+    add("migrate")
+    add("doctor").add_argument("--json", action="store_true")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)

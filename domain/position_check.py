@@ -1,0 +1,104 @@
+"""What our strategies hold, beside what the broker says: pure, and never a guess.
+
+A difference is judged only when nothing under way could still explain it. It never leads to an order: it is told.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+
+from domain.money import ZERO
+from domain.order import Order
+from domain.reports import PositionsSnapshot
+from domain.risk_facts import Holding
+from domain.states import Phase
+
+Place = tuple[str, str, str]
+"""Exchange, symbol, product."""
+
+_UNSETTLED = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.PARTIALLY_FILLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One position as we know it and as the broker does; quantities in units, positive long.
+
+    `held` is the sum over our strategies, by their own fills. `is_external`: none of them holds anything there.
+    """
+
+    exchange: str
+    symbol: str
+    product: str
+    held: Decimal
+    at_broker: Decimal
+    is_external: bool
+
+    @property
+    def where(self) -> Place:
+        """Where it is."""
+        return self.exchange, self.symbol, self.product
+
+    @property
+    def amount(self) -> Decimal:
+        """What the broker has more than we do; zero where both agree."""
+        return self.at_broker - self.held
+
+
+class Judgement(Enum):
+    """Whether a comparison can be believed."""
+
+    NOT_YET = "not yet"  # something under way may change either side
+    PERHAPS = "perhaps"  # a resting order of ours, filled a moment ago, would explain it
+    SETTLED = "settled"
+
+
+def compared(snapshot: PositionsSnapshot, holdings: Iterable[Holding]) -> dict[Place, Difference]:
+    """Every place where we or the broker have something, and what both say of it."""
+    held: dict[Place, Decimal] = {}
+    for h in holdings:
+        place = (h.exchange, h.symbol, h.product)
+        held[place] = held.get(place, ZERO) + h.net_quantity
+    places = held.keys() | {(p.exchange, p.symbol, p.product) for p in snapshot.positions}
+    return {
+        place: Difference(*place, held.get(place, ZERO), snapshot.net(*place), place not in held)
+        for place in places
+    }
+
+
+def judge(
+    difference: Difference,
+    *,
+    open_orders: Iterable[Order],
+    last_fill_at: datetime | None,
+    settled_before: datetime,
+) -> Judgement:
+    """Whether the difference can be believed.
+
+    Args:
+        open_orders: those of the client that may be live at the broker, read after the holdings were.
+        last_fill_at: when a fill in the symbol was last recorded, read after the holdings were.
+        settled_before: a fill recorded at or after it may not show in the broker's positions yet.
+    """
+    if last_fill_at is not None and last_fill_at >= settled_before:
+        return Judgement.NOT_YET
+    here = [o for o in open_orders if _is_on_symbol(o, difference)]
+    if any(o.phase in _UNSETTLED for o in here):
+        return Judgement.NOT_YET
+    resting = [o.open_quantity * o.side.sign for o in here if o.product == difference.product]
+    sold = sum((quantity for quantity in resting if quantity < 0), ZERO)
+    bought = sum((quantity for quantity in resting if quantity > 0), ZERO)
+    if difference.amount and sold <= difference.amount <= bought:
+        return Judgement.PERHAPS
+    return Judgement.SETTLED
+
+
+def settled_before(snapshot: PositionsSnapshot, horizon: timedelta) -> datetime:
+    """Fills recorded before then show in this read, by what the broker promises."""
+    return snapshot.read_started_at - horizon
+
+
+def _is_on_symbol(order: Order, difference: Difference) -> bool:
+    same = (order.exchange, order.symbol) == (difference.exchange, difference.symbol)
+    return same and order.test_mode is None

@@ -1,0 +1,112 @@
+"""Telling the operator where our strategies' holdings and the broker's positions differ."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.money import ZERO, decimal_text
+from domain.notices import Notice, NoticeKind
+from domain.ports import Clock, Store, Transaction
+from domain.position_check import Difference, Judgement, Place, compared, judge, settled_before
+from domain.reports import PositionsSnapshot
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(seconds=60)
+"""So long a resting order of ours may pass for the explanation: its fill would have been recorded by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The same amount in so many reads on end, the last of which began then."""
+
+    amount: Decimal
+    since: datetime
+    read_at: datetime
+    reads: int = 1
+
+
+class PositionComparer:
+    """Compares each read of the positions with the holdings.
+
+    A difference is told when two reads on end showed it and nothing under way explains it: once for each place and
+    amount, again when the amount changes, and once when it is gone. What was told is kept in the store, so that
+    neither a restart nor a second watcher tells it again; only the looking is remembered here.
+    """
+
+    def __init__(self, store: Store, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._seen: dict[str, dict[Place, _Seen]] = {}
+
+    def compare(self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta) -> None:
+        """Compare one successful read; a read that failed never comes here.
+
+        Raises:
+            StoreUnavailable: nothing was told; the next read tells it.
+        """
+        news = self._news(client_id, snapshot)
+        before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
+        ready = []
+        # The holdings were read before these: what changed them since then shows in one of the two.
+        open_orders = self._store.get_open_orders(client_id) if news else []
+        for d in news:
+            judgement = judge(
+                d,
+                open_orders=open_orders,
+                last_fill_at=self._store.last_fill_at(client_id, d.symbol),
+                settled_before=settled_before(snapshot, horizon),
+            )
+            if judgement is Judgement.NOT_YET:
+                continue
+            seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
+            patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
+            if seen.reads > 1 and patient:
+                ready.append((d, seen.since))
+        self._seen[client_id] = after
+        if ready:
+            self._store.write(lambda tx: self._tell(tx, client_id, ready))
+
+    def _news(self, client_id: str, snapshot: PositionsSnapshot) -> list[Difference]:
+        """What is not as it was told last."""
+        told = {d.where: d for d in self._store.told_differences(client_id)}
+        found = compared(snapshot, self._store.holdings(client_id))
+        gone = {place: Difference(*place, ZERO, ZERO, is_external=True) for place in told.keys() - found}
+        return [d for place, d in (found | gone).items() if (d != told[place] if place in told else d.amount)]
+
+    @staticmethod
+    def _looked(seen: _Seen | None, amount: Decimal, read_at: datetime) -> _Seen:
+        if seen is None or seen.amount != amount:
+            return _Seen(amount, read_at, read_at)
+        return _Seen(amount, seen.since, read_at, seen.reads + int(read_at > seen.read_at))
+
+    def _tell(self, tx: Transaction, client_id: str, ready: Sequence[tuple[Difference, datetime]]) -> None:
+        now = self._clock.now()
+        for d, since in ready:
+            before = tx.told_difference(client_id, d.where)
+            tx.keep_difference(client_id, d, since, now)
+            # Both sides may have moved by the same: the page shows the new figures, and nothing is to be told.
+            if d.amount != (before.amount if before else ZERO):
+                notice = _notice(client_id, d, before)
+                log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)
+                tx.notify(notice)
+
+
+def _notice(client_id: str, d: Difference, before: Difference | None) -> Notice:
+    where = f"{d.exchange} {d.product}"
+    held, at_broker = decimal_text(d.held), decimal_text(d.at_broker)
+    was = f" (before: {decimal_text(before.amount)})" if before else ""
+    if not d.amount:
+        kind, text = (
+            NoticeKind.POSITION_AGREES,
+            f"{where}: our strategies and the broker both have {held}{was}",
+        )
+    elif d.is_external:
+        kind = NoticeKind.EXTERNAL_POSITION
+        text = f"{where}: the broker has {at_broker}, none of our strategies holds any"
+    else:
+        kind = NoticeKind.POSITION_DIFFERS
+        text = f"{where}: our strategies hold {held}, the broker has {at_broker}: {d.amount:+f}{was}"
+    return Notice(kind, client_id, symbol=d.symbol, detail=text)

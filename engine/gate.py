@@ -1,0 +1,96 @@
+"""Before the first entry: no client's entry is sent until its broker has been read once by this process.
+
+One book that was brought in line with the open orders, and one read of the positions, must have succeeded since the
+watcher began: only then is it known what earlier orders became and what is held. Until then entries wait as CREATED,
+and lapse when their alert's life is over. Exits do not wait here: each is sized by a read of the positions that begins
+at its claim, so it cannot go before they can be read, and it leaves alone what other exits in our own table may still
+take, whether their end is known yet or not. A book that cannot be read is no reason to keep a position open.
+
+Where the broker echoes nothing of ours (C0), that book must be a complete one: see `domain.attribution`.
+
+Each client has its own gate, which once open stays open: what is too old later is the blockers' to judge.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+
+from domain.errors import StoreUnavailable
+from domain.notices import Notice, NoticeKind
+from domain.ports import Store
+
+log = logging.getLogger(__name__)
+
+
+class Part(StrEnum):
+    """What must have been read."""
+
+    BOOK = "order book"
+    POSITIONS = "positions"
+
+
+class StartGate:
+    """Which clients' brokers have been read since this process began; safe to call from several threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._missing: dict[str, dict[Part, str]] = {}
+        self._told: set[str] = set()
+
+    def is_open(self, client_id: str) -> bool:
+        """True when entries may be sent."""
+        return self._missing.get(client_id) == {}
+
+    def waits_for(self, client_id: str) -> str | None:
+        """What entries wait for, in words; None when the gate is open."""
+        with self._lock:
+            missing = self._missing_of(client_id)
+            return "; ".join(f"{part}: {why}" for part, why in missing.items()) or None
+
+    def passed(self, client_id: str, part: Part) -> None:
+        """This part has been read.
+
+        Raises:
+            StoreUnavailable: the end of the wait could not be told; it is told the next time.
+        """
+        with self._lock:
+            missing = self._missing_of(client_id)
+            opens = missing.pop(part, None) is not None and not missing
+            tell = not missing and client_id in self._told
+            self._told -= {client_id} if tell else set()
+        if opens:
+            log.info("client %s: its broker has been read; entries may be sent", client_id)
+        if tell:
+            self._tell(client_id, "the broker has been read: entries are sent again", undo=self._told.add)
+
+    def failed(self, client_id: str, part: Part, error: str) -> bool:
+        """A read failed; the first time this is told, once for all parts. False when the part is not waited for.
+
+        Raises:
+            StoreUnavailable: it could not be told; it is told the next time.
+        """
+        with self._lock:
+            missing = self._missing_of(client_id)
+            if part not in missing:
+                return False
+            missing[part] = error
+            tell = client_id not in self._told
+            self._told.add(client_id)
+        if tell:
+            text = f"no entry is sent until its broker has been read: {part}: {error}"
+            log.warning("client %s: %s", client_id, text)
+            self._tell(client_id, text, undo=self._told.discard)
+        return True
+
+    def _missing_of(self, client_id: str) -> dict[Part, str]:
+        return self._missing.setdefault(client_id, dict.fromkeys(Part, "not read yet"))
+
+    def _tell(self, client_id: str, text: str, *, undo: Callable[[str], None]) -> None:
+        try:
+            self._store.write(lambda tx: tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text)))
+        except StoreUnavailable:
+            with self._lock:
+                undo(client_id)
+            raise

@@ -1,0 +1,56 @@
+"""When each client's book is read: no more often than its broker allows, and never later than it was asked for."""
+
+from datetime import datetime, timedelta
+
+from domain.ports import Clock
+
+_SWEEP = timedelta(seconds=30)  # so often even when nothing of ours is open
+
+
+class Looks:
+    """The times of the looks into each client's book; safe to call from several threads."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._created_at = clock.now()
+        self._began: dict[str, datetime] = {}
+        self._ended: dict[str, datetime] = {}
+        self._asked: set[str] = set()
+        self._put_off: dict[str, datetime] = {}
+
+    def ask(self, client_id: str) -> None:
+        """Something has happened at the broker: a look that begins from now on is to see it."""
+        self._asked.add(client_id)
+
+    def begin(self, client_id: str, interval: timedelta, *, wanted: bool) -> bool:
+        """True when the book is to be read now, which is then taken to be done.
+
+        Args:
+            interval: the shortest time between the beginnings of two reads.
+            wanted: something waits for what the book says. Without it, and unless it was asked for, the book is
+                read now and then: for orders that no row explains, and fills of what was called dead.
+        """
+        now, last = self._clock.now(), self._began.get(client_id)
+        wanted = wanted or client_id in self._asked
+        due = None if last is None else last + (interval if wanted else _SWEEP)
+        if due is not None and now < due:
+            if wanted:
+                self._put_off[client_id] = due
+            return False
+        self._began[client_id] = now
+        self._put_off.pop(client_id, None)
+        self._asked.discard(client_id)
+        return True
+
+    def due_in(self, client_id: str) -> timedelta | None:
+        """How long until a look that was wanted too soon may be made; None when there is none."""
+        due = self._put_off.get(client_id)
+        return None if due is None else max(due - self._clock.now(), timedelta(0))
+
+    def end(self, client_id: str) -> None:
+        """A look has come to its end, whether the book could be read or not."""
+        self._ended[client_id] = self._clock.now()
+
+    def silence(self, client_id: str) -> timedelta:
+        """How long ago a look last came to its end."""
+        return self._clock.now() - self._ended.get(client_id, self._created_at)

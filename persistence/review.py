@@ -1,0 +1,111 @@
+"""What a person should look at: orders long at the broker, and positions that differ. None grows with history."""
+
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+from domain.money import decimal_text, parse_decimal
+from domain.notices import NoticeKind
+from domain.order import Order
+from domain.position_check import Difference, Place
+from domain.review import FrozenOrder, why_still_open
+from domain.times import parse_time, time_text
+from persistence.rows import ORDER_COLUMNS, optional_time, order_of
+
+Row = dict[str, Any]
+
+# An order's last way into SENT_TO_BROKER; a second send under the same id is none.
+_SINCE = (
+    "(SELECT max(e.at) FROM order_events e WHERE e.command_id = orders.command_id "
+    "AND e.to_status = 'SENT_TO_BROKER' AND e.from_status IS NOT 'SENT_TO_BROKER')"
+)
+# No order was sent before it was created: the index alone leaves out those that are young.
+_FROZEN = (
+    f"SELECT orders.*, {_SINCE} AS sent_to_broker_at FROM orders INDEXED BY orders_at_broker "
+    "WHERE status = 'SENT_TO_BROKER' AND created_at <= :before AND sent_to_broker_at <= :before"
+)
+_OF_CLIENT_AND_UNTOLD = (
+    "AND client_id = :client AND NOT EXISTS (SELECT 1 FROM telegram_messages t "
+    f"WHERE t.command_id = orders.command_id AND t.kind = '{NoticeKind.FROZEN}')"
+)
+_OLDEST = "ORDER BY sent_to_broker_at, command_id LIMIT :limit"
+
+
+def frozen_rows(connection: sqlite3.Connection, sent_before: datetime, *, limit: int) -> list[Row]:
+    """Orders of all clients that are SENT_TO_BROKER since before then, the oldest first.
+
+    Each is its row, with `sent_to_broker_at` and `why` it is still open.
+    """
+    values = {"before": time_text(sent_before), "limit": limit}
+    rows = rows_of(connection, f"{_FROZEN} {_OLDEST}", values)
+    return [{**row, "why": why_still_open(_order(row))} for row in rows]
+
+
+def untold_frozen(
+    connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
+) -> list[FrozenOrder]:
+    """Those of a client of which no message tells yet, the oldest first."""
+    values = {"before": time_text(sent_before), "client": client_id, "limit": limit}
+    rows = rows_of(connection, f"{_FROZEN} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
+    return [FrozenOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
+
+
+_DIFFERENCE = "SELECT exchange, symbol, product, held, at_broker, kind = 'EXTERNAL' FROM position_differences"
+
+
+def told_differences(connection: sqlite3.Connection, client_id: str) -> list[Difference]:
+    """The differences that were told and still stand."""
+    rows = connection.execute(f"{_DIFFERENCE} WHERE client_id = ?", (client_id,))
+    return [_difference(row) for row in rows]
+
+
+def told_difference(connection: sqlite3.Connection, client_id: str, place: Place) -> Difference | None:
+    """The one that stands there."""
+    row = connection.execute(
+        f"{_DIFFERENCE} WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+        (client_id, *place),
+    ).fetchone()
+    return None if row is None else _difference(row)
+
+
+def keep_difference(
+    connection: sqlite3.Connection, client_id: str, d: Difference, since: datetime, told_at: datetime
+) -> None:
+    """Put it in the place of what was told there before; one that is gone leaves nothing."""
+    connection.execute(
+        "DELETE FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+        (client_id, *d.where),
+    )
+    if d.amount:
+        kind = "EXTERNAL" if d.is_external else "DIFFERENT"
+        figures = (decimal_text(d.held), decimal_text(d.at_broker), decimal_text(d.amount), kind)
+        connection.execute(
+            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (client_id, *d.where, *figures, time_text(since), time_text(told_at)),
+        )
+
+
+def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:
+    """When a fill in the symbol was last recorded."""
+    row = connection.execute(
+        "SELECT filled_at FROM last_fills WHERE client_id = ? AND symbol = ?", (client_id, symbol)
+    ).fetchone()
+    return None if row is None else optional_time(row[0])
+
+
+def _difference(row: tuple[Any, ...]) -> Difference:
+    exchange, symbol, product, held, at_broker, external = row
+    return Difference(
+        exchange, symbol, product, parse_decimal(held), parse_decimal(at_broker), is_external=bool(external)
+    )
+
+
+def _order(row: Row) -> Order:
+    return order_of(tuple(row[name] for name in ORDER_COLUMNS))
+
+
+def rows_of(connection: sqlite3.Connection, sql: str, values: Any = ()) -> list[Row]:
+    """What a query finds, each row by its columns' names."""
+    found = connection.execute(sql, values)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found]

@@ -1,0 +1,218 @@
+"""Mistakes at the edges: the broker's wire, the messenger, the database, numbers and times."""
+
+from tests.defects.defect import Defect, Edit
+
+ERRORS, ADAPTER = "broker/noren/errors.py", "broker/noren/adapter.py"
+TRANSACTION, REPOSITORY = "persistence/transaction.py", "persistence/repository.py"
+OUTCOMES = "tests/broker/noren/test_outcomes.py"
+TRIGGERS = "tests/persistence/test_triggers.py"
+
+OUTSIDE = (
+    Defect(
+        "not-ok-is-always-a-refusal",
+        "Every `Not_Ok` counted as a refusal, also `Server Timeout`, behind which the order was live.",
+        (Edit(ERRORS, "    if proves_refusal(error):\n", "    if error:\n"),),
+        (f"{OUTCOMES}::test_an_answer_that_proves_nothing_leaves_the_outcome_open",),
+    ),
+    Defect(
+        "unreadable-answer-is-a-refusal",
+        "An answer cut off in the middle had no order number in it, so the order was called refused.",
+        (
+            Edit(
+                ERRORS,
+                '        raise OutcomeUnknown(\n            f"HTTP',
+                '        raise Refused(\n            f"HTTP',
+            ),
+        ),
+        (f"{OUTCOMES}::test_what_cannot_be_understood_leaves_the_outcome_open[truncated, and called whole]",),
+        "https://github.com/sonvister/Binance/issues/77",
+    ),
+    Defect(
+        "ok-without-a-number-is-accepted",
+        "An OK without an order number was kept as an order with an empty id, which nothing could follow.",
+        (
+            Edit(
+                ADAPTER,
+                "        if not broker_order_id:\n"
+                '            raise OutcomeUnknown("the broker accepted the order and gave no number for it")\n',
+                "",
+            ),
+        ),
+        (f"{OUTCOMES}::test_an_answer_that_proves_nothing_leaves_the_outcome_open",),
+    ),
+    Defect(
+        "any-error-is-an-empty-book",
+        "Any error of the order book was read as `no data`: no orders, no positions.",
+        (Edit(ERRORS, "_NO_DATA.fullmatch(_words(reply.error))", "reply.error"),),
+        (f"{OUTCOMES}::test_no_other_error_is_an_empty_book",),
+        "https://github.com/nautechsystems/nautilus_trader/pull/3715",
+    ),
+    Defect(
+        "unreadable-position-left-out",
+        "A position whose quantity could not be read was left out, and so passed for flat.",
+        (
+            Edit(
+                ADAPTER,
+                "for row in found)\n        return PositionsSnapshot",
+                'for row in found if row.get("netqty"))\n        return PositionsSnapshot',
+            ),
+        ),
+        ("tests/broker/noren/test_reading.py::test_a_position_that_cannot_be_read_is_not_left_out",),
+    ),
+    Defect(
+        "rate-limit-is-a-refusal",
+        "An order turned away with 429 was closed as rejected instead of being sent a moment later.",
+        (
+            Edit(
+                ERRORS,
+                'raise NotSent(error or "too many requests (HTTP 429)", RATE_LIMIT)',
+                'raise Refused(error or "too many requests (HTTP 429)", RATE_LIMIT)',
+            ),
+        ),
+        (f"{OUTCOMES}::test_what_the_rate_turned_away_was_not_sent",),
+        "https://github.com/tradeparadex/QuantZone/pull/3",
+    ),
+    Defect(
+        "expired-session-loses-the-order",
+        "The session had ended overnight; the first order of the day failed with it and was not sent again.",
+        (
+            Edit(
+                ADAPTER,
+                "            if not expired(reply):\n                return accepted(reply)\n",
+                "            if expired(reply):\n"
+                '                raise Refused("the session has expired", AUTHENTICATION)\n'
+                "            return accepted(reply)\n",
+            ),
+        ),
+        ("tests/broker/noren/test_sessions.py::test_an_order_survives_an_expired_session",),
+        "https://github.com/jerokpradeep/pya3/issues/7",
+    ),
+    Defect(
+        "ampersand-cuts-the-form",
+        "`M&M-EQ` went into the form as it stood, and the broker read another symbol, or none.",
+        (
+            Edit(
+                "broker/noren/wire.py",
+                'quote(json.dumps(dict(fields), separators=(",", ":")), safe=_PLAIN)',
+                'json.dumps(dict(fields), separators=(",", ":"))',
+            ),
+        ),
+        ("tests/broker/noren/test_sending.py::test_the_body_looks_as_public_clients_make_it",),
+        "https://github.com/marketcalls/openalgo/pull/130",
+    ),
+    Defect(
+        "clients-share-a-rate-budget",
+        "All accounts shared one rate limiter: a busy one kept the exits of another waiting.",
+        (Edit("services.py", 'with_name(f"{client_id}.budget")', 'with_name("orders.budget")'),),
+        ("tests/test_services.py::test_each_client_has_a_rate_budget_of_its_own",),
+    ),
+    Defect(
+        "messenger-fails-message-gone",
+        "Telegram timed out twice, the bot gave up on the message, and nobody heard of the failed order.",
+        (
+            Edit(
+                "notifications/outbox.py",
+                "            self._store.mark_attempt(ids, str(failure), now)\n            return\n",
+                "            self._store.mark_failed(ids, str(failure), now)\n            return\n",
+            ),
+        ),
+        (
+            "tests/notifications/test_outbox.py::test_failure_is_retried_ever_more_slowly_until_it_is_delivered",
+        ),
+        "https://github.com/freqtrade/freqtrade/issues/627",
+    ),
+    Defect(
+        "message-outside-the-transaction",
+        "The message was written after the order's commit: a crash between the two, and the failure was never told.",
+        (
+            Edit(
+                TRANSACTION,
+                "        for notice in change.notices:\n            self.notify(notice)\n",
+                "        self.told.extend(change.notices)\n",
+            ),
+            Edit(
+                TRANSACTION,
+                "        self._now = now\n",
+                "        self._now = now\n        self.told: list[Notice] = []\n",
+            ),
+            Edit(
+                REPOSITORY,
+                "        result: T = self._commits.run(\n"
+                "            lambda connection: work(SqliteTransaction(connection, self._render, self._clock.now))\n"
+                "        )\n",
+                "        told: list[Any] = []\n\n"
+                "        def kept(connection: sqlite3.Connection) -> T:\n"
+                "            tx = SqliteTransaction(connection, self._render, self._clock.now)\n"
+                "            done = work(tx)\n"
+                "            told.extend(tx.told)\n"
+                "            return done\n\n"
+                "        result: T = self._commits.run(kept)\n"
+                "        if told:\n"
+                "            self.write(lambda tx: [tx.notify(notice) for notice in told])\n",
+            ),
+        ),
+        ("tests/engine/test_crash_sweep.py::test_death_at_every_boundary[refused-C1]",),
+    ),
+    Defect(
+        "history-can-be-rewritten",
+        "The audit table was an ordinary table: an update made by hand changed what had happened.",
+        (
+            Edit(
+                "persistence/triggers.py",
+                "CREATE TRIGGER order_events_no_update BEFORE UPDATE ON order_events\n",
+                "CREATE TRIGGER order_events_no_update BEFORE UPDATE ON order_events WHEN 0\n",
+            ),
+        ),
+        (f"{TRIGGERS}::test_history_and_orders_are_kept",),
+    ),
+    Defect(
+        "status-changed-without-history",
+        "A status was set straight in the orders table; the order moved, and no event said why.",
+        (
+            Edit(
+                "persistence/triggers.py",
+                "WHEN NEW.event_hash = OLD.event_hash OR NOT EXISTS (",
+                "WHEN NEW.event_hash <> OLD.event_hash AND NOT EXISTS (",
+            ),
+        ),
+        (f"{TRIGGERS}::test_a_change_without_an_event_is_refused",),
+        "https://github.com/freqtrade/freqtrade/issues/7444",
+    ),
+    Defect(
+        "money-in-floats",
+        "Prices and quantities went through floats: 16.9 became 16.89, and the order was refused or too small.",
+        (
+            Edit(
+                "alerts/strict_json.py",
+                "        return Decimal(numeral)\n",
+                "        return Decimal(float(numeral))\n",
+            ),
+        ),
+        ("tests/alerts/test_strict_json.py::test_keys_are_lowered_at_every_depth_and_fractions_are_exact",),
+        "https://github.com/Polymarket/py-clob-client-v2/issues/68",
+    ),
+    Defect(
+        "times-without-a-zone",
+        "A time without an offset was taken for UTC; it was local, and every age was five and a half hours wrong.",
+        (
+            Edit(
+                "domain/times.py",
+                '        raise ValueError(f"{text!r} has no UTC offset")\n',
+                "        at = at.replace(tzinfo=UTC)\n",
+            ),
+        ),
+        ("tests/domain/test_times.py::test_what_is_no_instant_is_refused",),
+    ),
+    Defect(
+        "day-begins-at-utc-midnight",
+        "The daily limits began anew at midnight UTC, in the middle of the market's day.",
+        (
+            Edit(
+                "domain/times.py",
+                "    return at.astimezone(zone).date()\n",
+                "    return at.astimezone(UTC).date()\n",
+            ),
+        ),
+        ("tests/domain/test_times.py::test_a_trading_day_begins_at_the_markets_midnight",),
+    ),
+)

@@ -1,0 +1,245 @@
+"""Mistakes around the one call that sends an order."""
+
+from tests.defects.defect import Defect, Edit
+
+SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/moves.py", "broker/noren/wire.py"
+SUBMITTING = "tests/engine/test_submitting.py"
+SWEEP = "tests/engine/test_crash_sweep.py::test_death_at_every_boundary"
+
+_COMMAND = "        command = UniversalOrderCommand.of(order)\n"
+_REPLACE = Edit(
+    SUBMITTER, "from dataclasses import dataclass\n", "from dataclasses import dataclass, replace\n"
+)
+
+SENDING = (
+    Defect(
+        "timeout-is-failure",
+        "A read timeout was recorded as a failed order; the order was at the exchange and filled.",
+        (
+            Edit(
+                MOVES,
+                "    return unknown(order, outcome.message, at=at, actor=actor)\n",
+                '    return refused(order, "TIMEOUT", outcome.message, at=at, actor=actor)\n',
+            ),
+        ),
+        (f"{SUBMITTING}::test_an_unknown_outcome_that_reached_the_broker_is_found_by_its_tag",),
+        "https://github.com/ccxt/ccxt/issues/2599",
+    ),
+    Defect(
+        "timeout-sends-again",
+        "A timed-out buy was rescued by placing another one; the first one had been taken as well.",
+        (
+            Edit(
+                "domain/reports.py", "in (IdClass.C3, IdClass.C4)", "in (IdClass.C1, IdClass.C3, IdClass.C4)"
+            ),
+        ),
+        (f"{SUBMITTING}::test_where_the_id_is_not_unique_for_ever_nothing_is_sent_twice[C1]",),
+        "https://github.com/AlbatrossAutomated/blue_collar_gdax/issues/1",
+    ),
+    Defect(
+        "retry-under-a-new-id",
+        "Each retry signed a new request with an id of its own, so the exchange could not see that it was one order.",
+        (
+            _REPLACE,
+            Edit(
+                SUBMITTER,
+                _COMMAND,
+                _COMMAND + "        if order.attempts > 1:\n"
+                '            retry_id = f"{order.client_order_id[:18]}r{order.attempts}"\n'
+                "            command = replace(command, client_order_id=retry_id)\n",
+            ),
+        ),
+        ("tests/engine/test_claiming.py::test_an_order_that_is_sent_again_is_one_order_at_the_broker",),
+        "https://github.com/Reya-Labs/reya-python-sdk/pull/55",
+    ),
+    Defect(
+        "id-from-the-clock",
+        "The client order id was made of the time of the call: after a crash nobody knew under which id to look.",
+        (
+            _REPLACE,
+            Edit(
+                SUBMITTER,
+                _COMMAND,
+                _COMMAND
+                + '        command = replace(command, client_order_id=f"ow{self._clock.now():%d%H%M%S%f}")\n',
+            ),
+        ),
+        (f"{SUBMITTING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
+    ),
+    Defect(
+        "row-after-the-call",
+        "The order was placed first and written down after it: a crash in between left a position nobody knew of.",
+        (
+            Edit(
+                SUBMITTER,
+                "        return self._store.write(work)\n\n    def _claim_exit",
+                "        row = claimed(order, at=self._clock.now(), claimant=self._claimant).after\n"
+                "        outcome = self._send(seat, row)\n"
+                "        kept = self._store.write(work)\n"
+                "        if kept is not None:\n"
+                "            self._record(kept, outcome, resend=False)\n"
+                "        return None\n\n    def _claim_exit",
+            ),
+        ),
+        (f"{SUBMITTING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
+    ),
+    Defect(
+        "claim-not-committed",
+        "Claim, call and answer shared one transaction: a crash during the call took the claim back, and the order "
+        "was sent again.",
+        (
+            Edit(
+                SUBMITTER,
+                "            return tx.apply(claimed(order, at=now, claimant=self._claimant))\n",
+                "            row = tx.apply(claimed(order, at=now, claimant=self._claimant))\n"
+                "            self._apply_outcome(tx, row, self._send(seat, row), resend=False)\n"
+                "            return None\n",
+            ),
+        ),
+        (f"{SUBMITTING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
+    ),
+    Defect(
+        "claim-without-compare-and-swap",
+        "Two workers read the same new order, both marked it as theirs, and both sent it.",
+        (
+            Edit(
+                "persistence/transaction.py",
+                ' AND event_hash = ?",\n                (*values, before.command_id, before.event_hash),',
+                '",\n                (*values, before.command_id),',
+            ),
+            Edit(
+                "persistence/triggers.py",
+                "WHEN NEW.previous_hash <> coalesce(\n"
+                "            (SELECT event_hash FROM orders WHERE command_id = NEW.command_id), '')\n"
+                "            OR EXISTS",
+                "WHEN EXISTS",
+            ),
+            Edit("persistence/triggers.py", " AND previous_hash = OLD.event_hash)", ")"),
+        ),
+        ("tests/engine/test_claiming.py::test_of_two_watchers_that_picked_one_order_one_sends_it",),
+    ),
+    Defect(
+        "restart-resets-what-was-being-sent",
+        "At the start, every order that was left in SENDING was set back to NEW and sent again.",
+        (
+            Edit(
+                SUBMITTER,
+                "            self._mark_unknown(\n"
+                '                tx, order.command_id, "the watcher that sent it ended before it recorded an answer"\n'
+                "            )\n"
+                "            return tx.get(order.command_id) or order\n",
+                "            current = tx.get(order.command_id) or order\n"
+                "            if current.phase is not Phase.SUBMITTING:\n"
+                "                return current\n"
+                "            now = self._clock.now()\n"
+                '            return tx.apply(not_sent(current, "restarted", at=now, actor=self._claimant))\n',
+            ),
+            Edit(SUBMITTER, "import Outcome, answered,", "import Outcome, answered, not_sent,"),
+        ),
+        (f"{SWEEP}[entry at market-C1]",),
+    ),
+    Defect(
+        "refused-resend-is-proof",
+        "The second attempt was refused as a duplicate, and the refusal was taken for the fate of the first.",
+        (
+            Edit(
+                MOVES,
+                "        if resend or order.phase not in",
+                "        if order.phase not in",
+            ),
+        ),
+        (f"{SUBMITTING}::test_the_refusal_of_a_resend_proves_nothing",),
+    ),
+    Defect(
+        "old-answer-on-a-new-claim",
+        "An answer that was kept while the database was away was written onto the next attempt's row.",
+        (
+            Edit(
+                SUBMITTER,
+                "            if isinstance(outcome, OrderResult) or not another:\n",
+                "            if isinstance(outcome, OrderResult) or another or not another:\n",
+            ),
+        ),
+        (f"{SUBMITTING}::test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim",),
+    ),
+    Defect(
+        "sleeper-sends-late",
+        "A process that had been suspended woke up and sent an order that others had long given up.",
+        (
+            Edit(
+                SUBMITTER,
+                "        if self._clock.now() - order.sent_at > self._rules.submit_window:\n",
+                "        if order.sent_at > self._clock.now():\n",
+            ),
+        ),
+        (f"{SUBMITTING}::test_a_claim_whose_process_slept_is_not_sent",),
+    ),
+    Defect(
+        "old-alert-still-sent",
+        "After an outage, the alerts of the past days were sent at once, at prices that were long gone.",
+        (
+            Edit(
+                SUBMITTER,
+                "        if now > order.expires_at:\n",
+                "        if order.expires_at > order.expires_at:\n",
+            ),
+        ),
+        (
+            "tests/engine/test_claiming.py::test_an_entry_whose_life_is_over_is_not_sent_where_nothing_else_stops_it",
+        ),
+        "https://github.com/soranoo/TradingView-Free-Webhook-Alerts/issues/4",
+    ),
+    Defect(
+        "halt-checked-at-the-webhook-only",
+        "The operator pressed halt, and what was already queued went out all the same.",
+        (
+            Edit(
+                SUBMITTER,
+                "        block = blocked_by(tx, order, seat.policy, now)\n",
+                "        block = None\n",
+            ),
+        ),
+        (f"{SUBMITTING}::test_a_halt_between_registration_and_claim_stops_the_entry",),
+    ),
+    Defect(
+        "library-repeats-the-post",
+        "The HTTP library was set to try again by itself, also the POST that places an order.",
+        (
+            Edit(
+                WIRE,
+                "max_retries=Retry(0, read=False)",
+                "max_retries=Retry(3, allowed_methods=None)",
+            ),
+        ),
+        (
+            "tests/broker/noren/test_outcomes.py::"
+            "test_what_cannot_be_understood_leaves_the_outcome_open[dropped after reading]",
+        ),
+        "https://github.com/bennycode/trading-signals/pull/1178",
+    ),
+    Defect(
+        "exception-is-failure",
+        "Any exception around the order call ended in FAILED, also one raised while the answer was read.",
+        (
+            Edit(
+                SUBMITTER,
+                '            return OutcomeUnknown(f"{type(error).__name__}: {error}")\n',
+                '            return Refused(f"{type(error).__name__}: {error}")\n',
+            ),
+        ),
+        (f"{SUBMITTING}::test_an_adapters_defect_is_an_unknown_outcome",),
+        "https://github.com/CoinAlpha/hummingbot/pull/20",
+    ),
+    Defect(
+        "live-trading-switch-ignored",
+        "The bot traded real money while its switch still said paper.",
+        (
+            Edit(
+                "blockers/execution_guard.py",
+                "    return None if facts.live_allowed else Block(Reason.ORDER_BLOCKED_LIVE_TRADING)\n",
+                "    return None\n",
+            ),
+        ),
+        (f"{SUBMITTING}::test_live_trading_off_blocks_everything_visibly",),
+    ),
+)

@@ -1,0 +1,51 @@
+"""All planted defects, and the page about them. Imports nothing of the program, so that the page can always be made."""
+
+from collections.abc import Iterable
+
+from tests.defects.defect import Defect
+from tests.defects.entering import ENTERING
+from tests.defects.following import FOLLOWING
+from tests.defects.outside import OUTSIDE
+from tests.defects.sending import SENDING
+
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE)
+
+WIDE = (
+    "tests/engine",
+    "tests/domain",
+    "tests/broker",
+    "tests/persistence",
+    "tests/alerts",
+    "tests/notifications",
+    "tests/blockers",
+    "tests/test_command_service.py",
+    "tests/test_command_duplicates.py",
+    "tests/test_command_blockers.py",
+    "tests/test_command_wishes.py",
+    "tests/test_services.py",
+)
+"""What `make defects` runs against each defect."""
+
+_SECTIONS = (
+    ("Sending", SENDING),
+    ("Following", FOLLOWING),
+    ("Entering and exiting", ENTERING),
+    ("At the edges", OUTSIDE),
+)
+
+
+def defects_table() -> str:
+    """One table a section: each defect, what it did in the field, where it is planted, and the test that catches it."""
+    return "\n".join(f"## {title}\n\n{_rows(defects)}" for title, defects in _SECTIONS)
+
+
+def _rows(defects: Iterable[Defect]) -> str:
+    head = "| defect | in the field | planted in | caught by |\n|---|---|---|---|\n"
+    return head + "".join(_row(defect) for defect in defects)
+
+
+def _row(defect: Defect) -> str:
+    seen = f" ([seen]({defect.source}))" if defect.source else ""
+    files = ", ".join(f"`{file}`" for file in defect.files)
+    file, _, test = defect.caught_by.partition("::")
+    return f"| {defect.name} | {defect.story}{seen} | {files} | `{test}` in `{file}` |\n"

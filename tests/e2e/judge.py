@@ -1,0 +1,289 @@
+"""An independent judge: what was asked for, what orders.db says, and what the broker did. Do the three agree?
+
+It imports nothing of Orderwatch and believes none of it: not its word for what happened at the broker, not its
+count of duplicates, not its hashes. Each check yields sentences that name order ids and where the evidence stands.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from tests.e2e.judge_evidence import BrokerOrder, Evidence, Row, asked_in
+from tests.e2e.judge_history import history_faults
+
+TOLD_WITHIN = timedelta(seconds=60)  # of an order's beginning, if its outcome is unknown then
+GRACE = timedelta(seconds=15)
+
+
+class Case:
+    """The evidence, sorted once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.orders = {row["command_id"]: row for row in evidence.tables.orders}
+        self.at_broker: dict[str, list[BrokerOrder]] = defaultdict(list)
+        for order in evidence.broker_orders:
+            self.at_broker[order.client_order_id].append(order)
+        self.by_alert: dict[str, list[Row]] = defaultdict(list)
+        for row in evidence.tables.orders:
+            self.by_alert[row["alert_id"]].append(row)
+        self.events: dict[str, list[Row]] = defaultdict(list)
+        for event in evidence.tables.events:
+            self.events[event["command_id"]].append(event)
+        self.told: dict[str, list[Row]] = defaultdict(list)
+        for message in evidence.tables.messages:
+            self.told[message["command_id"]].append(message)
+        self.by_asked: dict[str, list[Row]] = defaultdict(list)
+        for alert in evidence.tables.alerts:
+            self.by_asked[asked_in(alert)].append(alert)
+
+    def sent(self, row: Row) -> list[BrokerOrder]:
+        """What the broker has of this row."""
+        return self.at_broker.get(row["client_order_id"], [])
+
+
+Check = Callable[[Case], Iterator[str]]
+
+
+def duplicates(case: Case) -> Iterator[str]:
+    """Two broker orders for one leg: under one id, or because one alert became two."""
+    for row in case.orders.values():
+        if len(case.sent(row)) > 1:
+            yield f"{row['command_id']} ({row['client_order_id']}): {_list(case.sent(row))}"
+    for what, alerts in case.by_asked.items():
+        legs: dict[int, list[BrokerOrder]] = defaultdict(list)
+        for alert in alerts:
+            for row in case.by_alert[alert["alert_id"]]:
+                legs[row["leg_index"]] += case.sent(row)
+        for index, sent in legs.items():
+            if len({order.client_order_id for order in sent}) > 1:
+                yield f"leg {index} of {what}: {_list(sent)}"
+
+
+def false_executed(case: Case) -> Iterator[str]:
+    """EXECUTED, and the broker has not filled all of it under that number."""
+    for row in _real(case, "EXECUTED"):
+        fitting = [o for o in case.sent(row) if o.broker_order_id == row["broker_order_id"]]
+        filled = Decimal(row["filled_quantity"])
+        if not fitting or not fitting[0].filled == filled == Decimal(row["quantity"]):
+            yield f"{_said(row)}; the broker: {_list(case.sent(row))}"
+
+
+def false_failed(case: Case) -> Iterator[str]:
+    """FAILED, and the broker has it live, filled, or partly filled with another quantity than is written here."""
+    for row in _real(case, "FAILED"):
+        for order in case.sent(row):
+            if order.is_live or order.status == "COMPLETE" or order.filled != Decimal(row["filled_quantity"]):
+                yield f"{_said(row)}; the broker: {order}"
+
+
+def revived(case: Case) -> Iterator[str]:
+    """Called FAILED for a while, although the broker had it; its book then won, and the end was right."""
+    for event in case.evidence.tables.events:
+        if event["from_status"] == "FAILED" and event["to_status"] != "FAILED":
+            was, became = (
+                f"{event[f'{which}_status']}/{event[f'{which}_phase']}" for which in ("from", "to")
+            )
+            yield f"{event['command_id']}: {was} became {became} at {event['at']}"
+
+
+def acks_lost(case: Case) -> Iterator[str]:
+    """Answered with 200, and not there with all its legs."""
+    for delivery in case.evidence.deliveries:
+        if delivery.status != 200:
+            continue
+        missing = [id_ for id_ in delivery.command_ids if id_ not in case.orders]
+        if missing:
+            yield f"{delivery.asked}: acknowledged as {', '.join(missing)}, of which there is no row"
+        first = [a for a in case.by_asked[delivery.asked] if a["duplicate_of"] is None]
+        legs = len(case.by_alert[first[0]["alert_id"]]) if first else 0
+        if legs != len(delivery.body["legs"]):
+            yield f"{delivery.asked}: {len(delivery.body['legs'])} legs acknowledged, {legs} in orders.db"
+
+
+def blocked_but_sent(case: Case) -> Iterator[str]:
+    """One of our own rules said no, and the broker has it all the same."""
+    for row in case.orders.values():
+        if row["phase"] == "BLOCKED" and case.sent(row):
+            yield f"{_said(row)}; the broker: {_list(case.sent(row))}"
+
+
+def sent_before_durable(case: Case) -> Iterator[str]:
+    """The broker took it at a moment at which orders.db did not say that it was sent."""
+    for row in case.orders.values():
+        for order in case.sent(row):
+            before = [e for e in case.events[row["command_id"]] if _time(e["at"]) <= order.at]
+            status = before[-1]["to_status"] if before else "no row"
+            if status != "SENT_TO_BROKER":
+                yield f"{_said(row)}: was {status} when the broker took it; {order}"
+
+
+def unexplained(case: Case) -> Iterator[str]:
+    """A broker order of ours (nobody else trades there) that no row explains."""
+    ours = {row["client_order_id"] for row in case.orders.values()}
+    for order in case.evidence.broker_orders:
+        if order.client_order_id not in ours:
+            yield str(order)
+
+
+def opened_by_an_exit(case: Case) -> Iterator[str]:
+    """An exit reduces: no fill of one may enlarge a position or turn it round."""
+    exits = {
+        order.broker_order_id: row["command_id"]
+        for row in case.orders.values()
+        if row["execution_type"] == "EXIT"
+        for order in case.sent(row)
+    }
+    held: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+    for fill in case.evidence.fills:
+        before = held[fill.position]
+        after = held[fill.position] = before + fill.quantity
+        if fill.broker_order_id in exits and not (abs(after) < abs(before) and after * before >= 0):
+            who = exits[fill.broker_order_id]
+            yield f"{who} ({fill.broker_order_id}): {' '.join(fill.position)} went from {before} to {after}"
+
+
+def unfinished(case: Case) -> Iterator[str]:
+    """Neither ended nor called unknown, although nothing of it lives at the broker."""
+    for row in case.orders.values():
+        if row["status"] in ("EXECUTED", "FAILED") or row["phase"] == "UNKNOWN":
+            continue
+        if not (row["phase"] in ("WORKING", "PARTIALLY_FILLED") and any(o.is_live for o in case.sent(row))):
+            yield f"{_said(row)}; the broker: {_list(case.sent(row))}"
+
+
+def untold(case: Case) -> Iterator[str]:
+    """Failed, or unknown for longer than a minute, and nobody was told."""
+    for row in case.orders.values():
+        messages = case.told[row["command_id"]]
+        if row["status"] == "FAILED" and not any("ORDER FAILED" in m["message"] for m in messages):
+            yield f"{_said(row)}: no message says that it failed"
+        if _was_unknown_for_long(case, row) and not any(m["kind"] == "UNKNOWN" for m in messages):
+            yield f"{_said(row)}: was unknown for more than {TOLD_WITHIN.seconds} s, and no message says so"
+
+
+def _was_unknown_for_long(case: Case, row: Row) -> bool:
+    """Unknown beyond the minute after it came, for longer than a service needs to say so that was just killed."""
+    due = _time(row["created_at"]) + TOLD_WITHIN
+    since: datetime | None = None
+    for event in case.events[row["command_id"]]:
+        at = _time(event["at"])
+        if event["to_phase"] == "UNKNOWN":
+            since = since or at
+        elif since is not None:
+            if at - max(since, due) > GRACE:
+                return True
+            since = None
+    return row["phase"] == "UNKNOWN"
+
+
+def undelivered(case: Case) -> Iterator[str]:
+    """A message that waits, was given up, or is called sent although nobody received it."""
+    for message in case.evidence.tables.messages:
+        name = f"message {message['id']} ({message['kind']})"
+        if message["status"] != "SENT":
+            yield f"{name}: {message['status']}, {message['last_error']}"
+        elif (
+            case.evidence.delivered is not None
+            and message["telegram_message_id"] not in case.evidence.delivered
+        ):
+            yield f"{name}: SENT as {message['telegram_message_id']}, which was never delivered"
+
+
+def history(case: Case) -> Iterator[str]:
+    """The events' chain is broken, or does not rebuild the row."""
+    yield from history_faults(case.orders, case.events)
+
+
+MUST_BE_ZERO: dict[str, Check] = {
+    "duplicates": duplicates,
+    "false FAILED": false_failed,
+    "revived": revived,
+    "false EXECUTED": false_executed,
+    "acks lost": acks_lost,
+    "blocked but sent": blocked_but_sent,
+    "sent before durable": sent_before_durable,
+    "unexplained at broker": unexplained,
+    "opened by an exit": opened_by_an_exit,
+    "unfinished": unfinished,
+    "untold": untold,
+    "history faults": history,
+    "messages undelivered": undelivered,
+}
+
+
+@dataclass
+class Verdict:
+    """The figures, and for each check what was found; nothing may be."""
+
+    figures: dict[str, int]
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        """True when no promise was broken."""
+        return not any(self.found.values())
+
+    def __str__(self) -> str:
+        counted = [f"{name} {value}" for name, value in self.figures.items()]
+        zeros = [f"{name} {len(found)}" for name, found in self.found.items()]
+        return f"{', '.join(counted)} | {', '.join(zeros)}"
+
+    def evidence(self, most: int = 20) -> str:
+        """Every finding in a line of its own, up to so many of each kind."""
+        lines = []
+        for name, found in self.found.items():
+            lines += [f"{name}: {each}" for each in found[:most]]
+            if len(found) > most:
+                lines.append(f"{name}: and {len(found) - most} more")
+        return "\n".join(lines)
+
+
+def judge(evidence: Evidence, *, leaving_out: Collection[str] = ()) -> Verdict:
+    """Compare all with all, but for the named checks, where a run could not keep what they ask for."""
+    case = Case(evidence)
+    checks = {name: check for name, check in MUST_BE_ZERO.items() if name not in leaving_out}
+    return Verdict(_figures(case), {name: list(check(case)) for name, check in checks.items()})
+
+
+def _figures(case: Case) -> dict[str, int]:
+    evidence = case.evidence
+    kinds = Counter(_kind(row) for row in case.orders.values())
+    return {
+        "alerts sent": len({d.asked for d in evidence.deliveries}),
+        "deliveries": len(evidence.deliveries),
+        "acknowledged": len({d.asked for d in evidence.deliveries if d.status == 200}),
+        "legs": sum(kinds.values()),
+        "at broker": len(evidence.broker_orders),
+        **{name: kinds[name] for name in ("executed", "failed", "blocked", "unknown", "open")},
+        "had been unknown": len(
+            {e["command_id"] for e in evidence.tables.events if e["to_phase"] == "UNKNOWN"}
+        ),
+    }
+
+
+def _kind(row: Row) -> str:
+    if row["status"] == "FAILED":
+        return "blocked" if row["phase"] == "BLOCKED" else "failed"
+    if row["status"] == "EXECUTED":
+        return "executed"
+    return "unknown" if row["phase"] == "UNKNOWN" else "open"
+
+
+def _real(case: Case, status: str) -> Iterator[Row]:
+    """Orders of that status that a broker was involved in; test mode touches none."""
+    return (r for r in case.orders.values() if r["status"] == status and r["test_mode"] is None)
+
+
+def _said(row: Row) -> str:
+    return f"{row['command_id']} {row['status']}/{row['phase']} {row['tag'] or ''} filled {row['filled_quantity']}"
+
+
+def _list(orders: list[BrokerOrder]) -> str:
+    return "; ".join(map(str, orders)) or "nothing"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,254 @@
+"""The judge calls every defect that is planted, and nothing else."""
+
+import json
+
+import pytest
+
+from tests.e2e.judge import MUST_BE_ZERO
+from tests.e2e.judge_made_up import MadeUp, at
+
+
+@pytest.fixture
+def world(tmp_path) -> MadeUp:
+    """One order of each kind, and all is well."""
+    made = MadeUp(tmp_path)
+    made.order("filled", "SUBMITTING", "WORKING", "FILLED", broker_order_id="1", filled_quantity="50")
+    made.at_broker("1", "owfilled", "COMPLETE", 50)
+    made.order("late", "SUBMITTING", "UNKNOWN", "FILLED", broker_order_id="2", filled_quantity="50")
+    made.at_broker("2", "owlate", "COMPLETE", 50, taken=2.5)
+    made.order("partly", "SUBMITTING", "WORKING", "CANCELLED", broker_order_id="3", filled_quantity="20")
+    made.at_broker("3", "owpartly", "CANCELLED", 20)
+    made.order("rejected", "SUBMITTING", "WORKING", "REJECTED", broker_order_id="4")
+    made.at_broker("4", "owrejected", "REJECTED")
+    made.order("refused", "SUBMITTING", "REFUSED", tag="BROKER_REJECTED:RMS")
+    made.order("absent", "SUBMITTING", "UNKNOWN", "ABSENT", tag="BROKER_ABSENT:PROVEN")
+    made.order("blocked", "BLOCKED", tag="RISK_BLOCKED:DAILY_LOSS_HIT")
+    made.order("working", "SUBMITTING", "WORKING", broker_order_id="5")
+    made.at_broker("5", "owworking", "OPEN")
+    made.order(
+        "exit", "SUBMITTING", "FILLED", execution_type="EXIT", broker_order_id="6", filled_quantity="50"
+    )
+    made.at_broker("6", "owexit", "COMPLETE", 50, side="SELL")
+    return made
+
+
+def called(world: MadeUp) -> dict[str, str]:
+    """What is found, by name, each once; whatever is called is named in the evidence."""
+    verdict = world.judge()
+    found = {name: each for name, each in verdict.found.items() if each}
+    assert all(len(each) == 1 for each in found.values()), found
+    assert verdict.is_clean is not bool(found)
+    assert all(each[0] in verdict.evidence() for each in found.values())
+    return {name: each[0] for name, each in found.items()}
+
+
+def test_a_world_in_order_is_clean(world):
+    verdict = world.judge()
+    assert verdict.is_clean, verdict.evidence()
+    assert set(verdict.found) == set(MUST_BE_ZERO)
+    kept = {
+        name: verdict.figures[name] for name in ("legs", "at broker", "executed", "failed", "blocked", "open")
+    }
+    assert kept == {"legs": 9, "at broker": 6, "executed": 3, "failed": 4, "blocked": 1, "open": 1}
+
+
+def test_a_second_broker_order(world):
+    world.at_broker("7", "owfilled", "COMPLETE", 50)
+    assert "owfilled" in called(world)["duplicates"]
+
+
+def test_one_alert_that_became_two(world):
+    world.order("again", "SUBMITTING", "FILLED", broker_order_id="7", filled_quantity="50", alert_id="other")
+    world.alert(
+        "other", {"execution_type": "ENTRY", "legs": [{"tradingsymbol": "filled"}]}, duplicate_of="filled"
+    )
+    world.at_broker("7", "owagain", "COMPLETE", 50)
+    assert "leg 0" in called(world)["duplicates"]
+
+
+@pytest.mark.parametrize(
+    ("status", "filled"),
+    [("COMPLETE", 50), ("OPEN", 0), ("PENDING", 0), ("TRIGGER_PENDING", 0), ("CANCELLED", 20)],
+)
+def test_failed_and_the_broker_has_it(world, status, filled):
+    world.at_broker("7", "owrefused", status, filled)
+    assert "refused-1" in called(world)["false FAILED"]
+
+
+def test_failed_with_another_fill_than_the_brokers(world):
+    world.order("less", "SUBMITTING", "WORKING", "CANCELLED", broker_order_id="7", filled_quantity="20")
+    world.at_broker("7", "owless", "CANCELLED", 30)
+    assert "less-1" in called(world)["false FAILED"]
+
+
+def test_called_failed_too_soon(world):
+    world.order(
+        "soon", "SUBMITTING", "UNKNOWN", "ABSENT", "FILLED", broker_order_id="7", filled_quantity="50"
+    )
+    world.at_broker("7", "owsoon", "COMPLETE", 50, taken=2.5)
+    assert "soon-1: FAILED/ABSENT became EXECUTED/FILLED" in called(world)["revived"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "filled"),
+    [(None, "", 0), ("7", "REJECTED", 0), ("7", "OPEN", 0), ("7", "CANCELLED", 20), ("8", "COMPLETE", 50)],
+)
+def test_executed_and_the_broker_has_not_filled_it(world, number, status, filled):
+    world.order("lie", "SUBMITTING", "FILLED", broker_order_id="7", filled_quantity="50")
+    if number is not None:
+        world.at_broker(number, "owlie", status, filled)
+    assert "lie-1" in called(world)["false EXECUTED"]
+
+
+def test_an_acknowledged_alert_without_rows(world):
+    world.delivery({"execution_type": "ENTRY", "legs": [{"tradingsymbol": "gone"}]}, 200)
+    assert "gone" in called(world)["acks lost"]
+
+
+def test_an_acknowledged_leg_without_a_row(world):
+    body = {"execution_type": "ENTRY", "legs": [{"tradingsymbol": "a"}, {"tradingsymbol": "b"}]}
+    world.alert("half", body)
+    world.order("half", "BLOCKED", alert_id="half")
+    world.delivery(body, 200, "half-1")
+    assert "2 legs acknowledged, 1" in called(world)["acks lost"]
+
+
+def test_an_acknowledged_command_id_without_a_row(world):
+    body = {"execution_type": "ENTRY", "legs": [{"tradingsymbol": "filled"}]}
+    world.delivery(body, 200, "filled-1", "never-1")
+    assert "never-1" in called(world)["acks lost"]
+
+
+@pytest.mark.parametrize("status", [None, 503, 500, 400])
+def test_what_was_not_acknowledged_cannot_be_lost(world, status):
+    world.delivery({"legs": [{"tradingsymbol": "gone"}]}, status)
+    assert not called(world)
+
+
+def test_a_blocked_leg_that_was_sent(world):
+    world.at_broker("7", "owblocked", "REJECTED")
+    found = called(world)
+    assert "blocked-1" in found["blocked but sent"]
+    assert "was FAILED" in found["sent before durable"]
+
+
+@pytest.mark.parametrize(("taken", "state"), [(-1, "no row"), (0.5, "CREATED")])
+def test_sent_before_it_was_durable_as_sent(world, taken, state):
+    world.order("early", "SUBMITTING", "REJECTED", began=10, broker_order_id="7")
+    world.at_broker("7", "owearly", "REJECTED", taken=10 + taken)
+    assert f"was {state}" in called(world)["sent before durable"]
+
+
+def test_taken_back_as_never_sent_and_then_taken_by_the_broker(world):
+    world.order(
+        "back", "SUBMITTING", "REGISTERED", "SUBMITTING", "FILLED", broker_order_id="7", filled_quantity="50"
+    )
+    world.at_broker("7", "owback", "COMPLETE", 50, taken=2.5)
+    assert "was CREATED" in called(world)["sent before durable"]
+
+
+@pytest.mark.parametrize("remarks", ["owstranger", None])
+def test_a_broker_order_that_no_row_explains(world, remarks):
+    world.at_broker("7", remarks, "REJECTED")
+    assert "7" in called(world)["unexplained at broker"]
+
+
+@pytest.mark.parametrize("side", ["SELL", "BUY"])
+def test_an_exit_that_opens(world, side):
+    """The position is 70 long: an exit of 120 would turn it round, and one that buys would enlarge it."""
+    exit_ = {"execution_type": "EXIT", "filled_quantity": "50"}
+    world.order("reduces", "SUBMITTING", "FILLED", broker_order_id="7", **exit_)
+    world.at_broker("7", "owreduces", "COMPLETE", 50, side="SELL")
+    assert not called(world)
+    world.order("opens", "SUBMITTING", "FILLED", broker_order_id="8", **exit_)
+    world.at_broker("8", "owopens", "COMPLETE", 50, side=side)
+    assert "opens-1" in called(world)["opened by an exit"]
+
+
+@pytest.mark.parametrize(
+    "phases", [(), ("SUBMITTING",), ("SUBMITTING", "WORKING")], ids=["created", "claimed", "working"]
+)
+def test_an_order_that_never_ends(world, phases):
+    world.order("open", *phases)
+    assert "open-1" in called(world)["unfinished"]
+
+
+def test_unknown_is_not_unfinished_but_must_be_told_within_a_minute(world):
+    world.order("unknown", "SUBMITTING", "UNKNOWN", told=False)
+    assert "unknown-1" in called(world)["untold"]
+    world.message("UNKNOWN", "unknown-1")
+    assert not called(world)
+
+
+@pytest.mark.parametrize(("step", "long"), [(20, False), (24, False), (26, True)])
+def test_an_outcome_that_was_unknown_for_long_and_never_told(world, step, long):
+    """Unknown from the second step to the third, which is 60, 72 or 78 seconds after the order came."""
+    world.order("slow", "SUBMITTING", "UNKNOWN", "ABSENT", step=step)
+    assert ("slow-1" in called(world).get("untold", "")) is long
+
+
+def test_a_minute_of_not_knowing_may_come_in_pieces_and_begins_anew(world):
+    phases = ["REGISTERED", "SUBMITTING", "UNKNOWN", "WORKING"] * 6
+    world.order("on and off", *phases[1:], "CANCELLED", step=10)
+    assert not called(world)
+
+
+def test_a_failure_that_was_not_told(world):
+    world.order("quiet", "BLOCKED", told=False)
+    assert "quiet-1" in called(world)["untold"]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "FAILED"])
+def test_a_message_that_was_not_delivered(world, status):
+    world.message("FILLED", "filled-1", status)
+    assert status in called(world)["messages undelivered"]
+
+
+def test_a_message_that_nobody_received(world):
+    world.message("FILLED", "filled-1")
+    world.delivered.pop()
+    world.delivered.update(str(number) for number in range(1, 9))
+    world.delivered -= {"9"}
+    assert "never delivered" in called(world)["messages undelivered"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE order_events SET detail_json = replace(detail_json, '50', '51') WHERE command_id = 'filled-1'",
+        "UPDATE order_events SET actor = 'nobody' WHERE command_id = 'filled-1' AND to_phase = 'WORKING'",
+        "UPDATE order_events SET to_status = 'FAILED' WHERE command_id = 'filled-1' AND to_phase = 'FILLED'",
+        "DELETE FROM order_events WHERE command_id = 'filled-1' AND to_phase = 'WORKING'",
+        "UPDATE orders SET price = '1' WHERE command_id = 'filled-1'",
+    ],
+)
+def test_a_history_that_was_changed(world, spoil):
+    world.run(spoil)
+    assert "filled-1" in called(world)["history faults"]
+
+
+def test_a_history_whose_end_was_cut_off(world):
+    world.run("DELETE FROM order_events WHERE command_id = 'blocked-1' AND to_phase = 'BLOCKED'")
+    assert "blocked-1" in called(world)["history faults"]
+
+
+def test_events_whose_row_is_gone(world):
+    world.order("gone", "BLOCKED", alert_id="gone")
+    world.run("DELETE FROM orders WHERE command_id = 'gone-1'")
+    assert "gone-1" in called(world)["history faults"]
+
+
+def test_repeated_deliveries_are_one_alert(world):
+    body = {"execution_type": "ENTRY", "legs": [{"tradingsymbol": "filled"}]}
+    alerts = world.judge().figures["alerts sent"]
+    world.delivery({"secret_key": "another", **json.loads(json.dumps(body))}, None)
+    figures = world.judge().figures
+    assert figures["alerts sent"] == alerts
+    assert figures["deliveries"] == alerts + 1
+
+
+def test_the_line_names_every_figure_and_every_check(world):
+    line = str(world.judge())
+    assert "alerts sent 9" in line.partition(" | ")[0]
+    assert all(f"{name} 0" in line.partition(" | ")[2] for name in MUST_BE_ZERO)
+    assert at(61.5) == "2026-11-20T04:01:01.500000Z"

@@ -1,0 +1,198 @@
+"""The world around the service: a broker at its worst, in a process of its own that is never killed, and its market."""
+
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.e2e.service import ROOT
+from tests.e2e.torture_senders import Account
+
+Fault = dict[str, Any]
+
+LATE = (
+    2.5  # seconds: past the client's timeout, within the time in which the broker promises to show an order
+)
+
+
+def user_of(account: Account) -> str:
+    """Its user id at the broker."""
+    return f"FA{account.client_id.upper()}"
+
+
+def credentials(account: Account) -> dict[str, str]:
+    """What it logs in with."""
+    return {
+        "password": f"password of {account.client_id}",
+        "totp_secret": "JBSWY3DPEHPK3PXP",
+        "vendor_code": f"{user_of(account)}_U",
+        "api_secret": f"api secret of {account.client_id}",
+    }
+
+
+def faults(accounts: Sequence[Account]) -> list[Fault]:
+    """Everything that the simulator can do wrong, at rates at which most orders still come through."""
+    users = [user_of(account) for account in accounts]
+    return [
+        *_around("PlaceOrder", 0.01),
+        {"kind": "late", "endpoint": "PlaceOrder", "probability": 0.02, "seconds": LATE},
+        {"kind": "hang", "endpoint": "PlaceOrder", "probability": 0.003},
+        {"kind": "latency", "endpoint": "PlaceOrder", "probability": 0.1, "seconds": 0.3},
+        {
+            "kind": "refuse",
+            "endpoint": "PlaceOrder",
+            "probability": 0.02,
+            "emsg": "Rejected : RMS:Margin Shortfall",
+        },
+        {
+            "kind": "refuse",
+            "endpoint": "PlaceOrder",
+            "probability": 0.01,
+            "emsg": "Invalid Input : Invalid Trading Symbol",
+            "status": 400,
+        },
+        {"kind": "reject_later", "probability": 0.02},
+        {"kind": "cancel_after_partial_fill", "probability": 0.02},
+        *(
+            {"kind": "rate_limit", "endpoint": "PlaceOrder", "per_second": 7, "only": {"uid": u}}
+            for u in users
+        ),
+        *_around("CancelOrder", 0.04),
+        {"kind": "latency", "endpoint": "CancelOrder", "probability": 0.1, "seconds": 0.3},
+        *_around("OrderBook", 0.01),
+        {"kind": "failing_book", "probability": 0.05},
+        {
+            "kind": "failing_book",
+            "probability": 0.01,
+            "emsg": 'Error Occurred : 5 "try again"',
+            "status": 400,
+        },
+        {"kind": "lagging_book", "probability": 0.1, "seconds": 2.5},
+        {"kind": "duplicated_book", "probability": 0.1},
+        {"kind": "reordered_book", "probability": 0.1},
+        {"kind": "latency", "endpoint": "OrderBook", "probability": 0.05, "seconds": 0.5},
+        {"kind": "late", "endpoint": "OrderBook", "probability": 0.01, "seconds": LATE},
+        *_around("PositionBook", 0.01),
+        {"kind": "failing_book", "endpoint": "PositionBook", "probability": 0.03},
+        {"kind": "lagging_book", "endpoint": "PositionBook", "probability": 0.1, "seconds": 1.5},
+        *_around("QuickAuth", 0.01),
+        *(
+            {"kind": "expired_session", "endpoint": endpoint, "only": {"uid": u}, "skip": 30, "times": 1}
+            for u in users
+            for endpoint in ("PlaceOrder", "OrderBook")
+        ),
+        {"kind": "expired_session", "endpoint": "PlaceOrder", "probability": 0.001},
+        {"kind": "expired_session", "endpoint": "PositionBook", "probability": 0.001, "status": 400},
+        {"kind": "lost_update", "probability": 0.1},
+        {"kind": "duplicated_update", "probability": 0.1},
+        {"kind": "reordered_update", "probability": 0.1},
+        {"kind": "cut_stream", "probability": 0.005},
+    ]
+
+
+def _around(endpoint: str, probability: float) -> list[Fault]:
+    """What may befall any call before or after it is processed."""
+    kinds: list[Fault] = [
+        {"kind": "drop_before"},
+        {"kind": "drop_after"},
+        {"kind": "error_5xx_before", "status": 503},
+        {"kind": "error_5xx_after", "status": 504},
+        {"kind": "refuse_after"},
+        {"kind": "truncate"},
+        {"kind": "truncate", "declared": "half"},
+        {"kind": "garbage"},
+    ]
+    return [{**kind, "endpoint": endpoint, "probability": probability} for kind in kinds]
+
+
+class World:
+    """The simulated broker and its market."""
+
+    def __init__(self, folder: Path, accounts: Sequence[Account], *, seed: int) -> None:
+        self.journal = folder / "journal.jsonl"
+        self._seed, self._accounts = seed, accounts
+        known = folder / "accounts.json"
+        known.write_text(json.dumps({user_of(each): credentials(each) for each in accounts}))
+        self._log = (folder / "simulator.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "broker.simulator", "--journal", self.journal, "--accounts", known],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        assert self._process.stdout is not None
+        where = json.loads(self._process.stdout.readline())
+        self.url, self.stream = where["url"], where["stream"]
+
+    def misbehave(self) -> None:
+        """All faults, from now on."""
+        self.say("_faults", faults=faults(self._accounts), seed=self._seed)
+
+    def behave(self) -> list[Fault]:
+        """No faults from now on; returns those that stood, with how often each has struck."""
+        stood: list[Fault] = requests.get(f"{self.url}/_faults", timeout=10).json()["faults"]
+        self.say("_faults", faults=[])
+        return stood
+
+    def live(self) -> list[dict[str, str]]:
+        """The rows of the orders that rest."""
+        orders = requests.get(f"{self.url}/_state", timeout=30).json()["orders"]
+        return [row for row in orders if row["status"] in ("OPEN", "PENDING", "TRIGGER_PENDING")]
+
+    def end_all(self) -> None:
+        """The exchange closes: whatever rests expires."""
+        for row in self.live():
+            with contextlib.suppress(requests.HTTPError):  # its owner was faster
+                self.say("_end", uid=row["uid"], norenordno=row["norenordno"], status="EXPIRED")
+
+    def say(self, what: str, **body: Any) -> None:
+        """Call one of the simulator's own endpoints."""
+        requests.post(f"{self.url}/{what}", json=body, timeout=10).raise_for_status()
+
+    def stop(self) -> None:
+        """End it; the journal is complete then."""
+        self._process.terminate()
+        self._process.wait(20)
+        self._log.close()
+
+
+class Market(threading.Thread):
+    """Moves prices, so that some of what rests is filled, in part or in whole, and ends some of it by itself."""
+
+    def __init__(self, world: World, symbols: int, *, seed: int) -> None:
+        super().__init__(name="market", daemon=True)
+        self._world, self._symbols = world, symbols
+        self._chance = random.Random(f"{seed} market")
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(10)
+
+    def run(self) -> None:
+        for number in range(self._symbols):
+            self._mark(number, "100", None)
+        while not self._stopping.wait(self._chance.uniform(0.2, 1.0)):
+            with contextlib.suppress(requests.RequestException):
+                self._move()
+
+    def _move(self) -> None:
+        number = self._chance.randrange(self._symbols)
+        self._mark(number, "39.5", self._chance.choice(("10", "50", None)))
+        self._mark(number, "100", None)
+        if self._chance.random() < 0.1:
+            live = self._world.live()
+            if live:
+                row = self._chance.choice(live)
+                status = self._chance.choice(("EXPIRED", "CANCELLED", "REJECTED"))
+                self._world.say("_end", uid=row["uid"], norenordno=row["norenordno"], status=status)
+
+    def _mark(self, number: int, price: str, quantity: str | None) -> None:
+        self._world.say("_mark", exch="NFO", tsym=f"REST{number}", price=price, quantity=quantity)

@@ -1,0 +1,109 @@
+"""`python -m tests.simulation --lifecycles N --seed S`: the real engine in simulated worlds, and one line of figures.
+
+With `--world 7/123` that one world is run alone, its failure is made small, and its story is told.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from tests.simulation.plan import Plan, make_plan
+from tests.simulation.runs import database, run_many, shrink
+from tests.simulation.world import Figures, World
+
+COLUMNS = {
+    "duplicates": "2 ",
+    "false FAILED": "3 false FAILED",
+    "false EXECUTED": "3 false EXECUTED",
+    "acks lost": "1 ",
+}
+"""What the line names, and how the promises are called that it counts."""
+
+
+def main() -> int:
+    """Run as the arguments say; 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--lifecycles", type=int, default=20_000)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--world", help="the seed of one world, as a failure names it")
+    parser.add_argument(
+        "--record", action="store_true", help="print all steps of that world and its database"
+    )
+    options = parser.parse_args()
+    if options.world and options.record:
+        return _record(make_plan(options.world))
+    if options.world:
+        return _explain(make_plan(options.world))
+    began = last = time.monotonic()
+
+    def tell(total: Figures) -> None:
+        nonlocal last
+        if time.monotonic() - last > 20:
+            last = time.monotonic()
+            rate = total.lifecycles / (last - began)
+            print(
+                f"… {total.lifecycles:,} lifecycles, {rate:,.0f}/s, {len(total.broken)} broken",
+                file=sys.stderr,
+            )
+
+    total = run_many(options.seed, options.lifecycles, jobs=options.jobs, tell=tell)
+    print(line(total, options.seed, time.monotonic() - began, options.jobs))
+    for seed, broken in total.broken[:5]:
+        print(f"world {seed} at {broken.at:.3f} s: {broken.promise}: {broken.text}")
+        print(f"  again: python -m tests.simulation --world {seed}")
+    return 1 if total.broken else 0
+
+
+def line(total: Figures, seed: str, seconds: float, jobs: int) -> str:
+    """The run in one line, and what went on in it in another."""
+    zeros = ", ".join(
+        f"{name} {sum(broken.promise.startswith(begin) for _, broken in total.broken)}"
+        for name, begin in COLUMNS.items()
+    )
+    went_on = ", ".join(f"{name} {total.counts[name]:,}" for name in sorted(total.counts))
+    return (
+        f"{total.lifecycles:,} lifecycles in {total.worlds:,} worlds of seed {seed}, {total.steps:,} steps checked: "
+        f"{zeros}, promises broken {len(total.broken)}; {total.lifecycles / seconds:,.0f} lifecycles/s on {jobs} "
+        f"processes, digest {total.digest[:16]}\n{went_on}"
+    )
+
+
+def _explain(plan: Plan) -> int:
+    figures, story = _told(plan)
+    if not figures.broken:
+        print(line(figures, plan.seed, 1.0, 1))
+        return 0
+    print("\n".join(story))
+    small = shrink(plan)
+    faults = ", ".join(name for name, rate in small.rates.items() if rate)
+    print(
+        f"\nsmaller: {len(small.alerts)} alerts, {small.watchers} watchers, {small.webs} webs, with: {faults}"
+    )
+    for planned in small.alerts:
+        print(f"  {planned.at:.3f} s: {planned.alert}")
+    print("\n".join(_told(small)[1]))
+    return 1
+
+
+def _record(plan: Plan) -> int:
+    trace: list[str] = []
+    with database() as path:
+        World(plan, path, trace=trace, keep_dump=True).run()
+    print("\n".join(trace))
+    return 0
+
+
+def _told(plan: Plan) -> tuple[Figures, list[str]]:
+    """Run with a trace; its last lines and the events of the orders concerned."""
+    trace: list[str] = []
+    with database() as path:
+        world = World(plan, path, trace=trace)
+        figures = world.run()
+    told = [f"{b.promise}: {b.text}" for _, b in figures.broken]
+    return figures, [*trace[-40:], *told, *world.story]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,344 @@
+"""The promises, looked at after every step: what is committed against what is true.
+
+The checker reads the database over a connection of its own, so that it sees what any other process would see.
+"""
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.alert import ExecutionType
+from domain.commands import UniversalOrderCommand
+from domain.money import ZERO
+from domain.order import Order
+from domain.receipt import Receipt
+from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
+from persistence.histories import faults, histories
+from persistence.rows import SELECT_ORDER, order_of
+from tests.simulation.exchange import Account, TrueOrder
+from tests.simulation.scheduler import Scheduler
+
+LISTED_WITHIN = 60.0
+"""Seconds after which an outcome that is still unknown has been told."""
+SLACK = 8.0
+"""Seconds for somebody to come by and do it: looks at the book are apart, slow, or fail."""
+PROMPT = 3.0
+"""Seconds after which an order is claimed where nothing of its own stands in the way."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A promise that did not hold."""
+
+    promise: str
+    text: str
+    at: float
+
+
+class Promises:
+    """Holds the engine to its word.
+
+    Args:
+        path: the database.
+        scheduler: for the time, and to stop the world at the first breach.
+    """
+
+    def __init__(self, path: Path, scheduler: Scheduler) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._scheduler = scheduler
+        self._seen = 0
+        self.rows: dict[str, Order] = {}
+        self._by_tag: dict[tuple[str, str], str] = {}
+        self._waiting: dict[str, None] = {}  # at the broker's, or perhaps: in the order in which they came
+        self.accounts: dict[str, Account] = {}
+        self.broken: list[Broken] = []
+        self.steps = 0
+        self.told: Counter[str] = Counter()
+        self.troubled_at = -1.0  # when a process died or the database failed
+
+    def breaks(self, promise: str, text: str) -> None:
+        """Note it and stop the world: what follows a breach proves nothing."""
+        self.broken.append(Broken(promise, text, self._scheduler.seconds))
+        self._scheduler.stopped = True
+
+    def trouble(self, seconds: float = 0.0) -> None:
+        """Everybody has a reason to be slow, and for so long."""
+        self.troubled_at = max(self.troubled_at, self._scheduler.seconds + seconds)
+
+    # what is committed --------------------------------------------------------------------------------------
+
+    def committed(self) -> None:
+        """Look at everything that any process has committed since the last look."""
+        self.steps += 1
+        events = self._connection.execute(
+            "SELECT event_id, command_id, previous_hash, hash, from_phase, to_phase FROM order_events "
+            "WHERE event_id > ? ORDER BY event_id",
+            (self._seen,),
+        ).fetchall()
+        heads: dict[str, str] = {}
+        for event_id, command_id, previous, hash_, before, after in events:
+            self._seen = event_id
+            known = self.rows.get(command_id)
+            head = heads.get(command_id) or (known.event_hash if known else "")
+            if head and previous != head:
+                self.breaks("9 history", f"{command_id}: event {event_id} does not follow the last one")
+            if before is not None and Phase(after) not in TRANSITIONS[Phase(before)]:
+                self.breaks("9 history", f"{command_id}: {before} to {after}")
+            heads[command_id] = hash_
+        for command_id, head in heads.items():
+            row = self._connection.execute(f"{SELECT_ORDER} WHERE command_id = ?", (command_id,)).fetchone()
+            if row is None:
+                self.breaks("9 history", f"{command_id}: events and no row")
+                return
+            order = order_of(row)
+            if order.event_hash != head:
+                self.breaks("9 history", f"{command_id}: the row is not at its last event")
+            self._moved(self.rows.get(command_id), order)
+
+    def _moved(self, before: Order | None, order: Order) -> None:
+        self.rows[order.command_id] = order
+        if before is None:
+            self._by_tag[order.client_id, order.client_order_id] = order.command_id
+        elif before.phase is Phase.REGISTERED and order.phase is Phase.SUBMITTING:
+            self._claimed_promptly(before, order)
+        if order.may_be_live:
+            self._waiting[order.command_id] = None
+        else:
+            self._waiting.pop(order.command_id, None)
+        if before is not None and order.filled_quantity < before.filled_quantity:
+            self.breaks(
+                "5 fills", f"{order.command_id}: {before.filled_quantity} became {order.filled_quantity}"
+            )
+        if order.status is not STATUS_OF[order.phase]:
+            self.breaks("3 status", f"{order.command_id}: {order.phase} is not {order.status}")
+        self._true(order)
+
+    def _claimed_promptly(self, before: Order, order: Order) -> None:
+        """Neither Telegram nor another client's broker may hold an order up."""
+        account = self.accounts[order.client_id]
+        created = order.created_at.timestamp() - self._epoch
+        free_since = max(created, self.troubled_at, account.troubled_at)
+        waited = self._scheduler.seconds - free_since
+        # An exit that waits for its entry, or a retry, has a reason of its own, and says it.
+        if before.reason_message is None and waited > PROMPT and order.execution_type is ExecutionType.ENTRY:
+            self.breaks(
+                "10 isolation", f"{order.command_id}: claimed {waited:.1f} s after it could have been"
+            )
+
+    @property
+    def _epoch(self) -> float:
+        return self._scheduler.now().timestamp() - self._scheduler.seconds
+
+    def _true(self, order: Order) -> None:
+        """What the row claims of the broker is so."""
+        account = self.accounts[order.client_id]
+        orders = account.by_tag.get(order.client_order_id, [])
+        if order.test_mode is not None:
+            if orders:
+                self.breaks("4 no order unasked", f"{order.command_id} is a test and is at the broker")
+        elif order.status is Status.EXECUTED:
+            self._truly_executed(order, orders)
+        elif order.status is Status.FAILED:
+            self._truly_failed(order, account, orders)
+
+    def _truly_executed(self, order: Order, orders: list[TrueOrder]) -> None:
+        if not order.broker_order_id:
+            self.breaks("3 EXECUTED without id", order.command_id)
+        if not any(o.broker_id == order.broker_order_id and o.filled >= order.quantity for o in orders):
+            self.breaks("3 false EXECUTED", f"{order.command_id}: {[_said(o) for o in orders]}")
+
+    def _truly_failed(self, order: Order, account: Account, orders: list[TrueOrder]) -> None:
+        for o in orders:
+            if o.odd:
+                continue  # the broker goes back on its own word: settled in the end, and checked there
+            if order.phase is Phase.BLOCKED:
+                self.breaks("4 blocked and sent", f"{order.command_id}: {_said(o)}")
+            if o.is_live or o.filled > order.filled_quantity or o.filled >= order.quantity:
+                self.breaks(
+                    "3 false FAILED", f"{order.command_id} {order.phase} {order.filled_quantity}: {_said(o)}"
+                )
+        if account.travelling[order.client_order_id] > 0 and not orders:
+            self.breaks("3 false FAILED", f"{order.command_id} {order.phase}: its request is still under way")
+
+    def looked_at_book(self, client_id: str) -> None:
+        """A watcher has just been through the client's open orders: what is unknown for long has been told."""
+        for command_id in self._waiting:
+            order = self.rows[command_id]
+            age = self._scheduler.now() - order.created_at
+            overdue = age.total_seconds() > LISTED_WITHIN + SLACK
+            if order.client_id == client_id and overdue and self._is_unknown(order) and order.escalation < 2:
+                self.breaks("6 listed within 60 s", f"{command_id} {order.phase} for {age}")
+
+    def _is_unknown(self, order: Order) -> bool:
+        """Its call is over and nobody has said how it ended, for longer than it takes to notice."""
+        if order.phase is not Phase.UNKNOWN:
+            return False
+        assert order.updated_at is not None
+        since = (self._scheduler.now() - order.updated_at).total_seconds()
+        return since > SLACK
+
+    # what truly happens -------------------------------------------------------------------------------------
+
+    def call_begins(self, command: UniversalOrderCommand) -> None:
+        """A process is about to ask the broker for an order."""
+        order = self.rows.get(command.command_id)
+        if order is None:
+            self.breaks("4 first durable", f"{command.command_id} is sent and has no row")
+        elif order.client_order_id != command.client_order_id or order.quantity != command.quantity:
+            self.breaks("4 first durable", f"{command.command_id} is sent with another id or quantity")
+        elif order.sent_at is None or order.phase is Phase.REGISTERED:
+            self.breaks("4 first durable", f"{command.command_id} is sent while {order.phase}")
+        elif order.phase is Phase.BLOCKED:
+            self.breaks("4 blocked and sent", command.command_id)
+
+    def order_made(self, account: Account, order: TrueOrder) -> None:
+        """The broker has a new order of ours."""
+        command = order.command
+        assert command is not None
+        if len(account.by_tag[command.client_order_id]) > 1:
+            self.breaks(
+                "2 one order a leg",
+                f"{command.command_id} has {len(account.by_tag[command.client_order_id])}",
+            )
+        if command.execution_type is ExecutionType.EXIT and order.symbol not in account.odd_symbols:
+            net = account.net(order.symbol)
+            others = [o for o in account.orders.values() if o.symbol == order.symbol and o is not order]
+            leaving = sum((o.rest for o in others if o.side is order.side and _is_exit(o)), ZERO)
+            if net * order.side.sign > 0 or order.quantity > abs(net) - leaving:
+                self.breaks(
+                    "an exit never opens", f"{command.command_id}: {order.side} {order.quantity} of {net}"
+                )
+        self.order_changed(account, order)
+
+    def order_changed(self, account: Account, order: TrueOrder) -> None:
+        """The row, if it claims an end, still says the truth."""
+        self.steps += 1
+        if order.command is not None and order.command.command_id in self.rows:
+            self._true(self.rows[order.command.command_id])
+
+    # what was answered --------------------------------------------------------------------------------------
+
+    def acknowledged(self, receipt: Receipt) -> None:
+        """The sender has been told that we have it."""
+        legs = receipt.originals or receipt.legs
+        rows = self._connection.execute(
+            "SELECT count(*) FROM alerts JOIN orders USING (alert_id) WHERE alert_id = ?", (receipt.alert_id,)
+        ).fetchone()[0]
+        if rows != len(legs) or any(leg.command_id not in self.rows for leg in receipt.legs):
+            self.breaks("1 acknowledged and lost", f"{receipt.alert_id}: {rows} of {len(legs)} legs")
+
+    # the end ------------------------------------------------------------------------------------------------
+
+    def settled(self) -> bool:
+        """Every order has ended, or stands unknown before the operator, or is an exit that waits for one that does."""
+        unknown = {(o.client_id, o.symbol) for o in self.unknown() if o.escalation >= 2}
+        return all(
+            (o.client_id, o.symbol) in unknown and o.phase in (Phase.UNKNOWN, Phase.REGISTERED)
+            for o in self.unfinished()
+        )
+
+    def unfinished(self) -> list[Order]:
+        """What has not ended."""
+        return [o for o in self.rows.values() if o.status not in (Status.EXECUTED, Status.FAILED)]
+
+    def unknown(self) -> list[Order]:
+        """What the operator has to look at."""
+        return [order for order in self.rows.values() if order.phase is Phase.UNKNOWN]
+
+    def check_end(self) -> None:
+        """Nothing goes wrong any more, and everybody has had time."""
+        for order in self.rows.values():
+            for o in self.accounts[order.client_id].by_tag.get(order.client_order_id, []):
+                if o.odd and o.filled != order.filled_quantity:
+                    self.breaks("3 false FAILED", f"{order.command_id} {order.phase}: {_said(o)}")
+            self._true(order)
+        self._check_signals()
+        self._check_messages()
+        self._connection.row_factory = sqlite3.Row
+        for history in histories(self._connection):
+            for fault in faults(history):
+                self.breaks("9 history", f"{history.command_id}: {fault}")
+        self._connection.row_factory = None
+
+    def _check_signals(self) -> None:
+        """However often it came: one signal, one alert that counts."""
+        twice = self._connection.execute(
+            "SELECT client_id, signal_id, count(*) FROM alerts WHERE signal_id IS NOT NULL "
+            "AND outcome NOT IN ('duplicate', 'rejected') GROUP BY 1, 2 HAVING count(*) > 1"
+        ).fetchall()
+        for client_id, signal_id, times in twice:
+            self.breaks("2 one alert a signal", f"{client_id} {signal_id} counted {times} times")
+
+    def _check_messages(self) -> None:
+        """Everything that is to be told was told, and delivered."""
+        rows = self._connection.execute("SELECT command_id, kind, status FROM telegram_messages").fetchall()
+        told: dict[str, Counter[str]] = {}
+        for command_id, kind, status in rows:
+            self.told[kind] += 1
+            told.setdefault(command_id, Counter())[kind] += 1
+            if status != "SENT":
+                self.breaks("8 delivered", f"a message about {command_id} is {status}")
+        for order in self.rows.values():
+            kinds = told.get(order.command_id, Counter())
+            if order.status is Status.FAILED and not kinds["BLOCKED"] + kinds["REJECTED"] + kinds["FAILED"]:
+                self.breaks("8 told", f"{order.command_id} failed in silence")
+            if order.status is Status.EXECUTED and kinds["FILLED"] != 1:
+                self.breaks(
+                    "8 told", f"{order.command_id} is filled and that was told {kinds['FILLED']} times"
+                )
+            if order.escalation >= 2 and not kinds["UNKNOWN"]:
+                self.breaks("8 told", f"{order.command_id} was unknown in silence")
+            if order.filled_quantity > order.quantity and not kinds["OVERFILLED"]:
+                self.breaks("5 fills", f"{order.command_id} was overfilled in silence")
+        external = self._connection.execute("SELECT count(*) FROM external_orders").fetchone()[0]
+        by_hand = sum(o.command is None for a in self.accounts.values() for o in a.orders.values())
+        if external != by_hand or self.told["EXTERNAL_ORDER"] != by_hand:
+            self.breaks(
+                "external orders",
+                f"{by_hand} traded by hand, {external} kept, {self.told['EXTERNAL_ORDER']} told",
+            )
+
+    def events_since(self, event_id: int) -> str:
+        """What was written after that event."""
+        query = "SELECT command_id, from_phase, to_phase, detail_json FROM order_events WHERE event_id > ?"
+        return "; ".join(" ".join(map(str, row)) for row in self._connection.execute(query, (event_id,)))
+
+    def undelivered(self) -> int:
+        """How many messages wait."""
+        query = "SELECT count(*) FROM telegram_messages WHERE status = 'PENDING'"
+        return int(self._connection.execute(query).fetchone()[0])
+
+    def events(self) -> int:
+        """How many events there are."""
+        return int(
+            self._connection.execute("SELECT coalesce(max(event_id), 0) FROM order_events").fetchone()[0]
+        )
+
+    def story(self, text: str) -> list[str]:
+        """The events of the orders that a text names."""
+        named = [command_id for command_id in self.rows if command_id in text]
+        return [
+            " ".join(str(value) for value in row)
+            for command_id in named
+            for row in self._connection.execute(
+                "SELECT at, command_id, coalesce(from_phase, ''), to_phase, coalesce(tag, ''), actor, detail_json "
+                "FROM order_events WHERE command_id = ? ORDER BY event_id",
+                (command_id,),
+            )
+        ]
+
+    def dump(self) -> str:
+        """All of the database as text."""
+        return "\n".join(self._connection.iterdump())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _is_exit(order: TrueOrder) -> bool:
+    return order.command is not None and order.command.execution_type is ExecutionType.EXIT
+
+
+def _said(order: TrueOrder) -> str:
+    return f"{order.broker_id} {order.status} {order.filled}/{order.quantity}"

@@ -1,0 +1,119 @@
+"""Running worlds: one, many on all cores, and ever smaller ones that still fail."""
+
+import logging
+import os
+import sqlite3
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from persistence.migrations import migrate
+from tests.simulation.plan import Plan, make_plan
+from tests.simulation.world import Figures, World
+
+IN_MEMORY = Path("/dev/shm")
+"""Where there is one, databases live in it: power is not lost here, so nothing has to reach a disk."""
+
+
+@contextmanager
+def database() -> Iterator[Path]:
+    """A migrated, empty orders.db, gone afterwards."""
+    home = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="orderwatch-", dir=home) as folder:
+        path = Path(folder, "orders.db")
+        path.write_bytes(_empty())
+        yield path
+
+
+@cache
+def _empty() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "orders.db")
+        migrate(path)
+        with closing(sqlite3.connect(path)) as connection:
+            # The one time in it that is the machine's and not the world's.
+            connection.execute("UPDATE _sqlite_migrations SET applied_at = ''")
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return path.read_bytes()
+
+
+def run_plan(plan: Plan) -> Figures:
+    """One world, quietly."""
+    logging.disable(logging.CRITICAL)  # thousands of worlds would tell of every fault they were given
+    try:
+        with database() as path:
+            return World(plan, path).run()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def run_world(seed: str) -> Figures:
+    """The world of that seed."""
+    return run_plan(make_plan(seed))
+
+
+def run_many(seed: str, lifecycles: int, *, jobs: int, tell: Callable[[Figures], None]) -> Figures:
+    """Worlds `seed/0`, `seed/1`, … until that many lifecycles have ended; the same worlds whatever `jobs` is."""
+    total = Figures()
+    numbers = count()
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting: deque[Future[Figures]] = deque()
+        while total.lifecycles < lifecycles:
+            while len(waiting) < 3 * jobs:
+                waiting.append(pool.submit(run_world, f"{seed}/{next(numbers)}"))
+            total.add(waiting.popleft().result())
+            tell(total)
+        for future in waiting:
+            future.cancel()
+    return total
+
+
+# making a failure small -----------------------------------------------------------------------------------------
+
+
+def shrink(plan: Plan, *, most_runs: int = 300) -> Plan:
+    """The smallest plan found on which the same promise breaks: fewer faults, processes and alerts."""
+    promise = _first_breach(plan)
+    assert promise is not None, "nothing is broken"
+    runs = 0
+
+    def still(candidate: Plan) -> bool:
+        nonlocal runs
+        runs += 1
+        return runs <= most_runs and _first_breach(candidate) == promise
+
+    plan = _fewer_alerts(plan, still)
+    for name, rate in plan.rates.items():
+        if rate and still(candidate := replace(plan, rates={**plan.rates, name: 0.0})):
+            plan = candidate
+    for change in ({"watchers": 1}, {"webs": 1}, {"executors": 1}):
+        if still(candidate := replace(plan, **change)):  # type: ignore[arg-type]
+            plan = candidate
+    return _fewer_alerts(plan, still)
+
+
+def _fewer_alerts(plan: Plan, still: Callable[[Plan], bool]) -> Plan:
+    """Leave out halves, quarters, … single alerts, as long as it still fails."""
+    size = len(plan.alerts) // 2
+    while size:
+        start = 0
+        while start < len(plan.alerts):
+            candidate = replace(plan, alerts=plan.alerts[:start] + plan.alerts[start + size :])
+            if candidate.alerts and still(candidate):
+                plan = candidate
+            else:
+                start += size
+        size //= 2
+    return plan
+
+
+def _first_breach(plan: Plan) -> str | None:
+    broken = run_plan(plan).broken
+    return broken[0][1].promise if broken else None

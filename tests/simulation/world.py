@@ -1,0 +1,323 @@
+"""One simulated world: the real engine on a real database, with everything around it made of a plan."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from greenlet import getcurrent, greenlet
+
+from command_service import CommandService, ResolvedFill
+from domain.alert import Delivery, ParsedAlert
+from domain.errors import OrderwatchError, StoreUnavailable
+from domain.limits import ClientPolicy, LimitBook, Limits
+from domain.order import Order
+from domain.states import Phase, Status
+from persistence import sqlite
+from tests.simulation.exchange import PRICE, Account
+from tests.simulation.plan import Plan, PlannedAlert
+from tests.simulation.processes import Watcher, Web
+from tests.simulation.promises import Broken, Promises
+from tests.simulation.scheduler import Killed, Process, Scheduler
+
+PATIENCE = 400.0
+"""Seconds of calm within which every order must have ended or be listed."""
+
+
+@dataclass
+class Figures:
+    """What happened, to be added up over worlds."""
+
+    worlds: int = 0
+    lifecycles: int = 0
+    steps: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    broken: list[tuple[str, Broken]] = field(default_factory=list)
+    digest: str = ""
+
+    def add(self, other: "Figures") -> None:
+        """Add another world's figures."""
+        self.worlds += other.worlds
+        self.lifecycles += other.lifecycles
+        self.steps += other.steps
+        self.counts += other.counts
+        self.broken += other.broken
+        self.digest = hashlib.sha256((self.digest + other.digest).encode()).hexdigest()
+
+
+class World:
+    """Everything there is, from the first alert to the last message.
+
+    Args:
+        plan: what happens.
+        path: a migrated database, empty.
+        trace: keeps a line for each step, where a list is given.
+        keep_dump: and in the end all of the database.
+    """
+
+    def __init__(
+        self, plan: Plan, path: Path, *, trace: list[str] | None = None, keep_dump: bool = False
+    ) -> None:
+        sqlite._PAUSE_SECONDS = 0.0  # it lets other processes in, and there are none
+        self.plan = plan
+        self.path = path
+        self.scheduler = Scheduler(plan.random("scheduler"))
+        self.promises = Promises(path, self.scheduler)
+        self.accounts = {
+            client: Account(client, plan, self.scheduler, self.promises) for client in plan.clients
+        }
+        self.promises.accounts = self.accounts
+        self.policies = {
+            client: ClientPolicy(client, LimitBook(Limits()), live_allowed=True) for client in plan.clients
+        }
+        self.calm = False
+        self.counts: Counter[str] = Counter()
+        self._random = plan.random("world")
+        self._hash = hashlib.sha256()
+        self._trace = trace
+        self._keep_dump = keep_dump
+        self._watchers_begun = 0
+        self._webs: list[Web] = []
+        self._watchers: list[Watcher] = []
+        self._idle: dict[str, dict[greenlet, None]] = {client: {} for client in plan.clients}
+        self.story: list[str] = []  # the events of the orders concerned, when a promise was broken
+
+    # chance -------------------------------------------------------------------------------------------------
+
+    def happens(self, name: str) -> bool:
+        """Whether this goes wrong now."""
+        if self.calm or self._random.random() >= self.plan.rates[name]:
+            return False
+        self.counts[name] += 1
+        return True
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number between two."""
+        return self._random.uniform(low, high)
+
+    def cross(self, process: Process, name: str) -> None:
+        """A boundary: others may go first here, and the process may die here."""
+        if not process.alive:
+            raise Killed(process.name)
+        self._note(f"{self.scheduler.micros} {process.name} {name}")
+        if self.happens("crash"):
+            self.kill(process)
+            raise Killed(process.name)
+        if self.happens("yield"):
+            self.scheduler.sleep(self.uniform(0.0, 0.01))
+
+    def kill(self, process: Process) -> None:
+        """Kill -9."""
+        self._note(f"{self.scheduler.micros} {process.name} dies")
+        down = self.uniform(0.01, 4.0)
+        self.promises.trouble(down)
+        self.scheduler.kill(process)
+        self.scheduler.later(down, partial(self._replace, process))
+
+    def _replace(self, dead: Process) -> None:
+        """Start another process in the place of one that died."""
+        for place, web in enumerate(self._webs):
+            if web.process is dead:
+                web.store.die()
+                self._webs[place] = Web(self, dead.name)
+        for place, watcher in enumerate(self._watchers):
+            if watcher.process is dead:
+                watcher.store.die()
+                self._watchers[place] = self._new_watcher()
+
+    def _new_watcher(self) -> Watcher:
+        """Under a name that no other ever had."""
+        self._watchers_begun += 1
+        return Watcher(self, f"watcher{self._watchers_begun}")
+
+    def _note(self, line: str) -> None:
+        self._hash.update(line.encode())
+        if self._trace is not None:
+            self._trace.append(line)
+
+    # waiting for work ---------------------------------------------------------------------------------------
+
+    def wait_for_work(self, client_id: str, seconds: float) -> None:
+        """Sleep until an alert comes in, or the poll is due."""
+        task = getcurrent()
+        self._idle[client_id][task] = None
+        try:
+            self.scheduler.sleep(seconds)
+        finally:
+            self._idle[client_id].pop(task, None)
+
+    def there_is_work(self, client_id: str) -> None:
+        """Wake whoever waits."""
+        for task in list(self._idle[client_id]):
+            self.scheduler.wake(task)
+
+    # the run ------------------------------------------------------------------------------------------------
+
+    def run(self) -> Figures:
+        """Live the plan to its end, and hold the engine to its word all the way."""
+        try:
+            self._live()
+        finally:
+            self.scheduler.end()
+            for store in [*(web.store for web in self._webs), *(watcher.store for watcher in self._watchers)]:
+                store.die()
+        figures = self._figures()
+        self.story = self.promises.story(" ".join(b.text for b in self.promises.broken))
+        if self._trace is not None and self._keep_dump:
+            self._trace.append(self.promises.dump())
+        self.promises.close()
+        return figures
+
+    def _live(self) -> None:
+        self._webs = [Web(self, f"web{n}") for n in range(self.plan.webs)]
+        self._watchers = [self._new_watcher() for _ in range(self.plan.watchers)]
+        for planned in self.plan.alerts:
+            self.scheduler.spawn(partial(self._send, planned), after=planned.at)
+        self._plan_people()
+        self.scheduler.run(self.plan.ends)
+        self._calm_down()
+        if not self.promises.broken:
+            self._resolve_by_hand()
+        if not self.promises.broken:
+            self._finish()
+
+    def _calm_down(self) -> None:
+        """Nothing new, nothing fails, and the exchange closes."""
+        self.calm = True
+        for account in self.accounts.values():
+            account.calm = True
+        self.scheduler.run(self.scheduler.seconds + 20.0)
+        for account in self.accounts.values():
+            account.settle()
+        self._run_until(self.promises.settled, at_least=34.0)  # longer than between two sweeps of the book
+
+    def _run_until(self, done: Callable[[], bool], *, at_least: float = 0.0) -> None:
+        """Let time pass until it is so; a promise is broken when it does not become so."""
+        began = self.scheduler.seconds
+        while not self.promises.broken and self.scheduler.seconds - began < PATIENCE:
+            self.scheduler.run(self.scheduler.seconds + 4.0)
+            if self.scheduler.seconds - began >= at_least and done():
+                return
+        said = ", ".join(
+            f"{o.command_id} {o.phase} ({o.reason_message})" for o in self.promises.unfinished()[:5]
+        )
+        self.promises.breaks("6 every order ends", f"after {PATIENCE:.0f} s of calm: {said}")
+
+    def _resolve_by_hand(self) -> None:
+        """The operator looks at the broker's own screen and says what became of the orders that are listed."""
+        for order in self.promises.unknown():
+            self.counts["resolved by hand"] += 1
+            truth = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
+            say = partial(self._webs[0].commands.resolve, order.command_id, by="op")
+            if not truth:
+                say(failed_reason="not in the terminal")
+            elif truth[0].filled == order.quantity:
+                say(executed=ResolvedFill(truth[0].broker_id, order.quantity, PRICE))
+            else:
+                say(executed=ResolvedFill(truth[0].broker_id, None, None))
+
+    def _finish(self) -> None:
+        self._run_until(lambda: not self.promises.unfinished() and not self.promises.undelivered())
+        if self.promises.broken:
+            return
+        self._nothing_more_moves()
+        self.promises.check_end()
+
+    def _nothing_more_moves(self) -> None:
+        """Looks at what has settled change nothing: every watcher reads the book now and then, whatever is open."""
+        before = self.promises.events()
+        self.scheduler.run(self.scheduler.seconds + 35.0)
+        if self.promises.events() != before:
+            said = self.promises.events_since(before)
+            self.promises.breaks("7 reconcile converges", f"more events: {said}")
+
+    def _figures(self) -> Figures:
+        rows = self.promises.rows.values()
+        counts = self.counts.copy()
+        for account in self.accounts.values():
+            counts += account.faults
+        ends = Counter("duplicate" if _is_duplicate(o) else _end(o) for o in rows)
+        counts += ends
+        self._hash.update(repr(sorted(counts.items())).encode())
+        return Figures(
+            worlds=1,
+            lifecycles=len(rows) - ends["duplicate"],
+            steps=self.promises.steps,
+            counts=counts,
+            broken=[(self.plan.seed, b) for b in self.promises.broken],
+            digest=self._hash.hexdigest(),
+        )
+
+    # people -------------------------------------------------------------------------------------------------
+
+    def _send(self, planned: PlannedAlert) -> None:
+        """A sender: it repeats what was not acknowledged, and sometimes what was."""
+        for _ in range(40):
+            if self._deliver(planned.alert):
+                if not self.happens("redelivered"):
+                    return
+                self.scheduler.sleep(self.uniform(0.0, 30.0))
+                if self.calm:
+                    return
+            else:
+                self.scheduler.sleep(self.uniform(0.1, 3.0))
+        self.promises.breaks("1 acknowledged", f"{planned.alert.signal_id} was never taken")
+
+    def _deliver(self, alert: ParsedAlert) -> bool:
+        web = self._webs[self._random.randrange(len(self._webs))]
+        try:
+            with self.scheduler.inside(web.process):
+                delivery = Delivery(self.scheduler.now(), "127.0.0.1", "{}", "native")
+                receipt = web.commands.register(alert, delivery)
+        except (Killed, StoreUnavailable):
+            self.counts["not acknowledged"] += 1
+            return False
+        self.promises.acknowledged(receipt)
+        self.there_is_work(alert.client_id)
+        return True
+
+    def _plan_people(self) -> None:
+        """Operators cancel and halt; somebody trades by hand."""
+        for number, planned in enumerate(self.plan.alerts):
+            client = planned.alert.client_id
+            if self.happens("traded by hand"):
+                account = self.accounts[client]
+                self.scheduler.later(planned.at, partial(account.trade_by_hand, number))
+            if self.happens("cancelled by hand"):
+                self.scheduler.spawn(self._cancel_one, after=planned.at + self.uniform(0.0, 5.0))
+            if self.happens("halted"):
+                self.scheduler.spawn(partial(self._halt, client), after=planned.at)
+
+    def _cancel_one(self) -> None:
+        open_ = [o for o in self.promises.rows.values() if o.phase in (Phase.REGISTERED, Phase.WORKING)]
+        if open_:
+            order = self._random.choice(open_)
+            self._ask(lambda commands: commands.cancel(order.command_id, by="op"))
+
+    def _halt(self, client_id: str) -> None:
+        self._ask(lambda commands: commands.halt(client_id, by="op", reason="news"))
+        self.scheduler.sleep(self.uniform(0.1, 1.0))
+        while not self._ask(lambda commands: commands.resume(client_id, by="op")):
+            self.scheduler.sleep(0.2)
+
+    def _ask(self, wish: Callable[[CommandService], object]) -> bool:
+        """False when the process died of it, or could not."""
+        web = self._webs[0]
+        try:
+            with self.scheduler.inside(web.process):
+                wish(web.commands)
+        except (Killed, OrderwatchError):
+            return False
+        return True
+
+
+def _is_duplicate(order: Order) -> bool:
+    return order.reason_code == "IDEMPOTENCY_BLOCKED"
+
+
+def _end(order: Order) -> str:
+    if order.phase is Phase.BLOCKED:
+        return "blocked"
+    return "executed" if order.status is Status.EXECUTED else "failed"

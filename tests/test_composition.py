@@ -1,0 +1,52 @@
+"""What the composition root wires for operators: the console's wishes, and what the watcher tells by itself."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from config.settings import load_settings
+from domain.states import Phase, Status
+from services import Services, build_services
+from tests.persistence.making import Maker, StepClock
+from trading_bot import make_app, make_watcher
+
+TOKEN = "a-long-console-token"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
+    """A database in which everything happened two hours ago."""
+    monkeypatch.chdir(tmp_path)
+    return Maker(tmp_path / "orders.db", StepClock(datetime.now(UTC) - timedelta(hours=2)))
+
+
+@pytest.fixture
+def services(maker: Maker) -> Services:
+    environ = {"ORDERS_DB": str(maker.path), "WEBHOOK_SECRET": "w" * 20, "CONSOLE_TOKEN": TOKEN}
+    return build_services(load_settings(environ, dotenv_path=None))
+
+
+def test_an_order_is_resolved_through_the_whole_application(maker: Maker, services: Services):
+    order = maker.order("odd", Phase.UNKNOWN)
+    client = make_app(services).test_client()
+    body = {"outcome": "absent", "reason": "not in the terminal", "by": "ann"}
+    path = f"/api/orders/{order.command_id}/resolve"
+    assert client.post(path, json=body | {"reason": ""}, headers=BEARER).status_code == 400
+    assert client.post(path, json=body, headers=BEARER).status_code == 200
+    after = maker.store.get_by_id(order.command_id)
+    assert after is not None and (after.status, after.reason_message) == (
+        Status.FAILED,
+        "not in the terminal",
+    )
+
+
+def test_the_watcher_asks_about_orders_long_at_the_broker_on_its_schedule(maker: Maker, services: Services):
+    order = maker.order("resting", Phase.WORKING)
+    watcher = make_watcher(services, "w1", None)
+    jobs = {job.id: job for job in watcher._scheduler.get_jobs()}
+    for _ in range(2):
+        jobs["frozen_orders"].func()
+    told = maker.rows("SELECT command_id FROM telegram_messages WHERE kind = 'FROZEN'")
+    assert told == [(order.command_id,)]
