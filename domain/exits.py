@@ -44,19 +44,30 @@ def size_exit(
     """What an exit may take off the position so that it can never reverse it.
 
     Other strategies' holdings and what other exits may still take are left alone; a position read that a recent
-    fill may not show in yet is not used.
+    fill may not show in yet is not used. Units that no recorded fill explains are left alone too, for as long as
+    another strategy's entry at the broker may have brought them.
     """
     if facts.last_fill_at is not None and snapshot.read_started_at <= facts.last_fill_at + horizon:
         return ExitHold("a fill is younger than the positions that were read")
     net = snapshot.net(order.exchange, order.symbol, order.product)
     others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), ZERO)
     available = max(abs(net) - others - facts.exits_in_flight, ZERO)
-    quantity = available if order.requested_quantity is None else min(available, order.requested_quantity)
+    sure = max(available - _perhaps_of_others(net, others, facts), ZERO)
+    quantity = sure if order.requested_quantity is None else min(sure, order.requested_quantity)
     if quantity:
         return ExitSize(Side.SELL if net > 0 else Side.BUY, quantity)
+    if available:
+        return ExitHold("what is there may be another strategy's fill that is not recorded yet")
     if facts.exits_in_flight and abs(net) > others:
         return ExitHold("another exit of this position is under way")
     if facts.entries_in_flight and may_wait_for_entries:
         return ExitHold("an older entry is not settled yet")
     holders = ", ".join(f"{name} {decimal_text(held)}" for name, held in sorted(facts.held_by_others.items()))
     return NothingToExit(f"the rest is held by {holders}" if net and holders else "")
+
+
+def _perhaps_of_others(net: Decimal, others: Decimal, facts: ExitFacts) -> Decimal:
+    """How much of the position other strategies' entries may have brought without our knowing yet."""
+    own = abs(facts.held) if facts.held * net > 0 else ZERO
+    unexplained = max(abs(net) - others - own, ZERO)
+    return min(unexplained, facts.unfilled_of_others.get(Side.BUY if net > 0 else Side.SELL, ZERO))

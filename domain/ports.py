@@ -177,7 +177,7 @@ class Transaction(Ownership, Review, Protocol):
     ) -> int:
         """Forget what strategies are believed to hold; returns how many holdings were cleared.
 
-        With `settled_before` only symbols without a fill since then.
+        With `settled_before` only symbols without a fill since then and without an order at the broker.
         """
 
     def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:

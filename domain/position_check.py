@@ -60,7 +60,7 @@ def compared(snapshot: PositionsSnapshot, holdings: Iterable[Holding]) -> dict[P
     for h in holdings:
         place = (h.exchange, h.symbol, h.product)
         held[place] = held.get(place, ZERO) + h.net_quantity
-    places = held.keys() | {(p.exchange, p.symbol, p.product) for p in snapshot.positions}
+    places = dict.fromkeys([*held, *((p.exchange, p.symbol, p.product) for p in snapshot.positions)])
     return {
         place: Difference(*place, held.get(place, ZERO), snapshot.net(*place), place not in held)
         for place in places

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from domain.alert import Side
 from domain.limits import Limits
 from domain.money import ZERO
 
@@ -48,12 +49,16 @@ class Holding:
 class ExitFacts:
     """What an exit must know about its symbol, read in the transaction that claims it.
 
-    `held_by_others` is what each other strategy holds there (signed); `exits_in_flight` what other exits may
-    still take off the position (unknown outcomes counted in full); `entries_in_flight` how many older entries of
-    the strategy are not settled yet; `last_fill_at` when a fill in this symbol was last recorded.
+    `held` is what the strategy itself holds there by its recorded fills, `held_by_others` what each other strategy
+    does (signed); `unfilled_of_others` by how much their entries at the broker may have been filled without our
+    knowing yet, for each side; `exits_in_flight` what other exits may still take off the position (unknown outcomes
+    counted in full); `entries_in_flight` how many older entries of the strategy are not settled yet; `last_fill_at`
+    when a fill in this symbol was last recorded.
     """
 
     held_by_others: Mapping[str, Decimal] = field(default_factory=dict)
     exits_in_flight: Decimal = ZERO
     entries_in_flight: int = 0
     last_fill_at: datetime | None = None
+    held: Decimal = ZERO
+    unfilled_of_others: Mapping[Side, Decimal] = field(default_factory=dict)

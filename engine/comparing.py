@@ -73,7 +73,9 @@ class PositionComparer:
         """What is not as it was told last."""
         told = {d.where: d for d in self._store.told_differences(client_id)}
         found = compared(snapshot, self._store.holdings(client_id))
-        gone = {place: Difference(*place, ZERO, ZERO, is_external=True) for place in told.keys() - found}
+        gone = {
+            place: Difference(*place, ZERO, ZERO, is_external=True) for place in told if place not in found
+        }
         return [d for place, d in (found | gone).items() if (d != told[place] if place in told else d.amount)]
 
     @staticmethod

@@ -61,30 +61,34 @@ def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None 
 
 def exit_facts(connection: sqlite3.Connection, order: Order) -> ExitFacts:
     """What an exit must know about its symbol and product."""
-    others: dict[str, Decimal] = {}
+    held = {
+        h.strategy_name: h.net_quantity
+        for h in holdings(connection, order.client_id, order.symbol)
+        if (h.exchange, h.product) == (order.exchange, order.product)
+    }
     in_flight, entries = ZERO, 0
-    for h in holdings(connection, order.client_id, order.symbol):
-        if h.strategy_name != order.strategy_name and (h.exchange, h.product) == (
-            order.exchange,
-            order.product,
-        ):
-            others[h.strategy_name] = h.net_quantity
+    of_others: dict[Side, Decimal] = {}
     rows = connection.execute(
-        "SELECT command_id, strategy_name, execution_type, quantity, filled_quantity, status, created_at, product "
+        "SELECT strategy_name, execution_type, side, quantity, filled_quantity, status, created_at, product "
         "FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? AND symbol = ? "
         "AND exchange = ? AND command_id <> ? AND test_mode IS NULL",
         (order.client_id, order.symbol, order.exchange, order.command_id),
     )
-    for _, strategy, execution, quantity, filled, status, created_at, product in rows:
+    for strategy, execution, side, quantity, filled, status, created_at, product in rows:
         if product != order.product:
             continue
-        if execution == "EXIT" and status == "SENT_TO_BROKER":
-            in_flight += max(parse_decimal(quantity) - parse_decimal(filled), ZERO)
-        older = created_at <= time_text(order.created_at)
-        if execution == "ENTRY" and strategy == order.strategy_name and older:
+        sent, is_own = status == "SENT_TO_BROKER", strategy == order.strategy_name
+        unfilled = max(parse_decimal(quantity) - parse_decimal(filled), ZERO)
+        if execution == "EXIT" and sent:
+            in_flight += unfilled
+        elif execution == "ENTRY" and sent and not is_own:
+            of_others[Side(side)] = of_others.get(Side(side), ZERO) + unfilled
+        if execution == "ENTRY" and is_own and created_at <= time_text(order.created_at):
             entries += 1
     return ExitFacts(
-        held_by_others=others,
+        held=held.pop(order.strategy_name, ZERO),
+        held_by_others=held,
+        unfilled_of_others=of_others,
         exits_in_flight=in_flight,
         entries_in_flight=entries,
         last_fill_at=_last_fill(connection, order),

@@ -188,27 +188,52 @@ class SqliteTransaction:
     # holdings -----------------------------------------------------------------------------------------------
 
     def _follow_holding(self, before: Order, after: Order) -> None:
-        """What a strategy holds follows its own fills, in the transaction that records them."""
+        """What a strategy holds follows its own fills, in the transaction that records them.
+
+        An exit reduces what is held. Its fill may be recorded before those of the entry that it closed: as much as the
+        strategy's entries at the broker may still bring is kept as held the other way round, with no entry to its
+        name, until they bring it or end. What an exit took beyond that was nobody's here.
+        """
+        is_entry = after.execution_type is ExecutionType.ENTRY
         delta = after.signed_fill - before.signed_fill
-        if not delta or after.test_mode is not None:
+        ended = is_entry and before.may_be_live and not after.may_be_live
+        if after.test_mode is not None or not (delta or ended):
             return
-        at = column(after.updated_at)
-        self._connection.execute(
-            "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?)", (after.client_id, after.symbol, at)
-        )
         key = (after.client_id, after.symbol, after.exchange, after.strategy_name, after.product)
         row = self._connection.execute(f"SELECT net_quantity, entries {_HOLDING}", key).fetchone()
-        held = parse_decimal(row[0]) if row else ZERO
-        is_entry = after.execution_type is ExecutionType.ENTRY
+        held, entries = (parse_decimal(row[0]), int(row[1])) if row else (ZERO, 0)
         net = held + delta
-        if not is_entry and held * net <= 0:
-            net = ZERO  # an exit reduces what is held; what it took beyond that was nobody's here
-        entries = (row[1] if row else 0) + int(is_entry and not before.filled_quantity)
+        if is_entry:
+            entries += int(bool(after.filled_quantity) and not before.filled_quantity)
+            early = after.side.sign * net < 0
+        else:
+            early = held * net <= 0
+        if early:
+            net = min(abs(net), self._still_to_come(after)) * (1 if net > 0 else -1)
+            entries = 0
+        at = column(after.updated_at)
+        if delta:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?)", (after.client_id, after.symbol, at)
+            )
         self._connection.execute(f"DELETE {_HOLDING}", key)
         if net:
+            if not early and is_entry:
+                entries = max(entries, 1)
             self._connection.execute(
                 "INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, decimal_text(net), entries, at)
             )
+
+    def _still_to_come(self, order: Order) -> Decimal:
+        """What entries at the broker may still bring of what this order, or the exit that it came after, is about."""
+        side = order.side if order.execution_type is ExecutionType.ENTRY else order.side.opposite
+        rows = self._connection.execute(
+            "SELECT quantity, filled_quantity FROM orders WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
+            "AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ? AND side = ? "
+            "AND execution_type = 'ENTRY' AND test_mode IS NULL",
+            (order.client_id, order.symbol, order.exchange, order.strategy_name, order.product, side),
+        )
+        return sum((max(parse_decimal(q) - parse_decimal(f), ZERO) for q, f in rows), ZERO)
 
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]:
         return [
@@ -230,7 +255,10 @@ class SqliteTransaction:
             "DELETE FROM holdings WHERE client_id = ?1 AND symbol = coalesce(?2, symbol) "
             "AND strategy_name = coalesce(?3, strategy_name) AND exchange = coalesce(?5, exchange) "
             "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f WHERE f.client_id = holdings.client_id "
-            "AND f.symbol = holdings.symbol AND f.filled_at >= ?4))",
+            "AND f.symbol = holdings.symbol AND f.filled_at >= ?4)) "
+            # A fill that is not recorded yet will be, and takes from the holding then.
+            "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER' "
+            "AND o.client_id = holdings.client_id AND o.symbol = holdings.symbol AND o.test_mode IS NULL))",
             (client_id, symbol, strategy_name, column(settled_before), exchange),
         )
         return done.rowcount

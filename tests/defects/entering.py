@@ -136,13 +136,34 @@ ENTERING = (
         (
             Edit(
                 EXITS,
-                "    quantity = available if order.requested_quantity is None else "
-                "min(available, order.requested_quantity)\n",
-                "    quantity = order.requested_quantity or available\n",
+                "    quantity = sure if order.requested_quantity is None else min(sure, order.requested_quantity)\n",
+                "    quantity = order.requested_quantity or sure\n",
             ),
         ),
         (f"{SUBMITTING}::test_an_exit_takes_its_side_and_quantity_from_the_position",),
         "https://github.com/richkuo/go-trader/issues/966",
+    ),
+    Defect(
+        "exit-sells-anothers-fill",
+        "The position showed what another strategy had just bought, no fill told of it yet, and the exit sold it.",
+        (Edit(EXITS, "available - _perhaps_of_others(net, others, facts)", "available"),),
+        (
+            "tests/engine/test_holdings.py::test_one_strategys_exit_does_not_sell_what_another_has_just_bought",
+        ),
+    ),
+    Defect(
+        "flat-is-forgotten-under-an-exit",
+        "A holding was cleared because the broker was flat, and then the exit that made it so was counted.",
+        (
+            Edit(
+                "persistence/transaction.py",
+                "SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER'",
+                "SELECT 1 FROM orders o WHERE o.status = 'NOWHERE'",
+            ),
+        ),
+        (
+            "tests/engine/test_holdings.py::test_a_flat_position_is_not_forgotten_while_an_exit_is_at_the_broker",
+        ),
     ),
     Defect(
         "two-exits-reverse",

@@ -48,7 +48,10 @@ def free(net: Decimal | None, facts: ExitFacts) -> Decimal:
     """What of the position is neither another strategy's nor about to be taken."""
     net = net or Decimal(0)
     others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), Decimal(0))
-    return max(abs(net) - others - facts.exits_in_flight, Decimal(0))
+    own = abs(facts.held) if facts.held * net > 0 else Decimal(0)
+    unexplained = max(abs(net) - others - own, Decimal(0))
+    unfilled = facts.unfilled_of_others.get(Side.BUY if net > 0 else Side.SELL, Decimal(0))
+    return max(abs(net) - others - facts.exits_in_flight - min(unexplained, unfilled), Decimal(0))
 
 
 facts_of_any_kind = st.builds(
@@ -56,6 +59,8 @@ facts_of_any_kind = st.builds(
     held_by_others=st.dictionaries(st.sampled_from(["A", "B", "C"]), signed, max_size=3),
     exits_in_flight=st.just(Decimal(0)) | units,
     entries_in_flight=st.integers(0, 2),
+    held=signed,
+    unfilled_of_others=st.dictionaries(st.sampled_from(Side), units),
     last_fill_at=st.none()
     | st.sampled_from([-60, -2.000001, -2, -1.999999, 0, 5]).map(lambda s: READ + timedelta(seconds=s)),
 )
@@ -108,6 +113,7 @@ def test_nothing_to_exit_is_said_only_when_no_wait_can_help(net, facts):
     if isinstance(answer, NothingToExit):
         others = sum(abs(held) for held in facts.held_by_others.values() if held * net > 0)
         assert abs(net) <= others or not facts.exits_in_flight
+        assert abs(net) - facts.exits_in_flight <= others
         assert not facts.entries_in_flight
 
 
@@ -152,3 +158,28 @@ def test_an_exit_behind_an_entry_waits_only_as_long_as_it_may():
 def test_a_read_that_a_recent_fill_may_not_show_in_is_not_used(microseconds, kind):
     filled = READ - HORIZON + timedelta(microseconds=microseconds)
     assert isinstance(size(exit_order(), Decimal(75), ExitFacts(last_fill_at=filled)), kind)
+
+
+@pytest.mark.parametrize(
+    ("net", "held", "unfilled", "answer"),
+    [
+        # another strategy's entry of 25 is at the broker and its fill not recorded: those 25 may be its
+        (25, 0, {Side.BUY: 25}, None),
+        (75, 50, {Side.BUY: 25}, 50),
+        (75, 0, {Side.BUY: 25}, 50),
+        (75, 75, {Side.BUY: 25}, 75),  # all of it is ours by our own fills: the entry has brought nothing yet
+        (75, 50, {Side.SELL: 25}, 75),  # an entry on the other side brings nothing to this position
+        (-75, -50, {Side.SELL: 25}, 50),
+        (75, 50, {}, 75),
+    ],
+)
+def test_what_another_strategy_may_have_just_bought_is_left_alone(net, held, unfilled, answer):
+    facts = ExitFacts(
+        held=Decimal(held), unfilled_of_others={side: Decimal(units) for side, units in unfilled.items()}
+    )
+    for patient in (True, False):
+        sized = size(exit_order(), Decimal(net), facts, may_wait_for_entries=patient)
+        if answer is None:
+            assert sized == ExitHold("what is there may be another strategy's fill that is not recorded yet")
+        else:
+            assert sized == ExitSize(Side.SELL if net > 0 else Side.BUY, Decimal(answer))

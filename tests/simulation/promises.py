@@ -6,6 +6,7 @@ The checker reads the database over a connection of its own, so that it sees wha
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from domain.alert import ExecutionType
@@ -23,7 +24,7 @@ LISTED_WITHIN = 60.0
 """Seconds after which an outcome that is still unknown has been told."""
 SLACK = 8.0
 """Seconds for somebody to come by and do it: looks at the book are apart, slow, or fail."""
-PROMPT = 3.0
+PROMPT = 6.0
 """Seconds after which an order is claimed where nothing of its own stands in the way."""
 
 
@@ -59,7 +60,8 @@ class Promises:
 
     def breaks(self, promise: str, text: str) -> None:
         """Note it and stop the world: what follows a breach proves nothing."""
-        self.broken.append(Broken(promise, text, self._scheduler.seconds))
+        if not self.broken:
+            self.broken.append(Broken(promise, text, self._scheduler.seconds))
         self._scheduler.stopped = True
 
     def trouble(self, seconds: float = 0.0) -> None:
@@ -255,6 +257,7 @@ class Promises:
             self._true(order)
         self._check_signals()
         self._check_messages()
+        self._check_holdings()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):
             for fault in faults(history):
@@ -298,6 +301,22 @@ class Promises:
                 "external orders",
                 f"{by_hand} traded by hand, {external} kept, {self.told['EXTERNAL_ORDER']} told",
             )
+
+    def _check_holdings(self) -> None:
+        """What strategies are believed to hold is what their account has, where the broker kept to its word."""
+        held: dict[tuple[str, str], Decimal] = {}
+        for client_id, symbol, net in self._connection.execute(
+            "SELECT client_id, symbol, net_quantity FROM holdings"
+        ):
+            held[client_id, symbol] = held.get((client_id, symbol), ZERO) + Decimal(net)
+        for client_id, account in self.accounts.items():
+            for symbol, net in account.nets_at(self._scheduler.micros).items():
+                ours = held.get((client_id, symbol), ZERO)
+                by_hand = symbol.startswith("HAND")
+                if ours != net and not by_hand and symbol not in account.odd_symbols:
+                    self.breaks(
+                        "holdings are positions", f"{client_id} {symbol}: {ours}, and the broker has {net}"
+                    )
 
     def events_since(self, event_id: int) -> str:
         """What was written after that event."""

@@ -1,0 +1,108 @@
+"""What strategies hold, where fills are recorded in another order than they happened."""
+
+from decimal import Decimal
+
+import pytest
+
+from domain.alert import ExecutionType, OrderType, Side
+from domain.reports import BrokerStatus
+from tests.support import Desk, leg
+
+EXIT = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
+
+
+def held(desk: Desk) -> dict[str, Decimal]:
+    return {h.strategy_name: h.net_quantity for h in desk.store.holdings("default")}
+
+
+def enter(desk: Desk, qty: int = 50, strategy: str = "STRADDLE") -> str:
+    """An entry that is at the broker; its broker id."""
+    (order,) = desk.post(leg(qty=qty), strategy_name=strategy)
+    while desk.engine.execute_next("default"):
+        pass
+    return str(desk.order(order.command_id).broker_order_id)
+
+
+def leave(desk: Desk, strategy: str = "STRADDLE") -> None:
+    """An exit that is filled at once, before the book was looked at."""
+    desk.broker.fill_at_once = True
+    (order,) = desk.post(EXIT, strategy_name=strategy, execution_type=ExecutionType.EXIT)
+    desk.clock.advance(5)
+    desk.engine.execute_next("default")
+    desk.broker.fill_at_once = False
+    assert desk.order(order.command_id).broker_order_id, desk.order(order.command_id).reason_message
+
+
+def look(desk: Desk) -> None:
+    desk.clock.advance(1)
+    desk.engine.reconcile("default")
+
+
+@pytest.fixture
+def quiet(desk: Desk) -> Desk:
+    desk.broker.fill_at_once = False
+    return desk
+
+
+def test_an_exit_that_is_recorded_before_its_entry_leaves_nothing(quiet):
+    entry_id = enter(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
+    filled = quiet.broker.orders[entry_id]
+    leave(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN)  # the book lags
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": -50}  # until the entry's own fill is recorded
+    quiet.broker.orders[entry_id] = filled
+    look(quiet)
+    assert held(quiet) == {}
+
+
+def test_what_an_exit_took_of_nobodys_is_held_by_nobody(quiet):
+    entry_id = enter(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
+    leave(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN)
+    look(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.CANCELLED)  # so the position was somebody else's
+    look(quiet)
+    assert held(quiet) == {}
+
+
+def test_an_entry_that_brings_more_than_its_exit_took_is_held_as_one(quiet):
+    entry_id = enter(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN, 20)
+    leave(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN)
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": -20}
+    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": 30}
+    assert quiet.rows("SELECT entries FROM holdings") == [(1,)]
+
+
+def test_a_flat_position_is_not_forgotten_while_an_exit_is_at_the_broker(quiet):
+    entry_id = enter(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN, 20)
+    look(quiet)
+    leave(quiet)
+    quiet.clock.advance(10)
+    quiet.engine.refresh("default", force=True)  # flat: both fills are there, one is not recorded
+    assert held(quiet) == {"STRADDLE": 20}
+    look(quiet)
+    assert held(quiet) == {}
+    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": 30}
+
+
+def test_one_strategys_exit_does_not_sell_what_another_has_just_bought(quiet):
+    first = enter(quiet, 50, "A")
+    quiet.broker.report(first, BrokerStatus.COMPLETE, 50)
+    look(quiet)
+    second = enter(quiet, 25, "B")
+    quiet.broker.report(second, BrokerStatus.COMPLETE, 25)  # at the broker 75; the book was not read since
+    leave(quiet, "A")
+    assert [o.quantity for o in quiet.broker.orders.values() if o.side is Side.SELL] == [50]
+    look(quiet)
+    assert held(quiet) == {"B": 25}
