@@ -5,7 +5,7 @@ export PYTHON
 SETUP := sh config/bootstrap.sh
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help run test check bench simulate defects torture format clean
+.PHONY: help run test check bench sweep simulate defects torture format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -38,6 +38,10 @@ defects: ## plant each historical mistake and count the tests that notice it (ma
 torture: ## real processes, a broker at its worst, kills at random: SECONDS=60 SEED=1
 	@$(SETUP) dev
 	@$(VENV_PYTHON) -m tests.e2e.torture --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+sweep: ## die at every boundary of every kind of order, and at every boundary of the recovery
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m pytest -q -s --timeout 0 --every-boundary tests/engine/test_crash_sweep.py
 
 simulate: ## the engine in simulated worlds: make simulate N=1000000 SEED=7
 	@$(SETUP) dev

@@ -9,6 +9,14 @@ import pytest
 from tests.support import Desk
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-boundary",
+        action="store_true",
+        help="the crash sweep's second deaths at every boundary, not only where something has changed",
+    )
+
+
 @pytest.fixture
 def make_desk(tmp_path: Path) -> Callable[..., Desk]:
     """A whole engine on a database of its own."""
