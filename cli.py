@@ -222,6 +222,10 @@ def resolve(options: argparse.Namespace) -> int:
     number = options.found if options.executed is None else options.executed
     if options.found is not None and (options.filled, options.price) != (None, None):
         raise Refused("--found takes neither --filled nor --price: the broker's book says them")
+    if options.failed is not None and (options.filled, options.price, options.reason) != (None, None, None):
+        raise Refused(
+            "--failed takes no --filled, --price or --reason: a partly filled order is followed: --found"
+        )
     fill = None
     if number is not None:
         fill = ResolvedFill(number, options.filled, options.price, options.reason)

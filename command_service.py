@@ -25,7 +25,7 @@ from domain.ids import alert_key, client_order_id, command_id, content_hash, int
 from domain.lifecycle import advance, register
 from domain.limits import ClientPolicy
 from domain.money import ZERO
-from domain.moves import blocked, never_sent, resolved_absent, resolved_fill
+from domain.moves import blocked, followed, never_sent, resolved_absent, resolved_fill
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Halt, Ids, Store, Transaction
@@ -481,6 +481,15 @@ def _resolve_fill(tx: Transaction, order: Order, fill: ResolvedFill, *, at: date
             "broker_order_id",
             f"expected another number: {fill.broker_order_id} is that of {owner.command_id}",
         )
+    elsewhere = tx.external_place(order.client_id, fill.broker_order_id)
+    if elsewhere not in (None, (order.exchange, order.symbol, order.side)):
+        raise InvalidResolution(
+            "broker_order_id", f"expected an order in {order.symbol}: {fill.broker_order_id} is {elsewhere}"
+        )
+    if fill.filled_quantity is None:
+        if fill.average_price is not None:
+            raise InvalidResolution("average_price", "expected a price only together with a filled quantity")
+        return tx.apply(followed(order, fill.broker_order_id, at=at, actor=by, text=fill.reason))
     found = (fill.broker_order_id, fill.filled_quantity, fill.average_price)
     return tx.apply(resolved_fill(order, *found, at=at, actor=by, text=fill.reason))
 

@@ -97,7 +97,7 @@ class Services:
         """The rate budget of one account, shared by all processes of this machine; its entries let exits go first."""
 
         def exit_waits() -> bool:
-            return bool(self.store.claimable(client_id, self.clock.now(), limit=1, exits_only=True))
+            return self.store.has_work(client_id, self.clock.now(), exits_only=True)
 
         path = self.settings.orders_db.with_name(f"{client_id}.budget")
         return RateBudget(path, self.clock, exit_waits=exit_waits)

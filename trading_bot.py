@@ -209,10 +209,11 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     services = Services(settings, SystemClock()) if supervised else build_services(settings)
     name = new_watcher_name()
     services.store.claimants.enter(name)
-    ended = _tell_of_the_dead(services, name)
     drainer = services.drainer(name)
-    if drainer is not None:
-        drainer.release_of(ended)
+    with services.store.claimants.ended() as ended:
+        _tell_of_the_dead(services, name, ended)
+        if drainer is not None:
+            drainer.release_of(ended)
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
@@ -239,10 +240,8 @@ def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
     return found
 
 
-def _tell_of_the_dead(services: Services, name: str) -> list[str]:
-    """Watchers that ended without leaving were killed or crashed: somebody should know. Returns their names."""
-    ended = services.store.claimants.sweep()
-    services.store.forget_beats(ended)
+def _tell_of_the_dead(services: Services, name: str, ended: Sequence[str]) -> None:
+    """Watchers that ended without leaving were killed or crashed: somebody should know."""
     text = f"watcher {', '.join(ended)} ended unexpectedly; {name} goes on with its orders"
 
     def tell(tx: Transaction) -> None:
@@ -251,7 +250,7 @@ def _tell_of_the_dead(services: Services, name: str) -> list[str]:
 
     if ended:
         services.store.write(tell)
-    return ended
+        services.store.forget_beats(ended)
 
 
 def _pulse(pipe: int | None) -> None:

@@ -163,7 +163,7 @@ def check_accounts(accounts: list[NamedAccount], problems: Problems) -> None:
                 two.name_of("webhook_secret"),
                 f"the same as for the client {one.client_id!r}, expected one secret for each client",
             )
-        if one.is_real and _login(two) == _login(one):
+        if _login(one) is not None and _login(two) == _login(one):
             problems.add(
                 two.name_of(f"{two.account.broker}_user_id"),
                 f"the same account as the client {one.client_id!r}, expected one client for each account",
@@ -183,8 +183,10 @@ def _missing(account: Account) -> Iterator[str]:
     yield from (f"{account.broker}_{name}" for name in needed if account.of_broker(name) is None)
 
 
-def _login(each: NamedAccount) -> tuple[str, str | None, str | None]:
-    return each.account.broker, each.account.of_broker("api_url"), each.account.of_broker("user_id")
+def _login(each: NamedAccount) -> tuple[str, str] | None:
+    """Which real account it is, None where that is not said. The address is no part of it: one broker has several."""
+    user_id = each.account.of_broker("user_id")
+    return None if user_id is None else (each.account.broker, user_id.casefold())
 
 
 def complete(each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook) -> ClientSettings:

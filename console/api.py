@@ -59,7 +59,7 @@ def add_api(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.get("/api/health")
     def show_health() -> ResponseReturnValue:
         now = desk.clock.now()
-        return {"at": time_text(now), **desk.health(now)}
+        return {"at": time_text(now), **desk.health(now), "frozen_orders": desk.frozen(now)[0]}
 
     @blueprint.get("/api/diagnostics/recent-signals")
     def show_recent_signals() -> ResponseReturnValue:
@@ -75,8 +75,8 @@ def add_api(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.get("/api/diagnostics/frozen-orders")
     def show_frozen_orders() -> ResponseReturnValue:
         now = desk.clock.now()
-        orders = desk.frozen(now)
-        return {"at": time_text(now), "meaning": FROZEN_MEANS, "total": len(orders), "orders": orders}
+        orders, total = desk.frozen(now)
+        return {"at": time_text(now), "meaning": FROZEN_MEANS, "total": total, "orders": orders}
 
     @blueprint.get("/api/diagnostics/positions")
     def show_positions_compared() -> ResponseReturnValue:

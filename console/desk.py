@@ -1,5 +1,6 @@
 """What every page and every answer is made from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
@@ -13,6 +14,8 @@ from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
 from console.wording import Wording
 from domain.ports import Clock
 from domain.review import FROZEN_AFTER
+
+_MOST_FROZEN = 500  # rows that are listed; beyond them the rest is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,42 +50,58 @@ class Desk:
             "accounts": accounts,
             "halts": self.reader.halts(),
             "unknown": len(self.reader.unknown_orders()),
-            "differences": len(self.reader.position_differences()),
+            "differences": len(self._differences()),
             "mode": self._mode(),
         }
 
     def health(self, now: datetime) -> dict[str, Any]:
         """Everything about the health of the whole, ready to be answered as JSON. Raises StoreUnavailable."""
         checks = all_checks(self.reader, self.expected, now)
+        accounts = self._accounts(now)
         return {
             "ready": all(check.ok for check in checks.values()),
             "checks": as_json(checks),
             "watchers": watchers(self.reader.heartbeats(), self.expected.beat_max_age_seconds, now),
-            "accounts": self._accounts(now),
+            "accounts": accounts,
             "positions": self.reader.positions(),
             "holdings": self.reader.holdings(),
             "halts": self.reader.halts(),
             "outbox": self.reader.outbox(),
             "unknown_orders": self.reader.unknown_orders(),
-            "frozen_orders": self.frozen(now),
-            "position_differences": self.reader.position_differences(),
+            "frozen_count": self.reader.frozen_count(now - FROZEN_AFTER),
+            "position_differences": self._differences(),
+            "not_compared": self._not_compared(accounts),
         }
 
-    def frozen(self, now: datetime) -> list[Row]:
-        """Orders at the broker for over an hour, oldest first, each with its age. Raises StoreUnavailable."""
-        return [
-            {**row, "age_seconds": age_seconds(row["sent_to_broker_at"], now)}
-            for row in self.reader.frozen_orders(now - FROZEN_AFTER)
-        ]
-
-    def positions_compared(self, now: datetime) -> dict[str, Any]:
-        """Where positions are not as our strategies hold them, and how old that knowledge is, client by client.
+    def frozen(self, now: datetime) -> tuple[list[Row], int]:
+        """Orders at the broker for over an hour: the oldest of them, each with its age, and how many there are.
 
         Raises:
             StoreUnavailable: it cannot be read.
         """
-        differences = self.reader.position_differences()
-        return {"differences": differences, "accounts": self._accounts(now), "pass": not differences}
+        rows = self.reader.frozen_orders(now - FROZEN_AFTER, limit=_MOST_FROZEN)
+        listed = [{**row, "age_seconds": age_seconds(row["sent_to_broker_at"], now)} for row in rows]
+        whole = len(rows) < _MOST_FROZEN
+        return listed, len(rows) if whole else self.reader.frozen_count(now - FROZEN_AFTER)
+
+    def positions_compared(self, now: datetime) -> dict[str, Any]:
+        """Where positions are not as our strategies hold them, and how old that knowledge is, client by client.
+
+        `compared` is True only when the positions of every client were read a moment ago and the last read did not
+        fail; `not_compared` says where not. Without it nothing has passed.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        differences, accounts = self._differences(), self._accounts(now)
+        missing = self._not_compared(accounts)
+        return {
+            "differences": differences,
+            "accounts": accounts,
+            "compared": not missing,
+            "not_compared": missing,
+            "pass": not missing and not differences,
+        }
 
     def words(self, now: datetime) -> dict[str, Any]:
         """What each template is given beside its own values."""
@@ -94,9 +113,33 @@ class Desk:
             for row in self.reader.accounts()
         ]
 
+    def _differences(self) -> list[Row]:
+        """Those of the clients that are served: nobody compares for one that is configured no more."""
+        return [d for d in self.reader.position_differences() if d["client_id"] in self.expected.clients]
+
+    def _not_compared(self, accounts: Sequence[Row]) -> list[Row]:
+        """The clients whose positions are not known at present, each with `why`."""
+        known = {row["client_id"]: row for row in accounts}
+        max_age = self.expected.positions_max_age_seconds
+        reasons = {client: _not_read(known.get(client), max_age) for client in self.expected.clients}
+        return [{"client_id": client, "why": why} for client, why in reasons.items() if why is not None]
+
     def _mode(self) -> TradingMode | None:
         """The most dangerous of the clients' modes."""
         present = set(self.modes.values())
         return next(
             (mode for mode in (TradingMode.LIVE, TradingMode.DRY, TradingMode.PAPER) if mode in present), None
         )
+
+
+def _not_read(account: Row | None, max_age: float) -> str | None:
+    """Why nothing can be said of an account's positions; None where they were read a moment ago."""
+    if account is None or account["positions_age_seconds"] is None:
+        return "positions were never read"
+    if account["read_error"] is not None:
+        return f"the last read failed: {account['read_error']}"
+    if account["positions_age_seconds"] > max_age:
+        return (
+            f"positions were read {account['positions_age_seconds']:.0f} s ago, {max_age:.0f} s are allowed"
+        )
+    return None

@@ -1,7 +1,8 @@
 """Whether orders can flow: the database answers, a watcher beats, each broker was read a moment ago."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -14,13 +15,20 @@ from domain.errors import StoreUnavailable
 from domain.ports import WAITING, Clock
 from domain.times import parse_time
 
+_PARTS = ("order book", "positions")
+"""What a first look reads, as the reason of a loop that waits names it: `order book: 502; positions: not read yet`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must be well, and how it is, in a sentence."""
+    """One thing that must be well, and how it is, in a sentence.
+
+    `public` stands in its place where strangers read it too and the sentence repeats a broker's or a program's words.
+    """
 
     ok: bool
     sentence: str
+    public: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ def create_health(
     def readyz() -> ResponseReturnValue:
         checks = all_checks(reader, expected, clock.now())
         ready = all(check.ok for check in checks.values())
-        return {"ready": ready, "checks": as_json(checks)}, 200 if ready else 503
+        return {"ready": ready, "checks": _for_strangers(checks)}, 200 if ready else 503
 
     return blueprint
 
@@ -63,7 +71,7 @@ def all_checks(reader: ConsoleReader, expected: Expectations, now: datetime) -> 
         reader.ping()
         beats, accounts = reader.heartbeats(), reader.accounts()
     except StoreUnavailable as error:
-        return {"database": Check(ok=False, sentence=str(error))}
+        return {"database": Check(ok=False, sentence=str(error), public="does not answer")}
     return {"database": Check(ok=True, sentence="answers")} | loop_checks(beats, accounts, expected, now)
 
 
@@ -84,7 +92,14 @@ def loop_checks(
 
 def as_json(checks: Mapping[str, Check]) -> dict[str, Any]:
     """Checks by name as plain objects."""
-    return {name: asdict(check) for name, check in checks.items()}
+    return {name: {"ok": check.ok, "sentence": check.sentence} for name, check in checks.items()}
+
+
+def _for_strangers(checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The same without what others said: an error of a login may carry what belongs to the account alone."""
+    return as_json(
+        {name: Check(ok=check.ok, sentence=check.public or check.sentence) for name, check in checks.items()}
+    )
 
 
 def age_seconds(text: str | None, now: datetime) -> float | None:
@@ -122,7 +137,8 @@ def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
         return Check(ok=False, sentence="no watcher has ever beaten")
     if any(watcher["trouble"] is None for watcher in found):
         return Check(ok=True, sentence="every loop beats")
-    return Check(ok=False, sentence=str(found[0]["trouble"]))
+    bare = (_trouble({**loop, "detail": ""}, max_age) for loop in found[0]["loops"])
+    return Check(ok=False, sentence=str(found[0]["trouble"]), public=next(filter(None, bare)))
 
 
 def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
@@ -132,7 +148,12 @@ def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: dateti
     waiting = [b for b in fresh if b["state"] == WAITING]
     if not waiting or any(b["state"] == "OK" for b in fresh):
         return None
-    return Check(ok=False, sentence=f"entries of {client} wait for the first look: {waiting[0]['detail']}")
+    why = str(waiting[0]["detail"])
+    says = f"entries of {client} wait for the first look"
+    parts = [part for part in _PARTS if re.search(rf"(^|; ){part}: ", why)]
+    return Check(
+        ok=False, sentence=f"{says}: {why}", public=": ".join(filter(None, (says, ", ".join(parts))))
+    )
 
 
 def _broker(account: Row, max_age: float, now: datetime) -> Check:

@@ -55,11 +55,13 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.get("/review")
     def review() -> ResponseReturnValue:
         now = desk.clock.now()
+        frozen, frozen_total = desk.frozen(now)
         return render_template(
             "console/review.html",
             header=desk.header(now),
             meaning=FROZEN_MEANS,
-            frozen=desk.frozen(now),
+            frozen=frozen,
+            frozen_total=frozen_total,
             unknown_orders=desk.reader.unknown_orders(),
             **desk.positions_compared(now),
         )

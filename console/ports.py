@@ -71,6 +71,9 @@ class ConsoleReader(Protocol):
     def frozen_orders(self, sent_before: datetime, *, limit: int = 500) -> list[Row]:
         """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
 
+    def frozen_count(self, sent_before: datetime) -> int:
+        """How many of them there are, all counted."""
+
     def position_differences(self) -> list[Row]:
         """Positions that are not as our strategies hold them, as they were told and still stand."""
 

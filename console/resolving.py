@@ -56,24 +56,33 @@ def _name(fields: Parameters) -> str:
 def add_resolving(blueprint: Blueprint, desk: Desk) -> None:
     """Put both ways to resolve on the blueprint."""
 
-    def resolve(command_id: str) -> None:
-        said = resolution_of(body_of(request))
+    def resolve(command_id: str, fields: Parameters) -> None:
+        said = resolution_of(fields)
         desk.control.resolve(command_id, by=said.by, executed=said.executed, failed_reason=said.failed_reason)
 
     @blueprint.post("/api/orders/<command_id>/resolve")
     def resolve_order(command_id: str) -> ResponseReturnValue:
-        resolve(command_id)
+        resolve(command_id, body_of(request))
         return {"resolved": True, "order": story_of(desk, command_id)["order"]}
 
     @blueprint.post("/orders/<command_id>")
     def resolve_by_form(command_id: str) -> ResponseReturnValue:
         try:
-            resolve(command_id)
+            resolve(command_id, _typed(desk, command_id, body_of(request)))
         except (BadParameter, InvalidResolution) as error:
             return _form_again(desk, command_id, error.field, error.message), 400
         except ConcurrentUpdate as error:
             return _form_again(desk, command_id, "command_id", str(error)), 409
         return redirect(url_for("console.order", command_id=command_id), 303)
+
+
+def _typed(desk: Desk, command_id: str, fields: Parameters) -> Parameters:
+    """What was typed: the form comes with the number that the row has, and leaving it there says nothing."""
+    outcome = (fields.text("outcome") or "").lower()
+    shown = story_of(desk, command_id)["order"]["broker_order_id"]
+    if outcome != ABSENT or fields.text("broker_order_id") != shown:
+        return fields
+    return Parameters({**fields.values, "broker_order_id": ""})
 
 
 def _form_again(desk: Desk, command_id: str, field: str, message: str) -> str:

@@ -7,6 +7,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from domain.tags import reasons_table  # noqa: E402 - found only once the checkout is on the path
+
+# A page about tests is made from them: the table of defects is what they plant. No part of the program does so.
 from tests.defects.table import defects_table  # noqa: E402
 
 REASON_CODES = """\

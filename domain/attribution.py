@@ -13,8 +13,9 @@ when nothing that could still come would change it:
   is whose, the same strategy has the same fills and the same broker orders. For two orders of two strategies it does
   matter who holds the fill, so both stay unknown, and so does one order with two reports, or two with one.
 
-What remains a belief: that somebody else's order of the very same shape in the very same seconds is not there while
-ours is not. Such a broker gives no means to tell these apart.
+What remains a belief: that nobody else's order of the very same shape is there while ours is not; in the same seconds
+where the book has times, and where it has none since the book was last read whole. Such a broker gives no means to tell
+these apart.
 
 An order is absent only when there is nothing on its symbol and side in its time that it might be, whatever its
 quantity or price: those may have been changed at the broker by hand.

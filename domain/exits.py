@@ -10,6 +10,8 @@ from domain.order import Order
 from domain.reports import PositionsSnapshot
 from domain.risk_facts import ExitFacts
 
+PERHAPS_OF_OTHERS = "what is there may be another strategy's fill that is not recorded yet"
+
 
 @dataclass(frozen=True, slots=True)
 class ExitSize:
@@ -44,20 +46,24 @@ def size_exit(
     """What an exit may take off the position so that it can never reverse it.
 
     Other strategies' holdings and what other exits may still take are left alone; a position read that a recent
-    fill may not show in yet is not used. Units that no recorded fill explains are left alone too, for as long as
-    another strategy's entry at the broker may have brought them.
+    fill may not show in yet is not used. Units that no recorded fill explains, and that another strategy's entry at the
+    broker may have brought, are left alone too; an exit that finds nothing else waits, for one that merely rests there
+    once at least and as long as it may, for one of unknown outcome until that is known.
     """
     if facts.last_fill_at is not None and snapshot.read_started_at <= facts.last_fill_at + horizon:
         return ExitHold("a fill is younger than the positions that were read")
     net = snapshot.net(order.exchange, order.symbol, order.product)
     others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), ZERO)
     available = max(abs(net) - others - facts.exits_in_flight, ZERO)
-    sure = max(available - _perhaps_of_others(net, others, facts), ZERO)
+    sure = max(available - _perhaps_of_others(net, others, facts, resting=True), ZERO)
+    if not sure and order.reason_message == PERHAPS_OF_OTHERS and not may_wait_for_entries:
+        # It has waited, and an order that merely rests stops no exit.
+        sure = max(available - _perhaps_of_others(net, others, facts, resting=False), ZERO)
     quantity = sure if order.requested_quantity is None else min(sure, order.requested_quantity)
     if quantity:
         return ExitSize(Side.SELL if net > 0 else Side.BUY, quantity)
     if available:
-        return ExitHold("what is there may be another strategy's fill that is not recorded yet")
+        return ExitHold(PERHAPS_OF_OTHERS)
     if facts.exits_in_flight and abs(net) > others:
         return ExitHold("another exit of this position is under way")
     if facts.entries_in_flight and may_wait_for_entries:
@@ -66,8 +72,12 @@ def size_exit(
     return NothingToExit(f"the rest is held by {holders}" if net and holders else "")
 
 
-def _perhaps_of_others(net: Decimal, others: Decimal, facts: ExitFacts) -> Decimal:
+def _perhaps_of_others(net: Decimal, others: Decimal, facts: ExitFacts, *, resting: bool) -> Decimal:
     """How much of the position other strategies' entries may have brought without our knowing yet."""
     own = abs(facts.held) if facts.held * net > 0 else ZERO
     unexplained = max(abs(net) - others - own, ZERO)
-    return min(unexplained, facts.unfilled_of_others.get(Side.BUY if net > 0 else Side.SELL, ZERO))
+    side = Side.BUY if net > 0 else Side.SELL
+    brought = facts.unknown_of_others.get(side, ZERO)
+    if resting:
+        brought += facts.resting_of_others.get(side, ZERO)
+    return min(unexplained, brought)

@@ -1,5 +1,6 @@
 """The changes that our own actions make of an order, each with its tag and its decision columns filled in."""
 
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
 from domain.lifecycle import Change, advance
 from domain.money import decimal_text
 from domain.order import Order
-from domain.reconcile import PLACED, reason_class
+from domain.reconcile import FOLLOWED, PLACED, reason_class
 from domain.states import Phase
 from domain.tags import Family, Reason, broker_tag, tag_of
 
@@ -82,21 +83,61 @@ def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> Cha
 def resolved_fill(
     order: Order,
     broker_order_id: str,
-    filled: Decimal | None,
+    filled: Decimal,
     price: Decimal | None,
     *,
     at: datetime,
     actor: str,
     text: str | None = None,
 ) -> Change:
-    """An operator found the order at the broker; `text` is the operator's reason, if there is one.
-
-    With the whole quantity as `filled` it is executed. Without `filled` it is followed under the broker's id from now
-    on, and the book says what it has become: so a partly filled order is settled by no hand.
+    """An operator found the order at the broker, filled in full; `text` is the operator's reason, if there is one.
 
     Raises:
-        InvalidResolution: what was said is not about this order.
+        InvalidResolution: the fill is not this order's. One that is not its whole quantity is none that a hand could
+            settle: a partly filled order is followed.
     """
+    _check_number(order, broker_order_id)
+    if filled != order.quantity:
+        raise InvalidResolution(
+            "filled_quantity",
+            f"expected {decimal_text(order.quantity)}, the order's whole quantity, not {decimal_text(filled)}",
+        )
+    if price is not None and price <= 0:
+        raise InvalidResolution("average_price", "expected a positive price")
+    return advance(
+        order,
+        Phase.FILLED,
+        at=at,
+        actor=actor,
+        broker_order_id=broker_order_id,
+        filled_quantity=filled,
+        average_price=price,
+        **PLACED,
+        reason_message=text,
+    )
+
+
+def followed(
+    order: Order, broker_order_id: str, *, at: datetime, actor: str, text: str | None = None
+) -> Change:
+    """An operator says which of the broker's orders it is. Nothing is believed of it until the book has shown that one.
+
+    Raises:
+        InvalidResolution: the number cannot be this order's.
+    """
+    _check_number(order, broker_order_id)
+    why = f"outcome unknown: said to be the broker's {broker_order_id}" + (f" ({text})" if text else "")
+    return advance(
+        order,
+        Phase.UNKNOWN,
+        at=at,
+        actor=actor,
+        context_json=json.dumps({FOLLOWED: broker_order_id}),
+        reason_message=why,
+    )
+
+
+def _check_number(order: Order, broker_order_id: str) -> None:
     if not broker_order_id:
         raise InvalidResolution("broker_order_id", "expected the broker's number of the order")
     if order.broker_order_id not in (None, broker_order_id):
@@ -104,23 +145,6 @@ def resolved_fill(
             "broker_order_id",
             f"expected {order.broker_order_id}, under which the broker acknowledged the order",
         )
-    if filled not in (None, order.quantity):
-        raise InvalidResolution(
-            "filled_quantity",
-            f"expected {decimal_text(order.quantity)}, the order's whole quantity, or nothing where the book is to say",
-        )
-    if price is not None and (filled is None or price <= 0):
-        raise InvalidResolution("average_price", "expected a positive price, and only with a filled quantity")
-    found: dict[str, Any] = {
-        "broker_order_id": broker_order_id,
-        "escalation": 0,
-        **PLACED,
-        "reason_message": text,
-    }
-    if filled is None:
-        return advance(order, Phase.WORKING, at=at, actor=actor, **found)
-    found |= {"filled_quantity": filled, "average_price": price}
-    return advance(order, Phase.FILLED, at=at, actor=actor, **found)
 
 
 def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Change:

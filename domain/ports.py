@@ -192,6 +192,9 @@ class Transaction(Ownership, Review, Protocol):
     def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
         """Put it in the place of what was told there before; one of zero leaves nothing."""
 
+    def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
+        """Exchange, symbol and side of a broker order that was noted as external; None where it was not."""
+
     def set_halt(self, halt: Halt) -> None: ...
 
     def clear_halt(self, client_id: str, strategy_name: str | None) -> bool:

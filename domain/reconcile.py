@@ -8,9 +8,10 @@ Invariants, tested by shuffling, repeating and dropping reports:
 - EXECUTED needs the broker's order id; what the broker shows live or filled is never left FAILED.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,9 @@ from domain.tags import Family, Reason, broker_tag, tag_of
 
 PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLACED"}
 """The decision columns of an order that the broker has taken."""
+
+FOLLOWED = "followed"
+"""The key in an order's context under which an operator's word stands which of the broker's orders it is."""
 
 _DEAD = {
     BrokerStatus.REJECTED: (Phase.REJECTED, Family.BROKER_REJECTED),
@@ -64,11 +68,14 @@ def decide(
             decided there of an order whose broker id is not known.
     """
     nameless = found_by_shape(order, traits)
-    if nameless and order.command_id not in attribution.owned:
-        return _unattributed(order, book, traits, sending_ends, attribution)
-    report, alarms = (attribution.owned[order.command_id], ()) if nameless else find_report(order, book)
+    report, alarms = (attribution.owned.get(order.command_id), ()) if nameless else find_report(order, book)
+    if report is None and order.broker_order_id is None:
+        report, alarms = find_followed(order, book)
     if report is None:
-        return _absent(order, book, traits, sending_ends)
+        said = _absent(order, book, traits, sending_ends)
+        if nameless:
+            said = _unattributed(order, book, traits, sending_ends, attribution)
+        return replace(said, alarms=(*said.alarms, *alarms))
     phase, tag = _phase_said(order, report)
     if phase is None or _stale(order, phase, report, book, traits):
         return Verdict(alarms=alarms)
@@ -98,6 +105,28 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
     return tagged[0], (f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {ids}",)
 
 
+def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
+    """The report under the number that an operator gave, if it can be this order's; a slip of the hand is told.
+
+    The number is the row's own only when the book has shown it: until then it is a word that can be taken back.
+    """
+    number = json.loads(order.context_json).get(FOLLOWED) if order.context_json else None
+    if number is None:
+        return None, ()
+    report = book.by_id.get(number)
+    if report is None:
+        return None, (
+            f"broker order {number}, which it is said to be, is not in the book",
+        ) if book.complete else ()
+    same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
+    if not same or report.client_order_id not in (None, "", order.client_order_id):
+        what = f"{report.side} {report.symbol}" + (
+            f" tagged {report.client_order_id}" if report.client_order_id else ""
+        )
+        return None, (f"broker order {number}, which it is said to be, is {what}: not this order",)
+    return report, ()
+
+
 def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
     """True where only symbol, side, quantity and time can tell which broker order is this one."""
     return traits.id_class is IdClass.C0 and order.broker_order_id is None and order.test_mode is None
@@ -115,9 +144,10 @@ def _unattributed(
     if not shows_all_since(order, book, traits, sending_ends=sending_ends):
         return NOTHING
     ids = " or ".join(possible)
-    return Verdict(
-        alarms=(f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it",)
-    )
+    text = f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it"
+    if order.reason_message == text:
+        return NOTHING  # told; the row remembers it over restarts
+    return Verdict(Phase.UNKNOWN, {"reason_message": text}, (text,))
 
 
 def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:

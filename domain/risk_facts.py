@@ -50,10 +50,10 @@ class ExitFacts:
     """What an exit must know about its symbol, read in the transaction that claims it.
 
     `held` is what the strategy itself holds there by its recorded fills, `held_by_others` what each other strategy
-    does (signed); `unfilled_of_others` by how much their entries at the broker may have been filled without our
-    knowing yet, for each side; `exits_in_flight` what other exits may still take off the position (unknown outcomes
-    counted in full); `entries_in_flight` how many older entries of the strategy are not settled yet; `last_fill_at`
-    when a fill in this symbol was last recorded.
+    does (signed); `resting_of_others` and `unknown_of_others` by how much their entries, those that the broker has and
+    those of unknown outcome, may have been filled without our knowing yet, for each side; `exits_in_flight` what other
+    exits may still take off the position (unknown outcomes counted in full); `entries_in_flight` how many older
+    entries of the strategy are not settled yet; `last_fill_at` when a fill in this symbol was last recorded.
     """
 
     held_by_others: Mapping[str, Decimal] = field(default_factory=dict)
@@ -61,4 +61,5 @@ class ExitFacts:
     entries_in_flight: int = 0
     last_fill_at: datetime | None = None
     held: Decimal = ZERO
-    unfilled_of_others: Mapping[Side, Decimal] = field(default_factory=dict)
+    resting_of_others: Mapping[Side, Decimal] = field(default_factory=dict)
+    unknown_of_others: Mapping[Side, Decimal] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """When each client's book is read: no more often than its broker allows, and never later than it was asked for."""
 
+import threading
 from datetime import datetime, timedelta
 
 from domain.ports import Clock
@@ -17,6 +18,7 @@ class Looks:
         self._ended: dict[str, datetime] = {}
         self._asked: set[str] = set()
         self._put_off: dict[str, datetime] = {}
+        self._lock = threading.Lock()  # a look is begun by one thread only
 
     def ask(self, client_id: str) -> None:
         """Something has happened at the broker: a look that begins from now on is to see it."""
@@ -30,12 +32,18 @@ class Looks:
             wanted: something waits for what the book says. Without it, and unless it was asked for, the book is
                 read now and then: for orders that no row explains, and fills of what was called dead.
         """
+        with self._lock:
+            return self._begin(client_id, interval, wanted=wanted)
+
+    def _begin(self, client_id: str, interval: timedelta, *, wanted: bool) -> bool:
         now, last = self._clock.now(), self._began.get(client_id)
         wanted = wanted or client_id in self._asked
         due = None if last is None else last + (interval if wanted else _SWEEP)
         if due is not None and now < due:
             if wanted:
                 self._put_off[client_id] = due
+            else:  # what waited for it was settled otherwise
+                self._put_off.pop(client_id, None)
             return False
         self._began[client_id] = now
         self._put_off.pop(client_id, None)

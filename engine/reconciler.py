@@ -260,6 +260,8 @@ class Reconciler:
                 continue
             if self._explain_report(seat, report, book, unplaced):
                 explained[report.broker_order_id] = report
+        if book.complete:  # what a book of the day no longer has needs no memory
+            self._explained[seat.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
 
     def _explain_report(self, seat: Seat, report: OrderReport, book: Book, unplaced: Sequence[Order]) -> bool:
         """False while the same report has to be looked at again: the row moves, or it is too young to be believed.

@@ -14,6 +14,7 @@ from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed,
 from domain.exits import ExitHold, ExitSize, size_exit
 from domain.lifecycle import Change
 from domain.moves import Outcome, answered, blocked, claimed, claimed_again, held, never_sent, unknown
+from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
@@ -119,6 +120,12 @@ class Submitter:
             snapshot = seat.broker.read_positions()
         except ReadFailed as error:
             self._hold(order, f"positions could not be read: {error}")
+            return None
+        except (
+            Exception
+        ) as error:  # an adapter's defect: looked at again with backoff, like any other failed read
+            log.exception("order %s: the adapter failed to read positions", order.command_id)
+            self._hold(order, f"positions could not be read: {type(error).__name__}: {error}")
             return None
 
         def work(tx: Transaction) -> Order | None:
@@ -260,6 +267,12 @@ class Submitter:
         self._store.write(work)
 
     def _apply_outcome(self, tx: Transaction, order: Order, outcome: Outcome, *, resend: bool) -> None:
+        if isinstance(outcome, OrderResult) and order.broker_order_id not in (None, outcome.broker_order_id):
+            text = (
+                f"the broker acknowledged {outcome.broker_order_id}; the row follows {order.broker_order_id}"
+            )
+            log.error("order %s: %s", order.command_id, text)
+            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
         change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
         if change is not None:
             tx.apply(change)

@@ -61,7 +61,7 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
     yield _outbox(vitals, now, expected)
     yield _unknown(vitals)
     yield _frozen(vitals)
-    yield _differences(vitals)
+    yield _differences(vitals, now, expected)
     for halt in vitals.halts:
         yield Finding(Health.WARN, "halted", halt, "`python cli.py resume` when entries may go on")
 
@@ -149,11 +149,29 @@ def _frozen(vitals: Vitals) -> Finding:
     return Finding(Health.OK, "long at broker", "none for over an hour")
 
 
-def _differences(vitals: Vitals) -> Finding:
-    if vitals.differences:
+def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
+    """Of the clients that are served: nobody compares for one that is configured no more."""
+    known = {account.client_id: account for account in vitals.accounts}
+    unknown = [
+        client
+        for client, max_age in expected.positions_max_age.items()
+        if not _is_compared(known.get(client), now, max_age)
+    ]
+    missing = [f"not compared for {', '.join(unknown)}"] if unknown else []
+    found = [text for client, text in vitals.differences if client in expected.positions_max_age]
+    if found:
         advice = "look who traded: Orderwatch does not trade against what it cannot explain"
-        return Finding(Health.WARN, "positions", "; ".join(vitals.differences), advice)
-    return Finding(Health.OK, "positions", "as our strategies hold them, where that is known")
+        return Finding(Health.WARN, "positions", "; ".join(found + missing), advice)
+    if missing:
+        advice = "nothing is known of them until the broker's positions are read again"
+        return Finding(Health.WARN, "positions", missing[0], advice)
+    return Finding(Health.OK, "positions", "as our strategies hold them")
+
+
+def _is_compared(account: Account | None, now: datetime, max_age: timedelta) -> bool:
+    if account is None or account.positions_read_at is None or account.read_error is not None:
+        return False
+    return now - account.positions_read_at <= max_age
 
 
 def _ago(age: timedelta) -> str:

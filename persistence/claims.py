@@ -9,6 +9,8 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ class Claimants:
             if self._still_there(handle, name):
                 self._held[name] = handle
                 return
-            os.close(handle)  # a sweep removed the file between opening and locking it
+            os.close(handle)  # it was taken for an ended one's and removed between opening and locking it
 
     def _still_there(self, handle: int, name: str) -> bool:
         try:
@@ -75,26 +77,45 @@ class Claimants:
         finally:
             os.close(handle)
 
-    def sweep(self) -> list[str]:
-        """Remove the files of watchers that ended without leaving; returns their names."""
-        if not self._folder.is_dir():
-            return []
-        files = sorted(file for file in self._folder.iterdir() if file.name not in self._held)
-        return [file.name for file in files if self._remove(file)]
+    @contextmanager
+    def ended(self) -> Iterator[list[str]]:
+        """The names of watchers that ended without leaving; they are forgotten when the block ends, not when it fails.
 
-    def _remove(self, file: Path) -> bool:
+        So whoever dies while telling of them leaves them to the next. Of several that ask at once one gets them.
+        """
+        telling = self._alone()
+        try:
+            files = [] if telling is None else sorted(self._folder.iterdir())
+            names = [file.name for file in files if not self.alive(file.name)]
+            yield names
+            for name in names:
+                self._remove(self._folder / name)
+        finally:
+            if telling is not None:
+                os.close(telling)
+
+    def _alone(self) -> int | None:
+        """The folder's lock, None while somebody else holds it: not those of its files, for which one might wait."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
+    def _remove(self, file: Path) -> None:
         """Remove it while its lock is held here, so that nobody can take the name in between unseen."""
         try:
             handle = os.open(file, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            return False
+            return
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.unlink(missing_ok=True)
         except BlockingIOError:
-            return False
-        else:
-            return True
+            pass  # somebody holds it after all
         finally:
             os.close(handle)
 

@@ -67,14 +67,15 @@ def exit_facts(connection: sqlite3.Connection, order: Order) -> ExitFacts:
         if (h.exchange, h.product) == (order.exchange, order.product)
     }
     in_flight, entries = ZERO, 0
-    of_others: dict[Side, Decimal] = {}
+    resting, unknown = dict[Side, Decimal](), dict[Side, Decimal]()
     rows = connection.execute(
-        "SELECT strategy_name, execution_type, side, quantity, filled_quantity, status, created_at, product "
+        "SELECT strategy_name, execution_type, side, quantity, filled_quantity, status, created_at, product, "
+        "broker_order_id "
         "FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? AND symbol = ? "
         "AND exchange = ? AND command_id <> ? AND test_mode IS NULL",
         (order.client_id, order.symbol, order.exchange, order.command_id),
     )
-    for strategy, execution, side, quantity, filled, status, created_at, product in rows:
+    for strategy, execution, side, quantity, filled, status, created_at, product, broker_id in rows:
         if product != order.product:
             continue
         sent, is_own = status == "SENT_TO_BROKER", strategy == order.strategy_name
@@ -82,13 +83,15 @@ def exit_facts(connection: sqlite3.Connection, order: Order) -> ExitFacts:
         if execution == "EXIT" and sent:
             in_flight += unfilled
         elif execution == "ENTRY" and sent and not is_own:
+            of_others = resting if broker_id else unknown
             of_others[Side(side)] = of_others.get(Side(side), ZERO) + unfilled
         if execution == "ENTRY" and is_own and created_at <= time_text(order.created_at):
             entries += 1
     return ExitFacts(
         held=held.pop(order.strategy_name, ZERO),
         held_by_others=held,
-        unfilled_of_others=of_others,
+        resting_of_others=resting,
+        unknown_of_others=unknown,
         exits_in_flight=in_flight,
         entries_in_flight=entries,
         last_fill_at=_last_fill(connection, order),

@@ -128,10 +128,11 @@ class OrderRepository:
             limit,
         )
 
-    def has_work(self, client_id: str, now: datetime) -> bool:
+    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
+        only = "AND execution_type = 'EXIT' " if exits_only else ""
         return bool(
             self._rows(
-                "SELECT 1 FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? "
+                f"SELECT 1 FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
                 "AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
                 client_id,
                 time_text(now),
@@ -141,7 +142,7 @@ class OrderRepository:
     # what the broker told -----------------------------------------------------------------------------------
 
     def holdings(self, client_id: str) -> list[Holding]:
-        return facts.holdings(self._readers.get(), client_id)
+        return self._read(lambda connection: facts.holdings(connection, client_id))
 
     def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
         return self._read(lambda connection: review.last_fill_at(connection, client_id, symbol))

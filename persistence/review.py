@@ -41,6 +41,12 @@ def frozen_rows(connection: sqlite3.Connection, sent_before: datetime, *, limit:
     return [{**row, "why": why_still_open(_order(row))} for row in rows]
 
 
+def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
+    """How many orders of all clients are SENT_TO_BROKER since before then."""
+    [(count,)] = connection.execute(f"SELECT count(*) FROM ({_FROZEN})", {"before": time_text(sent_before)})
+    return int(count)
+
+
 def untold_frozen(
     connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
 ) -> list[FrozenOrder]:

@@ -202,13 +202,13 @@ class SqliteTransaction:
         key = (after.client_id, after.symbol, after.exchange, after.strategy_name, after.product)
         row = self._connection.execute(f"SELECT net_quantity, entries {_HOLDING}", key).fetchone()
         held, entries = (parse_decimal(row[0]), int(row[1])) if row else (ZERO, 0)
-        net = held + delta
+        net, was_early = held + delta, row is not None and not entries
         if is_entry:
             entries += int(bool(after.filled_quantity) and not before.filled_quantity)
-            early = after.side.sign * net < 0
+            early = was_early and after.side.sign * net < 0
         else:
-            early = held * net <= 0
-        if early:
+            early = was_early or held * net <= 0
+        if early and net:
             net = min(abs(net), self._still_to_come(after)) * (1 if net > 0 else -1)
             entries = 0
         at = column(after.updated_at)
@@ -258,7 +258,9 @@ class SqliteTransaction:
             "AND f.symbol = holdings.symbol AND f.filled_at >= ?4)) "
             # A fill that is not recorded yet will be, and takes from the holding then.
             "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER' "
-            "AND o.client_id = holdings.client_id AND o.symbol = holdings.symbol AND o.test_mode IS NULL))",
+            "AND o.client_id = holdings.client_id AND o.symbol = holdings.symbol "
+            "AND (o.exchange, o.product) = (holdings.exchange, holdings.product) AND o.test_mode IS NULL "
+            "AND (o.strategy_name = holdings.strategy_name OR o.execution_type = 'EXIT')))",
             (client_id, symbol, strategy_name, column(settled_before), exchange),
         )
         return done.rowcount
@@ -269,8 +271,10 @@ class SqliteTransaction:
     def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
         r = report
         archived = self._connection.execute(
-            "SELECT 1 FROM archived_orders JOIN order_intents USING (command_id) WHERE order_id = ?",
-            (r.broker_order_id,),
+            "SELECT 1 FROM archived_orders JOIN order_intents USING (command_id) "
+            "LEFT JOIN alerts ON alert_id = substr(command_id, 1, 26) "
+            "WHERE order_id = ? AND coalesce(alerts.client_id, ?) = ?",
+            (r.broker_order_id, client_id, client_id),
         ).fetchone()
         if archived is not None:
             return False
@@ -291,6 +295,13 @@ class SqliteTransaction:
 
     def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
         review.keep_difference(self._connection, client_id, difference, since, at)
+
+    def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
+        row: tuple[str, str, str] | None = self._connection.execute(
+            "SELECT exchange, symbol, side FROM external_orders WHERE client_id = ? AND broker_order_id = ?",
+            (client_id, broker_order_id),
+        ).fetchone()
+        return row
 
     # facts and halts ----------------------------------------------------------------------------------------
 

@@ -14,13 +14,15 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import parse_time, time_text
-from persistence.review import Row, frozen_rows, rows_of
+from persistence.review import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite import Readers
+
+T = TypeVar("T")
 
 _STREAMS = {
     Status.CREATED: "orders INDEXED BY orders_claimable WHERE status = 'CREATED'",
@@ -179,6 +181,10 @@ class Views:
         """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
         return self._read(lambda connection: frozen_rows(connection, sent_before, limit=limit))
 
+    def frozen_count(self, sent_before: datetime) -> int:
+        """How many orders are SENT_TO_BROKER since before then, all counted."""
+        return self._read(lambda connection: frozen_count(connection, sent_before))
+
     def position_differences(self) -> list[Row]:
         """The positions whose difference from what our strategies hold was told and still stands."""
         return self._rows("SELECT * FROM position_differences ORDER BY client_id, symbol, exchange, product")
@@ -206,7 +212,7 @@ class Views:
     def _rows(self, sql: str, values: Any = ()) -> list[Row]:
         return self._read(lambda connection: rows_of(connection, sql, values))
 
-    def _read(self, question: Callable[[sqlite3.Connection], list[Row]]) -> list[Row]:
+    def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return question(self._readers.get())
         except sqlite3.Error as error:

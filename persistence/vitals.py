@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from domain.times import time_text
 from persistence.lookups import looking
 from persistence.migrations import migrations
-from persistence.review import frozen_rows
+from persistence.review import frozen_count
 from persistence.rows import optional_time
 from persistence.triggers import TRIGGERS
 
@@ -38,7 +38,7 @@ class Vitals:
     outbox_since: datetime | None  # the oldest of them
     unknown_orders: int
     frozen_orders: int  # at the broker since before `sent_before`
-    differences: tuple[str, ...]  # positions that are not as our strategies hold them
+    differences: tuple[tuple[str, str], ...]  # client, and a position that is not as our strategies hold it
     halts: tuple[str, ...]
     last_event: datetime | None
 
@@ -69,7 +69,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             outbox=outbox,
             outbox_since=optional_time(since),
             unknown_orders=unknown,
-            frozen_orders=len(frozen_rows(connection, sent_before, limit=_MANY)),
+            frozen_orders=frozen_count(connection, sent_before),
             # A database of yesterday's program is told from its missing migration, not from a missing table.
             differences=() if pending else tuple(_difference(*row) for row in rows(_DIFFERENCES)),
             halts=tuple(
@@ -79,16 +79,15 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
         )
 
 
-def _difference(client: str, place: str, held: str, at_broker: str, kind: str) -> str:
+def _difference(client: str, place: str, held: str, at_broker: str, kind: str) -> tuple[str, str]:
     ours = "none of ours" if kind == "EXTERNAL" else f"{held} held"
-    return f"{client} {place}: {ours}, {at_broker} at the broker"
+    return client, f"{client} {place}: {ours}, {at_broker} at the broker"
 
 
 def _stripped(triggers: Iterable[tuple[Any, ...]]) -> dict[str, str]:
     return {name: sql.strip() for name, sql in triggers}
 
 
-_MANY = 1000
 _DIFFERENCES = (
     "SELECT client_id, exchange || ' ' || symbol || ' ' || product, held, at_broker, kind FROM position_differences "
     "ORDER BY client_id, symbol, exchange, product"

@@ -25,7 +25,7 @@ SUPERVISED = (
 PULSE = "--pulse-pipe"  # a child that is given one writes to it again and again while it is well
 
 _PR_SET_PDEATHSIG = 1
-_WATCHER_START_SECONDS = 5.0  # alerts that come before the broker was read once would be blocked
+_WATCHER_START_SECONDS = 5.0  # entries that come before the broker was read once have to wait until it was
 _SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
 _STOP_SECONDS = 20.0
 
@@ -148,7 +148,7 @@ def supervise(program: str, host: str, port: int, pulse_limit: float) -> int:
     supervisor = Supervisor([watcher, web])
     watcher.start()
     if not pulse.wait(_WATCHER_START_SECONDS):
-        log.warning("the watcher has not read every broker yet; entries are blocked until it has")
+        log.warning("the watcher has not read every broker yet; entries wait until it has")
     web.start()
     _say_when_listening(host, port)
     return supervisor.run()

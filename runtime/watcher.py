@@ -107,7 +107,10 @@ class Watcher:
         self._scheduler.start()
         log.info("[BOOT] watcher %s is running for %s", self._options.name, ", ".join(self._lanes))
         self._polled_at = time.monotonic()
-        self._until(lambda: all(lane.has_looked for lane in self._lanes.values()), _FIRST_LOOKS)
+        patience = min(
+            _FIRST_LOOKS, self._options.stall_seconds / 2
+        )  # whoever watches this process has no more
+        self._until(lambda: all(lane.has_looked for lane in self._lanes.values()), patience)
         while not self._stopping.is_set():
             self._watch_over()
             pulse()
@@ -190,17 +193,26 @@ class Watcher:
 
     def _watch_over(self) -> None:
         """Replace what hangs in a broker, tell what stalls, and end the process when its core does."""
+        for lane in self._lanes.values():
+            self._watch_over_lane(lane)
         try:
-            for lane in self._lanes.values():
-                replaced = lane.replace_hanging(self._options.deadline_seconds)
-                if replaced:
-                    self._tell(lane.client_id, f"broker calls hang: {', '.join(replaced)} replaced")
             self._store.save_beats(self._beats())
         except StoreUnavailable as error:
             log.error("heartbeats: %s", error)
         stalled = self._stalled_core()
         if stalled:
             self._end_loudly(stalled)
+
+    def _watch_over_lane(self, lane: Lane) -> None:
+        """What goes wrong with one client's lane ends neither the watcher nor the care for the others."""
+        try:
+            replaced = lane.replace_hanging(self._options.deadline_seconds)
+            if replaced:
+                self._tell(lane.client_id, f"broker calls hang: {', '.join(replaced)} replaced")
+        except StoreUnavailable as error:
+            log.error("client %s: %s", lane.client_id, error)
+        except Exception:  # the edge of the watching thread: a defect in one lane must not end all of them
+            log.exception("client %s: its lane could not be watched over", lane.client_id)
 
     def _beats(self) -> list[Beat]:
         now, name = self._clock.now(), self._options.name

@@ -281,7 +281,8 @@ def test_an_unknown_order_is_followed_under_the_number_that_was_found(maker, ser
     assert cli.main(["resolve", "odd-1", "--found", "B7"]) == 0
     order = maker.store.get_by_id("odd-1")
     assert order is not None
-    assert (order.phase, order.broker_order_id, order.filled_quantity) == (Phase.WORKING, "B7", 0)
+    assert (order.phase, order.broker_order_id) == (Phase.UNKNOWN, None)
+    assert order.context_json == '{"followed": "B7"}'
 
 
 def test_an_unknown_order_is_resolved_as_failed(maker, services):
@@ -300,6 +301,9 @@ def test_an_unknown_order_is_resolved_as_failed(maker, services):
         ["--executed", "", "--filled", "50"],
         ["--executed", "B7", "--filled", "50", "--price", "-1"],
         ["--failed", " "],
+        ["--failed", "x", "--filled", "20"],
+        ["--failed", "x", "--price", "112.4"],
+        ["--failed", "x", "--reason", "y"],
         ["--executed", "B7", "--filled", "50", "--price", "many"],
         ["--failed", "x", "--executed", "B7"],
         ["--found", ""],
@@ -318,6 +322,12 @@ def test_a_resolution_that_is_not_whole_is_refused(maker, services, options):
     order = maker.store.get_by_id("odd-1")
     assert order is not None
     assert order.phase is Phase.UNKNOWN
+
+
+def test_who_says_failed_and_a_fill_is_told_what_to_say(maker, services, capsys):
+    maker.order("odd", Phase.UNKNOWN)
+    assert cli.main(["resolve", "odd-1", "--failed", "x", "--filled", "20"]) == 2
+    assert "a partly filled order is followed: --found" in capsys.readouterr().err
 
 
 def test_an_order_that_is_not_unknown_cannot_be_resolved(maker, services, capsys):
@@ -448,9 +458,11 @@ def test_the_doctor_finds_a_running_service_well(maker, service, capsys):
     }
 
 
-def keep_difference(maker: Maker, symbol: str, held: int, at_broker: int) -> None:
+def keep_difference(
+    maker: Maker, symbol: str, held: int, at_broker: int, *, client_id: str = "default"
+) -> None:
     d = Difference("NFO", symbol, "MIS", Decimal(held), Decimal(at_broker), is_external=not held)
-    maker.store.write(lambda tx: tx.keep_difference("default", d, maker.clock.now(), maker.clock.now()))
+    maker.store.write(lambda tx: tx.keep_difference(client_id, d, maker.clock.now(), maker.clock.now()))
 
 
 def test_the_doctor_says_what_to_do(maker, capsys, monkeypatch):
@@ -475,11 +487,28 @@ def test_the_doctor_says_what_to_do(maker, capsys, monkeypatch):
         "WARN  orders              1 with an unknown outcome",
         "WARN  long at broker      1 for over an hour",
         "WARN  positions           default NFO GOLD MIS: none of ours, -5 at the broker; "
-        "default NFO INFY MIS: 50 held, 60 at the broker",
+        "default NFO INFY MIS: 50 held, 60 at the broker; not compared for default",
         "FAIL  webhook             http://127.0.0.1:1 does not answer",
     ):
         assert line in shown
     assert shown.count("→") == 7
+
+
+@pytest.mark.parametrize("read", ["never", "long ago", "failed since", "just now"])
+def test_the_doctor_calls_positions_well_only_when_they_were_compared(maker, service, capsys, read):
+    now = datetime.now(UTC)
+    at = now - timedelta(hours=read == "long ago")
+    if read != "never":
+        maker.store.save_positions("default", PositionsSnapshot(at, ()), now.date())
+    if read == "failed since":
+        maker.store.save_read_error("default", now, "session expired")
+    keep_difference(maker, "INFY", 50, 60, client_id="gone")  # a client that is configured no more
+    cli.main(["doctor", "--json"])
+    [found] = [each for each in json_of(capsys) if each["name"] == "positions"]
+    well = ("OK", "as our strategies hold them")
+    assert (found["health"], found["text"]) == (
+        well if read == "just now" else ("WARN", "not compared for default")
+    )
 
 
 def test_the_doctor_looks_at_a_database_that_is_not_as_it_should_be(

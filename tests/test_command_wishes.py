@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from command_service import ResolvedFill
+from domain.alert import Side
 from domain.commands import UniversalOrderCommand
 from domain.errors import (
     ConcurrentUpdate,
@@ -15,7 +16,7 @@ from domain.errors import (
     OutcomeUnknown,
 )
 from domain.notices import NoticeKind
-from domain.reports import BrokerStatus, IdClass
+from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
 from tests.commands_making import CE, EXIT, MARKET_EXIT, command, delivery, kinds
 from tests.engine.promises import counts, history_faults
@@ -199,7 +200,7 @@ FILL = ResolvedFill("X9", Decimal(50), None)
         ({"executed": FILL, "failed_reason": "x"}, ValueError),
         ({"executed": replace(FILL, filled_quantity=Decimal(49))}, ValueError),
         ({"executed": replace(FILL, filled_quantity=Decimal(51))}, ValueError),
-        ({"executed": replace(FILL, broker_order_id="")}, Exception),
+        ({"executed": replace(FILL, broker_order_id="")}, InvalidResolution),
     ],
 )
 def test_an_answer_that_does_not_fit_changes_nothing(desk, unknown, answer, error):
@@ -257,15 +258,54 @@ def test_an_order_found_by_its_number_becomes_what_the_book_says(make_desk, stat
     (order,) = desk.post()
     desk.engine.tick()
     desk.broker.report("B00001", status, filled)
-    found = desk.commands.resolve(
-        order.command_id, by="op", executed=ResolvedFill("B00001", None, None, "seen")
-    )
-    assert (found.phase, found.broker_order_id, found.filled_quantity) == (Phase.WORKING, "B00001", 0)
+    found = desk.commands.resolve(order.command_id, by="op", executed=follow("B00001"))
+    assert (found.phase, found.broker_order_id) == (
+        Phase.UNKNOWN,
+        None,
+    )  # a word, until the book has shown it
     desk.settle(10)
-    assert (desk.order(order.command_id).phase, desk.order(order.command_id).filled_quantity) == (
-        phase,
-        filled,
+    now = desk.order(order.command_id)
+    assert (now.phase, now.broker_order_id, now.filled_quantity) == (phase, "B00001", filled)
+
+
+def follow(number: str) -> ResolvedFill:
+    return ResolvedFill(number, None, None, "seen")
+
+
+@pytest.mark.parametrize("id_class", [IdClass.C0, IdClass.C1])
+@pytest.mark.parametrize("slip", ["B0000l", "H1"])
+def test_a_slip_in_the_number_is_told_and_can_be_taken_back(make_desk, id_class, slip):
+    desk = make_desk(id_class=id_class)
+    desk.broker.script = [OutcomeUnknown("timed out")]
+    (order,) = desk.post()
+    desk.engine.tick()
+    gold = OrderReport("H1", None, BrokerStatus.OPEN, "NFO", "GOLD", Side.BUY, Decimal(50))
+    desk.broker.orders["H1"], desk.broker.products["H1"] = gold, "MIS"
+    desk.commands.resolve(order.command_id, by="op", executed=follow(slip))
+    desk.clock.advance(1)
+    desk.engine.reconcile("default")
+    assert (desk.order(order.command_id).phase, desk.order(order.command_id).broker_order_id) == (
+        Phase.UNKNOWN,
+        None,
     )
+    assert sum("which it is said to be" in n.detail for n in desk.notices) == 1
+    desk.commands.resolve(order.command_id, by="op", executed=follow("B00007"))
+    true = replace(gold, broker_order_id="B00007", symbol=order.symbol, filled_quantity=Decimal(20))
+    desk.broker.orders["B00007"], desk.broker.products["B00007"] = true, "MIS"
+    desk.clock.advance(1)
+    desk.engine.reconcile("default")
+    now = desk.order(order.command_id)
+    assert (now.phase, now.broker_order_id, now.filled_quantity) == (Phase.PARTIALLY_FILLED, "B00007", 20)
+
+
+def test_the_number_of_a_strangers_order_elsewhere_is_refused(desk, unknown):
+    (row,) = desk.rows("SELECT client_id FROM orders WHERE command_id = ?", unknown)
+    stranger = OrderReport("H1", None, BrokerStatus.OPEN, "MCX", "GOLD", Side.SELL, Decimal(5))
+    desk.store.write(lambda tx: tx.note_external(str(row[0]), stranger, desk.clock.now()))
+    for fill in (follow("H1"), replace(FILL, broker_order_id="H1")):
+        with pytest.raises(InvalidResolution, match="GOLD") as refused:
+            desk.commands.resolve(unknown, by="op", executed=fill)
+        assert refused.value.field == "broker_order_id"
 
 
 def test_one_order_of_the_brokers_is_not_taken_for_two(desk, unknown):

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from config.settings import load_settings
+from domain.errors import StoreUnavailable
 from domain.states import Phase, Status
 from services import Services, build_services
 from tests.persistence.making import Maker, StepClock
-from trading_bot import make_app, make_watcher
+from trading_bot import _tell_of_the_dead, make_app, make_watcher
 
 TOKEN = "a-long-console-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -50,3 +51,28 @@ def test_the_watcher_asks_about_orders_long_at_the_broker_on_its_schedule(maker:
         jobs["frozen_orders"].func()
     told = maker.rows("SELECT command_id FROM telegram_messages WHERE kind = 'FROZEN'")
     assert told == [(order.command_id,)]
+
+
+def test_a_watchers_end_is_told_though_the_one_that_tells_of_it_fails_first(
+    maker: Maker, services: Services, monkeypatch: pytest.MonkeyPatch
+):
+    claimants = services.store.claimants
+    (maker.path.parent / "orders.db.watchers").mkdir()
+    (maker.path.parent / "orders.db.watchers" / "w0").touch()  # whose process holds no lock any more
+
+    def fail(work: object) -> None:
+        raise StoreUnavailable("disk full")
+
+    def tell(name: str) -> None:
+        with claimants.ended() as ended:
+            _tell_of_the_dead(services, name, ended)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.store, "write", fail)
+        with pytest.raises(StoreUnavailable):
+            tell("w1")
+    assert maker.rows("SELECT 1 FROM telegram_messages") == []
+    tell("w2")
+    tell("w3")
+    told = maker.rows("SELECT message FROM telegram_messages WHERE kind = 'SYSTEM'")
+    assert len(told) == 1 and "watcher w0 ended unexpectedly; w2 goes on" in str(told[0])

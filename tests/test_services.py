@@ -1,11 +1,16 @@
 """What a process is made of: nothing that belongs to one client is given to another."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from config.settings import load_settings
+from domain.alert import Alert, Delivery, ExecutionType, Outcome
+from domain.lifecycle import register
 from services import Services, build_services
+from tests.persistence.making import Maker
 
 CLIENTS = """
 [clients.alice]
@@ -38,3 +43,39 @@ def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):
     for broker in services.brokers.values():
         broker._budget.take(urgent=False)  # an account's own, with places of its own
     assert sorted(file.name for file in tmp_path.glob("*.budget")) == ["alice.budget", "bob.budget"]
+
+
+def test_an_entry_asks_whether_an_exit_waits_without_reading_one(services, monkeypatch):
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("orders were read")
+
+    monkeypatch.setattr(services.store, "claimable", read)
+    for broker in services.brokers.values():
+        assert broker._budget._exit_waits() is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "client", "later", "waits"),
+    [
+        (ExecutionType.EXIT, "alice", timedelta(0), True),
+        (
+            ExecutionType.EXIT,
+            "alice",
+            timedelta(minutes=1),
+            False,
+        ),  # it is put off: nobody has to stay back yet
+        (ExecutionType.EXIT, "bob", timedelta(0), False),
+        (ExecutionType.ENTRY, "alice", timedelta(0), False),
+    ],
+)
+def test_an_exit_waits_that_may_be_sent_now_from_the_same_account(services, kind, client, later, waits):
+    at = services.clock.now()
+    order = replace(Maker._leg("a1", 0, at), execution_type=kind, client_id=client, not_before=at + later)
+    alert = Alert("a1", client, Delivery(at, "127.0.0.1", "{}", "native"), Outcome.ACCEPTED, "key")
+
+    def work(tx):
+        tx.add_alert(alert)
+        tx.apply(register(order, at=at, actor="webhook"))
+
+    services.store.write(work)
+    assert services.brokers["alice"]._budget._exit_waits() is waits

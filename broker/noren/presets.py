@@ -11,15 +11,14 @@ _PRODUCTS = MappingProxyType({"MIS": "I", "NRML": "M", "CNC": "C"})
 class Preset:
     """One broker's own ways.
 
-    `api_url` is its public address for access tokens (no slash at its end), for accounts that name none; `ws_url` is
-    that of its order updates. `bearer` is True where an access token goes into the `Authorization` header, False where
-    it goes into `jKey`; order updates are opened by the token in the same way everywhere.
-    `products` maps our words to the wire's.
+    `api_url` is its public address for access tokens (no slash at its end), for accounts that name none. `bearer` is
+    True where an access token goes into the `Authorization` header, False where it goes into `jKey`; order updates are
+    opened by the token in the same way everywhere, at the address that the account names. `products` maps our words to
+    the wire's.
     """
 
     name: str
     api_url: str
-    ws_url: str
     bearer: bool
     products: Mapping[str, str] = field(default_factory=lambda: _PRODUCTS)
 
@@ -28,19 +27,9 @@ PRESETS = MappingProxyType(
     {
         preset.name: preset
         for preset in (
-            Preset(
-                "shoonya",
-                "https://api.shoonya.com/NorenWClientAPI",
-                "wss://api.shoonya.com/NorenWSAPI/",
-                bearer=True,
-            ),
-            Preset(
-                "flattrade",
-                "https://piconnect.flattrade.in/PiConnectAPI",
-                "wss://piconnect.flattrade.in/PiConnectWSAPI/",
-                bearer=False,
-            ),
-            Preset("zebu", "https://go.mynt.in/NorenWClientAPI", "wss://go.mynt.in/NorenWSAPI/", bearer=True),
+            Preset("shoonya", "https://api.shoonya.com/NorenWClientAPI", bearer=True),
+            Preset("flattrade", "https://piconnect.flattrade.in/PiConnectAPI", bearer=False),
+            Preset("zebu", "https://go.mynt.in/NorenWClientAPI", bearer=True),
         )
     }
 )

@@ -161,6 +161,31 @@ def test_two_clients_do_not_trade_one_account():
     ]
 
 
+@pytest.mark.parametrize("other", ["https://other.example/api", "https://x.y"])
+@pytest.mark.parametrize("user_id", ["FA1", "fa1"])
+def test_an_account_is_the_same_under_any_address_and_in_any_case(other, user_id):
+    text = f"""
+        [clients.default]
+        webhook_secret = "a"
+        shoonya_user_id = "FA1"
+        [clients.bob]
+        webhook_secret = "b"
+        shoonya_user_id = "{user_id}"
+        shoonya_api_url = "{other}"
+    """
+    shoonya = {"BROKER": "shoonya", "SHOONYA_API_URL": "https://x.y", "SHOONYA_ACCESS_TOKEN": "t"}
+    assert problems(text, **shoonya) == [
+        "clients.toml [clients.bob] shoonya_user_id: the same account as the client 'default', "
+        "expected one client for each account"
+    ]
+
+
+def test_accounts_without_a_user_id_are_not_called_the_same():
+    text = "[clients.default]\nwebhook_secret = 'a'\n[clients.bob]\nwebhook_secret = 'b'\n"
+    found = problems(text, BROKER="shoonya", SHOONYA_API_URL="https://x.y", SHOONYA_ACCESS_TOKEN="t")
+    assert len(found) == 2 and all("shoonya_user_id: not set" in each for each in found)
+
+
 def test_a_file_that_is_no_toml_is_refused():
     (complaint,) = problems("[clients.default\n")
     assert complaint.startswith("clients.toml: expected a TOML file: ")

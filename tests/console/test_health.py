@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from console.health import _PARTS
 from domain.ports import Beat
+from engine.gate import Part
 from tests.console.seeding import House
 
 
@@ -55,7 +57,42 @@ def test_one_loop_stands_still(healthy: House):
     )
     status, checks = ready(healthy)
     assert status == 503
-    assert checks["watcher"]["sentence"] == "loop execute of default is STALLED: in place"
+    assert checks["watcher"]["sentence"] == "loop execute of default is STALLED"
+
+
+WORDS = "login failed: user FA12345 is blocked; call 1800"
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "check", "public"),
+    [
+        ("STALLED", WORDS, "watcher", "loop reconcile of default is STALLED"),
+        ("WAITING", f"order book: {WORDS}", "broker:default", "order book"),
+        ("WAITING", f"positions: {WORDS}", "broker:default", "positions"),
+        (
+            "WAITING",
+            f"order book: not read yet; positions: {WORDS}",
+            "broker:default",
+            "order book, positions",
+        ),
+        ("WAITING", WORDS, "broker:default", ""),
+    ],
+)
+def test_a_stranger_is_told_what_is_missing_but_not_in_the_brokers_words(
+    healthy: House, state: str, detail: str, check: str, public: str
+):
+    healthy.store.save_beats([Beat("watcher-1", "reconcile", "default", healthy.clock.now(), state, detail)])
+    status, checks = ready(healthy)
+    waits = "entries of default wait for the first look"
+    expected = public if check == "watcher" else ": ".join(filter(None, (waits, public)))
+    assert (status, checks[check]) == (503, {"ok": False, "sentence": expected})
+    assert "FA12345" not in healthy.anonymous().get("/readyz").text
+    assert WORDS in healthy.get("/api/health").json["checks"][check]["sentence"]
+    assert WORDS in healthy.get("/health").text
+
+
+def test_the_parts_of_a_first_look_are_called_as_those_who_wait_call_them():
+    assert set(_PARTS) == set(Part)
 
 
 def test_a_watcher_that_ended_long_ago_does_not_matter(healthy: House):
@@ -80,4 +117,4 @@ def test_the_database_does_not_answer(healthy: House):
     with closing(sqlite3.connect(healthy.path)) as connection:
         connection.execute("ALTER TABLE orders RENAME TO gone")
     status, checks = ready(healthy)
-    assert status == 503 and not checks["database"]["ok"]
+    assert status == 503 and checks["database"] == {"ok": False, "sentence": "does not answer"}

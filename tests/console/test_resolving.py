@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.lifecycle import advance
 from domain.order import Order
 from domain.states import Phase, Status
 from tests.console.seeding import BEARER, House
@@ -66,7 +67,8 @@ def test_an_order_that_is_only_partly_filled_is_followed_under_its_number(house:
     follow = {**FOUND, "outcome": "follow", "filled_quantity": None, "average_price": ""}
     assert say(house, lost, follow).status_code == 200
     order = now(house, lost)
-    assert (order.phase, order.broker_order_id, order.filled_quantity) == (Phase.WORKING, "26112000000042", 0)
+    assert (order.phase, order.broker_order_id) == (Phase.UNKNOWN, None)
+    assert order.context_json == '{"followed": "26112000000042"}'
 
 
 def test_an_order_that_the_broker_does_not_have_has_failed(house: House, lost: Order):
@@ -154,6 +156,31 @@ def test_the_form_is_there_only_while_the_outcome_is_unknown(house: House, lost:
     assert (answer.status_code, answer.headers["Location"]) == (303, path)
     assert "What became of it?" not in house.get(path).text
     assert "What became of it?" not in house.get(f"/orders/{house.alert()[0].command_id}").text
+
+
+@pytest.fixture
+def acknowledged(house: House) -> Order:
+    """An order of unknown outcome under a number that the broker once gave."""
+    order = house.place(house.alert()[0])
+    lost = advance(
+        order, Phase.UNKNOWN, at=house.clock.now(), actor="watcher-1", reason_message="not in the book"
+    )
+    return house.apply(lost)
+
+
+def test_a_number_that_the_form_came_with_is_no_contradiction(house: House, acknowledged: Order):
+    number = acknowledged.broker_order_id
+    assert number is not None and f'value="{number}"' in house.get(f"/orders/{acknowledged.command_id}").text
+    answer = fill_in(house, acknowledged, ABSENT | {"broker_order_id": number, "filled_quantity": ""})
+    assert answer.status_code == 303, answer.text
+    assert now(house, acknowledged).phase is Phase.ABSENT
+
+
+def test_a_number_that_somebody_typed_is_one(house: House, acknowledged: Order, lost: Order):
+    for order, number in ((acknowledged, "4711"), (lost, "4711")):
+        answer = fill_in(house, order, ABSENT | {"broker_order_id": number})
+        assert answer.status_code == 400 and "<b>broker order id</b>" in answer.text
+        assert now(house, order).phase is Phase.UNKNOWN
 
 
 def test_a_form_that_does_not_fit_comes_back_with_what_was_typed(house: House, lost: Order):

@@ -146,7 +146,7 @@ ENTERING = (
     Defect(
         "exit-sells-anothers-fill",
         "The position showed what another strategy had just bought, no fill told of it yet, and the exit sold it.",
-        (Edit(EXITS, "available - _perhaps_of_others(net, others, facts)", "available"),),
+        (Edit(EXITS, "available - _perhaps_of_others(net, others, facts, resting=True)", "available"),),
         (
             "tests/engine/test_holdings.py::test_one_strategys_exit_does_not_sell_what_another_has_just_bought",
         ),

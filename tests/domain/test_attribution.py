@@ -224,7 +224,7 @@ def test_an_order_there_in_its_time_stands_against_absence_even_if_its_quantity_
     same_place_and_time = {"quantity", "product", "order_type", "price"} & changes.keys()
     verdict = judge(row(), found, there)
     if same_place_and_time:
-        assert verdict.phase is None and "B1" in verdict.alarms[0]
+        assert verdict.phase is Phase.UNKNOWN and "B1" in verdict.alarms[0]
     else:
         assert verdict.phase is Phase.ABSENT
 
@@ -237,9 +237,9 @@ def test_without_having_been_looked_for_nothing_is_decided():
 def test_what_cannot_be_told_is_an_alarm_that_names_the_ids_and_comes_only_when_nothing_more_can_come():
     reports = [report("B2"), report("B1")]
     found = match([row()], reports)
-    assert judge(row(), found, *reports) == Verdict(
-        alarms=("it may be broker order B1 or B2; the book cannot tell, so somebody has to resolve it",)
-    )
+    text = "it may be broker order B1 or B2; the book cannot tell, so somebody has to resolve it"
+    assert judge(row(), found, *reports) == Verdict(Phase.UNKNOWN, {"reason_message": text}, (text,))
+    assert judge(row(reason_message=text), found, *reports) == NOTHING, "told once, whatever restarts"
     assert judge(row(), found, *reports, at=PROVEN_AT - TICK) == NOTHING
 
 

@@ -1,5 +1,6 @@
 """An exit reduces what is there and never turns it round, whatever else holds or closes the position."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.alert import ExecutionType, Side
-from domain.exits import ExitHold, ExitSize, NothingToExit, size_exit
+from domain.exits import PERHAPS_OF_OTHERS, ExitHold, ExitSize, NothingToExit, size_exit
 from domain.reports import Position, PositionsSnapshot
 from domain.risk_facts import ExitFacts
 from tests.domain.making import AT, an_order
@@ -50,7 +51,8 @@ def free(net: Decimal | None, facts: ExitFacts) -> Decimal:
     others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), Decimal(0))
     own = abs(facts.held) if facts.held * net > 0 else Decimal(0)
     unexplained = max(abs(net) - others - own, Decimal(0))
-    unfilled = facts.unfilled_of_others.get(Side.BUY if net > 0 else Side.SELL, Decimal(0))
+    side = Side.BUY if net > 0 else Side.SELL
+    unfilled = sum(m.get(side, Decimal(0)) for m in (facts.resting_of_others, facts.unknown_of_others))
     return max(abs(net) - others - facts.exits_in_flight - min(unexplained, unfilled), Decimal(0))
 
 
@@ -60,7 +62,8 @@ facts_of_any_kind = st.builds(
     exits_in_flight=st.just(Decimal(0)) | units,
     entries_in_flight=st.integers(0, 2),
     held=signed,
-    unfilled_of_others=st.dictionaries(st.sampled_from(Side), units),
+    resting_of_others=st.dictionaries(st.sampled_from(Side), units),
+    unknown_of_others=st.dictionaries(st.sampled_from(Side), units),
     last_fill_at=st.none()
     | st.sampled_from([-60, -2.000001, -2, -1.999999, 0, 5]).map(lambda s: READ + timedelta(seconds=s)),
 )
@@ -174,12 +177,29 @@ def test_a_read_that_a_recent_fill_may_not_show_in_is_not_used(microseconds, kin
     ],
 )
 def test_what_another_strategy_may_have_just_bought_is_left_alone(net, held, unfilled, answer):
-    facts = ExitFacts(
-        held=Decimal(held), unfilled_of_others={side: Decimal(units) for side, units in unfilled.items()}
-    )
-    for patient in (True, False):
-        sized = size(exit_order(), Decimal(net), facts, may_wait_for_entries=patient)
-        if answer is None:
-            assert sized == ExitHold("what is there may be another strategy's fill that is not recorded yet")
-        else:
-            assert sized == ExitSize(Side.SELL if net > 0 else Side.BUY, Decimal(answer))
+    brought = {side: Decimal(units) for side, units in unfilled.items()}
+    for facts in (
+        ExitFacts(held=Decimal(held), resting_of_others=brought),
+        ExitFacts(held=Decimal(held), unknown_of_others=brought),
+    ):
+        for patient in (True, False):
+            sized = size(exit_order(), Decimal(net), facts, may_wait_for_entries=patient)
+            if answer is None:
+                assert sized == ExitHold(PERHAPS_OF_OTHERS)
+            else:
+                assert sized == ExitSize(Side.SELL if net > 0 else Side.BUY, Decimal(answer))
+
+
+def test_an_exit_is_not_stopped_by_an_order_that_rests():
+    """It waits once whatever its age, so that the book can be read, and then no longer than it may."""
+    facts = ExitFacts(resting_of_others={Side.BUY: Decimal(50)})
+    waited = replace(exit_order(), reason_message=PERHAPS_OF_OTHERS)
+    assert size(exit_order(), Decimal(50), facts, may_wait_for_entries=False) == ExitHold(PERHAPS_OF_OTHERS)
+    assert size(waited, Decimal(50), facts, may_wait_for_entries=True) == ExitHold(PERHAPS_OF_OTHERS)
+    assert size(waited, Decimal(50), facts, may_wait_for_entries=False) == ExitSize(Side.SELL, Decimal(50))
+
+
+def test_what_an_unknown_outcome_may_have_brought_is_not_taken_on_a_guess():
+    facts = ExitFacts(unknown_of_others={Side.BUY: Decimal(50)})
+    waited = replace(exit_order(), reason_message=PERHAPS_OF_OTHERS)
+    assert size(waited, Decimal(50), facts, may_wait_for_entries=False) == ExitHold(PERHAPS_OF_OTHERS)

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import ExecutionType, OrderType, Side
+from domain.limits import Limits
 from domain.reports import BrokerStatus
 from tests.support import Desk, leg
 
@@ -106,3 +107,32 @@ def test_one_strategys_exit_does_not_sell_what_another_has_just_bought(quiet):
     assert [o.quantity for o in quiet.broker.orders.values() if o.side is Side.SELL] == [50]
     look(quiet)
     assert held(quiet) == {"B": 25}
+
+
+@pytest.mark.parametrize(("status", "filled", "left"), [("REJECTED", 0, -50), ("COMPLETE", 30, -20)])
+def test_an_entry_on_the_other_side_wipes_out_no_holding(make_desk, status, filled, left):
+    desk = make_desk(limits=Limits(max_entries=2))
+    desk.broker.fill_at_once = False
+    (short,) = desk.post(leg(qty=50, side=Side.SELL))
+    desk.engine.tick()
+    desk.broker.report(str(desk.order(short.command_id).broker_order_id), BrokerStatus.COMPLETE, 50)
+    look(desk)
+    second = enter(desk, 30)
+    desk.broker.report(second, BrokerStatus(status), filled)
+    look(desk)
+    assert held(desk) == {"STRADDLE": left}
+
+
+def test_what_exits_took_early_is_bounded_by_what_is_still_to_come(quiet):
+    entry_id = enter(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
+    leave(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN)
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": -50}
+    quiet.broker.report(entry_id, BrokerStatus.OPEN, 30)
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": -20}
+    quiet.broker.report(entry_id, BrokerStatus.CANCELLED, 30)
+    look(quiet)
+    assert held(quiet) == {}

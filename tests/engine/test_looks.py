@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import ReadFailed
+from domain.reports import BrokerStatus
+from domain.states import Status
 from tests.support import Desk
 
 
@@ -83,3 +85,19 @@ def test_a_look_that_failed_is_made_again_as_soon_as_it_may_be(slow):
     assert not looks(slow, seconds=0.5)
     assert looks(slow, seconds=0.5)
     assert not looks(slow, seconds=5)
+
+
+def test_a_look_that_nothing_wants_any_more_is_not_waited_for(slow):
+    """Else the lane would come back at once, again and again, until the next sweep."""
+    slow.broker.fill_at_once = False
+    slow.engine.refresh("default", force=True)
+    (order,) = slow.post()
+    while slow.engine.execute_next("default"):
+        pass
+    assert not looks(slow, seconds=0.1)
+    assert slow.engine.book_due_in("default") is not None
+    slow.broker.report(str(slow.order(order.command_id).broker_order_id), BrokerStatus.COMPLETE, 50)
+    slow.new_engine("watcher-2").reconcile("default")  # another watcher's look settles it
+    assert slow.order(order.command_id).status is Status.EXECUTED
+    assert not looks(slow, seconds=2)
+    assert slow.engine.book_due_in("default") is None

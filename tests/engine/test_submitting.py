@@ -429,15 +429,22 @@ def test_an_exit_right_behind_its_entry_waits_for_it(desk):
     assert desk.broker.read_positions().net("NFO", "NIFTY26NOV24500CE", "MIS") == 0
 
 
-def test_an_exit_whose_position_cannot_be_read_waits_and_is_not_lost(desk):
+@pytest.mark.parametrize(
+    "error", [ReadFailed("502"), KeyError("netqty")], ids=["failed", "an adapter's defect"]
+)
+def test_an_exit_whose_position_cannot_be_read_waits_and_is_not_lost(desk, error):
     desk.post()
     desk.settle()
-    desk.broker.positions_error = ReadFailed("502")
+    desk.engine.refresh = lambda *args, **kwargs: False  # only the exit reads them
+    desk.broker.positions_error = error
     (exit_,) = desk.post(MARKET_EXIT, **exit_alert())
     for _ in range(20):
         desk.engine.tick()
         desk.clock.advance(1)
-    assert desk.order(exit_.command_id).status is Status.CREATED
+    held = desk.order(exit_.command_id)
+    assert (held.status, held.not_before is not None) == (Status.CREATED, True), (
+        "it would be tried without a pause"
+    )
     desk.broker.positions_error = None
     desk.clock.advance(5)
     desk.settle()

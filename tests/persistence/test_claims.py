@@ -80,18 +80,47 @@ def test_asking_disturbs_no_holder(database):
             assert Claimants(database).alive("w1")
 
 
-def test_sweeping_removes_the_dead_only(database):
+def ended_at(database) -> list[str]:
+    with Claimants(database).ended() as names:
+        return names
+
+
+def test_the_dead_only_are_forgotten(database):
     claimants = Claimants(database)
-    assert claimants.sweep() == []
+    with claimants.ended() as names:
+        assert names == []
     claimants.enter("mine")
     with holder(database, "living"):
         with holder(database, "dead") as process:
             process.kill()
             process.wait()
-            assert len(claimants.sweep()) == 1
+            with claimants.ended() as names:
+                assert names == ["dead"]
+                assert ended_at(database) == []  # one only is told
+        assert ended_at(database) == []
         assert claimants.alive("living")
     assert claimants.alive("mine")
     assert not claimants.alive("dead")
+
+
+def test_a_watcher_starts_while_another_tells_of_the_dead(database):
+    """Telling may take long: a database that is busy holds it up."""
+    mine = Claimants(database)
+    (database.parent / "orders.db.watchers").mkdir()
+    (database.parent / "orders.db.watchers" / "w1").touch()  # opened by its watcher, and not locked yet
+    with Claimants(database).ended() as names:
+        assert names == ["w1"]
+        mine.enter("w1")
+    assert Claimants(database).alive("w1")
+
+
+def test_the_dead_are_kept_for_the_next_when_telling_of_them_fails(database):
+    with holder(database, "dead") as process:
+        process.kill()
+        process.wait()
+        with pytest.raises(OSError, match="disk full"), Claimants(database).ended():
+            raise OSError("disk full")
+        assert ended_at(database) == ["dead"]
 
 
 @pytest.mark.parametrize("name", ["", "../outside", "a/b", "a b", "x" * 81])
@@ -108,7 +137,8 @@ def test_a_sweep_between_opening_and_locking_does_not_hide_a_living_holder(datab
     def sweeping_first(handle: int, how: int) -> None:
         calls.append(how)
         if len(calls) == 1:
-            sweeper.sweep()
+            with sweeper.ended() as names:
+                assert names == ["w1"]
         flock(handle, how)
 
     monkeypatch.setattr("persistence.claims.fcntl.flock", sweeping_first)

@@ -289,3 +289,21 @@ def test_a_nudge_reaches_the_book_though_nothing_of_ours_is_open(house: House) -
     before = len(reads)
     house.watcher.nudge("fit")
     wait_for(lambda: len(reads) > before, 10, "the look")
+
+
+def test_a_defect_in_one_lane_does_not_end_the_watch_over_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(lane: Lane, deadline_seconds: float) -> list[str]:
+        if lane.client_id == "sick":
+            raise OSError("too many open files")
+        watched.append(lane.client_id)
+        return []
+
+    watched: list[str] = []
+    monkeypatch.setattr(Lane, "replace_hanging", broken)
+    monkeypatch.setattr("runtime.watcher._BEAT_EVERY", 0.05)
+    house.thread.start()
+    wait_for(lambda: len(watched) > 3, 10, "the other lane to be watched over")
+    assert house.thread.is_alive()
+    wait_for(lambda: len(house.views.heartbeats()) > 3, 10, "heartbeats")

@@ -380,6 +380,7 @@ class Line:
         if account.happens("book repeats"):
             reports = self._repeated(reports)
         if account.happens("slow"):
+            account.trouble(0.5)
             self._scheduler.sleep(account.random.uniform(0.0, 0.5))
         return Book(began, tuple(reports), complete=complete)
 
@@ -403,6 +404,9 @@ class Line:
             micros -= round(account.random.random() * self.traits.position_horizon * SECOND)
         nets = account.nets_at(micros)
         if account.happens("slow"):
+            account.trouble(
+                0.3
+            )  # exits go first, and each reads the positions: entries of this client wait for it
             self._scheduler.sleep(account.random.uniform(0.0, 0.3))
         return PositionsSnapshot(
             began, tuple(Position(EXCHANGE, symbol, PRODUCT, net) for symbol, net in nets.items())

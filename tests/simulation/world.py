@@ -240,6 +240,7 @@ class World:
             counts += account.faults
         ends = Counter("duplicate" if _is_duplicate(o) else _end(o) for o in rows)
         counts += ends
+        counts["position differed, told"] = self.promises.told["a position that differs"]
         self._hash.update(repr(sorted(counts.items())).encode())
         return Figures(
             worlds=1,
