@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from tests.defects import workshop
 from tests.defects.defect import Defect, DoesNotApply, Edit, plain
 from tests.defects.table import DEFECTS, defects_table
 from tests.defects.workshop import ROOT, Run, Workshop, selected_by
@@ -141,12 +142,14 @@ PLANTED = {
     "no Python": ("ZERO = Decimal(0)", "ZERO = Decimal(0", False),
     "a module that cannot be imported": ("ZERO = Decimal(0)", "ZERO = Decimal(nought)", False),
     "a program that does not run": ("else decimal_text(value)", "else decimal_txt(value)", False),
+    "a program that is called wrongly": ("else decimal_text(value)", "else decimal_text()", False),
+    "a program that stumbles": ("else decimal_text(value)", "else {}[value]", False),
     "a test that never ends": ("    try:\n", "    while True:\n        pass\n    try:\n", False),
 }
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_only_a_failing_assertion_is_a_catch(shop, name):
+def test_only_what_a_test_noticed_is_a_catch(shop, name):
     old, new, caught = PLANTED[name]
     run = shop.run([MONEY], edits=[Edit("domain/money.py", old, new)], timeout=5 if "never" in name else 60)
     assert bool(run.caught()) is caught, run.tail
@@ -158,6 +161,55 @@ def test_what_was_planted_is_taken_out_again(shop):
     assert not shop.run([MONEY], edits=[Edit("domain/money.py", old, new)], timeout=30).passed
     assert shop.run([MONEY], timeout=30).passed
     assert (shop.root / "domain/money.py").read_bytes() == (ROOT / "domain/money.py").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("why", "caught"),
+    [
+        ("assert 1 == 2", True),
+        ("AssertionError: no", True),
+        ("AssertionError", True),
+        ("Failed: DID NOT RAISE <class 'domain.errors.NotSent'>", True),
+        ("domain.errors.NotSent: rate limit", True),
+        ("Failed: Timeout (>60.0s) from pytest-timeout.", False),
+        ("TypeError: f() takes no argument", False),
+        ("KeyError: 'assert'", False),
+        ("assertions.Wrong: no", False),
+        ("sqlite3.OperationalError: no such column: x", False),
+        ("RuntimeError: domain.errors.NotSent", False),
+        ("hypothesis.errors.FlakyFailure: it failed once", False),
+        ("", False),
+    ],
+)
+def test_why_a_test_failed_decides(why, caught):
+    assert bool(Run(1, (("tests/a.py::test_b", why),), (), 1.0, "").caught()) is caught
+
+
+@pytest.mark.parametrize(
+    ("second", "caught"), [("assert not x", True), ('raise NotSent("")', True), ("{}[x]", False)]
+)
+def test_of_several_failures_each_must_be_a_catch(shop, second, caught):
+    """Hypothesis says of two ways to fail only that there are two."""
+    planted = Edit(
+        MONEY.partition("::")[0],
+        "def test_nothing_stays_nothing():\n",
+        "from hypothesis import given as _given, strategies as _st\n"
+        "from domain.errors import NotSent\n\n\n"
+        "@_given(_st.sampled_from([0, 1, 2]))\n"
+        "def test_nothing_stays_nothing(x):\n"
+        f"    if x == 2:\n        {second}\n    assert x != 1\n",
+    )
+    run = shop.run([MONEY], edits=[planted], timeout=60)
+    assert "ExceptionGroup" in run.tail
+    assert bool(run.caught()) is caught, run.failed
+
+
+def test_only_the_project_is_copied(tmp_path, monkeypatch):
+    for folder in ("domain", "venv", "env", ".venv", "node_modules", "build", "dist", "data", "benchmarks"):
+        (tmp_path / "tree" / folder).mkdir(parents=True)
+        (tmp_path / "tree" / folder / "module.py").write_text("")
+    monkeypatch.setattr(workshop, "ROOT", tmp_path / "tree")
+    assert [entry.name for entry in Workshop(tmp_path / "copy").root.iterdir()] == ["domain"]
 
 
 @pytest.mark.parametrize("in_the_copy", [True, False])

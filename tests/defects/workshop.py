@@ -15,12 +15,17 @@ from tests.defects.defect import Edit, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*", "*.db*", "results")
-_NOT_NEEDED = {"data", "benchmarks"}
+# Of the top-level folders; the second line is what a working copy may hold besides the project (or begins with a dot).
+_NOT_NEEDED = {"benchmarks",
+               "data", "venv", "env", "node_modules", "build", "dist"}  # fmt: skip
 _LINE = re.compile(r"^(FAILED|ERROR) (tests/\S+\.py(?:::.*?)?)(?: - (.*))?$", re.MULTILINE)
-# What a patch that is no working program dies of. A test that fails of it has noticed nothing.
-_NO_PROGRAM = re.compile(
-    r"(NameError|UnboundLocalError|ImportError|ModuleNotFoundError|SyntaxError|IndentationError|AttributeError)\b"
-)
+# What says that a test has noticed something: it looked and saw what must not be, or it got one of the program's own
+# errors where it should have got none. Of everything else (TypeError, KeyError, a timeout) also a patch dies that is no
+# working program.
+_NOTICED = re.compile(r"assert\b|AssertionError\b|Failed: DID NOT RAISE\b|domain\.errors\.\w+\b")
+# Hypothesis found several ways to fail; each stands further up, on a line of its own behind a bar.
+_SEVERAL = re.compile(r"ExceptionGroup: Hypothesis found")
+_ONE_OF_THEM = re.compile(r"^ +\| (?!ExceptionGroup\b)([A-Za-z_][\w.]*)(?::.*)?$", re.MULTILINE)
 _OK, _TESTS_FAILED, _TIMED_OUT = 0, 1, -1
 
 
@@ -53,10 +58,10 @@ class Run:
         return self.code == _TIMED_OUT
 
     def caught(self) -> tuple[str, ...]:
-        """The tests that noticed a defect: none unless the program works and an assertion of a test failed."""
+        """The tests that noticed a defect: an assertion failed, or they met an error that the program raises itself."""
         if self.code != _TESTS_FAILED or self.errors:
             return ()
-        return tuple(test for test, why in self.failed if not _NO_PROGRAM.match(why))
+        return tuple(test for test, why in self.failed if _NOTICED.match(why))
 
 
 class Workshop:
@@ -125,14 +130,22 @@ def _write(file: Path, source: bytes) -> None:
 def _environment() -> dict[str, str]:
     """That of this process, without what would lead to the real tree, to other plugins, or to shortened lines."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST", "COV_"))}
-    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "1000", "NO_COLOR": "1"}
 
 
 def _read(code: int, output: str, seconds: float) -> Run:
     lines = [(kind, test, why or "") for kind, test, why in _LINE.findall(output)]
-    failed = tuple((test, why) for kind, test, why in lines if kind == "FAILED")
+    failed = tuple((test, _why(why, output)) for kind, test, why in lines if kind == "FAILED")
     errors = tuple(test for kind, test, _ in lines if kind == "ERROR")
     return Run(code, failed, errors, seconds, output[-2000:])
+
+
+def _why(why: str, output: str) -> str:
+    """Of several failures the one that speaks against a catch, if there is one."""
+    if not _SEVERAL.match(why):
+        return why
+    several = _ONE_OF_THEM.findall(output)
+    return next((each for each in several if not _NOTICED.match(each)), several[0] if several else why)
 
 
 def selected_by(selection: str, test: str) -> bool:

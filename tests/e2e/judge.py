@@ -103,6 +103,16 @@ def acks_lost(case: Case) -> Iterator[str]:
             yield f"{delivery.asked}: {len(delivery.body['legs'])} legs acknowledged, {legs} in orders.db"
 
 
+def never_acknowledged(case: Case) -> Iterator[str]:
+    """Senders repeat until they are answered with 200, so in the end every alert has been."""
+    heard: dict[str, list[int | None]] = defaultdict(list)
+    for delivery in case.evidence.deliveries:
+        heard[delivery.asked].append(delivery.status)
+    for what, statuses in heard.items():
+        if 200 not in statuses:
+            yield f"{what}: {len(statuses)} tries, the last answered with {statuses[-1] or 'nothing'}"
+
+
 def blocked_but_sent(case: Case) -> Iterator[str]:
     """One of our own rules said no, and the broker has it all the same."""
     for row in case.orders.values():
@@ -111,7 +121,10 @@ def blocked_but_sent(case: Case) -> Iterator[str]:
 
 
 def sent_before_durable(case: Case) -> Iterator[str]:
-    """The broker took it at a moment at which orders.db did not say that it was sent."""
+    """The broker took it before the time of the event that says it was sent.
+
+    That time is noted within the transaction, before its COMMIT: an order that left in between is not seen here.
+    """
     for row in case.orders.values():
         for order in case.sent(row):
             before = [e for e in case.events[row["command_id"]] if _time(e["at"]) <= order.at]
@@ -197,12 +210,22 @@ def history(case: Case) -> Iterator[str]:
     yield from history_faults(case.orders, case.events)
 
 
+def run_faults(case: Case) -> Iterator[str]:
+    """The run was none, and all the other zeros mean nothing."""
+    yield from case.evidence.run_faults
+    if not any(delivery.status == 200 for delivery in case.evidence.deliveries):
+        yield "no alert was acknowledged"
+    if not case.evidence.broker_orders:
+        yield "no order reached the broker"
+
+
 MUST_BE_ZERO: dict[str, Check] = {
     "duplicates": duplicates,
     "false FAILED": false_failed,
     "revived": revived,
     "false EXECUTED": false_executed,
     "acks lost": acks_lost,
+    "never acknowledged": never_acknowledged,
     "blocked but sent": blocked_but_sent,
     "sent before durable": sent_before_durable,
     "unexplained at broker": unexplained,
@@ -211,6 +234,7 @@ MUST_BE_ZERO: dict[str, Check] = {
     "untold": untold,
     "history faults": history,
     "messages undelivered": undelivered,
+    "run faults": run_faults,
 }
 
 

@@ -72,13 +72,17 @@ class Tables:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it. `delivered` are the channel's ids of messages that people have seen; None: there is no channel."""
+    """All of it. `delivered` are the channel's ids of messages that people have seen; None: there is no channel.
+
+    `run_faults`: why the run itself was none, in the words of whoever ran it.
+    """
 
     tables: Tables
     broker_orders: Sequence[BrokerOrder]
     deliveries: Sequence[Delivery]
     fills: Sequence[Fill] = ()
     delivered: frozenset[str] | None = None
+    run_faults: Sequence[str] = ()
 
 
 def asked(client_id: str, body: Row) -> str:

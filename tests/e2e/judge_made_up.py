@@ -56,7 +56,7 @@ class MadeUp:
         with self.connected() as connection:
             assert connection.execute(sql, values).rowcount, sql
 
-    def judge(self) -> Verdict:
+    def judge(self, *run_faults: str) -> Verdict:
         orders, fills = read_journal(self.journal)
         return judge(
             Evidence(
@@ -65,6 +65,7 @@ class MadeUp:
                 fills=fills,
                 deliveries=read_deliveries(self.notes),
                 delivered=frozenset(self.delivered),
+                run_faults=run_faults,
             )
         )
 

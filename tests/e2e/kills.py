@@ -10,7 +10,6 @@ import contextlib
 import random
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -18,16 +17,17 @@ from tests.e2e.judge import Verdict, judge
 from tests.e2e.judge_evidence import Evidence, read_database, read_deliveries, read_paper
 from tests.e2e.service import Service, alert
 from tests.e2e.torture_senders import Account, Seen, deliver
+from tests.e2e.workers import Worker, run_faults
 
 
-class Poster(threading.Thread):
+class Poster(Worker):
     """Posts its share of the alerts, each until it is answered or given up; two legs every third time."""
 
     def __init__(self, service: Service, numbers: list[int], seen: Seen, pause: float) -> None:
-        super().__init__(daemon=True)
+        super().__init__(f"sender of {numbers[:1]} and on")
         self._service, self._numbers, self._seen, self._pause = service, numbers, seen, pause
 
-    def run(self) -> None:
+    def work(self) -> None:
         for number in self._numbers:
             body = alert(symbol=f"SYM{number}", signal_id=str(number), strategy_name=f"S{number}")
             if number % 3 == 0:
@@ -48,14 +48,14 @@ def run(folder: Path, *, alerts: int, kills: int, posters: int = 4, seed: int = 
         threads = [Poster(service, numbers[i::posters], seen, pause=0.005) for i in range(posters)]
         for thread in threads:
             thread.start()
-        for _ in range(kills):
-            time.sleep(chance.uniform(0.05, 1.2))
-            service.kill()
-            service.start()
+        killed = _kill(service, kills, chance)
         for thread in threads:
             thread.join(180)
+        faults = run_faults(threads, kills=killed, listens=service.is_listening())
+        if killed < kills:
+            faults.append(f"the service was not ready again after kill {killed} of {kills}")
         with contextlib.suppress(AssertionError):  # what has not ended is the judge's to name
-            service.all_settled(60)
+            service.all_settled(60 if service.is_listening() else 0)
     finally:
         service.kill_rest()
         service.log.close()
@@ -64,8 +64,21 @@ def run(folder: Path, *, alerts: int, kills: int, posters: int = 4, seed: int = 
         read_database(folder / "orders.db"),
         broker_orders=read_paper(folder / "paper.db"),
         deliveries=read_deliveries(seen.path),
+        run_faults=faults,
     )
     return judge(evidence, leaving_out=("messages undelivered",))  # there is no channel to deliver them
+
+
+def _kill(service: Service, times: int, chance: random.Random) -> int:
+    """Kill it and start it anew, so often or until it does not come back; how often it was killed."""
+    for number in range(times):
+        time.sleep(chance.uniform(0.05, 1.2))
+        service.kill()
+        try:
+            service.start()
+        except AssertionError:  # not ready in time
+            return number + 1
+    return times
 
 
 def main() -> int:

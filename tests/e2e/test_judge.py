@@ -122,7 +122,34 @@ def test_an_acknowledged_command_id_without_a_row(world):
 @pytest.mark.parametrize("status", [None, 503, 500, 400])
 def test_what_was_not_acknowledged_cannot_be_lost(world, status):
     world.delivery({"legs": [{"tradingsymbol": "gone"}]}, status)
+    assert set(called(world)) == {"never acknowledged"}
+
+
+@pytest.mark.parametrize(("status", "word"), [(None, "nothing"), (503, "503"), (400, "400")])
+def test_an_alert_that_was_never_acknowledged(world, status, word):
+    body = {"legs": [{"tradingsymbol": "never"}]}
+    world.delivery(body, 500)
+    world.delivery(body, status)
+    found = called(world)["never acknowledged"]
+    assert "never" in found and f"2 tries, the last answered with {word}" in found
+
+
+def test_an_alert_that_was_acknowledged_at_last_or_at_first(world):
+    body = {"execution_type": "ENTRY", "legs": [{"tradingsymbol": "filled"}]}
+    world.delivery(body, 503)
+    world.delivery(body, None)
     assert not called(world)
+
+
+def test_a_run_that_was_none(world):
+    assert world.judge("nothing was killed").found["run faults"] == ["nothing was killed"]
+    assert not world.judge("nothing was killed").is_clean
+
+
+def test_a_service_that_took_nothing(tmp_path):
+    verdict = MadeUp(tmp_path).judge()
+    assert verdict.found["run faults"] == ["no alert was acknowledged", "no order reached the broker"]
+    assert not verdict.is_clean
 
 
 def test_a_blocked_leg_that_was_sent(world):

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tests.e2e.service import Service, wait_for
 from tests.e2e.torture_chaos import BadTelegram, Killer, Loop, Operator
 from tests.e2e.torture_senders import Account, Plan, Seen, Trader
 from tests.e2e.torture_world import Market, World, credentials, user_of
+from tests.e2e.workers import Worker, is_back, run_faults
 from tests.notifications.fake_telegram import FakeTelegram
 
 ACCOUNTS = tuple(Account(name, f"webhook secret of {name}") for name in ("alice", "bob", "carol"))
@@ -59,7 +61,8 @@ class Result:
         return self.verdict.is_clean
 
     def __str__(self) -> str:
-        return f"kills {self.kills.total()}, {self.verdict} | seconds {self.seconds:.0f}, seed {self.seed}"
+        done = f"kills {self.kills.total()}, faults struck {self.struck.total()}"
+        return f"{done}, {self.verdict} | seconds {self.seconds:.0f}, seed {self.seed}"
 
     @property
     def details(self) -> str:
@@ -88,6 +91,7 @@ class Torture:
         self._seen = Seen(folder / "deliveries.jsonl")
         self._killer = Killer(self._service, seed=seed, every=kill_every)
         self._operator: Operator | None = None
+        self._workers: list[Worker] = []
 
     def run(self, seconds: float) -> Result:
         """Start, torture for so long, let it settle, stop, judge."""
@@ -100,6 +104,7 @@ class Torture:
             struck: Counter[str] = Counter()
             for fault in self._world.behave():
                 struck[fault["kind"]] += fault["struck"]
+            listens = is_back(self._service.is_listening, 30)
             self._settle()
             self._service.stop()
         finally:
@@ -109,7 +114,9 @@ class Torture:
             self._seen.close()
         wishes = self._operator.wishes if self._operator is not None else Counter()
         took = time.monotonic() - began
-        return Result(judge(self._evidence()), self._killer.kills, wishes, struck, took, self._seed)
+        kills = self._killer.kills
+        faults = run_faults(self._workers, kills=kills.total(), struck=struck.total(), listens=listens)
+        return Result(judge(self._evidence(faults)), kills, wishes, struck, took, self._seed)
 
     def _torture(self, seconds: float) -> None:
         seed = self._seed
@@ -125,8 +132,9 @@ class Torture:
             for account in ACCOUNTS
             for n in range(TRADERS)
         ]
-        for thread in (market, *traders, *loops):
-            thread.start()
+        self._workers = [market, *traders, *loops]
+        for worker in self._workers:
+            worker.start()
         time.sleep(seconds)
         for loop in loops:
             loop.stop()
@@ -153,7 +161,7 @@ class Torture:
                     break
             wait_for(lambda: self._service.rows(waiting) == [(0,)], give_up - time.monotonic(), "messages")
 
-    def _evidence(self) -> Evidence:
+    def _evidence(self, faults: Sequence[str]) -> Evidence:
         orders, fills = read_journal(self._world.journal)
         received = self._telegram.requests
         return Evidence(
@@ -162,6 +170,7 @@ class Torture:
             fills=fills,
             deliveries=read_deliveries(self._seen.path),
             delivered=frozenset(str(number) for number, each in enumerate(received, 1) if each.delivered),
+            run_faults=faults,
         )
 
 

@@ -7,24 +7,24 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import requests
 
 from domain.errors import BrokerError, ConcurrentUpdate, StoreUnavailable
 from services import Services
-from tests.e2e.service import Service, children_of, wait_for
+from tests.e2e.service import Service, children_of
 from tests.e2e.torture_senders import Account
+from tests.e2e.workers import Worker, is_back
 from tests.notifications.fake_telegram import FakeTelegram
 
 
-class Loop(threading.Thread):
+class Loop(Worker):
     """Does one of several things again and again, at random moments, until it is stopped."""
 
     def __init__(self, name: str, *, seed: int, every: tuple[float, float]) -> None:
-        super().__init__(name=name, daemon=True)
+        super().__init__(name)
         self.chance = random.Random(f"{seed} {name}")
-        self.failure: BaseException | None = None
         self._every = every
         self._stopping = threading.Event()
 
@@ -36,32 +36,26 @@ class Loop(threading.Thread):
         """Wait; True when it is time to end."""
         return self._stopping.wait(seconds)
 
-    def run(self) -> None:
-        try:
-            while not self.pause(self.chance.uniform(*self._every)):
-                self.act()
-        except Exception as failure:  # noqa: BLE001 - the edge of a thread; `stop` raises it where it is seen
-            self.failure = failure
+    def work(self) -> None:
+        while not self.pause(self.chance.uniform(*self._every)):
+            self.act()
 
     def stop(self) -> None:
-        """End after what is being done now.
-
-        Raises:
-            Exception: what ended it before.
-        """
+        """End after what is being done now."""
         self._stopping.set()
         self.join(60)
-        if self.failure is not None:
-            raise self.failure
 
 
 class Killer(Loop):
     """SIGKILL to random targets; what its supervisor does not start again, this does."""
 
-    def __init__(self, service: Service, *, seed: int, every: tuple[float, float]) -> None:
+    def __init__(
+        self, service: Service, *, seed: int, every: tuple[float, float], back_within: float = 30
+    ) -> None:
         super().__init__("killer", seed=seed, every=every)
         self.kills: Counter[str] = Counter()
-        self._service = service
+        self._service, self._back_within = service, back_within
+        self._stayed_away = 0
         self._second: subprocess.Popen[bytes] | None = None
         self._targets: tuple[tuple[str, int, Callable[[], bool]], ...] = (
             ("watcher", 5, lambda: self._kill_role("watch")),
@@ -82,6 +76,13 @@ class Killer(Loop):
         """End, and leave nothing but the service itself."""
         super().stop()
         self._kill_second()
+
+    def faults(self) -> Iterator[str]:
+        yield from super().faults()
+        if self._stayed_away:
+            yield (
+                f"{self._stayed_away} times the service, started anew, did not listen for {self._back_within} s"
+            )
 
     def _kill_role(self, role: str) -> bool:
         os.kill(self._service.pid_of(role), signal.SIGKILL)
@@ -104,7 +105,7 @@ class Killer(Loop):
     def _kill_all(self) -> bool:
         self._service.kill()
         self._service.start(wait=False)
-        wait_for(self._service.is_listening, 30, "the service to listen again")
+        self._stayed_away += not is_back(self._service.is_listening, self._back_within)
         return True
 
     def _second_watcher(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from tests.e2e.service import SECRET, Service
+from tests.e2e.workers import Worker
 
 TRIES = 300
 PAUSE = 0.1  # seconds between two tries
@@ -69,6 +70,7 @@ def deliver(
             seen.note(account, body, answer)
         except ValueError:  # half an answer: not one
             answer = None
+            seen.note(account, body, None)
         if answer is not None and answer.status_code < 500 and answer.status_code != 429:
             return answer.status_code == 200
         time.sleep(PAUSE)
@@ -91,13 +93,13 @@ class Plan:
     impatient: float = 0.05  # repeated while the first delivery is still being served
 
 
-class Trader(threading.Thread):
+class Trader(Worker):
     """One sender of one client: entries and exits of several strategies in many symbols, until it is stopped."""
 
     def __init__(
         self, service: Service, account: Account, seen: Seen, plan: Plan, name: str, *, seed: int
     ) -> None:
-        super().__init__(name=name, daemon=True)
+        super().__init__(name)
         self._service, self._account, self._seen, self._plan = service, account, seen, plan
         self._chance = random.Random(f"{seed} {name}")
         self._stopping = threading.Event()
@@ -109,7 +111,7 @@ class Trader(threading.Thread):
         """Post nothing new; what is being delivered still is."""
         self._stopping.set()
 
-    def run(self) -> None:
+    def work(self) -> None:
         while not self._stopping.wait(self._chance.expovariate(1 / self._plan.pause)):
             self._number += 1
             body = self._exit() if self._chance.random() < self._plan.exits else None

@@ -14,6 +14,7 @@ import requests
 
 from tests.e2e.service import ROOT
 from tests.e2e.torture_senders import Account
+from tests.e2e.workers import Worker
 
 Fault = dict[str, Any]
 
@@ -163,20 +164,20 @@ class World:
         self._log.close()
 
 
-class Market(threading.Thread):
+class Market(Worker):
     """Moves prices, so that some of what rests is filled, in part or in whole, and ends some of it by itself."""
 
     def __init__(self, world: World, symbols: int, *, seed: int) -> None:
-        super().__init__(name="market", daemon=True)
+        super().__init__("market")
         self._world, self._symbols = world, symbols
         self._chance = random.Random(f"{seed} market")
         self._stopping = threading.Event()
 
     def stop(self) -> None:
         self._stopping.set()
-        self.join(10)
+        self.join(60)
 
-    def run(self) -> None:
+    def work(self) -> None:
         for number in range(self._symbols):
             self._mark(number, "100", None)
         while not self._stopping.wait(self._chance.uniform(0.2, 1.0)):
