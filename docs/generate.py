@@ -30,8 +30,8 @@ PLANTED_DEFECTS = """\
 What order bots have done wrong, as changes to this program. Each test run plants every one of them into a copy of the
 source and fails unless the named test notices it (`tests/defects/test_defects.py`); `make defects` runs each against
 the wider suite and counts the tests that notice. A change that only breaks the program is no defect: an assertion has
-to fail, or a test has to meet an error that the program itself raises. Where a public report is linked, the same mistake
-was seen there.
+to fail, or a test has to meet an error that the program itself raises. Where a public report is linked, the same
+mistake was seen there.
 
 """
 
