@@ -322,7 +322,11 @@ def test_death_at_every_boundary(folder, name, id_class):
 
 def forget(life: Life) -> None:
     """Its database is not needed any more."""
-    life.desk.store.close()
+    store = life.desk.store
+    for name in list(store.claimants._held):
+        store.claimants.leave(name)
+    store._readers.get().close()
+    store.close()
     shutil.rmtree(life.desk.path.parent)
 
 
