@@ -111,7 +111,7 @@ def resolved_fill(
         actor=actor,
         broker_order_id=broker_order_id,
         filled_quantity=filled,
-        average_price=price,
+        average_price=order.average_price if price is None else price,
         **PLACED,
         reason_message=text,
     )

@@ -147,6 +147,12 @@ class Reconciler:
             return order
         if verdict.phase is Phase.ABSENT and self._may_send_again(seat, order):
             return order
+        number = verdict.changes.get("broker_order_id")
+        owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
+        if owner is not None:
+            # One order of the broker's is one of ours: taken for two, its fill would be held twice.
+            self._alarm(tx, order, f"broker order {number} is that of {owner.command_id} already", told)
+            return order
         return tx.apply(
             advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
         )

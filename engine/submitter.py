@@ -121,9 +121,7 @@ class Submitter:
         except ReadFailed as error:
             self._hold(order, f"positions could not be read: {error}")
             return None
-        except (
-            Exception
-        ) as error:  # an adapter's defect: looked at again with backoff, like any other failed read
+        except Exception as error:  # an adapter's defect: it says nothing of the position
             log.exception("order %s: the adapter failed to read positions", order.command_id)
             self._hold(order, f"positions could not be read: {type(error).__name__}: {error}")
             return None

@@ -298,6 +298,26 @@ def test_a_slip_in_the_number_is_told_and_can_be_taken_back(make_desk, id_class,
     assert (now.phase, now.broker_order_id, now.filled_quantity) == (Phase.PARTIALLY_FILLED, "B00007", 20)
 
 
+def test_two_orders_that_are_said_to_be_one_of_the_brokers_do_not_both_get_it(make_desk):
+    desk = make_desk(id_class=IdClass.C0)
+    desk.broker.script = [("after", OutcomeUnknown("timed out")), OutcomeUnknown("timed out")]
+    first, second = (desk.post(leg("X"), strategy_name=name)[0].command_id for name in ("A", "B"))
+
+    def claim_the_other_meanwhile(command):
+        desk.broker.before_place = lambda command: None
+        desk.engine.execute_next("default")
+
+    desk.broker.before_place = claim_the_other_meanwhile
+    desk.engine.execute_next("default")
+    for command_id in (first, second):
+        desk.commands.resolve(command_id, by="op", executed=follow("B00001"))
+    desk.settle(3)
+    got = [desk.order(command_id).broker_order_id for command_id in (first, second)]
+    assert sorted(map(str, got)) == ["B00001", "None"]
+    assert [row[0] for row in desk.rows("SELECT net_quantity FROM holdings")] == ["50"]
+    assert any("B00001 is that of" in n.detail for n in desk.notices)
+
+
 def test_the_number_of_a_strangers_order_elsewhere_is_refused(desk, unknown):
     (row,) = desk.rows("SELECT client_id FROM orders WHERE command_id = ?", unknown)
     stranger = OrderReport("H1", None, BrokerStatus.OPEN, "MCX", "GOLD", Side.SELL, Decimal(5))
