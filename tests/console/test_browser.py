@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
@@ -75,7 +76,8 @@ def base(house: House) -> Iterator[str]:
 
 @pytest.fixture
 def wait(driver: webdriver.Chrome) -> WebDriverWait:
-    return WebDriverWait(driver, 20)
+    """Looks again when the page renewed what was just looked at."""
+    return WebDriverWait(driver, 20, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def book(driver: webdriver.Chrome, base: str, wait: WebDriverWait) -> str:
     driver.get(f"{base}/")
     if "/login" in driver.current_url:
         driver.find_element(By.ID, "token").send_keys(TOKEN)
-        driver.find_element(By.CSS_SELECTOR, ".login button").click()
+        press(wait, ".login button")
     wait.until(lambda d: d.find_elements(By.ID, "orders"))
     return base
 
@@ -97,6 +99,17 @@ def rows(driver: webdriver.Chrome) -> list[str]:
     return found
 
 
+def told(driver: webdriver.Chrome, selector: str) -> str:
+    """The text of what the selector names, in one look; empty when it is not there."""
+    text: str = driver.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+    return text
+
+
+def press(wait: WebDriverWait, selector: str) -> None:
+    """Click it; again only if the page renewed it before the click could land."""
+    wait.until(lambda d: d.find_element(By.CSS_SELECTOR, selector).click() is None)
+
+
 def tag_of(driver: webdriver.Chrome, symbol: str) -> WebElement:
     return driver.find_element(By.XPATH, f"//tr[contains(., '{symbol}')]//*[contains(@class, 'tag')][@title]")
 
@@ -104,26 +117,26 @@ def tag_of(driver: webdriver.Chrome, symbol: str) -> WebElement:
 def test_a_wrong_token_is_told(driver: webdriver.Chrome, base: str, wait: WebDriverWait):
     driver.delete_all_cookies()
     driver.get(f"{base}/health")
-    assert "CONSOLE_TOKEN" in driver.find_element(By.TAG_NAME, "body").text
+    assert "CONSOLE_TOKEN" in told(driver, "body")
     driver.find_element(By.ID, "token").send_keys("wrong")
-    driver.find_element(By.CSS_SELECTOR, ".login button").click()
+    press(wait, ".login button")
     wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, "[role=alert]"))
     driver.find_element(By.ID, "token").send_keys(TOKEN)
-    driver.find_element(By.CSS_SELECTOR, ".login button").click()
+    press(wait, ".login button")
     wait.until(lambda d: d.current_url == f"{base}/health")
 
 
 def test_the_orders_and_their_filters(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
     shown = rows(driver)
     assert len(shown) >= 3 and "BANKNIFTY26NOV52000PE" in shown[0]
-    driver.find_element(By.CSS_SELECTOR, ".chip.failed").click()
+    press(wait, ".chip.failed")
     wait.until(lambda d: "status=FAILED" in d.current_url)
     assert all("FAILED" in row for row in rows(driver))
     driver.find_element(By.NAME, "symbol").send_keys("NIFTY*")
-    driver.find_element(By.CSS_SELECTOR, ".filters button").click()
+    press(wait, ".filters button")
     wait.until(lambda d: "symbol=" in d.current_url)
     assert "No order fits" in rows(driver)[0]
-    driver.find_element(By.CSS_SELECTOR, ".clear").click()
+    press(wait, ".clear")
     wait.until(lambda d: d.current_url == f"{book}/")
 
 
@@ -139,9 +152,9 @@ def test_a_tag_is_explained_to_the_mouse_and_to_the_keyboard(
 
 
 def test_an_orders_story(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
-    driver.find_element(By.LINK_TEXT, "INFY").click()
-    wait.until(lambda d: d.find_elements(By.ID, "timeline"))
-    text = driver.find_element(By.TAG_NAME, "main").text
+    wait.until(lambda d: d.find_element(By.LINK_TEXT, "INFY").click() is None)
+    wait.until(lambda d: told(d, "#timeline"))
+    text = told(driver, "main")
     assert "registered" in text and "blocked" in text and "RISK_BLOCKED:DAILY_LOSS_HIT" in text
     assert "<script>document.title" in text
     assert "Orderwatch" in driver.title
@@ -157,8 +170,7 @@ def test_new_orders_and_changes_appear_by_themselves(
     house.fill(order)
     wait.until(lambda d: "EXECUTED" in rows(d)[0])
     assert driver.switch_to.active_element == tag  # what did not change stayed in place
-    chip = driver.find_element(By.CSS_SELECTOR, ".chip.executed b")
-    assert int(chip.text) == sum("EXECUTED" in row for row in rows(driver))
+    wait.until(lambda d: int(told(d, ".chip.executed b")) == sum("EXECUTED" in row for row in rows(d)))
 
 
 def test_nothing_moves_while_a_text_is_selected_or_it_is_paused(
@@ -171,11 +183,11 @@ def test_nothing_moves_while_a_text_is_selected_or_it_is_paused(
     assert len(rows(driver)) == before
     driver.execute_script("getSelection().removeAllRanges()")
     wait.until(lambda d: len(rows(d)) == before + 1)
-    driver.find_element(By.ID, "pause").click()
+    press(wait, "#pause")
     house.block(order)
     time.sleep(SEVERAL_LOOKS)
     assert "CREATED" in rows(driver)[0]
-    driver.find_element(By.ID, "pause").click()
+    press(wait, "#pause")
     wait.until(lambda d: "FAILED" in rows(d)[0])
 
 
@@ -188,11 +200,11 @@ def test_halting_and_resuming_by_hand(driver: webdriver.Chrome, book: str, house
     house.halt("S9", "news")
     driver.get(f"{book}/health")
     driver.find_element(By.NAME, "reason").send_keys("too wild")
-    driver.find_element(By.CSS_SELECTOR, "button.danger").click()
+    press(wait, "button.danger")
     wait.until(lambda _: house.control.asked)
     assert house.control.asked.pop() == ("halt", "default", None, "console", "too wild")
     wait.until(lambda d: d.current_url == f"{book}/health")
-    driver.find_element(By.CSS_SELECTOR, ".legs button").click()
+    press(wait, ".legs button")
     wait.until(lambda _: house.control.asked)
     assert house.control.asked.pop() == ("resume", "default", "S9", "console")
 
@@ -212,20 +224,18 @@ def test_settling_an_unknown_outcome_by_hand(
     assert not driver.find_elements(By.CSS_SELECTOR, ".resolve")
     house.lose(order)
     wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, ".resolve"))  # by itself
-    driver.find_element(By.CSS_SELECTOR, ".resolve [value=found]").click()
+    press(wait, ".resolve [value=found]")
     type_into(driver, broker_order_id="26112000000042", filled_quantity="49", reason="terminal", by="ann")
     time.sleep(SEVERAL_LOOKS)  # what was typed survives the page's renewals
-    driver.find_element(By.CSS_SELECTOR, ".resolve button").click()
-    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, "[role=alert]"))
-    assert "filled quantity: expected 50" in driver.find_element(By.ID, "trouble").text
+    press(wait, ".resolve button")
+    wait.until(lambda d: "filled quantity: expected 50" in told(d, "#trouble"))
     time.sleep(SEVERAL_LOOKS)  # and so does what is wrong with it
     box = driver.find_element(By.CSS_SELECTOR, "[aria-invalid]")
     assert (box.get_attribute("name"), box.get_attribute("value")) == ("filled_quantity", "49")
     type_into(driver, filled_quantity="50", average_price="112.45")
-    driver.find_element(By.CSS_SELECTOR, ".resolve button").click()
-    wait.until(lambda d: "EXECUTED" in d.find_element(By.ID, "head").text)
-    assert not driver.find_elements(By.CSS_SELECTOR, ".resolve")
-    assert "console:ann" in driver.find_element(By.ID, "timeline").text
+    press(wait, ".resolve button")
+    wait.until(lambda d: "EXECUTED" in told(d, "#head") and "console:ann" in told(d, "#timeline"))
+    wait.until(lambda d: not d.find_elements(By.CSS_SELECTOR, ".resolve"))
     settled = house.store.get_by_id(order.command_id)
     assert settled is not None and (settled.status, settled.broker_order_id) == ("EXECUTED", "26112000000042")
 
