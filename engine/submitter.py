@@ -20,6 +20,7 @@ from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
 from domain.states import Phase
 from domain.tags import Reason
+from engine.exit_reads import ExitReads
 from engine.gate import StartGate
 from engine.seat import Seat, WatcherRules
 
@@ -54,6 +55,7 @@ class Submitter:
         self._claimant = claimant
         self._rules = rules
         self._simulated_result = simulated_result
+        self._exit_reads = ExitReads(clock=clock)
         self._lock = threading.Lock()
         self._picked: set[str] = set()
         self._calls: dict[str, _Call] = {}
@@ -113,11 +115,11 @@ class Submitter:
         return self._store.write(work)
 
     def _claim_exit(self, seat: Seat, order: Order) -> Order | None:
-        """As for an entry, with side and quantity from a read of the positions that begins now."""
+        """As for an entry, with side and quantity from a read of the positions that began after it was registered."""
         if self._clock.now() > order.expires_at:
             return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
         try:
-            snapshot = seat.broker.read_positions()
+            snapshot = self._exit_reads.read(seat, order)
         except ReadFailed as error:
             self._hold(order, f"positions could not be read: {error}")
             return None
