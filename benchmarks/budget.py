@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import noren_broker
-from benchmarks.making import leg, receipt_of, register, register_many
+from benchmarks.making import leg, register, register_many
 from benchmarks.measures import Measure, absolute, compared, quantile
 from benchmarks.noren_broker import Arrival, NorenProcess
-from benchmarks.service import environment, looking, one, services_for
+from benchmarks.service import environment, has_beaten, one_in, services_for
 from benchmarks.workspace import Failed, Started, Workspace, wait_until
 from domain.alert import ExecutionType
 from services import Services
@@ -23,6 +23,7 @@ _THREADS = 4
 _GAP = (0.5, 1.1)  # seconds between two exits: seldom one behind another
 _HORIZON = 2.5  # seconds: a younger fill may be missing from the positions, and an exit waits for it
 _BACKLOG = 2 * _THREADS  # orders; with fewer the budget is not what holds them up
+_BASKET = 20  # legs that are closed by one alert
 _IDEAL = 2 * _WINDOW / _RATE + _LATENCY
 
 
@@ -40,13 +41,13 @@ class House:
         command = ["-m", "benchmarks.noted_watcher", str(self.folder / "begun")]
         return self.workspace.start("watcher", command, self.env)
 
-    def count(self, query: str) -> int:
-        with looking(self.folder / "orders.db") as connection:
-            return one(connection, query)
+    @property
+    def path(self) -> Path:
+        return self.folder / "orders.db"
 
     def waiting(self) -> int:
         """Orders that were not sent yet."""
-        return self.count("SELECT count(*) FROM orders WHERE status = 'CREATED'")
+        return one_in(self.path, "SELECT count(*) FROM orders WHERE status = 'CREATED'")
 
     def begun(self) -> dict[str, float]:
         """When the last call of each order began, by its tag: its place in the budget had just been taken."""
@@ -71,11 +72,12 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
     env = environment(folder, WATCHER_CONCURRENCY=_THREADS, **broker.settings)
     house = House(workspace, folder, broker, env, services_for(env))
     watcher = house.start_watcher()
-    wait_until(lambda: house.count("SELECT count(*) FROM heartbeats") > 0, 20, watcher)
+    wait_until(lambda: has_beaten(house.path), 20, watcher)
     _hold(house, watcher, exits)
     drained = _exits_among_entries(house, watcher, entries, exits)
     yield from _exits_first(house, drained)
     yield _used(house, drained)
+    yield _basket(house, watcher, 5 if quick else _BASKET)
     yield _restarted(house, watcher, 30 if quick else 60)
     house.services.store.close()
     server.stop()
@@ -85,9 +87,13 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
 def _hold(house: House, watcher: Started, exits: int) -> None:
     """A position for each exit, old enough to be sized from."""
     register(house.services, [leg(_held(index)) for index in range(exits)], strategy="HOLDER", signal="hold")
-    filled = "SELECT count(*) FROM orders WHERE status = 'EXECUTED'"
-    wait_until(lambda: house.count(filled) == exits, 60, watcher, every=0.1)
+    _wait_for_fills(house, watcher)
     time.sleep(_HORIZON)
+
+
+def _wait_for_fills(house: House, watcher: Started) -> None:
+    is_open = "SELECT count(*) FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER')"
+    wait_until(lambda: not one_in(house.path, is_open), 60, watcher, every=0.1)
 
 
 def _held(index: int) -> str:
@@ -101,7 +107,7 @@ def _exits_among_entries(house: House, watcher: Started, entries: int, exits: in
         time.sleep(chance.uniform(*_GAP))
         if house.waiting() <= _BACKLOG:
             break
-        receipt = receipt_of(
+        receipt = register(
             house.services, [leg(_held(index), side=None)], strategy="HOLDER", signal=f"leave-{index}",
             execution=ExecutionType.EXIT,
         )  # fmt: skip
@@ -155,6 +161,27 @@ def _used(house: House, drained: Drained) -> Measure:
         "calls at a full budget", rate, _RATE / _WINDOW, "/s", at_least=0.95,
         note=f"the budget is {_RATE} calls in {_WINDOW} s, so that no second at the broker has more; "
         f"{100 * rate / _RATE:.0f} % of {_RATE} a second",
+    )  # fmt: skip
+
+
+def _basket(house: House, watcher: Started, legs: int) -> Measure:
+    """One alert closes many legs while nothing else is to be sent."""
+    names = [f"BASKET{index:03d}" for index in range(legs)]
+    register(house.services, [leg(name) for name in names], strategy="BASKET", signal="basket")
+    _wait_for_fills(house, watcher)
+    time.sleep(_HORIZON)
+    receipt = register(
+        house.services, [leg(name, side=None) for name in names], strategy="BASKET", signal="leave-basket",
+        execution=ExecutionType.EXIT,
+    )  # fmt: skip
+    committed, tags = time.time(), {order.client_order_id for order in receipt.legs}
+    _wait_for_fills(house, watcher)
+    placed = _placed(house)
+    calls = [each for each in house.broker.arrivals() if committed <= each.at <= max(placed[t] for t in tags)]
+    return compared(
+        f"basket of {legs} exits, last at the broker", max(placed[tag] for tag in tags) - committed,
+        max(legs - _RATE, 0) // _RATE * _WINDOW + _LATENCY, "s",
+        note=f"{len(calls)} calls from the commit on; baseline: one call for each leg and none besides",
     )  # fmt: skip
 
 

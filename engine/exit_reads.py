@@ -14,7 +14,7 @@ from domain.reports import PositionsSnapshot
 from engine.seat import Seat
 
 _SERVES = timedelta(seconds=2)  # from the read's beginning: a trade by hand since then would not show
-_RENEWED = timedelta(seconds=0.5)  # after its end one of those who ask reads anew, while the others go on
+_RENEWED = timedelta(seconds=1)  # after its end one of those who ask reads anew, while the others go on
 
 
 @dataclass(slots=True)

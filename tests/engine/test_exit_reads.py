@@ -107,9 +107,9 @@ def reads(desk):
     return ExitReads(clock=desk.clock)
 
 
-def test_a_read_serves_for_half_a_second(desk, seat, order, reads):
+def test_a_read_serves_for_a_second(desk, seat, order, reads):
     first = reads.read(seat, order)
-    desk.clock.advance(0.4)
+    desk.clock.advance(0.9)
     assert reads.read(seat, order) is first
     desk.clock.advance(0.2)
     assert reads.read(seat, order) is not first
@@ -117,7 +117,7 @@ def test_a_read_serves_for_half_a_second(desk, seat, order, reads):
 
 def test_while_one_reads_anew_the_others_go_on_for_two_seconds_and_no_longer(desk, seat, order, reads):
     first = reads.read(seat, order)
-    desk.clock.advance(0.6)
+    desk.clock.advance(1.1)
     read = desk.broker.read_positions
     meanwhile = []
 
@@ -159,7 +159,7 @@ def test_a_read_that_fails_takes_nothing_from_the_one_before(desk, seat, order, 
     first = reads.read(seat, order)
     desk.broker.positions_error = ReadFailed("timeout")
     assert reads.read(seat, order) is first
-    desk.clock.advance(0.6)
+    desk.clock.advance(1.1)
     with pytest.raises(ReadFailed):
         reads.read(seat, order)
     with pytest.raises(ReadFailed):  # nobody is at it any more
