@@ -15,6 +15,7 @@ _HEARTBEAT = 30.0  # seconds between two of ours
 _SILENCE = 95.0  # three heartbeats without any answer: the line is dead, whatever the machine believes
 _LOOK = 1.0  # seconds between two looks at the clock
 _WAITS = (1.0, 60.0)  # seconds before connecting again, first and longest, doubling
+_LASTED = 60.0  # seconds; one that was cut sooner may have been cut for another one of the same token
 _TIMEOUT = 10.0
 
 
@@ -92,14 +93,15 @@ class OrderUpdates:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            self._worked = False
+            self._worked, began = False, time.monotonic()
             try:
                 self._listen()
             except Exception as error:  # noqa: BLE001 - the edge of a thread; the book is polled meanwhile
                 if self._stopping.is_set():
                     return
                 log.warning("order updates: %s", type(error).__name__)
-            failures = 0 if self._worked else failures + 1
+            lasted = self._worked and time.monotonic() - began >= _LASTED
+            failures = 0 if lasted else failures + 1
             self._wait(min(_WAITS[0] * 2 ** min(failures, 10), _WAITS[1]))
 
     def _listen(self) -> None:

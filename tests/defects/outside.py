@@ -93,8 +93,8 @@ OUTSIDE = (
         (
             Edit(
                 "broker/noren/wire.py",
-                'quote(json.dumps(dict(fields), separators=(",", ":")), safe=_PLAIN)',
-                'json.dumps(dict(fields), separators=(",", ":"))',
+                '_FORMS_OWN.sub(lambda mark: f"\\\\u{ord(mark[0]):04x}", text)',
+                "text",
             ),
         ),
         ("tests/broker/noren/test_sending.py::test_the_body_looks_as_public_clients_make_it",),

@@ -1,7 +1,9 @@
 """What leaves for the broker, byte for byte."""
 
 import hashlib
+import json
 from decimal import Decimal
+from urllib.parse import parse_qs
 
 import pytest
 from pyotp.totp import TOTP
@@ -63,7 +65,10 @@ def test_products_and_sides(broker, stub, product, sent):
     assert (fields["prd"], fields["trantype"]) == (sent, "S")
 
 
-@pytest.mark.parametrize("symbol", ["M&M-EQ", "A+B", "L&TFH-EQ", "50%OFF", "X=Y", "É", 'Q"Q', "A B"])
+SYMBOLS = ["M&M-EQ", "A+B", "L&TFH-EQ", "50%OFF", "%26", "X=Y", "A;B#C", "É", 'Q"Q', "A B", "\\u0026"]
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
 def test_every_symbol_survives_the_form(broker, stub, symbol):
     broker.place(a_command(symbol=symbol))
     assert stub.of("PlaceOrder")[0].fields["tsym"] == symbol
@@ -71,8 +76,16 @@ def test_every_symbol_survives_the_form(broker, stub, symbol):
 
 def test_the_body_looks_as_public_clients_make_it():
     assert encode({"uid": "FA1", "tsym": "M&M-EQ"}, "k/+=") == (
-        b'jData={"uid":"FA1","tsym":"M%26M-EQ"}&jKey=k%2F%2B%3D'
+        b'jData={"uid":"FA1","tsym":"M\\u0026M-EQ"}&jKey=k%2F%2B%3D'
     )
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_the_body_says_the_same_to_a_server_that_decodes_the_form_and_to_one_that_does_not(symbol):
+    body = encode({"tsym": symbol}, "key").decode("ascii")
+    as_it_stands = body.removeprefix("jData=").split("&")[0]
+    assert json.loads(as_it_stands) == {"tsym": symbol}
+    assert json.loads(parse_qs(body)["jData"][0]) == {"tsym": symbol}
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,24 @@ def test_waits_between_attempts_grow():
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
+@pytest.mark.parametrize(("lasted", "wanted"), [(1, [2, 4, 8, 16, 32, 60]), (61, [1, 1, 1, 1, 1, 1])])
+def test_a_connection_that_is_cut_soon_is_not_made_again_at_once(monkeypatch, lasted, wanted):
+    """Some brokers keep one connection for a token: two listeners would cut each other each second, all day."""
+    seconds = iter(range(0, 10_000, lasted))
+    monkeypatch.setattr("broker.noren.updates.time.monotonic", lambda: next(seconds))
+    waits: list[float] = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == len(wanted):
+            made.stop()
+
+    made = OrderUpdates("ws://127.0.0.1:1/", "FA1", lambda: "k", lambda: None, bearer=False, wait=wait)
+    monkeypatch.setattr(made, "_listen", lambda: setattr(made, "_worked", True))
+    made._run()
+    assert waits == wanted
+
+
 def test_only_an_account_with_an_address_listens(clock, tmp_path):
     assert make("http://127.0.0.1:1", clock, tmp_path).updates(lambda: None) is None
     assert (
