@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.making import leg, register, register_many
 from benchmarks.measures import Measure, absolute, compared
-from benchmarks.service import CLIENT, environment, looking, one, services_for, start_watcher
+from benchmarks.service import CLIENT, environment, looking, one, one_in, services_for, start_watcher
 from benchmarks.usage import cpu_seconds
 from benchmarks.workspace import Workspace, wait_until
 from domain.alert import ExecutionType
@@ -63,8 +63,7 @@ def _drain(workspace: Workspace, env: Mapping[str, str], path: Path) -> Drained:
 
 
 def _open(path: Path) -> int:
-    with looking(path) as connection:
-        return one(connection, "SELECT count(*) FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER')")
+    return one_in(path, "SELECT count(*) FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER')")
 
 
 def _slow(workspace: Workspace, count: int) -> Iterator[Measure]:

@@ -11,7 +11,7 @@ from statistics import median
 from benchmarks.making import leg, register
 from benchmarks.measures import Measure, absolute, compared
 from benchmarks.multiply import multiply
-from benchmarks.service import CLIENT, environment, looking, one, services_for
+from benchmarks.service import CLIENT, environment, one_in, services_for
 from benchmarks.workspace import Workspace
 from domain.alert import ExecutionType
 from order_watcher import OrderWatcherEngine
@@ -35,8 +35,7 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
     multiply(past, few, 1, earlier_days=True)
     multiply(past, many, factor, earlier_days=True)
     os.sync()  # so that writing the history out is over when the rounds begin
-    with looking(many / "orders.db") as connection:
-        closed = one(connection, "SELECT count(*) FROM orders")
+    closed = one_in(many / "orders.db", "SELECT count(*) FROM orders")
     size = sum(file.stat().st_size for file in many.iterdir()) / 1e9
     yield absolute(
         "making the history", time.monotonic() - began, "s", note=f"{closed:,} closed orders, {size:.1f} GB"

@@ -11,7 +11,7 @@ from statistics import median
 from benchmarks.latency import milliseconds
 from benchmarks.load import Spec
 from benchmarks.measures import Measure, compared, quantile
-from benchmarks.service import environment, looking, one, services_for, start_web
+from benchmarks.service import environment, has_beaten, looking, one_in, services_for, start_web
 from benchmarks.usage import cpu_seconds
 from benchmarks.webhook import result_of, start_load
 from benchmarks.workspace import Failed, Started, Workspace, answers, free_port, wait_until
@@ -48,13 +48,9 @@ class House:
     watcher: Started
     alerts: Iterator[int] = field(default_factory=lambda: iter(range(0, 90_000_000, 100_000)))
 
-    def count(self, query: str, *values: object) -> int:
-        with looking(self.path) as connection:
-            return one(connection, query, *values)
-
     def open_orders(self, client: str) -> int:
         query = "SELECT count(*) FROM orders WHERE client_id = ? AND status IN ('CREATED', 'SENT_TO_BROKER')"
-        return self.count(query, client)
+        return one_in(self.path, query, client)
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
@@ -85,7 +81,7 @@ def _build(workspace: Workspace, folder: Path) -> House:
         "watcher", ["-m", "benchmarks.stub_watcher", "--book-interval", "0", *brokers], env
     )
     house = House(workspace, folder / "orders.db", port, urls, watcher)
-    wait_until(lambda: house.count("SELECT count(*) FROM heartbeats") > 0, 20, watcher)
+    wait_until(lambda: has_beaten(house.path), 20, watcher)
     start_web(workspace, env)
     return house
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.load import Spec
 from benchmarks.measures import Measure, absolute, quantile
-from benchmarks.service import SECRET, environment, looking, one, services_for, start_web
+from benchmarks.service import SECRET, environment, has_beaten, looking, one_in, services_for, start_web
 from benchmarks.webhook import load
 from benchmarks.workspace import Failed, Workspace, answers, free_port, wait_until
 
@@ -40,7 +40,7 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
     wait_until(lambda: answers(broker_port, "/orders"), 20, stub)
     services_for(env).store.close()
     watcher = workspace.start("watcher", ["-m", "benchmarks.stub_watcher", url], env)
-    wait_until(lambda: _beats(folder / "orders.db") > 0, 20, watcher)
+    wait_until(lambda: has_beaten(folder / "orders.db"), 20, watcher)
     web = start_web(workspace, env)
     load(workspace, Spec(port, 2.0, 0, SECRET, rate=_RATE, symbols=100))
     spec = Spec(port, seconds, 10_000_000, SECRET, rate=_RATE, symbols=100, stamps=True)
@@ -98,11 +98,5 @@ def milliseconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp() * 1000
 
 
-def _beats(path: Path) -> int:
-    with looking(path) as connection:
-        return one(connection, "SELECT count(*) FROM heartbeats")
-
-
 def _unsent(path: Path) -> int:
-    with looking(path) as connection:
-        return one(connection, "SELECT count(*) FROM orders WHERE status = 'CREATED' OR phase = 'SUBMITTING'")
+    return one_in(path, "SELECT count(*) FROM orders WHERE status = 'CREATED' OR phase = 'SUBMITTING'")

@@ -36,19 +36,6 @@ def register(
     strategy: str,
     signal: str | None = None,
     execution: ExecutionType = ExecutionType.ENTRY,
-) -> int:
-    """Register one alert; returns how many of its legs were not blocked."""
-    receipt = receipt_of(services, legs, strategy=strategy, signal=signal, execution=execution)
-    return sum(order.tag is None for order in receipt.legs)
-
-
-def receipt_of(
-    services: Services,
-    legs: Iterable[LegRequest],
-    *,
-    strategy: str,
-    signal: str | None = None,
-    execution: ExecutionType = ExecutionType.ENTRY,
 ) -> Receipt:
     """Register one alert."""
     alert = ParsedAlert("native", CLIENT, strategy, execution, tuple(legs), signal)

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.making import EXCHANGE, leg, register
 from benchmarks.measures import Measure, absolute
 from benchmarks.multiply import multiply
-from benchmarks.service import CLIENT, environment, looking, one, services_for, start_watcher
+from benchmarks.service import CLIENT, environment, has_beaten, one_in, services_for, start_watcher
 from benchmarks.workspace import Failed, Workspace, wait_until
 from broker.paper import PaperBroker
 from services import Services
@@ -60,18 +60,11 @@ def _set_marks(services: Services, price: int) -> None:
 
 
 def _until_first_beat(workspace: Workspace, env: Mapping[str, str], path: Path) -> float:
-    """A watcher beats for the first time when it has reconciled everything once."""
     watcher = start_watcher(workspace, env)
-    seconds = wait_until(lambda: _beats(path) > 0, 120, watcher)
+    seconds = wait_until(lambda: has_beaten(path), 120, watcher)
     watcher.stop()
     return seconds
 
 
-def _beats(path: Path) -> int:
-    with looking(path) as connection:
-        return one(connection, "SELECT count(*) FROM heartbeats")
-
-
 def _open_count(path: Path) -> int:
-    with looking(path) as connection:
-        return one(connection, "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER'")
+    return one_in(path, "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER'")

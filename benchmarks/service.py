@@ -69,6 +69,17 @@ def looking(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+def one_in(path: Path, query: str, *values: object) -> int:
+    """The single number that a query of this database returns now."""
+    with looking(path) as connection:
+        return one(connection, query, *values)
+
+
+def has_beaten(path: Path) -> bool:
+    """True when a watcher has beaten: it has reconciled everything once."""
+    return one_in(path, "SELECT count(*) FROM heartbeats") > 0
+
+
 def one(connection: sqlite3.Connection, query: str, *values: object) -> int:
     """The single number that a query returns; 0 for NULL."""
     return int(connection.execute(query, values).fetchone()[0] or 0)

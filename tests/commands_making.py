@@ -16,8 +16,6 @@ from tests.support import Desk, ManualClock, SeededIds, leg
 WINDOW = timedelta(seconds=60)
 MICRO = timedelta(microseconds=1)
 CE, PE = leg("NIFTY26NOV24500CE"), leg("NIFTY26NOV24500PE", side=Side.SELL)
-MARKET_EXIT = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
-EXIT = {"execution_type": ExecutionType.EXIT}
 KOLKATA = ZoneInfo("Asia/Kolkata")
 
 
@@ -45,10 +43,6 @@ def positions_read(desk: Desk, client_id: str = "default", pnl: int = 0, at: dat
     at = at or desk.clock.now()
     position = Position("NFO", "ELSEWHERE", "MIS", Decimal(0), realized_pnl=Decimal(pnl))
     desk.store.save_positions(client_id, PositionsSnapshot(at, (position,)), trading_day(at, KOLKATA))
-
-
-def kinds(desk: Desk) -> list[str]:
-    return [str(notice.kind) for notice in desk.notices]
 
 
 def tags(desk: Desk) -> list[str | None]:

@@ -231,6 +231,11 @@ class Desk:
         """What is left of a watcher that was killed: nothing but its name, which nobody holds."""
         self.store.claimants.leave(name)
 
+    def replace_watcher(self) -> None:
+        """The watcher is killed, and another begins; it has looked at nothing yet."""
+        self.kill()
+        self.engine = self.new_engine("watcher-2")
+
     def post(self, *legs: LegRequest, **changes: object) -> tuple[Order, ...]:
         """Register an alert; its legs' rows."""
         alert = entry(*legs, **changes)
@@ -274,6 +279,10 @@ def leg(symbol: str = "NIFTY26NOV24500CE", qty: int | None = 50, **changes: obje
     return LegRequest(**(values | changes))  # type: ignore[arg-type]
 
 
+MARKET_EXIT = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
+EXIT = {"execution_type": ExecutionType.EXIT}
+
+
 def entry(*legs: LegRequest, **changes: object) -> ParsedAlert:
     values: dict[str, object] = {
         "format": "native",
@@ -285,3 +294,8 @@ def entry(*legs: LegRequest, **changes: object) -> ParsedAlert:
         "test_mode": None,
     }
     return ParsedAlert(**(values | changes))  # type: ignore[arg-type]
+
+
+def kinds(desk: Desk) -> list[str]:
+    """What people were told, by kind, in that order."""
+    return [str(notice.kind) for notice in desk.notices]

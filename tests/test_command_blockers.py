@@ -12,8 +12,8 @@ from domain.errors import OutcomeUnknown
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.reports import BrokerStatus, PositionsSnapshot
 from domain.states import Phase
-from tests.commands_making import EXIT, MARKET_EXIT, WINDOW, delivery, positions_read, service
-from tests.support import START, Desk, SeededIds, entry, leg
+from tests.commands_making import WINDOW, delivery, positions_read, service
+from tests.support import EXIT, MARKET_EXIT, START, Desk, SeededIds, entry, leg
 
 # what is blocked --------------------------------------------------------------------------------------------
 

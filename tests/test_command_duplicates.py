@@ -19,9 +19,9 @@ from domain.errors import SignalReused
 from domain.limits import Limits
 from domain.states import Status
 from persistence.repository import OrderRepository
-from tests.commands_making import CE, EXIT, MARKET_EXIT, MICRO, PE, WINDOW, command, delivery, service
+from tests.commands_making import CE, MICRO, PE, WINDOW, command, delivery, service
 from tests.engine.promises import counts, history_faults
-from tests.support import START, Desk, ManualClock, entry, leg
+from tests.support import EXIT, MARKET_EXIT, START, Desk, ManualClock, entry, leg
 
 # duplicates -------------------------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from domain.alert import Outcome
 from domain.errors import ConcurrentUpdate, InvalidAlert, StoreUnavailable
 from domain.limits import Limits
 from persistence.transaction import SqliteTransaction
-from tests.commands_making import CE, EXIT, MARKET_EXIT, PE, delivery, kinds
+from tests.commands_making import CE, PE, delivery
 from tests.engine.promises import counts, history_faults
-from tests.support import entry, leg
+from tests.support import EXIT, MARKET_EXIT, entry, kinds, leg
 
 # registering ------------------------------------------------------------------------------------------------
 

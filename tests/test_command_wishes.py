@@ -18,9 +18,9 @@ from domain.errors import (
 from domain.notices import NoticeKind
 from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
-from tests.commands_making import CE, EXIT, MARKET_EXIT, command, delivery, kinds
+from tests.commands_making import CE, command, delivery
 from tests.engine.promises import counts, history_faults
-from tests.support import Desk, leg
+from tests.support import EXIT, MARKET_EXIT, Desk, kinds, leg
 
 # rejected alerts --------------------------------------------------------------------------------------------
 
@@ -241,6 +241,25 @@ def test_an_order_that_the_broker_acknowledged_is_resolved_under_its_number_only
         desk.commands.resolve(order.command_id, by="op", executed=FILL)
     done = desk.commands.resolve(order.command_id, by="op", executed=replace(FILL, broker_order_id=number))
     assert done.status is Status.EXECUTED
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, 100), (Decimal("110.5"), Decimal("110.5"))])
+def test_a_fill_found_by_hand_without_a_price_keeps_the_one_that_the_book_had_shown(desk, said, kept):
+    desk.broker.fill_at_once = False
+    (order,) = desk.post()
+    desk.settle()
+    desk.broker.report("B00001", BrokerStatus.OPEN, 20)
+    desk.settle()
+    desk.broker.orders.clear()
+    desk.clock.advance(10)
+    desk.engine.reconcile("default")
+    lost = desk.order(order.command_id)
+    assert (lost.phase, lost.filled_quantity, lost.average_price) == (Phase.UNKNOWN, 20, 100)
+    fill = ResolvedFill("B00001", Decimal(50), said)
+    done = desk.commands.resolve(order.command_id, by="op", executed=fill)
+    assert (done.status, done.filled_quantity, done.average_price) == ("EXECUTED", 50, kept)
+    assert desk.order(order.command_id).average_price == kept
+    assert history_faults(desk) == []
 
 
 @pytest.mark.parametrize(

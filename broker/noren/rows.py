@@ -4,7 +4,8 @@ A row that names no order, symbol or quantity raises ValueError: what cannot be 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -115,13 +116,22 @@ def orders_in(rows: list[dict[str, Any]]) -> tuple[tuple[OrderReport, ...], bool
     return tuple(reports), len(reports) == len(rows)
 
 
+@contextmanager
+def _whole(what: str) -> Iterator[None]:
+    """Around the reading of a row that must not be left out: what cannot be read raises ReadFailed."""
+    try:
+        yield
+    except ValueError as error:
+        raise ReadFailed(f"{what} cannot be read: {error}") from error
+
+
 def position_in(row: Row, products: Mapping[str, str]) -> Position:
     """One row of the positions; `products` maps the wire's words to ours, and others stay as they are.
 
     Raises:
         ReadFailed: it cannot be read; a position that is left out would pass for flat.
     """
-    try:
+    with _whole("a position"):
         product = needed(row, "prd").upper()
         return Position(
             exchange=needed(row, "exch").upper(),
@@ -133,8 +143,6 @@ def position_in(row: Row, products: Mapping[str, str]) -> Position:
             realized_pnl=number(row, "rpnl", ZERO),
             unrealized_pnl=number(row, "urmtom", ZERO),
         )
-    except ValueError as error:
-        raise ReadFailed(f"a position cannot be read: {error}") from error
 
 
 def trade_in(row: Row) -> Trade:
@@ -143,7 +151,7 @@ def trade_in(row: Row) -> Trade:
     Raises:
         ReadFailed: it cannot be read.
     """
-    try:
+    with _whole("a trade"):
         return Trade(
             broker_order_id=needed(row, "norenordno"),
             trade_id=text_of(row, "flid"),
@@ -153,8 +161,6 @@ def trade_in(row: Row) -> Trade:
             quantity=number(row, "flqty"),
             price=number(row, "flprc"),
         )
-    except ValueError as error:
-        raise ReadFailed(f"a trade cannot be read: {error}") from error
 
 
 def scrip_in(row: Row) -> Scrip:
@@ -163,7 +169,7 @@ def scrip_in(row: Row) -> Scrip:
     Raises:
         ReadFailed: it cannot be read.
     """
-    try:
+    with _whole("a symbol"):
         return Scrip(
             exchange=needed(row, "exch").upper(),
             symbol=needed(row, "tsym"),
@@ -171,8 +177,6 @@ def scrip_in(row: Row) -> Scrip:
             lot_size=number(row, "ls", ZERO) or None,
             tick_size=number(row, "ti", ZERO) or None,
         )
-    except ValueError as error:
-        raise ReadFailed(f"a symbol cannot be read: {error}") from error
 
 
 def side_in(row: Row) -> Side:

@@ -4,7 +4,8 @@ from tests.defects.defect import Defect, Edit
 
 COMMANDS, EXITS = "command_service.py", "domain/exits.py"
 SUBMITTER = "engine/submitter.py"
-SUBMITTING = "tests/engine/test_submitting.py"
+UNKNOWN = "tests/engine/test_unknown.py"
+EXITING = "tests/engine/test_exits.py"
 REGISTERING = "tests/test_command_service.py"
 DUPLICATES = "tests/test_command_duplicates.py"
 BLOCKERS = "tests/test_command_blockers.py"
@@ -89,7 +90,7 @@ ENTERING = (
                 "    rules = (*ALWAYS, *ENTRY_RULES)\n",
             ),
         ),
-        (f"{SUBMITTING}::test_an_exit_passes_a_halt_and_every_limit",),
+        (f"{EXITING}::test_an_exit_passes_a_halt_and_every_limit",),
     ),
     Defect(
         "unknown-does-not-block",
@@ -101,7 +102,7 @@ ENTERING = (
                 "        unknown += count if is_unknown and strategy == query.strategy_name else 0\n",
             ),
         ),
-        (f"{SUBMITTING}::test_no_new_entry_on_a_symbol_with_an_unknown_outcome",),
+        (f"{UNKNOWN}::test_no_new_entry_on_a_symbol_with_an_unknown_outcome",),
     ),
     Defect(
         "stale-positions-believed",
@@ -127,7 +128,7 @@ ENTERING = (
                 "            snapshot = PositionsSnapshot(self._clock.now(), ())\n",
             ),
         ),
-        (f"{SUBMITTING}::test_an_exit_whose_position_cannot_be_read_waits_and_is_not_lost",),
+        (f"{EXITING}::test_an_exit_whose_position_cannot_be_read_waits_and_is_not_lost",),
         "https://github.com/nautechsystems/nautilus_trader/issues/4617",
     ),
     Defect(
@@ -140,7 +141,7 @@ ENTERING = (
                 "    quantity = order.requested_quantity or sure\n",
             ),
         ),
-        (f"{SUBMITTING}::test_an_exit_takes_its_side_and_quantity_from_the_position",),
+        (f"{EXITING}::test_an_exit_takes_its_side_and_quantity_from_the_position",),
         "https://github.com/richkuo/go-trader/issues/966",
     ),
     Defect(
@@ -169,7 +170,7 @@ ENTERING = (
         "two-exits-reverse",
         "Two exits at once each took the whole position, and together turned it round.",
         (Edit(EXITS, "abs(net) - others - facts.exits_in_flight, ZERO", "abs(net) - others, ZERO"),),
-        (f"{SUBMITTING}::test_two_exits_at_once_never_reverse",),
+        (f"{EXITING}::test_two_exits_at_once_never_reverse",),
     ),
     Defect(
         "exit-by-positions-older-than-the-fill",
@@ -193,7 +194,7 @@ ENTERING = (
                 "ORDER BY created_at LIMIT ?",
             ),
         ),
-        (f"{SUBMITTING}::test_exits_go_first",),
+        (f"{EXITING}::test_exits_go_first",),
     ),
     Defect(
         "loss-limit-lifts-itself",

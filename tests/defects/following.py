@@ -4,7 +4,8 @@ from tests.defects.defect import Defect, Edit
 
 RECONCILER, RECONCILE = "engine/reconciler.py", "domain/reconcile.py"
 ATTRIBUTION = "domain/attribution.py"
-SUBMITTING = "tests/engine/test_submitting.py"
+UNKNOWN = "tests/engine/test_unknown.py"
+TAKEN = "tests/engine/test_following.py"
 DECIDING = "tests/domain/test_reconcile.py"
 
 _FILLED = "    filled: Decimal = max(report.filled_quantity, order.filled_quantity)\n"
@@ -20,7 +21,7 @@ FOLLOWING = (
                 "            book = Book(self._clock.now(), (), complete=True)\n",
             ),
         ),
-        (f"{SUBMITTING}::test_a_book_that_cannot_be_read_proves_nothing_and_gets_louder",),
+        (f"{UNKNOWN}::test_a_book_that_cannot_be_read_proves_nothing_and_gets_louder",),
     ),
     Defect(
         "polls-run-out",
@@ -38,7 +39,7 @@ FOLLOWING = (
                 "                )",
             ),
         ),
-        (f"{SUBMITTING}::test_a_book_that_cannot_be_read_proves_nothing_and_gets_louder",),
+        (f"{UNKNOWN}::test_a_book_that_cannot_be_read_proves_nothing_and_gets_louder",),
         "https://github.com/CoinAlpha/hummingbot/pull/82",
     ),
     Defect(
@@ -105,9 +106,7 @@ FOLLOWING = (
                 '    return Verdict(Phase.CANCELLED, {"tag": "BROKER_CANCELLED"})\n',
             ),
         ),
-        (
-            f"{SUBMITTING}::test_an_acknowledged_order_that_leaves_the_book_is_unknown_loud_and_never_sent_again",
-        ),
+        (f"{UNKNOWN}::test_an_acknowledged_order_that_leaves_the_book_is_unknown_loud_and_never_sent_again",),
         "https://github.com/Haehnchen/crypto-trading-bot/issues/53",
     ),
     Defect(
@@ -120,7 +119,7 @@ FOLLOWING = (
                 "",
             ),
         ),
-        (f"{SUBMITTING}::test_a_book_of_one_day_proves_nothing_about_the_day_before",),
+        (f"{UNKNOWN}::test_a_book_of_one_day_proves_nothing_about_the_day_before",),
     ),
     Defect(
         "fill-counted-twice",
@@ -152,7 +151,7 @@ FOLLOWING = (
                 "    if order.status is not Status.FAILED or report",
             ),
         ),
-        (f"{SUBMITTING}::test_what_was_called_dead_and_then_filled_is_executed_loudly",),
+        (f"{TAKEN}::test_what_was_called_dead_and_then_filled_is_executed_loudly",),
         "https://github.com/hummingbot/hummingbot/issues/4738",
     ),
     Defect(
@@ -177,7 +176,7 @@ FOLLOWING = (
                 '{"tag": tag, "filled_quantity": Decimal(0) if STATUS_OF[phase] is Status.FAILED else filled}',
             ),
         ),
-        (f"{SUBMITTING}::test_a_cancel_after_a_partial_fill_keeps_the_fill",),
+        (f"{TAKEN}::test_a_cancel_after_a_partial_fill_keeps_the_fill",),
         "https://github.com/freqtrade/freqtrade/issues/229",
     ),
     Defect(
@@ -190,7 +189,7 @@ FOLLOWING = (
                 "    filled: Decimal = min(max(report.filled_quantity, order.filled_quantity), order.quantity)\n",
             ),
         ),
-        (f"{SUBMITTING}::test_an_overfill_is_recorded_and_told",),
+        (f"{TAKEN}::test_an_overfill_is_recorded_and_told",),
     ),
     Defect(
         "overfill-without-alarm",
@@ -202,7 +201,7 @@ FOLLOWING = (
                 "            pass\n",
             ),
         ),
-        (f"{SUBMITTING}::test_an_overfill_is_recorded_and_told",),
+        (f"{TAKEN}::test_an_overfill_is_recorded_and_told",),
     ),
     Defect(
         "strangers-order-adopted",

@@ -3,7 +3,9 @@
 from tests.defects.defect import Defect, Edit
 
 SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/moves.py", "broker/noren/wire.py"
-SUBMITTING = "tests/engine/test_submitting.py"
+CLAIMING = "tests/engine/test_claiming.py"
+OUTCOMES = "tests/engine/test_outcomes.py"
+UNKNOWN = "tests/engine/test_unknown.py"
 SWEEP = "tests/engine/test_crash_sweep.py::test_death_at_every_boundary"
 
 _COMMAND = "        command = UniversalOrderCommand.of(order)\n"
@@ -22,7 +24,7 @@ SENDING = (
                 '    return refused(order, "TIMEOUT", outcome.message, at=at, actor=actor)\n',
             ),
         ),
-        (f"{SUBMITTING}::test_an_unknown_outcome_that_reached_the_broker_is_found_by_its_tag",),
+        (f"{UNKNOWN}::test_an_unknown_outcome_that_reached_the_broker_is_found_by_its_tag",),
         "https://github.com/ccxt/ccxt/issues/2599",
     ),
     Defect(
@@ -33,7 +35,7 @@ SENDING = (
                 "domain/reports.py", "in (IdClass.C3, IdClass.C4)", "in (IdClass.C1, IdClass.C3, IdClass.C4)"
             ),
         ),
-        (f"{SUBMITTING}::test_where_the_id_is_not_unique_for_ever_nothing_is_sent_twice[C1]",),
+        (f"{UNKNOWN}::test_where_the_id_is_not_unique_for_ever_nothing_is_sent_twice[C1]",),
         "https://github.com/AlbatrossAutomated/blue_collar_gdax/issues/1",
     ),
     Defect(
@@ -49,7 +51,7 @@ SENDING = (
                 "            command = replace(command, client_order_id=retry_id)\n",
             ),
         ),
-        ("tests/engine/test_claiming.py::test_an_order_that_is_sent_again_is_one_order_at_the_broker",),
+        (f"{CLAIMING}::test_an_order_that_is_sent_again_is_one_order_at_the_broker",),
         "https://github.com/Reya-Labs/reya-python-sdk/pull/55",
     ),
     Defect(
@@ -64,7 +66,7 @@ SENDING = (
                 + '        command = replace(command, client_order_id=f"ow{self._clock.now():%d%H%M%S%f}")\n',
             ),
         ),
-        (f"{SUBMITTING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
+        (f"{CLAIMING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
     ),
     Defect(
         "row-after-the-call",
@@ -81,7 +83,7 @@ SENDING = (
                 "        return None\n\n    def _claim_exit",
             ),
         ),
-        (f"{SUBMITTING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
+        (f"{CLAIMING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
     ),
     Defect(
         "claim-not-committed",
@@ -96,7 +98,7 @@ SENDING = (
                 "            return None\n",
             ),
         ),
-        (f"{SUBMITTING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
+        (f"{CLAIMING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
     ),
     Defect(
         "claim-without-compare-and-swap",
@@ -116,7 +118,7 @@ SENDING = (
             ),
             Edit("persistence/triggers.py", " AND previous_hash = OLD.event_hash)", ")"),
         ),
-        ("tests/engine/test_claiming.py::test_of_two_watchers_that_picked_one_order_one_sends_it",),
+        (f"{CLAIMING}::test_of_two_watchers_that_picked_one_order_one_sends_it",),
     ),
     Defect(
         "restart-resets-what-was-being-sent",
@@ -148,7 +150,7 @@ SENDING = (
                 "        if order.phase not in",
             ),
         ),
-        (f"{SUBMITTING}::test_the_refusal_of_a_resend_proves_nothing",),
+        (f"{UNKNOWN}::test_the_refusal_of_a_resend_proves_nothing",),
     ),
     Defect(
         "old-answer-on-a-new-claim",
@@ -160,7 +162,7 @@ SENDING = (
                 "            if isinstance(outcome, OrderResult) or another or not another:\n",
             ),
         ),
-        (f"{SUBMITTING}::test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim",),
+        (f"{OUTCOMES}::test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim",),
     ),
     Defect(
         "sleeper-sends-late",
@@ -172,7 +174,7 @@ SENDING = (
                 "        if order.sent_at > self._clock.now():\n",
             ),
         ),
-        (f"{SUBMITTING}::test_a_claim_whose_process_slept_is_not_sent",),
+        (f"{CLAIMING}::test_a_claim_whose_process_slept_is_not_sent",),
     ),
     Defect(
         "old-alert-still-sent",
@@ -184,9 +186,7 @@ SENDING = (
                 "        if order.expires_at > order.expires_at:\n",
             ),
         ),
-        (
-            "tests/engine/test_claiming.py::test_an_entry_whose_life_is_over_is_not_sent_where_nothing_else_stops_it",
-        ),
+        (f"{CLAIMING}::test_an_entry_whose_life_is_over_is_not_sent_where_nothing_else_stops_it",),
         "https://github.com/soranoo/TradingView-Free-Webhook-Alerts/issues/4",
     ),
     Defect(
@@ -199,7 +199,7 @@ SENDING = (
                 "        block = None\n",
             ),
         ),
-        (f"{SUBMITTING}::test_a_halt_between_registration_and_claim_stops_the_entry",),
+        (f"{CLAIMING}::test_a_halt_between_registration_and_claim_stops_the_entry",),
     ),
     Defect(
         "library-repeats-the-post",
@@ -227,7 +227,7 @@ SENDING = (
                 '            return Refused(f"{type(error).__name__}: {error}")\n',
             ),
         ),
-        (f"{SUBMITTING}::test_an_adapters_defect_is_an_unknown_outcome",),
+        (f"{OUTCOMES}::test_an_adapters_defect_is_an_unknown_outcome",),
         "https://github.com/CoinAlpha/hummingbot/pull/20",
     ),
     Defect(
@@ -240,6 +240,6 @@ SENDING = (
                 "    return None\n",
             ),
         ),
-        (f"{SUBMITTING}::test_live_trading_off_blocks_everything_visibly",),
+        (f"{CLAIMING}::test_live_trading_off_blocks_everything_visibly",),
     ),
 )

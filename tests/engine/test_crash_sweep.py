@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType, ParsedAlert, TestMode
+from domain.alert import OrderType, ParsedAlert, TestMode
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, Refused
 from domain.order import Order
 from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
 from tests.engine.promises import check_durable_truths, check_end, check_told
-from tests.support import Desk, entry, leg
+from tests.support import EXIT, MARKET_EXIT, Desk, entry, leg
 
 SYMBOL = "NIFTY26NOV24500CE"
 LIVE = (BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING)
@@ -121,12 +121,11 @@ def alert(**changes: object) -> ParsedAlert:
 
 
 MARKET = leg(order_type=OrderType.MARKET, price=None)
-MARKET_EXIT = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
 KINDS = {
     "entry at market": Kind(entry(MARKET, signal_id="s-1")),
     "entry with a limit": Kind(alert(), fill_at_once=False, after=(filled_by_20, filled_in_full)),
     "two legs": Kind(entry(MARKET, leg("B"), signal_id="s-1")),
-    "exit": Kind(entry(MARKET_EXIT, signal_id="s-1", execution_type=ExecutionType.EXIT), has_position=True),
+    "exit": Kind(entry(MARKET_EXIT, signal_id="s-1", **EXIT), has_position=True),
     "test mode": Kind(alert(test_mode=TestMode.SUCCESS)),
     "refused": Kind(alert(), script=(Refused("Insufficient margin", "RMS7"),)),
     "rejected later": Kind(alert(), fill_at_once=False, after=(rejected_later,)),

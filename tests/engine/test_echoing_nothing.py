@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from command_service import ResolvedFill
-from domain.alert import ExecutionType, LegRequest, OrderType, Side
+from domain.alert import LegRequest, Side
 from domain.commands import UniversalOrderCommand
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import Limits
@@ -15,7 +15,8 @@ from domain.order import Order
 from domain.reports import BrokerStatus, IdClass
 from domain.states import Phase, Status
 from persistence.sqlite import connect
-from tests.support import Desk, leg
+from tests.engine.dying import die_in_the_call
+from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 LOST, TAKEN = OutcomeUnknown("timed out"), ("after", OutcomeUnknown("timed out"))
 PROVEN = 17.1  # seconds after which the book shows everything that could have been sent
@@ -93,34 +94,20 @@ def test_an_order_that_never_arrived_is_absent_and_is_not_sent_again(desk):
 
 def test_a_dead_watchers_claim_is_found_too(make_desk):
     desk = make_desk(id_class=IdClass.C0)
-
-    class Killed(BaseException):
-        pass
-
-    place = desk.broker.place
-
-    def die(command):
-        place(command)
-        raise Killed
-
-    desk.broker.place = die
     desk.post()
-    with pytest.raises(Killed):
-        desk.engine.execute_next("default")
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-2")
+    die_in_the_call(desk, taken=True)
     desk.engine.tick()
     assert desk.only().phase is Phase.UNKNOWN
     later(desk)
     assert desk.only().status is Status.EXECUTED
+    assert len(desk.broker.placed) == 1
 
 
 def test_without_times_in_the_book_an_entry_is_found_by_the_next_watcher_too(desk):
     """No entry goes before a book was read: what it did not show is new."""
     desk.broker.tells_time = False
     send(desk, TAKEN)
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-2")
+    desk.replace_watcher()
     later(desk)
     assert desk.only().status is Status.EXECUTED
 
@@ -131,12 +118,10 @@ def test_without_times_in_the_book_an_exit_that_went_before_any_was_read_is_not_
     send(desk, None)
     desk.settle()
     by_hand(desk, "H1", side=Side.SELL, filled_quantity=Decimal(0), status=BrokerStatus.OPEN)
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-2")
+    desk.replace_watcher()
     desk.broker.book_error = ReadFailed("502")
     desk.clock.advance(5)
-    market = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
-    send(desk, LOST, legs=(market,), execution_type=ExecutionType.EXIT)
+    send(desk, LOST, legs=(MARKET_EXIT,), **EXIT)
     going = orders(desk)[-1]
     assert going.phase is Phase.UNKNOWN, "an exit waited for the book"
     desk.broker.book_error = None
@@ -148,8 +133,7 @@ def test_without_times_in_the_book_an_exit_that_went_before_any_was_read_is_not_
 
 def test_entries_wait_for_a_complete_book(desk):
     """An order that an incomplete one left out would later look like ours."""
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-2")
+    desk.replace_watcher()
     read_book = desk.broker.read_book
     desk.broker.read_book = lambda wanted: replace(read_book(wanted), complete=False)
     desk.post()
@@ -187,8 +171,7 @@ def test_what_was_seen_before_our_send_is_remembered_when_the_book_has_no_times(
     desk.settle()
     send(desk, LOST, strategy_name="OTHER")
     if watcher_changes:
-        desk.kill()
-        desk.engine = desk.new_engine("watcher-2")
+        desk.replace_watcher()
     later(desk)
     assert orders(desk)[-1].phase is Phase.ABSENT
 

@@ -8,6 +8,7 @@ from domain.errors import OutcomeUnknown, ReadFailed
 from domain.notices import NoticeKind
 from domain.reports import BrokerStatus
 from domain.states import Phase
+from tests.engine.dying import die_in_the_call
 from tests.support import Desk
 
 
@@ -74,15 +75,8 @@ def test_it_is_logged_and_told_though_the_book_cannot_be_read_all_that_time(lost
 
 @pytest.mark.parametrize("broken", [fails, hangs])
 def test_so_it_is_for_an_order_whose_watcher_died_in_the_call(desk, broken):
-    def die(command):
-        raise Hangs
-
-    desk.broker.before_place = die
     desk.post()
-    with pytest.raises(Hangs):
-        desk.engine.execute_next("default")
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-2")
+    die_in_the_call(desk)
     broken(desk)
     assert desk.only().phase is Phase.SUBMITTING
     live(desk, 60)

@@ -4,22 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType, TestMode
+from domain.alert import TestMode
 from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.limits import ClientPolicy, LimitBook
 from domain.states import Phase, Status
 from engine.gate import Part, StartGate
 from order_watcher import OrderWatcherEngine, Seat
-from tests.support import Desk, FakeBroker, entry, leg, simulated_report, simulated_result
+from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, entry, leg, simulated_report, simulated_result
 
 DOWN = ReadFailed("502")
-MARKET_EXIT = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
-
-
-def restarted(desk: Desk) -> None:
-    """A new watcher, which has not looked at its broker yet."""
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-2")
 
 
 def told(desk: Desk) -> list[str]:
@@ -32,7 +25,7 @@ PARTS = [("book_error", "order book: 502"), ("positions_error", "positions: 502"
 @pytest.mark.parametrize(("broken", "why"), PARTS)
 def test_entries_wait_until_both_book_and_positions_were_read_and_go_then(desk, broken, why):
     desk.post()
-    restarted(desk)
+    desk.replace_watcher()
     setattr(desk.broker, broken, DOWN)
     for _ in range(4):
         desk.engine.tick()
@@ -49,7 +42,7 @@ def test_entries_wait_until_both_book_and_positions_were_read_and_go_then(desk, 
 
 @pytest.mark.parametrize(("broken", "why"), PARTS)
 def test_the_wait_and_its_end_are_told_once_each(desk, broken, why):
-    restarted(desk)
+    desk.replace_watcher()
     setattr(desk.broker, broken, DOWN)
     for _ in range(40):
         desk.engine.tick()
@@ -63,7 +56,7 @@ def test_the_wait_and_its_end_are_told_once_each(desk, broken, why):
 
 
 def test_a_broker_that_cannot_be_read_at_all_is_told_once_not_once_for_each_part(desk):
-    restarted(desk)
+    desk.replace_watcher()
     desk.broker.book_error = desk.broker.positions_error = DOWN
     for _ in range(30):
         desk.engine.tick()
@@ -73,14 +66,14 @@ def test_a_broker_that_cannot_be_read_at_all_is_told_once_not_once_for_each_part
 
 
 def test_a_broker_that_can_be_read_at_once_is_nothing_to_tell(desk):
-    restarted(desk)
+    desk.replace_watcher()
     desk.engine.tick()
     assert told(desk) == []
 
 
 def test_nothing_is_sent_by_a_watcher_that_was_never_asked_to_look(desk):
     desk.post()
-    restarted(desk)
+    desk.replace_watcher()
     assert not desk.engine.execute_next("default")
     desk.engine.reconcile("default")
     assert not desk.engine.execute_next("default"), "positions were not read"
@@ -90,7 +83,7 @@ def test_nothing_is_sent_by_a_watcher_that_was_never_asked_to_look(desk):
 
 def test_entries_in_test_mode_wait_as_all_others(desk):
     desk.post(test_mode=TestMode.SUCCESS)
-    restarted(desk)
+    desk.replace_watcher()
     assert not desk.engine.execute_next("default")
 
 
@@ -100,7 +93,7 @@ def test_what_earlier_orders_became_is_known_before_the_first_entry(desk):
     desk.post()
     desk.engine.execute_next("default")
     (second,) = desk.post(leg("OTHER"))
-    restarted(desk)
+    desk.replace_watcher()
     seen = []
     desk.broker.before_place = lambda command: seen.append(desk.rows("SELECT phase FROM orders")[0][0])
     desk.engine.tick()
@@ -111,11 +104,11 @@ def test_what_earlier_orders_became_is_known_before_the_first_entry(desk):
 def test_an_exit_goes_as_soon_as_the_positions_can_be_read_whatever_the_book_does(desk):
     desk.post()
     desk.settle()
-    restarted(desk)
+    desk.replace_watcher()
     desk.broker.book_error = DOWN
     desk.clock.advance(3)
     exit_, waiting = (
-        desk.post(MARKET_EXIT, execution_type=ExecutionType.EXIT)[0],
+        desk.post(MARKET_EXIT, **EXIT)[0],
         desk.post(leg("OTHER"), strategy_name="B")[0],
     )
     desk.engine.tick()
@@ -126,10 +119,10 @@ def test_an_exit_goes_as_soon_as_the_positions_can_be_read_whatever_the_book_doe
 def test_an_exit_waits_while_the_positions_cannot_be_read_and_goes_then(desk):
     desk.post()
     desk.settle()
-    restarted(desk)
+    desk.replace_watcher()
     desk.broker.positions_error = DOWN
     desk.clock.advance(3)
-    (exit_,) = desk.post(MARKET_EXIT, execution_type=ExecutionType.EXIT)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
     desk.engine.tick()
     assert desk.order(exit_.command_id).phase is Phase.REGISTERED
     desk.broker.positions_error = None
@@ -143,7 +136,7 @@ def test_an_entry_whose_life_ends_while_it_waits_is_ended_and_told(desk):
     desk.clock.advance(200)
     desk.engine.refresh("default", force=True)
     (young,) = desk.post(leg("OTHER"))
-    restarted(desk)
+    desk.replace_watcher()
     desk.broker.book_error = DOWN
     desk.clock.advance(101)
     desk.engine.tick()
@@ -162,7 +155,7 @@ def test_once_open_the_gate_stays_open(desk):
 
 
 def test_with_nothing_open_the_book_is_tried_again_soon_not_with_the_next_sweep(desk):
-    restarted(desk)
+    desk.replace_watcher()
     desk.broker.book_error = DOWN
     desk.engine.tick()
     desk.broker.book_error = None
@@ -176,7 +169,7 @@ def test_a_first_look_that_the_database_spoilt_is_made_again_soon(desk, monkeypa
     desk.settle()
     other = replace(desk.broker.orders["B00001"], broker_order_id="H1", client_order_id=None)
     desk.broker.orders["H1"], desk.broker.products["H1"] = other, "MIS"
-    restarted(desk)
+    desk.replace_watcher()
 
     def full(work):
         raise StoreUnavailable("disk full")

@@ -1,15 +1,13 @@
-"""What strategies hold, where fills are recorded in another order than they happened."""
+"""What strategies hold, where fills are recorded in another order than they happened, and where the account is flat."""
 
 from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType, Side
+from domain.alert import Side
 from domain.limits import Limits
 from domain.reports import BrokerStatus
-from tests.support import Desk, leg
-
-EXIT = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None)
+from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 
 def held(desk: Desk) -> dict[str, Decimal]:
@@ -27,7 +25,7 @@ def enter(desk: Desk, qty: int = 50, strategy: str = "STRADDLE") -> str:
 def leave(desk: Desk, strategy: str = "STRADDLE") -> None:
     """An exit that is filled at once, before the book was looked at."""
     desk.broker.fill_at_once = True
-    (order,) = desk.post(EXIT, strategy_name=strategy, execution_type=ExecutionType.EXIT)
+    (order,) = desk.post(MARKET_EXIT, strategy_name=strategy, **EXIT)
     desk.clock.advance(5)
     desk.engine.execute_next("default")
     desk.broker.fill_at_once = False
@@ -39,6 +37,21 @@ def look(desk: Desk) -> None:
     desk.engine.reconcile("default")
 
 
+def exit_recorded_before_its_entry(desk: Desk, filled: int = 50) -> str:
+    """An entry of 50 is filled so far, its exit takes that, and the book lags: it shows the exit's fill only.
+
+    Returns:
+        The entry's broker id.
+    """
+    entry_id = enter(desk)
+    desk.broker.report(entry_id, BrokerStatus.OPEN, filled)
+    leave(desk)
+    desk.broker.report(entry_id, BrokerStatus.OPEN)
+    look(desk)
+    assert held(desk) == {"STRADDLE": -filled}  # until the entry's own fill is recorded
+    return entry_id
+
+
 @pytest.fixture
 def quiet(desk: Desk) -> Desk:
     desk.broker.fill_at_once = False
@@ -46,36 +59,21 @@ def quiet(desk: Desk) -> Desk:
 
 
 def test_an_exit_that_is_recorded_before_its_entry_leaves_nothing(quiet):
-    entry_id = enter(quiet)
+    entry_id = exit_recorded_before_its_entry(quiet)
     quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
-    filled = quiet.broker.orders[entry_id]
-    leave(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.OPEN)  # the book lags
-    look(quiet)
-    assert held(quiet) == {"STRADDLE": -50}  # until the entry's own fill is recorded
-    quiet.broker.orders[entry_id] = filled
     look(quiet)
     assert held(quiet) == {}
 
 
 def test_what_an_exit_took_of_nobodys_is_held_by_nobody(quiet):
-    entry_id = enter(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
-    leave(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.OPEN)
-    look(quiet)
+    entry_id = exit_recorded_before_its_entry(quiet)
     quiet.broker.report(entry_id, BrokerStatus.CANCELLED)  # so the position was somebody else's
     look(quiet)
     assert held(quiet) == {}
 
 
 def test_an_entry_that_brings_more_than_its_exit_took_is_held_as_one(quiet):
-    entry_id = enter(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.OPEN, 20)
-    leave(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.OPEN)
-    look(quiet)
-    assert held(quiet) == {"STRADDLE": -20}
+    entry_id = exit_recorded_before_its_entry(quiet, filled=20)
     quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
     look(quiet)
     assert held(quiet) == {"STRADDLE": 30}
@@ -124,15 +122,22 @@ def test_an_entry_on_the_other_side_wipes_out_no_holding(make_desk, status, fill
 
 
 def test_what_exits_took_early_is_bounded_by_what_is_still_to_come(quiet):
-    entry_id = enter(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
-    leave(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.OPEN)
-    look(quiet)
-    assert held(quiet) == {"STRADDLE": -50}
+    entry_id = exit_recorded_before_its_entry(quiet)
     quiet.broker.report(entry_id, BrokerStatus.OPEN, 30)
     look(quiet)
     assert held(quiet) == {"STRADDLE": -20}
     quiet.broker.report(entry_id, BrokerStatus.CANCELLED, 30)
     look(quiet)
     assert held(quiet) == {}
+
+
+def test_positions_closed_by_hand_are_forgotten(desk):
+    desk.post()
+    desk.settle()
+    assert desk.rows("SELECT count(*) FROM holdings") == [(1,)]
+    desk.broker.orders.clear()
+    desk.clock.advance(5)
+    desk.engine.tick()
+    assert desk.rows("SELECT count(*) FROM holdings") == [(0,)]
+    (again,) = desk.post(leg(price=Decimal(99)))
+    assert again.tag is None

@@ -256,8 +256,7 @@ def test_orders_in_test_mode_are_no_reason_and_make_no_holding(holding):
 def test_a_restart_tells_nothing_again_and_still_tells_the_end(holding):
     shows(holding, (SYMBOL, 60), ("GOLD", 5))
     assert sorted(look(holding, 2)) == ["EXTERNAL_POSITION", "POSITION_DIFFERS"]
-    holding.kill()
-    holding.engine = holding.new_engine("watcher-2")
+    holding.replace_watcher()
     assert look(holding, 4) == []
     shows(holding, (SYMBOL, 50), ("GOLD", 5))
     assert look(holding, 2) == ["POSITION_AGREES"]

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, OrderType
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import (
     ConcurrentUpdate,
@@ -27,7 +26,7 @@ from domain.errors import (
 from domain.reports import Book, BrokerStatus, IdClass, OrderRef, OrderReport
 from domain.states import MAY_BE_LIVE, Phase, Status
 from tests.engine.promises import check_durable_truths, check_end, check_told
-from tests.support import START, Desk, leg
+from tests.support import EXIT, MARKET_EXIT, START, Desk, leg
 
 HORIZON = 2.0
 LIVE = (BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING)
@@ -277,9 +276,7 @@ def test_a_book_that_shows_a_filled_order_open_again_with_more_does_not_stop_the
 
 def test_an_exit_whose_life_is_over_ends_even_while_positions_cannot_be_read(desk):
     desk.broker.positions_error = ReadFailed("502")
-    (order,) = desk.post(
-        leg(qty=None, side=None, order_type=OrderType.MARKET, price=None), execution_type=ExecutionType.EXIT
-    )
+    (order,) = desk.post(MARKET_EXIT, **EXIT)
     desk.clock.advance(3601)
     desk.settle()
     assert desk.order(order.command_id).status is Status.FAILED

@@ -153,6 +153,9 @@ def test_a_position_that_cannot_be_read_is_not_left_out(broker, stub, changes):
         broker.read_positions()
 
 
+SCRIP = {"exch": "NSE", "tsym": "M&M-EQ", "token": "2031", "ls": "1", "ti": "0.05"}
+
+
 def test_history_trades_funds_quote_and_search(broker, stub):
     stub.tell(
         "SingleOrdHist", says([order_row(status="COMPLETE", fillshares="50"), order_row(status="PENDING")])
@@ -169,11 +172,25 @@ def test_history_trades_funds_quote_and_search(broker, stub):
     assert broker.funds() == Funds(d("1000.5"), d("20"))
     stub.tell("GetQuotes", says({"stat": "Ok", "lp": "112.5"}))
     assert broker.last_price("NFO", "35013") == d("112.5")
-    found = {"exch": "NSE", "tsym": "M&M-EQ", "token": "2031", "ls": "1", "ti": "0.05"}
-    stub.tell("SearchScrip", says({"stat": "Ok", "values": [found]}), says(not_ok("No Data :  ")))
+    stub.tell("SearchScrip", says({"stat": "Ok", "values": [SCRIP]}), says(not_ok("No Data :  ")))
     (scrip,) = broker.search("NSE", "M&M")
     assert (scrip.symbol, scrip.token, scrip.lot_size, scrip.tick_size) == ("M&M-EQ", "2031", 1, d("0.05"))
     assert broker.search("NSE", "nothing") == ()
+
+
+@pytest.mark.parametrize("changes", [{"flqty": None}, {"flprc": "x"}, {"norenordno": ""}, {"trantype": "?"}])
+def test_a_trade_that_cannot_be_read_is_not_left_out(broker, stub, changes):
+    trade = order_row(flid="7", flqty="25", flprc="112.45")
+    stub.tell("TradeBook", says([trade, trade | changes]))
+    with pytest.raises(ReadFailed, match="a trade cannot be read"):
+        broker.trades()
+
+
+@pytest.mark.parametrize("changes", [{"token": ""}, {"tsym": None}, {"ls": "x"}])
+def test_a_symbol_that_cannot_be_read_is_not_left_out(broker, stub, changes):
+    stub.tell("SearchScrip", says({"stat": "Ok", "values": [SCRIP, SCRIP | changes]}))
+    with pytest.raises(ReadFailed, match="a symbol cannot be read"):
+        broker.search("NSE", "M&M")
 
 
 @pytest.mark.parametrize(
