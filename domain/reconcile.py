@@ -127,6 +127,16 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[s
     return report, ()
 
 
+def silence(order: Order, book: Book) -> str | None:
+    """Why a read that succeeded says nothing of an acknowledged order; None when it does."""
+    report, _ = find_report(order, book)
+    if report is None:
+        return "the broker's book, which can be read, does not show it"
+    if report.status is BrokerStatus.UNRECOGNISED:
+        return f"the broker's book gives {report.broker_order_id} a status that is not known"
+    return None
+
+
 def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
     """True where only symbol, side, quantity and time can tell which broker order is this one."""
     return traits.id_class is IdClass.C0 and order.broker_order_id is None and order.test_mode is None

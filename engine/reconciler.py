@@ -20,6 +20,7 @@ from engine.looks import Looks
 from engine.owners import Owners
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
+from engine.unheard import Unheard
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Reconciler:
         self._explained: dict[str, dict[str, OrderReport]] = {}
         self._alarmed: set[str] = set()
         self._owners = Owners(clock=clock, rules=rules)
+        self._unheard = Unheard()
         self.looks = Looks(clock=clock)
 
     # reconcile ----------------------------------------------------------------------------------------------
@@ -77,6 +79,7 @@ class Reconciler:
             return moved
         self._owners.saw(seat, book)
         moved += self._apply_book(seat, at_broker, book)
+        moved += self._call_unknown(seat, at_broker, book)
         self._explain(seat, at_broker, book)
         self.looks.end(seat.client_id)
         if self._owners.may_begin(seat, book):
@@ -156,6 +159,25 @@ class Reconciler:
         return tx.apply(
             advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
         )
+
+    def _call_unknown(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
+        """What the book has said nothing of for a while is unknown, and told; returns how many."""
+        unheard = self._unheard.heard(seat.client_id, orders, book)
+        rows = {order.command_id: order for order in orders}
+        return sum(
+            self._store.write(partial(self._lose_sight, order=rows[id_], why=why))
+            for id_, why in unheard.items()
+        )
+
+    def _lose_sight(self, tx: Transaction, order: Order, why: str) -> bool:
+        current = tx.get(order.command_id)
+        if current is None or current.event_hash != order.event_hash:
+            return False  # something has been heard of it meanwhile
+        now, text = self._clock.now(), f"outcome unknown: {why}"
+        tx.apply(
+            advance(current, Phase.UNKNOWN, at=now, actor=self._claimant, reason_message=text, escalation=0)
+        )
+        return True
 
     def _decide(self, seat: Seat, order: Order, book: Book, whose: Attribution = NOT_LOOKED_FOR) -> Verdict:
         ends = self._rules.sending_ends
