@@ -5,8 +5,6 @@ be looked at; `doctor` ends with 1 when something does not work.
 """
 
 import argparse
-import hashlib
-import hmac
 import json
 import os
 import pwd
@@ -22,16 +20,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from cli_doctor import findings_of_everything
+from cli_output import age_text, cancel_told, facts, table
 from cli_parser import parser
+from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
-from config.settings import ClientSettings, Settings, SettingsError, load_settings
+from config.settings import Settings, SettingsError, load_settings
 from domain.errors import NotFound, OrderwatchError
+from domain.halting import never_seen
 from domain.money import decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
+from engine.account import rebind
 from persistence.archive import NOTHING, archive, archive_beside
-from persistence.checkup import Expected, Finding, Health, check_up
-from persistence.lookups import Row, Wanted, find_story, kept_alert, list_orders, looking
+from persistence.checkup import Health
+from persistence.lookups import Wanted, find_story, kept_alert, legs_of, list_orders, looking, strategies_of
 from persistence.migrations import DatabaseTooNew, migrate
 from persistence.review import frozen_rows
 from persistence.verify import verify
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
 EXIT_ERROR = 2
 _BATCH = 500
 _ALL = 100_000  # orders at a broker for over an hour are never so many
-_TIMEOUT = 30.0  # seconds for the service to answer
 _EXPECTED_ERRORS = (
     OrderwatchError,
     SettingsError,
@@ -84,47 +86,46 @@ def orders(options: argparse.Namespace) -> int:
     if options.frozen:
         return _frozen_orders(options)
     wanted = Wanted(options.status, options.symbol, options.strategy, options.client, options.limit)
-    with looking(load_settings().orders_db) as connection:
+    with looking(_database()) as connection:
         rows = list_orders(connection, wanted)
     if options.json:
         _print_json(rows)
     else:
-        print(_table(_ORDER_COLUMNS, rows) if rows else "no orders")
+        print(table(_ORDER_COLUMNS, rows) if rows else "no orders")
     return 0
 
 
 def _frozen_orders(options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
-    with looking(load_settings().orders_db) as connection:
+    with looking(_database()) as connection:
         found = frozen_rows(connection, now - FROZEN_AFTER, limit=_ALL)
     wanted = {"symbol": options.symbol, "strategy_name": options.strategy, "client_id": options.client}
     chosen = {name: value for name, value in wanted.items() if value is not None}
     rows = [
-        {**row, "age": _age(now - parse_time(row["sent_to_broker_at"]))}
+        {**row, "age": age_text(now - parse_time(row["sent_to_broker_at"]))}
         for row in found
         if all(row[name] == value for name, value in chosen.items())
     ][: options.limit]
     if options.json:
         _print_json(rows)
     else:
-        print(f"{FROZEN_MEANS}\n{_table(_FROZEN_COLUMNS, rows)}" if rows else "no orders")
+        print(f"{FROZEN_MEANS}\n{table(_FROZEN_COLUMNS, rows)}" if rows else "no orders")
     return 0
 
 
-def _age(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes // 60}h{minutes % 60:02}m"
-
-
 def show(options: argparse.Namespace) -> int:
-    """One order's story: its row, its events, its messages."""
-    story = _story(load_settings().orders_db, options.id)
+    """One order's story: its row, its events, its messages. Of an alert with several legs: the list of them."""
+    path = _database()
+    legs = legs_of((path, archive_beside(path)), options.id)
+    if legs:
+        _print_json(legs) if options.json else print(table(_ORDER_COLUMNS, legs))
+        return 0
+    story = _story(path, options.id)
     if options.json:
         _print_json(story)
         return 0
-    row = {name: value for name, value in story["order"].items() if value is not None}
-    print("\n".join(f"{name:<24}{value}" for name, value in row.items()))
-    print("\n" + _table(_EVENT_COLUMNS, story["events"]))
+    print(facts(story))
+    print("\n" + table(_EVENT_COLUMNS, story["events"]))
     for message in story["messages"]:
         print(
             f"\n{message['timestamp']} {message['status']}, attempts: {message['attempts']}\n{message['message']}"
@@ -137,7 +138,7 @@ def _story(path: Path, text: str) -> dict[str, Any]:
     if len(ids) > 1:
         raise Refused(f"{text} fits several orders: {', '.join(ids)}")
     if story is None:
-        raise NotFound(f"no order's id is or ends with {text!r}")
+        raise NotFound(f"no order's id, nor its alert's, is or ends with {text!r}")
     return story
 
 
@@ -147,15 +148,15 @@ def _story(path: Path, text: str) -> dict[str, Any]:
 def alert(options: argparse.Namespace) -> int:
     """Post a file as an alert and print the answer."""
     body = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
-    return _post(
-        load_settings(), body, url=options.url, client_id=options.client, path=_webhook(options.format)
-    )
+    settings = _settings()
+    _chosen(settings, options.client)  # signed for another client it would be another client's order
+    return _post(settings, body, url=options.url, client_id=options.client, path=_webhook(options.format))
 
 
 def replay(options: argparse.Namespace) -> int:
     """Post a kept alert's body again, as a new delivery that passes every check anew."""
-    settings = load_settings()
-    with looking(settings.orders_db) as connection:
+    settings = _settings()
+    with looking(_existing(settings)) as connection:
         kept = kept_alert(connection, options.id)
     if kept is None:
         raise NotFound(f"no alert {options.id}")
@@ -178,19 +179,9 @@ def _webhook(alert_format: str | None) -> str:
 
 def _post(settings: Settings, body: bytes, *, url: str | None, client_id: str | None, path: str) -> int:
     client = settings.client(client_id) if client_id in _client_ids(settings) else settings.default_client
-    secret = client.webhook_secret.get_secret_value().encode()
-    headers = {
-        "Content-Type": "application/json",
-        "X-Signature": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
-    }
-    answer = requests.post(f"{url or _base(settings)}{path}", data=body, headers=headers, timeout=_TIMEOUT)
+    answer = post_alert(f"{url or base_url(settings)}{path}", body, client)
     print(f"{answer.status_code} {answer.text.strip()}")
     return 0 if answer.ok else 1
-
-
-def _base(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
-    return f"http://{host}:{settings.port}"
 
 
 # operators' wishes ------------------------------------------------------------------------------------------
@@ -202,7 +193,16 @@ def halt(options: argparse.Namespace) -> int:
     for client_id in _chosen(services.settings, options.client):
         services.commands.halt(client_id, options.strategy, by=_operator(), reason=options.reason)
         print(f"halted: {client_id} {options.strategy or '(all strategies)'}")
+        if options.strategy is not None:
+            _note_unseen(services.settings.orders_db, client_id, options.strategy)
     return 0
+
+
+def _note_unseen(path: Path, client_id: str, strategy_name: str) -> None:
+    with looking(path) as connection:
+        note = never_seen(strategy_name, strategies_of(connection, client_id))
+    if note is not None:
+        print(f"note: {note}")
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -233,6 +233,20 @@ def resolve(options: argparse.Namespace) -> int:
     command_id = _story(services.settings.orders_db, options.id)["order"]["command_id"]
     order = services.commands.resolve(command_id, by=_operator(), executed=fill, failed_reason=options.failed)
     print(f"{order.command_id} is {order.status} {order.tag or ''}".rstrip())
+    return 0
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """Take an order back. One that was not sent ends at once; else the broker is asked, and its book decides."""
+    services = _services()
+    path = services.settings.orders_db
+    command_id = _story(path, options.id)["order"]["command_id"]
+    by = _operator() if options.by is None else f"cli:{options.by}"
+    try:
+        services.commands.cancel(command_id, by=by, reason=options.reason)
+    except NotFound:
+        raise Refused(f"{command_id} has ended and is in the archive: there is nothing to cancel") from None
+    print(cancel_told(_story(path, command_id)))
     return 0
 
 
@@ -300,7 +314,7 @@ def _exits(services: "Services", client_id: str, symbol: str | None) -> Iterator
 
 def verify_database(options: argparse.Namespace) -> int:
     """Prove that orders.db and its archive still say what happened."""
-    path = load_settings().orders_db
+    path = _database()
     report = verify(path, archive_beside(path))
     if options.json:
         _print_json(asdict(report) | {"exit_code": report.exit_code})
@@ -322,11 +336,11 @@ def verify_database(options: argparse.Namespace) -> int:
 
 def archive_orders(options: argparse.Namespace) -> int:
     """Move closed orders to the archive, batch by batch; it may be stopped and started again at any time."""
-    settings = load_settings()
+    settings = _settings()
     days = settings.archive_after_days if options.days is None else options.days
     if days is None:
         raise Refused("say --days N, or set ARCHIVE_AFTER_DAYS")
-    path, total = settings.orders_db, NOTHING
+    path, total = _existing(settings), NOTHING
     migrate(path)
     while True:
         now = datetime.now(UTC)
@@ -339,17 +353,32 @@ def archive_orders(options: argparse.Namespace) -> int:
         total += moved
 
 
+def rebind_client(options: argparse.Namespace) -> int:
+    """Make a client's rows those of the account that the settings name. What was held at the old one is forgotten."""
+    services = _services()
+    [client_id] = _chosen(services.settings, options.client)
+    account = services.settings.client(client_id).broker_account
+    if not options.yes and not _confirmed(
+        f"forget what {client_id} holds, and make its rows those of {account}?"
+    ):
+        print("nothing was changed")
+        return 1
+    before = rebind(services.store, client_id, account, by=_operator())
+    print(f"the rows of {client_id} were those of {before} and are those of {account} from now on")
+    return 0
+
+
 def migrate_database(options: argparse.Namespace) -> int:
     """Make orders.db or bring it to this program's schema."""
-    path = load_settings().orders_db
+    path = _settings().orders_db
     migrate(path)
-    print(f"{path} is up to date")
+    print(f"{path.absolute()} is up to date")
     return 0
 
 
 def doctor(options: argparse.Namespace) -> int:
     """Say what works, what does not, and what to do about it."""
-    findings = list(_findings())
+    findings = list(findings_of_everything())
     if options.json:
         _print_json([asdict(finding) for finding in findings])
     else:
@@ -358,53 +387,38 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if any(f.health is Health.FAIL for f in findings) else 0
 
 
-def _findings() -> Iterator[Finding]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding(Health.OK, "python", f"{version}, SQLite {sqlite3.sqlite_version}")
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        yield Finding(Health.FAIL, "settings", str(error).replace("\n", "; "), "see config/example.env")
-        return
-    yield Finding(Health.OK, "settings", f"clients: {'; '.join(map(_trades_at, settings.clients))}")
-    expected = Expected(
-        beat_max_age=timedelta(seconds=settings.watcher_stall_seconds),
-        positions_max_age={
-            c.client_id: timedelta(seconds=c.limits.default.positions_max_age_seconds)
-            for c in settings.clients
-        },
-        telegram=settings.telegram_bot_token is not None,
-    )
-    yield from check_up(settings.orders_db, datetime.now(UTC), expected)
-    yield _reachable(_base(settings))
-
-
-def _trades_at(client: ClientSettings) -> str:
-    """`alice at flattrade, live trading off`."""
-    off = "" if client.policy.live_allowed else ", live trading off"
-    return f"{client.client_id} at {client.broker}{off}"
-
-
-def _reachable(base: str) -> Finding:
-    try:
-        answer = requests.get(f"{base}/healthz", timeout=5.0)
-    except requests.RequestException:
-        advice = "start the service (`python trading_bot.py`), or see HOST and PORT"
-        return Finding(Health.FAIL, "webhook", f"{base} does not answer", advice)
-    if not answer.ok:
-        return Finding(
-            Health.FAIL, "webhook", f"{base}/healthz answers {answer.status_code}", "see the service's log"
-        )
-    return Finding(Health.OK, "webhook", f"{base} answers")
-
-
 # shared -----------------------------------------------------------------------------------------------------
 
 
 def _services() -> "Services":
     from services import build_services  # here, so that looking and verifying need no web server's modules
 
-    return build_services(load_settings())
+    settings = _settings()
+    _existing(settings)
+    return build_services(settings)
+
+
+def _settings() -> Settings:
+    """The settings; a command makes up no secrets, which would be those of no service."""
+    return load_settings(keep_secrets=False)
+
+
+def _database() -> Path:
+    return _existing(_settings())
+
+
+def _existing(settings: Settings) -> Path:
+    """The path of orders.db.
+
+    Raises:
+        Refused: there is none. A command that was typed in another directory must not make a second installation.
+    """
+    if not settings.orders_db.exists():
+        raise Refused(
+            f"no database at {settings.orders_db.absolute()}: start the service, or type this where it runs "
+            "(ORDERS_DB says where its database is)"
+        )
+    return settings.orders_db
 
 
 def _client_ids(settings: Settings) -> list[str]:
@@ -435,19 +449,6 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    cells = [list(columns), *([_cell(row[name]) for name in columns] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
-
-
-def _cell(value: object) -> str:
-    return "-" if value is None else str(value).replace("\n", " ")
-
-
 _COMMANDS = {
     "orders": orders,
     "show": show,
@@ -456,9 +457,11 @@ _COMMANDS = {
     "halt": halt,
     "resume": resume,
     "resolve": resolve,
+    "cancel": cancel,
     "flatten": flatten,
     "verify": verify_database,
     "archive": archive_orders,
+    "rebind": rebind_client,
     "migrate": migrate_database,
     "doctor": doctor,
 }

@@ -46,7 +46,7 @@ def _looking(add: _Add) -> None:
     listing.add_argument("--limit", type=_count, default=50)
     listing.add_argument("--json", action="store_true")
     one = add("show")
-    one.add_argument("id", help="a command_id, or enough of its end to be unique")
+    one.add_argument("id", help="a command_id or an alert_id, or enough of its end to be unique")
     one.add_argument("--json", action="store_true")
 
 
@@ -81,6 +81,12 @@ def _wishes(add: _Add) -> None:
     say.add_argument("--filled", type=_decimal, metavar="QTY")
     say.add_argument("--price", type=_decimal, metavar="P", help="average price of the fill")
     say.add_argument("--reason", help="how the fill was found out")
+    back = add("cancel")
+    back.add_argument("id", help="a command_id, or enough of its end to be unique")
+    back.add_argument(
+        "--by", type=_text, metavar="NAME", help="who wishes it; without it the user of this machine"
+    )
+    back.add_argument("--reason", type=_text, required=True, help="why; kept in the order's history")
     flat = add("flatten")
     flat.add_argument("--client", help="one client; without it all")
     flat.add_argument("--symbol", help="one symbol; without it all")
@@ -91,8 +97,17 @@ def _care(add: _Add) -> None:
     add("verify").add_argument("--json", action="store_true")
     days = add("archive")
     days.add_argument("--days", type=_count, help="move what has not changed for so many days")
+    other = add("rebind")
+    other.add_argument("client", help="whose rows are to be those of the account that the settings name")
+    other.add_argument("--yes", action="store_true", help="do not ask")
     add("migrate")
     add("doctor").add_argument("--json", action="store_true")
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a text that is not blank")
+    return text.strip()
 
 
 def _decimal(text: str) -> Decimal:

@@ -19,17 +19,19 @@ from domain.alert import (
     ParsedAlert,
     Side,
 )
+from domain.cancelling import cancel_asked
 from domain.commands import UniversalOrderCommand
 from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound, SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
-from domain.lifecycle import advance, register
+from domain.lifecycle import register
 from domain.limits import ClientPolicy
 from domain.money import ZERO
-from domain.moves import blocked, followed, never_sent, resolved_absent, resolved_fill
+from domain.moves import blocked, followed, resolved_absent, resolved_fill
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.receipt import Receipt
+from domain.repeats import may_be_repeated
 from domain.states import Phase, Status
 from domain.tags import Reason
 
@@ -130,14 +132,11 @@ class CommandService:
     def _duplicate(
         self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
     ) -> Reason | None:
-        """Why this delivery repeats the first, or None: the window slides with each accepted alert.
-
-        An exit that failed may be asked for again at once: its goal is "flat", and that was not reached.
-        """
+        """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
         if alert.signal_id is None:
-            if at - first.delivery.received_at >= self._dedup_window or _failed_exit(tx, first):
-                return None
-            return Reason.CONTENT_ALREADY_SEEN
+            is_old = at - first.delivery.received_at >= self._dedup_window
+            is_new = is_old or may_be_repeated(tx, first)
+            return None if is_new else Reason.CONTENT_ALREADY_SEEN
         if first.content_hash != content:
             raise SignalReused(
                 "SIGNAL_REUSED",
@@ -152,12 +151,12 @@ class CommandService:
     ) -> Receipt:
         """A repeated delivery stands in the order book as blocked and never becomes a command."""
         alert_id = self._ids.alert_id(delivery.received_at)
-        block = Block(reason, f"alert {first.alert_id}")
+        originals = tuple(tx.orders_of_alert(first.alert_id))
         legs = []
         for index, leg in enumerate(alert.legs):
             order = self._order(tx, alert, leg, alert_id, index, f"duplicate|{alert_id}|{index}", delivery)
             order = _write(tx, order, f"duplicate|{alert_id}|{index}", alert.signal_id)
-            legs.append(_block(tx, order, block, "webhook"))
+            legs.append(_block(tx, order, Block(reason, _first_stands(first, originals, index)), "webhook"))
         tx.add_alert(
             Alert(
                 alert_id=alert_id,
@@ -172,12 +171,10 @@ class CommandService:
                 execution_type=alert.execution_type,
                 decision_type=DecisionType.SKIPPED,
                 reason_code="IDEMPOTENCY_BLOCKED",
-                reason_message=block.message,
+                reason_message=Block(reason, f"alert {first.alert_id}").message,
             )
         )
-        return Receipt(
-            first.alert_id, Outcome.DUPLICATE, tuple(legs), tuple(tx.orders_of_alert(first.alert_id))
-        )
+        return Receipt(first.alert_id, Outcome.DUPLICATE, tuple(legs), originals)
 
     def _register_leg(
         self,
@@ -373,22 +370,21 @@ class CommandService:
 
         return self._store.write(work)
 
-    def cancel(self, command_id_: str, *, by: str) -> Order:
+    def cancel(self, command_id_: str, *, by: str, reason: str = "") -> Order:
         """Ask for a cancel: an order that was not sent ends at once, a live one when the broker confirms.
+
+        Asking again while one is under way changes nothing.
 
         Raises:
             NotFound: no such order.
-            ConcurrentUpdate: it has ended already, or its outcome is not known.
+            ConcurrentUpdate: it has ended, is being sent, or its number at the broker is not known; says which.
         """
         at = self._clock.now()
 
         def work(tx: Transaction) -> Order:
             order = _existing(tx, command_id_)
-            if order.phase is Phase.REGISTERED:
-                return tx.apply(never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=at, actor=by))
-            if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):
-                raise ConcurrentUpdate(f"{command_id_} is {order.phase} and cannot be cancelled")
-            return tx.apply(advance(order, order.phase, at=at, actor=by, cancel_requested_at=at))
+            change = cancel_asked(order, at=at, actor=by, reason=reason)
+            return order if change is None else tx.apply(change)
 
         return self._store.write(work)
 
@@ -437,14 +433,16 @@ def _write(
     return registered
 
 
-def _failed_exit(tx: Transaction, first: Alert) -> bool:
-    if first.execution_type is not ExecutionType.EXIT:
-        return False
-    return all(leg.status is Status.FAILED for leg in tx.orders_of_alert(first.alert_id))
-
-
 def _block(tx: Transaction, order: Order, block: Block, actor: str) -> Order:
     return tx.apply(blocked(order, block.reason, block.message, at=order.created_at, actor=actor))
+
+
+def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
+    """What became of the leg that this one repeats: blocked here does not mean that nothing was traded."""
+    if index >= len(originals):  # in the archive
+        return f"alert {first.alert_id}"
+    leg = originals[index]
+    return f"the first one stands: {leg.command_id}, {leg.status}" + (f" {leg.tag}" if leg.tag else "")
 
 
 def _outcome(legs: Sequence[Order]) -> Outcome:
@@ -482,9 +480,12 @@ def _resolve_fill(tx: Transaction, order: Order, fill: ResolvedFill, *, at: date
             f"expected another number: {fill.broker_order_id} is that of {owner.command_id}",
         )
     elsewhere = tx.external_place(order.client_id, fill.broker_order_id)
-    if elsewhere not in (None, (order.exchange, order.symbol, order.side)):
+    if elsewhere is not None and elsewhere != (order.exchange, order.symbol, order.side):
+        exchange, symbol, side = elsewhere
         raise InvalidResolution(
-            "broker_order_id", f"expected an order in {order.symbol}: {fill.broker_order_id} is {elsewhere}"
+            "broker_order_id",
+            f"expected a {order.side} of {order.symbol} on {order.exchange}: "
+            f"{fill.broker_order_id} is a {side} of {symbol} on {exchange}",
         )
     if fill.filled_quantity is None:
         if fill.average_price is not None:

@@ -86,7 +86,8 @@ class OrderWatcherEngine:
         """What keeps the client's entries from being sent since this watcher began, in words; None: nothing.
 
         It ends with the first `reconcile` that could read the book and the first `refresh` that could read the
-        positions; see `engine.gate`.
+        positions; see `engine.gate`. A client whose rows are another account's waits for good, with its exits, and
+        nothing below does anything for it; see `engine.account`.
         """
         return self._gate.waits_for(client_id)
 
@@ -100,7 +101,8 @@ class OrderWatcherEngine:
 
     def reconcile(self, client_id: str) -> int:
         """Bring the client's open orders in line with its broker's book; returns how many moved."""
-        return self._reconciler.reconcile(self._seats[client_id])
+        seat = self._seats[client_id]
+        return self._reconciler.reconcile(seat) if self._gate.accounts.may_look(seat) else 0
 
     def nudge(self, client_id: str) -> None:
         """Something has happened at the client's broker: `reconcile` reads the book as soon as its interval allows."""
@@ -112,14 +114,16 @@ class OrderWatcherEngine:
 
     def escalate(self, client_id: str) -> None:
         """Tell of outcomes that stay unknown while no `reconcile` comes to its end; asks no broker."""
-        self._reconciler.escalate(self._seats[client_id])
+        if self._gate.accounts.may_look(self._seats[client_id]):
+            self._reconciler.escalate(self._seats[client_id])
 
     def refresh(self, client_id: str, *, force: bool = False) -> bool:
         """Read and keep the client's positions and profit and loss when it is time; True when they were read."""
-        return self._positions.refresh(self._seats[client_id], force=force)
+        seat = self._seats[client_id]
+        return self._gate.accounts.may_look(seat) and self._positions.refresh(seat, force=force)
 
 
 if __name__ == "__main__":
-    from trading_bot import watch
+    from trading_bot import watch_alone
 
-    raise SystemExit(watch())
+    raise SystemExit(watch_alone())

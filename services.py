@@ -1,22 +1,25 @@
 """What each process is made of: store, brokers, clock and sender, given to the services that need them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import TypeVar
 
 from pydantic import SecretStr
 
 from broker.budget import RateBudget
 from broker.noren.adapter import NorenBroker
-from broker.noren.presets import PRESETS, NorenAccount
+from broker.noren.presets import PRESETS, NorenAccount, Preset
 from broker.noren.wire import Timeouts
 from broker.paper import PaperBroker
 from broker.test_mode import simulated_report, simulated_result
 from command_service import CommandService
 from config.settings import ClientSettings, NorenSettings, Settings
 from domain.limits import ClientPolicy
-from domain.ports import Broker
+from domain.ports import Broker, Transaction
 from engine.review import Reviewer
+from notifications.journal import journaled
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
@@ -27,6 +30,18 @@ from persistence.repository import OrderRepository
 from persistence.sqlite import GroupCommit, Readers
 from persistence.views import Views
 from runtime.system import RandomIds, SystemClock
+
+T = TypeVar("T")
+
+_FOR_OTHER_PROGRAMS = 20  # of the calls that a broker takes in a minute
+_KEPT_FOR_EXITS = 5  # each fifth of ours
+
+
+class _JournaledRepository(OrderRepository):
+    """orders.db, with a line in the log for what each durable change did to an order."""
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        return journaled(super().write, work)
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Services:
     @cached_property
     def store(self) -> OrderRepository:
         """orders.db, for orders."""
-        return OrderRepository(self.settings.orders_db, clock=self.clock, render=render)
+        return _JournaledRepository(self.settings.orders_db, clock=self.clock, render=render)
 
     @cached_property
     def readers(self) -> Readers:
@@ -81,7 +96,7 @@ class Services:
     def _broker(self, client: ClientSettings) -> Broker:
         s = self.settings
         if client.noren is not None:
-            return _noren(client.broker, client.noren, s, self.clock, self._budget(client.client_id))
+            return _noren(client.broker, client.noren, s, self.clock, self._budget(client, client.noren))
         return PaperBroker(
             s.paper_db,
             client.client_id,
@@ -93,14 +108,18 @@ class Services:
             default_price=s.paper_default_price,
         )
 
-    def _budget(self, client_id: str) -> RateBudget:
+    def _budget(self, client: ClientSettings, account: NorenSettings) -> RateBudget:
         """The rate budget of one account, shared by all processes of this machine; its entries let exits go first."""
+        client_id = client.client_id
 
         def exit_waits() -> bool:
             return self.store.has_work(client_id, self.clock.now(), exits_only=True)
 
         path = self.settings.orders_db.with_name(f"{client_id}.budget")
-        return RateBudget(path, self.clock, exit_waits=exit_waits)
+        per_minute = _calls_per_minute(PRESETS[client.broker], account)
+        return RateBudget(
+            path, self.clock, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS, exit_waits=exit_waits
+        )
 
     def engine(self, claimant: str) -> OrderWatcherEngine:
         """The order watcher under the given name."""
@@ -137,6 +156,12 @@ class Services:
         )
 
 
+def _calls_per_minute(preset: Preset, account: NorenSettings) -> int:
+    """Fewer than the broker takes: it counts a telephone's and its own terminal's calls too."""
+    own = account.calls_per_minute
+    return preset.per_minute - _FOR_OTHER_PROGRAMS if own is None else own
+
+
 def _noren(
     preset: str, account: NorenSettings, settings: Settings, clock: SystemClock, budget: RateBudget
 ) -> NorenBroker:
@@ -145,6 +170,7 @@ def _noren(
     def plain(secret: SecretStr | None) -> str | None:
         return None if secret is None else secret.get_secret_value()
 
+    protection = settings.market_protection_percent if account.market_orders == "protected" else None
     return NorenBroker(
         NorenAccount(
             account.api_url or "",  # the preset's
@@ -161,6 +187,7 @@ def _noren(
         clock,
         budget=budget,
         timeouts=Timeouts.within(settings.broker_deadline_seconds),
+        protection_percent=protection,
     )
 
 

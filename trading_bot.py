@@ -1,7 +1,6 @@
 """The composition root: which store, brokers, clock and sender the services are given, and what each process serves."""
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -36,7 +35,9 @@ from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
 from persistence.figures import figures
 from persistence.sqlite import ChangeSignal, GroupCommit, checkpoint_wal
-from runtime.supervisor import PULSE, SUPERVISED, end_with_parent
+from runtime.arguments import WATCH, WEB, check_no_arguments, service_arguments
+from runtime.greeting import Greeting, Trading
+from runtime.supervisor import end_with_parent
 from runtime.system import SystemClock, new_watcher_name
 from runtime.watcher import Housekeeping, Watcher, WatcherOptions
 from runtime.web import WebServer, gunicorn_options
@@ -51,6 +52,7 @@ __all__ = [
     "make_app",
     "make_watcher",
     "watch",
+    "watch_alone",
 ]
 
 
@@ -104,6 +106,10 @@ class OperatorDesk:
     ) -> None:
         """Say what became of an order of unknown outcome. Raises as `CommandService.resolve` does."""
         self._services.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
+
+    def cancel(self, command_id: str, *, by: str, reason: str) -> None:
+        """Take an order back. Raises as `CommandService.cancel` does."""
+        self._services.commands.cancel(command_id, by=by, reason=reason)
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.
@@ -204,7 +210,7 @@ def serve_web(*, supervised: bool) -> int:
 
 
 def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
-    """A watcher alone, in this process: what `python order_watcher.py` runs."""
+    """A watcher alone, in this process."""
     settings = _settings()
     services = Services(settings, SystemClock()) if supervised else build_services(settings)
     name = new_watcher_name()
@@ -228,6 +234,12 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     services.store.forget_beats([name])
     services.store.claimants.leave(name)
     return 0
+
+
+def watch_alone(arguments: Sequence[str] | None = None) -> int:
+    """As `watch`, for whoever typed `python order_watcher.py`; words that it does not take start nothing."""
+    check_no_arguments(sys.argv[1:] if arguments is None else arguments)
+    return watch()
 
 
 def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
@@ -316,15 +328,13 @@ def _archive_one_batch(settings: Settings, now: datetime, days: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve everything: a watcher and the web server, each in its process, until a signal ends them."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    supervised = SUPERVISED in arguments
-    if supervised:
+    start = service_arguments(sys.argv[1:] if arguments is None else arguments)
+    if start.supervised:
         end_with_parent()
-    if "web" in arguments:
-        return serve_web(supervised=supervised)
-    if "watch" in arguments:
-        pipe = int(arguments[arguments.index(PULSE) + 1]) if PULSE in arguments else None
-        return watch(supervised=supervised, pulse_pipe=pipe)
+    if start.part == WEB:
+        return serve_web(supervised=start.supervised)
+    if start.part == WATCH:
+        return watch(supervised=start.supervised, pulse_pipe=start.pulse_pipe)
     settings = _settings()
     build_services(settings)
     _say_where(settings)
@@ -336,10 +346,9 @@ def _become_supervisor(settings: Settings) -> NoReturn:
     program = Path(__file__).resolve()
     supervisor = program.parent / "runtime" / "supervisor.py"
     limit = 2 * settings.watcher_stall_seconds
-    os.execv(
-        sys.executable,
-        [sys.executable, str(supervisor), str(program), settings.host, str(settings.port), str(limit)],
-    )
+    address, logs = [settings.host, str(settings.port)], [settings.log_level, settings.log_format]
+    command = [sys.executable, str(supervisor), str(program), *address, str(limit), *logs]
+    os.execv(sys.executable, command)
 
 
 def _settings() -> Settings:
@@ -354,42 +363,21 @@ def _settings() -> Settings:
 
 
 def _say_where(settings: Settings) -> None:
-    """What a new user needs: the address, the secrets, and a line to paste."""
-    base = f"http://{settings.host}:{settings.port}"
-    secret = settings.default_client.webhook_secret.get_secret_value()
-    alert = {
-        "secret_key": secret,
-        "execution_type": "ENTRY",
-        "strategy_name": "FIRST_STEPS",
-        "exchange": "NFO",
-        "legs": [
-            {
-                "tradingsymbol": "NIFTY26NOV24500CE",
-                "direction": "BUY",
-                "qty": 50,
-                "product_type": "MIS",
-                "order_type": "LIMIT",
-                "price": 112.5,
-            }
-        ],
-    }
-    shown = secret if settings.secrets_made_up else "(as you set it)"
-    token = settings.console_token.get_secret_value() if settings.secrets_made_up else "(as you set it)"
-    if not settings.secrets_made_up:
-        alert["secret_key"] = "$WEBHOOK_SECRET"
-    print(
-        f"""
-Orderwatch is starting.
-  webhook        {base}/webhook
-  secret         {shown}
-  order book     {base}/
-  console token  {token}
-
-A first alert, to paste into another terminal:
-  curl -sS {base}/webhook -d '{json.dumps(alert)}'
-""",
-        flush=True,
+    """What a new user needs: the address, the secrets, whose orders are live, and a line to paste."""
+    client_id, made_up = settings.client_id, settings.secrets_made_up
+    secret = settings.default_client.webhook_secret if _is_made_up(made_up, client_id) else None
+    token = settings.console_token if "CONSOLE_TOKEN" in made_up else None
+    greeting = Greeting(
+        f"http://{settings.host}:{settings.port}",
+        None if secret is None else secret.get_secret_value(),
+        None if token is None else token.get_secret_value(),
+        [Trading(c.client_id, c.broker, c.noren is not None, c.live_trading) for c in settings.clients],
     )
+    print(greeting, flush=True)
+
+
+def _is_made_up(names: Sequence[str], client_id: str) -> bool:
+    return not {"WEBHOOK_SECRET", f"WEBHOOK_SECRET.{client_id}"}.isdisjoint(names)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class StubBroker:
         started = self._clock.now()
         return Book(started, tuple(_report(row) for row in self._read("orders")), complete=True)
 
-    def read_positions(self) -> PositionsSnapshot:
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
         """See `domain.ports.Broker.read_positions`."""
         started = self._clock.now()
         return PositionsSnapshot(

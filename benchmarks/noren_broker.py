@@ -54,6 +54,7 @@ class NorenProcess:
             "SHOONYA_API_URL": f"{self.url}/{OAUTH_BASE}",
             "SHOONYA_USER_ID": _USER,
             "SHOONYA_ACCESS_TOKEN": _TOKEN,
+            "SHOONYA_CALLS_PER_MINUTE": 0,  # what is measured is the rate of a second; the minute's would end it
         }
 
 

@@ -9,7 +9,7 @@ from benchmarks.workspace import ROOT, Started, Workspace, answers, wait_until
 from config.settings import load_settings
 from trading_bot import Services, build_services
 
-SECRET = "benchmark"
+SECRET = "benchmark-secret"
 CLIENT = "default"
 _SUPERVISED = "--supervised"  # ends with its parent, even with one that was killed
 

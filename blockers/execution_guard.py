@@ -28,7 +28,7 @@ def positions_stale(order: Order, facts: Facts) -> Block | None:
     if facts.positions_read_at is None:
         return Block(Reason.POSITIONS_STALE, "never read")
     age = (facts.now - facts.positions_read_at).total_seconds()
-    if age <= facts.limits.positions_max_age_seconds:
+    if abs(age) <= facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
         return None
     return Block(
         Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {facts.limits.positions_max_age_seconds:.0f} s"

@@ -1,69 +1,57 @@
-"""The outgoing rate of one account: no more than so many calls in any second, whoever makes them.
+"""The outgoing rate of one account: no more than so many calls in any second and in any minute, whoever makes them.
 
 The last calls' times stand in a small file beside the database, under a lock: several processes share one budget, and
 a restart does not forget what the broker still counts.
 """
 
 import fcntl
-import json
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from broker.budget_state import Caller, State
+from broker.minute import MINUTE, Minute, Reader, Reads
 from domain.errors import NotSent, StoreUnavailable
 from domain.ports import Clock
+
+log = logging.getLogger(__name__)
 
 _CODE = "RATE_LIMIT"
 _STEP = 10_000  # microseconds an entry waits between two looks while exits go first
 _SIGHTED = "sighted"
 _SIGHT_LASTS = 50_000  # microseconds after the last sight of an exit within which it asks for its own place
 _AT_ONCE = 0.7  # of the places may go to a burst of entries; the rest is spread until the next comes free
+_FULL = "too many calls are waiting for the broker"
+_FULL_MINUTE = "this minute's calls are used up"
+_CLOSED = "the broker has counted more calls in this minute than were made here"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass
-class _State:
-    """Microseconds since 1970: when the last calls were made, and until when each waits, whoever came first first."""
-
-    calls: list[int] = field(default_factory=list)
-    exits: dict[str, int] = field(default_factory=dict)
-    entries: dict[str, int] = field(default_factory=dict)
-
-    def line(self, *, urgent: bool) -> dict[str, int]:
-        """Those who wait beside a caller."""
-        return self.exits if urgent else self.entries
-
-    def forget(self, now: int, window: int, patience: int) -> None:
-        """Drop the calls that no longer count, and those who wait no longer: they gave up, or their process ended."""
-        # A clock that was set back must not shut the budget for hours: such calls count as made just now.
-        self.calls = [min(call, now) for call in self.calls if call > now - window]
-        for line in (self.exits, self.entries):
-            for who in [who for who, until in line.items() if not now < until <= now + patience]:
-                del line[who]
-
-
 class RateBudget:
-    """At most `rate` calls in any `window`; an exit that waits takes the next place before any entry, else whoever
-    came first.
+    """At most `rate` calls in any `window` and `per_minute` in any minute; an exit that waits takes the next place
+    before any entry, else whoever came first.
 
-    For several threads and processes of one machine.
+    For several threads and processes of one machine. What the minute allows whom: see `broker.minute`.
 
     An exit needs two places, one to read the position it is sized from and one for its order. So that no entry goes
     in between, nor before the exit has asked at all, entries look for exits that wait to be sent (`exit_waits`). So
     that an exit finds a place soon, entries take the places one by one once most are taken: if they took all at once,
-    the next would come free only when the window is over.
+    the next would come free only when the window is over. A periodic read goes after exits and before entries; one
+    that is due goes first.
 
     Args:
         path: the file; made when it is missing. One for each account.
         rate: calls in one window. Source: 10 a second for API orders since the retail-algo rules.
         window: seconds. A little over one, because on their way calls move closer together.
-        patience: seconds after which a caller gives up.
+        per_minute: calls in any 60 s; 0: only the window bounds them.
+        kept: of these, places that only exits, cancels and the reads they need may use.
+        patience: seconds after which a caller gives up; a periodic read does so at once when it would be in vain.
         exit_waits: tells whether an exit of the account may be sent now and was not claimed yet; asked by entries.
         sleep: waits for so many seconds.
     """
@@ -75,6 +63,8 @@ class RateBudget:
         *,
         rate: int = 10,
         window: float = 1.1,
+        per_minute: int = 0,
+        kept: int = 0,
         patience: float = 1.2,
         exit_waits: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
@@ -83,17 +73,20 @@ class RateBudget:
         self._clock = clock
         self._rate = rate
         self._window = int(window * 1_000_000)
+        self._minute = Minute(per_minute, kept)
         self._patience = int(patience * 1_000_000)
         self._exit_waits = exit_waits
         self._sleep = sleep
+        self._process = os.getpid()
         self._numbers = count()
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def take(self, *, urgent: bool) -> None:
+    def take(self, *, urgent: bool, reads: Reads | None = None) -> None:
         """Take one call's place, waiting for it if need be.
 
         Args:
             urgent: goes first: exits, cancels, and the reads that both depend on.
+            reads: what is read, if the call is one that comes again and again; without it and not urgent: an entry.
 
         Raises:
             NotSent: none came free in time, or it cannot be told who goes first; the call must not be made.
@@ -101,51 +94,104 @@ class RateBudget:
         me = f"{os.getpid()}-{threading.get_ident()}-{next(self._numbers)}"
         give_up = self._now() + self._patience
         try:
-            while (wait := self._try(me, give_up, urgent=urgent)) is not None:
+            while (wait := self._try(me, give_up, urgent=urgent, reads=reads)) is not None:
                 self._sleep(wait / 1_000_000)
         except OSError as error:
             raise NotSent(f"the rate budget cannot be used: {error.strerror}", _CODE) from error
         except StoreUnavailable as error:
             raise NotSent(f"it cannot be told whether an exit waits: {error}") from error
 
-    def _try(self, me: str, give_up: int, *, urgent: bool) -> int | None:
+    def exceeded(self) -> None:
+        """The broker says that its count of this minute is full: for a minute, none but the most needed calls go."""
+        try:
+            with self._state() as state:
+                now = self._now()
+                is_told = now < state.closed_until <= now + MINUTE
+                if not is_told:
+                    state.closed_until = now + MINUTE
+        except OSError as error:
+            log.warning("the rate budget cannot be used: %s", error.strerror)
+            return
+        if not is_told:
+            log.warning(
+                "%s: the broker has counted more calls in this minute than were made here, perhaps of another program "
+                "or a telephone; for %d s only exits, cancels and what they need go",
+                self._path.name,
+                MINUTE // 1_000_000,
+            )
+
+    def _try(self, me: str, give_up: int, *, urgent: bool, reads: Reads | None = None) -> int | None:
         """Take a place and return None, or return the microseconds after which to try again."""
-        exit_waits = not urgent and self._exit_waits()  # before the lock: no exit ever waits for this look
+        who = Caller(me, give_up, None if urgent or reads is None else f"{reads}-{self._process}", urgent)
+        # Before the lock: no exit ever waits for this look.
+        exit_waits = who.is_entry and self._exit_waits()
         with self._state() as state:
             now = self._now()
-            state.forget(now, self._window, self._patience)
+            state.forget(now, max(self._window, MINUTE if self._minute.places else 0), self._patience)
             if exit_waits:  # entries lose sight of it when it is claimed, a moment before it asks here
                 state.exits[_SIGHTED] = now + _SIGHT_LASTS
-            line = state.line(urgent=urgent)
-            if now < give_up:
-                line.setdefault(me, give_up)
-            wait = self._wait(state, me, now, urgent=urgent)
+            wait, why = self._wait(state, who, now)
             if not wait:
-                state.calls.append(now)
-            if not wait or now >= give_up:
-                line.pop(me, None)
-        if wait and now >= give_up:
-            raise NotSent("rate limit: too many calls are waiting for the broker", _CODE)
+                state.take(who, now)
+            ends = not wait or now >= give_up or (who.reader is not None and wait > give_up - now)
+            if ends:
+                state.leave(me)
+        if wait and ends:
+            raise NotSent(f"rate limit: {why}", _CODE)
         return max(1, min(wait, give_up - now)) if wait else None
 
-    def _wait(self, state: _State, me: str, now: int, *, urgent: bool) -> int:
-        """Microseconds until it is worth to try again; 0: there is a place, and this caller may have it."""
-        free = self._rate - len(state.calls)
-        next_free = min(state.calls, default=now) + self._window - now
+    def _wait(self, state: State, who: Caller, now: int) -> tuple[int, str]:
+        """Microseconds until it is worth to try again, and what for; 0: there is a place, and this caller has it."""
+        if who.reader is not None:
+            return self._wait_to_read(state, who, who.reader, now)
+        line = state.exits if who.urgent else state.entries
+        if now < who.give_up:
+            line.setdefault(who.name, who.give_up)
+        if who.is_entry and state.closed_until > now:
+            return state.closed_until - now, _CLOSED
+        left = self._minute.free(state.calls, state.readers, now, urgent=who.urgent)
+        if left <= 0:
+            return (state.calls[0] + MINUTE - now if state.calls else _STEP), _FULL_MINUTE
+        free, next_free = self._second(state, now)
         if free <= 0:
-            return next_free + 1
-        if not urgent and state.exits:
-            return _STEP
-        if not urgent and len(state.calls) >= self._rate * _AT_ONCE:
+            return next_free + 1, _FULL
+        if who.is_entry and (state.exits or state.reads):
+            return _STEP, _FULL
+        if who.is_entry and self._rate - free >= self._rate * _AT_ONCE:
             spread = next_free - free * self._window // self._rate
             if spread > 0:
-                return spread
-        line = [who for who in state.line(urgent=urgent) if who != _SIGHTED]
-        first = me not in line or line.index(me) < free
-        return 0 if first else _STEP
+                return spread, _FULL
+        return _turn(line, who.name, min(free, left)), _FULL
+
+    def _wait_to_read(self, state: State, who: Caller, reader: str, now: int) -> tuple[int, str]:
+        """The same for a periodic read; it stands in a line only once the minute lets it go."""
+        state.readers.setdefault(reader, Reader(now)).asked = now
+        closed_for = max(0, state.closed_until - now)
+        turn = self._minute.turn(state.calls, state.readers, reader, now, closed_for=closed_for)
+        if turn.wait or turn.is_due:
+            state.leave(who.name)
+        if turn.wait:
+            return turn.wait, _CLOSED if closed_for else _FULL_MINUTE
+        if turn.is_due:  # the next place is its own, also where a basket of exits takes all for many seconds
+            state.exits = {who.name: who.give_up, **state.exits}
+        else:
+            state.reads.setdefault(who.name, who.give_up)
+        free, next_free = self._second(state, now)
+        if free <= 0:
+            return next_free + 1, _FULL
+        if turn.is_due:
+            return 0, ""
+        if state.exits.keys() - {_SIGHTED}:
+            return _STEP, _FULL
+        return _turn(state.reads, who.name, free), _FULL
+
+    def _second(self, state: State, now: int) -> tuple[int, int]:
+        """How many places of the window are free, and the microseconds until the next will be."""
+        recent = [call for call in state.calls if call > now - self._window]
+        return self._rate - len(recent), min(recent, default=now) + self._window - now
 
     @contextmanager
-    def _state(self) -> Iterator[_State]:
+    def _state(self) -> Iterator[State]:
         """The file's state, locked; what is left of it on the way out, also through an error, is written back."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -158,24 +204,28 @@ class RateBudget:
         finally:
             os.close(handle)
 
-    def _read(self, handle: int) -> _State:
+    def _read(self, handle: int) -> State:
         line = os.pread(handle, 1_000_000, 0).partition(b"\n")[0]
         if not line:
-            return _State()
+            return State()
         try:
-            calls, *lines = json.loads(line)
-            exits, entries = ({str(who): int(until) for who, until in line.items()} for line in lines)
-            return _State([int(call) for call in calls], exits, entries)
-        except (ValueError, TypeError, AttributeError):
+            return State.from_json(line)
+        except (ValueError, TypeError, AttributeError, LookupError):
             # Damaged: nobody knows what was sent, so as much as may be counts as sent just now.
-            return _State([self._now()] * self._rate)
+            return State([self._now()] * max(self._rate, self._minute.places))
 
     def _now(self) -> int:
         return round((self._clock.now() - _EPOCH).total_seconds() * 1_000_000)
 
 
-def _write(handle: int, state: _State) -> None:
+def _turn(line: Mapping[str, int], name: str, free: int) -> int:
+    """0 for those who stand at the front of the line, as many as there are free places; else until the next look."""
+    names = [who for who in line if who != _SIGHTED]
+    return 0 if name not in line or names.index(name) < free else _STEP
+
+
+def _write(handle: int, state: State) -> None:
     """In one piece, and its end marked, so that a kill in between leaves the old line or the new one."""
-    line = json.dumps([state.calls, state.exits, state.entries], separators=(",", ":")).encode() + b"\n"
+    line = state.to_json() + b"\n"
     os.pwrite(handle, line, 0)
     os.ftruncate(handle, len(line))

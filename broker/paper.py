@@ -67,6 +67,7 @@ class PaperBroker:
         migrate(path)
         self._store = PaperStore(path)
         self._client_id = client_id
+        self.traits = replace(PaperBroker.traits, account=client_id)
         self._clock = clock
         self._zone = zone
         self._rules = Rules(tick, slippage_ticks)
@@ -114,7 +115,7 @@ class PaperBroker:
         )
         return Book(started, reports, complete=True)
 
-    def read_positions(self) -> PositionsSnapshot:
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
         """Every position that is not flat or was traded today.
 
         Raises:

@@ -9,7 +9,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, InstanceOf, SecretStr
 
 from config.checking import NameOf, Problems, checked, read_toml, tables_in, unknown
-from config.fields import BrokerName, ChatId, ClientId, Flag, HttpUrl, Secret, SocketUrl, Text
+from config.fields import (
+    BrokerName,
+    CallsPerMinute,
+    ChatId,
+    ClientId,
+    Flag,
+    HttpUrl,
+    MarketOrders,
+    Secret,
+    SocketUrl,
+    Text,
+)
+from domain.account import BrokerAccount
 from domain.limits import ClientPolicy, LimitBook
 
 _PASSWORD = ("password", "totp_secret", "vendor_code", "api_secret", "imei")
@@ -34,10 +46,14 @@ class Account(BaseModel):
     shoonya_imei: Text | None = None
     shoonya_access_token: Secret | None = None
     shoonya_ws_url: SocketUrl | None = None
+    shoonya_calls_per_minute: CallsPerMinute | None = None
+    shoonya_market_orders: MarketOrders = "protected"
     flattrade_api_url: HttpUrl | None = None
     flattrade_user_id: Text | None = None
     flattrade_access_token: Secret | None = None
     flattrade_ws_url: SocketUrl | None = None
+    flattrade_calls_per_minute: CallsPerMinute | None = None
+    flattrade_market_orders: MarketOrders = "protected"
     zebu_api_url: HttpUrl | None = None
     zebu_user_id: Text | None = None
     zebu_password: Secret | None = None
@@ -47,6 +63,8 @@ class Account(BaseModel):
     zebu_imei: Text | None = None
     zebu_access_token: Secret | None = None
     zebu_ws_url: SocketUrl | None = None
+    zebu_calls_per_minute: CallsPerMinute | None = None
+    zebu_market_orders: MarketOrders = "protected"
 
     def of_broker(self, name: str) -> Any:
         """A setting of this account's broker: `user_id` is `zebu_user_id` at zebu. None: not set, or there is none."""
@@ -67,6 +85,8 @@ class NorenSettings(BaseModel):
     imei: str | None
     access_token: SecretStr | None
     ws_url: str | None  # None: the book is polled
+    calls_per_minute: int | None  # None: what the broker allows, less some for other programs; 0: not counted
+    market_orders: MarketOrders  # protected: sent as limits; plain: as they are
 
 
 class ClientSettings(BaseModel):
@@ -81,6 +101,11 @@ class ClientSettings(BaseModel):
     telegram_chat_id: str | None
     noren: NorenSettings | None  # set exactly when the broker is not paper
     limits: InstanceOf[LimitBook]
+
+    @property
+    def broker_account(self) -> BrokerAccount:
+        """Whose orders the client's rows are to be, in the words of its broker's adapter."""
+        return BrokerAccount(self.broker, self.client_id if self.noren is None else self.noren.user_id)
 
     @property
     def policy(self) -> ClientPolicy:
@@ -108,6 +133,11 @@ class NamedAccount:
     def is_real(self) -> bool:
         """Whether orders of this account can cost money."""
         return self.account.broker != "paper"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether they are sent, too."""
+        return self.is_real and self.account.live_trading
 
 
 def read_accounts(path: Path | None, top: Account, default_id: str, problems: Problems) -> list[NamedAccount]:

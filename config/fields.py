@@ -46,6 +46,13 @@ def _digits(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+def _calls(value: int) -> int:
+    # With fewer there is no room for the reads without which no order can be followed.
+    if value != 0 and not 20 <= value <= 100_000:
+        raise ValueError
+    return value
+
+
 def _database(path: Path) -> Path:
     path = path.expanduser()
     if path.name == ":memory:" or path.is_dir():
@@ -108,6 +115,15 @@ BrokerName = Annotated[
     Literal["paper", "shoonya", "flattrade", "zebu"],
     BeforeValidator(_lower),
     Field(description="paper, shoonya, flattrade or zebu"),
+]
+MarketOrders = Annotated[
+    Literal["protected", "plain"], BeforeValidator(_lower), Field(description="protected or plain")
+]
+Percent = Annotated[
+    Decimal, Field(gt=0, le=20, allow_inf_nan=False, description="a number greater than 0, 20 at most")
+]
+CallsPerMinute = Annotated[
+    int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
 ]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],

@@ -19,6 +19,7 @@ from config.fields import (
     HttpUrl,
     LogFormat,
     LogLevel,
+    Percent,
     Port,
     PriceOrNone,
     Secret,
@@ -55,6 +56,10 @@ class Service(BaseModel):
     broker_deadline_seconds: Annotated[float, seconds(0.1, 300)] = 15.0
     positions_refresh_seconds: Annotated[float, seconds(0.1, 3600)] = 2.0
     exit_hold_seconds: Annotated[float, seconds(0, 3600)] = 10.0
+
+    market_protection_percent: Percent = Decimal(
+        3
+    )  # how far beyond the market the limits lie that stand for it
 
     paper_slippage_ticks: Annotated[int, whole(0, 1000)] = 0
     paper_tick: Amount = Decimal("0.05")

@@ -13,8 +13,10 @@ from config.checking import SettingsError
 MODE = 0o600
 
 
-def ensure_secrets(path: Path, names: Collection[str]) -> dict[str, str]:
+def ensure_secrets(path: Path, names: Collection[str], *, keep: bool = True) -> dict[str, str]:
     """The secrets of these names as `path` has them; those it lacks are made up and added to it.
+
+    Without `keep` nothing is made or written: what is made up then is known to nobody else.
 
     The file is readable by its owner only. Processes that start at the same time get the same secrets.
 
@@ -22,6 +24,8 @@ def ensure_secrets(path: Path, names: Collection[str]) -> dict[str, str]:
         SettingsError: the file cannot be read or written, or holds something else.
     """
     try:
+        if not keep:
+            return {name: secrets.token_urlsafe(32) for name in names} | _of(names, _read(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone_in(path.parent):
             kept = _read(path)
@@ -30,8 +34,14 @@ def ensure_secrets(path: Path, names: Collection[str]) -> dict[str, str]:
                 kept |= {name: secrets.token_urlsafe(32) for name in missing}
                 _replace(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:
-        raise SettingsError([f"{path}: made-up secrets cannot be kept there: {error.strerror}"]) from error
-    return {name: kept[name] for name in names}
+        raise SettingsError(
+            [f"{path}: made-up secrets cannot be {'kept' if keep else 'read'} there: {error.strerror}"]
+        ) from error
+    return _of(names, kept)
+
+
+def _of(names: Collection[str], kept: dict[str, str]) -> dict[str, str]:
+    return {name: kept[name] for name in names if name in kept}
 
 
 @contextmanager

@@ -22,23 +22,33 @@ from config.model import Environment, Service, Settings
 from config.secrets_file import ensure_secrets
 from domain.limits import Limits
 
-__all__ = ["ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
+__all__ = ["DOTENV", "ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
+
+_SHORTEST_SECRET = 16  # characters, where whoever guesses it trades for real money
 
 # A variable that starts like this is meant for us; if we don't know it, it is misspelled.
 PREFIXES = (
     "SHOONYA_", "FLATTRADE_", "ZEBU_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
-    "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_",
+    "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_",
 )  # fmt: skip
 
 
+DOTENV = Path(".env")
+
+
 def load_settings(
-    environ: Mapping[str, str] | None = None, *, dotenv_path: Path | None = Path(".env")
+    environ: Mapping[str, str] | None = None,
+    *,
+    dotenv_path: Path | None = DOTENV,
+    keep_secrets: bool = True,
 ) -> Settings:
     """Read and check all settings; a variable of the environment wins over its line in `.env`.
 
     Args:
         environ: the environment; None for that of this process.
         dotenv_path: the `.env` to read if it exists; None for none.
+        keep_secrets: secrets that have to be made up are kept for the next start; without it nothing is written, and
+            they are good for nothing.
 
     Raises:
         SettingsError: with everything that is wrong at once.
@@ -53,7 +63,7 @@ def load_settings(
     _check_together(env, accounts, problems)
     problems.raise_any()
 
-    secrets, made_up = _secrets(env, accounts)
+    secrets, made_up = _secrets(env, accounts, keep=keep_secrets)
     return Settings(
         **{name: getattr(env, name) for name in Service.model_fields},
         console_token=secrets["CONSOLE_TOKEN"],
@@ -139,6 +149,10 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
     if env.paper_file.absolute() == env.orders_db.absolute():
         problems.add("PAPER_DB", f"got {str(env.paper_file)!r}, expected another file than ORDERS_DB")
     for each in accounts:
+        secret = each.account.webhook_secret
+        if each.is_live and secret is not None and len(secret.get_secret_value()) < _SHORTEST_SECRET:
+            name = each.name_of("webhook_secret")
+            problems.add(name, f"too short, expected {_SHORTEST_SECRET} characters or more: orders are live")
         if env.telegram_bot_token and not each.account.telegram_chat_id:
             problems.add(each.name_of("telegram_chat_id"), "not set, expected one with TELEGRAM_BOT_TOKEN")
         if each.account.telegram_chat_id and not env.telegram_bot_token:
@@ -154,10 +168,12 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
                 problems.add(each.name_of("webhook_secret"), why)
 
 
-def _secrets(env: Environment, accounts: list[NamedAccount]) -> tuple[dict[str, SecretStr], tuple[str, ...]]:
+def _secrets(
+    env: Environment, accounts: list[NamedAccount], *, keep: bool
+) -> tuple[dict[str, SecretStr], tuple[str, ...]]:
     """The console's token and each client's secret by name, and the names of those that had to be made up."""
     given = {"CONSOLE_TOKEN": env.console_token}
     given |= {each.secret_name: each.account.webhook_secret for each in accounts}
     missing = [name for name, value in given.items() if value is None]
-    made_up = ensure_secrets(env.secrets_file, missing) if missing else {}
+    made_up = ensure_secrets(env.secrets_file, missing, keep=keep) if missing else {}
     return {name: value or SecretStr(made_up[name]) for name, value in given.items()}, tuple(missing)

@@ -7,13 +7,17 @@ from flask.typing import ResponseReturnValue
 
 from console.desk import Desk
 from console.diagnostics import recent_signals
-from console.parameters import BadParameter, Parameters, body_of, query_of, wanted_of
+from console.parameters import BadParameter, Parameters, wanted_of
 from console.ports import Row
-from domain.errors import NotFound
+from console.reading import body_of, is_form, query_of
+from domain.errors import NotFound, StoreUnavailable
+from domain.halting import never_seen
 from domain.review import FROZEN_MEANS
 from domain.times import time_text
 
 MAX_ORDERS = 500
+FILTERS = ("status", "symbol", "strategy", "client", "from", "to")
+ORDERS_QUERY = (*FILTERS, "limit", "cursor")
 
 
 def orders_page(desk: Desk, query: Parameters, *, default_limit: int = 100) -> tuple[list[Row], str | None]:
@@ -48,7 +52,7 @@ def add_api(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.get("/api/orders")
     def list_orders() -> ResponseReturnValue:
-        query = query_of(request)
+        query = query_of(request, ORDERS_QUERY)
         orders, cursor = orders_page(desk, query)
         return {"orders": orders, "counts": desk.reader.counts(wanted_of(query, desk.zone)), "next": cursor}
 
@@ -63,7 +67,7 @@ def add_api(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.get("/api/diagnostics/recent-signals")
     def show_recent_signals() -> ResponseReturnValue:
-        query = query_of(request)
+        query = query_of(request, ("hours", "limit", "side"))
         return recent_signals(
             desk.reader,
             now=desk.clock.now(),
@@ -91,24 +95,24 @@ def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.post("/api/halt")
     def halt() -> ResponseReturnValue:
-        fields = body_of(request)
-        client, strategy = desk.client_of(fields), fields.text("strategy_name")
-        reason = (
-            fields.text("reason") or "no reason given"
-        )  # nobody in a hurry is held up for want of a sentence
-        desk.control.halt(client, strategy, fields.text("by") or "console", reason)
-        return _done({"halted": True, "client_id": client, "strategy_name": strategy, "reason": reason})
+        fields = body_of(request, ("client_id", "strategy_name", "reason", "by"))
+        client, strategy = desk.client_of(fields), fields.name("strategy_name")
+        # Nobody in a hurry is held up for want of a sentence.
+        reason, by = fields.text("reason") or "no reason given", fields.text("by") or "console"
+        desk.control.halt(client, strategy, by, reason)
+        answer = {"halted": True, "client_id": client, "strategy_name": strategy, "reason": reason}
+        return _done({**answer, "note": _note(desk, client, strategy)})
 
     @blueprint.post("/api/resume")
     def resume() -> ResponseReturnValue:
-        fields = body_of(request)
-        client, strategy = desk.client_of(fields), fields.text("strategy_name")
+        fields = body_of(request, ("client_id", "strategy_name", "by"))
+        client, strategy = desk.client_of(fields), fields.name("strategy_name")
         resumed = desk.control.resume(client, strategy, fields.text("by") or "console")
         return _done({"resumed": resumed, "client_id": client, "strategy_name": strategy})
 
     @blueprint.post("/api/marks")
     def mark() -> ResponseReturnValue:
-        fields = body_of(request)
+        fields = body_of(request, ("client_id", "exchange", "symbol", "price"))
         client, price = desk.client_of(fields), fields.price("price")
         exchange, symbol = fields.required("exchange"), fields.required("symbol")
         desk.control.set_mark(client, exchange, symbol, price)
@@ -116,4 +120,14 @@ def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
 
 
 def _done(answer: dict[str, Any]) -> ResponseReturnValue:
-    return answer if request.is_json else redirect(url_for("console.health"), 303)
+    return redirect(url_for("console.health"), 303) if is_form(request) else answer
+
+
+def _note(desk: Desk, client_id: str, strategy_name: str | None) -> str | None:
+    """What there is to say of a halt that stands already; not knowing it must not make the halt look failed."""
+    if strategy_name is None:
+        return None
+    try:
+        return never_seen(strategy_name, desk.reader.strategies(client_id))
+    except StoreUnavailable:
+        return None

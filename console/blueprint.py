@@ -10,8 +10,10 @@ from werkzeug.exceptions import HTTPException
 
 from console.access import Access, LoginLimit
 from console.api import add_api
+from console.cancelling import add_cancelling
 from console.desk import Desk
 from console.health import Expectations
+from console.orderforms import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, ConsoleReader, Modes
@@ -61,10 +63,11 @@ def create_console(
     )
     blueprint.context_processor(lambda: desk.words(clock.now()))
     _guard(blueprint, access)
-    _answer_failures(blueprint)
+    _answer_failures(blueprint, access)
     add_pages(blueprint, desk)
     add_api(blueprint, desk)
-    add_resolving(blueprint, desk)
+    forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
+    add_order_forms(blueprint, desk, forms)
     return blueprint
 
 
@@ -92,10 +95,10 @@ def _this_path() -> str:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith("/api/") or request.path in ("/api", "/metrics")
 
 
-def _answer_failures(blueprint: Blueprint) -> None:
+def _answer_failures(blueprint: Blueprint, access: Access) -> None:
     @blueprint.errorhandler(BadParameter)
     def bad_parameter(error: BadParameter) -> ResponseReturnValue:
         return _failure(400, error.code, error.message, error.field or None)
@@ -123,6 +126,13 @@ def _answer_failures(blueprint: Blueprint) -> None:
         return _failure(
             status, error.name.upper().replace(" ", "_"), error.description or error.name, None, headers
         )
+
+    @blueprint.app_errorhandler(HTTPException)
+    def failed_outside(error: HTTPException) -> HTTPException | ResponseReturnValue:
+        """Programs read JSON also where no route was found, or one that is not the console's fails."""
+        if not _wants_json():
+            return error
+        return refused(access.refusal(request) or error)
 
 
 def _id_in_path() -> str | None:

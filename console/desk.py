@@ -12,6 +12,7 @@ from console.health import Expectations, age_seconds, all_checks, as_json, loop_
 from console.parameters import BadParameter, Parameters
 from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
 from console.wording import Wording
+from domain.errors import NotFound
 from domain.ports import Clock
 from domain.review import FROZEN_AFTER
 
@@ -36,8 +37,11 @@ class Desk:
 
         Raises:
             BadParameter: it was not.
+            NotFound: there is no such client.
         """
-        named = fields.text("client_id")
+        named = fields.name("client_id")
+        if named is not None and named not in self.modes:
+            raise NotFound(f"no client {named!r}; there is {', '.join(self.modes)}")
         if named is None and len(self.modes) > 1:
             raise BadParameter("client_id", f"name one of {', '.join(self.modes)}", "MISSING_PARAMETER")
         return named or next(iter(self.modes))

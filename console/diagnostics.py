@@ -39,7 +39,7 @@ def recent_signals(
         "counts": counts,
         "violations": [violation for row in found["violations"] for violation in _violations(row)],
         "pass": not _broken(counts),
-        "summary": _summary(counts, hours),
+        "summary": _summary(counts, hours, reader.outbox()["pending"]),
     }
 
 
@@ -84,11 +84,12 @@ def _broken(counts: Row) -> list[str]:
     ]
 
 
-def _summary(counts: Row, hours: int) -> str:
+def _summary(counts: Row, hours: int, waiting: int) -> str:
     total = counts["total_signals"]
     window = f"{total} signal{'' if total == 1 else 's'} in the last {hours} hour{'' if hours == 1 else 's'}"
     if broken := _broken(counts):
         return f"FAIL: {window}: {', '.join(broken)}."
     if not total:
         return f"PASS: {window}."
-    return f"PASS: {window}, each with an intent and a decision; every failure was told."
+    told = f"every failure has its message; {waiting or 'none'} wait{'s' if waiting < 2 else ''} to be sent"
+    return f"PASS: {window}, each with an intent and a decision; {told}."

@@ -18,6 +18,9 @@ from domain.times import parse_time
 _PARTS = ("order book", "positions")
 """What a first look reads, as the reason of a loop that waits names it: `order book: 502; positions: not read yet`."""
 
+_OTHER_ACCOUNT = "account: "
+"""And how the reason of a client begins that is not served at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -134,7 +137,7 @@ def _trouble(loop: Row, max_age: float) -> str | None:
 def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
     found = watchers(beats, max_age, now)
     if not found:
-        return Check(ok=False, sentence="no watcher has ever beaten")
+        return Check(ok=False, sentence="no watcher runs")
     if any(watcher["trouble"] is None for watcher in found):
         return Check(ok=True, sentence="every loop beats")
     bare = (_trouble({**loop, "detail": ""}, max_age) for loop in found[0]["loops"])
@@ -149,6 +152,9 @@ def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: dateti
     if not waiting or any(b["state"] == "OK" for b in fresh):
         return None
     why = str(waiting[0]["detail"])
+    if why.startswith(_OTHER_ACCOUNT):
+        public = f"{client} is not served: its rows are those of another account"
+        return Check(ok=False, sentence=why.removeprefix(_OTHER_ACCOUNT), public=public)
     says = f"entries of {client} wait for the first look"
     parts = [part for part in _PARTS if re.search(rf"(^|; ){part}: ", why)]
     return Check(

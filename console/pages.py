@@ -8,15 +8,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from console.access import COOKIE, local_path
-from console.api import orders_page, story_of
+from console.api import FILTERS, ORDERS_QUERY, orders_page, story_of
 from console.desk import Desk
-from console.parameters import query_of, wanted_of
+from console.parameters import wanted_of
+from console.reading import query_of
 from domain.review import FROZEN_MEANS
 from domain.states import Status
 
 log = logging.getLogger(__name__)
-
-_FILTERS = ("status", "symbol", "strategy", "client", "from", "to")
 
 
 def add_pages(blueprint: Blueprint, desk: Desk) -> None:
@@ -24,10 +23,10 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.get("/")
     def book() -> ResponseReturnValue:
-        query = query_of(request)
+        query = query_of(request, ORDERS_QUERY)
         orders, cursor = orders_page(desk, query, default_limit=50)
         counts = desk.reader.counts(wanted_of(query, desk.zone))
-        given = {name: query.text(name) or "" for name in _FILTERS}
+        given = {name: query.text(name) or "" for name in FILTERS}
         return render_template(
             "console/orders.html",
             header=desk.header(desk.clock.now()),

@@ -1,13 +1,10 @@
-"""Reading what a request asks for. Anything that is not understood is refused with the name of its field."""
+"""The values of a request. Anything that is not understood is refused with the name of its field."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-
-from flask import Request
 
 from console.ports import Wanted
 from domain.alert import Side
@@ -57,6 +54,17 @@ class Parameters:
         text = self.text(name)
         if text is None:
             raise BadParameter(name, "is missing", "MISSING_PARAMETER")
+        return text
+
+    def name(self, name: str) -> str | None:
+        """As `text`, and one that is given must not be blank: whoever names nothing may have meant something.
+
+        Raises:
+            BadParameter: it is blank.
+        """
+        text = self.text(name)
+        if text is None and self.values.get(name) is not None:
+            raise BadParameter(name, "is blank; leave it out where none is meant")
         return text
 
     def number(self, name: str, *, default: int, low: int, high: int) -> int:
@@ -148,7 +156,7 @@ def wanted_of(query: Parameters, zone: tzinfo) -> Wanted:
     """Which orders a query asks for.
 
     Raises:
-        BadParameter: one of its parameters is not understood.
+        BadParameter: one of its parameters is not understood, or its times leave nothing between them.
     """
     asked = {
         "status": query.status("status"),
@@ -158,28 +166,18 @@ def wanted_of(query: Parameters, zone: tzinfo) -> Wanted:
         "since": query.instant("from", zone, end=False),
         "until": query.instant("to", zone, end=True),
     }
+    since, until = asked["since"], asked["until"]
+    if since is not None and until is not None and since >= until:  # type: ignore[operator]
+        raise BadParameter("from", "expected a time before that of `to`")
     given: Wanted = {}
     given.update({name: value for name, value in asked.items() if value is not None})  # type: ignore[typeddict-item]
     return given
 
 
-def query_of(request: Request) -> Parameters:
-    """The query's parameters."""
-    return Parameters(request.args)
-
-
-def body_of(request: Request) -> Parameters:
-    """The fields of a form or of a JSON object; JSON numbers with a fraction come as they were written.
+def operator_of(fields: Parameters) -> str:
+    """Who says so, for the history.
 
     Raises:
-        BadParameter: the body is neither.
+        BadParameter: `by` was not given.
     """
-    if not request.is_json:
-        return Parameters(request.form)
-    try:
-        fields = json.loads(request.get_data(), parse_float=Decimal)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        raise BadParameter("", "expected a JSON object")
-    return Parameters(fields)
+    return f"console:{fields.required('by')}"

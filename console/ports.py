@@ -53,6 +53,9 @@ class ConsoleReader(Protocol):
     def story(self, command_id: str) -> Row | None:
         """`order`, `events`, `intent`, `alert`, `messages` and `siblings` of one order; None: no such order."""
 
+    def strategies(self, client_id: str) -> list[str]:
+        """The strategies of which the client has orders, by name."""
+
     def signals(self, *, since: datetime, settled_before: datetime, side: str | None, limit: int) -> Row:
         """`counts` over all signals of the window, the newest `signals` and the newest `violations`."""
 
@@ -103,6 +106,14 @@ class ConsoleControl(Protocol):
             NotFound: no such order.
             ConcurrentUpdate: its outcome is not unknown.
             InvalidResolution: the fill does not fit the order; names the field.
+        """
+
+    def cancel(self, command_id: str, *, by: str, reason: str) -> None:
+        """Take an order back: one that was not sent ends at once, of a live one the broker is asked.
+
+        Raises:
+            NotFound: no such order.
+            ConcurrentUpdate: it cannot be cancelled as it stands; says why.
         """
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:

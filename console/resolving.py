@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from command_service import ResolvedFill
 from console.api import story_of
 from console.desk import Desk
-from console.parameters import BadParameter, Parameters, body_of
-from domain.errors import ConcurrentUpdate, InvalidResolution
+from console.orderforms import OrderForm
+from console.parameters import BadParameter, Parameters, operator_of
+from console.reading import body_of
 
 FOUND, FOLLOW, ABSENT = "found", "follow", "absent"
 _FILL_FIELDS = ("filled_quantity", "average_price")
@@ -39,22 +40,18 @@ def resolution_of(fields: Parameters) -> Resolution:
         if fields.values.get(name) not in (None, ""):
             raise BadParameter(name, f"expected nothing with the outcome {outcome}")
     if outcome == ABSENT:
-        return Resolution(_name(fields), failed_reason=fields.required("reason"))
+        return Resolution(operator_of(fields), failed_reason=fields.required("reason"))
     fill = ResolvedFill(
         fields.required("broker_order_id"),
         fields.positive("filled_quantity", "quantity") if outcome == FOUND else None,
         fields.price("average_price") if fields.values.get("average_price") not in (None, "") else None,
         fields.required("reason"),
     )
-    return Resolution(_name(fields), executed=fill)
+    return Resolution(operator_of(fields), executed=fill)
 
 
-def _name(fields: Parameters) -> str:
-    return f"console:{fields.required('by')}"
-
-
-def add_resolving(blueprint: Blueprint, desk: Desk) -> None:
-    """Put both ways to resolve on the blueprint."""
+def add_resolving(blueprint: Blueprint, desk: Desk) -> OrderForm:
+    """Put the JSON route on the blueprint; returns the form of the page that does the same."""
 
     def resolve(command_id: str, fields: Parameters) -> None:
         said = resolution_of(fields)
@@ -62,18 +59,10 @@ def add_resolving(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.post("/api/orders/<command_id>/resolve")
     def resolve_order(command_id: str) -> ResponseReturnValue:
-        resolve(command_id, body_of(request))
+        resolve(command_id, body_of(request, _SHOWN))
         return {"resolved": True, "order": story_of(desk, command_id)["order"]}
 
-    @blueprint.post("/orders/<command_id>")
-    def resolve_by_form(command_id: str) -> ResponseReturnValue:
-        try:
-            resolve(command_id, _typed(desk, command_id, body_of(request)))
-        except (BadParameter, InvalidResolution) as error:
-            return _form_again(desk, command_id, error.field, error.message), 400
-        except ConcurrentUpdate as error:
-            return _form_again(desk, command_id, "command_id", str(error)), 409
-        return redirect(url_for("console.order", command_id=command_id), 303)
+    return OrderForm(lambda id_, fields: resolve(id_, _typed(desk, id_, fields)), _SHOWN)
 
 
 def _typed(desk: Desk, command_id: str, fields: Parameters) -> Parameters:
@@ -83,14 +72,3 @@ def _typed(desk: Desk, command_id: str, fields: Parameters) -> Parameters:
     if outcome != ABSENT or fields.text("broker_order_id") != shown:
         return fields
     return Parameters({**fields.values, "broker_order_id": ""})
-
-
-def _form_again(desk: Desk, command_id: str, field: str, message: str) -> str:
-    """The order's page with what was typed, and what is wrong with it."""
-    return render_template(
-        "console/order.html",
-        header=desk.header(desk.clock.now()),
-        trouble={"field": field, "message": message},
-        given={name: request.form.get(name, "") for name in _SHOWN},
-        **story_of(desk, command_id),
-    )

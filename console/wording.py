@@ -3,13 +3,16 @@
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from console.ports import Row
+from domain.cancelling import cancel_under_way, hindrance
 from domain.money import ZERO, decimal_text
+from domain.states import Phase
 from domain.tags import sentence_of
 from domain.times import parse_time
 
@@ -84,6 +87,16 @@ class Wording:
         price = f" {order['price']}" if order["price"] is not None else ""
         trigger = f" trigger {order['trigger_price']}" if order["trigger_price"] is not None else ""
         return f"{order['order_type'].replace('_', ' ')}{price}{trigger}"
+
+    @staticmethod
+    def cancel_hindrance(order: Row) -> str | None:
+        """Why the order cannot be cancelled as it stands; None when it can."""
+        return hindrance(Phase(order["phase"]), order["broker_order_id"])
+
+    def cancel_under_way(self, order: Row, events: Sequence[Row]) -> str | None:
+        """Who asked when for a cancel that the book has not settled, and whether the broker was asked."""
+        under_way = cancel_under_way(order, events)
+        return None if under_way is None else under_way.told(self.moment)
 
     @staticmethod
     def quantity(order: Row) -> str:

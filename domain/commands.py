@@ -52,7 +52,11 @@ class UniversalOrderCommand:
 
 @dataclass(frozen=True, slots=True)
 class OrderResult:
-    """The broker has the order: its id there. `duplicate` says that it had it already."""
+    """The broker has the order: its id there. `duplicate` says that it had it already.
+
+    `detail` tells how the order was sent, where that is not as the command says.
+    """
 
     broker_order_id: str
     duplicate: bool = False
+    detail: str | None = None

@@ -8,6 +8,7 @@
     ├── IllegalTransition     an order was asked to move where its state does not lead
     ├── ConcurrentUpdate      somebody else moved the row first; read it again
     ├── NotFound              no such order, alert or client
+    ├── OpenOrders            not while the client has orders that have not ended
     ├── InvalidResolution     what an operator says of an order does not fit it; names the field
     ├── StoreUnavailable      the database could not commit: nothing was kept
     └── BrokerError           the one question that matters: may the order be live?
@@ -46,6 +47,10 @@ class ConcurrentUpdate(OrderwatchError):
 
 class NotFound(OrderwatchError):
     """No row answers to that id."""
+
+
+class OpenOrders(OrderwatchError):
+    """Not while the client has orders that have not ended."""
 
 
 class InvalidResolution(OrderwatchError, ValueError):

@@ -137,7 +137,7 @@ def _change(
     )
     changed["event_hash"] = digest
     after = _replaced(base, changed)
-    return Change(before, after, event, notices_for(before, after), tuple(changed))
+    return Change(before, after, event, notices_for(before, after, actor), tuple(changed))
 
 
 def _replaced(order: Order, changed: Mapping[str, Any]) -> Order:

@@ -5,18 +5,23 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.alert import DecisionType
+from domain.alert import DecisionType, ExecutionType
 from domain.commands import OrderResult
 from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
 from domain.lifecycle import Change, advance
 from domain.money import decimal_text
 from domain.order import Order
-from domain.reconcile import FOLLOWED, PLACED, reason_class
+from domain.reconcile import FOLLOWED, PLACED, UNKNOWN_BECAUSE, reason_class
 from domain.states import Phase
 from domain.tags import Family, Reason, broker_tag, tag_of
 
 Outcome = OrderResult | NotSent | Refused | OutcomeUnknown
 """Everything that can come back from asking a broker for an order."""
+
+_TELL_WAITING = timedelta(seconds=60)
+
+_FOLLOWED_BY, _FOLLOWED_WHY = "followed_by", "followed_because"
+"""Beside FOLLOWED: who gave the number, and how it was found."""
 
 _REPEATS = frozenset({Reason.SIGNAL_ALREADY_SEEN, Reason.CONTENT_ALREADY_SEEN})
 
@@ -126,15 +131,24 @@ def followed(
         InvalidResolution: the number cannot be this order's.
     """
     _check_number(order, broker_order_id)
-    why = f"outcome unknown: said to be the broker's {broker_order_id}" + (f" ({text})" if text else "")
+    why = f"{UNKNOWN_BECAUSE}said to be the broker's {broker_order_id}" + (f" ({text})" if text else "")
+    said = {FOLLOWED: broker_order_id, _FOLLOWED_BY: actor, _FOLLOWED_WHY: text or ""}
     return advance(
         order,
         Phase.UNKNOWN,
         at=at,
         actor=actor,
-        context_json=json.dumps({FOLLOWED: broker_order_id}),
+        context_json=json.dumps({**json.loads(order.context_json or "{}"), **said}, ensure_ascii=False),
         reason_message=why,
     )
+
+
+def number_given_by(order: Order) -> tuple[str, str] | None:
+    """Who gave the broker's number that the order has, and why; None where no person did."""
+    said = json.loads(order.context_json or "{}")
+    if order.broker_order_id is None or said.get(FOLLOWED) != order.broker_order_id:
+        return None
+    return said.get(_FOLLOWED_BY, "somebody"), said.get(_FOLLOWED_WHY, "")
 
 
 def _check_number(order: Order, broker_order_id: str) -> None:
@@ -159,6 +173,7 @@ def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Chang
         attempts=order.attempts + 1,
         not_before=None,
         reason_message=None,
+        escalation=0,  # that it waited was told; an unknown outcome is told anew
         **sized,
     )
 
@@ -177,7 +192,7 @@ def claimed_again(order: Order, *, at: datetime, claimant: str) -> Change:
 
 
 def held(order: Order, reason: str, *, at: datetime, actor: str) -> Change:
-    """Look again soon; the longer it lasts, the less often, so that waiting costs little."""
+    """Look again soon; the longer it lasts, the less often, so that waiting costs little. An exit is told."""
     return advance(
         order,
         Phase.REGISTERED,
@@ -185,7 +200,14 @@ def held(order: Order, reason: str, *, at: datetime, actor: str) -> Change:
         actor=actor,
         not_before=at + backoff(at - order.created_at),
         reason_message=reason,
+        escalation=_told_waiting(order, at),
     )
+
+
+def _told_waiting(order: Order, at: datetime) -> int:
+    """An exit that is not sent for so long is told, once: its position stays open meanwhile."""
+    waits = order.execution_type is ExecutionType.EXIT and at - order.created_at >= _TELL_WAITING
+    return 2 if waits else order.escalation
 
 
 def backoff(waited: timedelta) -> timedelta:
@@ -195,7 +217,7 @@ def backoff(waited: timedelta) -> timedelta:
 
 def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
     """The call's outcome is not known: the order may be live."""
-    return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=f"outcome unknown: {why}")
+    return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=f"{UNKNOWN_BECAUSE}{why}")
 
 
 def answered(order: Order, outcome: Outcome, *, resend: bool, at: datetime, actor: str) -> Change | None:
@@ -225,7 +247,7 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Ch
         actor=actor,
         tag=None,
         broker_order_id=result.broker_order_id,
-        reason_message=None,
+        reason_message=result.detail,
         **PLACED,
     )
 
@@ -244,4 +266,5 @@ def not_sent(order: Order, why: str, *, at: datetime, actor: str) -> Change:
         sent_at=None,
         not_before=not_before,
         reason_message=f"not sent: {why}",
+        escalation=_told_waiting(order, at),
     )

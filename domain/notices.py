@@ -1,5 +1,6 @@
 """What the operator is told: facts to be worded by `notifications`, stored with the change they tell of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,9 +30,14 @@ class NoticeKind(StrEnum):
     POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
 
 
+_HANDS = ("cli:", "console:", "api:")
+"""So begin the names under which people act; all else is the program's own doing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `detail` is the reason or the text where no order says it."""
+    """One thing to tell. `detail` is the reason or the text where no order says it; `by` is who said or did it where
+    that was a person."""
 
     kind: NoticeKind
     client_id: str
@@ -39,13 +45,15 @@ class Notice:
     alert_id: str | None = None
     symbol: str | None = None
     detail: str = ""
+    by: str = ""
 
 
-def notices_for(before: Order | None, after: Order) -> tuple[Notice, ...]:
-    """What a change of an order has to tell, if anything; a pure function of the change itself."""
+def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[Notice, ...]:
+    """What a change of an order has to tell, if anything; a pure function of the change and of who made it."""
+    by = actor if actor.startswith(_HANDS) else ""
 
     def notice(kind: NoticeKind, detail: str = "") -> Notice:
-        return Notice(kind, after.client_id, after, after.alert_id, after.symbol, detail)
+        return Notice(kind, after.client_id, after, after.alert_id, after.symbol, detail, by)
 
     if before is None:
         return ()
@@ -66,8 +74,20 @@ def notices_for(before: Order | None, after: Order) -> tuple[Notice, ...]:
     if after.status is Status.FAILED and before.status is not Status.FAILED:
         told.append(notice(_FAILED_KIND.get(after.phase, NoticeKind.FAILED)))
     if after.escalation >= 2 > before.escalation:
-        told.append(notice(NoticeKind.UNKNOWN))
+        told.append(_louder(after, notice))
     return tuple(told)
+
+
+def _louder(after: Order, notice: Callable[[NoticeKind, str], Notice]) -> Notice:
+    """What has lasted too long."""
+    if after.phase is Phase.UNKNOWN:
+        return notice(NoticeKind.UNKNOWN, "")
+    if after.phase is Phase.REGISTERED:
+        return notice(NoticeKind.SYSTEM, f"the exit is not sent yet: {after.reason_message}")
+    how = f" ({after.reason_message})" if after.reason_message else ""
+    return notice(
+        NoticeKind.SYSTEM, f"a market order rests at the broker, not filled{how}: cancel it or wait"
+    )
 
 
 _FAILED_KIND = {

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from domain.account import BrokerAccount
 from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -62,8 +63,11 @@ class Broker(Protocol):
             ReadFailed: the book could not be read.
         """
 
-    def read_positions(self) -> PositionsSnapshot:
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
         """All positions.
+
+        Args:
+            urgent: an exit is sized from them: where calls are rationed, this one is not to wait for others.
 
         Raises:
             ReadFailed: they could not be read.
@@ -126,13 +130,23 @@ class Review(Protocol):
         """Orders SENT_TO_BROKER since before then of which no message tells yet, the oldest first."""
 
 
-class Transaction(Ownership, Review, Protocol):
+class Accounts(Protocol):
+    """Whose orders a client's rows are."""
+
+    def account(self, client_id: str) -> BrokerAccount | None:
+        """The account that is remembered; None while none is."""
+
+
+class Transaction(Ownership, Review, Accounts, Protocol):
     """One write transaction: all of it becomes durable, or none."""
 
     def add_alert(self, alert: Alert) -> None: ...
 
     def last_accepted(self, key: str) -> Alert | None:
         """The newest delivery under this idempotency key that was no duplicate and not rejected."""
+
+    def entered_since(self, order: Order) -> bool:
+        """True when its strategy has an entry in its symbol that was registered later and is or was at the broker."""
 
     def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
         """Fill an alert's decision columns."""
@@ -200,8 +214,21 @@ class Transaction(Ownership, Review, Protocol):
     def clear_halt(self, client_id: str, strategy_name: str | None) -> bool:
         """True when something was halted there."""
 
+    def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
+        """Remember whose the client's rows are, unless that is known; what is remembered then."""
 
-class Store(Ownership, Review, Protocol):
+    def note_refused(self, client_id: str, account: BrokerAccount | None) -> bool:
+        """Note the account that was told to be another than the rows', None: none; True when that was not noted."""
+
+    def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
+        """Make the rows another account's: forget what was held, seen and told at the old one; history stays.
+
+        Raises:
+            OpenOrders: orders of the client have not ended; nothing was changed.
+        """
+
+
+class Store(Ownership, Review, Accounts, Protocol):
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -264,6 +291,7 @@ class OutboxMessage:
     text: str
     attempts: int
     created_at: datetime
+    command_id: str | None = None  # of the order that it is about
 
 
 class OutboxStore(Protocol):

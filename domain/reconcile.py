@@ -29,6 +29,9 @@ PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLA
 FOLLOWED = "followed"
 """The key in an order's context under which an operator's word stands which of the broker's orders it is."""
 
+UNKNOWN_BECAUSE = "outcome unknown: "
+"""So begins the reason of an order whose outcome is not known; behind it stands why."""
+
 _DEAD = {
     BrokerStatus.REJECTED: (Phase.REJECTED, Family.BROKER_REJECTED),
     BrokerStatus.CANCELLED: (Phase.CANCELLED, Family.BROKER_CANCELLED),
@@ -80,6 +83,16 @@ def decide(
     if phase is None or _stale(order, phase, report, book, traits):
         return Verdict(alarms=alarms)
     changes = _changes(order, report, phase, tag)
+    others = _successors(order, report, book) if order.broker_order_id is not None else ()
+    if others:
+        text = f"broker order {', '.join(others)} carries the tag of {report.broker_order_id} too"
+        alarms = (*alarms, text)
+        if STATUS_OF[phase] is Status.FAILED and order.may_be_live:
+            wanted = {
+                "reason_message": f"outcome unknown: {text}",
+                "filled_quantity": max(report.filled_quantity, order.filled_quantity),
+            }
+            phase, changes = Phase.UNKNOWN, {n: v for n, v in wanted.items() if getattr(order, n) != v}
     if report.filled_quantity > max(order.quantity, order.filled_quantity):
         alarms = (*alarms, f"overfill: {report.filled_quantity} of {order.quantity}")
     if phase is order.phase and not changes:
@@ -94,7 +107,7 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
     the tag is not unique everywhere, and it must never happen where it is.
     """
     if order.broker_order_id is not None:
-        return book.by_id.get(order.broker_order_id), ()
+        return _numbered(order, book)
     tagged = list(book.by_tag.get(order.client_order_id, ()))
     if not tagged:
         return None, ()
@@ -103,6 +116,35 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
         return tagged[0], ()
     ids = ", ".join(r.broker_order_id for r in tagged)
     return tagged[0], (f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {ids}",)
+
+
+def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
+    """The report under the order's number: not one that the broker gave to another order, as it may on another day."""
+    assert order.broker_order_id is not None
+    report = book.by_id.get(order.broker_order_id)
+    if report is None or is_about(order, report):
+        return report, ()
+    text = f"broker order {report.broker_order_id} is {report.side} {report.symbol}: not this order"
+    ours = ", ".join(r.broker_order_id for r in book.by_tag.get(order.client_order_id, ()))
+    return None, (text + (f", whose tag is on {ours}" if ours else ""),)
+
+
+def is_about(order: Order, report: OrderReport) -> bool:
+    """False when a report under the order's number is certainly not of it: without our tag, of another symbol or side.
+
+    That the tag is missing proves nothing: it may go when an order is changed at the broker's terminal.
+    """
+    same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
+    return same or report.client_order_id == order.client_order_id
+
+
+def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...]:
+    """Other broker orders under our tag that live or were filled: a replaced number, or an order that was doubled."""
+    return tuple(
+        r.broker_order_id
+        for r in book.by_tag.get(order.client_order_id, ())
+        if r.broker_order_id != report.broker_order_id and (r.status in LIVE or r.filled_quantity)
+    )
 
 
 def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
@@ -174,9 +216,15 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
             "tag": tag,
             "decision_type": DecisionType.FAILED,
             "reason_code": "EXCHANGE_ERROR_UNKNOWN",
-            "reason_message": Reason.PROVEN.sentence,
+            "reason_message": Reason.PROVEN.sentence + _cause(order),
         },
     )
+
+
+def _cause(order: Order) -> str:
+    """Why the outcome had been unknown, for whoever asks later what went wrong."""
+    cause = (order.reason_message or "").removeprefix(UNKNOWN_BECAUSE)
+    return f" ({UNKNOWN_BECAUSE}{cause})" if cause else ""
 
 
 def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
@@ -250,7 +298,8 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
         wanted["exchange_error_snippet"] = report.reason[:500] or None
     else:
         wanted |= PLACED
-        wanted["reason_message"] = None
+        if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):  # of those it says how they were sent
+            wanted["reason_message"] = None
     return {name: value for name, value in wanted.items() if getattr(order, name) != value}
 
 

@@ -153,4 +153,6 @@ class BrokerTraits:
     visibility_horizon: float = 0.0  # an order may be missing from its book for so long after the send
     position_horizon: float = 0.0  # a fill may be missing from positions for so long
     book_interval: float = 1.0  # read the book no more often than this
+    positions_interval: float = 0.0  # and the positions no more often than this
     time_error: float = 2.0  # the times in its book may differ so much from ours
+    account: str = ""  # whose rows are kept from it; empty: not told, and never compared

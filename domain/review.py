@@ -34,6 +34,8 @@ def _why(order: Order) -> str:
     if order.phase is Phase.PARTIALLY_FILLED:
         done, asked = decimal_text(order.filled_quantity), decimal_text(order.quantity)
         return f"{done} of {asked} filled, the rest waits at the broker"
+    if order.phase is Phase.WORKING and order.reason_message:
+        return f"the broker has it and has filled nothing: {order.reason_message}"
     if order.phase is Phase.WORKING and order.order_type is OrderType.MARKET:
         return "the broker has it and has filled nothing, which is odd for a MARKET order"
     if order.phase is Phase.WORKING:

@@ -53,13 +53,13 @@ class ExitFacts:
     does (signed); `resting_of_others` and `unknown_of_others` by how much their entries, those that the broker has and
     those of unknown outcome, may have been filled without our knowing yet, for each side; `exits_in_flight` what other
     exits may still take off the position (unknown outcomes counted in full); `entries_in_flight` how many older
-    entries of the strategy are not settled yet; `last_fill_at` when a fill in this symbol was last recorded.
+    entries of the strategy are not settled yet; `last_fills` when a fill of each side in this symbol was last recorded.
     """
 
     held_by_others: Mapping[str, Decimal] = field(default_factory=dict)
     exits_in_flight: Decimal = ZERO
     entries_in_flight: int = 0
-    last_fill_at: datetime | None = None
+    last_fills: Mapping[Side, datetime] = field(default_factory=dict)
     held: Decimal = ZERO
     resting_of_others: Mapping[Side, Decimal] = field(default_factory=dict)
     unknown_of_others: Mapping[Side, Decimal] = field(default_factory=dict)

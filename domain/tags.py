@@ -65,7 +65,7 @@ class Reason(StrEnum):
         Family.GUARD_BLOCKED,
         "Another strategy holds the opposite side of this symbol",
     )
-    NO_POSITION = "NO_POSITION", Family.GUARD_BLOCKED, "Nothing to exit: the position is flat"
+    NO_POSITION = "NO_POSITION", Family.GUARD_BLOCKED, "Nothing to exit"
     DUPLICATE_ENTRY_BLOCKED = (
         "DUPLICATE_ENTRY_BLOCKED",
         Family.DUPLICATE_BLOCKED,
@@ -101,7 +101,12 @@ class Reason(StrEnum):
         Family.BROKER_ABSENT,
         "An operator found that the broker does not have the order",
     )
-    PROVEN = "PROVEN", Family.BROKER_ABSENT, "A complete, later book shows that the broker never had it"
+    PROVEN = (
+        "PROVEN",
+        Family.BROKER_ABSENT,
+        "A complete, later book shows that the broker never had it: "
+        "nothing was bought or sold, and it is not sent again",
+    )
 
 
 def tag_of(reason: Reason) -> str:

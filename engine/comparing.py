@@ -100,10 +100,11 @@ def _notice(client_id: str, d: Difference, before: Difference | None) -> Notice:
     where = f"{d.exchange} {d.product}"
     held, at_broker = decimal_text(d.held), decimal_text(d.at_broker)
     was = f" (before: {decimal_text(before.amount)})" if before else ""
+    gone = f"; the difference of {decimal_text(before.amount)} is gone" if before else ""
     if not d.amount:
         kind, text = (
             NoticeKind.POSITION_AGREES,
-            f"{where}: our strategies and the broker both have {held}{was}",
+            f"{where}: our strategies and the broker both have {held}{gone}",
         )
     elif d.is_external:
         kind = NoticeKind.EXTERNAL_POSITION

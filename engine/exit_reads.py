@@ -50,7 +50,7 @@ class ExitReads:
                 return kept.snapshot
             kept.readers += 1
         try:
-            snapshot = seat.broker.read_positions()
+            snapshot = seat.broker.read_positions(urgent=True)
             with self._lock:
                 if kept.snapshot is None or kept.snapshot.read_started_at <= snapshot.read_started_at:
                     kept.snapshot, kept.ended_at = snapshot, self._clock.now()

@@ -8,7 +8,10 @@ take, whether their end is known yet or not. A book that cannot be read is no re
 
 Where the broker echoes nothing of ours (C0), that book must be a complete one: see `domain.attribution`.
 
-Each client has its own gate, which once open stays open: what is too old later is the blockers' to judge.
+Each client has its own gate. It shuts again when the book cannot be read for a while: entries would go out blindly,
+while nobody follows what became of those before. How old the positions may be is the blockers' to judge.
+
+One thing bars exits too: rows that are another account's (`engine.account`).
 """
 
 import logging
@@ -19,8 +22,13 @@ from enum import StrEnum
 from domain.errors import StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Store
+from engine.account import AccountCheck
 
 log = logging.getLogger(__name__)
+
+
+ACCOUNT = "account"
+"""Begins the reason of a client that is not served at all, as `order book` and `positions` begin the others."""
 
 
 class Part(StrEnum):
@@ -38,13 +46,21 @@ class StartGate:
         self._lock = threading.Lock()
         self._missing: dict[str, dict[Part, str]] = {}
         self._told: set[str] = set()
+        self.accounts = AccountCheck(store, on_refused=self._forget)
 
     def is_open(self, client_id: str) -> bool:
         """True when entries may be sent."""
         return self._missing.get(client_id) == {}
 
+    def is_barred(self, client_id: str) -> bool:
+        """True when nothing may be sent, exits neither: the rows are another account's."""
+        return self.accounts.refused(client_id) is not None
+
     def waits_for(self, client_id: str) -> str | None:
         """What entries wait for, in words; None when the gate is open."""
+        refused = self.accounts.refused(client_id)
+        if refused is not None:
+            return f"{ACCOUNT}: {refused}"
         with self._lock:
             missing = self._missing_of(client_id)
             return "; ".join(f"{part}: {why}" for part, why in missing.items()) or None
@@ -83,6 +99,24 @@ class StartGate:
             log.warning("client %s: %s", client_id, text)
             self._tell(client_id, text, undo=self._told.discard)
         return True
+
+    def shut(self, client_id: str, part: Part, error: str) -> None:
+        """What had been read cannot be read any more, and that lasts: entries wait again, and it is told.
+
+        Raises:
+            StoreUnavailable: it could not be told; it is told the next time.
+        """
+        with self._lock:
+            self._missing_of(client_id)[part] = error
+            self._told.add(client_id)
+        text = f"no entry is sent, and no order followed, until it can be read again: {part}: {error}"
+        log.warning("client %s: %s", client_id, text)
+        self._tell(client_id, text, undo=self._told.discard)
+
+    def _forget(self, client_id: str) -> None:
+        """What was read was another account's."""
+        with self._lock:
+            self._missing.pop(client_id, None)
 
     def _missing_of(self, client_id: str) -> dict[Part, str]:
         return self._missing.setdefault(client_id, dict.fromkeys(Part, "not read yet"))

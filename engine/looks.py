@@ -39,7 +39,7 @@ class Looks:
         now, last = self._clock.now(), self._began.get(client_id)
         wanted = wanted or client_id in self._asked
         due = None if last is None else last + (interval if wanted else _SWEEP)
-        if due is not None and now < due:
+        if due is not None and last is not None and last <= now < due:  # before `last` the clock was set back
             if wanted:
                 self._put_off[client_id] = due
             else:  # what waited for it was settled otherwise

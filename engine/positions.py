@@ -11,6 +11,7 @@ from domain.times import trading_day
 from engine.comparing import PositionComparer
 from engine.gate import Part, StartGate
 from engine.seat import Seat, WatcherRules
+from engine.unreadable import Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class PositionKeeper:
         self._guard = ExecutionGuard(store)
         self._comparer = PositionComparer(store, clock=clock)
         self._refreshed_at: dict[str, datetime] = {}
-        self._unreadable_since: dict[str, datetime] = {}
+        self._unread = Unreadable(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
 
     def refresh(self, seat: Seat, *, force: bool = False) -> bool:
@@ -37,7 +38,7 @@ class PositionKeeper:
         """
         now, client_id = self._clock.now(), seat.client_id
         last = self._refreshed_at.get(client_id)
-        if not force and last is not None and now - last < self._rules.positions_refresh:
+        if not force and last is not None and timedelta(0) <= now - last < self._interval(seat):
             return False
         self._refreshed_at[client_id] = now
         try:
@@ -45,28 +46,40 @@ class PositionKeeper:
         except ReadFailed as error:
             self._unreadable(client_id, now, str(error))
             return False
+        except Exception as error:  # an adapter's defect: it says nothing of the position
+            log.exception("client %s: the adapter failed to read positions", client_id)
+            self._unreadable(client_id, now, f"{type(error).__name__}: {error}")
+            return False
+        if not self._gate.accounts.saw(seat):
+            return False
         self._store.save_positions(client_id, snapshot, trading_day(now, self._rules.zone))
         horizon = timedelta(seconds=seat.broker.traits.position_horizon)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         self._readable(client_id)
         self._gate.passed(client_id, Part.POSITIONS)
-        self._comparer.compare(client_id, snapshot, horizon=horizon)
+        if self._gate.is_open(
+            client_id
+        ):  # else a fill that nobody could see yet would pass for somebody else's
+            self._comparer.compare(client_id, snapshot, horizon=horizon)
         return True
+
+    def _interval(self, seat: Seat) -> timedelta:
+        """As often as the settings say, and no more often than the broker allows."""
+        return max(self._rules.positions_refresh, timedelta(seconds=seat.broker.traits.positions_interval))
 
     def _unreadable(self, client_id: str, now: datetime, error: str) -> None:
         """Keep what was read before, with its age; tell once when it lasts."""
         self._store.save_read_error(client_id, now, error)
         if self._gate.failed(client_id, Part.POSITIONS, error):
             return  # which has told it
-        since = self._unreadable_since.setdefault(client_id, now)
-        if now - since >= self._rules.unknown_log and client_id not in self._told_unreadable:
-            self._tell(
-                client_id, f"the broker cannot be read since {since:%H:%M:%S} UTC: {error}; entries stop"
-            )
+        since = self._unread.failed(client_id)
+        if since is not None and client_id not in self._told_unreadable:
+            text = f"the broker cannot be read since {since:%H:%M:%S} UTC: {error}; entries stop, exits wait"
+            self._tell(client_id, text)
             self._told_unreadable.add(client_id)
 
     def _readable(self, client_id: str) -> None:
-        self._unreadable_since.pop(client_id, None)
+        self._unread.passed(client_id)
         if client_id in self._told_unreadable:
             self._tell(client_id, "the broker can be read again")
             self._told_unreadable.discard(client_id)

@@ -2,25 +2,27 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
-from domain.alert import ExecutionType
+from domain.alert import ExecutionType, OrderType
 from domain.attribution import NOT_LOOKED_FOR, Attribution
-from domain.errors import BrokerError, ReadFailed
+from domain.errors import ReadFailed
 from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import LIVE, Verdict, decide
+from domain.reconcile import LIVE, Verdict, decide, is_about
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
+from engine.cancels import Cancels
 from engine.gate import Part, StartGate
 from engine.looks import Looks
 from engine.owners import Owners
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
 from engine.unheard import Unheard
+from engine.unreadable import Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class Reconciler:
         self._alarmed: set[str] = set()
         self._owners = Owners(clock=clock, rules=rules)
         self._unheard = Unheard()
+        self._cancels = Cancels(store, clock=clock, claimant=claimant, rules=rules)
+        self._unread = Unreadable(clock=clock, rules=rules)
         self.looks = Looks(clock=clock)
 
     # reconcile ----------------------------------------------------------------------------------------------
@@ -75,8 +79,17 @@ class Reconciler:
         try:
             book = seat.broker.read_book([OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker])
         except ReadFailed as error:
-            self._unreadable(seat, at_broker, str(error))
+            # Our own rate budget puts a read off every few seconds when the minute is full: nothing is wrong then.
+            level = logging.INFO if error.code == "RATE_LIMIT" else logging.WARNING
+            self._unreadable(seat, at_broker, str(error), level=level)
             return moved
+        except Exception as error:  # an adapter's defect: it says nothing of the orders
+            log.exception("client %s: the adapter failed to read the book", seat.client_id)
+            self._unreadable(seat, at_broker, f"{type(error).__name__}: {error}")
+            return moved
+        if not self._gate.accounts.saw(seat):
+            return moved
+        self._unread.passed(seat.client_id)
         self._owners.saw(seat, book)
         moved += self._apply_book(seat, at_broker, book)
         moved += self._call_unknown(seat, at_broker, book)
@@ -91,13 +104,17 @@ class Reconciler:
     def _open_orders(self, seat: Seat) -> list[Order]:
         return [self._submitter.settle_claim(order) for order in self._store.get_open_orders(seat.client_id)]
 
-    def _unreadable(self, seat: Seat, at_broker: Sequence[Order], error: str) -> None:
+    def _unreadable(
+        self, seat: Seat, at_broker: Sequence[Order], error: str, *, level: int = logging.WARNING
+    ) -> None:
         """Nothing is decided; what is unknown is told as time goes by, and the book is read again soon."""
-        log.warning("client %s: the order book could not be read: %s", seat.client_id, error)
+        log.log(level, "client %s: the order book could not be read: %s", seat.client_id, error)
         self.looks.ask(seat.client_id)
         self._escalate(at_broker)
         self.looks.end(seat.client_id)
-        self._gate.failed(seat.client_id, Part.BOOK, error)
+        waits_already = self._gate.failed(seat.client_id, Part.BOOK, error)
+        if not waits_already and self._unread.failed(seat.client_id) is not None:
+            self._gate.shut(seat.client_id, Part.BOOK, error)
 
     def _apply_book(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
         """Move what the book decides; what it leaves unknown is then sent again or escalated."""
@@ -112,7 +129,8 @@ class Reconciler:
         unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
         self._resend(seat, unknown, book)
         self._escalate(unknown)
-        self._cancel(seat, list(rows.values()))
+        self._tell_resting(list(rows.values()))
+        self._cancels.send(seat, list(rows.values()), book)
         return sum(rows[o.command_id] != o for o in decided)
 
     def _is_news(self, order: Order, verdict: Verdict) -> bool:
@@ -152,13 +170,23 @@ class Reconciler:
             return order
         number = verdict.changes.get("broker_order_id")
         owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
-        if owner is not None:
+        if number is not None and self._was_there_before(tx, order, number):
+            text = f"broker order {number} carries its tag and was there before it was sent"
+            self._alarm(tx, order, text, told)
+            return order
+        if owner is not None and number is not None and is_about(owner, book.by_id[number]):
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.
             self._alarm(tx, order, f"broker order {number} is that of {owner.command_id} already", told)
             return order
         return tx.apply(
             advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
         )
+
+    @staticmethod
+    def _was_there_before(tx: Transaction, order: Order, number: str) -> bool:
+        """True when it was noted as nobody's before our only send: a database that was restored gives out old tags."""
+        seen = tx.sightings(order.client_id, [number]).first_seen.get(number)
+        return seen is not None and order.sent_at is not None and order.attempts <= 1 and seen < order.sent_at
 
     def _call_unknown(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
         """What the book has said nothing of for a while is unknown, and told; returns how many."""
@@ -168,6 +196,18 @@ class Reconciler:
             self._store.write(partial(self._lose_sight, order=rows[id_], why=why))
             for id_, why in unheard.items()
         )
+
+    def _tell_resting(self, orders: Sequence[Order]) -> None:
+        """A market order that is not filled soon is told once: while an exit rests, no other closes its position."""
+        for order in orders:
+            rests = order.order_type is OrderType.MARKET and order.phase in (
+                Phase.WORKING,
+                Phase.PARTIALLY_FILLED,
+            )
+            if not rests or order.escalation >= 2 or order.sent_at is None:
+                continue
+            if self._clock.now() - order.sent_at >= self._rules.unknown_tell:
+                self._store.write(partial(self._louder, order=order, level=2))
 
     def _lose_sight(self, tx: Transaction, order: Order, why: str) -> bool:
         current = tx.get(order.command_id)
@@ -210,7 +250,9 @@ class Reconciler:
             return False
         if order.broker_order_id is not None:
             return False  # the broker had it: it is not to be made again, whatever became of it
-        if traits.id_window and now > order.created_at + timedelta(seconds=traits.id_window):
+        if traits.id_window and now + self._rules.sending_ends > order.created_at + timedelta(
+            seconds=traits.id_window
+        ):
             return False
         return order.execution_type is ExecutionType.EXIT or order.attempts < _MAX_SENDS
 
@@ -245,40 +287,22 @@ class Reconciler:
 
     def _loudness(self, order: Order) -> int:
         waited = self._clock.now() - order.created_at
+        if waited < timedelta(0):
+            return 2  # the clock was set back: nobody knows for how long it has waited
         return 2 if waited >= self._rules.unknown_tell else int(waited >= self._rules.unknown_log)
 
     def _louder(self, tx: Transaction, order: Order, level: int) -> None:
         current = tx.get(order.command_id)
-        if current is not None and current.phase is Phase.UNKNOWN and current.escalation < level:
-            tx.apply(
-                advance(current, Phase.UNKNOWN, at=self._clock.now(), actor=self._claimant, escalation=level)
-            )
-
-    def _cancel(self, seat: Seat, orders: Sequence[Order]) -> None:
-        """Ask the broker for the cancels that operators asked for; its book tells what became of them."""
-        now = self._clock.now()
-        for order in orders:
-            if order.cancel_requested_at is None or not order.may_be_live or order.broker_order_id is None:
-                continue
-            if order.cancel_sent_at is not None and now - order.cancel_sent_at < self._rules.resend_after:
-                continue
-            self._store.write(partial(self._note_cancel, order=order, now=now))
-            try:
-                seat.broker.cancel(OrderRef(order.client_order_id, order.broker_order_id))
-            except BrokerError as error:
-                log.warning("order %s: cancel: %s", order.command_id, error)
-
-    def _note_cancel(self, tx: Transaction, order: Order, now: datetime) -> None:
-        current = tx.get(order.command_id)
-        if current is not None and current.phase is order.phase:
-            tx.apply(advance(current, current.phase, at=now, actor=self._claimant, cancel_sent_at=now))
+        if current is not None and current.phase is order.phase and current.escalation < level:
+            now = self._clock.now()
+            tx.apply(advance(current, current.phase, at=now, actor=self._claimant, escalation=level))
 
     # what no open order explains ----------------------------------------------------------------------------
 
     def _explain(self, seat: Seat, open_orders: Sequence[Order], book: Book) -> None:
         """Late evidence about closed orders, and broker orders that are not ours at all."""
         ids = {o.broker_order_id for o in open_orders}
-        tags = {o.client_order_id for o in open_orders if o.broker_order_id is None}
+        tags = {o.client_order_id for o in open_orders}
         explained = self._explained.setdefault(seat.client_id, {})
         unplaced = self._owners.unplaced(self._store, seat)
         for report in book.reports:
@@ -301,6 +325,8 @@ class Reconciler:
         if report.client_order_id:
             row = self._store.get_by_client_order_id(seat.client_id, report.client_order_id)
         row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
+        if row is not None and not is_about(row, report):
+            row = None  # the broker has given a number of ours to another order
         if row is None and self._owners.may_own(seat, unplaced, report):
             return False
         if row is None:

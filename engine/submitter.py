@@ -3,12 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from blockers.pipeline import blocked_by
-from domain.alert import ExecutionType
+from domain.alert import ExecutionType, Side
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
 from domain.exits import ExitHold, ExitSize, size_exit
@@ -18,6 +18,7 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
+from domain.risk_facts import ExitFacts
 from domain.states import Phase
 from domain.tags import Reason
 from engine.exit_reads import ExitReads
@@ -25,6 +26,8 @@ from engine.gate import StartGate
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
+
+_NUMBERS_LAST = timedelta(days=1)  # within it no broker gives the same number to two orders
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class Submitter:
         self._calls: dict[str, _Call] = {}
         self._unrecorded: dict[str, tuple[Order, Outcome, bool]] = {}
         self._recording = threading.Lock()
+        self._met: dict[tuple[str, str, Side, datetime], datetime] = {}
 
     # claim and execute --------------------------------------------------------------------------------------
 
@@ -74,6 +78,9 @@ class Submitter:
         if order is None:
             return False
         try:
+            if self._gate.is_barred(seat.client_id) and self._clock.now() <= order.expires_at:
+                self._hold(order, "the rows are those of another account than the settings name")
+                return True
             claimed = (
                 self._claim_exit(seat, order) if _is_sized_here(order) else self._claim_entry(seat, order)
             )
@@ -143,6 +150,7 @@ class Submitter:
     def _ended(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
         if now > order.expires_at:
             return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=self._claimant)
+        self._gate.accounts.require(tx, seat, order)
         block = blocked_by(tx, order, seat.policy, now)
         if block is None:
             return None
@@ -154,7 +162,7 @@ class Submitter:
         size = size_exit(
             order,
             snapshot,
-            tx.exit_facts(order),
+            self._as_if_now(tx.exit_facts(order), order, now),
             horizon=timedelta(seconds=seat.broker.traits.position_horizon),
             may_wait_for_entries=now - order.created_at < self._rules.exit_hold,
         )
@@ -165,13 +173,32 @@ class Submitter:
         message = Reason.NO_POSITION.sentence + (f" ({size.detail})" if size.detail else "")
         return blocked(order, Reason.NO_POSITION, message, at=now, actor=self._claimant)
 
+    def _as_if_now(self, facts: ExitFacts, order: Order, now: datetime) -> ExitFacts:
+        """A fill of the future is of before the clock was set back: it counts from when it was first met here."""
+        fills = {}
+        for side, at in facts.last_fills.items():
+            key = (order.client_id, order.symbol, side, at)
+            fills[side] = at if at <= now else self._met.setdefault(key, now)
+        return replace(facts, last_fills=fills)
+
     def send_again(self, seat: Seat, order: Order) -> None:
         """Send an order of unknown outcome once more under the same id; the broker's class must allow it."""
-        claimed = self._store.write(lambda tx: self._claim_again(tx, seat, order))
+        snapshot = None
+        if _is_sized_here(order):
+            try:
+                snapshot = self._exit_reads.read(seat, order)
+            except ReadFailed as error:
+                log.warning(
+                    "order %s: not sent again, for its position is not known: %s", order.command_id, error
+                )
+                return
+        claimed = self._store.write(lambda tx: self._claim_again(tx, seat, order, snapshot))
         if claimed is not None:
             self.execute_command(seat, claimed, resend=True)
 
-    def _claim_again(self, tx: Transaction, seat: Seat, order: Order) -> Order | None:
+    def _claim_again(
+        self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot | None
+    ) -> Order | None:
         now, current = self._clock.now(), tx.get(order.command_id)
         if (
             current is None
@@ -179,7 +206,19 @@ class Submitter:
             or blocked_by(tx, current, seat.policy, now)
         ):
             return None
+        if snapshot is not None and not self._still_fits(tx, seat, current, snapshot, now):
+            return None
         return tx.apply(claimed_again(current, at=now, claimant=self._claimant))
+
+    def _still_fits(
+        self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
+    ) -> bool:
+        """True when the exit, as it was sized for its first send, would not turn the position round."""
+        horizon = timedelta(seconds=seat.broker.traits.position_horizon)
+        facts = self._as_if_now(tx.exit_facts(order), order, now)
+        whole = replace(order, requested_quantity=None)
+        size = size_exit(whole, snapshot, facts, horizon=horizon, may_wait_for_entries=False)
+        return isinstance(size, ExitSize) and size.side is order.side and size.quantity >= order.quantity
 
     # the one path to any broker -----------------------------------------------------------------------------
 
@@ -267,15 +306,27 @@ class Submitter:
         self._store.write(work)
 
     def _apply_outcome(self, tx: Transaction, order: Order, outcome: Outcome, *, resend: bool) -> None:
-        if isinstance(outcome, OrderResult) and order.broker_order_id not in (None, outcome.broker_order_id):
-            text = (
-                f"the broker acknowledged {outcome.broker_order_id}; the row follows {order.broker_order_id}"
-            )
-            log.error("order %s: %s", order.command_id, text)
-            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
+        doubt = self._doubt(tx, order, outcome) if isinstance(outcome, OrderResult) else None
+        if doubt is not None:
+            log.error("order %s: %s", order.command_id, doubt)
+            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, doubt))
+            outcome = OutcomeUnknown(doubt)  # the book tells which one it is
         change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
         if change is not None:
             tx.apply(change)
+
+    @staticmethod
+    def _doubt(tx: Transaction, order: Order, result: OrderResult) -> str | None:
+        """Why the acknowledged number cannot be believed to be this order's; None: it can."""
+        number = result.broker_order_id
+        if order.broker_order_id not in (None, number):
+            return f"the broker acknowledged {number}; the row follows {order.broker_order_id}"
+        owner = tx.get_by_broker_id(order.client_id, number)
+        if owner is None or owner.command_id == order.command_id:
+            return None
+        if abs(order.created_at - owner.created_at) >= _NUMBERS_LAST:
+            return None  # some brokers begin anew each day
+        return f"the broker answered with {number}, which is {owner.command_id}'s"
 
     # claims that came to nothing ----------------------------------------------------------------------------
 

@@ -2,12 +2,14 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from domain.notices import NoticeKind
 from domain.ports import OutboxMessage
-from notifications.markup import plain, safe, units, without_markup
+from notifications.markup import MESSAGE_LIMIT, plain, safe, units, without_markup
+from notifications.messages import BY_HAND, FAILURE, resolve_command
 
 FOLD_ABOVE = 5
 """Up to so many waiting messages are sent one by one."""
@@ -18,8 +20,10 @@ COUNT_ABOVE = 200
 ROOM = 3900
 """What a folded text may measure, in units: below Telegram's limit with some air."""
 
-_LINE = 400  # room for one message's line
-_EXAMPLE = 60
+_HEADLINE = 220  # room for what one message says
+_ORDER = 180  # and for the order that it says it of: never cut for the headline's sake
+_CLIENT = 80
+_EXAMPLE = 100
 _EXAMPLES = 3
 
 _COUNTED = frozenset(
@@ -33,11 +37,13 @@ _COUNTED = frozenset(
 )
 """Kinds that come in floods. Broker failures, unknowns and whatever else is odd keep their own lines."""
 
+_SHOWN_AT_THE_BROKER = frozenset({NoticeKind.PLACED, NoticeKind.PARTIALLY_FILLED, NoticeKind.RESURRECTED})
+
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _ID = re.compile(r"<code>([^<]*)</code>\Z")
 
 Entry = tuple[str, str]
-"""What is counted as one, and what tells one message from the next among those."""
+"""What is counted as one, in Telegram's HTML, and what tells one message from the next among those."""
 
 
 def next_text(waiting: Sequence[OutboxMessage], now: datetime) -> tuple[str, Sequence[OutboxMessage]]:
@@ -48,44 +54,147 @@ def next_text(waiting: Sequence[OutboxMessage], now: datetime) -> tuple[str, Seq
         now: the present; times of another day are written with their date.
     """
     if len(waiting) <= FOLD_ABOVE:
-        return waiting[0].text, waiting[:1]
+        return alone(waiting), waiting[:1]
     entry = _counted if len(waiting) > COUNT_ABOVE else _own_line
+    since = _said_since(waiting)
     # A text only grows with what it covers, so the most that fit can be found by halving.
     fitting = bisect_right(
-        range(1, len(waiting) + 1), ROOM, key=lambda n: units(fold(waiting[:n], now, entry))
+        range(1, len(waiting) + 1), ROOM, key=lambda n: units(fold(waiting[:n], now, entry, since))
     )
     if fitting <= 1:
-        return waiting[0].text, waiting[:1]
+        return alone(waiting), waiting[:1]
     covered = waiting[:fitting]
-    return fold(covered, now, entry), covered
+    return fold(covered, now, entry, since), covered
 
 
-def fold(messages: Sequence[OutboxMessage], now: datetime, entry: Callable[[OutboxMessage], Entry]) -> str:
-    """One text for all of them: a heading, then a line for each that differs."""
+def alone(waiting: Sequence[OutboxMessage]) -> str:
+    """The oldest message as it is; of an unknown outcome also what a later one says that became of it."""
+    first = waiting[0]
+    since = _said_since(waiting).get(first.id)
+    if since is None:
+        return first.text
+    headline, _, rest = first.text.partition("\n")
+    told = f"{headline}\n<b>{since}</b>\n{rest}"
+    return told if units(told) <= MESSAGE_LIMIT else first.text
+
+
+def fold(
+    messages: Sequence[OutboxMessage],
+    now: datetime,
+    entry: Callable[[OutboxMessage], Entry],
+    since: Mapping[int, str],
+) -> str:
+    """One text for all of them: a heading, the unknown outcomes with what to do, then a line for each that differs."""
     several = len({message.client_id for message in messages}) > 1
+
+    def whose(message: OutboxMessage) -> str:
+        return f"{safe(message.client_id, _CLIENT)}: " if several else ""
+
+    unknown = [message for message in messages if message.kind == NoticeKind.UNKNOWN]
+    lines = [whose(message) + _unknown_line(message, since.get(message.id)) for message in unknown]
+    if any(message.id not in since for message in unknown):
+        lines.append(_WHAT_TO_DO)
     groups: dict[str, list[str]] = {}
     for message in messages:
-        label, example = entry(message)
-        groups.setdefault(f"{message.client_id}: {label}" if several else label, []).append(example)
+        if message.kind != NoticeKind.UNKNOWN:
+            label, example = entry(message)
+            groups.setdefault(whose(message) + label, []).append(example)
     oldest = messages[0].created_at.astimezone(UTC)
     day = "" if oldest.date() == now.astimezone(UTC).date() else f"{oldest:%Y-%m-%d} "
     heading = f"📬 {len(messages)} messages, oldest {day}{oldest:%H:%M:%S}Z"
-    return "\n".join([heading, *(_line(label, examples) for label, examples in groups.items())])
+    return "\n".join([heading, *lines, *(_line(label, examples) for label, examples in groups.items())])
+
+
+# unknown outcomes ---------------------------------------------------------------------------------------------
+
+_WHAT_TO_DO = "\n".join(
+    [
+        "To settle one, look for it in the broker's order book. If it is there:",
+        resolve_command("ID", "--found NUMBER"),
+        "If the broker never had it:",
+        resolve_command("ID", '--failed "REASON"'),
+    ]
+)
+
+
+def _said_since(waiting: Sequence[OutboxMessage]) -> dict[int, str]:
+    """By message id of an unknown outcome: what later messages say that became of the order, where they do."""
+    became: dict[str, str] = {}
+    since = {}
+    for message in reversed(waiting):
+        if message.command_id is None:
+            continue
+        if message.kind == NoticeKind.UNKNOWN and became.get(message.command_id):
+            since[message.id] = became[message.command_id]
+        said = _became(message)
+        if said is not None:
+            became.setdefault(message.command_id, said)
+    return since
+
+
+def _became(message: OutboxMessage) -> str | None:
+    """What the message says that its order is; empty: not known. None where it says nothing of that."""
+    if message.kind == NoticeKind.UNKNOWN:
+        return ""
+    if FAILURE in message.text:
+        return "settled since: FAILED"
+    if message.kind == NoticeKind.FILLED:
+        return "settled since: EXECUTED"
+    return "found since: the broker has it" if message.kind in _SHOWN_AT_THE_BROKER else None
+
+
+def _unknown_line(message: OutboxMessage, since: str | None) -> str:
+    label, example = _own_line(message)
+    return " · ".join(part for part in (label, safe(example, _EXAMPLE), since) if part)
+
+
+# all others ---------------------------------------------------------------------------------------------------
+
+
+class _Facts(NamedTuple):
+    headline: str
+    order: str  # `EXIT SELL 50 NIFTY26NOV24500CE`; empty where the message is about none
+    short_id: str
+    by_hand: bool
+
+
+def _facts(message: OutboxMessage) -> _Facts:
+    lines = message.text.split("\n")
+    found = _ID.search(message.text)
+    has_order = message.command_id is not None and len(lines) > 2
+    return _Facts(
+        without_markup(lines[0]),
+        without_markup(lines[-2].partition(" · ")[0]) if has_order else "",
+        without_markup(found[1]) if found else "",
+        has_order and any(line.startswith(BY_HAND) for line in lines),
+    )
 
 
 def _own_line(message: OutboxMessage) -> Entry:
-    """The first line as it is, told apart by the short id."""
-    first = without_markup(message.text.partition("\n")[0])
-    found = _ID.search(message.text)
-    return first, without_markup(found[1]) if found else ""
+    """The first line and the order that it is about, told apart by the short id."""
+    said = _facts(message)
+    parts = [safe(said.headline, _HEADLINE)]
+    if said.order:
+        symbol = safe(said.order.split(" ", 3)[-1], _ORDER)
+        order = safe(said.order, _ORDER)
+        named = parts[0].endswith(f"| {symbol}") or f"| {symbol}: " in parts[0]
+        parts.append(order.removesuffix(f" {symbol}") if named else order)
+    if said.by_hand:
+        parts.append("by hand")
+    return " · ".join(parts), said.short_id
 
 
 def _counted(message: OutboxMessage) -> Entry:
-    """The reason without its numbers, told apart by what it was about."""
-    if message.kind not in _COUNTED:
+    """The reason without its numbers, told apart by what it was about; entries and exits are counted apart."""
+    said = _facts(message)
+    if message.kind not in _COUNTED or said.by_hand:
         return _own_line(message)
-    reason, _, about = _own_line(message)[0].rpartition(" | ")
-    return _NUMBER.sub("#", reason or about), about if reason else ""
+    reason, _, about = said.headline.rpartition(" | ")
+    what, _, order = said.order.partition(" ")
+    label = safe(_NUMBER.sub("#", reason or about), _HEADLINE)
+    if not order:
+        return label, about if reason else ""
+    return f"{label} | {safe(what, _ORDER)}", order
 
 
 def _line(label: str, examples: Sequence[str]) -> str:
@@ -95,4 +204,4 @@ def _line(label: str, examples: Sequence[str]) -> str:
     times = f" ×{len(examples)}" if len(examples) > 1 else ""
     more = " …" if 0 < len(shown) < len(examples) else ""
     tail = f" · {', '.join(shown)}{more}" if shown else ""
-    return f"{safe(label, _LINE)}{times}{tail}"
+    return f"{label}{times}{tail}"

@@ -8,14 +8,25 @@ The first line stands for the whole where many messages are folded into one; the
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from shlex import quote
 
 from domain.alert import OrderType
+from domain.cancelling import cancel_wish
 from domain.money import decimal_text
+from domain.moves import number_given_by
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.reconcile import UNKNOWN_BECAUSE
 from domain.states import Phase, Status
 from domain.tags import sentence_of
+from domain.times import parse_time
 from notifications.markup import safe
+
+FAILURE = "<b>ORDER FAILED</b>"
+"""Stands in the message of each order that is FAILED; nothing that others wrote can contain it."""
+
+BY_HAND = "By hand: "
+"""So begins the line that says that a person said or did it."""
 
 _NAME = 80  # room for one name, symbol or number, in units
 _TAG = 120
@@ -45,6 +56,11 @@ def kind_is_blocked(notice: Notice) -> bool:
     return notice.kind is NoticeKind.BLOCKED
 
 
+def resolve_command(command_id: str, outcome: str) -> str:
+    """The line that settles an unknown outcome, to be copied; words in capitals stand for what a person knows."""
+    return f"<code>python cli.py resolve {safe(quote(command_id), _NAME)} {safe(outcome, _TAG)}</code>"
+
+
 # The first line -----------------------------------------------------------------------------------------------
 
 
@@ -53,6 +69,8 @@ def _headline(notice: Notice) -> str:
         return _OF_AN_ORDER[notice.kind](notice.order)
     title, about = _ALONE.get(notice.kind, (f"ℹ️ {notice.kind}", "symbol"))
     subject = getattr(notice, about) or notice.symbol or notice.detail or notice.client_id
+    if notice.kind is NoticeKind.SYSTEM and notice.symbol and notice.detail:
+        subject = f"{notice.symbol}: {notice.detail}"
     return f"{title} | {safe(subject, _REASON)}"
 
 
@@ -95,7 +113,7 @@ def _rejected(order: Order) -> str:
 
 def _failed(order: Order) -> str:
     sentence = _SAID_BY_PHASE.get(order.phase) or sentence_of(order.tag) or "Order failed"
-    return f"⚠️ {safe(sentence, _REASON)} | {_symbol(order)}"
+    return f"⚠️ {safe(sentence.partition(': ')[0], _REASON)} | {_symbol(order)}"
 
 
 def _unknown(order: Order) -> str:
@@ -137,7 +155,7 @@ def _failure(order: Order) -> str:
     parts = ["blocked, never sent" if blocked else safe(order.tag or order.phase, _TAG), _why(order)]
     if order.filled_quantity:
         parts.append(f"{_fills(order)} filled before, and kept")
-    return " · ".join(["<b>ORDER FAILED</b>", *(part for part in parts if part)])
+    return " · ".join([FAILURE, *(part for part in parts if part)])
 
 
 def _why(order: Order) -> str:
@@ -155,6 +173,8 @@ def _explained(notice: Notice, order: Order) -> list[str]:
     detail = safe(notice.detail, _REASON)
     if notice.kind is NoticeKind.UNKNOWN:
         return [*_unknown_explained(order), detail]
+    if notice.kind is NoticeKind.SYSTEM:
+        return []  # the first line says it
     if notice.kind is NoticeKind.FROZEN:
         sent = f"Sent {_time(order.sent_at)}, " if order.sent_at else ""
         return [
@@ -169,26 +189,77 @@ def _explained(notice: Notice, order: Order) -> list[str]:
             f"We had called it failed{before}; the broker shows it {_state(order)}. The broker's book wins.",
             "Check the position: an exit or a new entry may have been decided without it.",
         ]
-    return [detail]
+    return [detail, _consequence(notice, order), _by_hand(notice, order), _cancel_asked(notice, order)]
+
+
+def _consequence(notice: Notice, order: Order) -> str:
+    """What the first line leaves out of its sentence: what follows from it."""
+    said = sentence_of(order.tag).partition(": ")[2] if notice.kind is NoticeKind.FAILED else ""
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def _by_hand(notice: Notice, order: Order) -> str:
+    """Who said so and why, where it was a person."""
+    who, reason = safe(notice.by, _NAME), safe(order.reason_message or "", _REASON)
+    if who and order.phase is Phase.LAPSED:
+        return f"{BY_HAND}{who} cancelled it."
+    if who:
+        # Of a failure the line above says why.
+        why = f" ({reason})" if reason and order.status is not Status.FAILED else ""
+        return f"{BY_HAND}{who} said so{why}; it was not read from the broker's book."
+    given = number_given_by(order) if notice.kind is NoticeKind.PLACED else None
+    if given is None:
+        return ""
+    why = f" ({safe(given[1], _REASON)})" if given[1] else ""
+    return f"{BY_HAND}{safe(given[0], _NAME)} gave this number{why}; the broker's book shows it."
+
+
+def _cancel_asked(notice: Notice, order: Order) -> str:
+    """Who had asked for a cancel and why: of one that was cancelled, and of one that was filled all the same."""
+    wish = cancel_wish(order) if order.phase in (Phase.CANCELLED, Phase.FILLED) else None
+    if wish is None or notice.kind not in (NoticeKind.FAILED, NoticeKind.FILLED):
+        return ""
+    late = " It came too late." if order.phase is Phase.FILLED else ""
+    told = safe(wish.told(lambda text: _time(parse_time(text))), _REASON)
+    return f"A cancel was {told}.{late}"
 
 
 def _unknown_explained(order: Order) -> list[str]:
-    """For someone woken at night: what is not known, since when, what we do, what they can do."""
+    """For someone woken at night: what is not known, since when and why, what we do, what they can do."""
     since = f"since {_time(order.sent_at)}" if order.sent_at else "for too long"
-    known = f", number {safe(order.broker_order_id, _NAME)}" if order.broker_order_id else ""
+    number = order.broker_order_id
+    known = f", number {safe(number, _NAME)}" if number else ""
+    why = safe((order.reason_message or "").removeprefix(UNKNOWN_BECAUSE), _REASON)
     return [
         f"Not known {since}: whether the broker has this order. It may be live or filled.",
+        f"Why: {why}" if why else "",
         f"We keep looking in the broker's order book, and block new entries in {_symbol(order)} until it is settled;"
         " exits still go.",
-        f"You can look there too (tag <code>{safe(order.client_order_id, _NAME)}</code>{known}), then settle it:",
-        f"<code>python cli.py resolve {safe(order.command_id, _NAME)}</code>",
+        f"You can look there too (tag <code>{safe(order.client_order_id, _NAME)}</code>{known}), then settle it.",
+        *_ways_to_resolve(order),
+    ]
+
+
+def _ways_to_resolve(order: Order) -> list[str]:
+    """One that has its number is looked for under it already: to give it once more would change nothing."""
+    filled = f"--executed {quote(order.broker_order_id or '')} --filled {decimal_text(order.quantity)}"
+    there = (
+        ("If all of it was filled:", filled)
+        if order.broker_order_id
+        else ("If it is there, with the broker's number of it:", "--found NUMBER")
+    )
+    never = ("If the broker never had it:", '--failed "REASON"')
+    return [
+        line
+        for what, outcome in (there, never)
+        for line in (what, resolve_command(order.command_id, outcome))
     ]
 
 
 def _explained_alone(notice: Notice) -> list[str]:
     if notice.kind is NoticeKind.ALERT_REJECTED:
         # ORDER FAILED: nothing was traded on an alert that asked for it, and searches for failures find it.
-        return ["<b>ORDER FAILED</b> · nothing was traded; the alert is kept as it came"]
+        return [f"{FAILURE} · nothing was traded; the alert is kept as it came"]
     if notice.kind is NoticeKind.SYSTEM:
         return []
     detail = [safe(notice.detail, _REASON)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.ports import Clock, OutboxMessage, OutboxStore, Sender, SendFailed
-from notifications.folding import next_text
+from notifications.folding import alone, next_text
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class OutboxDrainer:
 
     def _send(self, chat: _Chat, waiting: Sequence[OutboxMessage], now: datetime) -> None:
         if waiting[0].id <= chat.single_until:
-            text, covered = waiting[0].text, waiting[:1]
+            text, covered = alone(waiting), waiting[:1]
         else:
             text, covered = next_text(waiting, now)
         try:

@@ -1,15 +1,17 @@
 """The doctor's judgement of orders.db and of those that live on it: each finding with what to do about it."""
 
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from domain.account import BrokerAccount, not_served
 from domain.review import FROZEN_AFTER
-from persistence.vitals import Account, Vitals, read_vitals
+from persistence.vitals import Account, StandingHalt, Vitals, read_vitals
 
 _FULL_SOON = 1 << 30  # bytes free
 _FULL = 100 << 20
@@ -40,6 +42,7 @@ class Expected:
     beat_max_age: timedelta
     positions_max_age: Mapping[str, timedelta]  # by client
     telegram: bool  # messages are sent
+    accounts: Mapping[str, BrokerAccount] = field(default_factory=dict)  # by client
 
 
 def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]:
@@ -49,13 +52,18 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
         vitals = read_vitals(path, beats_since=now - expected.beat_max_age, sent_before=now - FROZEN_AFTER)
     except sqlite3.Error as error:
         yield Finding(
-            Health.FAIL, "database", f"{path}: {error}", "start the service or run `python cli.py migrate`"
+            Health.FAIL,
+            "database",
+            f"{path.absolute()}: {error}",
+            "start the service or run `python cli.py migrate`",
         )
         return
     yield _schema(path, vitals)
     yield _clock(vitals, now)
     yield _watcher(vitals, now, expected)
     accounts = {account.client_id: account for account in vitals.accounts}
+    for client_id, configured in expected.accounts.items():
+        yield _account(client_id, accounts.get(client_id), configured)
     for client_id, max_age in expected.positions_max_age.items():
         yield _positions(client_id, accounts.get(client_id), now, max_age)
     yield _outbox(vitals, now, expected)
@@ -63,7 +71,21 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
     yield _frozen(vitals)
     yield _differences(vitals, now, expected)
     for halt in vitals.halts:
-        yield Finding(Health.WARN, "halted", halt, "`python cli.py resume` when entries may go on")
+        advice = f"`{_resume(halt)}` when entries may go on"
+        yield Finding(Health.WARN, "halted", halt.text, advice)
+
+
+def _resume(halt: StandingHalt) -> str:
+    """The command that lifts this halt and no other."""
+    words = ["python", "cli.py", "resume", *_option("--client", halt.client_id)]
+    if halt.strategy_name is not None:
+        words += _option("--strategy", halt.strategy_name)
+    return shlex.join(words)
+
+
+def _option(name: str, value: str) -> list[str]:
+    """Behind an equals sign a value that begins with a dash is not taken for an option."""
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
 
 
 def _disk(path: Path) -> Finding:
@@ -85,7 +107,7 @@ def _schema(path: Path, vitals: Vitals) -> Finding:
             "its triggers are not this program's",
             "run `python cli.py migrate`, then `verify`",
         )
-    return Finding(Health.OK, "database", f"{path} opens and is migrated")
+    return Finding(Health.OK, "database", f"{path.absolute()} opens and is migrated")
 
 
 def _clock(vitals: Vitals, now: datetime) -> Finding:
@@ -101,13 +123,27 @@ def _clock(vitals: Vitals, now: datetime) -> Finding:
 def _watcher(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
     advice = "start the service (`python trading_bot.py`): without a watcher no order is sent"
     if vitals.last_beat is None:
-        return Finding(Health.FAIL, "watcher", "has never run", advice)
+        # One that ends in order takes its heartbeats with it; what it read of the brokers stays.
+        read = [account.positions_read_at for account in vitals.accounts if account.positions_read_at]
+        last = f"does not run; positions were last read {_ago(now - max(read))}" if read else "does not run"
+        return Finding(Health.FAIL, "watcher", last if vitals.accounts else "has never run", advice)
     age = now - vitals.last_beat
     if age > expected.beat_max_age:
         return Finding(Health.FAIL, "watcher", f"last beat {_ago(age)}", advice)
     if vitals.troubled_loops:
         return Finding(Health.WARN, "watcher", "; ".join(vitals.troubled_loops), "see the service's log")
     return Finding(Health.OK, "watcher", f"last beat {_ago(age)}")
+
+
+def _account(client_id: str, account: Account | None, configured: BrokerAccount) -> Finding:
+    name = f"account of {client_id}"
+    remembered = None if account is None else account.remembered
+    if remembered is None:
+        return Finding(Health.OK, name, f"{configured}, whose the rows will be: no watcher has read it yet")
+    if remembered != configured:
+        advice = f"go back, set another ORDERS_DB, or `python cli.py rebind {client_id}`"
+        return Finding(Health.FAIL, name, not_served(client_id, remembered, configured), advice)
+    return Finding(Health.OK, name, f"{configured}, whose the rows are")
 
 
 def _positions(client_id: str, account: Account | None, now: datetime, max_age: timedelta) -> Finding:

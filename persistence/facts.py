@@ -11,7 +11,7 @@ from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery
 from domain.risk_facts import ExitFacts, Facts, Holding
-from domain.times import time_text
+from domain.times import parse_time, time_text
 from persistence.rows import optional_time
 
 _MINUTE = timedelta(seconds=60)
@@ -94,16 +94,16 @@ def exit_facts(connection: sqlite3.Connection, order: Order) -> ExitFacts:
         unknown_of_others=unknown,
         exits_in_flight=in_flight,
         entries_in_flight=entries,
-        last_fill_at=_last_fill(connection, order),
+        last_fills=_last_fills(connection, order),
     )
 
 
-def _last_fill(connection: sqlite3.Connection, order: Order) -> datetime | None:
-    row = connection.execute(
-        "SELECT filled_at FROM last_fills WHERE client_id = ? AND symbol = ?",
+def _last_fills(connection: sqlite3.Connection, order: Order) -> dict[Side, datetime]:
+    rows = connection.execute(
+        "SELECT side, filled_at FROM last_fills WHERE client_id = ? AND symbol = ?",
         (order.client_id, order.symbol),
-    ).fetchone()
-    return None if row is None else optional_time(row[0])
+    )
+    return {Side(side): parse_time(at) for side, at in rows}
 
 
 def net_position(

@@ -52,11 +52,18 @@ def list_orders(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
     )
 
 
+def strategies_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
+    """The strategies of which the client has orders, by name."""
+    rows = connection.execute(_STRATEGIES, {"client": client_id})
+    return sorted(name for (name,) in rows)
+
+
 def find_story(paths: Iterable[Path], text: str) -> tuple[list[str], Story | None]:
     """The order whose id is the text, or is the only one to end with it, in the first of these databases that has one.
 
-    Returns the ids that fit, and the story when it is one: its row, events and messages as `order`, `events`
-    and `messages`. A database that is not there has no orders.
+    The id of its alert serves as well, where the alert has no other leg there. Returns the ids that fit, and the
+    story when it is one: its row, events and messages as `order`, `events` and `messages`. A database that is not
+    there has no orders.
     """
     for path in paths:
         if path.exists():
@@ -68,15 +75,30 @@ def find_story(paths: Iterable[Path], text: str) -> tuple[list[str], Story | Non
 
 
 def _matching_ids(connection: sqlite3.Connection, text: str) -> list[str]:
-    if _rows(connection, "SELECT 1 FROM orders WHERE command_id = :id", {"id": text}):
-        return [text]
-    query = "SELECT command_id FROM orders WHERE substr(command_id, -length(:end)) = :end LIMIT 10"
-    return [row["command_id"] for row in _rows(connection, query, {"end": text})] if text else []
+    for query in (_BY_ID, _BY_ALERT, _BY_END):
+        ids = [row["command_id"] for row in _rows(connection, query, {"id": text})] if text else []
+        if ids:
+            return ids
+    return []
+
+
+def legs_of(paths: Iterable[Path], text: str) -> list[Row]:
+    """The legs of the alert that the text means; none where it means one order, or orders of several alerts."""
+    for path in paths:
+        if path.exists():
+            with looking(path) as connection:
+                ids = _matching_ids(connection, text)
+                if len(ids) > 1:
+                    alerts = {_rows(connection, _ORDER, {"id": id_})[0]["alert_id"] for id_ in ids}
+                    return _rows(connection, _LEGS, {"id": alerts.pop()}) if len(alerts) == 1 else []
+                if ids:
+                    return []
+    return []
 
 
 def _story_of(connection: sqlite3.Connection, command_id: str) -> Story:
     queries = {
-        "order": "SELECT * FROM orders WHERE command_id = :id",
+        "order": _ORDER,
         "events": "SELECT * FROM order_events WHERE command_id = :id ORDER BY event_id",
         "messages": "SELECT * FROM telegram_messages WHERE command_id = :id ORDER BY id",
     }
@@ -91,3 +113,23 @@ def kept_alert(connection: sqlite3.Connection, alert_id: str) -> Row | None:
 
 def _rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Row]:
     return [dict(row) for row in connection.execute(query, values)]
+
+
+_ORDER = "SELECT * FROM orders WHERE command_id = :id"
+_LEGS = "SELECT * FROM orders WHERE alert_id = :id ORDER BY leg_index"
+_BY_ID = "SELECT command_id FROM orders WHERE command_id = :id"
+_BY_ALERT = "SELECT command_id FROM orders WHERE alert_id = :id ORDER BY leg_index"
+_BY_END = (
+    "SELECT command_id FROM orders WHERE substr(command_id, -length(:id)) = :id "
+    "OR substr(alert_id, -length(:id)) = :id ORDER BY alert_id, leg_index LIMIT 10"
+)
+
+# Each part reads an index of its statuses alone, which for the closed ones holds all that is asked: no row is read.
+_STRATEGIES = " UNION ".join(
+    f"SELECT strategy_name FROM orders INDEXED BY {index} WHERE {status} AND client_id = :client"
+    for index, status in (
+        ("orders_closed", "status IN ('EXECUTED', 'FAILED')"),
+        ("orders_at_broker", "status = 'SENT_TO_BROKER'"),
+        ("orders_claimable", "status = 'CREATED'"),
+    )
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from persistence.schema import FIRST, POSITION_DIFFERENCES
+from persistence.schema import ACCOUNTS_REMEMBERED, FILLS_OF_EACH_SIDE, FIRST, POSITION_DIFFERENCES
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
 
@@ -38,6 +38,18 @@ def first_tables(db: Database) -> None:
 def position_differences(db: Database) -> None:
     """What was told of positions that are not as our strategies hold them."""
     _run(db, POSITION_DIFFERENCES)
+
+
+@migrations()
+def fills_of_each_side(db: Database) -> None:
+    """When a fill of each side was last recorded: an exit waits for those that reduce."""
+    _run(db, FILLS_OF_EACH_SIDE)
+
+
+@migrations()
+def accounts_remembered(db: Database) -> None:
+    """Whose orders each client's rows are; of older rows nobody knows, so the first account that is met takes them."""
+    _run(db, ACCOUNTS_REMEMBERED)
 
 
 def _run(db: Database, script: str) -> None:

@@ -20,13 +20,13 @@ class SqliteOutbox:
     def pending(self, client_ids: Sequence[str], limit: int) -> list[OutboxMessage]:
         """Oldest first."""
         rows = self._readers.get().execute(
-            "SELECT id, client_id, kind, message, attempts, timestamp FROM telegram_messages "
+            "SELECT id, client_id, kind, message, attempts, timestamp, command_id FROM telegram_messages "
             f"WHERE status = 'PENDING' AND client_id IN ({_marks(client_ids)}) ORDER BY id LIMIT ?",
             (*client_ids, limit),
         )
         return [
-            OutboxMessage(id_, client, kind, text, attempts, parse_time(at))
-            for id_, client, kind, text, attempts, at in rows
+            OutboxMessage(id_, client, kind, text, attempts, parse_time(at), command_id)
+            for id_, client, kind, text, attempts, at, command_id in rows
         ]
 
     def mark_sent(self, ids: Sequence[int], telegram_message_id: str, at: datetime) -> None:

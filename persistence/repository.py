@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from domain.account import BrokerAccount
 from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
@@ -18,13 +19,17 @@ from domain.review import FrozenOrder
 from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
-from persistence import facts, review, sightings
+from persistence import accounts, facts, review, sightings
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
 from persistence.transaction import Render, SqliteTransaction
 
 T = TypeVar("T")
+
+_LONGEST_WAIT = timedelta(
+    seconds=10
+)  # no order is put off for longer: such a time is of a clock that was set back
 
 
 class OrderRepository:
@@ -90,7 +95,9 @@ class OrderRepository:
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
         return self._first(
-            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ?", client_id, broker_order_id
+            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ? ORDER BY created_at DESC",
+            client_id,
+            broker_order_id,
         )
 
     def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
@@ -122,9 +129,11 @@ class OrderRepository:
         only = "AND execution_type = 'EXIT' " if exits_only else ""
         return self._orders(
             f"{SELECT_ORDER} INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
-            "AND (not_before IS NULL OR not_before <= ?) ORDER BY execution_type DESC, created_at LIMIT ?",
+            "AND (not_before IS NULL OR not_before <= ? OR not_before > ?) "
+            "ORDER BY execution_type DESC, created_at LIMIT ?",
             client_id,
             time_text(now),
+            time_text(now + _LONGEST_WAIT),
             limit,
         )
 
@@ -133,9 +142,10 @@ class OrderRepository:
         return bool(
             self._rows(
                 f"SELECT 1 FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
-                "AND (not_before IS NULL OR not_before <= ?) LIMIT 1",
+                "AND (not_before IS NULL OR not_before <= ? OR not_before > ?) LIMIT 1",
                 client_id,
                 time_text(now),
+                time_text(now + _LONGEST_WAIT),
             )
         )
 
@@ -154,6 +164,9 @@ class OrderRepository:
         return self._read(
             lambda connection: review.untold_frozen(connection, client_id, sent_before, limit=limit)
         )
+
+    def account(self, client_id: str) -> BrokerAccount | None:
+        return self._read(lambda connection: accounts.account(connection, client_id))
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)
@@ -260,6 +273,7 @@ def _save_account(
     connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot, day: date
 ) -> None:
     """The day's profit and loss, and its lowest, which only a new trading day forgets."""
+    # Whose the rows are stands in the same row, and stays.
     pnl = snapshot.day_pnl
     row = connection.execute(
         "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
@@ -267,8 +281,10 @@ def _save_account(
     same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
     lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl
     connection.execute(
-        "INSERT OR REPLACE INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) "
-        "VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (client_id) DO UPDATE SET positions_read_at = excluded.positions_read_at, "
+        "trading_day = excluded.trading_day, pnl = excluded.pnl, lowest_pnl = excluded.lowest_pnl, "
+        "read_error = NULL, read_error_at = NULL",
         (
             client_id,
             time_text(snapshot.read_started_at),

@@ -94,7 +94,7 @@ def keep_difference(
 def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:
     """When a fill in the symbol was last recorded."""
     row = connection.execute(
-        "SELECT filled_at FROM last_fills WHERE client_id = ? AND symbol = ?", (client_id, symbol)
+        "SELECT max(filled_at) FROM last_fills WHERE client_id = ? AND symbol = ?", (client_id, symbol)
     ).fetchone()
     return None if row is None else optional_time(row[0])
 

@@ -273,5 +273,25 @@ CREATE TABLE position_differences (
 ) STRICT;
 """
 
+FILLS_OF_EACH_SIDE = """
+ALTER TABLE last_fills RENAME TO last_fills_of_any_side;
+CREATE TABLE last_fills (
+    client_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    filled_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, symbol, side)
+) STRICT;
+INSERT INTO last_fills SELECT client_id, symbol, 'BUY', filled_at FROM last_fills_of_any_side;
+INSERT INTO last_fills SELECT client_id, symbol, 'SELL', filled_at FROM last_fills_of_any_side;
+DROP TABLE last_fills_of_any_side;
+"""
+
+ACCOUNTS_REMEMBERED = """
+ALTER TABLE accounts ADD COLUMN broker TEXT;
+ALTER TABLE accounts ADD COLUMN broker_user TEXT;
+ALTER TABLE accounts ADD COLUMN refused_account TEXT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

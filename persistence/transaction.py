@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from domain.account import BrokerAccount
 from domain.alert import Alert, DecisionType, ExecutionType
 from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, IllegalTransition
@@ -21,8 +22,8 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in
 from domain.times import time_text
+from persistence import accounts, review
 from persistence import facts as fact_queries
-from persistence import review
 from persistence import sightings as sighting_queries
 from persistence.rows import (
     INSERT_ALERT,
@@ -83,6 +84,16 @@ class SqliteTransaction:
         rows = self._connection.execute(f"{SELECT_ORDER} WHERE alert_id = ? ORDER BY leg_index", (alert_id,))
         return [order_of(row) for row in rows]
 
+    def entered_since(self, order: Order) -> bool:
+        row = self._connection.execute(
+            # Ids begin with their time, so the primary key finds what came later.
+            "SELECT 1 FROM orders WHERE command_id > ? AND client_id = ? AND strategy_name = ? AND exchange = ? "
+            "AND symbol = ? AND execution_type = 'ENTRY' AND status IN ('SENT_TO_BROKER', 'EXECUTED') "
+            "AND test_mode IS NULL LIMIT 1",
+            (order.command_id, order.client_id, order.strategy_name, order.exchange, order.symbol),
+        ).fetchone()
+        return row is not None
+
     # orders -------------------------------------------------------------------------------------------------
 
     def get(self, command_id: str) -> Order | None:
@@ -91,7 +102,8 @@ class SqliteTransaction:
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
         row = self._connection.execute(
-            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ?", (client_id, broker_order_id)
+            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ? ORDER BY created_at DESC",
+            (client_id, broker_order_id),
         ).fetchone()
         return None if row is None else order_of(row)
 
@@ -214,7 +226,8 @@ class SqliteTransaction:
         at = column(after.updated_at)
         if delta:
             self._connection.execute(
-                "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?)", (after.client_id, after.symbol, at)
+                "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?, ?)",
+                (after.client_id, after.symbol, after.side, at),
             )
         self._connection.execute(f"DELETE {_HOLDING}", key)
         if net:
@@ -330,6 +343,20 @@ class SqliteTransaction:
             "DELETE FROM halts WHERE client_id = ? AND strategy_name = ?", (client_id, strategy_name or "")
         )
         return done.rowcount > 0
+
+    # whose the rows are -------------------------------------------------------------------------------------
+
+    def account(self, client_id: str) -> BrokerAccount | None:
+        return accounts.account(self._connection, client_id)
+
+    def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
+        return accounts.bind(self._connection, client_id, account)
+
+    def note_refused(self, client_id: str, account: BrokerAccount | None) -> bool:
+        return accounts.note_refused(self._connection, client_id, account)
+
+    def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
+        accounts.rebind(self._connection, client_id, account)
 
 
 def _intent_status(order: Order) -> str:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import parse_time, time_text
+from persistence.lookups import strategies_of
 from persistence.review import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite import Readers
 
@@ -122,6 +123,10 @@ class Views:
                     (order["alert_id"], command_id),
                 ),
             }
+
+    def strategies(self, client_id: str) -> list[str]:
+        """The strategies of which the client has orders, by name."""
+        return self._read(lambda connection: strategies_of(connection, client_id))
 
     # diagnostics --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from domain.account import BrokerAccount
 from domain.times import time_text
+from persistence.accounts import account as remembered
 from persistence.lookups import looking
 from persistence.migrations import migrations
 from persistence.review import frozen_count
@@ -23,6 +25,16 @@ class Account:
     client_id: str
     positions_read_at: datetime | None
     read_error: str | None
+    remembered: BrokerAccount | None = None  # whose the client's rows are; None: no watcher has seen it yet
+
+
+@dataclass(frozen=True, slots=True)
+class StandingHalt:
+    """A client, or (with `strategy_name`) one of its strategies, that enters nothing."""
+
+    client_id: str
+    strategy_name: str | None
+    text: str  # what, by whom, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,7 @@ class Vitals:
     unknown_orders: int
     frozen_orders: int  # at the broker since before `sent_before`
     differences: tuple[tuple[str, str], ...]  # client, and a position that is not as our strategies hold it
-    halts: tuple[str, ...]
+    halts: tuple[StandingHalt, ...]
     last_event: datetime | None
 
 
@@ -65,7 +77,10 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             triggers_changed=_stripped(rows(_TRIGGERS)) != _stripped(TRIGGERS.items()),
             last_beat=optional_time(beat),
             troubled_loops=tuple(" ".join(row) for row in rows(_TROUBLED, since=time_text(beats_since))),
-            accounts=tuple(Account(id_, optional_time(at), error) for id_, at, error in rows(_ACCOUNTS)),
+            accounts=tuple(
+                Account(id_, optional_time(at), error, None if pending else remembered(connection, id_))
+                for id_, at, error in rows(_ACCOUNTS)
+            ),
             outbox=outbox,
             outbox_since=optional_time(since),
             unknown_orders=unknown,
@@ -73,7 +88,8 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             # A database of yesterday's program is told from its missing migration, not from a missing table.
             differences=() if pending else tuple(_difference(*row) for row in rows(_DIFFERENCES)),
             halts=tuple(
-                f"{client} {what or '(all)'} by {by}: {why}" for client, what, by, why in rows(_HALTS)
+                StandingHalt(client, what or None, f"{client} {what or '(all)'} by {by}: {why}")
+                for client, what, by, why in rows(_HALTS)
             ),
             last_event=optional_time(event[0][0]) if event else None,
         )

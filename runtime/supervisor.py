@@ -2,7 +2,7 @@
 
 It does as little as can be: starts both, starts again what ends, ends with all when asked to. Its children end with
 it even when it is killed, so that nothing is left holding the port. It imports nothing but the standard library and
-takes the place of the process that read the settings, so that it costs next to no memory.
+the setting up of logs, and takes the place of the process that read the settings, so that it costs next to no memory.
 """
 
 import ctypes
@@ -16,8 +16,9 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("runtime.supervisor")  # under its name also where it is what was started
 
 SUPERVISED = (
     "--supervised"  # tells a child that its parent has prepared the database, and that it ends with it
@@ -167,5 +168,9 @@ def _say_when_listening(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s supervisor: %(message)s", level=logging.INFO)
-    raise SystemExit(supervise(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder's modules have packages' names
+    from observability.logs import configure_logging
+
+    _program, _host, _port, _limit, _level, _style = sys.argv[1:]
+    configure_logging(_level, _style)
+    raise SystemExit(supervise(_program, _host, int(_port), float(_limit)))

@@ -140,7 +140,7 @@ class FakeBroker:
             self.clock.now(), tuple(self.orders.values()), complete=True, covers_from=self.covers_from
         )
 
-    def read_positions(self) -> PositionsSnapshot:
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
         if self.positions_error is not None:
             raise self.positions_error
         at = self.clock.now()

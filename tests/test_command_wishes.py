@@ -342,8 +342,11 @@ def test_the_number_of_a_strangers_order_elsewhere_is_refused(desk, unknown):
     stranger = OrderReport("H1", None, BrokerStatus.OPEN, "MCX", "GOLD", Side.SELL, Decimal(5))
     desk.store.write(lambda tx: tx.note_external(str(row[0]), stranger, desk.clock.now()))
     for fill in (follow("H1"), replace(FILL, broker_order_id="H1")):
-        with pytest.raises(InvalidResolution, match="GOLD") as refused:
+        with pytest.raises(InvalidResolution) as refused:
             desk.commands.resolve(unknown, by="op", executed=fill)
+        assert refused.value.message == (
+            "expected a BUY of NIFTY26NOV24500CE on NFO: H1 is a SELL of GOLD on MCX"
+        )
         assert refused.value.field == "broker_order_id"
 
 

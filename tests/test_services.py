@@ -61,7 +61,7 @@ def test_an_entry_asks_whether_an_exit_waits_without_reading_one(services, monke
         (
             ExecutionType.EXIT,
             "alice",
-            timedelta(minutes=1),
+            timedelta(seconds=5),
             False,
         ),  # it is put off: nobody has to stay back yet
         (ExecutionType.EXIT, "bob", timedelta(0), False),

@@ -147,6 +147,9 @@ def _signal_id(value: object) -> str:
     return _text(128)(str(value) if type(value) is int else value)
 
 
+OR_NONE = ", or 0 or null for none"
+"""The end of a description of what may be left out; wrong where it may not."""
+
 ExecutionTypeField = Annotated[
     ExecutionType, PlainValidator(_execution_type), Field(description="ENTRY or EXIT")
 ]
@@ -176,7 +179,7 @@ QuantityField = Annotated[
 PriceField = Annotated[
     Decimal | None,
     PlainValidator(_optional(_price)),
-    Field(description="a price above 0 and below 10^12 of at most 28 digits, or 0 or null for none"),
+    Field(description=f"a price above 0 and below 10^12 of at most 28 digits{OR_NONE}"),
 ]
 SymbolField = Annotated[
     str,

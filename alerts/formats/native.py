@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.formats.fields import (
+    OR_NONE,
     ClientField,
     ExchangeField,
     ExecutionTypeField,
@@ -108,13 +109,13 @@ def parse(document: dict[str, object], *, default_client: str) -> ParsedAlert:
 
 def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
     if asked.execution_type is ExecutionType.ENTRY:
-        _required(leg.direction, place, "direction")
-        _required(leg.qty, place, "qty")
+        _required(leg.direction, place, "direction", "an ENTRY")
+        _required(leg.qty, place, "qty", "an ENTRY")
     order_type = leg.order_type or OrderType.MARKET
     if order_type in _LIMITED:
-        _required(leg.price, place, "price")
+        _required(leg.price, place, "price", f"a {order_type} order")
     if order_type in _TRIGGERED:
-        _required(leg.trigger_price, place, "trigger_price")
+        _required(leg.trigger_price, place, "trigger_price", f"a {order_type} order")
     elif leg.trigger_price is not None:
         message = f"expected none for a {order_type} order, got {leg.trigger_price}"
         raise InvalidAlert("INVALID", message, f"{place}.trigger_price")
@@ -131,10 +132,10 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
     )
 
 
-def _required(value: T | None, place: str, name: str) -> None:
+def _required(value: T | None, place: str, name: str, needed_by: str) -> None:
     if value is None:
-        expected = _Leg.model_fields[name].description
-        raise InvalidAlert("MISSING", f"expected {expected}, got none", f"{place}.{name}")
+        expected = (_Leg.model_fields[name].description or "").removesuffix(OR_NONE)
+        raise InvalidAlert("MISSING", f"expected {expected} for {needed_by}, got none", f"{place}.{name}")
 
 
 def _refuse_contradiction(legs: tuple[LegRequest, ...]) -> None:

@@ -1,15 +1,26 @@
 """A broker that speaks Noren, behind the port of all brokers."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from broker.budget import RateBudget
-from broker.noren import orders, rows
+from broker.minute import Reads
+from broker.noren import orders, protection, quotes, rows
 from broker.noren.book import Memory, day_began
-from broker.noren.errors import AUTHENTICATION, accepted, expired, record_in, rows_in
+from broker.noren.errors import (
+    AUTHENTICATION,
+    accepted,
+    expired,
+    minute_is_full,
+    record_in,
+    refuses_market_orders,
+    rows_in,
+)
 from broker.noren.presets import NorenAccount, Preset
 from broker.noren.session import LoginFailed, Session
 from broker.noren.updates import OrderUpdates
@@ -21,8 +32,12 @@ from domain.money import ZERO
 from domain.ports import Clock
 from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport, PositionsSnapshot
 
+log = logging.getLogger(__name__)
+
 _ENDED = (BrokerStatus.COMPLETE, BrokerStatus.REJECTED, BrokerStatus.CANCELLED, BrokerStatus.EXPIRED)
 _SESSION_REFUSED = "the broker refused the session twice"
+_READS = {"OrderBook": Reads.BOOK, "PositionBook": Reads.POSITIONS}  # those that come again and again
+DEFAULT_PROTECTION_PERCENT = Decimal(3)
 
 
 class NorenBroker:
@@ -32,11 +47,15 @@ class NorenBroker:
     An order whose session was refused is the one exception, and it is none: the broker's gate answers so before
     anything behind it sees the order, so it was provably not processed. It is sent once more after a renewal, once.
 
+    These brokers take no market orders from programs: a MARKET order is sent as a limit, a STOP as a stop-limit, from
+    a quote of that moment (`broker.noren.protection`). What was really sent stands in the result's `detail`.
+
     Args:
         account: with its `api_url`; where that is empty, the preset's stands in.
         preset: what is peculiar to this broker (`broker.noren.presets.PRESETS`).
         budget: the outgoing rate that all of the account's calls share.
         timeouts: must end before the engine's deadline for a call; see `Timeouts.within`.
+        protection_percent: how far beyond the market such a limit lies; None sends market orders as they are.
     """
 
     def __init__(
@@ -47,6 +66,7 @@ class NorenBroker:
         *,
         budget: RateBudget,
         timeouts: Timeouts | None = None,
+        protection_percent: Decimal | None = DEFAULT_PROTECTION_PERCENT,
     ) -> None:
         self.traits = BrokerTraits(
             name=preset.name,
@@ -54,7 +74,9 @@ class NorenBroker:
             id_class=IdClass.C1,
             visibility_horizon=3.0,
             position_horizon=2.0,
-            book_interval=1.0,
+            book_interval=2.0,  # each read is one of the minute's calls; order updates ask for one at once
+            positions_interval=5.0,
+            account=account.user_id,
         )
         self._account = account
         self._preset = preset
@@ -62,7 +84,18 @@ class NorenBroker:
         self._budget = budget
         self._timeouts = timeouts or Timeouts()
         self._bearer = preset.bearer and account.access_token is not None
-        self._wire = Wire(account.api_url or preset.api_url, self._timeouts, bearer=self._bearer)
+        self._protection_percent = protection_percent
+        url = account.api_url or preset.api_url
+        self._wire = Wire(url, self._timeouts, bearer=self._bearer)
+        # An order waits for its quote, and must still leave in time: a quote that does not come soon comes too late.
+        quarter = self._timeouts.send_within / 4
+        brief = replace(
+            self._timeouts,
+            connect=min(quarter, self._timeouts.connect),
+            read=min(quarter, self._timeouts.read),
+        )
+        self._quote_wire = Wire(url, brief, bearer=self._bearer)
+        self._quotes = quotes.Quotes(clock)
         self._session = Session.for_account(account, self._wire, clock)
         self._memory = Memory(clock)
         self._our_products = {theirs: ours for ours, theirs in preset.products.items()}
@@ -73,22 +106,32 @@ class NorenBroker:
         """Ask for an order, once; an exit is let through the rate budget before entries.
 
         Raises:
-            NotSent: no connection, no session, no room in the rate budget, or turned away for the rate.
+            NotSent: no connection, no session, no room in the rate budget, turned away for the rate, or no price for
+                the limit that a market order is sent with.
             Refused: the broker said no in words that prove it, or the wire cannot express the order (`VALIDATION`).
             OutcomeUnknown: anything else.
         """
-        fields = orders.place_fields(command, self._account, self._preset.products)
-        answer = self._ask("PlaceOrder", fields, urgent=command.execution_type is ExecutionType.EXIT)
+        products = self._preset.products
+        orders.place_fields(command, self._account, products)  # refused before anything is asked for it
+        last_moment = self._last_moment()
+        sent = self._protected(command, last_moment)
+        fields = orders.place_fields(sent, self._account, products)
+        detail = None if sent is command else protection.told(sent)
+        answer = self._order("PlaceOrder", fields, command, detail, last_moment)
         broker_order_id = text_of(answer, "norenordno")
         if not broker_order_id:
-            raise OutcomeUnknown("the broker accepted the order and gave no number for it")
+            raise OutcomeUnknown(_with("the broker accepted the order and gave no number for it", detail))
         self._memory.note([broker_order_id])
-        return OrderResult(broker_order_id)
+        return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
         """Ask that an order be as `command` says, its quantity the whole order's. Raises as `place` does."""
-        fields = orders.modify_fields(broker_order_id, command, self._account)
-        self._ask("ModifyOrder", fields, urgent=command.execution_type is ExecutionType.EXIT)
+        orders.modify_fields(broker_order_id, command, self._account)
+        last_moment = self._last_moment()
+        sent = self._protected(command, last_moment)
+        fields = orders.modify_fields(broker_order_id, sent, self._account)
+        detail = None if sent is command else protection.told(sent)
+        self._order("ModifyOrder", fields, command, detail, last_moment)
 
     def cancel(self, ref: OrderRef) -> None:
         """Ask for a cancel; an order known by our id alone is looked up in the book first.
@@ -100,7 +143,7 @@ class NorenBroker:
         """
         for broker_order_id in [ref.broker_order_id] if ref.broker_order_id else self._live_ids(ref):
             fields = {"uid": self._account.user_id, "norenordno": broker_order_id, "ordersource": "API"}
-            self._ask("CancelOrder", fields, urgent=True)
+            self._ask("CancelOrder", fields, self._last_moment(), urgent=True)
 
     def read_book(self, wanted: Sequence[OrderRef]) -> Book:
         """The day's whole book, closed orders too.
@@ -110,21 +153,25 @@ class NorenBroker:
         Raises:
             ReadFailed: it could not be read; `no data` alone means that it is empty.
         """
+        return self._book(wanted, urgent=False)
+
+    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool) -> Book:
         expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
         started = self._clock.now()
-        reports, readable = rows.orders_in(rows_in(self._read("OrderBook", {})))
+        reports, readable = rows.orders_in(rows_in(self._read("OrderBook", {}, urgent=urgent)))
         book = Book(started, reports, complete=readable, covers_from=day_began(started))
         self._memory.note(book.by_id)
         return book if expected <= book.by_id.keys() else replace(book, complete=False)
 
-    def read_positions(self) -> PositionsSnapshot:
-        """All positions of the day, flat ones too.
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
+        """All positions of the day, flat ones too; `urgent` where an exit is sized from them.
 
         Raises:
             ReadFailed: they could not be read, or one of them could not.
         """
         started = self._clock.now()
-        found = rows_in(self._read("PositionBook", {"actid": self._account.user_id}))
+        found = rows_in(self._read("PositionBook", {"actid": self._account.user_id}, urgent=urgent))
+        self._quotes.note_positions(found, started)
         positions = tuple(rows.position_in(row, self._our_products) for row in found)
         return PositionsSnapshot(started, positions)
 
@@ -150,7 +197,7 @@ class NorenBroker:
 
     def last_price(self, exchange: str, token: str) -> Decimal:
         """The last traded price of the symbol with this token (see `search`). Raises: ReadFailed."""
-        record = record_in(self._read("GetQuotes", {"exch": exchange, "token": token}))
+        record = quotes.record_of(exchange, token, self._read)
         try:
             return rows.number(record, "lp")
         except ValueError as error:
@@ -158,11 +205,7 @@ class NorenBroker:
 
     def search(self, exchange: str, text: str) -> tuple[rows.Scrip, ...]:
         """Symbols of the exchange that match the text. Raises: ReadFailed."""
-        reply = self._read("SearchScrip", {"exch": exchange, "stext": text})
-        found = record_in(reply).get("values") if reply.ok else rows_in(reply)
-        if not isinstance(found, list):
-            raise ReadFailed("the search's answer cannot be read")
-        return tuple(rows.scrip_in(row) for row in found if isinstance(row, dict))
+        return quotes.search(exchange, text, self._read)
 
     def updates(self, nudge: Callable[[], None]) -> OrderUpdates | None:
         """The broker's pushed order updates, not started yet; None where the account has no `ws_url`."""
@@ -176,12 +219,59 @@ class NorenBroker:
     def close(self) -> None:
         """Close the connections that are kept."""
         self._wire.close()
+        self._quote_wire.close()
 
     # one call -----------------------------------------------------------------------------------------------
 
-    def _ask(self, endpoint: str, fields: Mapping[str, str], *, urgent: bool) -> dict[str, Any]:
-        """Send an order call; its body never leaves later than `send_within` after this call began."""
-        last_moment = self._clock.now() + timedelta(seconds=self._timeouts.send_within)
+    def _last_moment(self) -> datetime:
+        """When the body of an order call that begins now may leave at the latest, whatever is asked for it before."""
+        return self._clock.now() + timedelta(seconds=self._timeouts.send_within)
+
+    def _order(
+        self,
+        endpoint: str,
+        fields: Mapping[str, str],
+        command: UniversalOrderCommand,
+        detail: str | None,
+        last_moment: datetime,
+    ) -> dict[str, Any]:
+        """Send an order, and let what is said of it tell as what it was sent."""
+        if detail is not None:
+            log.info("order %s: %s", command.client_order_id, detail)
+        try:
+            return self._ask(endpoint, fields, last_moment, urgent=_is_exit(command))
+        except OutcomeUnknown as error:
+            raise OutcomeUnknown(_with(error.message, detail), error.code) from error
+        except Refused as error:
+            if detail is None and refuses_market_orders(error.message):
+                detail = f"{self._preset.name.upper()}_MARKET_ORDERS=protected sends them as limits"
+            raise Refused(_with(error.message, detail), error.code) from error
+
+    def _protected(self, command: UniversalOrderCommand, last_moment: datetime) -> UniversalOrderCommand:
+        """The command with a limit, if it has none and needs one.
+
+        Raises:
+            NotSent: there is no price to set it from. Of an exit, the positions' last price is one.
+        """
+        percent = self._protection_percent
+        if percent is None or command.order_type not in protection.UNLIMITED:
+            return command
+        symbol = command.exchange, command.symbol
+        ask = partial(self._read_quote, last_moment=last_moment, urgent=_is_exit(command))
+        try:
+            return protection.protected(command, self._quotes.of(*symbol, ask), percent)
+        except ReadFailed as error:
+            stand_in = self._quotes.stand_in(*symbol) if _is_exit(command) else None
+            if stand_in is not None:
+                log.warning("order %s: %s; the positions' price stands in", command.client_order_id, error)
+                return protection.protected(command, stand_in, percent)
+            why = f"the broker takes no market orders, and there is no price to set a limit from: {error}"
+            raise NotSent(why, error.code) from error
+
+    def _ask(
+        self, endpoint: str, fields: Mapping[str, str], last_moment: datetime, *, urgent: bool
+    ) -> dict[str, Any]:
+        """Send an order call; its body never leaves after its last moment."""
 
         def in_time() -> bool:
             return self._clock.now() <= last_moment
@@ -197,23 +287,37 @@ class NorenBroker:
                 raise NotSent(str(error)) from error
             except Lost as error:
                 raise OutcomeUnknown(str(error)) from error
+            if minute_is_full(reply):
+                self._budget.exceeded()
             if not expired(reply):
                 return accepted(reply)
             self._session.refused(key)
         raise NotSent(_SESSION_REFUSED, AUTHENTICATION)
 
-    def _read(self, endpoint: str, fields: Mapping[str, str]) -> Reply:
-        """Ask for something. Reads are urgent: without them no exit is sized and no order is followed."""
+    def _read_quote(
+        self, endpoint: str, fields: Mapping[str, str], *, last_moment: datetime, urgent: bool
+    ) -> Reply:
+        """Ask what an order's limit is set from, while the order may still leave."""
+        if self._clock.now() > last_moment:
+            raise ReadFailed("no time is left to ask for a price")
+        return self._read(endpoint, fields, urgent=urgent, wire=self._quote_wire)
+
+    def _read(
+        self, endpoint: str, fields: Mapping[str, str], *, urgent: bool = False, wire: Wire | None = None
+    ) -> Reply:
+        """Ask for something. What an exit or a cancel needs is urgent; a quote for an entry goes the entry's pace."""
         fields = {"uid": self._account.user_id, **fields}
         for _ in range(2):
             try:
-                self._budget.take(urgent=True)
+                self._budget.take(urgent=urgent, reads=_READS.get(endpoint))
                 key = self._session.key()
-                reply = self._wire.read(endpoint, fields, key)
+                reply = (wire or self._wire).read(endpoint, fields, key)
             except (LoginFailed, NotSent) as error:
                 raise ReadFailed(str(error), error.code) from error
             except (Unsent, Lost) as error:
                 raise ReadFailed(str(error)) from error
+            if minute_is_full(reply):
+                self._budget.exceeded()
             if not expired(reply):
                 return reply
             self._session.refused(key)
@@ -221,10 +325,18 @@ class NorenBroker:
 
     def _live_ids(self, ref: OrderRef) -> list[str]:
         try:
-            tagged = self.read_book([ref]).by_tag.get(ref.client_order_id, [])
+            tagged = self._book([ref], urgent=True).by_tag.get(ref.client_order_id, [])
         except ReadFailed as error:
             raise NotSent(f"the order could not be looked up: {error}", error.code) from error
         live = [report.broker_order_id for report in tagged if report.status not in _ENDED]
         if not live:
             raise Refused("no live order carries this client order id", "ORDER_NOT_FOUND")
         return live
+
+
+def _is_exit(command: UniversalOrderCommand) -> bool:
+    return command.execution_type is ExecutionType.EXIT
+
+
+def _with(message: str, detail: str | None) -> str:
+    return message if detail is None else f"{message} ({detail})"

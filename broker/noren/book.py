@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from domain.ports import Clock
 from domain.times import trading_day
 
-_ZONE = ZoneInfo("Asia/Kolkata")  # of the broker's days
+ZONE = ZoneInfo("Asia/Kolkata")  # of the broker's days
 
 
 class Memory:
@@ -39,9 +39,9 @@ class Memory:
         return frozenset(number for number in numbers if number.startswith(today))
 
     def _today(self) -> str:
-        return f"{trading_day(self._clock.now(), _ZONE):%y%m%d}"
+        return f"{trading_day(self._clock.now(), ZONE):%y%m%d}"
 
 
 def day_began(at: datetime) -> datetime:
     """The midnight with which the broker's day of that instant began: its book holds no order from before."""
-    return at.astimezone(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    return at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

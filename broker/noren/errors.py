@@ -26,6 +26,7 @@ RATE_LIMIT = "429"
 
 _EXPIRED = re.compile(r"(session expired|invalid session)\b")
 _RATE = re.compile(r"in a current \w+ exceeds limit|too many requests|rate.?limit")
+_MINUTE = re.compile(r"in a current minute exceeds limit")
 _NO_DATA = re.compile(r"(error occur+ed 5 )?no data")
 
 # These outweigh any proof: whoever says them does not know what became of the order.
@@ -44,10 +45,16 @@ _PROOFS = tuple(
         r"\binsufficient (margin|funds?|balance|limits?|holdings?)\b",
         r"\border not found\b",
         r"\bnot allowed\b",
+        r"^algo_chk ?:",  # the check of orders that come from programs
+        r"\bprice cannot be zero\b",
     )
 )
 
-_CODE = re.compile(r"^(?:rejected ?: ?)?([a-z]{2,8}) ?:", re.IGNORECASE)
+_MARKET_ORDERS = re.compile(
+    r"^(rejected ?: ?)?algo_chk ?:.*\b(mkt|market)\b|\bprice cannot be zero\b|\bmarket orders?\b.*\bnot allowed\b"
+)
+
+_CODE = re.compile(r"^(?:rejected ?: ?)?([a-z_]{2,8}) ?:", re.IGNORECASE)
 
 
 def expired(reply: Reply) -> bool:
@@ -80,10 +87,20 @@ def accepted(reply: Reply) -> dict[str, Any]:
     raise OutcomeUnknown(error, code_of(error))
 
 
+def minute_is_full(reply: Reply) -> bool:
+    """True when the call was turned away because the account has made too many in this minute."""
+    return bool(_MINUTE.search(reply.error.lower()))
+
+
 def proves_refusal(error: str) -> bool:
     """True when the text can only mean that the order was not accepted."""
     lowered = error.lower()
     return not _DOUBTS.search(lowered) and any(proof.search(lowered) for proof in _PROOFS)
+
+
+def refuses_market_orders(error: str) -> bool:
+    """True when the text says that an order must name its limit."""
+    return bool(_MARKET_ORDERS.search(error.lower()))
 
 
 def code_of(error: str) -> str:

@@ -28,11 +28,17 @@ _NOBODY_LOOKED = re.compile(
     r"^(server|gateway|request) ?time[d ]*-?out\b|^internal\b|service unavailable|unable to connect"
 )
 
-_WAITS = {False: (1.0, 60.0), True: (60.0, 3600.0)}
-"""Seconds to the next login, first and longest, doubling; True: after one that the broker counts against the account.
+_UNREACHED = (1.0, 5.0)
+"""Seconds to the next login, first and longest, doubling, where nobody looked at the last one: exits wait for it."""
 
-Such a one may be a TOTP at the edge of its 30 seconds: the next login comes with another code.
-"""
+_REFUSED = (1.0, 60.0)
+"""The same where the broker refused a session that it had given."""
+
+_COUNTED = (60.0, 3600.0)
+"""The same where it counts the login against the account. It may have been a TOTP at the edge of its 30 seconds: the
+next login comes with another code."""
+
+_NEVER = "; not tried again before a restart: put the credentials right first"
 
 _SOON = timedelta(seconds=60)
 
@@ -82,7 +88,8 @@ class QuickAuth:
         final = any(words in refusal.lower() for words in _FINAL)
         if not final and _NOBODY_LOOKED.search(refusal.lower()):
             raise LoginFailed(f"login: {refusal}")
-        raise LoginFailed(f"login refused: {refusal}", AUTHENTICATION, counts=True, final=final)
+        text = f"login refused: {refusal}{_NEVER if final else ''}"
+        raise LoginFailed(text, AUTHENTICATION, counts=True, final=final)
 
     def _fields(self) -> dict[str, str]:
         account = self._account
@@ -102,7 +109,7 @@ class QuickAuth:
         try:
             return TOTP(secret).at(self._clock.now())
         except ValueError as error:  # not base32
-            raise LoginFailed("the TOTP secret is not one", AUTHENTICATION, final=True) from error
+            raise LoginFailed(f"the TOTP secret is not one{_NEVER}", AUTHENTICATION, final=True) from error
 
 
 class Session:
@@ -184,13 +191,12 @@ class Session:
 
     def _fail(self, failure: LoginFailed) -> None:
         """Note when the next attempt may be made: never after a final failure."""
-        first, longest = _WAITS[failure.counts]
+        first, longest = _COUNTED if failure.counts else _REFUSED if failure.code else _UNREACHED
         wait = min(first * 2 ** min(self._failures, 20), longest)
         self._failures += 1
         self._failed = failure
         self._not_before = None if failure.final else self._clock.now() + timedelta(seconds=wait)
-        again = "not tried again before a restart" if failure.final else f"next attempt in {wait:.0f} s"
-        log.error("%s; %s", failure, again)
+        log.error("%s%s", failure, "" if failure.final else f"; next attempt in {wait:.0f} s")
 
 
 def _sha256(text: str) -> str:

@@ -33,6 +33,7 @@ def main() -> None:
         plan=plan,
         accounts=_accounts(options.accounts),
         not_ok_status=options.not_ok_status,
+        market_orders=options.market_orders,
     )
     server = SimulatorServer(simulator, port=options.port)
     stream = UpdateStream(simulator, port=options.stream_port)
@@ -65,6 +66,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--accounts", type=Path, help="a JSON file of who may log in: user id to credentials")
     parser.add_argument(
         "--not-ok-status", type=int, choices=(200, 400), default=200, help="the HTTP status of Not_Ok answers"
+    )
+    parser.add_argument(
+        "--market-orders", action="store_true", help="take MKT and SL-MKT, which are refused otherwise"
     )
     return parser.parse_args()
 

@@ -1,22 +1,26 @@
 """What each call of the wire does, and what is answered. One function an endpoint; faults have their say elsewhere."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from broker.market import Rejection
+from broker.market import NEEDS_PRICE, Rejection
 from broker.simulator import rows
 from broker.simulator.exchange import Exchange, Fate
 from broker.simulator.faults import EXPIRED, Fault, FaultBox, Kind
 from broker.simulator.form import Data, InvalidInput, changes_in, needed, order_in
 from broker.simulator.rows import Row
 from broker.simulator.sessions import Denied, Sessions
-from broker.simulator.words import Instrument, Ticket, Version
+from broker.simulator.words import PRICE_TYPE_OF, Instrument, Ticket, Version
+from domain.alert import OrderType
 from domain.errors import Refused
 
 CASH = Decimal(1_000_000)
 NO_DATA = 'Error Occurred : 5 "no data"'
+_SYMBOL = re.compile(r"(?=.*[\d-])[A-Z0-9&_-]+")  # of a contract; whoever only looks for one writes less
+_OTHER = Instrument("NSE", "OTHER-EQ", "999999")
 _NOT_FOUND = "Rejected : ORA:Order not found"
 _WITHOUT_SESSION = frozenset({"QuickAuth", "GenAcsTok"})
 
@@ -45,7 +49,10 @@ class Call:
 class Endpoints:
     """The wire's calls over one exchange."""
 
-    def __init__(self, exchange: Exchange, sessions: Sessions, faults: FaultBox) -> None:
+    def __init__(
+        self, exchange: Exchange, sessions: Sessions, faults: FaultBox, *, market_orders: bool
+    ) -> None:
+        self._market_orders = market_orders
         self._exchange = exchange
         self._sessions = sessions
         self._faults = faults
@@ -124,15 +131,17 @@ class Endpoints:
     def _place_order(self, call: Call) -> Body:
         try:
             ticket, order = order_in(call.data)
+            self._check_type(order.order_type)
             return self._ok(norenordno=self._exchange.place(ticket, order, _fate(call, order.quantity)))
-        except (InvalidInput, Refused) as error:
-            emsg = str(error) if isinstance(error, InvalidInput) else f"Rejected : {error}"
+        except (InvalidInput, NotOk, Refused) as error:
+            emsg = f"Rejected : {error}" if isinstance(error, Refused) else str(error)
             self._exchange.refuse(call.uid, call.data.get("remarks"), emsg)
             raise NotOk(emsg) from error
 
     def _modify_order(self, call: Call) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
         changes = changes_in(call.data)
+        self._check_type(changes.order_type)
         try:
             self._exchange.modify(call.uid, norenordno, changes)
         except Refused as refusal:
@@ -140,6 +149,10 @@ class Endpoints:
                 _NOT_FOUND if refusal.code == "ORDER_NOT_OPEN" else f"Rejected : {refusal}"
             ) from refusal
         return self._ok(result=norenordno)
+
+    def _check_type(self, order_type: OrderType) -> None:
+        if not self._market_orders and order_type not in NEEDS_PRICE:
+            raise NotOk(f"ALGO_CHK: {PRICE_TYPE_OF[order_type]} Order type not allowed for API order")
 
     def _cancel_order(self, call: Call) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
@@ -190,14 +203,19 @@ class Endpoints:
 
     def _quotes(self, call: Call) -> Body:
         exch, token = needed(call.data, "exch", "token")
-        for instrument in self._exchange.instruments().values():
-            if (instrument.exch, instrument.token) == (exch, token):
-                return self._ok(**rows.quote(instrument, self._exchange.mark(exch, instrument.tsym)))
-        raise NotOk(NO_DATA)
+        of_exchange = [each for each in self._exchange.instruments().values() if each.exch == exch]
+        asked = [instrument for instrument in of_exchange if instrument.token == token]
+        if not asked:
+            raise NotOk(NO_DATA)
+        if call.fault(Kind.ANOTHER_QUOTE):
+            asked = [each for each in of_exchange if each not in asked] or [_OTHER]
+        return self._ok(**rows.quote(asked[0], self._exchange.price(asked[0])))
 
     def _search(self, call: Call) -> Body:
         (text,) = needed(call.data, "stext")
         words, exch = text.upper().split(), call.data.get("exch")
+        if exch and _SYMBOL.fullmatch(text):
+            self._exchange.know(exch, text)
         values = [
             rows.found(instrument)
             for instrument in self._exchange.instruments().values()

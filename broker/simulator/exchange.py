@@ -162,6 +162,16 @@ class Exchange:
         with self._lock:
             return self._ledger.mark((exch, tsym))
 
+    def price(self, instrument: Instrument) -> Decimal:
+        """What the symbol trades at: its last price, else the default one."""
+        mark = self.mark(instrument.exch, instrument.tsym)
+        return self._default_price if mark is None else mark.price
+
+    def know(self, exch: str, tsym: str) -> None:
+        """Make a symbol known, as an order in it does."""
+        with self._turn():
+            self._instrument((exch, tsym))
+
     def instruments(self) -> dict[Symbol, Instrument]:
         """All symbols that are known."""
         with self._lock:

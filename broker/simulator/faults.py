@@ -44,6 +44,9 @@ class Kind(StrEnum):
     """Before processing, the broker never sees the call; after it, the broker has done all of it."""
 
     RATE_LIMIT = "rate_limit"  # 429 for what exceeds `per_second`; not processed
+    MINUTE_LIMIT = (
+        "minute_limit"  # Not_Ok for what exceeds `per_minute`, refused calls counting too; not processed
+    )
     EXPIRED_SESSION = "expired_session"  # the session ends, and the call is answered so
     HANG = "hang"  # no answer while the fault stands, then the connection is closed; not processed
     LATE = "late"  # processed only after `seconds`, whether or not the client still waits
@@ -60,6 +63,7 @@ class Kind(StrEnum):
     OPEN_ONLY_BOOK = "open_only_book"  # closed orders are missing
     DUPLICATED_BOOK = "duplicated_book"  # every row comes twice
     REORDERED_BOOK = "reordered_book"  # the rows are shuffled
+    ANOTHER_QUOTE = "another_quote"  # Ok, and the whole quote of another instrument
 
     LATENCY = "latency"  # processed at once, answered after `seconds`
     DROP_AFTER = "drop_after"  # processed, then the connection is closed without an answer
@@ -88,11 +92,13 @@ _DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.OPEN_ONLY_BOOK: {"endpoint": "OrderBook"},
     Kind.DUPLICATED_BOOK: {"endpoint": "OrderBook"},
     Kind.REORDERED_BOOK: {"endpoint": "OrderBook"},
+    Kind.ANOTHER_QUOTE: {"endpoint": "GetQuotes"},
     Kind.ERROR_5XX_AFTER: {"status": 502},
     Kind.REFUSE_AFTER: {"status": 200, "emsg": "Server Timeout :  "},
 }
 _NEEDED = {
     Kind.RATE_LIMIT: "per_second",
+    Kind.MINUTE_LIMIT: "per_minute",
     Kind.LATE: "seconds",
     Kind.LAGGING_BOOK: "seconds",
     Kind.LATENCY: "seconds",
@@ -119,6 +125,7 @@ class Fault(BaseModel):
     status: int = Field(default=200, ge=200, le=599)
     emsg: str = ""
     per_second: int = Field(default=0, ge=0)
+    per_minute: int = Field(default=0, ge=0)
     quantity: Decimal | None = Field(default=None, gt=0)
     declared: Literal["whole", "half"] = "whole"
 
@@ -170,6 +177,7 @@ class _Armed:
             and (fault.times is None or self.struck < fault.times)
             and (fault.probability is None or chance.random() < fault.probability)
             and (fault.kind is not Kind.RATE_LIMIT or self._exceeded(now))
+            and (fault.kind is not Kind.MINUTE_LIMIT or self._exceeded_minute(now))
         )
         self.struck += hit
         return hit
@@ -181,6 +189,12 @@ class _Armed:
             return True
         self._passed.append(now)
         return False
+
+    def _exceeded_minute(self, now: float) -> bool:
+        while self._passed and self._passed[0] <= now - 60:
+            self._passed.popleft()
+        self._passed.append(now)
+        return len(self._passed) > self.fault.per_minute
 
 
 class FaultBox:

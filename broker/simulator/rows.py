@@ -19,6 +19,7 @@ from domain.reports import BrokerStatus
 
 Row = dict[str, str]
 
+_BAND = Decimal("0.2")  # of the last price; told, and not enforced
 _STATUS_WORDS = {BrokerStatus.CANCELLED: "CANCELED"}
 
 
@@ -114,10 +115,17 @@ def position_row(uid: str, key: HoldingKey, held: Holding, mark: Mark | None, in
     }
 
 
-def quote(instrument: Instrument, mark: Mark | None) -> Row:
-    """The last price of a symbol, and what it is traded in."""
-    price = {} if mark is None else {"lp": _price(mark.price, instrument)}
-    return {"exch": instrument.exch, "tsym": instrument.tsym, **_named(instrument), **price}
+def quote(instrument: Instrument, last: Decimal) -> Row:
+    """The last price of a symbol, the best bid and offer a tick around it, and the day's band."""
+    prices = {
+        "lp": last,
+        "bp1": max(last - instrument.ti, ZERO),  # 0: nobody bids
+        "sp1": last + instrument.ti,
+        "lc": max(_on_tick(last * (1 - _BAND), instrument), instrument.ti),
+        "uc": _on_tick(last * (1 + _BAND), instrument),
+    }
+    shown = {name: _price(value, instrument) for name, value in prices.items()}
+    return {"exch": instrument.exch, "tsym": instrument.tsym, **_named(instrument), **shown}
 
 
 def found(instrument: Instrument) -> Row:
@@ -156,6 +164,10 @@ def _named(instrument: Instrument) -> Row:
 
 def _price(value: Decimal, instrument: Instrument) -> str:
     return f"{value:.{_decimals(instrument)}f}"
+
+
+def _on_tick(value: Decimal, instrument: Instrument) -> Decimal:
+    return value // instrument.ti * instrument.ti
 
 
 def _decimals(instrument: Instrument) -> int:

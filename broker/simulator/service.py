@@ -18,6 +18,9 @@ from domain.ports import Clock
 
 QUICK_AUTH_BASE = "NorenWClientTP"
 OAUTH_BASE = "NorenWClientAPI"
+_MINUTE_IS_FULL = (
+    "Invalid Input : Order Recieved {} in a current minute exceeds Limit {} for user"  # as it comes
+)
 _PROXY_PAGE = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 
 
@@ -43,8 +46,9 @@ class Simulator:
         accounts: Mapping[str, Credentials] | None = None,
         not_ok_status: int = 200,
         default_price: Decimal = Decimal(100),
+        market_orders: bool = False,
     ) -> None:
-        """Take up the journal where it ended.
+        """Take up the journal where it ended. With `market_orders` False, MKT and SL-MKT are refused.
 
         Raises:
             OSError: the journal cannot be opened.
@@ -59,7 +63,7 @@ class Simulator:
         self.exchange = Exchange(clock, self._journal, default_price=default_price)
         self.sessions = Sessions(accounts, self._journal, clock)
         self.faults = FaultBox(clock, plan)
-        self._endpoints = Endpoints(self.exchange, self.sessions, self.faults)
+        self._endpoints = Endpoints(self.exchange, self.sessions, self.faults, market_orders=market_orders)
 
     def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> Answer | None:
         """One call. None: the connection is to be closed without an answer."""
@@ -110,6 +114,8 @@ class Simulator:
                 return False, None
             case Kind.RATE_LIMIT:
                 return False, Answer(429, b"Too Many Requests", "text/plain")
+            case Kind.MINUTE_LIMIT:
+                return False, self._not_ok(_MINUTE_IS_FULL.format(fault.per_minute + 1, fault.per_minute))
             case Kind.ERROR_5XX_BEFORE:
                 return False, Answer(fault.status, _PROXY_PAGE, "text/html")
             case Kind.EXPIRED_SESSION:

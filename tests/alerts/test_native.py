@@ -170,6 +170,7 @@ BAD_IN_LEG: dict[str, list[Any]] = {
     "exchange": ["N F O", 1, "X" * 21, "{{exchange}}"],
     "stop_los": [100],
 }  # fmt: skip
+A_PRICE = "expected a price above 0 and below 10^12 of at most 28 digits"
 LEGS: list[tuple[dict[str, Any], str]] = [
     *(({field: value}, field) for field, bad in BAD_IN_LEG.items() for value in bad),
     ({"order_type": "STOP"}, "trigger_price"),
@@ -182,6 +183,25 @@ def test_what_is_wrong_with_a_leg_is_named(changes: dict[str, Any], field: str) 
     error = refusal(with_leg(**changes))
     assert error.field == f"legs[0].{field}"
     assert error.message.startswith("expected ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"order_type": "STOP"}, f"{A_PRICE} for a STOP order, got none"),
+        ({"order_type": "SL-LMT"}, f"{A_PRICE} for a STOP_LIMIT order, got none"),
+        ({"order_type": "LIMIT", "price": 0}, f"{A_PRICE} for a LIMIT order, got none"),
+        ({"price": -1}, f"{A_PRICE}, or 0 or null for none, got -1"),
+        ({"direction": None}, "expected BUY or SELL for an ENTRY, got none"),
+        (
+            {"qty": None},
+            "expected a quantity above 0 of at most 18 digits and 8 decimals for an ENTRY, got none",
+        ),
+    ],
+)
+def test_what_is_required_is_said_with_what_requires_it(changes: dict[str, Any], message: str) -> None:
+    """And that it may be left out is said only where it may."""
+    assert refusal(with_leg(**changes)).message == message
 
 
 BAD_AT_TOP: dict[str, list[Any]] = {

@@ -34,10 +34,10 @@ def microseconds(at):
     return round((at - EPOCH).total_seconds() * 1_000_000)
 
 
-def looks(budget, clock, who, *, urgent=False, patience=1.2):
+def looks(budget, clock, who, *, urgent=False, patience=1.2, **more):
     """One look of a caller who asks now; True when it got a place."""
     give_up = microseconds(clock.at + timedelta(seconds=patience))
-    return budget._try(who, give_up, urgent=urgent) is None
+    return budget._try(who, give_up, urgent=urgent, **more) is None
 
 
 def most_in_a_window(times, window=WINDOW):
@@ -125,7 +125,7 @@ def waiting(path):
     """How many exits and entries wait, as the file has it when nobody writes it."""
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        _, exits, entries = json.loads(file.read())
+        _, exits, entries, *_ = json.loads(file.read())
     return len(exits), len(entries)
 
 

@@ -1,16 +1,20 @@
 """The rate limit seen from the whole engine: who is turned away goes later, once, and entries see exits that wait."""
 
 from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from broker.market import Mark
 from broker.simulator.faults import Fault, Kind, Plan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
 from config.settings import load_settings
 from domain.alert import Delivery, ExecutionType
-from domain.errors import NotSent
+from domain.errors import NotSent, ReadFailed, Refused
+from domain.reports import OrderRef
 from domain.states import Status
 from persistence.migrations import migrate
 from services import Services
@@ -36,8 +40,8 @@ def services(tmp_path, clock, simulator):
     server.start()
     environment = {
         "ORDERS_DB": str(tmp_path / "orders.db"),
-        "WEBHOOK_SECRET": "secret",
-        "CONSOLE_TOKEN": "token",
+        "WEBHOOK_SECRET": "a secret for the webhook",
+        "CONSOLE_TOKEN": "a token for the console",
         "BROKER": "shoonya",
         "LIVE_TRADING": "true",
         "SHOONYA_API_URL": f"{server.url}/{OAUTH_BASE}",
@@ -104,3 +108,72 @@ def test_an_entry_takes_no_place_while_an_exit_waits_to_be_sent(services, simula
     services.store.claimants.enter("watcher")
     settle(services, services.engine("watcher"), [waiting])  # there is no position: it ends blocked
     assert broker.place(a_command()).broker_order_id
+
+
+MINUTE_IS_FULL = "Invalid Input : Order Recieved 121 in a current minute exceeds Limit 120 for user"
+
+
+def rounds(services, engine, simulator, holds, seconds):
+    """As a watcher's threads take turns, until it holds; the longest time without a read of the book, in seconds."""
+    began = last = services.clock.at
+    reads, widest = simulator.calls()["processed"]["OrderBook"], 0.0
+    while not holds() and services.clock.at < began + timedelta(seconds=seconds):
+        engine.execute_next("default")
+        engine.reconcile("default")
+        engine.refresh("default")
+        now = simulator.calls()["processed"]["OrderBook"]
+        widest = max(widest, (services.clock.at - last).total_seconds())
+        last, reads = (services.clock.at, now) if now > reads else (last, reads)
+        services.clock.advance(seconds=0.1)
+    return widest
+
+
+def test_entries_beyond_the_minute_go_later_and_an_exit_among_them_at_once(services, simulator):
+    services.store.claimants.enter("watcher")
+    engine = services.engine("watcher")
+    engine.tick()
+    [held] = settle(services, engine, post(services, leg("HELD")))
+    services.clock.advance(seconds=60)
+    engine.tick()
+    simulator.faults.put(Plan(faults=(Fault(kind=Kind.MINUTE_LIMIT, per_minute=120),)))
+    simulator.exchange.set_mark("NFO", "RESTING", Mark(Decimal(100)), ls=None, ti=None)
+    post(services, leg("RESTING", price=Decimal(50)))  # for whose sake the book is read
+    engine.execute_next("default")
+    entries = post(services, *(leg(f"NIFTY{n:05d}CE") for n in range(120)))
+
+    def all_of(*statuses):
+        return all(services.store.get_by_id(command_id).status in statuses for command_id in entries)
+
+    assert rounds(services, engine, simulator, lambda: False, 40) <= 11
+    assert not all_of(Status.SENT_TO_BROKER, Status.EXECUTED), "the minute has no more for entries"
+    asked = services.clock.at
+    (leaving,) = post(services, leg("HELD", side=None, quantity=None), execution_type=ExecutionType.EXIT)
+    assert engine.execute_next("default", exits_only=True)
+    assert services.store.get_by_id(leaving).broker_order_id
+    assert services.clock.at - asked < timedelta(seconds=1)
+
+    rounds(services, engine, simulator, lambda: all_of(Status.EXECUTED, Status.FAILED), 200)
+    assert held.status is Status.EXECUTED and all_of(Status.EXECUTED)
+    assert [fault.get("struck", 0) for fault in simulator.faults.report()] == [0]
+
+
+@pytest.mark.parametrize("refused", ["OrderBook", "PlaceOrder"])
+def test_a_minute_that_others_have_used_up_is_left_to_exits(services, simulator, refused):
+    broker = services.brokers["default"]
+    broker.place(a_command())
+    broker.read_positions()
+    words = Fault(kind=Kind.REFUSE, endpoint=refused, emsg=MINUTE_IS_FULL, times=1)
+    simulator.faults.put(Plan(faults=(words,)))
+    with pytest.raises((NotSent, ReadFailed), match="exceeds Limit 120"):
+        broker.read_book([]) if refused == "OrderBook" else broker.place(a_command("second"))
+    before = simulator.calls()["received"]
+    for call in (lambda: broker.place(a_command("second")), broker.read_positions):
+        with pytest.raises((NotSent, ReadFailed), match="the broker has counted more calls"):
+            call()
+    assert simulator.calls()["received"] == before
+    broker.read_positions(urgent=True)
+    with pytest.raises(Refused, match="no live order"):  # it was looked up
+        broker.cancel(OrderRef("an order without a number", None))
+    assert broker.place(a_command("third", execution_type=ExecutionType.EXIT)).broker_order_id
+    services.clock.advance(seconds=61)
+    assert broker.place(a_command("second")).broker_order_id

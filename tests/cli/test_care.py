@@ -19,7 +19,7 @@ def test_verify_says_what_is_wrong_and_ends_with_1(maker, capsys):
 def test_verify_without_a_database_is_an_error_and_makes_none(maker, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ORDERS_DB", str(tmp_path / "other.db"))
     assert cli.main(["verify"]) == 2
-    assert "unable to open database file" in capsys.readouterr().err
+    assert "no database at" in capsys.readouterr().err
     assert not (tmp_path / "other.db").exists()
 
 

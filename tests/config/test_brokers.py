@@ -1,6 +1,7 @@
 """The brokers that BROKER can name: each has its preset, its settings and its address."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +15,7 @@ from config.settings import load_settings
 from runtime.system import SystemClock
 from services import Services
 
-SECRETS = {"WEBHOOK_SECRET": "knock-knock", "CONSOLE_TOKEN": "open-sesame"}
+SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame"}
 BY_PASSWORD = dict.fromkeys(("USER_ID", "PASSWORD", "TOTP_SECRET", "VENDOR_CODE", "API_SECRET", "IMEI"), "x")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +55,8 @@ def test_every_setting_of_a_broker_is_read(name: str):
     given = {field: f"{field}-1" for field in own} | {
         "api_url": "https://x.y/api/",
         "ws_url": "wss://x.y/ws",
+        "market_orders": "plain",
+        "calls_per_minute": "77",
     }
     client = load_settings(at(name, **{field.upper(): text for field, text in given.items()})).default_client
     assert client.broker == name and client.noren is not None
@@ -62,7 +65,7 @@ def test_every_setting_of_a_broker_is_read(name: str):
         field: value.get_secret_value() if hasattr(value, "get_secret_value") else value
         for field, value in shown.items()
     }
-    assert plain == given | {"api_url": "https://x.y/api"}
+    assert plain == given | {"api_url": "https://x.y/api", "calls_per_minute": 77}
     secret = own & {"password", "totp_secret", "api_secret", "access_token"}
     assert not any(f"{field}-1" in repr(client) for field in secret)
     assert not client.policy.live_allowed  # a real broker is sent nothing before LIVE_TRADING says so
@@ -78,6 +81,27 @@ def test_with_an_access_token_the_public_address_stands_in(name: str):
 
 
 @pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(("own", "places", "kept"), [({}, 100, 20), ({"CALLS_PER_MINUTE": "60"}, 60, 12)])
+def test_the_minute_is_counted_with_some_left_for_other_programs_and_for_exits(name, own, places, kept):
+    broker = broker_of(at(name, USER_ID="U1", ACCESS_TOKEN="t", API_URL="https://x.y", **own))
+    assert (broker._budget._minute.places, broker._budget._minute.kept) == (places, kept)
+    assert places < PRESETS[name].per_minute
+
+
+def test_the_minute_need_not_be_counted():
+    assert not broker_of(
+        at("zebu", USER_ID="U1", ACCESS_TOKEN="t", CALLS_PER_MINUTE="0")
+    )._budget._minute.places
+
+
+@pytest.mark.parametrize("given", ["19", "-1", "many", "100001"])
+def test_a_minute_with_no_room_for_reads_is_refused(given: str):
+    assert problems(at("zebu", USER_ID="U1", ACCESS_TOKEN="t", CALLS_PER_MINUTE=given)) == [
+        f"ZEBU_CALLS_PER_MINUTE: got '{given}', expected a whole number from 20 to 100000, or 0"
+    ]
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_order_updates_are_opened_by_the_token_at_every_broker(name: str):
     broker = broker_of(at(name, USER_ID="U1", ACCESS_TOKEN="t", API_URL="https://x.y", WS_URL="wss://x.y/ws"))
     updates = broker.updates(lambda: None)
@@ -89,6 +113,35 @@ def test_order_updates_are_opened_by_the_token_at_every_broker(name: str):
         "source": "API",
         "accesstoken": "t",
     }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    ("own", "percent"),
+    [
+        ({}, Decimal(3)),
+        ({"MARKET_PROTECTION_PERCENT": "0.5"}, Decimal("0.5")),
+        ({"MARKET_PROTECTION_PERCENT": "20"}, Decimal(20)),
+        ({"{}_MARKET_ORDERS": "plain"}, None),
+        ({"{}_MARKET_ORDERS": "Protected"}, Decimal(3)),
+    ],
+)
+def test_market_orders_are_protected_unless_the_broker_takes_them(name, own, percent):
+    account = at(name, USER_ID="U1", ACCESS_TOKEN="t", API_URL="https://x.y")
+    environ = account | {key.format(name.upper()): value for key, value in own.items()}
+    assert broker_of(environ)._protection_percent == percent
+
+
+@pytest.mark.parametrize("percent", ["0", "-1", "20.01", "NaN", "three"])
+def test_a_protection_that_makes_no_sense_is_refused(percent):
+    complaint = f"MARKET_PROTECTION_PERCENT: got {percent!r}, expected a number greater than 0, 20 at most"
+    assert problems({**SECRETS, "MARKET_PROTECTION_PERCENT": percent}) == [complaint]
+    assert problems({**SECRETS, "ZEBU_MARKET_ORDERS": "maybe"}) == [
+        "ZEBU_MARKET_ORDERS: got 'maybe', expected protected or plain"
+    ]
+    assert problems({**SECRETS, "MARKET_PROTECTION": "3"}) == [
+        "MARKET_PROTECTION: unknown, did you mean MARKET_PROTECTION_PERCENT?"
+    ]
 
 
 def test_order_updates_of_a_login_are_opened_by_its_key():

@@ -38,7 +38,7 @@ WATCHER_LOOPS = [("scheduler", ""), ("wake", ""), ("outbox", ""), ("execute", "d
 
 @dataclass
 class Control:
-    """Notes what it was asked for; resolving is the program's own."""
+    """Notes what it was asked for; resolving and cancelling are the program's own."""
 
     commands: CommandService | None = None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
@@ -57,6 +57,10 @@ class Control:
     ) -> None:
         assert self.commands is not None
         self.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
+
+    def cancel(self, command_id: str, *, by: str, reason: str) -> None:
+        assert self.commands is not None
+        self.commands.cancel(command_id, by=by, reason=reason)
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         if client_id == "real":

@@ -16,7 +16,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
+from domain.lifecycle import advance
 from domain.position_check import Difference
+from domain.states import Phase
 from tests.console.seeding import TOKEN, House
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -77,7 +79,9 @@ def base(house: House) -> Iterator[str]:
 @pytest.fixture
 def wait(driver: webdriver.Chrome) -> WebDriverWait:
     """Looks again when the page renewed what was just looked at."""
-    return WebDriverWait(driver, 20, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
+    return WebDriverWait(
+        driver, 20, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException)
+    )
 
 
 @pytest.fixture
@@ -101,7 +105,9 @@ def rows(driver: webdriver.Chrome) -> list[str]:
 
 def told(driver: webdriver.Chrome, selector: str) -> str:
     """The text of what the selector names, in one look; empty when it is not there."""
-    text: str = driver.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+    text: str = driver.execute_script(
+        "return document.querySelector(arguments[0])?.innerText ?? ''", selector
+    )
     return text
 
 
@@ -238,6 +244,30 @@ def test_settling_an_unknown_outcome_by_hand(
     wait.until(lambda d: not d.find_elements(By.CSS_SELECTOR, ".resolve"))
     settled = house.store.get_by_id(order.command_id)
     assert settled is not None and (settled.status, settled.broker_order_id) == ("EXECUTED", "26112000000042")
+
+
+def test_taking_an_order_back_by_hand(driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait):
+    [order] = house.alert(symbol="HDFCBANK")
+    driver.get(f"{book}/orders/{order.command_id}")
+    assert "Not sent yet" in told(driver, "#cancel")
+    driver.find_element(By.CSS_SELECTOR, ".cancel [name=by]").send_keys("ann")
+    order = house.place(order)
+    wait.until(lambda d: "The broker has it" in told(d, "#cancel"))  # what was typed survives that
+    press(wait, ".cancel button")
+    wait.until(lambda d: "reason: is missing" in told(d, "#trouble"))
+    time.sleep(SEVERAL_LOOKS)  # and so does what is wrong with it
+    assert "reason: is missing" in told(driver, "#trouble")
+    assert driver.find_element(By.CSS_SELECTOR, ".cancel [name=by]").get_attribute("value") == "ann"
+    driver.find_element(By.CSS_SELECTOR, ".cancel [name=reason]").send_keys("too wild")
+    press(wait, ".cancel button")
+    wait.until(lambda d: "asked for by console:ann" in told(d, "#cancel"))
+    assert "(too wild), not sent to the broker yet" in told(driver, "#cancel")
+    asked = house.store.get_by_id(order.command_id)
+    assert asked is not None
+    sent = {"cancel_sent_at": house.clock.now()}
+    house.apply(advance(asked, Phase.WORKING, at=house.clock.now(), actor="watcher-1", **sent))
+    wait.until(lambda d: "sent to the broker at" in told(d, "#cancel"))  # by itself
+    assert not driver.find_elements(By.CSS_SELECTOR, ".cancel button")
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])

@@ -110,8 +110,8 @@ ENTERING = (
         (
             Edit(
                 "blockers/execution_guard.py",
-                "    if age <= facts.limits.positions_max_age_seconds:\n",
-                "    if age >= 0:\n",
+                "    if abs(age) <= facts.limits.positions_max_age_seconds:",
+                "    if age >= 0:",
             ),
         ),
         (f"{BLOCKERS}::test_positions_that_are_old_or_were_never_read_block_entries_only",),
@@ -169,7 +169,7 @@ ENTERING = (
     Defect(
         "two-exits-reverse",
         "Two exits at once each took the whole position, and together turned it round.",
-        (Edit(EXITS, "abs(net) - others - facts.exits_in_flight, ZERO", "abs(net) - others, ZERO"),),
+        (Edit(EXITS, "max(free - facts.exits_in_flight, ZERO)", "max(free, ZERO)"),),
         (f"{EXITING}::test_two_exits_at_once_never_reverse",),
     ),
     Defect(
@@ -178,8 +178,8 @@ ENTERING = (
         (
             Edit(
                 EXITS,
-                "    if facts.last_fill_at is not None and snapshot.read_started_at <= facts.last_fill_at + horizon:\n",
-                "    if facts.last_fill_at is not None and snapshot.read_started_at < order.created_at:\n",
+                "snapshot.read_started_at <= fill_at + horizon",
+                "snapshot.read_started_at < order.created_at",
             ),
         ),
         ("tests/domain/test_exits.py::test_a_read_that_a_recent_fill_may_not_show_in_is_not_used",),

@@ -17,7 +17,7 @@ FOLLOWING = (
         (
             Edit(
                 RECONCILER,
-                "            self._unreadable(seat, at_broker, str(error))\n            return moved\n",
+                "            self._unreadable(seat, at_broker, str(error), level=level)\n            return moved\n",
                 "            book = Book(self._clock.now(), (), complete=True)\n",
             ),
         ),
@@ -29,11 +29,11 @@ FOLLOWING = (
         (
             Edit(
                 RECONCILER,
-                "advance(current, Phase.UNKNOWN, at=self._clock.now(), actor=self._claimant, escalation=level)",
+                "advance(current, current.phase, at=now, actor=self._claimant, escalation=level)",
                 "advance(\n"
                 "                    current,\n"
-                "                    Phase.ABSENT if level > 1 else Phase.UNKNOWN,\n"
-                "                    at=self._clock.now(),\n"
+                "                    Phase.ABSENT if level > 1 else current.phase,\n"
+                "                    at=now,\n"
                 "                    actor=self._claimant,\n"
                 "                    escalation=level,\n"
                 "                )",

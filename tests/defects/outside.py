@@ -34,7 +34,8 @@ OUTSIDE = (
             Edit(
                 ADAPTER,
                 "        if not broker_order_id:\n"
-                '            raise OutcomeUnknown("the broker accepted the order and gave no number for it")\n',
+                '            raise OutcomeUnknown(_with("the broker accepted the order and gave no number for it", '
+                "detail))\n",
                 "",
             ),
         ),

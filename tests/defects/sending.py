@@ -9,10 +9,6 @@ UNKNOWN = "tests/engine/test_unknown.py"
 SWEEP = "tests/engine/test_crash_sweep.py::test_death_at_every_boundary"
 
 _COMMAND = "        command = UniversalOrderCommand.of(order)\n"
-_REPLACE = Edit(
-    SUBMITTER, "from dataclasses import dataclass\n", "from dataclasses import dataclass, replace\n"
-)
-
 SENDING = (
     Defect(
         "timeout-is-failure",
@@ -42,7 +38,6 @@ SENDING = (
         "retry-under-a-new-id",
         "Each retry signed a new request with an id of its own, so the exchange could not see that it was one order.",
         (
-            _REPLACE,
             Edit(
                 SUBMITTER,
                 _COMMAND,
@@ -58,7 +53,6 @@ SENDING = (
         "id-from-the-clock",
         "The client order id was made of the time of the call: after a crash nobody knew under which id to look.",
         (
-            _REPLACE,
             Edit(
                 SUBMITTER,
                 _COMMAND,

@@ -106,6 +106,22 @@ def test_a_fill_of_an_order_that_stays_failed_is_told():
     assert told(an_order(Phase.CANCELLED), Phase.CANCELLED, **filled(20)) == ["PARTIALLY_FILLED"]
 
 
+@pytest.mark.parametrize(
+    ("actor", "by"),
+    [
+        ("cli:ann", "cli:ann"),
+        ("console:ann", "console:ann"),
+        ("api:ann", "api:ann"),
+        ("watcher-1", ""),
+        ("webhook", ""),
+        ("client:ann", ""),
+    ],
+)
+def test_who_did_it_is_told_where_that_was_a_person(actor, by):
+    change = advance(an_order(Phase.UNKNOWN), Phase.ABSENT, at=LATER, actor=actor)
+    assert [notice.by for notice in change.notices] == [by]
+
+
 def test_coming_back_says_what_it_had_been_called():
     change = advance(
         an_order(Phase.ABSENT, tag="BROKER_ABSENT:PROVEN"), Phase.WORKING, at=LATER, actor="w", tag=None

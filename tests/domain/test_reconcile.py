@@ -15,6 +15,7 @@ from domain.order import Order
 from domain.reconcile import NOTHING, Verdict, decide, find_report
 from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
 from domain.states import MAY_BE_LIVE, TRANSITIONS, Phase, Status
+from domain.tags import Reason
 from tests.domain.making import SENT, an_order
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
@@ -150,6 +151,26 @@ def test_a_dead_order_keeps_its_reason_and_its_class():
     )
 
 
+@pytest.mark.parametrize(
+    ("phase", "kept"),
+    [
+        (Phase.WORKING, "sent as"),
+        (Phase.PARTIALLY_FILLED, "sent as"),
+        (Phase.UNKNOWN, None),
+        (Phase.CANCELLED, None),
+    ],
+)
+def test_how_a_live_order_was_sent_stays_said(phase, kept):
+    order = an_order(phase, reason_message="sent as")
+    for seen in (report(BrokerStatus.OPEN, 20), report(BrokerStatus.COMPLETE, 50)):
+        assert apply(order, book(seen)).reason_message == kept
+
+
+def test_the_end_of_a_live_order_says_why_it_ended():
+    order = an_order(Phase.WORKING, reason_message="sent as")
+    assert apply(order, book(report(BrokerStatus.REJECTED, reason="RMS: no"))).reason_message == "RMS: no"
+
+
 def test_an_overfill_is_an_alarm():
     verdict = judge(an_order(Phase.WORKING), book(report(BrokerStatus.COMPLETE, 60)))
     assert verdict.alarms == ("overfill: 60 of 50",)
@@ -209,6 +230,19 @@ def test_absence_is_proven_by_nothing_less_than_a_complete_and_late_enough_book(
         assert verdict.phase is Phase.UNKNOWN, "the broker had it: it is missing, not absent"
     else:
         assert verdict == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("before", "added"),
+    [
+        ("outcome unknown: HTTP 502", " (outcome unknown: HTTP 502)"),
+        ("it may be broker order 7", " (outcome unknown: it may be broker order 7)"),
+        (None, ""),
+    ],
+)
+def test_why_the_outcome_had_been_unknown_is_kept_when_it_is_absent(before, added):
+    verdict = judge(an_order(Phase.UNKNOWN, reason_message=before), book(at=PROVEN_AT))
+    assert verdict.changes["reason_message"] == Reason.PROVEN.sentence + added
 
 
 @QUICK

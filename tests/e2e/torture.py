@@ -37,6 +37,7 @@ SETTLE_SECONDS = 150.0  # for all that is open to end, and for the messages afte
 SETTINGS = {
     "BROKER": "shoonya",
     "LIVE_TRADING": "true",
+    "SHOONYA_CALLS_PER_MINUTE": "0",  # 100 a minute are not enough to torture anything within a few minutes
     "CLIENT_ID": ACCOUNTS[0].client_id,
     "BROKER_DEADLINE_SECONDS": "4",
     "WATCHER_POLL_SECONDS": "0.5",

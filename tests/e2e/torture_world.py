@@ -83,6 +83,9 @@ def faults(accounts: Sequence[Account]) -> list[Fault]:
         *_around("PositionBook", 0.01),
         {"kind": "failing_book", "endpoint": "PositionBook", "probability": 0.03},
         {"kind": "lagging_book", "endpoint": "PositionBook", "probability": 0.1, "seconds": 1.5},
+        *_around("GetQuotes", 0.01),
+        *_around("SearchScrip", 0.01),
+        {"kind": "another_quote", "probability": 0.09},
         *_around("QuickAuth", 0.01),
         *(
             {"kind": "expired_session", "endpoint": endpoint, "only": {"uid": u}, "skip": 30, "times": 1}

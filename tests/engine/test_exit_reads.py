@@ -25,9 +25,10 @@ def desk(tmp_path):
     desk.reads = []
     read = desk.broker.read_positions
 
-    def noted():
+    def noted(*, urgent):
+        assert urgent, "an exit is sized from it"
         desk.reads.append(desk.clock.now())
-        return read()
+        return read(urgent=urgent)
 
     desk.broker.read_positions = noted
     return desk
@@ -47,7 +48,7 @@ def test_a_basket_is_closed_after_one_read(desk):
     assert [desk.order(o.command_id).quantity for o in orders] == [Decimal(50)] * len(NAMES)
     desk.settle()
     assert {desk.order(o.command_id).status for o in orders} == {Status.EXECUTED}
-    assert {p.net_quantity for p in desk.broker.read_positions().positions} == {Decimal(0)}
+    assert {p.net_quantity for p in desk.broker.read_positions(urgent=True).positions} == {Decimal(0)}
 
 
 def test_an_exit_that_came_after_the_read_has_one_of_its_own(desk):
@@ -121,12 +122,12 @@ def test_while_one_reads_anew_the_others_go_on_for_two_seconds_and_no_longer(des
     read = desk.broker.read_positions
     meanwhile = []
 
-    def slow():
+    def slow(*, urgent):
         desk.broker.read_positions = read
         meanwhile.append(reads.read(seat, order))
         desk.clock.advance(1.5)
         meanwhile.append(reads.read(seat, order))
-        return read()
+        return read(urgent=urgent)
 
     desk.broker.read_positions = slow
     last = reads.read(seat, order)
@@ -138,8 +139,8 @@ def test_a_slow_read_that_began_earlier_replaces_no_later_one(desk, seat, order,
     read = desk.broker.read_positions
     inner = []
 
-    def slow():
-        began = read()
+    def slow(*, urgent):
+        began = read(urgent=urgent)
         desk.broker.read_positions = read
         inner.append(reads.read(seat, order))
         return began

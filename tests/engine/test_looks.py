@@ -8,6 +8,7 @@ import pytest
 from domain.errors import ReadFailed
 from domain.reports import BrokerStatus
 from domain.states import Status
+from engine.seat import WatcherRules
 from tests.support import Desk
 
 
@@ -101,3 +102,14 @@ def test_a_look_that_nothing_wants_any_more_is_not_waited_for(slow):
     assert slow.order(order.command_id).status is Status.EXECUTED
     assert not looks(slow, seconds=2)
     assert slow.engine.book_due_in("default") is None
+
+
+@pytest.mark.parametrize(("setting", "brokers", "seconds"), [(2, 5.0, 5), (2, 0.0, 2), (8, 5.0, 8)])
+def test_positions_are_read_no_more_often_than_the_broker_allows(make_desk, setting, brokers, seconds):
+    desk = make_desk(rules=WatcherRules(positions_refresh=timedelta(seconds=setting)))
+    desk.broker.traits = replace(desk.broker.traits, positions_interval=brokers)
+    assert desk.engine.refresh("default", force=True)
+    desk.clock.advance(seconds - 0.1)
+    assert not desk.engine.refresh("default")
+    desk.clock.advance(0.1)
+    assert desk.engine.refresh("default")

@@ -28,7 +28,7 @@ def shows(desk: Desk, *positions: tuple[str, int] | tuple[str, int, str]) -> Non
     """From now on the broker shows these: symbol, net quantity, and the product where it is not MIS."""
     found = [Position("NFO", p[0], p[2] if len(p) > 2 else "MIS", Decimal(p[1])) for p in positions]
 
-    def read_positions() -> PositionsSnapshot:
+    def read_positions(*, urgent: bool = False) -> PositionsSnapshot:
         if desk.broker.positions_error is not None:
             raise desk.broker.positions_error
         return PositionsSnapshot(desk.clock.now(), tuple(found))
@@ -257,6 +257,7 @@ def test_a_restart_tells_nothing_again_and_still_tells_the_end(holding):
     shows(holding, (SYMBOL, 60), ("GOLD", 5))
     assert sorted(look(holding, 2)) == ["EXTERNAL_POSITION", "POSITION_DIFFERS"]
     holding.replace_watcher()
+    holding.engine.reconcile("default")
     assert look(holding, 4) == []
     shows(holding, (SYMBOL, 50), ("GOLD", 5))
     assert look(holding, 2) == ["POSITION_AGREES"]

@@ -130,6 +130,11 @@ def test_the_row_says_phase_sends_since_when_and_why(desk):
     [
         (Phase.WORKING, {}, "filled nothing: a LIMIT order may rest"),
         (Phase.WORKING, {"order_type": OrderType.MARKET}, "odd for a MARKET order"),
+        (
+            Phase.WORKING,
+            {"order_type": OrderType.MARKET, "reason_message": "sent as a limit"},
+            "sent as a limit",
+        ),
         (Phase.PARTIALLY_FILLED, {"filled_quantity": Decimal(20)}, "20 of 50 filled"),
         (Phase.UNKNOWN, {"reason_message": "outcome unknown: timeout"}, "outcome unknown: timeout"),
         (Phase.UNKNOWN, {}, "its outcome is unknown"),

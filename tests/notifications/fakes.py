@@ -74,10 +74,16 @@ class MemoryOutbox:
         self._last_id = 0
 
     def add(
-        self, text: str, *, client_id: str = "default", kind: str = "PLACED", at: datetime = START
+        self,
+        text: str,
+        *,
+        client_id: str = "default",
+        kind: str = "PLACED",
+        at: datetime = START,
+        command_id: str | None = None,
     ) -> OutboxMessage:
         self._last_id += 1
-        message = OutboxMessage(self._last_id, client_id, kind, text, 0, at)
+        message = OutboxMessage(self._last_id, client_id, kind, text, 0, at, command_id)
         self.messages[message.id], self.status[message.id] = message, "PENDING"
         return message
 

@@ -1,15 +1,21 @@
 """The texts that people read: golden, safe for Telegram whatever is put in, and findable."""
 
+import re
+import shlex
+from collections import defaultdict
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cli_parser
 from domain.alert import ExecutionType, OrderType, Side, TestMode
 from domain.notices import Notice, NoticeKind
 from domain.states import STATUS_OF, Phase, Status
+from domain.tags import Reason
 from notifications.markup import MESSAGE_LIMIT, safe, units, without_markup
 from notifications.messages import kind_is_blocked, render
 from tests.notifications.fakes import START, an_order, markup_error
@@ -38,6 +44,11 @@ def alone(kind, detail, **fields):
     return Notice(kind, "default", detail=detail, **fields)
 
 
+CANCEL = {
+    "cancel_requested_at": START,
+    "cancel_sent_at": START + timedelta(seconds=1),
+    "context_json": '{"cancel_by": "cli:ann", "cancel_reason": "too <wild>"}',
+}
 FILLS = {"average_price": Decimal("112.40")}
 GOLDEN = {
     "blocked": (
@@ -104,9 +115,15 @@ GOLDEN = {
         f"<b>ORDER FAILED</b> · BROKER_EXPIRED · end of day\n{FACTS}",
     ),
     "absent": (
-        about(NoticeKind.FAILED, Phase.ABSENT, tag="BROKER_ABSENT:PROVEN"),
+        about(
+            NoticeKind.FAILED,
+            Phase.ABSENT,
+            tag="BROKER_ABSENT:PROVEN",
+            reason_message=f"{Reason.PROVEN.sentence} (outcome unknown: HTTP 502)",
+        ),
         "⚠️ A complete, later book shows that the broker never had it | NIFTY26NOV24500CE\n"
-        f"<b>ORDER FAILED</b> · BROKER_ABSENT:PROVEN\n{FACTS}",
+        "<b>ORDER FAILED</b> · BROKER_ABSENT:PROVEN · outcome unknown: HTTP 502\n"
+        f"Nothing was bought or sold, and it is not sent again.\n{FACTS}",
     ),
     "lapsed": (
         about(NoticeKind.FAILED, Phase.LAPSED, tag="NOT_SENT:ALERT_TOO_OLD"),
@@ -114,13 +131,98 @@ GOLDEN = {
         f"<b>ORDER FAILED</b> · NOT_SENT:ALERT_TOO_OLD\n{FACTS}",
     ),
     "unknown": (
-        about(NoticeKind.UNKNOWN, Phase.UNKNOWN, sent_at=START),
+        about(NoticeKind.UNKNOWN, Phase.UNKNOWN, sent_at=START, reason_message="outcome unknown: HTTP 502"),
         "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
         "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
+        "Why: HTTP 502\n"
         "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled;"
         " exits still go.\n"
-        "You can look there too (tag <code>owk3v7q2m5x8z4n6b9c1</code>), then settle it:\n"
-        f"<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1</code>\n{FACTS}",
+        "You can look there too (tag <code>owk3v7q2m5x8z4n6b9c1</code>), then settle it.\n"
+        "If it is there, with the broker's number of it:\n"
+        "<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1 --found NUMBER</code>\n"
+        "If the broker never had it:\n"
+        '<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1 --failed "REASON"</code>\n'
+        f"{FACTS}",
+    ),
+    "placed, as a person said": (
+        replace(
+            about(NoticeKind.PLACED, Phase.FILLED, broker_order_id="42", reason_message="seen <there>"),
+            by="cli:ann",
+        ),
+        "✅ Order placed | 42\n"
+        "By hand: cli:ann said so (seen &lt;there&gt;); it was not read from the broker's book.\n"
+        f"{FACTS}",
+    ),
+    "filled, as a person said without a reason": (
+        replace(
+            about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50), **FILLS), by="console:ann"
+        ),
+        "✨ Order filled | 50 @ 112.4\n"
+        f"By hand: console:ann said so; it was not read from the broker's book.\n{FACTS}",
+    ),
+    "absent, as a person said": (
+        replace(
+            about(
+                NoticeKind.FAILED,
+                Phase.ABSENT,
+                tag="BROKER_ABSENT:OPERATOR_RESOLVED",
+                reason_message="not in the terminal",
+            ),
+            by="cli:ann",
+        ),
+        "⚠️ An operator found that the broker does not have the order | NIFTY26NOV24500CE\n"
+        "<b>ORDER FAILED</b> · BROKER_ABSENT:OPERATOR_RESOLVED · not in the terminal\n"
+        f"By hand: cli:ann said so; it was not read from the broker's book.\n{FACTS}",
+    ),
+    "placed under the number that a person gave": (
+        about(
+            NoticeKind.PLACED,
+            Phase.WORKING,
+            broker_order_id="42",
+            context_json='{"followed": "42", "followed_by": "cli:ann", "followed_because": "seen"}',
+        ),
+        f"✅ Order placed | 42\nBy hand: cli:ann gave this number (seen); the broker's book shows it.\n{FACTS}",
+    ),
+    "cancelled as a person wished": (
+        about(NoticeKind.FAILED, Phase.CANCELLED, tag="BROKER_CANCELLED", **CANCEL),
+        "⚠️ Order cancelled at the broker | NIFTY26NOV24500CE\n"
+        "<b>ORDER FAILED</b> · BROKER_CANCELLED\n"
+        "A cancel was asked for by cli:ann at 2026-11-20 14:02:11Z (too &lt;wild&gt;), "
+        f"sent to the broker at 2026-11-20 14:02:12Z.\n{FACTS}",
+    ),
+    "filled before the cancel": (
+        about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50), **FILLS, **CANCEL),
+        "✨ Order filled | 50 @ 112.4\n"
+        "A cancel was asked for by cli:ann at 2026-11-20 14:02:11Z (too &lt;wild&gt;), "
+        f"sent to the broker at 2026-11-20 14:02:12Z. It came too late.\n{FACTS}",
+    ),
+    "cancelled before it was sent": (
+        replace(
+            about(
+                NoticeKind.FAILED,
+                Phase.LAPSED,
+                tag="NOT_SENT:CANCELLED_BEFORE_SENT",
+                reason_message=f"{Reason.CANCELLED_BEFORE_SENT.sentence} (too wild)",
+            ),
+            by="cli:ann",
+        ),
+        "⚠️ An operator cancelled the order before it was sent | NIFTY26NOV24500CE\n"
+        "<b>ORDER FAILED</b> · NOT_SENT:CANCELLED_BEFORE_SENT · too wild\n"
+        f"By hand: cli:ann cancelled it.\n{FACTS}",
+    ),
+    "nothing to exit, for others hold it": (
+        about(
+            NoticeKind.BLOCKED,
+            Phase.BLOCKED,
+            tag="GUARD_BLOCKED:NO_POSITION",
+            reason_message="Nothing to exit (nothing of it is this strategy's: A 45)",
+        ),
+        "❌ Nothing to exit (GUARD_BLOCKED:NO_POSITION) | NIFTY26NOV24500CE\n"
+        f"<b>ORDER FAILED</b> · blocked, never sent · nothing of it is this strategy's: A 45\n{FACTS}",
+    ),
+    "system, of an order": (
+        about(NoticeKind.SYSTEM, Phase.REGISTERED, "the exit is not sent yet: no route to the broker"),
+        f"🔧 System | NIFTY26NOV24500CE: the exit is not sent yet: no route to the broker\n{FACTS}",
     ),
     "overfilled": (
         about(NoticeKind.OVERFILLED, Phase.FILLED, filled_quantity=Decimal(75), **FILLS),
@@ -212,11 +314,11 @@ GOLDEN = {
     "position agrees": (
         alone(
             NoticeKind.POSITION_AGREES,
-            "NFO MIS: our strategies and the broker both have 50 (before: 10)",
+            "NFO MIS: our strategies and the broker both have 50; the difference of 10 is gone",
             symbol="NIFTY26NOV24500CE",
         ),
         "✅ Position agrees again | NIFTY26NOV24500CE\n"
-        "NFO MIS: our strategies and the broker both have 50 (before: 10)\n"
+        "NFO MIS: our strategies and the broker both have 50; the difference of 10 is gone\n"
         "default",
     ),
 }
@@ -251,6 +353,28 @@ def test_every_kind_has_a_golden_text():
 )
 def test_the_order_is_described_as_it_is(changes, line):
     assert line in render(about(NoticeKind.PLACED, Phase.WORKING, **changes)).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "options"), [(None, ["found", "failed"]), ("77 8", ["executed", "failed"])]
+)
+def test_the_commands_that_an_unknown_outcome_comes_with_are_understood(number, options):
+    """As printed, with the words in capitals for what only a person knows."""
+    text = render(about(NoticeKind.UNKNOWN, Phase.UNKNOWN, broker_order_id=number))
+    lines = [without_markup(line) for line in re.findall("<code>python cli.py (.*)</code>", text)]
+    parser = cli_parser.parser(defaultdict(lambda: lambda options: 0))
+    read = [vars(parser.parse_args(shlex.split(line))) for line in lines]
+    assert [given["id"] for given in read] == ["01JD4M8Q7T2V9X3ZB5KC6W0N4E-1"] * 2
+    assert [next(name for name in options if given[name]) for given in read] == options
+    if number is not None:
+        assert (read[0]["executed"], read[0]["filled"]) == (number, Decimal(50))  # needs both
+
+
+def test_nothing_is_said_twice():
+    for notice, text in GOLDEN.values():
+        said = [line for line in text.split("\n") if line]
+        assert len(set(said)) == len(said)
+        assert not notice.detail or without_markup(text).count(notice.detail) <= 1
 
 
 def test_only_our_own_rules_block():

@@ -68,18 +68,41 @@ def test_migrating_again_changes_nothing(tmp_path):
     assert after == before
 
 
+LAST_FILLS_OF_THE_FIRST_VERSION = """
+CREATE TABLE last_fills (
+    client_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    filled_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, symbol)
+) STRICT
+"""
+
+
 def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     migrate(new)
     migrate(old)
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("DROP TABLE position_differences")
+        connection.execute("DROP TABLE last_fills")
+        connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
+        connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
+        for column in ("broker", "broker_user", "refused_account"):
+            connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'first_tables'")
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     vitals = read_vitals(old, beats_since=moment, sent_before=moment)
-    assert (vitals.pending_migrations, vitals.differences) == (("position_differences",), ())
+    assert (vitals.pending_migrations, vitals.differences) == (
+        ("position_differences", "fills_of_each_side", "accounts_remembered"),
+        (),
+    )
     migrate(old)
     assert schema(old) == schema(new)
+    # Of which side it was is not known: either may have been it.
+    assert query(old, "SELECT side, filled_at FROM last_fills WHERE symbol = 'INFY' ORDER BY side") == [
+        ("BUY", "2026-11-20T04:00:00.000000Z"),
+        ("SELL", "2026-11-20T04:00:00.000000Z"),
+    ]
 
 
 def test_four_processes_at_once_make_one_database(tmp_path):

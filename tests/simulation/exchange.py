@@ -392,7 +392,7 @@ class Line:
         account.random.shuffle(reports)
         return old[: len(old) // 2] + reports
 
-    def read_positions(self) -> PositionsSnapshot:
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
         """See `domain.ports.Broker`."""
         account = self._account
         self._cross(self._process, "read_positions")

@@ -50,6 +50,7 @@ class Promises:
         self._scheduler = scheduler
         self._seen = 0
         self.rows: dict[str, Order] = {}
+        self._to_be_told: set[tuple[str, str]] = set()
         self._by_tag: dict[tuple[str, str], str] = {}
         self._waiting: dict[str, None] = {}  # at the broker's, or perhaps: in the order in which they came
         self.accounts: dict[str, Account] = {}
@@ -100,6 +101,10 @@ class Promises:
 
     def _moved(self, before: Order | None, order: Order) -> None:
         self.rows[order.command_id] = order
+        if order.escalation >= 2:
+            # An exit that is not sent yet, or a market order that rests, is told as such.
+            lasting = "UNKNOWN" if order.phase is Phase.UNKNOWN else "SYSTEM"
+            self._to_be_told.add((order.command_id, lasting))
         if before is None:
             self._by_tag[order.client_id, order.client_order_id] = order.command_id
         elif before.phase is Phase.REGISTERED and order.phase is Phase.SUBMITTING:
@@ -290,10 +295,11 @@ class Promises:
                 self.breaks(
                     "8 told", f"{order.command_id} is filled and that was told {kinds['FILLED']} times"
                 )
-            if order.escalation >= 2 and not kinds["UNKNOWN"]:
-                self.breaks("8 told", f"{order.command_id} was unknown in silence")
             if order.filled_quantity > order.quantity and not kinds["OVERFILLED"]:
                 self.breaks("5 fills", f"{order.command_id} was overfilled in silence")
+        for command_id, kind in self._to_be_told:
+            if not told.get(command_id, Counter())[kind]:
+                self.breaks("8 told", f"{command_id} waited in silence: no {kind}")
         external = self._connection.execute("SELECT count(*) FROM external_orders").fetchone()[0]
         by_hand = sum(o.command is None for a in self.accounts.values() for o in a.orders.values())
         if external != by_hand or self.told["EXTERNAL_ORDER"] != by_hand:

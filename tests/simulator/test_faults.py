@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from broker.simulator.faults import ENDPOINTS, FaultBox, Kind
-from tests.simulator.wire import Wire, a_plan, an_order, resting, serving
+from tests.simulator.wire import TSYM, Wire, a_plan, an_order, resting, serving
 from tests.support import ManualClock
 
 GONE = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
@@ -136,6 +136,20 @@ def test_too_many_calls_in_a_second(wire, clock):
     assert wire.place("later").status_code == 200
 
 
+def test_too_many_calls_in_a_minute_of_whatever_kind_the_refused_ones_too(wire, clock):
+    wire.faults({"kind": "minute_limit", "per_minute": 3})
+    assert wire.book() == []
+    assert [wire.place(str(n)).json()["stat"] for n in range(2)] == ["Ok", "Ok"]
+    clock.advance(59)
+    text = "Invalid Input : Order Recieved 4 in a current minute exceeds Limit 3 for user"
+    assert wire.call("OrderBook")["emsg"] == text
+    assert [wire.place("more").json()["emsg"] for _ in range(3)] == [text] * 3
+    clock.advance(1)
+    assert wire.call("OrderBook")["emsg"] == text, "four were refused less than a minute ago"
+    clock.advance(60)
+    assert orders(wire) == 2
+
+
 # orders ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +229,18 @@ def test_a_book_in_another_order(wire):
     assert [row["norenordno"] for row in wire.book()] == shuffled
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_quote_of_another_instrument(wire, others):
+    wire.mark("112.5")
+    (found,) = wire.call("SearchScrip", exch="NFO", stext=TSYM)["values"]
+    for number in range(others):
+        wire.mark("7", tsym=f"OTHER{number}")
+    wire.faults({"kind": "another_quote", "times": 1})
+    wrong, right = (wire.call("GetQuotes", exch="NFO", token=found["token"]) for _ in range(2))
+    assert wrong["stat"] == "Ok" and wrong["token"] != found["token"] and wrong["tsym"] != TSYM
+    assert wrong.keys() == right.keys() and right["token"] == found["token"]
+
+
 # which calls ----------------------------------------------------------------------------------------------------
 
 
@@ -275,7 +301,7 @@ def test_a_fault_that_makes_no_sense_is_refused(wire, fault, said):
 
 
 def test_every_kind_of_fault_is_known_to_the_service():
-    needs = {"seconds": 1, "emsg": "no", "per_second": 1}
+    needs = {"seconds": 1, "emsg": "no", "per_second": 1, "per_minute": 1}
     assert all(a_plan({"kind": kind, **needs}).faults[0].endpoint in {"*", *ENDPOINTS} for kind in Kind)
 
 

@@ -171,9 +171,20 @@ def test_the_process_takes_faults_and_accounts_from_files(tmp_path):
     assert (answer.status_code, answer.json()["emsg"]) == (400, "not today")
 
 
-def started(journal: Path, *options: object) -> tuple[subprocess.Popen, str]:
+@pytest.mark.parametrize(("options", "stat"), [((), "Not_Ok"), (("--market-orders",), "Ok")])
+def test_the_process_takes_market_orders_when_it_is_told_to(tmp_path, options, stat):
+    process, url = started(tmp_path / "journal.jsonl", *options, market_orders=False)
+    try:
+        assert Wire(url).login().place().json()["stat"] == stat
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def started(journal: Path, *options: object, market_orders: bool = True) -> tuple[subprocess.Popen, str]:
     """A simulator in a process of its own, and where it is."""
     command = [sys.executable, "-m", "broker.simulator", "--port", "0", "--journal", journal, *options]
+    command += ["--market-orders"] if market_orders else []
     process = subprocess.Popen([str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["url"]

@@ -9,6 +9,8 @@ from http.client import HTTPConnection, NotConnected
 import pytest
 import requests
 
+from broker.simulator.server import SimulatorServer
+from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials, one_time_password
 from tests.simulator.wire import DIGEST, EXCH, TSYM, USER, Wire, an_order, resting, serving
 
@@ -96,6 +98,56 @@ def test_an_order_that_cannot_be_is_refused_and_is_in_no_book(wire, changes, ems
     answer = wire.place(**changes).json()
     assert (answer["stat"], answer["emsg"]) == ("Not_Ok", emsg)
     assert wire.book() == []
+
+
+def test_market_orders_are_refused_as_the_real_ones_do(clock):
+    with serving(clock=clock, market_orders=False) as server:
+        wire = Wire(server.url).login()
+        wire.mark("100")
+        for prctyp in ("MKT", "SL-MKT"):
+            answer = wire.place(prctyp=prctyp, trgprc="110")
+            said = f"ALGO_CHK: {prctyp} Order type not allowed for API order"
+            assert (answer.status_code, answer.json()["stat"], answer.json()["emsg"]) == (200, "Not_Ok", said)
+        assert wire.book() == []
+        number = wire.placed(**resting())
+        changed = wire.call("ModifyOrder", norenordno=number, prctyp="MKT", exch=EXCH, tsym=TSYM, qty="50")
+        assert changed["emsg"] == "ALGO_CHK: MKT Order type not allowed for API order"
+        assert wire.row(number)["status"] == "OPEN"
+
+
+def test_that_is_what_it_does_unless_it_is_told_otherwise(clock):
+    server = SimulatorServer(Simulator(clock))
+    server.start()
+    try:
+        assert "ALGO_CHK" in Wire(server.url).login().place().json()["emsg"]
+    finally:
+        server.stop()
+
+
+def token_of(wire, text=TSYM):
+    (found,) = wire.call("SearchScrip", exch=EXCH, stext=text)["values"]
+    return found["token"]
+
+
+def test_a_quote_names_its_instrument_and_what_it_can_be_traded_at(wire):
+    wire.mark("112.5", ti="0.05")
+    quote = wire.call("GetQuotes", exch=EXCH, token=token_of(wire))
+    assert (quote["exch"], quote["tsym"], quote["token"]) == (EXCH, TSYM, token_of(wire))
+    assert (quote["lp"], quote["bp1"], quote["sp1"], quote["ti"]) == ("112.50", "112.45", "112.55", "0.05")
+    assert (quote["lc"], quote["uc"]) == ("90.00", "135.00")
+
+
+def test_below_the_first_tick_nobody_bids(wire):
+    wire.mark("0.05")
+    quote = wire.call("GetQuotes", exch=EXCH, token=token_of(wire))
+    assert (quote["lp"], quote["bp1"], quote["sp1"], quote["lc"]) == ("0.05", "0.00", "0.10", "0.05")
+
+
+def test_a_symbol_that_is_searched_by_its_whole_name_is_there_at_the_default_price(wire):
+    quote = wire.call("GetQuotes", exch=EXCH, token=token_of(wire, "NIFTY26NOV30000CE"))
+    assert (quote["tsym"], quote["lp"]) == ("NIFTY26NOV30000CE", "100.00")
+    assert wire.row(wire.placed(tsym="NIFTY26NOV30000CE"))["avgprc"] == "100.00"
+    assert "no data" in wire.call("SearchScrip", exch=EXCH, stext="BANKNIFTY")["emsg"]
 
 
 def test_the_exchange_may_end_an_order_by_itself(wire):

@@ -24,6 +24,8 @@ DIGEST = "0" * 64
 def serving(
     journal: Path | None = None, clock: Clock | None = None, **options: Any
 ) -> Iterator[SimulatorServer]:
+    """A simulator that takes market orders too, unless it is told otherwise: most tests want orders that fill."""
+    options = {"market_orders": True, **options}
     server = SimulatorServer(Simulator(clock or ManualClock(), journal=journal, **options))
     server.start()
     try:

@@ -20,10 +20,16 @@ ACCOUNT = NorenAccount(
 FAST = Timeouts(connect=1.0, read=0.4, send_within=2.0)
 
 
-def make(url, clock, tmp_path, *, preset="shoonya", timeouts=FAST, rate=1000, **account):
+def make(url, clock, tmp_path, *, preset="shoonya", timeouts=FAST, rate=1000, protection=None, **account):
+    """A broker; with `protection` None it sends market orders as they are, and needs no quotes."""
     budget = RateBudget(tmp_path / "budget", clock, rate=rate)
     return NorenBroker(
-        replace(ACCOUNT, api_url=url, **account), PRESETS[preset], clock, budget=budget, timeouts=timeouts
+        replace(ACCOUNT, api_url=url, **account),
+        PRESETS[preset],
+        clock,
+        budget=budget,
+        timeouts=timeouts,
+        protection_percent=protection,
     )
 
 

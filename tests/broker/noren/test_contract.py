@@ -32,7 +32,8 @@ class TestNorenBroker(BrokerContract):
             server.start()
             self.servers.append(server)
             address.write_text(server.url)
-        return make(f"{address.read_text()}/{QUICK_AUTH_BASE}", clock, place_)
+        url = f"{address.read_text()}/{QUICK_AUTH_BASE}"
+        return make(url, clock, place_, rate=10_000, protection=Decimal(3))
 
     def set_price(self, broker: Broker, price: Decimal) -> None:
         self._control("_mark", exch=EXCHANGE, tsym=SYMBOL, price=str(price))

@@ -110,6 +110,9 @@ def test_an_answer_that_proves_nothing_leaves_the_outcome_open(broker, stub, bod
         ("Invalid Trading Symbol", "", "EXCHANGE_REJECTED"),
         ("Scrip not found", "", "EXCHANGE_REJECTED"),
         ("Market orders are not allowed for API users", "", "EXCHANGE_REJECTED"),
+        ("ALGO_CHK: MKT Order type not allowed for API order", "ALGO_CHK", "EXCHANGE_REJECTED"),
+        ("ALGO_CHK: some other rule", "ALGO_CHK", "EXCHANGE_REJECTED"),
+        ("Order price cannot be zero", "", "EXCHANGE_REJECTED"),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
@@ -118,7 +121,9 @@ def test_a_text_that_proves_it_is_a_refusal(broker, stub, emsg, code, reason, st
     with pytest.raises(Refused) as refusal:
         broker.place(a_command())
     assert refusal.value.code == code
-    assert refusal.value.message == " ".join(emsg.split())
+    assert refusal.value.message.startswith(" ".join(emsg.split()))
+    hinted = "SHOONYA_MARKET_ORDERS=protected" in refusal.value.message
+    assert hinted == any(word in emsg for word in ("Market orders", "MKT", "zero"))
     assert reason_class(refusal.value.code, refusal.value.message) == reason
 
 

@@ -170,7 +170,7 @@ def test_history_trades_funds_quote_and_search(broker, stub):
     assert (fill.trade_id, fill.quantity, fill.price) == ("7", 25, d("112.45"))
     stub.tell("Limits", says({"stat": "Ok", "cash": "1000.50", "marginused": "20"}))
     assert broker.funds() == Funds(d("1000.5"), d("20"))
-    stub.tell("GetQuotes", says({"stat": "Ok", "lp": "112.5"}))
+    stub.tell("GetQuotes", says({"stat": "Ok", "exch": "NFO", "token": "35013", "lp": "112.5"}))
     assert broker.last_price("NFO", "35013") == d("112.5")
     stub.tell("SearchScrip", says({"stat": "Ok", "values": [SCRIP]}), says(not_ok("No Data :  ")))
     (scrip,) = broker.search("NSE", "M&M")

@@ -1,0 +1,163 @@
+"""What the broker says a symbol trades at, and never another symbol's price.
+
+A broker of this wire sometimes answers `GetQuotes` with a whole snapshot of another instrument, and calls it `Ok`. So
+the answer has to name the instrument that was asked for; where it does not, it is asked for again, twice at most.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from broker.noren import rows
+from broker.noren.book import ZONE
+from broker.noren.errors import record_in, rows_in
+from broker.noren.protection import Quote
+from broker.noren.wire import Reply, text_of
+from domain.errors import ReadFailed
+from domain.money import ZERO
+from domain.ports import Clock
+from domain.times import trading_day
+
+log = logging.getLogger(__name__)
+
+Ask = Callable[[str, Mapping[str, str]], Reply]
+"""Makes one read, of this endpoint with these fields."""
+
+_ASKED = 3  # times at most
+_STANDS_IN = timedelta(seconds=10)  # so long after a read of the positions began its prices are still of use
+
+
+@dataclass(frozen=True, slots=True)
+class _Instrument:
+    """The broker's number of a symbol, and its tick where that was told."""
+
+    token: str
+    tick: Decimal | None
+
+
+_Symbol = tuple[str, str]
+
+
+class Quotes:
+    """Prices of one account's broker; remembers each symbol's number for the day. Safe to call from several threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._day: date | None = None
+        self._instruments: dict[_Symbol, _Instrument] = {}
+        self._last: dict[_Symbol, Decimal] = {}
+        self._last_at: datetime | None = None
+
+    def of(self, exchange: str, symbol: str, ask: Ask) -> Quote:
+        """The symbol's prices now.
+
+        Raises:
+            ReadFailed: they could not be read, or the broker does not know the symbol.
+        """
+        known = self._known(exchange, symbol) or self._find(exchange, symbol, ask)
+        record = record_of(exchange, known.token, ask, symbol=symbol)
+        try:
+            return _quote_in(record, known.tick)
+        except ValueError as error:
+            raise ReadFailed(f"the quote of {symbol} cannot be read: {error}") from error
+
+    def stand_in(self, exchange: str, symbol: str) -> Quote | None:
+        """What the last read of the positions says of the symbol; None where it says nothing, or long ago."""
+        known = self._known(exchange, symbol)
+        if known is None or known.tick is None:
+            return None
+        with self._lock:
+            at, price = self._last_at, self._last.get(_key(exchange, symbol))
+        if price is None or at is None or not timedelta(0) <= self._clock.now() - at <= _STANDS_IN:
+            return None
+        return Quote(known.tick, last=price)
+
+    def note_positions(self, found: Iterable[Mapping[str, Any]], at: datetime) -> None:
+        """Keep what rows of a read of the positions that began then tell of their symbols."""
+        last, instruments = {}, {}
+        for row in found:
+            key = _key(text_of(row, "exch"), text_of(row, "tsym"))
+            try:
+                price, tick = rows.number(row, "lp", ZERO), rows.number(row, "ti", ZERO)
+            except ValueError:
+                continue
+            if price > 0:
+                last[key] = price
+            if text_of(row, "token"):
+                instruments[key] = _Instrument(text_of(row, "token"), tick if tick > 0 else None)
+        with self._lock:
+            self._forget_yesterday()
+            self._last, self._last_at = last, at
+            for key, told in instruments.items():
+                known = self._instruments.get(key)
+                if known is None or told.tick is not None:
+                    self._instruments[key] = told
+
+    def _known(self, exchange: str, symbol: str) -> _Instrument | None:
+        with self._lock:
+            self._forget_yesterday()
+            return self._instruments.get(_key(exchange, symbol))
+
+    def _find(self, exchange: str, symbol: str, ask: Ask) -> _Instrument:
+        """The symbol of exactly this name, and none that only resembles it."""
+        for scrip in search(exchange, symbol, ask):
+            if _key(scrip.exchange, scrip.symbol) == _key(exchange, symbol):
+                found = _Instrument(scrip.token, scrip.tick_size)
+                with self._lock:
+                    self._instruments[_key(exchange, symbol)] = found
+                return found
+        raise ReadFailed(f"the broker's search does not find {symbol} at {exchange}")
+
+    def _forget_yesterday(self) -> None:
+        """A number may be another symbol's tomorrow."""
+        today = trading_day(self._clock.now(), ZONE)
+        if self._day != today:
+            self._day, self._instruments = today, {}
+
+
+def search(exchange: str, text: str, ask: Ask) -> tuple[rows.Scrip, ...]:
+    """Symbols of the exchange that match the text. Raises: ReadFailed."""
+    reply = ask("SearchScrip", {"exch": exchange, "stext": text})
+    found = record_in(reply).get("values") if reply.ok else rows_in(reply)
+    if not isinstance(found, list):
+        raise ReadFailed("the search's answer cannot be read")
+    return tuple(rows.scrip_in(row) for row in found if isinstance(row, dict))
+
+
+def record_of(exchange: str, token: str, ask: Ask, *, symbol: str | None = None) -> dict[str, Any]:
+    """The quote of the instrument with this token, as it came; with `symbol`, it must not name another one.
+
+    Raises:
+        ReadFailed: it could not be read, or each answer was another instrument's.
+    """
+    for _ in range(_ASKED):
+        record = record_in(ask("GetQuotes", {"exch": exchange, "token": token}))
+        named = text_of(record, "exch").upper(), text_of(record, "token"), text_of(record, "tsym")
+        if named[:2] == (exchange.upper(), token) and (symbol is None or named[2] in ("", symbol)):
+            return record
+        log.warning(
+            "asked for the quote of %s|%s, the broker answered that of %s|%s %s", exchange, token, *named
+        )
+    raise ReadFailed(
+        f"the quote of {symbol or token} could not be had: the broker answered another instrument's"
+    )
+
+
+def _quote_in(record: Mapping[str, Any], tick: Decimal | None) -> Quote:
+    def price(name: str) -> Decimal | None:
+        value = rows.number(record, name, ZERO)
+        return value if value > 0 else None
+
+    step = price("ti") or tick
+    if step is None:
+        raise ValueError("ti is missing")
+    return Quote(step, price("bp1"), price("sp1"), price("lp"), price("lc"), price("uc"))
+
+
+def _key(exchange: str, symbol: str) -> _Symbol:
+    return exchange.upper(), symbol

@@ -1,0 +1,64 @@
+"""What the doctor finds: of the settings, of orders.db and those that live on it, and of the service itself."""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import requests
+
+from cli_posting import base_url
+from config.settings import DOTENV, ClientSettings, SettingsError, load_settings
+from persistence.checkup import Expected, Finding, Health, check_up
+
+
+def findings_of_everything() -> Iterator[Finding]:
+    """Look at everything that this machine can tell, changing nothing."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(Health.OK, "python", f"{version}, SQLite {sqlite3.sqlite_version}")
+    try:
+        settings = load_settings(keep_secrets=False)
+    except SettingsError as error:
+        problems = str(error).replace("\n", "; ")
+        yield Finding(Health.FAIL, "settings", f"{problems} ({_source()})", "see config/example.env")
+        return
+    clients = "; ".join(map(_trades_at, settings.clients))
+    yield Finding(Health.OK, "settings", f"clients: {clients} ({_source()})")
+    expected = Expected(
+        beat_max_age=timedelta(seconds=settings.watcher_stall_seconds),
+        positions_max_age={
+            c.client_id: timedelta(seconds=c.limits.default.positions_max_age_seconds)
+            for c in settings.clients
+        },
+        telegram=settings.telegram_bot_token is not None,
+        accounts={c.client_id: c.broker_account for c in settings.clients},
+    )
+    yield from check_up(settings.orders_db, datetime.now(UTC), expected)
+    yield _reachable(base_url(settings))
+
+
+def _source() -> str:
+    """Which `.env` was read: the settings of another directory are those of another installation."""
+    path = DOTENV.absolute()
+    return (
+        f"of {path} and the environment" if path.exists() else f"of the environment; no .env in {path.parent}"
+    )
+
+
+def _trades_at(client: ClientSettings) -> str:
+    """`alice at flattrade, live trading off`."""
+    off = "" if client.policy.live_allowed else ", live trading off"
+    return f"{client.client_id} at {client.broker}{off}"
+
+
+def _reachable(base: str) -> Finding:
+    try:
+        answer = requests.get(f"{base}/healthz", timeout=5.0)
+    except requests.RequestException:
+        advice = "start the service (`python trading_bot.py`), or see HOST and PORT"
+        return Finding(Health.FAIL, "webhook", f"{base} does not answer", advice)
+    if not answer.ok:
+        return Finding(
+            Health.FAIL, "webhook", f"{base}/healthz answers {answer.status_code}", "see the service's log"
+        )
+    return Finding(Health.OK, "webhook", f"{base} answers")

@@ -1,0 +1,54 @@
+"""Posting an alert to the running service, signed as its client; and telling no answer from an alert not taken."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from config.settings import ClientSettings, Settings
+from domain.errors import OrderwatchError
+
+_TIMEOUT = 30.0  # seconds for the service to answer
+
+
+class NoAnswer(OrderwatchError):
+    """The service did not answer; says whether it may have taken the alert all the same."""
+
+
+def base_url(settings: Settings) -> str:
+    """Where the service of these settings answers, seen from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    return f"http://{host}:{settings.port}"
+
+
+def post_alert(url: str, body: bytes, client: ClientSettings) -> requests.Response:
+    """The service's answer to this body, signed with the client's secret.
+
+    Raises:
+        NoAnswer: there was none.
+    """
+    secret = client.webhook_secret.get_secret_value().encode()
+    headers = {
+        "Content-Type": "application/json",
+        "X-Signature": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
+    }
+    return _sent(url, body, headers)
+
+
+def _sent(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
+    try:
+        return requests.post(url, data=body, headers=headers, timeout=_TIMEOUT)
+    except requests.ConnectTimeout:
+        left = False
+    except requests.ConnectionError as error:
+        cause = error.args[0] if error.args else None
+        left = not isinstance(getattr(cause, "reason", None), NewConnectionError)
+    except (requests.Timeout, requests.exceptions.ChunkedEncodingError):
+        left = True
+    if left:
+        raise NoAnswer(
+            f"no whole answer from {url}: the alert may have been taken all the same; see `python cli.py orders`"
+        )
+    raise NoAnswer(f"nobody answers at {url}: is the service running?")

@@ -1,0 +1,31 @@
+"""An operator takes an order back: over HTTP, and by the form on the order's page."""
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from console.api import story_of
+from console.desk import Desk
+from console.orderforms import OrderForm
+from console.parameters import Parameters, operator_of
+from console.reading import body_of
+from domain.states import Phase
+
+_FIELDS = ("reason", "by")
+_HAS_ENDED = (Phase.LAPSED, Phase.CANCELLED)
+
+
+def add_cancelling(blueprint: Blueprint, desk: Desk) -> OrderForm:
+    """Put the JSON route on the blueprint; returns the form of the page that does the same."""
+
+    def cancel(command_id: str, fields: Parameters) -> None:
+        reason = fields.required("reason")
+        desk.control.cancel(command_id, by=operator_of(fields), reason=reason)
+
+    @blueprint.post("/api/orders/<command_id>/cancel")
+    def cancel_order(command_id: str) -> ResponseReturnValue:
+        """`cancelled` is true once the order has ended by it; until then the broker's book has not confirmed it."""
+        cancel(command_id, body_of(request, _FIELDS))
+        order = story_of(desk, command_id)["order"]
+        return {"asked": True, "cancelled": order["phase"] in _HAS_ENDED, "order": order}
+
+    return OrderForm(cancel, _FIELDS)

@@ -1,0 +1,24 @@
+"""Whose orders a client's rows are: an account at a broker, remembered so that no other is mistaken for it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAccount:
+    """An account at a broker. `user` is how the broker knows it; the paper broker knows a client by its id."""
+
+    broker: str
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.broker}"
+
+
+def not_served(client_id: str, remembered: BrokerAccount, configured: BrokerAccount) -> str:
+    """Why a client is not served, and the ways out."""
+    return (
+        f"the rows of {client_id} in this orders.db are those of {remembered}, and the settings name {configured}: "
+        f"nothing is sent, exits neither, and nothing is followed or compared. Unless {remembered} was meant: give "
+        f"{configured} another ORDERS_DB, or run `python cli.py rebind {client_id}` once no order of {client_id} is "
+        "open, which forgets what was held there"
+    )
