@@ -5,6 +5,7 @@ be looked at; `doctor` ends with 1 when something does not work.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pwd
@@ -160,6 +161,7 @@ def replay(options: argparse.Namespace) -> int:
         kept = kept_alert(connection, options.id)
     if kept is None:
         raise NotFound(f"no alert {options.id}")
+    _chosen(settings, kept["client_id"])  # signed for another client it would be another client's order
     if kept["signal_id"] is not None:
         print(
             f"note: its signal_id {kept['signal_id']!r} is used up; the answer will be duplicate",
@@ -190,11 +192,14 @@ def _post(settings: Settings, body: bytes, *, url: str | None, client_id: str | 
 def halt(options: argparse.Namespace) -> int:
     """Stop new entries; exits go on."""
     services = _services()
-    for client_id in _chosen(services.settings, options.client):
+    clients = _chosen(services.settings, options.client)
+    for client_id in clients:
         services.commands.halt(client_id, options.strategy, by=_operator(), reason=options.reason)
         print(f"halted: {client_id} {options.strategy or '(all strategies)'}")
-        if options.strategy is not None:
-            _note_unseen(services.settings.orders_db, client_id, options.strategy)
+    if options.strategy is not None:
+        with contextlib.suppress(sqlite3.Error):  # the halts stand, whatever can be said of them
+            for client_id in clients:
+                _note_unseen(services.settings.orders_db, client_id, options.strategy)
     return 0
 
 
@@ -226,6 +231,8 @@ def resolve(options: argparse.Namespace) -> int:
         raise Refused(
             "--failed takes no --filled, --price or --reason: a partly filled order is followed: --found"
         )
+    if options.failed == "REASON" or number == "NUMBER":
+        raise Refused("NUMBER and REASON stand for what you found out: put that in")
     fill = None
     if number is not None:
         fill = ResolvedFill(number, options.filled, options.price, options.reason)
@@ -415,8 +422,8 @@ def _existing(settings: Settings) -> Path:
     """
     if not settings.orders_db.exists():
         raise Refused(
-            f"no database at {settings.orders_db.absolute()}: start the service, or type this where it runs "
-            "(ORDERS_DB says where its database is)"
+            f"no database at {settings.orders_db.absolute()}: start the service, or type this where it runs: "
+            "there its .env is read, which names its clients too"
         )
     return settings.orders_db
 

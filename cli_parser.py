@@ -65,7 +65,7 @@ def _halting(add: _Add) -> None:
     stop, go = add("halt"), add("resume")
     for each in (stop, go):
         each.add_argument("--client", help="one client; without it all")
-        each.add_argument("--strategy", help="one strategy; without it all")
+        each.add_argument("--strategy", type=_text, help="one strategy; without it all")
     stop.add_argument("--reason", required=True)
 
 

@@ -212,7 +212,8 @@ class RateBudget:
             return State.from_json(line)
         except (ValueError, TypeError, AttributeError, LookupError):
             # Damaged: nobody knows what was sent, so as much as may be counts as sent just now.
-            return State([self._now()] * max(self._rate, self._minute.places))
+            spent = max(self._rate, self._minute.places - self._minute.kept)  # exits go on
+            return State([self._now()] * spent)
 
     def _now(self) -> int:
         return round((self._clock.now() - _EPOCH).total_seconds() * 1_000_000)

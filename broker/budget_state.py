@@ -6,6 +6,8 @@ from typing import Any
 
 from broker.minute import MINUTE, Reader
 
+_READS_ON = 15_000_000  # microseconds; whoever has not asked for so long reads no more, and needs no place
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -73,7 +75,7 @@ class State:
         self.readers = {
             who: Reader(min(reader.asked, now), [min(at, now) for at in reader.made if at > now - MINUTE])
             for who, reader in self.readers.items()
-            if reader.asked > now - MINUTE
+            if reader.asked > now - _READS_ON
         }
         self.closed_until = min(self.closed_until, now + MINUTE)
 

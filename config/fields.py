@@ -48,7 +48,7 @@ def _digits(value: object) -> object:
 
 def _calls(value: int) -> int:
     # With fewer there is no room for the reads without which no order can be followed.
-    if value != 0 and not 20 <= value <= 100_000:
+    if value != 0 and not 40 <= value <= 100_000:
         raise ValueError
     return value
 
@@ -123,7 +123,7 @@ Percent = Annotated[
     Decimal, Field(gt=0, le=20, allow_inf_nan=False, description="a number greater than 0, 20 at most")
 ]
 CallsPerMinute = Annotated[
-    int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
+    int, AfterValidator(_calls), Field(description="a whole number from 40 to 100000, or 0")
 ]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],

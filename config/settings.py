@@ -24,12 +24,13 @@ from domain.limits import Limits
 
 __all__ = ["DOTENV", "ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
 
+_REAL_POSITIONS = 15.0  # seconds; a full minute's budget lets them be read each 10 s
 _SHORTEST_SECRET = 16  # characters, where whoever guesses it trades for real money
 
 # A variable that starts like this is meant for us; if we don't know it, it is misspelled.
 PREFIXES = (
     "SHOONYA_", "FLATTRADE_", "ZEBU_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
-    "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_",
+    "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_PROTECTION",
 )  # fmt: skip
 
 
@@ -146,6 +147,9 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
         value, bound = getattr(env, longer), getattr(env, shorter)
         if value <= bound:
             problems.add(longer.upper(), f"got {value:g}, expected more than {shorter.upper()} ({bound:g})")
+    if any(each.is_real for each in accounts) and env.positions_max_age_seconds < _REAL_POSITIONS:
+        text = f"got {env.positions_max_age_seconds:g}, expected {_REAL_POSITIONS:g} or more: at a real broker they are"
+        problems.add("POSITIONS_MAX_AGE_SECONDS", f"{text} read each 5 to 10 s")
     if env.paper_file.absolute() == env.orders_db.absolute():
         problems.add("PAPER_DB", f"got {str(env.paper_file)!r}, expected another file than ORDERS_DB")
     for each in accounts:

@@ -3,12 +3,23 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BrokerAccount:
-    """An account at a broker. `user` is how the broker knows it; the paper broker knows a client by its id."""
+    """An account at a broker. `user` is how the broker knows it; the paper broker knows a client by its id.
+
+    Equal whatever the case of the user's letters: brokers let both in.
+    """
 
     broker: str
     user: str
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BrokerAccount):
+            return NotImplemented
+        return (self.broker, self.user.casefold()) == (other.broker, other.user.casefold())
+
+    def __hash__(self) -> int:
+        return hash((self.broker, self.user.casefold()))
 
     def __str__(self) -> str:
         return f"{self.user} at {self.broker}"

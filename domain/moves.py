@@ -173,7 +173,6 @@ def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Chang
         attempts=order.attempts + 1,
         not_before=None,
         reason_message=None,
-        escalation=0,  # that it waited was told; an unknown outcome is told anew
         **sized,
     )
 
@@ -217,7 +216,9 @@ def backoff(waited: timedelta) -> timedelta:
 
 def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
     """The call's outcome is not known: the order may be live."""
-    return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=f"{UNKNOWN_BECAUSE}{why}")
+    text = f"{UNKNOWN_BECAUSE}{why}"
+    # That it waited to be sent was told; this is told anew.
+    return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=text, escalation=0)
 
 
 def answered(order: Order, outcome: Outcome, *, resend: bool, at: datetime, actor: str) -> Change | None:
@@ -248,6 +249,7 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Ch
         tag=None,
         broker_order_id=result.broker_order_id,
         reason_message=result.detail,
+        escalation=0,  # that it waited was told; that it rests is told anew
         **PLACED,
     )
 

@@ -86,7 +86,7 @@ def _louder(after: Order, notice: Callable[[NoticeKind, str], Notice]) -> Notice
         return notice(NoticeKind.SYSTEM, f"the exit is not sent yet: {after.reason_message}")
     how = f" ({after.reason_message})" if after.reason_message else ""
     return notice(
-        NoticeKind.SYSTEM, f"a market order rests at the broker, not filled{how}: cancel it or wait"
+        NoticeKind.SYSTEM, f"a market order rests at the broker, not all of it filled{how}: cancel it or wait"
     )
 
 

@@ -300,6 +300,8 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
         wanted |= PLACED
         if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):  # of those it says how they were sent
             wanted["reason_message"] = None
+        if order.phase is Phase.UNKNOWN:
+            wanted["escalation"] = 0  # that it rests is told anew
     return {name: value for name, value in wanted.items() if getattr(order, name) != value}
 
 

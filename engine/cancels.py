@@ -34,8 +34,9 @@ class Cancels:
         """Send those that are due after this book. Raises: StoreUnavailable, before the request that it is about."""
         now = self._clock.now()
         for order in orders:
-            if self._is_due(order, book, now):
-                self._store.write(partial(self._note, order=order, now=now))
+            if self._is_due(order, book, now) and self._store.write(
+                partial(self._note, order=order, now=now)
+            ):
                 self._ask(seat, order)
 
     def _ask(self, seat: Seat, order: Order) -> None:
@@ -62,11 +63,14 @@ class Cancels:
         wait = min(max(sent - asked, self._rules.resend_after), _AGAIN)
         return order.broker_order_id in book.by_id and not timedelta(0) <= now - sent < wait
 
-    def _note(self, tx: Transaction, order: Order, now: datetime) -> None:
-        """Before the request, and with it once what became of those before: the book still shows the order."""
+    def _note(self, tx: Transaction, order: Order, now: datetime) -> bool:
+        """Before the request, and with it once what became of those before: the book still shows the order.
+
+        False when the order has moved meanwhile: the next look tells whether there is anything left to cancel.
+        """
         current = tx.get(order.command_id)
         if current is None or current.phase is not order.phase or current.cancel_requested_at is None:
-            return
+            return False
         changes: dict[str, Any] = {"cancel_sent_at": now}
         told = (current.exchange_error_snippet or "").startswith(_UNCONFIRMED)
         late = now - current.cancel_requested_at >= self._rules.unknown_log
@@ -74,5 +78,7 @@ class Cancels:
             why = self._errors.get(order.command_id, "the broker did not refuse it")
             text = f"{_UNCONFIRMED}the broker's book still shows the order; {why}"[:500]
             changes["exchange_error_snippet"] = text
+            log.warning("order %s: %s", order.command_id, text)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, current, order.alert_id, order.symbol, text))
         tx.apply(advance(current, current.phase, at=now, actor=self._claimant, **changes))
+        return True

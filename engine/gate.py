@@ -2,9 +2,10 @@
 
 One book that was brought in line with the open orders, and one read of the positions, must have succeeded since the
 watcher began: only then is it known what earlier orders became and what is held. Until then entries wait as CREATED,
-and lapse when their alert's life is over. Exits do not wait here: each is sized by a read of the positions that begins
-at its claim, so it cannot go before they can be read, and it leaves alone what other exits in our own table may still
-take, whether their end is known yet or not. A book that cannot be read is no reason to keep a position open.
+and lapse when their alert's life is over. Exits do not wait here: each is sized by a read of the positions that began
+after it was registered or last put off, so it cannot go before they can be read, and it leaves alone what other exits
+in our own table may still take, whether their end is known yet or not. A book that cannot be read is no reason to keep
+a position open.
 
 Where the broker echoes nothing of ours (C0), that book must be a complete one: see `domain.attribution`.
 

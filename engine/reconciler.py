@@ -109,6 +109,7 @@ class Reconciler:
     ) -> None:
         """Nothing is decided; what is unknown is told as time goes by, and the book is read again soon."""
         log.log(level, "client %s: the order book could not be read: %s", seat.client_id, error)
+        self._unheard.forget(seat.client_id)
         self.looks.ask(seat.client_id)
         self._escalate(at_broker)
         self.looks.end(seat.client_id)
@@ -174,13 +175,17 @@ class Reconciler:
             text = f"broker order {number} carries its tag and was there before it was sent"
             self._alarm(tx, order, text, told)
             return order
-        if owner is not None and number is not None and is_about(owner, book.by_id[number]):
+        if owner is not None and number is not None and self._is_owner(order, owner, book.by_id[number]):
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.
             self._alarm(tx, order, f"broker order {number} is that of {owner.command_id} already", told)
             return order
         return tx.apply(
             advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
         )
+
+    def _is_owner(self, order: Order, owner: Order, report: OrderReport) -> bool:
+        """False where the broker has only used a number again."""
+        return is_about(owner, report) and self._rules.same_day(order, owner)
 
     @staticmethod
     def _was_there_before(tx: Transaction, order: Order, number: str) -> bool:
@@ -207,6 +212,9 @@ class Reconciler:
             if not rests or order.escalation >= 2 or order.sent_at is None:
                 continue
             if self._clock.now() - order.sent_at >= self._rules.unknown_tell:
+                log.warning(
+                    "order %s: a market order rests at the broker since %s", order.command_id, order.sent_at
+                )
                 self._store.write(partial(self._louder, order=order, level=2))
 
     def _lose_sight(self, tx: Transaction, order: Order, why: str) -> bool:

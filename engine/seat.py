@@ -5,7 +5,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from domain.limits import ClientPolicy
+from domain.order import Order
 from domain.ports import Broker
+from domain.times import trading_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class WatcherRules:
     unknown_tell: timedelta = timedelta(seconds=60)
     positions_refresh: timedelta = timedelta(seconds=2)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+
+    def same_day(self, one: Order, other: Order) -> bool:
+        """True when both are of one trading day, within which no broker gives a number to two orders."""
+        return trading_day(one.created_at, self.zone) == trading_day(other.created_at, self.zone)
 
     @property
     def sending_ends(self) -> timedelta:

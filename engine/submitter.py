@@ -27,8 +27,6 @@ from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
 
-_NUMBERS_LAST = timedelta(days=1)  # within it no broker gives the same number to two orders
-
 
 @dataclass(slots=True)
 class _Call:
@@ -192,6 +190,11 @@ class Submitter:
                     "order %s: not sent again, for its position is not known: %s", order.command_id, error
                 )
                 return
+            except Exception:  # an adapter's defect: it says nothing of the position
+                log.exception(
+                    "order %s: not sent again: the adapter failed to read positions", order.command_id
+                )
+                return
         claimed = self._store.write(lambda tx: self._claim_again(tx, seat, order, snapshot))
         if claimed is not None:
             self.execute_command(seat, claimed, resend=True)
@@ -315,8 +318,7 @@ class Submitter:
         if change is not None:
             tx.apply(change)
 
-    @staticmethod
-    def _doubt(tx: Transaction, order: Order, result: OrderResult) -> str | None:
+    def _doubt(self, tx: Transaction, order: Order, result: OrderResult) -> str | None:
         """Why the acknowledged number cannot be believed to be this order's; None: it can."""
         number = result.broker_order_id
         if order.broker_order_id not in (None, number):
@@ -324,7 +326,7 @@ class Submitter:
         owner = tx.get_by_broker_id(order.client_id, number)
         if owner is None or owner.command_id == order.command_id:
             return None
-        if abs(order.created_at - owner.created_at) >= _NUMBERS_LAST:
+        if not self._rules.same_day(order, owner):
             return None  # some brokers begin anew each day
         return f"the broker answered with {number}, which is {owner.command_id}'s"
 

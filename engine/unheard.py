@@ -35,3 +35,7 @@ class Unheard:
         since = {id_: min(before.get(id_, book.read_started_at), book.read_started_at) for id_ in silent}
         self._since[client_id] = since
         return {id_: why for id_, why in silent.items() if book.read_started_at - since[id_] >= _FOR}
+
+    def forget(self, client_id: str) -> None:
+        """The book could not be read: reads before and after that are not read after read."""
+        self._since.pop(client_id, None)

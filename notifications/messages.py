@@ -244,7 +244,7 @@ def _ways_to_resolve(order: Order) -> list[str]:
     """One that has its number is looked for under it already: to give it once more would change nothing."""
     filled = f"--executed {quote(order.broker_order_id or '')} --filled {decimal_text(order.quantity)}"
     there = (
-        ("If all of it was filled:", filled)
+        ("If all of it was filled (--price where the broker shows one):", filled)
         if order.broker_order_id
         else ("If it is there, with the broker's number of it:", "--found NUMBER")
     )

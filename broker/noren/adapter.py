@@ -252,6 +252,7 @@ class NorenBroker:
 
         Raises:
             NotSent: there is no price to set it from. Of an exit, the positions' last price is one.
+            Refused: the broker does not know the symbol of an entry; an exit's is held there.
         """
         percent = self._protection_percent
         if percent is None or command.order_type not in protection.UNLIMITED:
@@ -261,6 +262,8 @@ class NorenBroker:
         try:
             return protection.protected(command, self._quotes.of(*symbol, ask), percent)
         except ReadFailed as error:
+            if isinstance(error, quotes.UnknownSymbol) and not _is_exit(command):
+                raise Refused(str(error), "VALIDATION") from error
             stand_in = self._quotes.stand_in(*symbol) if _is_exit(command) else None
             if stand_in is not None:
                 log.warning("order %s: %s; the positions' price stands in", command.client_order_id, error)
@@ -277,6 +280,8 @@ class NorenBroker:
             return self._clock.now() <= last_moment
 
         for _ in range(2):
+            if not in_time():  # it takes no place from others
+                raise NotSent("getting ready took too long: the order was not sent")
             self._budget.take(urgent=urgent)
             try:
                 key = self._session.key()

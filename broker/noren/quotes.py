@@ -42,6 +42,10 @@ class _Instrument:
 _Symbol = tuple[str, str]
 
 
+class UnknownSymbol(ReadFailed):
+    """The broker answered, and knows no symbol of this name."""
+
+
 class Quotes:
     """Prices of one account's broker; remembers each symbol's number for the day. Safe to call from several threads."""
 
@@ -57,9 +61,12 @@ class Quotes:
         """The symbol's prices now.
 
         Raises:
-            ReadFailed: they could not be read, or the broker does not know the symbol.
+            UnknownSymbol: the broker does not know it.
+            ReadFailed: they could not be read.
         """
-        known = self._known(exchange, symbol) or self._find(exchange, symbol, ask)
+        known = self._known(exchange, symbol)
+        if known is None or known.tick is None:  # rows of positions may tell the token alone
+            known = self._find(exchange, symbol, ask)
         record = record_of(exchange, known.token, ask, symbol=symbol)
         try:
             return _quote_in(record, known.tick)
@@ -111,7 +118,7 @@ class Quotes:
                 with self._lock:
                     self._instruments[_key(exchange, symbol)] = found
                 return found
-        raise ReadFailed(f"the broker's search does not find {symbol} at {exchange}")
+        raise UnknownSymbol(f"the broker's search does not find {symbol} at {exchange}")
 
     def _forget_yesterday(self) -> None:
         """A number may be another symbol's tomorrow."""

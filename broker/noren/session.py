@@ -130,7 +130,7 @@ class Session:
         self._key: str | None = None
         self._made_at = clock.now()
         self._soon_refused = 0
-        self._failures = 0
+        self._failures: dict[tuple[float, float], int] = {}  # in a row, of each kind
         self._failed: LoginFailed | None = None
         self._not_before: datetime | None = None
 
@@ -165,7 +165,8 @@ class Session:
             if self._clock.now() - self._made_at < _SOON:
                 self._soon_refused += 1
             else:
-                self._soon_refused = self._failures = 0
+                self._soon_refused = 0
+                self._failures.pop(_REFUSED, None)
             log.warning("the broker refused the session")
             if not self._renewable:
                 self._fail(
@@ -184,6 +185,8 @@ class Session:
             self._fail(failure)
             raise
         self._failed, self._made_at = None, self._clock.now()
+        self._failures.pop(_UNREACHED, None)
+        self._failures.pop(_COUNTED, None)
         return key
 
     def _may_try(self) -> bool:
@@ -191,9 +194,11 @@ class Session:
 
     def _fail(self, failure: LoginFailed) -> None:
         """Note when the next attempt may be made: never after a final failure."""
-        first, longest = _COUNTED if failure.counts else _REFUSED if failure.code else _UNREACHED
-        wait = min(first * 2 ** min(self._failures, 20), longest)
-        self._failures += 1
+        kind = _COUNTED if failure.counts else _REFUSED if failure.code else _UNREACHED
+        first, longest = kind
+        failures = self._failures.get(kind, 0)
+        wait = min(first * 2 ** min(failures, 20), longest)
+        self._failures[kind] = failures + 1
         self._failed = failure
         self._not_before = None if failure.final else self._clock.now() + timedelta(seconds=wait)
         log.error("%s%s", failure, "" if failure.final else f"; next attempt in {wait:.0f} s")

@@ -7,7 +7,7 @@ import pytest
 
 from domain.alert import ExecutionType, OrderType, Side
 from domain.commands import OrderResult
-from domain.errors import OutcomeUnknown, ReadFailed
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed
 from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
 from tests.support import Desk, leg
@@ -60,6 +60,30 @@ def test_an_exit_that_waits_long_is_told_once(desk):
     run(desk, 150)
     assert desk.order(stop.command_id).phase is Phase.REGISTERED
     assert told(desk, stop) == ["SYSTEM"]
+
+
+def test_an_exit_that_cannot_leave_is_told_once_however_often_it_is_tried(desk):
+    held(desk)
+    desk.broker.script = [NotSent("no price to set a limit from")] * 60 + [OutcomeUnknown("reset")]
+    [out] = desk.post(OUT, **EXIT)
+    run(desk, 200)
+    assert told(desk, out) == ["SYSTEM"]
+    desk.broker.script, desk.broker.book_error = [OutcomeUnknown("reset")], ReadFailed("down")
+    run(desk, 90)
+    assert told(desk, out) == ["SYSTEM", "UNKNOWN"]  # which is told anew
+
+
+def test_what_was_unknown_and_then_rests_is_told_as_resting(desk):
+    held(desk)
+    desk.broker.fill_at_once = False
+    desk.broker.script, desk.broker.book_error = [("after", OutcomeUnknown("reset"))], ReadFailed("down")
+    [out] = desk.post(OUT, **EXIT)
+    run(desk, 90)
+    assert told(desk, out) == ["UNKNOWN"]
+    desk.broker.book_error = None
+    run(desk, 90)
+    assert told(desk, out) == ["UNKNOWN", "PLACED", "SYSTEM"]
+    assert any("rests at the broker" in n.detail for n in desk.notices)
 
 
 @pytest.mark.parametrize(("asked", "told_of"), [(OUT, 1), (TARGET, 0)])
