@@ -261,13 +261,34 @@ def test_processes_that_start_again_and_again_leave_room_for_entries(path, clock
     assert fill(budget, urgent=False) >= 20
 
 
+def test_a_reader_that_asks_no_more_makes_nobody_wait(path, clock):
+    """Else the book of the one that lives is read so seldom that its entries are held back."""
+    ours = make(path, clock)
+    gaps, last = [], clock.at
+    for second in range(300):
+        if second % 10 == 0:
+            other = make(path, clock)
+            other._process = 1000 + second
+            with suppress(NotSent):
+                other.take(urgent=False, reads=Reads.BOOK)
+        with suppress(NotSent):
+            ours.take(urgent=False)
+        with suppress(NotSent):
+            ours.take(urgent=False, reads=Reads.BOOK)
+            gaps.append((clock.at - last).total_seconds())
+            last = clock.at
+        clock.advance(seconds=1)
+    assert max(gaps) < 15
+
+
 @pytest.mark.parametrize("damage", ["nonsense\n", "[[1],{},{},{}]\n", '[[1],{},{},{},{"book-1":[]},0]\n'])
-def test_a_damaged_file_counts_as_a_spent_minute(path, clock, damage):
+def test_a_damaged_file_counts_as_all_that_entries_may_use(path, clock, damage):
     path.write_text(damage)
     budget = make(path, clock)
     with pytest.raises(NotSent):
-        budget.take(urgent=True)
-    clock.advance(seconds=60)
+        budget.take(urgent=False)
+    assert fill(budget, urgent=True) == KEPT
+    clock.advance(seconds=62)
     assert fill(budget, urgent=True) == PLACES
 
 

@@ -94,10 +94,10 @@ def test_the_minute_need_not_be_counted():
     )._budget._minute.places
 
 
-@pytest.mark.parametrize("given", ["19", "-1", "many", "100001"])
+@pytest.mark.parametrize("given", ["39", "-1", "many", "100001"])
 def test_a_minute_with_no_room_for_reads_is_refused(given: str):
     assert problems(at("zebu", USER_ID="U1", ACCESS_TOKEN="t", CALLS_PER_MINUTE=given)) == [
-        f"ZEBU_CALLS_PER_MINUTE: got '{given}', expected a whole number from 20 to 100000, or 0"
+        f"ZEBU_CALLS_PER_MINUTE: got '{given}', expected a whole number from 40 to 100000, or 0"
     ]
 
 

@@ -101,7 +101,7 @@ class Promises:
 
     def _moved(self, before: Order | None, order: Order) -> None:
         self.rows[order.command_id] = order
-        if order.escalation >= 2:
+        if order.escalation >= 2 > (before.escalation if before else 0):
             # An exit that is not sent yet, or a market order that rests, is told as such.
             lasting = "UNKNOWN" if order.phase is Phase.UNKNOWN else "SYSTEM"
             self._to_be_told.add((order.command_id, lasting))

@@ -202,10 +202,21 @@ def test_only_a_young_price_of_the_symbol_itself_stands_in(broker, stub, clock, 
     assert len(stub.of("PlaceOrder")) == 1 + goes
 
 
+@pytest.mark.parametrize("quote", [says(QUOTE | {"ti": ""}), says(b"", 502)], ids=["no tick", "502"])
+def test_a_position_that_tells_the_token_alone_hides_no_tick(broker, stub, quote):
+    row = {name: value for name, value in position_row(token="35013").items() if name != "ti"}
+    stub.tell("PositionBook", says([row]))
+    broker.read_positions()
+    stub.standing["GetQuotes"] = quote
+    assert broker.place(an_exit()).broker_order_id
+    assert len(stub.of("SearchScrip")) == 1
+
+
 def test_a_symbol_that_the_search_does_not_find_is_not_guessed_at(broker, stub):
     stub.standing["SearchScrip"] = found(SCRIP | {"tsym": f"{SYMBOL}X"}, SCRIP | {"exch": "BFO"})
-    with pytest.raises(NotSent, match=f"does not find {SYMBOL} at {EXCHANGE}"):
+    with pytest.raises(Refused, match=f"does not find {SYMBOL} at {EXCHANGE}") as refused:
         broker.place(a_command())
+    assert refused.value.code == "VALIDATION"
     stub.standing["SearchScrip"] = says(not_ok("No Data :  "))
     with pytest.raises(NotSent, match="does not find"):
         broker.place(an_exit())

@@ -98,6 +98,32 @@ def test_two_programs_that_end_each_others_sessions_do_not_log_in_without_end(st
     assert len(stub.of("QuickAuth")) < 40
 
 
+def test_an_outage_before_a_refused_code_does_not_make_it_worse(broker, stub, clock):
+    """A code at the edge of its 30 seconds is asked for again after a minute, not after an hour."""
+    stub.standing["QuickAuth"] = says(b"", 502)
+    for _ in range(120):
+        with pytest.raises(ReadFailed):
+            broker.read_book([])
+        clock.advance(seconds=1)
+    stub.standing["QuickAuth"] = says({"stat": "Not_Ok", "emsg": "Invalid Input : Invalid OTP"})
+    clock.advance(seconds=6)
+    with pytest.raises(ReadFailed, match="Invalid OTP"):
+        broker.read_book([])
+    stub.standing["QuickAuth"] = stub._log_in
+    clock.advance(seconds=61)
+    stub.standing["OrderBook"] = says(NO_DATA)
+    assert broker.read_book([]).complete
+
+
+def test_while_nobody_answers_a_login_is_tried_each_few_seconds(broker, stub, clock):
+    stub.standing["QuickAuth"] = says(b"", 502)
+    for _ in range(60):
+        with pytest.raises(ReadFailed):
+            broker.read_book([])
+        clock.advance(seconds=1)
+    assert 10 <= len(stub.of("QuickAuth")) <= 20
+
+
 def test_the_first_key_may_be_refused_at_once(broker, stub):
     stub.tell("PlaceOrder", says(EXPIRED))
     assert broker.place(a_command()).broker_order_id
