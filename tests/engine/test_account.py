@@ -450,3 +450,9 @@ def test_the_times_of_a_read_do_not_lose_whose_the_rows_are(paper):
     paper.engine.refresh("default", force=True)
     assert paper.store.account("default") == PAPER
     assert paper.rows("SELECT read_error, read_error_at FROM accounts") == [(None, None)]
+
+
+def test_the_case_of_a_users_letters_makes_no_other_account():
+    one, other = BrokerAccount("shoonya", "fa1"), BrokerAccount("shoonya", "FA1")
+    assert one == other and hash(one) == hash(other)
+    assert one != BrokerAccount("zebu", "fa1") and one != BrokerAccount("shoonya", "fa2") and one != "fa1"

@@ -195,6 +195,20 @@ def test_a_number_that_the_broker_uses_again_is_not_yesterdays_order(desk):
     )
 
 
+@pytest.mark.parametrize("answer", [None, ("after", OutcomeUnknown("reset"))], ids=["answered", "lost"])
+def test_a_number_that_is_given_again_the_next_morning_is_the_new_orders(desk, answer):
+    desk.clock.advance(5 * 3600)  # the afternoon
+    held(desk)
+    desk.clock.advance(18 * 3600)
+    desk.broker.orders, desk.broker.products = {}, {}
+    desk.look()
+    desk.broker.script = [answer]
+    [new] = desk.post(strategy_name="OF TODAY")
+    run(desk, 30)
+    order = desk.order(new.command_id)
+    assert (order.status, order.broker_order_id) == (Status.EXECUTED, "B00001")
+
+
 def test_todays_order_is_found_under_a_number_of_yesterday(desk):
     desk.broker.fill_at_once = False
     desk.post()

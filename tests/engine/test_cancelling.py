@@ -9,6 +9,8 @@ from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
 from domain.order import Order
 from domain.reports import BrokerStatus, OrderRef
 from domain.states import Phase, Status
+from engine.cancels import Cancels
+from engine.seat import Seat
 from tests.support import Desk
 
 MINUTE = 60
@@ -121,3 +123,16 @@ def test_an_order_that_leaves_the_book_while_its_cancel_is_asked_for_becomes_unk
     pass_time(desk, 30)
     assert desk.order(live.command_id).phase is Phase.UNKNOWN
     assert says.asked == 1
+
+
+def test_an_order_that_has_just_moved_is_not_cancelled_by_an_old_look(desk, live):
+    seen = desk.commands.cancel(live.command_id, by="cli:ann", reason="wrong strike")
+    says = Says(None)
+    desk.broker.cancel = says
+    desk.broker.report("B00001", BrokerStatus.OPEN, 20)
+    desk.engine.reconcile("default")
+    asked = says.asked
+    cancels = Cancels(desk.store, clock=desk.clock, claimant="another", rules=desk.rules)
+    seat = Seat("default", desk.broker, desk.policies["default"])
+    cancels.send(seat, [seen], desk.broker.read_book([]))
+    assert says.asked == asked == 1

@@ -58,6 +58,17 @@ def test_one_book_that_lags_is_not_enough_however_old_the_order(desk):
     assert look(desk, 5, 10).phase is Phase.WORKING
 
 
+def test_two_lags_with_books_between_that_could_not_be_read_are_two_lags(desk):
+    desk.forget()
+    look(desk, 1)
+    shown, desk.broker.read_book = desk.broker.read_book, desk.read_book
+    desk.broker.book_error = ReadFailed("timeout")
+    look(desk, 5, 5, 5, 5)
+    desk.broker.book_error, desk.broker.read_book = None, shown
+    assert look(desk, 1, 10).phase is Phase.WORKING
+    assert look(desk, 6).phase is Phase.UNKNOWN
+
+
 def test_books_that_cannot_be_read_say_nothing_either_way(desk):
     desk.broker.book_error = ReadFailed("timeout")
     assert look(desk, 5, 5, 5, 5, 5).phase is Phase.WORKING

@@ -247,3 +247,29 @@ def test_a_failed_login_is_told_to_everybody_as_an_error_of_their_own(clock):
             session.key()
         errors.append(error.value)
     assert len(set(map(id, errors))) == 3
+
+
+def test_after_a_login_that_worked_the_next_outage_begins_with_short_waits(clock):
+    tries, down = [], True
+
+    def login():
+        tries.append(clock.at)
+        if down:
+            raise LoginFailed("login: no answer")
+        return "key"
+
+    def ask(seconds):
+        for _ in range(seconds):
+            with contextlib.suppress(LoginFailed):
+                session.key()
+            clock.advance(seconds=1)
+
+    session = Session(login, clock, renewable=True)
+    ask(30)
+    down = False
+    ask(120)
+    down = True
+    session.refused("key")
+    tries.clear()
+    ask(3)
+    assert len(tries) == 2
