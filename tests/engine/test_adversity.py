@@ -198,7 +198,9 @@ def test_a_number_that_the_broker_uses_again_is_not_yesterdays_order(desk):
 @pytest.mark.parametrize("answer", [None, ("after", OutcomeUnknown("reset"))], ids=["answered", "lost"])
 def test_a_number_that_is_given_again_the_next_morning_is_the_new_orders(desk, answer):
     desk.clock.advance(5 * 3600)  # the afternoon
+    desk.look()
     held(desk)
+    assert desk.only().broker_order_id == "B00001"
     desk.clock.advance(18 * 3600)
     desk.broker.orders, desk.broker.products = {}, {}
     desk.look()
