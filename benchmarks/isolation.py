@@ -17,10 +17,8 @@ from benchmarks.webhook import result_of, start_load
 from benchmarks.workspace import Failed, Started, Workspace, answers, free_port, wait_until
 
 _MEASURED, _OTHER = "measured", "other"
-_RATE, _OTHERS_RATE = (
-    36.0,
-    4.0,
-)  # alerts a second; more would queue, and multiply whatever noise the machine has
+# Alerts a second; with more they would queue, and multiply whatever noise the machine has.
+_RATE, _OTHERS_RATE = 36.0, 4.0
 _BOOK = "150"  # orders: a book that grew would cost the later rounds more
 _SECONDS, _WARM_UP = 4.8, 1.2  # of a round; the other client's lane hangs in all its threads when it is warm
 _STATES = 5 * ("answers", "hangs", "hangs", "answers")
