@@ -51,7 +51,7 @@ class Order:
     not_before: datetime | None = None  # a retry waits until then
     cancel_requested_at: datetime | None = None
     cancel_sent_at: datetime | None = None  # the last time the broker was asked to cancel
-    escalation: int = 0  # how loudly an unknown outcome has been told: 0, 1 log, 2 message
+    escalation: int = 0  # how loudly it was told that this phase lasts: 0 not, 1 in the log, 2 in a message
     updated_at: datetime | None = None
     decision_type: DecisionType | None = None
     reason_code: str | None = None
