@@ -28,6 +28,7 @@ from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError, load_settings
 from domain.errors import NotFound, OrderwatchError
+from domain.exits import OPERATOR
 from domain.halting import never_seen
 from domain.money import decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
@@ -313,7 +314,7 @@ def _exits(services: "Services", client_id: str, symbol: str | None) -> Iterator
                 rest -= abs(h.net_quantity)
                 yield _Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
         if rest > 0:
-            yield _Exit(client_id, p.exchange, p.symbol, p.product, "OPERATOR", rest)
+            yield _Exit(client_id, p.exchange, p.symbol, p.product, OPERATOR, rest)
 
 
 # care -------------------------------------------------------------------------------------------------------

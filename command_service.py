@@ -206,6 +206,7 @@ class CommandService:
     ) -> Order:
         at = delivery.received_at
         side, quantity = _side_and_quantity(tx, alert, leg)
+        is_exit = alert.execution_type is ExecutionType.EXIT
         return Order(
             command_id=command_id(alert_id, index),
             alert_id=alert_id,
@@ -227,6 +228,8 @@ class CommandService:
             client_order_id=client_order_id(intent),
             created_at=at,
             expires_at=at + self.life(alert.execution_type),
+            requested_side=leg.side if is_exit else None,
+            requested_product=(leg.product or None) if is_exit else None,
         )
 
     def life(self, execution_type: ExecutionType) -> timedelta:
@@ -279,10 +282,7 @@ class CommandService:
     def submit(self, command: UniversalOrderCommand, *, strategy_name: str, by: str) -> Order:
         """Register one command of an operator or of the program itself, idempotent by `command_id`.
 
-        Raises:
-            NotFound: no such client.
-            StoreUnavailable: nothing was kept.
-        """
+        Raises: NotFound: no such client. StoreUnavailable: nothing was kept."""
         if command.client_id not in self._clients:
             raise NotFound(f"no client {command.client_id!r}")
         at = self._clock.now()
@@ -373,9 +373,7 @@ class CommandService:
     def cancel(self, command_id_: str, *, by: str, reason: str = "") -> Order:
         """Ask for a cancel: an order that was not sent ends at once, a live one when the broker confirms.
 
-        Asking again while one is under way changes nothing.
-
-        Raises:
+        Asking again while one is under way changes nothing. Raises:
             NotFound: no such order.
             ConcurrentUpdate: it has ended, is being sent, or its number at the broker is not known; says which.
         """
@@ -414,7 +412,7 @@ class CommandService:
 
         def work(tx: Transaction) -> Order:
             order = _existing(tx, command_id_)
-            if order.phase is not Phase.UNKNOWN:
+            if order.phase is not Phase.UNKNOWN and not (executed is None and order.is_provisional(at)):
                 raise ConcurrentUpdate(
                     f"{command_id_} is {order.phase}: only an UNKNOWN order can be resolved"
                 )
@@ -455,13 +453,14 @@ def _outcome(legs: Sequence[Order]) -> Outcome:
 def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> tuple[Side, Decimal]:
     """As asked; for an exit a first reading of the position as last known, which its claim will replace."""
     if alert.execution_type is not ExecutionType.EXIT:
-        assert leg.side is not None and leg.quantity is not None
+        assert leg.side and leg.quantity is not None
         return leg.side, leg.quantity
-    net = tx.net_position(alert.client_id, leg.exchange, leg.symbol, leg.product) or ZERO
+    held = tx.holding(alert.client_id, alert.strategy_name, leg.exchange, leg.symbol)
+    net = sum((h.net_quantity for h in held if h.entries and leg.product in ("", h.product)), ZERO)
     if not net:
         return leg.side or Side.SELL, leg.quantity or ZERO
     quantity = abs(net) if leg.quantity is None else min(leg.quantity, abs(net))
-    return Side.SELL if net > 0 else Side.BUY, quantity
+    return leg.side or (Side.SELL if net > 0 else Side.BUY), quantity
 
 
 def _existing(tx: Transaction, command_id_: str) -> Order:

@@ -127,6 +127,7 @@ class Services:
         rules = WatcherRules(
             broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
             exit_hold=timedelta(seconds=s.exit_hold_seconds),
+            exit_dispute=timedelta(seconds=s.exit_dispute_seconds),
             positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
             zone=s.trading_timezone,
         )
@@ -188,6 +189,7 @@ def _noren(
         budget=budget,
         timeouts=Timeouts.within(settings.broker_deadline_seconds),
         protection_percent=protection,
+        acceptance_horizon=settings.acceptance_horizon_seconds,
     )
 
 

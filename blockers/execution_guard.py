@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from blockers.rules import Block, Rule
-from domain.money import decimal_text
+from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Store, Transaction
@@ -40,6 +40,11 @@ def outcome_unknown(order: Order, facts: Facts) -> Block | None:
     return Block(Reason.OUTCOME_UNKNOWN) if facts.unknown_on_symbol else None
 
 
+def position_disputed(order: Order, facts: Facts) -> Block | None:
+    """Nothing new in a symbol whose position the broker shows as less than our own fills made it."""
+    return Block(Reason.POSITION_DISPUTED) if facts.position_disputed else None
+
+
 def opposite_side_held(order: Order, facts: Facts) -> Block | None:
     """Two strategies on two sides of one symbol would close each other's positions."""
     if not facts.opposite_holders:
@@ -51,7 +56,13 @@ class ExecutionGuard:
     """Knows which strategy holds what, and brings that in line with the broker."""
 
     always: tuple[Rule, ...] = (live_trading,)
-    rules: tuple[Rule, ...] = (halted, positions_stale, outcome_unknown, opposite_side_held)
+    rules: tuple[Rule, ...] = (
+        halted,
+        positions_stale,
+        outcome_unknown,
+        position_disputed,
+        opposite_side_held,
+    )
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -66,9 +77,11 @@ class ExecutionGuard:
     def reconcile_with_broker(
         self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta
     ) -> list[Holding]:
-        """Forget holdings in symbols that the broker shows flat, and tell it; returns what was forgotten.
+        """Forget holdings in symbols that the broker shows flat, where that is certain; returns what was forgotten.
 
-        A symbol whose last fill is younger than the read less `horizon` may not show in it yet, and is left alone.
+        One read is no proof. It is certain where the broker's rows of orders that are not ours closed them, or where
+        the difference has stood for minutes, read after read. A symbol whose last fill is younger than the read less
+        `horizon` may not show in it yet, and is left alone.
         """
         flat: dict[tuple[str, str], list[Holding]] = {}
         for h in self._store.holdings(client_id):
@@ -80,17 +93,25 @@ class ExecutionGuard:
     def _forget(self, held: Sequence[Holding], settled: datetime) -> bool:
         """Forget what all strategies hold of one symbol, and tell it in the same transaction."""
         client_id, exchange, symbol = held[0].client_id, held[0].exchange, held[0].symbol
+        total = sum((h.net_quantity for h in held), ZERO)
         what = ", ".join(
             sorted(f"{h.strategy_name} {decimal_text(h.net_quantity)} {h.product}" for h in held)
         )
 
         def work(tx: Transaction) -> bool:
+            by_hand, believed = (f(client_id, exchange, symbol) for f in (tx.by_hand, tx.believed))
+            if not (by_hand or believed) or total + by_hand + believed:
+                return False
             if not tx.clear_holdings(client_id, symbol=symbol, exchange=exchange, settled_before=settled):
                 return False
-            text = f"the broker shows {exchange} {symbol} flat; no longer held: {what}"
+            tx.forget_symbol(client_id, exchange, symbol)
+            why = "orders that are not ours closed it" if by_hand else "it has for minutes"
+            text = f"the broker shows {exchange} {symbol} flat ({why}); no longer held: {what}"
             tx.notify(Notice(NoticeKind.HOLDING_CLEARED, client_id, symbol=symbol, detail=text))
             return True
 
+        if not self._store.may_forget(client_id, exchange, symbol):
+            return False
         return self._store.write(work)
 
     def force_clear_symbol(self, client_id: str, symbol: str) -> int:

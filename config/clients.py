@@ -17,12 +17,13 @@ from config.fields import (
     Flag,
     HttpUrl,
     MarketOrders,
+    Scope,
     Secret,
     SocketUrl,
     Text,
 )
 from domain.account import BrokerAccount
-from domain.limits import ClientPolicy, LimitBook
+from domain.limits import ClientPolicy, ExitScope, LimitBook, StrategyPolicy
 
 _PASSWORD = ("password", "totp_secret", "vendor_code", "api_secret", "imei")
 """What a login without an access token needs, all of it."""
@@ -35,6 +36,7 @@ class Account(BaseModel):
 
     broker: BrokerName = "paper"
     live_trading: Flag = False
+    exit_scope: Scope = ExitScope.OWN
     webhook_secret: Secret | None = None
     telegram_chat_id: ChatId | None = None
     shoonya_api_url: HttpUrl | None = None
@@ -97,6 +99,7 @@ class ClientSettings(BaseModel):
     client_id: str
     broker: BrokerName
     live_trading: bool
+    exit_scope: ExitScope
     webhook_secret: SecretStr
     telegram_chat_id: str | None
     noren: NorenSettings | None  # set exactly when the broker is not paper
@@ -114,6 +117,7 @@ class ClientSettings(BaseModel):
             client_id=self.client_id,
             limits=self.limits,
             live_allowed=self.broker == "paper" or self.live_trading,
+            default_strategy=StrategyPolicy(self.exit_scope),
         )
 
 
@@ -231,6 +235,7 @@ def complete(each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook) -
         client_id=each.client_id,
         broker=account.broker,
         live_trading=account.live_trading,
+        exit_scope=account.exit_scope,
         webhook_secret=webhook_secret,
         telegram_chat_id=account.telegram_chat_id,
         noren=noren,

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from domain.limits import ExitScope
+
 # Beyond this a number is a slip of the keyboard, and its plain text could be without end (1e999999).
 MOST = Decimal(10) ** 15
 
@@ -130,4 +132,5 @@ LogLevel = Annotated[
     BeforeValidator(_upper),
     Field(description="DEBUG, INFO, WARNING, ERROR or CRITICAL"),
 ]
+Scope = Annotated[ExitScope, BeforeValidator(_lower), Field(description="own or position")]
 LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")]

@@ -56,6 +56,8 @@ class Service(BaseModel):
     broker_deadline_seconds: Annotated[float, seconds(0.1, 300)] = 15.0
     positions_refresh_seconds: Annotated[float, seconds(0.1, 3600)] = 2.0
     exit_hold_seconds: Annotated[float, seconds(0, 3600)] = 10.0
+    exit_dispute_seconds: Annotated[float, seconds(0, 3600)] = 30.0
+    acceptance_horizon_seconds: Annotated[float, seconds(0, 3600)] = 180.0  # of real brokers
 
     market_protection_percent: Percent = Decimal(
         3

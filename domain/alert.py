@@ -68,7 +68,8 @@ class LegRequest:
     """One instruction inside an alert, validated.
 
     `quantity` is in units of the symbol; None only on an EXIT and means "all of it".
-    `side` is None only on an EXIT, whose side comes from the position.
+    `side` is None only on an EXIT, whose side comes from the position; `product` is empty
+    only on an EXIT of any product.
     `reference_price` is the price at the signal, never a limit.
     """
 

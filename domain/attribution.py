@@ -133,7 +133,8 @@ def shows_all_since(order: Order, book: Book, traits: BrokerTraits, *, sending_e
         return False
     if book.covers_from is not None and order.sent_at < book.covers_from:
         return False
-    return book.read_started_at >= order.sent_at + sending_ends + timedelta(seconds=traits.visibility_horizon)
+    horizon = timedelta(seconds=traits.visibility_horizon + traits.acceptance_horizon)
+    return book.read_started_at >= order.sent_at + sending_ends + horizon
 
 
 def _agrees(order: Order, report: OrderReport) -> bool:

@@ -1,99 +1,264 @@
-"""Sizing an exit: its goal is "flat", so its side and quantity come from the position, never from the alert."""
+"""Sizing an exit: what its strategy holds by its own fills, as far as the broker's position bears it out.
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+Two sources say how much an exit may take: our own recorded fills, and a read of the broker's positions. Where they
+agree, that is sent. Where they do not, the exit waits for a later read (`ExitDispute`); after that the smaller of the
+two is sent and never the other side. So neither a stale, empty or wild read nor a missing fill can reverse a position.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
-from domain.alert import Side
+from domain.alert import ExecutionType, OrderType, Side
+from domain.limits import ExitScope
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.reports import PositionsSnapshot
 from domain.risk_facts import ExitFacts
+from domain.states import Phase, Status
+
+OPERATOR = "OPERATOR"
+"""The strategy name of a person's exit of what no strategy holds."""
 
 FLAT = "the position is flat"
-FILL_TOO_YOUNG = "a fill is younger than the positions that were read"
-PERHAPS_OF_OTHERS = "what is there may be another strategy's fill that is not recorded yet"
+
+
+class HoldReason(StrEnum):
+    """Why an exit waits."""
+
+    EXIT_UNDER_WAY = "another exit of this position is under way"
+    ENTRY_NOT_SETTLED = "an older entry is not settled yet"
+    TAKING_BACK = "a resting exit of this position is being taken back first"
+    DISPUTED = "the broker's position contradicts our own fills"
 
 
 @dataclass(frozen=True, slots=True)
 class ExitSize:
-    """Send this."""
+    """Send this. `rest` is what has to leave in another order, because it is held in another product."""
 
     side: Side
     quantity: Decimal
+    product: str
+    rest: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class ExitHold:
     """Wait and look again: something is under way that will change the position."""
 
-    reason: str
+    reason: HoldReason
+
+
+@dataclass(frozen=True, slots=True)
+class ExitDispute:
+    """Our fills and the read differ: look again, and when that lasts send `smaller`, where it is anything."""
+
+    smaller: ExitSize | None
+    by_fills: Decimal
+    by_read: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToExit:
-    """Flat, or all of it belongs to other strategies; `detail` says which."""
+    """There is nothing that this exit may take; `detail` says why. `contradicts`: what is there has the other side."""
 
     detail: str
+    contradicts: bool = False
+
+
+ExitAnswer = ExitSize | ExitHold | ExitDispute | NothingToExit
+
+
+@dataclass(frozen=True)
+class _View:
+    """The symbol as one exit sees it; quantities unsigned, on the side of the position that it closes."""
+
+    sign: int  # of the position: +1 long, -1 short, 0 nothing there
+    by_fills: Decimal = ZERO
+    by_read: Decimal = ZERO
+    under_way: Decimal = ZERO  # what exits may still take, of the account
+    products: Mapping[str, Decimal] = field(
+        default_factory=dict
+    )  # what may be taken of each, the preferred first
+
+    @property
+    def closing(self) -> Side:
+        return Side.SELL if self.sign > 0 else Side.BUY
 
 
 def size_exit(
-    order: Order,
-    snapshot: PositionsSnapshot,
-    facts: ExitFacts,
-    *,
-    horizon: timedelta,
-    may_wait_for_entries: bool,
-) -> ExitSize | ExitHold | NothingToExit:
-    """What an exit may take off the position so that it can never reverse it.
+    order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, *, scope: ExitScope, may_wait: bool
+) -> ExitAnswer:
+    """What an exit may take.
 
-    Other strategies' holdings and what other exits may still take are left alone; a position read that a recent
-    fill may not show in yet is not used. Units that no recorded fill explains, and that another strategy's entry at the
-    broker may have brought, are left alone too; an exit that finds nothing else waits, for one that merely rests there
-    once at least and as long as it may, for one of unknown outcome until that is known.
+    Args:
+        scope: whether it closes what its strategy holds or the whole position.
+        may_wait: True while it may still wait for resting exits to be taken back, and, where it names a quantity, for
+            older entries. An exit without a quantity waits for those as long as it lives.
     """
-
-    def may_lack(fill_at: datetime | None) -> bool:
-        return fill_at is not None and snapshot.read_started_at <= fill_at + horizon
-
-    net = snapshot.net(order.exchange, order.symbol, order.product)
-    # Only a fill on the side that reduces what shows could make the exit reverse the position; one on the other side
-    # makes it too small, and fills that trickle in must not keep it waiting for as long as they do.
-    is_young = any(map(may_lack, facts.last_fills.values()))
-    reduced = may_lack(facts.last_fills.get(Side.SELL if net > 0 else Side.BUY))
-    if is_young and (may_wait_for_entries or reduced or not net):
-        return ExitHold(FILL_TOO_YOUNG)
-    others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), ZERO)
-    own = min(abs(facts.held), abs(net)) if facts.held * net > 0 else ZERO
-    # Where strategies hold more than there is, nobody knows whose is gone: each may take its own, and together no more
-    # than there is. Otherwise each would leave it to the other, and no exit could close it.
-    free = max(abs(net) - others, own)
-    available = max(free - facts.exits_in_flight, ZERO)
-    sure = max(available - _perhaps_of_others(net, others, facts, resting=True), ZERO)
-    if not sure and order.reason_message == PERHAPS_OF_OTHERS and not may_wait_for_entries:
-        # It has waited, and an order that merely rests stops no exit.
-        sure = max(available - _perhaps_of_others(net, others, facts, resting=False), ZERO)
-    quantity = sure if order.requested_quantity is None else min(sure, order.requested_quantity)
-    if quantity:
-        return ExitSize(Side.SELL if net > 0 else Side.BUY, quantity)
-    if is_young:
-        return ExitHold(FILL_TOO_YOUNG)
-    if available:
-        return ExitHold(PERHAPS_OF_OTHERS)
-    if facts.exits_in_flight and free:
-        return ExitHold("another exit of this position is under way")
-    if facts.entries_in_flight and may_wait_for_entries:
-        return ExitHold("an older entry is not settled yet")
-    holders = ", ".join(f"{name} {decimal_text(held)}" for name, held in sorted(facts.held_by_others.items()))
-    return NothingToExit(f"nothing of it is this strategy's: {holders}" if net and holders else FLAT)
+    view = _view(order, snapshot, facts, scope)
+    if view.sign and order.requested_side not in (None, view.closing):
+        return NothingToExit(_contradiction(order, view, snapshot), contradicts=True)
+    if may_wait and in_the_way(order, facts):
+        return ExitHold(HoldReason.TAKING_BACK)
+    ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
+    if ours != read:
+        return ExitDispute(_sized(view, min(ours, read)), ours, read)
+    if ours:
+        return _sized(view, ours) or NothingToExit(FLAT)
+    if view.under_way:
+        return ExitHold(HoldReason.EXIT_UNDER_WAY)
+    if _older_entries(order, facts) and (may_wait or order.is_full_exit):
+        return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
+    return NothingToExit(_nothing(order, snapshot, facts))
 
 
-def _perhaps_of_others(net: Decimal, others: Decimal, facts: ExitFacts, *, resting: bool) -> Decimal:
-    """How much of the position other strategies' entries may have brought without our knowing yet."""
-    own = abs(facts.held) if facts.held * net > 0 else ZERO
-    unexplained = max(abs(net) - others - own, ZERO)
-    side = Side.BUY if net > 0 else Side.SELL
-    brought = facts.unknown_of_others.get(side, ZERO)
-    if resting:
-        brought += facts.resting_of_others.get(side, ZERO)
-    return min(unexplained, brought)
+def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    """The strategy's orders that this exit takes back: those that would open again what it closes, or are in its way.
+
+    An entry of the other side is a reversal and stays; an exit with a quantity leaves entries alone.
+    """
+    held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
+    closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
+    entries = _older_entries(order, facts) if order.is_full_exit else ()
+    return (*(e for e in entries if closes is None or e.side is closes.opposite), *in_the_way(order, facts))
+
+
+def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    """The strategy's exits that rest at the broker while this one is to be filled at once: a stop passes a target."""
+    if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:
+        return ()
+    return tuple(
+        o
+        for o in facts.orders
+        if o.execution_type is ExecutionType.EXIT
+        and o.strategy_name == order.strategy_name
+        and o.order_type is not OrderType.MARKET
+        and o.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+    )
+
+
+def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    return tuple(
+        o
+        for o in facts.orders
+        if o.execution_type is ExecutionType.ENTRY
+        and o.strategy_name == order.strategy_name
+        and o.created_at <= order.created_at
+        and o.status is not Status.FAILED
+    )
+
+
+def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: ExitScope) -> _View:
+    nets = snapshot.by_product(order.exchange, order.symbol)
+    ours = sum((h.net_quantity for h in facts.holdings), ZERO) + facts.by_hand + facts.believed
+    own: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if _is_own(order, h.strategy_name, h.entries) and order.requested_product in (None, h.product):
+            own[h.product] = own.get(h.product, ZERO) + h.net_quantity
+    held = sum(own.values(), ZERO)
+    whole = scope is ExitScope.POSITION
+    net = sum(nets.values(), ZERO)
+    sign = _sign(net or ours) if whole else _sign(held)
+    if not sign:
+        return _View(0)
+    exits = [o for o in facts.orders if _may_take(o, sign)]
+    mine = _sum(o for o in exits if o.strategy_name == order.strategy_name and _same_product(o, order))
+    others = _held_by_others(order, facts, sign)
+    free = {p: max(n * sign - _sum(o for o in exits if o.product == p), ZERO) for p, n in nets.items()}
+    if whole and order.requested_product is not None:
+        free = {p: q for p, q in free.items() if p == order.requested_product}
+    may = {
+        p: max(q - others.get(p, ZERO), min(max(own.get(p, ZERO) * sign, ZERO), q)) for p, q in free.items()
+    }
+    products = dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
+    under_way = _sum(exits)
+    by_read, by_fills = sum(products.values(), ZERO), max(ours * sign - under_way, ZERO)
+    if whole:
+        by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
+        if order.requested_product is not None:
+            by_fills = min(by_fills, max(by_read, held * sign - mine))
+        return _View(sign, by_fills, by_read, under_way, products)
+    left = max(held * sign - mine, ZERO)
+    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products)
+
+
+def _sized(view: _View, quantity: Decimal) -> ExitSize | None:
+    for product, may in view.products.items():
+        if may and quantity:
+            first = min(may, quantity)
+            return ExitSize(view.closing, first, product, quantity - first)
+    return None
+
+
+def _wanted(order: Order, available: Decimal) -> Decimal:
+    return available if order.requested_quantity is None else min(available, order.requested_quantity)
+
+
+def _is_own(order: Order, strategy_name: str, entries: int) -> bool:
+    return strategy_name == order.strategy_name and bool(entries)
+
+
+def _may_take(order: Order, sign: int) -> bool:
+    """True for another exit that may still take from a position of that sign."""
+    sent = (
+        order.status is not Status.CREATED
+    )  # of those that have ended only the provisionally absent are facts
+    return order.execution_type is ExecutionType.EXIT and sent and order.side.sign == -sign
+
+
+def _same_product(other: Order, order: Order) -> bool:
+    return None in (other.requested_product, order.requested_product) or (
+        other.requested_product == order.requested_product
+    )
+
+
+def _held_by_others(order: Order, facts: ExitFacts, sign: int) -> dict[str, Decimal]:
+    held: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if h.strategy_name != order.strategy_name and h.net_quantity * sign > 0:
+            held[h.product] = held.get(h.product, ZERO) + abs(h.net_quantity)
+    return held
+
+
+def _sum(orders: Iterable[Order]) -> Decimal:
+    return sum((o.open_quantity for o in orders), ZERO)
+
+
+def _sign(quantity: Decimal) -> int:
+    return (quantity > 0) - (quantity < 0)
+
+
+# words ------------------------------------------------------------------------------------------------------
+
+
+def _contradiction(order: Order, view: _View, snapshot: PositionsSnapshot) -> str:
+    side = "long" if view.sign > 0 else "short"
+    there = _there(snapshot.by_product(order.exchange, order.symbol)) or "as our own fills say"
+    return (
+        f"the exit names {order.requested_side}, which cannot close a {side} position; still open: {there}. "
+        f"If it is to be closed, exit it by hand or send an EXIT without direction; an exit's direction is the side "
+        "that it sends, not that of the entry"
+    )
+
+
+def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str:
+    there = _there(snapshot.by_product(order.exchange, order.symbol))
+    if not there:
+        return FLAT
+    others: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if h.strategy_name != order.strategy_name:
+            others[h.strategy_name] = others.get(h.strategy_name, ZERO) + h.net_quantity
+    holders = ", ".join(f"{name} {decimal_text(held)}" for name, held in sorted(others.items()))
+    return (
+        f"{order.strategy_name} holds nothing there by its own fills; the account has {there}"
+        + (f", of which {holders}" if holders else "")
+        + f". To let it close units of the account, adopt them (cli.py adopt {order.client_id} {order.symbol} "
+        f'{order.strategy_name} QTY --reason WHY) or set exit_scope = "position" for the strategy'
+    )
+
+
+def _there(nets: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{decimal_text(net)} {product}" for product, net in sorted(nets.items()) if net)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,20 @@ class LimitBook:
         return self.by_strategy.get(strategy_name, self.default)
 
 
+class ExitScope(StrEnum):
+    """What an exit closes."""
+
+    OWN = "own"  # what its strategy holds by its own fills
+    POSITION = "position"  # the whole position, less what other strategies hold
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyPolicy:
+    """What is set for one strategy."""
+
+    exit_scope: ExitScope = ExitScope.OWN
+
+
 @dataclass(frozen=True, slots=True)
 class ClientPolicy:
     """What binds one client's orders. `live_allowed` is False for a real broker while LIVE_TRADING is false."""
@@ -37,3 +52,9 @@ class ClientPolicy:
     client_id: str
     limits: LimitBook
     live_allowed: bool
+    default_strategy: StrategyPolicy = field(default_factory=StrategyPolicy)
+    strategies: Mapping[str, StrategyPolicy] = field(default_factory=dict)
+
+    def strategy(self, name: str) -> StrategyPolicy:
+        """What is set for the strategy of that name."""
+        return self.strategies.get(name, self.default_strategy)

@@ -18,7 +18,8 @@ from domain.tags import Family, Reason, broker_tag, tag_of
 Outcome = OrderResult | NotSent | Refused | OutcomeUnknown
 """Everything that can come back from asking a broker for an order."""
 
-_TELL_WAITING = timedelta(seconds=60)
+_TELL_WAITING = timedelta(seconds=15)
+_TELL_AGAIN = timedelta(minutes=5)
 
 _FOLLOWED_BY, _FOLLOWED_WHY = "followed_by", "followed_because"
 """Beside FOLLOWED: who gave the number, and how it was found."""
@@ -79,6 +80,7 @@ def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> Cha
         at=at,
         actor=actor,
         tag=tag_of(Reason.OPERATOR_RESOLVED),
+        provisional_until=None,
         decision_type=DecisionType.FAILED,
         reason_code=Reason.OPERATOR_RESOLVED.value,
         reason_message=text,
@@ -204,9 +206,11 @@ def held(order: Order, reason: str, *, at: datetime, actor: str) -> Change:
 
 
 def _told_waiting(order: Order, at: datetime) -> int:
-    """An exit that is not sent for so long is told, once: its position stays open meanwhile."""
-    waits = order.execution_type is ExecutionType.EXIT and at - order.created_at >= _TELL_WAITING
-    return 2 if waits else order.escalation
+    """An exit that is not sent for so long is told, and again while that lasts: its position stays open meanwhile."""
+    waited = at - order.created_at
+    if order.execution_type is not ExecutionType.EXIT or waited < _TELL_WAITING:
+        return order.escalation
+    return max(order.escalation, 2 + waited // _TELL_AGAIN)
 
 
 def backoff(waited: timedelta) -> timedelta:

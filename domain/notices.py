@@ -73,7 +73,7 @@ def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[No
         told.append(notice(NoticeKind.FILLED))
     if after.status is Status.FAILED and before.status is not Status.FAILED:
         told.append(notice(_FAILED_KIND.get(after.phase, NoticeKind.FAILED)))
-    if after.escalation >= 2 > before.escalation:
+    if after.escalation >= 2 and after.escalation > before.escalation:
         told.append(_louder(after, notice))
     return tuple(told)
 

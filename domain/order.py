@@ -58,12 +58,29 @@ class Order:
     reason_message: str | None = None
     context_json: str | None = None
     exchange_error_snippet: str | None = None
+    requested_side: Side | None = None  # what an EXIT named; None: whatever closes the position
+    requested_product: str | None = None  # what an EXIT named; None: any product
+    parent_command_id: str | None = None  # of a further part: the leg's own row, which is part 1
+    provisional_until: datetime | None = (
+        None  # until then a broker that accepts late may still have an ABSENT order
+    )
     event_hash: str = ""
 
     @property
     def may_be_live(self) -> bool:
         """True while the broker may hold a live order of this row."""
         return self.phase in MAY_BE_LIVE
+
+    def is_provisional(self, now: datetime) -> bool:
+        """True while the broker, which was shown not to have it, may still accept it."""
+        return (
+            self.phase is Phase.ABSENT and self.provisional_until is not None and now < self.provisional_until
+        )
+
+    @property
+    def is_full_exit(self) -> bool:
+        """True for an exit whose goal is flat: it names no quantity."""
+        return self.execution_type is ExecutionType.EXIT and self.requested_quantity is None
 
     @property
     def open_quantity(self) -> Decimal:

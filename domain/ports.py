@@ -176,7 +176,25 @@ class Transaction(Ownership, Review, Accounts, Protocol):
 
     def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts: ...
 
-    def exit_facts(self, order: Order) -> ExitFacts: ...
+    def exit_facts(self, order: Order, now: datetime) -> ExitFacts: ...
+
+    def full_exit_after(self, entry: Order) -> Order | None:
+        """The last exit without a quantity that its strategy registered in its symbol after this entry."""
+
+    def count_parts(self, command_id: str) -> int:
+        """How many further parts a leg has."""
+
+    def believe_differences(self, client_id: str, since: datetime) -> None:
+        """Believe the differences that have stood since then: expect the broker's position to differ by them."""
+
+    def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
+        """Forget what was told and believed of a symbol that is flat."""
+
+    def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
+        """What the broker's rows of orders that are not ours did to the position, and no difference explains yet."""
+
+    def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
+        """By how much the broker's position is believed to differ from what strategies hold."""
 
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]: ...
 
@@ -254,6 +272,15 @@ class Store(Ownership, Review, Accounts, Protocol):
 
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
         """CREATED orders that may be sent now, exits first, then oldest first."""
+
+    def has_disputed(self, client_id: str, since: datetime) -> bool:
+        """True where a difference has stood since then and is not believed yet."""
+
+    def may_forget(self, client_id: str, exchange: str, symbol: str) -> bool:
+        """True where something was recorded that may explain why the broker shows the symbol flat."""
+
+    def has_provisional(self, client_id: str, now: datetime) -> bool:
+        """True while an order that was shown absent may still be accepted late."""
 
     def has_work(self, client_id: str, now: datetime) -> bool:
         """True when the client has a CREATED order whose time has come."""

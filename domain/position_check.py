@@ -45,6 +45,11 @@ class Difference:
         """What the broker has more than we do; zero where both agree."""
         return self.at_broker - self.held
 
+    @property
+    def adds(self) -> bool:
+        """True where the broker has more than we hold, on the same side: that takes nothing from anybody here."""
+        return self.amount * (self.held or self.at_broker) > 0
+
 
 class Judgement(Enum):
     """Whether a comparison can be believed."""

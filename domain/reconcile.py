@@ -209,11 +209,13 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
         return NOTHING  # its call is still under way
     if not shows_all_since(order, book, traits, sending_ends=sending_ends):
         return NOTHING
-    tag = tag_of(Reason.PROVEN)
+    late = timedelta(seconds=traits.acceptance_horizon)
     return Verdict(
         Phase.ABSENT,
         {
-            "tag": tag,
+            "tag": tag_of(Reason.PROVEN),
+            # Horizons are what was seen, not a promise: for as long again it counts as if it might be live.
+            "provisional_until": book.read_started_at + late if late else None,
             "decision_type": DecisionType.FAILED,
             "reason_code": "EXCHANGE_ERROR_UNKNOWN",
             "reason_message": Reason.PROVEN.sentence + _cause(order),

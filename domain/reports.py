@@ -1,5 +1,6 @@
 """What a broker says of itself: its book, its positions, and what it promises about our ids."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -117,6 +118,10 @@ class PositionsSnapshot:
         """The net quantity there; a position that is not listed is flat, since the read succeeded."""
         return self._by_symbol.get((exchange, symbol), {}).get(product, ZERO)
 
+    def by_product(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
+        """The symbol's net quantities by product, those that are listed."""
+        return self._by_symbol.get((exchange, symbol), {})
+
     def nets(self, exchange: str, symbol: str) -> tuple[Decimal, ...]:
         """The symbol's net quantities, one for each product that is listed."""
         return tuple(self._by_symbol.get((exchange, symbol), {}).values())
@@ -151,6 +156,9 @@ class BrokerTraits:
     id_class: IdClass
     id_window: float = 0.0  # C3 only: for how long an id stays unique
     visibility_horizon: float = 0.0  # an order may be missing from its book for so long after the send
+    acceptance_horizon: float = (
+        0.0  # it may still accept for so long what it had received when the call was given up
+    )
     position_horizon: float = 0.0  # a fill may be missing from positions for so long
     book_interval: float = 1.0  # read the book no more often than this
     positions_interval: float = 0.0  # and the positions no more often than this

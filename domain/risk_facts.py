@@ -1,13 +1,12 @@
 """What the blockers are told: facts read inside the transaction that will act on them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from domain.alert import Side
 from domain.limits import Limits
 from domain.money import ZERO
+from domain.order import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,9 @@ class Facts:
     entries_last_minute: int = 0
     open_orders: int = 0  # of the client, this one not counted
     unknown_on_symbol: int = 0
+    position_disputed: bool = (
+        False  # the broker's position contradicts our fills, and that is not believed yet
+    )
     own_open_entries: int = 0  # of this strategy in this symbol, this one not counted
     own_held_entries: int = 0  # entries that make up the strategy's position in this symbol
     opposite_holders: tuple[str, ...] = ()  # other strategies on the other side of this symbol
@@ -49,17 +51,14 @@ class Holding:
 class ExitFacts:
     """What an exit must know about its symbol, read in the transaction that claims it.
 
-    `held` is what the strategy itself holds there by its recorded fills, `held_by_others` what each other strategy
-    does (signed); `resting_of_others` and `unknown_of_others` by how much their entries, those that the broker has and
-    those of unknown outcome, may have been filled without our knowing yet, for each side; `exits_in_flight` what other
-    exits may still take off the position (unknown outcomes counted in full); `entries_in_flight` how many older
-    entries of the strategy are not settled yet; `last_fills` when a fill of each side in this symbol was last recorded.
+    `holdings` are all strategies' in its exchange and symbol, by their recorded fills; one without entries is a fill
+    of an exit that was recorded before its entry's. `orders` are the other orders there that are not over: created, at
+    the broker, or absent but perhaps accepted late. `by_hand` is what the broker's own rows of orders that are not ours
+    did to the position, `believed` the part of the difference between holdings and broker that lasted long enough to be
+    believed; both signed.
     """
 
-    held_by_others: Mapping[str, Decimal] = field(default_factory=dict)
-    exits_in_flight: Decimal = ZERO
-    entries_in_flight: int = 0
-    last_fills: Mapping[Side, datetime] = field(default_factory=dict)
-    held: Decimal = ZERO
-    resting_of_others: Mapping[Side, Decimal] = field(default_factory=dict)
-    unknown_of_others: Mapping[Side, Decimal] = field(default_factory=dict)
+    holdings: tuple[Holding, ...] = ()
+    orders: tuple[Order, ...] = ()
+    by_hand: Decimal = ZERO
+    believed: Decimal = ZERO

@@ -87,7 +87,8 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.REJECTED: _BOOK_SAYS,
     Phase.CANCELLED: _BOOK_SAYS,
     Phase.EXPIRED: _BOOK_SAYS,
-    Phase.ABSENT: _BOOK_SAYS,
+    # The self-edge: a person ends the wait for a late acceptance.
+    Phase.ABSENT: _BOOK_SAYS | {Phase.ABSENT},
 }
 
 MAY_BE_LIVE = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.WORKING, Phase.PARTIALLY_FILLED})

@@ -55,6 +55,11 @@ class Reason(StrEnum):
         Family.GUARD_BLOCKED,
         "The broker's positions have not been read for too long",
     )
+    POSITION_DISPUTED = (
+        "POSITION_DISPUTED",
+        Family.GUARD_BLOCKED,
+        "The broker's position in this symbol contradicts our own fills",
+    )
     OUTCOME_UNKNOWN = (
         "OUTCOME_UNKNOWN",
         Family.GUARD_BLOCKED,
@@ -94,7 +99,7 @@ class Reason(StrEnum):
     CANCELLED_BEFORE_SENT = (
         "CANCELLED_BEFORE_SENT",
         Family.NOT_SENT,
-        "An operator cancelled the order before it was sent",
+        "The order was cancelled before it was sent",
     )
     OPERATOR_RESOLVED = (
         "OPERATOR_RESOLVED",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.ports import Clock
 
-_SWEEP = timedelta(seconds=30)  # so often even when nothing of ours is open
+_SWEEP = timedelta(seconds=10)  # so often even when nothing of ours is open
 
 
 class Looks:

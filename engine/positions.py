@@ -54,6 +54,7 @@ class PositionKeeper:
             return False
         self._store.save_positions(client_id, snapshot, trading_day(now, self._rules.zone))
         horizon = timedelta(seconds=seat.broker.traits.position_horizon)
+        self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         self._readable(client_id)
         self._gate.passed(client_id, Part.POSITIONS)
@@ -62,6 +63,12 @@ class PositionKeeper:
         ):  # else a fill that nobody could see yet would pass for somebody else's
             self._comparer.compare(client_id, snapshot, horizon=horizon)
         return True
+
+    def _believe(self, client_id: str, now: datetime) -> None:
+        """A difference that has stood for minutes, read after read, is how things are."""
+        since = now - self._rules.difference_believed
+        if self._store.has_disputed(client_id, since):
+            self._store.write(lambda tx: tx.believe_differences(client_id, since))
 
     def _interval(self, seat: Seat) -> timedelta:
         """As often as the settings say, and no more often than the broker allows."""

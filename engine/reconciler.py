@@ -16,6 +16,7 @@ from domain.reconcile import LIVE, Verdict, decide, is_about
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
 from engine.cancels import Cancels
+from engine.exit_goals import keep_exits_true
 from engine.gate import Part, StartGate
 from engine.looks import Looks
 from engine.owners import Owners
@@ -73,6 +74,7 @@ class Reconciler:
         moved = self._reconcile_simulated(seat, [o for o in orders if o.test_mode is not None])
         at_broker = [o for o in orders if o.test_mode is None and o.phase is not Phase.SUBMITTING]
         wanted = bool(at_broker) or not self._gate.is_open(seat.client_id)
+        wanted = wanted or self._store.has_provisional(seat.client_id, self._clock.now())
         interval = timedelta(seconds=seat.broker.traits.book_interval)
         if not self.looks.begin(seat.client_id, interval, wanted=wanted):
             return moved
@@ -179,9 +181,9 @@ class Reconciler:
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.
             self._alarm(tx, order, f"broker order {number} is that of {owner.command_id} already", told)
             return order
-        return tx.apply(
-            advance(order, verdict.phase, at=self._clock.now(), actor=self._claimant, **verdict.changes)
-        )
+        now = self._clock.now()
+        after = tx.apply(advance(order, verdict.phase, at=now, actor=self._claimant, **verdict.changes))
+        return keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _is_owner(self, order: Order, owner: Order, report: OrderReport) -> bool:
         """False where the broker has only used a number again."""

@@ -26,6 +26,12 @@ class WatcherRules:
     broker_deadline: timedelta = timedelta(seconds=15)  # a call that takes longer has an unknown outcome
     submit_window: timedelta = timedelta(seconds=2)  # a claim that got no further within it is not sent
     exit_hold: timedelta = timedelta(seconds=10)  # an exit waits so long for older entries to settle
+    exit_dispute: timedelta = timedelta(
+        seconds=30
+    )  # an exit whose size our fills and the broker's positions disagree on waits so long for them to agree
+    difference_believed: timedelta = timedelta(
+        minutes=3
+    )  # so long must a difference stand until it is believed
     resend_after: timedelta = timedelta(
         seconds=2
     )  # between two sends of one id, where the broker allows them

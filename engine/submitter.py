@@ -8,19 +8,21 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from blockers.pipeline import blocked_by
-from domain.alert import ExecutionType, Side
+from domain.alert import ExecutionType
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
-from domain.exits import ExitHold, ExitSize, size_exit
+from domain.exits import OPERATOR, ExitDispute, ExitHold, ExitSize, HoldReason, size_exit
 from domain.lifecycle import Change
+from domain.limits import ExitScope
+from domain.money import decimal_text
 from domain.moves import Outcome, answered, blocked, claimed, claimed_again, held, never_sent, unknown
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
-from domain.risk_facts import ExitFacts
 from domain.states import Phase
 from domain.tags import Reason
+from engine.exit_goals import add_part, keep_exits_true, take_back
 from engine.exit_reads import ExitReads
 from engine.gate import StartGate
 from engine.seat import Seat, WatcherRules
@@ -62,7 +64,7 @@ class Submitter:
         self._calls: dict[str, _Call] = {}
         self._unrecorded: dict[str, tuple[Order, Outcome, bool]] = {}
         self._recording = threading.Lock()
-        self._met: dict[tuple[str, str, Side, datetime], datetime] = {}
+        self._disputed_since: dict[str, datetime] = {}
 
     # claim and execute --------------------------------------------------------------------------------------
 
@@ -157,27 +159,43 @@ class Submitter:
     def _sized(
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
     ) -> Change:
-        size = size_exit(
-            order,
-            snapshot,
-            self._as_if_now(tx.exit_facts(order), order, now),
-            horizon=timedelta(seconds=seat.broker.traits.position_horizon),
-            may_wait_for_entries=now - order.created_at < self._rules.exit_hold,
-        )
-        if isinstance(size, ExitSize):
-            return claimed(order, at=now, claimant=self._claimant, side=size.side, quantity=size.quantity)
-        if isinstance(size, ExitHold):
-            return held(order, size.reason, at=now, actor=self._claimant)
-        message = Reason.NO_POSITION.sentence + (f" ({size.detail})" if size.detail else "")
-        return blocked(order, Reason.NO_POSITION, message, at=now, actor=self._claimant)
+        actor = self._claimant
+        facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
+        may_wait = now - order.created_at < self._rules.exit_hold
+        answer = size_exit(order, snapshot, facts, scope=_scope(seat, order), may_wait=may_wait)
+        if isinstance(answer, ExitDispute):
+            answer = self._disputed(tx, order, answer, now)
+        if isinstance(answer, ExitSize):
+            if answer.rest:
+                add_part(tx, order, answer.rest, product=order.product, now=now, actor=actor)
+            sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product}
+            return claimed(order, at=now, claimant=actor, **sized)
+        if isinstance(answer, ExitHold):
+            return held(order, answer.reason, at=now, actor=actor)
+        message = f"{Reason.NO_POSITION.sentence} ({answer.detail})"
+        if answer.contradicts:
+            log.error("order %s: %s", order.command_id, answer.detail)
+            place = (order, order.alert_id, order.symbol)
+            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, *place, answer.detail))
+        return blocked(order, Reason.NO_POSITION, message, at=now, actor=actor)
 
-    def _as_if_now(self, facts: ExitFacts, order: Order, now: datetime) -> ExitFacts:
-        """A fill of the future is of before the clock was set back: it counts from when it was first met here."""
-        fills = {}
-        for side, at in facts.last_fills.items():
-            key = (order.client_id, order.symbol, side, at)
-            fills[side] = at if at <= now else self._met.setdefault(key, now)
-        return replace(facts, last_fills=fills)
+    def _disputed(
+        self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime
+    ) -> ExitSize | ExitHold:
+        """Wait for a read that agrees with our fills; then send the smaller of the two; the rest is a person's."""
+        since = self._disputed_since.setdefault(order.command_id, now)
+        if dispute.smaller is None or timedelta(0) <= now - since < self._rules.exit_dispute:
+            return ExitHold(HoldReason.DISPUTED)
+        self._disputed_since.pop(order.command_id, None)
+        ours, read = decimal_text(dispute.by_fills), decimal_text(dispute.by_read)
+        text = (
+            f"our own fills say {ours} to exit, the broker's positions {read}: "
+            f"{decimal_text(dispute.smaller.quantity)} are sent. Look into the broker's own "
+            "terminal; what is left there has to be exited by a person"
+        )
+        log.error("order %s: %s", order.command_id, text)
+        tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
+        return dispute.smaller
 
     def send_again(self, seat: Seat, order: Order) -> None:
         """Send an order of unknown outcome once more under the same id; the broker's class must allow it."""
@@ -217,11 +235,12 @@ class Submitter:
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
     ) -> bool:
         """True when the exit, as it was sized for its first send, would not turn the position round."""
-        horizon = timedelta(seconds=seat.broker.traits.position_horizon)
-        facts = self._as_if_now(tx.exit_facts(order), order, now)
         whole = replace(order, requested_quantity=None)
-        size = size_exit(whole, snapshot, facts, horizon=horizon, may_wait_for_entries=False)
-        return isinstance(size, ExitSize) and size.side is order.side and size.quantity >= order.quantity
+        facts = tx.exit_facts(order, now)
+        size = size_exit(whole, snapshot, facts, scope=_scope(seat, order), may_wait=False)
+        if not isinstance(size, ExitSize) or size.side is not order.side:
+            return False
+        return size.product == order.product and size.quantity >= order.quantity
 
     # the one path to any broker -----------------------------------------------------------------------------
 
@@ -316,7 +335,7 @@ class Submitter:
             outcome = OutcomeUnknown(doubt)  # the book tells which one it is
         change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
         if change is not None:
-            tx.apply(change)
+            keep_exits_true(tx, order, tx.apply(change), now=self._clock.now(), actor=self._claimant)
 
     def _doubt(self, tx: Transaction, order: Order, result: OrderResult) -> str | None:
         """Why the acknowledged number cannot be believed to be this order's; None: it can."""
@@ -374,3 +393,10 @@ def _waits(order: Order, now: datetime) -> bool:
 def _is_sized_here(order: Order) -> bool:
     """Exits take their size from the position, except in test mode, which touches no broker."""
     return order.execution_type is ExecutionType.EXIT and order.test_mode is None
+
+
+def _scope(seat: Seat, order: Order) -> ExitScope:
+    """A person's exit of what no strategy holds is about the position."""
+    if order.strategy_name == OPERATOR:
+        return ExitScope.POSITION
+    return seat.policy.strategy(order.strategy_name).exit_scope

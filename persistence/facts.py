@@ -11,8 +11,8 @@ from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery
 from domain.risk_facts import ExitFacts, Facts, Holding
-from domain.times import parse_time, time_text
-from persistence.rows import optional_time
+from domain.times import time_text
+from persistence.rows import SELECT_ORDER, optional_time, order_of
 
 _MINUTE = timedelta(seconds=60)
 
@@ -26,8 +26,8 @@ def entry_facts(
     live_allowed: bool,
 ) -> Facts:
     """Everything the rules need about one order; counts that no limit asks for are left at zero."""
-    read_at, lowest = _account(connection, query.client_id)
-    unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query)
+    read_at, lowest, disputed = _account(connection, query.client_id, (query.exchange, query.symbol))
+    unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query, now)
     own_held, opposite_held = _held_on_symbol(connection, query)
     return Facts(
         now=now,
@@ -39,6 +39,7 @@ def entry_facts(
         entries_last_minute=_entries_last_minute(connection, query, now, limits),
         open_orders=_open_orders(connection, query, limits),
         unknown_on_symbol=unknown,
+        position_disputed=disputed,
         own_open_entries=own_open,
         own_held_entries=max(own_held, own_partial),  # a partly filled entry is open and held, and still one
         opposite_holders=tuple(sorted(opposite_open | opposite_held)),
@@ -59,51 +60,44 @@ def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None 
     ]
 
 
-def exit_facts(connection: sqlite3.Connection, order: Order) -> ExitFacts:
-    """What an exit must know about its symbol and product."""
-    held = {
-        h.strategy_name: h.net_quantity
-        for h in holdings(connection, order.client_id, order.symbol)
-        if (h.exchange, h.product) == (order.exchange, order.product)
-    }
-    in_flight, entries = ZERO, 0
-    resting, unknown = dict[Side, Decimal](), dict[Side, Decimal]()
+def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> ExitFacts:
+    """What an exit must know about its symbol."""
+    place = (order.client_id, order.symbol, order.exchange)
     rows = connection.execute(
-        "SELECT strategy_name, execution_type, side, quantity, filled_quantity, status, created_at, product, "
-        "broker_order_id "
-        "FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? AND symbol = ? "
-        "AND exchange = ? AND command_id <> ? AND test_mode IS NULL",
-        (order.client_id, order.symbol, order.exchange, order.command_id),
+        f"{SELECT_ORDER} WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 "
+        "AND exchange = ?3 AND command_id <> ?4 AND test_mode IS NULL UNION ALL "
+        f"{SELECT_ORDER} INDEXED BY orders_absent WHERE phase = 'ABSENT' AND client_id = ?1 AND symbol = ?2 "
+        "AND exchange = ?3 AND command_id <> ?4 AND provisional_until > ?5",
+        (*place, order.command_id, time_text(now)),
     )
-    for strategy, execution, side, quantity, filled, status, created_at, product, broker_id in rows:
-        if product != order.product:
-            continue
-        sent, is_own = status == "SENT_TO_BROKER", strategy == order.strategy_name
-        unfilled = max(parse_decimal(quantity) - parse_decimal(filled), ZERO)
-        if execution == "EXIT" and sent:
-            in_flight += unfilled
-        elif execution == "ENTRY" and sent and not is_own:
-            of_others = resting if broker_id else unknown
-            of_others[Side(side)] = of_others.get(Side(side), ZERO) + unfilled
-        if execution == "ENTRY" and is_own and created_at <= time_text(order.created_at):
-            entries += 1
+    held = holdings(connection, order.client_id, order.symbol)
     return ExitFacts(
-        held=held.pop(order.strategy_name, ZERO),
-        held_by_others=held,
-        resting_of_others=resting,
-        unknown_of_others=unknown,
-        exits_in_flight=in_flight,
-        entries_in_flight=entries,
-        last_fills=_last_fills(connection, order),
+        holdings=tuple(h for h in held if h.exchange == order.exchange),
+        orders=tuple(order_of(row) for row in rows),
+        by_hand=by_hand(connection, *place),
+        believed=believed(connection, *place),
     )
 
 
-def _last_fills(connection: sqlite3.Connection, order: Order) -> dict[Side, datetime]:
-    rows = connection.execute(
-        "SELECT side, filled_at FROM last_fills WHERE client_id = ? AND symbol = ?",
-        (order.client_id, order.symbol),
-    )
-    return {Side(side): parse_time(at) for side, at in rows}
+_BELIEVED = "SELECT believed FROM position_differences WHERE client_id = ? AND symbol = ? AND exchange = ?"
+_BY_HAND = (
+    "SELECT CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END FROM external_orders "
+    "WHERE unexplained_quantity <> '0' AND client_id = ? AND symbol = ? AND exchange = ?"
+)
+
+
+def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
+    """What the broker's rows of orders that are not ours did to the position, as far as it is not believed already."""
+    return _total(connection, _BY_HAND, (client_id, symbol, exchange))
+
+
+def believed(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
+    """The part of the differences there that lasted long enough to be believed."""
+    return _total(connection, _BELIEVED, (client_id, symbol, exchange))
+
+
+def _total(connection: sqlite3.Connection, sql: str, place: tuple[str, str, str]) -> Decimal:
+    return sum((parse_decimal(row[0]) for row in connection.execute(sql, place)), ZERO)
 
 
 def net_position(
@@ -119,11 +113,21 @@ def net_position(
     return ZERO if row is None else parse_decimal(row[0])
 
 
-def _account(connection: sqlite3.Connection, client_id: str) -> tuple[datetime | None, Decimal | None]:
+def _account(
+    connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")
+) -> tuple[datetime | None, Decimal | None, bool]:
+    """When positions were read, the day's lowest profit and loss, and whether the position there is disputed."""
     row = connection.execute(
-        "SELECT positions_read_at, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
+        "SELECT positions_read_at, lowest_pnl, EXISTS (SELECT 1 FROM position_differences d "
+        "WHERE d.client_id = accounts.client_id AND (d.exchange, d.symbol) = (?2, ?3) "
+        "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed) FROM accounts WHERE client_id = ?1",
+        (client_id, *place),
     ).fetchone()
-    return (None, None) if row is None else (optional_time(row[0]), optional_decimal(row[1]))
+    return (
+        (None, None, False)
+        if row is None
+        else (optional_time(row[0]), optional_decimal(row[1]), bool(row[2]))
+    )
 
 
 def _halt(connection: sqlite3.Connection, client_id: str, strategy_name: str) -> str | None:
@@ -134,7 +138,9 @@ def _halt(connection: sqlite3.Connection, client_id: str, strategy_name: str) ->
     return None if row is None else str(row[0])
 
 
-def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, int, int, set[str]]:
+def _open_on_symbol(
+    connection: sqlite3.Connection, query: ExposureQuery, now: datetime
+) -> tuple[int, int, int, set[str]]:
     """Unknown outcomes on the symbol; the strategy's own open entries without and with fills; opposite strategies.
 
     A claimed order whose call never came back counts as unknown only once it has been found out; until then
@@ -142,9 +148,12 @@ def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tup
     """
     rows = connection.execute(
         "SELECT strategy_name, side, execution_type, phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders "
-        "WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? AND symbol = ? AND exchange = ? "
-        "AND command_id <> ? AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5",
-        (query.client_id, query.symbol, query.exchange, query.command_id or ""),
+        "WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 "
+        "AND command_id <> ?4 AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5 UNION ALL "
+        # One that the broker may still accept late is as unknown as before.
+        "SELECT strategy_name, side, 'ABSENT', 1, 0, 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT' "
+        "AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 AND provisional_until > ?5",
+        (query.client_id, query.symbol, query.exchange, query.command_id or "", time_text(now)),
     )
     unknown, own, partial, opposite = 0, 0, 0, set()
     for strategy, side, execution, is_unknown, has_fill, count in rows:

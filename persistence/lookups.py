@@ -116,7 +116,7 @@ def _rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) ->
 
 
 _ORDER = "SELECT * FROM orders WHERE command_id = :id"
-_LEGS = "SELECT * FROM orders WHERE alert_id = :id ORDER BY leg_index"
+_LEGS = "SELECT * FROM orders WHERE alert_id = :id ORDER BY leg_index, command_id"
 _BY_ID = "SELECT command_id FROM orders WHERE command_id = :id"
 _BY_ALERT = "SELECT command_id FROM orders WHERE alert_id = :id ORDER BY leg_index"
 _BY_END = (

@@ -7,7 +7,13 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from persistence.schema import ACCOUNTS_REMEMBERED, FILLS_OF_EACH_SIDE, FIRST, POSITION_DIFFERENCES
+from persistence.schema import (
+    ACCOUNTS_REMEMBERED,
+    EXITS_BY_OWN_FILLS,
+    FILLS_OF_EACH_SIDE,
+    FIRST,
+    POSITION_DIFFERENCES,
+)
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
 
@@ -50,6 +56,12 @@ def fills_of_each_side(db: Database) -> None:
 def accounts_remembered(db: Database) -> None:
     """Whose orders each client's rows are; of older rows nobody knows, so the first account that is met takes them."""
     _run(db, ACCOUNTS_REMEMBERED)
+
+
+@migrations()
+def exits_by_own_fills(db: Database) -> None:
+    """What an exit named, parts of a leg, provisional absence, and which differences at the broker are believed."""
+    _run(db, EXITS_BY_OWN_FILLS)
 
 
 def _run(db: Database, script: str) -> None:

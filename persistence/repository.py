@@ -116,6 +116,38 @@ class OrderRepository:
             client_id,
         )
 
+    def has_disputed(self, client_id: str, since: datetime) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM position_differences WHERE client_id = ? AND since <= ? AND believed <> difference "
+                "LIMIT 1",
+                client_id,
+                time_text(since),
+            )
+        )
+
+    def may_forget(self, client_id: str, exchange: str, symbol: str) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM position_differences WHERE client_id = ?1 AND exchange = ?2 AND symbol = ?3 "
+                "AND believed <> '0' UNION ALL SELECT 1 FROM external_orders WHERE client_id = ?1 AND exchange = ?2 "
+                "AND symbol = ?3 AND unexplained_quantity <> '0' LIMIT 1",
+                client_id,
+                exchange,
+                symbol,
+            )
+        )
+
+    def has_provisional(self, client_id: str, now: datetime) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT' AND client_id = ? "
+                "AND provisional_until > ? LIMIT 1",
+                client_id,
+                time_text(now),
+            )
+        )
+
     def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]:
         return [o for o in self.get_open_orders(client_id) if o.strategy_name == strategy_name]
 

@@ -4,7 +4,7 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
-from domain.money import decimal_text, parse_decimal
+from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notices import NoticeKind
 from domain.order import Order
 from domain.position_check import Difference, Place
@@ -78,17 +78,52 @@ def keep_difference(
     connection: sqlite3.Connection, client_id: str, d: Difference, since: datetime, told_at: datetime
 ) -> None:
     """Put it in the place of what was told there before; one that is gone leaves nothing."""
-    connection.execute(
-        "DELETE FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
-        (client_id, *d.where),
-    )
+    key = (client_id, *d.where)
+    old = connection.execute(f"SELECT believed {_AT_PLACE}", key).fetchone()
+    believed = parse_decimal(old[0]) if old else ZERO
+    if d.adds:
+        believed = d.amount
+        _explained(connection, client_id, d.exchange, d.symbol)
+    connection.execute(f"DELETE {_AT_PLACE}", key)
     if d.amount:
         kind = "EXTERNAL" if d.is_external else "DIFFERENT"
         figures = (decimal_text(d.held), decimal_text(d.at_broker), decimal_text(d.amount), kind)
         connection.execute(
-            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (client_id, *d.where, *figures, time_text(since), time_text(told_at)),
+            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*key, *figures, time_text(since), time_text(told_at), decimal_text(believed)),
         )
+
+
+_AT_PLACE = "FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?"
+
+
+def believe_differences(connection: sqlite3.Connection, client_id: str, since: datetime) -> None:
+    """Believe what has stood since then: from now on it is what our fills and the broker differ by."""
+    rows = connection.execute(
+        "UPDATE position_differences SET believed = difference WHERE client_id = ? AND since <= ? "
+        "AND believed <> difference RETURNING exchange, symbol",
+        (client_id, time_text(since)),
+    ).fetchall()
+    for exchange, symbol in rows:
+        _explained(connection, client_id, exchange, symbol)
+
+
+def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
+    """The symbol is flat on both sides: nothing that was told or believed of it counts any more."""
+    connection.execute(
+        "DELETE FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ?",
+        (client_id, exchange, symbol),
+    )
+    _explained(connection, client_id, exchange, symbol)
+
+
+def _explained(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
+    """What orders by hand did to the position is in the difference that is believed, and must not count twice."""
+    connection.execute(
+        "UPDATE external_orders SET unexplained_quantity = '0' WHERE client_id = ? AND exchange = ? AND symbol = ? "
+        "AND unexplained_quantity <> '0'",
+        (client_id, exchange, symbol),
+    )
 
 
 def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:

@@ -58,6 +58,8 @@ _READERS: dict[str, _Reader] = {
     "cancel_sent_at": _optional(parse_time),
     "updated_at": _optional(parse_time),
     "decision_type": _optional(DecisionType),
+    "requested_side": _optional(Side),
+    "provisional_until": _optional(parse_time),
 }
 _ROW_READERS = tuple((i, _READERS[name]) for i, name in enumerate(ORDER_COLUMNS) if name in _READERS)
 

@@ -293,5 +293,20 @@ ALTER TABLE accounts ADD COLUMN broker_user TEXT;
 ALTER TABLE accounts ADD COLUMN refused_account TEXT;
 """
 
+EXITS_BY_OWN_FILLS = """
+ALTER TABLE orders ADD COLUMN requested_side TEXT CHECK (requested_side IN ('BUY', 'SELL'));
+ALTER TABLE orders ADD COLUMN requested_product TEXT;
+ALTER TABLE orders ADD COLUMN parent_command_id TEXT;
+ALTER TABLE orders ADD COLUMN provisional_until TEXT;
+CREATE INDEX orders_full_exits ON orders (client_id, symbol, strategy_name, command_id)
+    WHERE execution_type = 'EXIT' AND requested_quantity IS NULL;
+CREATE INDEX orders_absent ON orders (client_id, symbol) WHERE phase = 'ABSENT';
+CREATE INDEX orders_parts ON orders (parent_command_id) WHERE parent_command_id IS NOT NULL;
+ALTER TABLE external_orders ADD COLUMN product TEXT;
+ALTER TABLE external_orders ADD COLUMN unexplained_quantity TEXT NOT NULL DEFAULT '0';
+ALTER TABLE position_differences ADD COLUMN believed TEXT NOT NULL DEFAULT '0';
+UPDATE position_differences SET believed = difference;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -9,7 +9,7 @@ from domain.account import BrokerAccount
 from domain.alert import Alert, DecisionType, ExecutionType
 from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, IllegalTransition
-from domain.lifecycle import Change, column
+from domain.lifecycle import Change, Column, column
 from domain.limits import Limits
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notices import Notice, NoticeKind
@@ -20,7 +20,7 @@ from domain.reports import OrderReport
 from domain.review import FrozenOrder
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
-from domain.tags import Reason, reason_in
+from domain.tags import Reason, reason_in, tag_of
 from domain.times import time_text
 from persistence import accounts, review
 from persistence import facts as fact_queries
@@ -81,7 +81,9 @@ class SqliteTransaction:
         )
 
     def orders_of_alert(self, alert_id: str) -> list[Order]:
-        rows = self._connection.execute(f"{SELECT_ORDER} WHERE alert_id = ? ORDER BY leg_index", (alert_id,))
+        rows = self._connection.execute(
+            f"{SELECT_ORDER} WHERE alert_id = ? AND parent_command_id IS NULL ORDER BY leg_index", (alert_id,)
+        )
         return [order_of(row) for row in rows]
 
     def entered_since(self, order: Order) -> bool:
@@ -211,28 +213,60 @@ class SqliteTransaction:
         ended = is_entry and before.may_be_live and not after.may_be_live
         if after.test_mode is not None or not (delta or ended):
             return
-        key = (after.client_id, after.symbol, after.exchange, after.strategy_name, after.product)
-        row = self._connection.execute(f"SELECT net_quantity, entries {_HOLDING}", key).fetchone()
-        held, entries = (parse_decimal(row[0]), int(row[1])) if row else (ZERO, 0)
-        net, was_early = held + delta, row is not None and not entries
-        if is_entry:
-            entries += int(bool(after.filled_quantity) and not before.filled_quantity)
-            early = was_early and after.side.sign * net < 0
-        else:
-            early = was_early or held * net <= 0
-        if early and net:
-            net = min(abs(net), self._still_to_come(after)) * (1 if net > 0 else -1)
-            entries = 0
         at = column(after.updated_at)
+        held = self._held_by_product(after)
+        left = delta if is_entry else self._reduce(after, held, delta, at)
         if delta:
             self._connection.execute(
                 "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?, ?)",
                 (after.client_id, after.symbol, after.side, at),
             )
+        if not is_entry and not left:
+            return
+        net, entries = held.get(after.product, (ZERO, 0))
+        was_early = after.product in held and not entries
+        if is_entry:
+            net += delta
+            entries += int(bool(after.filled_quantity) and not before.filled_quantity)
+            early = was_early and after.side.sign * net < 0
+        else:
+            net, early = (net if was_early else ZERO) + left, True
+        if early and net:
+            net = min(abs(net), self._still_to_come(after)) * (1 if net > 0 else -1)
+            entries = 0
+        elif is_entry:
+            entries = max(entries, 1)
+        self._hold(after, after.product, net, entries, at)
+
+    def _held_by_product(self, order: Order) -> dict[str, tuple[Decimal, int]]:
+        rows = self._connection.execute(
+            "SELECT product, net_quantity, entries FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? "
+            "AND strategy_name = ?",
+            (order.client_id, order.symbol, order.exchange, order.strategy_name),
+        )
+        return {product: (parse_decimal(net), int(entries)) for product, net, entries in rows}
+
+    def _reduce(
+        self, exit_: Order, held: dict[str, tuple[Decimal, int]], delta: Decimal, at: Column
+    ) -> Decimal:
+        """Take an exit's fill off what its strategy holds, its own product first; returns what found nothing to reduce.
+
+        A position that was converted is held in the product in which it was bought, and leaves in another.
+        """
+        for product in sorted(held, key=lambda name: name != exit_.product):
+            net, entries = held[product]
+            if not entries or net * delta >= 0:
+                continue
+            taken = min(abs(net), abs(delta)) * (1 if delta > 0 else -1)
+            held[product] = (net + taken, entries)
+            self._hold(exit_, product, net + taken, entries, at)
+            delta -= taken
+        return delta
+
+    def _hold(self, order: Order, product: str, net: Decimal, entries: int, at: Column) -> None:
+        key = (order.client_id, order.symbol, order.exchange, order.strategy_name, product)
         self._connection.execute(f"DELETE {_HOLDING}", key)
         if net:
-            if not early and is_entry:
-                entries = max(entries, 1)
             self._connection.execute(
                 "INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, decimal_text(net), entries, at)
             )
@@ -291,12 +325,32 @@ class SqliteTransaction:
         ).fetchone()
         if archived is not None:
             return False
-        done = self._connection.execute(
-            "INSERT OR IGNORE INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (client_id, r.broker_order_id, r.exchange, r.symbol, r.side, decimal_text(r.quantity),
-             decimal_text(r.filled_quantity), r.status, time_text(at)),
-        )  # fmt: skip
-        return done.rowcount == 1
+        key = (client_id, r.broker_order_id)
+        known = self._connection.execute(
+            "SELECT filled_quantity, unexplained_quantity FROM external_orders WHERE client_id = ? "
+            "AND broker_order_id = ?",
+            key,
+        ).fetchone()
+        filled = decimal_text(r.filled_quantity)
+        if known is None:
+            self._connection.execute(
+                "INSERT INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, r.exchange, r.symbol, r.side, decimal_text(r.quantity), filled, r.status, time_text(at),
+                 r.product, filled),
+            )  # fmt: skip
+            return True
+        more = max(r.filled_quantity - parse_decimal(known[0]), ZERO)
+        self._connection.execute(
+            "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ? "
+            "WHERE client_id = ? AND broker_order_id = ?",
+            (
+                decimal_text(max(r.filled_quantity, parse_decimal(known[0]))),
+                decimal_text(parse_decimal(known[1]) + more),
+                r.status,
+                *key,
+            ),
+        )
+        return False
 
     # what a person is told once -----------------------------------------------------------------------------
 
@@ -308,6 +362,18 @@ class SqliteTransaction:
 
     def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
         review.keep_difference(self._connection, client_id, difference, since, at)
+
+    def believe_differences(self, client_id: str, since: datetime) -> None:
+        review.believe_differences(self._connection, client_id, since)
+
+    def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
+        review.forget_symbol(self._connection, client_id, exchange, symbol)
+
+    def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
+        return fact_queries.by_hand(self._connection, client_id, symbol, exchange)
+
+    def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
+        return fact_queries.believed(self._connection, client_id, symbol, exchange)
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         row: tuple[str, str, str] | None = self._connection.execute(
@@ -323,8 +389,25 @@ class SqliteTransaction:
             self._connection, query, now=now, limits=limits, live_allowed=live_allowed
         )
 
-    def exit_facts(self, order: Order) -> ExitFacts:
-        return fact_queries.exit_facts(self._connection, order)
+    def exit_facts(self, order: Order, now: datetime) -> ExitFacts:
+        return fact_queries.exit_facts(self._connection, order, now)
+
+    def full_exit_after(self, entry: Order) -> Order | None:
+        row = self._connection.execute(
+            f"{SELECT_ORDER} INDEXED BY orders_full_exits WHERE execution_type = 'EXIT' "
+            "AND requested_quantity IS NULL AND client_id = ? AND symbol = ? AND strategy_name = ? "
+            "AND command_id > ? AND exchange = ? AND test_mode IS NULL AND parent_command_id IS NULL "
+            f"AND (phase <> 'BLOCKED' OR tag = '{tag_of(Reason.NO_POSITION)}') ORDER BY command_id DESC LIMIT 1",
+            (entry.client_id, entry.symbol, entry.strategy_name, entry.command_id, entry.exchange),
+        ).fetchone()
+        return None if row is None else order_of(row)
+
+    def count_parts(self, command_id: str) -> int:
+        return int(
+            self._connection.execute(
+                "SELECT count(*) FROM orders WHERE parent_command_id = ?", (command_id,)
+            ).fetchone()[0]
+        )
 
     def unplaced(self, client_id: str) -> list[Order]:
         return sighting_queries.unplaced(self._connection, client_id)

@@ -26,6 +26,7 @@ from domain.reports import (
     Position,
     PositionsSnapshot,
 )
+from domain.times import time_text
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
 from persistence.migrations import migrate
 from persistence.repository import OrderRepository
@@ -257,6 +258,13 @@ class Desk:
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         return self.store._rows(sql, *parameters)
+
+    def hold(self, quantity: int, *, strategy: str = "STRADDLE", symbol: str = "NIFTY26NOV24500CE") -> None:
+        """Let a strategy hold what it did not buy here."""
+        row = ("default", symbol, "NFO", strategy, "MIS", str(quantity), 1, time_text(self.clock.now()))
+        self.store._commits.run(
+            lambda c: c.execute("INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        )
 
     def settle(self, rounds: int = 3) -> None:
         """Tick until nothing moves, a little later each time."""

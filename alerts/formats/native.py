@@ -119,12 +119,13 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
     elif leg.trigger_price is not None:
         message = f"expected none for a {order_type} order, got {leg.trigger_price}"
         raise InvalidAlert("INVALID", message, f"{place}.trigger_price")
+    any_product = "" if asked.execution_type is ExecutionType.EXIT else DEFAULT_PRODUCT
     return LegRequest(
         symbol=leg.tradingsymbol,
         exchange=leg.exchange or asked.exchange,
         side=leg.direction,
         quantity=leg.qty,
-        product=leg.product_type or asked.product_type or DEFAULT_PRODUCT,
+        product=leg.product_type or asked.product_type or any_product,
         order_type=order_type,
         price=leg.price if order_type in _LIMITED else None,
         trigger_price=leg.trigger_price,

@@ -55,6 +55,7 @@ class NorenBroker:
         preset: what is peculiar to this broker (`broker.noren.presets.PRESETS`).
         budget: the outgoing rate that all of the account's calls share.
         timeouts: must end before the engine's deadline for a call; see `Timeouts.within`.
+        acceptance_horizon: seconds for which its front end may still accept what it had received when we hung up.
         protection_percent: how far beyond the market such a limit lies; None sends market orders as they are.
     """
 
@@ -67,12 +68,14 @@ class NorenBroker:
         budget: RateBudget,
         timeouts: Timeouts | None = None,
         protection_percent: Decimal | None = DEFAULT_PROTECTION_PERCENT,
+        acceptance_horizon: float = 180.0,
     ) -> None:
         self.traits = BrokerTraits(
             name=preset.name,
             is_real=True,
             id_class=IdClass.C1,
             visibility_horizon=3.0,
+            acceptance_horizon=acceptance_horizon,
             position_horizon=2.0,
             book_interval=2.0,  # each read is one of the minute's calls; order updates ask for one at once
             positions_interval=5.0,

@@ -8,7 +8,7 @@ import pytest
 
 from blockers.execution_guard import ExecutionGuard
 from domain.alert import Side
-from domain.reports import Position, PositionsSnapshot
+from domain.reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
 from tests.support import Desk, leg
 
 SYMBOL = "NIFTY26NOV24500CE"
@@ -24,6 +24,13 @@ def buy(desk: Desk, *symbols: str, strategy: str = "STRADDLE", **changes: Any) -
     """Positions of a strategy that the broker has filled and the engine has recorded."""
     desk.post(*(leg(symbol, **changes) for symbol in symbols), strategy_name=strategy)
     desk.settle()
+
+
+def sold_by_hand(desk: Desk, symbol: str = SYMBOL, exchange: str = "NFO") -> None:
+    """The broker's book has a sale of 50 that is not ours."""
+    units = Decimal(50)
+    row = OrderReport("H1", None, BrokerStatus.COMPLETE, exchange, symbol, Side.SELL, units, units)
+    desk.store.write(lambda tx: tx.note_external("default", row, desk.clock.now()))
 
 
 def held(desk: Desk) -> set[tuple]:
@@ -53,6 +60,7 @@ def test_an_order_that_only_works_is_not_held(desk, guard):
 
 def test_what_the_broker_shows_flat_is_forgotten(desk, guard):
     buy(desk, SYMBOL, "B")
+    sold_by_hand(desk)
     forgotten = guard.reconcile_with_broker(
         "default", flat(desk, Position("NFO", "B", "MIS", Decimal(50))), horizon=NO_DELAY
     )
@@ -68,6 +76,7 @@ def test_what_the_broker_shows_flat_is_forgotten(desk, guard):
 
 def test_a_position_at_zero_is_as_flat_as_one_that_is_not_listed(desk, guard):
     buy(desk, SYMBOL)
+    sold_by_hand(desk)
     shown = flat(desk, Position("NFO", SYMBOL, "MIS", Decimal(0)))
     assert len(guard.reconcile_with_broker("default", shown, horizon=NO_DELAY)) == 1
     assert held(desk) == set()
@@ -83,6 +92,7 @@ def test_a_position_of_any_product_keeps_what_is_held(desk, guard):
 @pytest.mark.parametrize(("later", "forgotten"), [(0, 0), (0.000001, 1)])
 def test_a_read_that_a_recent_fill_may_not_show_in_forgets_nothing(desk, guard, later, forgotten):
     buy(desk, SYMBOL)
+    sold_by_hand(desk)
     ((filled_at,),) = desk.rows("SELECT filled_at FROM last_fills")
     order = desk.only()
     assert order.updated_at.isoformat(timespec="microseconds")[:26] + "Z" == filled_at
@@ -103,6 +113,7 @@ def test_another_client_is_left_alone(desk, guard):
 def test_what_is_flat_on_one_exchange_may_be_held_on_another(desk, guard):
     buy(desk, "RELIANCE", strategy="A", exchange="NSE")
     buy(desk, "RELIANCE", strategy="B", exchange="BSE")
+    sold_by_hand(desk, "RELIANCE", "NSE")
     shown = flat(desk, Position("BSE", "RELIANCE", "MIS", Decimal(50)))
     guard.reconcile_with_broker("default", shown, horizon=NO_DELAY)
     assert held(desk) == {("B", "BSE", "RELIANCE")}
@@ -142,3 +153,9 @@ def test_the_other_side_of_what_another_strategy_holds_is_blocked(desk):
     assert sell.reason_message.endswith("(STRADDLE)")
     (same,) = desk.post(leg(side=Side.BUY), strategy_name="OTHER")
     assert same.tag is None
+
+
+def test_one_read_that_shows_it_flat_forgets_nothing(desk, guard):
+    buy(desk, SYMBOL)
+    assert guard.reconcile_with_broker("default", flat(desk), horizon=NO_DELAY) == []
+    assert len(held(desk)) == 1

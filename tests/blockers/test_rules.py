@@ -14,6 +14,7 @@ from blockers.execution_guard import (
     live_trading,
     opposite_side_held,
     outcome_unknown,
+    position_disputed,
     positions_stale,
 )
 from blockers.pipeline import ALWAYS, ENTRY_RULES, first_block
@@ -64,6 +65,7 @@ STOPS = [
     (Reason.TRADING_HALTED, halted, facts(halt="news")),
     (Reason.POSITIONS_STALE, positions_stale, facts(positions_read_at=None)),
     (Reason.OUTCOME_UNKNOWN, outcome_unknown, facts(unknown_on_symbol=1)),
+    (Reason.POSITION_DISPUTED, position_disputed, facts(position_disputed=True)),
     (Reason.OPPOSITE_SIDE_HELD, opposite_side_held, facts(opposite_holders=("OTHER",))),
     (Reason.DUPLICATE_ENTRY_BLOCKED, duplicates.duplicate_entry, facts(own_open_entries=1)),
 ]
@@ -217,6 +219,7 @@ EVERYTHING_WRONG = facts(
     halt="news",
     positions_read_at=None,
     unknown_on_symbol=1,
+    position_disputed=True,
     opposite_holders=("OTHER",),
     own_open_entries=1,
 )
@@ -230,6 +233,7 @@ RIGHT = {
     Reason.TRADING_HALTED: {"halt": None},
     Reason.POSITIONS_STALE: {"positions_read_at": NOW},
     Reason.OUTCOME_UNKNOWN: {"unknown_on_symbol": 0},
+    Reason.POSITION_DISPUTED: {"position_disputed": False},
     Reason.OPPOSITE_SIDE_HELD: {"opposite_holders": ()},
     Reason.DUPLICATE_ENTRY_BLOCKED: {"own_open_entries": 0},
 }

@@ -27,7 +27,7 @@ def test_an_order_that_was_not_sent_has_failed_at_once(maker, services, capsys):
     maker.order("fresh", Phase.REGISTERED)
     assert said(capsys, "cancel", "fresh-1", *CANCEL) == (
         "fresh-1 is FAILED NOT_SENT:CANCELLED_BEFORE_SENT: "
-        "An operator cancelled the order before it was sent (too wild)\n"
+        "The order was cancelled before it was sent (too wild)\n"
     )
     assert order_of(maker, "fresh-1").phase is Phase.LAPSED
 

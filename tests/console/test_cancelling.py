@@ -94,7 +94,7 @@ def test_an_order_that_was_not_sent_ends_at_once(house: House):
     assert (answer.json["asked"], answer.json["cancelled"]) == (True, True)
     row = answer.json["order"]
     assert (row["status"], row["tag"]) == ("FAILED", "NOT_SENT:CANCELLED_BEFORE_SENT")
-    assert row["reason_message"] == "An operator cancelled the order before it was sent (too wild)"
+    assert row["reason_message"] == "The order was cancelled before it was sent (too wild)"
     assert house.get(f"/api/orders/{order.command_id}").json["events"][-1]["actor"] == "console:ann"
 
 

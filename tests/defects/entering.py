@@ -137,9 +137,10 @@ ENTERING = (
         (
             Edit(
                 EXITS,
-                "    quantity = sure if order.requested_quantity is None else min(sure, order.requested_quantity)\n",
-                "    quantity = order.requested_quantity or sure\n",
+                "return available if order.requested_quantity is None else min(available, order.requested_quantity)",
+                "return order.requested_quantity or available",
             ),
+            Edit(EXITS, "first = min(may, quantity)", "first = quantity"),
         ),
         (f"{EXITING}::test_an_exit_takes_its_side_and_quantity_from_the_position",),
         "https://github.com/richkuo/go-trader/issues/966",
@@ -147,7 +148,7 @@ ENTERING = (
     Defect(
         "exit-sells-anothers-fill",
         "The position showed what another strategy had just bought, no fill told of it yet, and the exit sold it.",
-        (Edit(EXITS, "available - _perhaps_of_others(net, others, facts, resting=True)", "available"),),
+        (Edit(EXITS, "_View(sign, min(left, by_fills), min(left, by_read)", "_View(sign, by_read, by_read"),),
         (
             "tests/engine/test_holdings.py::test_one_strategys_exit_does_not_sell_what_another_has_just_bought",
         ),
@@ -169,20 +170,131 @@ ENTERING = (
     Defect(
         "two-exits-reverse",
         "Two exits at once each took the whole position, and together turned it round.",
-        (Edit(EXITS, "max(free - facts.exits_in_flight, ZERO)", "max(free, ZERO)"),),
-        (f"{EXITING}::test_two_exits_at_once_never_reverse",),
-    ),
-    Defect(
-        "exit-by-positions-older-than-the-fill",
-        "The exit was sized by a position that did not show the last fill yet.",
         (
             Edit(
                 EXITS,
-                "snapshot.read_started_at <= fill_at + horizon",
-                "snapshot.read_started_at < order.created_at",
+                "for o in facts.orders if _may_take(o, sign)]",
+                "for o in facts.orders[:0] if _may_take(o, sign)]",
             ),
         ),
-        ("tests/domain/test_exits.py::test_a_read_that_a_recent_fill_may_not_show_in_is_not_used",),
+        (f"{EXITING}::test_two_exits_at_once_never_reverse",),
+    ),
+    Defect(
+        "absence-proven-by-a-timer",
+        "A front end accepted an order long after the caller had hung up; it was called absent, sent again, and both were filled.",
+        (
+            Edit(
+                "domain/attribution.py",
+                "traits.visibility_horizon + traits.acceptance_horizon",
+                "traits.visibility_horizon",
+            ),
+        ),
+        (
+            "tests/engine/test_late_evidence.py::test_what_the_broker_accepts_long_after_we_hung_up_is_never_called_absent",
+        ),
+    ),
+    Defect(
+        "absence-is-final",
+        "What had been shown absent did not count any more, and was accepted after all.",
+        (
+            Edit(
+                "domain/reconcile.py",
+                "book.read_started_at + late if late else None",
+                "None",
+            ),
+        ),
+        ("tests/engine/test_late_evidence.py::test_absence_stays_provisional_for_as_long_again",),
+    ),
+    Defect(
+        "exit-leaves-its-entry-resting",
+        "The exit ended flat while its strategy's own entry rested, which was filled later.",
+        (
+            Edit(
+                "engine/exit_goals.py",
+                "    for order in to_take_back(exit_, facts):",
+                "    for order in to_take_back(exit_, facts)[:0]:",
+            ),
+        ),
+        ("tests/engine/test_late_evidence.py::test_an_exit_takes_its_resting_entry_back",),
+    ),
+    Defect(
+        "late-units-stay",
+        "What an entry still filled after its exit had been sized stayed open.",
+        (
+            Edit(
+                "engine/exit_goals.py",
+                "    if filled and exit_.status is not Status.CREATED:",
+                "    if filled and exit_.status is None:",
+            ),
+        ),
+        ("tests/engine/test_late_evidence.py::test_the_rest_of_a_partly_filled_entry_leaves_too",),
+    ),
+    Defect(
+        "exit-sells-units-by-hand",
+        "The exit closed the whole position, units that were bought by hand among them.",
+        (
+            Edit(
+                "engine/submitter.py",
+                "    return seat.policy.strategy(order.strategy_name).exit_scope",
+                "    return ExitScope.POSITION",
+            ),
+        ),
+        (
+            "tests/engine/test_late_evidence.py::test_units_by_hand_are_the_strategys_only_where_its_scope_says_so",
+        ),
+    ),
+    Defect(
+        "one-read-forgets-holdings",
+        "One read without the position, and what strategies held was forgotten for good.",
+        (
+            Edit(
+                "blockers/execution_guard.py",
+                "            if not (by_hand or believed) or total + by_hand + believed:",
+                "            if not held:",
+            ),
+            Edit(
+                "blockers/execution_guard.py",
+                "        if not self._store.may_forget(client_id, exchange, symbol):",
+                "        if not held:",
+            ),
+        ),
+        ("tests/blockers/test_execution_guard.py::test_one_read_that_shows_it_flat_forgets_nothing",),
+    ),
+    Defect(
+        "one-read-ends-the-exit",
+        "The read that sized the exit lacked the position: nothing to exit, said the bot.",
+        (
+            Edit(
+                "domain/exits.py",
+                "    if ours != read:\n",
+                "    ours = read\n    if ours != read:\n",
+            ),
+        ),
+        ("tests/engine/test_late_evidence.py::test_empty_reads_send_nothing_forget_nothing_and_end_no_exit",),
+    ),
+    Defect(
+        "stop-waits-behind-the-target",
+        "A resting target kept the stop waiting until it was too late.",
+        (
+            Edit(
+                "domain/exits.py",
+                "    if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:",
+                "    if order is not None:",
+            ),
+        ),
+        ("tests/engine/test_late_evidence.py::test_a_stop_passes_a_target",),
+    ),
+    Defect(
+        "exit-turns-to-the-other-side",
+        "The close of a long came once more, found a short, and bought it back.",
+        (
+            Edit(
+                "domain/exits.py",
+                "    if view.sign and order.requested_side not in (None, view.closing):",
+                "    if view.sign and order.requested_side is None and not view.sign:",
+            ),
+        ),
+        ("tests/engine/test_late_evidence.py::test_a_sale_cannot_close_a_short",),
     ),
     Defect(
         "exits-behind-entries",

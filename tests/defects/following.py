@@ -88,8 +88,8 @@ FOLLOWING = (
         (
             Edit(
                 ATTRIBUTION,
-                "order.sent_at + sending_ends + timedelta(seconds=traits.visibility_horizon)",
-                "order.sent_at + sending_ends",
+                "timedelta(seconds=traits.visibility_horizon + traits.acceptance_horizon)",
+                "timedelta(seconds=traits.acceptance_horizon)",
             ),
         ),
         (f"{DECIDING}::test_absence_is_proven_by_nothing_less_than_a_complete_and_late_enough_book",),

@@ -1,6 +1,5 @@
-"""An exit reduces what is there and never turns it round, whatever else holds or closes the position."""
+"""An exit takes what its strategy holds, as far as the broker bears it out; it never turns a position round."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,253 +7,196 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, Side
+from domain.alert import ExecutionType, OrderType, Side
 from domain.exits import (
-    FILL_TOO_YOUNG,
-    FLAT,
-    PERHAPS_OF_OTHERS,
+    ExitDispute,
     ExitHold,
     ExitSize,
+    HoldReason,
     NothingToExit,
     size_exit,
+    to_take_back,
 )
+from domain.limits import ExitScope
 from domain.reports import Position, PositionsSnapshot
-from domain.risk_facts import ExitFacts
+from domain.risk_facts import ExitFacts, Holding
+from domain.states import Phase
 from tests.domain.making import AT, an_order
 
-QUICK = settings(max_examples=300, deadline=None, derandomize=True)
-HORIZON = timedelta(seconds=2)
-READ = AT + timedelta(minutes=1)
-ELSEWHERE = (
-    Position("NSE", "NIFTY26NOV24500CE", "MIS", Decimal(999)),
-    Position("NFO", "BANKNIFTY26NOVFUT", "MIS", Decimal(999)),
-    Position("NFO", "NIFTY26NOV24500CE", "NRML", Decimal(-999)),
-)
-
-units = st.integers(0, 200).map(Decimal) | st.decimals(0, 3, places=4)
-signed = st.integers(-200, 200).map(Decimal) | st.decimals(-3, 3, places=4)
+QUICK = settings(max_examples=500, deadline=None, derandomize=True)
+SYMBOL = "NIFTY26NOV24500CE"
 
 
-def exit_order(requested: Decimal | None = None, side: Side = Side.SELL):
-    return an_order(
-        execution_type=ExecutionType.EXIT,
-        side=side,
-        quantity=requested or Decimal(0),
-        requested_quantity=requested,
-    )
+def exit_order(requested=None, side=None, **changes):
+    values = {
+        "execution_type": ExecutionType.EXIT,
+        "side": side or Side.SELL,
+        "requested_side": side,
+        "quantity": requested or Decimal(0),
+        "requested_quantity": requested,
+        "requested_product": None,
+        "order_type": OrderType.MARKET,
+        "price": None,
+        "created_at": AT + timedelta(minutes=1),
+    }
+    return an_order(**(values | changes))
 
 
-def snapshot(net: Decimal | None) -> PositionsSnapshot:
-    own = () if net is None else (Position("NFO", "NIFTY26NOV24500CE", "MIS", net),)
-    return PositionsSnapshot(READ, (*ELSEWHERE, *own))
+def other(phase=Phase.WORKING, **changes):
+    return an_order(phase, command_id="01kahy2r3c0000000000000001-1", **changes)
 
 
-def size(order, net, facts, *, may_wait_for_entries=True):
-    return size_exit(order, snapshot(net), facts, horizon=HORIZON, may_wait_for_entries=may_wait_for_entries)
+def positions(**by_product):
+    rows = [Position("NFO", SYMBOL, product, Decimal(net)) for product, net in by_product.items()]
+    return PositionsSnapshot(AT, (Position("NSE", SYMBOL, "MIS", Decimal(999)), *rows))
 
 
-def free(net: Decimal | None, facts: ExitFacts) -> Decimal:
-    """What of the position is neither another strategy's nor about to be taken."""
-    net = net or Decimal(0)
-    others = sum((abs(held) for held in facts.held_by_others.values() if held * net > 0), Decimal(0))
-    own = abs(facts.held) if facts.held * net > 0 else Decimal(0)
-    unexplained = max(abs(net) - others - own, Decimal(0))
-    side = Side.BUY if net > 0 else Side.SELL
-    unfilled = sum(m.get(side, Decimal(0)) for m in (facts.resting_of_others, facts.unknown_of_others))
-    whole = max(
-        abs(net) - others, min(own, abs(net))
-    )  # its own, even where together they hold more than there is
-    return max(whole - facts.exits_in_flight - min(unexplained, unfilled), Decimal(0))
+def holding(strategy, net, product="MIS", entries=1):
+    return Holding("default", strategy, "NFO", SYMBOL, product, Decimal(net), entries)
 
 
-facts_of_any_kind = st.builds(
-    ExitFacts,
-    held_by_others=st.dictionaries(st.sampled_from(["A", "B", "C"]), signed, max_size=3),
-    exits_in_flight=st.just(Decimal(0)) | units,
-    entries_in_flight=st.integers(0, 2),
-    held=signed,
-    resting_of_others=st.dictionaries(st.sampled_from(Side), units),
-    unknown_of_others=st.dictionaries(st.sampled_from(Side), units),
-    last_fills=st.dictionaries(
-        st.sampled_from(Side),
-        st.sampled_from([-60, -2.000001, -2, -1.999999, 0, 5]).map(lambda s: READ + timedelta(seconds=s)),
-    ),
-)
+def size(order, snapshot, *holdings, scope=ExitScope.OWN, may_wait=True, **facts):
+    return size_exit(order, snapshot, ExitFacts(holdings, **facts), scope=scope, may_wait=may_wait)
+
+
+units = st.integers(-100, 100)
 
 
 @QUICK
 @given(
-    st.none() | signed,
-    st.none() | units.filter(bool),
-    st.sampled_from(Side),
-    facts_of_any_kind,
-    st.booleans(),
-)
-def test_an_exit_never_takes_more_than_is_free_and_waits_or_ends_only_when_nothing_is(
-    net, requested, side, facts, may_wait
+    st.lists(st.tuples(st.sampled_from(["STRADDLE", "B", "C"]), units, st.sampled_from(["MIS", "NRML"])), max_size=5),
+    st.dictionaries(st.sampled_from(["MIS", "NRML"]), units),
+    st.none() | st.integers(1, 120).map(Decimal),
+    st.none() | st.sampled_from(Side),
+    st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 60)), max_size=2),
+    st.sampled_from(ExitScope),
+    units,
+    units,
+)  # fmt: skip
+def test_never_the_other_side_never_more_than_both_sources_bear_out(
+    held, nets, requested, side, exits, scope, by_hand, believed
 ):
-    answer = size(exit_order(requested, side), net, facts, may_wait_for_entries=may_wait)
-    young = {side for side, at in facts.last_fills.items() if at + HORIZON >= READ}
-    available = free(net, facts)
-    if young and (may_wait or not net or (Side.SELL if net > 0 else Side.BUY) in young):
-        assert isinstance(answer, ExitHold)
-    elif available:
-        assert isinstance(answer, ExitSize)
-        assert answer.side is (Side.SELL if net > 0 else Side.BUY)
-        assert answer.quantity == (available if requested is None else min(available, requested))
-        assert abs(net + answer.side.sign * answer.quantity) == abs(net) - answer.quantity, "reversed"
-    else:
-        assert not isinstance(answer, ExitSize)
-        assert isinstance(answer, ExitHold) or not young
+    holdings = tuple(holding(*each) for each in held)
+    under_way = tuple(
+        other(execution_type=ExecutionType.EXIT, side=s, quantity=Decimal(q), strategy_name="B")
+        for s, q in exits
+    )
+    answer = size(
+        exit_order(requested, side), positions(**nets), *holdings,
+        scope=scope, orders=under_way, by_hand=Decimal(by_hand), believed=Decimal(believed), may_wait=False,
+    )  # fmt: skip
+    sized = answer.smaller if isinstance(answer, ExitDispute) else answer
+    if not isinstance(sized, ExitSize):
+        return
+    net, ours = sum(nets.values()), sum(h.net_quantity for h in holdings) + by_hand + believed
+    whole, sign = sized.quantity + sized.rest, -sized.side.sign
+    taking = sum(q for s, q in exits if s is sized.side)
+    assert side in (None, sized.side)
+    assert whole <= (requested or whole)
+    assert whole + taking <= ours * sign, "more than our own fills explain"
+    assert sized.quantity <= nets[sized.product] * sign
+    assert whole <= sum(max(n * sign, 0) for n in nets.values()), "more than the broker has"
+    assert net * sign > 0 or any(n * sign > 0 for n in nets.values())
+    if scope is ExitScope.OWN:
+        own = sum(h.net_quantity for h in holdings if h.strategy_name == "STRADDLE")
+        assert whole <= own * sign, "more than is the strategy's"
 
 
 @QUICK
-@given(signed.filter(bool), st.lists(st.none() | units.filter(bool), max_size=8), facts_of_any_kind)
-def test_any_number_of_exits_that_are_under_way_together_never_reverse(net, requests, facts):
-    """Each is sized while all before it are still in flight and the position read still shows none of them."""
-    asked = Decimal(0)
-    for requested in requests:
-        now = ExitFacts(facts.held_by_others, facts.exits_in_flight + asked)
-        answer = size(exit_order(requested), net, now)
-        if isinstance(answer, ExitSize):
-            assert answer.side.sign * net < 0
-            asked += answer.quantity
-    others = sum(abs(held) for held in facts.held_by_others.values() if held * net > 0)
-    assert asked <= max(abs(net) - others - facts.exits_in_flight, 0)
-
-
-@QUICK
-@given(signed, facts_of_any_kind)
-def test_nothing_to_exit_is_said_only_when_no_wait_can_help(net, facts):
-    answer = size(exit_order(), net, facts)
+@given(st.integers(1, 100), units, units)
+def test_it_ends_with_nothing_only_where_the_strategy_holds_nothing_or_both_sources_say_so(own, net, others):
+    answer = size(exit_order(), positions(MIS=net), holding("STRADDLE", own), holding("B", others))
     if isinstance(answer, NothingToExit):
-        others = sum(abs(held) for held in facts.held_by_others.values() if held * net > 0)
-        assert abs(net) <= others or not facts.exits_in_flight
-        assert abs(net) - facts.exits_in_flight <= others
-        assert not facts.entries_in_flight
+        assert own + others <= 0 and net <= 0
 
 
 @pytest.mark.parametrize(("net", "side"), [(75, Side.SELL), (-75, Side.BUY)])
-def test_the_whole_position_by_the_side_that_closes_it(net, side):
-    for asked in Side:
-        assert size(exit_order(side=asked), Decimal(net), ExitFacts()) == ExitSize(side, Decimal(75))
-
-
-def test_a_cap_is_a_cap():
-    assert size(exit_order(Decimal(20)), Decimal(75), ExitFacts()) == ExitSize(Side.SELL, Decimal(20))
-    assert size(exit_order(Decimal(500)), Decimal(75), ExitFacts()) == ExitSize(Side.SELL, Decimal(75))
-
-
-def test_what_others_hold_on_the_other_side_is_no_reason_to_take_less():
-    facts = ExitFacts({"OTHER": Decimal(-30)})
-    assert size(exit_order(), Decimal(75), facts) == ExitSize(Side.SELL, Decimal(75))
-
-
-def test_flat_and_not_listed_are_alike():
-    assert size(exit_order(), Decimal(0), ExitFacts()) == NothingToExit("the position is flat")
-    assert size(exit_order(), None, ExitFacts()) == NothingToExit("the position is flat")
-
-
-def test_who_holds_the_rest_is_named():
-    facts = ExitFacts({"B": Decimal("30.0"), "A": Decimal(45)})
-    assert size(exit_order(), Decimal(75), facts) == NothingToExit(
-        "nothing of it is this strategy's: A 45, B 30"
+def test_all_that_the_strategy_holds_by_the_side_that_closes_it(net, side):
+    assert size(exit_order(), positions(MIS=net), holding("STRADDLE", net)) == ExitSize(
+        side, Decimal(75), "MIS"
     )
 
 
-def test_an_exit_behind_another_exit_waits():
-    answer = size(exit_order(), Decimal(75), ExitFacts(exits_in_flight=Decimal(75)))
-    assert answer == ExitHold("another exit of this position is under way")
+def test_units_by_hand_are_left_alone_unless_the_scope_is_the_position():
+    hand = {"believed": Decimal(50)}
+    snapshot, held = positions(MIS=100), holding("STRADDLE", 50)
+    assert size(exit_order(), snapshot, held, **hand) == ExitSize(Side.SELL, Decimal(50), "MIS")
+    whole = size(exit_order(), snapshot, held, scope=ExitScope.POSITION, **hand)
+    assert whole == ExitSize(Side.SELL, Decimal(100), "MIS")
 
 
-def test_an_exit_behind_an_entry_waits_only_as_long_as_it_may():
-    facts = ExitFacts(entries_in_flight=1)
-    assert size(exit_order(), None, facts) == ExitHold("an older entry is not settled yet")
-    assert size(exit_order(), None, facts, may_wait_for_entries=False) == NothingToExit(FLAT)
+def test_a_strategy_that_holds_nothing_is_told_what_is_there_and_the_two_ways_on():
+    answer = size(exit_order(), positions(MIS=50), holding("B", 50))
+    assert isinstance(answer, NothingToExit)
+    assert "the account has 50 MIS, of which B 50" in answer.detail
+    assert "cli.py adopt default" in answer.detail and "exit_scope" in answer.detail
 
 
-@pytest.mark.parametrize("patient", [True, False])
-@pytest.mark.parametrize(("net", "side"), [(75, Side.SELL), (-75, Side.BUY)])
-@pytest.mark.parametrize(("microseconds", "kind"), [(-1, ExitSize), (0, ExitHold), (1, ExitHold)])
-def test_a_read_that_a_recent_fill_may_not_show_in_is_not_used(microseconds, kind, net, side, patient):
-    """It may have reduced the position: the exit would turn it round."""
-    facts = ExitFacts(last_fills={side: READ - HORIZON + timedelta(microseconds=microseconds)})
-    assert isinstance(size(exit_order(), Decimal(net), facts, may_wait_for_entries=patient), kind)
+def test_a_read_that_lacks_what_our_fills_say_is_disputed():
+    for read, smaller in ((0, None), (20, ExitSize(Side.SELL, Decimal(20), "MIS"))):
+        answer = size(exit_order(), positions(MIS=read), holding("STRADDLE", 50))
+        assert answer == ExitDispute(smaller, Decimal(50), Decimal(read))
 
 
-def test_a_fill_that_can_only_have_added_is_waited_for_no_longer_than_for_entries():
-    facts = ExitFacts(last_fills={Side.BUY: READ})
-    assert size(exit_order(), Decimal(75), facts) == ExitHold(FILL_TOO_YOUNG)
-    assert size(exit_order(), Decimal(75), facts, may_wait_for_entries=False) == ExitSize(
-        Side.SELL, Decimal(75)
+def test_what_the_brokers_own_rows_explain_is_believed_at_once():
+    answer = size(exit_order(), positions(MIS=20), holding("STRADDLE", 50), by_hand=Decimal(-30))
+    assert answer == ExitSize(Side.SELL, Decimal(20), "MIS")
+
+
+def test_an_exit_that_names_the_wrong_side_contradicts():
+    answer = size(exit_order(side=Side.SELL), positions(MIS=-50), holding("STRADDLE", -50))
+    assert isinstance(answer, NothingToExit) and answer.contradicts
+
+
+def test_a_converted_position_leaves_in_the_product_in_which_it_is():
+    answer = size(exit_order(requested_product="MIS"), positions(MIS=0, NRML=50), holding("STRADDLE", 50))
+    assert answer == ExitSize(Side.SELL, Decimal(50), "NRML")
+
+
+def test_what_is_held_in_two_products_leaves_in_two_orders():
+    held = (holding("STRADDLE", 50), holding("STRADDLE", 25, "NRML"))
+    assert size(exit_order(), positions(MIS=50, NRML=25), *held) == ExitSize(
+        Side.SELL, Decimal(50), "MIS", Decimal(25)
     )
-    for net in (None, 0):
-        assert size(exit_order(), net, facts, may_wait_for_entries=False) == ExitHold(FILL_TOO_YOUNG)
 
 
-@pytest.mark.parametrize(
-    ("net", "others", "in_flight", "answer"),
-    [
-        (
-            50,
-            50,
-            0,
-            ExitSize(Side.SELL, Decimal(50)),
-        ),  # half of what two hold is gone, and nobody knows whose
-        (30, 50, 0, ExitSize(Side.SELL, Decimal(30))),
-        (50, 50, 50, ExitHold("another exit of this position is under way")),
-        (70, 50, 0, ExitSize(Side.SELL, Decimal(50))),
-        (100, 50, 0, ExitSize(Side.SELL, Decimal(50))),
-        (
-            -50,
-            50,
-            0,
-            ExitSize(Side.BUY, Decimal(50)),
-        ),  # turned round by hand: what there is belongs to nobody
-    ],
-)
-def test_where_strategies_hold_more_than_there_is_each_may_take_its_own(net, others, in_flight, answer):
-    facts = ExitFacts({"B": Decimal(others)}, Decimal(in_flight), held=Decimal(50))
-    assert size(exit_order(), Decimal(net), facts) == answer
+@pytest.mark.parametrize("strategy", ["STRADDLE", "B"])
+def test_an_exit_behind_another_exit_waits(strategy):
+    before = other(
+        execution_type=ExecutionType.EXIT, side=Side.SELL, strategy_name=strategy, order_type=OrderType.MARKET
+    )
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(before,))
+    assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)
 
 
-@pytest.mark.parametrize(
-    ("net", "held", "unfilled", "answer"),
-    [
-        # another strategy's entry of 25 is at the broker and its fill not recorded: those 25 may be its
-        (25, 0, {Side.BUY: 25}, None),
-        (75, 50, {Side.BUY: 25}, 50),
-        (75, 0, {Side.BUY: 25}, 50),
-        (75, 75, {Side.BUY: 25}, 75),  # all of it is ours by our own fills: the entry has brought nothing yet
-        (75, 50, {Side.SELL: 25}, 75),  # an entry on the other side brings nothing to this position
-        (-75, -50, {Side.SELL: 25}, 50),
-        (75, 50, {}, 75),
-    ],
-)
-def test_what_another_strategy_may_have_just_bought_is_left_alone(net, held, unfilled, answer):
-    brought = {side: Decimal(units) for side, units in unfilled.items()}
-    for facts in (
-        ExitFacts(held=Decimal(held), resting_of_others=brought),
-        ExitFacts(held=Decimal(held), unknown_of_others=brought),
-    ):
-        for patient in (True, False):
-            sized = size(exit_order(), Decimal(net), facts, may_wait_for_entries=patient)
-            if answer is None:
-                assert sized == ExitHold(PERHAPS_OF_OTHERS)
-            else:
-                assert sized == ExitSize(Side.SELL if net > 0 else Side.BUY, Decimal(answer))
+def test_an_absent_exit_that_may_still_be_accepted_counts_as_under_way():
+    absent = other(Phase.ABSENT, execution_type=ExecutionType.EXIT, side=Side.SELL)
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(absent,))
+    assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)
 
 
-def test_an_exit_is_not_stopped_by_an_order_that_rests():
-    """It waits once whatever its age, so that the book can be read, and then no longer than it may."""
-    facts = ExitFacts(resting_of_others={Side.BUY: Decimal(50)})
-    waited = replace(exit_order(), reason_message=PERHAPS_OF_OTHERS)
-    assert size(exit_order(), Decimal(50), facts, may_wait_for_entries=False) == ExitHold(PERHAPS_OF_OTHERS)
-    assert size(waited, Decimal(50), facts, may_wait_for_entries=True) == ExitHold(PERHAPS_OF_OTHERS)
-    assert size(waited, Decimal(50), facts, may_wait_for_entries=False) == ExitSize(Side.SELL, Decimal(50))
+def test_an_exit_without_a_quantity_waits_for_its_older_entries_as_long_as_it_lives():
+    waits = ExitHold(HoldReason.ENTRY_NOT_SETTLED)
+    for may_wait in (True, False):
+        assert size(exit_order(), positions(), orders=(other(),), may_wait=may_wait) == waits
+    part = exit_order(Decimal(20))
+    assert size(part, positions(), orders=(other(),)) == waits
+    assert isinstance(size(part, positions(), orders=(other(),), may_wait=False), NothingToExit)
 
 
-def test_what_an_unknown_outcome_may_have_brought_is_not_taken_on_a_guess():
-    facts = ExitFacts(unknown_of_others={Side.BUY: Decimal(50)})
-    waited = replace(exit_order(), reason_message=PERHAPS_OF_OTHERS)
-    assert size(waited, Decimal(50), facts, may_wait_for_entries=False) == ExitHold(PERHAPS_OF_OTHERS)
+def test_what_is_taken_back():
+    entry, reversal = other(), other(side=Side.SELL)
+    target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)  # a limit order
+    of_another = other(strategy_name="B")
+    orders = (entry, reversal, target, of_another)
+    facts = ExitFacts((holding("STRADDLE", 50),), orders)
+    assert to_take_back(exit_order(), facts) == (entry, target)
+    assert to_take_back(exit_order(Decimal(20)), facts) == (target,)
+    assert to_take_back(exit_order(order_type=OrderType.LIMIT, price=Decimal(1)), facts) == (entry,)
+    assert to_take_back(exit_order(), ExitFacts((), orders)) == (entry, reversal, target)
+
+
+def test_an_exit_at_market_passes_a_target():
+    target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)
+    held = holding("STRADDLE", 50)
+    assert size(exit_order(), positions(MIS=50), held, orders=(target,)) == ExitHold(HoldReason.TAKING_BACK)

@@ -56,7 +56,7 @@ def test_an_exit_that_waits_long_is_told_once(desk):
     desk.broker.fill_at_once = False
     desk.post(TARGET, **EXIT)
     desk.settle()
-    [stop] = desk.post(OUT, **EXIT)
+    [stop] = desk.post(replace(TARGET, price=Decimal(140)), **EXIT)
     run(desk, 150)
     assert desk.order(stop.command_id).phase is Phase.REGISTERED
     assert told(desk, stop) == ["SYSTEM"]

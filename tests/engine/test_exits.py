@@ -20,7 +20,7 @@ def net(desk: Desk) -> Decimal:
 def test_an_exit_takes_its_side_and_quantity_from_the_position(desk):
     desk.post()
     desk.settle()
-    (order,) = desk.post(leg(qty=500, order_type=OrderType.MARKET, price=None), **EXIT)
+    (order,) = desk.post(leg(qty=500, side=None, order_type=OrderType.MARKET, price=None), **EXIT)
     desk.settle()
     order = desk.order(order.command_id)
     assert (order.side, order.quantity, order.status) == ("SELL", 50, "EXECUTED")
@@ -29,7 +29,7 @@ def test_an_exit_takes_its_side_and_quantity_from_the_position(desk):
 def test_a_cap_takes_part_of_the_position(desk):
     desk.post()
     desk.settle()
-    (order,) = desk.post(leg(qty=20, order_type=OrderType.MARKET, price=None), **EXIT)
+    (order,) = desk.post(leg(qty=20, side=None, order_type=OrderType.MARKET, price=None), **EXIT)
     desk.settle()
     assert desk.order(order.command_id).quantity == 20
     assert desk.rows("SELECT net_quantity FROM holdings") == [("30",)]
@@ -56,17 +56,19 @@ def test_two_exits_at_once_never_reverse(desk):
     assert net(desk) == 0
 
 
-def test_an_exit_right_behind_its_entry_waits_for_it(desk):
+def test_an_exit_takes_back_its_entry_and_what_that_fills_anyway_leaves_as_a_part(desk):
     desk.broker.fill_at_once = False
     desk.post()
     desk.settle(1)
     (exit_,) = desk.post(MARKET_EXIT, **EXIT)
-    desk.settle(2)
-    assert desk.order(exit_.command_id).status is Status.CREATED
-    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    desk.settle(4)
+    assert desk.broker.cancelled == ["B00001"]
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)  # filled before the cancel reached the exchange
     desk.broker.fill_at_once = True
+    desk.clock.advance(12)  # nothing else is open: the book is read now and then
     desk.settle(6)
-    assert desk.order(exit_.command_id).status is Status.EXECUTED
+    part = desk.order(f"{exit_.command_id}.2")
+    assert (part.parent_command_id, part.status, part.quantity) == (exit_.command_id, Status.EXECUTED, 50)
     assert net(desk) == 0
 
 
@@ -86,6 +88,7 @@ def test_an_exit_whose_position_cannot_be_read_waits_and_is_not_lost(desk, error
     assert (held.status, held.not_before is not None) == (Status.CREATED, True), (
         "it would be tried without a pause"
     )
+    assert held.reason_message.startswith("positions could not be read")
     desk.broker.positions_error = None
     desk.clock.advance(5)
     desk.settle()

@@ -1,12 +1,13 @@
 """What strategies hold, where fills are recorded in another order than they happened, and where the account is flat."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from domain.alert import Side
 from domain.limits import Limits
-from domain.reports import BrokerStatus
+from domain.reports import BrokerStatus, OrderReport
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 
@@ -37,47 +38,10 @@ def look(desk: Desk) -> None:
     desk.engine.reconcile("default")
 
 
-def exit_recorded_before_its_entry(desk: Desk, filled: int = 50) -> str:
-    """An entry of 50 is filled so far, its exit takes that, and the book lags: it shows the exit's fill only.
-
-    Returns:
-        The entry's broker id.
-    """
-    entry_id = enter(desk)
-    desk.broker.report(entry_id, BrokerStatus.OPEN, filled)
-    leave(desk)
-    desk.broker.report(entry_id, BrokerStatus.OPEN)
-    look(desk)
-    assert held(desk) == {"STRADDLE": -filled}  # until the entry's own fill is recorded
-    return entry_id
-
-
 @pytest.fixture
 def quiet(desk: Desk) -> Desk:
     desk.broker.fill_at_once = False
     return desk
-
-
-def test_an_exit_that_is_recorded_before_its_entry_leaves_nothing(quiet):
-    entry_id = exit_recorded_before_its_entry(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
-    look(quiet)
-    assert held(quiet) == {}
-
-
-def test_what_an_exit_took_of_nobodys_is_held_by_nobody(quiet):
-    entry_id = exit_recorded_before_its_entry(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.CANCELLED)  # so the position was somebody else's
-    look(quiet)
-    assert held(quiet) == {}
-
-
-def test_an_entry_that_brings_more_than_its_exit_took_is_held_as_one(quiet):
-    entry_id = exit_recorded_before_its_entry(quiet, filled=20)
-    quiet.broker.report(entry_id, BrokerStatus.COMPLETE, 50)
-    look(quiet)
-    assert held(quiet) == {"STRADDLE": 30}
-    assert quiet.rows("SELECT entries FROM holdings") == [(1,)]
 
 
 def test_a_flat_position_is_not_forgotten_while_an_exit_is_at_the_broker(quiet):
@@ -86,6 +50,9 @@ def test_a_flat_position_is_not_forgotten_while_an_exit_is_at_the_broker(quiet):
     look(quiet)
     leave(quiet)
     quiet.clock.advance(10)
+    units = Decimal(20)
+    row = OrderReport("H1", None, BrokerStatus.COMPLETE, "NFO", leg().symbol, Side.SELL, units, units)
+    quiet.store.write(lambda tx: tx.note_external("default", row, quiet.clock.now()))
     quiet.engine.refresh("default", force=True)  # flat: both fills are there, one is not recorded
     assert held(quiet) == {"STRADDLE": 20}
     look(quiet)
@@ -121,23 +88,55 @@ def test_an_entry_on_the_other_side_wipes_out_no_holding(make_desk, status, fill
     assert held(desk) == {"STRADDLE": left}
 
 
-def test_what_exits_took_early_is_bounded_by_what_is_still_to_come(quiet):
-    entry_id = exit_recorded_before_its_entry(quiet)
-    quiet.broker.report(entry_id, BrokerStatus.OPEN, 30)
+@pytest.mark.parametrize(("status", "filled"), [("COMPLETE", 50), ("CANCELLED", 30)])
+def test_what_an_exit_took_early_is_held_the_other_way_round_only_until_its_entry_ends(quiet, status, filled):
+    entry_id = enter(quiet)
+    quiet.broker.report(entry_id, BrokerStatus.OPEN, 20)
     look(quiet)
-    assert held(quiet) == {"STRADDLE": -20}
-    quiet.broker.report(entry_id, BrokerStatus.CANCELLED, 30)
+    quiet.broker.fill_at_once = True
+    (part,) = quiet.post(leg(qty=20, side=None), **EXIT)
+    quiet.engine.execute_next("default")
+    number = str(quiet.order(part.command_id).broker_order_id)
+    quiet.broker.report(
+        number, BrokerStatus.COMPLETE, 50
+    )  # overfilled: it took what the entry is still to bring
+    look(quiet)
+    assert held(quiet) == {"STRADDLE": -30}
+    quiet.broker.report(entry_id, BrokerStatus(status), filled)
     look(quiet)
     assert held(quiet) == {}
 
 
-def test_positions_closed_by_hand_are_forgotten(desk):
+def test_what_the_broker_shows_flat_for_minutes_is_forgotten_and_not_before(desk):
     desk.post()
     desk.settle()
-    assert desk.rows("SELECT count(*) FROM holdings") == [(1,)]
     desk.broker.orders.clear()
-    desk.clock.advance(5)
-    desk.engine.tick()
+    for _ in range(170):
+        desk.clock.advance(1)
+        desk.engine.refresh("default")
+    assert desk.rows("SELECT count(*) FROM holdings") == [(1,)]
+    (again,) = desk.post(leg(price=Decimal(98)))
+    assert again.tag is not None
+    for _ in range(30):
+        desk.clock.advance(1)
+        desk.engine.refresh("default")
     assert desk.rows("SELECT count(*) FROM holdings") == [(0,)]
     (again,) = desk.post(leg(price=Decimal(99)))
     assert again.tag is None
+
+
+def test_what_the_brokers_own_rows_closed_is_forgotten_at_once(desk):
+    desk.post()
+    desk.settle()
+    bought = desk.broker.orders["B00001"]
+    by_hand = {"broker_order_id": "H1", "client_order_id": None, "side": Side.SELL}
+    desk.broker.orders["H1"] = replace(bought, **by_hand)
+    desk.broker.products["H1"] = "MIS"
+    desk.clock.advance(15)
+    desk.engine.reconcile("default")
+    desk.engine.refresh("default", force=True)
+    assert desk.rows("SELECT count(*) FROM holdings") == [(0,)]
+    assert [n.detail for n in desk.notices if n.kind == "HOLDING_CLEARED"] == [
+        "the broker shows NFO NIFTY26NOV24500CE flat (orders that are not ours closed it); "
+        "no longer held: STRADDLE 50 MIS"
+    ]

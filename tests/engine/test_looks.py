@@ -37,7 +37,7 @@ def looks(desk: Desk, *, seconds: float = 0.0) -> bool:
 
 
 def test_with_nothing_open_and_nothing_asked_the_book_is_read_now_and_then(slow):
-    assert not looks(slow, seconds=29)
+    assert not looks(slow, seconds=9)
     assert slow.engine.book_due_in("default") is None
     assert looks(slow, seconds=1)
 

@@ -206,7 +206,7 @@ GOLDEN = {
             ),
             by="cli:ann",
         ),
-        "⚠️ An operator cancelled the order before it was sent | NIFTY26NOV24500CE\n"
+        "⚠️ The order was cancelled before it was sent | NIFTY26NOV24500CE\n"
         "<b>ORDER FAILED</b> · NOT_SENT:CANCELLED_BEFORE_SENT · too wild\n"
         f"By hand: cli:ann cancelled it.\n{FACTS}",
     ),

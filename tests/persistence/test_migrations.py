@@ -89,11 +89,19 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
         for column in ("broker", "broker_user", "refused_account"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
+        for index in ("orders_full_exits", "orders_absent", "orders_parts"):
+            connection.execute(f"DROP INDEX {index}")
+        for trigger in TRIGGERS:
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for column in ("requested_side", "requested_product", "parent_command_id", "provisional_until"):
+            connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
+        for column in ("product", "unexplained_quantity"):
+            connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'first_tables'")
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     vitals = read_vitals(old, beats_since=moment, sent_before=moment)
     assert (vitals.pending_migrations, vitals.differences) == (
-        ("position_differences", "fills_of_each_side", "accounts_remembered"),
+        ("position_differences", "fills_of_each_side", "accounts_remembered", "exits_by_own_fills"),
         (),
     )
     migrate(old)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from command_service import CommandService
-from domain.alert import Delivery, ExecutionType
+from domain.alert import Delivery, ExecutionType, Side
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.limits import ClientPolicy, LimitBook
 from domain.order import Order
@@ -92,7 +92,10 @@ class House:
 
     def post(self, client: str, symbol: str, execution: ExecutionType = ExecutionType.ENTRY) -> str:
         delivery = Delivery(self.clock.now(), "127.0.0.1", "{}", "native")
-        alert = entry(leg(symbol), client_id=client, strategy_name=symbol, execution_type=execution)
+        side = None if execution is ExecutionType.EXIT else Side.BUY
+        alert = entry(
+            leg(symbol, side=side), client_id=client, strategy_name=symbol, execution_type=execution
+        )
         return self.commands.register(alert, delivery).legs[0].command_id
 
     def order(self, command_id: str) -> Order:
@@ -144,6 +147,8 @@ def test_an_exit_goes_while_entries_hang_in_every_thread(tmp_path: Path) -> None
     made = House(tmp_path / "orders.db", deadline=60)  # no thread is replaced meanwhile
     made.hanging.answers_exits = True
     made.hanging.fill(a_command("held", symbol="HELD"))
+    held = ("hanging", "HELD", "NFO", "HELD", "MIS", "50", 1, "2026-11-20T04:00:00.000000Z")
+    made.store._commits.run(lambda c: c.execute("INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", held))
     with running(made) as house:
         for n in range(6):
             house.post("hanging", f"H{n}")

@@ -230,7 +230,8 @@ class Promises:
         """The sender has been told that we have it."""
         legs = receipt.originals or receipt.legs
         rows = self._connection.execute(
-            "SELECT count(*) FROM alerts JOIN orders USING (alert_id) WHERE alert_id = ?", (receipt.alert_id,)
+            "SELECT count(*) FROM alerts JOIN orders USING (alert_id) WHERE alert_id = ? AND parent_command_id IS NULL",
+            (receipt.alert_id,),
         ).fetchone()[0]
         if rows != len(legs) or any(leg.command_id not in self.rows for leg in receipt.legs):
             self.breaks("1 acknowledged and lost", f"{receipt.alert_id}: {rows} of {len(legs)} legs")

@@ -1,0 +1,238 @@
+"""Evidence that comes late, in parts, or contradicts itself: an exit ends flat and never takes what is not its own."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from domain.alert import OrderType, Side
+from domain.commands import UniversalOrderCommand
+from domain.errors import OutcomeUnknown
+from domain.limits import ExitScope, StrategyPolicy
+from domain.reports import BrokerStatus, PositionsSnapshot
+from domain.states import Phase, Status
+from tests.support import EXIT, MARKET_EXIT, Desk, leg
+
+
+def spin(desk: Desk, seconds: float) -> None:
+    for _ in range(int(seconds * 2)):
+        desk.engine.tick()
+        desk.clock.advance(0.5)
+
+
+def net(desk: Desk) -> Decimal:
+    return sum((p.net_quantity for p in desk.broker.read_positions().positions), Decimal(0))
+
+
+def accepts_late(desk: Desk, seconds: float) -> None:
+    desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0, acceptance_horizon=seconds)
+
+
+def lose(desk: Desk) -> list[UniversalOrderCommand]:
+    """The next order is not answered; returns the list in which its command will stand."""
+    taken: list[UniversalOrderCommand] = []
+    desk.broker.before_place = taken.append
+    desk.broker.script = [OutcomeUnknown("timed out")]
+    return taken
+
+
+def test_what_the_broker_accepts_long_after_we_hung_up_is_never_called_absent(desk):
+    desk.post()
+    desk.settle()
+    accepts_late(desk, 60)
+    taken = lose(desk)
+    (first,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 25)
+    assert desk.order(first.command_id).phase is Phase.UNKNOWN
+    (second,) = desk.post(MARKET_EXIT, signal_id="again", **EXIT)
+    spin(desk, 5)
+    assert desk.order(second.command_id).phase is Phase.REGISTERED
+    desk.broker._take(taken[0])
+    spin(desk, 20)
+    assert desk.order(first.command_id).status is Status.EXECUTED
+    assert desk.order(second.command_id).tag == "GUARD_BLOCKED:NO_POSITION"
+    assert net(desk) == 0
+
+
+def test_absence_stays_provisional_for_as_long_again(desk):
+    desk.post()
+    desk.settle()
+    accepts_late(desk, 20)
+    taken = lose(desk)
+    (first,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 45)
+    assert desk.order(first.command_id).phase is Phase.ABSENT
+    (second,) = desk.post(MARKET_EXIT, signal_id="again", **EXIT)
+    (entry,) = desk.post(leg(price=Decimal(99)), strategy_name="OTHER")
+    spin(desk, 3)
+    assert desk.order(second.command_id).phase is Phase.REGISTERED
+    assert desk.order(entry.command_id).tag == "GUARD_BLOCKED:OUTCOME_UNKNOWN"
+    desk.broker._take(taken[0])
+    spin(desk, 12)
+    assert desk.order(first.command_id).status is Status.EXECUTED
+    assert "RESURRECTED" in [n.kind for n in desk.notices]
+    assert net(desk) == 0
+
+
+def test_an_operator_ends_the_wait_for_a_late_acceptance(desk):
+    desk.post()
+    desk.settle()
+    accepts_late(desk, 20)
+    lose(desk)
+    (first,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 45)
+    desk.commands.resolve(first.command_id, by="cli:ann", failed_reason="not in the terminal")
+    (second,) = desk.post(MARKET_EXIT, signal_id="again", **EXIT)
+    spin(desk, 3)
+    assert desk.order(second.command_id).status is Status.EXECUTED
+
+
+def test_an_exit_takes_its_resting_entry_back(desk):
+    desk.broker.fill_at_once = False
+    (entry,) = desk.post()
+    spin(desk, 3)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 15)
+    assert desk.order(entry.command_id).phase is Phase.CANCELLED
+    assert desk.order(exit_.command_id).tag == "GUARD_BLOCKED:NO_POSITION"
+
+
+def test_an_exit_waits_for_its_unknown_entry_and_closes_what_it_brought(desk):
+    accepts_late(desk, 60)
+    taken = lose(desk)
+    desk.post()
+    spin(desk, 2)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 30)
+    assert desk.order(exit_.command_id).phase is Phase.REGISTERED
+    desk.broker._take(taken[0])
+    spin(desk, 15)
+    assert desk.order(exit_.command_id).status is Status.EXECUTED
+    assert net(desk) == 0
+
+
+def test_an_exit_with_a_quantity_leaves_entries_alone(make_desk):
+    desk = make_desk()
+    desk.broker.fill_at_once = False
+    desk.post()
+    spin(desk, 3)
+    desk.broker.report("B00001", BrokerStatus.OPEN, 20)
+    spin(desk, 3)
+    desk.post(leg(qty=10, side=None, order_type=OrderType.MARKET, price=None), **EXIT)
+    spin(desk, 3)
+    assert desk.broker.cancelled == []
+
+
+def test_the_rest_of_a_partly_filled_entry_leaves_too(desk):
+    desk.broker.fill_at_once = False
+    desk.post()
+    spin(desk, 3)
+    desk.broker.report("B00001", BrokerStatus.OPEN, 20)
+    spin(desk, 3)
+    desk.broker.fill_at_once = True
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 5)
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)  # it was filled before the cancel
+    spin(desk, 15)
+    assert net(desk) == 0
+    assert desk.order(f"{exit_.command_id}.2").quantity == 30
+
+
+@pytest.mark.parametrize(("scope", "left"), [(ExitScope.OWN, 50), (ExitScope.POSITION, 0)])
+def test_units_by_hand_are_the_strategys_only_where_its_scope_says_so(desk, scope, left):
+    desk.policies["default"] = replace(desk.policies["default"], default_strategy=StrategyPolicy(scope))
+    desk.kill()
+    desk.engine = desk.new_engine("watcher-2")
+    desk.look()
+    desk.post()
+    desk.settle()
+    desk.broker.orders["H1"] = replace(
+        desk.broker.orders["B00001"], broker_order_id="H1", client_order_id=None
+    )
+    desk.broker.products["H1"] = "MIS"
+    spin(desk, 15)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 10)
+    assert net(desk) == left
+
+
+def test_empty_reads_send_nothing_forget_nothing_and_end_no_exit(desk):
+    desk.post()
+    desk.settle()
+    right = desk.broker.read_positions
+    desk.broker.read_positions = lambda *, urgent=False: PositionsSnapshot(desk.clock.now(), ())
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 40)
+    assert desk.order(exit_.command_id).phase is Phase.REGISTERED
+    assert len(desk.store.holdings("default")) == 1
+    (entry,) = desk.post(leg(price=Decimal(99)), strategy_name="OTHER")
+    assert entry.tag == "GUARD_BLOCKED:POSITION_DISPUTED"
+    desk.broker.read_positions = right
+    spin(desk, 8)
+    assert desk.order(exit_.command_id).status is Status.EXECUTED
+    assert net(desk) == 0
+
+
+def test_of_two_figures_that_stay_different_the_smaller_is_sent_and_a_person_asked(desk):
+    desk.post()
+    desk.settle()
+    right = desk.broker.read_positions
+
+    def less(*, urgent: bool = False) -> PositionsSnapshot:
+        read = right()
+        return PositionsSnapshot(
+            read.read_started_at,
+            tuple(replace(p, net_quantity=max(p.net_quantity - 30, Decimal(0))) for p in read.positions),
+        )
+
+    desk.broker.read_positions = less
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 20)
+    assert desk.order(exit_.command_id).phase is Phase.REGISTERED
+    spin(desk, 20)
+    assert desk.order(exit_.command_id).quantity == 20
+    assert any("has to be exited by a person" in n.detail for n in desk.notices)
+
+
+def test_a_stop_passes_a_target(desk):
+    desk.post()
+    desk.settle()
+    desk.broker.fill_at_once = False
+    (target,) = desk.post(leg(qty=None, side=None, price=Decimal(150)), **EXIT)
+    spin(desk, 3)
+    desk.broker.fill_at_once = True
+    (stop,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 10)
+    assert desk.order(target.command_id).phase is Phase.CANCELLED
+    assert desk.order(stop.command_id).status is Status.EXECUTED
+    assert net(desk) == 0
+
+
+def test_a_sale_cannot_close_a_short(desk):
+    desk.post(leg(side=Side.SELL))
+    desk.settle()
+    (exit_,) = desk.post(replace(MARKET_EXIT, side=Side.SELL), **EXIT)
+    desk.settle()
+    order = desk.order(exit_.command_id)
+    assert order.tag == "GUARD_BLOCKED:NO_POSITION" and "still open: -50 MIS" in order.reason_message
+    assert net(desk) == -50
+
+
+def test_an_exit_that_waits_is_told_after_fifteen_seconds_and_every_five_minutes(desk):
+    accepts_late(desk, 3600)
+    desk.post()
+    desk.settle()
+    lose(desk)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 3)
+    (second,) = desk.post(MARKET_EXIT, signal_id="again", **EXIT)
+    told = []
+    for seconds in (12, 10, 320):
+        desk.clock.advance(0)
+        for _ in range(seconds // 2):
+            desk.engine.tick()
+            desk.clock.advance(2)
+        told.append(
+            sum(n.order is not None and n.order.command_id == second.command_id for n in desk.notices)
+        )
+    assert told == [0, 1, 2]
