@@ -181,7 +181,8 @@ ENTERING = (
     ),
     Defect(
         "absence-proven-by-a-timer",
-        "A front end accepted an order long after the caller had hung up; it was called absent, sent again, and both were filled.",
+        "A front end accepted an order long after the caller had hung up; it was called absent, sent again, and both "
+        "were filled.",
         (
             Edit(
                 "domain/attribution.py",
