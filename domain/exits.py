@@ -255,8 +255,8 @@ def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str
     return (
         f"{order.strategy_name} holds nothing there by its own fills; the account has {there}"
         + (f", of which {holders}" if holders else "")
-        + f". To let it close units of the account, adopt them (cli.py adopt {order.client_id} {order.symbol} "
-        f'{order.strategy_name} QTY --reason WHY) or set exit_scope = "position" for the strategy'
+        + f". To close them: cli.py flatten --symbol {order.symbol}; to let exits close the whole position: "
+        "EXIT_SCOPE=position"
     )
 
 

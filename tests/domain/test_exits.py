@@ -129,7 +129,7 @@ def test_a_strategy_that_holds_nothing_is_told_what_is_there_and_the_two_ways_on
     answer = size(exit_order(), positions(MIS=50), holding("B", 50))
     assert isinstance(answer, NothingToExit)
     assert "the account has 50 MIS, of which B 50" in answer.detail
-    assert "cli.py adopt default" in answer.detail and "exit_scope" in answer.detail
+    assert f"cli.py flatten --symbol {SYMBOL}" in answer.detail and "EXIT_SCOPE=position" in answer.detail
 
 
 def test_a_read_that_lacks_what_our_fills_say_is_disputed():
