@@ -144,7 +144,7 @@ def test_a_position_that_others_hold_is_not_called_flat(desk):
         "blocked, never sent · NOBODY holds nothing there by its own fills; the account has 50 MIS, "
         "of which STRADDLE 50" in desk.last()
     )
-    assert "flat" not in desk.last()
+    assert "the position is flat" not in desk.last()
 
 
 def test_a_flat_position_is_called_flat(desk):
