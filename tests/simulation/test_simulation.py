@@ -13,7 +13,7 @@ import pytest
 from command_service import CommandService
 from domain import reconcile
 from domain.errors import NotSent, OutcomeUnknown, Refused, StoreUnavailable
-from domain.exits import ExitDispute, ExitHold, ExitSize
+from domain.exits import ExitSize
 from domain.reports import IdClass
 from engine import submitter as submitting
 from engine.reconciler import Reconciler
@@ -159,7 +159,7 @@ def exit_sized_from_the_alert(patch):
 
     def size(order, snapshot, facts, **options):
         sized = original(order, snapshot, facts, **options)
-        if isinstance(sized, ExitSize | ExitHold | ExitDispute) and order.requested_quantity:
+        if order.requested_quantity:
             return ExitSize(order.side, order.requested_quantity, order.product)
         return sized
 
