@@ -211,6 +211,7 @@ def killing(connection: sqlite3.Connection, seen: Iterator[int], last: int) -> s
     return connection
 
 
+@pytest.mark.timeout(240)  # a process for each statement, each of which waits for the disk
 def test_killed_at_any_statement_nothing_is_lost(maker):
     """Every statement of a run in turn is its last; the run after it must complete the move."""
     before = contents(maker.path)
