@@ -11,6 +11,7 @@
     ├── OpenOrders            not while the client has orders that have not ended
     ├── InvalidResolution     what an operator says of an order does not fit it; names the field
     ├── StoreUnavailable      the database could not commit: nothing was kept
+    │   └── StoreReplaced     the file is not the database that was in use, or is damaged: the process must end
     └── BrokerError           the one question that matters: may the order be live?
         ├── NotSent           no: the request provably never left us
         ├── Refused           no: the broker provably said no to this very request
@@ -64,6 +65,10 @@ class InvalidResolution(OrderwatchError, ValueError):
 
 class StoreUnavailable(OrderwatchError):
     """The database could not commit. Nothing of the work was kept; it may be tried again."""
+
+
+class StoreReplaced(StoreUnavailable):
+    """The file is not, or no longer, the database that was in use. Nothing was kept; the process must end."""
 
 
 class BrokerError(OrderwatchError):

@@ -7,8 +7,10 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from persistence.identity import check_at_start
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
+    DATABASE_IDENTITY,
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
     FIRST,
@@ -64,6 +66,12 @@ def exits_by_own_fills(db: Database) -> None:
     _run(db, EXITS_BY_OWN_FILLS)
 
 
+@migrations()
+def database_identity(db: Database) -> None:
+    """Which database this is, and how many commits it has seen: a copy put in its place is found out."""
+    _run(db, DATABASE_IDENTITY)
+
+
 def _run(db: Database, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
@@ -78,12 +86,14 @@ def migrate(path: Path) -> None:
     """Bring orders.db to this program's schema, making it if need be; safe to call from several processes.
 
     Raises:
+        StoreReplaced: it is not the database that was last written to.
         DatabaseTooNew: it has a migration that this program does not know.
         OSError, sqlite3.Error: the place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(path.name + ".migrate.lock"), "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
+        is_new = not path.exists()
         connection = connect(path)
         try:
             db = Database(connection)
@@ -92,6 +102,7 @@ def migrate(path: Path) -> None:
                 log.info("[BOOT] migrating %s: %s", path.name, pending.name)
             migrations.apply(db)
             sync_triggers(connection)
+            check_at_start(path, connection, is_new=is_new)
             present = set(db.table_names())
         finally:
             connection.close()

@@ -257,6 +257,15 @@ class OrderRepository:
             lambda connection: connection.executemany("DELETE FROM heartbeats WHERE watcher_id = ?", names)
         )
 
+    def look(self) -> None:
+        """See `GroupCommit.look`."""
+        self._commits.look()
+
+    @property
+    def replaced(self) -> str | None:
+        """Why this process writes to the database no more; None: it may."""
+        return None if self._commits.replaced is None else str(self._commits.replaced)
+
     def claimant_alive(self, claimant: str) -> bool:
         return self.claimants.alive(claimant)
 

@@ -308,5 +308,13 @@ ALTER TABLE position_differences ADD COLUMN believed TEXT NOT NULL DEFAULT '0';
 UPDATE position_differences SET believed = difference;
 """
 
+DATABASE_IDENTITY = """
+CREATE TABLE database_identity (
+    id TEXT NOT NULL,
+    generation INTEGER NOT NULL
+) STRICT;
+INSERT INTO database_identity VALUES (lower(hex(randomblob(16))), 0);
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

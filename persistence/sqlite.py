@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from domain.errors import StoreUnavailable
+from domain.errors import StoreReplaced, StoreUnavailable
+from persistence.identity import IdentityGuard, damaged
 
 BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
 _RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
@@ -63,6 +64,8 @@ class GroupCommit:
         self._queue: deque[_Job] = deque()
         self._turn = threading.Lock()
         self._ended_at = 0.0
+        self._guard = IdentityGuard(path)
+        self.replaced: StoreReplaced | None = None  # why this process must write no more, once it is known
 
     def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
@@ -91,6 +94,21 @@ class GroupCommit:
         with contextlib.suppress(IndexError):
             self._queue[0].wake.set()
 
+    def look(self) -> None:
+        """Look whether the file is still the database that was in use, without writing to it.
+
+        Raises:
+            StoreReplaced: it is not; nothing is written by this any more.
+        """
+        with self._turn:
+            if self.replaced is None:
+                try:
+                    self._guard.look()
+                except StoreReplaced as error:
+                    self.replaced = error
+            if self.replaced is not None:
+                raise self.replaced
+
     def close(self) -> None:
         with self._turn:
             if self._connection is not None:
@@ -100,16 +118,22 @@ class GroupCommit:
     def _lead(self) -> None:
         self._let_others_in()
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
-        failure = StoreUnavailable("orders.db: the commit was interrupted")
+        failure: StoreUnavailable = StoreUnavailable("orders.db: the commit was interrupted")
         committed = False
         try:
+            if self.replaced is not None:
+                raise self.replaced
             connection = self._begin()
+            self._guard.enter(connection)
             for job in batch:
                 _run_alone(connection, job)
             connection.execute("COMMIT")
             committed = True
+            self._guard.committed()
+        except StoreReplaced as error:
+            failure = self.replaced = error
         except sqlite3.Error as error:
-            failure = StoreUnavailable(f"orders.db: {error}")
+            failure = self._failure(error)
         finally:  # whatever interrupts the leader, nobody is told that his work was kept when it was not
             if not committed:
                 self._discard()
@@ -119,6 +143,13 @@ class GroupCommit:
                 job.done = True
                 job.wake.set()
             self._ended_at = time.monotonic()
+
+    def _failure(self, error: sqlite3.Error) -> StoreUnavailable:
+        """A damaged file gets no better by trying again: it is told apart from one that is busy or full."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            self.replaced = damaged(self._path, error)
+            return self.replaced
+        return StoreUnavailable(f"orders.db: {error}")
 
     def _let_others_in(self) -> None:
         """SQLite's lock is not fair: whoever has just let it go would mostly take it again. What comes meanwhile is
@@ -131,6 +162,7 @@ class GroupCommit:
         if self._connection is None:
             self._connection = connect(self._path)
             self._connection.execute("PRAGMA busy_timeout=0")  # waiting is done below, finer
+            self._guard.opened()
         give_up = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -153,6 +185,8 @@ class GroupCommit:
 _FATAL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT,
           sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB}  # fmt: skip
 """Errors that concern the database, not the statement: the whole batch fails."""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _run_alone(connection: sqlite3.Connection, job: _Job) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from persistence.identity import witness_path
 from persistence.migrations import TABLES, DatabaseTooNew, migrate
 from persistence.triggers import TRIGGERS
 from persistence.vitals import read_vitals
@@ -84,6 +85,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     migrate(old)
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("DROP TABLE position_differences")
+        connection.execute("DROP TABLE database_identity")
         connection.execute("DROP TABLE last_fills")
         connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
@@ -98,10 +100,11 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         for column in ("product", "unexplained_quantity"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'first_tables'")
+    witness_path(old).unlink()  # a program of then kept none
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     vitals = read_vitals(old, beats_since=moment, sent_before=moment)
     assert (vitals.pending_migrations, vitals.differences) == (
-        ("position_differences", "fills_of_each_side", "accounts_remembered", "exits_by_own_fills"),
+        ("position_differences", "fills_of_each_side", "accounts_remembered", "exits_by_own_fills", "database_identity"),
         (),
     )
     migrate(old)
