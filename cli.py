@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from cli_backup import backup_database, restore_database
 from cli_doctor import findings_of_everything
 from cli_output import age_text, cancel_told, facts, table
 from cli_parser import parser
@@ -471,6 +472,8 @@ _COMMANDS = {
     "archive": archive_orders,
     "rebind": rebind_client,
     "migrate": migrate_database,
+    "backup": backup_database,
+    "restore": restore_database,
     "doctor": doctor,
 }
 

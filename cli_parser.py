@@ -101,6 +101,8 @@ def _care(add: _Add) -> None:
     other.add_argument("client", help="whose rows are to be those of the account that the settings name")
     other.add_argument("--yes", action="store_true", help="do not ask")
     add("migrate")
+    add("backup").add_argument("file", help="where the copy goes")
+    add("restore").add_argument("file", help="the copy; orders.db itself to keep what lies there")
     add("doctor").add_argument("--json", action="store_true")
 
 

@@ -1,9 +1,11 @@
 """What each process is made of: store, brokers, clock and sender, given to the services that need them."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from html import escape
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -17,7 +19,7 @@ from broker.test_mode import simulated_report, simulated_result
 from command_service import CommandService
 from config.settings import ClientSettings, NorenSettings, Settings
 from domain.limits import ClientPolicy
-from domain.ports import Broker, Transaction
+from domain.ports import Broker, SendFailed, Transaction
 from engine.review import Reviewer
 from notifications.journal import journaled
 from notifications.messages import render
@@ -30,6 +32,8 @@ from persistence.repository import OrderRepository
 from persistence.sqlite import GroupCommit, Readers
 from persistence.views import Views
 from runtime.system import RandomIds, SystemClock
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -50,6 +54,7 @@ class Services:
 
     settings: Settings
     clock: SystemClock
+    instance: str = ""  # of which start this process is a part; healthz tells it
 
     @cached_property
     def policies(self) -> dict[str, ClientPolicy]:
@@ -155,6 +160,18 @@ class Services:
             self.clock,
             holder,
         )
+
+    def tell_directly(self, text: str) -> None:
+        """Send a text to every chat, without the outbox: for what cannot be written down any more."""
+        s = self.settings
+        if s.telegram_bot_token is None:
+            return
+        sender = TelegramSender(s.telegram_bot_token.get_secret_value(), s.telegram_api_url)
+        for chat in dict.fromkeys(c.telegram_chat_id for c in s.clients if c.telegram_chat_id):
+            try:
+                sender.send(chat, escape(f"🛑 {text}"))
+            except SendFailed as error:
+                log.error("could not tell %s: %s", chat, error)
 
 
 def _calls_per_minute(preset: Preset, account: NorenSettings) -> int:

@@ -24,7 +24,7 @@ from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
-from domain.errors import InvalidAlert, NotFound
+from domain.errors import InvalidAlert, NotFound, StoreReplaced
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
 from domain.receipt import Receipt
@@ -34,10 +34,11 @@ from observability.metrics import CONTENT_TYPE, metrics_page
 from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
 from persistence.figures import figures
+from persistence.migrations import DatabaseTooNew, check_identity
 from persistence.sqlite import ChangeSignal, GroupCommit, checkpoint_wal
 from runtime.arguments import WATCH, WEB, check_no_arguments, service_arguments
 from runtime.greeting import Greeting, Trading
-from runtime.supervisor import end_with_parent
+from runtime.supervisor import EXIT_REPLACED, end_with_parent
 from runtime.system import SystemClock, new_watcher_name
 from runtime.watcher import Housekeeping, Watcher, WatcherOptions
 from runtime.web import WebServer, gunicorn_options
@@ -179,6 +180,8 @@ def _add_console(app: Flask, services: Services) -> None:
             clients=tuple(modes),
             beat_max_age_seconds=beat_age,
             positions_max_age_seconds=positions_age,
+            instance=services.instance,
+            replaced=lambda: services.store.replaced,
         )
     )
     access = Access(token, clock)
@@ -201,7 +204,7 @@ def _mode(client: ClientSettings) -> TradingMode:
 def serve_web(*, supervised: bool) -> int:
     """The web server alone, in this process."""
     settings = _settings()
-    services = Services(settings, SystemClock()) if supervised else build_services(settings)
+    services = _prepared(settings, supervised=supervised)
     options = gunicorn_options(
         settings.host, settings.port, workers=settings.web_workers, threads=settings.web_threads
     )
@@ -212,7 +215,7 @@ def serve_web(*, supervised: bool) -> int:
 def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     """A watcher alone, in this process."""
     settings = _settings()
-    services = Services(settings, SystemClock()) if supervised else build_services(settings)
+    services = _prepared(settings, supervised=supervised)
     name = new_watcher_name()
     services.store.claimants.enter(name)
     drainer = services.drainer(name)
@@ -289,12 +292,18 @@ def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -
             deadline_seconds=settings.broker_deadline_seconds,
             stall_seconds=settings.watcher_stall_seconds,
         ),
+        tell_directly=services.tell_directly,
     )
 
 
 def _housekeeping(services: Services) -> list[Housekeeping]:
     settings, clock = services.settings, services.clock
     commits = GroupCommit(settings.orders_db)
+
+    def move_log() -> None:
+        services.store.look()  # the log of one database must not be moved into another
+        checkpoint_wal(settings.orders_db)
+        services.store.look()  # and how far the file has come by it, others need to know
 
     def checkpoint_events() -> None:
         while commits.run(lambda connection: make_checkpoint(connection, clock.now())):
@@ -305,7 +314,7 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
             services.reviewer.tell_frozen(client_id)
 
     jobs = [
-        Housekeeping("wal", 2.0, lambda: checkpoint_wal(settings.orders_db)),
+        Housekeeping("wal", 2.0, move_log),
         Housekeeping("event_checkpoint", 60.0, checkpoint_events),
         Housekeeping("frozen_orders", 60.0, tell_frozen),
     ]
@@ -336,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if start.part == WATCH:
         return watch(supervised=start.supervised, pulse_pipe=start.pulse_pipe)
     settings = _settings()
-    build_services(settings)
+    _prepared(settings, supervised=False)
     _say_where(settings)
     return _become_supervisor(settings)
 
@@ -360,6 +369,18 @@ def _settings() -> Settings:
         raise SystemExit(EXIT_SETTINGS) from None
     configure_logging(settings.log_level, settings.log_format)
     return settings
+
+
+def _prepared(settings: Settings, *, supervised: bool) -> Services:
+    """The services of this process, or its end with one clear line; a supervised one finds its database migrated."""
+    try:
+        if not supervised:
+            return build_services(settings)
+        check_identity(settings.orders_db)
+    except (StoreReplaced, DatabaseTooNew) as error:
+        print(f"Orderwatch cannot start: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_REPLACED) from None
+    return Services(settings, SystemClock(), instance=str(os.getppid()))
 
 
 def _say_where(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Whether orders can flow: the database answers, a watcher beats, each broker was read a moment ago."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -50,26 +50,37 @@ def create_health(
     clients: Sequence[str],
     beat_max_age_seconds: float,
     positions_max_age_seconds: float,
+    instance: str = "",
+    replaced: Callable[[], str | None] = lambda: None,
 ) -> Blueprint:
-    """`GET /healthz`: the process answers; `GET /readyz`: orders can flow, 503 when they cannot. Open to all."""
+    """`GET /healthz`: the process answers; `GET /readyz`: orders can flow, 503 when they cannot. Open to all.
+
+    `instance` tells whoever started the service that it is this one that answers, and not another on the same port.
+    `replaced` says why this process writes to its database no more.
+    """
     blueprint = Blueprint("health", __name__)
     expected = Expectations(clients, beat_max_age_seconds, positions_max_age_seconds)
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:
-        return {"status": "ok"}
+        return {"status": "ok", "instance": instance}
 
     @blueprint.get("/readyz")
     def readyz() -> ResponseReturnValue:
-        checks = all_checks(reader, expected, clock.now())
+        checks = all_checks(reader, expected, clock.now(), replaced())
         ready = all(check.ok for check in checks.values())
         return {"ready": ready, "checks": _for_strangers(checks)}, 200 if ready else 503
 
     return blueprint
 
 
-def all_checks(reader: ConsoleReader, expected: Expectations, now: datetime) -> dict[str, Check]:
+def all_checks(
+    reader: ConsoleReader, expected: Expectations, now: datetime, replaced: str | None = None
+) -> dict[str, Check]:
     """`database`, `watcher` and a `broker:<client>` for each client; never raises for a database that fails."""
+    if replaced is not None:
+        public = "is not the one that was in use: this process writes to it no more"
+        return {"database": Check(ok=False, sentence=replaced, public=public)}
     try:
         reader.ping()
         beats, accounts = reader.heartbeats(), reader.accounts()

@@ -77,6 +77,10 @@ class Claimants:
         finally:
             os.close(handle)
 
+    def names(self) -> list[str]:
+        """All names that somebody entered, whether or not he lives."""
+        return sorted(file.name for file in self._folder.iterdir()) if self._folder.is_dir() else []
+
     @contextmanager
     def ended(self) -> Iterator[list[str]]:
         """The names of watchers that ended without leaving; they are forgotten when the block ends, not when it fails.

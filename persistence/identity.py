@@ -22,7 +22,9 @@ from pathlib import Path
 
 from domain.errors import StoreReplaced
 
-_RECORD = struct.Struct("=QQQ32s")  # generation, device, inode, id
+_RECORD = struct.Struct("=QQQQ32s")  # generation, that of the main file, device, inode, id
+_NUMBER = struct.Struct("=Q")
+_MAIN = 8  # where the second number lies
 _GROW = "UPDATE database_identity SET generation = generation + 1 RETURNING id, generation"
 _READ = "SELECT id, generation FROM database_identity"
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
@@ -56,23 +58,33 @@ class Witness:
 
     def read(self) -> tuple[Identity, tuple[int, int]] | None:
         """The identity and where its file lies (device, inode); None where nothing was ever noted."""
-        generation, device, inode, id_ = _RECORD.unpack(self._memory[:])
+        generation, _, device, inode, id_ = _RECORD.unpack(self._memory[:])
         text = id_.rstrip(b"\0").decode("ascii", "replace")
         return (Identity(text, generation), (device, inode)) if text else None
 
     def note(self, identity: Identity, place: tuple[int, int]) -> None:
         """Note all of it."""
-        self._memory[:] = _RECORD.pack(identity.generation, *place, identity.id.encode("ascii"))
+        self._memory[:] = _RECORD.pack(identity.generation, 0, *place, identity.id.encode("ascii"))
 
     def grow(self, generation: int) -> None:
         """Note a commit."""
-        if struct.unpack_from("=Q", self._memory)[0] < generation:
-            struct.pack_into("=Q", self._memory, 0, generation)
+        if self.generation < generation:
+            _NUMBER.pack_into(self._memory, 0, generation)
+
+    def grow_main(self, generation: int) -> None:
+        """Note what the main file holds without its log."""
+        if self.main_generation < generation:
+            _NUMBER.pack_into(self._memory, _MAIN, generation)
+
+    @property
+    def main_generation(self) -> int:
+        """The generation that some process has seen in the main file."""
+        return int(_NUMBER.unpack_from(self._memory, _MAIN)[0])
 
     @property
     def generation(self) -> int:
         """The generation that some process has committed."""
-        return int(struct.unpack_from("=Q", self._memory)[0])
+        return int(_NUMBER.unpack_from(self._memory)[0])
 
 
 def witness_path(database: Path) -> Path:
@@ -91,7 +103,6 @@ class IdentityGuard:
         self._place: tuple[int, int] | None = None
         self._log_place: tuple[int, int] | None = None
         self._changed_at = 0
-        self._main_generation = 0
         self._grown = 0
 
     def opened(self) -> None:
@@ -177,12 +188,14 @@ class IdentityGuard:
 
     def _look_behind_the_log(self) -> None:
         """The main file alone: a copy over the same file shows there, while the log still shows what was."""
+        newest = self._witness.main_generation if self._witness else 0  # before the file: it only grows
         found = read_main_file(self._path)
         if self._known is None or found.id != self._known.id:
             raise _replaced(self._path, "another database was copied over it")
-        if found.generation < self._main_generation:
+        if found.generation < newest:
             raise _replaced(self._path, "an older copy was written over it")
-        self._main_generation = found.generation
+        if self._witness is not None:
+            self._witness.grow_main(found.generation)
 
 
 def damaged(path: Path, error: Exception) -> StoreReplaced:

@@ -2,12 +2,15 @@
 
 import fcntl
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from persistence.identity import check_at_start
+from domain.errors import StoreReplaced
+from persistence.identity import WHAT_TO_DO, check_at_start, damaged
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
     DATABASE_IDENTITY,
@@ -94,22 +97,48 @@ def migrate(path: Path) -> None:
     with open(path.with_name(path.name + ".migrate.lock"), "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         is_new = not path.exists()
-        connection = connect(path)
         try:
-            db = Database(connection)
-            _refuse_newer(db, path)
-            for pending in migrations.pending(db):
-                log.info("[BOOT] migrating %s: %s", path.name, pending.name)
-            migrations.apply(db)
-            sync_triggers(connection)
-            check_at_start(path, connection, is_new=is_new)
-            present = set(db.table_names())
-        finally:
-            connection.close()
+            with closing(connect(path)) as connection:
+                present = _migrate(path, connection, is_new=is_new)
+        except sqlite3.DatabaseError as error:
+            raise _named(path, error) from error
     for table in TABLES:
         if table not in present:
             raise RuntimeError(f"{path}: table {table} is missing")
         log.info("[BOOT] %s table OK", table)
+
+
+def _migrate(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> set[str]:
+    """Apply what is missing; returns the tables that are there then."""
+    db = Database(connection)
+    _refuse_newer(db, path)
+    for pending in migrations.pending(db):
+        log.info("[BOOT] migrating %s: %s", path.name, pending.name)
+    migrations.apply(db)
+    sync_triggers(connection)
+    check_at_start(path, connection, is_new=is_new)
+    return set(db.table_names())
+
+
+def check_identity(path: Path) -> None:
+    """See that a database that another process has migrated is still the one that was in use.
+
+    Raises:
+        StoreReplaced: it is not.
+    """
+    if not path.exists():
+        raise StoreReplaced(f"{path.absolute()} was removed; {WHAT_TO_DO}")
+    try:
+        with closing(connect(path)) as connection:
+            check_at_start(path, connection, is_new=False)
+    except sqlite3.DatabaseError as error:
+        raise _named(path, error) from error
+
+
+def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    """A damaged file is not one that is busy."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return damaged(path, error) if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else error
 
 
 def _refuse_newer(db: Database, path: Path) -> None:

@@ -6,15 +6,17 @@ the setting up of logs, and takes the place of the process that read the setting
 """
 
 import ctypes
+import errno
 import logging
 import os
+import re
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +31,11 @@ _PR_SET_PDEATHSIG = 1
 _WATCHER_START_SECONDS = 5.0  # entries that come before the broker was read once have to wait until it was
 _SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
 _STOP_SECONDS = 20.0
+_LONGEST_ANSWER = 65_536  # bytes of a health check
+EXIT_REPLACED = (
+    78  # EX_CONFIG, of a child: orders.db is not the one that was in use; starting anew makes it worse
+)
+EXIT_PORT_TAKEN = 69  # EX_UNAVAILABLE, of the whole: another program answers where this one would
 
 
 def end_with_parent() -> None:
@@ -75,6 +82,7 @@ class Child:
     started_at: float = 0.0
     failures: int = 0
     next_start: float = field(default=0.0)
+    is_final: bool = False  # it ended with what no start puts right
 
     def start(self) -> None:
         """Start the process."""
@@ -94,6 +102,9 @@ class Child:
             self.process.kill()
             self.process.wait()
         if self.process is not None and self.process.poll() is not None:
+            if self.process.returncode == EXIT_REPLACED:
+                self.is_final = True
+                return
             self.failures = 0 if now - self.started_at > _SETTLED else self.failures + 1
             delay = min(0.2 * 2**self.failures, 10.0)
             log.error("%s ended with %s; starts again in %.1f s", self.name, self.process.returncode, delay)
@@ -105,18 +116,30 @@ class Child:
 class Supervisor:
     """Keeps its children running until a signal ends them all."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], announce: Callable[[], bool] = lambda: True) -> None:
         self._children = children
+        self._announce = announce  # says that the service is ready, once; False: it is not yet
         self._stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):  # from here on: before the first child is started
             signal.signal(number, self._stop)
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit status is 0 when all ended in order."""
+        """Serve until SIGTERM or SIGINT; the exit status is 0 when all ended in order.
+
+        A child that says that orders.db was replaced ends all: nothing is left that writes or sends.
+        """
+        is_announced = False
         while not self._stopping:
             for child in self._children:
                 child.look()
-            time.sleep(0.1)
+            if any(child.is_final for child in self._children):
+                log.critical(
+                    "orders.db is not the database that was in use: everything ends; see the line above"
+                )
+                self._end_all()
+                return EXIT_REPLACED
+            is_announced = is_announced or self._announce()
+            time.sleep(0.1 if is_announced else 0.05)
         return self._end_all()
 
     def _stop(self, number: int, frame: object) -> None:
@@ -144,27 +167,56 @@ def supervise(program: str, host: str, port: int, pulse_limit: float) -> int:
     even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew.
     """
     pulse = Pulse(pulse_limit)
+    if not is_free(host, port):
+        log.critical(
+            "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
+            host,
+            port,
+        )
+        return EXIT_PORT_TAKEN
     watcher = Child("watcher", [sys.executable, program, "watch", SUPERVISED], pulse)
     web = Child("web", [sys.executable, program, "web", SUPERVISED])
-    supervisor = Supervisor([watcher, web])
+    supervisor = Supervisor([watcher, web], lambda: _say_when_ready(host, port))
     watcher.start()
     if not pulse.wait(_WATCHER_START_SECONDS):
         log.warning("the watcher has not read every broker yet; entries wait until it has")
     web.start()
-    _say_when_listening(host, port)
     return supervisor.run()
 
 
-def _say_when_listening(host: str, port: int) -> None:
-    give_up = time.monotonic() + _WATCHER_START_SECONDS
-    while time.monotonic() < give_up:
+def is_free(host: str, port: int) -> bool:
+    """False when somebody listens there already; an address that cannot be had at all is told by the web server."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            socket.create_connection((host, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            log.info("ready on http://%s:%d/", host, port)
-            return
+            trial.bind((host, port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def _say_when_ready(host: str, port: int) -> bool:
+    """Ready is what this instance's own web server answers, not that anybody does."""
+    if answering_instance(host, port) != str(os.getpid()):
+        return False
+    log.info("ready on http://%s:%d/", host, port)
+    return True
+
+
+def answering_instance(host: str, port: int) -> str | None:
+    """The instance whose `/healthz` answers there; None when none does."""
+    try:
+        with socket.create_connection((host, port), timeout=1) as connection:
+            connection.settimeout(1)
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while len(answer) < _LONGEST_ANSWER and (part := connection.recv(4096)):
+                answer += part
+    except OSError:
+        return None
+    found = re.search(rb'"instance": ?"([^"]+)"', answer)
+    return found[1].decode("ascii", "replace") if found else None
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from typing import Protocol
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from domain.errors import StoreUnavailable
+from domain.errors import StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import WAITING, Beat, Clock, Store
 from order_watcher import OrderWatcherEngine
 from runtime.lanes import Lane, Loop, Signal
+from runtime.supervisor import EXIT_REPLACED
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _BEAT_EVERY = 2.0
 _FIRST_LOOKS = 5.0  # for so long the first beat waits for the brokers' first answers
 _LOOK_AGAIN = 0.05  # and so often it is looked whether they are there
 _SLOWEST_MESSAGE = 300.0
+_SLOWEST_GOODBYE = 5.0  # seconds in which a message that needs no database must be out
 EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
 
 
@@ -74,12 +76,14 @@ class Watcher:
         drain_outbox: Callable[[], float] | None,
         housekeeping: Sequence[Housekeeping],
         options: WatcherOptions,
+        tell_directly: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._engine = engine
         self._store = store
         self._clock = clock
         self._changes = changes
         self._options = options
+        self._tell_directly = tell_directly  # without the outbox, which lies in the database
         self._stopping = threading.Event()
         self._lanes = {
             client: Lane(engine, client, concurrency=options.concurrency, poll_seconds=options.poll_seconds)
@@ -197,6 +201,8 @@ class Watcher:
             self._watch_over_lane(lane)
         try:
             self._store.save_beats(self._beats())
+        except StoreReplaced as error:
+            self._end_replaced(str(error))
         except StoreUnavailable as error:
             log.error("heartbeats: %s", error)
         stalled = self._stalled_core()
@@ -252,6 +258,16 @@ class Watcher:
         for client_id in self._lanes:
             self._tell(client_id, text)
         os._exit(EXIT_STALLED)  # a thread that hangs cannot be ended in any other way
+
+    def _end_replaced(self, why: str) -> None:
+        """Nothing that is sent from here on would be known to anybody: end before an order goes."""
+        log.critical("watcher %s ends: %s", self._options.name, why)
+        telling = threading.Thread(
+            target=self._tell_directly, args=(f"Orderwatch has stopped. {why}",), daemon=True
+        )
+        telling.start()
+        telling.join(_SLOWEST_GOODBYE)
+        os._exit(EXIT_REPLACED)  # an orderly end would write
 
     def _tell(self, client_id: str, text: str) -> None:
         try:

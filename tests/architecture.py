@@ -69,6 +69,7 @@ ROOMS = {
     "services.py": Room(None, None),
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),
+    "cli_backup.py": Room(None, None),
     "cli_doctor.py": Room(None, None),
     "cli_output.py": Room(("domain",)),
     "cli_posting.py": Room(None, None),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import StoreReplaced
 from persistence.identity import witness_path
 from persistence.migrations import TABLES, DatabaseTooNew, migrate
 from persistence.triggers import TRIGGERS
@@ -164,6 +165,6 @@ def test_changed_triggers_are_restored_at_the_start(tmp_path):
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     path = tmp_path / "orders.db"
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(StoreReplaced):
         migrate(path)
     assert path.read_bytes().startswith(b"not a database")
