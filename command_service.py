@@ -34,6 +34,7 @@ from domain.receipt import Receipt
 from domain.repeats import may_be_repeated
 from domain.states import Phase, Status
 from domain.tags import Reason
+from domain.times import has_elapsed
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class CommandService:
     ) -> Reason | None:
         """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
         if alert.signal_id is None:
-            is_old = at - first.delivery.received_at >= self._dedup_window
+            is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
             is_new = is_old or may_be_repeated(tx, first)
             return None if is_new else Reason.CONTENT_ALREADY_SEEN
         if first.content_hash != content:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 from werkzeug.wrappers import Response
 
 from domain.ports import Clock
+from domain.times import is_within
 
 SESSION = timedelta(hours=12)
 COOKIE = "orderwatch_session"
@@ -94,8 +95,8 @@ class LoginLimit:
         self._failures[sender] = [*self._recent(sender), self._clock.now()]
 
     def _recent(self, sender: str) -> list[datetime]:
-        since = self._clock.now() - _WITHIN
-        return [at for at in self._failures.get(sender, ()) if at > since]
+        now = self._clock.now()
+        return [at for at in self._failures.get(sender, ()) if is_within(at, now, _WITHIN)]
 
 
 def same_origin(request: Request) -> bool:

@@ -142,6 +142,8 @@ def _trouble(loop: Row, max_age: float) -> str | None:
         return f"loop {name} is {loop['state']}" + (f": {loop['detail']}" if loop["detail"] else "")
     if loop["age_seconds"] > max_age:
         return f"loop {name} last beat {loop['age_seconds']:.0f} s ago"
+    if loop["age_seconds"] < -max_age:
+        return f"loop {name} last beat {-loop['age_seconds']:.0f} s in the future: the clock was set back"
     return None
 
 
@@ -158,7 +160,7 @@ def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
 def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
     """None when a watcher that beats may send the client's entries; that none beats at all is another check's."""
     own = [b for b in beats if (b["client_id"], b["loop"]) == (client, "reconcile")]
-    fresh = [b for b in own if (age_seconds(b["beat_at"], now) or 0.0) <= max_age]
+    fresh = [b for b in own if abs(age_seconds(b["beat_at"], now) or 0.0) <= max_age]
     waiting = [b for b in fresh if b["state"] == WAITING]
     if not waiting or any(b["state"] == "OK" for b in fresh):
         return None
@@ -177,6 +179,9 @@ def _broker(account: Row, max_age: float, now: datetime) -> Check:
     age = age_seconds(account.get("positions_read_at"), now)
     if age is None:
         return Check(ok=False, sentence="positions were never read")
+    if age < -max_age:
+        said = f"positions were read {-age:.0f} s in the future: the clock was set back, they are not known to be new"
+        return Check(ok=False, sentence=said)
     return Check(
         ok=age <= max_age, sentence=f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed"
     )

@@ -14,6 +14,7 @@ from domain.order import Order
 from domain.reconcile import FOLLOWED, PLACED, UNKNOWN_BECAUSE, reason_class
 from domain.states import Phase
 from domain.tags import Family, Reason, broker_tag, tag_of
+from domain.times import is_within
 
 Outcome = OrderResult | NotSent | Refused | OutcomeUnknown
 """Everything that can come back from asking a broker for an order."""
@@ -208,9 +209,11 @@ def held(order: Order, reason: str, *, at: datetime, actor: str) -> Change:
 def _told_waiting(order: Order, at: datetime) -> int:
     """An exit that is not sent for so long is told, and again while that lasts: its position stays open meanwhile."""
     waited = at - order.created_at
-    if order.execution_type is not ExecutionType.EXIT or waited < _TELL_WAITING:
+    if order.execution_type is not ExecutionType.EXIT or is_within(order.created_at, at, _TELL_WAITING):
         return order.escalation
-    return max(order.escalation, 2 + waited // _TELL_AGAIN)
+    return max(
+        order.escalation, 2 + max(waited, timedelta(0)) // _TELL_AGAIN
+    )  # of the future: nobody knows how long
 
 
 def backoff(waited: timedelta) -> timedelta:
@@ -261,7 +264,7 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Ch
 def not_sent(order: Order, why: str, *, at: datetime, actor: str) -> Change:
     """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses."""
     not_before = at + backoff(at - order.created_at)
-    if not_before > order.expires_at:
+    if not_before > order.expires_at or order.is_over(at):
         return never_sent(order, Reason.ALERT_TOO_OLD, at=at, actor=actor, detail=why)
     return advance(
         order,

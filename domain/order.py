@@ -82,6 +82,17 @@ class Order:
         """True for an exit whose goal is flat: it names no quantity."""
         return self.execution_type is ExecutionType.EXIT and self.requested_quantity is None
 
+    def is_over(self, now: datetime) -> bool:
+        """True when the order is not sent any more: its life has passed.
+
+        One that was registered further in the future than its life lasts is of before the clock was set back: how old
+        it is nobody knows, and an entry must not be sent late. An exit is: a position that stays open is worse.
+        """
+        if now > self.expires_at:
+            return True
+        life = self.expires_at - self.created_at
+        return self.execution_type is not ExecutionType.EXIT and self.created_at - now > life
+
     @property
     def open_quantity(self) -> Decimal:
         """What may still be filled, in units of the symbol."""

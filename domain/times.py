@@ -1,6 +1,6 @@
 """Times are aware UTC; their text sorts as they do, because its width never changes."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -30,3 +30,18 @@ def parse_time(text: str) -> datetime:
 def trading_day(at: datetime, zone: ZoneInfo) -> date:
     """The calendar day of the market at that instant: daily limits begin anew with it."""
     return at.astimezone(zone).date()
+
+
+def is_within(since: datetime, now: datetime, window: timedelta) -> bool:
+    """True while less than the window has elapsed since a stamp.
+
+    A stamp that lies in the future was made before the clock was set back: how much has elapsed since then is not
+    known. It is not young for that. Only as much as the window itself is passed over, since two processes that take
+    the time in turn may write their stamps in the other order.
+    """
+    return abs(now - since) < window
+
+
+def has_elapsed(since: datetime, now: datetime, window: timedelta) -> bool:
+    """True when a wait of that length is over: whoever waits for a stamp of the future would wait for hours."""
+    return not is_within(since, now, window)

@@ -12,6 +12,7 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
 from domain.reports import Book, OrderRef
+from domain.times import has_elapsed
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Cancels:
             return False
         changes: dict[str, Any] = {"cancel_sent_at": now}
         told = (current.exchange_error_snippet or "").startswith(_UNCONFIRMED)
-        late = now - current.cancel_requested_at >= self._rules.unknown_log
+        late = has_elapsed(current.cancel_requested_at, now, self._rules.unknown_log)
         if current.cancel_sent_at is not None and late and not told:
             why = self._errors.get(order.command_id, "the broker did not refuse it")
             text = f"{_UNCONFIRMED}the broker's book still shows the order; {why}"[:500]

@@ -61,4 +61,6 @@ class Looks:
 
     def silence(self, client_id: str) -> timedelta:
         """How long ago a look last came to its end."""
-        return self._clock.now() - self._ended.get(client_id, self._created_at)
+        return abs(
+            self._clock.now() - self._ended.get(client_id, self._created_at)
+        )  # whichever way it was set

@@ -15,6 +15,7 @@ from domain.ports import Clock, Store, Transaction
 from domain.reconcile import LIVE, Verdict, decide, is_about
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
+from domain.times import has_elapsed
 from engine.cancels import Cancels
 from engine.exit_goals import keep_exits_true
 from engine.gate import Part, StartGate
@@ -213,7 +214,7 @@ class Reconciler:
             )
             if not rests or order.escalation >= 2 or order.sent_at is None:
                 continue
-            if self._clock.now() - order.sent_at >= self._rules.unknown_tell:
+            if has_elapsed(order.sent_at, self._clock.now(), self._rules.unknown_tell):
                 log.warning(
                     "order %s: a market order rests at the broker since %s", order.command_id, order.sent_at
                 )
@@ -256,7 +257,7 @@ class Reconciler:
     def _may_send_again(self, seat: Seat, order: Order) -> bool:
         """Only where the broker promises that the same id cannot make a second order, and only in the alert's life."""
         traits, now = seat.broker.traits, self._clock.now()
-        if not traits.id_class.may_send_again or now > order.expires_at or order.test_mode is not None:
+        if not traits.id_class.may_send_again or order.is_over(now) or order.test_mode is not None:
             return False
         if order.broker_order_id is not None:
             return False  # the broker had it: it is not to be made again, whatever became of it
@@ -270,9 +271,9 @@ class Reconciler:
         """Send again, with the same id, what a later book does not show."""
         for order in orders:
             assert order.sent_at is not None
-            waited = self._clock.now() - order.sent_at
+            waited = has_elapsed(order.sent_at, self._clock.now(), self._rules.resend_after)
             first = order.attempts == 1 and book.complete and book.read_started_at > order.sent_at
-            if not self._may_send_again(seat, order) or not (first or waited >= self._rules.resend_after):
+            if not self._may_send_again(seat, order) or not (first or waited):
                 continue
             self._submitter.send_again(seat, order)
 

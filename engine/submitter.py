@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from blockers.pipeline import blocked_by
@@ -22,6 +22,7 @@ from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
 from domain.states import Phase
 from domain.tags import Reason
+from domain.times import has_elapsed, is_within
 from engine.exit_goals import add_part, keep_exits_true, take_back
 from engine.exit_reads import ExitReads
 from engine.gate import StartGate
@@ -78,7 +79,7 @@ class Submitter:
         if order is None:
             return False
         try:
-            if self._gate.is_barred(seat.client_id) and self._clock.now() <= order.expires_at:
+            if self._gate.is_barred(seat.client_id) and not order.is_over(self._clock.now()):
                 self._hold(order, "the rows are those of another account than the settings name")
                 return True
             claimed = (
@@ -123,7 +124,7 @@ class Submitter:
 
     def _claim_exit(self, seat: Seat, order: Order) -> Order | None:
         """As for an entry, with side and quantity from a read of the positions that began after it was registered."""
-        if self._clock.now() > order.expires_at:
+        if order.is_over(self._clock.now()):
             return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
         try:
             snapshot = self._exit_reads.read(seat, order)
@@ -148,7 +149,7 @@ class Submitter:
         self._store.write(lambda tx: tx.apply(held(order, reason, at=now, actor=self._claimant)))
 
     def _ended(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
-        if now > order.expires_at:
+        if order.is_over(now):
             return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=self._claimant)
         self._gate.accounts.require(tx, seat, order)
         block = blocked_by(tx, order, seat.policy, now)
@@ -161,7 +162,7 @@ class Submitter:
     ) -> Change:
         actor = self._claimant
         facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
-        may_wait = now - order.created_at < self._rules.exit_hold
+        may_wait = is_within(order.created_at, now, self._rules.exit_hold)
         answer = size_exit(order, snapshot, facts, scope=_scope(seat, order), may_wait=may_wait)
         if isinstance(answer, ExitDispute):
             answer = self._disputed(tx, order, answer, now)
@@ -184,7 +185,7 @@ class Submitter:
     ) -> ExitSize | ExitHold:
         """Wait for a read that agrees with our fills; then send the smaller of the two; the rest is a person's."""
         since = self._disputed_since.setdefault(order.command_id, now)
-        if dispute.smaller is None or timedelta(0) <= now - since < self._rules.exit_dispute:
+        if dispute.smaller is None or is_within(since, now, self._rules.exit_dispute):
             return ExitHold(HoldReason.DISPUTED)
         self._disputed_since.pop(order.command_id, None)
         ours, read = decimal_text(dispute.by_fills), decimal_text(dispute.by_read)
@@ -256,7 +257,7 @@ class Submitter:
 
     def _send(self, seat: Seat, order: Order) -> Outcome:
         assert order.sent_at is not None
-        if self._clock.now() - order.sent_at > self._rules.submit_window:
+        if has_elapsed(order.sent_at, self._clock.now(), self._rules.submit_window):
             # This process slept. Others may by now judge the order absent: it must not be sent behind their back.
             return NotSent("the claim got no further within its window")
         command = UniversalOrderCommand.of(order)
@@ -279,7 +280,7 @@ class Submitter:
                 for command_id, call in self._calls.items()
                 if call.client_id == client_id
                 and not call.expired
-                and now - call.began_at > self._rules.broker_deadline
+                and has_elapsed(call.began_at, now, self._rules.broker_deadline)
             ]
         for command_id in late:
             why = "no answer within the deadline"
@@ -382,12 +383,12 @@ class Submitter:
                 return busy or order.command_id in self._unrecorded
         if not self._store.claimant_alive(order.claimed_by):
             return False
-        return self._clock.now() - order.sent_at <= self._rules.sending_ends
+        return is_within(order.sent_at, self._clock.now(), self._rules.sending_ends)
 
 
 def _waits(order: Order, now: datetime) -> bool:
     """True for an entry in its life; one whose life is over is claimed to be ended, which sends nothing."""
-    return order.execution_type is not ExecutionType.EXIT and now <= order.expires_at
+    return order.execution_type is not ExecutionType.EXIT and not order.is_over(now)
 
 
 def _is_sized_here(order: Order) -> bool:

@@ -128,7 +128,7 @@ def _watcher(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
         last = f"does not run; positions were last read {_ago(now - max(read))}" if read else "does not run"
         return Finding(Health.FAIL, "watcher", last if vitals.accounts else "has never run", advice)
     age = now - vitals.last_beat
-    if age > expected.beat_max_age:
+    if abs(age) > expected.beat_max_age:
         return Finding(Health.FAIL, "watcher", f"last beat {_ago(age)}", advice)
     if vitals.troubled_loops:
         return Finding(Health.WARN, "watcher", "; ".join(vitals.troubled_loops), "see the service's log")
@@ -153,7 +153,7 @@ def _positions(client_id: str, account: Account | None, now: datetime, max_age: 
     if account is None or account.positions_read_at is None:
         return Finding(Health.FAIL, name, f"its positions were never read{error}", advice)
     age = now - account.positions_read_at
-    if age > max_age:
+    if abs(age) > max_age:
         return Finding(Health.FAIL, name, f"positions read {_ago(age)}{error}", advice)
     return Finding(Health.OK, name, f"positions read {_ago(age)}")
 
@@ -212,4 +212,6 @@ def _is_compared(account: Account | None, now: datetime, max_age: timedelta) -> 
 
 def _ago(age: timedelta) -> str:
     seconds = age.total_seconds()
+    if seconds < -1:
+        return f"{-seconds:.0f} s in the future (the clock was set back)"
     return f"{seconds:.1f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"

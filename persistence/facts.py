@@ -189,12 +189,13 @@ def _entries_last_minute(
     return _count(
         connection,
         # Ids begin with their time, so the primary key finds the last minute without an index of its own.
-        "SELECT 1 FROM orders WHERE command_id >= ? AND client_id = ? AND created_at > ? "
+        "SELECT 1 FROM orders WHERE command_id >= ? AND client_id = ? AND created_at > ? AND created_at < ? "
         "AND execution_type = 'ENTRY' AND phase <> 'BLOCKED' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
         (
             ulid(now - _MINUTE, 0),
             query.client_id,
             time_text(now - _MINUTE),
+            time_text(now + _MINUTE),
             query.command_id or "",
             limits.max_orders_per_minute + 1,
         ),

@@ -9,6 +9,8 @@ from domain.ports import OutboxMessage
 from domain.times import parse_time, time_text
 from persistence.sqlite import GroupCommit, Readers
 
+_LONGEST = timedelta(minutes=1)  # no lease is made for longer
+
 
 class SqliteOutbox:
     """Reads and marks `telegram_messages`; has its own connections, so that no order waits for it in this process."""
@@ -46,8 +48,15 @@ class SqliteOutbox:
         def work(connection: sqlite3.Connection) -> bool:
             done = connection.execute(
                 "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
-                "until = excluded.until WHERE holder = excluded.holder OR until < ?",
-                (name, holder, time_text(now + length), time_text(now)),
+                "until = excluded.until WHERE holder = excluded.holder OR until < ? OR until > ?",
+                # A lease is honoured for no longer than its length from now: beyond that the clock was set back.
+                (
+                    name,
+                    holder,
+                    time_text(now + length),
+                    time_text(now),
+                    time_text(now + max(length, _LONGEST)),
+                ),
             )
             return done.rowcount == 1
 

@@ -272,3 +272,18 @@ def test_of_two_processes_with_the_same_alerts_each_alert_is_accepted_by_one(des
     for one, other in zip(outcomes[1], outcomes[2], strict=True):
         assert {one, other} == {"accepted", "duplicate"}
     assert history_faults(desk) == []
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_old_alert_young(desk):
+    desk.commands.register(entry(CE), desk.delivery())
+    desk.clock.advance(-3600)  # set back by an hour
+    desk.clock.advance(3000)  # and fifty minutes later
+    again = desk.commands.register(entry(CE), desk.delivery())
+    assert again.outcome is not Outcome.DUPLICATE
+
+
+def test_an_entry_that_waits_while_the_clock_is_set_back_is_not_sent_hours_late(desk):
+    (order,) = desk.post()
+    desk.clock.advance(-3600)
+    desk.settle()
+    assert desk.order(order.command_id).tag == "RISK_BLOCKED:ALERT_TOO_OLD" or desk.broker.placed == []

@@ -17,6 +17,7 @@ from broker.noren.errors import AUTHENTICATION
 from broker.noren.presets import NorenAccount
 from broker.noren.wire import Lost, Unsent, Wire, text_of
 from domain.ports import Clock
+from domain.times import has_elapsed, is_within
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,8 @@ class Session:
         self._soon_refused = 0
         self._failures: dict[tuple[float, float], int] = {}  # in a row, of each kind
         self._failed: LoginFailed | None = None
-        self._not_before: datetime | None = None
+        self._failed_at: datetime | None = None  # after a failure that may be tried again
+        self._wait = timedelta(0)
 
     @classmethod
     def for_account(cls, account: NorenAccount, wire: Wire, clock: Clock) -> "Session":
@@ -162,7 +164,7 @@ class Session:
             if self._key != key:
                 return
             self._key = None
-            if self._clock.now() - self._made_at < _SOON:
+            if is_within(self._made_at, self._clock.now(), _SOON):
                 self._soon_refused += 1
             else:
                 self._soon_refused = 0
@@ -190,7 +192,10 @@ class Session:
         return key
 
     def _may_try(self) -> bool:
-        return self._not_before is not None and self._clock.now() >= self._not_before
+        """The wait that was set counts elapsed time: a clock that was set back must not keep a login out for hours."""
+        if self._failed_at is None:
+            return False
+        return has_elapsed(self._failed_at, self._clock.now(), self._wait)
 
     def _fail(self, failure: LoginFailed) -> None:
         """Note when the next attempt may be made: never after a final failure."""
@@ -200,7 +205,8 @@ class Session:
         wait = min(first * 2 ** min(failures, 20), longest)
         self._failures[kind] = failures + 1
         self._failed = failure
-        self._not_before = None if failure.final else self._clock.now() + timedelta(seconds=wait)
+        self._failed_at = None if failure.final else self._clock.now()
+        self._wait = timedelta(seconds=wait)
         log.error("%s%s", failure, "" if failure.final else f"; next attempt in {wait:.0f} s")
 
 
