@@ -113,7 +113,11 @@ class Desk:
 
     def _accounts(self, now: datetime) -> list[Row]:
         return [
-            {**row, "positions_age_seconds": age_seconds(row["positions_read_at"], now)}
+            {
+                **row,
+                "positions_age_seconds": age_seconds(row["positions_read_at"], now),
+                "compared_age_seconds": age_seconds(row["positions_compared_at"], now),
+            }
             for row in self.reader.accounts()
         ]
 
@@ -137,13 +141,18 @@ class Desk:
 
 
 def _not_read(account: Row | None, max_age: float) -> str | None:
-    """Why nothing can be said of an account's positions; None where they were read a moment ago."""
+    """Why nothing can be said of an account's positions; None where they were read and compared a moment ago."""
     if account is None or account["positions_age_seconds"] is None:
         return "positions were never read"
     if account["read_error"] is not None:
         return f"the last read failed: {account['read_error']}"
-    if account["positions_age_seconds"] > max_age:
+    if abs(account["positions_age_seconds"]) > max_age:
         return (
             f"positions were read {account['positions_age_seconds']:.0f} s ago, {max_age:.0f} s are allowed"
         )
+    compared = account["compared_age_seconds"]
+    if compared is None:
+        return "positions were read, and not compared yet: the order book has to be read first"
+    if abs(compared) > max_age:
+        return f"not compared since {account['positions_compared_at']}: the order book cannot be read"
     return None

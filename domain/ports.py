@@ -296,8 +296,13 @@ class Store(Ownership, Review, Accounts, Protocol):
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         """The last positions that were read, with their age; None when none ever were."""
 
-    def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
-        """Keep a successful read: positions, profit and loss, and the day's lowest."""
+    def save_positions(
+        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, compared_at: datetime | None = None
+    ) -> None:
+        """Keep a successful read: positions, profit and loss, and the day's lowest.
+
+        `compared_at` is when an earlier read was last compared with the holdings; None leaves what is kept of that.
+        """
 
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         """Note that the broker could not be read; the positions kept before stay, with their age."""

@@ -27,6 +27,7 @@ class PositionKeeper:
         self._guard = ExecutionGuard(store)
         self._comparer = PositionComparer(store, clock=clock)
         self._refreshed_at: dict[str, datetime] = {}
+        self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own
         self._unread = Unreadable(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
 
@@ -52,7 +53,8 @@ class PositionKeeper:
             return False
         if not self._gate.accounts.saw(seat):
             return False
-        self._store.save_positions(client_id, snapshot, trading_day(now, self._rules.zone))
+        day, compared_at = trading_day(now, self._rules.zone), self._compared_at.get(client_id)
+        self._store.save_positions(client_id, snapshot, day, compared_at=compared_at)
         horizon = timedelta(seconds=seat.broker.traits.position_horizon)
         self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
@@ -62,6 +64,7 @@ class PositionKeeper:
             client_id
         ):  # else a fill that nobody could see yet would pass for somebody else's
             self._comparer.compare(client_id, snapshot, horizon=horizon)
+            self._compared_at[client_id] = snapshot.read_started_at
         return True
 
     def _believe(self, client_id: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from domain.account import BrokerAccount, not_served
 from domain.review import FROZEN_AFTER
+from domain.times import is_within
 from persistence.vitals import Account, StandingHalt, Vitals, read_vitals
 
 _FULL_SOON = 1 << 30  # bytes free
@@ -189,9 +190,9 @@ def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
     """Of the clients that are served: nobody compares for one that is configured no more."""
     known = {account.client_id: account for account in vitals.accounts}
     unknown = [
-        client
+        f"{client} ({why})"
         for client, max_age in expected.positions_max_age.items()
-        if not _is_compared(known.get(client), now, max_age)
+        if (why := _why_not_compared(known.get(client), now, max_age)) is not None
     ]
     missing = [f"not compared for {', '.join(unknown)}"] if unknown else []
     found = [text for client, text in vitals.differences if client in expected.positions_max_age]
@@ -199,15 +200,19 @@ def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
         advice = "look who traded: Orderwatch does not trade against what it cannot explain"
         return Finding(Health.WARN, "positions", "; ".join(found + missing), advice)
     if missing:
-        advice = "nothing is known of them until the broker's positions are read again"
+        advice = "nothing is known of them until the broker's order book and positions are read again"
         return Finding(Health.WARN, "positions", missing[0], advice)
     return Finding(Health.OK, "positions", "as our strategies hold them")
 
 
-def _is_compared(account: Account | None, now: datetime, max_age: timedelta) -> bool:
-    if account is None or account.positions_read_at is None or account.read_error is not None:
-        return False
-    return now - account.positions_read_at <= max_age
+def _why_not_compared(account: Account | None, now: datetime, max_age: timedelta) -> str | None:
+    """Since when nobody has compared, and where it is known why; None where somebody did a moment ago."""
+    if account is None or account.compared_at is None:
+        return "never yet"
+    if account.read_error is None and is_within(account.compared_at, now, max_age):
+        return None
+    why = f": {account.read_error}" if account.read_error else ""
+    return f"since {account.compared_at:%Y-%m-%d %H:%M:%S} UTC{why}"
 
 
 def _ago(age: timedelta) -> str:

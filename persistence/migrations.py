@@ -18,6 +18,7 @@ from persistence.schema import (
     FILLS_OF_EACH_SIDE,
     FIRST,
     POSITION_DIFFERENCES,
+    POSITIONS_COMPARED,
 )
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
@@ -73,6 +74,12 @@ def exits_by_own_fills(db: Database) -> None:
 def database_identity(db: Database) -> None:
     """Which database this is, and how many commits it has seen: a copy put in its place is found out."""
     _run(db, DATABASE_IDENTITY)
+
+
+@migrations()
+def positions_compared(db: Database) -> None:
+    """When a client's positions were last compared with what its strategies hold: reading them is not comparing."""
+    _run(db, POSITIONS_COMPARED)
 
 
 def _run(db: Database, script: str) -> None:

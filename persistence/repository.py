@@ -207,7 +207,9 @@ class OrderRepository:
         positions = self._rows(f"{SELECT_POSITION} WHERE client_id = ?", client_id)
         return PositionsSnapshot(parse_time(rows[0][0]), tuple(position_of(row) for row in positions))
 
-    def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
+    def save_positions(
+        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, compared_at: datetime | None = None
+    ) -> None:
         # What has changed is found out before the transaction, so that no webhook waits for it.
         read_at = time_text(snapshot.read_started_at)
         present = dict.fromkeys(
@@ -218,7 +220,7 @@ class OrderRepository:
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
-            _save_account(connection, client_id, snapshot, day)
+            _save_account(connection, client_id, snapshot, day, compared_at)
             connection.executemany(
                 "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
                 gone,
@@ -311,7 +313,11 @@ def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
 
 
 def _save_account(
-    connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot, day: date
+    connection: sqlite3.Connection,
+    client_id: str,
+    snapshot: PositionsSnapshot,
+    day: date,
+    compared_at: datetime | None,
 ) -> None:
     """The day's profit and loss, and its lowest, which only a new trading day forgets."""
     # Whose the rows are stands in the same row, and stays.
@@ -322,9 +328,11 @@ def _save_account(
     same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
     lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl
     connection.execute(
-        "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) VALUES (?, ?, ?, ?, ?) "
+        "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl, positions_compared_at) "
+        "VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (client_id) DO UPDATE SET positions_read_at = excluded.positions_read_at, "
         "trading_day = excluded.trading_day, pnl = excluded.pnl, lowest_pnl = excluded.lowest_pnl, "
+        "positions_compared_at = coalesce(excluded.positions_compared_at, positions_compared_at), "
         "read_error = NULL, read_error_at = NULL",
         (
             client_id,
@@ -332,5 +340,6 @@ def _save_account(
             day.isoformat(),
             decimal_text(pnl),
             decimal_text(lowest),
+            None if compared_at is None else time_text(compared_at),
         ),
     )

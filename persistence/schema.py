@@ -316,5 +316,9 @@ CREATE TABLE database_identity (
 INSERT INTO database_identity VALUES (lower(hex(randomblob(16))), 0);
 """
 
+POSITIONS_COMPARED = """
+ALTER TABLE accounts ADD COLUMN positions_compared_at TEXT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -25,6 +25,7 @@ class Account:
     client_id: str
     positions_read_at: datetime | None
     read_error: str | None
+    compared_at: datetime | None = None  # when its positions were last compared with the holdings
     remembered: BrokerAccount | None = None  # whose the client's rows are; None: no watcher has seen it yet
 
 
@@ -78,8 +79,14 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             last_beat=optional_time(beat),
             troubled_loops=tuple(" ".join(row) for row in rows(_TROUBLED, since=time_text(beats_since))),
             accounts=tuple(
-                Account(id_, optional_time(at), error, None if pending else remembered(connection, id_))
-                for id_, at, error in rows(_ACCOUNTS)
+                Account(
+                    id_,
+                    optional_time(at),
+                    error,
+                    optional_time(compared),
+                    None if pending else remembered(connection, id_),
+                )
+                for id_, at, error, compared in rows(_OLD_ACCOUNTS if pending else _ACCOUNTS)
             ),
             outbox=outbox,
             outbox_since=optional_time(since),
@@ -115,5 +122,8 @@ _TROUBLED = (
     "SELECT loop, client_id, state, detail FROM heartbeats WHERE state <> 'OK' AND beat_at > :since "
     "ORDER BY loop, client_id"
 )
-_ACCOUNTS = "SELECT client_id, positions_read_at, read_error FROM accounts ORDER BY client_id"
+_OLD_ACCOUNTS = "SELECT client_id, positions_read_at, read_error, NULL FROM accounts ORDER BY client_id"
+_ACCOUNTS = (
+    "SELECT client_id, positions_read_at, read_error, positions_compared_at FROM accounts ORDER BY client_id"
+)
 _HALTS = "SELECT client_id, strategy_name, halted_by, reason FROM halts ORDER BY client_id, strategy_name"

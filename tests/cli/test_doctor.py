@@ -23,7 +23,7 @@ def healths(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 def test_the_doctor_finds_a_running_service_well(maker, service, capsys):
     now = datetime.now(UTC)
     maker.store.save_beats([Beat("w1", "place", "default", now)])
-    maker.store.save_positions("default", PositionsSnapshot(now, ()), now.date())
+    maker.store.save_positions("default", PositionsSnapshot(now, ()), now.date(), compared_at=now)
     assert cli.main(["doctor", "--json"]) == 0
     found = healths(capsys)
     assert found.pop("messages") == "WARN"  # no Telegram
@@ -58,7 +58,7 @@ def test_the_doctor_says_what_to_do(maker, capsys, monkeypatch):
     keep_difference(maker, "INFY", 50, 60)
     keep_difference(maker, "GOLD", 0, -5)
     maker.store.save_beats([Beat("w1", "place", "default", old)])
-    maker.store.save_positions("default", PositionsSnapshot(old, ()), old.date())
+    maker.store.save_positions("default", PositionsSnapshot(old, ()), old.date(), compared_at=old)
     maker.store.save_read_error("default", old, "session expired")
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().out
@@ -81,16 +81,28 @@ def test_the_doctor_calls_positions_well_only_when_they_were_compared(maker, ser
     now = datetime.now(UTC)
     at = now - timedelta(hours=read == "long ago")
     if read != "never":
-        maker.store.save_positions("default", PositionsSnapshot(at, ()), now.date())
+        maker.store.save_positions("default", PositionsSnapshot(at, ()), now.date(), compared_at=at)
     if read == "failed since":
         maker.store.save_read_error("default", now, "session expired")
     keep_difference(maker, "INFY", 50, 60, client_id="gone")  # a client that is configured no more
     cli.main(["doctor", "--json"])
     [found] = [each for each in json_of(capsys) if each["name"] == "positions"]
     well = ("OK", "as our strategies hold them")
-    assert (found["health"], found["text"]) == (
-        well if read == "just now" else ("WARN", "not compared for default")
-    )
+    if read == "just now":
+        assert (found["health"], found["text"]) == well
+    else:
+        since = "never yet" if read == "never" else f"since {at:%Y-%m-%d %H:%M}"
+        assert found["health"] == "WARN" and f"not compared for default ({since}" in found["text"]
+
+
+def test_positions_that_are_read_while_the_order_book_is_not_are_not_called_compared(maker, service, capsys):
+    now = datetime.now(UTC)
+    since = now - timedelta(minutes=2)
+    maker.store.save_positions("default", PositionsSnapshot(now, ()), now.date(), compared_at=since)
+    cli.main(["doctor", "--json"])
+    [found] = [each for each in json_of(capsys) if each["name"] == "positions"]
+    assert found["health"] == "WARN"
+    assert f"not compared for default (since {since:%Y-%m-%d %H:%M:%S} UTC" in found["text"]
 
 
 def test_the_doctor_looks_at_a_database_that_is_not_as_it_should_be(

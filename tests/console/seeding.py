@@ -240,7 +240,12 @@ class House:
             "NFO", "NIFTY26NOV24500CE", "MIS", Decimal(50), Decimal("112.45"), Decimal(110), Decimal(-1250),
             Decimal("-122.5"),
         )  # fmt: skip
-        self.store.save_positions(client_id, PositionsSnapshot(self.clock.now(), (position,)), START.date())
+        self.store.save_positions(
+            client_id,
+            PositionsSnapshot(self.clock.now(), (position,)),
+            START.date(),
+            compared_at=self.clock.now(),
+        )
 
     def halt(self, strategy_name: str | None = None, reason: str = "news") -> None:
         halt = Halt("default", strategy_name, self.clock.now(), "ann", reason)

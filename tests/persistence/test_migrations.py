@@ -90,7 +90,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         connection.execute("DROP TABLE last_fills")
         connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
-        for column in ("broker", "broker_user", "refused_account"):
+        for column in ("broker", "broker_user", "refused_account", "positions_compared_at"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for index in ("orders_full_exits", "orders_absent", "orders_parts"):
             connection.execute(f"DROP INDEX {index}")
@@ -111,6 +111,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "accounts_remembered",
             "exits_by_own_fills",
             "database_identity",
+            "positions_compared",
         ),
         (),
     )
