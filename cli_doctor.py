@@ -1,5 +1,6 @@
 """What the doctor finds: of the settings, of orders.db and those that live on it, and of the service itself."""
 
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import requests
 from cli_posting import base_url
 from config.settings import DOTENV, ClientSettings, SettingsError, load_settings
 from persistence.checkup import Expected, Finding, Health, check_up
+from persistence.identity import noted_id
 
 
 def findings_of_everything() -> Iterator[Finding]:
@@ -32,9 +34,10 @@ def findings_of_everything() -> Iterator[Finding]:
         },
         telegram=settings.telegram_bot_token is not None,
         accounts={c.client_id: c.broker_account for c in settings.clients},
+        exits_off=[c.client_id for c in settings.clients if c.exits_are_off],
     )
     yield from check_up(settings.orders_db, datetime.now(UTC), expected)
-    yield _reachable(base_url(settings))
+    yield _reachable(base_url(settings), noted_id(settings.orders_db))
 
 
 def _source() -> str:
@@ -51,7 +54,7 @@ def _trades_at(client: ClientSettings) -> str:
     return f"{client.client_id} at {client.broker}{off}"
 
 
-def _reachable(base: str) -> Finding:
+def _reachable(base: str, database: str) -> Finding:
     try:
         answer = requests.get(f"{base}/healthz", timeout=5.0)
     except requests.RequestException:
@@ -61,4 +64,11 @@ def _reachable(base: str) -> Finding:
         return Finding(
             Health.FAIL, "webhook", f"{base}/healthz answers {answer.status_code}", "see the service's log"
         )
+    found = re.search(r'"database": ?"([^"]+)"', answer.text)
+    if found is None:
+        advice = "see what listens there: it does not say which database it writes to"
+        return Finding(Health.WARN, "webhook", f"{base} answers, but not as this version does", advice)
+    if found[1] != database:
+        advice = "end the other one, or set another PORT: alerts that go there are not of this database"
+        return Finding(Health.FAIL, "webhook", f"another Orderwatch answers at {base}", advice)
     return Finding(Health.OK, "webhook", f"{base} answers")

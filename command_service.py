@@ -136,8 +136,7 @@ class CommandService:
         """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
         if alert.signal_id is None:
             is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
-            is_new = is_old or may_be_repeated(tx, first)
-            return None if is_new else Reason.CONTENT_ALREADY_SEEN
+            return None if is_old or may_be_repeated(tx, first) else Reason.CONTENT_ALREADY_SEEN
         if first.content_hash != content:
             raise SignalReused(
                 "SIGNAL_REUSED",

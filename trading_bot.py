@@ -1,6 +1,7 @@
 """The composition root: which store, brokers, clock and sender the services are given, and what each process serves."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ from observability.metrics import CONTENT_TYPE, metrics_page
 from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
 from persistence.figures import figures
+from persistence.identity import noted_id
 from persistence.migrations import DatabaseTooNew, check_identity
 from persistence.sqlite import ChangeSignal, GroupCommit, checkpoint_wal
 from runtime.arguments import WATCH, WEB, check_no_arguments, service_arguments
@@ -56,6 +58,8 @@ __all__ = [
     "watch_alone",
 ]
 
+
+log = logging.getLogger(__name__)
 
 EXIT_SETTINGS = 2
 _OLDEST_BEAT = (
@@ -181,6 +185,7 @@ def _add_console(app: Flask, services: Services) -> None:
             beat_max_age_seconds=beat_age,
             positions_max_age_seconds=positions_age,
             instance=services.instance,
+            database=lambda: noted_id(settings.orders_db),
             replaced=lambda: services.store.replaced,
         )
     )
@@ -223,6 +228,7 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
         _tell_of_the_dead(services, name, ended)
         if drainer is not None:
             drainer.release_of(ended)
+    _tell_exits_off(services)
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
@@ -375,12 +381,50 @@ def _prepared(settings: Settings, *, supervised: bool) -> Services:
     """The services of this process, or its end with one clear line; a supervised one finds its database migrated."""
     try:
         if not supervised:
-            return build_services(settings)
+            services = build_services(settings)
+            _refuse_exits_off(services)
+            return services
         check_identity(settings.orders_db)
     except (StoreReplaced, DatabaseTooNew) as error:
         print(f"Orderwatch cannot start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_REPLACED) from None
     return Services(settings, SystemClock(), instance=str(os.getppid()))
+
+
+def _exits_off(services: Services) -> dict[str, str]:
+    """The clients whose exits are not sent although they have something open at a real broker, and what."""
+    dry = [c.client_id for c in services.settings.clients if c.exits_are_off]
+    found = services.views.exposed() if dry else {}
+    return {client: found[client] for client in dry if client in found}
+
+
+def _refuse_exits_off(services: Services) -> None:
+    """Live trading is turned off twice where something is held: with it go the exits."""
+    refused = False
+    for client_id, held in _exits_off(services).items():
+        if services.settings.client(client_id).live_trading_off_with_positions:
+            continue
+        refused = True
+        print(
+            f"Orderwatch cannot start: LIVE_TRADING is false for {client_id}, which has open: {held}. Its exits would "
+            "not be sent either. Set LIVE_TRADING=true; or close it at the broker; or, if it is meant, set "
+            "LIVE_TRADING_OFF_WITH_POSITIONS=true as well. `python cli.py halt` stops entries alone.",
+            file=sys.stderr,
+        )
+    if refused:
+        raise SystemExit(EXIT_SETTINGS)
+
+
+def _tell_exits_off(services: Services) -> None:
+    """What an operator has confirmed is told all the same, at each start of a watcher."""
+    for client_id, held in _exits_off(services).items():
+        text = f"LIVE_TRADING is false: exits are not sent either, while {client_id} has open: {held}"
+        log.critical(text)
+        services.store.write(partial(_notify, client_id=client_id, text=text))
+
+
+def _notify(tx: Transaction, client_id: str, text: str) -> None:
+    tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
 
 
 def _say_where(settings: Settings) -> None:

@@ -36,6 +36,7 @@ class Account(BaseModel):
 
     broker: BrokerName = "paper"
     live_trading: Flag = False
+    live_trading_off_with_positions: Flag = False
     exit_scope: Scope = ExitScope.OWN
     webhook_secret: Secret | None = None
     telegram_chat_id: ChatId | None = None
@@ -99,6 +100,7 @@ class ClientSettings(BaseModel):
     client_id: str
     broker: BrokerName
     live_trading: bool
+    live_trading_off_with_positions: bool  # the second word: exits may stay off although something is held
     exit_scope: ExitScope
     webhook_secret: SecretStr
     telegram_chat_id: str | None
@@ -109,6 +111,11 @@ class ClientSettings(BaseModel):
     def broker_account(self) -> BrokerAccount:
         """Whose orders the client's rows are to be, in the words of its broker's adapter."""
         return BrokerAccount(self.broker, self.client_id if self.noren is None else self.noren.user_id)
+
+    @property
+    def exits_are_off(self) -> bool:
+        """True where a real broker is sent nothing: what is held there is not closed by us either."""
+        return self.noren is not None and not self.live_trading
 
     @property
     def policy(self) -> ClientPolicy:
@@ -235,6 +242,7 @@ def complete(each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook) -
         client_id=each.client_id,
         broker=account.broker,
         live_trading=account.live_trading,
+        live_trading_off_with_positions=account.live_trading_off_with_positions,
         exit_scope=account.exit_scope,
         webhook_secret=webhook_secret,
         telegram_chat_id=account.telegram_chat_id,

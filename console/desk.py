@@ -56,6 +56,7 @@ class Desk:
             "unknown": len(self.reader.unknown_orders()),
             "differences": len(self._differences()),
             "mode": self._mode(),
+            "exits_off": self._exits_off(),
         }
 
     def health(self, now: datetime) -> dict[str, Any]:
@@ -131,6 +132,12 @@ class Desk:
         max_age = self.expected.positions_max_age_seconds
         reasons = {client: _not_read(known.get(client), max_age) for client in self.expected.clients}
         return [{"client_id": client, "why": why} for client, why in reasons.items() if why is not None]
+
+    def _exits_off(self) -> dict[str, str]:
+        """The clients whose exits are not sent while they hold something, with what it is."""
+        dry = [client for client, mode in self.modes.items() if mode is TradingMode.DRY]
+        found = self.reader.exposed() if dry else {}
+        return {client: found[client] for client in dry if client in found}
 
     def _mode(self) -> TradingMode | None:
         """The most dangerous of the clients' modes."""

@@ -51,11 +51,13 @@ def create_health(
     beat_max_age_seconds: float,
     positions_max_age_seconds: float,
     instance: str = "",
+    database: Callable[[], str] = lambda: "",
     replaced: Callable[[], str | None] = lambda: None,
 ) -> Blueprint:
     """`GET /healthz`: the process answers; `GET /readyz`: orders can flow, 503 when they cannot. Open to all.
 
     `instance` tells whoever started the service that it is this one that answers, and not another on the same port.
+    `database` is the short id of the database that it writes to.
     `replaced` says why this process writes to its database no more.
     """
     blueprint = Blueprint("health", __name__)
@@ -63,7 +65,7 @@ def create_health(
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:
-        return {"status": "ok", "instance": instance}
+        return {"status": "ok", "instance": instance, "database": database()}
 
     @blueprint.get("/readyz")
     def readyz() -> ResponseReturnValue:

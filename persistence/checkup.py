@@ -3,7 +3,7 @@
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -44,6 +44,7 @@ class Expected:
     positions_max_age: Mapping[str, timedelta]  # by client
     telegram: bool  # messages are sent
     accounts: Mapping[str, BrokerAccount] = field(default_factory=dict)  # by client
+    exits_off: Collection[str] = ()  # clients whose real broker is sent nothing
 
 
 def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]:
@@ -71,9 +72,21 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
     yield _unknown(vitals)
     yield _frozen(vitals)
     yield _differences(vitals, now, expected)
+    for client_id in expected.exits_off:
+        if client_id in vitals.exposed:
+            yield _exits_off(client_id, vitals.exposed[client_id])
     for halt in vitals.halts:
         advice = f"`{_resume(halt)}` when entries may go on"
         yield Finding(Health.WARN, "halted", halt.text, advice)
+
+
+def _exits_off(client_id: str, held: str) -> Finding:
+    advice = (
+        "set LIVE_TRADING=true and start anew, or close it at the broker: no exit and no stop of ours is sent"
+    )
+    return Finding(
+        Health.FAIL, "exits", f"live trading is off for {client_id}, which has open: {held}", advice
+    )
 
 
 def _resume(halt: StandingHalt) -> str:

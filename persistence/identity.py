@@ -92,6 +92,12 @@ def witness_path(database: Path) -> Path:
     return database.with_name(database.name + ".generation")
 
 
+def noted_id(database: Path) -> str:
+    """Which database lies there, in short, for a health check; empty where nothing was noted yet."""
+    noted = Witness(database).read() if witness_path(database).exists() else None
+    return noted[0].id[:12] if noted else ""
+
+
 class IdentityGuard:
     """Refuses to write into a database that is not, or no longer, the one that this process knows."""
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import parse_time, time_text
+from persistence.exposed import exposed
 from persistence.lookups import strategies_of
 from persistence.review import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite import Readers
@@ -175,6 +176,13 @@ class Views:
     def holdings(self) -> list[Row]:
         """What each strategy holds by its own fills."""
         return self._rows("SELECT * FROM holdings ORDER BY client_id, symbol, exchange, strategy_name")
+
+    def exposed(self) -> dict[str, str]:
+        """See `persistence.exposed`."""
+        try:
+            return exposed(self._readers.get())
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"orders.db: {error}") from error
 
     def unknown_orders(self) -> list[Row]:
         """Orders of which it is not known whether the broker has them, oldest first."""

@@ -1,6 +1,6 @@
 """The state of orders.db and of those that live on it, for the doctor: read-only, a few indexed queries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from domain.account import BrokerAccount
 from domain.times import time_text
 from persistence.accounts import account as remembered
+from persistence.exposed import exposed
 from persistence.lookups import looking
 from persistence.migrations import migrations
 from persistence.review import frozen_count
@@ -54,6 +55,7 @@ class Vitals:
     differences: tuple[tuple[str, str], ...]  # client, and a position that is not as our strategies hold it
     halts: tuple[StandingHalt, ...]
     last_event: datetime | None
+    exposed: Mapping[str, str]  # client, and what it has open
 
 
 def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> Vitals:
@@ -99,6 +101,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
                 for client, what, by, why in rows(_HALTS)
             ),
             last_event=optional_time(event[0][0]) if event else None,
+            exposed=exposed(connection),
         )
 
 

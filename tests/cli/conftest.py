@@ -1,5 +1,7 @@
 """What the operator's commands work on: a database that the settings point to, the services, a service that answers."""
 
+import json
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ import cli
 from command_service import CommandService
 from config.settings import load_settings
 from domain.limits import ClientPolicy, LimitBook
+from persistence.identity import noted_id
 from tests.cli.making import SECRET, Service
 from tests.persistence.making import Maker, StepClock
 
@@ -53,7 +56,10 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(b"ok")
+            database = (
+                state.database if state.database is not None else noted_id(Path(os.environ["ORDERS_DB"]))
+            )
+            self._answer(json.dumps({"status": "ok", "database": database}).encode())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -18,6 +18,7 @@ class Service:
 
     url: str = ""
     status: int = 200
+    database: str | None = None  # which one it says that it writes to; None: that of the settings
     posts: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
 

@@ -129,3 +129,10 @@ def test_the_doctor_reports_wrong_settings(maker, monkeypatch, capsys):
     monkeypatch.setenv("RISK_MAX_ORDERS", "1")
     assert cli.main(["doctor", "--json"]) == 1
     assert healths(capsys) == {"python": "OK", "settings": "FAIL"}
+
+
+def test_the_doctor_does_not_take_another_instance_for_this_one(maker, service, capsys):
+    service.database = "0123456789ab"
+    cli.main(["doctor", "--json"])
+    [found] = [each for each in json_of(capsys) if each["name"] == "webhook"]
+    assert found["health"] == "FAIL" and "another Orderwatch answers" in found["text"]

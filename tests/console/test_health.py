@@ -27,7 +27,7 @@ def healthy(house: House) -> House:
 
 def test_the_process_is_alive_whatever_else_is_not(tmp_path: Path):
     answer = House(tmp_path).anonymous().get("/healthz")
-    assert answer.status_code == 200 and answer.json == {"status": "ok", "instance": ""}
+    assert answer.status_code == 200 and answer.json == {"status": "ok", "instance": "", "database": ""}
 
 
 def test_all_is_well(healthy: House):

@@ -7,8 +7,9 @@ from tests.defects.entering import ENTERING
 from tests.defects.following import FOLLOWING
 from tests.defects.outside import OUTSIDE
 from tests.defects.sending import SENDING
+from tests.defects.store import STORE
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE)
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE)
 
 WIDE = (
     "tests/engine",
@@ -31,6 +32,7 @@ _SECTIONS = (
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
     ("At the edges", OUTSIDE),
+    ("File, clock and switches", STORE),
 )
 
 

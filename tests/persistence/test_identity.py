@@ -174,3 +174,10 @@ def test_each_commit_grows_the_generation_and_all_processes_see_it(maker):
     _another(maker).save_beats([])
     checkpoint_wal(maker.path)
     assert read_main_file(maker.path).generation == before.generation + 1
+
+
+def test_a_replaced_database_is_no_reason_to_try_again_and_an_ordinary_failure_is(maker, monkeypatch):
+    with pytest.raises(ValueError, match="the work itself"):
+        maker.store.write(lambda tx: (_ for _ in ()).throw(ValueError("the work itself")))
+    assert maker.store.replaced is None
+    maker.order("A2", Phase.REGISTERED)

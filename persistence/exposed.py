@@ -1,0 +1,23 @@
+"""What would be left without exits where live trading is off: units held, and orders that may still be filled."""
+
+import sqlite3
+
+_HELD = (
+    "SELECT client_id, strategy_name || ' ' || net_quantity || ' ' || exchange || ':' || symbol FROM holdings "
+    "UNION ALL SELECT client_id, strategy_name || '''s order ' || command_id || ' at the broker' FROM orders "
+    "WHERE status = 'SENT_TO_BROKER' AND test_mode IS NULL"
+)
+_NAMED = 5
+
+
+def exposed(connection: sqlite3.Connection) -> dict[str, str]:
+    """Client id → what it has open by the fills and orders of its strategies, in words; none without."""
+    found: dict[str, list[str]] = {}
+    for client_id, what in connection.execute(_HELD):
+        found.setdefault(client_id, []).append(what)
+    return {client: _listed(things) for client, things in found.items()}
+
+
+def _listed(things: list[str]) -> str:
+    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
+    return ", ".join(things[:_NAMED]) + more

@@ -1,0 +1,102 @@
+"""Mistakes about the file, the clock and the switches."""
+
+from tests.defects.defect import Defect, Edit
+
+IDENTITY = "persistence/identity.py"
+REPLACED = "tests/persistence/test_identity.py"
+
+STORE = (
+    Defect(
+        "replaced-file-written-to",
+        "orders.db was replaced by a copy while the bot ran; alerts were acknowledged into the file that was gone.",
+        (
+            Edit(
+                IDENTITY,
+                "        if (found.st_dev, found.st_ino) != self._place:\n",
+                "        if False:\n",
+            ),
+            Edit(IDENTITY, "        elif log_place != self._log_place:\n", "        elif False:\n"),
+        ),
+        (f"{REPLACED}::test_a_file_moved_into_its_place_is_not_written_to",),
+    ),
+    Defect(
+        "copy-over-the-same-inode",
+        "A copy was written over orders.db itself; the inode was the same, so nobody noticed.",
+        (Edit(IDENTITY, "        if found.generation <= newest:\n", "        if False:\n"),),
+        (f"{REPLACED}::test_a_process_that_has_not_written_for_long_knows_how_far_others_came",),
+    ),
+    Defect(
+        "restored-under-a-running-process",
+        "A database was restored while a process had it open, which went on with the old one.",
+        (
+            Edit(
+                "persistence/restoring.py",
+                "        if database.exists() and _is_open(database):\n",
+                "        if False:\n",
+            ),
+        ),
+        (
+            "tests/persistence/test_restoring.py::test_nothing_is_restored_while_a_process_has_the_database_open",
+        ),
+    ),
+    Defect(
+        "stamp-of-the-future-is-young",
+        "The clock was set back by an hour; for that hour an identical alert was a repeat, however long ago it came.",
+        (
+            Edit(
+                "domain/times.py",
+                "    return abs(now - since) < window\n",
+                "    return now - since < window\n",
+            ),
+        ),
+        (
+            "tests/domain/test_elapsed.py::test_a_stamp_is_young_for_a_window_and_one_of_the_future_is_not_young_for_longer",
+            "tests/test_command_duplicates.py::test_a_clock_that_was_set_back_does_not_make_an_old_alert_young",
+        ),
+    ),
+    Defect(
+        "lease-of-the-future-honoured",
+        "The clock went forward and back; a dead sender's lease lay in the future and Telegram was silent until then.",
+        (Edit("persistence/outbox.py", "OR until < ? OR until > ?", "OR until < ? OR ? IS NULL"),),
+        ("tests/persistence/test_leases.py::test_a_lease_of_before_the_clock_was_set_back_is_not_honoured",),
+    ),
+    Defect(
+        "read-is-not-compared",
+        "The order book could not be read and nothing was compared, but positions were read, so all was called fine.",
+        (
+            Edit(
+                "persistence/checkup.py",
+                "    if account.read_error is None and is_within(account.compared_at, now, max_age):\n",
+                "    if account.read_error is None and account.positions_read_at is not None:\n",
+            ),
+        ),
+        (
+            "tests/cli/test_doctor.py::"
+            "test_positions_that_are_read_while_the_order_book_is_not_are_not_called_compared",
+        ),
+    ),
+    Defect(
+        "another-instance-answers",
+        "The port was taken; another instance answered, and this one was called ready.",
+        (
+            Edit(
+                "cli_doctor.py",
+                "    if found[1] != database:\n",
+                "    if not found[1]:\n",
+            ),
+        ),
+        ("tests/cli/test_doctor.py::test_the_doctor_does_not_take_another_instance_for_this_one",),
+    ),
+    Defect(
+        "exits-switched-off-unasked",
+        "Live trading was switched off while positions were open; their exits were then not sent either.",
+        (
+            Edit(
+                "trading_bot.py",
+                "    if refused:\n",
+                "    if refused and not services:\n",
+            ),
+        ),
+        ("tests/test_exits_off.py::test_the_start_is_refused_while_something_is_held",),
+    ),
+)
