@@ -118,6 +118,8 @@ class GroupCommit:
     def _lead(self) -> None:
         self._let_others_in()
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
+        if not batch:  # another leader took it meanwhile: no commit for nothing
+            return
         failure: StoreUnavailable = StoreUnavailable("orders.db: the commit was interrupted")
         committed = False
         try:
@@ -126,10 +128,11 @@ class GroupCommit:
             connection = self._begin()
             self._guard.enter(connection)
             for job in batch:
-                _run_alone(connection, job)
-            connection.execute("COMMIT")
+                _run_alone(connection, job, savepoint=len(batch) > 1)
+            if len(batch) > 1 or batch[0].error is None:  # else the only work failed, and was rolled back
+                connection.execute("COMMIT")
+                self._guard.committed()
             committed = True
-            self._guard.committed()
         except StoreReplaced as error:
             failure = self.replaced = error
         except sqlite3.Error as error:
@@ -189,8 +192,10 @@ _FATAL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlit
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def _run_alone(connection: sqlite3.Connection, job: _Job) -> None:
-    connection.execute("SAVEPOINT job")
+def _run_alone(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+    """Run one work so that its failure is its own; the only one of a transaction needs no savepoint for that."""
+    if savepoint:
+        connection.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)
     except sqlite3.Error as error:
@@ -199,6 +204,10 @@ def _run_alone(connection: sqlite3.Connection, job: _Job) -> None:
         job.error = error
     except Exception as error:  # noqa: BLE001 - callers that share a transaction each get their own error
         job.error = error
+    if not savepoint:
+        if job.error is not None and connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return
     if job.error is not None:
         connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
