@@ -10,7 +10,7 @@ REGISTERING = "tests/test_command_service.py"
 DUPLICATES = "tests/test_command_duplicates.py"
 BLOCKERS = "tests/test_command_blockers.py"
 
-_AGE = "at - first.delivery.received_at >= self._dedup_window"
+_AGE = "has_elapsed(first.delivery.received_at, at, self._dedup_window)"
 
 ENTERING = (
     Defect(

@@ -164,7 +164,7 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "        if self._clock.now() - order.sent_at > self._rules.submit_window:\n",
+                "        if has_elapsed(order.sent_at, self._clock.now(), self._rules.submit_window):\n",
                 "        if order.sent_at > self._clock.now():\n",
             ),
         ),
@@ -176,7 +176,7 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "        if now > order.expires_at:\n",
+                "        if order.is_over(now):\n",
                 "        if order.expires_at > order.expires_at:\n",
             ),
         ),

@@ -138,7 +138,7 @@ def test_rebinding_forgets_what_was_held_and_seen_and_keeps_history_and_other_cl
     assert counts(maker, TABLES, "other") == others
     assert {table: maker.rows(f"SELECT * FROM {table}") for table in HISTORY} == history
     assert maker.rows("SELECT * FROM accounts WHERE client_id = 'default'") == [
-        ("default", None, None, None, None, None, None, "shoonya", "FA1", None)
+        ("default", None, None, None, None, None, None, "shoonya", "FA1", None, None)
     ]
     assert maker.store.account("other") == PAPER
     assert maker.store.saved_positions("default") is None
