@@ -362,8 +362,9 @@ class Promises:
         ]
 
     def dump(self) -> str:
-        """All of the database as text."""
-        return "\n".join(self._connection.iterdump())
+        """All of the database as text, but for its id, which is drawn anew for each database."""
+        (id_,) = self._connection.execute("SELECT id FROM database_identity").fetchone()
+        return "\n".join(self._connection.iterdump()).replace(id_, "its id")
 
     def close(self) -> None:
         self._connection.close()
