@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from persistence.private_files import make_private
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
     EXITS_BY_OWN_FILLS,
@@ -82,6 +83,7 @@ def migrate(path: Path) -> None:
         OSError, sqlite3.Error: the place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path, ".migrate.lock")
     with open(path.with_name(path.name + ".migrate.lock"), "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         connection = connect(path)
