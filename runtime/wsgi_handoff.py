@@ -88,13 +88,13 @@ class WholeRequests:
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
         if _announced(scope) > self._max_bytes:
-            await _refuse_size(receive, send)
+            await _refuse_size(receive, send, more=True)
             return
-        body = await _whole_body(receive, self._max_bytes)
+        body, more = await _whole_body(receive, self._max_bytes)
         if body is None:
             await _send(send, Answer(408, [*_JSON, (b"connection", b"close")], _LATE))
         elif len(body) > self._max_bytes:
-            await _refuse_size(receive, send)
+            await _refuse_size(receive, send, more=more)
         else:
             threads = self._alerts if scope["path"].startswith("/webhook") else self._others
             await _send(send, await threads.run(lambda: call_wsgi(self._app, scope, body)))
@@ -107,27 +107,27 @@ def _announced(scope: Scope) -> int:
     return 0
 
 
-async def _whole_body(receive: Receive, limit: int) -> bytes | None:
-    """The body, or more than the limit of it; None when it did not come whole."""
+async def _whole_body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
+    """The body (None when it did not come whole), and whether more than the limit is still to come."""
     message = await receive()
     parts, size = [], 0
     while message["type"] == "http.request":
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > limit or not message.get("more_body"):
-            return b"".join(parts)
+        more = bool(message.get("more_body"))
+        if size > limit or not more:
+            return b"".join(parts), more
         message = await receive()
-    return None
+    return None, False
 
 
-async def _refuse_size(receive: Receive, send: Send) -> None:
+async def _refuse_size(receive: Receive, send: Send, *, more: bool) -> None:
     """Answer at once, and read on for a while: who is cut off while sending does not see the answer."""
     await _send(send, Answer(413, [*_JSON, (b"connection", b"close")], _TOO_LARGE))
     left = _SWALLOWED
-    while left > 0:
+    while more and left > 0:
         message = await receive()
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return
+        more = message["type"] == "http.request" and bool(message.get("more_body"))
         left -= len(message.get("body", b""))
 
 
