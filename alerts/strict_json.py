@@ -48,7 +48,7 @@ def parse(raw: bytes) -> dict[str, object]:
 
 def _check_marks(text: str) -> None:
     """Refuse a body of too many members before anything is made of them."""
-    if sum(map(text.count, '",{[')) <= MAX_MARKS:
+    if len(text) <= MAX_MARKS:
         return
     # Without the backslashes that escape one another, and the quotes that are escaped, each quote left is a text's end.
     if _MANY_MARKS.match(text.replace(r"\\", "").replace(r"\"", "")):
