@@ -36,8 +36,11 @@ def cost(raw: bytes, times: int = 5) -> float:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_body_of_twice_the_size_costs_twice_as_much_and_no_more(shape: str) -> None:
     make = SHAPES[shape]
-    half, whole = cost(make(SIZE // 2)), cost(make(SIZE))
-    assert whole < 0.002 or whole / half <= 2.5
+    for _ in range(3):  # what else runs on the machine may fall on one of the two alone
+        half, whole = cost(make(SIZE // 2)), cost(make(SIZE))
+        if whole < 0.002 or whole / half <= 2.5:
+            return
+    pytest.fail(f"{1000 * whole:.1f} ms, and {1000 * half:.1f} for half as much")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
