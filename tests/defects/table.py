@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from tests.defects.defect import Defect
+from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.following import FOLLOWING
 from tests.defects.outside import OUTSIDE
 from tests.defects.sending import SENDING
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE)
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *DOORS)
 
 WIDE = (
     "tests/engine",
@@ -31,6 +32,7 @@ _SECTIONS = (
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
     ("At the edges", OUTSIDE),
+    ("At the door", DOORS),
 )
 
 

@@ -28,7 +28,8 @@ class Served:
     def ask(self, raw: bytes, timeout: float = 10) -> bytes:
         """All that comes back until the server closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
-            connection.sendall(raw)
+            with contextlib.suppress(OSError):  # it may be cut off while it sends
+                connection.sendall(raw)
             return rest_of(connection)
 
     def post(self, body: bytes, path: str = "/webhook") -> bytes:
@@ -197,8 +198,6 @@ def test_a_stop_waits_for_no_idle_or_silent_sender(tmp_path: Path) -> None:
     with serving(tmp_path / "log") as served:
         with slow_senders(served.port, 20) as opened, contextlib.closing(opened[3]):
             time.sleep(0.1)
-            began = time.monotonic()
             served.process.send_signal(signal.SIGTERM)
-            assert served.process.wait(10) == 0
-            assert time.monotonic() - began < 5
+            wait_for(lambda: served.process.poll() == 0, 6, "the server to end")
         assert "Traceback" not in (tmp_path / "log").read_text()
