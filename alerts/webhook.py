@@ -162,9 +162,7 @@ class _Webhook:
             return request.get_data(cache=False)
         except HTTPException:
             raise
-        except (
-            Exception
-        ) as error:  # the sender broke off, or sent broken chunks: each server has errors of its own
+        except Exception as error:  # broken off, or broken chunks: each server has errors of its own
             raise _Refused(400, "UNREADABLE", "expected a complete body, got part of one", "body") from error
 
     def _process(
