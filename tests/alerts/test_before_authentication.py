@@ -47,3 +47,8 @@ def test_a_body_of_twice_the_size_costs_twice_as_much_and_no_more(shape: str) ->
 def test_the_largest_body_costs_little(shape: str) -> None:
     # Five milliseconds are promised on a quiet machine (`make bench` prints them); this finds what is far beyond.
     assert cost(SHAPES[shape](SIZE)) < 0.015
+
+
+def test_the_key_that_stands_twice_is_found_in_one_pass() -> None:
+    keys = b",".join(b'"%x":1' % number for number in range(3_000))  # as many as are taken
+    assert cost(b"{" + keys + b',"A":1,"a":1}') < 0.015

@@ -44,7 +44,7 @@ def main() -> None:
     connections.REQUEST_SECONDS = REQUEST_SECONDS
     connections.UNREAD_SECONDS = REQUEST_SECONDS
     options = gunicorn_options("127.0.0.1", int(sys.argv[1]), workers=1, threads=2)
-    WebServer(App, {**options, "worker_connections": CONNECTIONS, "keepalive": 2}).run()
+    WebServer(App, {**options, "worker_connections": CONNECTIONS, "keepalive": 30}).run()
 
 
 if __name__ == "__main__":

@@ -187,11 +187,11 @@ def test_a_whole_alert_is_carried_out_though_its_sender_left(tmp_path: Path) -> 
     with serving(tmp_path / "log") as served:
         for _ in range(
             12
-        ):  # 3 s of work for two threads: the last begins after its sender's task was cancelled
+        ):  # 5 s of work for two threads: the last begins after its sender's task was cancelled
             with socket.create_connection(("127.0.0.1", served.port)) as connection:
                 connection.sendall(b"POST /webhook/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
                 time.sleep(0.05)
-        wait_for(lambda: served.post(b"", "/done").endswith(b"\r\n\r\n12"), 10, "all twelve to be done")
+        wait_for(lambda: served.post(b"", "/done").endswith(b"\r\n\r\n20"), 15, "all of them to be done")
 
 
 def test_a_stop_waits_for_no_idle_or_silent_sender(tmp_path: Path) -> None:
