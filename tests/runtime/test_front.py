@@ -185,9 +185,8 @@ def test_an_error_of_the_application_is_500_and_its_thread_lives(served: Served)
 
 def test_a_whole_alert_is_carried_out_though_its_sender_left(tmp_path: Path) -> None:
     with serving(tmp_path / "log") as served:
-        for _ in range(
-            12
-        ):  # 5 s of work for two threads: the last begins after its sender's task was cancelled
+        # 5 s of work for two threads: the last begin after the tasks of their senders were cancelled.
+        for _ in range(20):
             with socket.create_connection(("127.0.0.1", served.port)) as connection:
                 connection.sendall(b"POST /webhook/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
                 time.sleep(0.05)
