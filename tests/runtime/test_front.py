@@ -161,7 +161,7 @@ def test_what_is_malformed_or_too_large_is_the_senders_fault(
         (b"GET /a%2Fb%41 HTTP/1.0\r\n\r\n", b"/a/bA"),
         (b"GET /%ff\xfe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", None),
         (b"GET / HTTP/1.1\r\nHost: \xff\r\nCookie: \xff\xfe\r\nConnection: close\r\n\r\n", b"/"),
-        (b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"/ws"),
+        (b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n", b"/ws"),
     ],
 )
 def test_odd_requests_are_answered_without_an_error_of_ours(
