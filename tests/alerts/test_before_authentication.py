@@ -45,7 +45,7 @@ def test_a_body_of_twice_the_size_costs_twice_as_much_and_no_more(shape: str) ->
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_largest_body_costs_little(shape: str) -> None:
-    # Five milliseconds are promised on a quiet machine (`make bench` prints them); this finds what is far beyond.
+    # The aim is five milliseconds (`make bench` prints them); this finds what is far beyond, on a busy machine too.
     assert cost(SHAPES[shape](SIZE)) < 0.015
 
 
