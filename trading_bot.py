@@ -137,6 +137,7 @@ def make_app(services: Services) -> Flask:
     """The Flask application of these services."""
     settings = services.settings
     app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.webhook_max_bytes  # the front reads no more either
     secrets = Secrets(
         {c.client_id: c.webhook_secret.get_secret_value() for c in settings.clients}, settings.client_id
     )

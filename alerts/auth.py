@@ -9,11 +9,15 @@ from collections.abc import Mapping
 MASK = "***"
 
 # After the key, whatever quotes it: text up to the quote that closes it, or a bare word as forms have it.
+# Nothing is tried twice (`+` behind the counts): whoever sends it is not known yet.
 _SECRET_IN_TEXT = re.compile(
-    r"""secret_key[\\"'“”‘’\s]{0,10}[:=]\s{0,10}\\{0,8}"""
+    r"""secret_key[\\"'“”‘’\s]{0,10}+[:=]\s{0,10}+\\{0,8}+"""
     r"""(?:"([^"\\]+)|'([^'\\]+)|[“”]([^“”\\]+)|[‘’]([^‘’\\]+)|([^\s"'“”‘’\\,;&}]+))""",
     re.IGNORECASE,
 )
+_KEY = b"secret_key"
+_LONGEST_PLACE = 4096  # bytes, from the key to the end of the secret
+_MOST_PLACES = 64  # so many are looked at; a body with more is nobody's template
 
 
 class Secrets:
@@ -81,11 +85,19 @@ class Secrets:
 
 def secret_in_unreadable(raw: bytes) -> str | None:
     """The `secret_key` of a body that is no valid JSON: None when there is none, "" when there are several."""
-    text = raw.decode("utf-8", "replace")
-    found = {match[match.lastindex or 0] for match in _SECRET_IN_TEXT.finditer(text)}
-    if len(found) > 1:
-        return ""
-    return found.pop() if found else None
+    found, at, lower = None, -1, raw.lower()
+    for _ in range(_MOST_PLACES):
+        at = lower.find(_KEY, at + 1)
+        if at < 0:
+            return found
+        match = _SECRET_IN_TEXT.match(raw[at : at + _LONGEST_PLACE].decode("utf-8", "replace"))
+        if match is None:
+            continue
+        value = match[match.lastindex or 0]
+        if found is not None and value != found:
+            return ""
+        found = value
+    return ""
 
 
 def _bytes(text: str) -> bytes:

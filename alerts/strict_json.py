@@ -1,6 +1,8 @@
 """JSON from the bytes of an alert, whatever their content type, and nothing that could be read in two ways."""
 
 import json
+import re
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
@@ -9,8 +11,12 @@ from domain.errors import InvalidAlert
 
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 64
+MAX_MARKS = 10_000
+"""Texts, commas and opening brackets in one body: each costs time before anybody knows who sent it."""
 
 _BOM = b"\xef\xbb\xbf"
+# A comma inside a text is no mark. Nothing is tried twice (`+` behind each count), and after the last mark it ends.
+_MANY_MARKS = re.compile(r"""(?:[^",{\[]*+(?:[,{\[]|"[^"]*+"))""" f"{{{MAX_MARKS + 1}}}+")
 _TYPOGRAPHIC = "“”„‟‘’‚‛«»″′"
 
 
@@ -18,12 +24,14 @@ def parse(raw: bytes) -> dict[str, object]:
     """Read one JSON object. Keys come back in lower case at every depth, fractions as `Decimal`.
 
     Refused are: another encoding than UTF-8, NaN and Infinity, a key that occurs twice (in any case), nesting
-    deeper than MAX_DEPTH, numbers longer than MAX_NUMBER_LENGTH, anything else than one object.
+    deeper than MAX_DEPTH, numbers longer than MAX_NUMBER_LENGTH, more than MAX_MARKS members, anything else
+    than one object. The time taken grows with the body's length and no faster, since nobody knows yet who sent it.
 
     Raises:
         InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
     """
     text = _text(raw)
+    _check_marks(text)
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -36,6 +44,17 @@ def parse(raw: bytes) -> dict[str, object]:
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
         raise _too_deep()
     return document
+
+
+def _check_marks(text: str) -> None:
+    """Refuse a body of too many members before anything is made of them."""
+    if len(text) <= MAX_MARKS:
+        return
+    if "\\" not in text and sum(map(text.count, '",{[')) <= MAX_MARKS:  # the quicker way, where it is one
+        return
+    # Without the backslashes that escape one another, and the quotes that are escaped, each quote left is a text's end.
+    if _MANY_MARKS.match(text.replace(r"\\", "").replace(r"\"", "")):
+        raise _unreadable(f"expected at most {MAX_MARKS} texts, commas and brackets, got more")
 
 
 def _text(raw: bytes) -> str:
@@ -82,8 +101,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse_duplicate(pairs: list[tuple[str, object]]) -> NoReturn:
-    keys = [key.lower() for key, _ in pairs]
-    key = shown_key(next(key for index, key in enumerate(keys) if key in keys[:index]))
+    seen: set[str] = set()
+    for twice in (key.lower() for key, _ in pairs):
+        if twice in seen:
+            break
+        seen.add(twice)
+    key = shown_key(twice)
     raise _unreadable(f"expected each key once (in any case), got {key!r} twice", key)
 
 
@@ -115,16 +138,14 @@ def _constant(word: str) -> NoReturn:
 def _depth_exceeds(document: object, limit: int) -> bool:
     level = [document]
     for _ in range(limit):
-        level = [child for node in level for child in _children(node)]
+        level = [child for node in level for child in _members(node) if type(child) in (dict, list)]
         if not level:
             return False
-    return any(isinstance(node, dict | list) for node in level)
+    return True
 
 
-def _children(node: object) -> list[object]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+def _members(node: object) -> Iterable[object]:
+    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 _DECODER = json.JSONDecoder(

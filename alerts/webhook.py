@@ -160,7 +160,9 @@ class _Webhook:
         request.max_content_length = self._max_bytes
         try:
             return request.get_data(cache=False)
-        except OSError as error:  # the sender broke off, or sent broken chunks
+        except HTTPException:
+            raise
+        except Exception as error:  # broken off, or broken chunks: each server has errors of its own
             raise _Refused(400, "UNREADABLE", "expected a complete body, got part of one", "body") from error
 
     def _process(

@@ -100,6 +100,7 @@ def migrate(path: Path) -> None:
         OSError, sqlite3.Error: the place cannot be written, or the file is something else.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(path, ".migrate.lock")
     with open(path.with_name(path.name + ".migrate.lock"), "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -199,6 +200,23 @@ class PaperStore:
             self._local.connection = connection = _connect(self._path)
             self._local.inode = inode
         return connection
+
+
+def _make_private(path: Path, lock: str) -> None:
+    """Let a database, its log and its lock be their owner's alone, whether they are there already or not.
+
+    SQLite gives its log the mode of the database. By path: closing a handle of the file would drop SQLite's locks.
+    """
+    for suffix in ("", lock):
+        with suppress(FileExistsError):
+            os.close(os.open(f"{path}{suffix}", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    for suffix in ("", lock, "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        with suppress(
+            FileNotFoundError, PermissionError
+        ):  # another user's: that it is shared was decided there
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

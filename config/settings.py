@@ -161,6 +161,11 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
             problems.add(each.name_of("telegram_chat_id"), "not set, expected one with TELEGRAM_BOT_TOKEN")
         if each.account.telegram_chat_id and not env.telegram_bot_token:
             problems.add("TELEGRAM_BOT_TOKEN", "not set, expected one with TELEGRAM_CHAT_ID")
+    token = env.console_token
+    if any(each.is_live for each in accounts) and token and len(token.get_secret_value()) < _SHORTEST_SECRET:
+        problems.add(
+            "CONSOLE_TOKEN", f"too short, expected {_SHORTEST_SECRET} characters or more: orders are live"
+        )
     real = next((each for each in accounts if each.is_real), None)
     if real is not None:
         trades = f"the client {real.client_id!r} trades at {real.account.broker}"

@@ -1,16 +1,19 @@
 """Who may come in: a bearer token, or the session that the login page gives in exchange for it."""
 
 import hmac
+import logging
 import secrets
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Request
-from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
+from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
 from domain.ports import Clock
 from domain.times import is_within
+
+log = logging.getLogger(__name__)
 
 SESSION = timedelta(hours=12)
 COOKIE = "orderwatch_session"
@@ -31,6 +34,7 @@ class Access:
             raise ValueError("the console needs a token")
         self._token = token.encode()
         self._clock = clock
+        self._guesses = LoginLimit(clock)
 
     def is_token(self, text: str) -> bool:
         """Compared in constant time."""
@@ -56,10 +60,22 @@ class Access:
         if self.by_bearer(request):
             return None
         if not self.by_session(request):
+            if "Authorization" in request.headers and self._is_one_guess_too_many(request):
+                return TooManyRequests("too many wrong tokens from this sender: wait five minutes")
             return Unauthorized("the console token is needed: Authorization: Bearer <CONSOLE_TOKEN>")
         if request.method not in ("GET", "HEAD", "OPTIONS") and not same_origin(request):
             return Forbidden("the request comes from another site")
         return None
+
+    def _is_one_guess_too_many(self, request: Request) -> bool:
+        # Whoever has the right token was let in before this: behind a proxy all senders may look like one, and a
+        # stranger's guesses must not lock the operator out. The form has a limit of its own for the same reason.
+        sender = request.remote_addr or ""
+        if self._guesses.exceeded(sender):
+            return True
+        self._guesses.failed(sender)
+        log.warning("[CONSOLE] wrong bearer token from %s", sender)
+        return False
 
     def begin_session(self, request: Request, response: Response) -> None:
         """Set the session's cookie; scripts cannot read it, and other sites' requests do not carry it."""

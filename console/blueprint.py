@@ -25,6 +25,7 @@ _MAX_BODY = 64 * 1024
 _OPEN = {"console.static", "console.login", "console.log_in"}
 _ONE_CLIENT: Modes = MappingProxyType({"default": None})
 
+_REFUSED_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "300"}}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -122,7 +123,7 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
     @blueprint.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        headers = _REFUSED_HEADERS.get(status, {})
         return _failure(
             status, error.name.upper().replace(" ", "_"), error.description or error.name, None, headers
         )

@@ -21,6 +21,7 @@ from sqlite_utils import Database
 from domain.times import time_text
 from persistence.checkpoints import last_checkpoint, make_checkpoint
 from persistence.migrations import migrations
+from persistence.private_files import make_private
 from persistence.sqlite import connect
 
 
@@ -78,6 +79,7 @@ def archive(path: Path, archive_path: Path, *, older_than: datetime, batch: int,
 def _make_archive(path: Path) -> None:
     """The tables of orders.db, without triggers that refuse rows which come as they are, and append-only."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path, ".lock")
     with open(path.with_name(path.name + ".lock"), "w") as turn, closing(connect(path)) as connection:
         fcntl.flock(turn, fcntl.LOCK_EX)
         migrations.apply(Database(connection))

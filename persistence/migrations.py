@@ -11,6 +11,7 @@ from sqlite_utils.migrations import Migrations
 
 from domain.errors import StoreReplaced
 from persistence.identity import WHAT_TO_DO, check_at_start, damaged
+from persistence.private_files import make_private, private
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
     DATABASE_IDENTITY,
@@ -101,9 +102,10 @@ def migrate(path: Path) -> None:
         OSError, sqlite3.Error: the place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".migrate.lock"), "w") as turn:
+    with open(path.with_name(path.name + ".migrate.lock"), "w", opener=private) as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        is_new = not path.exists()
+        is_new = not path.exists()  # before the file is made private, which makes it
+        make_private(path, ".migrate.lock")
         try:
             with closing(connect(path)) as connection:
                 present = _migrate(path, connection, is_new=is_new)

@@ -5,6 +5,8 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+FRONT = "runtime.front.FrontWorker"
+
 
 class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Serves a Flask application made by `make_app` in each worker process."""
@@ -25,12 +27,15 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def gunicorn_options(host: str, port: int, *, workers: int, threads: int) -> dict[str, object]:
-    """Options of the web server. Threads, because the work waits on fsync; keep-alive, because senders repeat."""
+    """Options of the web server. Threads, because the work waits on fsync; keep-alive, because senders repeat.
+
+    `gunicorn.conf.py` says the same to a gunicorn that is started by hand.
+    """
     return {
         "bind": f"{host}:{port}",
         "workers": workers,
         "threads": threads,
-        "worker_class": "gthread",
+        "worker_class": FRONT,
         "timeout": 30,
         "graceful_timeout": 10,
         "keepalive": 15,

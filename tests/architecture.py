@@ -66,6 +66,7 @@ ROOMS = {
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
+    "gunicorn.conf.py": Room(),  # settings of a gunicorn that is started by hand
     "services.py": Room(None, None),
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),

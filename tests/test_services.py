@@ -28,7 +28,7 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
     monkeypatch.chdir(tmp_path)
     Path("clients.toml").write_text(CLIENTS)
     environ = {
-        "CONSOLE_TOKEN": "open-sesame",
+        "CONSOLE_TOKEN": "open-sesame-please",
         "CLIENTS_FILE": "clients.toml",
         "CLIENT_ID": "alice",
         "ORDERS_DB": str(tmp_path / "orders.db"),

@@ -179,7 +179,7 @@ def test_each_adapter_says_whose_it_is_as_the_settings_do(tmp_path, clock, monke
         f'{CLIENTS}\n[clients.carol]\nbroker = "paper"\nwebhook_secret = "three"\n'
     )
     environ = {
-        "CONSOLE_TOKEN": "open-sesame",
+        "CONSOLE_TOKEN": "open-sesame-please",
         "CLIENTS_FILE": "clients.toml",
         "CLIENT_ID": "alice",
         "ORDERS_DB": str(tmp_path / "orders.db"),

@@ -40,7 +40,7 @@ BAD = {
     "Latin-1": (b'{"a": "\xe9"}', "got byte 0xe9 at 7"),
     "two marks": (b"\xef\xbb\xbf\xef\xbb\xbf{}", "Expecting value"),
     "deep": (b'{"a":' * 17 + b"1" + b"}" * 17, "16 levels"),
-    "very deep": (b"[" * 100_000, "16 levels"),
+    "very deep": (b"[" * 100_000, "10000 texts, commas and brackets"),
     "long integer": (b'{"a": ' + b"9" * 5000 + b"}", "at most 64 characters, got one of 5000"),
     "long fraction": (b'{"a": 0.' + b"9" * 5000 + b"}", "at most 64 characters"),
     "exponent": (b'{"a": 1e99999999999999999999}', "beyond all bounds"),
@@ -65,3 +65,17 @@ def test_wide_is_not_deep_and_sixteen_levels_are_allowed() -> None:
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     with suppress(InvalidAlert):
         assert isinstance(parse(raw), dict)
+
+
+@pytest.mark.parametrize(
+    "text", ["," * 90_000, r"\"," * 40_000, r"\\," * 40_000, "[{" * 40_000, r"\\\"," * 20_000]
+)
+def test_what_stands_in_a_text_is_no_member(text: str) -> None:
+    assert len(str(parse(b'{"a": "%s"}' % text.encode())["a"])) >= 60_000
+
+
+@pytest.mark.parametrize("text", [r'"\\",', r'"\"",', '"a,b",', "[],", "{},", "1,", r'"\\\\\"",'])
+def test_members_are_counted_whatever_the_texts_between_them_hold(text: str) -> None:
+    assert len(parse(b'{"a": [%s 1]}' % (text * 3_000).encode())["a"]) == 3_001  # type: ignore[arg-type]
+    with pytest.raises(InvalidAlert, match="10000 texts"):
+        parse(b'{"a": [%s 1]}' % (text * 10_000).encode())

@@ -335,3 +335,24 @@ def test_a_valid_alert_with_a_wound_gets_an_answer(at: int, cut: int, put: bytes
     if answer.status_code == 200:
         assert told(answer)["legs"][0]["quantity"] == _DESK.accepted[-1][0].legs[0].quantity
         assert isinstance(_DESK.accepted[-1][0].legs[0].quantity, Decimal)
+
+
+class _BrokenChunk(Exception):
+    """What gunicorn raises of its own, which is no OSError."""
+
+
+class _BrokenBody(io.RawIOBase):
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: object) -> int:
+        raise _BrokenChunk
+
+
+def test_whatever_a_server_raises_over_a_broken_body_is_the_senders_fault(desk: FakeDesk) -> None:
+    environ = {
+        "wsgi.input": _BrokenBody(),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    assert error_of(web_client(desk).post("/webhook", environ_overrides=environ))[:2] == (400, "UNREADABLE")

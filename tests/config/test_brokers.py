@@ -15,7 +15,7 @@ from config.settings import load_settings
 from runtime.system import SystemClock
 from services import Services
 
-SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame"}
+SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame-please"}
 BY_PASSWORD = dict.fromkeys(("USER_ID", "PASSWORD", "TOTP_SECRET", "VENDOR_CODE", "API_SECRET", "IMEI"), "x")
 ROOT = Path(__file__).resolve().parents[2]
 

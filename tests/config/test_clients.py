@@ -9,7 +9,7 @@ from config.model import Settings
 from config.settings import load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "clients.example.toml"
-CONSOLE = {"CONSOLE_TOKEN": "open-sesame"}
+CONSOLE = {"CONSOLE_TOKEN": "open-sesame-please"}
 
 
 @pytest.fixture(autouse=True)

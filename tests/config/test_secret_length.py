@@ -7,7 +7,12 @@ import pytest
 from config.checking import SettingsError
 from config.settings import load_settings
 
-ZEBU = {"BROKER": "zebu", "ZEBU_USER_ID": "Z1", "ZEBU_ACCESS_TOKEN": "t", "CONSOLE_TOKEN": "open-sesame"}
+ZEBU = {
+    "BROKER": "zebu",
+    "ZEBU_USER_ID": "Z1",
+    "ZEBU_ACCESS_TOKEN": "t",
+    "CONSOLE_TOKEN": "open-sesame-please",
+}
 TOO_SHORT = "too short, expected 16 characters or more: orders are live"
 
 
@@ -28,6 +33,14 @@ def problems(**environ: str) -> tuple[str, ...]:
 def test_a_secret_of_live_orders_has_16_characters_or_more(length, expected):
     found = problems(**ZEBU, LIVE_TRADING="true", WEBHOOK_SECRET="x" * length)
     assert found == ((f"WEBHOOK_SECRET: {TOO_SHORT}",) if expected else ())
+
+
+@pytest.mark.parametrize(("length", "expected"), [(1, True), (15, True), (16, False), (40, False)])
+def test_whoever_guesses_the_consoles_token_trades_too(length, expected):
+    token = {"CONSOLE_TOKEN": "x" * length, "WEBHOOK_SECRET": "x" * 16}
+    found = problems(**{**ZEBU, **token}, LIVE_TRADING="true")
+    assert found == ((f"CONSOLE_TOKEN: {TOO_SHORT}",) if expected else ())
+    assert problems(**{**ZEBU, **token}) == ()
 
 
 def test_where_nothing_is_sent_any_length_will_do():

@@ -13,7 +13,7 @@ from config.settings import load_settings
 from domain.limits import Limits
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "example.env"
-SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame"}
+SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame-please"}
 SHOONYA = {
     "BROKER": "shoonya",
     "SHOONYA_API_URL": "https://api.example.com/NorenWClientAPI/",
@@ -282,7 +282,8 @@ class TestSecrets:
         settings = load(**SHOONYA, TELEGRAM_BOT_TOKEN="1:bot", TELEGRAM_CHAT_ID="7")
         for text in (repr(settings), str(settings), repr(settings.clients)):
             assert not any(
-                secret in text for secret in ("knock-knock-who-is-there", "open-sesame", "tok-en", "1:bot")
+                secret in text
+                for secret in ("knock-knock-who-is-there", "open-sesame-please", "tok-en", "1:bot")
             )
 
     def test_a_wrong_one_is_not_shown_either(self, tmp_path):

@@ -150,6 +150,21 @@ def test_guessing_is_slowed_down_for_each_sender_alone(house: House):
     assert client.post("/login", data={"token": TOKEN}).status_code == 303
 
 
+@pytest.mark.parametrize("path", ["/api/orders", "/api/halt"])
+def test_guesses_at_the_api_are_slowed_down_and_the_right_token_comes_in_all_the_same(
+    house: House, path: str
+):
+    client, wrong = house.plain(), {"Authorization": "Bearer guess"}
+    assert [client.get(path, headers=wrong).status_code for _ in range(12)] == [401] * 10 + [429] * 2
+    assert client.get("/api/orders", headers=wrong).headers["Retry-After"] == "300"
+    assert client.get("/api/orders", headers=BEARER).status_code == 200
+    assert client.post("/login", data={"token": TOKEN}).status_code == 303
+    elsewhere = {"REMOTE_ADDR": "10.1.1.1"}
+    assert client.get("/api/orders", headers=wrong, environ_overrides=elsewhere).status_code in (200, 401)
+    house.clock.advance(301)
+    assert house.plain().get("/api/orders", headers=wrong).status_code == 401
+
+
 @pytest.mark.parametrize(
     "target",
     ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "/\t/evil.example", "javascript:x", "",

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from tests.defects.defect import Defect
+from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.following import FOLLOWING
 from tests.defects.outside import OUTSIDE
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE)
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE, *DOORS)
 
 WIDE = (
     "tests/engine",
@@ -33,6 +34,7 @@ _SECTIONS = (
     ("Entering and exiting", ENTERING),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
+    ("At the door", DOORS),
 )
 
 

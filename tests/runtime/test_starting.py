@@ -133,7 +133,7 @@ def test_one_real_broker_among_the_clients_is_enough(capsys):
         '[clients.alice]\nwebhook_secret = "alices-own-secret"\n[clients.bob]\nbroker = "zebu"\nlive_trading = true\n'
         'webhook_secret = "bobs-own-secret-too"\nzebu_user_id = "Z"\nzebu_access_token = "t"\n'
     )
-    text = greeting(capsys, CLIENTS_FILE="clients.toml", CLIENT_ID="alice", CONSOLE_TOKEN="t")
+    text = greeting(capsys, CLIENTS_FILE="clients.toml", CLIENT_ID="alice", CONSOLE_TOKEN="t" * 16)
     assert "alice at paper: orders are simulated\n  client         bob at zebu: orders are LIVE" in text
     assert alert_in(text)["test_mode"] == "SUCCESS"
 

@@ -1,0 +1,8 @@
+"""What a gunicorn that is started by hand in this folder serves with: the front that no slow sender can hold up."""
+
+worker_class = "runtime.front.FrontWorker"
+threads = 8
+workers = 2
+keepalive = 15
+graceful_timeout = 10
+control_socket_disable = True

@@ -1,0 +1,54 @@
+"""To find out that a sender is a stranger takes a short time, which grows with the length of the body alone."""
+
+import time
+
+import pytest
+
+from alerts import strict_json
+from alerts.auth import Secrets, secret_in_unreadable
+from domain.errors import InvalidAlert
+from tests.alerts.hostile_bodies import SHAPES
+
+SIZE = 262_144
+SECRETS = Secrets({"default": "a secret of some length", "other": "another one as long"}, "default")
+
+
+def before_authentication(raw: bytes) -> None:
+    """What the webhook does until it knows the client."""
+    secret: str | None = "wrong"
+    try:
+        strict_json.parse(raw)
+    except InvalidAlert:
+        secret = secret_in_unreadable(raw)
+    SECRETS.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=00")
+
+
+def cost(raw: bytes, times: int = 5) -> float:
+    """Seconds of processor time, the least of several: what else runs on the machine only adds to it."""
+    least = float("inf")
+    for _ in range(times):
+        began = time.thread_time()
+        before_authentication(raw)
+        least = min(least, time.thread_time() - began)
+    return least
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_body_of_twice_the_size_costs_twice_as_much_and_no_more(shape: str) -> None:
+    make = SHAPES[shape]
+    for _ in range(3):  # what else runs on the machine may fall on one of the two alone
+        half, whole = cost(make(SIZE // 2)), cost(make(SIZE))
+        if whole < 0.002 or whole / half <= 2.5:
+            return
+    pytest.fail(f"{1000 * whole:.1f} ms, and {1000 * half:.1f} for half as much")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_largest_body_costs_little(shape: str) -> None:
+    # The aim is five milliseconds (`make bench` prints them); this finds what is far beyond, on a busy machine too.
+    assert cost(SHAPES[shape](SIZE)) < 0.015
+
+
+def test_the_key_that_stands_twice_is_found_in_one_pass() -> None:
+    keys = b",".join(b'"%x":1' % number for number in range(3_000))  # as many as are taken
+    assert cost(b"{" + keys + b',"A":1,"a":1}') < 0.015
