@@ -34,7 +34,7 @@ from domain.halting import never_seen
 from domain.money import decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
-from engine.account import rebind
+from engine.account import move_rows, rebind
 from persistence.archive import NOTHING, archive, archive_beside
 from persistence.checkup import Health
 from persistence.lookups import Wanted, find_story, kept_alert, legs_of, list_orders, looking, strategies_of
@@ -365,6 +365,8 @@ def archive_orders(options: argparse.Namespace) -> int:
 def rebind_client(options: argparse.Namespace) -> int:
     """Make a client's rows those of the account that the settings name. What was held at the old one is forgotten."""
     services = _services()
+    if options.new is not None:
+        return _rename_client(services, options.client, options.new, yes=options.yes)
     [client_id] = _chosen(services.settings, options.client)
     account = services.settings.client(client_id).broker_account
     if not options.yes and not _confirmed(
@@ -374,6 +376,20 @@ def rebind_client(options: argparse.Namespace) -> int:
         return 1
     before = rebind(services.store, client_id, account, by=_operator())
     print(f"the rows of {client_id} were those of {before} and are those of {account} from now on")
+    return 0
+
+
+def _rename_client(services: "Services", old: str, new: str, *, yes: bool) -> int:
+    """Move the rows of a client that was renamed; refused while the old id is configured or served."""
+    if old in _client_ids(services.settings):
+        raise Refused(f"{old} is configured: take it out of the settings, and name its account for {new}")
+    _chosen(services.settings, new)
+    account = services.settings.client(new).broker_account
+    if not yes and not _confirmed(f"move the orders and holdings of {old} at {account} to {new}?"):
+        print("nothing was changed")
+        return 1
+    orders, holdings = move_rows(services.store, old, new, account, clock=services.clock, by=_operator())
+    print(f"{orders} orders and {holdings} holdings of {old} are those of {new} from now on")
     return 0
 
 

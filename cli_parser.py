@@ -99,6 +99,9 @@ def _care(add: _Add) -> None:
     days.add_argument("--days", type=_count, help="move what has not changed for so many days")
     other = add("rebind")
     other.add_argument("client", help="whose rows are to be those of the account that the settings name")
+    other.add_argument(
+        "new", nargs="?", help="the id that the client has now: its rows, live orders too, become that one's"
+    )
     other.add_argument("--yes", action="store_true", help="do not ask")
     add("migrate")
     add("backup").add_argument("file", help="where the copy goes")

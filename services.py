@@ -21,6 +21,7 @@ from config.settings import ClientSettings, NorenSettings, Settings
 from domain.limits import ClientPolicy
 from domain.ports import Broker, SendFailed, Transaction
 from engine.review import Reviewer
+from engine.unconfigured import UnconfiguredClients
 from notifications.journal import journaled
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
@@ -92,6 +93,13 @@ class Services:
     def reviewer(self) -> Reviewer:
         """Who asks whether an order should still be at its broker."""
         return Reviewer(self.store, clock=self.clock)
+
+    @cached_property
+    def unconfigured(self) -> UnconfiguredClients:
+        """Who tells of clients that have something open and are not configured."""
+        s = self.settings
+        accounts = {c.client_id: c.broker_account for c in s.clients}
+        return UnconfiguredClients(self.store, accounts, clock=self.clock, default=s.client_id)
 
     @cached_property
     def brokers(self) -> dict[str, Broker]:

@@ -324,6 +324,7 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
         Housekeeping("wal", 2.0, move_log),
         Housekeeping("event_checkpoint", 60.0, checkpoint_events),
         Housekeeping("frozen_orders", 60.0, tell_frozen),
+        Housekeeping("unconfigured_clients", 10.0, services.unconfigured.check),
     ]
     days = settings.archive_after_days
     if days is not None:

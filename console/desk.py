@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 
 from console.access import Access, LoginLimit
-from console.health import Expectations, age_seconds, all_checks, as_json, loop_checks, watchers
+from console.health import Expectations, age_seconds, all_checks, as_json, loop_checks, unconfigured, watchers
 from console.parameters import BadParameter, Parameters
 from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
 from console.wording import Wording
@@ -57,6 +57,7 @@ class Desk:
             "differences": len(self._differences()),
             "mode": self._mode(),
             "exits_off": self._exits_off(),
+            "unconfigured": unconfigured(self.reader, self.expected, now),
         }
 
     def health(self, now: datetime) -> dict[str, Any]:

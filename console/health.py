@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +14,7 @@ from console.ports import ConsoleReader, Row
 from domain.errors import StoreUnavailable
 from domain.ports import WAITING, Clock
 from domain.times import parse_time
+from domain.unconfigured import UnconfiguredRows
 
 _PARTS = ("order book", "positions")
 """What a first look reads, as the reason of a loop that waits names it: `order book: 502; positions: not read yet`."""
@@ -86,9 +87,25 @@ def all_checks(
     try:
         reader.ping()
         beats, accounts = reader.heartbeats(), reader.accounts()
+        left = unconfigured(reader, expected, now)
     except StoreUnavailable as error:
         return {"database": Check(ok=False, sentence=str(error), public="does not answer")}
-    return {"database": Check(ok=True, sentence="answers")} | loop_checks(beats, accounts, expected, now)
+    answers = {"database": Check(ok=True, sentence="answers")}
+    return answers | loop_checks(beats, accounts, expected, now) | _clients(left)
+
+
+def unconfigured(reader: ConsoleReader, expected: Expectations, now: datetime) -> list[UnconfiguredRows]:
+    """What clients that are not configured have open while no watcher serves them. Raises StoreUnavailable."""
+    return reader.unconfigured(expected.clients, now - timedelta(seconds=expected.beat_max_age_seconds))
+
+
+def _clients(left: Sequence[UnconfiguredRows]) -> dict[str, Check]:
+    """A check only where something is wrong: rows that nobody serves."""
+    if not left:
+        return {}
+    rows = "; ".join(map(str, left))
+    said = f"not configured, and nobody follows or exits what they have open: {rows} (see `python cli.py doctor`)"
+    return {"clients": Check(ok=False, sentence=said, public="a client that is not configured has rows open")}
 
 
 def loop_checks(

@@ -37,6 +37,7 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
             older=_link(given, cursor=cursor) if cursor else None,
             newest=_link(given) if query.text("cursor") else None,
             several_clients=len(desk.modes) > 1,
+            clients=tuple(desk.modes),
         )
 
     @blueprint.get("/orders/<command_id>")

@@ -1,6 +1,6 @@
 """What the console needs: a reader of orders.db, and somebody who carries out an operator's wishes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypedDict
 
 from command_service import ResolvedFill
 from domain.states import Status
+from domain.unconfigured import UnconfiguredRows
 
 Row = dict[str, Any]
 """A row as it stands in orders.db: times are ISO-8601 UTC text, money and quantities decimal text."""
@@ -70,6 +71,9 @@ class ConsoleReader(Protocol):
     def positions(self) -> list[Row]: ...
 
     def holdings(self) -> list[Row]: ...
+
+    def unconfigured(self, configured: Collection[str], served_since: datetime) -> list[UnconfiguredRows]:
+        """What clients that are not configured have open, those left out that a watcher has served since then."""
 
     def unknown_orders(self) -> list[Row]: ...
 

@@ -25,6 +25,14 @@ class BrokerAccount:
         return f"{self.user} at {self.broker}"
 
 
+@dataclass(frozen=True, slots=True)
+class AccountStanding:
+    """Whose a client's rows are (None: nobody's yet), and which other client's rows are its account's already."""
+
+    account: BrokerAccount | None
+    taken_by: str | None = None
+
+
 def not_served(client_id: str, remembered: BrokerAccount, configured: BrokerAccount) -> str:
     """Why a client is not served, and the ways out."""
     return (
@@ -32,4 +40,14 @@ def not_served(client_id: str, remembered: BrokerAccount, configured: BrokerAcco
         f"nothing is sent, exits neither, and nothing is followed or compared. Unless {remembered} was meant: give "
         f"{configured} another ORDERS_DB, or run `python cli.py rebind {client_id}` once no order of {client_id} is "
         "open, which forgets what was held there"
+    )
+
+
+def taken(client_id: str, other: str, account: BrokerAccount) -> str:
+    """Why a client is not served whose account another client id's rows are of, and the ways out."""
+    return (
+        f"the settings name {account} for {client_id}, and the rows of {other} in this orders.db are of that account: "
+        f"nothing is sent for {client_id}, exits neither, and nothing is followed, for what {other} has open there "
+        f"would be taken for nobody's. If {other} was renamed, run `python cli.py rebind {other} {client_id}`, which "
+        f"moves its orders and holdings; else give {client_id} another account or another ORDERS_DB"
     )

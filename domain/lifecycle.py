@@ -97,6 +97,12 @@ def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: 
     return _change(order, order, changed, detail, at, actor)
 
 
+def moved(order: Order, client_id: str, *, at: datetime, actor: str) -> Change:
+    """Make a row another client id's, of the same account: nothing else of it changes, its phase neither."""
+    detail: dict[str, Column] = {"client_id": client_id, "moved_from": order.client_id}
+    return _change(order, order, {"client_id": client_id, "updated_at": at}, detail, at, actor)
+
+
 def _change(
     before: Order | None,
     base: Order,
@@ -179,7 +185,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> dict[str, Column]:
         if event["hash"] != digest:
             raise ValueError(f"event {event['event_id']}: its content was changed")
         previous = digest
-        row |= json.loads(event["detail_json"])
+        row |= {name: value for name, value in json.loads(event["detail_json"]).items() if name in row}
         row |= {
             "status": event["to_status"],
             "phase": event["to_phase"],

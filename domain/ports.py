@@ -1,12 +1,12 @@
 """What the services need of the world. Adapters outside implement these; tests pass their own."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from domain.account import BrokerAccount
+from domain.account import AccountStanding, BrokerAccount
 from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -18,6 +18,7 @@ from domain.position_check import Difference, Place
 from domain.reports import Book, BrokerTraits, OrderRef, OrderReport, PositionsSnapshot
 from domain.review import FrozenOrder
 from domain.risk_facts import ExitFacts, Facts, Holding
+from domain.unconfigured import UnconfiguredRows
 
 T = TypeVar("T")
 
@@ -136,6 +137,12 @@ class Accounts(Protocol):
     def account(self, client_id: str) -> BrokerAccount | None:
         """The account that is remembered; None while none is."""
 
+    def account_standing(self, client_id: str, account: BrokerAccount) -> AccountStanding:
+        """Whose the client's rows are, and which other client's rows stand in its way to this account."""
+
+    def watchers_of(self, client_id: str) -> list[str]:
+        """The names of watchers that gave a heartbeat for the client or hold a claim of its, living or not."""
+
 
 class Transaction(Ownership, Review, Accounts, Protocol):
     """One write transaction: all of it becomes durable, or none."""
@@ -235,7 +242,7 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
         """Remember whose the client's rows are, unless that is known; what is remembered then."""
 
-    def note_refused(self, client_id: str, account: BrokerAccount | None) -> bool:
+    def note_refused(self, client_id: str, account: BrokerAccount | str | None) -> bool:
         """Note the account that was told to be another than the rows', None: none; True when that was not noted."""
 
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
@@ -244,6 +251,15 @@ class Transaction(Ownership, Review, Accounts, Protocol):
         Raises:
             OpenOrders: orders of the client have not ended; nothing was changed.
         """
+
+    def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
+        """Make one client's rows another's, of the same account; returns how many orders and holdings."""
+
+    def note_unconfigured(self, client_id: str, at: datetime) -> bool:
+        """Note that somebody is told of a client that is not configured; False when it was noted already."""
+
+    def forget_unconfigured(self, client_id: str) -> None:
+        """The next time it is told anew."""
 
 
 class Store(Ownership, Review, Accounts, Protocol):
@@ -257,6 +273,14 @@ class Store(Ownership, Review, Accounts, Protocol):
         Raises:
             StoreUnavailable: the database could not commit; nothing of `work` was kept.
         """
+
+    def unconfigured_rows(
+        self, configured: Collection[str], served_since: datetime
+    ) -> list[UnconfiguredRows]:
+        """What clients that are not configured have open, those left out that a watcher has served since then."""
+
+    def told_unconfigured(self) -> list[str]:
+        """The clients of whose rows somebody was told."""
 
     def get_by_id(self, command_id: str) -> Order | None: ...
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from domain.account import BrokerAccount
+from domain.account import AccountStanding, BrokerAccount
 from domain.errors import OpenOrders
 
 _FORGOTTEN = (
@@ -24,6 +24,32 @@ def account(connection: sqlite3.Connection, client_id: str) -> BrokerAccount | N
     return None if row is None else BrokerAccount(*row)
 
 
+def standing(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> AccountStanding:
+    """Whose the client's rows are, and which other client's rows stand in its way to this account.
+
+    The rows of another client id stand in the way of one that is new here, and of any while they have something open.
+    """
+    known = {
+        id_: BrokerAccount(broker, user)
+        for id_, broker, user in connection.execute(
+            "SELECT client_id, broker, broker_user FROM accounts WHERE broker IS NOT NULL ORDER BY client_id"
+        )
+    }
+    mine = known.pop(client_id, None)
+    others = [id_ for id_, each in known.items() if each == wanted]
+    taken_by = next((id_ for id_ in others if mine is None or _has_open(connection, id_)), None)
+    return AccountStanding(mine, taken_by)
+
+
+def _has_open(connection: sqlite3.Connection, client_id: str) -> bool:
+    row = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1) "
+        "OR EXISTS (SELECT 1 FROM holdings WHERE client_id = ?1)",
+        (client_id,),
+    ).fetchone()
+    return bool(row[0])
+
+
 def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> BrokerAccount:
     """Remember the account unless one is; what is remembered then."""
     connection.execute(
@@ -34,14 +60,27 @@ def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) 
     return account(connection, client_id) or wanted
 
 
-def note_refused(connection: sqlite3.Connection, client_id: str, refused: BrokerAccount | None) -> bool:
+def note_refused(connection: sqlite3.Connection, client_id: str, refused: BrokerAccount | str | None) -> bool:
     """Note the account that was told to be another than the rows'; True when that was not noted before."""
     text = None if refused is None else str(refused)
+    if text is not None:  # a client that is new here has no row yet
+        connection.execute("INSERT OR IGNORE INTO accounts (client_id) VALUES (?)", (client_id,))
     done = connection.execute(
         "UPDATE accounts SET refused_account = ?1 WHERE client_id = ?2 AND refused_account IS NOT ?1",
         (text, client_id),
     )
     return done.rowcount > 0
+
+
+def watchers_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
+    """The names of watchers that gave a heartbeat for the client, whether or not they live."""
+    rows = connection.execute("SELECT DISTINCT watcher_id FROM heartbeats WHERE client_id = ?", (client_id,))
+    claims = connection.execute(
+        "SELECT DISTINCT claimed_by FROM orders WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
+        "AND phase = 'SUBMITTING' AND claimed_by IS NOT NULL",
+        (client_id,),
+    )
+    return sorted({row[0] for row in (*rows, *claims)})
 
 
 def rebind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> None:

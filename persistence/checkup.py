@@ -3,15 +3,16 @@
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from domain.account import BrokerAccount, not_served
+from domain.account import BrokerAccount, not_served, taken
 from domain.review import FROZEN_AFTER
 from domain.times import is_within
+from domain.unconfigured import what_to_do
 from persistence.vitals import Account, StandingHalt, Vitals, read_vitals
 
 _FULL_SOON = 1 << 30  # bytes free
@@ -65,7 +66,8 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
     yield _watcher(vitals, now, expected)
     accounts = {account.client_id: account for account in vitals.accounts}
     for client_id, configured in expected.accounts.items():
-        yield _account(client_id, accounts.get(client_id), configured)
+        yield _account(client_id, vitals.accounts, configured)
+    yield from _unconfigured(vitals, expected)
     for client_id, max_age in expected.positions_max_age.items():
         yield _positions(client_id, accounts.get(client_id), now, max_age)
     yield _outbox(vitals, now, expected)
@@ -78,6 +80,20 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
     for halt in vitals.halts:
         advice = f"`{_resume(halt)}` when entries may go on"
         yield Finding(Health.WARN, "halted", halt.text, advice)
+
+
+def _unconfigured(vitals: Vitals, expected: Expected) -> Iterator[Finding]:
+    """What clients have open that the settings do not name: nobody follows it."""
+    known = expected.accounts.keys() | expected.positions_max_age.keys()
+    for rows in vitals.unserved if known else ():
+        if rows.client_id not in known:
+            name = f"client {rows.client_id}"
+            yield Finding(
+                Health.FAIL,
+                name,
+                f"not configured, and nobody follows or exits what it has open: {rows}",
+                what_to_do(rows, expected.accounts),
+            )
 
 
 def _exits_off(client_id: str, held: str) -> Finding:
@@ -149,10 +165,15 @@ def _watcher(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
     return Finding(Health.OK, "watcher", f"last beat {_ago(age)}")
 
 
-def _account(client_id: str, account: Account | None, configured: BrokerAccount) -> Finding:
+def _account(client_id: str, accounts: Sequence[Account], configured: BrokerAccount) -> Finding:
     name = f"account of {client_id}"
-    remembered = None if account is None else account.remembered
+    known = {account.client_id: account.remembered for account in accounts}
+    remembered = known.get(client_id)
     if remembered is None:
+        other = next((id_ for id_, account in known.items() if account == configured), None)
+        if other is not None:
+            advice = f"if {other} was renamed: `python cli.py rebind {other} {client_id}`"
+            return Finding(Health.FAIL, name, taken(client_id, other, configured), advice)
         return Finding(Health.OK, name, f"{configured}, whose the rows will be: no watcher has read it yet")
     if remembered != configured:
         advice = f"go back, set another ORDERS_DB, or `python cli.py rebind {client_id}`"

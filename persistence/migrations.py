@@ -14,6 +14,7 @@ from persistence.identity import WHAT_TO_DO, check_at_start, damaged
 from persistence.private_files import make_private, private
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
+    CLIENTS_NOT_CONFIGURED,
     DATABASE_IDENTITY,
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
@@ -81,6 +82,12 @@ def database_identity(db: Database) -> None:
 def positions_compared(db: Database) -> None:
     """When a client's positions were last compared with what its strategies hold: reading them is not comparing."""
     _run(db, POSITIONS_COMPARED)
+
+
+@migrations()
+def clients_not_configured(db: Database) -> None:
+    """Of which clients that the settings do not name somebody was told."""
+    _run(db, CLIENTS_NOT_CONFIGURED)
 
 
 def _run(db: Database, script: str) -> None:

@@ -1,12 +1,12 @@
 """The orders database behind the domain's port: reads on a connection per thread, writes by group commit."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from domain.account import BrokerAccount
+from domain.account import AccountStanding, BrokerAccount
 from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
@@ -19,7 +19,8 @@ from domain.review import FrozenOrder
 from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
-from persistence import accounts, facts, review, sightings
+from domain.unconfigured import UnconfiguredRows
+from persistence import accounts, facts, review, sightings, unconfigured
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
@@ -199,6 +200,22 @@ class OrderRepository:
 
     def account(self, client_id: str) -> BrokerAccount | None:
         return self._read(lambda connection: accounts.account(connection, client_id))
+
+    def account_standing(self, client_id: str, account: BrokerAccount) -> AccountStanding:
+        return self._read(lambda connection: accounts.standing(connection, client_id, account))
+
+    def watchers_of(self, client_id: str) -> list[str]:
+        return self._read(lambda connection: accounts.watchers_of(connection, client_id))
+
+    def unconfigured_rows(
+        self, configured: Collection[str], served_since: datetime
+    ) -> list[UnconfiguredRows]:
+        return self._read(
+            lambda connection: unconfigured.unconfigured_rows(connection, configured, served_since)
+        )
+
+    def told_unconfigured(self) -> list[str]:
+        return self._read(unconfigured.told)
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)

@@ -320,5 +320,12 @@ POSITIONS_COMPARED = """
 ALTER TABLE accounts ADD COLUMN positions_compared_at TEXT;
 """
 
+CLIENTS_NOT_CONFIGURED = """
+CREATE TABLE unconfigured_clients (
+    client_id TEXT PRIMARY KEY,
+    told_at TEXT NOT NULL
+) STRICT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from domain.account import BrokerAccount
+from domain.account import AccountStanding, BrokerAccount
 from domain.alert import Alert, DecisionType, ExecutionType
 from domain.attribution import Sightings
 from domain.errors import ConcurrentUpdate, IllegalTransition
@@ -22,7 +22,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in, tag_of
 from domain.times import time_text
-from persistence import accounts, review
+from persistence import accounts, moving, review, unconfigured
 from persistence import facts as fact_queries
 from persistence import sightings as sighting_queries
 from persistence.rows import (
@@ -435,7 +435,22 @@ class SqliteTransaction:
     def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
         return accounts.bind(self._connection, client_id, account)
 
-    def note_refused(self, client_id: str, account: BrokerAccount | None) -> bool:
+    def account_standing(self, client_id: str, account: BrokerAccount) -> AccountStanding:
+        return accounts.standing(self._connection, client_id, account)
+
+    def watchers_of(self, client_id: str) -> list[str]:
+        return accounts.watchers_of(self._connection, client_id)
+
+    def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
+        return moving.move_client(self._connection, self.apply, old, new, at=at, actor=actor)
+
+    def note_unconfigured(self, client_id: str, at: datetime) -> bool:
+        return unconfigured.note_told(self._connection, client_id, at)
+
+    def forget_unconfigured(self, client_id: str) -> None:
+        unconfigured.forget_told(self._connection, client_id)
+
+    def note_refused(self, client_id: str, account: BrokerAccount | str | None) -> bool:
         return accounts.note_refused(self._connection, client_id, account)
 
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:

@@ -8,7 +8,9 @@ refuse a row that is there already.
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import fields
 
+from domain.order import Order
 from domain.states import TRANSITIONS, Phase
 
 CONCURRENT = "concurrent update: the order has moved on"
@@ -22,10 +24,15 @@ def _quoted(phases: Iterable[Phase]) -> str:
 
 _ILLEGAL = " ".join(f"WHEN '{a}' THEN NEW.phase NOT IN ({_quoted(to)})" for a, to in TRANSITIONS.items())
 
+_MOVES_WITH = {"client_id", "updated_at", "event_hash"}
+_ANYTHING_ELSE = " OR ".join(
+    f"NEW.{each.name} IS NOT OLD.{each.name}" for each in fields(Order) if each.name not in _MOVES_WITH
+)
+
 TRIGGERS: dict[str, str] = {
     "orders_transition": f"""
         CREATE TRIGGER orders_transition BEFORE UPDATE ON orders
-        WHEN CASE OLD.phase {_ILLEGAL} ELSE 1 END
+        WHEN NEW.client_id = OLD.client_id AND CASE OLD.phase {_ILLEGAL} ELSE 1 END
         BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
     "orders_recorded": f"""
         CREATE TRIGGER orders_recorded BEFORE UPDATE ON orders
@@ -36,10 +43,18 @@ TRIGGERS: dict[str, str] = {
         BEGIN SELECT RAISE(ABORT, '{UNRECORDED}'); END""",
     "orders_identity": f"""
         CREATE TRIGGER orders_identity BEFORE UPDATE ON orders
-        WHEN NEW.command_id <> OLD.command_id OR NEW.alert_id <> OLD.alert_id OR NEW.client_id <> OLD.client_id
+        WHEN NEW.command_id <> OLD.command_id OR NEW.alert_id <> OLD.alert_id
             OR NEW.symbol <> OLD.symbol OR NEW.exchange <> OLD.exchange
             OR NEW.client_order_id <> OLD.client_order_id OR NEW.strategy_name <> OLD.strategy_name
             OR (OLD.status <> 'CREATED' AND (NEW.side <> OLD.side OR NEW.quantity <> OLD.quantity))
+        BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
+    # An order changes its client id alone, and only by an event that says from which to which.
+    "orders_moved": f"""
+        CREATE TRIGGER orders_moved BEFORE UPDATE ON orders
+        WHEN NEW.client_id <> OLD.client_id AND ({_ANYTHING_ELSE} OR NOT EXISTS (
+            SELECT 1 FROM order_events WHERE command_id = NEW.command_id AND hash = NEW.event_hash
+            AND json_extract(detail_json, '$.client_id') = NEW.client_id
+            AND json_extract(detail_json, '$.moved_from') = OLD.client_id))
         BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
     "orders_born": f"""
         CREATE TRIGGER orders_born BEFORE INSERT ON orders

@@ -11,7 +11,7 @@ import base64
 import binascii
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,10 +19,12 @@ from typing import Any, TypeVar
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import parse_time, time_text
+from domain.unconfigured import UnconfiguredRows
 from persistence.exposed import exposed
 from persistence.lookups import strategies_of
 from persistence.review import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite import Readers
+from persistence.unconfigured import unconfigured_rows
 
 T = TypeVar("T")
 
@@ -183,6 +185,10 @@ class Views:
             return exposed(self._readers.get())
         except sqlite3.Error as error:
             raise StoreUnavailable(f"orders.db: {error}") from error
+
+    def unconfigured(self, configured: Collection[str], served_since: datetime) -> list[UnconfiguredRows]:
+        """What clients that are not configured have open, those left out that a watcher has served since then."""
+        return self._read(lambda connection: unconfigured_rows(connection, configured, served_since))
 
     def unknown_orders(self) -> list[Row]:
         """Orders of which it is not known whether the broker has them, oldest first."""

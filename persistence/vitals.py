@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from domain.account import BrokerAccount
 from domain.times import time_text
+from domain.unconfigured import UnconfiguredRows
 from persistence.accounts import account as remembered
 from persistence.exposed import exposed
 from persistence.lookups import looking
@@ -17,6 +18,7 @@ from persistence.migrations import migrations
 from persistence.review import frozen_count
 from persistence.rows import optional_time
 from persistence.triggers import TRIGGERS
+from persistence.unconfigured import unconfigured_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Vitals:
     halts: tuple[StandingHalt, ...]
     last_event: datetime | None
     exposed: Mapping[str, str]  # client, and what it has open
+    unserved: tuple[
+        UnconfiguredRows, ...
+    ]  # what clients have open for which no watcher has given a heartbeat
 
 
 def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> Vitals:
@@ -102,6 +107,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             ),
             last_event=optional_time(event[0][0]) if event else None,
             exposed=exposed(connection),
+            unserved=() if pending else tuple(unconfigured_rows(connection, (), beats_since)),
         )
 
 

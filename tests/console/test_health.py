@@ -10,7 +10,7 @@ import pytest
 from console.health import _PARTS
 from domain.ports import Beat
 from engine.gate import Part
-from tests.console.seeding import House
+from tests.console.seeding import BEARER, House
 
 
 def ready(house: House) -> tuple[int, dict]:
@@ -118,3 +118,18 @@ def test_the_database_does_not_answer(healthy: House):
         connection.execute("ALTER TABLE orders RENAME TO gone")
     status, checks = ready(healthy)
     assert status == 503 and checks["database"] == {"ok": False, "sentence": "does not answer"}
+
+
+def test_rows_of_a_client_that_is_not_configured_are_a_reason_for_not_ready(healthy):
+    assert healthy.app.test_client().get("/readyz").status_code == 200
+    healthy.store._commits.run(
+        lambda c: c.execute(
+            "INSERT INTO holdings VALUES ('gone', 'INFY', 'NSE', 'S1', 'MIS', '50', 1, '2026-11-21T00:00:00.000000Z')"
+        )
+    )
+    answer = healthy.app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    said = answer.get_json()["checks"]["clients"]
+    assert said == {"ok": False, "sentence": "a client that is not configured has rows open"}
+    page = healthy.app.test_client().get("/", headers=BEARER).get_data(as_text=True)
+    assert "not configured: gone" in page
