@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import re
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -380,7 +381,6 @@ def rebind_client(options: argparse.Namespace) -> int:
 
 
 def _rename_client(services: "Services", old: str, new: str, *, yes: bool) -> int:
-    """Move the rows of a client that was renamed; refused while the old id is configured or served."""
     if old in _client_ids(services.settings):
         raise Refused(f"{old} is configured: take it out of the settings, and name its account for {new}")
     _chosen(services.settings, new)
@@ -495,4 +495,5 @@ _COMMANDS = {
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # stopped in a write it would keep every exit waiting
     raise SystemExit(main())

@@ -35,6 +35,7 @@ from observability.metrics import CONTENT_TYPE, metrics_page
 from persistence.archive import archive, archive_beside
 from persistence.checkpoints import make_checkpoint
 from persistence.figures import figures
+from persistence.file_lock import FileLocked
 from persistence.identity import noted_id
 from persistence.migrations import DatabaseTooNew, check_identity
 from persistence.sqlite import ChangeSignal, GroupCommit, checkpoint_wal
@@ -62,9 +63,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 EXIT_SETTINGS = 2
-_OLDEST_BEAT = (
-    5.0  # seconds; a watcher beats every two, and is given up by its supervisor after twice the stall
-)
+SLOWEST_STALL = 6.0  # seconds, with which exits wait no longer than 15 s for a watcher that hangs
+_OLDEST_BEAT = 5.0  # seconds; a watcher beats every two
 
 
 class TradingBot:
@@ -222,6 +222,8 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
     """A watcher alone, in this process."""
     settings = _settings()
     services = _prepared(settings, supervised=supervised)
+    if not supervised:
+        _warn_of_slow_stall(settings)
     name = new_watcher_name()
     services.store.claimants.enter(name)
     drainer = services.drainer(name)
@@ -354,6 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return watch(supervised=start.supervised, pulse_pipe=start.pulse_pipe)
     settings = _settings()
     _prepared(settings, supervised=False)
+    _warn_of_slow_stall(settings)
     _say_where(settings)
     return _become_supervisor(settings)
 
@@ -362,9 +365,10 @@ def _become_supervisor(settings: Settings) -> NoReturn:
     """Go on as the supervisor, in place of this process: it imported everything to check the settings."""
     program = Path(__file__).resolve()
     supervisor = program.parent / "runtime" / "supervisor.py"
-    limit = 2 * settings.watcher_stall_seconds
-    address, logs = [settings.host, str(settings.port)], [settings.log_level, settings.log_format]
-    command = [sys.executable, str(supervisor), str(program), *address, str(limit), *logs]
+    limit = settings.watcher_stall_seconds
+    address = [settings.host, str(settings.port)]
+    rest = [settings.log_level, settings.log_format, str(settings.orders_db.absolute())]
+    command = [sys.executable, str(supervisor), str(program), *address, str(limit), *rest]
     os.execv(sys.executable, command)
 
 
@@ -387,7 +391,7 @@ def _prepared(settings: Settings, *, supervised: bool) -> Services:
             _refuse_exits_off(services)
             return services
         check_identity(settings.orders_db)
-    except (StoreReplaced, DatabaseTooNew) as error:
+    except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
         print(f"Orderwatch cannot start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_REPLACED) from None
     return Services(settings, SystemClock(), instance=str(os.getppid()))
@@ -427,6 +431,18 @@ def _tell_exits_off(services: Services) -> None:
 
 def _notify(tx: Transaction, client_id: str, text: str) -> None:
     tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
+
+
+def _warn_of_slow_stall(settings: Settings) -> None:
+    """Say at the start that exits may wait for longer than 15 s: a value from when 30 was the default."""
+    if settings.watcher_stall_seconds > SLOWEST_STALL:
+        log.warning(
+            "WATCHER_STALL_SECONDS is %g: for so long and the time of a start no exit and no message goes when a "
+            "watcher hangs. It no longer depends on BROKER_DEADLINE_SECONDS: take the line out for 5, or set %g or "
+            "less",
+            settings.watcher_stall_seconds,
+            SLOWEST_STALL,
+        )
 
 
 def _say_where(settings: Settings) -> None:

@@ -4,7 +4,6 @@ The last calls' times stand in a small file beside the database, under a lock: s
 a restart does not forget what the broker still counts.
 """
 
-import fcntl
 import logging
 import os
 import threading
@@ -15,6 +14,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from broker.budget_lock import Locked, lock_soon
+from broker.budget_reserve import Reserve
 from broker.budget_state import Caller, State
 from broker.minute import MINUTE, Minute, Reader, Reads
 from domain.errors import NotSent, StoreUnavailable
@@ -79,6 +80,7 @@ class RateBudget:
         self._sleep = sleep
         self._process = os.getpid()
         self._numbers = count()
+        self._reserve = Reserve(self._window)
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def take(self, *, urgent: bool, reads: Reads | None = None) -> None:
@@ -96,6 +98,14 @@ class RateBudget:
         try:
             while (wait := self._try(me, give_up, urgent=urgent, reads=reads)) is not None:
                 self._sleep(wait / 1_000_000)
+        except Locked as error:
+            if not urgent or not self._reserve.take(self._now()):
+                raise NotSent(
+                    f"the rate budget is locked by a process that does not go on: {error}", _CODE
+                ) from error
+            log.warning(
+                "%s is locked by a process that does not go on: an exit's call goes without", self._path.name
+            )
         except OSError as error:
             raise NotSent(f"the rate budget cannot be used: {error.strerror}", _CODE) from error
         except StoreUnavailable as error:
@@ -195,14 +205,21 @@ class RateBudget:
         """The file's state, locked; what is left of it on the way out, also through an error, is written back."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock_soon(handle, self._sleep_really)
             state = self._read(handle)
+            # What went without the file counts in it from now on.
+            state.calls = sorted([*state.calls, *self._reserve.give_back()])
             try:
                 yield state
             finally:
                 _write(handle, state)
         finally:
             os.close(handle)
+
+    @staticmethod
+    def _sleep_really(seconds: float) -> None:
+        """Another process is waited for, which no clock of this one moves on."""
+        time.sleep(seconds)
 
     def _read(self, handle: int) -> State:
         line = os.pread(handle, 1_000_000, 0).partition(b"\n")[0]

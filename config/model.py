@@ -52,7 +52,7 @@ class Service(BaseModel):
 
     watcher_poll_seconds: Annotated[float, seconds(0.01, 60)] = 1.0
     watcher_concurrency: Annotated[int, whole(1, 64)] = 4  # broker calls in parallel, per client
-    watcher_stall_seconds: Annotated[float, seconds(0.1, 3600)] = 30.0
+    watcher_stall_seconds: Annotated[float, seconds(0.1, 3600)] = 5.0
     broker_deadline_seconds: Annotated[float, seconds(0.1, 300)] = 15.0
     positions_refresh_seconds: Annotated[float, seconds(0.1, 3600)] = 2.0
     exit_hold_seconds: Annotated[float, seconds(0, 3600)] = 10.0

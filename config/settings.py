@@ -141,7 +141,6 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
     # Otherwise a watcher would count as stalled, and positions as stale, while all goes as it was told to.
     for longer, shorter in (
         ("broker_deadline_seconds", "watcher_poll_seconds"),
-        ("watcher_stall_seconds", "broker_deadline_seconds"),
         ("positions_max_age_seconds", "positions_refresh_seconds"),
     ):
         value, bound = getattr(env, longer), getattr(env, shorter)

@@ -8,7 +8,6 @@ A batch is first copied and committed in the archive, then recorded in `archived
 transaction of orders.db. Killed between the two, the next run copies the same rows again and goes on.
 """
 
-import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from sqlite_utils import Database
 
 from domain.times import time_text
 from persistence.checkpoints import last_checkpoint, make_checkpoint
+from persistence.file_lock import lock_within
 from persistence.migrations import migrations
 from persistence.private_files import make_private
 from persistence.sqlite import connect
@@ -38,6 +38,8 @@ class Progress:
             self.orders + other.orders, self.events + other.events, self.messages + other.messages
         )
 
+
+_LONGEST_TURN = 15.0  # seconds to wait for another that archives
 
 NOTHING = Progress(0, 0, 0)
 
@@ -81,7 +83,7 @@ def _make_archive(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     make_private(path, ".lock")
     with open(path.with_name(path.name + ".lock"), "w") as turn, closing(connect(path)) as connection:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+        lock_within(turn, _LONGEST_TURN)
         migrations.apply(Database(connection))
         for table in ("orders", "order_events"):
             connection.execute(

@@ -1,6 +1,5 @@
 """Making and migrating orders.db at start, by sqlite-utils' migrations."""
 
-import fcntl
 import logging
 import sqlite3
 from contextlib import closing
@@ -10,6 +9,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from domain.errors import StoreReplaced
+from persistence.file_lock import lock_within
 from persistence.identity import WHAT_TO_DO, check_at_start, damaged
 from persistence.private_files import make_private, private
 from persistence.schema import (
@@ -24,6 +24,8 @@ from persistence.schema import (
 )
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
+
+_LONGEST_MIGRATION = 15.0  # seconds to wait for another process that migrates
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ def migrate(path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(path.name + ".migrate.lock"), "w", opener=private) as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+        lock_within(turn, _LONGEST_MIGRATION)
         is_new = not path.exists()  # before the file is made private, which makes it
         make_private(path, ".migrate.lock")
         try:

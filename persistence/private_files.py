@@ -18,7 +18,7 @@ def make_private(path: Path, lock: str) -> None:
     for suffix in ("", lock):
         with suppress(FileExistsError):
             os.close(os.open(f"{path}{suffix}", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    for suffix in ("", lock, "-wal", "-shm"):
+    for suffix in ("", lock, "-wal", "-shm", ".generation"):
         file = path.with_name(path.name + suffix)
         with suppress(
             FileNotFoundError, PermissionError

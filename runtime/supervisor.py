@@ -29,6 +29,8 @@ PULSE = "--pulse-pipe"  # a child that is given one writes to it again and again
 
 _PR_SET_PDEATHSIG = 1
 _WATCHER_START_SECONDS = 5.0  # entries that come before the broker was read once have to wait until it was
+_START_SECONDS = 15.0  # no child that starts on a busy machine is taken for one that hangs
+_HOLDER_EVERY = 0.5
 _SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
 _STOP_SECONDS = 20.0
 _LONGEST_ANSWER = 65_536  # bytes of a health check
@@ -55,6 +57,12 @@ class Pulse:
         os.set_blocking(self._reading, False)
         os.set_blocking(self.writing, False)
         self._limit = limit_seconds
+        self._has_begun = False
+        self.heard_at = time.monotonic()
+
+    def begin(self) -> None:
+        """A child is started: until it tells something for the first time it has the longer time of a start."""
+        self._has_begun = False
         self.heard_at = time.monotonic()
 
     def is_lost(self) -> bool:
@@ -62,9 +70,11 @@ class Pulse:
         try:
             if os.read(self._reading, 4096):
                 self.heard_at = time.monotonic()
+                self._has_begun = True
         except BlockingIOError:
             pass
-        return time.monotonic() - self.heard_at > self._limit
+        limit = self._limit if self._has_begun else max(self._limit, _START_SECONDS)
+        return time.monotonic() - self.heard_at > limit
 
     def wait(self, seconds: float) -> bool:
         """True as soon as there is something to hear; False when the time is over."""
@@ -90,7 +100,7 @@ class Child:
         if self.pulse is None:
             self.process = subprocess.Popen(self.command)
             return
-        self.pulse.heard_at = self.started_at
+        self.pulse.begin()
         command = [*self.command, PULSE, str(self.pulse.writing)]
         self.process = subprocess.Popen(command, pass_fds=(self.pulse.writing,))
 
@@ -116,8 +126,16 @@ class Child:
 class Supervisor:
     """Keeps its children running until a signal ends them all."""
 
-    def __init__(self, children: Sequence[Child], announce: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        announce: Callable[[], bool] = lambda: True,
+        *,
+        free_locks: Callable[[], object] = lambda: None,
+    ) -> None:
         self._children = children
+        self._free_locks = free_locks  # ends a stopped process that holds up all others; asks no database
+        self._freed_at = 0.0
         self._announce = announce  # says that the service is ready, once; False: it is not yet
         self._stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):  # from here on: before the first child is started
@@ -138,9 +156,16 @@ class Supervisor:
                 )
                 self._end_all()
                 return EXIT_REPLACED
+            self._look_after_locks()
             is_announced = is_announced or self._announce()
             time.sleep(0.1 if is_announced else 0.05)
         return self._end_all()
+
+    def _look_after_locks(self) -> None:
+        now = time.monotonic()
+        if now - self._freed_at >= _HOLDER_EVERY:
+            self._freed_at = now
+            self._free_locks()
 
     def _stop(self, number: int, frame: object) -> None:
         self._stopping = True
@@ -160,11 +185,18 @@ class Supervisor:
         return 0 if clean else 1
 
 
-def supervise(program: str, host: str, port: int, pulse_limit: float) -> int:
+def supervise(
+    program: str,
+    host: str,
+    port: int,
+    pulse_limit: float,
+    free_locks: Callable[[], object] = lambda: None,
+) -> int:
     """Run the program's watcher and its web server until a signal ends them.
 
     The web server starts when the watcher has read the broker, or shortly after if it cannot: alerts must be taken
-    even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew.
+    even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew. `free_locks`
+    is called again and again.
     """
     pulse = Pulse(pulse_limit)
     if not is_free(host, port):
@@ -176,7 +208,7 @@ def supervise(program: str, host: str, port: int, pulse_limit: float) -> int:
         return EXIT_PORT_TAKEN
     watcher = Child("watcher", [sys.executable, program, "watch", SUPERVISED], pulse)
     web = Child("web", [sys.executable, program, "web", SUPERVISED])
-    supervisor = Supervisor([watcher, web], lambda: _say_when_ready(host, port))
+    supervisor = Supervisor([watcher, web], lambda: _say_when_ready(host, port), free_locks=free_locks)
     watcher.start()
     if not pulse.wait(_WATCHER_START_SECONDS):
         log.warning("the watcher has not read every broker yet; entries wait until it has")
@@ -222,7 +254,9 @@ def answering_instance(host: str, port: int) -> str | None:
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder's modules have packages' names
     from observability.logs import configure_logging
+    from runtime.stopped_holder import StoppedHolder
 
-    _program, _host, _port, _limit, _level, _style = sys.argv[1:]
+    _program, _host, _port, _limit, _level, _style, _database = sys.argv[1:]
     configure_logging(_level, _style)
-    raise SystemExit(supervise(_program, _host, int(_port), float(_limit)))
+    _holder = StoppedHolder(Path(_database))
+    raise SystemExit(supervise(_program, _host, int(_port), float(_limit), _holder.look))

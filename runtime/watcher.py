@@ -33,6 +33,9 @@ _BEAT_EVERY = 2.0
 _FIRST_LOOKS = 5.0  # for so long the first beat waits for the brokers' first answers
 _LOOK_AGAIN = 0.05  # and so often it is looked whether they are there
 _SLOWEST_MESSAGE = 300.0
+_PULSE_EVERY = 0.5
+_SLOWEST_CARE = 8.0  # seconds: a database that is locked fails a write after some four
+_SLOWEST_TELLING = 2.0  # seconds: then the process ends, told or not
 _SLOWEST_GOODBYE = 5.0  # seconds in which a message that needs no database must be out
 EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
 
@@ -92,17 +95,19 @@ class Watcher:
         self._own = [Loop("wake", "", self._watch_commits, Signal(), 0.0)]
         if drain_outbox is not None:
             self._own.append(Loop("outbox", "", _draining(drain_outbox, self._stopping), Signal(), 0.0))
+        self._care = Loop("care", "", self._watch_over, Signal(), 0.0)
         self._polled_at = time.monotonic()
         self._active_until = 0.0
         self._looked_at = 0.0
         self._scheduler = self._schedule(housekeeping)
 
     def run(self, pulse: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop`; the calling thread watches over the others.
+        """Serve until `stop`; the calling thread watches over the others, and waits for no broker and no database.
 
         Each lane begins with a look at its broker, before which it sends no entry; a broker that hangs or cannot be
         read keeps no other lane waiting. `pulse` is called at every look at the threads, first when every lane has
-        looked once, or has taken too long to.
+        looked once, or has taken too long to. It tells that this process goes on and that its own loops turn: a call
+        that hangs inside a broker is judged by its deadline, and a database that is locked is not this process's fault.
         """
         for loop in self._own:
             loop.start()
@@ -115,10 +120,14 @@ class Watcher:
             _FIRST_LOOKS, self._options.stall_seconds / 2
         )  # whoever watches this process has no more
         self._until(lambda: all(lane.has_looked for lane in self._lanes.values()), patience)
+        self._care.beat_at = time.monotonic()
+        self._care.start()
         while not self._stopping.is_set():
-            self._watch_over()
+            stalled = self._stalled_core()
+            if stalled:
+                self._end_loudly(stalled)
             pulse()
-            self._pause()
+            self._stopping.wait(_PULSE_EVERY)
         self._end()
 
     def _pause(self) -> None:
@@ -150,7 +159,7 @@ class Watcher:
 
     def _end(self) -> None:
         self._scheduler.shutdown(wait=False)
-        loops = [*self._own, *(loop for lane in self._lanes.values() for loop in lane.loops)]
+        loops = [self._care, *self._own, *(loop for lane in self._lanes.values() for loop in lane.loops)]
         for loop in loops:
             loop.stop()
         give_up = time.monotonic() + self._options.deadline_seconds
@@ -195,19 +204,23 @@ class Watcher:
 
     # watching over ------------------------------------------------------------------------------------------
 
-    def _watch_over(self) -> None:
-        """Replace what hangs in a broker, tell what stalls, and end the process when its core does."""
+    def _watch_over(self) -> bool:
+        """Replace what hangs in a broker, and tell what stalls; a thread of its own, for the database may be locked."""
         for lane in self._lanes.values():
             self._watch_over_lane(lane)
+            self._care.beat_at = time.monotonic()
+        self._save_beats()
+        self._care.beat_at = time.monotonic()
+        self._pause()
+        return True
+
+    def _save_beats(self) -> None:
         try:
             self._store.save_beats(self._beats())
         except StoreReplaced as error:
             self._end_replaced(str(error))
         except StoreUnavailable as error:
             log.error("heartbeats: %s", error)
-        stalled = self._stalled_core()
-        if stalled:
-            self._end_loudly(stalled)
 
     def _watch_over_lane(self, lane: Lane) -> None:
         """What goes wrong with one client's lane ends neither the watcher nor the care for the others."""
@@ -228,7 +241,10 @@ class Watcher:
             worst: dict[str, float] = {}
             for loop in lane.loops:
                 worst[loop.name] = max(worst.get(loop.name, 0.0), loop.stalled_seconds)
-            beats += [Beat(name, loop, lane.client_id, now, self._state(age)) for loop, age in worst.items()]
+            beats += [
+                Beat(name, loop, lane.client_id, now, self._state(age, in_calls=True))
+                for loop, age in worst.items()
+            ]
         waiting = self._waiting()
         return [self._with_reason(beat, waiting.get(beat.client_id)) for beat in beats]
 
@@ -238,25 +254,37 @@ class Watcher:
             return beat
         return replace(beat, state=WAITING if beat.state == "OK" else beat.state, detail=waits_for)
 
-    def _state(self, stalled_seconds: float) -> str:
-        return "OK" if stalled_seconds < self._options.stall_seconds else "STALLED"
+    def _state(self, stalled_seconds: float, *, in_calls: bool = False) -> str:
+        """A loop that calls a broker is replaced at the call's deadline: it stalls where that did not help."""
+        limit = self._options.stall_seconds + (self._options.deadline_seconds if in_calls else 0.0)
+        return "OK" if stalled_seconds < limit else "STALLED"
 
     def _stalled_core(self) -> str:
         """The loop without which no client is served, when it stands still."""
-        if time.monotonic() - self._polled_at > self._options.stall_seconds:
+        if time.monotonic() - self._polled_at > self._options.poll_seconds + self._options.stall_seconds:
             return "scheduler"
-        return next((x.name for x in self._own if x.stalled_seconds > self._patience(x)), "")
+        watched = (self._care, *self._own)
+        return next((x.name for x in watched if x.stalled_seconds > self._patience(x)), "")
 
     def _patience(self, loop: Loop) -> float:
         """A message may take as long as its channel's timeouts; only what never comes back ends the process."""
         stall = self._options.stall_seconds
+        if loop is self._care:
+            return max(stall, _SLOWEST_CARE)
         return max(10 * stall, _SLOWEST_MESSAGE) if loop.name == "outbox" else stall
 
     def _end_loudly(self, loop: str) -> None:
         text = f"watcher {self._options.name}: loop {loop} stalled; the process ends and is started anew"
         log.critical(text)
-        for client_id in self._lanes:
-            self._tell(client_id, text)
+
+        def tell() -> None:
+            self._save_beats()
+            for client_id in self._lanes:
+                self._tell(client_id, text)
+
+        telling = threading.Thread(target=tell, daemon=True)  # the database itself may be what hangs
+        telling.start()
+        telling.join(_SLOWEST_TELLING)
         os._exit(EXIT_STALLED)  # a thread that hangs cannot be ended in any other way
 
     def _end_replaced(self, why: str) -> None:

@@ -36,8 +36,16 @@ _REFUSED = (1.0, 60.0)
 """The same where the broker refused a session that it had given."""
 
 _COUNTED = (60.0, 3600.0)
-"""The same where it counts the login against the account. It may have been a TOTP at the edge of its 30 seconds: the
-next login comes with another code."""
+"""The same where it counts the login against the account, from the second in a row on."""
+
+_ONCE_MORE = 10.0
+"""Seconds to the next login after the first that was counted: it may have been a code at the edge of its 30 seconds,
+and exits wait for it no longer than 15 s. The next comes with another code: no refused code is counted twice."""
+
+_CODE_LASTS = timedelta(seconds=30)
+
+_LOGIN_TAKES = 10.0
+"""Seconds that a thread waits for the login of another: whatever holds that one up, its caller goes on."""
 
 _NEVER = "; not tried again before a restart: put the credentials right first"
 
@@ -68,6 +76,7 @@ class QuickAuth:
         self._account = account
         self._wire = wire
         self._clock = clock
+        self._refused_code = ""
 
     def __call__(self) -> str:
         """A new session key.
@@ -76,7 +85,8 @@ class QuickAuth:
             LoginFailed: there is none.
         """
         try:
-            reply = self._wire.read("QuickAuth", self._fields(), None)
+            fields = self._fields()
+            reply = self._wire.read("QuickAuth", fields, None)
         except (Unsent, Lost) as error:
             raise LoginFailed(f"login: {error}") from error
         key = text_of(reply.body, "susertoken") if reply.ok else ""
@@ -89,6 +99,7 @@ class QuickAuth:
         final = any(words in refusal.lower() for words in _FINAL)
         if not final and _NOBODY_LOOKED.search(refusal.lower()):
             raise LoginFailed(f"login: {refusal}")
+        self._refused_code = fields["factor2"]
         text = f"login refused: {refusal}{_NEVER if final else ''}"
         raise LoginFailed(text, AUTHENTICATION, counts=True, final=final)
 
@@ -108,7 +119,10 @@ class QuickAuth:
     def _totp(self) -> str:
         secret = "".join((self._account.totp_secret or "").split())  # people paste it in groups of four
         try:
-            return TOTP(secret).at(self._clock.now())
+            totp, now = TOTP(secret), self._clock.now()
+            code = totp.at(now)
+            # Brokers take the neighbouring code too: better than the same again, or an exit that waits 30 s.
+            return totp.at(now + _CODE_LASTS) if code == self._refused_code else code
         except ValueError as error:  # not base32
             raise LoginFailed(f"the TOTP secret is not one{_NEVER}", AUTHENTICATION, final=True) from error
 
@@ -153,10 +167,14 @@ class Session:
         key = self._key
         if key is not None:
             return key
-        with self._lock:
+        if not self._lock.acquire(timeout=_LOGIN_TAKES):
+            raise LoginFailed("the login of another thread is not over")
+        try:
             if self._key is None:
                 self._key = self._log_in()
             return self._key
+        finally:
+            self._lock.release()
 
     def refused(self, key: str) -> None:
         """The broker does not know that key (any more). The first caller's word counts, for the key in use only."""
@@ -202,7 +220,10 @@ class Session:
         kind = _COUNTED if failure.counts else _REFUSED if failure.code else _UNREACHED
         first, longest = kind
         failures = self._failures.get(kind, 0)
-        wait = min(first * 2 ** min(failures, 20), longest)
+        if kind is _COUNTED:  # the first of them is soon tried again; from the second on as the others
+            wait = _ONCE_MORE if not failures else min(first * 2 ** min(failures - 1, 20), longest)
+        else:
+            wait = min(first * 2 ** min(failures, 20), longest)
         self._failures[kind] = failures + 1
         self._failed = failure
         self._failed_at = None if failure.final else self._clock.now()

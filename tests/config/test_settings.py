@@ -148,10 +148,6 @@ class TestValues:
                 "BROKER_DEADLINE_SECONDS: got 15, expected more than WATCHER_POLL_SECONDS (20)",
             ),
             (
-                {"WATCHER_STALL_SECONDS": "15"},
-                "WATCHER_STALL_SECONDS: got 15, expected more than BROKER_DEADLINE_SECONDS (15)",
-            ),
-            (
                 {"POSITIONS_MAX_AGE_SECONDS": "2"},
                 "POSITIONS_MAX_AGE_SECONDS: got 2, expected more than POSITIONS_REFRESH_SECONDS (2)",
             ),

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from runtime.stopped_holder import is_stopped
 from tests.e2e.service import Service, alert, wait_for
 
 
@@ -34,14 +38,46 @@ def test_a_watcher_that_is_killed_is_started_again_and_told_of(service: Service)
     wait_for(lambda: _told(service, "ended unexpectedly"), 10, "the message")
 
 
-def test_a_watcher_that_is_stopped_makes_the_service_not_ready_and_is_replaced(service: Service) -> None:
+def test_a_watcher_that_is_stopped_is_replaced(service: Service) -> None:
     first = service.pid_of("watch")
     os.kill(first, signal.SIGSTOP)
     id_ = service.post(alert()).json()["legs"][0]["command_id"]
-    wait_for(lambda: not service.is_ready(), 20, "/readyz to say so")
     wait_for(lambda: _running(service, "watch", other_than=first), 20, "a new watcher")
     assert service.settled(id_, 20)["status"] == "EXECUTED"
     assert _told(service, "ended unexpectedly")
+
+
+_STOPS_IN_A_WRITE = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+connection.execute("BEGIN IMMEDIATE")
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.mark.parametrize("who", ["the watcher", "a process in a write"])
+def test_with_the_settings_as_they_come_an_exit_waits_no_longer_than_fifteen_seconds(
+    tmp_path: Path, who: str
+) -> None:
+    with Service(tmp_path) as service:
+        entry = service.post(alert()).json()["legs"][0]["command_id"]
+        assert service.settled(entry, 20)["status"] == "EXECUTED"
+        if who == "the watcher":
+            os.kill(service.pid_of("watch"), signal.SIGSTOP)
+        else:
+            stopped = subprocess.Popen(
+                [sys.executable, "-c", _STOPS_IN_A_WRITE, service.settings["ORDERS_DB"]]
+            )
+            wait_for(lambda: is_stopped(stopped.pid), 10, "the process to be stopped")
+        began = time.monotonic()
+        while True:  # as a sender does whose alert could not be made durable
+            answer = service.post(alert(execution_type="EXIT"))
+            if answer.status_code == 200:
+                break
+            time.sleep(0.5)
+        left = answer.json()["legs"][0]["command_id"]
+        assert service.settled(left, 20)["status"] == "EXECUTED"
+        assert time.monotonic() - began < 15
 
 
 def test_a_web_server_that_is_killed_is_started_again(service: Service) -> None:

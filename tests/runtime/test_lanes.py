@@ -1,10 +1,13 @@
 """Threads of the watcher: a broker that hangs costs its own client alone, and a loop that stalls is found out."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -218,3 +221,41 @@ def test_a_scheduler_that_stands_still_is_found_out(tmp_path: Path, monkeypatch:
     wait_for(lambda: bool(ended), 10, "the process to end")
     watcher.stop()
     house.thread.join(10)
+
+
+def pulses_of(house: House, seconds: float) -> list[float]:
+    """When the watcher told its supervisor that it goes on."""
+    heard: list[float] = []
+    watcher = house.watcher
+    thread = threading.Thread(target=lambda: watcher.run(lambda: heard.append(time.monotonic())), daemon=True)
+    thread.start()
+    wait_for(lambda: bool(heard), 15, "the first pulse")
+    time.sleep(seconds)
+    return heard
+
+
+def longest_silence(heard: list[float]) -> float:
+    return max(later - sooner for sooner, later in pairwise([*heard, time.monotonic()]))
+
+
+def test_a_locked_database_and_a_hanging_broker_take_no_pulse_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is this process's fault: ending it would help nobody, and cost the exits of the other clients."""
+    monkeypatch.setattr("runtime.watcher.os._exit", lambda status: pytest.fail("the process ended itself"))
+    house = House(tmp_path / "orders.db", deadline=60)
+    house.watcher._options = replace(house.watcher._options, stall_seconds=3.0)
+    for n in range(3):
+        house.post("hanging", f"H{n}")
+    try:
+        heard = pulses_of(house, 1)
+        with closing(sqlite3.connect(tmp_path / "orders.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(5)
+            other.execute("ROLLBACK")
+        assert longest_silence(heard) < 2.5
+        beats = house.store._rows("SELECT DISTINCT state FROM heartbeats WHERE client_id = 'hanging'")
+        assert ("STALLED",) not in beats
+    finally:
+        house.hanging.let_go.set()
+        house.watcher.stop()

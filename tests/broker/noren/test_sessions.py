@@ -273,3 +273,32 @@ def test_after_a_login_that_worked_the_next_outage_begins_with_short_waits(clock
     tries.clear()
     ask(3)
     assert len(tries) == 2
+
+
+@pytest.mark.parametrize("second_of_the_code", [1, 10, 19, 21, 29])
+def test_after_one_refused_code_an_exit_waits_no_longer_than_fifteen_seconds(
+    broker, stub, clock, second_of_the_code
+):
+    clock.advance(seconds=(second_of_the_code - clock.now().timestamp()) % 30)
+    stub.tell("QuickAuth", says(not_ok("Invalid Input : Invalid OTP")))
+    began = clock.now()
+    while True:
+        try:
+            placed = broker.place(a_command())
+        except NotSent:
+            clock.advance(seconds=1)
+        else:
+            break
+    assert placed.broker_order_id
+    assert (clock.now() - began).total_seconds() <= 12
+    codes = [call.fields["factor2"] for call in stub.of("QuickAuth")]
+    assert len(codes) == 2
+    assert codes[0] != codes[1]  # the same again would be refused and counted again
+
+
+def test_a_thread_does_not_wait_for_ever_for_anothers_login(clock, monkeypatch):
+    monkeypatch.setattr("broker.noren.session._LOGIN_TAKES", 0.05)
+    session = Session(lambda: "key", clock, renewable=True)
+    with session._lock, pytest.raises(LoginFailed, match="another thread"):
+        session.key()
+    assert session.key() == "key"
