@@ -6,11 +6,12 @@ from tests.defects.defect import Defect
 from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.following import FOLLOWING
+from tests.defects.house import HOUSE
 from tests.defects.outside import OUTSIDE
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE, *DOORS)
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE, *DOORS, *HOUSE)
 
 WIDE = (
     "tests/engine",
@@ -35,6 +36,7 @@ _SECTIONS = (
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
+    ("In our own house", HOUSE),
 )
 
 

@@ -71,7 +71,9 @@ def test_with_the_settings_as_they_come_an_exit_waits_no_longer_than_fifteen_sec
             wait_for(lambda: is_stopped(stopped.pid), 10, "the process to be stopped")
         began = time.monotonic()
         while True:  # as a sender does whose alert could not be made durable
-            answer = service.post(alert(execution_type="EXIT"))
+            answer = service.post(
+                alert(execution_type="EXIT", direction="SELL", order_type="MARKET", price=None)
+            )
             if answer.status_code == 200:
                 break
             time.sleep(0.5)

@@ -161,7 +161,16 @@ def test_the_supervisor_logs_in_the_form_and_from_the_level_of_the_settings(tmp_
     )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         where = ["127.0.0.1", str(listening.getsockname()[1] if level == "CRITICAL" else free_port())]
-        command = [sys.executable, ROOT / "runtime/supervisor.py", program, *where, "60", level, style]
+        command = [
+            sys.executable,
+            ROOT / "runtime/supervisor.py",
+            program,
+            *where,
+            "60",
+            level,
+            style,
+            "orders.db",
+        ]
         with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as supervisor:
             assert supervisor.stderr is not None
             line = supervisor.stderr.readline().decode()
