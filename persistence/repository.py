@@ -311,7 +311,9 @@ def _save_account(
         "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
     ).fetchone()
     same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
-    lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl
+    known = parse_decimal(row[1]) if same_day else None
+    # A loss that is not known is not the lowest, and does not make the lowest be forgotten.
+    lowest = pnl if known is None else known if pnl is None else min(known, pnl)
     connection.execute(
         "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (client_id) DO UPDATE SET positions_read_at = excluded.positions_read_at, "
@@ -321,7 +323,7 @@ def _save_account(
             client_id,
             time_text(snapshot.read_started_at),
             day.isoformat(),
-            decimal_text(pnl),
-            decimal_text(lowest),
+            optional_text(pnl),
+            optional_text(lowest),
         ),
     )

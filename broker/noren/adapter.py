@@ -77,6 +77,7 @@ class NorenBroker:
             visibility_horizon=3.0,
             acceptance_horizon=acceptance_horizon,
             position_horizon=2.0,
+            day_orders=True,  # `broker.noren.orders` sends none else
             book_interval=2.0,  # each read is one of the minute's calls; order updates ask for one at once
             positions_interval=5.0,
             account=account.user_id,
