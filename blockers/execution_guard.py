@@ -35,6 +35,12 @@ def positions_stale(order: Order, facts: Facts) -> Block | None:
     )
 
 
+def position_unreadable(order: Order, facts: Facts) -> Block | None:
+    """A row of the positions that cannot be read may be of this symbol: what is held there is not known."""
+    row = facts.unreadable_row
+    return None if row is None else Block(Reason.POSITIONS_STALE, f"a row of it cannot be read: {row}")
+
+
 def outcome_unknown(order: Order, facts: Facts) -> Block | None:
     """Nothing new in a symbol in which an order may or may not be live."""
     return Block(Reason.OUTCOME_UNKNOWN) if facts.unknown_on_symbol else None
@@ -59,6 +65,7 @@ class ExecutionGuard:
     rules: tuple[Rule, ...] = (
         halted,
         positions_stale,
+        position_unreadable,
         outcome_unknown,
         position_disputed,
         opposite_side_held,
@@ -85,7 +92,8 @@ class ExecutionGuard:
         """
         flat: dict[tuple[str, str], list[Holding]] = {}
         for h in self._store.holdings(client_id):
-            if not any(snapshot.nets(h.exchange, h.symbol)):
+            known = all(snapshot.is_readable(h.exchange, h.symbol, p) for p in (None, h.product))
+            if known and not any(snapshot.nets(h.exchange, h.symbol)):
                 flat.setdefault((h.exchange, h.symbol), []).append(h)
         settled = snapshot.read_started_at - horizon
         return [h for held in flat.values() if self._forget(held, settled) for h in held]

@@ -13,6 +13,7 @@ from persistence.schema import (
     FILLS_OF_EACH_SIDE,
     FIRST,
     POSITION_DIFFERENCES,
+    UNREADABLE_POSITIONS,
 )
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
@@ -62,6 +63,12 @@ def accounts_remembered(db: Database) -> None:
 def exits_by_own_fills(db: Database) -> None:
     """What an exit named, parts of a leg, provisional absence, and which differences at the broker are believed."""
     _run(db, EXITS_BY_OWN_FILLS)
+
+
+@migrations()
+def unreadable_positions(db: Database) -> None:
+    """Rows of the last read of the positions that could not be made out."""
+    _run(db, UNREADABLE_POSITIONS)
 
 
 def _run(db: Database, script: str) -> None:

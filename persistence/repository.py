@@ -20,6 +20,7 @@ from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
 from persistence import accounts, facts, review, sightings
+from persistence import unreadable as unreadable_rows
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
@@ -205,7 +206,9 @@ class OrderRepository:
         if not rows or rows[0][0] is None:
             return None
         positions = self._rows(f"{SELECT_POSITION} WHERE client_id = ?", client_id)
-        return PositionsSnapshot(parse_time(rows[0][0]), tuple(position_of(row) for row in positions))
+        unreadable = self._read(lambda connection: unreadable_rows.rows_of(connection, client_id))
+        read_at, kept = parse_time(rows[0][0]), tuple(position_of(row) for row in positions)
+        return PositionsSnapshot(read_at, kept, unreadable)
 
     def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
         # What has changed is found out before the transaction, so that no webhook waits for it.
@@ -214,7 +217,13 @@ class OrderRepository:
             self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id)
         )
         wanted = dict.fromkeys(_position_row(client_id, p) for p in snapshot.positions)
-        gone = [row[:4] for row in present if row not in wanted]
+        # What could not be read is not flat: what was last read of it stays, with its age.
+        kept = {row[:4] for row in present if not snapshot.is_readable(*row[1:4])}
+        kept -= {row[:4] for row in wanted}
+        gone = [row[:4] for row in present if row not in wanted and row[:4] not in kept]
+        aged = (
+            [(at, *place) for place, at in self._read_at(client_id).items() if place in kept] if kept else []
+        )
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -225,10 +234,22 @@ class OrderRepository:
             )
             connection.execute("UPDATE positions SET read_at = ? WHERE client_id = ?", (read_at, client_id))
             connection.executemany(
+                "UPDATE positions SET read_at = ? WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                aged,
+            )
+            unreadable_rows.save(connection, client_id, snapshot)
+            connection.executemany(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new
             )
 
         self._commits.run(work)
+
+    def _read_at(self, client_id: str) -> dict[tuple[str, ...], str]:
+        rows = self._rows(
+            "SELECT client_id, exchange, symbol, product, read_at FROM positions WHERE client_id = ?",
+            client_id,
+        )
+        return {row[:4]: row[4] for row in rows}
 
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         self._commits.run(

@@ -30,7 +30,9 @@ AUTHENTICATION = "401"
 RATE_LIMIT = "429"
 
 _EXPIRED = re.compile(r"(session expired|invalid session)\b")
-_COUNT = r"(invalid input ?: ?)?order rec(ei|ie)ved \d+ in a current ({}) exceeds limit \d+( for user)?( \w+)?"
+_COUNT = (
+    r"(invalid input ?: ?)?order rec(ei|ie)ved \d+ in a current ({}) exceeds limit \d+( for user)?( \w+)?"
+)
 _MINUTE = re.compile(_COUNT.format("minute"))
 _RATES = tuple(
     # Whole texts, in lower case and with single blanks, as traders' reports and public clients have them.

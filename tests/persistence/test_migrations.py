@@ -101,7 +101,13 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     vitals = read_vitals(old, beats_since=moment, sent_before=moment)
     assert (vitals.pending_migrations, vitals.differences) == (
-        ("position_differences", "fills_of_each_side", "accounts_remembered", "exits_by_own_fills"),
+        (
+            "position_differences",
+            "fills_of_each_side",
+            "accounts_remembered",
+            "exits_by_own_fills",
+            "unreadable_positions",
+        ),
         (),
     )
     migrate(old)
