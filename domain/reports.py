@@ -125,7 +125,7 @@ class Book:
         found: dict[str, OrderReport] = {}
         for report in self.reports:
             known = found.get(report.broker_order_id)
-            if known is None or _says_more(report) > _says_more(known):
+            if known is None or says_more(report) > says_more(known):
                 found[report.broker_order_id] = report
         return found
 
@@ -143,7 +143,7 @@ class Book:
         return tagged
 
 
-def _says_more(report: OrderReport) -> tuple[bool, bool, bool, Decimal, float, str]:
+def says_more(report: OrderReport) -> tuple[bool, bool, bool, Decimal, float, str]:
     """Sorts the rows of one order number: the last word is the greatest. The text at the end makes ties no accident."""
     at = report.reported_at
     return (

@@ -48,6 +48,9 @@ _NO_DATA = re.compile(r"(error occur+ed 5 )?no data")
 # These outweigh any proof: whoever says them does not know what became of the order.
 _DOUBTS = re.compile(r"time[d ]*-?out|internal|try again|temporar|unavailable|not respond|unable to connect")
 
+_FREEZE = r"(freeze (qty|quantity)|(qty|quantity) freeze)"
+_AUTHORISATION = r"(e-?dis|tpin|ddpi|(holdings?|securities|shares) (is |are )?not authori[sz]ed)"
+
 _PROOFS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -63,6 +66,8 @@ _PROOFS = tuple(
         r"\bnot allowed\b",
         r"^algo_chk ?:",  # the check of orders that come from programs
         r"\bprice cannot be zero\b",
+        rf"\b{_FREEZE}\b",
+        rf"\b{_AUTHORISATION}\b",
     )
 )
 
@@ -98,7 +103,7 @@ def accepted(reply: Reply) -> dict[str, Any]:
             f"HTTP {reply.status}: {error or 'an answer that cannot be read'}", _status(reply)
         )
     if proves_refusal(error):
-        raise Refused(error, code_of(error))
+        raise Refused(with_advice(error), code_of(error))
     raise OutcomeUnknown(error, code_of(error))
 
 
@@ -124,11 +129,35 @@ def refuses_market_orders(error: str) -> bool:
     return bool(_MARKET_ORDERS.search(error.lower()))
 
 
+_NAMED = {
+    "FREEZE_QUANTITY": (
+        re.compile(rf"\b{_FREEZE}\b"),
+        "one order of this symbol may not be so large at the exchange: send it as several smaller ones",
+    ),
+    "DELIVERY_NOT_AUTHORISED": (
+        re.compile(rf"\b{_AUTHORISATION}\b"),
+        "the depository's authorisation for this sale is missing: authorise it (eDIS, TPIN) in the broker's own app, "
+        "then exit again",
+    ),
+}
+"""Refusals with a name and a remedy of their own."""
+
+
+def with_advice(error: str) -> str:
+    """The broker's text and, where it is known what helps, that."""
+    advice = next((told for words, told in _NAMED.values() if words.search(error.lower())), None)
+    return error if advice is None else f"{error} ({advice})"
+
+
 def code_of(error: str) -> str:
     """The broker's code: Noren has none, so the word before the colon: `RMS`, `ORA`, `RED`, or `INVALID_INPUT`.
 
-    The domain classes reasons by the text; the code only names the desk that said no.
+    The domain classes reasons by the text; the code only names the desk that said no, or the rule where a person or
+    the engine has to do something about it: `FREEZE_QUANTITY`, `DELIVERY_NOT_AUTHORISED`.
     """
+    for name, (words, _) in _NAMED.items():
+        if words.search(error.lower()):
+            return name
     if error.lower().startswith("invalid input"):
         return "INVALID_INPUT"
     found = _CODE.match(error)

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from broker.market import NEEDS_PRICE, Rejection
 from broker.simulator import rows
+from broker.simulator.blemishes import blemished
+from broker.simulator.delivered import Delivered
 from broker.simulator.exchange import Exchange, Fate
 from broker.simulator.faults import EXPIRED, Fault, FaultBox, Kind
 from broker.simulator.form import Data, InvalidInput, changes_in, needed, order_in
@@ -50,8 +52,15 @@ class Endpoints:
     """The wire's calls over one exchange."""
 
     def __init__(
-        self, exchange: Exchange, sessions: Sessions, faults: FaultBox, *, market_orders: bool
+        self,
+        exchange: Exchange,
+        sessions: Sessions,
+        faults: FaultBox,
+        delivered: Delivered,
+        *,
+        market_orders: bool,
     ) -> None:
+        self._delivered = delivered
         self._market_orders = market_orders
         self._exchange = exchange
         self._sessions = sessions
@@ -69,6 +78,7 @@ class Endpoints:
             "SingleOrdHist": self._order_history,
             "TradeBook": self._trade_book,
             "PositionBook": self._position_book,
+            "Holdings": self._holdings,
             "Limits": self._limits,
             "GetQuotes": self._quotes,
             "SearchScrip": self._search,
@@ -170,7 +180,11 @@ class Endpoints:
         ]
         if call.fault(Kind.OPEN_ONLY_BOOK):
             present = [(ticket, version) for ticket, version in present if version.order.is_live]
-        return self._book(call, self._rows(present, self._order_row))
+        stale = []
+        if call.fault(Kind.STALE_TWIN):
+            all_orders = self._exchange.orders(call.uid, self._as_of(call))
+            stale = self._rows([(t, versions[0]) for t, versions in all_orders], rows.order_row)
+        return self._book(call, [*self._rows(present, self._order_row), *stale])
 
     def _order_history(self, call: Call) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
@@ -193,6 +207,13 @@ class Endpoints:
                 for key, holding in held.items()
             ],
         )
+
+    def _holdings(self, call: Call) -> Body:
+        """What was sold for delivery today is used up of what was delivered before."""
+        held = self._exchange.positions(call.uid).items()
+        sold = {key[:2]: holding.sold for key, holding in held if key[2] == "C"}
+        found = self._delivered.rows(call.uid, self._exchange.instruments(), sold)
+        return self._book(call, found)  # type: ignore[arg-type]
 
     # the rest -----------------------------------------------------------------------------------------------
 
@@ -241,6 +262,7 @@ class Endpoints:
 
     def _book(self, call: Call, found: list[Row]) -> Body:
         """The rows, as duplicated and reordered as the faults want them; an empty book is an error on this wire."""
+        found = blemished(found, call.faults)
         if not found:
             raise NotOk(NO_DATA)
         if call.fault(Kind.DUPLICATED_BOOK):

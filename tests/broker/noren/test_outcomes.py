@@ -367,3 +367,22 @@ def test_an_answer_that_is_not_whole_is_no_answer(broker, stub, broken):
     stub.tell("OrderBook", broken)
     with pytest.raises(ReadFailed):
         broker.read_book([])
+
+
+@pytest.mark.parametrize(
+    ("emsg", "code", "advice"),
+    [
+        ("Rejected : RMS:Rule: Check freeze quantity, 1800", "FREEZE_QUANTITY", "several smaller ones"),
+        ("Order quantity exceeds freeze qty", "FREEZE_QUANTITY", "several smaller ones"),
+        ("RED:holdings not authorised", "DELIVERY_NOT_AUTHORISED", "eDIS, TPIN"),
+        ("Rejected : RMS: TPIN authorization pending", "DELIVERY_NOT_AUTHORISED", "eDIS, TPIN"),
+    ],
+)
+def test_a_refusal_that_somebody_can_do_something_about_says_what(broker, stub, emsg, code, advice):
+    stub.tell("PlaceOrder", says(not_ok(emsg)))
+    with pytest.raises(Refused, match=advice) as refusal:
+        broker.place(a_command())
+    assert refusal.value.code == code
+    stub.tell("OrderBook", says([order_row(status="REJECTED", rejreason=emsg)]))
+    (report,) = broker.read_book([]).reports
+    assert report.code == code and advice in report.reason
