@@ -24,21 +24,19 @@ def halted(order: Order, facts: Facts) -> Block | None:
 
 
 def positions_stale(order: Order, facts: Facts) -> Block | None:
-    """What is not known cannot be judged: too old a read of the positions stops entries."""
+    """What is not known cannot be judged: too old a read of the positions stops entries.
+
+    So does a row of the read that could not be made out, where it hides what is held in the symbol or a limited loss.
+    """
     if facts.positions_read_at is None:
         return Block(Reason.POSITIONS_STALE, "never read")
     age = (facts.now - facts.positions_read_at).total_seconds()
-    if abs(age) <= facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
-        return None
-    return Block(
-        Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {facts.limits.positions_max_age_seconds:.0f} s"
-    )
-
-
-def position_unreadable(order: Order, facts: Facts) -> Block | None:
-    """A row of the positions that cannot be read may be of this symbol: what is held there is not known."""
-    row = facts.unreadable_row
-    return None if row is None else Block(Reason.POSITIONS_STALE, f"a row of it cannot be read: {row}")
+    if abs(age) > facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
+        limit = facts.limits.positions_max_age_seconds
+        return Block(Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {limit:.0f} s")
+    if facts.unreadable_row is not None:
+        return Block(Reason.POSITIONS_STALE, f"a row cannot be read: {facts.unreadable_row}")
+    return None
 
 
 def outcome_unknown(order: Order, facts: Facts) -> Block | None:
@@ -65,7 +63,6 @@ class ExecutionGuard:
     rules: tuple[Rule, ...] = (
         halted,
         positions_stale,
-        position_unreadable,
         outcome_unknown,
         position_disputed,
         opposite_side_held,

@@ -31,7 +31,7 @@ def entry_facts(
     read_at, lowest, disputed = _account(connection, query.client_id, (query.exchange, query.symbol))
     unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query, now)
     own_held, opposite_held = _held_on_symbol(connection, query)
-    halt, unreadable = _stopping(connection, query)
+    halt, unreadable = _stopping(connection, query, limits)
     return Facts(
         now=now,
         limits=limits,
@@ -137,8 +137,13 @@ def _account(
     )
 
 
-def _stopping(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[str | None, str | None]:
-    """Why the client or the strategy is halted, and the row because of which the symbol's position is not known."""
+def _stopping(
+    connection: sqlite3.Connection, query: ExposureQuery, limits: Limits
+) -> tuple[str | None, str | None]:
+    """Why the client or the strategy is halted, and the row because of which the symbol's position is not known.
+
+    With a limit on the day's loss every row whose profit and loss is missing is in the way of every symbol.
+    """
     halt, found = connection.execute(
         "SELECT (SELECT reason FROM halts WHERE client_id = ?1 AND strategy_name IN ('', ?2) LIMIT 1), "
         f"(SELECT json_group_array(json_array({unreadable_rows.COLUMNS})) FROM unreadable_positions "
@@ -148,6 +153,8 @@ def _stopping(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[str
     rows = unreadable_rows.rows_in(json.loads(found)) if found != "[]" else ()
     place = (query.exchange, query.symbol, query.product)
     row = unreadable_rows.hiding(connection, query.client_id, rows, place)
+    if row is None and limits.max_daily_loss is not None:
+        row = next((each for each in rows if each.has_pnl), None)
     return halt, None if row is None else row.text
 
 

@@ -67,7 +67,7 @@ def exits_by_own_fills(db: Database) -> None:
 
 @migrations()
 def unreadable_positions(db: Database) -> None:
-    """Rows of the last read of the positions that could not be made out."""
+    """Rows of the last read of the positions that could not be made out; what of a position was delivered."""
     _run(db, UNREADABLE_POSITIONS)
 
 

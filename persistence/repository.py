@@ -239,7 +239,9 @@ class OrderRepository:
             )
             unreadable_rows.save(connection, client_id, snapshot)
             connection.executemany(
-                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new
+                f"INSERT OR REPLACE INTO positions ({_POSITION_COLUMNS}, read_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                new,
             )
 
         self._commits.run(work)
@@ -303,7 +305,7 @@ class OrderRepository:
 
 _POSITION_COLUMNS = (
     "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
-    "realized_pnl, unrealized_pnl"
+    "realized_pnl, unrealized_pnl, delivered"
 )
 
 
@@ -319,6 +321,7 @@ def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
         optional_text(p.last_price),
         decimal_text(p.realized_pnl),
         decimal_text(p.unrealized_pnl),
+        decimal_text(p.delivered),
     )
 
 

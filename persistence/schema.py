@@ -319,6 +319,7 @@ CREATE TABLE unreadable_positions (
     read_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX unreadable_positions_of_client ON unreadable_positions (client_id);
+ALTER TABLE positions ADD COLUMN delivered TEXT NOT NULL DEFAULT '0';
 """
 
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)

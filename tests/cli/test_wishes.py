@@ -126,6 +126,19 @@ def test_flatten_asks_for_an_exit_of_each_holder(maker, services, net, strategie
     assert Side.SELL in {o.side for o in exits}
 
 
+@pytest.mark.parametrize(("asked", "quantities"), [([], [50]), (["--symbol", "INFY-EQ"], [30, 50])])
+def test_flatten_leaves_delivered_shares_that_nobody_here_holds(maker, services, asked, quantities):
+    maker.order("held", Phase.FILLED, exchange="NSE", symbol="INFY-EQ", product="CNC")
+    positions = (
+        Position("NSE", "INFY-EQ", "CNC", Decimal(80), delivered=Decimal(80)),
+        Position("NSE", "TCS-EQ", "CNC", Decimal(7), delivered=Decimal(7)),
+    )
+    maker.store.save_positions("default", PositionsSnapshot(maker.clock.now(), positions), date(2026, 11, 21))
+    assert cli.main(["flatten", "--yes", *asked]) == 0
+    exits = maker.store.claimable("default", maker.clock.now(), limit=10, exits_only=True)
+    assert sorted(o.quantity for o in exits) == quantities
+
+
 @pytest.mark.parametrize(("answer", "sent"), [("y", 1), ("", 0), ("no", 0)])
 def test_flatten_asks_first(maker, services, monkeypatch, answer, sent):
     hold(maker, net=50)

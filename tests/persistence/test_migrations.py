@@ -98,6 +98,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         for column in ("product", "unexplained_quantity"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("DROP TABLE unreadable_positions")
+        connection.execute("ALTER TABLE positions DROP COLUMN delivered")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'first_tables'")
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     vitals = read_vitals(old, beats_since=moment, sent_before=moment)
