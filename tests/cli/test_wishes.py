@@ -126,11 +126,11 @@ def test_flatten_asks_for_an_exit_of_each_holder(maker, services, net, strategie
     assert Side.SELL in {o.side for o in exits}
 
 
-@pytest.mark.parametrize(("asked", "quantities"), [([], [50]), (["--symbol", "INFY-EQ"], [30, 50])])
+@pytest.mark.parametrize(("asked", "quantities"), [([], [50]), (["--symbol", "NIFTY26NOV24500CE"], [30, 50])])
 def test_flatten_leaves_delivered_shares_that_nobody_here_holds(maker, services, asked, quantities):
-    maker.order("held", Phase.FILLED, exchange="NSE", symbol="INFY-EQ", product="CNC")
+    maker.order("held", Phase.FILLED)
     positions = (
-        Position("NSE", "INFY-EQ", "CNC", Decimal(80), delivered=Decimal(80)),
+        Position("NFO", "NIFTY26NOV24500CE", "MIS", Decimal(80), delivered=Decimal(80)),
         Position("NSE", "TCS-EQ", "CNC", Decimal(7), delivered=Decimal(7)),
     )
     maker.store.save_positions("default", PositionsSnapshot(maker.clock.now(), positions), date(2026, 11, 21))

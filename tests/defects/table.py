@@ -6,9 +6,10 @@ from tests.defects.defect import Defect
 from tests.defects.entering import ENTERING
 from tests.defects.following import FOLLOWING
 from tests.defects.outside import OUTSIDE
+from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE)
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *READING, *OUTSIDE)
 
 WIDE = (
     "tests/engine",
@@ -30,6 +31,7 @@ _SECTIONS = (
     ("Sending", SENDING),
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
+    ("What a broker shows", READING),
     ("At the edges", OUTSIDE),
 )
 
