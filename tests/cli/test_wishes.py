@@ -126,8 +126,11 @@ def test_flatten_asks_for_an_exit_of_each_holder(maker, services, net, strategie
     assert Side.SELL in {o.side for o in exits}
 
 
-@pytest.mark.parametrize(("asked", "quantities"), [([], [50]), (["--symbol", "NIFTY26NOV24500CE"], [30, 50])])
-def test_flatten_leaves_delivered_shares_that_nobody_here_holds(maker, services, asked, quantities):
+@pytest.mark.parametrize(
+    ("asked", "strategies"),
+    [([], ["STRADDLE"]), (["--symbol", "NIFTY26NOV24500CE"], ["OPERATOR", "STRADDLE"])],
+)
+def test_flatten_leaves_delivered_shares_that_nobody_here_holds(maker, services, asked, strategies):
     maker.order("held", Phase.FILLED)
     positions = (
         Position("NFO", "NIFTY26NOV24500CE", "MIS", Decimal(80), delivered=Decimal(80)),
@@ -136,7 +139,7 @@ def test_flatten_leaves_delivered_shares_that_nobody_here_holds(maker, services,
     maker.store.save_positions("default", PositionsSnapshot(maker.clock.now(), positions), date(2026, 11, 21))
     assert cli.main(["flatten", "--yes", *asked]) == 0
     exits = maker.store.claimable("default", maker.clock.now(), limit=10, exits_only=True)
-    assert sorted(o.quantity for o in exits) == quantities
+    assert sorted(o.strategy_name for o in exits) == strategies
 
 
 @pytest.mark.parametrize(("answer", "sent"), [("y", 1), ("", 0), ("no", 0)])

@@ -30,7 +30,8 @@ def read(broker, stub, holdings, *positions, urgent=False):
 )
 def test_what_was_delivered_and_todays_trades_are_one_position(broker, stub, today, net, delivered):
     snapshot = read(broker, stub, [row()], *([cnc(today)] if today else []))
-    (position,) = snapshot.positions
+    assert len(snapshot.positions) == 1
+    position = snapshot.positions[0]
     assert (position.net_quantity, position.delivered, position.product) == (net, delivered, "CNC")
     assert snapshot.net(*INFY, "CNC") == net
 

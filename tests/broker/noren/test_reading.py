@@ -101,7 +101,8 @@ def test_a_row_that_cannot_be_read_stands_in_nobodys_way_but_its_own(broker, stu
         broker, stub, {n: v for n, v in bad.items() if v is not None}, order_row(norenordno="26112000000002")
     )
     assert [report.broker_order_id for report in book.reports] == ["26112000000002"]
-    (row,) = book.unreadable
+    assert len(book.unreadable) == 1
+    row = book.unreadable[0]
     assert row.broker_order_id == (None if "norenordno" in changes else "26112000000001")
     assert row.symbol == (None if "tsym" in changes else "NIFTY26NOV24500CE")
     assert '"trantype"' in row.text  # the row as it came
