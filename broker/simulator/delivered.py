@@ -15,7 +15,7 @@ _Place = tuple[str, str]
 
 
 class Delivered:
-    """What was delivered to whom. A day's sales are told in `usedqty` and taken off in the night, by a new delivery."""
+    """What was delivered to whom. A day's sales are told in `usedqty`, until the night takes them off."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
         self._lock = threading.Lock()
@@ -31,11 +31,20 @@ class Delivered:
             self._units.setdefault(record["uid"], {})[places] = Decimal(record["quantity"])
 
     def rows(
-        self, uid: str, known: Mapping[_Place, Instrument], sold: Mapping[_Place, Decimal]
+        self,
+        uid: str,
+        known: Mapping[_Place, Instrument],
+        sold: Mapping[_Place, Decimal],
+        carried: Mapping[_Place, Decimal],
     ) -> list[HoldingsRow]:
-        """The user's rows; of what was sold out of them today, so much is told as used."""
+        """The user's rows: what was delivered to him, and `carried`, what he had bought for delivery before today.
+
+        Of what was sold out of them today, so much is told as used.
+        """
         with self._lock:
             units = dict(self._units.get(uid, {}))
+        for place, quantity in carried.items():
+            units[(place,)] = units.get((place,), Decimal(0)) + quantity
         return [
             {
                 "stat": "Ok",
@@ -54,5 +63,5 @@ class Delivered:
                 "upldprc": "0.00",
             }
             for places, quantity in units.items()
-            if quantity
+            if quantity > 0
         ]

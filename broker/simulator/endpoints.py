@@ -15,7 +15,16 @@ from broker.simulator.faults import EXPIRED, Fault, FaultBox, Kind
 from broker.simulator.form import Data, InvalidInput, changes_in, needed, order_in
 from broker.simulator.rows import Row
 from broker.simulator.sessions import Denied, Sessions
-from broker.simulator.words import PRICE_TYPE_OF, Instrument, Ticket, Version
+from broker.simulator.words import (
+    DELIVERY,
+    PRICE_TYPE_OF,
+    ZONE,
+    Holding,
+    HoldingKey,
+    Instrument,
+    Ticket,
+    Version,
+)
 from domain.alert import OrderType
 from domain.errors import Refused
 
@@ -200,20 +209,31 @@ class Endpoints:
     def _position_book(self, call: Call) -> Body:
         known = self._exchange.instruments()
         held = self._exchange.positions(call.uid, self._as_of(call))
-        return self._book(
-            call,
-            [
-                rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
-                for key, holding in held.items()
-            ],
-        )
+        found = [
+            rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
+            for key, holding in held.items()
+        ]
+        carried = self._delivered_before(call.uid)
+        return self._book(call, [row for row in found if rows.without_delivered(row, carried)])
 
     def _holdings(self, call: Call) -> Body:
         """What was sold for delivery today is used up of what was delivered before."""
+        before = self._delivered_before(call.uid)
         held = self._exchange.positions(call.uid).items()
-        sold = {key[:2]: holding.sold for key, holding in held if key[2] == "C"}
-        found = self._delivered.rows(call.uid, self._exchange.instruments(), sold)
+        sold = {
+            key[:2]: holding.sold - before.get(key, Holding()).sold
+            for key, holding in held
+            if key[2] == DELIVERY
+        }
+        carried = {key[:2]: holding.net.net_quantity for key, holding in before.items()}
+        found = self._delivered.rows(call.uid, self._exchange.instruments(), sold, carried)
         return self._book(call, found)  # type: ignore[arg-type]
+
+    def _delivered_before(self, uid: str) -> dict[HoldingKey, Holding]:
+        """What had been bought for delivery, less what was sold, when the day began: it is a position no longer."""
+        began = self._exchange.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        held = self._exchange.positions(uid, began - timedelta(microseconds=1))
+        return {key: holding for key, holding in held.items() if key[2] == DELIVERY}
 
     # the rest -----------------------------------------------------------------------------------------------
 
