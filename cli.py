@@ -32,7 +32,7 @@ from config.settings import Settings, SettingsError, load_settings
 from domain.errors import NotFound, OrderwatchError
 from domain.exits import OPERATOR
 from domain.halting import never_seen
-from domain.money import decimal_text
+from domain.money import ZERO, decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
 from engine.account import move_rows, rebind
@@ -300,7 +300,8 @@ def flatten(options: argparse.Namespace) -> int:
 def _exits(services: "Services", client_id: str, symbol: str | None) -> Iterator[_Exit]:
     """Of each position an exit for every strategy that holds a part of it, and one for what none holds.
 
-    One exit would not do: it leaves alone what other strategies than its own hold.
+    One exit would not do: it leaves alone what other strategies than its own hold. Shares delivered on earlier days
+    that no strategy holds are somebody's savings: they are exited only where their symbol is named.
     """
     snapshot = services.store.saved_positions(client_id)
     if snapshot is None:
@@ -310,11 +311,13 @@ def _exits(services: "Services", client_id: str, symbol: str | None) -> Iterator
         if not p.net_quantity or symbol not in (None, p.symbol):
             continue
         rest = abs(p.net_quantity)
+        savings = p.delivered if symbol is None else ZERO
         for h in holdings:
             same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
             if same and h.net_quantity * p.net_quantity > 0:
                 rest -= abs(h.net_quantity)
                 yield _Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
+        rest = min(rest, abs(p.net_quantity) - savings)
         if rest > 0:
             yield _Exit(client_id, p.exchange, p.symbol, p.product, OPERATOR, rest)
 

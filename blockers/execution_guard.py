@@ -24,15 +24,19 @@ def halted(order: Order, facts: Facts) -> Block | None:
 
 
 def positions_stale(order: Order, facts: Facts) -> Block | None:
-    """What is not known cannot be judged: too old a read of the positions stops entries."""
+    """What is not known cannot be judged: too old a read of the positions stops entries.
+
+    So does a row of the read that could not be made out, where it hides what is held in the symbol or a limited loss.
+    """
     if facts.positions_read_at is None:
         return Block(Reason.POSITIONS_STALE, "never read")
     age = (facts.now - facts.positions_read_at).total_seconds()
-    if abs(age) <= facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
-        return None
-    return Block(
-        Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {facts.limits.positions_max_age_seconds:.0f} s"
-    )
+    if abs(age) > facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
+        limit = facts.limits.positions_max_age_seconds
+        return Block(Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {limit:.0f} s")
+    if facts.unreadable_row is not None:
+        return Block(Reason.POSITIONS_STALE, f"a row cannot be read: {facts.unreadable_row}")
+    return None
 
 
 def outcome_unknown(order: Order, facts: Facts) -> Block | None:
@@ -85,7 +89,8 @@ class ExecutionGuard:
         """
         flat: dict[tuple[str, str], list[Holding]] = {}
         for h in self._store.holdings(client_id):
-            if not any(snapshot.nets(h.exchange, h.symbol)):
+            known = all(snapshot.is_readable(h.exchange, h.symbol, p) for p in (None, h.product))
+            if known and not any(snapshot.nets(h.exchange, h.symbol)):
                 flat.setdefault((h.exchange, h.symbol), []).append(h)
         settled = snapshot.read_started_at - horizon
         return [h for held in flat.values() if self._forget(held, settled) for h in held]

@@ -31,7 +31,13 @@ def first_block(order: Order, facts: Facts) -> Block | None:
 def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | None:
     """What stops this order now, by facts read in the very transaction that acts on the answer."""
     query = ExposureQuery(
-        order.client_id, order.strategy_name, order.exchange, order.symbol, order.side.sign, order.command_id
+        order.client_id,
+        order.strategy_name,
+        order.exchange,
+        order.symbol,
+        order.side.sign,
+        order.command_id,
+        product=order.product or None,
     )
     facts = tx.facts(
         query,

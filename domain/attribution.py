@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 
 from domain.alert import ExecutionType
 from domain.order import Order
-from domain.reports import Book, BrokerTraits, OrderReport
+from domain.reports import Book, BrokerTraits, OrderRef, OrderReport
 from domain.states import Phase
 
 
@@ -132,6 +132,9 @@ def shows_all_since(order: Order, book: Book, traits: BrokerTraits, *, sending_e
     if not book.complete or order.sent_at is None:
         return False
     if book.covers_from is not None and order.sent_at < book.covers_from:
+        return False
+    ref = OrderRef(order.client_order_id, order.broker_order_id)
+    if book.hides(ref, order.exchange, order.symbol) is not None:
         return False
     horizon = timedelta(seconds=traits.visibility_horizon + traits.acceptance_horizon)
     return book.read_started_at >= order.sent_at + sending_ends + horizon

@@ -85,6 +85,7 @@ class ExposureQuery:
     symbol: str
     sign: int
     command_id: str | None = None
+    product: str | None = None
 
 
 WAITING = "WAITING"
@@ -220,7 +221,7 @@ class Transaction(Ownership, Review, Accounts, Protocol):
         """
 
     def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
-        """The position as last read; None when positions were never read."""
+        """The position as last read; None when positions were never read, or that one could not be."""
 
     def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
         """Keep a broker order that no row explains, until one does; True when it was not known before."""

@@ -60,12 +60,18 @@ class Judgement(Enum):
 
 
 def compared(snapshot: PositionsSnapshot, holdings: Iterable[Holding]) -> dict[Place, Difference]:
-    """Every place where we or the broker have something, and what both say of it."""
+    """Every place where we or the broker have something, and what both say of it.
+
+    Left out is what could not be read, and shares that were delivered on earlier days where no strategy holds any:
+    those are somebody's savings, and not news.
+    """
     held: dict[Place, Decimal] = {}
     for h in holdings:
         place = (h.exchange, h.symbol, h.product)
         held[place] = held.get(place, ZERO) + h.net_quantity
-    places = dict.fromkeys([*held, *((p.exchange, p.symbol, p.product) for p in snapshot.positions)])
+    traded = [p for p in snapshot.positions if not p.delivered or p.net_quantity != p.delivered]
+    listed = ((p.exchange, p.symbol, p.product) for p in traded)
+    places = [place for place in dict.fromkeys([*held, *listed]) if snapshot.is_readable(*place)]
     return {
         place: Difference(*place, held.get(place, ZERO), snapshot.net(*place), place not in held)
         for place in places

@@ -18,8 +18,9 @@ from typing import Any
 
 from domain.alert import DecisionType
 from domain.attribution import NOT_LOOKED_FOR, Attribution, shows_all_since
+from domain.money import decimal_text
 from domain.order import Order
-from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
+from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport
 from domain.states import STATUS_OF, Phase, Status
 from domain.tags import Family, Reason, broker_tag, tag_of
 
@@ -157,9 +158,9 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[s
         return None, ()
     report = book.by_id.get(number)
     if report is None:
-        return None, (
-            f"broker order {number}, which it is said to be, is not in the book",
-        ) if book.complete else ()
+        text = f"broker order {number}, which it is said to be, is not in the book"
+        hidden = book.hides(OrderRef(order.client_order_id, number), order.exchange, order.symbol)
+        return None, (text,) if book.complete and hidden is None else ()
     same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
     if not same or report.client_order_id not in (None, "", order.client_order_id):
         what = f"{report.side} {report.symbol}" + (
@@ -172,11 +173,40 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[s
 def silence(order: Order, book: Book) -> str | None:
     """Why a read that succeeded says nothing of an acknowledged order; None when it does."""
     report, _ = find_report(order, book)
+    if report is None and hidden_in(order, book):
+        return None  # the row that may be it is told, and the order stays as it is
     if report is None:
         return "the broker's book, which can be read, does not show it"
     if report.status is BrokerStatus.UNRECOGNISED:
         return f"the broker's book gives {report.broker_order_id} a status that is not known"
-    return None
+    return contradiction(order, book)
+
+
+def hidden_in(order: Order, book: Book) -> bool:
+    """True where a row that could not be read may be this order: that the book does not show it proves nothing."""
+    ref = OrderRef(order.client_order_id, order.broker_order_id)
+    return book.hides(ref, order.exchange, order.symbol) is not None
+
+
+def contradiction(order: Order, book: Book) -> str | None:
+    """Why the broker's own rows of an order cannot all be true, and what to do; None where they can."""
+    report, _ = find_report(order, book)
+    if report is None:
+        return None
+    said = report.contradiction
+    if not said and report.status is BrokerStatus.COMPLETE and not _is_whole(order, report):
+        said = f"COMPLETE with {report.filled_quantity} of {report.quantity} filled"
+    if not said:
+        return None
+    return (
+        f"the broker's rows of {report.broker_order_id} contradict themselves ({said}): what was filled is not known "
+        "here. Look at the order and its trades in the broker's own terminal, then resolve it"
+    )
+
+
+def _is_whole(order: Order, report: OrderReport) -> bool:
+    filled = max(report.filled_quantity, order.filled_quantity)
+    return filled >= min(order.quantity, report.quantity or order.quantity)
 
 
 def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
@@ -232,13 +262,15 @@ def _cause(order: Order) -> str:
 def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
     """The broker acknowledged it and a complete, later book does not have it: nobody knows, and somebody must hear.
 
-    A day's order that was not followed overnight is one; it is never called absent.
+    It is never called absent. An order that lives for a day is gone from the next day's book because it has ended.
     """
     assert order.updated_at is not None
     settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
     live = order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
-    if not live or not book.complete or book.read_started_at < settled:
+    if not live or not book.complete or book.read_started_at < settled or hidden_in(order, book):
         return NOTHING
+    if traits.day_orders and _is_of_a_day_before(order, book):
+        return _ended_with_its_day(order)
     return Verdict(
         Phase.UNKNOWN,
         {
@@ -248,10 +280,32 @@ def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
     )
 
 
+def _is_of_a_day_before(order: Order, book: Book) -> bool:
+    """True where the broker's day in which the order was sent is over, and the book is of a later one."""
+    return order.sent_at is not None and book.covers_from is not None and order.sent_at < book.covers_from
+
+
+def _ended_with_its_day(order: Order) -> Verdict:
+    """What it filled stays; what may have been filled after our last look shows as a difference of the positions."""
+    text = (
+        "a day order ends with its day, and the broker's book of the new day no longer has it; "
+        f"the book last showed {decimal_text(order.filled_quantity)} of {decimal_text(order.quantity)} filled"
+    )
+    return Verdict(
+        Phase.EXPIRED,
+        {
+            "tag": broker_tag(Family.BROKER_EXPIRED),
+            "decision_type": DecisionType.FAILED,
+            "reason_code": reason_class("", text),
+            "reason_message": text,
+        },
+    )
+
+
 def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
     """The phase the report speaks of, and its tag; None when it decides nothing."""
     filled = max(report.filled_quantity, order.filled_quantity)
-    if report.status is BrokerStatus.UNRECOGNISED:
+    if report.status is BrokerStatus.UNRECOGNISED or report.contradiction:
         return None, None
     if order.status is Status.EXECUTED:
         return (
@@ -265,8 +319,13 @@ def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | 
         return phase, broker_tag(family, report.code if family is Family.BROKER_REJECTED else "")
     if report.status is BrokerStatus.COMPLETE:
         # Complete means all of what the broker has as the order's quantity; less than that is a book in motion.
-        if filled >= min(order.quantity, report.quantity or order.quantity):
+        if _is_whole(order, report):
             return Phase.FILLED, None
+        if order.phase is Phase.UNKNOWN and order.broker_order_id is not None:
+            return (
+                None,
+                None,
+            )  # it stayed so for too long and was called unknown: the same row does not undo that
         return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
     if report.status in LIVE:
         return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None

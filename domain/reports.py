@@ -28,8 +28,10 @@ class BrokerStatus(StrEnum):
 class OrderReport:
     """One row of a broker's order book. Quantities in units; `average_price` None while nothing is filled.
 
-    The last four are None where the book does not have them. They matter where it echoes no id of ours:
-    `placed_at` is when the broker took the order, by its clock.
+    From `placed_at` on, fields are None where the book does not have them. They matter where it echoes no id of ours:
+    `placed_at` is when the broker took the order, by its clock. `reported_at` is when the broker last wrote the row.
+    `contradiction` says, with the row, why the row cannot be true and nothing else at the broker settles what is: such
+    a report decides nothing.
     """
 
     broker_order_id: str
@@ -47,6 +49,49 @@ class OrderReport:
     product: str | None = None
     order_type: OrderType | None = None
     price: Decimal | None = None
+    reported_at: datetime | None = None
+    contradiction: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """True when the broker says that no more of it will be filled."""
+        return self.status in _ENDED
+
+
+_ENDED = frozenset(
+    {BrokerStatus.COMPLETE, BrokerStatus.REJECTED, BrokerStatus.CANCELLED, BrokerStatus.EXPIRED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row that could not be read, and what it names nevertheless; None: the row does not say.
+
+    `has_pnl` is False where the row would have told nothing of the day's profit and loss, as one of the Holdings.
+    """
+
+    exchange: str | None
+    symbol: str | None
+    product: str | None
+    broker_order_id: str | None
+    client_order_id: str | None
+    text: str
+    has_pnl: bool = True
+
+    def hides(self, exchange: str, symbol: str, product: str | None = None, *, listed: bool) -> bool:
+        """True when the position there is not known because of this row.
+
+        Args:
+            product: None where the symbol matters in any product.
+            listed: other rows of the same read tell the position there.
+        """
+        if self.exchange is not None and self.exchange.casefold() != exchange.casefold():
+            return False
+        if self.symbol is not None:
+            return self.symbol.casefold() == symbol.casefold()
+        if None not in (self.product, product) and self.product != product:
+            return False
+        return not listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +114,24 @@ class Book:
     reports: tuple[OrderReport, ...]
     complete: bool
     covers_from: datetime | None = None  # orders from before are not in it, as where a book holds one day
+    unreadable: tuple[UnreadableRow, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, OrderReport]:
-        """Reports by the broker's id; of a repeated id the last, which the broker appended later."""
-        return {r.broker_order_id: r for r in self.reports}
+        """Reports by the broker's id; of a repeated id the one that says most, wherever it stands in the list.
+
+        A book may be shown in any order. An order that has ended does not live again, and a fill is not taken back.
+        """
+        found: dict[str, OrderReport] = {}
+        for report in self.reports:
+            known = found.get(report.broker_order_id)
+            if known is None or says_more(report) > says_more(known):
+                found[report.broker_order_id] = report
+        return found
+
+    def hides(self, ref: OrderRef, exchange: str, symbol: str) -> UnreadableRow | None:
+        """A row that could not be read and may be this order: its silence proves nothing then."""
+        return next((row for row in self.unreadable if _may_be(row, ref, exchange, symbol)), None)
 
     @cached_property
     def by_tag(self) -> dict[str, list[OrderReport]]:
@@ -85,9 +143,33 @@ class Book:
         return tagged
 
 
+def says_more(report: OrderReport) -> tuple[bool, bool, bool, Decimal, float, str]:
+    """Sorts the rows of one order number: the last word is the greatest. The text at the end makes ties no accident."""
+    at = report.reported_at
+    return (
+        report.status is not BrokerStatus.UNRECOGNISED,
+        report.has_ended,
+        bool(report.contradiction),  # what a reader found to be in doubt is not made certain by another row
+        report.filled_quantity,
+        0.0 if at is None else at.timestamp(),
+        repr(report),
+    )
+
+
+def _may_be(row: UnreadableRow, ref: OrderRef, exchange: str, symbol: str) -> bool:
+    if row.broker_order_id is not None and ref.broker_order_id is not None:
+        return row.broker_order_id == ref.broker_order_id
+    if row.client_order_id is not None:
+        return row.client_order_id == ref.client_order_id
+    return row.hides(exchange, symbol, listed=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One position at the broker. `net_quantity` in units, positive long; money in account currency."""
+    """One position at the broker. `net_quantity` in units, positive long; money in account currency.
+
+    `delivered`: of `net_quantity`, the shares that were delivered on earlier days, which the broker keeps elsewhere.
+    """
 
     exchange: str
     symbol: str
@@ -97,39 +179,59 @@ class Position:
     last_price: Decimal | None = None
     realized_pnl: Decimal = ZERO  # today's
     unrealized_pnl: Decimal = ZERO
+    delivered: Decimal = ZERO
 
 
 @dataclass(frozen=True)
 class PositionsSnapshot:
-    """One successful read of all positions of a client."""
+    """One successful read of all positions of a client; what it could not read of them is not flat, but unknown."""
 
     read_started_at: datetime
     positions: tuple[Position, ...]
+    unreadable: tuple[UnreadableRow, ...] = ()
 
     @cached_property
     def _by_symbol(self) -> dict[tuple[str, str], dict[str, Decimal]]:
         """Net quantities by product, by exchange and symbol."""
         found: dict[tuple[str, str], dict[str, Decimal]] = {}
         for p in self.positions:
-            found.setdefault((p.exchange, p.symbol), {})[p.product] = p.net_quantity
+            found.setdefault(_key(p.exchange, p.symbol), {})[p.product] = p.net_quantity
         return found
 
     def net(self, exchange: str, symbol: str, product: str) -> Decimal:
-        """The net quantity there; a position that is not listed is flat, since the read succeeded."""
-        return self._by_symbol.get((exchange, symbol), {}).get(product, ZERO)
+        """The net quantity there; one that is not listed is flat, where the symbol `is_readable`."""
+        return self._by_symbol.get(_key(exchange, symbol), {}).get(product, ZERO)
 
     def by_product(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
         """The symbol's net quantities by product, those that are listed."""
-        return self._by_symbol.get((exchange, symbol), {})
+        return self._by_symbol.get(_key(exchange, symbol), {})
 
     def nets(self, exchange: str, symbol: str) -> tuple[Decimal, ...]:
         """The symbol's net quantities, one for each product that is listed."""
-        return tuple(self._by_symbol.get((exchange, symbol), {}).values())
+        return tuple(self._by_symbol.get(_key(exchange, symbol), {}).values())
+
+    def is_readable(self, exchange: str, symbol: str, product: str | None = None) -> bool:
+        """False where a row that could not be read may be of that symbol: what is there is not known."""
+        return self.unreadable_at(exchange, symbol, product) is None
+
+    def unreadable_at(self, exchange: str, symbol: str, product: str | None = None) -> UnreadableRow | None:
+        """The row because of which the position there is not known."""
+        products = self._by_symbol.get(_key(exchange, symbol), {})
+        listed = bool(products) if product is None else product in products
+        hiding = (row for row in self.unreadable if row.hides(exchange, symbol, product, listed=listed))
+        return next(hiding, None)
 
     @property
-    def day_pnl(self) -> Decimal:
-        """Today's profit and loss, realized and not, in account currency."""
+    def day_pnl(self) -> Decimal | None:
+        """Today's profit and loss, realized and not, in account currency; None where a row of it could not be read."""
+        if any(row.has_pnl for row in self.unreadable):
+            return None
         return sum((p.realized_pnl + p.unrealized_pnl for p in self.positions), ZERO)
+
+
+def _key(exchange: str, symbol: str) -> tuple[str, str]:
+    """Brokers and alerts may differ in the case of a symbol's letters, and no two symbols differ in it alone."""
+    return exchange.casefold(), symbol.casefold()
 
 
 class IdClass(StrEnum):
@@ -159,6 +261,7 @@ class BrokerTraits:
     acceptance_horizon: float = (
         0.0  # it may still accept for so long what it had received when the call was given up
     )
+    day_orders: bool = False  # each order ends with the day that it was sent on, by the broker's clock
     position_horizon: float = 0.0  # a fill may be missing from positions for so long
     book_interval: float = 1.0  # read the book no more often than this
     positions_interval: float = 0.0  # and the positions no more often than this

@@ -21,6 +21,7 @@ class Facts:
     live_allowed: bool  # False: a real broker while LIVE_TRADING is false
     halt: str | None = None  # why the client or the strategy is halted
     positions_read_at: datetime | None = None  # the last successful read of the broker's positions
+    unreadable_row: str | None = None  # of the last read, which hides this symbol or a limited loss
     lowest_pnl: Decimal | None = None  # the worst profit and loss of the trading day so far
     entries_last_minute: int = 0
     open_orders: int = 0  # of the client, this one not counted

@@ -28,12 +28,12 @@ class Owners:
         seen = self._first_seen.setdefault(seat.client_id, {})
         for broker_order_id in book.by_id:
             seen.setdefault(broker_order_id, now)
-        if book.complete:
+        if book.complete and not book.unreadable:
             self._followed_from.setdefault(seat.client_id, now)
 
     def may_begin(self, seat: Seat, book: Book) -> bool:
         """True when, after this book, it can be told later what was there before an entry that is sent from now on."""
-        return book.complete or not _by_shape(seat)
+        return (book.complete and not book.unreadable) or not _by_shape(seat)
 
     def attribution(self, source: Ownership, seat: Seat, book: Book) -> Attribution:
         """Whose the reports of this book are. `source` is the transaction that acts on the answer, or the store."""

@@ -11,7 +11,7 @@ from domain.times import trading_day
 from engine.comparing import PositionComparer
 from engine.gate import Part, StartGate
 from engine.seat import Seat, WatcherRules
-from engine.unreadable import Unreadable
+from engine.unreadable import Unreadable, UnreadableRows
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,11 @@ class PositionKeeper:
         self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own
         self._unread = Unreadable(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
+        self._rows = UnreadableRows(
+            "a position cannot be read",
+            "what is held there is not known: entries there are blocked and exits wait, and with a daily loss limit "
+            "all entries are blocked; other exits go on. Look at the position in the broker's own terminal",
+        )
 
     def refresh(self, seat: Seat, *, force: bool = False) -> bool:
         """Read and keep the client's positions and profit and loss, when it is time; True when they were read.
@@ -55,6 +60,7 @@ class PositionKeeper:
             return False
         day, compared_at = trading_day(now, self._rules.zone), self._compared_at.get(client_id)
         self._store.save_positions(client_id, snapshot, day, compared_at=compared_at)
+        self._rows.tell(self._store, client_id, snapshot.unreadable)
         horizon = timedelta(seconds=seat.broker.traits.position_horizon)
         self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)

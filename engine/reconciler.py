@@ -12,7 +12,7 @@ from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import LIVE, Verdict, decide, is_about
+from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
 from domain.times import has_elapsed
@@ -24,7 +24,7 @@ from engine.owners import Owners
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
 from engine.unheard import Unheard
-from engine.unreadable import Unreadable
+from engine.unreadable import Unreadable, UnreadableRows
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,11 @@ class Reconciler:
         self._unheard = Unheard()
         self._cancels = Cancels(store, clock=clock, claimant=claimant, rules=rules)
         self._unread = Unreadable(clock=clock, rules=rules)
+        self._rows = UnreadableRows(
+            "a row of the broker's order book cannot be read",
+            "the order that it is stays as it is here, and none that it may be is called absent; all others are "
+            "followed. Look at the order in the broker's own terminal",
+        )
         self.looks = Looks(clock=clock)
 
     # reconcile ----------------------------------------------------------------------------------------------
@@ -94,6 +99,7 @@ class Reconciler:
             return moved
         self._unread.passed(seat.client_id)
         self._owners.saw(seat, book)
+        self._rows.tell(self._store, seat.client_id, book.unreadable)
         moved += self._apply_book(seat, at_broker, book)
         moved += self._call_unknown(seat, at_broker, book)
         self._explain(seat, at_broker, book)
@@ -200,10 +206,14 @@ class Reconciler:
         """What the book has said nothing of for a while is unknown, and told; returns how many."""
         unheard = self._unheard.heard(seat.client_id, orders, book)
         rows = {order.command_id: order for order in orders}
-        return sum(
-            self._store.write(partial(self._lose_sight, order=rows[id_], why=why))
-            for id_, why in unheard.items()
-        )
+        lost = 0
+        for id_, why in unheard.items():
+            told = set[str]()
+            contradicts = contradiction(rows[id_], book) is not None
+            work = partial(self._lose_sight, order=rows[id_], why=why, told=told if contradicts else None)
+            lost += self._store.write(work)
+            self._alarmed |= told
+        return lost
 
     def _tell_resting(self, orders: Sequence[Order]) -> None:
         """A market order that is not filled soon is told once: while an exit rests, no other closes its position."""
@@ -220,10 +230,15 @@ class Reconciler:
                 )
                 self._store.write(partial(self._louder, order=order, level=2))
 
-    def _lose_sight(self, tx: Transaction, order: Order, why: str) -> bool:
+    def _lose_sight(self, tx: Transaction, order: Order, why: str, told: set[str] | None) -> bool:
+        """Call it unknown; with `told`, which then takes what was told, the reason is told at once."""
         current = tx.get(order.command_id)
         if current is None or current.event_hash != order.event_hash:
             return False  # something has been heard of it meanwhile
+        if told is not None:
+            self._alarm(tx, current, why, told)
+        if current.phase is Phase.UNKNOWN:
+            return False
         now, text = self._clock.now(), f"outcome unknown: {why}"
         tx.apply(
             advance(current, Phase.UNKNOWN, at=now, actor=self._claimant, reason_message=text, escalation=0)
@@ -272,7 +287,8 @@ class Reconciler:
         for order in orders:
             assert order.sent_at is not None
             waited = has_elapsed(order.sent_at, self._clock.now(), self._rules.resend_after)
-            first = order.attempts == 1 and book.complete and book.read_started_at > order.sent_at
+            shown = book.complete and not hidden_in(order, book)
+            first = order.attempts == 1 and shown and book.read_started_at > order.sent_at
             if not self._may_send_again(seat, order) or not (first or waited):
                 continue
             self._submitter.send_again(seat, order)

@@ -161,6 +161,9 @@ class Submitter:
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
     ) -> Change:
         actor = self._claimant
+        hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
+        if hidden is not None:  # whatever its other rows say: what cannot be read is not flat
+            return held(order, f"its position could not be read: {hidden.text}", at=now, actor=actor)
         facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
         may_wait = is_within(order.created_at, now, self._rules.exit_hold)
         answer = size_exit(order, snapshot, facts, scope=_scope(seat, order), may_wait=may_wait)
@@ -214,6 +217,9 @@ class Submitter:
                     "order %s: not sent again: the adapter failed to read positions", order.command_id
                 )
                 return
+        if snapshot is not None and not snapshot.is_readable(order.exchange, order.symbol, order.product):
+            log.warning("order %s: not sent again, for its position could not be read", order.command_id)
+            return
         claimed = self._store.write(lambda tx: self._claim_again(tx, seat, order, snapshot))
         if claimed is not None:
             self.execute_command(seat, claimed, resend=True)

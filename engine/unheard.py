@@ -1,10 +1,13 @@
-"""Live orders of which the broker's book says nothing that can be understood, although it can be read."""
+"""Live orders of which the broker's book says nothing that can be understood, although it can be read.
+
+Also those of which it says what cannot be true: two rows of one order that differ, or one that contradicts itself.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain.order import Order
-from domain.reconcile import silence
+from domain.reconcile import contradiction, silence
 from domain.reports import Book
 from domain.states import Phase
 
@@ -26,12 +29,7 @@ class Unheard:
     def heard(self, client_id: str, orders: Sequence[Order], book: Book) -> dict[str, str]:
         """Take note of a successful read; returns why, by command id, for orders that it is time to call unknown."""
         before = self._since.get(client_id, {})
-        silent = {
-            order.command_id: why
-            for order in orders
-            if order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
-            and (why := silence(order, book)) is not None
-        }
+        silent = {order.command_id: why for order in orders if (why := _silence(order, book)) is not None}
         since = {id_: min(before.get(id_, book.read_started_at), book.read_started_at) for id_ in silent}
         self._since[client_id] = since
         return {id_: why for id_, why in silent.items() if book.read_started_at - since[id_] >= _FOR}
@@ -39,3 +37,9 @@ class Unheard:
     def forget(self, client_id: str) -> None:
         """The book could not be read: reads before and after that are not read after read."""
         self._since.pop(client_id, None)
+
+
+def _silence(order: Order, book: Book) -> str | None:
+    if order.phase is Phase.UNKNOWN:  # that nothing is said of it is known; what cannot be true is news
+        return contradiction(order, book)
+    return silence(order, book) if order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED) else None

@@ -1,9 +1,15 @@
 """Since when something of a broker cannot be read."""
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime
 
-from domain.ports import Clock
+from domain.notices import Notice, NoticeKind
+from domain.ports import Clock, Store
+from domain.reports import UnreadableRow
 from engine.seat import WatcherRules
+
+log = logging.getLogger(__name__)
 
 
 class Unreadable:
@@ -23,3 +29,35 @@ class Unreadable:
     def passed(self, client_id: str) -> None:
         """A read has succeeded."""
         self._since.pop(client_id, None)
+
+
+class UnreadableRows:
+    """Tells each row that cannot be read once for as long as it is there; the rest of its read is used meanwhile."""
+
+    def __init__(self, what: str, means: str) -> None:
+        """`what` could not be read, and what that means for whom it concerns."""
+        self._what = what
+        self._means = means
+        self._told: dict[str, set[str]] = {}
+
+    def tell(self, store: Store, client_id: str, rows: Sequence[UnreadableRow]) -> None:
+        """Tell what is new of these, which are all that one read could not make out.
+
+        Raises:
+            StoreUnavailable: they could not be told; they are told the next time.
+        """
+        told = self._told.get(client_id, set())
+        present = {_name(row): row for row in rows}
+        for name, row in present.items():
+            if name not in told:
+                text = f"{self._what}: {row.text}; {self._means}"
+                log.error("client %s: %s", client_id, text)
+                notice = Notice(NoticeKind.SYSTEM, client_id, symbol=row.symbol, detail=text)
+                store.write(lambda tx, notice=notice: tx.notify(notice))  # type: ignore[misc]
+        self._told[client_id] = set(present)
+
+
+def _name(row: UnreadableRow) -> str:
+    """What stays the same of a row that is read again and again, while its prices and times move."""
+    named = (row.exchange, row.symbol, row.product, row.broker_order_id, row.client_order_id)
+    return repr(named) if any(named) else row.text

@@ -8,6 +8,7 @@ from domain.errors import OpenOrders
 _FORGOTTEN = (
     "holdings",
     "positions",
+    "unreadable_positions",
     "last_fills",
     "external_orders",
     "position_differences",

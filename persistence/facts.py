@@ -1,5 +1,6 @@
 """The queries behind the blockers' facts. Each uses a partial index, so none grows with history."""
 
+import json
 import sqlite3
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from domain.order import Order
 from domain.ports import ExposureQuery
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import time_text
+from persistence import unreadable as unreadable_rows
 from persistence.rows import SELECT_ORDER, optional_time, order_of
 
 _MINUTE = timedelta(seconds=60)
@@ -29,11 +31,13 @@ def entry_facts(
     read_at, lowest, disputed = _account(connection, query.client_id, (query.exchange, query.symbol))
     unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query, now)
     own_held, opposite_held = _held_on_symbol(connection, query)
+    halt, unreadable = _stopping(connection, query, limits)
     return Facts(
         now=now,
         limits=limits,
         live_allowed=live_allowed,
-        halt=_halt(connection, query.client_id, query.strategy_name),
+        halt=halt,
+        unreadable_row=unreadable,
         positions_read_at=read_at,
         lowest_pnl=lowest,
         entries_last_minute=_entries_last_minute(connection, query, now, limits),
@@ -103,8 +107,11 @@ def _total(connection: sqlite3.Connection, sql: str, place: tuple[str, str, str]
 def net_position(
     connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str, product: str
 ) -> Decimal | None:
-    """The position as last read; None when positions were never read."""
+    """The position as last read; None when positions were never read, or not what they are there."""
     if _account(connection, client_id)[0] is None:
+        return None
+    rows = unreadable_rows.rows_of(connection, client_id)
+    if unreadable_rows.hiding(connection, client_id, rows, (exchange, symbol, product)) is not None:
         return None
     row = connection.execute(
         "SELECT net_quantity FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
@@ -130,12 +137,25 @@ def _account(
     )
 
 
-def _halt(connection: sqlite3.Connection, client_id: str, strategy_name: str) -> str | None:
-    row = connection.execute(
-        "SELECT reason FROM halts WHERE client_id = ? AND strategy_name IN ('', ?) LIMIT 1",
-        (client_id, strategy_name),
+def _stopping(
+    connection: sqlite3.Connection, query: ExposureQuery, limits: Limits
+) -> tuple[str | None, str | None]:
+    """Why the client or the strategy is halted, and the row because of which the symbol's position is not known.
+
+    With a limit on the day's loss every row whose profit and loss is missing is in the way of every symbol.
+    """
+    halt, found = connection.execute(
+        "SELECT (SELECT reason FROM halts WHERE client_id = ?1 AND strategy_name IN ('', ?2) LIMIT 1), "
+        f"(SELECT json_group_array(json_array({unreadable_rows.COLUMNS})) FROM unreadable_positions "
+        "WHERE client_id = ?1)",
+        (query.client_id, query.strategy_name),
     ).fetchone()
-    return None if row is None else str(row[0])
+    rows = unreadable_rows.rows_in(json.loads(found)) if found != "[]" else ()
+    place = (query.exchange, query.symbol, query.product)
+    row = unreadable_rows.hiding(connection, query.client_id, rows, place)
+    if row is None and limits.max_daily_loss is not None:
+        row = next((each for each in rows if each.has_pnl), None)
+    return halt, None if row is None else row.text
 
 
 def _open_on_symbol(

@@ -21,6 +21,7 @@ from persistence.schema import (
     FIRST,
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
+    UNREADABLE_POSITIONS,
 )
 from persistence.sqlite import connect
 from persistence.triggers import sync_triggers
@@ -90,6 +91,12 @@ def positions_compared(db: Database) -> None:
 def clients_not_configured(db: Database) -> None:
     """Of which clients that the settings do not name somebody was told."""
     _run(db, CLIENTS_NOT_CONFIGURED)
+
+
+@migrations()
+def unreadable_positions(db: Database) -> None:
+    """Rows of the last read of the positions that could not be made out; what of a position was delivered."""
+    _run(db, UNREADABLE_POSITIONS)
 
 
 def _run(db: Database, script: str) -> None:

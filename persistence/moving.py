@@ -22,7 +22,7 @@ IN_BOOKS = timedelta(days=3)
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
-DROPPED = ("positions", "heartbeats", "unconfigured_clients")
+DROPPED = ("positions", "heartbeats", "unconfigured_clients", "unreadable_positions")
 """Those whose rows are read or written anew."""
 
 

@@ -21,6 +21,7 @@ from domain.states import Phase
 from domain.times import parse_time, time_text
 from domain.unconfigured import UnconfiguredRows
 from persistence import accounts, facts, review, sightings, unconfigured
+from persistence import unreadable as unreadable_rows
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
@@ -222,7 +223,9 @@ class OrderRepository:
         if not rows or rows[0][0] is None:
             return None
         positions = self._rows(f"{SELECT_POSITION} WHERE client_id = ?", client_id)
-        return PositionsSnapshot(parse_time(rows[0][0]), tuple(position_of(row) for row in positions))
+        unreadable = self._read(lambda connection: unreadable_rows.rows_of(connection, client_id))
+        read_at, kept = parse_time(rows[0][0]), tuple(position_of(row) for row in positions)
+        return PositionsSnapshot(read_at, kept, unreadable)
 
     def save_positions(
         self, client_id: str, snapshot: PositionsSnapshot, day: date, *, compared_at: datetime | None = None
@@ -233,7 +236,13 @@ class OrderRepository:
             self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id)
         )
         wanted = dict.fromkeys(_position_row(client_id, p) for p in snapshot.positions)
-        gone = [row[:4] for row in present if row not in wanted]
+        # What could not be read is not flat: what was last read of it stays, with its age.
+        kept = {row[:4] for row in present if not snapshot.is_readable(*row[1:4])}
+        kept -= {row[:4] for row in wanted}
+        gone = [row[:4] for row in present if row not in wanted and row[:4] not in kept]
+        aged = (
+            [(at, *place) for place, at in self._read_at(client_id).items() if place in kept] if kept else []
+        )
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -244,10 +253,24 @@ class OrderRepository:
             )
             connection.execute("UPDATE positions SET read_at = ? WHERE client_id = ?", (read_at, client_id))
             connection.executemany(
-                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new
+                "UPDATE positions SET read_at = ? WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                aged,
+            )
+            unreadable_rows.save(connection, client_id, snapshot)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO positions ({_POSITION_COLUMNS}, read_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                new,
             )
 
         self._commits.run(work)
+
+    def _read_at(self, client_id: str) -> dict[tuple[str, ...], str]:
+        rows = self._rows(
+            "SELECT client_id, exchange, symbol, product, read_at FROM positions WHERE client_id = ?",
+            client_id,
+        )
+        return {row[:4]: row[4] for row in rows}
 
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         self._commits.run(
@@ -310,7 +333,7 @@ class OrderRepository:
 
 _POSITION_COLUMNS = (
     "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
-    "realized_pnl, unrealized_pnl"
+    "realized_pnl, unrealized_pnl, delivered"
 )
 
 
@@ -326,6 +349,7 @@ def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
         optional_text(p.last_price),
         decimal_text(p.realized_pnl),
         decimal_text(p.unrealized_pnl),
+        decimal_text(p.delivered),
     )
 
 
@@ -343,7 +367,9 @@ def _save_account(
         "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
     ).fetchone()
     same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
-    lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl
+    known = parse_decimal(row[1]) if same_day else None
+    # A loss that is not known is not the lowest, and does not make the lowest be forgotten.
+    lowest = pnl if known is None else known if pnl is None else min(known, pnl)
     connection.execute(
         "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl, positions_compared_at) "
         "VALUES (?, ?, ?, ?, ?, ?) "
@@ -355,8 +381,8 @@ def _save_account(
             client_id,
             time_text(snapshot.read_started_at),
             day.isoformat(),
-            decimal_text(pnl),
-            decimal_text(lowest),
+            optional_text(pnl),
+            optional_text(lowest),
             None if compared_at is None else time_text(compared_at),
         ),
     )

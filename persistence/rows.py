@@ -121,14 +121,14 @@ def alert_of(row: tuple[Any, ...]) -> Alert:
 
 
 SELECT_POSITION = (
-    "SELECT exchange, symbol, product, net_quantity, average_price, last_price, realized_pnl, unrealized_pnl "
-    "FROM positions"
+    "SELECT exchange, symbol, product, net_quantity, average_price, last_price, realized_pnl, unrealized_pnl, "
+    "delivered FROM positions"
 )
 
 
 def position_of(row: tuple[Any, ...]) -> Position:
     """A position from a row of `SELECT_POSITION`."""
-    exchange, symbol, product, net, average, last, realized, unrealized = row
+    exchange, symbol, product, net, average, last, realized, unrealized, delivered = row
     optional = _optional(parse_decimal)
     return Position(
         exchange,
@@ -139,6 +139,7 @@ def position_of(row: tuple[Any, ...]) -> Position:
         optional(last),
         parse_decimal(realized),
         parse_decimal(unrealized),
+        parse_decimal(delivered),
     )
 
 

@@ -327,5 +327,19 @@ CREATE TABLE unconfigured_clients (
 ) STRICT;
 """
 
+UNREADABLE_POSITIONS = """
+CREATE TABLE unreadable_positions (
+    client_id TEXT NOT NULL,
+    exchange TEXT,
+    symbol TEXT,
+    product TEXT,
+    row_text TEXT NOT NULL,
+    has_pnl INTEGER NOT NULL CHECK (has_pnl IN (0, 1)),
+    read_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX unreadable_positions_of_client ON unreadable_positions (client_id);
+ALTER TABLE positions ADD COLUMN delivered TEXT NOT NULL DEFAULT '0';
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

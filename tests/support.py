@@ -25,6 +25,7 @@ from domain.reports import (
     OrderReport,
     Position,
     PositionsSnapshot,
+    UnreadableRow,
 )
 from domain.times import time_text
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
@@ -79,6 +80,8 @@ class FakeBroker:
         self.covers_from: datetime | None = None
         self.book_error: ReadFailed | None = None
         self.positions_error: ReadFailed | None = None
+        self.unreadable_orders: tuple[UnreadableRow, ...] = ()
+        self.unreadable_positions: tuple[UnreadableRow, ...] = ()
         self.owners: dict[
             str, str
         ] = {}  # whose each order really is: client order ids, which C0 does not echo
@@ -137,8 +140,13 @@ class FakeBroker:
     def read_book(self, wanted: Sequence[OrderRef]) -> Book:
         if self.book_error is not None:
             raise self.book_error
+        hidden = {row.broker_order_id for row in self.unreadable_orders}
         return Book(
-            self.clock.now(), tuple(self.orders.values()), complete=True, covers_from=self.covers_from
+            self.clock.now(),
+            tuple(r for r in self.orders.values() if r.broker_order_id not in hidden),
+            complete=True,
+            covers_from=self.covers_from,
+            unreadable=self.unreadable_orders,
         )
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
@@ -149,7 +157,9 @@ class FakeBroker:
         for report in self.orders.values():
             key = (report.exchange, report.symbol, self.products[report.broker_order_id])
             nets[key] = nets.get(key, ZERO) + report.filled_quantity * report.side.sign
-        return PositionsSnapshot(at, tuple(Position(*key, net) for key, net in nets.items()))
+        hidden = {(row.exchange, row.symbol) for row in self.unreadable_positions}
+        listed = tuple(Position(*key, net) for key, net in nets.items() if key[:2] not in hidden)
+        return PositionsSnapshot(at, listed, self.unreadable_positions)
 
 
 def simulated_result(command: UniversalOrderCommand) -> OrderResult:

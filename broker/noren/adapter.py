@@ -11,7 +11,7 @@ from typing import Any
 from broker.budget import RateBudget
 from broker.minute import Reads
 from broker.noren import orders, protection, quotes, rows
-from broker.noren.book import Memory, day_began
+from broker.noren.book import Memory, Spellings, day_began
 from broker.noren.errors import (
     AUTHENTICATION,
     accepted,
@@ -21,8 +21,10 @@ from broker.noren.errors import (
     refuses_market_orders,
     rows_in,
 )
+from broker.noren.holdings import DELIVERY, Holdings, merged
 from broker.noren.presets import NorenAccount, Preset
 from broker.noren.session import LoginFailed, Session
+from broker.noren.settling import Settling
 from broker.noren.updates import OrderUpdates
 from broker.noren.wire import Lost, Reply, Timeouts, Unsent, Wire, text_of
 from domain.alert import ExecutionType
@@ -77,6 +79,7 @@ class NorenBroker:
             visibility_horizon=3.0,
             acceptance_horizon=acceptance_horizon,
             position_horizon=2.0,
+            day_orders=True,  # `broker.noren.orders` sends none else
             book_interval=2.0,  # each read is one of the minute's calls; order updates ask for one at once
             positions_interval=5.0,
             account=account.user_id,
@@ -101,6 +104,9 @@ class NorenBroker:
         self._quotes = quotes.Quotes(clock)
         self._session = Session.for_account(account, self._wire, clock)
         self._memory = Memory(clock)
+        self._settling = Settling(self.order_history, self.trades, clock)
+        self._holdings = Holdings(self._read_holdings, clock)
+        self._spellings = Spellings()
         self._our_products = {theirs: ours for ours, theirs in preset.products.items()}
 
     # the port -----------------------------------------------------------------------------------------------
@@ -118,7 +124,7 @@ class NorenBroker:
         orders.place_fields(command, self._account, products)  # refused before anything is asked for it
         last_moment = self._last_moment()
         sent = self._protected(command, last_moment)
-        fields = orders.place_fields(sent, self._account, products)
+        fields = self._spellings.as_there(orders.place_fields(sent, self._account, products))
         detail = None if sent is command else protection.told(sent)
         answer = self._order("PlaceOrder", fields, command, detail, last_moment)
         broker_order_id = text_of(answer, "norenordno")
@@ -132,7 +138,7 @@ class NorenBroker:
         orders.modify_fields(broker_order_id, command, self._account)
         last_moment = self._last_moment()
         sent = self._protected(command, last_moment)
-        fields = orders.modify_fields(broker_order_id, sent, self._account)
+        fields = self._spellings.as_there(orders.modify_fields(broker_order_id, sent, self._account))
         detail = None if sent is command else protection.told(sent)
         self._order("ModifyOrder", fields, command, detail, last_moment)
 
@@ -151,7 +157,8 @@ class NorenBroker:
     def read_book(self, wanted: Sequence[OrderRef]) -> Book:
         """The day's whole book, closed orders too.
 
-        It is not complete when a row could not be read, or when an order is missing that the broker has shown before.
+        It is not complete when an order is missing that the broker has shown before. A row that could not be read
+        stands in `unreadable`; rows of one order that contradict themselves are settled by its history and trades.
 
         Raises:
             ReadFailed: it could not be read; `no data` alone means that it is empty.
@@ -161,22 +168,42 @@ class NorenBroker:
     def _book(self, wanted: Sequence[OrderRef], *, urgent: bool) -> Book:
         expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
         started = self._clock.now()
-        reports, readable = rows.orders_in(rows_in(self._read("OrderBook", {}, urgent=urgent)))
-        book = Book(started, reports, complete=readable, covers_from=day_began(started))
-        self._memory.note(book.by_id)
-        return book if expected <= book.by_id.keys() else replace(book, complete=False)
+        found = rows_in(self._read("OrderBook", {}, urgent=urgent))
+        self._spellings.note(found)
+        reports, unreadable = rows.orders_in(found)
+        settled = reports if urgent else self._settling.settled(reports)
+        began = day_began(started)
+        book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
+        shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}
+        self._memory.note(shown)
+        return book if expected <= shown else replace(book, complete=False)
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """All positions of the day, flat ones too; `urgent` where an exit is sized from them.
+        """All positions, those of today that are flat too, and what was delivered on days before.
+
+        Where only a row of them, or the Holdings, could not be read, that stands in `unreadable`.
+
+        Args:
+            urgent: an exit is sized from them.
 
         Raises:
-            ReadFailed: they could not be read, or one of them could not.
+            ReadFailed: they could not be read.
         """
         started = self._clock.now()
         found = rows_in(self._read("PositionBook", {"actid": self._account.user_id}, urgent=urgent))
         self._quotes.note_positions(found, started)
-        positions = tuple(rows.position_in(row, self._our_products) for row in found)
-        return PositionsSnapshot(started, positions)
+        self._spellings.note(found)
+        positions, unreadable = rows.positions_in(found, self._our_products)
+        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
+        return PositionsSnapshot(started, together, (*unreadable, *hidden))
+
+    def _read_holdings(self, *, urgent: bool) -> list[dict[str, Any]]:
+        fields = {"actid": self._account.user_id, "prd": self._preset.products[DELIVERY]}
+        found = rows_in(self._read("Holdings", fields, urgent=urgent))
+        for row in found:
+            listed = row.get("exch_tsym")
+            self._spellings.note(listed if isinstance(listed, list) else [row])
+        return found
 
     # what else the wire can tell ----------------------------------------------------------------------------
 
@@ -308,7 +335,10 @@ class NorenBroker:
         """Ask what an order's limit is set from, while the order may still leave."""
         if self._clock.now() > last_moment:
             raise ReadFailed("no time is left to ask for a price")
-        return self._read(endpoint, fields, urgent=urgent, wire=self._quote_wire)
+        reply = self._read(endpoint, fields, urgent=urgent, wire=self._quote_wire)
+        found = reply.body.get("values") if endpoint == "SearchScrip" and reply.ok else None
+        self._spellings.note(found if isinstance(found, list) else [])
+        return reply
 
     def _read(
         self, endpoint: str, fields: Mapping[str, str], *, urgent: bool = False, wire: Wire | None = None

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from broker.noren.wire import text_of
 from domain.ports import Clock
 from domain.times import trading_day
 
@@ -40,6 +41,29 @@ class Memory:
 
     def _today(self) -> str:
         return f"{trading_day(self._clock.now(), ZONE):%y%m%d}"
+
+
+class Spellings:
+    """How the broker writes its symbols, where that is not in capitals. Safe to call from several threads.
+
+    Our orders have them in capitals, and so are they compared; what goes out is what the broker has shown.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], str] = {}
+
+    def note(self, found: Iterable[object]) -> None:
+        """Remember the symbols of these rows that are written otherwise."""
+        for row in found:
+            if isinstance(row, dict):
+                exchange, symbol = text_of(row, "exch").upper(), text_of(row, "tsym")
+                if symbol != symbol.upper():
+                    self._known[exchange, symbol.upper()] = symbol
+
+    def as_there(self, fields: dict[str, str]) -> dict[str, str]:
+        """An order's fields with the symbol as the broker writes it."""
+        symbol = self._known.get((fields["exch"].upper(), fields["tsym"].upper()))
+        return fields if symbol is None else {**fields, "tsym": symbol}
 
 
 def day_began(at: datetime) -> datetime:

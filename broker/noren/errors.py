@@ -5,9 +5,14 @@ An order call ends in one of four ways:
 | answer | outcome |
 |---|---|
 | `stat` `Ok` with HTTP 2xx | accepted |
-| HTTP 429, or a text that says the rate was exceeded | `NotSent`: turned away before it was looked at |
+| the broker's own `Not_Ok` whose whole text says that a rate was exceeded (`_RATES`) | `NotSent`: it was turned away |
 | `Not_Ok` with a text that proves a refusal (`_PROOFS`) | `Refused` |
-| everything else: 5xx, no JSON, no text, a timeout inside the broker, words nobody has seen | `OutcomeUnknown` |
+| everything else: 5xx, no JSON, no text, a timeout inside the broker, words nobody has seen, an HTTP 429 that the \
+broker itself says nothing with | `OutcomeUnknown` |
+
+A text is taken for a rate only as a whole: "RMS: corporate limit exceeded" is a refusal, and sent again for as long as
+its alert lives it would be many orders. A bare 429 may come from anything between us and the broker, also from what
+counts answers instead of requests, so the book is asked first.
 
 Doubt is cheap: the book, which lists the whole day, settles an unknown outcome within seconds. A wrong `Refused`
 would call an order failed while it is live.
@@ -25,12 +30,26 @@ AUTHENTICATION = "401"
 RATE_LIMIT = "429"
 
 _EXPIRED = re.compile(r"(session expired|invalid session)\b")
-_RATE = re.compile(r"in a current \w+ exceeds limit|too many requests|rate.?limit")
-_MINUTE = re.compile(r"in a current minute exceeds limit")
+_COUNT = (
+    r"(invalid input ?: ?)?order rec(ei|ie)ved \d+ in a current ({}) exceeds limit \d+( for user)?( \w+)?"
+)
+_MINUTE = re.compile(_COUNT.format("minute"))
+_RATES = tuple(
+    # Whole texts, in lower case and with single blanks, as traders' reports and public clients have them.
+    re.compile(pattern)
+    for pattern in (
+        _COUNT.format("second|minute|hour|day"),
+        r"(invalid input ?: ?)?(api )?rate limit (exceeded|reached)",
+        r"(error ?: ?)?too many requests",
+    )
+)
 _NO_DATA = re.compile(r"(error occur+ed 5 )?no data")
 
 # These outweigh any proof: whoever says them does not know what became of the order.
 _DOUBTS = re.compile(r"time[d ]*-?out|internal|try again|temporar|unavailable|not respond|unable to connect")
+
+_FREEZE = r"(freeze (qty|quantity)|(qty|quantity) freeze)"
+_AUTHORISATION = r"(e-?dis|tpin|ddpi|(holdings?|securities|shares) (is |are )?not authori[sz]ed)"
 
 _PROOFS = tuple(
     re.compile(pattern)
@@ -47,6 +66,8 @@ _PROOFS = tuple(
         r"\bnot allowed\b",
         r"^algo_chk ?:",  # the check of orders that come from programs
         r"\bprice cannot be zero\b",
+        rf"\b{_FREEZE}\b",
+        rf"\b{_AUTHORISATION}\b",
     )
 )
 
@@ -73,23 +94,28 @@ def accepted(reply: Reply) -> dict[str, Any]:
     if reply.ok and 200 <= reply.status < 300:
         body: dict[str, Any] = reply.body
         return body
-    if reply.status == 429 and not reply.ok:
-        # A rate limiter turns requests away instead of passing them on: the order system has not seen this one.
-        raise NotSent(error or "too many requests (HTTP 429)", RATE_LIMIT)
+    if exceeds_rate(reply):
+        raise NotSent(error, RATE_LIMIT)
+    if reply.status == 429 and not error:
+        raise OutcomeUnknown("HTTP 429 that the broker says nothing with", RATE_LIMIT)
     if not error or not (reply.status < 300 or 400 <= reply.status < 500):
         raise OutcomeUnknown(
             f"HTTP {reply.status}: {error or 'an answer that cannot be read'}", _status(reply)
         )
-    if _RATE.search(error.lower()):
-        raise NotSent(error, RATE_LIMIT)
     if proves_refusal(error):
-        raise Refused(error, code_of(error))
+        raise Refused(with_advice(error), code_of(error))
     raise OutcomeUnknown(error, code_of(error))
 
 
 def minute_is_full(reply: Reply) -> bool:
     """True when the call was turned away because the account has made too many in this minute."""
-    return bool(_MINUTE.search(reply.error.lower()))
+    return bool(_MINUTE.fullmatch(reply.error.lower()))
+
+
+def exceeds_rate(reply: Reply) -> bool:
+    """True when the broker itself says, and says nothing else, that it turned the call away for the rate."""
+    said = reply.error.lower()
+    return reply.status < 500 and any(rate.fullmatch(said) for rate in _RATES)
 
 
 def proves_refusal(error: str) -> bool:
@@ -103,11 +129,35 @@ def refuses_market_orders(error: str) -> bool:
     return bool(_MARKET_ORDERS.search(error.lower()))
 
 
+_NAMED = {
+    "FREEZE_QUANTITY": (
+        re.compile(rf"\b{_FREEZE}\b"),
+        "one order of this symbol may not be so large at the exchange: send it as several smaller ones",
+    ),
+    "DELIVERY_NOT_AUTHORISED": (
+        re.compile(rf"\b{_AUTHORISATION}\b"),
+        "the depository's authorisation for this sale is missing: authorise it (eDIS, TPIN) in the broker's own app, "
+        "then exit again",
+    ),
+}
+"""Refusals with a name and a remedy of their own."""
+
+
+def with_advice(error: str) -> str:
+    """The broker's text and, where it is known what helps, that."""
+    advice = next((told for words, told in _NAMED.values() if words.search(error.lower())), None)
+    return error if advice is None else f"{error} ({advice})"
+
+
 def code_of(error: str) -> str:
     """The broker's code: Noren has none, so the word before the colon: `RMS`, `ORA`, `RED`, or `INVALID_INPUT`.
 
-    The domain classes reasons by the text; the code only names the desk that said no.
+    The domain classes reasons by the text; the code only names the desk that said no, or the rule where a person or
+    the engine has to do something about it: `FREEZE_QUANTITY`, `DELIVERY_NOT_AUTHORISED`.
     """
+    for name, (words, _) in _NAMED.items():
+        if words.search(error.lower()):
+            return name
     if error.lower().startswith("invalid input"):
         return "INVALID_INPUT"
     found = _CODE.match(error)
@@ -144,7 +194,7 @@ def record_in(reply: Reply) -> dict[str, Any]:
 
 def _unread(reply: Reply) -> ReadFailed:
     error = reply.error
-    if _RATE.search(error.lower()):
+    if exceeds_rate(reply):
         return ReadFailed(error, RATE_LIMIT)
     return ReadFailed(f"HTTP {reply.status}: {error or 'an answer that cannot be read'}", _status(reply))
 

@@ -145,7 +145,9 @@ def record_of(exchange: str, token: str, ask: Ask, *, symbol: str | None = None)
     for _ in range(_ASKED):
         record = record_in(ask("GetQuotes", {"exch": exchange, "token": token}))
         named = text_of(record, "exch").upper(), text_of(record, "token"), text_of(record, "tsym")
-        if named[:2] == (exchange.upper(), token) and (symbol is None or named[2] in ("", symbol)):
+        if named[:2] == (exchange.upper(), token) and (
+            symbol is None or named[2].upper() in ("", symbol.upper())
+        ):
             return record
         log.warning(
             "asked for the quote of %s|%s, the broker answered that of %s|%s %s", exchange, token, *named
@@ -167,4 +169,4 @@ def _quote_in(record: Mapping[str, Any], tick: Decimal | None) -> Quote:
 
 
 def _key(exchange: str, symbol: str) -> _Symbol:
-    return exchange.upper(), symbol
+    return exchange.upper(), symbol.upper()

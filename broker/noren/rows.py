@@ -1,23 +1,27 @@
 """Rows of the wire, read tolerantly: any case, numbers as text, fields that are missing. Never guessed at.
 
-A row that names no order, symbol or quantity raises ValueError: what cannot be read is not zero.
+A row that names no order, symbol or quantity raises ValueError: what cannot be read is not zero. It becomes an
+`UnreadableRow`, so that it stands in nobody's way but its own. A quantity is read strictly: whether "1,000" is a
+thousand or one is for a person to say.
+
+Symbols are given in capitals, as our orders have them; how the broker itself writes them is `Spellings`' business.
 """
 
-import logging
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from broker.noren.errors import code_of
+from broker.noren.book import ZONE
+from broker.noren.errors import code_of, with_advice
 from broker.noren.wire import text_of
 from domain.alert import Side
 from domain.errors import ReadFailed
 from domain.money import ZERO, parse_decimal
-from domain.reports import BrokerStatus, OrderReport, Position
-
-log = logging.getLogger(__name__)
+from domain.reports import BrokerStatus, OrderReport, Position, UnreadableRow
 
 Row = Mapping[str, Any]
 
@@ -41,6 +45,13 @@ _STATUSES = {
     "CANCELLED": BrokerStatus.CANCELLED,
     "EXPIRED": BrokerStatus.EXPIRED,
 }
+
+
+_SHOWN = (
+    "norenordno", "remarks", "status", "exch", "tsym", "prd", "trantype", "qty", "fillshares", "netqty", "daybuyqty",
+    "daysellqty", "rpnl", "urmtom", "lp", "norentm",
+)  # fmt: skip
+"""What is told of a row that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +100,45 @@ def order_in(row: Row) -> OrderReport:
     """
     filled = number(row, "fillshares", ZERO)
     price = number(row, "avgprc", ZERO)
-    reason = " ".join(text_of(row, "rejreason").split())
+    reason = with_advice(" ".join(text_of(row, "rejreason").split()))
     return OrderReport(
         broker_order_id=needed(row, "norenordno"),
         client_order_id=text_of(row, "remarks") or None,
         status=status_in(text_of(row, "status")),
         exchange=needed(row, "exch").upper(),
-        symbol=needed(row, "tsym"),
+        symbol=needed(row, "tsym").upper(),
         side=side_in(row),
         quantity=number(row, "qty"),
         filled_quantity=filled,
         average_price=price if filled and price else None,
         reason=reason,
         code=code_of(reason),
+        reported_at=time_in(row, "norentm"),
     )
 
 
-def orders_in(rows: list[dict[str, Any]]) -> tuple[tuple[OrderReport, ...], bool]:
-    """All rows that can be read, and whether that is all: with one missing, no absence can be proven."""
-    reports = []
+def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[UnreadableRow, ...]]:
+    """All rows that can be read, and those that cannot: of what they may be no absence can be proven."""
+    reports, unreadable = [], []
     for row in rows:
         try:
             reports.append(order_in(row))
         except ValueError as error:
-            log.warning("a row of the order book cannot be read: %s", error)
-    return tuple(reports), len(reports) == len(rows)
+            unreadable.append(unreadable_row(row, error))
+    return tuple(reports), tuple(unreadable)
+
+
+def unreadable_row(row: Row, why: object) -> UnreadableRow:
+    """What a row that cannot be read names nevertheless; its text is the row as it came."""
+    shown = json.dumps({name: row[name] for name in _SHOWN if name in row})
+    return UnreadableRow(
+        exchange=text_of(row, "exch").upper() or None,
+        symbol=text_of(row, "tsym").upper() or None,
+        product=None,
+        broker_order_id=text_of(row, "norenordno") or None,
+        client_order_id=text_of(row, "remarks") or None,
+        text=f"{why}: {shown[:400]}",
+    )
 
 
 @contextmanager
@@ -125,24 +150,44 @@ def _whole(what: str) -> Iterator[None]:
         raise ReadFailed(f"{what} cannot be read: {error}") from error
 
 
+def positions_in(
+    rows: Sequence[Row], products: Mapping[str, str]
+) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
+    """All positions that can be read, each once, and the rows that cannot: a position left out would pass for flat.
+
+    Two rows of one position that differ tell nothing of it, wherever they stand in the list.
+    """
+    found: dict[tuple[str, str, str], Position] = {}
+    unreadable = []
+    for row in rows:
+        try:
+            position = position_in(row, products)
+            place = (position.exchange, position.symbol, position.product)
+            if found.setdefault(place, position).net_quantity != position.net_quantity:
+                raise ValueError(f"another row of it has netqty {found[place].net_quantity}")
+        except ValueError as error:
+            unreadable.append(unreadable_row(row, error))
+    hidden = {(row.exchange, row.symbol) for row in unreadable}
+    return tuple(p for p in found.values() if (p.exchange, p.symbol) not in hidden), tuple(unreadable)
+
+
 def position_in(row: Row, products: Mapping[str, str]) -> Position:
     """One row of the positions; `products` maps the wire's words to ours, and others stay as they are.
 
     Raises:
-        ReadFailed: it cannot be read; a position that is left out would pass for flat.
+        ValueError: it cannot be read.
     """
-    with _whole("a position"):
-        product = needed(row, "prd").upper()
-        return Position(
-            exchange=needed(row, "exch").upper(),
-            symbol=needed(row, "tsym"),
-            product=products.get(product, product),
-            net_quantity=number(row, "netqty"),
-            average_price=number(row, "netavgprc", ZERO) or None,
-            last_price=number(row, "lp", ZERO) or None,
-            realized_pnl=number(row, "rpnl", ZERO),
-            unrealized_pnl=number(row, "urmtom", ZERO),
-        )
+    product = needed(row, "prd").upper()
+    return Position(
+        exchange=needed(row, "exch").upper(),
+        symbol=needed(row, "tsym").upper(),
+        product=products.get(product, product),
+        net_quantity=number(row, "netqty"),
+        average_price=number(row, "netavgprc", ZERO) or None,
+        last_price=number(row, "lp", ZERO) or None,
+        realized_pnl=number(row, "rpnl", ZERO),
+        unrealized_pnl=number(row, "urmtom", ZERO),
+    )
 
 
 def trade_in(row: Row) -> Trade:
@@ -177,6 +222,14 @@ def scrip_in(row: Row) -> Scrip:
             lot_size=number(row, "ls", ZERO) or None,
             tick_size=number(row, "ti", ZERO) or None,
         )
+
+
+def time_in(row: Row, name: str) -> datetime | None:
+    """A time of the exchange's zone, `10:48:03 20-05-2020`; None where it is missing or written otherwise."""
+    try:
+        return datetime.strptime(text_of(row, name), "%H:%M:%S %d-%m-%Y").replace(tzinfo=ZONE).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def side_in(row: Row) -> Side:

@@ -39,8 +39,20 @@ class _End(BaseModel):
     rejreason: str = ""
 
 
+class _Deliver(BaseModel):
+    """`POST /_deliver`: what a user has of a share from earlier days; `also` is where else it is listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uid: str = Field(min_length=1)
+    exch: str = Field(min_length=1)
+    tsym: str = Field(min_length=1)
+    quantity: Decimal = Field(ge=0)
+    also: tuple[tuple[str, str], ...] = ()
+
+
 def control(simulator: Simulator, method: str, name: str, body: bytes) -> Answer:
-    """Answer one call to `/_faults`, `/_mark`, `/_end` or `/_state`."""
+    """Answer one call to `/_faults`, `/_mark`, `/_end`, `/_deliver` or `/_state`."""
     try:
         match method, name:
             case "POST", "_faults":
@@ -51,6 +63,10 @@ def control(simulator: Simulator, method: str, name: str, body: bytes) -> Answer
                 asked = _End.model_validate_json(body)
                 status = BrokerStatus(asked.status)
                 simulator.exchange.end(asked.uid, asked.norenordno, status, asked.rejreason)
+            case "POST", "_deliver":
+                given = _Deliver.model_validate_json(body)
+                listed = ((given.exch, given.tsym), *given.also)
+                simulator.deliver(given.uid, listed, given.quantity)
             case "GET", "_faults":
                 return _answer(200, {"faults": simulator.faults.report()})
             case "GET", "_state":

@@ -8,12 +8,23 @@ from decimal import Decimal
 
 from broker.market import NEEDS_PRICE, Rejection
 from broker.simulator import rows
+from broker.simulator.blemishes import blemished
+from broker.simulator.delivered import Delivered
 from broker.simulator.exchange import Exchange, Fate
 from broker.simulator.faults import EXPIRED, Fault, FaultBox, Kind
 from broker.simulator.form import Data, InvalidInput, changes_in, needed, order_in
 from broker.simulator.rows import Row
 from broker.simulator.sessions import Denied, Sessions
-from broker.simulator.words import PRICE_TYPE_OF, Instrument, Ticket, Version
+from broker.simulator.words import (
+    DELIVERY,
+    PRICE_TYPE_OF,
+    ZONE,
+    Holding,
+    HoldingKey,
+    Instrument,
+    Ticket,
+    Version,
+)
 from domain.alert import OrderType
 from domain.errors import Refused
 
@@ -50,8 +61,15 @@ class Endpoints:
     """The wire's calls over one exchange."""
 
     def __init__(
-        self, exchange: Exchange, sessions: Sessions, faults: FaultBox, *, market_orders: bool
+        self,
+        exchange: Exchange,
+        sessions: Sessions,
+        faults: FaultBox,
+        delivered: Delivered,
+        *,
+        market_orders: bool,
     ) -> None:
+        self._delivered = delivered
         self._market_orders = market_orders
         self._exchange = exchange
         self._sessions = sessions
@@ -69,6 +87,7 @@ class Endpoints:
             "SingleOrdHist": self._order_history,
             "TradeBook": self._trade_book,
             "PositionBook": self._position_book,
+            "Holdings": self._holdings,
             "Limits": self._limits,
             "GetQuotes": self._quotes,
             "SearchScrip": self._search,
@@ -170,7 +189,11 @@ class Endpoints:
         ]
         if call.fault(Kind.OPEN_ONLY_BOOK):
             present = [(ticket, version) for ticket, version in present if version.order.is_live]
-        return self._book(call, self._rows(present, self._order_row))
+        stale = []
+        if call.fault(Kind.STALE_TWIN):
+            all_orders = self._exchange.orders(call.uid, self._as_of(call))
+            stale = self._rows([(t, versions[0]) for t, versions in all_orders], rows.order_row)
+        return self._book(call, [*self._rows(present, self._order_row), *stale])
 
     def _order_history(self, call: Call) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
@@ -186,13 +209,31 @@ class Endpoints:
     def _position_book(self, call: Call) -> Body:
         known = self._exchange.instruments()
         held = self._exchange.positions(call.uid, self._as_of(call))
-        return self._book(
-            call,
-            [
-                rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
-                for key, holding in held.items()
-            ],
-        )
+        found = [
+            rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
+            for key, holding in held.items()
+        ]
+        carried = self._delivered_before(call.uid)
+        return self._book(call, [row for row in found if rows.without_delivered(row, carried)])
+
+    def _holdings(self, call: Call) -> Body:
+        """What was sold for delivery today is used up of what was delivered before."""
+        before = self._delivered_before(call.uid)
+        held = self._exchange.positions(call.uid).items()
+        sold = {
+            key[:2]: holding.sold - before.get(key, Holding()).sold
+            for key, holding in held
+            if key[2] == DELIVERY
+        }
+        carried = {key[:2]: holding.net.net_quantity for key, holding in before.items()}
+        found = self._delivered.rows(call.uid, self._exchange.instruments(), sold, carried)
+        return self._book(call, found)  # type: ignore[arg-type]
+
+    def _delivered_before(self, uid: str) -> dict[HoldingKey, Holding]:
+        """What had been bought for delivery, less what was sold, when the day began: it is a position no longer."""
+        began = self._exchange.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        held = self._exchange.positions(uid, began - timedelta(microseconds=1))
+        return {key: holding for key, holding in held.items() if key[2] == DELIVERY}
 
     # the rest -----------------------------------------------------------------------------------------------
 
@@ -241,6 +282,7 @@ class Endpoints:
 
     def _book(self, call: Call, found: list[Row]) -> Body:
         """The rows, as duplicated and reordered as the faults want them; an empty book is an error on this wire."""
+        found = blemished(found, call.faults)
         if not found:
             raise NotOk(NO_DATA)
         if call.fault(Kind.DUPLICATED_BOOK):

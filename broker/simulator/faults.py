@@ -33,6 +33,7 @@ ENDPOINTS = frozenset(
         "SingleOrdHist",
         "TradeBook",
         "PositionBook",
+        "Holdings",
         "Limits",
         "GetQuotes",
         "SearchScrip",
@@ -63,6 +64,9 @@ class Kind(StrEnum):
     OPEN_ONLY_BOOK = "open_only_book"  # closed orders are missing
     DUPLICATED_BOOK = "duplicated_book"  # every row comes twice
     REORDERED_BOOK = "reordered_book"  # the rows are shuffled
+    UNREADABLE_ROW = "unreadable_row"  # a quantity is `value`, or missing; of `tsym`, `norenordno`, or all
+    MISSING_FILLSHARES = "missing_fillshares"  # COMPLETE rows do not say how much is filled
+    STALE_TWIN = "stale_twin"  # each order's first row comes once more, after all others
     ANOTHER_QUOTE = "another_quote"  # Ok, and the whole quote of another instrument
 
     LATENCY = "latency"  # processed at once, answered after `seconds`
@@ -92,6 +96,9 @@ _DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.OPEN_ONLY_BOOK: {"endpoint": "OrderBook"},
     Kind.DUPLICATED_BOOK: {"endpoint": "OrderBook"},
     Kind.REORDERED_BOOK: {"endpoint": "OrderBook"},
+    Kind.UNREADABLE_ROW: {"endpoint": "PositionBook"},
+    Kind.MISSING_FILLSHARES: {"endpoint": "OrderBook"},
+    Kind.STALE_TWIN: {"endpoint": "OrderBook"},
     Kind.ANOTHER_QUOTE: {"endpoint": "GetQuotes"},
     Kind.ERROR_5XX_AFTER: {"status": 502},
     Kind.REFUSE_AFTER: {"status": 200, "emsg": "Server Timeout :  "},
@@ -128,6 +135,10 @@ class Fault(BaseModel):
     per_minute: int = Field(default=0, ge=0)
     quantity: Decimal | None = Field(default=None, gt=0)
     declared: Literal["whole", "half"] = "whole"
+    tsym: str | None = None
+    norenordno: str | None = None
+    value: str | None = None
+    nameless: bool = False
 
     @model_validator(mode="before")
     @classmethod

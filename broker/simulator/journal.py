@@ -7,6 +7,7 @@ the process at any instruction. There is no fsync, so a power loss may take the 
 - `fill`: a trade: `flid`, `flqty`, `flprc`, and the order after it (`status`, `fillshares`, …);
 - `status`: any other change of an order;
 - `refused`: a `PlaceOrder` that was answered `Not_Ok`: `remarks`, `emsg`. No order came of it;
+- `delivered`: shares of earlier days: the `quantity` a user has of what is `listed` so;
 - `mark`, `instrument`, `session`, `logout`: what else a restart has to know.
 """
 

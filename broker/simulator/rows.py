@@ -115,6 +115,16 @@ def position_row(uid: str, key: HoldingKey, held: Holding, mark: Mark | None, in
     }
 
 
+def without_delivered(row: Row, carried: Mapping[HoldingKey, Holding]) -> bool:
+    """Take off a position's row, in place, what was delivered on earlier days; False where nothing of today is left."""
+    before = carried.get((row["exch"], row["tsym"], row["prd"]))
+    if before is None:
+        return True
+    taken = {"netqty": before.net.net_quantity, "daybuyqty": before.bought, "daysellqty": before.sold}
+    row |= {name: decimal_text(Decimal(row[name]) - quantity) for name, quantity in taken.items()}
+    return row["daybuyqty"] != "0" or row["daysellqty"] != "0"
+
+
 def quote(instrument: Instrument, last: Decimal) -> Row:
     """The last price of a symbol, the best bid and offer a tick around it, and the day's band."""
     prices = {

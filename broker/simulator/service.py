@@ -3,18 +3,21 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from broker.simulator.delivered import Delivered
 from broker.simulator.endpoints import Endpoints, NotOk
 from broker.simulator.exchange import Exchange
 from broker.simulator.faults import ENDPOINTS, Fault, FaultBox, Kind, Plan
 from broker.simulator.form import Data, InvalidInput, read_form
 from broker.simulator.journal import Journal
 from broker.simulator.sessions import Credentials, Sessions
+from domain.money import decimal_text
 from domain.ports import Clock
+from domain.times import time_text
 
 QUICK_AUTH_BASE = "NorenWClientTP"
 OAUTH_BASE = "NorenWClientAPI"
@@ -63,7 +66,10 @@ class Simulator:
         self.exchange = Exchange(clock, self._journal, default_price=default_price)
         self.sessions = Sessions(accounts, self._journal, clock)
         self.faults = FaultBox(clock, plan)
-        self._endpoints = Endpoints(self.exchange, self.sessions, self.faults, market_orders=market_orders)
+        self._delivered = Delivered(self._journal.records())
+        self._endpoints = Endpoints(
+            self.exchange, self.sessions, self.faults, self._delivered, market_orders=market_orders
+        )
 
     def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> Answer | None:
         """One call. None: the connection is to be closed without an answer."""
@@ -89,6 +95,18 @@ class Simulator:
         """How many calls of each endpoint came in, and how many of them were processed."""
         with self._counting:
             return {"received": dict(self._received), "processed": dict(self._processed)}
+
+    def deliver(self, uid: str, listed: Sequence[tuple[str, str]], quantity: Decimal) -> None:
+        """Let the user have so many delivered units of a share that is listed at these exchanges under these names."""
+        record = {
+            "kind": "delivered",
+            "at": time_text(self.exchange.now()),
+            "uid": uid,
+            "listed": [list(place) for place in listed],
+            "quantity": decimal_text(quantity),
+        }
+        self._journal.append([record])
+        self._delivered.take(record)
 
     def close(self) -> None:
         """Let everybody who waits go, unprocessed and unanswered, and close the journal."""

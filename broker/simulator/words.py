@@ -20,6 +20,7 @@ PRICE_TYPES = {
 }
 PRICE_TYPE_OF = {order_type: word for word, order_type in PRICE_TYPES.items()}
 PRODUCTS = frozenset("CMIBH")
+DELIVERY = "C"
 RETENTIONS = frozenset({"DAY", "IOC", "EOS"})
 
 

@@ -158,6 +158,15 @@ def test_positions_that_were_never_read_block_an_entry():
     assert (block.reason, block.detail) == (Reason.POSITIONS_STALE, "never read")
 
 
+def test_a_row_that_cannot_be_read_blocks_an_entry_with_its_text():
+    block = first_block(ENTRY, facts(unreadable_row="netqty: '1,000'"))
+    assert block is not None
+    assert (block.reason, block.detail) == (
+        Reason.POSITIONS_STALE,
+        "a row cannot be read: netqty: '1,000'",
+    )
+
+
 def test_a_value_limit_without_any_price_blocks():
     market = an_order(price=None, trigger_price=None, reference_price=None)
     block = order_value(market, facts(limit(max_order_value=Decimal(10**9))))

@@ -126,6 +126,22 @@ def test_flatten_asks_for_an_exit_of_each_holder(maker, services, net, strategie
     assert Side.SELL in {o.side for o in exits}
 
 
+@pytest.mark.parametrize(
+    ("asked", "strategies"),
+    [([], ["STRADDLE"]), (["--symbol", "NIFTY26NOV24500CE"], ["OPERATOR", "STRADDLE"])],
+)
+def test_flatten_leaves_delivered_shares_that_nobody_here_holds(maker, services, asked, strategies):
+    maker.order("held", Phase.FILLED)
+    positions = (
+        Position("NFO", "NIFTY26NOV24500CE", "MIS", Decimal(80), delivered=Decimal(80)),
+        Position("NSE", "TCS-EQ", "CNC", Decimal(7), delivered=Decimal(7)),
+    )
+    maker.store.save_positions("default", PositionsSnapshot(maker.clock.now(), positions), date(2026, 11, 21))
+    assert cli.main(["flatten", "--yes", *asked]) == 0
+    exits = maker.store.claimable("default", maker.clock.now(), limit=10, exits_only=True)
+    assert sorted(o.strategy_name for o in exits) == strategies
+
+
 @pytest.mark.parametrize(("answer", "sent"), [("y", 1), ("", 0), ("no", 0)])
 def test_flatten_asks_first(maker, services, monkeypatch, answer, sent):
     hold(maker, net=50)

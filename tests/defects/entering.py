@@ -110,8 +110,8 @@ ENTERING = (
         (
             Edit(
                 "blockers/execution_guard.py",
-                "    if abs(age) <= facts.limits.positions_max_age_seconds:",
-                "    if age >= 0:",
+                "    if abs(age) > facts.limits.positions_max_age_seconds:",
+                "    if age < 0:",
             ),
         ),
         (f"{BLOCKERS}::test_positions_that_are_old_or_were_never_read_block_entries_only",),
@@ -315,7 +315,7 @@ ENTERING = (
         (
             Edit(
                 "persistence/repository.py",
-                "    lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl\n",
+                "    lowest = pnl if known is None else known if pnl is None else min(known, pnl)\n",
                 "    lowest = pnl\n",
             ),
         ),

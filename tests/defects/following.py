@@ -62,7 +62,7 @@ FOLLOWING = (
         (
             Edit(
                 "broker/noren/adapter.py",
-                "        return book if expected <= book.by_id.keys() else replace(book, complete=False)\n",
+                "        return book if expected <= shown else replace(book, complete=False)\n",
                 "        return book\n",
             ),
         ),
@@ -76,11 +76,14 @@ FOLLOWING = (
         (
             Edit(
                 "broker/noren/rows.py",
-                "    return tuple(reports), len(reports) == len(rows)\n",
-                "    return tuple(reports), True\n",
+                "    return tuple(reports), tuple(unreadable)\n",
+                "    return tuple(reports), ()\n",
             ),
         ),
-        ("tests/broker/noren/test_reading.py::test_a_row_that_cannot_be_read_makes_the_book_incomplete",),
+        (
+            "tests/broker/noren/test_reading.py::"
+            "test_a_row_that_cannot_be_read_stands_in_nobodys_way_but_its_own",
+        ),
     ),
     Defect(
         "visibility-horizon-ignored",
@@ -101,9 +104,9 @@ FOLLOWING = (
         (
             Edit(
                 RECONCILE,
-                "    if not live or not book.complete or book.read_started_at < settled:\n        return NOTHING\n",
-                "    if not live or not book.complete or book.read_started_at < settled:\n        return NOTHING\n"
-                '    return Verdict(Phase.CANCELLED, {"tag": "BROKER_CANCELLED"})\n',
+                "    if traits.day_orders and _is_of_a_day_before(order, book):\n",
+                '    return Verdict(Phase.CANCELLED, {"tag": "BROKER_CANCELLED"})\n'
+                "    if traits.day_orders and _is_of_a_day_before(order, book):\n",
             ),
         ),
         (f"{UNKNOWN}::test_an_acknowledged_order_that_leaves_the_book_is_unknown_loud_and_never_sent_again",),

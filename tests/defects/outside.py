@@ -54,11 +54,14 @@ OUTSIDE = (
         (
             Edit(
                 ADAPTER,
-                "for row in found)\n        return PositionsSnapshot",
-                'for row in found if row.get("netqty"))\n        return PositionsSnapshot',
+                "return PositionsSnapshot(started, together, (*unreadable, *hidden))",
+                "return PositionsSnapshot(started, together, hidden)",
             ),
         ),
-        ("tests/broker/noren/test_reading.py::test_a_position_that_cannot_be_read_is_not_left_out",),
+        (
+            "tests/broker/noren/test_reading.py::"
+            "test_a_position_that_cannot_be_read_is_not_known_and_the_others_are",
+        ),
     ),
     Defect(
         "rate-limit-is-a-refusal",
@@ -66,8 +69,8 @@ OUTSIDE = (
         (
             Edit(
                 ERRORS,
-                'raise NotSent(error or "too many requests (HTTP 429)", RATE_LIMIT)',
-                'raise Refused(error or "too many requests (HTTP 429)", RATE_LIMIT)',
+                "        raise NotSent(error, RATE_LIMIT)\n",
+                "        raise Refused(error, RATE_LIMIT)\n",
             ),
         ),
         (f"{OUTCOMES}::test_what_the_rate_turned_away_was_not_sent",),

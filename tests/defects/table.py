@@ -8,10 +8,11 @@ from tests.defects.entering import ENTERING
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
 from tests.defects.outside import OUTSIDE
+from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE, *DOORS, *HOUSE)
+DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE, *DOORS, *HOUSE, *READING)
 
 WIDE = (
     "tests/engine",
@@ -33,6 +34,7 @@ _SECTIONS = (
     ("Sending", SENDING),
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
+    ("What a broker shows", READING),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),

@@ -144,6 +144,7 @@ class Stub(ThreadingHTTPServer):
             "CancelOrder": says({**OK, "result": "26112000000001"}),
             "OrderBook": says(NO_DATA),
             "PositionBook": says(NO_DATA),
+            "Holdings": says(NO_DATA),
         }
         self.keys = 0
         self.valid: set[str] | None = None  # keys that are accepted; None: any

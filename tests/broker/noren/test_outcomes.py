@@ -130,10 +130,10 @@ def test_a_text_that_proves_it_is_a_refusal(broker, stub, emsg, code, reason, st
 @pytest.mark.parametrize(
     "behaviour",
     [
-        says(b"Too Many Requests", 429),
-        says({}, 429),
         says(not_ok(LIMIT_TEXT), 400),
         says(not_ok(LIMIT_TEXT)),
+        says(not_ok(LIMIT_TEXT), 429),
+        says(not_ok("Too Many Requests"), 429),
     ],
 )
 def test_what_the_rate_turned_away_was_not_sent(broker, stub, behaviour):
@@ -146,6 +146,38 @@ def test_what_the_rate_turned_away_was_not_sent(broker, stub, behaviour):
     with pytest.raises(ReadFailed) as read_error:
         broker.read_book([])
     assert reason_class(read_error.value.code, read_error.value.message) == "RATE_LIMIT"
+
+
+@pytest.mark.parametrize(
+    "emsg",
+    [
+        "Rejected : RMS:corporate limit exceeded",
+        "RED:RULE:{Check separate limit}Current:INR 2,400.00",
+        "Rejected : RMS: too many requests of this scrip are open, limit 10",
+        "Rejected : ORA:elaborate limitations of the product",
+    ],
+)
+def test_a_refusal_that_only_contains_words_of_a_rate_is_a_refusal(broker, stub, emsg):
+    stub.tell("PlaceOrder", says(not_ok(emsg)))
+    with pytest.raises(Refused):
+        broker.place(a_command())
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        says(b"Too Many Requests", 429),
+        says({}, 429),
+        says(b"<html>Too Many Requests</html>", 429),
+        says(not_ok("separate limit of the order gateway"), 429),
+        says(not_ok("corporate limit of requests"), 200),
+        says(not_ok("order may be queued, rate limit applied"), 200),
+    ],
+)
+def test_a_429_or_words_of_a_rate_prove_nothing_that_the_broker_does_not_say(broker, stub, behaviour):
+    stub.tell("PlaceOrder", behaviour)
+    with pytest.raises(OutcomeUnknown):
+        broker.place(a_command())
 
 
 def test_an_order_that_a_429_calls_accepted_is_not_taken_for_unsent(broker, stub):
@@ -335,3 +367,22 @@ def test_an_answer_that_is_not_whole_is_no_answer(broker, stub, broken):
     stub.tell("OrderBook", broken)
     with pytest.raises(ReadFailed):
         broker.read_book([])
+
+
+@pytest.mark.parametrize(
+    ("emsg", "code", "advice"),
+    [
+        ("Rejected : RMS:Rule: Check freeze quantity, 1800", "FREEZE_QUANTITY", "several smaller ones"),
+        ("Order quantity exceeds freeze qty", "FREEZE_QUANTITY", "several smaller ones"),
+        ("RED:holdings not authorised", "DELIVERY_NOT_AUTHORISED", "eDIS, TPIN"),
+        ("Rejected : RMS: TPIN authorization pending", "DELIVERY_NOT_AUTHORISED", "eDIS, TPIN"),
+    ],
+)
+def test_a_refusal_that_somebody_can_do_something_about_says_what(broker, stub, emsg, code, advice):
+    stub.tell("PlaceOrder", says(not_ok(emsg)))
+    with pytest.raises(Refused, match=advice) as refusal:
+        broker.place(a_command())
+    assert refusal.value.code == code
+    stub.tell("OrderBook", says([order_row(status="REJECTED", rejreason=emsg)]))
+    (report,) = broker.read_book([]).reports
+    assert report.code == code and advice in report.reason

@@ -95,10 +95,21 @@ def test_a_rejection_says_who_and_why(broker, stub):
         {"fillshares": "NaN"},
     ],
 )
-def test_a_row_that_cannot_be_read_makes_the_book_incomplete(broker, stub, changes):
-    book = read(broker, stub, order_row(**changes), order_row(norenordno="26112000000002"))
+def test_a_row_that_cannot_be_read_stands_in_nobodys_way_but_its_own(broker, stub, changes):
+    bad = order_row(norenordno="26112000000001") | changes
+    book = read(
+        broker, stub, {n: v for n, v in bad.items() if v is not None}, order_row(norenordno="26112000000002")
+    )
     assert [report.broker_order_id for report in book.reports] == ["26112000000002"]
-    assert not book.complete
+    assert len(book.unreadable) == 1
+    row = book.unreadable[0]
+    assert row.broker_order_id == (None if "norenordno" in changes else "26112000000001")
+    assert row.symbol == (None if "tsym" in changes else "NIFTY26NOV24500CE")
+    assert '"trantype"' in row.text  # the row as it came
+    assert book.complete
+    hidden = OrderRef("owabc", row.broker_order_id)
+    assert book.hides(hidden, "NFO", "NIFTY26NOV24500CE") is row
+    assert book.hides(OrderRef("owother", "26112000000002"), "NFO", "NIFTY26NOV24500CE") is None
 
 
 def test_a_whole_book_is_complete(broker, stub):
@@ -145,12 +156,47 @@ def test_positions(broker, stub):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"netqty": None}, {"netqty": ""}, {"netqty": "x"}, {"tsym": None}, {"urmtom": "x"}]
+    "changes", [{"netqty": None}, {"netqty": ""}, {"netqty": "x"}, {"netqty": "1,000"}, {"urmtom": "x"}]
 )
-def test_a_position_that_cannot_be_read_is_not_left_out(broker, stub, changes):
-    stub.tell("PositionBook", says([position_row(), position_row(**changes)]))
-    with pytest.raises(ReadFailed):
-        broker.read_positions()
+def test_a_position_that_cannot_be_read_is_not_known_and_the_others_are(broker, stub, changes):
+    other = position_row(tsym="BANKNIFTY26NOV52000CE", netqty="15")
+    stub.tell("PositionBook", says([position_row(**changes), other]))
+    snapshot = broker.read_positions()
+    assert snapshot.net("NFO", "BANKNIFTY26NOV52000CE", "MIS") == 15
+    assert snapshot.is_readable("NFO", "BANKNIFTY26NOV52000CE")
+    assert not snapshot.is_readable("NFO", "NIFTY26NOV24500CE")
+    assert snapshot.is_readable("NFO", "NIFTY26NOV24500PE")  # a row of another symbol does not hide it
+    assert snapshot.day_pnl is None
+
+
+def test_a_position_without_its_symbol_hides_every_symbol_that_is_not_listed(broker, stub):
+    stub.tell("PositionBook", says([position_row(), position_row(tsym=None)]))
+    snapshot = broker.read_positions()
+    assert snapshot.is_readable("NFO", "NIFTY26NOV24500CE") and not snapshot.is_readable("NFO", "ELSE")
+    assert snapshot.is_readable("NSE", "ELSE")  # the row names its exchange
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_rows_of_one_position_that_differ_tell_nothing_of_it(broker, stub, turned):
+    found = [position_row(), position_row(netqty="0")]
+    stub.tell("PositionBook", says(found[::-1] if turned else found))
+    snapshot = broker.read_positions()
+    assert not snapshot.is_readable("NFO", "NIFTY26NOV24500CE") and not snapshot.positions
+
+
+def test_a_position_that_comes_twice_counts_once(broker, stub):
+    stub.tell("PositionBook", says([position_row(), position_row()]))
+    snapshot = broker.read_positions()
+    assert snapshot.day_pnl == d("137.25") and snapshot.net("NFO", "NIFTY26NOV24500CE", "MIS") == -50
+
+
+def test_symbols_are_compared_in_capitals_and_sent_as_the_broker_writes_them(broker, stub):
+    stub.tell("PositionBook", says([position_row(tsym="Nifty26Nov24500ce")]))
+    assert broker.read_positions().net("NFO", "NIFTY26NOV24500CE", "MIS") == -50
+    broker.place(a_command(symbol="NIFTY26NOV24500CE"))
+    assert stub.of("PlaceOrder")[0].fields["tsym"] == "Nifty26Nov24500ce"
+    report = one(broker, stub, tsym="Nifty26Nov24500ce")
+    assert report.symbol == "NIFTY26NOV24500CE"
 
 
 SCRIP = {"exch": "NSE", "tsym": "M&M-EQ", "token": "2031", "ls": "1", "ti": "0.05"}

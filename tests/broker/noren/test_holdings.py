@@ -1,0 +1,93 @@
+"""Shares of earlier days are in the Holdings, and no less held."""
+
+import pytest
+
+from tests.broker.noren.making import position_row
+from tests.broker.noren.stub import NO_DATA, not_ok, says
+
+INFY = ("NSE", "INFY-EQ")
+FAILS = says(not_ok("Server Timeout :  "))
+
+
+def row(quantity="50", *, listed=(INFY,), **more):
+    names = [{"exch": exch, "tsym": tsym, "token": "1594"} for exch, tsym in listed]
+    return {"stat": "Ok", "exch_tsym": names, "holdqty": quantity, **more}
+
+
+def cnc(netqty, exch="NSE", tsym="INFY-EQ"):
+    return position_row(exch=exch, tsym=tsym, prd="C", netqty=netqty)
+
+
+def read(broker, stub, holdings, *positions, urgent=False):
+    stub.tell("PositionBook", says(list(positions)) if positions else says(NO_DATA))
+    stub.standing["Holdings"] = holdings if callable(holdings) else says(holdings)
+    return broker.read_positions(urgent=urgent)
+
+
+@pytest.mark.parametrize(
+    ("today", "net", "delivered"),
+    [(None, 50, 50), ("0", 50, 50), ("10", 60, 50), ("-20", 30, 30), ("-50", 0, 0), ("-70", 50, 50)],
+)
+def test_what_was_delivered_and_todays_trades_are_one_position(broker, stub, today, net, delivered):
+    snapshot = read(broker, stub, [row()], *([cnc(today)] if today else []))
+    assert len(snapshot.positions) == 1
+    position = snapshot.positions[0]
+    assert (position.net_quantity, position.delivered, position.product) == (net, delivered, "CNC")
+    assert snapshot.net(*INFY, "CNC") == net
+
+
+def test_a_sale_out_of_holdings_is_no_short(broker, stub):
+    assert read(broker, stub, says(NO_DATA), cnc("-10")).net(*INFY, "CNC") == 0
+
+
+def test_other_products_are_left_alone(broker, stub):
+    mis = position_row(exch="NSE", tsym="INFY-EQ", netqty="-5")
+    snapshot = read(broker, stub, [row()], mis)
+    assert (snapshot.net(*INFY, "MIS"), snapshot.net(*INFY, "CNC")) == (-5, 50)
+
+
+def test_a_share_of_two_exchanges_can_be_sold_at_either(broker, stub):
+    snapshot = read(broker, stub, [row(listed=(INFY, ("BSE", "INFY")))])
+    assert snapshot.net(*INFY, "CNC") == snapshot.net("BSE", "INFY", "CNC") == 50
+
+
+def test_all_ways_of_keeping_a_share_count(broker, stub):
+    kept = row("10", dpqty="5", npoadqty="5", btstqty="20", usedqty="7", brkcolqty="100")
+    assert read(broker, stub, [kept]).net(*INFY, "CNC") == 35
+
+
+def test_a_row_that_cannot_be_read_hides_its_share_and_not_the_days_loss(broker, stub):
+    snapshot = read(broker, stub, [row("1,000"), row("7", listed=(("NSE", "TCS-EQ"),))])
+    assert not snapshot.is_readable(*INFY) and snapshot.net("NSE", "TCS-EQ", "CNC") == 7
+    assert snapshot.day_pnl == 0
+
+
+def test_holdings_that_cannot_be_read_make_delivery_unknown_not_flat(broker, stub):
+    nifty = position_row()
+    snapshot = read(broker, stub, FAILS, cnc("10"), nifty)
+    assert not snapshot.is_readable(*INFY, "CNC")  # what was delivered of it is missing
+    assert not snapshot.is_readable("NSE", "TCS-EQ", "CNC") and not snapshot.is_readable("NSE", "TCS-EQ")
+    assert snapshot.is_readable("NSE", "TCS-EQ", "MIS")
+    assert snapshot.is_readable("NFO", "NIFTY26NOV24500CE")
+
+
+def test_they_are_read_rarely_and_anew_for_an_exit(broker, stub, clock):
+    for _ in range(3):
+        read(broker, stub, [row()])
+    assert len(stub.of("Holdings")) == 1
+    assert read(broker, stub, [row("20")], urgent=True).net(*INFY, "CNC") == 20
+    assert len(stub.of("Holdings")) == 2
+    assert not read(broker, stub, FAILS, urgent=True).is_readable(*INFY, "CNC")
+    clock.advance(minutes=6)
+    assert read(broker, stub, FAILS).net(*INFY, "CNC") == 20  # young enough, and no exit is sized from it
+    clock.advance(minutes=10)
+    assert not read(broker, stub, FAILS).is_readable(*INFY, "CNC")
+
+
+def test_an_account_without_delivery_does_not_pay_for_it_at_each_exit(broker, stub, clock):
+    for _ in range(3):
+        read(broker, stub, says(NO_DATA), urgent=True)
+    assert len(stub.of("Holdings")) == 1
+    clock.advance(days=1)
+    read(broker, stub, says(NO_DATA))
+    assert len(stub.of("Holdings")) == 2
