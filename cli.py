@@ -34,6 +34,7 @@ from domain.money import decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
 from engine.account import rebind
+from engine.loss_latch import lift
 from persistence.archive import NOTHING, archive, archive_beside
 from persistence.checkup import Health
 from persistence.lookups import Wanted, find_story, kept_alert, legs_of, list_orders, looking, strategies_of
@@ -218,6 +219,23 @@ def resume(options: argparse.Namespace) -> int:
         lifted = services.commands.resume(client_id, options.strategy, by=_operator())
         what = f"{client_id} {options.strategy or '(all strategies)'}"
         print(f"resumed: {what}" if lifted else f"was not halted: {what}")
+    return 0
+
+
+def lift_latch(options: argparse.Namespace) -> int:
+    """Let entries go on after the daily loss limit was hit. The limit counts from the loss of now."""
+    services = _services()
+    [client_id] = _chosen(services.settings, options.client)
+    done = lift(
+        services.store,
+        services.policies,
+        client_id,
+        at=services.clock.now(),
+        by=_operator(),
+        reason=options.reason,
+    )
+    stood = "" if done.lowest is None else f", which stood at {decimal_text(done.lowest)}"
+    print(f"lifted: the daily loss limit of {client_id}{stood}. {done.means}")
     return 0
 
 
@@ -464,6 +482,7 @@ _COMMANDS = {
     "replay": replay,
     "halt": halt,
     "resume": resume,
+    "lift": lift_latch,
     "resolve": resolve,
     "cancel": cancel,
     "flatten": flatten,

@@ -7,6 +7,7 @@ from blockers.execution_guard import ExecutionGuard
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
 from domain.alert import ExecutionType
+from domain.daily_loss import latch_name
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, Transaction
@@ -31,7 +32,13 @@ def first_block(order: Order, facts: Facts) -> Block | None:
 def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | None:
     """What stops this order now, by facts read in the very transaction that acts on the answer."""
     query = ExposureQuery(
-        order.client_id, order.strategy_name, order.exchange, order.symbol, order.side.sign, order.command_id
+        order.client_id,
+        order.strategy_name,
+        order.exchange,
+        order.symbol,
+        order.side.sign,
+        order.command_id,
+        latch_name(policy.limits, order.strategy_name),
     )
     facts = tx.facts(
         query,

@@ -1,5 +1,6 @@
 """What every page and every answer is made from."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -113,7 +114,12 @@ class Desk:
 
     def _accounts(self, now: datetime) -> list[Row]:
         return [
-            {**row, "positions_age_seconds": age_seconds(row["positions_read_at"], now)}
+            {
+                **row,
+                "positions_age_seconds": age_seconds(row["positions_read_at"], now),
+                "recent_lows": json.loads(row.get("recent_lows") or "[]"),
+                "loss_latched": json.loads(row.get("loss_latched") or "[]"),
+            }
             for row in self.reader.accounts()
         ]
 

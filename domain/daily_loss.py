@@ -7,13 +7,13 @@ Three things are never taken for a loss of today:
 - a figure that could not be made out: it is unknown, and no number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from domain.limits import LimitBook
-from domain.money import ZERO
+from domain.money import ZERO, decimal_text
 
 CONFIRMED_AFTER = timedelta(seconds=3)
 """Two reads confirm each other when they began so far apart: longer than a broker repeats one wrong answer from its
@@ -146,9 +146,38 @@ def hit(state: DayLoss, book: LimitBook) -> dict[str, Decimal]:
     }
 
 
+def with_latched(state: DayLoss, names: Iterable[str]) -> DayLoss:
+    """The same day with these limits latched as well."""
+    return replace(state, latched=state.latched | frozenset(names))
+
+
+def told_of_latch(state: DayLoss, limits: Mapping[str, Decimal], *, starts: str) -> str:
+    """What happened and what it means, for people; `starts` says when the next trading day begins."""
+    lowest = decimal_text(state.lowest or ZERO)
+    since = (
+        f", counted from {decimal_text(state.counts_from)}, where it was lifted" if state.counts_from else ""
+    )
+    named = "; ".join(
+        f"{'' if name == OF_THE_CLIENT else f'{name}: '}limit -{decimal_text(limit)}"
+        for name, limit in sorted(limits.items())
+    )
+    before = (
+        " The broker showed exactly this on the day before, too: it may not have begun its new day."
+        if state.known_pnl == state.carried_pnl
+        else ""
+    )
+    return (
+        f"Two reads of the broker's positions show {lowest} today ({named}{since}).{before} "
+        f"New entries are blocked until the next trading day begins at {starts}; exits still go."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """An operator's word that entries go on after the daily loss limit was hit, and what stood then."""
+    """An operator's word that entries go on after the daily loss limit was hit, and what stood until then.
+
+    `pnl` is the day's profit and loss at the lift; `counts_from` is where limits count from afterwards.
+    """
 
     client_id: str
     at: datetime
@@ -160,14 +189,20 @@ class Lift:
     counts_from: Decimal
     latched: tuple[str, ...]
 
+    @property
+    def means(self) -> str:
+        """What follows, for people."""
+        counted = decimal_text(self.counts_from)
+        whence = f"from the {counted} of now" if self.counts_from else "from zero, as before"
+        return f"New entries go again. The limit counts {whence}: once it is lost again, entries stop again."
 
-def lifted(state: DayLoss, pnl: Decimal, latched: Iterable[str]) -> DayLoss:
-    """The day after a lift: from here on the limit counts from the loss that there is now (never from a profit), and
-    only what is read from now on confirms anything."""
-    return replace(
-        state,
-        lows=(),
-        lowest=None,
-        counts_from=min(pnl, ZERO),
-        latched=state.latched - frozenset(latched),
-    )
+
+def standing(state: DayLoss, book: LimitBook) -> tuple[str, ...]:
+    """What a lift would lift: limits that were told as hit, and those that are and were not told yet."""
+    return tuple(sorted(state.latched | hit(state, book).keys()))
+
+
+def lifted(state: DayLoss, pnl: Decimal) -> DayLoss:
+    """The day after a lift: the limit counts from the loss that there is now (never from a profit), and only what is
+    read from now on confirms anything."""
+    return replace(state, lows=(), lowest=None, counts_from=min(pnl, ZERO), latched=frozenset())

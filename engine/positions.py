@@ -7,9 +7,11 @@ from blockers.execution_guard import ExecutionGuard
 from domain.errors import ReadFailed
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
-from domain.times import trading_day
+from domain.reports import PositionsSnapshot
+from domain.times import day_start, trading_day
 from engine.comparing import PositionComparer
 from engine.gate import Part, StartGate
+from engine.loss_latch import LossLatch
 from engine.seat import Seat, WatcherRules
 from engine.unreadable import Unreadable
 
@@ -26,6 +28,7 @@ class PositionKeeper:
         self._rules = rules
         self._guard = ExecutionGuard(store)
         self._comparer = PositionComparer(store, clock=clock)
+        self._loss_latch = LossLatch(store, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
         self._unread = Unreadable(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
@@ -52,7 +55,7 @@ class PositionKeeper:
             return False
         if not self._gate.accounts.saw(seat):
             return False
-        self._store.save_positions(client_id, snapshot, trading_day(now, self._rules.zone))
+        self._keep(seat, snapshot)
         horizon = timedelta(seconds=seat.broker.traits.position_horizon)
         self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
@@ -63,6 +66,12 @@ class PositionKeeper:
         ):  # else a fill that nobody could see yet would pass for somebody else's
             self._comparer.compare(client_id, snapshot, horizon=horizon)
         return True
+
+    def _keep(self, seat: Seat, snapshot: PositionsSnapshot) -> None:
+        zone, starts = self._rules.zone, self._rules.day_starts
+        day = trading_day(snapshot.read_started_at, zone, starts)
+        self._store.save_positions(seat.client_id, snapshot, day, day_starts=day_start(day, zone, starts))
+        self._loss_latch.check(seat)
 
     def _believe(self, client_id: str, now: datetime) -> None:
         """A difference that has stood for minutes, read after read, is how things are."""

@@ -9,6 +9,7 @@ from sqlite_utils.migrations import Migrations
 
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
+    DAILY_LOSS,
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
     FIRST,
@@ -62,6 +63,12 @@ def accounts_remembered(db: Database) -> None:
 def exits_by_own_fills(db: Database) -> None:
     """What an exit named, parts of a leg, provisional absence, and which differences at the broker are believed."""
     _run(db, EXITS_BY_OWN_FILLS)
+
+
+@migrations()
+def daily_loss(db: Database) -> None:
+    """What of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
+    _run(db, DAILY_LOSS)
 
 
 def _run(db: Database, script: str) -> None:

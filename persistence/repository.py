@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from domain.account import BrokerAccount
 from domain.attribution import Sightings
+from domain.daily_loss import DayLoss
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
-from domain.money import decimal_text, optional_text, parse_decimal
+from domain.money import decimal_text, optional_text
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
 from domain.position_check import Difference
@@ -19,7 +20,7 @@ from domain.review import FrozenOrder
 from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
-from persistence import accounts, facts, review, sightings
+from persistence import accounts, facts, losses, review, sightings
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
@@ -207,7 +208,12 @@ class OrderRepository:
         positions = self._rows(f"{SELECT_POSITION} WHERE client_id = ?", client_id)
         return PositionsSnapshot(parse_time(rows[0][0]), tuple(position_of(row) for row in positions))
 
-    def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        return self._read(lambda connection: losses.day_loss(connection, client_id))
+
+    def save_positions(
+        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, day_starts: datetime | None = None
+    ) -> None:
         # What has changed is found out before the transaction, so that no webhook waits for it.
         read_at = time_text(snapshot.read_started_at)
         present = dict.fromkeys(
@@ -218,7 +224,7 @@ class OrderRepository:
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
-            _save_account(connection, client_id, snapshot, day)
+            losses.save_read(connection, client_id, snapshot, day, day_starts)
             connection.executemany(
                 "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
                 gone,
@@ -298,30 +304,4 @@ def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
         optional_text(p.last_price),
         decimal_text(p.realized_pnl),
         decimal_text(p.unrealized_pnl),
-    )
-
-
-def _save_account(
-    connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot, day: date
-) -> None:
-    """The day's profit and loss, and its lowest, which only a new trading day forgets."""
-    # Whose the rows are stands in the same row, and stays.
-    pnl = snapshot.day_pnl
-    row = connection.execute(
-        "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
-    ).fetchone()
-    same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
-    lowest = min(parse_decimal(row[1]), pnl) if same_day else pnl
-    connection.execute(
-        "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (client_id) DO UPDATE SET positions_read_at = excluded.positions_read_at, "
-        "trading_day = excluded.trading_day, pnl = excluded.pnl, lowest_pnl = excluded.lowest_pnl, "
-        "read_error = NULL, read_error_at = NULL",
-        (
-            client_id,
-            time_text(snapshot.read_started_at),
-            day.isoformat(),
-            decimal_text(pnl),
-            decimal_text(lowest),
-        ),
     )

@@ -87,6 +87,16 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         connection.execute("DROP TABLE last_fills")
         connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
+        connection.execute("DROP TABLE lifts")
+        for column in (
+            "known_pnl",
+            "carried_pnl",
+            "pnl_is_carried",
+            "recent_lows",
+            "loss_counts_from",
+            "loss_latched",
+        ):
+            connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for column in ("broker", "broker_user", "refused_account"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for index in ("orders_full_exits", "orders_absent", "orders_parts"):
@@ -101,7 +111,13 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     vitals = read_vitals(old, beats_since=moment, sent_before=moment)
     assert (vitals.pending_migrations, vitals.differences) == (
-        ("position_differences", "fills_of_each_side", "accounts_remembered", "exits_by_own_fills"),
+        (
+            "position_differences",
+            "fills_of_each_side",
+            "accounts_remembered",
+            "exits_by_own_fills",
+            "daily_loss",
+        ),
         (),
     )
     migrate(old)

@@ -41,9 +41,11 @@ class WatchedStore(OrderRepository):
         """As the repository does."""
         return self._commit(partial(super().write, work))
 
-    def save_positions(self, client_id: str, snapshot: PositionsSnapshot, day: date) -> None:
+    def save_positions(
+        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, day_starts: datetime | None = None
+    ) -> None:
         """As the repository does."""
-        self._commit(partial(super().save_positions, client_id, snapshot, day))
+        self._commit(partial(super().save_positions, client_id, snapshot, day, day_starts=day_starts))
 
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         """As the repository does."""
