@@ -24,15 +24,19 @@ def halted(order: Order, facts: Facts) -> Block | None:
 
 
 def positions_stale(order: Order, facts: Facts) -> Block | None:
-    """What is not known cannot be judged: too old a read of the positions stops entries."""
+    """What is not known cannot be judged: too old a read of the positions stops entries.
+
+    So does one that does not say what was lost today, where that is limited.
+    """
     if facts.positions_read_at is None:
         return Block(Reason.POSITIONS_STALE, "never read")
     age = (facts.now - facts.positions_read_at).total_seconds()
-    if abs(age) <= facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
-        return None
-    return Block(
-        Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {facts.limits.positions_max_age_seconds:.0f} s"
-    )
+    if abs(age) > facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
+        limit = facts.limits.positions_max_age_seconds
+        return Block(Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {limit:.0f} s")
+    if facts.pnl is None and facts.limits.max_daily_loss is not None:
+        return Block(Reason.POSITIONS_STALE, "a row cannot be read: the day's profit and loss is not known")
+    return None
 
 
 def outcome_unknown(order: Order, facts: Facts) -> Block | None:

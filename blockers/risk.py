@@ -13,7 +13,7 @@ from domain.tags import Reason
 def daily_loss(order: Order, facts: Facts) -> Block | None:
     """Stop entries once two reads of the trading day have shown the limit reached; a later recovery does not lift it.
 
-    While only the last read shows it, or the day's loss is not known, entries stop for as long as that is so.
+    While only the last read shows it, they stop for as long as that is so.
     """
     limit = facts.limits.max_daily_loss
     floor = None if limit is None else floor_of(limit, facts.loss_counts_from)
@@ -21,10 +21,8 @@ def daily_loss(order: Order, facts: Facts) -> Block | None:
         floor is not None and facts.lowest_pnl is not None and facts.lowest_pnl <= floor
     ):
         return Block(Reason.DAILY_LOSS_HIT, _loss(facts.lowest_pnl, facts))
-    if floor is None or facts.positions_read_at is None:
-        return None  # an account that was never read is stopped by the guard's positions rule
-    if facts.pnl is None:
-        return Block(Reason.DAILY_LOSS_UNKNOWN, _limit(facts))
+    if floor is None or facts.pnl is None:
+        return None  # a loss that is not known is stopped by the guard's positions rule
     if facts.pnl <= floor:
         return Block(Reason.DAILY_LOSS_UNCONFIRMED, _loss(facts.pnl, facts))
     return None

@@ -36,11 +36,6 @@ class Reason(StrEnum):
         Family.RISK_BLOCKED,
         "One read shows the daily loss limit reached: entries wait for what the next reads show",
     )
-    DAILY_LOSS_UNKNOWN = (
-        "DAILY_LOSS_UNKNOWN",
-        Family.RISK_BLOCKED,
-        "A daily loss limit is set and the day's profit and loss is not known: a position at the broker is unreadable",
-    )
     MAX_ORDER_QUANTITY = "MAX_ORDER_QUANTITY", Family.RISK_BLOCKED, "Quantity above the limit for one order"
     MAX_ORDER_VALUE = "MAX_ORDER_VALUE", Family.RISK_BLOCKED, "Notional value above the limit for one order"
     ORDER_VALUE_UNKNOWN = (

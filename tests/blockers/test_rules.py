@@ -55,7 +55,6 @@ def ago(seconds: float) -> datetime:
 STOPS = [
     (Reason.ORDER_BLOCKED_LIVE_TRADING, live_trading, facts(live_allowed=False)),
     (Reason.DAILY_LOSS_HIT, daily_loss, facts(limit(max_daily_loss=Decimal(100)), lowest_pnl=Decimal(-100))),
-    (Reason.DAILY_LOSS_UNKNOWN, daily_loss, facts(limit(max_daily_loss=Decimal(100)), pnl=None)),
     (Reason.DAILY_LOSS_UNCONFIRMED, daily_loss, facts(limit(max_daily_loss=Decimal(100)), pnl=Decimal(-100))),
     (Reason.MAX_ORDER_QUANTITY, order_quantity, facts(limit(max_order_quantity=Decimal(49)))),
     (Reason.MAX_ORDER_VALUE, order_value, facts(limit(max_order_value=Decimal(4999)))),
@@ -103,6 +102,8 @@ EDGES = [
         {"lowest_pnl": Decimal(-160), "loss_counts_from": Decimal(-60)},
         Reason.DAILY_LOSS_HIT,
     ),
+    (positions_stale, {"max_daily_loss": Decimal(100)}, {"pnl": None}, Reason.POSITIONS_STALE),
+    (positions_stale, {}, {"pnl": None}, None),
     (order_quantity, {"max_order_quantity": Decimal("50.0001")}, {}, None),
     (order_quantity, {"max_order_quantity": Decimal(50)}, {}, None),
     (order_quantity, {"max_order_quantity": Decimal("49.9999")}, {}, Reason.MAX_ORDER_QUANTITY),
@@ -230,10 +231,8 @@ def test_an_exit_passes_all_but_live_trading(reason, rule, known):
         assert block is None
 
 
-ALONE = {Reason.DAILY_LOSS_UNKNOWN, Reason.DAILY_LOSS_UNCONFIRMED}
-"""They rest on a fact that cannot be wrong in both ways at once, and on positions that were read."""
-
-TOGETHER = [reason for reason, _, _ in STOPS if reason not in ALONE]
+TOGETHER = [reason for reason, _, _ in STOPS if reason is not Reason.DAILY_LOSS_UNCONFIRMED]
+"""It alone rests on positions that were read, as POSITIONS_STALE on some that were not."""
 
 EVERYTHING_WRONG = facts(
     limit(
@@ -244,6 +243,7 @@ EVERYTHING_WRONG = facts(
         max_open_orders=1,
     ),
     live_allowed=False,
+    pnl=None,
     lowest_pnl=Decimal(-1),
     entries_last_minute=1,
     open_orders=1,
@@ -262,7 +262,7 @@ RIGHT = {
     Reason.MAX_ORDERS_PER_MINUTE: {"entries_last_minute": 0},
     Reason.MAX_OPEN_ORDERS: {"open_orders": 0},
     Reason.TRADING_HALTED: {"halt": None},
-    Reason.POSITIONS_STALE: {"positions_read_at": NOW},
+    Reason.POSITIONS_STALE: {"positions_read_at": NOW, "pnl": Decimal(0)},
     Reason.OUTCOME_UNKNOWN: {"unknown_on_symbol": 0},
     Reason.POSITION_DISPUTED: {"position_disputed": False},
     Reason.OPPOSITE_SIDE_HELD: {"opposite_holders": ()},

@@ -360,10 +360,11 @@ ENTERING = (
         "A position's row could not be read, the day's loss was not known, and entries passed as if there were none.",
         (
             Edit(
-                RISK,
-                "        return Block(Reason.DAILY_LOSS_UNKNOWN, _limit(facts))\n",
-                "        return None\n",
+                "blockers/execution_guard.py",
+                "    if facts.pnl is None and facts.limits.max_daily_loss is not None:\n",
+                "    if facts.pnl is None and facts.lowest_pnl is None:\n",
             ),
+        ),
         ),
         (f"{LATCH}::test_a_row_that_cannot_be_read_makes_the_loss_unknown",),
     ),

@@ -137,7 +137,12 @@ def test_a_row_that_cannot_be_read_makes_the_loss_unknown(account, monkeypatch):
     account.shows(0)
     monkeypatch.setattr(PositionsSnapshot, "day_pnl", property(lambda snapshot: None))
     account.shows(0)
-    assert account.entry() == "RISK_BLOCKED:DAILY_LOSS_UNKNOWN"
+    (order,) = account.desk.post(leg("A"))
+    assert (order.tag, order.reason_message) == (
+        "GUARD_BLOCKED:POSITIONS_STALE",
+        "The broker's positions have not been read for too long "
+        "(a row cannot be read: the day's profit and loss is not known)",
+    )
     assert account.desk.post(MARKET_EXIT, **EXIT)[0].tag is None
     assert account.desk.rows("SELECT pnl, lowest_pnl FROM accounts") == [(None, "0")]
 
