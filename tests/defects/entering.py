@@ -365,7 +365,6 @@ ENTERING = (
                 "    if facts.pnl is None and facts.lowest_pnl is None:\n",
             ),
         ),
-        ),
         (f"{LATCH}::test_a_row_that_cannot_be_read_makes_the_loss_unknown",),
     ),
     Defect(
