@@ -7,8 +7,6 @@ be looked at; `doctor` ends with 1 when something does not work.
 import argparse
 import contextlib
 import json
-import os
-import pwd
 import re
 import signal
 import sqlite3
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from cli_backup import backup_database, restore_database
+from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
 from cli_output import age_text, cancel_told, facts, table
 from cli_parser import parser
@@ -36,12 +34,14 @@ from domain.money import ZERO, decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
 from engine.account import move_rows, rebind
+from engine.loss_latch import lift
 from persistence.archive import NOTHING, archive, archive_beside
 from persistence.checkup import Health
 from persistence.lookups import Wanted, find_story, kept_alert, legs_of, list_orders, looking, strategies_of
 from persistence.migrations import DatabaseTooNew, migrate
 from persistence.review import frozen_rows
 from persistence.verify import verify
+from runtime.system import operator_name
 
 if TYPE_CHECKING:
     from services import Services
@@ -183,7 +183,11 @@ def _webhook(alert_format: str | None) -> str:
 
 
 def _post(settings: Settings, body: bytes, *, url: str | None, client_id: str | None, path: str) -> int:
-    client = settings.client(client_id) if client_id in _client_ids(settings) else settings.default_client
+    client = (
+        settings.client(client_id)
+        if client_id in [client.client_id for client in settings.clients]
+        else settings.default_client
+    )
     answer = post_alert(f"{url or base_url(settings)}{path}", body, client)
     print(f"{answer.status_code} {answer.text.strip()}")
     return 0 if answer.ok else 1
@@ -197,7 +201,7 @@ def halt(options: argparse.Namespace) -> int:
     services = _services()
     clients = _chosen(services.settings, options.client)
     for client_id in clients:
-        services.commands.halt(client_id, options.strategy, by=_operator(), reason=options.reason)
+        services.commands.halt(client_id, options.strategy, by=operator_name(), reason=options.reason)
         print(f"halted: {client_id} {options.strategy or '(all strategies)'}")
     if options.strategy is not None:
         with contextlib.suppress(sqlite3.Error):  # the halts stand, whatever can be said of them
@@ -217,9 +221,26 @@ def resume(options: argparse.Namespace) -> int:
     """Lift a halt."""
     services = _services()
     for client_id in _chosen(services.settings, options.client):
-        lifted = services.commands.resume(client_id, options.strategy, by=_operator())
+        lifted = services.commands.resume(client_id, options.strategy, by=operator_name())
         what = f"{client_id} {options.strategy or '(all strategies)'}"
         print(f"resumed: {what}" if lifted else f"was not halted: {what}")
+    return 0
+
+
+def lift_latch(options: argparse.Namespace) -> int:
+    """Let entries go on after the daily loss limit was hit. The limit counts from the loss of now."""
+    services = _services()
+    [client_id] = _chosen(services.settings, options.client)
+    done = lift(
+        services.store,
+        services.policies,
+        client_id,
+        at=services.clock.now(),
+        by=operator_name(),
+        reason=options.reason,
+    )
+    stood = "" if done.lowest is None else f", which stood at {decimal_text(done.lowest)}"
+    print(f"lifted: the daily loss limit of {client_id}{stood}. {done.means}")
     return 0
 
 
@@ -241,7 +262,9 @@ def resolve(options: argparse.Namespace) -> int:
         fill = ResolvedFill(number, options.filled, options.price, options.reason)
     services = _services()
     command_id = _story(services.settings.orders_db, options.id)["order"]["command_id"]
-    order = services.commands.resolve(command_id, by=_operator(), executed=fill, failed_reason=options.failed)
+    order = services.commands.resolve(
+        command_id, by=operator_name(), executed=fill, failed_reason=options.failed
+    )
     print(f"{order.command_id} is {order.status} {order.tag or ''}".rstrip())
     return 0
 
@@ -251,7 +274,7 @@ def cancel(options: argparse.Namespace) -> int:
     services = _services()
     path = services.settings.orders_db
     command_id = _story(path, options.id)["order"]["command_id"]
-    by = _operator() if options.by is None else f"cli:{options.by}"
+    by = operator_name() if options.by is None else f"cli:{options.by}"
     try:
         services.commands.cancel(command_id, by=by, reason=options.reason)
     except NotFound:
@@ -292,7 +315,7 @@ def flatten(options: argparse.Namespace) -> int:
         print("nothing was sent")
         return 1
     for *position, strategy_name, _ in exits:
-        order = services.commands.submit_exit(*position, by=_operator(), strategy_name=strategy_name)
+        order = services.commands.submit_exit(*position, by=operator_name(), strategy_name=strategy_name)
         print(f"{order.command_id} {order.status} {order.tag or ''}".rstrip())
     return 0
 
@@ -332,18 +355,7 @@ def verify_database(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(asdict(report) | {"exit_code": report.exit_code})
         return report.exit_code
-    for problem in report.problems:
-        print(f"WRONG    {problem.where}: {problem.what}")
-    if report.problem_count > len(report.problems):
-        print(f"WRONG    and {report.problem_count - len(report.problems)} more")
-    for warning in report.warnings:
-        print(f"UNSEEN   {warning}")
-    print(
-        f"checked  {report.orders} orders, {report.events} events, {report.archived} archived orders, "
-        f"{report.checkpoints} checkpoints; {report.uncovered} events wait for the next one"
-    )
-    print(f"head     {report.head or '(no checkpoint yet)'}")
-    print(f"result   {'right' if report.exit_code == 0 else f'{report.problem_count} problems'}")
+    print_verification(report)
     return report.exit_code
 
 
@@ -378,7 +390,7 @@ def rebind_client(options: argparse.Namespace) -> int:
     ):
         print("nothing was changed")
         return 1
-    before = rebind(services.store, client_id, account, by=_operator())
+    before = rebind(services.store, client_id, account, by=operator_name())
     print(f"the rows of {client_id} were those of {before} and are those of {account} from now on")
     return 0
 
@@ -391,7 +403,7 @@ def _rename_client(services: "Services", old: str, new: str, *, yes: bool) -> in
     if not yes and not _confirmed(f"move the orders and holdings of {old} at {account} to {new}?"):
         print("nothing was changed")
         return 1
-    orders, holdings = move_rows(services.store, old, new, account, clock=services.clock, by=_operator())
+    orders, holdings = move_rows(services.store, old, new, account, clock=services.clock, by=operator_name())
     print(f"{orders} orders and {holdings} holdings of {old} are those of {new} from now on")
     return 0
 
@@ -449,28 +461,16 @@ def _existing(settings: Settings) -> Path:
     return settings.orders_db
 
 
-def _client_ids(settings: Settings) -> list[str]:
-    return [client.client_id for client in settings.clients]
-
-
 def _chosen(settings: Settings, client_id: str | None) -> list[str]:
     """The named client, else all.
 
     Raises:
         NotFound: there is no such client.
     """
-    known = _client_ids(settings)
+    known = [client.client_id for client in settings.clients]
     if client_id is not None and client_id not in known:
         raise NotFound(f"no client {client_id!r}; there is {', '.join(known)}")
     return known if client_id is None else [client_id]
-
-
-def _operator() -> str:
-    """Who typed the command, for the history."""
-    try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"cli:{os.getuid()}"
 
 
 def _print_json(value: object) -> None:
@@ -484,6 +484,7 @@ _COMMANDS = {
     "replay": replay,
     "halt": halt,
     "resume": resume,
+    "lift": lift_latch,
     "resolve": resolve,
     "cancel": cancel,
     "flatten": flatten,

@@ -1,4 +1,4 @@
-"""The operator's copies of orders.db: making one, and putting one in place."""
+"""The operator's care of orders.db: a copy, a copy put in its place, what a check found."""
 
 import argparse
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.settings import load_settings
 from persistence.restoring import backup, restore
+from persistence.verify import Report
 
 
 def backup_database(options: argparse.Namespace) -> int:
@@ -36,3 +37,19 @@ def restore_database(options: argparse.Namespace) -> int:
         "entries are halted: start the service, compare with the broker, then `python cli.py resume`"
     )
     return 0
+
+
+def print_verification(report: Report) -> None:
+    """What `verify` found, line by line."""
+    for problem in report.problems:
+        print(f"WRONG    {problem.where}: {problem.what}")
+    if report.problem_count > len(report.problems):
+        print(f"WRONG    and {report.problem_count - len(report.problems)} more")
+    for warning in report.warnings:
+        print(f"UNSEEN   {warning}")
+    print(
+        f"checked  {report.orders} orders, {report.events} events, {report.archived} archived orders, "
+        f"{report.checkpoints} checkpoints; {report.uncovered} events wait for the next one"
+    )
+    print(f"head     {report.head or '(no checkpoint yet)'}")
+    print(f"result   {'right' if report.exit_code == 0 else f'{report.problem_count} problems'}")

@@ -67,6 +67,9 @@ def _halting(add: _Add) -> None:
         each.add_argument("--client", help="one client; without it all")
         each.add_argument("--strategy", type=_text, help="one strategy; without it all")
     stop.add_argument("--reason", required=True)
+    loss = add("lift")
+    loss.add_argument("client", help="whose daily loss limit")
+    loss.add_argument("--reason", type=_text, required=True, help="why; kept, and told to everybody")
 
 
 def _wishes(add: _Add) -> None:

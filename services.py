@@ -143,6 +143,7 @@ class Services:
             exit_dispute=timedelta(seconds=s.exit_dispute_seconds),
             positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
             zone=s.trading_timezone,
+            day_starts=s.trading_day_starts,
         )
         return OrderWatcherEngine(
             self.store,

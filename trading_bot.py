@@ -25,10 +25,12 @@ from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
+from domain.daily_loss import Lift
 from domain.errors import InvalidAlert, NotFound, StoreReplaced
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
 from domain.receipt import Receipt
+from engine.loss_latch import lift
 from notifications.outbox import OutboxDrainer
 from observability.logs import configure_logging
 from observability.metrics import CONTENT_TYPE, metrics_page
@@ -105,6 +107,13 @@ class OperatorDesk:
     def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
         """Lift a halt; False when there was none."""
         return self._services.commands.resume(client_id, strategy_name, by=by)
+
+    def lift(self, client_id: str, by: str, reason: str) -> Lift:
+        """Let entries go on after the daily loss limit was hit. Raises as `engine.loss_latch.lift` does."""
+        services = self._services
+        return lift(
+            services.store, services.policies, client_id, at=services.clock.now(), by=by, reason=reason
+        )
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None

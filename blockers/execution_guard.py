@@ -36,6 +36,8 @@ def positions_stale(order: Order, facts: Facts) -> Block | None:
         return Block(Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {limit:.0f} s")
     if facts.unreadable_row is not None:
         return Block(Reason.POSITIONS_STALE, f"a row cannot be read: {facts.unreadable_row}")
+    if facts.pnl is None and facts.limits.max_daily_loss is not None:
+        return Block(Reason.POSITIONS_STALE, "a row cannot be read: the day's profit and loss is not known")
     return None
 
 

@@ -7,6 +7,7 @@ from blockers.execution_guard import ExecutionGuard
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
 from domain.alert import ExecutionType
+from domain.daily_loss import latch_name
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, Transaction
@@ -38,6 +39,7 @@ def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetim
         order.side.sign,
         order.command_id,
         product=order.product or None,
+        limits_of=latch_name(policy.limits, order.strategy_name),
     )
     facts = tx.facts(
         query,

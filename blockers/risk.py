@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from blockers.rules import Block, Rule
+from domain.daily_loss import floor_of
 from domain.money import decimal_text
 from domain.order import Order
 from domain.risk_facts import Facts
@@ -10,11 +11,35 @@ from domain.tags import Reason
 
 
 def daily_loss(order: Order, facts: Facts) -> Block | None:
-    """The day's lowest profit and loss has reached the limit; a later recovery does not lift it."""
-    limit, lowest = facts.limits.max_daily_loss, facts.lowest_pnl
-    if limit is None or lowest is None or lowest > -limit:
-        return None  # an account that was never read is stopped by the guard's positions rule
-    return Block(Reason.DAILY_LOSS_HIT, f"{decimal_text(lowest)} today, limit -{decimal_text(limit)}")
+    """Stop entries once two reads of the trading day have shown the limit reached; a later recovery does not lift it.
+
+    While only the last read shows it, they stop for as long as that is so.
+    """
+    limit = facts.limits.max_daily_loss
+    floor = None if limit is None else floor_of(limit, facts.loss_counts_from)
+    if facts.loss_latched or (
+        floor is not None and facts.lowest_pnl is not None and facts.lowest_pnl <= floor
+    ):
+        return Block(Reason.DAILY_LOSS_HIT, _loss(facts.lowest_pnl, facts))
+    if floor is None or facts.pnl is None:
+        return None  # a loss that is not known is stopped by the guard's positions rule
+    if facts.pnl <= floor:
+        return Block(Reason.DAILY_LOSS_UNCONFIRMED, _loss(facts.pnl, facts))
+    return None
+
+
+def _loss(pnl: Decimal | None, facts: Facts) -> str:
+    return f"{decimal_text(pnl)} today, {_limit(facts)}" if pnl is not None else _limit(facts)
+
+
+def _limit(facts: Facts) -> str:
+    limit, since = facts.limits.max_daily_loss, facts.loss_counts_from
+    if limit is None:
+        return "limit none any more"
+    if not since:
+        return f"limit -{decimal_text(limit)}"
+    floor = decimal_text(floor_of(limit, since))
+    return f"limit {floor}: -{decimal_text(limit)} from the {decimal_text(since)} of the lift"
 
 
 def order_quantity(order: Order, facts: Facts) -> Block | None:

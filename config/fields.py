@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -71,6 +72,15 @@ def _zone(value: object) -> object:
         raise ValueError from error
 
 
+def _clock_time(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", value)
+    if found is None:
+        raise ValueError
+    return time(int(found[1]), int(found[2]))
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         parts = urlsplit(value)
@@ -111,6 +121,10 @@ Database = Annotated[Path, AfterValidator(_database), Field(description="the pat
 File = Annotated[Path, AfterValidator(Path.expanduser), Field(description="the path of a file that exists")]
 TimeZone = Annotated[
     ZoneInfo, BeforeValidator(_zone), Field(description="the name of a time zone, such as Asia/Kolkata")
+]
+
+ClockTime = Annotated[
+    time, BeforeValidator(_clock_time), Field(description="a time of day from 00:00 to 23:59, such as 06:00")
 ]
 
 BrokerName = Annotated[

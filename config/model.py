@@ -1,5 +1,6 @@
 """The settings themselves: every name, its default and what may be set."""
 
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from config.fields import (
     Age,
     Amount,
     ClientId,
+    ClockTime,
     Count,
     Database,
     File,
@@ -38,7 +40,8 @@ class Service(BaseModel):
     port: Port = 8000
     client_id: ClientId = "default"  # whom an alert is for that names no client
     orders_db: Database = Path("data/orders.db")
-    trading_timezone: TimeZone = ZoneInfo("Asia/Kolkata")  # the trading day begins at its midnight
+    trading_timezone: TimeZone = ZoneInfo("Asia/Kolkata")
+    trading_day_starts: ClockTime = time(6)  # by the clock of that zone
 
     web_workers: Annotated[int, whole(1, 64)] = 2  # processes
     web_threads: Annotated[int, whole(1, 256)] = 8  # in each of them

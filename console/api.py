@@ -7,11 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from console.desk import Desk
 from console.diagnostics import recent_signals
-from console.parameters import BadParameter, Parameters, wanted_of
+from console.parameters import BadParameter, Parameters, operator_of, wanted_of
 from console.ports import Row
 from console.reading import body_of, is_form, query_of
 from domain.errors import NotFound, StoreUnavailable
 from domain.halting import never_seen
+from domain.money import decimal_text
 from domain.review import FROZEN_MEANS
 from domain.times import time_text
 
@@ -109,6 +110,23 @@ def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
         client, strategy = desk.client_of(fields), fields.name("strategy_name")
         resumed = desk.control.resume(client, strategy, fields.text("by") or "console")
         return _done({"resumed": resumed, "client_id": client, "strategy_name": strategy})
+
+    @blueprint.post("/api/latches/lift")
+    def lift() -> ResponseReturnValue:
+        fields = body_of(request, ("client_id", "reason", "by"))
+        client, reason, by = desk.client_of(fields), fields.required("reason"), operator_of(fields)
+        done = desk.control.lift(client, by, reason)
+        return _done(
+            {
+                "lifted": True,
+                "client_id": client,
+                "reason": reason,
+                "lowest_pnl": None if done.lowest is None else decimal_text(done.lowest),
+                "pnl": decimal_text(done.pnl),
+                "loss_counts_from": decimal_text(done.counts_from),
+                "meaning": done.means,
+            }
+        )
 
     @blueprint.post("/api/marks")
     def mark() -> ResponseReturnValue:

@@ -18,7 +18,7 @@ from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, ConsoleReader, Modes
 from console.resolving import add_resolving
-from domain.errors import ConcurrentUpdate, InvalidResolution, NotFound, StoreUnavailable
+from domain.errors import ConcurrentUpdate, InvalidResolution, NotFound, NothingToLift, StoreUnavailable
 from domain.ports import Clock
 
 _MAX_BODY = 64 * 1024
@@ -109,7 +109,8 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
         return _failure(404, "NOT_FOUND", str(error), _id_in_path())
 
     @blueprint.errorhandler(ConcurrentUpdate)
-    def moved_on(error: ConcurrentUpdate) -> ResponseReturnValue:
+    @blueprint.errorhandler(NothingToLift)
+    def moved_on(error: ConcurrentUpdate | NothingToLift) -> ResponseReturnValue:
         return _failure(409, "CONFLICT", str(error), _id_in_path())
 
     @blueprint.errorhandler(InvalidResolution)

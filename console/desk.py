@@ -1,5 +1,6 @@
 """What every page and every answer is made from."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -119,6 +120,8 @@ class Desk:
                 **row,
                 "positions_age_seconds": age_seconds(row["positions_read_at"], now),
                 "compared_age_seconds": age_seconds(row["positions_compared_at"], now),
+                "recent_lows": json.loads(row.get("recent_lows") or "[]"),
+                "loss_latched": json.loads(row.get("loss_latched") or "[]"),
             }
             for row in self.reader.accounts()
         ]

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypedDict
 
 from command_service import ResolvedFill
+from domain.daily_loss import Lift
 from domain.states import Status
 from domain.unconfigured import UnconfiguredRows
 
@@ -102,6 +103,14 @@ class ConsoleControl(Protocol):
 
     def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
         """Lift a halt; False when nothing was halted there."""
+
+    def lift(self, client_id: str, by: str, reason: str) -> Lift:
+        """Let entries go on after the daily loss limit was hit; what was lifted.
+
+        Raises:
+            NotFound: no such client.
+            NothingToLift: no limit is latched, or the day's profit and loss is not known.
+        """
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None

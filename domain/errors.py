@@ -8,6 +8,7 @@
     ├── IllegalTransition     an order was asked to move where its state does not lead
     ├── ConcurrentUpdate      somebody else moved the row first; read it again
     ├── NotFound              no such order, alert or client
+    ├── NothingToLift         no loss limit is latched, or nobody knows the loss to count from
     ├── OpenOrders            not while the client has orders that have not ended
     ├── InvalidResolution     what an operator says of an order does not fit it; names the field
     ├── StoreUnavailable      the database could not commit: nothing was kept
@@ -52,6 +53,10 @@ class NotFound(OrderwatchError):
 
 class OpenOrders(OrderwatchError):
     """Not while the client has orders that have not ended."""
+
+
+class NothingToLift(OrderwatchError):
+    """No daily loss limit is latched there, or the day's profit and loss is not known: says which and what to do."""
 
 
 class InvalidResolution(OrderwatchError, ValueError):

@@ -21,6 +21,8 @@ class NoticeKind(StrEnum):
     ALERT_REJECTED = "ALERT_REJECTED"  # authenticated and not tradable
     HALTED = "HALTED"
     RESUMED = "RESUMED"
+    LOSS_LIMIT_HIT = "LOSS_LIMIT_HIT"  # entries stop for the day
+    LOSS_LIMIT_LIFTED = "LOSS_LIMIT_LIFTED"  # an operator lets them go on
     SYSTEM = "SYSTEM"  # a loop stalled, a broker cannot be read, …
     EXTERNAL_ORDER = "EXTERNAL_ORDER"
     FROZEN = "FROZEN"  # at the broker for over an hour

@@ -10,6 +10,7 @@ from domain.account import AccountStanding, BrokerAccount
 from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.daily_loss import DayLoss, Lift
 from domain.lifecycle import Change
 from domain.limits import Limits
 from domain.notices import Notice
@@ -86,6 +87,7 @@ class ExposureQuery:
     sign: int
     command_id: str | None = None
     product: str | None = None
+    limits_of: str = ""  # the strategy whose own limits bind the order; empty: its client's
 
 
 WAITING = "WAITING"
@@ -235,6 +237,14 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         """Exchange, symbol and side of a broker order that was noted as external; None where it was not."""
 
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        """The trading day's profit and loss; None while positions were never read."""
+
+    def keep_day_loss(self, client_id: str, loss: DayLoss) -> None: ...
+
+    def keep_lift(self, lift: Lift) -> None:
+        """Note an operator's lift, for good."""
+
     def set_halt(self, halt: Halt) -> None: ...
 
     def clear_halt(self, client_id: str, strategy_name: str | None) -> bool:
@@ -321,11 +331,21 @@ class Store(Ownership, Review, Accounts, Protocol):
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         """The last positions that were read, with their age; None when none ever were."""
 
-    def save_positions(
-        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, compared_at: datetime | None = None
-    ) -> None:
-        """Keep a successful read: positions, profit and loss, and the day's lowest.
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        """The trading day's profit and loss; None while positions were never read."""
 
+    def save_positions(
+        self,
+        client_id: str,
+        snapshot: PositionsSnapshot,
+        day: date,
+        *,
+        day_starts: datetime | None = None,
+        compared_at: datetime | None = None,
+    ) -> None:
+        """Keep a successful read: positions, profit and loss, and what that says of the day's loss.
+
+        Without `day_starts` nothing is taken for the day before's: all of it counts as today's.
         `compared_at` is when an earlier read was last compared with the holdings; None leaves what is kept of that.
         """
 

@@ -22,7 +22,14 @@ class Facts:
     halt: str | None = None  # why the client or the strategy is halted
     positions_read_at: datetime | None = None  # the last successful read of the broker's positions
     unreadable_row: str | None = None  # of the last read, which hides this symbol or a limited loss
-    lowest_pnl: Decimal | None = None  # the worst profit and loss of the trading day so far
+    pnl: Decimal | None = None  # of the trading day, as last read
+    lowest_pnl: Decimal | None = None  # the worst of the trading day so far that two reads confirm
+    loss_counts_from: Decimal = (
+        ZERO  # where a loss limit counts from: the loss at which an operator lifted it
+    )
+    loss_latched: bool = (
+        False  # the limit was hit today and nobody has lifted that; limits may have changed since
+    )
     entries_last_minute: int = 0
     open_orders: int = 0  # of the client, this one not counted
     unknown_on_symbol: int = 0

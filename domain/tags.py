@@ -31,6 +31,11 @@ class Reason(StrEnum):
         return member
 
     DAILY_LOSS_HIT = "DAILY_LOSS_HIT", Family.RISK_BLOCKED, "Daily loss limit hit: no new entries today"
+    DAILY_LOSS_UNCONFIRMED = (
+        "DAILY_LOSS_UNCONFIRMED",
+        Family.RISK_BLOCKED,
+        "One read shows the daily loss limit reached: entries wait for what the next reads show",
+    )
     MAX_ORDER_QUANTITY = "MAX_ORDER_QUANTITY", Family.RISK_BLOCKED, "Quantity above the limit for one order"
     MAX_ORDER_VALUE = "MAX_ORDER_VALUE", Family.RISK_BLOCKED, "Notional value above the limit for one order"
     ORDER_VALUE_UNKNOWN = (

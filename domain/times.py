@@ -1,6 +1,6 @@
 """Times are aware UTC; their text sorts as they do, because its width never changes."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -27,9 +27,15 @@ def parse_time(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
-def trading_day(at: datetime, zone: ZoneInfo) -> date:
-    """The calendar day of the market at that instant: daily limits begin anew with it."""
-    return at.astimezone(zone).date()
+def trading_day(at: datetime, zone: ZoneInfo, starts: time = time()) -> date:
+    """The market's day at that instant, which begins at `starts` of its clock: daily limits begin anew with it."""
+    day = at.astimezone(zone).date()
+    return day if at >= day_start(day, zone, starts) else day - timedelta(days=1)
+
+
+def day_start(day: date, zone: ZoneInfo, starts: time = time()) -> datetime:
+    """The instant at which that trading day begins; where the clock shows the time twice, the first."""
+    return datetime.combine(day, starts, zone).astimezone(UTC)
 
 
 def is_within(since: datetime, now: datetime, window: timedelta) -> bool:

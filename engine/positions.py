@@ -7,9 +7,11 @@ from blockers.execution_guard import ExecutionGuard
 from domain.errors import ReadFailed
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
-from domain.times import trading_day
+from domain.reports import PositionsSnapshot
+from domain.times import day_start, trading_day
 from engine.comparing import PositionComparer
 from engine.gate import Part, StartGate
+from engine.loss_latch import LossLatch
 from engine.seat import Seat, WatcherRules
 from engine.unreadable import Unreadable, UnreadableRows
 
@@ -26,6 +28,7 @@ class PositionKeeper:
         self._rules = rules
         self._guard = ExecutionGuard(store)
         self._comparer = PositionComparer(store, clock=clock)
+        self._loss_latch = LossLatch(store, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
         self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own
         self._unread = Unreadable(clock=clock, rules=rules)
@@ -58,8 +61,7 @@ class PositionKeeper:
             return False
         if not self._gate.accounts.saw(seat):
             return False
-        day, compared_at = trading_day(now, self._rules.zone), self._compared_at.get(client_id)
-        self._store.save_positions(client_id, snapshot, day, compared_at=compared_at)
+        self._keep(seat, snapshot)
         self._rows.tell(self._store, client_id, snapshot.unreadable)
         horizon = timedelta(seconds=seat.broker.traits.position_horizon)
         self._believe(client_id, now)
@@ -72,6 +74,15 @@ class PositionKeeper:
             self._comparer.compare(client_id, snapshot, horizon=horizon)
             self._compared_at[client_id] = snapshot.read_started_at
         return True
+
+    def _keep(self, seat: Seat, snapshot: PositionsSnapshot) -> None:
+        zone, starts = self._rules.zone, self._rules.day_starts
+        day = trading_day(snapshot.read_started_at, zone, starts)
+        starts_at, compared_at = day_start(day, zone, starts), self._compared_at.get(seat.client_id)
+        self._store.save_positions(
+            seat.client_id, snapshot, day, day_starts=starts_at, compared_at=compared_at
+        )
+        self._loss_latch.check(seat)
 
     def _believe(self, client_id: str, now: datetime) -> None:
         """A difference that has stood for minutes, read after read, is how things are."""

@@ -1,7 +1,7 @@
 """What the parts of the watcher share: a client's seat and the durations."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.limits import ClientPolicy
@@ -39,10 +39,21 @@ class WatcherRules:
     unknown_tell: timedelta = timedelta(seconds=60)
     positions_refresh: timedelta = timedelta(seconds=2)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+    day_starts: time = time(
+        6
+    )  # when a trading day begins there: after one session, before the broker's reset
 
     def same_day(self, one: Order, other: Order) -> bool:
-        """True when both are of one trading day, within which no broker gives a number to two orders."""
-        return trading_day(one.created_at, self.zone) == trading_day(other.created_at, self.zone)
+        """True when both are of one day, within which no broker gives a number to two orders.
+
+        Whether its numbers begin anew at midnight or at its own reset is not known, so either makes one day of them:
+        a number that was taken for a repeated one would let a fill count twice.
+        """
+        first, second = one.created_at, other.created_at
+        return any(
+            trading_day(first, self.zone, starts) == trading_day(second, self.zone, starts)
+            for starts in (time(), self.day_starts)
+        )
 
     @property
     def sending_ends(self) -> timedelta:

@@ -78,6 +78,8 @@ _ALONE = {
     NoticeKind.ALERT_REJECTED: ("❌ Alert rejected", "detail"),
     NoticeKind.HALTED: ("🛑 Trading halted", "client_id"),
     NoticeKind.RESUMED: ("▶️ Trading resumed", "client_id"),
+    NoticeKind.LOSS_LIMIT_HIT: ("🛑 Daily loss limit hit", "client_id"),
+    NoticeKind.LOSS_LIMIT_LIFTED: ("▶️ Daily loss limit lifted", "client_id"),
     NoticeKind.SYSTEM: ("🔧 System", "detail"),
     NoticeKind.EXTERNAL_ORDER: ("👀 An order that is not ours", "symbol"),
     NoticeKind.HOLDING_CLEARED: ("🧹 No longer held", "symbol"),
@@ -86,6 +88,8 @@ _ALONE = {
     NoticeKind.POSITION_AGREES: ("✅ Position agrees again", "symbol"),
 }
 """Title, and the notice's field that says what it is about."""
+
+_WHOM_FIRST = frozenset(kind for kind, (_, about) in _ALONE.items() if about == "client_id")
 
 
 def _blocked(order: Order) -> str:
@@ -265,6 +269,12 @@ def _explained_alone(notice: Notice) -> list[str]:
     detail = [safe(notice.detail, _REASON)]
     if notice.kind is NoticeKind.HALTED:
         return [*detail, "New entries are blocked; exits still go."]
+    if notice.kind is NoticeKind.LOSS_LIMIT_HIT:
+        return [
+            *detail,
+            "If it is not today's loss, or you accept it, lift it, on the page Health or with:",
+            f'<code>python cli.py lift {safe(quote(notice.client_id), _NAME)} --reason "REASON"</code>',
+        ]
     if notice.kind is NoticeKind.EXTERNAL_ORDER:
         return [
             *detail,
@@ -309,7 +319,7 @@ def _whose(order: Order) -> str:
 
 def _whom(notice: Notice) -> str:
     """As `_whose`, of a notice that is about no order."""
-    if notice.kind in (NoticeKind.HALTED, NoticeKind.RESUMED):
+    if notice.kind in _WHOM_FIRST:
         return ""  # the first line says whom
     symbol = notice.symbol if notice.kind is NoticeKind.ALERT_REJECTED else None
     shown = [safe(part, _NAME) for part in (notice.client_id, symbol) if part]

@@ -2,8 +2,10 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.alert import Side
 from domain.ids import ulid
@@ -28,7 +30,7 @@ def entry_facts(
     live_allowed: bool,
 ) -> Facts:
     """Everything the rules need about one order; counts that no limit asks for are left at zero."""
-    read_at, lowest, disputed = _account(connection, query.client_id, (query.exchange, query.symbol))
+    account = _account(connection, query.client_id, (query.exchange, query.symbol))
     unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query, now)
     own_held, opposite_held = _held_on_symbol(connection, query)
     halt, unreadable = _stopping(connection, query, limits)
@@ -38,12 +40,15 @@ def entry_facts(
         live_allowed=live_allowed,
         halt=halt,
         unreadable_row=unreadable,
-        positions_read_at=read_at,
-        lowest_pnl=lowest,
+        positions_read_at=account.read_at,
+        pnl=account.pnl,
+        lowest_pnl=account.lowest,
+        loss_counts_from=account.loss_counts_from,
+        loss_latched=query.limits_of in account.latched,
         entries_last_minute=_entries_last_minute(connection, query, now, limits),
         open_orders=_open_orders(connection, query, limits),
         unknown_on_symbol=unknown,
-        position_disputed=disputed,
+        position_disputed=account.disputed,
         own_open_entries=own_open,
         own_held_entries=max(own_held, own_partial),  # a partly filled entry is open and held, and still one
         opposite_holders=tuple(sorted(opposite_open | opposite_held)),
@@ -108,7 +113,7 @@ def net_position(
     connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str, product: str
 ) -> Decimal | None:
     """The position as last read; None when positions were never read, or not what they are there."""
-    if _account(connection, client_id)[0] is None:
+    if _account(connection, client_id).read_at is None:
         return None
     rows = unreadable_rows.rows_of(connection, client_id)
     if unreadable_rows.hiding(connection, client_id, rows, (exchange, symbol, product)) is not None:
@@ -120,20 +125,34 @@ def net_position(
     return ZERO if row is None else parse_decimal(row[0])
 
 
-def _account(
-    connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")
-) -> tuple[datetime | None, Decimal | None, bool]:
-    """When positions were read, the day's lowest profit and loss, and whether the position there is disputed."""
+class _Account(NamedTuple):
+    read_at: datetime | None = None
+    pnl: Decimal | None = None  # zero while the broker shows the day before's
+    lowest: Decimal | None = None
+    loss_counts_from: Decimal = ZERO
+    latched: Sequence[str] = ()
+    disputed: bool = False
+
+
+def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")) -> _Account:
+    """When positions were read, what is known of the day's loss, and whether the position there is disputed."""
     row = connection.execute(
-        "SELECT positions_read_at, lowest_pnl, EXISTS (SELECT 1 FROM position_differences d "
+        "SELECT positions_read_at, iif(pnl_is_carried, '0', pnl), lowest_pnl, loss_counts_from, loss_latched, "
+        "EXISTS (SELECT 1 FROM position_differences d "
         "WHERE d.client_id = accounts.client_id AND (d.exchange, d.symbol) = (?2, ?3) "
         "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed) FROM accounts WHERE client_id = ?1",
         (client_id, *place),
     ).fetchone()
-    return (
-        (None, None, False)
-        if row is None
-        else (optional_time(row[0]), optional_decimal(row[1]), bool(row[2]))
+    if row is None:
+        return _Account()
+    read_at, pnl, lowest, counts_from, latched, disputed = row
+    return _Account(
+        optional_time(read_at),
+        optional_decimal(pnl),
+        optional_decimal(lowest),
+        parse_decimal(counts_from),
+        json.loads(latched),
+        bool(disputed),
     )
 
 

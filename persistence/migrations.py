@@ -15,6 +15,7 @@ from persistence.private_files import make_private, private
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
     CLIENTS_NOT_CONFIGURED,
+    DAILY_LOSS,
     DATABASE_IDENTITY,
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
@@ -97,6 +98,12 @@ def clients_not_configured(db: Database) -> None:
 def unreadable_positions(db: Database) -> None:
     """Rows of the last read of the positions that could not be made out; what of a position was delivered."""
     _run(db, UNREADABLE_POSITIONS)
+
+
+@migrations()
+def daily_loss(db: Database) -> None:
+    """What of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
+    _run(db, DAILY_LOSS)
 
 
 def _run(db: Database, script: str) -> None:

@@ -5,6 +5,7 @@ that changed so lately that the broker's book may still show them. Older ones ar
 they were sent. Alerts and intents are re-keyed, so that a `signal_id` stays once for ever.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ IN_BOOKS = timedelta(days=3)
 """So long after its last change an order may still stand in a broker's book: a night and a weekend."""
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
-         "telegram_messages", "accounts")  # fmt: skip
+         "telegram_messages", "accounts", "lifts")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
 DROPPED = ("positions", "heartbeats", "unconfigured_clients", "unreadable_positions")
 """Those whose rows are read or written anew."""
@@ -63,6 +64,7 @@ def move_client(
         (new, old),
     )
     connection.execute("UPDATE OR IGNORE halts SET client_id = ? WHERE client_id = ?", (new, old))
+    connection.execute("UPDATE lifts SET client_id = ? WHERE client_id = ?", (new, old))
     _move_account(connection, old, new)
     for table in ("halts", "last_fills", *DROPPED):
         connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
@@ -147,12 +149,13 @@ def _rekey(connection: sqlite3.Connection, old: str, new: str) -> None:
 
 
 def _move_account(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """The day's lowest profit and loss is the account's: the lower of two of one day stands."""
+    """The day's loss is the account's: of two of one day the lower stands, and what either had latched."""
     bound = connection.execute(
-        "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ? AND broker IS NOT NULL", (new,)
+        "SELECT trading_day, lowest_pnl, loss_latched FROM accounts WHERE client_id = ? AND broker IS NOT NULL",
+        (new,),
     ).fetchone()
     mine = connection.execute(
-        "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (old,)
+        "SELECT trading_day, lowest_pnl, loss_latched FROM accounts WHERE client_id = ?", (old,)
     ).fetchone()
     if bound is None:
         connection.execute("DELETE FROM accounts WHERE client_id = ?", (new,))
@@ -161,6 +164,11 @@ def _move_account(connection: sqlite3.Connection, old: str, new: str) -> None:
         )
         return
     connection.execute("UPDATE accounts SET refused_account = NULL WHERE client_id = ?", (new,))
+    if mine is not None and mine[0] == bound[0]:
+        latched = sorted({*json.loads(mine[2]), *json.loads(bound[2])})
+        connection.execute(
+            "UPDATE accounts SET loss_latched = ? WHERE client_id = ?", (json.dumps(latched), new)
+        )
     if mine is not None and mine[0] == bound[0] and None not in (mine[1], bound[1]):
         lowest = min(parse_decimal(mine[1]), parse_decimal(bound[1]))
         connection.execute(

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.attribution import Sightings
+from domain.daily_loss import DayLoss
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
-from domain.money import decimal_text, optional_text, parse_decimal
+from domain.money import decimal_text, optional_text
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
 from domain.position_check import Difference
@@ -20,7 +21,7 @@ from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
 from domain.unconfigured import UnconfiguredRows
-from persistence import accounts, facts, review, sightings, unconfigured
+from persistence import accounts, facts, losses, review, sightings, unconfigured
 from persistence import unreadable as unreadable_rows
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
@@ -227,8 +228,17 @@ class OrderRepository:
         read_at, kept = parse_time(rows[0][0]), tuple(position_of(row) for row in positions)
         return PositionsSnapshot(read_at, kept, unreadable)
 
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        return self._read(lambda connection: losses.day_loss(connection, client_id))
+
     def save_positions(
-        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, compared_at: datetime | None = None
+        self,
+        client_id: str,
+        snapshot: PositionsSnapshot,
+        day: date,
+        *,
+        day_starts: datetime | None = None,
+        compared_at: datetime | None = None,
     ) -> None:
         # What has changed is found out before the transaction, so that no webhook waits for it.
         read_at = time_text(snapshot.read_started_at)
@@ -246,7 +256,7 @@ class OrderRepository:
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
-            _save_account(connection, client_id, snapshot, day, compared_at)
+            losses.save_read(connection, client_id, snapshot, day, day_starts, compared_at)
             connection.executemany(
                 "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
                 gone,
@@ -350,39 +360,4 @@ def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
         decimal_text(p.realized_pnl),
         decimal_text(p.unrealized_pnl),
         decimal_text(p.delivered),
-    )
-
-
-def _save_account(
-    connection: sqlite3.Connection,
-    client_id: str,
-    snapshot: PositionsSnapshot,
-    day: date,
-    compared_at: datetime | None,
-) -> None:
-    """The day's profit and loss, and its lowest, which only a new trading day forgets."""
-    # Whose the rows are stands in the same row, and stays.
-    pnl = snapshot.day_pnl
-    row = connection.execute(
-        "SELECT trading_day, lowest_pnl FROM accounts WHERE client_id = ?", (client_id,)
-    ).fetchone()
-    same_day = row is not None and row[0] == day.isoformat() and row[1] is not None
-    known = parse_decimal(row[1]) if same_day else None
-    # A loss that is not known is not the lowest, and does not make the lowest be forgotten.
-    lowest = pnl if known is None else known if pnl is None else min(known, pnl)
-    connection.execute(
-        "INSERT INTO accounts (client_id, positions_read_at, trading_day, pnl, lowest_pnl, positions_compared_at) "
-        "VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (client_id) DO UPDATE SET positions_read_at = excluded.positions_read_at, "
-        "trading_day = excluded.trading_day, pnl = excluded.pnl, lowest_pnl = excluded.lowest_pnl, "
-        "positions_compared_at = coalesce(excluded.positions_compared_at, positions_compared_at), "
-        "read_error = NULL, read_error_at = NULL",
-        (
-            client_id,
-            time_text(snapshot.read_started_at),
-            day.isoformat(),
-            optional_text(pnl),
-            optional_text(lowest),
-            None if compared_at is None else time_text(compared_at),
-        ),
     )

@@ -341,5 +341,27 @@ CREATE INDEX unreadable_positions_of_client ON unreadable_positions (client_id);
 ALTER TABLE positions ADD COLUMN delivered TEXT NOT NULL DEFAULT '0';
 """
 
+DAILY_LOSS = """
+ALTER TABLE accounts ADD COLUMN known_pnl TEXT;
+ALTER TABLE accounts ADD COLUMN carried_pnl TEXT;
+ALTER TABLE accounts ADD COLUMN pnl_is_carried INTEGER NOT NULL DEFAULT 0 CHECK (pnl_is_carried IN (0, 1));
+ALTER TABLE accounts ADD COLUMN recent_lows TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE accounts ADD COLUMN loss_counts_from TEXT NOT NULL DEFAULT '0';
+ALTER TABLE accounts ADD COLUMN loss_latched TEXT NOT NULL DEFAULT '[]';
+UPDATE accounts SET known_pnl = pnl;
+CREATE TABLE lifts (
+    lift_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    lifted_at TEXT NOT NULL,
+    lifted_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    trading_day TEXT NOT NULL,
+    lowest_pnl TEXT,
+    pnl TEXT NOT NULL,
+    loss_counted_from TEXT NOT NULL,
+    latched TEXT NOT NULL
+) STRICT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

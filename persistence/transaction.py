@@ -8,6 +8,7 @@ from decimal import Decimal
 from domain.account import AccountStanding, BrokerAccount
 from domain.alert import Alert, DecisionType, ExecutionType
 from domain.attribution import Sightings
+from domain.daily_loss import DayLoss, Lift
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.lifecycle import Change, Column, column
 from domain.limits import Limits
@@ -22,7 +23,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in, tag_of
 from domain.times import time_text
-from persistence import accounts, moving, review, unconfigured
+from persistence import accounts, losses, moving, review, unconfigured
 from persistence import facts as fact_queries
 from persistence import sightings as sighting_queries
 from persistence.rows import (
@@ -414,6 +415,15 @@ class SqliteTransaction:
 
     def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
         return sighting_queries.sightings(self._connection, client_id, broker_order_ids)
+
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        return losses.day_loss(self._connection, client_id)
+
+    def keep_day_loss(self, client_id: str, loss: DayLoss) -> None:
+        losses.save_day_loss(self._connection, client_id, loss)
+
+    def keep_lift(self, lift: Lift) -> None:
+        losses.keep_lift(self._connection, lift)
 
     def set_halt(self, halt: Halt) -> None:
         self._connection.execute(

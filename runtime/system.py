@@ -1,6 +1,7 @@
 """The real clock and real ids, passed in at the composition root."""
 
 import os
+import pwd
 import secrets
 import socket
 from datetime import UTC, datetime
@@ -28,3 +29,11 @@ def new_watcher_name() -> str:
     """A name that no other watcher has or had: host, process and chance."""
     host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.")[:30]
     return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def operator_name() -> str:
+    """Who typed the command, for the history."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"

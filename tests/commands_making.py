@@ -1,15 +1,16 @@
 """What the tests of the command service share: legs, a service of their own, and short looks at what came of it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from command_service import CommandService
 from domain.alert import Delivery, ExecutionType, OrderType, Side
 from domain.commands import UniversalOrderCommand
+from domain.daily_loss import CONFIRMED_AFTER
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.reports import Position, PositionsSnapshot
-from domain.times import trading_day
+from domain.times import day_start, trading_day
 from persistence.repository import OrderRepository
 from tests.support import Desk, ManualClock, SeededIds, leg
 
@@ -17,6 +18,7 @@ WINDOW = timedelta(seconds=60)
 MICRO = timedelta(microseconds=1)
 CE, PE = leg("NIFTY26NOV24500CE"), leg("NIFTY26NOV24500PE", side=Side.SELL)
 KOLKATA = ZoneInfo("Asia/Kolkata")
+DAY_STARTS = time(6)
 
 
 def service(store: OrderRepository, clock: ManualClock, seed: int = 0, **clients: Limits) -> CommandService:
@@ -39,10 +41,23 @@ def delivery(at: datetime, body: str = "{}") -> Delivery:
 
 
 def positions_read(desk: Desk, client_id: str = "default", pnl: int = 0, at: datetime | None = None) -> None:
-    """The client's account as read at that instant (now): flat, with this profit or loss today."""
+    """The client's account as read twice, the second time at that instant (now): flat, with this profit or loss."""
+    at = at or desk.clock.now()
+    for began in (at - CONFIRMED_AFTER, at):
+        read_once(desk, client_id, pnl, began)
+
+
+def read_once(desk: Desk, client_id: str = "default", pnl: int = 0, at: datetime | None = None) -> None:
+    """The client's account as one read shows it."""
     at = at or desk.clock.now()
     position = Position("NFO", "ELSEWHERE", "MIS", Decimal(0), realized_pnl=Decimal(pnl))
-    desk.store.save_positions(client_id, PositionsSnapshot(at, (position,)), trading_day(at, KOLKATA))
+    day = trading_day(at, KOLKATA, DAY_STARTS)
+    desk.store.save_positions(
+        client_id,
+        PositionsSnapshot(at, (position,)),
+        day,
+        day_starts=day_start(day, KOLKATA, DAY_STARTS),
+    )
 
 
 def tags(desk: Desk) -> list[str | None]:

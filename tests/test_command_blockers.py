@@ -31,9 +31,9 @@ def test_a_daily_loss_stays_hit_after_a_recovery_and_is_gone_the_next_trading_da
         "Daily loss limit hit: no new entries today (-1000 today, limit -1000)",
     )
     assert desk.post(MARKET_EXIT, **EXIT)[0].tag is None
-    desk.clock.at = datetime(2026, 11, 20, 18, 29, 59, tzinfo=UTC)
+    desk.clock.at = datetime(2026, 11, 21, 0, 29, 59, tzinfo=UTC)
     positions_read(desk, pnl=500)
-    assert desk.post(leg("D"))[0].tag == "RISK_BLOCKED:DAILY_LOSS_HIT", "a second before midnight in Kolkata"
+    assert desk.post(leg("D"))[0].tag == "RISK_BLOCKED:DAILY_LOSS_HIT", "a second before six in Kolkata"
     desk.clock.advance(2)
     positions_read(desk, pnl=0)
     assert desk.post(leg("E"))[0].tag is None

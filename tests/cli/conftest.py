@@ -33,12 +33,15 @@ def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
 def services(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What the composition root would build, without a web server."""
     ids = iter(range(1, 1000))
+    policies = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}
     made = SimpleNamespace(
         settings=load_settings(),
         store=maker.store,
+        clock=maker.clock,
+        policies=policies,
         commands=CommandService(
             maker.store,
-            {"default": ClientPolicy("default", LimitBook(), live_allowed=True)},
+            policies,
             clock=maker.clock,
             ids=SimpleNamespace(alert_id=lambda at: f"exit{next(ids)}"),
             dedup_window=timedelta(seconds=60),

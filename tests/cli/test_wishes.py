@@ -8,6 +8,7 @@ import pytest
 
 import cli
 from domain.alert import ExecutionType, Side
+from domain.daily_loss import DayLoss
 from domain.reports import Position, PositionsSnapshot
 from domain.states import Phase, Status
 from tests.cli.making import order_of
@@ -29,6 +30,21 @@ def test_halt_and_resume(maker, services, capsys):
         "was not halted: default (all strategies)",
     ]
     assert len(maker.rows("SELECT 1 FROM halts")) == 1
+
+
+def test_a_daily_loss_limit_that_was_hit_is_lifted_with_a_reason(maker, services, capsys):
+    assert cli.main(["lift", "default", "--reason", "x"]) == 2
+    assert "no daily loss limit of default is latched" in capsys.readouterr().err
+    day = date(2026, 11, 21)
+    latched = DayLoss(day, pnl=Decimal(-6000), lowest=Decimal(-6000), latched=frozenset([""]))
+    maker.store.write(lambda tx: tx.keep_day_loss("default", latched))
+    assert cli.main(["lift", "default", "--reason", "yesterday's"]) == 0
+    assert capsys.readouterr().out == (
+        "lifted: the daily loss limit of default, which stood at -6000. New entries go again. The limit counts from "
+        "the -6000 of now: once it is lost again, entries stop again.\n"
+    )
+    ((by, reason, lowest),) = maker.rows("SELECT lifted_by, reason, lowest_pnl FROM lifts")
+    assert (by.partition(":")[0], reason, lowest) == ("cli", "yesterday's", "-6000")
 
 
 def test_a_client_that_is_not_there_is_refused(services, capsys):

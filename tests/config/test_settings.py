@@ -1,6 +1,7 @@
 """The settings: what is read from where, what is refused, and that all of it is said at once."""
 
 import os
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -93,6 +94,7 @@ class TestValues:
             ("LOG_LEVEL", "debug", "DEBUG"),
             ("LOG_FORMAT", "JSON", "json"),
             ("TRADING_TIMEZONE", "America/New_York", ZoneInfo("America/New_York")),
+            ("TRADING_DAY_STARTS", "05:30", time(5, 30)),
             ("TELEGRAM_API_URL", "http://127.0.0.1:9/", "http://127.0.0.1:9"),
             ("ORDERS_DB", "elsewhere/o.db", Path("elsewhere/o.db")),
             ("ARCHIVE_AFTER_DAYS", "30", 30),
@@ -124,6 +126,9 @@ class TestValues:
             ("WATCHER_POLL_SECONDS", "0", "seconds from 0.01 to 60"),
             ("WATCHER_POLL_SECONDS", "nan", "seconds from 0.01 to 60"),
             ("MAX_ALERT_AGE_SECONDS", "5 minutes", "seconds from 0.1 to 86400"),
+            ("TRADING_DAY_STARTS", "6:00", "a time of day from 00:00 to 23:59, such as 06:00"),
+            ("TRADING_DAY_STARTS", "24:00", "a time of day from 00:00 to 23:59, such as 06:00"),
+            ("TRADING_DAY_STARTS", "06:00:00", "a time of day from 00:00 to 23:59, such as 06:00"),
             ("TRADING_TIMEZONE", "Asia", "the name of a time zone, such as Asia/Kolkata"),
             ("TRADING_TIMEZONE", "IST?", "the name of a time zone, such as Asia/Kolkata"),
             ("TRADING_TIMEZONE", "../etc/passwd", "the name of a time zone, such as Asia/Kolkata"),

@@ -1,7 +1,7 @@
 """A database with orders as the program makes them, and a console over it."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from command_service import CommandService, ResolvedFill
 from console import TradingMode, create_console, create_health
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
 from domain.commands import OrderResult
-from domain.errors import NotFound
+from domain.daily_loss import Lift
+from domain.errors import NotFound, NothingToLift
 from domain.ids import client_order_id, command_id
 from domain.lifecycle import advance, register
 from domain.moves import blocked, claimed, placed, refused, unknown
@@ -51,6 +52,13 @@ class Control:
     def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
         self.asked.append(("resume", client_id, strategy_name, by))
         return strategy_name != "RUNNING"
+
+    def lift(self, client_id: str, by: str, reason: str) -> Lift:
+        self.asked.append(("lift", client_id, by, reason))
+        if reason == "nothing":
+            raise NothingToLift(f"no daily loss limit of {client_id} is latched: nothing was changed")
+        day, loss = date(2026, 11, 20), Decimal(-6000)
+        return Lift(client_id, START, by, reason, day, loss, loss, loss, ("",))
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None

@@ -141,6 +141,22 @@ def test_resuming(house: House):
     assert wish(house, "/api/resume", {"strategy_name": "RUNNING"}).json["resumed"] is False
 
 
+def test_lifting_needs_a_reason_and_a_name_and_says_what_follows(house: House):
+    answer = wish(house, "/api/latches/lift", {"reason": "yesterday's", "by": "ann"})
+    assert answer.status_code == 200
+    assert (answer.json["lifted"], answer.json["lowest_pnl"], answer.json["loss_counts_from"]) == (
+        True,
+        "-6000",
+        "-6000",
+    )
+    assert "stop again" in answer.json["meaning"]
+    assert house.control.asked == [("lift", "default", "console:ann", "yesterday's")]
+    for missing in ({"by": "ann"}, {"reason": "x"}):
+        assert wish(house, "/api/latches/lift", missing).status_code == 400
+    answer = wish(house, "/api/latches/lift", {"reason": "nothing", "by": "ann"})
+    assert answer.status_code == 409 and "is latched" in answer.json["error"]["message"]
+
+
 def test_marks(house: House):
     body = {"exchange": "NFO", "symbol": "INFY", "price": "112.50"}
     assert wish(house, "/api/marks", body).status_code == 200

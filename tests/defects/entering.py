@@ -9,6 +9,8 @@ EXITING = "tests/engine/test_exits.py"
 REGISTERING = "tests/test_command_service.py"
 DUPLICATES = "tests/test_command_duplicates.py"
 BLOCKERS = "tests/test_command_blockers.py"
+LATCH = "tests/engine/test_loss_latch.py"
+LOSS, RISK = "domain/daily_loss.py", "blockers/risk.py"
 
 _AGE = "has_elapsed(first.delivery.received_at, at, self._dedup_window)"
 
@@ -314,12 +316,68 @@ ENTERING = (
         "The daily loss was compared with the profit of the moment: a short recovery switched trading on again.",
         (
             Edit(
-                "persistence/repository.py",
-                "    lowest = pnl if known is None else known if pnl is None else min(known, pnl)\n",
-                "    lowest = pnl\n",
+                LOSS,
+                "    if state.lowest is not None:\n        confirmed.append(state.lowest)\n",
+                "",
             ),
         ),
         (f"{BLOCKERS}::test_a_daily_loss_stays_hit_after_a_recovery_and_is_gone_the_next_trading_day",),
+    ),
+    Defect(
+        "yesterdays-loss-blocks-today",
+        "The broker showed yesterday's loss until its morning reset; taken for today's, it stopped the whole day.",
+        (
+            Edit(
+                LOSS,
+                "    if read.day_starts is None or read.has_filled_today or read.pnl != state.carried_pnl:\n",
+                "    if read.pnl is not None:\n",
+            ),
+        ),
+        (f"{LATCH}::test_yesterdays_loss_does_not_block_today",),
+    ),
+    Defect(
+        "yesterdays-figure-for-ever",
+        "A loss of exactly yesterday's amount was taken for yesterday's all day long.",
+        (Edit(LOSS, "return timedelta(0) <= read.at - read.day_starts < RESET_WITHIN\n", "return True\n"),),
+        (
+            f"{LATCH}::test_a_figure_that_repeats_yesterdays_counts_once_the_session_may_be_open_and_is_told_as_that",
+        ),
+    ),
+    Defect(
+        "one-read-stops-the-day",
+        "The broker gave one wild figure; the daily loss limit stayed hit until the next morning.",
+        (Edit(LOSS, "[] if not earlier else [max(min(earlier), pnl)]", "[pnl]"),),
+        (f"{LATCH}::test_a_loss_seen_once_makes_entries_wait_and_is_forgotten_with_the_next_read",),
+    ),
+    Defect(
+        "loss-seen-once-passes",
+        "Until a second read confirmed the loss, entries went on.",
+        (Edit(RISK, "    if facts.pnl <= floor:\n", "    if facts.pnl is None:\n"),),
+        (f"{LATCH}::test_a_loss_seen_once_makes_entries_wait_and_is_forgotten_with_the_next_read",),
+    ),
+    Defect(
+        "unknown-loss-is-none",
+        "A position's row could not be read, the day's loss was not known, and entries passed as if there were none.",
+        (
+            Edit(
+                "blockers/execution_guard.py",
+                "    if facts.pnl is None and facts.limits.max_daily_loss is not None:\n",
+                "    if facts.pnl is None and facts.lowest_pnl is None:\n",
+            ),
+        ),
+        (f"{LATCH}::test_a_row_that_cannot_be_read_makes_the_loss_unknown",),
+    ),
+    Defect(
+        "higher-limit-lifts-the-latch",
+        "The limit was hit; somebody raised it and restarted, and entries went on without anybody's word.",
+        (Edit(RISK, "    if facts.loss_latched or (\n", "    if (\n"),),
+        (f"{LATCH}::test_another_limit_lifts_nothing_that_was_told",),
+    ),
+    Defect(
+        "lift-ends-the-limit",
+        "After a lift the limit was off for the rest of the day, whatever was lost then.",
+        (Edit(LOSS, "counts_from=min(pnl, ZERO), latched", "counts_from=Decimal(-(10**12)), latched"),),
+        (f"{LATCH}::test_a_lift_is_recorded_told_and_counts_the_limit_from_the_loss_of_now",),
     ),
     Defect(
         "word-unknown-becomes-market",

@@ -213,7 +213,8 @@ OUTSIDE = (
         (
             Edit(
                 "domain/times.py",
-                "    return at.astimezone(zone).date()\n",
+                "    day = at.astimezone(zone).date()\n    return day if at >= day_start(day, zone, starts) else "
+                "day - timedelta(days=1)\n",
                 "    return at.astimezone(UTC).date()\n",
             ),
         ),

@@ -1,13 +1,13 @@
 """Times survive being written, their text sorts as they do, and a trading day is the market's own."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.times import parse_time, time_text, trading_day
+from domain.times import day_start, parse_time, time_text, trading_day
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 NEW_YORK = ZoneInfo("America/New_York")
@@ -82,3 +82,31 @@ def test_a_trading_day_begins_at_the_markets_midnight(utc, zone, day):
 @given(instants, st.timedeltas(timedelta(0), timedelta(days=3)), st.sampled_from(ZONES[1:]))
 def test_a_trading_day_never_goes_back(at, later, zone):
     assert trading_day(at, zone) <= trading_day(at + later, zone)
+
+
+@pytest.mark.parametrize(
+    ("utc", "zone", "starts", "day"),
+    [
+        ("2026-11-20T00:29:59Z", KOLKATA, time(6), date(2026, 11, 19)),
+        ("2026-11-20T00:30:00Z", KOLKATA, time(6), date(2026, 11, 20)),
+        (
+            "2026-11-01T05:30:00Z",
+            NEW_YORK,
+            time(1, 30),
+            date(2026, 11, 1),
+        ),  # half past one, for the first time
+        ("2026-11-01T06:10:00Z", NEW_YORK, time(1, 30), date(2026, 11, 1)),  # ten past one, for the second
+    ],
+)
+def test_a_trading_day_begins_when_the_settings_say(utc, zone, starts, day):
+    assert trading_day(parse_time(utc), zone, starts) == day
+    assert (
+        day_start(day, zone, starts) <= parse_time(utc) or trading_day(parse_time(utc), zone, starts) != day
+    )
+
+
+@QUICK
+@given(instants, st.timedeltas(timedelta(0), timedelta(days=3)), st.sampled_from(ZONES[1:]), st.times())
+def test_a_trading_day_never_goes_back_whenever_it_begins(at, later, zone, starts):
+    starts = starts.replace(tzinfo=None)
+    assert trading_day(at, zone, starts) <= trading_day(at + later, zone, starts)

@@ -76,7 +76,7 @@ def test_the_four_scenarios(service: Service, telegram: FakeTelegram) -> None:
     # The day's loss reaches its limit: entries stop, the exit goes through, and entries stay stopped.
     service.mark("NIFTY26NOV24500CE", 100.0)
     lowest = "SELECT lowest_pnl FROM accounts"
-    wait_for(lambda: service.rows(lowest) == [("-625",)], 5, "the loss to be known")
+    wait_for(lambda: service.rows(lowest) == [("-625",)], 15, "two reads to show the loss")
     answer = service.post(alert(symbol="BANKNIFTY26NOVFUT")).json()
     assert answer["legs"][0]["tag"] == "RISK_BLOCKED:DAILY_LOSS_HIT"
     assert "❌" in told(telegram, "DAILY_LOSS_HIT")

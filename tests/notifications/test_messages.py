@@ -254,6 +254,16 @@ GOLDEN = {
         alone(NoticeKind.HALTED, "by priya: news at 14:00"),
         "🛑 Trading halted | default\nby priya: news at 14:00\nNew entries are blocked; exits still go.",
     ),
+    "loss limit hit": (
+        alone(NoticeKind.LOSS_LIMIT_HIT, "Two reads show -6000 today (limit -5000)."),
+        "🛑 Daily loss limit hit | default\nTwo reads show -6000 today (limit -5000).\n"
+        "If it is not today's loss, or you accept it, lift it, on the page Health or with:\n"
+        '<code>python cli.py lift default --reason "REASON"</code>',
+    ),
+    "loss limit lifted": (
+        alone(NoticeKind.LOSS_LIMIT_LIFTED, "By cli:priya: yesterday's."),
+        "▶️ Daily loss limit lifted | default\nBy cli:priya: yesterday's.",
+    ),
     "resumed": (alone(NoticeKind.RESUMED, "by priya"), "▶️ Trading resumed | default\nby priya"),
     "system": (
         alone(NoticeKind.SYSTEM, "the broker's book could not be read for 62 s"),

@@ -137,9 +137,11 @@ def test_rebinding_forgets_what_was_held_and_seen_and_keeps_history_and_other_cl
     assert set(counts(maker, TABLES, "default").values()) == {0}
     assert counts(maker, TABLES, "other") == others
     assert {table: maker.rows(f"SELECT * FROM {table}") for table in HISTORY} == history
-    assert maker.rows("SELECT * FROM accounts WHERE client_id = 'default'") == [
-        ("default", None, None, None, None, None, None, "shoonya", "FA1", None, None)
-    ]
+    bind(maker, REAL, "fresh")
+    (now,), (fresh,) = (
+        maker.rows(f"SELECT * FROM accounts WHERE client_id = '{id_}'") for id_ in ("default", "fresh")
+    )
+    assert now[1:] == fresh[1:], "as of a client that was never read"
     assert maker.store.account("other") == PAPER
     assert maker.store.saved_positions("default") is None
 

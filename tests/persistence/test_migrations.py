@@ -91,6 +91,16 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         connection.execute("DROP TABLE last_fills")
         connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
+        connection.execute("DROP TABLE lifts")
+        for column in (
+            "known_pnl",
+            "carried_pnl",
+            "pnl_is_carried",
+            "recent_lows",
+            "loss_counts_from",
+            "loss_latched",
+        ):
+            connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for column in ("broker", "broker_user", "refused_account", "positions_compared_at"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for index in ("orders_full_exits", "orders_absent", "orders_parts"):
@@ -117,6 +127,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "positions_compared",
             "clients_not_configured",
             "unreadable_positions",
+            "daily_loss",
         ),
         (),
     )

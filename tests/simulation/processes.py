@@ -42,10 +42,17 @@ class WatchedStore(OrderRepository):
         return self._commit(partial(super().write, work))
 
     def save_positions(
-        self, client_id: str, snapshot: PositionsSnapshot, day: date, *, compared_at: datetime | None = None
+        self,
+        client_id: str,
+        snapshot: PositionsSnapshot,
+        day: date,
+        *,
+        day_starts: datetime | None = None,
+        compared_at: datetime | None = None,
     ) -> None:
         """As the repository does."""
-        self._commit(partial(super().save_positions, client_id, snapshot, day, compared_at=compared_at))
+        at = {"day_starts": day_starts, "compared_at": compared_at}
+        self._commit(partial(super().save_positions, client_id, snapshot, day, **at))
 
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         """As the repository does."""
