@@ -186,13 +186,14 @@ class Endpoints:
     def _position_book(self, call: Call) -> Body:
         known = self._exchange.instruments()
         held = self._exchange.positions(call.uid, self._as_of(call))
-        return self._book(
-            call,
-            [
-                rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
-                for key, holding in held.items()
-            ],
-        )
+        found = [
+            rows.position_row(call.uid, key, holding, self._exchange.mark(*key[:2]), known[key[:2]])
+            for key, holding in held.items()
+        ]
+        wild = call.fault(Kind.WILD_ROW)
+        if wild is not None and found:
+            rows.make_wild(found[wild.row_of(len(found))], wild.draw or 0)
+        return self._book(call, found)
 
     # the rest -----------------------------------------------------------------------------------------------
 
@@ -240,8 +241,11 @@ class Endpoints:
         return kept[2]
 
     def _book(self, call: Call, found: list[Row]) -> Body:
-        """The rows, as duplicated and reordered as the faults want them; an empty book is an error on this wire."""
-        if not found:
+        """The rows, as the faults want them; an empty book is an error on this wire."""
+        missing = call.fault(Kind.MISSING_ROW)
+        if missing is not None and found:
+            del found[missing.row_of(len(found))]
+        if not found or call.fault(Kind.EMPTY_BOOK):
             raise NotOk(NO_DATA)
         if call.fault(Kind.DUPLICATED_BOOK):
             found = [row for row in found for _ in range(2)]

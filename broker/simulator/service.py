@@ -15,6 +15,7 @@ from broker.simulator.form import Data, InvalidInput, read_form
 from broker.simulator.journal import Journal
 from broker.simulator.sessions import Credentials, Sessions
 from domain.ports import Clock
+from domain.times import time_text
 
 QUICK_AUTH_BASE = "NorenWClientTP"
 OAUTH_BASE = "NorenWClientAPI"
@@ -60,6 +61,7 @@ class Simulator:
         self._counting = threading.Lock()
         self._received: Counter[str] = Counter()
         self._processed: Counter[str] = Counter()
+        self._kept_back = 0
         self.exchange = Exchange(clock, self._journal, default_price=default_price)
         self.sessions = Sessions(accounts, self._journal, clock)
         self.faults = FaultBox(clock, plan)
@@ -77,6 +79,8 @@ class Simulator:
         token = key if base == QUICK_AUTH_BASE else bearer
         faults = self.faults.strike(endpoint, data)
         for fault in faults:
+            if fault.kind is Kind.LATE_ACCEPTANCE:
+                self._keep_back(fault, data)
             goes_on, answer = self._before(fault, token)
             if not goes_on:
                 return answer
@@ -89,6 +93,11 @@ class Simulator:
         """How many calls of each endpoint came in, and how many of them were processed."""
         with self._counting:
             return {"received": dict(self._received), "processed": dict(self._processed)}
+
+    def kept_back(self) -> int:
+        """How many orders the front end has received and not yet accepted."""
+        with self._counting:
+            return self._kept_back
 
     def close(self) -> None:
         """Let everybody who waits go, unprocessed and unanswered, and close the journal."""
@@ -107,6 +116,8 @@ class Simulator:
         match fault.kind:
             case Kind.LATE:
                 return not self._closing.wait(fault.seconds), None
+            case Kind.LATE_ACCEPTANCE:
+                return self._wait_kept_back(fault.seconds), None
             case Kind.HANG:
                 self._hang()
                 return False, None
@@ -144,6 +155,22 @@ class Simulator:
             case Kind.GARBAGE:
                 return Answer(200, b'<html>\x00{"stat":')
         return answer
+
+    def _keep_back(self, fault: Fault, data: Data) -> None:
+        """Note an order that the front end has received and will accept later only."""
+        received = {"kind": "received", "uid": data.get("uid"), "remarks": data.get("remarks")}
+        at = time_text(self.exchange.now())
+        self._journal.append([{**received, "at": at, "seconds": round(fault.seconds, 3)}])
+
+    def _wait_kept_back(self, seconds: float) -> bool:
+        """Wait; False when the simulator ends meanwhile."""
+        with self._counting:
+            self._kept_back += 1
+        try:
+            return not self._closing.wait(seconds)
+        finally:
+            with self._counting:
+                self._kept_back -= 1
 
     def _hang(self) -> None:
         lifted = self.faults.lifted()
