@@ -36,7 +36,12 @@ def an_exit(
     world: MadeUp, number: str, at: float, *, side: str = "SELL", strategy: str = "S1", **broker: Any
 ) -> None:
     """An exit of 50, registered a second before it is filled."""
-    columns = {"execution_type": "EXIT", "strategy_name": strategy, "filled_quantity": "50", "side": side}
+    columns: dict[str, Any] = {
+        "execution_type": "EXIT",
+        "strategy_name": strategy,
+        "filled_quantity": "50",
+        "side": side,
+    }
     world.order(
         f"exit{number}", "SUBMITTING", "FILLED", began=at - 1, step=0.5, broker_order_id=number, **columns
     )
