@@ -87,6 +87,9 @@ class Symbol:
                     foreign(fill, row, units)
             elif counts(row):
                 owned.entered(fill.quantity)
+                owned.reduced_by_hand(
+                    by_hand
+                )  # hands that were on the other side already have closed some of it
         return owned
 
 

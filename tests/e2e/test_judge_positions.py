@@ -181,6 +181,18 @@ def test_an_exit_whose_units_a_hand_may_have_sold(world):
     assert not called(world)
 
 
+def test_an_exit_and_holdings_of_what_a_hand_had_sold_before_it_was_bought(tmp_path):
+    """The account is flat, so nothing can be exited, and the holding may be taken for closed."""
+    world = MadeUp(tmp_path)
+    world.by_hand("0", -50, 1)
+    world.order("entry", "SUBMITTING", "FILLED", broker_order_id="1", filled_quantity="50")
+    world.at_broker("1", "owentry", "COMPLETE", 50, taken=1.5)
+    a_failed_exit(world, 10)
+    assert not called(world)
+    world.holding(0)
+    assert not called(world)
+
+
 def test_a_hand_that_sold_its_own_units_sold_none_of_the_strategys(world):
     world.by_hand("2", 50, 4)
     world.by_hand("3", -50, 5)
