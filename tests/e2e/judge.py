@@ -27,13 +27,19 @@ def duplicates(case: Case) -> Iterator[str]:
         if len(case.sent(row)) > 1:
             yield f"{row['command_id']} ({row['client_order_id']}): {listed(case.sent(row))}"
     for what, alerts in case.by_asked.items():
-        legs: dict[int, list[BrokerOrder]] = defaultdict(list)
+        legs: dict[str, list[BrokerOrder]] = defaultdict(list)
         for alert in alerts:
             for row in case.by_alert[alert["alert_id"]]:
-                legs[row["leg_index"]] += case.sent(row)
+                legs[_leg_of(row)] += case.sent(row)
         for index, sent in legs.items():
             if len({order.client_order_id for order in sent}) > 1:
                 yield f"leg {index} of {what}: {listed(sent)}"
+
+
+def _leg_of(row: Row) -> str:
+    """The leg's number; a further part of a leg has one broker order of its own, and the number of the part behind."""
+    part = row["command_id"].removeprefix(row["parent_command_id"]) if row["parent_command_id"] else ""
+    return f"{row['leg_index']}{part}"
 
 
 def false_executed(case: Case) -> Iterator[str]:
@@ -93,7 +99,9 @@ def acks_lost(case: Case) -> Iterator[str]:
         if missing:
             yield f"{delivery.asked}: acknowledged as {', '.join(missing)}, of which there is no row"
         first = [a for a in case.by_asked[delivery.asked] if a["duplicate_of"] is None]
-        legs = len(case.by_alert[first[0]["alert_id"]]) if first else 0
+        legs = (
+            sum(not row["parent_command_id"] for row in case.by_alert[first[0]["alert_id"]]) if first else 0
+        )
         if legs != len(delivery.body["legs"]):
             yield f"{delivery.asked}: {len(delivery.body['legs'])} legs acknowledged, {legs} in orders.db"
 

@@ -222,9 +222,14 @@ def _owned_before(
     symbol = symbols.get(where) if where is not None else None
     if symbol is None:
         return Owned()
-    return symbol.owned(
-        row["strategy_name"], until=until, counts=lambda other: other["created_at"] < row["created_at"]
-    )
+
+    def counts(other: Row) -> bool:
+        """Nobody has to reckon with an entry that the broker accepted beyond the horizon."""
+        return other["created_at"] < row["created_at"] and not any(
+            _revived(case, o) for o in case.sent(other)
+        )
+
+    return symbol.owned(row["strategy_name"], until=until, counts=counts)
 
 
 def _where(case: Case, row: Row) -> tuple[str, ...] | None:

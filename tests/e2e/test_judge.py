@@ -1,6 +1,7 @@
 """The judge calls every defect that is planted, and nothing else."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -136,6 +137,19 @@ def test_an_acknowledged_leg_without_a_row(world):
     world.order("half", "BLOCKED", alert_id="half")
     world.delivery(body, 200, "half-1")
     assert "2 legs acknowledged, 1" in called(world)["acks lost"]
+
+
+def parts(world: MadeUp, number: str) -> None:
+    """A further part of the exit, with a broker order of its own."""
+    filled: dict[str, Any] = {"broker_order_id": number, "filled_quantity": "20", "execution_type": "EXIT"}
+    name: dict[str, Any] = {"alert_id": "exit", "parent_command_id": "exit-1"}
+    world.order(f"part{number}", "SUBMITTING", "WORKING", "CANCELLED", **name, **filled)
+    world.at_broker(number, f"owpart{number}", "CANCELLED", 20, side="SELL")
+
+
+def test_a_leg_in_several_parts_is_one_leg_that_was_sent_once_each(world):
+    parts(world, "7")
+    assert not called(world)
 
 
 def test_an_acknowledged_command_id_without_a_row(world):

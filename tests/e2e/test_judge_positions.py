@@ -248,6 +248,17 @@ def test_an_exit_that_failed_while_its_entry_could_still_be_accepted(world, hori
     assert ("exits ended too soon" in called(world, horizon=horizon)) is calls
 
 
+@pytest.mark.parametrize(("horizon", "calls"), [(20, True), (10, False)])
+def test_an_exit_that_failed_just_when_its_entry_had_been_accepted_late(world, horizon, calls):
+    an_exit(world, "2", 10)
+    world.order(
+        "kept", "SUBMITTING", "UNKNOWN", "FILLED", began=20, broker_order_id="3", filled_quantity="50"
+    )
+    world.at_broker("3", "owkept", "COMPLETE", 50, received=21.5, taken=35)
+    a_failed_exit(world, 36)
+    assert ("exits ended too soon" in called(world, horizon=horizon)) is calls
+
+
 def test_an_exit_that_was_executed_while_the_rest_of_its_entry_was_to_come(tmp_path):
     """Of an entry of 50 first 20 were filled and sold; the other 30 came later, and stay."""
     world = MadeUp(tmp_path)

@@ -40,13 +40,13 @@ def credentials(account: Account) -> dict[str, str]:
 
 
 def contradictions(horizon: float) -> list[Fault]:
-    """Evidence that is late or untrue: orders that are accepted long after their caller hung up, at most `horizon`
-    seconds and rarely more; and positions that are empty, behind, incomplete or wild.
+    """Evidence that is late or untrue: positions that are empty, behind, incomplete or wild, and orders accepted long
+    after their caller hung up: within `horizon` seconds, and rarely later, when they have just been called absent.
     """
     positions = {"endpoint": "PositionBook"}
     return [
         {"kind": "late_acceptance", "probability": 0.03, "seconds": LATE, "up_to": 0.95 * horizon},
-        {"kind": "late_acceptance", "probability": 0.004, "seconds": horizon + 5, "up_to": 1.7 * horizon},
+        {"kind": "late_acceptance", "probability": 0.004, "seconds": horizon + 10, "up_to": horizon + 18},
         {"kind": "empty_book", **positions, "probability": 0.01, "lasting": 8},
         {"kind": "lagging_book", **positions, "probability": 0.05, "seconds": 3, "up_to": 6, "lasting": 5},
         {"kind": "missing_row", **positions, "probability": 0.03, "lasting": 3},
