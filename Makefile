@@ -35,9 +35,9 @@ defects: ## plant each historical mistake and count the tests that notice it (ma
 	@$(SETUP) dev
 	@$(VENV_PYTHON) -m tests.defects $(ONLY)
 
-torture: ## real processes, a broker at its worst, kills at random: SECONDS=60 SEED=1
+torture: ## real processes, a broker at its worst, kills at random: SECONDS=60 SEED=1 REAL_HORIZON=1
 	@$(SETUP) dev
-	@$(VENV_PYTHON) -m tests.e2e.torture --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+	@$(VENV_PYTHON) -m tests.e2e.torture --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(REAL_HORIZON),--real-horizon)
 
 sweep: ## die at every boundary of every kind of order, and at every boundary of the recovery
 	@$(SETUP) dev

@@ -396,7 +396,7 @@ def rebind_client(options: argparse.Namespace) -> int:
 
 
 def _rename_client(services: "Services", old: str, new: str, *, yes: bool) -> int:
-    if old in _client_ids(services.settings):
+    if old in (client.client_id for client in services.settings.clients):
         raise Refused(f"{old} is configured: take it out of the settings, and name its account for {new}")
     _chosen(services.settings, new)
     account = services.settings.client(new).broker_account

@@ -1,18 +1,25 @@
-"""The simulator's own endpoints, for whoever tests with it: faults, prices, ends of orders, and a look inside."""
+"""The simulator's own endpoints for tests: faults, prices, ends of orders, trades by hand, and a look inside."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from broker.market import Mark
+from broker.market import Mark, SimOrder
 from broker.simulator import rows
+from broker.simulator.exchange import Fate
 from broker.simulator.faults import Plan
 from broker.simulator.service import Answer, Simulator
+from broker.simulator.words import Ticket
+from domain.alert import OrderType, Side
 from domain.errors import Refused
 from domain.money import optional_text
 from domain.reports import BrokerStatus
+
+BY_HAND = "MOB"
+"""The `ordersource` of what was placed by hand, in the broker's app."""
 
 
 class _Mark(BaseModel):
@@ -51,8 +58,34 @@ class _Deliver(BaseModel):
     also: tuple[tuple[str, str], ...] = ()
 
 
+class _Place(BaseModel):
+    """`POST /_place`: an order by hand, as the broker's own app sends it; a limit with a `price`, else at market."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uid: str = Field(min_length=1)
+    exch: str = Field(min_length=1)
+    tsym: str = Field(min_length=1)
+    prd: Literal["C", "M", "I"] = "I"
+    side: Side
+    quantity: Decimal = Field(gt=0)
+    price: Decimal | None = Field(default=None, gt=0)
+
+
+class _Convert(BaseModel):
+    """`POST /_convert`: all that a user holds of a symbol in one product becomes a position in another."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uid: str
+    exch: str
+    tsym: str
+    prd: Literal["C", "M", "I"] = "I"
+    to: Literal["C", "M", "I"] = "M"
+
+
 def control(simulator: Simulator, method: str, name: str, body: bytes) -> Answer:
-    """Answer one call to `/_faults`, `/_mark`, `/_end`, `/_deliver` or `/_state`."""
+    """Answer one call to `/_faults`, `/_mark`, `/_end`, `/_deliver`, `/_place`, `/_convert` or `/_state`."""
     try:
         match method, name:
             case "POST", "_faults":
@@ -67,6 +100,13 @@ def control(simulator: Simulator, method: str, name: str, body: bytes) -> Answer
                 given = _Deliver.model_validate_json(body)
                 listed = ((given.exch, given.tsym), *given.also)
                 simulator.deliver(given.uid, listed, given.quantity)
+            case "POST", "_place":
+                number = _place(simulator, _Place.model_validate_json(body))
+                return _answer(200, {"norenordno": number})
+            case "POST", "_convert":
+                wish = _Convert.model_validate_json(body)
+                moved = simulator.exchange.convert(wish.uid, wish.exch, wish.tsym, wish.prd, wish.to)
+                return _answer(200, {"quantity": str(moved)})
             case "GET", "_faults":
                 return _answer(200, {"faults": simulator.faults.report()})
             case "GET", "_state":
@@ -93,8 +133,17 @@ def state(simulator: Simulator) -> dict[str, object]:
             if mark is not None
         ],
         "calls": simulator.calls(),
+        "kept_back": simulator.kept_back(),
         "faults": simulator.faults.report(),
     }
+
+
+def _place(simulator: Simulator, asked: _Place) -> str:
+    """Orders by hand carry no tag of ours, and another source."""
+    ticket = Ticket("", 0, asked.uid, asked.uid, asked.exch, asked.tsym, asked.prd, "DAY", None)
+    order_type = OrderType.MARKET if asked.price is None else OrderType.LIMIT
+    order = SimOrder(0, asked.prd, asked.side, order_type, asked.quantity, asked.price)
+    return simulator.exchange.place(replace(ticket, ordersource=BY_HAND), order, Fate())
 
 
 def _set_mark(simulator: Simulator, asked: _Mark) -> None:

@@ -214,7 +214,11 @@ class Endpoints:
             for key, holding in held.items()
         ]
         carried = self._delivered_before(call.uid)
-        return self._book(call, [row for row in found if rows.without_delivered(row, carried)])
+        rows_left = [row for row in found if rows.without_delivered(row, carried)]
+        wild = call.fault(Kind.WILD_ROW)
+        if wild is not None and rows_left:
+            rows.make_wild(rows_left[wild.row_of(len(rows_left))], wild.draw or 0)
+        return self._book(call, rows_left)
 
     def _holdings(self, call: Call) -> Body:
         """What was sold for delivery today is used up of what was delivered before."""
@@ -281,9 +285,12 @@ class Endpoints:
         return kept[2]
 
     def _book(self, call: Call, found: list[Row]) -> Body:
-        """The rows, as duplicated and reordered as the faults want them; an empty book is an error on this wire."""
+        """The rows, as the faults want them; an empty book is an error on this wire."""
         found = blemished(found, call.faults)
-        if not found:
+        missing = call.fault(Kind.MISSING_ROW)
+        if missing is not None and found:
+            del found[missing.row_of(len(found))]
+        if not found or call.fault(Kind.EMPTY_BOOK):
             raise NotOk(NO_DATA)
         if call.fault(Kind.DUPLICATED_BOOK):
             found = [row for row in found for _ in range(2)]

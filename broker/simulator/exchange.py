@@ -12,13 +12,24 @@ from broker.market import LIVE, NEEDS_TRIGGER, Mark, Market, Rejection, Rules, S
 from broker.simulator.journal import (
     Journal,
     Record,
+    converted_record,
     instrument_record,
     mark_record,
     order_record,
     version_record,
 )
 from broker.simulator.ledger import Ledger, Symbol
-from broker.simulator.words import ZONE, Entry, Holding, HoldingKey, Instrument, Ticket, Trade, Version
+from broker.simulator.words import (
+    ZONE,
+    Conversion,
+    Entry,
+    Holding,
+    HoldingKey,
+    Instrument,
+    Ticket,
+    Trade,
+    Version,
+)
 from domain.alert import OrderType
 from domain.errors import Refused
 from domain.ports import Clock
@@ -141,6 +152,17 @@ class Exchange:
             rules, day = self._rules(symbol), trading_day(at, ZONE)
             step = _modified(market, entry.order, changes, rules, day)
             self._settle(symbol, step, at, report="Replaced")
+
+    def convert(self, uid: str, exch: str, tsym: str, prd: str, to: str) -> Decimal:
+        """Move all that the user holds of a symbol in one product to another; how many units, negative when short."""
+        with self._turn() as at:
+            holding = self._ledger.account(uid).held.get((exch, tsym, prd), Holding())
+            quantity, price = holding.net.net_quantity, holding.net.average_price
+            if price is not None and prd != to:
+                conversion = Conversion(at, uid, exch, tsym, prd, to, quantity, price)
+                self._ledger.convert(conversion)
+                self._records.append(converted_record(conversion))
+            return quantity
 
     # the market ---------------------------------------------------------------------------------------------
 

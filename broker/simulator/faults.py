@@ -1,8 +1,9 @@
 """What can go wrong on demand: the vocabulary of faults, and the box that says which of them strike a call.
 
 A fault strikes the next `times` calls, or each call with a `probability`, or, with neither, every call; the first
-`skip` calls are let pass, and `only` restricts it to calls whose fields have these values. Calls are counted in the
-order they arrive, and chance comes from one seeded source, so that the same calls meet the same faults again.
+`skip` calls are let pass, and `only` restricts it to calls whose fields have these values. With `lasting`, a fault that
+has struck a user's call strikes all further ones of that user in the same way for so many seconds. Calls are counted in
+the order they arrive, and chance comes from one seeded source, so that the same calls meet the same faults again.
 """
 
 import random
@@ -51,6 +52,8 @@ class Kind(StrEnum):
     EXPIRED_SESSION = "expired_session"  # the session ends, and the call is answered so
     HANG = "hang"  # no answer while the fault stands, then the connection is closed; not processed
     LATE = "late"  # processed only after `seconds`, whether or not the client still waits
+    # The front end keeps the order for `seconds` and then accepts it, whoever has hung up; the journal has both times.
+    LATE_ACCEPTANCE = "late_acceptance"
     DROP_BEFORE = "drop_before"  # the connection is closed; not processed
     ERROR_5XX_BEFORE = "error_5xx_before"  # `status` and a page of a proxy; not processed
     REFUSE = "refuse"  # Not_Ok with `emsg` and `status`; not processed
@@ -67,6 +70,9 @@ class Kind(StrEnum):
     UNREADABLE_ROW = "unreadable_row"  # a quantity is `value`, or missing; of `tsym`, `norenordno`, or all
     MISSING_FILLSHARES = "missing_fillshares"  # COMPLETE rows do not say how much is filled
     STALE_TWIN = "stale_twin"  # each order's first row comes once more, after all others
+    EMPTY_BOOK = "empty_book"  # "no data", whatever there is
+    MISSING_ROW = "missing_row"  # one row is left out
+    WILD_ROW = "wild_row"  # one position's quantity and profit are other ones
     ANOTHER_QUOTE = "another_quote"  # Ok, and the whole quote of another instrument
 
     LATENCY = "latency"  # processed at once, answered after `seconds`
@@ -99,14 +105,20 @@ _DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.UNREADABLE_ROW: {"endpoint": "PositionBook"},
     Kind.MISSING_FILLSHARES: {"endpoint": "OrderBook"},
     Kind.STALE_TWIN: {"endpoint": "OrderBook"},
+    Kind.EMPTY_BOOK: {"endpoint": "PositionBook"},
+    Kind.MISSING_ROW: {"endpoint": "PositionBook"},
+    Kind.WILD_ROW: {"endpoint": "PositionBook"},
+    Kind.LATE_ACCEPTANCE: {"endpoint": "PlaceOrder"},
     Kind.ANOTHER_QUOTE: {"endpoint": "GetQuotes"},
     Kind.ERROR_5XX_AFTER: {"status": 502},
     Kind.REFUSE_AFTER: {"status": 200, "emsg": "Server Timeout :  "},
 }
+_OF_ONE_ROW = frozenset({Kind.MISSING_ROW, Kind.WILD_ROW})
 _NEEDED = {
     Kind.RATE_LIMIT: "per_second",
     Kind.MINUTE_LIMIT: "per_minute",
     Kind.LATE: "seconds",
+    Kind.LATE_ACCEPTANCE: "seconds",
     Kind.LAGGING_BOOK: "seconds",
     Kind.LATENCY: "seconds",
     Kind.REFUSE: "emsg",
@@ -116,8 +128,9 @@ _NEEDED = {
 class Fault(BaseModel):
     """One fault as it is asked for.
 
-    `endpoint` `*` is every one. `status` is the HTTP status; 200 on a Not_Ok means as the simulator's others come.
-    What a kind has no use for is ignored.
+    `endpoint` `*` is every one. With `up_to`, each strike draws its `seconds` between the two. `draw` says which row of
+    a book is meant, as a share of all rows; each strike draws it where it is not given. `status` is the HTTP status;
+    200 on a Not_Ok means as the simulator's others come. What a kind has no use for is ignored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -129,6 +142,9 @@ class Fault(BaseModel):
     skip: int = Field(default=0, ge=0)
     only: dict[str, str] = {}
     seconds: float = Field(default=0, ge=0)
+    up_to: float | None = Field(default=None, gt=0)
+    lasting: float = Field(default=0, ge=0)
+    draw: float | None = Field(default=None, ge=0, lt=1)
     status: int = Field(default=200, ge=200, le=599)
     emsg: str = ""
     per_second: int = Field(default=0, ge=0)
@@ -156,7 +172,22 @@ class Fault(BaseModel):
             raise ValueError(f"no endpoint is called {self.endpoint}")
         if self.times is not None and self.probability is not None:
             raise ValueError("either times or probability, not both")
+        if self.up_to is not None and self.up_to < self.seconds:
+            raise ValueError("up_to is less than seconds")
         return self
+
+    def drawn(self, chance: random.Random) -> "Fault":
+        """The fault as it strikes once: what is left to chance is settled."""
+        settled: dict[str, Any] = {}
+        if self.up_to is not None:
+            settled["seconds"] = chance.uniform(self.seconds, self.up_to)
+        if self.draw is None and self.kind in _OF_ONE_ROW:
+            settled["draw"] = chance.random()
+        return self.model_copy(update=settled) if settled else self
+
+    def row_of(self, rows: int) -> int:
+        """The index of the row that is meant, of so many."""
+        return int((self.draw or 0) * rows)
 
 
 class Plan(BaseModel):
@@ -175,23 +206,36 @@ class _Armed:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.struck = 0
+        self._begun = 0  # strikes, where one that lasts counts once
         self._seen = 0
+        self._lasting: dict[str | None, tuple[float, Fault | None]] = {}
         self._passed: deque[float] = deque()
 
-    def strikes(self, endpoint: str, data: Data, chance: random.Random, now: float) -> bool:
+    def strikes(self, endpoint: str, data: Data, chance: random.Random, now: float) -> Fault | None:
+        """The fault as this call meets it; None when it is spared."""
         fault = self.fault
         if fault.endpoint not in (EVERY, endpoint) or any(data.get(k) != v for k, v in fault.only.items()):
-            return False
+            return None
+        lasts_until, met = self._lasting.get(data.get("uid"), (now, None))
+        if met is None or now >= lasts_until:
+            met = fault.drawn(chance) if self._begins(chance, now) else None
+            if met is not None and fault.lasting:
+                self._lasting[data.get("uid")] = (now + fault.lasting, met)
+        self.struck += met is not None
+        return met
+
+    def _begins(self, chance: random.Random, now: float) -> bool:
+        fault = self.fault
         self._seen += 1
-        hit = (
+        begins = (
             self._seen > fault.skip
-            and (fault.times is None or self.struck < fault.times)
+            and (fault.times is None or self._begun < fault.times)
             and (fault.probability is None or chance.random() < fault.probability)
             and (fault.kind is not Kind.RATE_LIMIT or self._exceeded(now))
             and (fault.kind is not Kind.MINUTE_LIMIT or self._exceeded_minute(now))
         )
-        self.struck += hit
-        return hit
+        self._begun += begins
+        return begins
 
     def _exceeded(self, now: float) -> bool:
         while self._passed and self._passed[0] <= now - 1:
@@ -243,7 +287,8 @@ class FaultBox:
         with self._lock:
             now = self._clock.now().timestamp()
             standing = [armed for armed in self._armed if concerns(armed.fault.kind)]
-            return tuple(a.fault for a in standing if a.strikes(endpoint, data, self._chance, now))
+            met = [armed.strikes(endpoint, data, self._chance, now) for armed in standing]
+            return tuple(fault for fault in met if fault is not None)
 
     def shuffle(self, rows: list[Any]) -> None:
         """Shuffle in place, by the same seeded chance."""

@@ -6,6 +6,9 @@ the process at any instruction. There is no fsync, so a power loss may take the 
 - `order`: a `PlaceOrder` that was taken: `at`, `norenordno`, `remarks`, and the order's fields;
 - `fill`: a trade: `flid`, `flqty`, `flprc`, and the order after it (`status`, `fillshares`, …);
 - `status`: any other change of an order;
+- `received`: a `PlaceOrder` that the front end kept back for `seconds`; its `order`, with the same `remarks`, may
+  follow;
+- `converted`: units that changed their product (`prd` to `to`): `qty`, negative where they are short, and the `price`;
 - `refused`: a `PlaceOrder` that was answered `Not_Ok`: `remarks`, `emsg`. No order came of it;
 - `delivered`: shares of earlier days: the `quantity` a user has of what is `listed` so;
 - `mark`, `instrument`, `session`, `logout`: what else a restart has to know.
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from broker.market import Mark, SimOrder
-from broker.simulator.words import PRICE_TYPE_OF, PRICE_TYPES, Instrument, Ticket, Trade, Version
+from broker.simulator.words import PRICE_TYPE_OF, PRICE_TYPES, Conversion, Instrument, Ticket, Trade, Version
 from domain.alert import Side
 from domain.money import decimal_text, optional_decimal, optional_text
 from domain.reports import BrokerStatus
@@ -141,6 +144,28 @@ def version_in(record: Mapping[str, Any], ticket: Ticket) -> Version:
     if record["kind"] == "fill":
         trade = Trade(record["flid"], Decimal(record["flqty"]), Decimal(record["flprc"]))
     return Version(parse_time(record["at"]), record["report"], order, trade)
+
+
+def converted_record(conversion: Conversion) -> Record:
+    """Units that changed their product."""
+    return {
+        "kind": "converted",
+        "at": time_text(conversion.at),
+        "uid": conversion.uid,
+        "exch": conversion.exch,
+        "tsym": conversion.tsym,
+        "prd": conversion.prd,
+        "to": conversion.to,
+        "qty": decimal_text(conversion.quantity),
+        "price": decimal_text(conversion.price),
+    }
+
+
+def converted_in(record: Mapping[str, Any]) -> Conversion:
+    """The conversion of a `converted` record."""
+    names = {name: record[name] for name in ("uid", "exch", "tsym", "prd", "to")}
+    quantity, price = Decimal(record["qty"]), Decimal(record["price"])
+    return Conversion(at=parse_time(record["at"]), quantity=quantity, price=price, **names)
 
 
 def mark_in(record: Mapping[str, Any]) -> Mark:

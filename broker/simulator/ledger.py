@@ -6,8 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from broker.market import Mark, Market
-from broker.simulator.journal import instrument_in, mark_in, ticket_in, version_in
-from broker.simulator.words import Entry, Holding, HoldingKey, Instrument, Ticket, Version, holdings
+from broker.simulator.journal import converted_in, instrument_in, mark_in, ticket_in, version_in
+from broker.simulator.words import (
+    Change,
+    Conversion,
+    Entry,
+    Holding,
+    HoldingKey,
+    Instrument,
+    Ticket,
+    Version,
+    apply_change,
+    holdings,
+)
 
 Symbol = tuple[str, str]
 """Exchange and trading symbol."""
@@ -20,12 +31,18 @@ class Account:
     entries: list[Entry] = field(default_factory=list)
     trades: list[tuple[Ticket, Version]] = field(default_factory=list)
     held: dict[HoldingKey, Holding] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
 
     def holdings(self, at: datetime | None) -> dict[HoldingKey, Holding]:
         """The positions as they stood then; None: now."""
         if at is None:
             return dict(self.held)
-        return holdings(trade for trade in self.trades if trade[1].at <= at)
+        return holdings(change for change in self.changes if _time_of(change) <= at)
+
+    def change(self, change: Change) -> None:
+        """A trade or a conversion."""
+        self.changes.append(change)
+        apply_change(self.held, change)
 
 
 class Ledger:
@@ -54,8 +71,11 @@ class Ledger:
         self._trades += 1
         account, ticket = self.accounts[entry.ticket.uid], entry.ticket
         account.trades.append((ticket, version))
-        key = (ticket.exch, ticket.tsym, ticket.prd)
-        account.held[key] = account.held.get(key, Holding()).after(version)
+        account.change((ticket, version))
+
+    def convert(self, conversion: Conversion) -> None:
+        """Units that changed their product."""
+        self.accounts.setdefault(conversion.uid, Account()).change(conversion)
 
     def entry_of(self, sequence: int) -> Entry:
         """The order of that sequence."""
@@ -96,6 +116,8 @@ class Ledger:
             case "fill" | "status":
                 entry = self.entries[record["norenordno"]]
                 self.change(entry, version_in(record, entry.ticket))
+            case "converted":
+                self.convert(converted_in(record))
             case "mark":
                 symbol = (record["exch"], record["tsym"])
                 self.markets[symbol] = Market(mark_in(record))
@@ -110,3 +132,7 @@ class Ledger:
                 symbol = (entry.ticket.exch, entry.ticket.tsym)
                 market = self.markets.get(symbol, Market())
                 self.markets[symbol] = Market(market.mark, (*market.resting, entry.order))
+
+
+def _time_of(change: Change) -> datetime:
+    return change.at if isinstance(change, Conversion) else change[1].at

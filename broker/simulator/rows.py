@@ -20,6 +20,11 @@ from domain.reports import BrokerStatus
 Row = dict[str, str]
 
 _BAND = Decimal("0.2")  # of the last price; told, and not enforced
+_WILD = (
+    (-1, "-9999999.00"),
+    (10, "9999999.00"),
+    (0, "0.00"),
+)  # what the quantity is multiplied by, and the profit
 _STATUS_WORDS = {BrokerStatus.CANCELLED: "CANCELED"}
 
 
@@ -123,6 +128,13 @@ def without_delivered(row: Row, carried: Mapping[HoldingKey, Holding]) -> bool:
     taken = {"netqty": before.net.net_quantity, "daybuyqty": before.bought, "daysellqty": before.sold}
     row |= {name: decimal_text(Decimal(row[name]) - quantity) for name, quantity in taken.items()}
     return row["daybuyqty"] != "0" or row["daysellqty"] != "0"
+
+
+def make_wild(row: Row, draw: float) -> None:
+    """Falsify a position's row in place: turned round, tenfold or flat, and with a profit that nobody made."""
+    factor, profit = _WILD[int(draw * 997) % len(_WILD)]
+    row["netqty"] = decimal_text(Decimal(row["netqty"]) * factor)
+    row["urmtom"] = profit
 
 
 def quote(instrument: Instrument, last: Decimal) -> Row:

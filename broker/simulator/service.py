@@ -63,6 +63,7 @@ class Simulator:
         self._counting = threading.Lock()
         self._received: Counter[str] = Counter()
         self._processed: Counter[str] = Counter()
+        self._kept_back = 0
         self.exchange = Exchange(clock, self._journal, default_price=default_price)
         self.sessions = Sessions(accounts, self._journal, clock)
         self.faults = FaultBox(clock, plan)
@@ -83,6 +84,8 @@ class Simulator:
         token = key if base == QUICK_AUTH_BASE else bearer
         faults = self.faults.strike(endpoint, data)
         for fault in faults:
+            if fault.kind is Kind.LATE_ACCEPTANCE:
+                self._keep_back(fault, data)
             goes_on, answer = self._before(fault, token)
             if not goes_on:
                 return answer
@@ -108,6 +111,11 @@ class Simulator:
         self._journal.append([record])
         self._delivered.take(record)
 
+    def kept_back(self) -> int:
+        """How many orders the front end has received and not yet accepted."""
+        with self._counting:
+            return self._kept_back
+
     def close(self) -> None:
         """Let everybody who waits go, unprocessed and unanswered, and close the journal."""
         self._closing.set()
@@ -125,6 +133,8 @@ class Simulator:
         match fault.kind:
             case Kind.LATE:
                 return not self._closing.wait(fault.seconds), None
+            case Kind.LATE_ACCEPTANCE:
+                return self._wait_kept_back(fault.seconds), None
             case Kind.HANG:
                 self._hang()
                 return False, None
@@ -162,6 +172,22 @@ class Simulator:
             case Kind.GARBAGE:
                 return Answer(200, b'<html>\x00{"stat":')
         return answer
+
+    def _keep_back(self, fault: Fault, data: Data) -> None:
+        """Note an order that the front end has received and will accept later only."""
+        received = {"kind": "received", "uid": data.get("uid"), "remarks": data.get("remarks")}
+        at = time_text(self.exchange.now())
+        self._journal.append([{**received, "at": at, "seconds": round(fault.seconds, 3)}])
+
+    def _wait_kept_back(self, seconds: float) -> bool:
+        """Wait; False when the simulator ends meanwhile."""
+        with self._counting:
+            self._kept_back += 1
+        try:
+            return not self._closing.wait(seconds)
+        finally:
+            with self._counting:
+                self._kept_back -= 1
 
     def _hang(self) -> None:
         lifted = self.faults.lifted()

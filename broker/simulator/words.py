@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -111,15 +111,52 @@ class Holding:
             return replace(self, net=net, bought=self.bought + trade.quantity, paid=self.paid + money)
         return replace(self, net=net, sold=self.sold + trade.quantity, earned=self.earned + money)
 
+    def moved(self, signed: Decimal, price: Decimal, day: date) -> "Holding":
+        """The holding after so many units came (or, negative, went) from or to another product."""
+        return replace(self, net=self.net.after(signed, price, day=day))
+
 
 HoldingKey = tuple[str, str, str]
 """Exchange, trading symbol, product."""
 
 
-def holdings(trades: Iterable[tuple[Ticket, Version]]) -> dict[HoldingKey, Holding]:
-    """The positions that these trades, in their order, have made."""
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """Units of a position that were moved to another product at `price`, what they had cost: nothing is realized."""
+
+    at: datetime
+    uid: str
+    exch: str
+    tsym: str
+    prd: str
+    to: str
+    quantity: Decimal
+    price: Decimal
+
+    def apply(self, held: dict[HoldingKey, Holding]) -> None:
+        """Move them."""
+        for prd, quantity in ((self.prd, -self.quantity), (self.to, self.quantity)):
+            key = (self.exch, self.tsym, prd)
+            held[key] = held.get(key, Holding()).moved(quantity, self.price, trading_day(self.at, ZONE))
+
+
+Change = tuple[Ticket, Version] | Conversion
+"""What changes positions: a trade of an order, or a conversion."""
+
+
+def holdings(changes: Iterable[Change]) -> dict[HoldingKey, Holding]:
+    """The positions that these trades and conversions, in their order, have made."""
     held: dict[HoldingKey, Holding] = {}
-    for ticket, version in trades:
-        key = (ticket.exch, ticket.tsym, ticket.prd)
-        held[key] = held.get(key, Holding()).after(version)
+    for change in changes:
+        apply_change(held, change)
     return held
+
+
+def apply_change(held: dict[HoldingKey, Holding], change: Change) -> None:
+    """Bring positions to where they are after a trade or a conversion."""
+    if isinstance(change, Conversion):
+        change.apply(held)
+        return
+    ticket, version = change
+    key = (ticket.exch, ticket.tsym, ticket.prd)
+    held[key] = held.get(key, Holding()).after(version)

@@ -5,61 +5,41 @@ count of duplicates, not its hashes. Each check yields sentences that name order
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tests.e2e.judge_evidence import BrokerOrder, Evidence, Row, asked_in
+from tests.e2e.judge_case import Case, Check, listed, said, time_of
+from tests.e2e.judge_evidence import BrokerOrder, Evidence, Row
 from tests.e2e.judge_history import history_faults
+from tests.e2e.judge_positions import POSITIONS
 
 TOLD_WITHIN = timedelta(seconds=60)  # of an order's beginning, if its outcome is unknown then
 GRACE = timedelta(seconds=15)
-
-
-class Case:
-    """The evidence, sorted once."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
-        self.orders = {row["command_id"]: row for row in evidence.tables.orders}
-        self.at_broker: dict[str, list[BrokerOrder]] = defaultdict(list)
-        for order in evidence.broker_orders:
-            self.at_broker[order.client_order_id].append(order)
-        self.by_alert: dict[str, list[Row]] = defaultdict(list)
-        for row in evidence.tables.orders:
-            self.by_alert[row["alert_id"]].append(row)
-        self.events: dict[str, list[Row]] = defaultdict(list)
-        for event in evidence.tables.events:
-            self.events[event["command_id"]].append(event)
-        self.told: dict[str, list[Row]] = defaultdict(list)
-        for message in evidence.tables.messages:
-            self.told[message["command_id"]].append(message)
-        self.by_asked: dict[str, list[Row]] = defaultdict(list)
-        for alert in evidence.tables.alerts:
-            self.by_asked[asked_in(alert)].append(alert)
-
-    def sent(self, row: Row) -> list[BrokerOrder]:
-        """What the broker has of this row."""
-        return self.at_broker.get(row["client_order_id"], [])
-
-
-Check = Callable[[Case], Iterator[str]]
+TOLD_REVIVED = timedelta(seconds=15)  # of the broker's late acceptance
+GRACE_AFTER_KILL = timedelta(seconds=10)  # a service that was killed just then starts anew first
 
 
 def duplicates(case: Case) -> Iterator[str]:
     """Two broker orders for one leg: under one id, or because one alert became two."""
     for row in case.orders.values():
         if len(case.sent(row)) > 1:
-            yield f"{row['command_id']} ({row['client_order_id']}): {_list(case.sent(row))}"
+            yield f"{row['command_id']} ({row['client_order_id']}): {listed(case.sent(row))}"
     for what, alerts in case.by_asked.items():
-        legs: dict[int, list[BrokerOrder]] = defaultdict(list)
+        legs: dict[str, list[BrokerOrder]] = defaultdict(list)
         for alert in alerts:
             for row in case.by_alert[alert["alert_id"]]:
-                legs[row["leg_index"]] += case.sent(row)
+                legs[_leg_of(row)] += case.sent(row)
         for index, sent in legs.items():
             if len({order.client_order_id for order in sent}) > 1:
-                yield f"leg {index} of {what}: {_list(sent)}"
+                yield f"leg {index} of {what}: {listed(sent)}"
+
+
+def _leg_of(row: Row) -> str:
+    """The leg's number; a further part of a leg has one broker order of its own, and the number of the part behind."""
+    part = row["command_id"].removeprefix(row["parent_command_id"]) if row["parent_command_id"] else ""
+    return f"{row['leg_index']}{part}"
 
 
 def false_executed(case: Case) -> Iterator[str]:
@@ -68,7 +48,7 @@ def false_executed(case: Case) -> Iterator[str]:
         fitting = [o for o in case.sent(row) if o.broker_order_id == row["broker_order_id"]]
         filled = Decimal(row["filled_quantity"])
         if not fitting or not fitting[0].filled == filled == Decimal(row["quantity"]):
-            yield f"{_said(row)}; the broker: {_list(case.sent(row))}"
+            yield f"{said(row)}; the broker: {listed(case.sent(row))}"
 
 
 def false_failed(case: Case) -> Iterator[str]:
@@ -76,17 +56,38 @@ def false_failed(case: Case) -> Iterator[str]:
     for row in _real(case, "FAILED"):
         for order in case.sent(row):
             if order.is_live or order.status == "COMPLETE" or order.filled != Decimal(row["filled_quantity"]):
-                yield f"{_said(row)}; the broker: {order}"
+                yield f"{said(row)}; the broker: {order}"
 
 
-def revived(case: Case) -> Iterator[str]:
-    """Called FAILED for a while, although the broker had it; its book then won, and the end was right."""
+def failed_too_soon(case: Case) -> Iterator[str]:
+    """Called FAILED although the broker had it, or accepted it within the horizon that has to be reckoned with."""
     for event in case.evidence.tables.events:
-        if event["from_status"] == "FAILED" and event["to_status"] != "FAILED":
+        if event["from_status"] != "FAILED" or event["to_status"] == "FAILED":
+            continue
+        sent = case.sent(case.orders[event["command_id"]]) if event["command_id"] in case.orders else []
+        if not any(order.late_by > case.evidence.horizon for order in sent):
             was, became = (
                 f"{event[f'{which}_status']}/{event[f'{which}_phase']}" for which in ("from", "to")
             )
-            yield f"{event['command_id']}: {was} became {became} at {event['at']}"
+            yield f"{event['command_id']}: {was} became {became} at {event['at']}; the broker: {listed(sent)}"
+
+
+def revived_untold(case: Case) -> Iterator[str]:
+    """Accepted after the horizon, when it was called FAILED, and for 15 s no message said that the broker has it."""
+    for row, order in revived(case):
+        due = order.at + TOLD_REVIVED + GRACE_AFTER_KILL
+        times = [time_of(message["timestamp"]) for message in case.told[row["command_id"]]]
+        if not any(order.at <= at <= due for at in times):
+            yield f"{said(row)}; {order.late_by.total_seconds():.1f} s late: {order}"
+
+
+def revived(case: Case) -> Iterator[tuple[Row, BrokerOrder]]:
+    """Orders that the broker accepted later than the horizon, and that were called FAILED then."""
+    for row in case.orders.values():
+        for order in case.sent(row):
+            before = [e for e in case.events[row["command_id"]] if time_of(e["at"]) <= order.at]
+            if order.late_by > case.evidence.horizon and before and before[-1]["to_status"] == "FAILED":
+                yield row, order
 
 
 def acks_lost(case: Case) -> Iterator[str]:
@@ -98,7 +99,9 @@ def acks_lost(case: Case) -> Iterator[str]:
         if missing:
             yield f"{delivery.asked}: acknowledged as {', '.join(missing)}, of which there is no row"
         first = [a for a in case.by_asked[delivery.asked] if a["duplicate_of"] is None]
-        legs = len(case.by_alert[first[0]["alert_id"]]) if first else 0
+        legs = (
+            sum(not row["parent_command_id"] for row in case.by_alert[first[0]["alert_id"]]) if first else 0
+        )
         if legs != len(delivery.body["legs"]):
             yield f"{delivery.asked}: {len(delivery.body['legs'])} legs acknowledged, {legs} in orders.db"
 
@@ -117,7 +120,7 @@ def blocked_but_sent(case: Case) -> Iterator[str]:
     """One of our own rules said no, and the broker has it all the same."""
     for row in case.orders.values():
         if row["phase"] == "BLOCKED" and case.sent(row):
-            yield f"{_said(row)}; the broker: {_list(case.sent(row))}"
+            yield f"{said(row)}; the broker: {listed(case.sent(row))}"
 
 
 def sent_before_durable(case: Case) -> Iterator[str]:
@@ -127,35 +130,20 @@ def sent_before_durable(case: Case) -> Iterator[str]:
     """
     for row in case.orders.values():
         for order in case.sent(row):
-            before = [e for e in case.events[row["command_id"]] if _time(e["at"]) <= order.at]
+            # What a front end keeps back left us when it was received.
+            left = order.received or order.at
+            before = [e for e in case.events[row["command_id"]] if time_of(e["at"]) <= left]
             status = before[-1]["to_status"] if before else "no row"
             if status != "SENT_TO_BROKER":
-                yield f"{_said(row)}: was {status} when the broker took it; {order}"
+                yield f"{said(row)}: was {status} when the broker took it; {order}"
 
 
 def unexplained(case: Case) -> Iterator[str]:
-    """A broker order of ours (nobody else trades there) that no row explains."""
+    """A broker order that no row explains, and that no person placed in the broker's app."""
     ours = {row["client_order_id"] for row in case.orders.values()}
     for order in case.evidence.broker_orders:
-        if order.client_order_id not in ours:
+        if order.client_order_id not in ours and not order.by_hand:
             yield str(order)
-
-
-def opened_by_an_exit(case: Case) -> Iterator[str]:
-    """An exit reduces: no fill of one may enlarge a position or turn it round."""
-    exits = {
-        order.broker_order_id: row["command_id"]
-        for row in case.orders.values()
-        if row["execution_type"] == "EXIT"
-        for order in case.sent(row)
-    }
-    held: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
-    for fill in case.evidence.fills:
-        before = held[fill.position]
-        after = held[fill.position] = before + fill.quantity
-        if fill.broker_order_id in exits and not (abs(after) < abs(before) and after * before >= 0):
-            who = exits[fill.broker_order_id]
-            yield f"{who} ({fill.broker_order_id}): {' '.join(fill.position)} went from {before} to {after}"
 
 
 def unfinished(case: Case) -> Iterator[str]:
@@ -164,7 +152,7 @@ def unfinished(case: Case) -> Iterator[str]:
         if row["status"] in ("EXECUTED", "FAILED") or row["phase"] == "UNKNOWN":
             continue
         if not (row["phase"] in ("WORKING", "PARTIALLY_FILLED") and any(o.is_live for o in case.sent(row))):
-            yield f"{_said(row)}; the broker: {_list(case.sent(row))}"
+            yield f"{said(row)}; the broker: {listed(case.sent(row))}"
 
 
 def untold(case: Case) -> Iterator[str]:
@@ -172,17 +160,17 @@ def untold(case: Case) -> Iterator[str]:
     for row in case.orders.values():
         messages = case.told[row["command_id"]]
         if row["status"] == "FAILED" and not any("ORDER FAILED" in m["message"] for m in messages):
-            yield f"{_said(row)}: no message says that it failed"
+            yield f"{said(row)}: no message says that it failed"
         if _was_unknown_for_long(case, row) and not any(m["kind"] == "UNKNOWN" for m in messages):
-            yield f"{_said(row)}: was unknown for more than {TOLD_WITHIN.seconds} s, and no message says so"
+            yield f"{said(row)}: was unknown for more than {TOLD_WITHIN.seconds} s, and no message says so"
 
 
 def _was_unknown_for_long(case: Case, row: Row) -> bool:
     """Unknown beyond the minute after it came, for longer than a service needs to say so that was just killed."""
-    due = _time(row["created_at"]) + TOLD_WITHIN
+    due = time_of(row["created_at"]) + TOLD_WITHIN
     since: datetime | None = None
     for event in case.events[row["command_id"]]:
-        at = _time(event["at"])
+        at = time_of(event["at"])
         if event["to_phase"] == "UNKNOWN":
             since = since or at
         elif since is not None:
@@ -222,14 +210,15 @@ def run_faults(case: Case) -> Iterator[str]:
 MUST_BE_ZERO: dict[str, Check] = {
     "duplicates": duplicates,
     "false FAILED": false_failed,
-    "revived": revived,
+    "failed too soon": failed_too_soon,
+    "revived untold": revived_untold,
     "false EXECUTED": false_executed,
     "acks lost": acks_lost,
     "never acknowledged": never_acknowledged,
     "blocked but sent": blocked_but_sent,
     "sent before durable": sent_before_durable,
     "unexplained at broker": unexplained,
-    "opened by an exit": opened_by_an_exit,
+    **POSITIONS,
     "unfinished": unfinished,
     "untold": untold,
     "history faults": history,
@@ -282,6 +271,8 @@ def _figures(case: Case) -> dict[str, int]:
         "legs": sum(kinds.values()),
         "at broker": len(evidence.broker_orders),
         **{name: kinds[name] for name in ("executed", "failed", "blocked", "unknown", "open")},
+        "by hand": sum(order.by_hand for order in evidence.broker_orders),
+        "revived": sum(1 for _ in revived(case)),
         "had been unknown": len(
             {e["command_id"] for e in evidence.tables.events if e["to_phase"] == "UNKNOWN"}
         ),
@@ -299,15 +290,3 @@ def _kind(row: Row) -> str:
 def _real(case: Case, status: str) -> Iterator[Row]:
     """Orders of that status that a broker was involved in; test mode touches none."""
     return (r for r in case.orders.values() if r["status"] == status and r["test_mode"] is None)
-
-
-def _said(row: Row) -> str:
-    return f"{row['command_id']} {row['status']}/{row['phase']} {row['tag'] or ''} filled {row['filled_quantity']}"
-
-
-def _list(orders: list[BrokerOrder]) -> str:
-    return "; ".join(map(str, orders)) or "nothing"
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,24 @@ from typing import Any
 Row = dict[str, Any]
 
 LIVE = frozenset({"PENDING", "OPEN", "TRIGGER_PENDING"})
+BY_HAND = "MOB"  # the source of orders that people place in the broker's app
 ONCE_ONLY = frozenset({"secret_key"})  # of an alert's body: no part of what it asks for
 
 
 @dataclass(frozen=True)
 class Fill:
-    """One trade, in the order of the broker's own record. `quantity` is signed: positive bought."""
+    """One trade, or half of a conversion, in the order of the broker's own record. `quantity` is signed: + bought."""
 
-    broker_order_id: str
-    position: tuple[str, ...]  # whose, and in what
+    broker_order_id: str  # empty for a conversion
+    position: tuple[str, ...]  # whose, and in what: user, exchange, symbol, product
     quantity: Decimal
+    at: datetime
+    by_hand: bool = False
+
+    @property
+    def symbol(self) -> tuple[str, ...]:
+        """Whose, and in what, whatever the product."""
+        return self.position[:3]
 
 
 @dataclass
@@ -36,10 +44,19 @@ class BrokerOrder:
     status: str
     filled: Decimal
     record: str  # where it stands, for people
+    position: tuple[str, ...] = ()  # as in `Fill`
+    by_hand: bool = False
+    received: datetime | None = None  # by the front end, where that kept it back
+    ended: datetime | None = None  # when it stopped to live
 
     @property
     def is_live(self) -> bool:
         return self.status in LIVE
+
+    @property
+    def late_by(self) -> timedelta:
+        """For how long the front end kept it back before it accepted it."""
+        return timedelta(0) if self.received is None else self.at - self.received
 
     def __str__(self) -> str:
         return f"{self.record}: {self.broker_order_id} {self.status} {self.filled} of {self.quantity} at {self.at}"
@@ -68,13 +85,15 @@ class Tables:
     orders: Sequence[Row]
     events: Sequence[Row]
     messages: Sequence[Row]
+    holdings: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
 class Evidence:
     """All of it. `delivered` are the channel's ids of messages that people have seen; None: there is no channel.
 
-    `run_faults`: why the run itself was none, in the words of whoever ran it.
+    `run_faults`: why the run itself was none, in the words of whoever ran it. `horizon`: for so long the service has to
+    reckon with a late acceptance.
     """
 
     tables: Tables
@@ -83,6 +102,7 @@ class Evidence:
     fills: Sequence[Fill] = ()
     delivered: frozenset[str] | None = None
     run_faults: Sequence[str] = ()
+    horizon: timedelta = timedelta(0)
 
 
 def asked(client_id: str, body: Row) -> str:
@@ -116,42 +136,68 @@ def read_database(path: Path) -> Tables:
                     ("orders", "command_id"),
                     ("order_events", "event_id"),
                     ("telegram_messages", "id"),
+                    ("holdings", "client_id, exchange, symbol, strategy_name, product"),
                 )
             )
         )
 
 
 def read_journal(path: Path) -> tuple[list[BrokerOrder], list[Fill]]:
-    """What the simulated broker recorded: each order as it ended, and all trades in their order."""
+    """What the simulated broker recorded: each order as it ended, and all trades and conversions in their order."""
     orders: dict[str, BrokerOrder] = {}
-    positions: dict[str, tuple[str, ...]] = {}
-    fills = []
+    received: dict[str, datetime] = {}
+    fills: list[Fill] = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         record = json.loads(line)
-        kind = record["kind"]
-        if kind == "order":
-            id_ = record["norenordno"]
-            orders[id_] = _taken(record, f"journal line {number}")
-            positions[id_] = tuple(record[name] for name in ("uid", "exch", "tsym", "prd"))
-        elif kind in ("fill", "status"):
-            order = orders[record["norenordno"]]
-            order.status, order.filled = record["status"], Decimal(record["fillshares"])
-            order.quantity = Decimal(record["qty"])
-            if kind == "fill":
-                signed = Decimal(record["flqty"]) * (1 if record["side"] == "BUY" else -1)
-                fills.append(Fill(order.broker_order_id, positions[order.broker_order_id], signed))
+        match record["kind"]:
+            case "received":
+                received[record["remarks"]] = _time(record)
+            case "order":
+                order = _taken(record, f"journal line {number}")
+                order.received = received.get(order.client_order_id)
+                orders[order.broker_order_id] = order
+            case "fill" | "status":
+                order = orders[record["norenordno"]]
+                _change(order, record)
+                if record["kind"] == "fill":
+                    signed = Decimal(record["flqty"]) * (1 if record["side"] == "BUY" else -1)
+                    fills.append(
+                        Fill(order.broker_order_id, order.position, signed, _time(record), order.by_hand)
+                    )
+            case "converted":
+                fills += _halves(record)
     return list(orders.values()), fills
+
+
+def _change(order: BrokerOrder, record: Row) -> None:
+    order.status, order.filled = record["status"], Decimal(record["fillshares"])
+    order.quantity = Decimal(record["qty"])
+    order.ended = None if order.is_live else order.ended or _time(record)
+
+
+def _halves(record: Row) -> list[Fill]:
+    """A conversion, which a person asked for: so many units out of one product and into another."""
+    quantity = Decimal(record["qty"])
+    where = tuple(record[name] for name in ("uid", "exch", "tsym"))
+    halves = ((record["prd"], -quantity), (record["to"], quantity))
+    return [Fill("", (*where, prd), signed, _time(record), by_hand=True) for prd, signed in halves]
+
+
+def _time(record: Row) -> datetime:
+    return datetime.fromisoformat(record["at"])
 
 
 def _taken(record: Row, where: str) -> BrokerOrder:
     return BrokerOrder(
         broker_order_id=record["norenordno"],
         client_order_id=record["remarks"] or "",
-        at=datetime.fromisoformat(record["at"]),
+        at=_time(record),
         quantity=Decimal(record["qty"]),
         status=record["status"],
         filled=Decimal(record["fillshares"]),
         record=where,
+        position=tuple(record[name] for name in ("uid", "exch", "tsym", "prd")),
+        by_hand=record.get("ordersource") == BY_HAND,
     )
 
 

@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,14 @@ STATUS = {
 }  # every other phase here is FAILED
 TABLES = {  # of orders.db, what the judge goes by
     "alerts": "alert_id PRIMARY KEY, client_id, duplicate_of, raw_body",
-    "orders": "command_id PRIMARY KEY, alert_id, leg_index, client_id, execution_type, quantity, price, test_mode, "
+    "orders": "command_id PRIMARY KEY, alert_id, leg_index, client_id, strategy_name, execution_type, exchange, "
+    "symbol, side, quantity, requested_quantity, requested_side, parent_command_id, price, test_mode, "
     "client_order_id, created_at, filled_quantity, broker_order_id, status, phase, tag, updated_at, event_hash",
     "order_events": "event_id INTEGER PRIMARY KEY, command_id, at, from_status, to_status, from_phase, to_phase, "
     "tag, actor, detail_json, previous_hash, hash",
-    "telegram_messages": "id INTEGER PRIMARY KEY, kind, message, status, last_error, telegram_message_id, command_id",
+    "telegram_messages": "id INTEGER PRIMARY KEY, kind, message, status, last_error, telegram_message_id, command_id, "
+    "timestamp",
+    "holdings": "client_id, exchange, symbol, strategy_name, product, net_quantity",
 }
 
 
@@ -45,6 +50,9 @@ class MadeUp:
         self.journal.write_text("")
         self.notes.write_text("")
         self.delivered: set[str] = set()
+        self._owners: dict[str, tuple[str, str]] = {}
+        self._traded: list[tuple[str, int]] = []
+        self._holdings: dict[tuple[str, str], int] = {}
 
     def connected(self) -> "closing[sqlite3.Connection]":
         connection = sqlite3.connect(self.database, isolation_level=None)
@@ -56,7 +64,9 @@ class MadeUp:
         with self.connected() as connection:
             assert connection.execute(sql, values).rowcount, sql
 
-    def judge(self, *run_faults: str) -> Verdict:
+    def judge(self, *run_faults: str, horizon: float = 0) -> Verdict:
+        """What the judge says of it; `horizon` in seconds."""
+        self._keep_holdings()
         orders, fills = read_journal(self.journal)
         return judge(
             Evidence(
@@ -66,6 +76,7 @@ class MadeUp:
                 deliveries=read_deliveries(self.notes),
                 delivered=frozenset(self.delivered),
                 run_faults=run_faults,
+                horizon=timedelta(seconds=horizon),
             )
         )
 
@@ -91,6 +102,10 @@ class MadeUp:
             "alert_id": alert_id or name,
             "leg_index": 0,
             "client_id": "alice",
+            "strategy_name": columns.pop("strategy_name", "S1"),
+            "exchange": "NFO",
+            "symbol": columns.pop("symbol", "SYM"),
+            "side": columns.pop("side", "BUY"),
             "execution_type": columns.pop("execution_type", "ENTRY"),
             "quantity": "50",
             "client_order_id": f"ow{name}",
@@ -104,6 +119,7 @@ class MadeUp:
             tag = detail.pop("tag", None)
             row |= self._event(row, detail, phase, tag, at(began + number * step))
         self._insert("orders", row)
+        self._owners[row["client_order_id"]] = (row["symbol"], row["strategy_name"])
         if not alert_id:
             body = {"execution_type": row["execution_type"], "legs": [{"tradingsymbol": name}]}
             self.alert(name, body)
@@ -142,7 +158,23 @@ class MadeUp:
         }
         self._insert("alerts", values)
 
-    def message(self, kind: str, command_id: str, status: str = "SENT") -> None:
+    def holding(self, quantity: int, strategy: str = "S1", symbol: str = "SYM") -> None:
+        """What `holdings` say, where that is something else than the fills."""
+        self._holdings[symbol, strategy] = quantity
+
+    def _keep_holdings(self) -> None:
+        """Holdings by the fills of orders that a row explains, but for those that a test has set."""
+        held: Counter[tuple[str, str]] = Counter()
+        for remarks, signed in self._traded:
+            if remarks in self._owners:
+                held[self._owners[remarks]] += signed
+        with self.connected() as connection:
+            connection.execute("DELETE FROM holdings")
+        for (symbol, strategy), quantity in {**held, **self._holdings}.items():
+            names = {"client_id": "alice", "exchange": "NFO", "symbol": symbol, "strategy_name": strategy}
+            self._insert("holdings", {**names, "product": "MIS", "net_quantity": str(quantity)})
+
+    def message(self, kind: str, command_id: str, status: str = "SENT", *, told: float = 0) -> None:
         """A message about the order, which was delivered."""
         number = str(len(self.delivered) + 1)
         self.delivered.add(number)
@@ -152,6 +184,7 @@ class MadeUp:
             "status": status,
             "telegram_message_id": number,
             "command_id": command_id,
+            "timestamp": at(told),
         }
         self._insert("telegram_messages", values)
 
@@ -170,18 +203,45 @@ class MadeUp:
         *,
         taken: float = 1.5,
         side: str = "BUY",
+        traded: float | None = None,
+        ended: float | None = None,
+        received: float | None = None,
+        symbol: str = "SYM",
+        source: str = "API",
     ) -> None:
-        """An order for 50 that the broker took, and how it ended."""
+        """An order for 50 that the broker took, and how it ended.
+
+        Args:
+            taken, traded, ended, received: seconds: when the broker accepted it, when it was filled (by default at
+                once), when it got its last status, and when a front end received it that kept it back.
+        """
         named = {"norenordno": number, "remarks": remarks}
-        state = {"at": at(taken), "side": side, "qty": "50", "fillshares": "0"}
-        where = {"uid": "FA1", "exch": "NFO", "tsym": "SYM", "prd": "I"}
+        where = {"uid": "FA1", "exch": "NFO", "tsym": symbol, "prd": "I", "ordersource": source}
+        traded = taken if traded is None else traded
+        state: dict[str, object] = {"at": at(taken), "side": side, "qty": "50", "fillshares": "0"}
+        if received is not None:
+            self._record("received", uid="FA1", remarks=remarks, at=at(received), seconds=taken - received)
         self._record("order", **named, **where, **state, status="PENDING")
         if filled:
-            state["fillshares"] = str(filled)
-            self._record(
-                "fill", **named, **state, flqty=str(filled), status="COMPLETE" if filled == 50 else "OPEN"
-            )
+            state |= {"at": at(traded), "fillshares": str(filled)}
+            now = "COMPLETE" if filled == 50 else "OPEN"
+            self._record("fill", **named, **state, flqty=str(filled), status=now)
+            self._traded.append((remarks or "", filled if side == "BUY" else -filled))
+        state["at"] = at(traded if ended is None else ended)
         self._record("status", **named, **state, status=status)
+
+    def by_hand(self, number: str, quantity: int, when: float, symbol: str = "SYM") -> None:
+        """A trade in the broker's app; negative: sold. At most 50."""
+        side = "BUY" if quantity > 0 else "SELL"
+        status = "COMPLETE" if abs(quantity) == 50 else "CANCELLED"
+        self.at_broker(
+            number, None, status, abs(quantity), taken=when, side=side, symbol=symbol, source="MOB"
+        )
+
+    def converted(self, quantity: int, when: float) -> None:
+        """MIS became NRML by hand."""
+        where = {"uid": "FA1", "exch": "NFO", "tsym": "SYM", "prd": "I", "to": "M"}
+        self._record("converted", **where, at=at(when), qty=str(quantity), price="100")
 
     def _record(self, kind: str, **values: object) -> None:
         with self.journal.open("a") as journal:

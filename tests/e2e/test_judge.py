@@ -1,6 +1,7 @@
 """The judge calls every defect that is planted, and nothing else."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,32 @@ def test_called_failed_too_soon(world):
         "soon", "SUBMITTING", "UNKNOWN", "ABSENT", "FILLED", broker_order_id="7", filled_quantity="50"
     )
     world.at_broker("7", "owsoon", "COMPLETE", 50, taken=2.5)
-    assert "soon-1: FAILED/ABSENT became EXECUTED/FILLED" in called(world)["revived"]
+    assert "soon-1: FAILED/ABSENT became EXECUTED/FILLED" in called(world)["failed too soon"]
+
+
+def late(world: MadeUp) -> None:
+    """Received by a front end at 3.5 s, called FAILED at 9 s, and accepted at 11 s."""
+    phases = ("SUBMITTING", "UNKNOWN", "ABSENT", "FILLED")
+    world.order("kept", *phases, step=3, broker_order_id="7", filled_quantity="50")
+    world.at_broker("7", "owkept", "COMPLETE", 50, received=3.5, taken=11)
+
+
+def test_a_late_acceptance_within_the_horizon_must_not_have_been_called_failed(world):
+    late(world)
+    verdict = world.judge(horizon=8)
+    assert "kept-1" in verdict.found["failed too soon"][0]
+    assert verdict.figures["revived"] == 0
+
+
+@pytest.mark.parametrize(("told", "calls"), [(None, 1), (10.5, 1), (12.0, 0), (35.5, 0), (36.5, 1)])
+def test_what_was_accepted_beyond_the_horizon_is_counted_and_must_be_told(world, told, calls):
+    late(world)
+    if told is not None:
+        world.message("RESURRECTED", "kept-1", told=told)
+    verdict = world.judge(horizon=7)
+    assert verdict.figures["revived"] == 1
+    assert not verdict.found["failed too soon"]
+    assert len(verdict.found["revived untold"]) == calls
 
 
 @pytest.mark.parametrize(
@@ -111,6 +137,19 @@ def test_an_acknowledged_leg_without_a_row(world):
     world.order("half", "BLOCKED", alert_id="half")
     world.delivery(body, 200, "half-1")
     assert "2 legs acknowledged, 1" in called(world)["acks lost"]
+
+
+def parts(world: MadeUp, number: str) -> None:
+    """A further part of the exit, with a broker order of its own."""
+    filled: dict[str, Any] = {"broker_order_id": number, "filled_quantity": "20", "execution_type": "EXIT"}
+    name: dict[str, Any] = {"alert_id": "exit", "parent_command_id": "exit-1"}
+    world.order(f"part{number}", "SUBMITTING", "WORKING", "CANCELLED", **name, **filled)
+    world.at_broker(number, f"owpart{number}", "CANCELLED", 20, side="SELL")
+
+
+def test_a_leg_in_several_parts_is_one_leg_that_was_sent_once_each(world):
+    parts(world, "7")
+    assert not called(world)
 
 
 def test_an_acknowledged_command_id_without_a_row(world):
@@ -174,22 +213,16 @@ def test_taken_back_as_never_sent_and_then_taken_by_the_broker(world):
     assert "was CREATED" in called(world)["sent before durable"]
 
 
+def test_an_order_by_hand_needs_no_row(world):
+    world.by_hand("7", 50, 3)
+    assert not called(world)
+    assert world.judge().figures["by hand"] == 1
+
+
 @pytest.mark.parametrize("remarks", ["owstranger", None])
 def test_a_broker_order_that_no_row_explains(world, remarks):
     world.at_broker("7", remarks, "REJECTED")
     assert "7" in called(world)["unexplained at broker"]
-
-
-@pytest.mark.parametrize("side", ["SELL", "BUY"])
-def test_an_exit_that_opens(world, side):
-    """The position is 70 long: an exit of 120 would turn it round, and one that buys would enlarge it."""
-    exit_ = {"execution_type": "EXIT", "filled_quantity": "50"}
-    world.order("reduces", "SUBMITTING", "FILLED", broker_order_id="7", **exit_)
-    world.at_broker("7", "owreduces", "COMPLETE", 50, side="SELL")
-    assert not called(world)
-    world.order("opens", "SUBMITTING", "FILLED", broker_order_id="8", **exit_)
-    world.at_broker("8", "owopens", "COMPLETE", 50, side=side)
-    assert "opens-1" in called(world)["opened by an exit"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from config.settings import load_settings
@@ -23,14 +24,19 @@ from tests.e2e.judge import Verdict, judge
 from tests.e2e.judge_evidence import Evidence, read_database, read_deliveries, read_journal
 from tests.e2e.service import Service, wait_for
 from tests.e2e.torture_chaos import BadTelegram, Killer, Loop, Operator
+from tests.e2e.torture_scenarios import Hurried, Recent
 from tests.e2e.torture_senders import Account, Plan, Seen, Trader
-from tests.e2e.torture_world import Market, World, credentials, user_of
+from tests.e2e.torture_world import Hands, Market, World, credentials, user_of
 from tests.e2e.workers import Worker, is_back, run_faults
 from tests.notifications.fake_telegram import FakeTelegram
 
 ACCOUNTS = tuple(Account(name, f"webhook secret of {name}") for name in ("alice", "bob", "carol"))
 TRADERS = 2  # for each account
 SETTLE_SECONDS = 150.0  # for all that is open to end, and for the messages after a failing channel
+
+HORIZON = 12.0  # seconds in which a late acceptance has to be reckoned with, here
+REAL_HORIZON = 180.0  # and at the broker whose wire this is
+SEEN_WITHIN = 6.0  # seconds in which the service looks for what it called absent, after a late acceptance
 
 # Short enough that an unknown outcome is resolved within the run: a request may leave 2 + 4 s after its claim, and
 # what is not in a complete book 3 s later never came.
@@ -42,7 +48,6 @@ SETTINGS = {
     "BROKER_DEADLINE_SECONDS": "4",
     "WATCHER_POLL_SECONDS": "0.5",
     "EXIT_HOLD_SECONDS": "3",
-    "ACCEPTANCE_HORIZON_SECONDS": "6",
     "LOG_LEVEL": "WARNING",
 }
 
@@ -79,13 +84,22 @@ class Torture:
     """One run, from an empty folder to the evidence in it."""
 
     def __init__(
-        self, folder: Path, *, seed: int, telegram: FakeTelegram, plan: Plan, kill_every: tuple[float, float]
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        telegram: FakeTelegram,
+        plan: Plan,
+        kill_every: tuple[float, float],
+        horizon: float,
     ) -> None:
         self._folder, self._seed, self._telegram, self._plan = folder, seed, telegram, plan
+        self._horizon = horizon
         self._world = World(folder, ACCOUNTS, seed=seed)
         self._service = Service(
             folder,
             **SETTINGS,
+            ACCEPTANCE_HORIZON_SECONDS=str(horizon),
             CLIENTS_FILE=str(_clients_file(folder, self._world)),
             TELEGRAM_BOT_TOKEN=telegram.token,
             TELEGRAM_API_URL=telegram.url,
@@ -101,7 +115,7 @@ class Torture:
         self._service.start(wait=False)
         try:
             wait_for(self._service.is_listening, 30, "the service to listen")
-            self._world.misbehave()
+            self._world.misbehave(self._horizon)
             self._torture(seconds)
             struck: Counter[str] = Counter()
             for fault in self._world.behave():
@@ -134,16 +148,25 @@ class Torture:
             for account in ACCOUNTS
             for n in range(TRADERS)
         ]
-        self._workers = [market, *traders, *loops]
+        recent = Recent()
+        hurried = [
+            Hurried(self._service, account, self._seen, recent, number=n, seed=seed)
+            for account in ACCOUNTS
+            for n in range(self._plan.hurried)
+        ]
+        hands = Hands(self._world, recent, seed=seed)
+        self._workers = [market, hands, *traders, *hurried, *loops]
         for worker in self._workers:
             worker.start()
         time.sleep(seconds)
         for loop in loops:
             loop.stop()
-        for trader in traders:
-            trader.stop()
-        for trader in traders:
-            trader.join(90)
+        senders: list[Trader | Hurried] = [*traders, *hurried]
+        for sender in senders:
+            sender.stop()
+        for sender in senders:
+            sender.join(90)
+        hands.stop()
         market.stop()
 
     def _services(self) -> Services:
@@ -154,14 +177,22 @@ class Torture:
         """The world behaves now, so all has to end; what does not is the judge's to name."""
         self._telegram.recover()
         waiting = "SELECT count(*) FROM telegram_messages WHERE status = 'PENDING'"
-        give_up = time.monotonic() + SETTLE_SECONDS
+        give_up = time.monotonic() + SETTLE_SECONDS + 2 * self._horizon
         with contextlib.suppress(AssertionError):
             while time.monotonic() < give_up:
                 self._world.end_all()
                 with contextlib.suppress(AssertionError):
+                    wait_for(lambda: not self._world.kept_back(), 3, "what a front end keeps back")
+                    self._world.end_all()
                     self._service.all_settled(3)
+                    self._see_what_came_last()
                     break
             wait_for(lambda: self._service.rows(waiting) == [(0,)], give_up - time.monotonic(), "messages")
+
+    def _see_what_came_last(self) -> None:
+        """What was accepted in the last moment is looked for where it had been called absent."""
+        time.sleep(SEEN_WITHIN)
+        self._service.all_settled(3)
 
     def _evidence(self, faults: Sequence[str]) -> Evidence:
         orders, fills = read_journal(self._world.journal)
@@ -173,6 +204,7 @@ class Torture:
             deliveries=read_deliveries(self._seen.path),
             delivered=frozenset(str(number) for number, each in enumerate(received, 1) if each.delivered),
             run_faults=faults,
+            horizon=timedelta(seconds=self._horizon),
         )
 
 
@@ -203,14 +235,23 @@ def run(
     seed: int,
     plan: Plan | None = None,
     kill_every: tuple[float, float] = (1.0, 5.0),
+    horizon: float = HORIZON,
 ) -> Result:
     """One run in an empty folder, which then holds all that it left behind.
 
     Args:
         kill_every: seconds between two kills, at least and at most.
+        horizon: seconds, of the service and of the broker's lateness alike.
     """
     with FakeTelegram() as telegram:
-        torture = Torture(folder, seed=seed, telegram=telegram, plan=plan or Plan(), kill_every=kill_every)
+        torture = Torture(
+            folder,
+            seed=seed,
+            telegram=telegram,
+            plan=plan or Plan(),
+            kill_every=kill_every,
+            horizon=horizon,
+        )
         return torture.run(seconds)
 
 
@@ -225,11 +266,17 @@ def main() -> int:
         "--seed", type=int, help="of all chance that is ours; by default another one each time"
     )
     parser.add_argument("--folder", type=Path, help="an empty one, in which everything is left behind")
+    parser.add_argument(
+        "--real-horizon",
+        action="store_true",
+        help="orders are accepted up to three minutes late, as real brokers do, instead of some seconds",
+    )
     options = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     folder = options.folder or Path(tempfile.mkdtemp(prefix="torture-"))
     folder.mkdir(parents=True, exist_ok=True)
-    result = run(folder, seconds=options.seconds, seed=seed)
+    horizon = REAL_HORIZON if options.real_horizon else HORIZON
+    result = run(folder, seconds=options.seconds, seed=seed, horizon=horizon)
     print(result)
     if result.is_clean and options.folder is None:
         shutil.rmtree(folder)

@@ -91,6 +91,7 @@ class Plan:
     unsigned: float = 0.1  # of the entries carry no signal_id
     again: float = 0.12  # delivered again though they were acknowledged
     impatient: float = 0.05  # repeated while the first delivery is still being served
+    hurried: int = 2  # senders of each client whose alerts contradict each other in time
 
 
 class Trader(Worker):
@@ -129,7 +130,7 @@ class Trader(Worker):
         strategy, index = self._strategy(), self._chance.randrange(self._plan.symbols)
         body = {"execution_type": "ENTRY", "strategy_name": strategy, "exchange": "NFO"}
         if self._chance.random() < self._plan.resting:
-            return self._signed({**body, "legs": [_leg(f"REST{index}", "BUY", 50, 40)]})
+            return self._signed({**body, "legs": [leg(f"REST{index}", "BUY", 50, 40)]})
         symbols = [f"SYM{index}"]
         if self._chance.random() < self._plan.spreads:
             symbols.append(f"HEDGE{index}")
@@ -140,7 +141,7 @@ class Trader(Worker):
         # The side is mostly the symbol's own: strategies that disagree block each other.
         sides = [index + number + (self._chance.random() < 0.03) for number in range(len(symbols))]
         legs = [
-            _leg(symbol, ("BUY", "SELL")[side % 2], self._chance.choice((25, 50, 75)), self._price(at_market))
+            leg(symbol, ("BUY", "SELL")[side % 2], self._chance.choice((25, 50, 75)), self._price(at_market))
             for symbol, side in zip(symbols, sides, strict=True)
         ]
         return {**body, "legs": legs} if unsigned else self._signed({**body, "legs": legs})
@@ -167,7 +168,7 @@ class Trader(Worker):
         return f"STRATEGY{self._chance.randrange(self._plan.strategies)}"
 
 
-def _leg(symbol: str, direction: str, quantity: int, price: float | None) -> dict[str, Any]:
+def leg(symbol: str, direction: str, quantity: int, price: float | None) -> dict[str, Any]:
     """A leg at that limit, or at market."""
     return {
         "tradingsymbol": symbol,

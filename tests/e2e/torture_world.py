@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from tests.e2e.service import ROOT
+from tests.e2e.torture_scenarios import KINDS, SYMBOLS, Recent
 from tests.e2e.torture_senders import Account
 from tests.e2e.workers import Worker
 
@@ -38,10 +39,26 @@ def credentials(account: Account) -> dict[str, str]:
     }
 
 
-def faults(accounts: Sequence[Account]) -> list[Fault]:
+def contradictions(horizon: float) -> list[Fault]:
+    """Evidence that is late or untrue: positions that are empty, behind, incomplete or wild, and orders accepted long
+    after their caller hung up: within `horizon` seconds, and rarely later, when they have just been called absent.
+    """
+    positions = {"endpoint": "PositionBook"}
+    return [
+        {"kind": "late_acceptance", "probability": 0.03, "seconds": LATE, "up_to": 0.95 * horizon},
+        {"kind": "late_acceptance", "probability": 0.004, "seconds": horizon + 10, "up_to": horizon + 18},
+        {"kind": "empty_book", **positions, "probability": 0.01, "lasting": 8},
+        {"kind": "lagging_book", **positions, "probability": 0.05, "seconds": 3, "up_to": 6, "lasting": 5},
+        {"kind": "missing_row", **positions, "probability": 0.03, "lasting": 3},
+        {"kind": "wild_row", **positions, "probability": 0.02},
+    ]
+
+
+def faults(accounts: Sequence[Account], horizon: float) -> list[Fault]:
     """Everything that the simulator can do wrong, at rates at which most orders still come through."""
     users = [user_of(account) for account in accounts]
     return [
+        *contradictions(horizon),
         *_around("PlaceOrder", 0.01),
         {"kind": "late", "endpoint": "PlaceOrder", "probability": 0.02, "seconds": LATE},
         {"kind": "hang", "endpoint": "PlaceOrder", "probability": 0.003},
@@ -135,15 +152,19 @@ class World:
         where = json.loads(self._process.stdout.readline())
         self.url, self.stream = where["url"], where["stream"]
 
-    def misbehave(self) -> None:
-        """All faults, from now on."""
-        self.say("_faults", faults=faults(self._accounts), seed=self._seed)
+    def misbehave(self, horizon: float) -> None:
+        """All faults, from now on; orders are accepted up to so many seconds late, and rarely later."""
+        self.say("_faults", faults=faults(self._accounts, horizon), seed=self._seed)
 
     def behave(self) -> list[Fault]:
         """No faults from now on; returns those that stood, with how often each has struck."""
         stood: list[Fault] = requests.get(f"{self.url}/_faults", timeout=10).json()["faults"]
         self.say("_faults", faults=[])
         return stood
+
+    def kept_back(self) -> int:
+        """How many orders a front end has received and not yet accepted."""
+        return int(requests.get(f"{self.url}/_state", timeout=30).json()["kept_back"])
 
     def live(self) -> list[dict[str, str]]:
         """The rows of the orders that rest."""
@@ -181,16 +202,21 @@ class Market(Worker):
         self.join(60)
 
     def work(self) -> None:
-        for number in range(self._symbols):
-            self._mark(number, "100", None)
+        names = [f"REST{number}" for number in range(self._symbols)]
+        names += [f"{kind}{number}" for kind in KINDS for number in range(SYMBOLS)]
+        for name in names:
+            self._mark(name, "100", None)
         while not self._stopping.wait(self._chance.uniform(0.2, 1.0)):
             with contextlib.suppress(requests.RequestException):
                 self._move()
 
     def _move(self) -> None:
-        number = self._chance.randrange(self._symbols)
-        self._mark(number, "39.5", self._chance.choice(("10", "50", None)))
-        self._mark(number, "100", None)
+        """Down to where entries rest or up to where targets do, for some units or for all, and back."""
+        kind = self._chance.choice(("REST", *KINDS[:1]))
+        name = f"{kind}{self._chance.randrange(self._symbols if kind == 'REST' else SYMBOLS)}"
+        price = "39.5" if kind == "REST" else self._chance.choice(("39.5", "39.5", "400.5"))
+        self._mark(name, price, self._chance.choice(("10", "50", None)))
+        self._mark(name, "100", None)
         if self._chance.random() < 0.1:
             live = self._world.live()
             if live:
@@ -198,5 +224,36 @@ class Market(Worker):
                 status = self._chance.choice(("EXPIRED", "CANCELLED", "REJECTED"))
                 self._world.say("_end", uid=row["uid"], norenordno=row["norenordno"], status=status)
 
-    def _mark(self, number: int, price: str, quantity: str | None) -> None:
-        self._world.say("_mark", exch="NFO", tsym=f"REST{number}", price=price, quantity=quantity)
+    def _mark(self, name: str, price: str, quantity: str | None) -> None:
+        self._world.say("_mark", exch="NFO", tsym=name, price=price, quantity=quantity)
+
+
+class Hands(Worker):
+    """People who trade in the broker's app, in the symbols that the strategies trade, and convert what is there."""
+
+    def __init__(self, world: World, recent: Recent, *, seed: int) -> None:
+        super().__init__("hands")
+        self._world, self._recent = world, recent
+        self._chance = random.Random(f"{seed} hands")
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(60)
+
+    def work(self) -> None:
+        while not self._stopping.wait(self._chance.uniform(0.5, 2.0)):
+            picked = self._recent.pick(self._chance)
+            if picked is not None:
+                with contextlib.suppress(requests.RequestException):
+                    self._act(user_of(picked[0]), picked[1])
+
+    def _act(self, uid: str, symbol: str) -> None:
+        where = {"uid": uid, "exch": "NFO", "tsym": symbol}
+        if self._chance.random() < 0.15:
+            self._world.say("_convert", **where)
+            return
+        side, quantity = self._chance.choice(("BUY", "BUY", "SELL")), self._chance.choice(("10", "25", "50"))
+        rests = {"BUY": "20", "SELL": "900"}[side]
+        price = rests if self._chance.random() < 0.25 else None
+        self._world.say("_place", **where, side=side, quantity=quantity, price=price)
