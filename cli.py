@@ -448,11 +448,7 @@ def _database() -> Path:
 
 
 def _existing(settings: Settings) -> Path:
-    """The path of orders.db.
-
-    Raises:
-        Refused: there is none. A command that was typed in another directory must not make a second installation.
-    """
+    """The path of orders.db; Refused where there is none: a wrong directory must not make a second installation."""
     if not settings.orders_db.exists():
         raise Refused(
             f"no database at {settings.orders_db.absolute()}: start the service, or type this where it runs: "

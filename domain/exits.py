@@ -94,8 +94,8 @@ def size_exit(
 
     Args:
         scope: whether it closes what its strategy holds or the whole position.
-        may_wait: True while it may still wait for resting exits to be taken back, and, where it names a quantity, for
-            older entries. An exit without a quantity waits for those as long as it lives.
+        may_wait: True while it may still wait for resting exits to be taken back. For older entries of its strategy it
+            waits as long as it lives: what they have brought may not be recorded yet.
     """
     view = _view(order, snapshot, facts, scope)
     if view.sign and order.requested_side not in (None, view.closing):
@@ -109,7 +109,7 @@ def size_exit(
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
-    if _older_entries(order, facts) and (may_wait or order.is_full_exit):
+    if _older_entries(order, facts):
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
 

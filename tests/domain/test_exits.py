@@ -175,13 +175,13 @@ def test_an_absent_exit_that_may_still_be_accepted_counts_as_under_way():
     assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)
 
 
-def test_an_exit_without_a_quantity_waits_for_its_older_entries_as_long_as_it_lives():
+def test_an_exit_waits_for_its_older_entries_as_long_as_it_lives():
     waits = ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     for may_wait in (True, False):
         assert size(exit_order(), positions(), orders=(other(),), may_wait=may_wait) == waits
     part = exit_order(Decimal(20))
-    assert size(part, positions(), orders=(other(),)) == waits
-    assert isinstance(size(part, positions(), orders=(other(),), may_wait=False), NothingToExit)
+    for may_wait in (True, False):
+        assert size(part, positions(), orders=(other(),), may_wait=may_wait) == waits
 
 
 def test_what_is_taken_back():
