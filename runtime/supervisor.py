@@ -78,7 +78,9 @@ class Pulse:
 
     def wait(self, seconds: float) -> bool:
         """True as soon as there is something to hear; False when the time is over."""
-        return bool(select.select([self._reading], [], [], seconds)[0])
+        heard = select.poll()  # select() takes no descriptor above 1,023
+        heard.register(self._reading, select.POLLIN)
+        return bool(heard.poll(seconds * 1000))
 
 
 @dataclass(eq=False)

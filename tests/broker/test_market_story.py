@@ -37,7 +37,7 @@ def services(tmp_path, clock, simulator):
     environment = {
         "ORDERS_DB": str(tmp_path / "orders.db"),
         "WEBHOOK_SECRET": "a-secret-of-its-own",
-        "CONSOLE_TOKEN": "token",
+        "CONSOLE_TOKEN": "a token of 16 letters",
         "BROKER": "shoonya",
         "LIVE_TRADING": "true",
         "SHOONYA_API_URL": f"{server.url}/{OAUTH_BASE}",
