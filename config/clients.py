@@ -23,7 +23,7 @@ from config.fields import (
     Text,
 )
 from domain.account import BrokerAccount
-from domain.limits import ClientPolicy, ExitScope, LimitBook, StrategyPolicy
+from domain.limits import ClientPolicy, ExitScope, LimitBook, StrategyBook
 
 _PASSWORD = ("password", "totp_secret", "vendor_code", "api_secret", "imei")
 """What a login without an access token needs, all of it."""
@@ -101,11 +101,11 @@ class ClientSettings(BaseModel):
     broker: BrokerName
     live_trading: bool
     live_trading_off_with_positions: bool  # the second word: exits may stay off although something is held
-    exit_scope: ExitScope
     webhook_secret: SecretStr
     telegram_chat_id: str | None
     noren: NorenSettings | None  # set exactly when the broker is not paper
     limits: InstanceOf[LimitBook]
+    strategies: InstanceOf[StrategyBook]
 
     @property
     def broker_account(self) -> BrokerAccount:
@@ -124,7 +124,7 @@ class ClientSettings(BaseModel):
             client_id=self.client_id,
             limits=self.limits,
             live_allowed=self.broker == "paper" or self.live_trading,
-            default_strategy=StrategyPolicy(self.exit_scope),
+            strategies=self.strategies,
         )
 
 
@@ -230,7 +230,9 @@ def _login(each: NamedAccount) -> tuple[str, str] | None:
     return None if user_id is None else (each.account.broker, user_id.casefold())
 
 
-def complete(each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook) -> ClientSettings:
+def complete(
+    each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook, strategies: StrategyBook
+) -> ClientSettings:
     """The client's settings, of an account that `check_accounts` found nothing wrong with."""
     account = each.account
     noren = None
@@ -243,9 +245,9 @@ def complete(each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook) -
         broker=account.broker,
         live_trading=account.live_trading,
         live_trading_off_with_positions=account.live_trading_off_with_positions,
-        exit_scope=account.exit_scope,
         webhook_secret=webhook_secret,
         telegram_chat_id=account.telegram_chat_id,
         noren=noren,
         limits=limits,
+        strategies=strategies,
     )

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from domain.limits import ExitScope
+from domain.limits import ExitScope, GroupPolicy
 
 # Beyond this a number is a slip of the keyboard, and its plain text could be without end (1e999999).
 MOST = Decimal(10) ** 15
@@ -148,3 +148,5 @@ LogLevel = Annotated[
 ]
 Scope = Annotated[ExitScope, BeforeValidator(_lower), Field(description="own or position")]
 LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")]
+Group = Annotated[GroupPolicy, BeforeValidator(_lower), Field(description="independent or hedge_first")]
+Settling = Annotated[float, seconds(0, 60)]

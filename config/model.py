@@ -25,6 +25,7 @@ from config.fields import (
     Port,
     PriceOrNone,
     Secret,
+    Settling,
     TimeZone,
     seconds,
     whole,
@@ -91,6 +92,9 @@ class Environment(Service, Account):
     paper_db: Database | None = None
     limits_file: File = Path("config/limits.toml")
     clients_file: File = Path("config/clients.toml")
+    strategies_file: File = Path("config/strategies.toml")
+
+    settling_seconds: Settling = 3.0
 
     risk_max_daily_loss: Amount | None = None
     risk_max_order_quantity: Amount | None = None

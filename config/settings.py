@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from config.clients import (
 from config.limits import read_limits
 from config.model import Environment, Service, Settings
 from config.secrets_file import ensure_secrets
-from domain.limits import Limits
+from config.strategies import read_strategies
+from domain.limits import Limits, StrategyPolicy
 
 __all__ = ["DOTENV", "ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
 
@@ -60,16 +62,26 @@ def load_settings(
     accounts = read_accounts(_optional_file(env, "clients_file", problems), env, env.client_id, problems)
     limits_file = _optional_file(env, "limits_file", problems)
     books = read_limits(limits_file, _limits(env), [each.client_id for each in accounts], problems)
+    strategies = read_strategies(_optional_file(env, "strategies_file", problems), problems)
     check_accounts(accounts, problems)
     _check_together(env, accounts, problems)
     problems.raise_any()
 
+    settling = timedelta(seconds=env.settling_seconds)
     secrets, made_up = _secrets(env, accounts, keep=keep_secrets)
     return Settings(
         **{name: getattr(env, name) for name in Service.model_fields},
         console_token=secrets["CONSOLE_TOKEN"],
         paper_db=env.paper_file,
-        clients=tuple(complete(each, secrets[each.secret_name], books[each.client_id]) for each in accounts),
+        clients=tuple(
+            complete(
+                each,
+                secrets[each.secret_name],
+                books[each.client_id],
+                strategies.over(StrategyPolicy(each.account.exit_scope, settling=settling)),
+            )
+            for each in accounts
+        ),
         secrets_made_up=made_up,
     )
 

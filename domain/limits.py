@@ -1,7 +1,8 @@
-"""The limits a client has set; nothing set means no limit."""
+"""What binds a client's orders: its limits, where nothing set means no limit, and how each strategy is handled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -38,11 +39,37 @@ class ExitScope(StrEnum):
     POSITION = "position"  # the whole position, less what other strategies hold
 
 
+class GroupPolicy(StrEnum):
+    """How the entries of one alert depend on each other."""
+
+    INDEPENDENT = "independent"  # each leg for itself
+    HEDGE_FIRST = "hedge_first"  # one blocked, all blocked; a sold leg waits until the bought ones are filled
+
+
 @dataclass(frozen=True, slots=True)
 class StrategyPolicy:
-    """What is set for one strategy."""
+    """How one strategy's orders are handled. `group` None: hedge first where an alert has several entries."""
 
     exit_scope: ExitScope = ExitScope.OWN
+    group: GroupPolicy | None = None
+    settling: timedelta = timedelta(seconds=3)  # so long an entry against the holding waits for the exit
+
+    @property
+    def is_grouped(self) -> bool:
+        """True where the entries of one alert are judged together."""
+        return self.group is not GroupPolicy.INDEPENDENT
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyBook:
+    """How strategies are handled, and what single ones have instead."""
+
+    default: StrategyPolicy = field(default_factory=StrategyPolicy)
+    by_strategy: Mapping[str, StrategyPolicy] = field(default_factory=dict)
+
+    def for_strategy(self, strategy_name: str) -> StrategyPolicy:
+        """How this strategy is handled."""
+        return self.by_strategy.get(strategy_name, self.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +79,8 @@ class ClientPolicy:
     client_id: str
     limits: LimitBook
     live_allowed: bool
-    default_strategy: StrategyPolicy = field(default_factory=StrategyPolicy)
-    strategies: Mapping[str, StrategyPolicy] = field(default_factory=dict)
+    strategies: StrategyBook = field(default_factory=StrategyBook)
 
-    def strategy(self, name: str) -> StrategyPolicy:
-        """What is set for the strategy of that name."""
-        return self.strategies.get(name, self.default_strategy)
+    def strategy(self, strategy_name: str) -> StrategyPolicy:
+        """How this strategy's orders are handled."""
+        return self.strategies.for_strategy(strategy_name)

@@ -8,7 +8,7 @@ import pytest
 from domain.alert import OrderType, Side
 from domain.commands import UniversalOrderCommand
 from domain.errors import OutcomeUnknown
-from domain.limits import ExitScope, StrategyPolicy
+from domain.limits import ExitScope, StrategyBook, StrategyPolicy
 from domain.reports import BrokerStatus, PositionsSnapshot
 from domain.states import Phase, Status
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
@@ -140,7 +140,9 @@ def test_the_rest_of_a_partly_filled_entry_leaves_too(desk):
 
 @pytest.mark.parametrize(("scope", "left"), [(ExitScope.OWN, 50), (ExitScope.POSITION, 0)])
 def test_units_by_hand_are_the_strategys_only_where_its_scope_says_so(desk, scope, left):
-    desk.policies["default"] = replace(desk.policies["default"], default_strategy=StrategyPolicy(scope))
+    desk.policies["default"] = replace(
+        desk.policies["default"], strategies=StrategyBook(StrategyPolicy(scope))
+    )
     desk.kill()
     desk.engine = desk.new_engine("watcher-2")
     desk.look()
