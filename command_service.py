@@ -1,19 +1,16 @@
 """Every order enters here: alerts become orders and intents in one transaction, operators' wishes changes."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from blockers.pipeline import blocked_by
-from blockers.rules import Block
 from domain.alert import (
     Alert,
     DecisionType,
     Delivery,
     ExecutionType,
-    LegRequest,
     OrderType,
     Outcome,
     ParsedAlert,
@@ -21,25 +18,20 @@ from domain.alert import (
 )
 from domain.cancelling import cancel_asked
 from domain.commands import UniversalOrderCommand
-from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound, SignalReused
-from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
-from domain.lifecycle import register
+from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound
+from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO
-from domain.moves import blocked, followed, resolved_absent, resolved_fill
+from domain.moves import followed, resolved_absent, resolved_fill
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.receipt import Receipt
-from domain.repeats import may_be_repeated
-from domain.states import Phase, Status
-from domain.tags import Reason
-from domain.times import has_elapsed
+from domain.states import Phase
+from use_cases.register_alert import RegisterAlert
+from use_cases.registering import life_of, register_judged, write
 
 log = logging.getLogger(__name__)
-
-EXIT_LIFE = timedelta(hours=1)
-"""How long an exit is tried: longer than an entry, because a position that stays open is the greater harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +70,10 @@ class CommandService:
         self._clients = clients
         self._clock = clock
         self._ids = ids
-        self._dedup_window = dedup_window
         self._alert_life = alert_life
+        self._register_alert = RegisterAlert(
+            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life
+        )
 
     # alerts -------------------------------------------------------------------------------------------------
 
@@ -93,154 +87,11 @@ class CommandService:
         """
         if alert.client_id not in self._clients:
             raise InvalidAlert("UNKNOWN_CLIENT", f"no client {alert.client_id!r} is configured", "client_id")
-        return self._store.write(lambda tx: self._register(tx, alert, delivery))
-
-    def _register(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:
-        content = content_hash(alert)
-        key = alert_key(alert, content)
-        first = tx.last_accepted(key)
-        if first is not None:
-            reason = self._duplicate(tx, alert, content, first, delivery.received_at)
-            if reason is not None:
-                return self._register_duplicate(tx, alert, delivery, first, reason)
-        generation = 0 if first is None else first.generation + 1
-        alert_id = self._ids.alert_id(delivery.received_at)
-        legs = tuple(
-            self._register_leg(tx, alert, leg, alert_id, index, intent_key(key, generation, index), delivery)
-            for index, leg in enumerate(alert.legs)
-        )
-        outcome = _outcome(legs)
-        blocked = legs[0] if outcome is Outcome.BLOCKED else None
-        tx.add_alert(
-            Alert(
-                alert_id=alert_id,
-                client_id=alert.client_id,
-                delivery=delivery,
-                outcome=outcome,
-                idempotency_key=key,
-                content_hash=content,
-                generation=generation,
-                signal_id=alert.signal_id,
-                strategy_name=alert.strategy_name,
-                execution_type=alert.execution_type,
-                decision_type=blocked.decision_type if blocked else None,
-                reason_code=blocked.reason_code if blocked else None,
-                reason_message=blocked.reason_message if blocked else None,
-            )
-        )
-        return Receipt(alert_id, outcome, legs)
-
-    def _duplicate(
-        self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
-    ) -> Reason | None:
-        """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
-        if alert.signal_id is None:
-            is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
-            return None if is_old or may_be_repeated(tx, first) else Reason.CONTENT_ALREADY_SEEN
-        if first.content_hash != content:
-            raise SignalReused(
-                "SIGNAL_REUSED",
-                f"{alert.signal_id!r} was already used by alert {first.alert_id} with other content; "
-                "each alert needs a signal_id of its own",
-                "signal_id",
-            )
-        return Reason.SIGNAL_ALREADY_SEEN
-
-    def _register_duplicate(
-        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, first: Alert, reason: Reason
-    ) -> Receipt:
-        """A repeated delivery stands in the order book as blocked and never becomes a command."""
-        alert_id = self._ids.alert_id(delivery.received_at)
-        originals = tuple(tx.orders_of_alert(first.alert_id))
-        legs = []
-        for index, leg in enumerate(alert.legs):
-            order = self._order(tx, alert, leg, alert_id, index, f"duplicate|{alert_id}|{index}", delivery)
-            order = _write(tx, order, f"duplicate|{alert_id}|{index}", alert.signal_id)
-            legs.append(_block(tx, order, Block(reason, _first_stands(first, originals, index)), "webhook"))
-        tx.add_alert(
-            Alert(
-                alert_id=alert_id,
-                client_id=alert.client_id,
-                delivery=delivery,
-                outcome=Outcome.DUPLICATE,
-                idempotency_key=first.idempotency_key,
-                content_hash=first.content_hash,
-                duplicate_of=first.alert_id,
-                signal_id=alert.signal_id,
-                strategy_name=alert.strategy_name,
-                execution_type=alert.execution_type,
-                decision_type=DecisionType.SKIPPED,
-                reason_code="IDEMPOTENCY_BLOCKED",
-                reason_message=Block(reason, f"alert {first.alert_id}").message,
-            )
-        )
-        return Receipt(first.alert_id, Outcome.DUPLICATE, tuple(legs), originals)
-
-    def _register_leg(
-        self,
-        tx: Transaction,
-        alert: ParsedAlert,
-        leg: LegRequest,
-        alert_id: str,
-        index: int,
-        intent: str,
-        delivery: Delivery,
-    ) -> Order:
-        order = self._order(tx, alert, leg, alert_id, index, intent, delivery)
-        order = _write(tx, order, intent, alert.signal_id)
-        return self._check(tx, order)
+        return self._store.write(lambda tx: self._register_alert(tx, alert, delivery))
 
     def register_intent(self, tx: Transaction, order: Order, intent: str, signal_id: str | None) -> Order:
         """Write the order's row and its intent under the UNIQUE key; a row that is there already is returned."""
-        return tx.get(order.command_id) or _write(tx, order, intent, signal_id)
-
-    def _order(
-        self,
-        tx: Transaction,
-        alert: ParsedAlert,
-        leg: LegRequest,
-        alert_id: str,
-        index: int,
-        intent: str,
-        delivery: Delivery,
-    ) -> Order:
-        at = delivery.received_at
-        side, quantity = _side_and_quantity(tx, alert, leg)
-        is_exit = alert.execution_type is ExecutionType.EXIT
-        return Order(
-            command_id=command_id(alert_id, index),
-            alert_id=alert_id,
-            leg_index=index,
-            client_id=alert.client_id,
-            strategy_name=alert.strategy_name,
-            execution_type=alert.execution_type,
-            exchange=leg.exchange,
-            symbol=leg.symbol,
-            side=side,
-            quantity=quantity,
-            requested_quantity=leg.quantity,
-            product=leg.product,
-            order_type=leg.order_type,
-            price=leg.price,
-            trigger_price=leg.trigger_price,
-            reference_price=leg.reference_price,
-            test_mode=alert.test_mode,
-            client_order_id=client_order_id(intent),
-            created_at=at,
-            expires_at=at + self.life(alert.execution_type),
-            requested_side=leg.side if is_exit else None,
-            requested_product=(leg.product or None) if is_exit else None,
-        )
-
-    def life(self, execution_type: ExecutionType) -> timedelta:
-        """How long an order of that type may be tried."""
-        if execution_type is ExecutionType.EXIT:
-            return max(self._alert_life, EXIT_LIFE)
-        return self._alert_life
-
-    def _check(self, tx: Transaction, order: Order) -> Order:
-        block = blocked_by(tx, order, self._clients[order.client_id], order.created_at)
-        return order if block is None else _block(tx, order, block, "webhook")
+        return tx.get(order.command_id) or write(tx, order, intent, signal_id, actor="webhook")
 
     def keep_rejected(
         self,
@@ -306,16 +157,16 @@ class CommandService:
             test_mode=command.test_mode,
             client_order_id=command.client_order_id,
             created_at=at,
-            expires_at=at + self.life(command.execution_type),
+            expires_at=at + life_of(command.execution_type, self._alert_life),
         )
 
         def work(tx: Transaction) -> Order:
             known = tx.get(order.command_id)
             if known is not None:
                 return known
-            registered = _write(tx, order, f"{command.client_id}|command|{command.command_id}", None, by)
-            block = blocked_by(tx, registered, self._clients[order.client_id], at)
-            return registered if block is None else _block(tx, registered, block, by)
+            intent = f"{command.client_id}|command|{command.command_id}"
+            policy = self._clients[order.client_id]
+            return register_judged(tx, order, intent, None, policy=policy, actor=by)
 
         return self._store.write(work)
 
@@ -421,46 +272,6 @@ class CommandService:
             return _resolve_fill(tx, order, executed, at=at, by=by)
 
         return self._store.write(work)
-
-
-def _write(
-    tx: Transaction, order: Order, intent: str, signal_id: str | None, actor: str = "webhook"
-) -> Order:
-    registered = tx.apply(register(order, at=order.created_at, actor=actor))
-    tx.add_intent(registered, intent, signal_id)
-    return registered
-
-
-def _block(tx: Transaction, order: Order, block: Block, actor: str) -> Order:
-    return tx.apply(blocked(order, block.reason, block.message, at=order.created_at, actor=actor))
-
-
-def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
-    """What became of the leg that this one repeats: blocked here does not mean that nothing was traded."""
-    if index >= len(originals):  # in the archive
-        return f"alert {first.alert_id}"
-    leg = originals[index]
-    return f"the first one stands: {leg.command_id}, {leg.status}" + (f" {leg.tag}" if leg.tag else "")
-
-
-def _outcome(legs: Sequence[Order]) -> Outcome:
-    failed = sum(leg.status is Status.FAILED for leg in legs)
-    if not failed:
-        return Outcome.ACCEPTED
-    return Outcome.BLOCKED if failed == len(legs) else Outcome.PARTIALLY_BLOCKED
-
-
-def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> tuple[Side, Decimal]:
-    """As asked; for an exit a first reading of the position as last known, which its claim will replace."""
-    if alert.execution_type is not ExecutionType.EXIT:
-        assert leg.side and leg.quantity is not None
-        return leg.side, leg.quantity
-    held = tx.holding(alert.client_id, alert.strategy_name, leg.exchange, leg.symbol)
-    net = sum((h.net_quantity for h in held if h.entries and leg.product in ("", h.product)), ZERO)
-    if not net:
-        return leg.side or Side.SELL, leg.quantity or ZERO
-    quantity = abs(net) if leg.quantity is None else min(leg.quantity, abs(net))
-    return leg.side or (Side.SELL if net > 0 else Side.BUY), quantity
 
 
 def _existing(tx: Transaction, command_id_: str) -> Order:

@@ -44,7 +44,8 @@ ROOMS = {
     "domain/": Room(),
     "observability/": Room((), (*LOG, "prometheus_client", *CLOCK, *FILES, *THREADS)),
     "blockers/": Room(("domain",)),
-    "command_service.py": Room(("domain", "blockers", "observability"), LOG),
+    "use_cases/": Room(("domain", "blockers", "observability"), LOG),
+    "command_service.py": Room(("domain", "blockers", "observability", "use_cases"), LOG),
     "order_watcher.py": Room(("domain", "blockers", "observability", "engine"), LOG),
     # A lock is no I/O; the threads that make it necessary are runtime's.
     "engine/": Room(("domain", "blockers", "observability"), (*LOG, "threading")),

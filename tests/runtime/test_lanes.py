@@ -176,7 +176,7 @@ def test_a_core_loop_that_stalls_ends_the_process_loudly(
     ended: list[int] = []
     monkeypatch.setattr("runtime.watcher.os._exit", lambda status: ended.append(status))
     monkeypatch.setattr("runtime.watcher._BEAT_EVERY", 0.1)
-    monkeypatch.setattr("runtime.watcher.Watcher._patience", lambda self, loop: 0.5)
+    monkeypatch.setattr("runtime.watcher.Watcher._patience", lambda self, loop: 2.0)
     options = WatcherOptions("w", concurrency=1, poll_seconds=0.2, deadline_seconds=5, stall_seconds=0.5)
     forever = threading.Event()
 

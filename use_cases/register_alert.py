@@ -1,0 +1,252 @@
+"""Makes an alert durable: its legs become orders and intents in one transaction, judged before anything is sent."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from blockers.groups import incomplete, waits_for_bought
+from blockers.pipeline import judged
+from blockers.rules import Block
+from domain.alert import Alert, DecisionType, Delivery, ExecutionType, LegRequest, Outcome, ParsedAlert, Side
+from domain.errors import SignalReused
+from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
+from domain.limits import ClientPolicy
+from domain.money import ZERO
+from domain.moves import waiting
+from domain.order import Order
+from domain.ports import Ids, Transaction
+from domain.receipt import Receipt
+from domain.repeats import may_be_repeated
+from domain.states import Status
+from domain.tags import Reason
+from domain.times import has_elapsed
+from domain.waiting import Wait, WaitsFor
+from use_cases.registering import block, life_of, register_judged, write
+
+_ACTOR = "webhook"
+
+
+class RegisterAlert:
+    """Registers alerts.
+
+    Args:
+        clients: what binds each client.
+        dedup_window: the same content without a signal_id within it is a duplicate.
+        alert_life: an entry that could not be sent within it is not sent any more.
+    """
+
+    def __init__(
+        self, clients: Mapping[str, ClientPolicy], *, ids: Ids, dedup_window: timedelta, alert_life: timedelta
+    ) -> None:
+        self._clients = clients
+        self._ids = ids
+        self._dedup_window = dedup_window
+        self._alert_life = alert_life
+
+    def __call__(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:
+        """Register all legs, blocked or not.
+
+        Raises:
+            SignalReused: the alert's signal_id came before with other content.
+        """
+        content = content_hash(alert)
+        key = alert_key(alert, content)
+        first = tx.last_accepted(key)
+        if first is not None:
+            reason = self._duplicate(tx, alert, content, first, delivery.received_at)
+            if reason is not None:
+                return self._register_duplicate(tx, alert, delivery, first, reason)
+        generation = 0 if first is None else first.generation + 1
+        alert_id = self._ids.alert_id(delivery.received_at)
+        orders = [
+            self._order(tx, alert, leg, alert_id, index, intent_key(key, generation, index), delivery)
+            for index, leg in enumerate(alert.legs)
+        ]
+        legs = self._register_legs(
+            tx, alert, orders, [intent_key(key, generation, i) for i in range(len(orders))]
+        )
+        outcome = _outcome(legs)
+        first_blocked = legs[0] if outcome is Outcome.BLOCKED else None
+        tx.add_alert(
+            Alert(
+                alert_id=alert_id,
+                client_id=alert.client_id,
+                delivery=delivery,
+                outcome=outcome,
+                idempotency_key=key,
+                content_hash=content,
+                generation=generation,
+                signal_id=alert.signal_id,
+                strategy_name=alert.strategy_name,
+                execution_type=alert.execution_type,
+                decision_type=first_blocked.decision_type if first_blocked else None,
+                reason_code=first_blocked.reason_code if first_blocked else None,
+                reason_message=first_blocked.reason_message if first_blocked else None,
+            )
+        )
+        return Receipt(alert_id, outcome, legs)
+
+    def _register_legs(
+        self, tx: Transaction, alert: ParsedAlert, orders: Sequence[Order], intents: Sequence[str]
+    ) -> tuple[Order, ...]:
+        policy = self._clients[alert.client_id]
+        is_group = (
+            len(orders) > 1
+            and alert.execution_type is ExecutionType.ENTRY
+            and policy.strategy(alert.strategy_name).is_grouped
+        )
+        if is_group:
+            return self._register_group(tx, policy, orders, intents, alert.signal_id)
+        return tuple(
+            register_judged(tx, order, intent, alert.signal_id, policy=policy, actor=_ACTOR)
+            for order, intent in zip(orders, intents, strict=True)
+        )
+
+    @staticmethod
+    def _register_group(
+        tx: Transaction,
+        policy: ClientPolicy,
+        orders: Sequence[Order],
+        intents: Sequence[str],
+        signal_id: str | None,
+    ) -> tuple[Order, ...]:
+        """Each leg is judged with the legs before it written, so that limits count them; then one for all."""
+        legs, blocks = [], dict[int, Block]()
+        for order, intent in zip(orders, intents, strict=True):
+            answer = judged(tx, order, policy, order.created_at)
+            if isinstance(answer, Block):
+                blocks[order.leg_index] = answer
+            elif answer is None and waits_for_bought(order.side, [o.side for o in orders]):
+                answer = Wait(WaitsFor.GROUP, order.expires_at)
+            legs.append(write(tx, order, intent, signal_id, wait=answer, actor=_ACTOR))
+        if blocks:
+            return _block_all(tx, legs, blocks)
+        if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
+            return tuple(legs)
+        wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # none goes alone
+        return tuple(
+            leg if leg.waits_for else tx.apply(waiting(leg, wait, at=leg.created_at, actor=_ACTOR))
+            for leg in legs
+        )
+
+    def _duplicate(
+        self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
+    ) -> Reason | None:
+        """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
+        if alert.signal_id is None:
+            is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
+            return None if is_old or may_be_repeated(tx, first) else Reason.CONTENT_ALREADY_SEEN
+        if first.content_hash != content:
+            raise SignalReused(
+                "SIGNAL_REUSED",
+                f"{alert.signal_id!r} was already used by alert {first.alert_id} with other content; "
+                "each alert needs a signal_id of its own",
+                "signal_id",
+            )
+        return Reason.SIGNAL_ALREADY_SEEN
+
+    def _register_duplicate(
+        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, first: Alert, reason: Reason
+    ) -> Receipt:
+        """A repeated delivery stands in the order book as blocked and never becomes a command."""
+        alert_id = self._ids.alert_id(delivery.received_at)
+        originals = tuple(tx.orders_of_alert(first.alert_id))
+        legs = []
+        for index, leg in enumerate(alert.legs):
+            order = self._order(tx, alert, leg, alert_id, index, f"duplicate|{alert_id}|{index}", delivery)
+            order = write(tx, order, f"duplicate|{alert_id}|{index}", alert.signal_id, actor=_ACTOR)
+            legs.append(block(tx, order, Block(reason, _first_stands(first, originals, index)), _ACTOR))
+        tx.add_alert(
+            Alert(
+                alert_id=alert_id,
+                client_id=alert.client_id,
+                delivery=delivery,
+                outcome=Outcome.DUPLICATE,
+                idempotency_key=first.idempotency_key,
+                content_hash=first.content_hash,
+                duplicate_of=first.alert_id,
+                signal_id=alert.signal_id,
+                strategy_name=alert.strategy_name,
+                execution_type=alert.execution_type,
+                decision_type=DecisionType.SKIPPED,
+                reason_code="IDEMPOTENCY_BLOCKED",
+                reason_message=Block(reason, f"alert {first.alert_id}").message,
+            )
+        )
+        return Receipt(first.alert_id, Outcome.DUPLICATE, tuple(legs), originals)
+
+    def _order(
+        self,
+        tx: Transaction,
+        alert: ParsedAlert,
+        leg: LegRequest,
+        alert_id: str,
+        index: int,
+        intent: str,
+        delivery: Delivery,
+    ) -> Order:
+        at = delivery.received_at
+        side, quantity = _side_and_quantity(tx, alert, leg)
+        is_exit = alert.execution_type is ExecutionType.EXIT
+        return Order(
+            command_id=command_id(alert_id, index),
+            alert_id=alert_id,
+            leg_index=index,
+            client_id=alert.client_id,
+            strategy_name=alert.strategy_name,
+            execution_type=alert.execution_type,
+            exchange=leg.exchange,
+            symbol=leg.symbol,
+            side=side,
+            quantity=quantity,
+            requested_quantity=leg.quantity,
+            product=leg.product,
+            order_type=leg.order_type,
+            price=leg.price,
+            trigger_price=leg.trigger_price,
+            reference_price=leg.reference_price,
+            test_mode=alert.test_mode,
+            client_order_id=client_order_id(intent),
+            created_at=at,
+            expires_at=at + life_of(alert.execution_type, self._alert_life),
+            requested_side=leg.side if is_exit else None,
+            requested_product=(leg.product or None) if is_exit else None,
+        )
+
+
+def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Block]) -> tuple[Order, ...]:
+    """Those with a reason of their own first: the others name the first of them."""
+    done = dict[int, Order]()
+    for index in sorted(range(len(legs)), key=lambda i: i not in blocks):
+        leg = tx.get(legs[index].command_id) or legs[index]  # the end of the one before may have woken it
+        found = blocks.get(index) or incomplete(done[min(blocks)])
+        done[index] = block(tx, leg, found, _ACTOR)
+    return tuple(done[index] for index in range(len(legs)))
+
+
+def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
+    """What became of the leg that this one repeats: blocked here does not mean that nothing was traded."""
+    if index >= len(originals):  # in the archive
+        return f"alert {first.alert_id}"
+    leg = originals[index]
+    return f"the first one stands: {leg.command_id}, {leg.status}" + (f" {leg.tag}" if leg.tag else "")
+
+
+def _outcome(legs: Sequence[Order]) -> Outcome:
+    failed = sum(leg.status is Status.FAILED for leg in legs)
+    if not failed:
+        return Outcome.ACCEPTED
+    return Outcome.BLOCKED if failed == len(legs) else Outcome.PARTIALLY_BLOCKED
+
+
+def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> tuple[Side, Decimal]:
+    """As asked; for an exit a first reading of the position as last known, which its claim will replace."""
+    if alert.execution_type is not ExecutionType.EXIT:
+        assert leg.side and leg.quantity is not None
+        return leg.side, leg.quantity
+    held = tx.holding(alert.client_id, alert.strategy_name, leg.exchange, leg.symbol)
+    net = sum((h.net_quantity for h in held if h.entries and leg.product in ("", h.product)), ZERO)
+    if not net:
+        return leg.side or Side.SELL, leg.quantity or ZERO
+    quantity = abs(net) if leg.quantity is None else min(leg.quantity, abs(net))
+    return leg.side or (Side.SELL if net > 0 else Side.BUY), quantity
