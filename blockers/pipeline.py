@@ -1,28 +1,34 @@
 """All rules in their order: risk, execution guard, duplicates. The first no is the answer."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from blockers import duplicates
-from blockers.execution_guard import ExecutionGuard
+from blockers.execution_guard import ExecutionGuard, halted, opposite_side_held, positions_stale
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
+from blockers.sequence import exit_first
 from domain.alert import ExecutionType
 from domain.daily_loss import latch_name
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, Transaction
 from domain.risk_facts import Facts
+from domain.waiting import Wait
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 """Asked of every order, exits too."""
 
 ENTRY_RULES: tuple[Rule, ...] = (*RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES)
 
+WHILE_WAITING: tuple[Rule, ...] = (*RiskManager.rules, halted, positions_stale, opposite_side_held)
+"""Asked of an entry that waits for its strategy's exit: what else stops it now would stop it then."""
 
-def first_block(order: Order, facts: Facts) -> Block | None:
-    """The first rule that says no, or None: the order may go."""
+
+def first_block(order: Order, facts: Facts, only: Sequence[Rule] = ()) -> Block | None:
+    """The first rule that says no, or None: the order may go. Without `only`, all that concern it are asked."""
     rules = ALWAYS if order.execution_type is ExecutionType.EXIT else (*ALWAYS, *ENTRY_RULES)
-    for rule in rules:
+    for rule in only or rules:
         block = rule(order, facts)
         if block is not None:
             return block
@@ -31,6 +37,25 @@ def first_block(order: Order, facts: Facts) -> Block | None:
 
 def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | None:
     """What stops this order now, by facts read in the very transaction that acts on the answer."""
+    return first_block(order, _facts(tx, order, policy, now))
+
+
+def judged(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | Wait | None:
+    """As `blocked_by`, and whether an entry has to wait for its strategy's exit.
+
+    While it waits only those rules are asked of which the exit changes nothing.
+    """
+    facts = _facts(tx, order, policy, now)
+    if order.execution_type is ExecutionType.EXIT:
+        return first_block(order, facts)
+    answer = exit_first(order, facts, policy.strategy(order.strategy_name).settling)
+    if isinstance(answer, Wait):
+        return first_block(order, facts, (*ALWAYS, *WHILE_WAITING)) or answer
+    before = (*ALWAYS, *RiskManager.rules, *ExecutionGuard.rules)
+    return first_block(order, facts, before) or answer or first_block(order, facts, duplicates.RULES)
+
+
+def _facts(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Facts:
     query = ExposureQuery(
         order.client_id,
         order.strategy_name,
@@ -40,11 +65,11 @@ def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetim
         order.command_id,
         product=order.product or None,
         limits_of=latch_name(policy.limits, order.strategy_name),
+        created_at=order.created_at,
     )
-    facts = tx.facts(
+    return tx.facts(
         query,
         now=now,
         limits=policy.limits.for_strategy(order.strategy_name),
         live_allowed=policy.live_allowed or order.test_mode is not None,
     )
-    return first_block(order, facts)

@@ -15,12 +15,14 @@ from domain.reconcile import FOLLOWED, PLACED, UNKNOWN_BECAUSE, reason_class
 from domain.states import Phase
 from domain.tags import Family, Reason, broker_tag, tag_of
 from domain.times import is_within
+from domain.waiting import Wait
 
 Outcome = OrderResult | NotSent | Refused | OutcomeUnknown
 """Everything that can come back from asking a broker for an order."""
 
 _TELL_WAITING = timedelta(seconds=15)
 _TELL_AGAIN = timedelta(minutes=5)
+_LOOK_AGAIN = timedelta(seconds=5)
 
 _FOLLOWED_BY, _FOLLOWED_WHY = "followed_by", "followed_because"
 """Beside FOLLOWED: who gave the number, and how it was found."""
@@ -37,6 +39,7 @@ def blocked(order: Order, reason: Reason, message: str, *, at: datetime, actor: 
         actor=actor,
         tag=tag_of(reason),
         not_before=None,
+        waits_for=None,
         decision_type=DecisionType.SKIPPED,
         reason_code="IDEMPOTENCY_BLOCKED" if reason in _REPEATS else reason.value,
         reason_message=message,
@@ -52,6 +55,7 @@ def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail
         actor=actor,
         tag=tag_of(reason),
         not_before=None,
+        waits_for=None,
         decision_type=DecisionType.FAILED,
         reason_code=reason.value,
         reason_message=f"{reason.sentence} ({detail})" if detail else reason.sentence,
@@ -175,6 +179,7 @@ def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Chang
         sent_at=at,
         attempts=order.attempts + 1,
         not_before=None,
+        waits_for=None,
         reason_message=None,
         **sized,
     )
@@ -219,6 +224,29 @@ def _told_waiting(order: Order, at: datetime) -> int:
 def backoff(waited: timedelta) -> timedelta:
     """How long to wait after having waited so long: half as much again, from 0.1 s to 5 s."""
     return min(max(waited / 2, timedelta(seconds=0.1)), timedelta(seconds=5))
+
+
+def waiting(order: Order, wait: Wait, *, at: datetime, actor: str) -> Change:
+    """An entry that something else has to come before: looked at when that moves, and now and then besides."""
+    return advance(
+        order,
+        Phase.REGISTERED,
+        at=at,
+        actor=actor,
+        waits_for=wait.waits_for,
+        not_before=looked_at(wait, at),
+        reason_message=wait.waits_for.sentence,
+    )
+
+
+def looked_at(wait: Wait, now: datetime) -> datetime:
+    """When a waiting entry is looked at again, should nothing have moved by then."""
+    return max(min(wait.until, now + _LOOK_AGAIN), now + timedelta(milliseconds=50))
+
+
+def released(order: Order, *, at: datetime, actor: str) -> Change:
+    """What a waiting entry waits for has moved: it is looked at now."""
+    return advance(order, Phase.REGISTERED, at=at, actor=actor, not_before=None)
 
 
 def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from domain.alert import DecisionType, ExecutionType, OrderType, Side, TestMode
 from domain.money import ZERO
 from domain.states import MAY_BE_LIVE, Phase, Status
+from domain.waiting import WaitsFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Order:
     provisional_until: datetime | None = (
         None  # until then a broker that accepts late may still have an ABSENT order
     )
+    waits_for: WaitsFor | None = None  # of an entry that is not sent yet: what has to come first
     event_hash: str = ""
 
     @property

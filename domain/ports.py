@@ -88,6 +88,7 @@ class ExposureQuery:
     command_id: str | None = None
     product: str | None = None
     limits_of: str = ""  # the strategy whose own limits bind the order; empty: its client's
+    created_at: datetime | None = None  # None: now
 
 
 WAITING = "WAITING"

@@ -75,6 +75,16 @@ class Reason(StrEnum):
         Family.GUARD_BLOCKED,
         "Another strategy holds the opposite side of this symbol",
     )
+    NOT_FLAT_IN_TIME = (
+        "NOT_FLAT_IN_TIME",
+        Family.GUARD_BLOCKED,
+        "The entry waited for its strategy's exit in this symbol, and its life ended first",
+    )
+    GROUP_INCOMPLETE = (
+        "GROUP_INCOMPLETE",
+        Family.GUARD_BLOCKED,
+        "The legs of one alert stand or fall together, and another leg did not get as far as this one needs",
+    )
     NO_POSITION = "NO_POSITION", Family.GUARD_BLOCKED, "Nothing to exit"
     DUPLICATE_ENTRY_BLOCKED = (
         "DUPLICATE_ENTRY_BLOCKED",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from blockers.pipeline import blocked_by
+from blockers.pipeline import blocked_by, judged
 from domain.alert import ExecutionType
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
@@ -15,17 +15,29 @@ from domain.exits import OPERATOR, ExitDispute, ExitHold, ExitSize, HoldReason, 
 from domain.lifecycle import Change
 from domain.limits import ExitScope
 from domain.money import decimal_text
-from domain.moves import Outcome, answered, blocked, claimed, claimed_again, held, never_sent, unknown
+from domain.moves import (
+    Outcome,
+    answered,
+    blocked,
+    claimed,
+    claimed_again,
+    held,
+    never_sent,
+    unknown,
+    waiting,
+)
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
 from domain.reports import PositionsSnapshot
-from domain.states import Phase
+from domain.states import Phase, Status
 from domain.tags import Reason
 from domain.times import has_elapsed, is_within
+from domain.waiting import Wait
 from engine.exit_goals import add_part, keep_exits_true, take_back
 from engine.exit_reads import ExitReads
 from engine.gate import StartGate
+from engine.groups import keep_group, let_go
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
@@ -107,18 +119,20 @@ class Submitter:
             return free
 
     def _claim_entry(self, seat: Seat, order: Order) -> Order | None:
-        """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it or its life is over.
+        """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it, it has to wait, or its life is over.
 
         The row is not read again: writing the change compares it with what was read.
         """
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            ended = self._ended(tx, seat, order, now)
-            if ended is not None:
-                tx.apply(ended)
-                return None
-            return tx.apply(claimed(order, at=now, claimant=self._claimant))
+            change = self._not_now(tx, seat, order, now)
+            if change is None:
+                return tx.apply(claimed(order, at=now, claimant=self._claimant))
+            after = tx.apply(change)
+            if after.status is Status.FAILED:
+                keep_group(tx, seat.policy, after, now=now, actor=self._claimant)
+            return None
 
         return self._store.write(work)
 
@@ -138,7 +152,7 @@ class Submitter:
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            change = self._ended(tx, seat, order, now) or self._sized(tx, seat, order, snapshot, now)
+            change = self._not_now(tx, seat, order, now) or self._sized(tx, seat, order, snapshot, now)
             after = tx.apply(change)
             return after if after.phase is Phase.SUBMITTING else None
 
@@ -148,14 +162,23 @@ class Submitter:
         now = self._clock.now()
         self._store.write(lambda tx: tx.apply(held(order, reason, at=now, actor=self._claimant)))
 
-    def _ended(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
+    def _not_now(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
+        """What becomes of an order that may not be sent now; None: it may."""
+        actor = self._claimant
         if order.is_over(now):
-            return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=self._claimant)
+            if order.waits_for is None:
+                return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
+            reason = order.waits_for.reason
+            return blocked(order, reason, reason.sentence, at=now, actor=actor)
         self._gate.accounts.require(tx, seat, order)
-        block = blocked_by(tx, order, seat.policy, now)
-        if block is None:
+        answer = judged(tx, order, seat.policy, now)
+        if answer is None and order.waits_for is not None:
+            answer = let_go(tx, seat.policy, order)
+        if isinstance(answer, Wait):
+            return waiting(order, answer, at=now, actor=actor)
+        if answer is None:
             return None
-        return blocked(order, block.reason, block.message, at=now, actor=self._claimant)
+        return blocked(order, answer.reason, answer.message, at=now, actor=actor)
 
     def _sized(
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -31,8 +32,8 @@ def entry_facts(
 ) -> Facts:
     """Everything the rules need about one order; counts that no limit asks for are left at zero."""
     account = _account(connection, query.client_id, (query.exchange, query.symbol))
-    unknown, own_open, own_partial, opposite_open = _open_on_symbol(connection, query, now)
-    own_held, opposite_held = _held_on_symbol(connection, query)
+    opened = _open_on_symbol(connection, query, now)
+    own_held, own_net, opposite_held = _held_on_symbol(connection, query)
     halt, unreadable = _stopping(connection, query, limits)
     return Facts(
         now=now,
@@ -47,11 +48,16 @@ def entry_facts(
         loss_latched=query.limits_of in account.latched,
         entries_last_minute=_entries_last_minute(connection, query, now, limits),
         open_orders=_open_orders(connection, query, limits),
-        unknown_on_symbol=unknown,
+        unknown_on_symbol=opened.unknown,
         position_disputed=account.disputed,
-        own_open_entries=own_open,
-        own_held_entries=max(own_held, own_partial),  # a partly filled entry is open and held, and still one
-        opposite_holders=tuple(sorted(opposite_open | opposite_held)),
+        own_open_entries=opened.own,
+        # A partly filled entry is open and held, and still one.
+        own_held_entries=max(own_held, opened.own_partial),
+        own_net=own_net,
+        turns_own_entry=opened.turns_own_entry,
+        exit_ahead=opened.exit_ahead,
+        exit_open=opened.exit_open,
+        opposite_holders=tuple(sorted(opened.opposite | opposite_held)),
         last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
     )
 
@@ -177,47 +183,82 @@ def _stopping(
     return halt, None if row is None else row.text
 
 
-def _open_on_symbol(
-    connection: sqlite3.Connection, query: ExposureQuery, now: datetime
-) -> tuple[int, int, int, set[str]]:
-    """Unknown outcomes on the symbol; the strategy's own open entries without and with fills; opposite strategies.
+@dataclass(slots=True)
+class _Open:
+    """The orders of one symbol that are not over, seen from one order."""
+
+    unknown: int = 0
+    own: int = 0  # open entries of its strategy without a fill
+    own_partial: int = 0  # and with one
+    turns_own_entry: bool = False
+    exit_ahead: bool = False
+    exit_open: bool = False
+    opposite: set[str] = field(default_factory=set)  # other strategies with entries on the other side
+
+
+_OPEN_ON_SYMBOL = """
+SELECT strategy_name, side,
+    CASE WHEN execution_type = 'ENTRY'
+            THEN iif(waits_for IS NOT NULL AND (created_at, command_id) > (?6, ?4), 'LATER_ENTRY', 'ENTRY')
+        -- A further part of an exit's leg is younger than the leg, and begins with its id.
+        WHEN created_at > ?6 AND command_id > ?4 THEN 'LATER_EXIT'
+        WHEN order_type <> 'MARKET' AND phase IN ('WORKING', 'PARTIALLY_FILLED') THEN 'RESTING_EXIT'
+        ELSE 'EXIT' END,
+    phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders
+WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
+    AND command_id <> ?4 AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5
+UNION ALL
+-- One that the broker may still accept late is as unknown as before.
+SELECT strategy_name, side, 'ABSENT', 1, 0, 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT'
+    AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 AND provisional_until > ?5
+"""
+
+
+def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> _Open:
+    """The other open orders on the symbol.
 
     A claimed order whose call never came back counts as unknown only once it has been found out; until then
     its own strategy is held back by its being open.
     """
-    rows = connection.execute(
-        "SELECT strategy_name, side, execution_type, phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders "
-        "WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 "
-        "AND command_id <> ?4 AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5 UNION ALL "
-        # One that the broker may still accept late is as unknown as before.
-        "SELECT strategy_name, side, 'ABSENT', 1, 0, 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT' "
-        "AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 AND provisional_until > ?5",
-        (query.client_id, query.symbol, query.exchange, query.command_id or "", time_text(now)),
-    )
-    unknown, own, partial, opposite = 0, 0, 0, set()
-    for strategy, side, execution, is_unknown, has_fill, count in rows:
-        unknown += count if is_unknown else 0
-        if execution != "ENTRY":
-            continue
-        if strategy == query.strategy_name and has_fill:
-            partial += count
-        elif strategy == query.strategy_name:
-            own += count
-        elif Side(side).sign != query.sign:
-            opposite.add(strategy)
-    return unknown, own, partial, opposite
+    place = (query.client_id, query.symbol, query.exchange, query.command_id or "")
+    rows = connection.execute(_OPEN_ON_SYMBOL, (*place, time_text(now), time_text(query.created_at or now)))
+    found = _Open()
+    for strategy, side, kind, is_unknown, has_fill, count in rows:
+        found.unknown += count if is_unknown else 0
+        is_own, is_opposite = strategy == query.strategy_name, Side(side).sign != query.sign
+        if kind in ("ENTRY", "LATER_ENTRY"):
+            _count_entries(
+                found, strategy, kind, count, is_own=is_own, is_opposite=is_opposite, has_fill=has_fill
+            )
+        elif is_own and kind != "ABSENT":
+            found.exit_open = True
+            found.exit_ahead |= kind == "EXIT"
+    return found
 
 
-def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, set[str]]:
-    own, opposite = 0, set()
+def _count_entries(
+    found: _Open, strategy: str, kind: str, count: int, *, is_own: bool, is_opposite: bool, has_fill: bool
+) -> None:
+    if not is_own:
+        found.opposite |= {strategy} if is_opposite else set()
+    elif kind == "ENTRY":  # a later one that waits goes after this one
+        found.own_partial += count if has_fill else 0
+        found.own += 0 if has_fill else count
+        found.turns_own_entry |= is_opposite
+
+
+def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, Decimal, set[str]]:
+    """Entries that make up what the strategy holds, that signed, and the strategies that hold the other side."""
+    own, net, opposite = 0, ZERO, set()
     for h in holdings(connection, query.client_id, query.symbol):
         if h.exchange != query.exchange:
             continue
         if h.strategy_name == query.strategy_name:
             own += max(h.entries, 1)
+            net += h.net_quantity if h.entries else ZERO
         elif h.net_quantity * query.sign < 0:
             opposite.add(h.strategy_name)
-    return own, opposite
+    return own, net, opposite
 
 
 def _entries_last_minute(

@@ -17,6 +17,7 @@ from persistence.schema import (
     CLIENTS_NOT_CONFIGURED,
     DAILY_LOSS,
     DATABASE_IDENTITY,
+    ENTRIES_THAT_WAIT,
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
     FIRST,
@@ -104,6 +105,12 @@ def unreadable_positions(db: Database) -> None:
 def daily_loss(db: Database) -> None:
     """What of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
     _run(db, DAILY_LOSS)
+
+
+@migrations()
+def entries_that_wait(db: Database) -> None:
+    """What an entry waits for before it may be sent."""
+    _run(db, ENTRIES_THAT_WAIT)
 
 
 def _run(db: Database, script: str) -> None:

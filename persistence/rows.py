@@ -22,6 +22,7 @@ from domain.order import Order
 from domain.reports import Position
 from domain.states import Phase, Status
 from domain.times import parse_time
+from domain.waiting import WaitsFor
 
 ORDER_COLUMNS = tuple(f.name for f in fields(Order))
 SELECT_ORDER = f"SELECT {', '.join(ORDER_COLUMNS)} FROM orders"
@@ -60,6 +61,7 @@ _READERS: dict[str, _Reader] = {
     "decision_type": _optional(DecisionType),
     "requested_side": _optional(Side),
     "provisional_until": _optional(parse_time),
+    "waits_for": _optional(WaitsFor),
 }
 _ROW_READERS = tuple((i, _READERS[name]) for i, name in enumerate(ORDER_COLUMNS) if name in _READERS)
 

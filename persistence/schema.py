@@ -363,5 +363,10 @@ CREATE TABLE lifts (
 ) STRICT;
 """
 
+ENTRIES_THAT_WAIT = """
+ALTER TABLE orders ADD COLUMN waits_for TEXT CHECK (waits_for IN ('EXIT', 'SETTLING', 'GROUP'));
+CREATE INDEX orders_waiting ON orders (client_id) WHERE status = 'CREATED' AND waits_for IS NOT NULL;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

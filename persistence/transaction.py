@@ -13,6 +13,7 @@ from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.lifecycle import Change, Column, column
 from domain.limits import Limits
 from domain.money import ZERO, decimal_text, parse_decimal
+from domain.moves import released
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import ExposureQuery, Halt
@@ -23,7 +24,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in, tag_of
 from domain.times import time_text
-from persistence import accounts, losses, moving, review, unconfigured
+from persistence import accounts, losses, moving, review, unconfigured, waiting
 from persistence import facts as fact_queries
 from persistence import sightings as sighting_queries
 from persistence.rows import (
@@ -51,6 +52,7 @@ _INSERT_MESSAGE = (
 _HOLDING = (
     "FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ?"
 )
+_OVER = frozenset({Status.EXECUTED, Status.FAILED})
 _INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", Status.FAILED: "ORDER_FAILED"}
 
 
@@ -120,6 +122,7 @@ class SqliteTransaction:
             self._claim_external(change.before, change.after)
             self._follow_holding(change.before, change.after)
             self._follow_alert(change.before, change.after)
+            self._release_waiting(change.before, change.after, change.event.actor)
         for notice in change.notices:
             self.notify(notice)
         return change.after
@@ -178,6 +181,15 @@ class SqliteTransaction:
             (after.decision_type, after.reason_code, after.reason_message, after.exchange_error_snippet,
              after.alert_id, after.decision_type),
         )  # fmt: skip
+
+    def _release_waiting(self, before: Order, after: Order, actor: str) -> None:
+        """An order that is over, or waits no more, may be what entries of its alert, strategy and symbol wait for."""
+        waits_no_more = before.waits_for is not None and before.waits_for is not after.waits_for
+        if not waits_no_more and (after.status not in _OVER or before.status is after.status):
+            return
+        at = after.updated_at or self._now()
+        for row in waiting.waiting_for(self._connection, after):
+            self.apply(released(row, at=at, actor=actor))
 
     def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
         at = column(order.created_at)

@@ -12,7 +12,7 @@ from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedA
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import BrokerError, ReadFailed
 from domain.ids import ulid
-from domain.limits import ClientPolicy, LimitBook, Limits
+from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits, StrategyBook, StrategyPolicy
 from domain.money import ZERO
 from domain.notices import Notice
 from domain.order import Order
@@ -31,6 +31,9 @@ from domain.times import time_text
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
 from persistence.migrations import migrate
 from persistence.repository import OrderRepository
+
+INDEPENDENT = StrategyPolicy(group=GroupPolicy.INDEPENDENT)
+"""Each leg for itself."""
 
 START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
@@ -192,14 +195,15 @@ class Desk:
         is_real: bool = False,
         live_allowed: bool = True,
         rules: WatcherRules | None = None,
+        strategy: StrategyPolicy | None = None,
     ) -> None:
         self.path = folder / "orders.db"
         migrate(self.path)
         self.clock = ManualClock()
         self.notices: list[Notice] = []
-        self.policies = {
-            "default": ClientPolicy("default", LimitBook(limits or Limits()), live_allowed=live_allowed)
-        }
+        strategies = StrategyBook(strategy or StrategyPolicy())
+        policy = ClientPolicy("default", LimitBook(limits or Limits()), live_allowed, strategies)
+        self.policies = {"default": policy}
         self.broker = FakeBroker(self.clock, id_class, is_real=is_real)
         self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
         self.rules = rules or WatcherRules()

@@ -13,7 +13,7 @@ from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.reports import BrokerStatus, PositionsSnapshot
 from domain.states import Phase
 from tests.commands_making import WINDOW, delivery, positions_read, service
-from tests.support import EXIT, MARKET_EXIT, START, Desk, SeededIds, entry, leg
+from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, START, Desk, SeededIds, entry, leg
 
 # what is blocked --------------------------------------------------------------------------------------------
 
@@ -82,13 +82,13 @@ def test_entries_within_a_sliding_minute_are_counted_and_blocked_ones_are_not(ma
 
 
 def test_the_legs_of_one_alert_count_against_its_limits(make_desk):
-    desk = make_desk(limits=Limits(max_orders_per_minute=2))
+    desk = make_desk(limits=Limits(max_orders_per_minute=2), strategy=INDEPENDENT)
     assert [o.tag for o in desk.post(leg("A"), leg("B"), leg("C"))] == [
         None,
         None,
         "RISK_BLOCKED:MAX_ORDERS_PER_MINUTE",
     ]
-    desk = make_desk(limits=Limits(max_open_orders=2))
+    desk = make_desk(limits=Limits(max_open_orders=2), strategy=INDEPENDENT)
     assert [o.tag for o in desk.post(leg("A"), leg("B"), leg("C"))] == [
         None,
         None,
@@ -113,6 +113,9 @@ def test_a_strategy_enters_a_symbol_once_until_it_is_out_again(desk):
     assert open_.reason_message.endswith("(1 open, limit 1)")
     assert held.reason_message.endswith("(1 held, limit 1)")
     (back,) = desk.post(leg(side=Side.SELL))
+    desk.clock.advance(3)
+    desk.settle()
+    back = desk.order(back.command_id)
     assert back.tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED", "an entry is no way out"
     desk.post(MARKET_EXIT, **EXIT)
     desk.settle()

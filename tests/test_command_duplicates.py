@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from command_service import CommandService
 from domain.alert import ExecutionType, Outcome, TestMode
 from domain.errors import SignalReused
-from domain.limits import Limits
+from domain.limits import LimitBook, Limits
 from domain.states import Status
 from persistence.repository import OrderRepository
 from tests.commands_making import CE, MICRO, PE, WINDOW, command, delivery, service
@@ -132,6 +132,8 @@ _numbers = itertools.count()
 def test_a_delivery_is_a_duplicate_exactly_when_the_last_accepted_one_is_younger_than_the_window(
     desk, start, gaps, kind
 ):
+    limits = LimitBook(Limits(positions_max_age_seconds=1e6))  # stale positions would let it be repeated
+    desk.policies["default"] = replace(desk.policies["default"], limits=limits)
     name = f"S{next(_numbers)}"
     alert = entry(leg(name), strategy_name=name, execution_type=kind)
     at, accepted = START + start, None

@@ -19,7 +19,7 @@ from domain.limits import Limits
 from persistence.transaction import SqliteTransaction
 from tests.commands_making import CE, PE, delivery
 from tests.engine.promises import counts, history_faults
-from tests.support import EXIT, MARKET_EXIT, entry, kinds, leg
+from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, entry, kinds, leg
 
 # registering ------------------------------------------------------------------------------------------------
 
@@ -55,7 +55,7 @@ def test_one_alert_is_one_transaction(desk, monkeypatch):
 
 
 def test_some_legs_blocked_is_partially_blocked_and_the_others_go(make_desk):
-    desk = make_desk(limits=Limits(max_order_quantity=Decimal(50)))
+    desk = make_desk(limits=Limits(max_order_quantity=Decimal(50)), strategy=INDEPENDENT)
     receipt = desk.commands.register(entry(CE, replace(PE, quantity=Decimal(51))), desk.delivery())
     assert receipt.outcome is Outcome.PARTIALLY_BLOCKED
     assert [o.tag for o in receipt.legs] == [None, "RISK_BLOCKED:MAX_ORDER_QUANTITY"]
@@ -80,8 +80,13 @@ def test_all_legs_blocked_is_blocked_and_says_why(make_desk):
 
 
 def test_two_legs_in_one_symbol_are_two_entries(make_desk):
-    assert [o.tag for o in make_desk().post(CE, CE)] == [None, "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"]
-    assert [o.tag for o in make_desk(limits=Limits(max_entries=2)).post(CE, CE, CE)] == [
+    assert [o.tag for o in make_desk(strategy=INDEPENDENT).post(CE, CE)] == [
+        None,
+        "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED",
+    ]
+    assert [
+        o.tag for o in make_desk(limits=Limits(max_entries=2), strategy=INDEPENDENT).post(CE, CE, CE)
+    ] == [
         None,
         None,
         "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED",

@@ -1,0 +1,61 @@
+"""The entries of one alert stand or fall together, also after they were registered."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from blockers.groups import incomplete, with_its_group
+from blockers.rules import Block
+from domain.alert import ExecutionType
+from domain.limits import ClientPolicy
+from domain.money import decimal_text
+from domain.moves import blocked
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.ports import Transaction
+from domain.states import Status
+from domain.waiting import Wait
+
+log = logging.getLogger(__name__)
+
+
+def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Order]:
+    """The other entries of its alert, where they are judged together; else none."""
+    is_entry = order.execution_type is ExecutionType.ENTRY
+    if not is_entry or not policy.strategy(order.strategy_name).is_grouped:
+        return []
+    return [leg for leg in tx.orders_of_alert(order.alert_id) if leg.command_id != order.command_id]
+
+
+def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:
+    """Whether an entry that waited is let go by the other legs of its alert."""
+    return with_its_group(order, other_legs(tx, policy, order))
+
+
+def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
+    """After a leg came to nothing: those that were not sent are not sent either, and what is live is told."""
+    legs = other_legs(tx, policy, ended)
+    why = incomplete(ended)
+    for leg in legs:
+        if leg.status is Status.CREATED:
+            unsent = tx.get(leg.command_id) or leg  # the end of the one before may have woken it
+            tx.apply(blocked(unsent, why.reason, why.message, at=now, actor=actor))
+    live = [leg for leg in legs if leg.may_be_live or leg.filled_quantity]
+    if live:
+        text = _live_text(ended, live)
+        log.error("order %s: %s", ended.command_id, text)
+        place = (ended, ended.alert_id, ended.symbol)
+        tx.notify(Notice(NoticeKind.SYSTEM, ended.client_id, *place, text))
+
+
+def _live_text(ended: Order, live: Sequence[Order]) -> str:
+    what = ", ".join(
+        f"{leg.side} {decimal_text(leg.quantity)} {leg.symbol} ({leg.short_id}, {leg.phase}, "
+        f"{decimal_text(leg.filled_quantity)} filled)"
+        for leg in live
+    )
+    return (
+        f"one leg of the alert came to nothing, others are live: {ended.side} {decimal_text(ended.quantity)} "
+        f"{ended.symbol} is not sent ({ended.tag}); live without it: {what}. "
+        "Decide whether you keep them: the strategy's EXIT, or cli.py flatten, closes them"
+    )
