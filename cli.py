@@ -11,26 +11,25 @@ import re
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
-from cli_output import age_text, cancel_told, facts, table
+from cli_holdings import adopt_units, exits_of
+from cli_output import Refused, age_text, cancel_told, facts, table
 from cli_parser import parser
 from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError, load_settings
 from domain.errors import NotFound, OrderwatchError
-from domain.exits import OPERATOR
 from domain.halting import never_seen
-from domain.money import ZERO, decimal_text
+from domain.money import decimal_text
 from domain.review import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
 from engine.account import move_rows, rebind
@@ -57,10 +56,6 @@ _EXPECTED_ERRORS = (
     requests.RequestException,
     OSError,
 )
-
-
-class Refused(OrderwatchError):
-    """The command cannot be carried out as it was typed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -283,6 +278,13 @@ def cancel(options: argparse.Namespace) -> int:
     return 0
 
 
+def adopt(options: argparse.Namespace) -> int:
+    """Make units that no strategy holds one strategy's holding. Its exits close them then, and its entries wait."""
+    services = _services()
+    [client_id] = _chosen(services.settings, options.client)
+    return adopt_units(options, services, client_id)
+
+
 def _confirmed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() == "y"
@@ -290,24 +292,11 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-class _Exit(NamedTuple):
-    client_id: str
-    exchange: str
-    symbol: str
-    product: str
-    strategy_name: str
-    quantity: Decimal  # as last known: the exit itself is sized by the position it finds
-
-    def __str__(self) -> str:
-        where = f"{self.exchange} {self.symbol} {self.product}"
-        return f"exit {self.client_id} {self.strategy_name}: {decimal_text(self.quantity)} {where}"
-
-
 def flatten(options: argparse.Namespace) -> int:
     """Ask for an exit of each open position. Entries go on; `halt` stops them."""
     services = _services()
     clients = _chosen(services.settings, options.client)
-    exits = [exit_ for client_id in clients for exit_ in _exits(services, client_id, options.symbol)]
+    exits = [exit_ for client_id in clients for exit_ in exits_of(services, client_id, options.symbol)]
     print("\n".join(map(str, exits)) or "no open position")
     if not exits:
         return 0
@@ -318,31 +307,6 @@ def flatten(options: argparse.Namespace) -> int:
         order = services.commands.submit_exit(*position, by=operator_name(), strategy_name=strategy_name)
         print(f"{order.command_id} {order.status} {order.tag or ''}".rstrip())
     return 0
-
-
-def _exits(services: "Services", client_id: str, symbol: str | None) -> Iterator[_Exit]:
-    """Of each position an exit for every strategy that holds a part of it, and one for what none holds.
-
-    One exit would not do: it leaves alone what other strategies than its own hold. Shares delivered on earlier days
-    that no strategy holds are somebody's savings: they are exited only where their symbol is named.
-    """
-    snapshot = services.store.saved_positions(client_id)
-    if snapshot is None:
-        raise Refused(f"the positions of {client_id} were never read: start the service first")
-    holdings = services.store.holdings(client_id)
-    for p in snapshot.positions:
-        if not p.net_quantity or symbol not in (None, p.symbol):
-            continue
-        rest = abs(p.net_quantity)
-        savings = p.delivered if symbol is None else ZERO
-        for h in holdings:
-            same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
-            if same and h.net_quantity * p.net_quantity > 0:
-                rest -= abs(h.net_quantity)
-                yield _Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
-        rest = min(rest, abs(p.net_quantity) - savings)
-        if rest > 0:
-            yield _Exit(client_id, p.exchange, p.symbol, p.product, OPERATOR, rest)
 
 
 # care -------------------------------------------------------------------------------------------------------
@@ -483,6 +447,7 @@ _COMMANDS = {
     "lift": lift_latch,
     "resolve": resolve,
     "cancel": cancel,
+    "adopt": adopt,
     "flatten": flatten,
     "verify": verify_database,
     "archive": archive_orders,

@@ -49,7 +49,8 @@ def print_verification(report: Report) -> None:
         print(f"UNSEEN   {warning}")
     print(
         f"checked  {report.orders} orders, {report.events} events, {report.archived} archived orders, "
-        f"{report.checkpoints} checkpoints; {report.uncovered} events wait for the next one"
+        f"{report.checkpoints} checkpoints, {report.adoptions} adoptions; "
+        f"{report.uncovered} events wait for the next one"
     )
     print(f"head     {report.head or '(no checkpoint yet)'}")
     print(f"result   {'right' if report.exit_code == 0 else f'{report.problem_count} problems'}")

@@ -1,12 +1,20 @@
-"""What the operator's commands print: rows as tables, ages, how an order's cancel stands. Pure: `cli.py` prints it."""
+"""What the operator's commands print: rows as tables, ages, how an order's cancel stands, why a command is refused.
+
+Pure: `cli.py` prints it.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from domain.cancelling import cancel_under_way
+from domain.errors import OrderwatchError
 
 Row = Mapping[str, Any]
+
+
+class Refused(OrderwatchError):
+    """The command cannot be carried out as it was typed."""
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> str:

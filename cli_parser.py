@@ -90,6 +90,16 @@ def _wishes(add: _Add) -> None:
         "--by", type=_text, metavar="NAME", help="who wishes it; without it the user of this machine"
     )
     back.add_argument("--reason", type=_text, required=True, help="why; kept in the order's history")
+    own = add("adopt")
+    own.add_argument("client", help="in whose account the units are")
+    own.add_argument("symbol", help="what they are units of")
+    own.add_argument("strategy", type=_text, help="whose holding they become")
+    own.add_argument(
+        "quantity", type=_decimal, metavar="QTY", help="units: 50 of a long position, -50 of a short one"
+    )
+    own.add_argument("--exchange", type=_text, help="needed where the symbol is held on several")
+    own.add_argument("--product", type=_text, help="needed where it is held in several")
+    own.add_argument("--reason", type=_text, required=True, help="why; kept for good, and told to everybody")
     flat = add("flatten")
     flat.add_argument("--client", help="one client; without it all")
     flat.add_argument("--symbol", help="one symbol; without it all")

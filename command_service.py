@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from domain.adopting import Adoption, AdoptionRequest
 from domain.alert import (
     Alert,
     DecisionType,
@@ -28,6 +29,7 @@ from domain.order import Order
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.receipt import Receipt
 from domain.states import Phase
+from use_cases.adopt import adopt
 from use_cases.register_alert import RegisterAlert
 from use_cases.registering import life_of, register_judged, write
 
@@ -104,9 +106,7 @@ class CommandService:
     ) -> str:
         """Keep an authenticated alert that cannot be traded on, and tell the operator; returns its id.
 
-        Raises:
-            StoreUnavailable: it was not kept.
-        """
+        Raises: StoreUnavailable: it was not kept."""
         alert_id = self._ids.alert_id(delivery.received_at)
 
         def work(tx: Transaction) -> None:
@@ -194,12 +194,7 @@ class CommandService:
     # operators ----------------------------------------------------------------------------------------------
 
     def halt(self, client_id: str, strategy_name: str | None = None, *, by: str, reason: str) -> None:
-        """Stop new entries of a client, or of one of its strategies. Exits go on.
-
-        Raises:
-            NotFound: no such client.
-            StoreUnavailable: nothing was kept.
-        """
+        """Stop new entries of a client, or of one of its strategies; exits go on. Raises as `submit` does."""
         if client_id not in self._clients:
             raise NotFound(f"no client {client_id!r}")
         halt = Halt(client_id, strategy_name, self._clock.now(), by, reason)
@@ -220,6 +215,10 @@ class CommandService:
             return True
 
         return self._store.write(work)
+
+    def adopt(self, request: AdoptionRequest) -> Adoption:
+        """Make units that no strategy holds one strategy's holding. Raises as `use_cases.adopt.adopt` does."""
+        return adopt(self._store, self._clients, request, clock=self._clock)
 
     def cancel(self, command_id_: str, *, by: str, reason: str = "") -> Order:
         """Ask for a cancel: an order that was not sent ends at once, a live one when the broker confirms.

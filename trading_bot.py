@@ -24,6 +24,7 @@ from broker.paper import PaperBroker
 from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
+from domain.adopting import Adoption, AdoptionRequest
 from domain.alert import Delivery, ParsedAlert
 from domain.daily_loss import Lift
 from domain.errors import InvalidAlert, NotFound, StoreReplaced
@@ -114,6 +115,10 @@ class OperatorDesk:
         return lift(
             services.store, services.policies, client_id, at=services.clock.now(), by=by, reason=reason
         )
+
+    def adopt(self, request: AdoptionRequest) -> Adoption:
+        """Make units that no strategy holds one strategy's holding. Raises as `CommandService.adopt` does."""
+        return self._services.commands.adopt(request)
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None

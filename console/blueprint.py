@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from console.access import Access, LoginLimit
+from console.adopting import add_adopting
 from console.api import add_api
 from console.cancelling import add_cancelling
 from console.desk import Desk
@@ -18,7 +19,15 @@ from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, ConsoleReader, Modes
 from console.resolving import add_resolving
-from domain.errors import ConcurrentUpdate, InvalidResolution, NotFound, NothingToLift, StoreUnavailable
+from domain.errors import (
+    AdoptionNotPossible,
+    ConcurrentUpdate,
+    InvalidAdoption,
+    InvalidResolution,
+    NotFound,
+    NothingToLift,
+    StoreUnavailable,
+)
 from domain.ports import Clock
 
 _MAX_BODY = 64 * 1024
@@ -67,6 +76,7 @@ def create_console(
     _answer_failures(blueprint, access)
     add_pages(blueprint, desk)
     add_api(blueprint, desk)
+    add_adopting(blueprint, desk)
     forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
     add_order_forms(blueprint, desk, forms)
     return blueprint
@@ -116,6 +126,12 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
     @blueprint.errorhandler(InvalidResolution)
     def does_not_fit(error: InvalidResolution) -> ResponseReturnValue:
         return _failure(400, "INVALID_RESOLUTION", error.message, error.field)
+
+    @blueprint.errorhandler(InvalidAdoption)
+    def cannot_adopt(error: InvalidAdoption) -> ResponseReturnValue:
+        if isinstance(error, AdoptionNotPossible):
+            return _failure(409, "ADOPTION_NOT_POSSIBLE", error.message, error.field)
+        return _failure(400, "INVALID_ADOPTION", error.message, error.field)
 
     @blueprint.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:

@@ -126,6 +126,24 @@ class Parameters:
             raise BadParameter(name, f"expected a positive {what}")
         return number
 
+    def signed(self, name: str) -> Decimal:
+        """A number of either sign, as text or as a JSON number.
+
+        Raises:
+            BadParameter: it is none, or was not given.
+        """
+        value = self.values.get(name)
+        if value is None or value == "":
+            raise BadParameter(name, "is missing", "MISSING_PARAMETER")
+        text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+        try:
+            number = parse_decimal(str(text).strip())
+        except ValueError:
+            number = Decimal("1E+99")
+        if not -20 < number.adjusted() < 20:
+            raise BadParameter(name, "expected a number, such as 50, or -50 of a short position")
+        return number
+
     def instant(self, name: str, zone: tzinfo, *, end: bool) -> datetime | None:
         """A day or a time of ISO-8601; one without an offset is meant in `zone`.
 

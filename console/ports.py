@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypedDict
 
 from command_service import ResolvedFill
+from domain.adopting import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.states import Status
 from domain.unconfigured import UnconfiguredRows
@@ -110,6 +111,15 @@ class ConsoleControl(Protocol):
         Raises:
             NotFound: no such client.
             NothingToLift: no limit is latched, or the day's profit and loss is not known.
+        """
+
+    def adopt(self, request: AdoptionRequest) -> Adoption:
+        """Make units of the account that no strategy holds one strategy's holding.
+
+        Raises:
+            NotFound: no such client.
+            InvalidAdoption: the request cannot be understood as it is; names the field.
+            AdoptionNotPossible: not as things are at present; names the field, and what to do.
         """
 
     def resolve(

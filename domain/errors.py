@@ -11,6 +11,8 @@
     ├── NothingToLift         no loss limit is latched, or nobody knows the loss to count from
     ├── OpenOrders            not while the client has orders that have not ended
     ├── InvalidResolution     what an operator says of an order does not fit it; names the field
+    ├── InvalidAdoption       units cannot be adopted as it was asked; names the field
+    │   └── AdoptionNotPossible   nor as it was asked, as things are at present
     ├── StoreUnavailable      the database could not commit: nothing was kept
     │   └── StoreReplaced     the file is not the database that was in use, or is damaged: the process must end
     └── BrokerError           the one question that matters: may the order be live?
@@ -66,6 +68,19 @@ class InvalidResolution(OrderwatchError, ValueError):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+
+
+class InvalidAdoption(OrderwatchError):
+    """Units cannot become a strategy's holding as it was asked. `field` says where, `message` what was expected."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class AdoptionNotPossible(InvalidAdoption):
+    """Not as things are at present: the same request may pass later, or for fewer units."""
 
 
 class StoreUnavailable(OrderwatchError):

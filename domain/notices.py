@@ -29,6 +29,7 @@ class NoticeKind(StrEnum):
     HOLDING_CLEARED = "HOLDING_CLEARED"  # the broker shows flat what a strategy held
     POSITION_DIFFERS = "POSITION_DIFFERS"  # our strategies hold something else than the broker shows
     EXTERNAL_POSITION = "EXTERNAL_POSITION"  # and where none of them holds anything
+    ADOPTED = "ADOPTED"  # a person made units of the account a strategy's holding
     POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from domain.account import AccountStanding, BrokerAccount
+from domain.adopting import Adoption, AdoptionFacts
 from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -245,6 +246,12 @@ class Transaction(Ownership, Review, Accounts, Protocol):
 
     def keep_lift(self, lift: Lift) -> None:
         """Note an operator's lift, for good."""
+
+    def adoption_facts(self, client_id: str, symbol: str, now: datetime) -> AdoptionFacts:
+        """What must be known before units of the symbol become a strategy's holding."""
+
+    def keep_adoption(self, adoption: Adoption) -> None:
+        """Note an adoption, for good, and write what it does to holdings and to differences."""
 
     def set_halt(self, halt: Halt) -> None: ...
 

@@ -85,6 +85,7 @@ _ALONE = {
     NoticeKind.HOLDING_CLEARED: ("🧹 No longer held", "symbol"),
     NoticeKind.POSITION_DIFFERS: ("🚨 Position differs", "symbol"),
     NoticeKind.EXTERNAL_POSITION: ("👀 A position that is not ours", "symbol"),
+    NoticeKind.ADOPTED: ("🤝 Adopted", "symbol"),
     NoticeKind.POSITION_AGREES: ("✅ Position agrees again", "symbol"),
 }
 """Title, and the notice's field that says what it is about."""

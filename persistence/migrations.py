@@ -14,6 +14,7 @@ from persistence.identity import WHAT_TO_DO, check_at_start, damaged
 from persistence.private_files import make_private, private
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
+    ADOPTED_UNITS,
     CLIENTS_NOT_CONFIGURED,
     DAILY_LOSS,
     DATABASE_IDENTITY,
@@ -111,6 +112,12 @@ def daily_loss(db: Database) -> None:
 def entries_that_wait(db: Database) -> None:
     """What an entry waits for before it may be sent."""
     _run(db, ENTRIES_THAT_WAIT)
+
+
+@migrations()
+def adopted_units(db: Database) -> None:
+    """Units of the account that a person made a strategy's holding: who, when and why, for good."""
+    _run(db, ADOPTED_UNITS)
 
 
 def _run(db: Database, script: str) -> None:

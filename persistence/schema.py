@@ -368,5 +368,26 @@ ALTER TABLE orders ADD COLUMN waits_for TEXT CHECK (waits_for IN ('EXIT', 'SETTL
 CREATE INDEX orders_waiting ON orders (client_id) WHERE status = 'CREATED' AND waits_for IS NOT NULL;
 """
 
+ADOPTED_UNITS = """
+CREATE TABLE adoptions (
+    adoption_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    product TEXT NOT NULL,
+    strategy_name TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    average_price TEXT,
+    adopted_at TEXT NOT NULL,
+    adopted_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    positions_read_at TEXT NOT NULL,
+    at_broker TEXT NOT NULL,
+    moved_from INTEGER,
+    previous_hash TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.account import AccountStanding, BrokerAccount
+from domain.adopting import Adoption, AdoptionFacts
 from domain.alert import Alert, DecisionType, ExecutionType
 from domain.attribution import Sightings
 from domain.daily_loss import DayLoss, Lift
@@ -24,7 +25,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in, tag_of
 from domain.times import time_text
-from persistence import accounts, losses, moving, review, unconfigured, waiting
+from persistence import accounts, adoptions, losses, moving, review, unconfigured, waiting
 from persistence import facts as fact_queries
 from persistence import sightings as sighting_queries
 from persistence.rows import (
@@ -436,6 +437,12 @@ class SqliteTransaction:
 
     def keep_lift(self, lift: Lift) -> None:
         losses.keep_lift(self._connection, lift)
+
+    def adoption_facts(self, client_id: str, symbol: str, now: datetime) -> AdoptionFacts:
+        return adoptions.adoption_facts(self._connection, client_id, symbol, now)
+
+    def keep_adoption(self, adoption: Adoption) -> None:
+        adoptions.keep_adoption(self._connection, adoption)
 
     def set_halt(self, halt: Halt) -> None:
         self._connection.execute(

@@ -86,6 +86,17 @@ TRIGGERS: dict[str, str] = {
     "event_checkpoints_no_update": """
         CREATE TRIGGER event_checkpoints_no_update BEFORE UPDATE ON event_checkpoints
         BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",
+    "adoptions_chain": f"""
+        CREATE TRIGGER adoptions_chain BEFORE INSERT ON adoptions
+        WHEN NEW.previous_hash <> coalesce((SELECT hash FROM adoptions ORDER BY adoption_id DESC LIMIT 1), '')
+            OR EXISTS (SELECT 1 FROM adoptions WHERE adoption_id = NEW.adoption_id)
+        BEGIN SELECT RAISE(ABORT, '{CONCURRENT}'); END""",
+    "adoptions_no_update": """
+        CREATE TRIGGER adoptions_no_update BEFORE UPDATE ON adoptions
+        BEGIN SELECT RAISE(ABORT, 'adoptions is append-only'); END""",
+    "adoptions_no_delete": """
+        CREATE TRIGGER adoptions_no_delete BEFORE DELETE ON adoptions
+        BEGIN SELECT RAISE(ABORT, 'adoptions is append-only'); END""",
     "event_checkpoints_no_delete": """
         CREATE TRIGGER event_checkpoints_no_delete BEFORE DELETE ON event_checkpoints
         BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",

@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from persistence.adoptions import check_adoptions
 from persistence.coverage import check_coverage
 from persistence.histories import History, faults, histories
 from persistence.triggers import TRIGGERS
@@ -32,6 +33,7 @@ class Report:
     events: int = 0  # in orders.db
     archived: int = 0  # orders of the archive
     checkpoints: int = 0
+    adoptions: int = 0  # units that a person made a strategy's holding
     uncovered: int = 0  # events after the last checkpoint
     head: str = (
         ""  # the last checkpoint's hash: note it elsewhere, and nobody can rewrite what it covers unseen
@@ -73,6 +75,7 @@ def verify(path: Path, archive_path: Path | None = None) -> Report:
             lambda: _check_orders(orders, report),
             lambda: _check_archive(orders, archive, report),
             lambda: _check_coverage(orders, archive, report),
+            lambda: _check_adoptions(orders, report),
         ]
         for check in checks:
             try:
@@ -165,6 +168,10 @@ def _check_unrecorded(command_id: str, orders: sqlite3.Connection, report: Repor
     """A copy that was not recorded is a move that was interrupted, as long as the original is there."""
     if orders.execute("SELECT 1 FROM orders WHERE command_id = ?", (command_id,)).fetchone() is None:
         report.add(command_id, "is in the archive, neither recorded as archived nor in orders")
+
+
+def _check_adoptions(orders: sqlite3.Connection, report: Report) -> None:
+    report.adoptions = check_adoptions(orders, report.add)
 
 
 def _check_coverage(orders: sqlite3.Connection, archive: sqlite3.Connection | None, report: Report) -> None:

@@ -73,6 +73,7 @@ ROOMS = {
     "cli.py": Room(None, None),
     "cli_backup.py": Room(None, None),
     "cli_doctor.py": Room(None, None),
+    "cli_holdings.py": Room(None, None),
     "cli_output.py": Room(("domain",)),
     "cli_posting.py": Room(None, None),
     "cli_parser.py": Room(("domain",)),

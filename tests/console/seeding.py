@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from command_service import CommandService, ResolvedFill
 from console import TradingMode, create_console, create_health
+from domain.adopting import Adoption, AdoptionRequest
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
 from domain.commands import OrderResult
 from domain.daily_loss import Lift
@@ -59,6 +60,11 @@ class Control:
             raise NothingToLift(f"no daily loss limit of {client_id} is latched: nothing was changed")
         day, loss = date(2026, 11, 20), Decimal(-6000)
         return Lift(client_id, START, by, reason, day, loss, loss, loss, ("",))
+
+    def adopt(self, request: AdoptionRequest) -> Adoption:
+        assert self.commands is not None
+        self.asked.append(("adopt", request))
+        return self.commands.adopt(request)
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None

@@ -1,0 +1,82 @@
+"""The operator's commands about what strategies hold: adopting units, and which exits close all that is open."""
+
+import argparse
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from cli_output import Refused
+from domain.adopting import AdoptionRequest
+from domain.exits import OPERATOR
+from domain.halting import never_seen
+from domain.money import ZERO, decimal_text
+from persistence.lookups import looking, strategies_of
+from runtime.system import operator_name
+
+if TYPE_CHECKING:
+    from services import Services
+
+
+def adopt_units(options: argparse.Namespace, services: "Services", client_id: str) -> int:
+    """Make units of the account that no strategy holds the named strategy's holding; says what follows."""
+    request = AdoptionRequest(
+        client_id=client_id,
+        symbol=options.symbol,
+        strategy_name=options.strategy,
+        quantity=options.quantity,
+        by=operator_name(),
+        reason=options.reason,
+        exchange=options.exchange,
+        product=options.product,
+    )
+    done = services.commands.adopt(request)
+    print(f"adopted: {done.means}.")
+    with contextlib.suppress(sqlite3.Error):  # the adoption stands, whatever can be said of the strategy
+        with looking(services.settings.orders_db) as connection:
+            note = never_seen(done.strategy_name, strategies_of(connection, client_id))
+        if note is not None:
+            print(f"note: {note}")
+    return 0
+
+
+class Exit(NamedTuple):
+    """An exit of what one strategy holds of a position, or of what none does."""
+
+    client_id: str
+    exchange: str
+    symbol: str
+    product: str
+    strategy_name: str
+    quantity: Decimal  # as last known: the exit itself is sized by the position it finds
+
+    def __str__(self) -> str:
+        """What would be sent, for people."""
+        where = f"{self.exchange} {self.symbol} {self.product}"
+        return f"exit {self.client_id} {self.strategy_name}: {decimal_text(self.quantity)} {where}"
+
+
+def exits_of(services: "Services", client_id: str, symbol: str | None) -> Iterator[Exit]:
+    """Of each position an exit for every strategy that holds a part of it, and one for what none holds.
+
+    One exit would not do: it leaves alone what other strategies than its own hold. Shares delivered on earlier days
+    that no strategy holds are somebody's savings: they are exited only where their symbol is named.
+    """
+    snapshot = services.store.saved_positions(client_id)
+    if snapshot is None:
+        raise Refused(f"the positions of {client_id} were never read: start the service first")
+    holdings = services.store.holdings(client_id)
+    for p in snapshot.positions:
+        if not p.net_quantity or symbol not in (None, p.symbol):
+            continue
+        rest = abs(p.net_quantity)
+        savings = p.delivered if symbol is None else ZERO
+        for h in holdings:
+            same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
+            if same and h.net_quantity * p.net_quantity > 0:
+                rest -= abs(h.net_quantity)
+                yield Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
+        rest = min(rest, abs(p.net_quantity) - savings)
+        if rest > 0:
+            yield Exit(client_id, p.exchange, p.symbol, p.product, OPERATOR, rest)

@@ -1,0 +1,57 @@
+"""An operator makes units of the account that no strategy holds one strategy's holding."""
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from console.desk import Desk
+from console.parameters import operator_of
+from console.reading import body_of, is_form
+from domain.adopting import AdoptionRequest
+from domain.errors import StoreUnavailable
+from domain.halting import never_seen
+from domain.money import decimal_text, optional_text
+
+_FIELDS = ("client_id", "symbol", "strategy_name", "quantity", "exchange", "product", "reason", "by")
+
+
+def add_adopting(blueprint: Blueprint, desk: Desk) -> None:
+    """Put the route on the blueprint. A form of a page is led back to the page."""
+
+    @blueprint.post("/api/holdings/adopt")
+    def adopt() -> ResponseReturnValue:
+        fields = body_of(request, _FIELDS)
+        wanted = AdoptionRequest(
+            client_id=desk.client_of(fields),
+            symbol=fields.required("symbol"),
+            strategy_name=fields.required("strategy_name"),
+            quantity=fields.signed("quantity"),
+            by=operator_of(fields),
+            reason=fields.required("reason"),
+            exchange=fields.text("exchange"),
+            product=fields.text("product"),
+        )
+        done = desk.control.adopt(wanted)
+        if is_form(request):
+            return redirect(url_for("console.review"), 303)
+        return {
+            "adopted": True,
+            "client_id": done.client_id,
+            "strategy_name": done.strategy_name,
+            "exchange": done.exchange,
+            "symbol": done.symbol,
+            "product": done.product,
+            "quantity": decimal_text(done.quantity),
+            "average_price": optional_text(done.average_price),
+            "held": decimal_text(done.holding.net_quantity),
+            "reason": done.reason,
+            "meaning": done.means,
+            "note": _note(desk, done.client_id, done.strategy_name),
+        }
+
+
+def _note(desk: Desk, client_id: str, strategy_name: str) -> str | None:
+    """What there is to say of a strategy that sent nothing yet: its name may be misspelt."""
+    try:
+        return never_seen(strategy_name, desk.reader.strategies(client_id))
+    except StoreUnavailable:
+        return None
