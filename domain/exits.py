@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from shlex import quote
 
 from domain.alert import ExecutionType, OrderType, Side
 from domain.limits import ExitScope
@@ -244,7 +245,8 @@ def _contradiction(order: Order, view: _View, snapshot: PositionsSnapshot) -> st
 
 
 def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str:
-    there = _there(snapshot.by_product(order.exchange, order.symbol))
+    nets = snapshot.by_product(order.exchange, order.symbol)
+    there = _there(nets)
     if not there:
         return FLAT
     others: dict[str, Decimal] = {}
@@ -252,12 +254,27 @@ def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str
         if h.strategy_name != order.strategy_name:
             others[h.strategy_name] = others.get(h.strategy_name, ZERO) + h.net_quantity
     holders = ", ".join(f"{name} {decimal_text(held)}" for name, held in sorted(others.items()))
+    net = sum(nets.values(), ZERO)
+    unclaimed = net - sum(others.values(), ZERO)
+    ways = (
+        f"Two ways on: adopt them ({_adopting(order, nets, unclaimed)}), or EXIT_SCOPE=position"
+        if unclaimed * net > 0
+        else "That is theirs: it cannot be adopted, and EXIT_SCOPE=position leaves it alone too"
+    )
     return (
         f"{order.strategy_name} holds nothing there by its own fills; the account has {there}"
         + (f", of which {holders}" if holders else "")
-        + f". To close them: cli.py flatten --symbol {order.symbol}; to let exits close the whole position: "
-        "EXIT_SCOPE=position"
+        + f". {ways}. In a hurry: cli.py flatten --symbol {quote(order.symbol)}"
     )
+
+
+def _adopting(order: Order, nets: Mapping[str, Decimal], unclaimed: Decimal) -> str:
+    """The command by which the strategy comes to hold what no strategy holds; REASON stands for a person's word."""
+    names = " ".join(quote(name) for name in (order.client_id, order.symbol, order.strategy_name))
+    product, net = next((p, n) for p, n in nets.items() if n * unclaimed > 0)
+    units = decimal_text(min(abs(net), abs(unclaimed)) * _sign(unclaimed))
+    several = sum(bool(n) for n in nets.values()) > 1
+    return f"cli.py adopt {names} {units}{f' --product {product}' if several else ''} --reason REASON"
 
 
 def _there(nets: Mapping[str, Decimal]) -> str:

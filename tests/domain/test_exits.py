@@ -126,10 +126,24 @@ def test_units_by_hand_are_left_alone_unless_the_scope_is_the_position():
 
 
 def test_a_strategy_that_holds_nothing_is_told_what_is_there_and_the_two_ways_on():
+    answer = size(exit_order(), positions(MIS=80), holding("B", 50))
+    assert isinstance(answer, NothingToExit)
+    assert "the account has 80 MIS, of which B 50" in answer.detail
+    assert (
+        f"(cli.py adopt default {SYMBOL} STRADDLE 30 --reason REASON), or EXIT_SCOPE=position"
+        in answer.detail
+    )
+    assert answer.detail.endswith(f"In a hurry: cli.py flatten --symbol {SYMBOL}")
+    products = size(exit_order(), positions(MIS=-50, NRML=-20))
+    assert f"adopt default {SYMBOL} STRADDLE -50 --product MIS " in products.detail
+
+
+def test_what_is_all_held_by_others_cannot_be_adopted():
     answer = size(exit_order(), positions(MIS=50), holding("B", 50))
     assert isinstance(answer, NothingToExit)
-    assert "the account has 50 MIS, of which B 50" in answer.detail
-    assert f"cli.py flatten --symbol {SYMBOL}" in answer.detail and "EXIT_SCOPE=position" in answer.detail
+    assert (
+        "of which B 50. That is theirs: it cannot be adopted, and EXIT_SCOPE=position leaves" in answer.detail
+    )
 
 
 def test_a_read_that_lacks_what_our_fills_say_is_disputed():

@@ -112,6 +112,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         for column in ("product", "unexplained_quantity"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("DROP TABLE unreadable_positions")
+        connection.execute("DROP TABLE adoptions")
         connection.execute("ALTER TABLE positions DROP COLUMN delivered")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name <> 'first_tables'")
     witness_path(old).unlink()  # a program of then kept none
@@ -128,6 +129,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "clients_not_configured",
             "unreadable_positions",
             "daily_loss",
+            "adopted_units",
         ),
         (),
     )
