@@ -37,6 +37,11 @@ class Wording:
         """`09:30:00.123`."""
         return self._local(text).strftime("%H:%M:%S.%f")[:-3]
 
+    def is_unclaimed(self, difference: Row) -> bool:
+        """True where the broker has more than strategies hold, on the same side: units that may be adopted."""
+        amount, held, there = (Decimal(difference[name]) for name in ("difference", "held", "at_broker"))
+        return amount * (held or there) > 0
+
     def moment(self, text: str | None) -> str:
         """`20 Nov 09:30:00`, a dash when there is no time."""
         return "–" if text is None else f"{self.day(text)} {self.clock(text)}"

@@ -26,6 +26,7 @@ def files_below(folder: Path) -> list[str]:
 LOOKING = [["orders"], ["orders", "--frozen"], ["show", "x"], ["verify"], ["doctor"], ["replay", "x"],
            ["alert", os.devnull]]  # fmt: skip
 WISHING = [["halt", "--reason", "x"], ["resume"], ["resolve", "x", "--failed", "y"], ["flatten"],
+           ["adopt", "default", "TCS-EQ", "S1", "10", "--reason", "y"],
            ["cancel", "x", "--reason", "y"], ["archive", "--days", "1"]]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from tests.console.seeding import BEARER, TOKEN, House
 
 PAGES = ["/", "/orders/x", "/health"]
 API = ["/api/orders", "/api/orders/x", "/api/diagnostics/recent-signals", "/api/health"]
-WISHES = ["/api/halt", "/api/resume", "/api/marks", "/api/latches/lift", "/logout"]
+WISHES = ["/api/halt", "/api/resume", "/api/marks", "/api/latches/lift", "/api/holdings/adopt", "/logout"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -12,7 +12,7 @@ from tests.console.seeding import BEARER, House
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-WISHES = ["/api/halt", "/api/resume", "/api/marks", "/api/latches/lift"]
+WISHES = ["/api/halt", "/api/resume", "/api/marks", "/api/latches/lift", "/api/holdings/adopt"]
 
 
 def post(house: House, path: str, body: str | bytes, content_type: str | None = FORM) -> Any:

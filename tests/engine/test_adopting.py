@@ -207,7 +207,7 @@ def test_a_resting_entry_may_have_brought_what_nobody_seems_to_hold(desk):
     desk.engine.tick()
     desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
     desk.engine.refresh("default", force=True)  # the position shows the fill, the book was not read since
-    with pytest.raises(AdoptionNotPossible, match="OTHER's order .* may have brought some"):
+    with pytest.raises(AdoptionNotPossible, match=r"OTHER's order .* may have brought some"):
         adopt(desk)
     look(desk)
     assert held(desk) == {"OTHER": 50}

@@ -321,6 +321,16 @@ GOLDEN = {
         "No fill of ours explains it; Orderwatch does not trade against it.\n"
         "default",
     ),
+    "adopted": (
+        alone(
+            NoticeKind.ADOPTED,
+            "S1 holds 50 NFO NIFTY26NOV24500CE MIS from now on, 50 of them adopted. By cli:priya: bought for it",
+            symbol="NIFTY26NOV24500CE",
+        ),
+        "🤝 Adopted | NIFTY26NOV24500CE\n"
+        "S1 holds 50 NFO NIFTY26NOV24500CE MIS from now on, 50 of them adopted. By cli:priya: bought for it\n"
+        "default",
+    ),
     "position agrees": (
         alone(
             NoticeKind.POSITION_AGREES,
