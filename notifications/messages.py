@@ -282,7 +282,13 @@ def _explained_alone(notice: Notice) -> list[str]:
             "It stands at the broker and no order here explains it. Recorded; never traded against.",
         ]
     if notice.kind is NoticeKind.EXTERNAL_POSITION:
-        return [*detail, "No fill of ours explains it; Orderwatch does not trade against it."]
+        return [
+            *detail,
+            "No fill of ours explains it; Orderwatch does not trade against it.",
+            "If a strategy is to hold it, on the page Review, or with the units signed as above:",
+            f"<code>python cli.py adopt {safe(quote(notice.client_id), _NAME)} "
+            f'{safe(quote(notice.symbol or "SYMBOL"), _NAME)} STRATEGY UNITS --reason "REASON"</code>',
+        ]
     if notice.kind is NoticeKind.POSITION_DIFFERS:
         return [*detail, "Nothing under way explains it. Exits go by the broker's position; look who traded."]
     if notice.kind is NoticeKind.HOLDING_CLEARED:

@@ -423,21 +423,10 @@ ENTERING = (
         ("tests/engine/test_adopting.py::test_not_on_a_read_that_failed_or_is_old",),
     ),
     Defect(
-        "adopts-the-same-units-twice",
-        "The button was pressed twice, and the strategy held twice what was there.",
-        (
-            Edit(
-                ADOPTING,
-                "free = min(in_product, in_all, self.unheld) -",
-                "free = there.net_quantity * self.sign -",
-            ),
-            Edit(
-                ADOPTING,
-                "        in_product = there.net_quantity * self.sign - _same_side(self.holdings, self.sign, there.product)\n",
-                "",
-            ),
-        ),
-        ("tests/engine/test_adopting.py::test_the_same_request_again_finds_nothing_more_to_adopt",),
+        "adopted-units-are-no-entry",
+        "What a strategy was given did not count as entered: its exits left it, and it entered the symbol once more.",
+        (Edit(ADOPTING, "after, before.entries + 1", "after, before.entries"),),
+        ("tests/engine/test_adopting.py::test_after_an_adoption_an_exit_closes_exactly_those_units",),
     ),
     Defect(
         "adopts-a-fill-under-way",

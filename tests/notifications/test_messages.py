@@ -319,6 +319,8 @@ GOLDEN = {
         "👀 A position that is not ours | GOLD\n"
         "MCX NRML: the broker has -5, none of our strategies holds any\n"
         "No fill of ours explains it; Orderwatch does not trade against it.\n"
+        "If a strategy is to hold it, on the page Review, or with the units signed as above:\n"
+        '<code>python cli.py adopt default GOLDPETAL26DECFUT STRATEGY UNITS --reason "REASON"</code>\n'
         "default",
     ),
     "adopted": (
