@@ -210,6 +210,9 @@ class Transaction(Ownership, Review, Accounts, Protocol):
 
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]: ...
 
+    def held_at(self, client_id: str, place: Place) -> Decimal:
+        """What all strategies together hold there."""
+
     def clear_holdings(
         self,
         client_id: str,

@@ -87,6 +87,8 @@ class PositionComparer:
     def _tell(self, tx: Transaction, client_id: str, ready: Sequence[tuple[Difference, datetime]]) -> None:
         now = self._clock.now()
         for d, since in ready:
+            if tx.held_at(client_id, d.where) != d.held:
+                continue  # a fill or a person has changed it since it was compared: the next read shows what is left
             before = tx.told_difference(client_id, d.where)
             tx.keep_difference(client_id, d, since, now)
             # Both sides may have moved by the same: the page shows the new figures, and nothing is to be told.

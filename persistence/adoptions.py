@@ -124,11 +124,7 @@ def _keep_difference(connection: sqlite3.Connection, a: Adoption, left: KnownDif
     if not left.amount:
         connection.execute(f"DELETE FROM position_differences {where}", place)
         return
-    held = sum(
-        (h.net_quantity for h in facts.holdings(connection, a.client_id, a.symbol)
-         if (h.exchange, h.product) == (a.exchange, a.product)),
-        ZERO,
-    )  # fmt: skip
+    held = facts.held_at(connection, a.client_id, (a.exchange, a.symbol, a.product))
     connection.execute(
         "UPDATE position_differences SET held = ?, at_broker = ?, difference = ?, believed = ?, kind = 'DIFFERENT' "
         + where,

@@ -14,6 +14,7 @@ from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery
+from domain.position_check import Place
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import time_text
 from persistence import unreadable as unreadable_rows
@@ -73,6 +74,12 @@ def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None 
         Holding(client, strategy, exchange, name, product, parse_decimal(net), entries)
         for client, strategy, exchange, name, product, net, entries in rows
     ]
+
+
+def held_at(connection: sqlite3.Connection, client_id: str, place: Place) -> Decimal:
+    """What all strategies together hold at exchange, symbol and product."""
+    held = holdings(connection, client_id, place[1])
+    return sum((h.net_quantity for h in held if (h.exchange, h.symbol, h.product) == place), ZERO)
 
 
 def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> ExitFacts:

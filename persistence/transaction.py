@@ -303,6 +303,9 @@ class SqliteTransaction:
             if (h.strategy_name, h.exchange) == (strategy_name, exchange)
         ]
 
+    def held_at(self, client_id: str, place: Place) -> Decimal:
+        return fact_queries.held_at(self._connection, client_id, place)
+
     def clear_holdings(
         self,
         client_id: str,

@@ -19,7 +19,7 @@ def house(tmp_path) -> House:
     """50 units that no strategy holds, read a moment ago and told as that."""
     house = House(tmp_path)
     assert house.control.commands is not None
-    house.control.commands._clients = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}  # type: ignore[assignment]
+    house.control.commands._clients = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}
     house.read_positions()
     external = Difference("NFO", SYMBOL, "MIS", Decimal(0), Decimal(50), is_external=True)
     now = house.clock.now()

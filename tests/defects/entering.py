@@ -444,6 +444,21 @@ ENTERING = (
         ),
     ),
     Defect(
+        "told-by-a-comparison-of-before",
+        "What a person had just given a strategy was told as nobody's, and counted as that beside the holding.",
+        (
+            Edit(
+                "engine/comparing.py",
+                "            if tx.held_at(client_id, d.where) != d.held:\n",
+                "            if tx.held_at(client_id, d.where) is None:\n",
+            ),
+        ),
+        (
+            "tests/engine/test_adopting.py::"
+            "test_what_is_adopted_while_it_is_being_compared_is_not_told_as_nobodys",
+        ),
+    ),
+    Defect(
         "adoptions-can-be-rewritten",
         "Who had given a strategy its units was a row that anybody could change.",
         (

@@ -1,6 +1,6 @@
 """Adopted units: exits close exactly those, entries count them, and what was told of them is gone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -190,6 +190,25 @@ def test_not_on_a_read_that_failed_or_is_old(hand, error):
     with pytest.raises(AdoptionNotPossible, match="61 s ago, 60 s are allowed"):
         adopt(hand)
     assert held(hand) == {}
+
+
+def test_what_is_adopted_while_it_is_being_compared_is_not_told_as_nobodys(desk, monkeypatch):
+    by_hand(desk, 50)
+    look(desk, 1)
+    asked = desk.store.last_fill_at
+
+    def meanwhile(
+        client_id: str, symbol: str
+    ) -> datetime | None:  # the comparer has read the holdings before
+        if not held(desk):
+            adopt(desk)
+        return asked(client_id, symbol)
+
+    monkeypatch.setattr(desk.store, "last_fill_at", meanwhile)
+    look(desk)
+    assert held(desk) == {"STRADDLE": 50}
+    assert desk.rows("SELECT 1 FROM position_differences") == []
+    assert [n.kind for n in desk.notices if n.kind != "EXTERNAL_ORDER"] == ["ADOPTED"]
 
 
 def test_not_while_an_order_there_has_an_unknown_outcome(hand):

@@ -320,7 +320,7 @@ GOLDEN = {
         "MCX NRML: the broker has -5, none of our strategies holds any\n"
         "No fill of ours explains it; Orderwatch does not trade against it.\n"
         "If a strategy is to hold it, on the page Review, or with the units signed as above:\n"
-        '<code>python cli.py adopt default GOLDPETAL26DECFUT STRATEGY UNITS --reason "REASON"</code>\n'
+        '<code>python cli.py adopt default GOLD STRATEGY UNITS --reason "REASON"</code>\n'
         "default",
     ),
     "adopted": (

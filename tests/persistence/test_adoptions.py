@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ def maker(tmp_path) -> Maker:
     return Maker(tmp_path / "orders.db")
 
 
-def keep(maker: Maker, quantity: int = 50, total: int = 50, **changes) -> Adoption:
+def keep(maker: Maker, quantity: int = 50, total: int = 50, **changes: Any) -> Adoption:
     at = maker.clock.now()
-    values = {
+    values: dict[str, Any] = {
         "client_id": "default",
         "exchange": "NFO",
         "symbol": SYMBOL,
