@@ -18,6 +18,7 @@ from domain.daily_loss import Lift
 from domain.errors import NotFound, NothingToLift
 from domain.ids import client_order_id, command_id
 from domain.lifecycle import advance, register
+from domain.limits import ClientPolicy, LimitBook
 from domain.moves import blocked, claimed, placed, refused, unknown
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
@@ -102,7 +103,7 @@ class House:
         self.control = Control(
             CommandService(
                 self.store,
-                {},
+                {"default": ClientPolicy("default", LimitBook(), live_allowed=True)},
                 clock=self.clock,
                 ids=SeededIds(),
                 dedup_window=timedelta(seconds=60),

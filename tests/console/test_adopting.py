@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from domain.limits import ClientPolicy, LimitBook
 from domain.position_check import Difference
 from tests.console.seeding import BEARER, House
 
@@ -18,8 +17,6 @@ BODY = {"symbol": SYMBOL, "strategy_name": "S1", "quantity": 50, "reason": "boug
 def house(tmp_path) -> House:
     """50 units that no strategy holds, read a moment ago and told as that."""
     house = House(tmp_path)
-    assert house.control.commands is not None
-    house.control.commands._clients = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}
     house.read_positions()
     external = Difference("NFO", SYMBOL, "MIS", Decimal(0), Decimal(50), is_external=True)
     now = house.clock.now()

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from domain.lifecycle import advance
 from domain.position_check import Difference
+from domain.reports import Position, PositionsSnapshot
 from domain.states import Phase
 from tests.console.seeding import TOKEN, House
 
@@ -285,3 +286,26 @@ def test_the_console_of_the_browser_stays_clean(driver: webdriver.Chrome, book: 
     for path in PATHS:
         driver.get(f"{book}{path}")
     assert driver.get_log("browser") == []
+
+
+def test_adopting_units_that_no_strategy_holds(
+    driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
+):
+    position = Position("MCX", "GOLDPETAL26DECFUT", "NRML", Decimal(-5))
+    read = PositionsSnapshot(house.clock.now(), (position,))
+    house.store.save_positions("default", read, house.clock.now().date())
+    driver.get(f"{book}/review")
+    press(wait, ".adopt summary")
+    for name, text in {"strategy_name": "S1", "reason": "sold for it", "by": "ann"}.items():
+        driver.find_element(By.CSS_SELECTOR, f".adopt [name={name}]").send_keys(text)
+    time.sleep(SEVERAL_LOOKS)  # what was typed survives the page's renewals
+    press(wait, ".adopt button")
+    assert held_by(house, "S1") == [], "nothing goes without the box"
+    press(wait, ".adopt [type=checkbox]")
+    press(wait, ".adopt button")
+    wait.until(lambda _: held_by(house, "S1") == ["-5"])
+    wait.until(lambda d: d.current_url == f"{book}/review" and not d.find_elements(By.CSS_SELECTOR, ".adopt"))
+
+
+def held_by(house: House, strategy_name: str) -> list[str]:
+    return [h["net_quantity"] for h in house.views.holdings() if h["strategy_name"] == strategy_name]
