@@ -231,7 +231,10 @@ def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
     missing = [f"not compared for {', '.join(unknown)}"] if unknown else []
     found = [text for client, text in vitals.differences if client in expected.positions_max_age]
     if found:
-        advice = "look who traded: Orderwatch does not trade against what it cannot explain"
+        advice = (
+            "look who traded: Orderwatch does not trade against what it cannot explain; units that no strategy "
+            "holds can be made one's with cli.py adopt"
+        )
         return Finding(Health.WARN, "positions", "; ".join(found + missing), advice)
     if missing:
         advice = "nothing is known of them until the broker's order book and positions are read again"
