@@ -19,13 +19,11 @@ from domain.alert import ExecutionType
 from domain.errors import AdoptionNotPossible, InvalidAdoption
 from domain.money import ZERO, decimal_text
 from domain.order import Order
+from domain.position_check import LAGS_AT_MOST
 from domain.reports import Position, PositionsSnapshot
 from domain.risk_facts import Holding
 from domain.states import Phase, Status
 from domain.times import is_within
-
-LAGS_AT_MOST = timedelta(seconds=30)
-"""A read that began sooner than that after a fill of ours was recorded may not show it yet: books lag by seconds."""
 
 _RESTING = frozenset({Phase.WORKING, Phase.PARTIALLY_FILLED})
 _UNSETTLED = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.ABSENT})

@@ -15,9 +15,11 @@ from domain.alert import ExecutionType, OrderType, Side
 from domain.limits import ExitScope
 from domain.money import ZERO, decimal_text
 from domain.order import Order
+from domain.position_check import LAGS_AT_MOST
 from domain.reports import PositionsSnapshot
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
+from domain.times import has_elapsed
 
 OPERATOR = "OPERATOR"
 """The strategy name of a person's exit of what no strategy holds."""
@@ -173,9 +175,21 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     may = {
         p: max(q - others.get(p, ZERO), min(max(own.get(p, ZERO) * sign, ZERO), q)) for p, q in free.items()
     }
+    apart = {} if whole else {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
+    if not whole and own:
+        # What is in another product may be ours, converted: not what was there before, and not by a read that may not
+        # show our last fill yet.
+        shows_all = facts.last_fill_at is None or has_elapsed(
+            facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+        )
+        may = {
+            p: q if p in own else max(q - apart.get(p, ZERO), ZERO) if shows_all else ZERO
+            for p, q in may.items()
+        }
     products = dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
     under_way = _sum(exits)
-    by_read, by_fills = sum(products.values(), ZERO), max(ours * sign - under_way, ZERO)
+    by_read = sum(products.values(), ZERO)
+    by_fills = max(ours * sign - sum(apart.values(), ZERO) - under_way, ZERO)
     if whole:
         by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
         if order.requested_product is not None:

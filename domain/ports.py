@@ -236,7 +236,9 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def told_difference(self, client_id: str, place: Place) -> Difference | None:
         """The position's difference that was told and still stands."""
 
-    def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
+    def keep_difference(
+        self, client_id: str, difference: Difference, since: datetime, at: datetime, *, believed: bool = True
+    ) -> None:
         """Put it in the place of what was told there before; one of zero leaves nothing."""
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:

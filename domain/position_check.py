@@ -18,6 +18,9 @@ from domain.states import Phase
 Place = tuple[str, str, str]
 """Exchange, symbol, product."""
 
+LAGS_AT_MOST = timedelta(seconds=30)
+"""A read that began sooner than that after a fill of ours was recorded may not show it yet: books lag by seconds."""
+
 _UNSETTLED = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.PARTIALLY_FILLED})
 
 

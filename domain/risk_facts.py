@@ -1,6 +1,7 @@
 """What the blockers are told: facts read inside the transaction that will act on them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -67,10 +68,13 @@ class ExitFacts:
     of an exit that was recorded before its entry's. `orders` are the other orders there that are not over: created, at
     the broker, or absent but perhaps accepted late. `by_hand` is what the broker's own rows of orders that are not ours
     did to the position, `believed` the part of the difference between holdings and broker that lasted long enough to be
-    believed; both signed.
+    believed; both signed. `known` are, of those two, what was in a product before ours went missing in another one:
+    that is nobody's here, and no conversion of ours. `last_fill_at`: when a fill of ours in the symbol was recorded.
     """
 
     holdings: tuple[Holding, ...] = ()
     orders: tuple[Order, ...] = ()
     by_hand: Decimal = ZERO
     believed: Decimal = ZERO
+    known: Mapping[str, Decimal] = field(default_factory=dict)
+    last_fill_at: datetime | None = None

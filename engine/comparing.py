@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.position_check import Difference, Judgement, Place, compared, judge, settled_before
 from domain.reports import PositionsSnapshot
+from domain.times import has_elapsed
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,14 @@ class _Seen:
     reads: int = 1
 
 
+class _Ready(NamedTuple):
+    """A difference that is to be told."""
+
+    difference: Difference
+    since: datetime
+    is_quiet: bool  # no fill of ours in the symbol for so long that the read shows them all
+
+
 class PositionComparer:
     """Compares each read of the positions with the holdings.
 
@@ -36,9 +46,10 @@ class PositionComparer:
     neither a restart nor a second watcher tells it again; only the looking is remembered here.
     """
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, believed_after: timedelta) -> None:
         self._store = store
         self._clock = clock
+        self._believed_after = believed_after
         self._seen: dict[str, dict[Place, _Seen]] = {}
 
     def compare(self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta) -> None:
@@ -53,10 +64,11 @@ class PositionComparer:
         # The holdings were read before these: what changed them since then shows in one of the two.
         open_orders = self._store.get_open_orders(client_id) if news else []
         for d in news:
+            last_fill_at = self._store.last_fill_at(client_id, d.symbol)
             judgement = judge(
                 d,
                 open_orders=open_orders,
-                last_fill_at=self._store.last_fill_at(client_id, d.symbol),
+                last_fill_at=last_fill_at,
                 settled_before=settled_before(snapshot, horizon),
             )
             if judgement is Judgement.NOT_YET:
@@ -64,7 +76,11 @@ class PositionComparer:
             seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
             patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
             if seen.reads > 1 and patient:
-                ready.append((d, seen.since))
+                # After a fill of ours, units too many may be a read of before it.
+                is_quiet = last_fill_at is None or has_elapsed(
+                    last_fill_at, snapshot.read_started_at, self._believed_after
+                )
+                ready.append(_Ready(d, seen.since, is_quiet))
         self._seen[client_id] = after
         if ready:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
@@ -84,13 +100,13 @@ class PositionComparer:
             return _Seen(amount, read_at, read_at)
         return _Seen(amount, seen.since, read_at, seen.reads + int(read_at > seen.read_at))
 
-    def _tell(self, tx: Transaction, client_id: str, ready: Sequence[tuple[Difference, datetime]]) -> None:
+    def _tell(self, tx: Transaction, client_id: str, ready: Sequence[_Ready]) -> None:
         now = self._clock.now()
-        for d, since in ready:
+        for d, since, is_quiet in ready:
             if tx.held_at(client_id, d.where) != d.held:
                 continue  # a fill or a person has changed it since it was compared: the next read shows what is left
             before = tx.told_difference(client_id, d.where)
-            tx.keep_difference(client_id, d, since, now)
+            tx.keep_difference(client_id, d, since, now, believed=is_quiet)
             # Both sides may have moved by the same: the page shows the new figures, and nothing is to be told.
             if d.amount != (before.amount if before else ZERO):
                 notice = _notice(client_id, d, before)

@@ -27,7 +27,7 @@ class PositionKeeper:
         self._clock = clock
         self._rules = rules
         self._guard = ExecutionGuard(store)
-        self._comparer = PositionComparer(store, clock=clock)
+        self._comparer = PositionComparer(store, clock=clock, believed_after=rules.difference_believed)
         self._loss_latch = LossLatch(store, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
         self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own

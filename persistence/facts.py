@@ -93,12 +93,47 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
         (*place, order.command_id, time_text(now)),
     )
     held = holdings(connection, order.client_id, order.symbol)
+    elsewhere = connection.execute(_ELSEWHERE, place).fetchall()
+    believed_, by_hand_ = (
+        [(product, parse_decimal(units)) for kind, product, units, *_ in elsewhere if kind == wanted]
+        for wanted in ("BELIEVED", "BY_HAND")
+    )
     return ExitFacts(
         holdings=tuple(h for h in held if h.exchange == order.exchange),
         orders=tuple(order_of(row) for row in rows),
-        by_hand=by_hand(connection, *place),
-        believed=believed(connection, *place),
+        by_hand=sum((units for _, units in by_hand_), ZERO),
+        believed=sum((units for _, units in believed_), ZERO),
+        known=_known(elsewhere, by_hand_),
+        last_fill_at=next((optional_time(row[4]) for row in elsewhere if row[0] == "FILLED"), None),
     )
+
+
+_ELSEWHERE = """
+SELECT 'BELIEVED', product, believed, difference, since FROM position_differences
+    WHERE client_id = ?1 AND symbol = ?2 AND exchange = ?3
+UNION ALL
+SELECT 'BY_HAND', coalesce(product, ''),
+    CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END, '0', NULL
+    FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
+UNION ALL
+SELECT 'FILLED', '', '0', '0', max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2
+"""
+
+
+def _known(
+    elsewhere: Sequence[tuple[str, str, str, str, str]], by_hand: Sequence[tuple[str, Decimal]]
+) -> dict[str, Decimal]:
+    """Units that are nobody's here, by product. Those that appeared as ours went missing may be ours, converted."""
+    known = dict[str, Decimal]()
+    differences = [row for row in elsewhere if row[0] == "BELIEVED"]
+    for _, product, _, units, since in differences:
+        amount = parse_decimal(units)
+        missing = [row[4] for row in differences if parse_decimal(row[3]) * amount < 0]
+        if not missing or since < min(missing):
+            known[product] = known.get(product, ZERO) + amount
+    for product, amount in by_hand:
+        known[product] = known.get(product, ZERO) + amount
+    return known
 
 
 _BELIEVED = "SELECT believed FROM position_differences WHERE client_id = ? AND symbol = ? AND exchange = ?"
@@ -153,7 +188,10 @@ def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, s
         "SELECT positions_read_at, iif(pnl_is_carried, '0', pnl), lowest_pnl, loss_counts_from, loss_latched, "
         "EXISTS (SELECT 1 FROM position_differences d "
         "WHERE d.client_id = accounts.client_id AND (d.exchange, d.symbol) = (?2, ?3) "
-        "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed) FROM accounts WHERE client_id = ?1",
+        "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed "
+        # Units too many take nothing from anybody here.
+        "AND (d.difference LIKE '-%') <> (iif(d.held = '0', d.at_broker, d.held) LIKE '-%')) "
+        "FROM accounts WHERE client_id = ?1",
         (client_id, *place),
     ).fetchone()
     if row is None:

@@ -2,8 +2,10 @@
 
 import sqlite3
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from domain.lifecycle import column
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notices import NoticeKind
 from domain.order import Order
@@ -75,14 +77,23 @@ def told_difference(connection: sqlite3.Connection, client_id: str, place: Place
 
 
 def keep_difference(
-    connection: sqlite3.Connection, client_id: str, d: Difference, since: datetime, told_at: datetime
+    connection: sqlite3.Connection,
+    client_id: str,
+    d: Difference,
+    since: datetime,
+    told_at: datetime,
+    *,
+    believed: bool,
 ) -> None:
-    """Put it in the place of what was told there before; one that is gone leaves nothing."""
+    """Put it in the place of what was told there before; one that is gone leaves nothing.
+
+    `believed`: units that the broker has more are taken for there at once.
+    """
     key = (client_id, *d.where)
     old = connection.execute(f"SELECT believed {_AT_PLACE}", key).fetchone()
-    believed = parse_decimal(old[0]) if old else ZERO
-    if d.adds:
-        believed = d.amount
+    known = parse_decimal(old[0]) if old else ZERO
+    if believed and d.adds:
+        known = d.amount
         _explained(connection, client_id, d.exchange, d.symbol)
     connection.execute(f"DELETE {_AT_PLACE}", key)
     if d.amount:
@@ -90,7 +101,7 @@ def keep_difference(
         figures = (decimal_text(d.held), decimal_text(d.at_broker), decimal_text(d.amount), kind)
         connection.execute(
             "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*key, *figures, time_text(since), time_text(told_at), decimal_text(believed)),
+            (*key, *figures, time_text(since), time_text(told_at), decimal_text(known)),
         )
 
 
@@ -106,6 +117,36 @@ def believe_differences(connection: sqlite3.Connection, client_id: str, since: d
     ).fetchall()
     for exchange, symbol in rows:
         _explained(connection, client_id, exchange, symbol)
+
+
+def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal) -> None:
+    """A fill of an exit took so many units (signed) that no strategy held: they count as there no more."""
+    place = (order.client_id, order.exchange, order.symbol)
+    found = connection.execute(
+        "SELECT 'D', product, believed FROM position_differences WHERE believed <> '0' "
+        "AND client_id = ?1 AND exchange = ?2 AND symbol = ?3 UNION ALL "
+        "SELECT 'H', broker_order_id, CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity "
+        "FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND exchange = ?2 AND symbol = ?3",
+        place,
+    ).fetchall()
+    for kind, key, text in found:
+        there = parse_decimal(text)
+        if there * units >= 0:
+            continue
+        taken = min(abs(there), abs(units)) * (1 if units > 0 else -1)
+        units -= taken
+        if kind == "D":
+            connection.execute(
+                # It has to stand anew before it is believed: the figure is one of before this fill.
+                "UPDATE position_differences SET believed = ?, since = ? "
+                "WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                (decimal_text(there + taken), column(order.updated_at), *place, key),
+            )
+        else:
+            connection.execute(
+                "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
+                (decimal_text(abs(there + taken)), order.client_id, key),
+            )
 
 
 def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.adopting import Adoption, AdoptionFacts
-from domain.alert import Alert, DecisionType, ExecutionType
+from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.daily_loss import DayLoss, Lift
 from domain.errors import ConcurrentUpdate, IllegalTransition
-from domain.lifecycle import Change, Column, column
+from domain.lifecycle import Change, column
 from domain.limits import Limits
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.moves import released
@@ -25,7 +25,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Reason, reason_in, tag_of
 from domain.times import time_text
-from persistence import accounts, adoptions, losses, moving, review, unconfigured, waiting
+from persistence import accounts, adoptions, held, losses, moving, review, unconfigured, waiting
 from persistence import facts as fact_queries
 from persistence import sightings as sighting_queries
 from persistence.rows import (
@@ -49,9 +49,6 @@ _INSERT_EVENT = (
 _INSERT_MESSAGE = (
     "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
     "alert_id, blocked) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?)"
-)
-_HOLDING = (
-    "FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ?"
 )
 _OVER = frozenset({Status.EXECUTED, Status.FAILED})
 _INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", Status.FAILED: "ORDER_FAILED"}
@@ -121,7 +118,7 @@ class SqliteTransaction:
             self._move(change.before, change.after, change.columns)
             self._follow_intent(change.before, change.after)
             self._claim_external(change.before, change.after)
-            self._follow_holding(change.before, change.after)
+            held.follow_fill(self._connection, change.before, change.after)
             self._follow_alert(change.before, change.after)
             self._release_waiting(change.before, change.after, change.event.actor)
         for notice in change.notices:
@@ -215,87 +212,6 @@ class SqliteTransaction:
 
     # holdings -----------------------------------------------------------------------------------------------
 
-    def _follow_holding(self, before: Order, after: Order) -> None:
-        """What a strategy holds follows its own fills, in the transaction that records them.
-
-        An exit reduces what is held. Its fill may be recorded before those of the entry that it closed: as much as the
-        strategy's entries at the broker may still bring is kept as held the other way round, with no entry to its
-        name, until they bring it or end. What an exit took beyond that was nobody's here.
-        """
-        is_entry = after.execution_type is ExecutionType.ENTRY
-        delta = after.signed_fill - before.signed_fill
-        ended = is_entry and before.may_be_live and not after.may_be_live
-        if after.test_mode is not None or not (delta or ended):
-            return
-        at = column(after.updated_at)
-        held = self._held_by_product(after)
-        left = delta if is_entry else self._reduce(after, held, delta, at)
-        if delta:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?, ?)",
-                (after.client_id, after.symbol, after.side, at),
-            )
-        if not is_entry and not left:
-            return
-        net, entries = held.get(after.product, (ZERO, 0))
-        was_early = after.product in held and not entries
-        if is_entry:
-            net += delta
-            entries += int(bool(after.filled_quantity) and not before.filled_quantity)
-            early = was_early and after.side.sign * net < 0
-        else:
-            net, early = (net if was_early else ZERO) + left, True
-        if early and net:
-            net = min(abs(net), self._still_to_come(after)) * (1 if net > 0 else -1)
-            entries = 0
-        elif is_entry:
-            entries = max(entries, 1)
-        self._hold(after, after.product, net, entries, at)
-
-    def _held_by_product(self, order: Order) -> dict[str, tuple[Decimal, int]]:
-        rows = self._connection.execute(
-            "SELECT product, net_quantity, entries FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? "
-            "AND strategy_name = ?",
-            (order.client_id, order.symbol, order.exchange, order.strategy_name),
-        )
-        return {product: (parse_decimal(net), int(entries)) for product, net, entries in rows}
-
-    def _reduce(
-        self, exit_: Order, held: dict[str, tuple[Decimal, int]], delta: Decimal, at: Column
-    ) -> Decimal:
-        """Take an exit's fill off what its strategy holds, its own product first; returns what found nothing to reduce.
-
-        A position that was converted is held in the product in which it was bought, and leaves in another.
-        """
-        for product in sorted(held, key=lambda name: name != exit_.product):
-            net, entries = held[product]
-            if not entries or net * delta >= 0:
-                continue
-            taken = min(abs(net), abs(delta)) * (1 if delta > 0 else -1)
-            held[product] = (net + taken, entries)
-            self._hold(exit_, product, net + taken, entries, at)
-            delta -= taken
-        return delta
-
-    def _hold(self, order: Order, product: str, net: Decimal, entries: int, at: Column) -> None:
-        key = (order.client_id, order.symbol, order.exchange, order.strategy_name, product)
-        self._connection.execute(f"DELETE {_HOLDING}", key)
-        if net:
-            self._connection.execute(
-                "INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, decimal_text(net), entries, at)
-            )
-
-    def _still_to_come(self, order: Order) -> Decimal:
-        """What entries at the broker may still bring of what this order, or the exit that it came after, is about."""
-        side = order.side if order.execution_type is ExecutionType.ENTRY else order.side.opposite
-        rows = self._connection.execute(
-            "SELECT quantity, filled_quantity FROM orders WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
-            "AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ? AND side = ? "
-            "AND execution_type = 'ENTRY' AND test_mode IS NULL",
-            (order.client_id, order.symbol, order.exchange, order.strategy_name, order.product, side),
-        )
-        return sum((max(parse_decimal(q) - parse_decimal(f), ZERO) for q, f in rows), ZERO)
-
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]:
         return [
             h
@@ -377,8 +293,10 @@ class SqliteTransaction:
     def told_difference(self, client_id: str, place: Place) -> Difference | None:
         return review.told_difference(self._connection, client_id, place)
 
-    def keep_difference(self, client_id: str, difference: Difference, since: datetime, at: datetime) -> None:
-        review.keep_difference(self._connection, client_id, difference, since, at)
+    def keep_difference(
+        self, client_id: str, difference: Difference, since: datetime, at: datetime, *, believed: bool = True
+    ) -> None:
+        review.keep_difference(self._connection, client_id, difference, since, at, believed=believed)
 
     def believe_differences(self, client_id: str, since: datetime) -> None:
         review.believe_differences(self._connection, client_id, since)

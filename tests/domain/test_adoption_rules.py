@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.adopting import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference
-from domain.adoption_rules import LAGS_AT_MOST, adopted
+from domain.adoption_rules import adopted
 from domain.alert import ExecutionType, Side
 from domain.errors import AdoptionNotPossible, InvalidAdoption
 from domain.money import ZERO
+from domain.position_check import LAGS_AT_MOST
 from domain.reports import Position, PositionsSnapshot, UnreadableRow
 from domain.risk_facts import Holding
 from domain.states import Phase

@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Side
-from domain.limits import Limits
 from domain.reports import BrokerStatus, OrderReport
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
@@ -76,13 +75,10 @@ def test_one_strategys_exit_does_not_sell_what_another_has_just_bought(quiet):
 
 @pytest.mark.parametrize(("status", "filled", "left"), [("REJECTED", 0, -50), ("COMPLETE", 30, -20)])
 def test_an_entry_on_the_other_side_wipes_out_no_holding(make_desk, status, filled, left):
-    desk = make_desk(limits=Limits(max_entries=2))
+    desk = make_desk()
     desk.broker.fill_at_once = False
-    (short,) = desk.post(leg(qty=50, side=Side.SELL))
-    desk.engine.tick()
-    desk.broker.report(str(desk.order(short.command_id).broker_order_id), BrokerStatus.COMPLETE, 50)
-    look(desk)
     second = enter(desk, 30)
+    desk.hold(-50)
     desk.broker.report(second, BrokerStatus(status), filled)
     look(desk)
     assert held(desk) == {"STRADDLE": left}

@@ -9,7 +9,7 @@ from domain.alert import OrderType, Side
 from domain.commands import UniversalOrderCommand
 from domain.errors import OutcomeUnknown
 from domain.limits import ExitScope, StrategyBook, StrategyPolicy
-from domain.reports import BrokerStatus, PositionsSnapshot
+from domain.reports import BrokerStatus, Position, PositionsSnapshot
 from domain.states import Phase, Status
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
@@ -238,3 +238,100 @@ def test_an_exit_that_waits_is_told_after_fifteen_seconds_and_every_five_minutes
             sum(n.order is not None and n.order.command_id == second.command_id for n in desk.notices)
         )
     assert told == [0, 1, 2]
+
+
+def lag_positions(desk: Desk, seconds: float) -> None:
+    """From now on the positions are shown as they were so long ago."""
+    read, seen = desk.broker.read_positions, list[PositionsSnapshot]()
+
+    def late(*, urgent: bool = False) -> PositionsSnapshot:
+        now = read()
+        seen.append(now)
+        old = [s for s in seen if (now.read_started_at - s.read_started_at).total_seconds() >= seconds]
+        return replace(
+            old[-1] if old else replace(seen[0], positions=()), read_started_at=now.read_started_at
+        )
+
+    desk.broker.read_positions = late  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("lag", [2, 4, 8])
+@pytest.mark.parametrize("gap", [0.5, 1, 3, 6])
+def test_repeated_exits_of_the_whole_position_never_turn_it(make_desk, lag, gap):
+    desk = make_desk(strategy=StrategyPolicy(ExitScope.POSITION))
+    lag_positions(desk, lag)
+    desk.post()
+    spin(desk, gap)
+    for number in range(4):
+        desk.post(MARKET_EXIT, signal_id=str(number), **EXIT)
+        spin(desk, gap)
+    spin(desk, 40)
+    assert [(c.side, c.quantity) for c in desk.broker.placed] == [(Side.BUY, 50), (Side.SELL, 50)]
+
+
+def by_hand(desk: Desk, quantity: int, product: str = "MIS", symbol: str = "NIFTY26NOV24500CE") -> None:
+    """Somebody trades in the account, by other ways than ours; the broker's book does not show the order."""
+    read = desk.broker.read_positions
+
+    def with_it(*, urgent: bool = False) -> PositionsSnapshot:
+        snapshot = read()
+        place = ("NFO", symbol, product)
+        rest = [p for p in snapshot.positions if (p.exchange, p.symbol, p.product) != place]
+        return replace(snapshot, positions=(*rest, Position(*place, snapshot.net(*place) + quantity)))
+
+    desk.broker.read_positions = with_it  # type: ignore[method-assign]
+
+
+def test_what_an_exit_of_the_whole_position_took_by_hand_is_there_no_more(make_desk):
+    desk = make_desk(strategy=StrategyPolicy(ExitScope.POSITION))
+    by_hand(desk, 10)
+    spin(desk, 20)
+    desk.post(leg(qty=10))
+    spin(desk, 10)
+    lag_positions(desk, 4)
+    spin(desk, 8)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 1)
+    desk.post(leg(qty=5, side=None, order_type=OrderType.MARKET, price=None), **EXIT)
+    spin(desk, 30)
+    assert [(c.side, c.quantity) for c in desk.broker.placed] == [(Side.BUY, 10), (Side.SELL, 20)]
+
+
+def test_an_exit_leaves_units_of_another_product_that_were_there_before(desk):
+    by_hand(desk, 50, "NRML")
+    spin(desk, 20)
+    desk.post()
+    spin(desk, 40)
+    by_hand(desk, -50, "MIS")  # squared off
+    spin(desk, 20)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert [c.side for c in desk.broker.placed] == [Side.BUY]
+    assert desk.order(exit_.command_id).phase is Phase.REGISTERED, "a person decides"
+
+
+def test_an_exit_follows_a_conversion(desk):
+    desk.post()
+    spin(desk, 60)
+    by_hand(desk, -50, "MIS")
+    by_hand(desk, 50, "NRML")
+    spin(desk, 5)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 5)
+    assert [(c.side, c.product) for c in desk.broker.placed] == [(Side.BUY, "MIS"), (Side.SELL, "NRML")]
+
+
+def test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conversion(desk):
+    desk.post()
+    desk.post(leg(product="NRML"), strategy_name="OTHER")
+    spin(desk, 40)
+    by_hand(desk, -50, "MIS")  # squared off
+    spin(desk, 5)
+    lag_positions(desk, 4)
+    spin(desk, 8)
+    (first,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 5)
+    desk.post(replace(MARKET_EXIT, product="NRML"), strategy_name="OTHER", **EXIT)
+    spin(desk, 60)
+    assert [(c.side, c.product) for c in desk.broker.placed][2:] == [(Side.SELL, "NRML")]
+    assert desk.order(first.command_id).phase is not Phase.FILLED

@@ -103,11 +103,17 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for column in ("broker", "broker_user", "refused_account", "positions_compared_at"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
-        for index in ("orders_full_exits", "orders_absent", "orders_parts"):
+        for index in ("orders_full_exits", "orders_absent", "orders_parts", "orders_waiting"):
             connection.execute(f"DROP INDEX {index}")
         for trigger in TRIGGERS:
             connection.execute(f"DROP TRIGGER {trigger}")
-        for column in ("requested_side", "requested_product", "parent_command_id", "provisional_until"):
+        for column in (
+            "requested_side",
+            "requested_product",
+            "parent_command_id",
+            "provisional_until",
+            "waits_for",
+        ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         for column in ("product", "unexplained_quantity"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
@@ -129,6 +135,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "clients_not_configured",
             "unreadable_positions",
             "daily_loss",
+            "entries_that_wait",
             "adopted_units",
         ),
         (),
