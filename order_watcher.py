@@ -13,6 +13,7 @@ from domain.order import Order
 from domain.ports import Clock, Store
 from domain.reports import OrderReport
 from engine.gate import StartGate
+from engine.looks import Looks
 from engine.positions import PositionKeeper
 from engine.reconciler import Reconciler
 from engine.seat import Seat, WatcherRules
@@ -47,13 +48,21 @@ class OrderWatcherEngine:
     ) -> None:
         self._seats = seats
         self._gate = StartGate(store)
+        looks = Looks(clock=clock)
         self._submitter = Submitter(
-            store, self._gate, clock=clock, claimant=claimant, rules=rules, simulated_result=simulated_result
+            store,
+            self._gate,
+            looks,
+            clock=clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_result=simulated_result,
         )
         self._reconciler = Reconciler(
             store,
             self._submitter,
             self._gate,
+            looks,
             clock=clock,
             claimant=claimant,
             rules=rules,

@@ -33,6 +33,7 @@ class HoldReason(StrEnum):
     EXIT_UNDER_WAY = "another exit of this position is under way"
     ENTRY_NOT_SETTLED = "an older entry is not settled yet"
     TAKING_BACK = "a resting exit of this position is being taken back first"
+    BOOK_FIRST = "the broker's order book is read first"
     DISPUTED = "the broker's position contradicts our own fills"
 
 

@@ -4,8 +4,10 @@ import threading
 from datetime import datetime, timedelta
 
 from domain.ports import Clock
+from domain.times import is_within
 
 _SWEEP = timedelta(seconds=10)  # so often even when nothing of ours is open
+_RECENT = timedelta(seconds=5)
 
 
 class Looks:
@@ -16,6 +18,7 @@ class Looks:
         self._created_at = clock.now()
         self._began: dict[str, datetime] = {}
         self._ended: dict[str, datetime] = {}
+        self._shown: dict[str, datetime] = {}
         self._asked: set[str] = set()
         self._put_off: dict[str, datetime] = {}
         self._lock = threading.Lock()  # a look is begun by one thread only
@@ -54,6 +57,15 @@ class Looks:
         """How long until a look that was wanted too soon may be made; None when there is none."""
         due = self._put_off.get(client_id)
         return None if due is None else max(due - self._clock.now(), timedelta(0))
+
+    def shown(self, client_id: str, read_started_at: datetime) -> None:
+        """A look that began then could be read, and everything in it is recorded."""
+        self._shown[client_id] = read_started_at
+
+    def shows(self, client_id: str, since: datetime) -> bool:
+        """True when a look that began after `since`, and not long ago, is recorded."""
+        began = self._shown.get(client_id)
+        return began is not None and began >= since and is_within(began, self._clock.now(), _RECENT)
 
     def end(self, client_id: str) -> None:
         """A look has come to its end, whether the book could be read or not."""

@@ -41,6 +41,7 @@ class Reconciler:
         store: Store,
         submitter: Submitter,
         gate: StartGate,
+        looks: Looks,
         *,
         clock: Clock,
         claimant: str,
@@ -65,7 +66,7 @@ class Reconciler:
             "the order that it is stays as it is here, and none that it may be is called absent; all others are "
             "followed. Look at the order in the broker's own terminal",
         )
-        self.looks = Looks(clock=clock)
+        self.looks = looks
 
     # reconcile ----------------------------------------------------------------------------------------------
 
@@ -103,6 +104,8 @@ class Reconciler:
         moved += self._apply_book(seat, at_broker, book)
         moved += self._call_unknown(seat, at_broker, book)
         self._explain(seat, at_broker, book)
+        if book.complete:
+            self.looks.shown(seat.client_id, book.read_started_at)
         self.looks.end(seat.client_id)
         if self._owners.may_begin(seat, book):
             self._gate.passed(seat.client_id, Part.BOOK)

@@ -38,6 +38,7 @@ from engine.exit_goals import add_part, keep_exits_true, take_back
 from engine.exit_reads import ExitReads
 from engine.gate import StartGate
 from engine.groups import keep_group, let_go
+from engine.looks import Looks
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Submitter:
         self,
         store: Store,
         gate: StartGate,
+        looks: Looks,
         *,
         clock: Clock,
         claimant: str,
@@ -67,6 +69,7 @@ class Submitter:
     ) -> None:
         self._store = store
         self._gate = gate
+        self._looks = looks
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
@@ -140,6 +143,9 @@ class Submitter:
         """As for an entry, with side and quantity from a read of the positions that began after it was registered."""
         if order.is_over(self._clock.now()):
             return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
+        if self._waits_for_book(seat, order):
+            self._hold(order, HoldReason.BOOK_FIRST)
+            return None
         try:
             snapshot = self._exit_reads.read(seat, order)
         except ReadFailed as error:
@@ -157,6 +163,18 @@ class Submitter:
             return after if after.phase is Phase.SUBMITTING else None
 
         return self._store.write(work)
+
+    def _waits_for_book(self, seat: Seat, order: Order) -> bool:
+        """Whether the broker's order book is to be read before this exit is sized.
+
+        Where positions lag, the book shows first what others have just closed, the broker's square-off for one. An exit
+        does not wait for long: a book that cannot be read must not keep a position open.
+        """
+        lags = seat.broker.traits.position_horizon > 0
+        if not lags or self._looks.shows(seat.client_id, order.created_at):
+            return False
+        self._looks.ask(seat.client_id)
+        return is_within(order.created_at, self._clock.now(), self._rules.exit_hold)
 
     def _hold(self, order: Order, reason: str) -> None:
         now = self._clock.now()

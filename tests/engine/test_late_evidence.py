@@ -7,7 +7,7 @@ import pytest
 
 from domain.alert import OrderType, Side
 from domain.commands import UniversalOrderCommand
-from domain.errors import OutcomeUnknown
+from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import ExitScope, StrategyBook, StrategyPolicy
 from domain.reports import BrokerStatus, Position, PositionsSnapshot
 from domain.states import Phase, Status
@@ -335,3 +335,47 @@ def test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conv
     spin(desk, 60)
     assert [(c.side, c.product) for c in desk.broker.placed][2:] == [(Side.SELL, "NRML")]
     assert desk.order(first.command_id).phase is not Phase.FILLED
+
+
+def squares_off(desk: Desk, quantity: int) -> None:
+    """The broker sells, which its order book shows at once."""
+    command = UniversalOrderCommand.of(desk.order(desk.post(leg("ELSEWHERE"))[0].command_id))
+    desk.engine.tick()
+    number = desk.broker._take(
+        replace(
+            command,
+            client_order_id="",
+            symbol="NIFTY26NOV24500CE",
+            side=Side.SELL,
+            quantity=Decimal(quantity),
+        )
+    )
+    desk.broker.placed.pop()
+    desk.broker.orders[number] = replace(desk.broker.orders[number], client_order_id=None)
+
+
+@pytest.mark.parametrize("late", [0.2, 1, 2, 3])
+def test_an_exit_just_after_the_brokers_square_off_sells_nothing_more(desk, late):
+    desk.broker.traits = replace(desk.broker.traits, position_horizon=2.0, book_interval=1.0)
+    desk.post()
+    spin(desk, 40)
+    lag_positions(desk, 3)
+    spin(desk, 11)
+    squares_off(desk, 50)
+    desk.clock.advance(late)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 40)
+    assert [c.side for c in desk.broker.placed if c.symbol != "ELSEWHERE"] == [Side.BUY]
+    assert desk.order(exit_.command_id).tag == "GUARD_BLOCKED:NO_POSITION"
+
+
+def test_a_book_that_cannot_be_read_keeps_no_exit_for_long(desk):
+    desk.broker.traits = replace(desk.broker.traits, position_horizon=2.0)
+    desk.post()
+    spin(desk, 10)
+    desk.broker.book_error = ReadFailed("502")
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 5)
+    assert desk.order(exit_.command_id).phase is Phase.REGISTERED
+    spin(desk, 10)
+    assert [c.side for c in desk.broker.placed] == [Side.BUY, Side.SELL]
