@@ -11,8 +11,11 @@ from tests.defects.outside import OUTSIDE
 from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
+from tests.defects.together import TOGETHER
 
-DEFECTS: tuple[Defect, ...] = (*SENDING, *FOLLOWING, *ENTERING, *OUTSIDE, *STORE, *DOORS, *HOUSE, *READING)
+DEFECTS: tuple[Defect, ...] = (
+    *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *OUTSIDE, *STORE, *DOORS, *HOUSE, *READING,
+)  # fmt: skip
 
 WIDE = (
     "tests/engine",
@@ -34,6 +37,7 @@ _SECTIONS = (
     ("Sending", SENDING),
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
+    ("Orders beside each other", TOGETHER),
     ("What a broker shows", READING),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),

@@ -1,0 +1,160 @@
+"""Mistakes between orders: an entry and the exit before it, the legs of one alert, units that are not ours."""
+
+from tests.defects.defect import Defect, Edit
+
+REVERSE = "tests/engine/test_stop_and_reverse.py"
+GROUPS = "tests/engine/test_groups.py"
+LATE = "tests/engine/test_late_evidence.py"
+PIPELINE, SEQUENCE, LEGS = "blockers/pipeline.py", "blockers/sequence.py", "blockers/groups.py"
+SUBMITTER, TRANSACTION, EXITS = "engine/submitter.py", "persistence/transaction.py", "domain/exits.py"
+
+TOGETHER = (
+    Defect(
+        "reversal-is-a-duplicate",
+        "Stop and reverse: the entry met the position that its exit had not closed yet, was called a duplicate, and "
+        "the account was flat instead of turned.",
+        (
+            Edit(
+                PIPELINE,
+                "    answer = exit_first(order, facts, policy.strategy(order.strategy_name).settling)\n",
+                "    answer = exit_first(order, facts, policy.strategy(order.strategy_name).settling) and None\n",
+            ),
+        ),
+        (
+            f"{REVERSE}::test_the_entry_that_follows_its_exit_turns_the_position",
+            f"{REVERSE}::test_the_entry_that_comes_before_its_exit_waits_for_it",
+        ),
+    ),
+    Defect(
+        "entry-waits-for-every-target",
+        "One more entry of the same side waited for a target that rests until its life was over.",
+        (
+            Edit(
+                SEQUENCE,
+                "    if facts.exit_ahead or (turns and facts.exit_open):\n",
+                "    if facts.exit_open:\n",
+            ),
+        ),
+        (f"{REVERSE}::test_an_entry_of_the_same_side_does_not_wait_for_a_target_that_rests",),
+    ),
+    Defect(
+        "reversal-before-its-exit-is-sent",
+        "The entry came before its exit and went out at once: the exit's units met it as a target meets a stop.",
+        (
+            Edit(
+                SEQUENCE,
+                "    turns = facts.turns_own_entry or facts.own_net * order.side.sign < 0\n",
+                "    turns = facts.turns_own_entry\n",
+            ),
+        ),
+        (
+            f"{REVERSE}::test_more_entries_than_one_allow_no_entry_against_the_holding",
+            f"{REVERSE}::test_the_entry_that_comes_before_its_exit_waits_for_it",
+        ),
+    ),
+    Defect(
+        "nobody-wakes-what-waits",
+        "The exit had ended, and the entry behind it went on waiting.",
+        (
+            Edit(
+                TRANSACTION,
+                "        for row in waiting.waiting_for(self._connection, after):\n",
+                "        for row in ():\n",
+            ),
+        ),
+        (f"{REVERSE}::test_entering_again_waits_for_the_exit_too",),
+    ),
+    Defect(
+        "too-old-instead-of-not-flat",
+        "An entry whose exit did not end was called too old: nobody looked at the exit.",
+        (Edit(SUBMITTER, "            if order.waits_for is None:\n", "            if order.waits_for != 0:\n"),),
+        (f"{REVERSE}::test_an_exit_that_does_not_end_leaves_the_entry_unsent_and_its_alert_may_be_repeated",),
+    ),
+    Defect(
+        "an-entry-that-never-began-is-a-repeat",
+        "Nothing had been sent, what had stopped it was over, and the repeat was dropped as seen already.",
+        (Edit("domain/repeats.py", "    return unsent and ", "    return False and "),),
+        (f"{REVERSE}::test_content_of_an_entry_that_was_stopped_for_the_moment_may_come_again",),
+    ),
+    Defect(
+        "a-limit-passes-by-itself",
+        "An alert that a limit had stopped was taken anew with each repeat, until the limit let it through.",
+        (
+            Edit("domain/repeats.py", " and tags <= _PASSING | {_FOLLOWS}", ""),
+            Edit("domain/repeats.py", "bool(tags & _PASSING)", "bool(tags)"),
+        ),
+        (f"{REVERSE}::test_content_of_an_entry_that_a_limit_stopped_is_a_duplicate",),
+    ),
+    Defect(
+        "a-limit-cuts-a-spread",
+        "The sold leg went out, its hedge met a limit, and the account was short without it.",
+        (
+            Edit(
+                "use_cases/register_alert.py",
+                "            and policy.strategy(alert.strategy_name).is_grouped\n",
+                "            and not policy.strategy(alert.strategy_name).is_grouped\n",
+            ),
+        ),
+        (f"{GROUPS}::test_where_one_leg_is_blocked_all_are_and_name_it",),
+    ),
+    Defect(
+        "sold-before-its-hedge",
+        "Both legs went out at once; the bought one was rejected, and the sold one was naked.",
+        (Edit(LEGS, "    return side is Side.SELL and Side.BUY in sides\n", "    return False\n"),),
+        (f"{GROUPS}::test_a_sold_leg_waits_until_the_bought_ones_are_filled",),
+    ),
+    Defect(
+        "hedge-failed-and-sold-all-the-same",
+        "The bought leg had failed, and the sold one was sent because nothing of its alert was open any more.",
+        (
+            Edit(LEGS, "        if leg.status is Status.FAILED:\n", "        if leg.waits_for is not None:\n"),
+            Edit(LEGS, "leg.status is not Status.EXECUTED for leg", "leg.status is Status.SENT_TO_BROKER for leg"),
+        ),
+        (f"{GROUPS}::test_where_a_bought_leg_fails_the_sold_one_is_not_sent_and_what_is_live_is_told",),
+    ),
+    Defect(
+        "a-leg-blocked-late-leaves-the-others",
+        "A halt came between two legs: the rest of the spread was sent without the one that it had stopped.",
+        (
+            Edit(
+                SUBMITTER,
+                "            if after.status is Status.FAILED:\n                keep_group",
+                "            if after.status is Status.EXECUTED:\n                keep_group",
+            ),
+        ),
+        (f"{GROUPS}::test_a_leg_that_is_blocked_at_its_claim_stops_those_that_were_not_sent",),
+    ),
+    Defect(
+        "other-products-are-ours",
+        "The broker squared off the day position, and the exit sold the shares of the same name that a person had held "
+        "for weeks, as if ours had been converted into them.",
+        (Edit(EXITS, "q if p in own else max(q - apart.get(p, ZERO), ZERO)", "q if p in own else q"),),
+        (f"{LATE}::test_an_exit_leaves_units_of_another_product_that_were_there_before",),
+    ),
+    Defect(
+        "an-old-read-of-a-conversion",
+        "Another strategy's units, just sold and still shown, passed for ours in another product and were sold again.",
+        (Edit(EXITS, " if shows_all else ZERO", " if shows_all is not None else ZERO"),),
+        (f"{LATE}::test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conversion",),
+    ),
+    Defect(
+        "units-too-many-are-believed-at-once",
+        "A read of before our exit's fill was taken for units by hand, and an exit of the whole position sold them "
+        "again.",
+        (Edit("engine/comparing.py", "believed=is_quiet)", "believed=is_quiet is not None)"),),
+        (f"{LATE}::test_repeated_exits_of_the_whole_position_never_turn_it",),
+    ),
+    Defect(
+        "what-was-sold-is-still-there",
+        "An exit of the whole position sold units by hand too, which counted as there for the next one.",
+        (Edit("persistence/held.py", "take_elsewhere(connection, after, taken - net)", "taken -= net"),),
+        (f"{LATE}::test_what_an_exit_of_the_whole_position_took_by_hand_is_there_no_more",),
+    ),
+    Defect(
+        "square-off-sold-again",
+        "The broker had squared the position off, which its positions did not show yet; the strategy's exit of the "
+        "same minute sold it once more.",
+        (Edit(SUBMITTER, "        lags = seat.broker.traits.position_horizon > 0\n", "        lags = False\n"),),
+        (f"{LATE}::test_an_exit_just_after_the_brokers_square_off_sells_nothing_more",),
+    ),
+)  # fmt: skip
