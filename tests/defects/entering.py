@@ -3,6 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 COMMANDS, EXITS = "command_service.py", "domain/exits.py"
+REGISTER = "use_cases/register_alert.py"
 SUBMITTER = "engine/submitter.py"
 UNKNOWN = "tests/engine/test_unknown.py"
 EXITING = "tests/engine/test_exits.py"
@@ -22,19 +23,24 @@ ENTERING = (
         (
             Edit(
                 COMMANDS,
-                "        return self._store.write(lambda tx: self._register(tx, alert, delivery))\n",
+                "        return self._store.write(lambda tx: self._register_alert(tx, alert, delivery))\n",
                 "        key = alert_key(alert, content_hash(alert))\n"
                 "        first = self._store.write(lambda tx: tx.last_accepted(key))\n"
-                "        return self._store.write(lambda tx: self._register(tx, alert, delivery, first))\n",
+                "        return self._store.write(lambda tx: self._register_alert(tx, alert, delivery, first))\n",
             ),
             Edit(
                 COMMANDS,
-                "def _register(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:",
-                "def _register(\n"
+                "from domain.ids import client_order_id\n",
+                "from domain.ids import alert_key, client_order_id, content_hash\n",
+            ),
+            Edit(
+                REGISTER,
+                "def __call__(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:",
+                "def __call__(\n"
                 "        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, first: Alert | None\n"
                 "    ) -> Receipt:",
             ),
-            Edit(COMMANDS, "        first = tx.last_accepted(key)\n        if first", "        if first"),
+            Edit(REGISTER, "        first = tx.last_accepted(key)\n        if first", "        if first"),
             Edit(
                 "persistence/schema.py",
                 "idempotency_key TEXT NOT NULL UNIQUE",
@@ -48,7 +54,7 @@ ENTERING = (
         "Duplicates were looked for within one minute of the clock: a repetition just after it passed as new.",
         (
             Edit(
-                COMMANDS,
+                REGISTER,
                 _AGE,
                 "at.timestamp() // self._dedup_window.total_seconds() != "
                 "first.delivery.received_at.timestamp() // self._dedup_window.total_seconds()",
@@ -101,8 +107,8 @@ ENTERING = (
         (
             Edit(
                 "persistence/facts.py",
-                "        unknown += count if is_unknown else 0\n",
-                "        unknown += count if is_unknown and strategy == query.strategy_name else 0\n",
+                "        found.unknown += count if is_unknown else 0\n",
+                "        found.unknown += count if is_unknown and strategy == query.strategy_name else 0\n",
             ),
         ),
         (f"{UNKNOWN}::test_no_new_entry_on_a_symbol_with_an_unknown_outcome",),

@@ -130,7 +130,7 @@ SENDING = (
                 "            now = self._clock.now()\n"
                 '            return tx.apply(not_sent(current, "restarted", at=now, actor=self._claimant))\n',
             ),
-            Edit(SUBMITTER, "import Outcome, answered,", "import Outcome, answered, not_sent,"),
+            Edit(SUBMITTER, "    never_sent,\n", "    never_sent,\n    not_sent,\n"),
         ),
         (f"{SWEEP}[entry at market-C1]",),
     ),
@@ -189,8 +189,8 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "        block = blocked_by(tx, order, seat.policy, now)\n",
-                "        block = None\n",
+                "        answer = judged(tx, order, seat.policy, now)\n",
+                "        answer = None\n",
             ),
         ),
         (f"{CLAIMING}::test_a_halt_between_registration_and_claim_stops_the_entry",),
