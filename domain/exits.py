@@ -157,18 +157,15 @@ def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
 def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: ExitScope) -> _View:
     nets = snapshot.by_product(order.exchange, order.symbol)
     ours = sum((h.net_quantity for h in facts.holdings), ZERO) + facts.by_hand + facts.believed
-    own: dict[str, Decimal] = {}
-    for h in facts.holdings:
-        if _is_own(order, h.strategy_name, h.entries) and order.requested_product in (None, h.product):
-            own[h.product] = own.get(h.product, ZERO) + h.net_quantity
+    own = _own(order, facts)
     held = sum(own.values(), ZERO)
     whole = scope is ExitScope.POSITION
-    net = sum(nets.values(), ZERO)
-    sign = _sign(net or ours) if whole else _sign(held)
+    sign = _sign(sum(nets.values(), ZERO) or ours) if whole else _sign(held)
     if not sign:
         return _View(0)
     exits = [o for o in facts.orders if _may_take(o, sign)]
-    mine = _sum(o for o in exits if o.strategy_name == order.strategy_name and _same_product(o, order))
+    under_way, mine = _sum(exits), _sum(o for o in exits if _is_about_the_same(o, order))
+    left = max(held * sign - mine, ZERO)
     others = _held_by_others(order, facts, sign)
     free = {p: max(n * sign - _sum(o for o in exits if o.product == p), ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
@@ -176,28 +173,60 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     may = {
         p: max(q - others.get(p, ZERO), min(max(own.get(p, ZERO) * sign, ZERO), q)) for p, q in free.items()
     }
-    apart = {} if whole else {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
-    if not whole and own:
-        # What is in another product may be ours, converted: not what was there before, and not by a read that may not
-        # show our last fill yet.
-        shows_all = facts.last_fill_at is None or has_elapsed(
-            facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
-        )
-        may = {
-            p: q if p in own else max(q - apart.get(p, ZERO), ZERO) if shows_all else ZERO
-            for p, q in may.items()
-        }
-    products = dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
-    under_way = _sum(exits)
-    by_read = sum(products.values(), ZERO)
-    by_fills = max(ours * sign - sum(apart.values(), ZERO) - under_way, ZERO)
     if whole:
+        products = _preferred(may, own, order)
+        by_read, by_fills = sum(products.values(), ZERO), max(ours * sign - under_way, ZERO)
         by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
         if order.requested_product is not None:
-            by_fills = min(by_fills, max(by_read, held * sign - mine))
+            by_fills = min(by_fills, max(by_read, left))
         return _View(sign, by_fills, by_read, under_way, products)
-    left = max(held * sign - mine, ZERO)
-    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products)
+    apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
+    products = _preferred(_converted(may, own, apart, snapshot, facts), own, order)
+    elsewhere = _beside(own, nets, facts, sign) - sum(apart.values(), ZERO)
+    by_fills = max(ours * sign + elsewhere - under_way, ZERO)
+    return _View(sign, min(left, by_fills), min(left, sum(products.values(), ZERO)), under_way, products)
+
+
+def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:
+    """What the exit's strategy holds of what it asks for, signed, by product."""
+    own: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if _is_own(order, h.strategy_name, h.entries) and order.requested_product in (None, h.product):
+            own[h.product] = own.get(h.product, ZERO) + h.net_quantity
+    return own
+
+
+def _preferred(may: Mapping[str, Decimal], own: Mapping[str, Decimal], order: Order) -> dict[str, Decimal]:
+    """The strategy's own products first, of those the order's."""
+    return dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
+
+
+def _converted(
+    may: Mapping[str, Decimal],
+    own: Mapping[str, Decimal],
+    apart: Mapping[str, Decimal],
+    snapshot: PositionsSnapshot,
+    facts: ExitFacts,
+) -> dict[str, Decimal]:
+    """What is in another product may be ours, converted: not what was there before ours went missing (`apart`), and not
+    by a read that may not show our last fill yet.
+    """
+    shows_all = facts.last_fill_at is None or has_elapsed(
+        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+    )
+    return {
+        p: q if p in own else max(q - apart.get(p, ZERO), ZERO) if shows_all else ZERO for p, q in may.items()
+    }
+
+
+def _beside(own: Mapping[str, Decimal], nets: Mapping[str, Decimal], facts: ExitFacts, sign: int) -> Decimal:
+    """What others have on the other side in products of their own: it closes nothing of what this strategy holds.
+
+    By the read, and no more of it than others are known to have there.
+    """
+    there = sum((max(-net * sign, ZERO) for product, net in nets.items() if product not in own), ZERO)
+    held = sum((h.net_quantity for h in facts.holdings if h.product not in own), ZERO)
+    return min(there, max(-(facts.by_hand + facts.believed + held) * sign, ZERO))
 
 
 def _sized(view: _View, quantity: Decimal) -> ExitSize | None:
@@ -224,7 +253,10 @@ def _may_take(order: Order, sign: int) -> bool:
     return order.execution_type is ExecutionType.EXIT and sent and order.side.sign == -sign
 
 
-def _same_product(other: Order, order: Order) -> bool:
+def _is_about_the_same(other: Order, order: Order) -> bool:
+    """True for an exit of the same strategy that may be about the same product."""
+    if other.strategy_name != order.strategy_name:
+        return False
     return None in (other.requested_product, order.requested_product) or (
         other.requested_product == order.requested_product
     )

@@ -93,7 +93,12 @@ def test_never_the_other_side_never_more_than_both_sources_bear_out(
     taking = sum(q for s, q in exits if s is sized.side)
     assert side in (None, sized.side)
     assert whole <= (requested or whole)
-    assert whole + taking <= ours * sign, "more than our own fills explain"
+    own_products = {h.product for h in holdings if h.strategy_name == "STRADDLE"}
+    beside = sum(max(-n * sign, 0) for p, n in nets.items() if p not in own_products)
+    beside = (
+        beside if scope is ExitScope.OWN else 0
+    )  # on the other side, in products of others: nothing of it is ours
+    assert whole + taking <= ours * sign + beside, "more than our own fills explain"
     assert sized.quantity <= nets[sized.product] * sign
     assert whole <= sum(max(n * sign, 0) for n in nets.values()), "more than the broker has"
     assert net * sign > 0 or any(n * sign > 0 for n in nets.values())
@@ -165,6 +170,15 @@ def test_an_exit_that_names_the_wrong_side_contradicts():
 def test_a_converted_position_leaves_in_the_product_in_which_it_is():
     answer = size(exit_order(requested_product="MIS"), positions(MIS=0, NRML=50), holding("STRADDLE", 50))
     assert answer == ExitSize(Side.SELL, Decimal(50), "NRML")
+
+
+def test_what_others_have_on_the_other_side_in_a_product_of_their_own_closes_nothing_of_ours():
+    short, long_beside = holding("STRADDLE", -50), positions(MIS=-50, NRML=65)
+    bought = ExitSize(Side.BUY, Decimal(50), "MIS")
+    assert size(exit_order(), long_beside, short, believed=Decimal(65)) == bought
+    assert size(exit_order(), long_beside, short, holding("B", 65, "NRML")) == bought
+    closed_by_hand = size(exit_order(), positions(MIS=0), short, believed=Decimal(50))
+    assert isinstance(closed_by_hand, NothingToExit)
 
 
 def test_what_is_held_in_two_products_leaves_in_two_orders():
