@@ -1,28 +1,24 @@
-"""The truth: a broker's account as it really is, and the unreliable lines over which the engine hears of it.
+"""The truth: a broker's account as it really is, with all that was traded in it, by us and by hand.
 
-An account never forgets, doubles or invents anything. What goes wrong, goes wrong on the way: requests that are lost,
-that arrive late or whose answer is lost; books that fail, lag, repeat themselves or list open orders only. Every fault
-stays within what the broker's traits promise, because no engine could be right beyond that.
+An account never forgets, doubles or invents anything. What goes wrong, goes wrong on the way: see `line`.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Protocol
 
-from domain.alert import Side
-from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.alert import ExecutionType, OrderType, Side
+from domain.commands import UniversalOrderCommand
 from domain.money import ZERO
-from domain.reports import Book, BrokerStatus, IdClass, OrderRef, OrderReport, Position, PositionsSnapshot
-from tests.simulation.plan import EXCHANGE, PRODUCT, Plan
-from tests.simulation.scheduler import SECOND, START, Process, Scheduler
+from domain.reports import BrokerStatus, IdClass, OrderReport
+from tests.simulation.plan import EXCHANGE, OTHER_PRODUCT, PRODUCT, Plan
+from tests.simulation.scheduler import SECOND, START, Scheduler
 
 LIVE = (BrokerStatus.PENDING, BrokerStatus.OPEN)
-LATEST_ARRIVAL = 14.0  # seconds: the adapters' timeouts end every request within the engine's deadline of 15
 UNIQUE = (IdClass.C3, IdClass.C4)
 PRICE = Decimal("101.5")
 
@@ -38,15 +34,27 @@ class TrueOrder:
     quantity: Decimal
     accepted_at: int
     command: UniversalOrderCommand | None = None  # None: somebody traded by hand
+    product: str = PRODUCT
     status: BrokerStatus = BrokerStatus.OPEN
     filled: Decimal = ZERO
     odd: bool = False  # the broker went back on its own word: filled after it was dead, or filled too much
+    revived: bool = False  # accepted later than the broker's horizon
+    shown_at: float | None = None  # when a read of the book first told of it, where it was revived
+    twice: bool = False  # the book always has its first row too, after the one that is true
+    says_nothing_until: float = -1.0  # its book says COMPLETE and nothing filled
+    unreadable_until: float = -1.0
+    contradicts_since: float | None = None  # when a read first said so
     said: list[tuple[int, OrderReport]] = field(default_factory=list)
 
     @property
     def is_live(self) -> bool:
         """It may still be filled."""
         return self.status in LIVE
+
+    @property
+    def is_exit(self) -> bool:
+        """An exit of ours."""
+        return self.command is not None and self.command.execution_type is ExecutionType.EXIT
 
     @property
     def rest(self) -> Decimal:
@@ -61,10 +69,20 @@ class TrueOrder:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A read of the positions that was given to the engine: as of when it was true, and where it was not at all."""
+
+    at: int
+    process: str
+    as_of: int
+    wrong: frozenset[str]
+
+
 class Witness(Protocol):
     """Who must be told what truly happens."""
 
-    def call_begins(self, command: UniversalOrderCommand) -> None: ...
+    def call_begins(self, account: "Account", process: str, command: UniversalOrderCommand) -> None: ...
 
     def order_made(self, account: "Account", order: TrueOrder) -> None: ...
 
@@ -77,10 +95,17 @@ class Account:
     def __init__(self, client_id: str, plan: Plan, scheduler: Scheduler, witness: Witness) -> None:
         self.client_id = client_id
         self.traits = plan.traits
+        self.acceptance_horizon = plan.acceptance_horizon
         self.orders: dict[str, TrueOrder] = {}
         self.by_tag: dict[str, list[TrueOrder]] = {}
         self.travelling: Counter[str] = Counter()  # requests under way, by tag
-        self.fills: list[tuple[int, str, Decimal]] = []
+        self.sleeping = 0  # requests that nobody can expect to be accepted any more, and that will be
+        self.fills: list[tuple[int, str, str, Decimal]] = []
+        self.by_hand: list[tuple[int, str, str, Decimal]] = []  # those of them that are none of ours
+        self.conversions: list[tuple[int, str, str, Decimal]] = []  # from one product to another
+        self.reads: deque[Read] = deque(maxlen=40)
+        self.empty_until = self.behind_until = -1.0  # episodes in which position reads are wrong
+        self.behind_by = 0
         self.odd_symbols: set[str] = set()
         self.troubled_at = -1.0
         self.calm = False
@@ -108,13 +133,29 @@ class Account:
 
     # orders -------------------------------------------------------------------------------------------------
 
-    def arrive(self, command: UniversalOrderCommand) -> TrueOrder:
-        """A request has come to the broker."""
-        self.travelling[command.client_order_id] -= 1
+    def arrive(
+        self, command: UniversalOrderCommand, *, revived: bool = False, beyond: bool = False
+    ) -> TrueOrder:
+        """A request has come to the broker; `revived`: later than its horizon, `beyond`: later than anybody watches."""
+        if revived:
+            self.sleeping -= 1
+        else:
+            self.travelling[command.client_order_id] -= 1
         known = self._known(command.client_order_id)
         if known is not None:
             return known
         order = self._make(command.symbol, command.side, command.quantity, command)
+        order.product, order.revived = command.product, revived
+        if beyond:
+            self.odd_symbols.add(
+                order.symbol
+            )  # what went out meanwhile was right as far as anybody could know
+        self.faults["revived, arrived"] += int(revived)
+        order.twice = self.happens("book row twice")
+        if self.happens("complete of nothing"):
+            order.says_nothing_until = self._scheduler.seconds + self.random.uniform(5.0, 40.0)
+        if self.happens("book row unreadable"):
+            order.unreadable_until = self._scheduler.seconds + self.random.uniform(5.0, 20.0)
         self._witness.order_made(self, order)
         self._live(order)
         return order
@@ -146,16 +187,27 @@ class Account:
         self._say(order)
         return order
 
-    def trade_by_hand(self, number: int) -> None:
+    def trade_by_hand(self, symbol: str, side: Side, quantity: Decimal) -> None:
         """Somebody uses the account without us."""
-        order = self._make(f"HAND{number}", Side.BUY, Decimal(25), None)
+        order = self._make(symbol, side, quantity, None)
+        self.by_hand.append((self._scheduler.micros, symbol, order.product, quantity * side.sign))
         self.fill(order, order.quantity)
+
+    def convert_by_hand(self, symbol: str) -> None:
+        """Somebody asks the broker to carry a position on under another product."""
+        net = self.nets_at(self._scheduler.micros).get((symbol, PRODUCT), ZERO)
+        if net:
+            now = self._scheduler.micros
+            moves = [(now, symbol, PRODUCT, -net), (now, symbol, OTHER_PRODUCT, net)]
+            self.fills += moves
+            self.conversions += moves
 
     def fill(self, order: TrueOrder, quantity: Decimal) -> None:
         """Some of it, or all, is filled."""
         if quantity:
             order.filled += quantity
-            self.fills.append((self._scheduler.micros, order.symbol, quantity * order.side.sign))
+            signed = quantity * order.side.sign
+            self.fills.append((self._scheduler.micros, order.symbol, order.product, signed))
         if order.filled >= order.quantity:
             order.status = BrokerStatus.COMPLETE
         self._say(order)
@@ -183,7 +235,7 @@ class Account:
             reason="the exchange said so" if code else "",
             code=code,
             placed_at=placed_at if self._book_has_times else None,
-            product=PRODUCT if asked else None,
+            product=order.product if asked else None,
             order_type=asked.order_type if asked else None,
             price=asked.price if asked else None,
         )
@@ -193,6 +245,9 @@ class Account:
         """Decide what becomes of it."""
         soon = self.random.uniform(0.05, 1.0)
         later = soon + self.random.uniform(0.1, 15.0)
+        waits = order.is_exit and order.command is not None and order.command.order_type is OrderType.LIMIT
+        if waits and self.happens("a limit exit rests"):
+            return
         life = self.first_that_happens(
             "filled later", "partly, then cancelled", "rejected later", "expired", "rests", "overfilled",
             "dead, then filled",
@@ -243,171 +298,33 @@ class Account:
 
     # truths -------------------------------------------------------------------------------------------------
 
-    def net(self, symbol: str) -> Decimal:
-        """The position as it truly is."""
-        return sum((signed for _, name, signed in self.fills if name == symbol), ZERO)
+    def net(self, symbol: str, product: str | None = None) -> Decimal:
+        """The position as it truly is, in one product or in all of them."""
+        return sum(
+            (signed for _, name, of, signed in self.fills if name == symbol and product in (None, of)), ZERO
+        )
 
-    def nets_at(self, micros: int) -> dict[str, Decimal]:
-        """All positions as they were at that moment."""
-        nets: dict[str, Decimal] = {}
-        for at, symbol, signed in self.fills:
+    def nets_at(self, micros: int) -> dict[tuple[str, str], Decimal]:
+        """All positions as they were at that moment, by symbol and product."""
+        nets: dict[tuple[str, str], Decimal] = {}
+        for at, symbol, product, signed in self.fills:
             if at <= micros:
-                nets[symbol] = nets.get(symbol, ZERO) + signed
+                nets[symbol, product] = nets.get((symbol, product), ZERO) + signed
         return nets
+
+    def moved_by_hand(self, symbol: str, since: int, product: str | None = None) -> list[Decimal]:
+        """What others did to a position after that moment; a conversion matters to a single product only."""
+        moves = self.by_hand if product is None else self.by_hand + self.conversions
+        return [
+            signed
+            for at, name, of, signed in moves
+            if name == symbol and at > since and product in (None, of)
+        ]
+
+    def expects(self) -> bool:
+        """Requests are still on their way, or sleep at the broker."""
+        return self.sleeping > 0 or any(self.travelling.values())
 
     def trouble(self, seconds: float = 0.0) -> None:
         """This client has a reason to be slow, and for so long."""
         self.troubled_at = max(self.troubled_at, self._scheduler.seconds + seconds)
-
-
-class Line:
-    """What one process knows as its broker: `domain.ports.Broker` over an unreliable line to an account."""
-
-    def __init__(
-        self,
-        account: Account,
-        process: Process,
-        scheduler: Scheduler,
-        witness: Witness,
-        cross: Callable[[Process, str], None],
-    ) -> None:
-        self.traits = account.traits
-        self._account = account
-        self._process = process
-        self._scheduler = scheduler
-        self._witness = witness
-        self._cross = cross
-
-    def place(self, command: UniversalOrderCommand) -> OrderResult:
-        """See `domain.ports.Broker`."""
-        self._cross(self._process, "place")
-        self._witness.call_begins(command)
-        try:
-            return self._place(command)
-        finally:
-            if self._process.alive:  # the dead cross nothing
-                self._cross(self._process, "placed")
-
-    def _place(self, command: UniversalOrderCommand) -> OrderResult:
-        account, random = self._account, self._account.random
-        fate = account.first_that_happens(
-            "not sent", "refused", "lost", "unanswered", "late", "hangs", "slow"
-        )
-        if fate:
-            account.trouble()
-        if fate == "not sent":
-            raise NotSent("no connection")
-        account.travelling[command.client_order_id] += 1
-        if fate == "lost":
-            slow = random.uniform(0.0, 5.0)
-            account.trouble(slow)
-            self._wait(slow, lambda: self._lose(command))
-            raise OutcomeUnknown("connection reset")
-        if fate == "late":
-            self._scheduler.later(random.uniform(3.0, LATEST_ARRIVAL), lambda: account.arrive(command))
-            account.trouble(2.9)
-            self._scheduler.sleep(2.9)
-            raise OutcomeUnknown("timed out")
-        if fate == "hangs":
-            arrives = random.choice((account.arrive, lambda command: self._lose(command)))
-            self._scheduler.later(random.uniform(0.0, LATEST_ARRIVAL), lambda: arrives(command))
-            hangs = random.uniform(10.0, 40.0)
-            account.trouble(hangs)
-            self._scheduler.sleep(hangs)
-            known = account.by_tag.get(command.client_order_id)
-            if not known or random.random() < 0.5:
-                raise OutcomeUnknown("connection reset")
-            return OrderResult(known[0].broker_id)
-        return self._answered(command, fate)
-
-    def _answered(self, command: UniversalOrderCommand, fate: str) -> OrderResult:
-        account = self._account
-        if fate == "refused":
-            self._wait(0.0, lambda: self._lose(command))
-            raise Refused("Insufficient margin", "RMS7")
-        if fate == "slow":
-            account.trouble(0.4)
-            self._wait(account.random.uniform(0.005, 0.4), lambda: account.arrive(command))
-        elif account.by_tag.get(command.client_order_id) and account.refuses_doubles():
-            self._lose(command)
-            raise Refused("duplicate client order id", "DUP")
-        else:
-            account.arrive(command)
-        if fate == "unanswered":
-            raise OutcomeUnknown("the answer was cut off")
-        return OrderResult(account.by_tag[command.client_order_id][0].broker_id)
-
-    def _lose(self, command: UniversalOrderCommand) -> None:
-        self._account.travelling[command.client_order_id] -= 1
-
-    def _wait(self, seconds: float, arrival: Callable[[], object]) -> None:
-        """The request travels on its own: it arrives whether or not anybody still waits for it."""
-        travel = seconds / 2
-        self._scheduler.later(travel, arrival)
-        self._scheduler.sleep(seconds + 0.000_01)
-
-    def cancel(self, ref: OrderRef) -> None:
-        """See `domain.ports.Broker`."""
-        self._cross(self._process, "cancel")
-        order = self._account.orders.get(ref.broker_order_id or "")
-        fails = self._account.happens("cancel fails")
-        if order is None or not order.is_live:
-            raise Refused("no such open order")
-        if fails and self._account.random.random() < 0.5:
-            raise NotSent("no connection")
-        self._account.finish(order, BrokerStatus.CANCELLED)
-        self._cross(self._process, "cancelled")
-        if fails:
-            raise OutcomeUnknown("the answer was cut off")
-
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
-        """See `domain.ports.Broker`."""
-        account = self._account
-        self._cross(self._process, "read_book")
-        began, micros = self._scheduler.now(), self._scheduler.micros
-        if account.happens("book fails"):
-            slow = account.random.uniform(0.0, 3.0)
-            account.trouble(slow)
-            self._scheduler.sleep(slow)
-            raise ReadFailed("gateway timeout")
-        if account.happens("book lags"):
-            micros -= round(account.random.random() * self.traits.visibility_horizon * SECOND)
-        said = [order.report_at(micros) for order in account.orders.values()]
-        reports = [report for report in said if report is not None]
-        complete = not account.happens("book is of open orders")
-        if not complete:
-            reports = [report for report in reports if report.status in LIVE]
-        if account.happens("book repeats"):
-            reports = self._repeated(reports)
-        if account.happens("slow"):
-            account.trouble(0.5)
-            self._scheduler.sleep(account.random.uniform(0.0, 0.5))
-        return Book(began, tuple(reports), complete=complete)
-
-    def _repeated(self, reports: list[OrderReport]) -> list[OrderReport]:
-        """Old words about some orders before the last ones, and all in another order."""
-        account = self._account
-        old = [r for _, r in (account.orders[report.broker_order_id].said[0] for report in reports)]
-        account.random.shuffle(old)
-        account.random.shuffle(reports)
-        return old[: len(old) // 2] + reports
-
-    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """See `domain.ports.Broker`."""
-        account = self._account
-        self._cross(self._process, "read_positions")
-        began, micros = self._scheduler.now(), self._scheduler.micros
-        if account.happens("positions fail"):
-            account.trouble()
-            raise ReadFailed("gateway timeout")
-        if account.happens("positions lag"):
-            micros -= round(account.random.random() * self.traits.position_horizon * SECOND)
-        nets = account.nets_at(micros)
-        if account.happens("slow"):
-            account.trouble(
-                0.3
-            )  # exits go first, and each reads the positions: entries of this client wait for it
-            self._scheduler.sleep(account.random.uniform(0.0, 0.3))
-        return PositionsSnapshot(
-            began, tuple(Position(EXCHANGE, symbol, PRODUCT, net) for symbol, net in nets.items())
-        )

@@ -1,14 +1,14 @@
 """What happens in one simulated world: data made of a seed, to be cut down and run again."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from random import Random
 
 from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side, TestMode
 from domain.reports import BrokerTraits, IdClass
 
-EXCHANGE, PRODUCT = "NFO", "MIS"
+EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 
 RATES: Mapping[str, float] = {
     # processes, at each boundary they cross
@@ -23,6 +23,8 @@ RATES: Mapping[str, float] = {
     "late": 0.02,  # arrives long after the caller gave up
     "hangs": 0.004,
     "slow": 0.20,
+    "accepted late": 0.02,  # within the broker's horizon of late acceptance
+    "revived": 0.004,  # accepted when even that is over
     # the broker's reads
     "book fails": 0.06,
     "book lags": 0.30,
@@ -31,12 +33,22 @@ RATES: Mapping[str, float] = {
     "positions fail": 0.04,
     "positions lag": 0.30,
     "cancel fails": 0.30,
+    # reads that succeed and are wrong
+    "book row twice": 0.02,  # of an order: the old row always comes after the new one
+    "complete of nothing": 0.02,  # of an order: COMPLETE with nothing filled, for a while
+    "book row unreadable": 0.01,  # of an order, for a while
+    "positions empty": 0.004,  # "no data", for seconds
+    "positions behind": 0.01,  # by more than the horizon, for seconds, and nobody says so
+    "position row missing": 0.01,
+    "position row unreadable": 0.01,
+    "position wild": 0.01,  # any quantity, for one read
     # what becomes of an order at the exchange; the rest is filled at once
     "filled later": 0.18,
     "partly, then cancelled": 0.05,
     "rejected later": 0.05,
     "expired": 0.02,
     "rests": 0.03,
+    "a limit exit rests": 0.50,
     "overfilled": 0.004,
     "dead, then filled": 0.004,
     # people and channels
@@ -44,17 +56,36 @@ RATES: Mapping[str, float] = {
     "cancelled by hand": 0.03,
     "halted": 0.004,
     "traded by hand": 0.02,
+    "traded by hand beside us": 0.04,  # in a symbol of our strategies
+    "converted by hand": 0.01,  # a position goes over to another product
     "telegram fails": 0.30,
 }
 """How often each thing goes wrong, where a world has it at all."""
 
+SHAPES: Mapping[str, float] = {
+    "exit soon": 0.15,  # while its entry may rest, be partly filled, or be unknown
+    "exit of nothing": 0.03,  # of a strategy that has entered nothing there
+    "exit names a side": 0.20,
+    "target, then stop": 0.10,  # a limit exit, and a market exit while it may rest
+    "stop and reverse": 0.08,  # an exit and an entry of the other side in one instant, in either order
+    "limits": 0.25,  # of a world: so few open orders are allowed that alerts with several legs meet it
+}
+"""How often alerts come in the forms in which order bots have been wrong."""
+
+SWITCHES = (*RATES, *SHAPES)
+"""Everything that a run can leave out."""
+
 
 @dataclass(frozen=True)
 class PlannedAlert:
-    """An alert, and the second in which its sender first tries to deliver it."""
+    """An alert, and the second in which its sender first tries to deliver it.
+
+    `pair` is one number for an exit and for the entry of the other side that comes with it.
+    """
 
     at: float
     alert: ParsedAlert
+    pair: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +103,14 @@ class Plan:
     book_interval: float
     book_has_times: bool  # and product, order type and price
     alerts: tuple[PlannedAlert, ...]
+    acceptance_horizon: float = 0.0
+    max_open_orders: int | None = None
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
 
     @property
     def traits(self) -> BrokerTraits:
         """What the broker promises in this world."""
-        return BrokerTraits(
+        traits = BrokerTraits(
             name="simulated",
             is_real=False,
             id_class=self.id_class,
@@ -86,6 +119,9 @@ class Plan:
             position_horizon=self.position_horizon,
             book_interval=self.book_interval,
         )
+        if "acceptance_horizon" in {field.name for field in fields(BrokerTraits)}:
+            traits = replace(traits, acceptance_horizon=self.acceptance_horizon)  # type: ignore[call-arg]
+        return traits
 
     @property
     def ends(self) -> float:
@@ -97,15 +133,25 @@ class Plan:
         return Random(f"{self.seed} {purpose}")
 
 
-def make_plan(seed: str, *, alerts: int = 300) -> Plan:
-    """The world of that seed."""
+def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) -> Plan:
+    """The world of that seed; `without` names what is left out of it."""
     random = Random(f"{seed} plan")
     clients = ("alpha", "beta")[: random.choice((1, 2, 2))]
     rates = {name: rate * random.choice((0.0, 1.0, 1.0, 2.0)) for name, rate in RATES.items()}
     rates["yield"] = RATES["yield"]
+    shapes = {name: rate * random.choice((0.0, 1.0, 1.0, 2.0)) for name, rate in SHAPES.items()}
+    id_class = random.choice(list(IdClass))
+    acceptance_horizon = random.choice((0.0, 0.0, 20.0, 60.0))
+    if not acceptance_horizon:
+        rates["accepted late"] = rates["revived"] = 0.0
+    if id_class in (IdClass.C0, IdClass.C3) or random.random() < 0.6:
+        # Nobody could tell whose it is, or its id counts no longer; and where it happens, worlds last for minutes.
+        rates["revived"] = 0.0
+    for name in without:
+        (rates if name in rates else shapes)[name] = 0.0
     return Plan(
         seed=seed,
-        id_class=random.choice(list(IdClass)),
+        id_class=id_class,
         clients=clients,
         webs=random.choice((1, 2)),
         watchers=random.choice((1, 1, 2, 2, 3)),
@@ -114,81 +160,143 @@ def make_plan(seed: str, *, alerts: int = 300) -> Plan:
         position_horizon=random.choice((0.0, 0.5, 2.0)),
         book_interval=random.choice((0.0, 0.5, 1.0)),
         book_has_times=random.random() < 0.5,
-        alerts=_alerts(random, clients, alerts),
+        acceptance_horizon=acceptance_horizon,
+        max_open_orders=random.choice((4, 8)) if random.random() < shapes["limits"] else None,
+        alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
 
 
-def _alerts(random: Random, clients: tuple[str, ...], count: int) -> tuple[PlannedAlert, ...]:
+class _Market:
     """Strategies that enter and, some time later, exit; with repetitions of what was said before."""
-    planned: list[PlannedAlert] = []
-    at, gap = 1.0, random.choice((0.03, 0.06, 0.15))
-    entered: list[ParsedAlert] = []
-    for number in range(count):
-        at += random.expovariate(1 / gap)
-        if entered and random.random() < 0.4:
-            alert = _exit(random, entered.pop(random.randrange(min(len(entered), 12))), number)
+
+    def __init__(self, random: Random, clients: tuple[str, ...], shapes: Mapping[str, float]) -> None:
+        self._random = random
+        self._clients = clients
+        self._shapes = shapes
+        self._symbols = random.choice((24, 80, 80))
+        self._gap = random.choice((0.03, 0.06, 0.15))
+        self._planned: list[PlannedAlert] = []
+        self._entered: list[ParsedAlert] = []
+
+    def alerts(self, count: int) -> tuple[PlannedAlert, ...]:
+        """So many of them, in the order in which they come."""
+        random, at = self._random, 1.0
+        while len(self._planned) < count:
+            at += random.expovariate(1 / self._gap)
+            if self._entered and random.random() < 0.4:
+                entry = self._entered.pop(random.randrange(min(len(self._entered), 12)))
+                self._leave(at, entry)
+            else:
+                self._enter(at)
+        return tuple(sorted(self._planned[:count], key=lambda planned: planned.at))
+
+    def _is(self, shape: str) -> bool:
+        return self._random.random() < self._shapes[shape]
+
+    def _say(self, at: float, alert: ParsedAlert, pair: int | None = None) -> None:
+        self._planned.append(PlannedAlert(round(at, 3), alert, pair))
+
+    def _enter(self, at: float) -> None:
+        random = self._random
+        entry = self._entry()
+        if self._is("exit of nothing"):
+            self._say(at, self._exit(entry))
+            return
+        self._say(at, entry)
+        if entry.test_mode is not None:
+            return
+        if self._is("exit soon"):
+            self._leave(at + random.choice((0.01, 0.5, 3.0)) * random.uniform(0.5, 1.5), entry)
         else:
-            alert = _entry(random, random.choice(clients), number)
-            if alert.test_mode is None:
-                entered.append(alert)
-        planned.append(PlannedAlert(round(at, 3), alert))
-    return tuple(planned)
+            self._entered.append(entry)
 
+    def _leave(self, at: float, entry: ParsedAlert) -> None:
+        random = self._random
+        if self._is("stop and reverse"):
+            self._turn(at, entry)
+        elif self._is("target, then stop"):
+            price = Decimal(random.randrange(110, 130))
+            self._say(at, self._exit(entry, order_type=OrderType.LIMIT, price=price))
+            self._say(at + random.uniform(0.1, 6.0), self._exit(entry))
+        else:
+            self._say(at, self._exit(entry))
 
-def _entry(random: Random, client: str, number: int) -> ParsedAlert:
-    legs = tuple(_leg(random) for _ in range(random.choice((1, 1, 1, 1, 2, 3))))
-    if len({leg.symbol for leg in legs}) < len(legs):
-        legs = legs[:1]
-    test_mode = random.choice((TestMode.SUCCESS, TestMode.FAILURE)) if random.random() < 0.04 else None
-    return ParsedAlert(
-        format="native",
-        client_id=client,
-        strategy_name=f"S{random.randrange(8)}",
-        execution_type=ExecutionType.ENTRY,
-        legs=legs,
-        signal_id=f"entry-{number}" if random.random() < 0.7 else None,
-        test_mode=test_mode,
-    )
+    def _turn(self, at: float, entry: ParsedAlert) -> None:
+        """Out of it and into the other side, in either order of delivery."""
+        number = len(self._planned)
+        legs = tuple(replace(leg, side=leg.side.opposite) for leg in entry.legs if leg.side is not None)
+        other = replace(entry, legs=legs, signal_id=f"turn-{number}" if self._random.random() < 0.7 else None)
+        both = [self._exit(entry, whole=True), other]
+        if self._random.random() < 0.4:
+            both.reverse()
+        for turn, alert in enumerate(both):
+            self._say(at + turn * self._random.choice((0.001, 0.001, 1.0)), alert, number)
+        self._entered.append(other)
 
+    def _entry(self) -> ParsedAlert:
+        random = self._random
+        legs = tuple(self._leg() for _ in range(random.choice((1, 1, 1, 1, 2, 3))))
+        if len({leg.symbol for leg in legs}) < len(legs):
+            legs = legs[:1]
+        test_mode = random.choice((TestMode.SUCCESS, TestMode.FAILURE)) if random.random() < 0.04 else None
+        return ParsedAlert(
+            format="native",
+            client_id=random.choice(self._clients),
+            strategy_name=f"S{random.randrange(8)}",
+            execution_type=ExecutionType.ENTRY,
+            legs=legs,
+            signal_id=f"entry-{len(self._planned)}" if random.random() < 0.7 else None,
+            test_mode=test_mode,
+        )
 
-def _leg(random: Random) -> LegRequest:
-    symbol = f"SYM{random.randrange(80)}"
-    limit = random.random() < 0.5
-    return LegRequest(
-        symbol=symbol,
-        exchange=EXCHANGE,
-        # Mostly one side for each symbol: strategies on two sides of one block each other.
-        side=Side.BUY if (hash_of(symbol) + (random.random() < 0.05)) % 2 else Side.SELL,
-        quantity=Decimal(random.choice((25, 50, 75, 100))),
-        product=PRODUCT,
-        order_type=OrderType.LIMIT if limit else OrderType.MARKET,
-        price=Decimal(random.randrange(90, 110)) if limit else None,
-    )
+    def _leg(self) -> LegRequest:
+        random = self._random
+        symbol = f"SYM{random.randrange(self._symbols)}"
+        limit = random.random() < 0.5
+        return LegRequest(
+            symbol=symbol,
+            exchange=EXCHANGE,
+            # Mostly one side for each symbol: strategies on two sides of one block each other.
+            side=Side.BUY if (hash_of(symbol) + (random.random() < 0.05)) % 2 else Side.SELL,
+            quantity=Decimal(random.choice((25, 50, 75, 100))),
+            product=PRODUCT,
+            order_type=OrderType.LIMIT if limit else OrderType.MARKET,
+            price=Decimal(random.randrange(90, 110)) if limit else None,
+        )
+
+    def _exit(
+        self,
+        entry: ParsedAlert,
+        *,
+        order_type: OrderType = OrderType.MARKET,
+        price: Decimal | None = None,
+        whole: bool = False,
+    ) -> ParsedAlert:
+        random = self._random
+        names_side = self._is("exit names a side")
+        legs = tuple(
+            LegRequest(
+                symbol=leg.symbol,
+                exchange=leg.exchange,
+                side=leg.side.opposite if names_side and leg.side else None,
+                quantity=None if whole or random.random() < 0.7 else leg.quantity,
+                product=leg.product,
+                order_type=order_type,
+                price=price,
+            )
+            for leg in entry.legs
+        )
+        return ParsedAlert(
+            format="native",
+            client_id=entry.client_id,
+            strategy_name=entry.strategy_name,
+            execution_type=ExecutionType.EXIT,
+            legs=legs,
+            signal_id=f"exit-{len(self._planned)}" if random.random() < 0.7 else None,
+        )
 
 
 def hash_of(symbol: str) -> int:
     """A number for a symbol, the same in every process."""
     return sum(symbol.encode())
-
-
-def _exit(random: Random, entry: ParsedAlert, number: int) -> ParsedAlert:
-    legs = tuple(
-        LegRequest(
-            symbol=leg.symbol,
-            exchange=leg.exchange,
-            side=None,
-            quantity=None if random.random() < 0.7 else leg.quantity,
-            product=leg.product,
-            order_type=OrderType.MARKET,
-        )
-        for leg in entry.legs
-    )
-    return ParsedAlert(
-        format="native",
-        client_id=entry.client_id,
-        strategy_name=entry.strategy_name,
-        execution_type=ExecutionType.EXIT,
-        legs=legs,
-        signal_id=f"exit-{number}" if random.random() < 0.7 else None,
-    )

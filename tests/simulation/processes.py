@@ -20,7 +20,7 @@ from order_watcher import OrderWatcherEngine, Seat, WatcherRules
 from persistence.outbox import SqliteOutbox
 from persistence.repository import OrderRepository
 from persistence.sqlite import GroupCommit, Readers
-from tests.simulation.exchange import Line
+from tests.simulation.line import Line
 from tests.simulation.scheduler import CooperativeLock, Killed, Process
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -44,22 +44,30 @@ def _empty() -> bytes:
         return path.read_bytes()
 
 
-def run_plan(plan: Plan) -> Figures:
+def run_plan(plan: Plan, *, unchecked: Collection[str] = ()) -> Figures:
     """One world, quietly."""
     logging.disable(logging.CRITICAL)  # thousands of worlds would tell of every fault they were given
     try:
         with database() as path:
-            return World(plan, path).run()
+            return World(plan, path, unchecked=unchecked).run()
     finally:
         logging.disable(logging.NOTSET)
 
 
-def run_world(seed: str) -> Figures:
+def run_world(seed: str, without: Collection[str] = (), unchecked: Collection[str] = ()) -> Figures:
     """The world of that seed."""
-    return run_plan(make_plan(seed))
+    return run_plan(make_plan(seed, without=without), unchecked=unchecked)
 
 
-def run_many(seed: str, lifecycles: int, *, jobs: int, tell: Callable[[Figures], None]) -> Figures:
+def run_many(
+    seed: str,
+    lifecycles: int,
+    *,
+    jobs: int,
+    tell: Callable[[Figures], None],
+    without: Collection[str] = (),
+    unchecked: Collection[str] = (),
+) -> Figures:
     """Worlds `seed/0`, `seed/1`, … until that many lifecycles have ended; the same worlds whatever `jobs` is."""
     total = Figures()
     numbers = count()
@@ -67,7 +75,7 @@ def run_many(seed: str, lifecycles: int, *, jobs: int, tell: Callable[[Figures],
         waiting: deque[Future[Figures]] = deque()
         while total.lifecycles < lifecycles:
             while len(waiting) < 3 * jobs:
-                waiting.append(pool.submit(run_world, f"{seed}/{next(numbers)}"))
+                waiting.append(pool.submit(run_world, f"{seed}/{next(numbers)}", without, unchecked))
             total.add(waiting.popleft().result())
             tell(total)
         for future in waiting:
@@ -78,16 +86,16 @@ def run_many(seed: str, lifecycles: int, *, jobs: int, tell: Callable[[Figures],
 # making a failure small -----------------------------------------------------------------------------------------
 
 
-def shrink(plan: Plan, *, most_runs: int = 300) -> Plan:
+def shrink(plan: Plan, *, most_runs: int = 300, unchecked: Collection[str] = ()) -> Plan:
     """The smallest plan found on which the same promise breaks: fewer faults, processes and alerts."""
-    promise = _first_breach(plan)
+    promise = _first_breach(plan, unchecked)
     assert promise is not None, "nothing is broken"
     runs = 0
 
     def still(candidate: Plan) -> bool:
         nonlocal runs
         runs += 1
-        return runs <= most_runs and _first_breach(candidate) == promise
+        return runs <= most_runs and _first_breach(candidate, unchecked) == promise
 
     plan = _fewer_alerts(plan, still)
     for name, rate in plan.rates.items():
@@ -114,6 +122,6 @@ def _fewer_alerts(plan: Plan, still: Callable[[Plan], bool]) -> Plan:
     return plan
 
 
-def _first_breach(plan: Plan) -> str | None:
-    broken = run_plan(plan).broken
+def _first_breach(plan: Plan, unchecked: Collection[str]) -> str | None:
+    broken = run_plan(plan, unchecked=unchecked).broken
     return broken[0][1].promise if broken else None

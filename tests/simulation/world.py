@@ -2,18 +2,20 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from greenlet import getcurrent, greenlet
 
 from command_service import CommandService, ResolvedFill
-from domain.alert import Delivery, ParsedAlert
+from domain.alert import Delivery, Side
 from domain.errors import OrderwatchError, StoreUnavailable
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.order import Order
+from domain.reports import IdClass
 from domain.states import Phase, Status
 from persistence import sqlite
 from tests.simulation.exchange import PRICE, Account
@@ -55,22 +57,32 @@ class World:
         path: a migrated database, empty.
         trace: keeps a line for each step, where a list is given.
         keep_dump: and in the end all of the database.
+        unchecked: how promises begin that are not looked at.
     """
 
     def __init__(
-        self, plan: Plan, path: Path, *, trace: list[str] | None = None, keep_dump: bool = False
+        self,
+        plan: Plan,
+        path: Path,
+        *,
+        trace: list[str] | None = None,
+        keep_dump: bool = False,
+        unchecked: Collection[str] = (),
     ) -> None:
         sqlite._PAUSE_SECONDS = 0.0  # it lets other processes in, and there are none
         self.plan = plan
         self.path = path
         self.scheduler = Scheduler(plan.random("scheduler"))
-        self.promises = Promises(path, self.scheduler)
+        self.promises = Promises(path, self.scheduler, unchecked=unchecked)
         self.accounts = {
             client: Account(client, plan, self.scheduler, self.promises) for client in plan.clients
         }
         self.promises.accounts = self.accounts
         self.policies = {
-            client: ClientPolicy(client, LimitBook(Limits()), live_allowed=True) for client in plan.clients
+            client: ClientPolicy(
+                client, LimitBook(Limits(max_open_orders=plan.max_open_orders)), live_allowed=True
+            )
+            for client in plan.clients
         }
         self.calm = False
         self.counts: Counter[str] = Counter()
@@ -191,6 +203,8 @@ class World:
         self.scheduler.run(self.scheduler.seconds + 20.0)
         for account in self.accounts.values():
             account.settle()
+        while not self.promises.broken and any(a.expects() for a in self.accounts.values()):
+            self.scheduler.run(self.scheduler.seconds + 5.0)
         self._run_until(self.promises.settled, at_least=34.0)  # longer than between two sweeps of the book
 
     def _run_until(self, done: Callable[[], bool], *, at_least: float = 0.0) -> None:
@@ -256,7 +270,7 @@ class World:
     def _send(self, planned: PlannedAlert) -> None:
         """A sender: it repeats what was not acknowledged, and sometimes what was."""
         for _ in range(40):
-            if self._deliver(planned.alert):
+            if self._deliver(planned):
                 if not self.happens("redelivered"):
                     return
                 self.scheduler.sleep(self.uniform(0.0, 30.0))
@@ -266,7 +280,9 @@ class World:
                 self.scheduler.sleep(self.uniform(0.1, 3.0))
         self.promises.breaks("1 acknowledged", f"{planned.alert.signal_id} was never taken")
 
-    def _deliver(self, alert: ParsedAlert) -> bool:
+    def _deliver(self, planned: PlannedAlert) -> bool:
+        alert = planned.alert
+        self.promises.incoming[getcurrent()] = planned
         web = self._webs[self._random.randrange(len(self._webs))]
         try:
             with self.scheduler.inside(web.process):
@@ -283,13 +299,31 @@ class World:
         """Operators cancel and halt; somebody trades by hand."""
         for number, planned in enumerate(self.plan.alerts):
             client = planned.alert.client_id
+            account = self.accounts[client]
             if self.happens("traded by hand"):
-                account = self.accounts[client]
-                self.scheduler.later(planned.at, partial(account.trade_by_hand, number))
+                trade = partial(account.trade_by_hand, f"HAND{number}", Side.BUY, Decimal(25))
+                self.scheduler.later(planned.at, trade)
+            if self.happens("traded by hand beside us"):
+                self.scheduler.later(self._near(planned), partial(self._trade_beside_us, planned))
+            if self.happens("converted by hand"):
+                symbol = planned.alert.legs[0].symbol
+                self.scheduler.later(self._near(planned), partial(account.convert_by_hand, symbol))
             if self.happens("cancelled by hand"):
                 self.scheduler.spawn(self._cancel_one, after=planned.at + self.uniform(0.0, 5.0))
             if self.happens("halted"):
                 self.scheduler.spawn(partial(self._halt, client), after=planned.at)
+
+    def _near(self, planned: PlannedAlert) -> float:
+        """Before the alert or after it."""
+        return max(planned.at + self.uniform(-3.0, 8.0), 0.0)
+
+    def _trade_beside_us(self, planned: PlannedAlert) -> None:
+        """By hand, in the symbol of a strategy; where nothing tells orders apart but their shape, in one of its own."""
+        shapes = (7, 13) if self.plan.id_class is IdClass.C0 else (10, 25, 50, 75)
+        quantity = Decimal(self._random.choice(shapes))
+        side = self._random.choice((Side.BUY, Side.SELL))
+        account = self.accounts[planned.alert.client_id]
+        account.trade_by_hand(planned.alert.legs[0].symbol, side, quantity)
 
     def _cancel_one(self) -> None:
         open_ = [o for o in self.promises.rows.values() if o.phase in (Phase.REGISTERED, Phase.WORKING)]

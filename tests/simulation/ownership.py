@@ -1,0 +1,346 @@
+"""Whose units are whose, by the exchange's truth, and what an exit may do with them.
+
+A strategy's own units are the fills of its orders, whatever our tables say of them. A hand may trade in the same
+account: what it traded after the read that an exit was sized from, no engine could know.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from domain.alert import ExecutionType, LegRequest, OrderType
+from domain.commands import UniversalOrderCommand
+from domain.money import ZERO
+from domain.order import Order
+from domain.states import Phase, Status
+from tests.simulation.exchange import Account, TrueOrder
+from tests.simulation.plan import PlannedAlert
+from tests.simulation.scheduler import SECOND, Scheduler
+
+if TYPE_CHECKING:
+    from tests.simulation.promises import Promises
+
+Place = tuple[str, str, str]
+"""Client, strategy, symbol."""
+
+READ_SERVES = round(4.5 * SECOND)
+"""An exit was sized from a read of its own process that is no older than this when its call begins."""
+A_MOMENT = 15 * SECOND
+"""What a hand did so short ago is an excuse: reads before it may still be at work."""
+SETTLING = 2.5  # seconds: both halves of a turn that came closer together must find each other
+TOLD_WITHIN = 15.0
+SLACK = 8.0  # for somebody to come by
+A_STOP_GOES_WITHIN = 20.0
+
+
+class Breaks(Protocol):
+    """Notes a promise that did not hold."""
+
+    def __call__(self, promise: str, text: str) -> None: ...
+
+
+class Ownership:
+    """Follows every strategy's true units, and holds exits to them."""
+
+    def __init__(self, promises: "Promises", scheduler: Scheduler) -> None:
+        self._promises = promises
+        self._scheduler = scheduler
+        self._breaks: Breaks = promises.breaks
+        self._orders: dict[Place, list[TrueOrder]] = {}
+        self._as_of: dict[str, int] = {}  # command id → the moment of which its size was true
+        self.asked: dict[str, LegRequest] = {}
+        self._whole_exits: dict[Place, list[Order]] = {}
+        self._pairs: dict[int, dict[ExecutionType, list[str]]] = {}
+        self._stopped_short: set[str] = set()
+        self._alerts: dict[str, list[str]] = {}
+        self._revived: list[tuple[Account, TrueOrder]] = []
+
+    # truths -------------------------------------------------------------------------------------------------
+
+    def _place(self, row: Order) -> Place:
+        return row.client_id, row.strategy_name, row.symbol
+
+    def orders(self, row: Order) -> list[TrueOrder]:
+        """All that the broker has of the row's strategy in the row's symbol."""
+        return self._orders.get(self._place(row), [])
+
+    def own(self, orders: Iterable[TrueOrder]) -> Decimal:
+        """What these orders have left, positive long."""
+        return sum((o.filled * o.side.sign for o in orders), ZERO)
+
+    def _row(self, order: TrueOrder) -> Order:
+        assert order.command is not None
+        return self._promises.rows[order.command.command_id]
+
+    def _is_clear(self, account: Account, symbol: str) -> bool:
+        """Neither has the broker gone back on its word there, nor has a hand been there a moment ago."""
+        since = self._scheduler.micros - A_MOMENT
+        return symbol not in account.odd_symbols and not account.moved_by_hand(symbol, since)
+
+    # registered ---------------------------------------------------------------------------------------------
+
+    def registered(self, row: Order, planned: PlannedAlert | None) -> None:
+        """A row is new."""
+        self._alerts.setdefault(row.alert_id, []).append(row.command_id)
+        if planned is None:
+            return
+        is_exit = row.execution_type is ExecutionType.EXIT and row.test_mode is None
+        if is_exit and row.requested_quantity is None and row.reason_code != "IDEMPOTENCY_BLOCKED":
+            self._whole_exits.setdefault(self._place(row), []).append(row)
+        self.asked[row.command_id] = planned.alert.legs[row.leg_index]
+        if planned.pair is not None and row.reason_code != "IDEMPOTENCY_BLOCKED":
+            pair = self._pairs.setdefault(planned.pair, {})
+            pair.setdefault(row.execution_type, []).append(row.command_id)
+
+    def acknowledged(self, rows: list[Order]) -> None:
+        """The legs of one alert are judged together."""
+        blocked = {row.command_id for row in rows if row.phase is Phase.BLOCKED}
+        is_entry = bool(rows) and rows[0].execution_type is ExecutionType.ENTRY
+        if is_entry and 0 < len(blocked) < len(rows):
+            self._breaks(
+                "13 a spread cut in half", ", ".join(f"{r.command_id} {r.phase} {r.tag}" for r in rows)
+            )
+
+    # exits --------------------------------------------------------------------------------------------------
+
+    def call_begins(self, account: Account, process: str, command: UniversalOrderCommand) -> None:
+        """An order is about to be asked for."""
+        row = self._promises.rows[command.command_id]
+        if command.execution_type is ExecutionType.ENTRY:
+            self._hedged(account, row)
+            return
+        leg = self._leg(row)
+        if leg is not None and leg.side not in (None, command.side):
+            self._breaks(
+                "11 the side that was asked", f"{command.command_id}: {command.side}, not {leg.side}"
+            )
+        since = self._scheduler.micros - READ_SERVES
+        reads = [r for r in account.reads if r.process == process and r.at >= since]
+        as_of = min((-1 if row.symbol in r.wrong else r.as_of for r in reads), default=-1)
+        self._as_of[command.command_id] = min(as_of, self._as_of.get(command.command_id, as_of))
+
+    def _leg(self, row: Order) -> LegRequest | None:
+        """What was asked for; a further part has its leg's number and one of its own."""
+        return self.asked.get(row.command_id) or self.asked.get(row.command_id.rpartition(".")[0])
+
+    def _hedged(self, account: Account, row: Order) -> None:
+        """A sold leg waits for its alert's bought ones."""
+        if row.side.sign > 0 or row.test_mode is not None:
+            return
+        for command_id in self._alerts.get(row.alert_id, []):
+            other = self._promises.rows[command_id]
+            if other.side.sign < 0 or other.execution_type is not ExecutionType.ENTRY:
+                continue
+            filled = sum((o.filled for o in account.by_tag.get(other.client_order_id, [])), ZERO)
+            if filled < other.quantity:
+                self._breaks("13 sold before its hedge", f"{row.command_id} before {command_id}")
+
+    def order_made(self, account: Account, order: TrueOrder) -> None:
+        """The broker has a new order of ours."""
+        row = self._row(order)
+        self._orders.setdefault(self._place(row), []).append(order)
+        if order.revived:
+            self._revived.append((account, order))
+        if order.is_exit and order.symbol not in account.odd_symbols:
+            self._reverses(account, order)
+            self._is_own(row, order)
+
+    def _reverses(self, account: Account, order: TrueOrder) -> None:
+        """Never more than there is, less what other exits may still take; but for what a hand took meanwhile."""
+        assert order.command is not None
+        there = -account.net(order.symbol, order.product) * order.side.sign
+        others = [o for o in account.orders.values() if o.symbol == order.symbol and o is not order]
+        leaving = sum(
+            (o.rest for o in others if o.side is order.side and o.is_exit and o.product == order.product),
+            ZERO,
+        )
+        if order.quantity + leaving <= there:
+            return
+        since = self._as_of.get(order.command.command_id, -1)
+        moved = account.moved_by_hand(order.symbol, since, order.product)
+        by_hand = sum((signed * order.side.sign for signed in moved if signed * order.side.sign > 0), ZERO)
+        if order.quantity + leaving - there > by_hand:
+            text = f"{order.command.command_id}: {order.side} {order.quantity} of {-there * order.side.sign}"
+            self._breaks("11 reversed", f"{text}, {leaving} leaving, {by_hand} by hand since")
+
+    def _is_own(self, row: Order, order: TrueOrder) -> None:
+        """Only what its strategy holds, with what its other exits may still take."""
+        orders = [o for o in self.orders(row) if o is not order]
+        own = -self.own(orders) * order.side.sign
+        leaving = sum((o.rest for o in orders if o.is_exit and o.side is order.side), ZERO)
+        if order.quantity + leaving > own:
+            text = f"{row.command_id}: {row.strategy_name} {order.side} {order.quantity}"
+            self._breaks("11 not its own", f"{text} of its {-own * order.side.sign}, {leaving} leaving")
+
+    def moved(self, before: Order | None, row: Order) -> None:
+        """A row has changed."""
+        if row.status is not Status.FAILED or row.test_mode is not None:
+            return
+        if before is not None and before.status is Status.FAILED:
+            return
+        tag = row.tag or ""
+        if row.execution_type is ExecutionType.EXIT and tag.endswith((":NO_POSITION", ":ALERT_TOO_OLD")):
+            self._over_too_soon(row)
+        if tag.endswith(":DUPLICATE_ENTRY_BLOCKED") and self._may_turn(row):
+            self._stopped_short.add(row.command_id)
+
+    def _over_too_soon(self, row: Order) -> None:
+        """An exit found nothing to do: then nothing of its strategy is there, and nothing can come."""
+        account, orders = self._promises.accounts[row.client_id], self.orders(row)
+        if not self._is_clear(account, row.symbol) or any(o.revived for o in orders):
+            return
+        leg = self._leg(row)
+        own = self._left(account, row, orders)
+        if own and not self._names_the_other_side(row, own):
+            self._breaks(
+                "11 exit FAILED too soon", f"{row.command_id} {row.tag}: {row.strategy_name} has {own}"
+            )
+        if row.requested_quantity is None:
+            closes = -leg.side.sign if leg and leg.side else own
+            live = self._live_entries(account, row, Decimal(closes))
+            if live:
+                text = f"{row.command_id} {row.tag}: {', '.join(live)} may still open it"
+                self._breaks("11 exit FAILED too soon", text)
+
+    def _names_the_other_side(self, row: Order, own: Decimal) -> bool:
+        """It was to sell what is short, or to buy what is long: it must do nothing."""
+        leg = self._leg(row)
+        return leg is not None and leg.side is not None and leg.side.sign * own > 0
+
+    def _left(self, account: Account, row: Order, orders: list[TrueOrder]) -> Decimal:
+        """Own units that were entered before the exit and are there: by its fills, and in the account."""
+        before = [o for o in orders if o.is_exit or self._row(o).created_at <= row.created_at]
+        all_, older, net = self.own(orders), self.own(before), account.net(row.symbol)
+        if all_ > 0 and older > 0 and net > 0:
+            return min(all_, older, net)
+        return max(all_, older, net) if all_ < 0 and older < 0 and net < 0 else ZERO
+
+    def _live_entries(self, account: Account, row: Order, closes: Decimal) -> list[str]:
+        """Entries of before the exit that may still be filled on the side that it closes."""
+        live = []
+        for other in self._promises.unfinished():
+            same = self._place(other) == self._place(row) and other.execution_type is ExecutionType.ENTRY
+            if not same or other.created_at > row.created_at or other.test_mode is not None:
+                continue
+            if closes * other.side.sign < 0:
+                continue  # the turn to the other side
+            there = account.by_tag.get(other.client_order_id, [])
+            comes = account.travelling[other.client_order_id] > 0 or any(o.rest for o in there)
+            if comes or other.phase in (Phase.REGISTERED, Phase.SUBMITTING):
+                live.append(f"{other.command_id} {other.phase}")
+        return live
+
+    def _may_turn(self, row: Order) -> bool:
+        """Nothing of its own stands on the side that this entry opens, or will."""
+        if self.own(self.orders(row)) * row.side.sign > 0:
+            return False
+        return not any(
+            self._place(o) == self._place(row) and o.execution_type is ExecutionType.ENTRY
+            for o in self._promises.unfinished()
+            if o.command_id != row.command_id
+        )
+
+    # as time goes by ----------------------------------------------------------------------------------------
+
+    def looked(self, client_id: str, told: "Told") -> None:
+        """A watcher of the client has just been through its round: what should have happened by now has."""
+        now, account = self._scheduler.seconds, self._promises.accounts[client_id]
+        calm_since = max(account.troubled_at, self._promises.troubled_at)
+        for owner, order in self._revived:
+            shown = order.shown_at
+            if owner is account and shown is not None and now - max(shown, calm_since) > TOLD_WITHIN:
+                self._is_told_revived(order)
+        for order in account.orders.values():
+            since = order.contradicts_since
+            if since is None or now >= order.says_nothing_until or order.command is None:
+                continue
+            if now - max(since, calm_since) > TOLD_WITHIN + SLACK and not told(order.command.command_id):
+                self._breaks(
+                    "8 a contradiction is told", f"{order.command.command_id}: COMPLETE with nothing"
+                )
+        self._stops_pass(account, calm_since)
+
+    def _is_told_revived(self, order: TrueOrder) -> None:
+        row = self._row(order)
+        if row.status is Status.FAILED and row.broker_order_id is None:
+            self._breaks("8 revived, told", f"{row.command_id} {row.phase}: the broker has {order.broker_id}")
+
+    def _stops_pass(self, account: Account, calm_since: float) -> None:
+        """A market exit does not wait behind a limit exit that rests."""
+        now = self._scheduler.now()
+        for row in self._promises.registered_exits():
+            if row.client_id != account.client_id or row.order_type is not OrderType.MARKET:
+                continue
+            waited = min((now - row.created_at).total_seconds(), self._scheduler.seconds - calm_since)
+            targets = [
+                o
+                for o in self.orders(row)
+                if o.is_exit
+                and o.rest
+                and self._row(o).order_type is OrderType.LIMIT
+                and self._row(o).phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+            ]
+            if targets and waited > A_STOP_GOES_WITHIN and self._is_clear(account, row.symbol):
+                text = f"{row.command_id} waits for {waited:.0f} s behind {targets[0].broker_id}"
+                self._breaks("11 a stop passes a target", f"{text}: {row.reason_message}")
+
+    # the end ------------------------------------------------------------------------------------------------
+
+    def check_end(self) -> None:
+        """Everything has ended: exits have closed what was theirs to close, turns have turned."""
+        for pair in self._pairs.values():
+            self._turned(pair)
+        for place, orders in self._orders.items():
+            self._closed(place, orders)
+
+    def _turned(self, pair: dict[ExecutionType, list[str]]) -> None:
+        rows = self._promises.rows
+        exits = [rows[id_] for id_ in pair.get(ExecutionType.EXIT, [])]
+        for command_id in pair.get(ExecutionType.ENTRY, []):
+            entry = rows[command_id]
+            for exit_ in exits:
+                apart = abs((entry.created_at - exit_.created_at).total_seconds())
+                if (
+                    command_id in self._stopped_short
+                    and exit_.symbol == entry.symbol
+                    and exit_.status is Status.EXECUTED
+                    and apart < SETTLING
+                ):
+                    self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
+
+    def _closed(self, place: Place, orders: list[TrueOrder]) -> None:
+        """After the last exit of everything that found its end, nothing of before it is left."""
+        client_id, strategy, symbol = place
+        account = self._promises.accounts[client_id]
+        if symbol in account.odd_symbols or any(o.revived for o in orders):
+            return
+        if account.moved_by_hand(symbol, -1):
+            return  # whose units are gone, and whose have come back, is a matter for people
+        own = self.own(orders)
+        exits = [r for r in self._whole_exits.get(place, []) if not self._names_the_other_side(r, own)]
+        if not exits:
+            return
+        last = max((self._promises.rows[r.command_id] for r in exits), key=lambda r: r.created_at)
+        parts = [r for r in self._promises.rows.values() if r.parent_command_id == last.command_id]
+        if not all(_is_over(row) for row in (last, *parts)):
+            return
+        after = [o for o in orders if not o.is_exit and self._row(o).created_at > last.created_at]
+        turning = [
+            o
+            for o in orders
+            if not o.is_exit and 0 <= (last.created_at - self._row(o).created_at).total_seconds() < SETTLING
+        ]
+        if own and not after and not turning and own * account.net(symbol) > 0:
+            text = f"{strategy} {symbol} has {own} after {last.command_id} {last.status} {last.tag or ''}"
+            self._breaks("11 an exit ends flat", text)
+
+
+class Told(Protocol):
+    """Whether a person was told something of an order."""
+
+    def __call__(self, command_id: str) -> bool: ...
+
+
+def _is_over(row: Order) -> bool:
+    """It ended as if there were nothing left to do."""
+    return row.status is Status.EXECUTED or (row.tag or "").endswith(":NO_POSITION")
