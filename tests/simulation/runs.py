@@ -83,6 +83,17 @@ def run_many(
     return total
 
 
+def first_breach(
+    promise: str, *, most: int = 25, change: Callable[[Plan], Plan] = lambda plan: plan
+) -> str | None:
+    """The first world of a planted defect in which that promise is the first to be broken."""
+    for number in range(most):
+        broken = run_plan(change(make_plan(f"defects/{number}", alerts=150))).broken
+        if broken and broken[0][1].promise.startswith(promise):
+            return broken[0][0]
+    return None
+
+
 # making a failure small -----------------------------------------------------------------------------------------
 
 

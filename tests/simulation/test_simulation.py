@@ -22,7 +22,7 @@ from order_watcher import OrderWatcherEngine
 from persistence.transaction import SqliteTransaction
 from tests.simulation.__main__ import line
 from tests.simulation.plan import make_plan
-from tests.simulation.runs import run_many, run_plan, shrink
+from tests.simulation.runs import first_breach, run_many, run_plan, shrink
 
 ROOT = Path(__file__).parents[2]
 LIFECYCLES = 14_000
@@ -213,15 +213,6 @@ DEFECTS = {
     messages_of_failures_are_dropped: "8 told",
     one_broker_call_at_a_time: "10 isolation",
 }
-
-
-def first_breach(promise: str, most: int = 25) -> str | None:
-    """The first world in which that promise is the first to be broken."""
-    for number in range(most):
-        broken = run_plan(make_plan(f"defects/{number}", alerts=150)).broken
-        if broken and broken[0][1].promise.startswith(promise):
-            return broken[0][0]
-    return None
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,127 @@
+"""What bots have made of late, partial and wrong evidence, planted into the engine: the simulation notices each."""
+
+from dataclasses import replace
+
+import pytest
+
+from blockers.execution_guard import ExecutionGuard
+from domain import exits, reconcile
+from domain.exits import ExitDispute, NothingToExit
+from domain.limits import ExitScope
+from domain.reports import IdClass
+from domain.states import Phase
+from engine import reconciler as following
+from engine import submitter as submitting
+from engine.reconciler import Reconciler
+from engine.unheard import Unheard
+from tests.simulation.runs import first_breach
+
+
+def absence_proven_by_a_timer(patch):
+    original = reconcile.shows_all_since
+
+    def shows_all_since(order, book, traits, *, sending_ends):
+        return original(order, book, replace(traits, acceptance_horizon=0.0), sending_ends=sending_ends)
+
+    patch.setattr(reconcile, "shows_all_since", shows_all_since)
+
+
+def absence_is_final(patch):
+    original = Reconciler._late_evidence
+
+    def late_evidence(self, tx, seat, command_id, book, told):
+        if tx.get(command_id).phase is not Phase.ABSENT:
+            original(self, tx, seat, command_id, book, told)
+
+    patch.setattr(Reconciler, "_late_evidence", late_evidence)
+
+
+def other_exits_do_not_count(patch):
+    patch.setattr(exits, "_may_take", lambda order, sign: False)
+
+
+def whatever_is_there_is_the_strategys(patch):
+    patch.setattr(submitting, "_scope", lambda seat, order: ExitScope.POSITION)
+
+
+def the_side_that_was_asked_says_nothing(patch):
+    original = submitting.size_exit
+
+    def size(order, snapshot, facts, **options):
+        return original(replace(order, requested_side=None), snapshot, facts, **options)
+
+    patch.setattr(submitting, "size_exit", size)
+
+
+def one_read_ends_the_exit(patch):
+    original = submitting.size_exit
+
+    def size(order, snapshot, facts, **options):
+        answer = original(order, snapshot, facts, **options)
+        if isinstance(answer, ExitDispute):
+            return answer.smaller or NothingToExit("the position is flat")
+        return answer
+
+    patch.setattr(submitting, "size_exit", size)
+
+
+def older_entries_do_not_count(patch):
+    patch.setattr(exits, "_older_entries", lambda order, facts: ())
+
+
+def what_an_entry_fills_after_its_exit_stays(patch):
+    patch.setattr(following, "keep_exits_true", lambda tx, before, after, **options: after)
+
+
+def a_stop_waits_behind_its_target(patch):
+    patch.setattr(exits, "in_the_way", lambda order, facts: ())
+
+
+def one_read_forgets_what_is_held(patch):
+    def forget(self, held, settled):
+        place = held[0]
+        return self._store.write(
+            lambda tx: tx.clear_holdings(
+                place.client_id, symbol=place.symbol, exchange=place.exchange, settled_before=settled
+            )
+        )
+
+    patch.setattr(ExecutionGuard, "_forget", forget)
+
+
+def contradictions_are_nobodys_concern(patch):
+    patch.setattr(Unheard, "heard", lambda self, client_id, orders, book: {})
+
+
+LATE = {absence_proven_by_a_timer: "3 false FAILED", absence_is_final: "8 revived, told"}
+PLANTED = {
+    other_exits_do_not_count: "11 reversed",
+    whatever_is_there_is_the_strategys: "11 not its own",
+    the_side_that_was_asked_says_nothing: "11 the side that was asked",
+    one_read_ends_the_exit: "11 exit FAILED too soon",
+    older_entries_do_not_count: "11 exit FAILED too soon",
+    what_an_entry_fills_after_its_exit_stays: "11 an exit ends flat",
+    a_stop_waits_behind_its_target: "11 a stop passes a target",
+    one_read_forgets_what_is_held: "12 forgotten",
+    contradictions_are_nobodys_concern: "8 a contradiction is told",
+}
+
+
+def accepted_late(plan):
+    """A world in which orders often come late, and are found by their tags."""
+    rates = {**plan.rates, "accepted late": 0.1, "revived": 0.1}
+    return replace(plan, id_class=IdClass.C1, acceptance_horizon=30.0, rates=rates)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("plant", LATE, ids=lambda plant: plant.__name__)
+def test_a_planted_belief_in_absence_breaks_its_promise(monkeypatch, plant):
+    plant(monkeypatch)
+    assert first_breach(LATE[plant], change=accepted_late) is not None, "not noticed"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_planted_belief_breaks_its_promise(monkeypatch, plant):
+    plant(monkeypatch)
+    assert first_breach(PLANTED[plant]) is not None, "not noticed"
