@@ -23,17 +23,19 @@ class Holdings:
     def __init__(self, connection: sqlite3.Connection, promises: "Promises") -> None:
         self._connection = connection
         self._promises = promises
-        self._raw: list[tuple[str, str, str, str, int]] = []
+        self._look: tuple[object, ...] = ()  # what changes with any of them
         self._held: dict[Key, Decimal] = {}
 
     def committed(self, moved: Sequence[tuple[Order | None, Order]]) -> None:
         """A holding changes by a fill of its strategy; or, where the account truly lacks the units, by reads of it."""
+        looks = "SELECT count(*), total(net_quantity), max(updated_at) FROM holdings"
+        look = self._connection.execute(looks).fetchone()
+        if look == self._look:
+            return
+        self._look = look
         rows = self._connection.execute(
             "SELECT client_id, strategy_name, symbol, net_quantity, entries FROM holdings"
         ).fetchall()
-        if rows == self._raw:
-            return
-        self._raw = rows
         before, self._held = self._held, _by_key(rows)
         filled = {_key(after) for was, after in moved if _is_fill(was, after)}
         gone: dict[tuple[str, str], Decimal] = {}

@@ -141,7 +141,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     rates["yield"] = RATES["yield"]
     shapes = {name: rate * random.choice((0.0, 1.0, 1.0, 2.0)) for name, rate in SHAPES.items()}
     id_class = random.choice(list(IdClass))
-    acceptance_horizon = random.choice((0.0, 0.0, 20.0, 60.0))
+    acceptance_horizon = random.choice((0.0, 0.0, 15.0, 30.0))
     if not acceptance_horizon:
         rates["accepted late"] = rates["revived"] = 0.0
     if id_class in (IdClass.C0, IdClass.C3) or random.random() < 0.6:

@@ -207,7 +207,7 @@ DEFECTS = {
     claimed_in_memory_only: "4 first durable",
     acknowledged_before_it_is_durable: "1 acknowledged and lost",
     a_repeated_signal_is_a_new_alert: "2 one alert a signal",
-    exit_sized_from_the_alert: "an exit never opens",
+    exit_sized_from_the_alert: "11 ",
     dead_is_dead: "3 false FAILED",
     nobody_is_told_of_an_unknown_outcome: "6 ",
     messages_of_failures_are_dropped: "8 told",
