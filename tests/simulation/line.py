@@ -7,22 +7,27 @@ lie. Of those no engine can know at once, so it has to doubt.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import domain.reports
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.money import ZERO
-from domain.reports import Book, BrokerStatus, OrderRef, OrderReport, Position, PositionsSnapshot
+from domain.reports import (
+    Book,
+    BrokerStatus,
+    OrderRef,
+    OrderReport,
+    Position,
+    PositionsSnapshot,
+    UnreadableRow,
+)
 from tests.simulation.exchange import LIVE, Account, Read, TrueOrder, Witness
 from tests.simulation.plan import EXCHANGE
 from tests.simulation.scheduler import SECOND, Process, Scheduler
 
 LATEST_ARRIVAL = 14.0  # seconds: the adapters' timeouts end every request within the engine's deadline of 15
-UnreadableRow: Any = getattr(domain.reports, "UnreadableRow", None)
-HAS_CONTRADICTION = "contradiction" in {field.name for field in fields(OrderReport)}
 
 
 class Line:
@@ -182,7 +187,7 @@ class Line:
         unreadable = tuple(self._unreadable_row(order) for order in orders if self._is_unreadable(order))
         if unreadable:
             account.trouble()  # a book that may lack an order opens no gate
-            book = replace(book, unreadable=unreadable)  # type: ignore[call-arg]
+            book = replace(book, unreadable=unreadable)
         if account.happens("slow"):
             account.trouble(0.5)
             self._scheduler.sleep(account.random.uniform(0.0, 0.5))
@@ -194,14 +199,15 @@ class Line:
         if report is None or not nothing or report.status is not BrokerStatus.COMPLETE:
             return report
         order.contradicts_since = order.contradicts_since or self._scheduler.seconds
-        changes: dict[str, Any] = {"contradiction": "COMPLETE with 0 filled"} if HAS_CONTRADICTION else {}
-        return replace(report, filled_quantity=ZERO, average_price=None, **changes)
+        return replace(
+            report, filled_quantity=ZERO, average_price=None, contradiction="COMPLETE with 0 filled"
+        )
 
     def _is_unreadable(self, order: TrueOrder) -> bool:
-        return UnreadableRow is not None and self._scheduler.seconds < order.unreadable_until
+        return self._scheduler.seconds < order.unreadable_until
 
     @staticmethod
-    def _unreadable_row(order: TrueOrder) -> Any:
+    def _unreadable_row(order: TrueOrder) -> UnreadableRow:
         return UnreadableRow(
             EXCHANGE, order.symbol, order.product, order.broker_id, order.client_order_id, "qty ''"
         )
@@ -231,7 +237,7 @@ class Line:
         positions = tuple(Position(EXCHANGE, *where, net) for where, net in nets.items())
         snapshot = PositionsSnapshot(began, positions)
         if unreadable:
-            snapshot = replace(snapshot, unreadable=unreadable)  # type: ignore[call-arg]
+            snapshot = replace(snapshot, unreadable=unreadable)
         if account.happens("slow"):
             # Exits go first, and each reads the positions: entries of this client wait for it.
             account.trouble(0.3)
@@ -246,7 +252,9 @@ class Line:
             account.behind_by = round(account.random.uniform(3.0, 6.0) * SECOND)
         return account.behind_by if now < account.behind_until else 0
 
-    def _spoil(self, nets: dict[tuple[str, str], Decimal]) -> tuple[frozenset[str], tuple[Any, ...]]:
+    def _spoil(
+        self, nets: dict[tuple[str, str], Decimal]
+    ) -> tuple[frozenset[str], tuple[UnreadableRow, ...]]:
         """Make the read wrong; returns of which symbols it is, and rows that cannot be read."""
         account, now = self._account, self._scheduler.seconds
         if account.happens("positions empty"):
@@ -256,7 +264,7 @@ class Line:
             nets.clear()
             return everything, ()
         held = [where for where, net in nets.items() if net]
-        wrong, unreadable = set[str](), list[Any]()
+        wrong, unreadable = set[str](), list[UnreadableRow]()
         if held and account.happens("position row missing"):
             where = account.random.choice(held)
             nets.pop(where)
@@ -265,7 +273,7 @@ class Line:
             where = account.random.choice(held)
             nets[where] = account.random.choice((-1, 2, 3)) * nets.get(where, Decimal(25))
             wrong.add(where[0])
-        if held and UnreadableRow is not None and account.happens("position row unreadable"):
+        if held and account.happens("position row unreadable"):
             where = account.random.choice(held)
             nets.pop(where, None)
             unreadable.append(UnreadableRow(EXCHANGE, *where, None, None, "netqty '1,000'"))

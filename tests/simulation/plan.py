@@ -1,7 +1,7 @@
 """What happens in one simulated world: data made of a seed, to be cut down and run again."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
@@ -110,7 +110,7 @@ class Plan:
     @property
     def traits(self) -> BrokerTraits:
         """What the broker promises in this world."""
-        traits = BrokerTraits(
+        return BrokerTraits(
             name="simulated",
             is_real=False,
             id_class=self.id_class,
@@ -118,10 +118,8 @@ class Plan:
             visibility_horizon=self.visibility_horizon,
             position_horizon=self.position_horizon,
             book_interval=self.book_interval,
+            acceptance_horizon=self.acceptance_horizon,
         )
-        if "acceptance_horizon" in {field.name for field in fields(BrokerTraits)}:
-            traits = replace(traits, acceptance_horizon=self.acceptance_horizon)  # type: ignore[call-arg]
-        return traits
 
     @property
     def ends(self) -> float:
