@@ -271,6 +271,21 @@ ENTERING = (
         ("tests/blockers/test_execution_guard.py::test_one_read_that_shows_it_flat_forgets_nothing",),
     ),
     Defect(
+        "other-products-close-ours",
+        "A long position that a hand had in another product was set off against the strategy's short one: nothing was "
+        "left to close, and the exit waited for ever.",
+        (
+            Edit(
+                "domain/exits.py",
+                "    closed = ours * sign if whole else ours * sign + _beside(own, nets, facts, sign)\n",
+                "    closed = ours * sign\n",
+            ),
+        ),
+        (
+            "tests/domain/test_exits.py::test_what_others_have_on_the_other_side_in_a_product_of_their_own_closes_nothing_of_ours",
+        ),
+    ),
+    Defect(
         "one-read-ends-the-exit",
         "The read that sized the exit lacked the position: nothing to exit, said the bot.",
         (
