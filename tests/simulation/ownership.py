@@ -211,9 +211,10 @@ class Ownership:
         """Own units that were entered before the exit and are there: by its fills, and in the account."""
         before = [o for o in orders if o.is_exit or self._row(o).created_at <= row.created_at]
         all_, older, net = self.own(orders), self.own(before), account.net(row.symbol)
-        if all_ > 0 and older > 0 and net > 0:
-            return min(all_, older, net)
-        return max(all_, older, net) if all_ < 0 and older < 0 and net < 0 else ZERO
+        sign = 1 if all_ > 0 else -1
+        left = min(all_ * sign, older * sign, net * sign)
+        by_hand = -sign * sum(signed for signed in account.moved_by_hand(row.symbol, -1) if signed * sign < 0)
+        return sign * max(left - by_hand, ZERO)  # what a hand has closed may have been of this strategy
 
     def _live_entries(self, account: Account, row: Order, closes: Decimal) -> list[str]:
         """Entries of before the exit that may still be filled on the side that it closes."""
@@ -322,7 +323,10 @@ class Ownership:
             return
         last = max((self._promises.rows[r.command_id] for r in exits), key=lambda r: r.created_at)
         parts = [r for r in self._promises.rows.values() if r.parent_command_id == last.command_id]
-        if not all(_is_over(row) for row in (last, *parts)):
+        taking = [
+            self._row(o) for o in orders if o.is_exit
+        ]  # what one of them did not bring was told as its failure
+        if not all(_is_over(row) for row in (last, *parts, *taking)):
             return
         after = [o for o in orders if not o.is_exit and self._row(o).created_at > last.created_at]
         turning = [
