@@ -304,6 +304,10 @@ class Account:
             (signed for _, name, of, signed in self.fills if name == symbol and product in (None, of)), ZERO
         )
 
+    def net_at(self, symbol: str, micros: int) -> Decimal:
+        """The position as it was at that moment."""
+        return sum((signed for at, name, _, signed in self.fills if name == symbol and at <= micros), ZERO)
+
     def nets_at(self, micros: int) -> dict[tuple[str, str], Decimal]:
         """All positions as they were at that moment, by symbol and product."""
         nets: dict[tuple[str, str], Decimal] = {}
