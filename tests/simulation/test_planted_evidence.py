@@ -93,9 +93,12 @@ def contradictions_are_nobodys_concern(patch):
     patch.setattr(Unheard, "heard", lambda self, client_id, orders, book: {})
 
 
+LATE = {
+    absence_proven_by_a_timer: ("3 false FAILED", 60.0),
+    absence_is_final: ("8 revived, told", 20.0),
+}
+"""With the broker's horizon."""
 PLANTED = {
-    absence_proven_by_a_timer: ("3 false FAILED", {"accepted late": 0.1}),
-    absence_is_final: ("8 revived, told", {"revived": 0.1}),
     other_exits_do_not_count: ("11 reversed", {}),
     whatever_is_there_is_the_strategys: ("11 not its own", {}),
     the_side_that_was_asked_says_nothing: ("11 the side that was asked", {}),
@@ -114,12 +117,22 @@ def test_a_planted_belief_breaks_its_promise(monkeypatch, plant):
     promise, often = PLANTED[plant]
 
     def provoked(plan):
-        """Where it comes late, it does so at a broker that tells whose it is."""
-        changes = {"rates": {**plan.rates, **often}}
-        late = {"accepted late", "revived"} & often.keys()
-        return replace(
-            plan, **changes, **({"id_class": IdClass.C1, "acceptance_horizon": 30.0} if late else {})
-        )
+        return replace(plan, rates={**plan.rates, **often})
 
     plant(monkeypatch)
     assert first_breach(promise, change=provoked) is not None, "not noticed"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("plant", LATE, ids=lambda plant: plant.__name__)
+def test_a_planted_belief_in_absence_breaks_its_promise(monkeypatch, plant):
+    promise, horizon = LATE[plant]
+
+    def provoked(plan):
+        """A small world in which orders often come late, at a broker that tells whose they are."""
+        rates = {**plan.rates, "accepted late": 0.1, "revived": 0.1}
+        late = {"id_class": IdClass.C1, "acceptance_horizon": horizon}
+        return replace(plan, alerts=plan.alerts[:60], rates=rates, **late)
+
+    plant(monkeypatch)
+    assert first_breach(promise, most=6, change=provoked) is not None, "not noticed"
