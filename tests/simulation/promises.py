@@ -30,8 +30,6 @@ SLACK = 8.0
 """Seconds for somebody to come by and do it: looks at the book are apart, slow, or fail."""
 PROMPT = 6.0
 """Seconds after which an order is claimed where nothing of its own stands in the way."""
-NOT_MADE_YET = ("7 stop and reverse", "13 a spread cut in half", "13 sold before its hedge")
-"""Promises that the engine is still to make: an entry that waits for its exit, legs that are judged together."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Promises:
         self.told: Counter[str] = Counter()
         self.troubled_at = -1.0  # when a process died or the database failed
         self.incoming: dict[greenlet, PlannedAlert] = {}  # what each task is about to register
-        self._unchecked = (*unchecked, *NOT_MADE_YET)
+        self._unchecked = tuple(unchecked)
         self._registered: dict[str, None] = {}
         self._unfinished: dict[str, None] = {}
         self.ownership = Ownership(self, scheduler)
