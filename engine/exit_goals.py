@@ -30,7 +30,9 @@ def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime,
     """Ask for the cancels that this exit needs; returns the facts as they are then."""
     ended = set()
     for order in to_take_back(exit_, facts):
-        after = _cancel(tx, order, exit_, now=now, actor=actor)
+        # The end of the one before may have woken it, which wrote its row.
+        current = tx.get(order.command_id) or order
+        after = _cancel(tx, current, exit_, now=now, actor=actor)
         if after.status is Status.FAILED:
             ended.add(order.command_id)
     return (

@@ -236,3 +236,14 @@ def test_a_watcher_that_begins_anew_goes_on_with_what_waits(held):
     assert held.order(turn.command_id).status is Status.EXECUTED
     assert net(held) == -50
     assert StrategyBook().default.settling == timedelta(seconds=3)
+
+
+def test_an_exit_takes_back_all_entries_that_wait(held):
+    held.broker.fill_at_once = False
+    held.post(MARKET_EXIT, **EXIT)
+    spin(held, 1)
+    waiting = [held.post(leg(price=Decimal(price)))[0] for price in (98, 99)]
+    assert {order.waits_for for order in waiting} == {WaitsFor.EXIT}
+    held.post(MARKET_EXIT, signal_id="again", **EXIT)
+    spin(held, 3)
+    assert [held.order(o.command_id).tag for o in waiting] == ["NOT_SENT:CANCELLED_BEFORE_SENT"] * 2
