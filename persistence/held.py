@@ -22,10 +22,11 @@ def follow_fill(connection: sqlite3.Connection, before: Order, after: Order) -> 
     name, until they bring it or end. What an exit took beyond that was nobody's here.
     """
     is_entry = after.execution_type is ExecutionType.ENTRY
-    delta = after.signed_fill - before.signed_fill
+    filled = after.filled_quantity != before.filled_quantity or after.side is not before.side
     ended = is_entry and before.may_be_live and not after.may_be_live
-    if after.test_mode is not None or not (delta or ended):
+    if after.test_mode is not None or not (filled or ended):
         return
+    delta = after.signed_fill - before.signed_fill
     at = column(after.updated_at)
     held = _held_by_product(connection, after)
     left = delta if is_entry else _reduce(connection, after, held, delta, at)
@@ -88,11 +89,11 @@ def _hold(
     connection: sqlite3.Connection, order: Order, product: str, net: Decimal, entries: int, at: Column
 ) -> None:
     key = (order.client_id, order.symbol, order.exchange, order.strategy_name, product)
-    connection.execute(f"DELETE {_HOLDING}", key)
     if net:
-        connection.execute(
-            "INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, decimal_text(net), entries, at)
-        )
+        values = (*key, decimal_text(net), entries, at)
+        connection.execute("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    else:
+        connection.execute(f"DELETE {_HOLDING}", key)
 
 
 def _still_to_come(connection: sqlite3.Connection, order: Order) -> Decimal:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from domain.alert import (
@@ -33,35 +34,37 @@ INSERT_ORDER = (
 _Reader = Callable[[Any], Any]
 
 
-def _optional(read: _Reader) -> _Reader:
-    return lambda value: None if value is None else read(value)
+def _member(kind: type[StrEnum]) -> _Reader:
+    """Three times as fast as calling the enum; what is no member of it is a KeyError."""
+    return {member.value: member for member in kind}.__getitem__
 
 
+# A column that is NULL is None; these read all others.
 _READERS: dict[str, _Reader] = {
-    "execution_type": ExecutionType,
-    "side": Side,
+    "execution_type": _member(ExecutionType),
+    "side": _member(Side),
     "quantity": parse_decimal,
-    "requested_quantity": _optional(parse_decimal),
-    "order_type": OrderType,
-    "price": _optional(parse_decimal),
-    "trigger_price": _optional(parse_decimal),
-    "reference_price": _optional(parse_decimal),
-    "test_mode": _optional(TestMode),
+    "requested_quantity": parse_decimal,
+    "order_type": _member(OrderType),
+    "price": parse_decimal,
+    "trigger_price": parse_decimal,
+    "reference_price": parse_decimal,
+    "test_mode": _member(TestMode),
     "created_at": parse_time,
     "expires_at": parse_time,
-    "status": Status,
-    "phase": Phase,
+    "status": _member(Status),
+    "phase": _member(Phase),
     "filled_quantity": parse_decimal,
-    "average_price": _optional(parse_decimal),
-    "sent_at": _optional(parse_time),
-    "not_before": _optional(parse_time),
-    "cancel_requested_at": _optional(parse_time),
-    "cancel_sent_at": _optional(parse_time),
-    "updated_at": _optional(parse_time),
-    "decision_type": _optional(DecisionType),
-    "requested_side": _optional(Side),
-    "provisional_until": _optional(parse_time),
-    "waits_for": _optional(WaitsFor),
+    "average_price": parse_decimal,
+    "sent_at": parse_time,
+    "not_before": parse_time,
+    "cancel_requested_at": parse_time,
+    "cancel_sent_at": parse_time,
+    "updated_at": parse_time,
+    "decision_type": _member(DecisionType),
+    "requested_side": _member(Side),
+    "provisional_until": parse_time,
+    "waits_for": _member(WaitsFor),
 }
 _ROW_READERS = tuple((i, _READERS[name]) for i, name in enumerate(ORDER_COLUMNS) if name in _READERS)
 
@@ -70,8 +73,14 @@ def order_of(row: sqlite3.Row | tuple[Any, ...]) -> Order:
     """An order from a row of `SELECT_ORDER`."""
     values = list(row)
     for index, read in _ROW_READERS:
-        values[index] = read(values[index])
+        value = values[index]
+        if value is not None:
+            values[index] = read(value)
     return Order(*values)
+
+
+def _optional(read: _Reader) -> _Reader:
+    return lambda value: None if value is None else read(value)
 
 
 _ALERT_COLUMNS = (
