@@ -87,6 +87,10 @@ class StoreUnavailable(OrderwatchError):
     """The database could not commit. Nothing of the work was kept; it may be tried again."""
 
 
+class StoreFull(StoreUnavailable):
+    """The disk has no room: nothing was kept, and nothing will be until there is some. The database is intact."""
+
+
 class StoreReplaced(StoreUnavailable):
     """The file is not, or no longer, the database that was in use. Nothing was kept; the process must end."""
 

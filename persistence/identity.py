@@ -4,7 +4,8 @@ Three things are compared before anything is written, inside the write transacti
 
 - the device and inode of the file and of its log, which a rename, a removal or an rsync changes;
 - the identity in the database, and its generation, which grows with each commit: an older copy has a lower one;
-- both of them in the main file without its log, since a copy over the same inode stays hidden behind the log.
+- both of them in the main file without its log, since a copy over the same inode stays hidden behind the log. Where
+  that file alone makes no sense, it may be a checkpoint that did not end: then SQLite's own view decides (`intact`).
 
 How far the generation has come is shared by all processes in a small file beside the database, `orders.db.generation`:
 a process that has not written for hours knows it too. It is written after a commit, so it is never ahead of the
@@ -20,7 +21,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.errors import StoreReplaced
+from domain.errors import StoreReplaced, StoreUnavailable
+from persistence.intact import cannot, damage, is_gone
 
 _RECORD = struct.Struct("=QQQQ32s")  # generation, that of the main file, device, inode, id
 _NUMBER = struct.Struct("=Q")
@@ -50,8 +52,11 @@ class Witness:
     def __init__(self, database: Path) -> None:
         handle = os.open(witness_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(handle).st_size < _RECORD.size:
-                os.ftruncate(handle, _RECORD.size)
+            missing = _RECORD.size - os.fstat(handle).st_size
+            if (
+                missing > 0
+            ):  # written, not only said to be there: on a full disk mapped memory ends the process
+                os.pwrite(handle, bytes(missing), _RECORD.size - missing)
             self._memory = mmap.mmap(handle, _RECORD.size)
         finally:
             os.close(handle)
@@ -110,6 +115,12 @@ class IdentityGuard:
         self._log_place: tuple[int, int] | None = None
         self._changed_at = 0
         self._grown = 0
+        self._size = 0  # of the main file, when it was last well
+
+    @property
+    def commits(self) -> int:
+        """How many commits any process is known to have made."""
+        return self._witness.generation if self._witness is not None else 0
 
     def opened(self) -> None:
         """A new connection was made: its log may be a new file, the database may not."""
@@ -120,11 +131,12 @@ class IdentityGuard:
 
         Raises:
             StoreReplaced: nothing may be written.
+            StoreUnavailable: whether anything may be cannot be told at present.
             sqlite3.Error: as any statement.
         """
         if self._known is None:
             self._meet(connection)
-        changed_at = self._look_at_files()
+        file = self._look_at_files()
         if self._known is None:
             return  # a file without an identity: none of ours
         found = _fetch(connection, _GROW)
@@ -135,9 +147,8 @@ class IdentityGuard:
             raise _replaced(
                 self._path, f"it is an older copy: commit {found.generation - 1}, {newest} were made"
             )
-        if changed_at != self._changed_at:
-            self._look_behind_the_log()
-            self._changed_at = changed_at
+        if file.st_ctime_ns != self._changed_at:
+            self._look_behind_the_log(file)
         self._grown = found.generation
 
     def look(self) -> None:
@@ -145,11 +156,10 @@ class IdentityGuard:
 
         Raises:
             StoreReplaced: nothing may be written, and no log be moved into the main file.
+            StoreUnavailable: that cannot be told at present.
         """
         if self._known is not None:
-            changed_at = self._look_at_files()
-            self._look_behind_the_log()
-            self._changed_at = changed_at
+            self._look_behind_the_log(self._look_at_files())
 
     def committed(self) -> None:
         """The transaction is durable: what it has grown to is the least that is ever to be seen again."""
@@ -175,14 +185,14 @@ class IdentityGuard:
                 self._witness.note(*noted)
             self._known, self._place = noted
         except OSError as error:
-            raise _replaced(self._path, f"its files cannot be looked at: {error}") from error
+            raise self._not_found(error, f"its files cannot be looked at: {error}") from error
 
-    def _look_at_files(self) -> int:
-        """Whether the paths still lead to the files that are open here; when the main file was last changed."""
+    def _look_at_files(self) -> os.stat_result:
+        """Whether the paths still lead to the files that are open here; what is said of the main file."""
         try:
             found, log = os.stat(self._path), os.stat(self._wal)
         except OSError as error:
-            raise _replaced(self._path, f"it was removed while it was in use ({error.strerror})") from error
+            raise self._not_found(error, f"it was removed while it was in use ({error.strerror})") from error
         if (found.st_dev, found.st_ino) != self._place:
             raise _replaced(self._path, "another file lies in its place")
         log_place = (log.st_dev, log.st_ino)
@@ -190,23 +200,53 @@ class IdentityGuard:
             self._log_place = log_place
         elif log_place != self._log_place:
             raise _replaced(self._path, "another log (-wal) lies in its place")
-        return found.st_ctime_ns
+        return found
 
-    def _look_behind_the_log(self) -> None:
+    def _look_behind_the_log(self, file: os.stat_result) -> None:
         """The main file alone: a copy over the same file shows there, while the log still shows what was."""
         newest = self._witness.main_generation if self._witness else 0  # before the file: it only grows
-        found = read_main_file(self._path)
+        try:
+            found = read_main_file(self._path)
+        except StoreReplaced as error:
+            self._look_with_the_log(file, error)
+            self._changed_at = file.st_ctime_ns
+            return
         if self._known is None or found.id != self._known.id:
             raise _replaced(self._path, "another database was copied over it")
         if found.generation < newest:
             raise _replaced(self._path, "an older copy was written over it")
         if self._witness is not None:
             self._witness.grow_main(found.generation)
+        self._size, self._changed_at = file.st_size, file.st_ctime_ns
+
+    def _look_with_the_log(self, file: os.stat_result, alone: StoreReplaced) -> None:
+        """The main file alone makes no sense: a part of the log may still have to be moved into it."""
+        newest = self.commits  # before the look: it only grows
+        if file.st_size < self._size:
+            raise alone  # a checkpoint makes it longer, never shorter
+
+        def check(connection: sqlite3.Connection) -> str | None:
+            found = _fetch(connection, _READ)
+            if found is None or self._known is None or found.id != self._known.id:
+                return "another database was copied over it"
+            return "an older copy was written over it" if found.generation < newest else None
+
+        why = damage(self._path, check)
+        if why is not None:
+            raise _replaced(self._path, why) from alone
+
+    def _not_found(self, error: OSError, why: str) -> StoreUnavailable:
+        """A file that is not there was taken away; one that could not be looked at may be there."""
+        return _replaced(self._path, why) if is_gone(error) else cannot(self._path, error)
 
 
-def damaged(path: Path, error: Exception) -> StoreReplaced:
-    """What is said of a file that SQLite cannot read as a database."""
-    return _replaced(path, f"it is damaged ({error})")
+def judged(path: Path, error: Exception) -> StoreUnavailable:
+    """What it means that SQLite called the database malformed: it is damaged only if it stays so."""
+    try:
+        why = damage(path, lambda connection: None if _fetch(connection, _READ) else "it has no identity")
+    except StoreUnavailable as unclear:
+        return unclear
+    return cannot(path, error) if why is None else _replaced(path, why)
 
 
 def read_main_file(path: Path) -> Identity:

@@ -10,7 +10,8 @@ from sqlite_utils.migrations import Migrations
 
 from domain.errors import StoreReplaced
 from persistence.file_lock import lock_within
-from persistence.identity import WHAT_TO_DO, check_at_start, damaged
+from persistence.identity import WHAT_TO_DO, check_at_start, judged
+from persistence.intact import cannot, is_lasting
 from persistence.private_files import make_private, private
 from persistence.schema import (
     ACCOUNTS_REMEMBERED,
@@ -182,9 +183,11 @@ def check_identity(path: Path) -> None:
 
 
 def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    """A damaged file is not one that is busy."""
+    """A damaged file is not one that is busy, and neither is a disk without room."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return damaged(path, error) if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else error
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return judged(path, error)
+    return cannot(path, error) if is_lasting(error) else error
 
 
 def _refuse_newer(db: Database, path: Path) -> None:

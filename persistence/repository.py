@@ -318,6 +318,11 @@ class OrderRepository:
         """Why this process writes to the database no more; None: it may."""
         return None if self._commits.replaced is None else str(self._commits.replaced)
 
+    @property
+    def unwritable(self) -> str | None:
+        """Why this process could not write the last time; None: it could, or another process has since."""
+        return self._commits.unwritable
+
     def claimant_alive(self, claimant: str) -> bool:
         return self.claimants.alive(claimant)
 

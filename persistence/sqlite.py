@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import StoreReplaced, StoreUnavailable
-from persistence.identity import IdentityGuard, damaged
+from persistence.identity import IdentityGuard, judged
+from persistence.intact import cannot, is_lasting
 
 BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
 _RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
@@ -66,6 +67,9 @@ class GroupCommit:
         self._ended_at = 0.0
         self._guard = IdentityGuard(path)
         self.replaced: StoreReplaced | None = None  # why this process must write no more, once it is known
+        self._failed: tuple[str, int] | None = (
+            None  # why nothing could be written, and how many commits there were
+        )
 
     def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
@@ -99,6 +103,7 @@ class GroupCommit:
 
         Raises:
             StoreReplaced: it is not; nothing is written by this any more.
+            StoreUnavailable: that cannot be told at present.
         """
         with self._turn:
             if self.replaced is None:
@@ -108,6 +113,12 @@ class GroupCommit:
                     self.replaced = error
             if self.replaced is not None:
                 raise self.replaced
+
+    @property
+    def unwritable(self) -> str | None:
+        """Why the last write could not be kept; None as soon as any process has committed since."""
+        failed = self._failed
+        return failed[0] if failed is not None and failed[1] == self._guard.commits else None
 
     def close(self) -> None:
         with self._turn:
@@ -132,10 +143,14 @@ class GroupCommit:
             if len(batch) > 1 or batch[0].error is None:  # else the only work failed, and was rolled back
                 connection.execute("COMMIT")
                 self._guard.committed()
+                self._failed = None
             committed = True
         except StoreReplaced as error:
             failure = self.replaced = error
+        except StoreUnavailable as error:
+            failure = self._noted(error)
         except sqlite3.Error as error:
+            self._discard()  # before it is looked at: others may write meanwhile
             failure = self._failure(error)
         finally:  # whatever interrupts the leader, nobody is told that his work was kept when it was not
             if not committed:
@@ -148,11 +163,19 @@ class GroupCommit:
             self._ended_at = time.monotonic()
 
     def _failure(self, error: sqlite3.Error) -> StoreUnavailable:
-        """A damaged file gets no better by trying again: it is told apart from one that is busy or full."""
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
-            self.replaced = damaged(self._path, error)
-            return self.replaced
-        return StoreUnavailable(f"orders.db: {error}")
+        """A damaged file gets no better by trying again: it is told apart from one that is busy, or has no room."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            failure = cannot(self._path, error)
+            return self._noted(failure) if is_lasting(error) else failure
+        failure = judged(self._path, error)
+        if isinstance(failure, StoreReplaced):
+            self.replaced = failure
+            return failure
+        return self._noted(failure)
+
+    def _noted(self, failure: StoreUnavailable) -> StoreUnavailable:
+        self._failed = (str(failure), self._guard.commits)
+        return failure
 
     def _let_others_in(self) -> None:
         """SQLite's lock is not fair: whoever has just let it go would mostly take it again. What comes meanwhile is
