@@ -34,6 +34,7 @@ def findings_of_everything() -> Iterator[Finding]:
         },
         telegram=settings.telegram_bot_token is not None,
         accounts={c.client_id: c.broker_account for c in settings.clients},
+        loss_limited=[c.client_id for c in settings.clients if c.limits.always_limits_loss],
         exits_off=[c.client_id for c in settings.clients if c.exits_are_off],
     )
     yield from check_up(settings.orders_db, datetime.now(UTC), expected)

@@ -27,7 +27,7 @@ from console import Access, TradingMode, create_console, create_health
 from domain.adopting import Adoption, AdoptionRequest
 from domain.alert import Delivery, ParsedAlert
 from domain.daily_loss import Lift
-from domain.errors import InvalidAlert, NotFound, StoreReplaced
+from domain.errors import InvalidAlert, NotFound, StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
 from domain.receipt import Receipt
@@ -66,6 +66,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 EXIT_SETTINGS = 2
+EXIT_UNAVAILABLE = 75  # EX_TEMPFAIL: orders.db cannot be written at present
 SLOWEST_STALL = 6.0  # seconds, with which exits wait no longer than 15 s for a watcher that hangs
 _OLDEST_BEAT = 5.0  # seconds; a watcher beats every two
 
@@ -180,6 +181,7 @@ def _add_console(app: Flask, services: Services) -> None:
     beat_age = max(_OLDEST_BEAT, settings.watcher_stall_seconds)
     positions_age = settings.default_client.limits.default.positions_max_age_seconds
     modes = {c.client_id: _mode(c) for c in (settings.default_client, *settings.clients)}
+    loss_limited = [c.client_id for c in settings.clients if c.limits.always_limits_loss]
     app.register_blueprint(
         create_console(
             services.views,
@@ -190,6 +192,8 @@ def _add_console(app: Flask, services: Services) -> None:
             zone=settings.trading_timezone,
             beat_max_age_seconds=beat_age,
             positions_max_age_seconds=positions_age,
+            loss_limited=loss_limited,
+            unwritable=lambda: services.store.unwritable,
         )
     )
     app.register_blueprint(
@@ -202,6 +206,8 @@ def _add_console(app: Flask, services: Services) -> None:
             instance=services.instance,
             database=lambda: noted_id(settings.orders_db),
             replaced=lambda: services.store.replaced,
+            loss_limited=loss_limited,
+            unwritable=lambda: services.store.unwritable,
         )
     )
     access = Access(token, clock)
@@ -408,6 +414,9 @@ def _prepared(settings: Settings, *, supervised: bool) -> Services:
     except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
         print(f"Orderwatch cannot start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_REPLACED) from None
+    except StoreUnavailable as error:  # a supervisor tries again: there may be room then
+        print(f"Orderwatch cannot start now: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_UNAVAILABLE) from None
     return Services(settings, SystemClock(), instance=str(os.getppid()))
 
 

@@ -1,6 +1,6 @@
 """The console as a Flask blueprint: who may come in, what goes wrong, and the headers of every answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, tzinfo
 from types import MappingProxyType
 
@@ -55,6 +55,8 @@ def create_console(
     zone: tzinfo = UTC,
     beat_max_age_seconds: float = 10.0,
     positions_max_age_seconds: float = 60.0,
+    loss_limited: Collection[str] = (),
+    unwritable: Callable[[], StoreUnavailable | None] = lambda: None,
 ) -> Blueprint:
     """The operator's pages and their JSON.
 
@@ -64,8 +66,12 @@ def create_console(
         zone: what times are told in, and what the days of a filter mean.
         beat_max_age_seconds: a watcher that has not beaten for so long counts as gone.
         positions_max_age_seconds: positions older than that count as stale.
+        loss_limited: the clients that enter nothing while the day's loss is not known.
+        unwritable: says why this process can write nothing to its database at present.
     """
-    expected = Expectations(tuple(modes), beat_max_age_seconds, positions_max_age_seconds)
+    expected = Expectations(
+        tuple(modes), beat_max_age_seconds, positions_max_age_seconds, loss_limited, unwritable
+    )
     access = Access(token, clock)
     desk = Desk(reader, control, access, LoginLimit(clock), clock, zone, modes, expected)
     blueprint = Blueprint(

@@ -15,7 +15,9 @@ from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
 from console.wording import Wording
 from domain.errors import NotFound
 from domain.ports import Clock
+from domain.reports import UnreadableRow
 from domain.review import FROZEN_AFTER
+from domain.unreadable import place_of
 
 _MOST_FROZEN = 500  # rows that are listed; beyond them the rest is counted
 
@@ -51,7 +53,9 @@ class Desk:
         """What the head of every page tells. Raises StoreUnavailable."""
         accounts = self._accounts(now)
         return {
-            "checks": loop_checks(self.reader.heartbeats(), accounts, self.expected, now),
+            "checks": loop_checks(
+                self.reader.heartbeats(), accounts, self.reader.unreadable_positions(), self.expected, now
+            ),
             "accounts": accounts,
             "halts": self.reader.halts(),
             "unknown": len(self.reader.unknown_orders()),
@@ -134,7 +138,11 @@ class Desk:
         """The clients whose positions are not known at present, each with `why`."""
         known = {row["client_id"]: row for row in accounts}
         max_age = self.expected.positions_max_age_seconds
-        reasons = {client: _not_read(known.get(client), max_age) for client in self.expected.clients}
+        hidden = self.reader.unreadable_positions()
+        reasons = {
+            client: _not_read(known.get(client), max_age) or _not_known(hidden.get(client, ()))
+            for client in self.expected.clients
+        }
         return [{"client_id": client, "why": why} for client, why in reasons.items() if why is not None]
 
     def _exits_off(self) -> dict[str, str]:
@@ -149,6 +157,13 @@ class Desk:
         return next(
             (mode for mode in (TradingMode.LIVE, TradingMode.DRY, TradingMode.PAPER) if mode in present), None
         )
+
+
+def _not_known(rows: Sequence[UnreadableRow]) -> str | None:
+    """Where the rows cannot be read that would say what is held there."""
+    if not rows:
+        return None
+    return f"a row cannot be read of {'; '.join(dict.fromkeys(map(place_of, rows)))}"
 
 
 def _not_read(account: Row | None, max_age: float) -> str | None:

@@ -1,7 +1,7 @@
 """Whether orders can flow: the database answers, a watcher beats, each broker was read a moment ago."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,10 +11,12 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from console.ports import ConsoleReader, Row
-from domain.errors import StoreUnavailable
+from domain.errors import StoreFull, StoreUnavailable
 from domain.ports import WAITING, Clock
+from domain.reports import UnreadableRow
 from domain.times import parse_time
 from domain.unconfigured import UnconfiguredRows
+from domain.unreadable import stops_all_entries, what_they_stop
 
 _PARTS = ("order book", "positions")
 """What a first look reads, as the reason of a loop that waits names it: `order book: 502; positions: not read yet`."""
@@ -42,6 +44,8 @@ class Expectations:
     clients: Sequence[str]
     beat_max_age_seconds: float
     positions_max_age_seconds: float
+    loss_limited: Collection[str] = ()  # clients that enter nothing while the day's loss is not known
+    unwritable: Callable[[], StoreUnavailable | None] = lambda: None  # why this process can write nothing
 
 
 def create_health(
@@ -54,15 +58,20 @@ def create_health(
     instance: str = "",
     database: Callable[[], str] = lambda: "",
     replaced: Callable[[], str | None] = lambda: None,
+    loss_limited: Collection[str] = (),
+    unwritable: Callable[[], StoreUnavailable | None] = lambda: None,
 ) -> Blueprint:
     """`GET /healthz`: the process answers; `GET /readyz`: orders can flow, 503 when they cannot. Open to all.
 
     `instance` tells whoever started the service that it is this one that answers, and not another on the same port.
     `database` is the short id of the database that it writes to.
-    `replaced` says why this process writes to its database no more.
+    `replaced` says why this process writes to its database no more, `unwritable` why it cannot at present.
+    `loss_limited` are the clients that enter nothing while the day's loss is not known.
     """
     blueprint = Blueprint("health", __name__)
-    expected = Expectations(clients, beat_max_age_seconds, positions_max_age_seconds)
+    expected = Expectations(
+        clients, beat_max_age_seconds, positions_max_age_seconds, loss_limited, unwritable
+    )
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:
@@ -87,11 +96,20 @@ def all_checks(
     try:
         reader.ping()
         beats, accounts = reader.heartbeats(), reader.accounts()
-        left = unconfigured(reader, expected, now)
+        left, hidden = unconfigured(reader, expected, now), reader.unreadable_positions()
     except StoreUnavailable as error:
         return {"database": Check(ok=False, sentence=str(error), public="does not answer")}
-    answers = {"database": Check(ok=True, sentence="answers")}
-    return answers | loop_checks(beats, accounts, expected, now) | _clients(left)
+    answers = {"database": _written(expected.unwritable())}
+    return answers | loop_checks(beats, accounts, hidden, expected, now) | _clients(left)
+
+
+def _written(error: StoreUnavailable | None) -> Check:
+    """That it can be read is not enough: an alert that cannot be kept is not taken."""
+    if error is None:
+        return Check(ok=True, sentence="answers")
+    why = "the disk is full" if isinstance(error, StoreFull) else "cannot be written"
+    means = f"{why}: no alert is taken and no order is sent, exits included, until it can be written again"
+    return Check(ok=False, sentence=f"{means} ({error})", public=means)
 
 
 def unconfigured(reader: ConsoleReader, expected: Expectations, now: datetime) -> list[UnconfiguredRows]:
@@ -109,7 +127,11 @@ def _clients(left: Sequence[UnconfiguredRows]) -> dict[str, Check]:
 
 
 def loop_checks(
-    beats: Sequence[Row], accounts: Sequence[Row], expected: Expectations, now: datetime
+    beats: Sequence[Row],
+    accounts: Sequence[Row],
+    hidden: Mapping[str, Sequence[UnreadableRow]],
+    expected: Expectations,
+    now: datetime,
 ) -> dict[str, Check]:
     """The checks that rest on what the watchers wrote."""
     known = {row["client_id"]: row for row in accounts}
@@ -117,7 +139,12 @@ def loop_checks(
         "watcher": _watcher(beats, expected.beat_max_age_seconds, now),
         **{
             f"broker:{client}": _not_read_yet(beats, client, expected.beat_max_age_seconds, now)
-            or _broker(known.get(client, {}), expected.positions_max_age_seconds, now)
+            or _readable(
+                _broker(known.get(client, {}), expected.positions_max_age_seconds, now),
+                hidden.get(client, ()),
+                client,
+                loss_is_limited=client in expected.loss_limited,
+            )
             for client in expected.clients
         },
     }
@@ -191,6 +218,24 @@ def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: dateti
     parts = [part for part in _PARTS if re.search(rf"(^|; ){part}: ", why)]
     return Check(
         ok=False, sentence=f"{says}: {why}", public=": ".join(filter(None, (says, ", ".join(parts))))
+    )
+
+
+def _readable(read: Check, rows: Sequence[UnreadableRow], client: str, *, loss_is_limited: bool) -> Check:
+    """A read of which a row is not known is well enough only where that stops no more than single symbols."""
+    if not rows:
+        return read
+    many = f"{len(rows)} rows of them cannot" if len(rows) > 1 else "a row of them cannot"
+    stops = what_they_stop(rows, client, loss_is_limited=loss_is_limited)
+    stopped = stops_all_entries(rows, loss_is_limited=loss_is_limited)
+    # What is held is the account's own affair, and so are the row's words.
+    public = (
+        f"no entry of {client} can pass" if stopped else "exits and entries of single symbols are stopped"
+    )
+    return Check(
+        ok=read.ok and not stopped,
+        sentence=f"{read.sentence}; {many} be read: {stops} ({'; '.join(row.text for row in rows)})",
+        public=f"{read.public or read.sentence}; {many} be read: {public}",
     )
 
 

@@ -1,6 +1,6 @@
 """What the console needs: a reader of orders.db, and somebody who carries out an operator's wishes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypedDict
 from command_service import ResolvedFill
 from domain.adopting import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
+from domain.reports import UnreadableRow
 from domain.states import Status
 from domain.unconfigured import UnconfiguredRows
 
@@ -71,6 +72,9 @@ class ConsoleReader(Protocol):
     def halts(self) -> list[Row]: ...
 
     def positions(self) -> list[Row]: ...
+
+    def unreadable_positions(self) -> Mapping[str, Sequence[UnreadableRow]]:
+        """By client, the rows of the last read of its positions that could not be made out."""
 
     def holdings(self) -> list[Row]: ...
 

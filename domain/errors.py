@@ -14,6 +14,7 @@
     ├── InvalidAdoption       units cannot be adopted as it was asked; names the field
     │   └── AdoptionNotPossible   nor as it was asked, as things are at present
     ├── StoreUnavailable      the database could not commit: nothing was kept
+    │   ├── StoreFull         for the disk has no room; the database is intact
     │   └── StoreReplaced     the file is not the database that was in use, or is damaged: the process must end
     └── BrokerError           the one question that matters: may the order be live?
         ├── NotSent           no: the request provably never left us

@@ -31,6 +31,11 @@ class LimitBook:
         """The limits that bind this strategy."""
         return self.by_strategy.get(strategy_name, self.default)
 
+    @property
+    def always_limits_loss(self) -> bool:
+        """True where no strategy enters while the day's loss is not known."""
+        return all(each.max_daily_loss is not None for each in (self.default, *self.by_strategy.values()))
+
 
 class ExitScope(StrEnum):
     """What an exit closes."""

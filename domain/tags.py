@@ -58,7 +58,7 @@ class Reason(StrEnum):
     POSITIONS_STALE = (
         "POSITIONS_STALE",
         Family.GUARD_BLOCKED,
-        "The broker's positions have not been read for too long",
+        "The broker's positions are not known: not read for too long, or a row of them cannot be read",
     )
     POSITION_DISPUTED = (
         "POSITION_DISPUTED",

@@ -15,6 +15,7 @@ _HELP = {
     "orderwatch_orders_unknown": "Orders whose outcome is not known, by client",
     "orderwatch_outbox_pending": "Messages that wait to be sent, by client",
     "orderwatch_positions_age_seconds": "Seconds since a client's positions were read",
+    "orderwatch_positions_unreadable": "Rows of a client's positions, as last read, that cannot be made out",
     "orderwatch_heartbeat_age_seconds": "Seconds since the newest beat of a loop",
 }
 

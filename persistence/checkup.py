@@ -4,15 +4,18 @@ import shlex
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from domain.account import BrokerAccount, not_served, taken
+from domain.reports import UnreadableRow
 from domain.review import FROZEN_AFTER
 from domain.times import is_within
 from domain.unconfigured import what_to_do
+from domain.unreadable import place_of, what_they_stop
+from persistence.intact import no_room
 from persistence.vitals import Account, StandingHalt, Vitals, read_vitals
 
 _FULL_SOON = 1 << 30  # bytes free
@@ -46,6 +49,7 @@ class Expected:
     telegram: bool  # messages are sent
     accounts: Mapping[str, BrokerAccount] = field(default_factory=dict)  # by client
     exits_off: Collection[str] = ()  # clients whose real broker is sent nothing
+    loss_limited: Collection[str] = ()  # clients that enter nothing while the day's loss is not known
 
 
 def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]:
@@ -58,18 +62,21 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
             Health.FAIL,
             "database",
             f"{path.absolute()}: {error}",
-            "start the service or run `python cli.py migrate`",
+            "start the service or run `python cli.py migrate`"
+            if no_room(path) is None
+            else "free some room on the disk first: whether anything is wrong cannot be told before",
         )
         return
     yield _schema(path, vitals)
     yield _clock(vitals, now)
-    yield _watcher(vitals, now, expected)
+    yield _watcher(vitals, now, expected, _starting(path))
     accounts = {account.client_id: account for account in vitals.accounts}
     for client_id, configured in expected.accounts.items():
         yield _account(client_id, vitals.accounts, configured)
     yield from _unconfigured(vitals, expected)
     for client_id, max_age in expected.positions_max_age.items():
-        yield _positions(client_id, accounts.get(client_id), now, max_age)
+        read = _positions(client_id, accounts.get(client_id), now, max_age)
+        yield _readable(read, client_id, vitals.unreadable.get(client_id, ()), expected)
     yield _outbox(vitals, now, expected)
     yield _unknown(vitals)
     yield _frozen(vitals)
@@ -121,6 +128,10 @@ def _option(name: str, value: str) -> list[str]:
 def _disk(path: Path) -> Finding:
     folder = next((f for f in path.absolute().parents if f.is_dir()), Path("/"))
     free = shutil.disk_usage(folder).free
+    full = no_room(path)
+    if full is not None:
+        advice = "free some: until then no alert is taken (503) and no order is sent, exits included; nothing is lost"
+        return Finding(Health.FAIL, "disk", full, advice)
     health = Health.FAIL if free < _FULL else Health.WARN if free < _FULL_SOON else Health.OK
     advice = "" if health is Health.OK else "free some: an alert that cannot be written is refused"
     return Finding(health, "disk", f"{free / (1 << 30):.1f} GiB free in {folder}", advice)
@@ -150,8 +161,14 @@ def _clock(vitals: Vitals, now: datetime) -> Finding:
     return Finding(Health.OK, "clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, later than all events")
 
 
-def _watcher(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
-    advice = "start the service (`python trading_bot.py`): without a watcher no order is sent"
+def _starting(path: Path) -> str:
+    """What is to be done where no watcher beats."""
+    if no_room(path) is not None:
+        return "free some room on the disk: until then no heartbeat can be written, and no order is sent"
+    return "start the service (`python trading_bot.py`): without a watcher no order is sent"
+
+
+def _watcher(vitals: Vitals, now: datetime, expected: Expected, advice: str) -> Finding:
     if vitals.last_beat is None:
         # One that ends in order takes its heartbeats with it; what it read of the brokers stays.
         read = [account.positions_read_at for account in vitals.accounts if account.positions_read_at]
@@ -193,6 +210,20 @@ def _positions(client_id: str, account: Account | None, now: datetime, max_age: 
     return Finding(Health.OK, name, f"positions read {_ago(age)}")
 
 
+def _readable(read: Finding, client_id: str, rows: Sequence[UnreadableRow], expected: Expected) -> Finding:
+    """Positions of which a row could not be made out are not well, however new the read is."""
+    if not rows:
+        return read
+    stops = what_they_stop(rows, client_id, loss_is_limited=client_id in expected.loss_limited)
+    said = "; ".join(row.text for row in rows)
+    advice = (
+        "look at the position in the broker's own terminal; if it must be closed now, close it there: an exit of ours "
+        "goes when the row can be read"
+    )
+    text = f"{read.text}, but of them cannot be read: {said}; {stops}"
+    return replace(read, health=Health.FAIL, text=text, advice=read.advice or advice)
+
+
 def _outbox(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
     text = f"{vitals.outbox} messages wait"
     if not expected.telegram:
@@ -227,6 +258,11 @@ def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
         f"{client} ({why})"
         for client, max_age in expected.positions_max_age.items()
         if (why := _why_not_compared(known.get(client), now, max_age)) is not None
+    ]
+    unknown += [
+        f"{client} ({'; '.join(dict.fromkeys(map(place_of, rows)))}: a row cannot be read)"
+        for client, rows in vitals.unreadable.items()
+        if client in expected.positions_max_age
     ]
     missing = [f"not compared for {', '.join(unknown)}"] if unknown else []
     found = [text for client, text in vitals.differences if client in expected.positions_max_age]

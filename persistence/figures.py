@@ -29,6 +29,10 @@ def figures(readers: Readers, now: datetime) -> dict[str, dict[str, float]]:
             "SELECT client_id, count(*) FROM telegram_messages WHERE status = 'PENDING' GROUP BY 1"
         ),
         "orderwatch_positions_age_seconds": ages("SELECT client_id, positions_read_at FROM accounts"),
+        "orderwatch_positions_unreadable": pairs(
+            "SELECT client_id, (SELECT count(*) FROM unreadable_positions u WHERE u.client_id = accounts.client_id) "
+            "FROM accounts"
+        ),
         "orderwatch_heartbeat_age_seconds": ages(
             "SELECT client_id || '/' || loop, max(beat_at) FROM heartbeats GROUP BY 1"
         ),

@@ -319,8 +319,8 @@ class OrderRepository:
         return None if self._commits.replaced is None else str(self._commits.replaced)
 
     @property
-    def unwritable(self) -> str | None:
-        """Why this process could not write the last time; None: it could, or another process has since."""
+    def unwritable(self) -> StoreUnavailable | None:
+        """See `GroupCommit.unwritable`."""
         return self._commits.unwritable
 
     def claimant_alive(self, claimant: str) -> bool:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from domain.errors import StoreReplaced, StoreUnavailable
+from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
 from persistence.identity import IdentityGuard, judged
-from persistence.intact import cannot, is_lasting
+from persistence.intact import cannot, is_lasting, no_room
 
 BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
 _RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
@@ -67,9 +67,7 @@ class GroupCommit:
         self._ended_at = 0.0
         self._guard = IdentityGuard(path)
         self.replaced: StoreReplaced | None = None  # why this process must write no more, once it is known
-        self._failed: tuple[str, int] | None = (
-            None  # why nothing could be written, and how many commits there were
-        )
+        self._failed: tuple[StoreUnavailable, int] | None = None  # and how many commits there were then
 
     def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
@@ -115,10 +113,12 @@ class GroupCommit:
                 raise self.replaced
 
     @property
-    def unwritable(self) -> str | None:
-        """Why the last write could not be kept; None as soon as any process has committed since."""
-        failed = self._failed
-        return failed[0] if failed is not None and failed[1] == self._guard.commits else None
+    def unwritable(self) -> StoreUnavailable | None:
+        """Why nothing can be written at present: the disk is full, or the last write failed and nobody's has passed."""
+        failed, full = self._failed, no_room(self._path)
+        if failed is not None and failed[1] == self._guard.commits:
+            return failed[0]
+        return None if full is None else StoreFull(full)
 
     def close(self) -> None:
         with self._turn:
@@ -174,7 +174,7 @@ class GroupCommit:
         return self._noted(failure)
 
     def _noted(self, failure: StoreUnavailable) -> StoreUnavailable:
-        self._failed = (str(failure), self._guard.commits)
+        self._failed = (failure, self._guard.commits)
         return failure
 
     def _let_others_in(self) -> None:

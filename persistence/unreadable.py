@@ -40,6 +40,12 @@ def rows_of(connection: sqlite3.Connection, client_id: str) -> tuple[UnreadableR
     return rows_in(found)
 
 
+def by_client(connection: sqlite3.Connection) -> dict[str, tuple[UnreadableRow, ...]]:
+    """Those of every client's last read; a client without any is left out."""
+    clients = connection.execute("SELECT DISTINCT client_id FROM unreadable_positions ORDER BY 1").fetchall()
+    return {client: rows_of(connection, client) for (client,) in clients}
+
+
 def rows_in(found: Iterable[Sequence[object]]) -> tuple[UnreadableRow, ...]:
     """Rows of the columns above."""
     return tuple(_row(*values) for values in found)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from domain.errors import StoreUnavailable
+from domain.reports import UnreadableRow
 from domain.states import Status
 from domain.times import parse_time, time_text
 from domain.unconfigured import UnconfiguredRows
@@ -25,6 +26,7 @@ from persistence.lookups import strategies_of
 from persistence.review import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite import Readers
 from persistence.unconfigured import unconfigured_rows
+from persistence.unreadable import by_client
 
 T = TypeVar("T")
 
@@ -174,6 +176,10 @@ class Views:
     def positions(self) -> list[Row]:
         """The broker's positions as last read, flat ones too."""
         return self._rows("SELECT * FROM positions ORDER BY client_id, exchange, symbol, product")
+
+    def unreadable_positions(self) -> dict[str, tuple[UnreadableRow, ...]]:
+        """The rows of each client's last read of the positions that could not be made out; most clients have none."""
+        return self._read(by_client)
 
     def holdings(self) -> list[Row]:
         """What each strategy holds by its own fills."""

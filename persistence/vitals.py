@@ -9,6 +9,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from domain.account import BrokerAccount
+from domain.reports import UnreadableRow
 from domain.times import time_text
 from domain.unconfigured import UnconfiguredRows
 from persistence.accounts import account as remembered
@@ -19,6 +20,7 @@ from persistence.review import frozen_count
 from persistence.rows import optional_time
 from persistence.triggers import TRIGGERS
 from persistence.unconfigured import unconfigured_rows
+from persistence.unreadable import by_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Vitals:
     outbox_since: datetime | None  # the oldest of them
     unknown_orders: int
     frozen_orders: int  # at the broker since before `sent_before`
+    unreadable: Mapping[str, tuple[UnreadableRow, ...]]  # client, and rows of its positions as last read
     differences: tuple[tuple[str, str], ...]  # client, and a position that is not as our strategies hold it
     halts: tuple[StandingHalt, ...]
     last_event: datetime | None
@@ -100,6 +103,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             unknown_orders=unknown,
             frozen_orders=frozen_count(connection, sent_before),
             # A database of yesterday's program is told from its missing migration, not from a missing table.
+            unreadable={} if pending else by_client(connection),
             differences=() if pending else tuple(_difference(*row) for row in rows(_DIFFERENCES)),
             halts=tuple(
                 StandingHalt(client, what or None, f"{client} {what or '(all)'} by {by}: {why}")

@@ -16,7 +16,7 @@ from typing import Protocol
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from domain.errors import StoreReplaced, StoreUnavailable
+from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import WAITING, Beat, Clock, Store
 from order_watcher import OrderWatcherEngine
@@ -87,6 +87,7 @@ class Watcher:
         self._changes = changes
         self._options = options
         self._tell_directly = tell_directly  # without the outbox, which lies in the database
+        self._told_full = False  # that the disk is full
         self._stopping = threading.Event()
         self._lanes = {
             client: Lane(engine, client, concurrency=options.concurrency, poll_seconds=options.poll_seconds)
@@ -217,8 +218,12 @@ class Watcher:
     def _save_beats(self) -> None:
         try:
             self._store.save_beats(self._beats())
+            self._told_full = False
         except StoreReplaced as error:
             self._end_replaced(str(error))
+        except StoreFull as error:
+            log.error("heartbeats: %s", error)
+            self._tell_full(str(error))
         except StoreUnavailable as error:
             log.error("heartbeats: %s", error)
 
@@ -296,6 +301,16 @@ class Watcher:
         telling.start()
         telling.join(_SLOWEST_GOODBYE)
         os._exit(EXIT_REPLACED)  # an orderly end would write
+
+    def _tell_full(self, why: str) -> None:
+        """Once, past the outbox: it cannot be written down. The care for the lanes does not wait for it."""
+        if not self._told_full:
+            self._told_full = True
+            text = (
+                f"{why}. Until then no alert is taken (503) and no order is sent, exits included; nothing is lost, "
+                "and it goes on by itself. Free some room on the disk."
+            )
+            threading.Thread(target=self._tell_directly, args=(text,), daemon=True).start()
 
     def _tell(self, client_id: str, text: str) -> None:
         try:

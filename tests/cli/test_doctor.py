@@ -10,8 +10,9 @@ import pytest
 import cli
 from domain.ports import Beat
 from domain.position_check import Difference
-from domain.reports import PositionsSnapshot
+from domain.reports import PositionsSnapshot, UnreadableRow
 from domain.states import Phase
+from persistence import intact
 from tests.cli.making import json_of
 from tests.persistence.making import Maker
 
@@ -136,3 +137,30 @@ def test_the_doctor_does_not_take_another_instance_for_this_one(maker, service, 
     cli.main(["doctor", "--json"])
     [found] = [each for each in json_of(capsys) if each["name"] == "webhook"]
     assert found["health"] == "FAIL" and "another Orderwatch answers" in found["text"]
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_row_that_cannot_be_read_is_named_and_so_is_what_it_stops(
+    maker, service, capsys, monkeypatch, limited
+):
+    if limited:
+        monkeypatch.setenv("RISK_MAX_DAILY_LOSS", "5000")
+    now = datetime.now(UTC)
+    row = UnreadableRow("NSE", "U1", "MIS", None, None, "netqty: '1,0' is not a number")
+    maker.store.save_positions("default", PositionsSnapshot(now, (), (row,)), now.date(), compared_at=now)
+    assert cli.main(["doctor", "--json"]) == 1
+    found = {finding["name"]: finding for finding in json_of(capsys)}
+    broker, positions = found["broker of default"], found["positions"]
+    assert broker["health"] == "FAIL" and "netqty: '1,0' is not a number" in broker["text"]
+    assert "exits of NSE U1 wait and entries there are blocked" in broker["text"]
+    assert ("all entries of default are blocked" in broker["text"]) is limited
+    assert positions["health"] == "WARN" and "default (NSE U1: a row cannot be read)" in positions["text"]
+
+
+def test_the_doctor_calls_a_full_disk_full_and_advises_no_restore(maker, service, capsys, monkeypatch):
+    monkeypatch.setattr(intact, "_NO_ROOM", 1 << 62)
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "FAIL  disk                the disk is full: " in shown
+    assert "no order is sent, exits included" in shown and "restore" not in shown
+    assert "start the service" not in shown

@@ -23,7 +23,7 @@ from domain.moves import blocked, claimed, placed, refused, unknown
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Beat, Halt
-from domain.reports import Position, PositionsSnapshot
+from domain.reports import Position, PositionsSnapshot, UnreadableRow
 from domain.states import Phase
 from domain.tags import Reason
 from notifications.messages import render
@@ -113,15 +113,18 @@ class House:
         self.made = 0
         self.app = Flask(__name__, static_folder=None)
         self.modes = modes or {"default": TradingMode.PAPER}
+        self.loss_limited: list[str] = []
         self.app.register_blueprint(
             create_console(
-                self.views, self.control, token=TOKEN, clock=self.clock, modes=self.modes, zone=zone
+                self.views, self.control, token=TOKEN, clock=self.clock, modes=self.modes, zone=zone,
+                loss_limited=self.loss_limited, unwritable=lambda: self.store.unwritable,
             )
-        )
+        )  # fmt: skip
         self.app.register_blueprint(
             create_health(
                 self.views, clock=self.clock, clients=tuple(self.modes), beat_max_age_seconds=10,
-                positions_max_age_seconds=60,
+                positions_max_age_seconds=60, loss_limited=self.loss_limited,
+                unwritable=lambda: self.store.unwritable,
             )
         )  # fmt: skip
 
@@ -250,14 +253,14 @@ class House:
         at = at or self.clock.now()
         self.store.save_beats([Beat(watcher_id, loop, client, at, state) for loop, client in WATCHER_LOOPS])
 
-    def read_positions(self, client_id: str = "default") -> None:
+    def read_positions(self, client_id: str = "default", *unreadable: UnreadableRow) -> None:
         position = Position(
             "NFO", "NIFTY26NOV24500CE", "MIS", Decimal(50), Decimal("112.45"), Decimal(110), Decimal(-1250),
             Decimal("-122.5"),
         )  # fmt: skip
         self.store.save_positions(
             client_id,
-            PositionsSnapshot(self.clock.now(), (position,)),
+            PositionsSnapshot(self.clock.now(), (position,), unreadable),
             START.date(),
             compared_at=self.clock.now(),
         )

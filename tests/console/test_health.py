@@ -9,7 +9,9 @@ import pytest
 
 from console.health import _PARTS
 from domain.ports import Beat
+from domain.reports import UnreadableRow
 from engine.gate import Part
+from persistence import intact
 from tests.console.seeding import BEARER, House
 
 
@@ -133,3 +135,55 @@ def test_rows_of_a_client_that_is_not_configured_are_a_reason_for_not_ready(heal
     assert said == {"ok": False, "sentence": "a client that is not configured has rows open"}
     page = healthy.app.test_client().get("/", headers=BEARER).get_data(as_text=True)
     assert "not configured: gone" in page
+
+
+BAD = UnreadableRow("NSE", "INFY", "MIS", None, None, 'netqty: \'1,0\' is not a number: {"netqty": "1,0"}')
+HOLDINGS = UnreadableRow(
+    None, None, "CNC", None, None, "the Holdings could not be read: HTTP 502", has_pnl=False
+)
+NO_ENTRY = "no entry of default can pass"
+
+
+@pytest.mark.parametrize(
+    ("rows", "limited", "is_ready"),
+    [
+        ((BAD,), False, True),
+        ((BAD,), True, False),
+        ((HOLDINGS,), True, True),
+        ((HOLDINGS, BAD), True, False),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_told_and_ready_is_only_where_entries_can_pass(
+    healthy: House, rows: tuple[UnreadableRow, ...], limited: bool, is_ready: bool
+):
+    healthy.loss_limited += ["default"] if limited else []
+    healthy.read_positions("default", *rows)
+    status, checks = ready(healthy)
+    assert (status, checks["broker:default"]["ok"]) == (200 if is_ready else 503, is_ready)
+    said = checks["broker:default"]["sentence"]
+    assert "cannot be read" in said and (NO_ENTRY in said) is not is_ready
+    assert not any(word in said for word in ("INFY", "netqty", "HTTP 502"))  # strangers read it
+    own = healthy.get("/api/health").json
+    told = own["checks"]["broker:default"]["sentence"]
+    assert own["ready"] is is_ready and rows[0].text in told
+    assert ("all entries of default are blocked" in told) is not is_ready
+    assert ("exits of NSE INFY wait" in told) is (rows == (BAD,))
+    page = healthy.get("/health").text
+    assert "default not compared: a row cannot be read of" in page
+    assert '<li class="good"><b>positions</b>' not in page
+    healthy.read_positions()
+    assert ready(healthy)[0] == 200 and "cannot be read" not in healthy.get("/health").text
+
+
+def test_a_full_disk_is_a_reason_for_not_ready_until_there_is_room(
+    healthy: House, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(intact, "_NO_ROOM", 1 << 62)
+        status, checks = ready(healthy)
+        assert status == 503 and checks["database"]["sentence"].startswith(
+            "the disk is full: no alert is taken"
+        )
+        assert str(healthy.path.parent) not in checks["database"]["sentence"]
+        assert f"KiB free in {healthy.path.parent}" in healthy.get("/health").text
+    assert ready(healthy)[0] == 200

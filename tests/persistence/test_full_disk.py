@@ -6,7 +6,7 @@ import resource
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,7 +97,7 @@ def test_what_is_called_malformed_once_and_is_intact_goes_on(maker):
     with pytest.raises(StoreUnavailable, match="malformed") as caught:
         maker.store._commits.run(call_it_malformed)
     assert not isinstance(caught.value, StoreReplaced) and maker.store.replaced is None
-    assert "malformed" in maker.store.unwritable
+    assert "malformed" in str(maker.store.unwritable)
     maker.order("B", Phase.REGISTERED)
     assert maker.store.unwritable is None
 
@@ -134,7 +134,7 @@ def test_a_write_that_fails_is_remembered_until_any_process_has_written(maker):
     wal = maker.path.with_name("orders.db-wal")
     with no_file_longer_than(wal.stat().st_size), pytest.raises(StoreUnavailable):
         maker.order("B", Phase.REGISTERED)
-    assert "disk I/O error" in maker.store.unwritable and maker.store.replaced is None
+    assert "disk I/O error" in str(maker.store.unwritable) and maker.store.replaced is None
     other.save_beats([])
     assert maker.store.unwritable is None
     other.close()
@@ -156,17 +156,14 @@ def small_disk(tmp_path):
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=False)
+    subprocess.run(["umount", "--lazy", str(folder)], check=False)  # a thread's read connection may be open
 
 
 def fill(folder: Path) -> Path:
     ballast = folder / "ballast"
-    with open(ballast, "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(PAGE))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    with open(ballast, "wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(PAGE))
     return ballast
 
 
@@ -175,24 +172,19 @@ def test_a_disk_that_is_really_full_stops_the_writing_until_there_is_room(small_
     maker.order("A", Phase.REGISTERED)
     checkpoint_wal(maker.path)
     maker.store.look()
-    kept, ballast = ["A"], fill(small_disk)
-    for index in range(400):
+    kept, ballast, refused = ["A"], fill(small_disk), list[str]()
+    for index in range(300):
         if index % 5 == 0:
             maker.store.look()
-            try:
+            with suppress(sqlite3.OperationalError):
                 checkpoint_wal(maker.path)
-            except sqlite3.OperationalError as error:
-                assert "full" in str(error)
         try:
             maker.order(f"B{index}", Phase.REGISTERED)
-        except StoreFull as error:
-            assert "restore" not in str(error) and "disk is full" in maker.store.unwritable
-            if index > 200:
-                break
-        else:
             kept.append(f"B{index}")
-    else:
-        pytest.fail("the disk was never full")
+        except StoreFull as error:
+            refused.append(str(error))
+    assert len(refused) > 100 and not [text for text in refused if "restore" in text]
+    assert "disk is full" in str(maker.store.unwritable)
     assert maker.store.replaced is None
     ballast.unlink()
     maker.order("C", Phase.REGISTERED)

@@ -106,7 +106,7 @@ class House:
         """What `/readyz` says."""
         expected = Expectations(("sick", "fit"), beat_max_age_seconds=60, positions_max_age_seconds=60)
         now = self.clock.now()
-        found = loop_checks(self.views.heartbeats(), self.views.accounts(), expected, now)
+        found = loop_checks(self.views.heartbeats(), self.views.accounts(), {}, expected, now)
         return {name: (check.ok, check.sentence) for name, check in found.items()}
 
     def told(self) -> list[str]:
@@ -193,7 +193,7 @@ def test_a_client_is_ready_when_one_watcher_that_beats_has_read_its_broker(
         for number, state in enumerate(states)
     ]
     accounts = [{"client_id": "default", "positions_read_at": START.isoformat()}]
-    check = loop_checks(beats, accounts, expected, START)["broker:default"]
+    check = loop_checks(beats, accounts, {}, expected, START)["broker:default"]
     assert check.ok is ready
     assert ready or check.sentence == "entries of default wait for the first look: positions: 502"
 

@@ -15,6 +15,7 @@ import pytest
 from command_service import CommandService
 from domain.alert import Delivery, ExecutionType, Side
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import StoreFull
 from domain.limits import ClientPolicy, LimitBook
 from domain.order import Order
 from domain.states import Phase, Status
@@ -259,3 +260,24 @@ def test_a_locked_database_and_a_hanging_broker_take_no_pulse_away(
     finally:
         house.hanging.let_go.set()
         house.watcher.stop()
+
+
+def test_a_full_disk_is_told_once_past_the_outbox_and_again_after_there_was_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path / "orders.db")
+    told: list[str] = []
+    house.watcher._tell_directly = told.append
+    save = house.store.save_beats
+
+    def full(beats: object) -> None:
+        raise StoreFull("orders.db: the disk is full: 0 KiB free")
+
+    for _ in range(2):
+        monkeypatch.setattr(house.store, "save_beats", full)
+        for _ in range(3):
+            house.watcher._save_beats()
+        monkeypatch.setattr(house.store, "save_beats", save)
+        house.watcher._save_beats()
+    wait_for(lambda: len(told) == 2, 5, "both to be told")
+    assert all("no order is sent, exits included" in text and "restore" not in text for text in told)
