@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -330,9 +331,12 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
     commits = GroupCommit(settings.orders_db)
 
     def move_log() -> None:
-        services.store.look()  # the log of one database must not be moved into another
-        checkpoint_wal(settings.orders_db)
-        services.store.look()  # and how far the file has come by it, others need to know
+        try:
+            services.store.look()  # the log of one database must not be moved into another
+            checkpoint_wal(settings.orders_db)
+            services.store.look()  # and how far the file has come by it, others need to know
+        except (StoreUnavailable, sqlite3.Error) as error:
+            log.error("the log of orders.db was not moved into it: %s", error)
 
     def checkpoint_events() -> None:
         while commits.run(lambda connection: make_checkpoint(connection, clock.now())):
@@ -414,7 +418,7 @@ def _prepared(settings: Settings, *, supervised: bool) -> Services:
     except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
         print(f"Orderwatch cannot start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_REPLACED) from None
-    except StoreUnavailable as error:  # a supervisor tries again: there may be room then
+    except (StoreUnavailable, OSError) as error:  # a supervisor tries again: there may be room then
         print(f"Orderwatch cannot start now: {error}", file=sys.stderr)
         raise SystemExit(EXIT_UNAVAILABLE) from None
     return Services(settings, SystemClock(), instance=str(os.getppid()))

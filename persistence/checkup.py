@@ -273,7 +273,9 @@ def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
         )
         return Finding(Health.WARN, "positions", "; ".join(found + missing), advice)
     if missing:
-        advice = "nothing is known of them until the broker's order book and positions are read again"
+        advice = (
+            "nothing is known of them until the broker's order book and all of the positions are read again"
+        )
         return Finding(Health.WARN, "positions", missing[0], advice)
     return Finding(Health.OK, "positions", "as our strategies hold them")
 

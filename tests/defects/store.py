@@ -4,6 +4,7 @@ from tests.defects.defect import Defect, Edit
 
 IDENTITY = "persistence/identity.py"
 REPLACED = "tests/persistence/test_identity.py"
+FULL = "tests/persistence/test_full_disk.py"
 
 STORE = (
     Defect(
@@ -24,6 +25,36 @@ STORE = (
         "A copy was written over orders.db itself; the inode was the same, so nobody noticed.",
         (Edit(IDENTITY, "        if found.generation <= newest:\n", "        if False:\n"),),
         (f"{REPLACED}::test_a_process_that_has_not_written_for_long_knows_how_far_others_came",),
+    ),
+    Defect(
+        "full-disk-is-a-damaged-database",
+        "The disk was full, a checkpoint ended midway; the intact database was called another one, and all ended.",
+        (Edit(IDENTITY, "            self._look_with_the_log(file, error)\n", "            raise\n"),),
+        (f"{FULL}::test_a_checkpoint_that_did_not_end_is_no_damaged_database",),
+        also=("tests/e2e/test_full_disk.py",),
+    ),
+    Defect(
+        "judged-while-the-disk-is-full",
+        "What could not be read while the disk was full was called damaged for good, with the advice to restore.",
+        (Edit("persistence/intact.py", "    if no_room(path) is not None:\n", "    if False:\n"),),
+        (f"{FULL}::test_nothing_is_called_damaged_while_the_disk_is_full",),
+    ),
+    Defect(
+        "unreadable-row-is-ready",
+        "A row of the positions could not be read, entries were blocked and an exit waited; all was called ready.",
+        (
+            Edit("console/health.py", "        ok=read.ok and not stopped,\n", "        ok=read.ok,\n"),
+            Edit(
+                "persistence/checkup.py",
+                "        yield _readable(read, client_id, vitals.unreadable.get(client_id, ()), expected)\n",
+                "        yield read\n",
+            ),
+        ),
+        (
+            "tests/console/test_health.py::"
+            "test_a_row_that_cannot_be_read_is_told_and_ready_is_only_where_entries_can_pass",
+            "tests/cli/test_doctor.py::test_a_row_that_cannot_be_read_is_named_and_so_is_what_it_stops",
+        ),
     ),
     Defect(
         "restored-under-a-running-process",
