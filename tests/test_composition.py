@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from config.settings import load_settings
-from domain.errors import StoreUnavailable
+from domain.errors import StoreFull, StoreUnavailable
+from domain.reports import PositionsSnapshot, UnreadableRow
 from domain.states import Phase, Status
+from runtime.supervisor import EXIT_REPLACED
 from services import Services, build_services
 from tests.persistence.making import Maker, StepClock
-from trading_bot import _tell_of_the_dead, make_app, make_watcher
+from trading_bot import EXIT_UNAVAILABLE, _prepared, _tell_of_the_dead, make_app, make_watcher
 
 TOKEN = "a-long-console-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -76,3 +78,29 @@ def test_a_watchers_end_is_told_though_the_one_that_tells_of_it_fails_first(
     tell("w3")
     told = maker.rows("SELECT message FROM telegram_messages WHERE kind = 'SYSTEM'")
     assert len(told) == 1 and "watcher w0 ended unexpectedly; w2 goes on" in str(told[0])
+
+
+@pytest.mark.parametrize(
+    "error", [StoreFull("orders.db: the disk is full"), OSError(28, "No space left on device")]
+)
+def test_a_start_without_room_ends_with_what_a_supervisor_tries_again(
+    services: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+):
+    def full(path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr("trading_bot.check_identity", full)
+    with pytest.raises(SystemExit) as ended:
+        _prepared(services.settings, supervised=True)
+    assert ended.value.code == EXIT_UNAVAILABLE != EXIT_REPLACED
+    assert "cannot start now" in capsys.readouterr().err
+
+
+def test_the_metrics_count_the_rows_that_cannot_be_read_of_each_client(maker: Maker, services: Services):
+    now = datetime.now(UTC)
+    row = UnreadableRow("NSE", "U1", "MIS", None, None, "netqty: '1,0' is not a number")
+    maker.store.save_positions("default", PositionsSnapshot(now, (), (row,)), now.date())
+    maker.store.save_positions("bob", PositionsSnapshot(now, ()), now.date())
+    page = make_app(services).test_client().get("/metrics", headers=BEARER).text
+    assert 'orderwatch_positions_unreadable{of="default"} 1.0' in page
+    assert 'orderwatch_positions_unreadable{of="bob"} 0.0' in page

@@ -80,3 +80,8 @@ def test_docs_generated_from_the_code_are_fresh(tmp_path):
         assert kept.exists() and kept.read_text() == text, (
             f"docs/{name} is stale: run `python docs/generate.py`"
         )
+
+
+def test_positions_that_are_not_known_are_not_said_to_be_old():
+    said = Reason.POSITIONS_STALE.sentence
+    assert "not known" in said and "cannot be read" in said and "not read for too long" in said
