@@ -85,9 +85,9 @@ class ExecutionGuard:
     ) -> list[Holding]:
         """Forget holdings in symbols that the broker shows flat, where that is certain; returns what was forgotten.
 
-        One read is no proof. It is certain where the broker's rows of orders that are not ours closed them, or where
-        the difference has stood for minutes, read after read. A symbol whose last fill is younger than the read less
-        `horizon` may not show in it yet, and is left alone.
+        One read is no proof. It is certain where the broker's rows of orders that no row here explains closed them, or
+        where the difference has stood for minutes, read after read. A symbol whose last fill is younger than the read
+        less `horizon` may not show in it yet, and is left alone.
         """
         flat: dict[tuple[str, str], list[Holding]] = {}
         for h in self._store.holdings(client_id):
@@ -112,7 +112,7 @@ class ExecutionGuard:
             if not tx.clear_holdings(client_id, symbol=symbol, exchange=exchange, settled_before=settled):
                 return False
             tx.forget_symbol(client_id, exchange, symbol)
-            why = "orders that are not ours closed it" if by_hand else "it has for minutes"
+            why = "broker orders that no order here explains closed it" if by_hand else "it has for minutes"
             text = f"the broker shows {exchange} {symbol} flat ({why}); no longer held: {what}"
             tx.notify(Notice(NoticeKind.HOLDING_CLEARED, client_id, symbol=symbol, detail=text))
             return True

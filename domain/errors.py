@@ -106,7 +106,16 @@ class BrokerError(OrderwatchError):
 
 
 class NotSent(BrokerError):
-    """The request provably never left us (no connection was made). It may be sent later."""
+    """The request provably never left us (no connection was made). It may be sent later.
+
+    `look_first`: it did leave us, and the broker itself said that it was turned away, as for a session that has ended.
+    Front ends have said so of orders that they took: before it is sent again, a book that was read since then must not
+    show its tag. Only for a broker whose book echoes our tags.
+    """
+
+    def __init__(self, message: str, code: str = "", *, look_first: bool = False) -> None:
+        super().__init__(message, code)
+        self.look_first = look_first
 
 
 class Refused(BrokerError):

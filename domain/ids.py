@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
@@ -63,6 +64,11 @@ def client_order_id(intent: str) -> str:
     return "ow" + _base32(int.from_bytes(digest[:12]), CLIENT_ORDER_ID_LENGTH - 2)
 
 
+def is_ours(tag: str | None) -> bool:
+    """True for a client order id of the form that this program gives, whichever database it was sent from."""
+    return tag is not None and _OURS.fullmatch(tag) is not None
+
+
 def command_id(alert_id: str, leg_index: int) -> str:
     """The key of a leg's row: its alert's id and its place there."""
     return f"{alert_id}-{leg_index + 1}"
@@ -74,6 +80,7 @@ def ulid(at: datetime, randomness: int) -> str:
 
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_OURS = re.compile(f"ow[{_CROCKFORD}]{{{CLIENT_ORDER_ID_LENGTH - 2}}}")
 
 
 def _base32(value: int, length: int) -> str:

@@ -270,7 +270,7 @@ def answered(order: Order, outcome: Outcome, *, resend: bool, at: datetime, acto
     if order.phase is not Phase.SUBMITTING:
         return None
     if isinstance(outcome, NotSent):
-        return not_sent(order, outcome.message, at=at, actor=actor)
+        return not_sent(order, outcome.message, look_first=outcome.look_first, at=at, actor=actor)
     return unknown(order, outcome.message, at=at, actor=actor)
 
 
@@ -289,8 +289,11 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Ch
     )
 
 
-def not_sent(order: Order, why: str, *, at: datetime, actor: str) -> Change:
-    """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses."""
+def not_sent(order: Order, why: str, *, at: datetime, actor: str, look_first: bool = False) -> Change:
+    """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses.
+
+    With `look_first` it keeps when it was sent: the mark by which the next send waits for a look at the broker's book.
+    """
     not_before = at + backoff(at - order.created_at)
     if not_before > order.expires_at or order.is_over(at):
         return never_sent(order, Reason.ALERT_TOO_OLD, at=at, actor=actor, detail=why)
@@ -300,8 +303,8 @@ def not_sent(order: Order, why: str, *, at: datetime, actor: str) -> Change:
         at=at,
         actor=actor,
         attempts=order.attempts - 1,
-        sent_at=None,
+        sent_at=order.sent_at if look_first else None,
         not_before=not_before,
-        reason_message=f"not sent: {why}",
+        reason_message=f"turned away, the book is looked at: {why}" if look_first else f"not sent: {why}",
         escalation=_told_waiting(order, at),
     )

@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     LOSS_LIMIT_LIFTED = "LOSS_LIMIT_LIFTED"  # an operator lets them go on
     SYSTEM = "SYSTEM"  # a loop stalled, a broker cannot be read, …
     EXTERNAL_ORDER = "EXTERNAL_ORDER"
+    UNREMEMBERED_ORDER = "UNREMEMBERED_ORDER"  # it carries our tag, and this database does not know it
     FROZEN = "FROZEN"  # at the broker for over an hour
     HOLDING_CLEARED = "HOLDING_CLEARED"  # the broker shows flat what a strategy held
     POSITION_DIFFERS = "POSITION_DIFFERS"  # our strategies hold something else than the broker shows

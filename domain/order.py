@@ -47,7 +47,8 @@ class Order:
     filled_quantity: Decimal = ZERO
     average_price: Decimal | None = None
     claimed_by: str | None = None
-    sent_at: datetime | None = None  # when the last call to the broker may have begun
+    # When the last call to the broker may have begun; of one that is not sent, the call that was turned away.
+    sent_at: datetime | None = None
     attempts: int = 0  # calls that may have reached the broker
     not_before: datetime | None = None  # a retry waits until then
     cancel_requested_at: datetime | None = None
@@ -72,6 +73,11 @@ class Order:
     def may_be_live(self) -> bool:
         """True while the broker may hold a live order of this row."""
         return self.phase in MAY_BE_LIVE
+
+    @property
+    def look_first(self) -> bool:
+        """True where the broker said that it turned the order away: it is sent again only after a look at its book."""
+        return self.phase is Phase.REGISTERED and self.sent_at is not None
 
     def is_provisional(self, now: datetime) -> bool:
         """True while the broker, which was shown not to have it, may still accept it."""

@@ -51,7 +51,7 @@ class Broker(Protocol):
         """Ask for an order, once.
 
         Raises:
-            NotSent: it provably never left us.
+            NotSent: it provably never left us, or with `look_first` the broker said that it was turned away.
             Refused: the broker provably said no to this request.
             OutcomeUnknown: anything else.
         """
@@ -240,6 +240,9 @@ class Transaction(Ownership, Review, Accounts, Protocol):
         self, client_id: str, difference: Difference, since: datetime, at: datetime, *, believed: bool = True
     ) -> None:
         """Put it in the place of what was told there before; one of zero leaves nothing."""
+
+    def tagged_external(self, client_id: str, client_order_id: str) -> tuple[OrderReport, datetime] | None:
+        """The noted broker order that carries this tag, and when it was first seen; None where there is none."""
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         """Exchange, symbol and side of a broker order that was noted as external; None where it was not."""

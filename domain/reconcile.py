@@ -16,7 +16,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.alert import DecisionType
+from domain.alert import DecisionType, ExecutionType
 from domain.attribution import NOT_LOOKED_FOR, Attribution, shows_all_since
 from domain.money import decimal_text
 from domain.order import Order
@@ -137,6 +137,23 @@ def is_about(order: Order, report: OrderReport) -> bool:
     """
     same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
     return same or report.client_order_id == order.client_order_id
+
+
+def is_own(order: Order, report: OrderReport) -> bool:
+    """True where a report that carries the tag of an order that is not sent yet is that order, sent before.
+
+    A `signal_id` gives the tag, so one that was used for another symbol or side is another order's.
+    """
+    place = (report.exchange.casefold(), report.symbol.casefold())
+    if report.client_order_id != order.client_order_id:
+        return False
+    if place != (order.exchange.casefold(), order.symbol.casefold()):
+        return False
+    if (
+        order.execution_type is ExecutionType.EXIT
+    ):  # its side is what the position asks for, where it names none
+        return order.requested_side in (None, report.side)
+    return report.side is order.side
 
 
 def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...]:

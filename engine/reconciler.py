@@ -8,11 +8,12 @@ from functools import partial
 from domain.alert import ExecutionType, OrderType
 from domain.attribution import NOT_LOOKED_FOR, Attribution
 from domain.errors import ReadFailed
+from domain.ids import is_ours
 from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about
+from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about, is_own
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
 from domain.times import has_elapsed
@@ -100,6 +101,7 @@ class Reconciler:
             return moved
         self._unread.passed(seat.client_id)
         self._owners.saw(seat, book)
+        self._submitter.own_tags.saw(seat.client_id, book)
         self._rows.tell(self._store, seat.client_id, book.unreadable)
         moved += self._apply_book(seat, at_broker, book)
         moved += self._call_unknown(seat, at_broker, book)
@@ -355,8 +357,13 @@ class Reconciler:
         if report.client_order_id:
             row = self._store.get_by_client_order_id(seat.client_id, report.client_order_id)
         row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
-        if row is not None and not is_about(row, report):
+        if row is not None and (row.phase is Phase.BLOCKED or not is_about(row, report)):
             row = None  # the broker has given a number of ours to another order
+        if row is not None and row.phase is Phase.REGISTERED:
+            if is_own(row, report):  # it was turned away, and taken nevertheless
+                self._store.write(partial(self._sent_before, command_id=row.command_id, report=report))
+                return False
+            row = None
         if row is None and self._owners.may_own(seat, unplaced, report):
             return False
         if row is None:
@@ -371,6 +378,11 @@ class Reconciler:
             return False
         return row.status is Status.EXECUTED or report.status not in LIVE
 
+    def _sent_before(self, tx: Transaction, command_id: str, report: OrderReport) -> None:
+        order = tx.get(command_id)
+        if order is not None and order.phase is Phase.REGISTERED:
+            tx.apply(self._submitter.own_tags.follow(tx, order, report, self._clock.now()))
+
     def _late_evidence(
         self, tx: Transaction, seat: Seat, command_id: str, book: Book, told: set[str]
     ) -> None:
@@ -382,17 +394,13 @@ class Reconciler:
         """Shown and told once; never traded against."""
         if tx.note_external(seat.client_id, report, self._clock.now()):
             what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
-            log.warning(
-                "client %s: broker order %s is not ours: %s", seat.client_id, report.broker_order_id, what
-            )
-            tx.notify(
-                Notice(
-                    NoticeKind.EXTERNAL_ORDER,
-                    seat.client_id,
-                    symbol=report.symbol,
-                    detail=f"{report.broker_order_id}: {what}",
-                )
-            )
+            kind, whose = NoticeKind.EXTERNAL_ORDER, "is not ours"
+            if is_ours(report.client_order_id):
+                kind, whose = NoticeKind.UNREMEMBERED_ORDER, "carries our tag and is not known here"
+                what = f"{what}, tag {report.client_order_id}"
+            number = report.broker_order_id
+            log.warning("client %s: broker order %s %s: %s", seat.client_id, number, whose, what)
+            tx.notify(Notice(kind, seat.client_id, symbol=report.symbol, detail=f"{number}: {what}"))
 
 
 def _alarm_key(order: Order, text: str) -> str:

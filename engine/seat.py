@@ -1,7 +1,7 @@
 """What the parts of the watcher share: a client's seat and the durations."""
 
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from domain.limits import ClientPolicy
@@ -44,12 +44,15 @@ class WatcherRules:
     )  # when a trading day begins there: after one session, before the broker's reset
 
     def same_day(self, one: Order, other: Order) -> bool:
-        """True when both are of one day, within which no broker gives a number to two orders.
+        """True when both are of one day, within which no broker gives a number to two orders."""
+        return self.is_one_day(one.created_at, other.created_at)
+
+    def is_one_day(self, first: datetime, second: datetime) -> bool:
+        """True when both moments are of one day of the broker's, as far as it can be told.
 
         Whether its numbers begin anew at midnight or at its own reset is not known, so either makes one day of them:
         a number that was taken for a repeated one would let a fill count twice.
         """
-        first, second = one.created_at, other.created_at
         return any(
             trading_day(first, self.zone, starts) == trading_day(second, self.zone, starts)
             for starts in (time(), self.day_starts)

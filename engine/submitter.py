@@ -39,6 +39,7 @@ from engine.exit_reads import ExitReads
 from engine.gate import StartGate
 from engine.groups import keep_group, let_go
 from engine.looks import Looks
+from engine.own_tags import OwnTags
 from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Submitter:
         self._rules = rules
         self._simulated_result = simulated_result
         self._exit_reads = ExitReads(clock=clock)
+        self.own_tags = OwnTags(clock=clock, claimant=claimant, rules=rules)
         self._lock = threading.Lock()
         self._picked: set[str] = set()
         self._calls: dict[str, _Call] = {}
@@ -96,6 +98,10 @@ class Submitter:
         try:
             if self._gate.is_barred(seat.client_id) and not order.is_over(self._clock.now()):
                 self._hold(order, "the rows are those of another account than the settings name")
+                return True
+            why = self.own_tags.look(seat, order) if order.look_first else None
+            if why is not None and not order.is_over(self._clock.now()):
+                self._hold(order, why)
                 return True
             claimed = (
                 self._claim_exit(seat, order) if _is_sized_here(order) else self._claim_entry(seat, order)
@@ -183,12 +189,15 @@ class Submitter:
     def _not_now(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
         """What becomes of an order that may not be sent now; None: it may."""
         actor = self._claimant
-        if order.is_over(now):
+        sent_before = self.own_tags.sent_before(tx, order)
+        if sent_before is None and order.is_over(now):
             if order.waits_for is None:
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
             reason = order.waits_for.reason
             return blocked(order, reason, reason.sentence, at=now, actor=actor)
         self._gate.accounts.require(tx, seat, order)
+        if sent_before is not None:
+            return self.own_tags.follow(tx, order, sent_before, now)
         answer = judged(tx, order, seat.policy, now)
         if answer is None and order.waits_for is not None:
             answer = let_go(tx, seat.policy, order)

@@ -82,6 +82,10 @@ _ALONE = {
     NoticeKind.LOSS_LIMIT_LIFTED: ("▶️ Daily loss limit lifted", "client_id"),
     NoticeKind.SYSTEM: ("🔧 System", "detail"),
     NoticeKind.EXTERNAL_ORDER: ("👀 An order that is not ours", "symbol"),
+    NoticeKind.UNREMEMBERED_ORDER: (
+        "🚨 An order with this program's tag that its database does not know",
+        "symbol",
+    ),
     NoticeKind.HOLDING_CLEARED: ("🧹 No longer held", "symbol"),
     NoticeKind.POSITION_DIFFERS: ("🚨 Position differs", "symbol"),
     NoticeKind.EXTERNAL_POSITION: ("👀 A position that is not ours", "symbol"),
@@ -280,6 +284,13 @@ def _explained_alone(notice: Notice) -> list[str]:
         return [
             *detail,
             "It stands at the broker and no order here explains it. Recorded; never traded against.",
+        ]
+    if notice.kind is NoticeKind.UNREMEMBERED_ORDER:
+        return [
+            *detail,
+            "A backup was restored, or another installation trades this account: end that one.",
+            "An alert of today that asks for it again does not send it again. Units that it bought are given to a "
+            "strategy on the page Review, or with <code>python cli.py adopt</code>.",
         ]
     if notice.kind is NoticeKind.EXTERNAL_POSITION:
         return [

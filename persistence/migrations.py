@@ -23,6 +23,7 @@ from persistence.schema import (
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
     FIRST,
+    OUR_TAGS_IN_THE_BOOK,
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
     UNREADABLE_POSITIONS,
@@ -119,6 +120,12 @@ def entries_that_wait(db: Database) -> None:
 def adopted_units(db: Database) -> None:
     """Units of the account that a person made a strategy's holding: who, when and why, for good."""
     _run(db, ADOPTED_UNITS)
+
+
+@migrations()
+def our_tags_in_the_book(db: Database) -> None:
+    """Which noted broker orders carry a tag of this program's form: such an order is not sent a second time."""
+    _run(db, OUR_TAGS_IN_THE_BOOK)
 
 
 def _run(db: Database, script: str) -> None:

@@ -389,5 +389,10 @@ CREATE TABLE adoptions (
 ) STRICT;
 """
 
+OUR_TAGS_IN_THE_BOOK = """
+ALTER TABLE external_orders ADD COLUMN client_order_id TEXT;
+CREATE INDEX external_orders_tagged ON external_orders (client_order_id) WHERE client_order_id IS NOT NULL;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -1,11 +1,15 @@
-"""The queries behind attribution: whose a broker order may be where the broker echoes nothing of ours."""
+"""What is known of broker orders that no row explains: since when they are there, and whose tag they carry."""
 
 import json
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 
+from domain.alert import Side
 from domain.attribution import Sightings
+from domain.money import parse_decimal
 from domain.order import Order
+from domain.reports import BrokerStatus, OrderReport
 from domain.times import parse_time
 from persistence.rows import SELECT_ORDER, order_of
 
@@ -27,6 +31,36 @@ def sightings(connection: sqlite3.Connection, client_id: str, broker_order_ids: 
     seen = {row[0]: parse_time(row[1]) for row in connection.execute(_SEEN, values)}
     return Sightings(frozenset(claimed), seen)
 
+
+def tagged_external(
+    connection: sqlite3.Connection, client_id: str, client_order_id: str
+) -> tuple[OrderReport, datetime] | None:
+    """The noted broker order that carries this tag, and when it was first seen; of several the one that was filled."""
+    row = connection.execute(_TAGGED, (client_order_id, client_id)).fetchone()
+    if row is None:
+        return None
+    number, exchange, symbol, side, quantity, filled, status, first_seen, product = row
+    report = OrderReport(
+        broker_order_id=number,
+        client_order_id=client_order_id,
+        status=BrokerStatus(status),
+        exchange=exchange,
+        symbol=symbol,
+        side=Side(side),
+        quantity=parse_decimal(quantity),
+        filled_quantity=parse_decimal(filled),
+        product=product,
+    )
+    return report, parse_time(first_seen)
+
+
+# Asked at each claim, and nearly always of an index without a row.
+_TAGGED = """
+SELECT broker_order_id, exchange, symbol, side, quantity, filled_quantity, broker_status, first_seen_at, product
+FROM external_orders INDEXED BY external_orders_tagged WHERE client_order_id = ? AND client_id = ?
+ORDER BY first_seen_at DESC, broker_status NOT IN ('REJECTED', 'CANCELLED', 'EXPIRED') DESC, filled_quantity <> '0' DESC
+LIMIT 1
+"""
 
 # An archived order's client is its alert's; where no alert tells, the id is taken for claimed.
 _CLAIMED = """

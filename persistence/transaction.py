@@ -11,6 +11,7 @@ from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.daily_loss import DayLoss, Lift
 from domain.errors import ConcurrentUpdate, IllegalTransition
+from domain.ids import is_ours
 from domain.lifecycle import Change, column
 from domain.limits import Limits
 from domain.money import ZERO, decimal_text, parse_decimal
@@ -264,22 +265,26 @@ class SqliteTransaction:
             "AND broker_order_id = ?",
             key,
         ).fetchone()
-        filled = decimal_text(r.filled_quantity)
+        filled, tag = (
+            decimal_text(r.filled_quantity),
+            r.client_order_id if is_ours(r.client_order_id) else None,
+        )
         if known is None:
             self._connection.execute(
-                "INSERT INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*key, r.exchange, r.symbol, r.side, decimal_text(r.quantity), filled, r.status, time_text(at),
-                 r.product, filled),
+                 r.product, filled, tag),
             )  # fmt: skip
             return True
         more = max(r.filled_quantity - parse_decimal(known[0]), ZERO)
         self._connection.execute(
-            "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ? "
-            "WHERE client_id = ? AND broker_order_id = ?",
+            "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ?, "
+            "client_order_id = coalesce(?, client_order_id) WHERE client_id = ? AND broker_order_id = ?",
             (
                 decimal_text(max(r.filled_quantity, parse_decimal(known[0]))),
                 decimal_text(parse_decimal(known[1]) + more),
                 r.status,
+                tag,
                 *key,
             ),
         )
@@ -309,6 +314,9 @@ class SqliteTransaction:
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.believed(self._connection, client_id, symbol, exchange)
+
+    def tagged_external(self, client_id: str, client_order_id: str) -> tuple[OrderReport, datetime] | None:
+        return sighting_queries.tagged_external(self._connection, client_id, client_order_id)
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         row: tuple[str, str, str] | None = self._connection.execute(

@@ -46,8 +46,8 @@ class NorenBroker:
     """One client's account at a broker that speaks Noren. Safe to call from several threads.
 
     The class is C1: `remarks` is echoed and not unique, so what may have been sent is looked up and never sent again.
-    An order whose session was refused is the one exception, and it is none: the broker's gate answers so before
-    anything behind it sees the order, so it was provably not processed. It is sent once more after a renewal, once.
+    An order that was turned away, for its session or for the rate, is not in its book, so it may be sent again; but
+    front ends have said so of orders that they had taken. It ends as `NotSent` that asks for a look at the book first.
 
     These brokers take no market orders from programs: a MARKET order is sent as a limit, a STOP as a stop-limit, from
     a quote of that moment (`broker.noren.protection`). What was really sent stands in the result's `detail`.
@@ -327,6 +327,9 @@ class NorenBroker:
             if not expired(reply):
                 return accepted(reply)
             self._session.refused(key)
+            if endpoint == "PlaceOrder":  # what is said of a new order is looked up before it is sent again
+                said = reply.error or f"HTTP {reply.status}"
+                raise NotSent(f"the broker refused the session: {said}", AUTHENTICATION, look_first=True)
         raise NotSent(_SESSION_REFUSED, AUTHENTICATION)
 
     def _read_quote(

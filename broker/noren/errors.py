@@ -5,7 +5,8 @@ An order call ends in one of four ways:
 | answer | outcome |
 |---|---|
 | `stat` `Ok` with HTTP 2xx | accepted |
-| the broker's own `Not_Ok` whose whole text says that a rate was exceeded (`_RATES`) | `NotSent`: it was turned away |
+| the broker's own `Not_Ok` whose whole text says that a rate was exceeded (`_RATES`), or a refused session \
+(`expired`) | `NotSent` with `look_first`: it was turned away, and the book is read before it is sent again |
 | `Not_Ok` with a text that proves a refusal (`_PROOFS`) | `Refused` |
 | everything else: 5xx, no JSON, no text, a timeout inside the broker, words nobody has seen, an HTTP 429 that the \
 broker itself says nothing with | `OutcomeUnknown` |
@@ -79,7 +80,7 @@ _CODE = re.compile(r"^(?:rejected ?: ?)?([a-z_]{2,8}) ?:", re.IGNORECASE)
 
 
 def expired(reply: Reply) -> bool:
-    """True when the session was refused, and with it the call: what stands behind the session has not seen it."""
+    """True when the session was refused, and with it the call, if the front end did as it says."""
     said = reply.status < 500 and bool(_EXPIRED.match(reply.error.lower()))
     return not reply.ok and (reply.status == 401 or said)
 
@@ -95,7 +96,7 @@ def accepted(reply: Reply) -> dict[str, Any]:
         body: dict[str, Any] = reply.body
         return body
     if exceeds_rate(reply):
-        raise NotSent(error, RATE_LIMIT)
+        raise NotSent(error, RATE_LIMIT, look_first=True)
     if reply.status == 429 and not error:
         raise OutcomeUnknown("HTTP 429 that the broker says nothing with", RATE_LIMIT)
     if not error or not (reply.status < 300 or 400 <= reply.status < 500):

@@ -133,6 +133,6 @@ def test_what_the_brokers_own_rows_closed_is_forgotten_at_once(desk):
     desk.engine.refresh("default", force=True)
     assert desk.rows("SELECT count(*) FROM holdings") == [(0,)]
     assert [n.detail for n in desk.notices if n.kind == "HOLDING_CLEARED"] == [
-        "the broker shows NFO NIFTY26NOV24500CE flat (orders that are not ours closed it); "
+        "the broker shows NFO NIFTY26NOV24500CE flat (broker orders that no order here explains closed it); "
         "no longer held: STRADDLE 50 MIS"
     ]

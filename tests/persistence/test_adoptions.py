@@ -139,7 +139,7 @@ def test_of_orders_by_hand_the_oldest_explain_nothing_more(maker):
         at = maker.clock.now().isoformat()
         maker.sql(
             f"INSERT INTO external_orders VALUES ('default', '{number}', 'NFO', '{SYMBOL}', '{side}', '{units}', "
-            f"'{units}', 'COMPLETE', '{at}', 'MIS', '{units}')"
+            f"'{units}', 'COMPLETE', '{at}', 'MIS', '{units}', NULL)"
         )
     assert facts_of(maker).by_hand == {"NFO": 60}
     keep(maker, explained=Decimal(50))

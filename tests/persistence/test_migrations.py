@@ -115,7 +115,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "waits_for",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
-        for column in ("product", "unexplained_quantity"):
+        connection.execute("DROP INDEX external_orders_tagged")
+        for column in ("product", "unexplained_quantity", "client_order_id"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("DROP TABLE unreadable_positions")
         connection.execute("DROP TABLE adoptions")
