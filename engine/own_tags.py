@@ -27,7 +27,7 @@ from engine.seat import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
 
-_SERVES = timedelta(seconds=2)  # so long one look serves several orders that were turned away together
+_SERVES = timedelta(seconds=10)  # so long one read serves several orders that were turned away together
 
 
 class OwnTags:

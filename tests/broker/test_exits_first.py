@@ -88,6 +88,7 @@ def test_what_a_429_turns_away_goes_later_and_once(services, simulator):
     assert {order.status for order in entries + leaving} == {Status.EXECUTED}
     taken = Counter(ticket.remarks for ticket, _ in simulator.exchange.orders(None))
     assert taken == Counter(order.client_order_id for order in entries + leaving)
+    services.clock.advance(seconds=61)  # the looks for what was turned away took places of that minute
     assert not any(
         position.net_quantity for position in services.brokers["default"].read_positions().positions
     )
