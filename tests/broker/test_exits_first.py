@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from broker.market import Mark
-from broker.simulator.faults import Fault, Kind, Plan
+from broker.simulator.faults import EXPIRED, Fault, Kind, Plan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
@@ -96,6 +96,25 @@ def test_what_a_429_turns_away_goes_later_and_once(services, simulator):
     assert turned_away == (2 * ORDERS - 1) // 4  # each fifth call, and each of those was made again
     told = "SELECT count(*) FROM order_events WHERE from_phase = 'SUBMITTING' AND to_phase = 'REGISTERED'"
     assert services.store._rows(told) == [(turned_away,)]
+
+
+@pytest.mark.parametrize("emsg", [EXPIRED, "Too Many Requests"])
+def test_what_is_turned_away_and_taken_all_the_same_is_one_order(services, simulator, emsg):
+    """The broker's word that the session had ended, or that the rate was exceeded, for an order that it then has."""
+    services.store.claimants.enter("watcher")
+    engine = services.engine("watcher")
+    engine.tick()
+    lies = Fault(kind=Kind.REFUSE_AFTER, endpoint="PlaceOrder", emsg=emsg, times=1)
+    simulator.faults.put(Plan(faults=(lies,)))
+    [held] = settle(services, engine, post(services, leg("HELD")))
+    simulator.faults.put(Plan(faults=(lies,)))
+    asked = services.clock.at
+    leaving = post(services, leg("HELD", side=None, quantity=None), execution_type=ExecutionType.EXIT)
+    [gone] = settle(services, engine, leaving)
+    assert services.clock.at - asked < timedelta(seconds=6)
+    tags = [ticket.remarks for ticket, _ in simulator.exchange.orders(None)]
+    assert tags == [held.client_order_id, gone.client_order_id], "one of them was sent again"
+    assert {held.status, gone.status} == {Status.EXECUTED}
 
 
 def test_an_entry_takes_no_place_while_an_exit_waits_to_be_sent(services, simulator):

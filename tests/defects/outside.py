@@ -69,7 +69,7 @@ OUTSIDE = (
         (
             Edit(
                 ERRORS,
-                "        raise NotSent(error, RATE_LIMIT)\n",
+                "        raise NotSent(error, RATE_LIMIT, look_first=True)\n",
                 "        raise Refused(error, RATE_LIMIT)\n",
             ),
         ),

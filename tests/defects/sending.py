@@ -6,6 +6,7 @@ SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/moves.py", "broker/noren
 CLAIMING = "tests/engine/test_claiming.py"
 OUTCOMES = "tests/engine/test_outcomes.py"
 UNKNOWN = "tests/engine/test_unknown.py"
+OWN_TAGS = "tests/engine/test_own_tags.py"
 SWEEP = "tests/engine/test_crash_sweep.py::test_death_at_every_boundary"
 
 _COMMAND = "        command = UniversalOrderCommand.of(order)\n"
@@ -176,8 +177,8 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "        if order.is_over(now):\n",
-                "        if order.expires_at > order.expires_at:\n",
+                "        if sent_before is None and order.is_over(now):\n",
+                "        if sent_before is None and order.expires_at > order.expires_at:\n",
             ),
         ),
         (f"{CLAIMING}::test_an_entry_whose_life_is_over_is_not_sent_where_nothing_else_stops_it",),
@@ -235,5 +236,61 @@ SENDING = (
             ),
         ),
         (f"{CLAIMING}::test_live_trading_off_blocks_everything_visibly",),
+    ),
+    Defect(
+        "own-tag-in-the-book-is-sent-again",
+        "A backup was restored, the alert came again, and its exit went out under the tag that stood in the broker's "
+        "book already: it sold another strategy's units.",
+        (
+            Edit(
+                SUBMITTER,
+                "        sent_before = self.own_tags.sent_before(tx, order)\n",
+                "        sent_before = None\n",
+            ),
+        ),
+        (
+            f"{OWN_TAGS}::test_a_repeated_exit_whose_tag_is_in_the_book_is_followed_and_not_sent",
+            f"{OWN_TAGS}::test_one_that_was_turned_away_and_taken_is_followed",
+        ),
+    ),
+    Defect(
+        "session-answer-is-sent-again-unlooked",
+        "The front end said that the session had ended and took the order all the same; two seconds later it was sent "
+        "once more.",
+        (
+            Edit(
+                MOVES,
+                "        sent_at=order.sent_at if look_first else None,\n",
+                "        sent_at=None,\n",
+            ),
+        ),
+        (f"{OWN_TAGS}::test_a_book_of_before_the_answer_is_no_look",),
+    ),
+    Defect(
+        "session-answer-is-sent-again-at-once",
+        "After a login the adapter sent the order anew by itself, whatever had become of the first one.",
+        (
+            Edit(
+                "broker/noren/adapter.py",
+                '            if endpoint == "PlaceOrder":',
+                '            if endpoint == "PlaceOrder" and not key:',
+            ),
+        ),
+        (
+            "tests/broker/noren/test_sessions.py::"
+            "test_an_order_whose_session_was_refused_is_not_sent_again_unlooked",
+        ),
+    ),
+    Defect(
+        "our-tag-is-somebody-elses",
+        "An order under this program's own tag was told as one that is not ours, and a person looked for a stranger.",
+        (
+            Edit(
+                "engine/reconciler.py",
+                "            if is_ours(report.client_order_id):\n",
+                "            if is_ours(report.client_order_id) and False:\n",
+            ),
+        ),
+        (f"{OWN_TAGS}::test_a_repeated_exit_whose_tag_is_in_the_book_is_followed_and_not_sent",),
     ),
 )
