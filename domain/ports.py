@@ -241,8 +241,8 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     ) -> None:
         """Put it in the place of what was told there before; one of zero leaves nothing."""
 
-    def tagged_external(self, client_id: str, client_order_id: str) -> tuple[OrderReport, datetime] | None:
-        """The noted broker order that carries this tag, and when it was first seen; None where there is none."""
+    def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
+        """The noted broker orders that carry this tag, and when each was first seen."""
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         """Exchange, symbol and side of a broker order that was noted as external; None where it was not."""

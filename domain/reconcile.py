@@ -112,11 +112,16 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
     tagged = list(book.by_tag.get(order.client_order_id, ()))
     if not tagged:
         return None, ()
-    tagged.sort(key=lambda r: (r.status in _DEAD and not r.filled_quantity, r.broker_order_id))
+    tagged.sort(key=likeliest)
     if len(tagged) == 1:
         return tagged[0], ()
     ids = ", ".join(r.broker_order_id for r in tagged)
     return tagged[0], (f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {ids}",)
+
+
+def likeliest(report: OrderReport) -> tuple[bool, str]:
+    """Sorts reports that carry one tag: those that live or were filled come first."""
+    return report.status in _DEAD and not report.filled_quantity, report.broker_order_id
 
 
 def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:

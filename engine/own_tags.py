@@ -20,7 +20,7 @@ from domain.moves import claimed, held, never_sent, placed
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Transaction
-from domain.reconcile import find_report, hidden_in, is_own
+from domain.reconcile import find_report, hidden_in, is_own, likeliest
 from domain.reports import Book, OrderRef, OrderReport
 from domain.tags import Reason
 from engine.seat import Seat, WatcherRules
@@ -84,10 +84,13 @@ class OwnTags:
         """
         if order.test_mode is not None:
             return None
-        noted = tx.tagged_external(order.client_id, order.client_order_id)
-        is_of_today = noted is not None and self._rules.is_one_day(noted[1], self._clock.now())
-        if noted is not None and is_of_today and is_own(order, noted[0]):
-            return noted[0]
+        noted = [
+            report
+            for report, first_seen in tx.tagged_external(order.client_id, order.client_order_id)
+            if self._rules.is_one_day(first_seen, self._clock.now()) and is_own(order, report)
+        ]
+        if noted:
+            return min(noted, key=likeliest)
         book = self._last.get(order.client_id)
         shown = None if book is None else find_report(order, book)[0]
         return shown if shown is not None and is_own(order, shown) else None

@@ -34,15 +34,17 @@ def sightings(connection: sqlite3.Connection, client_id: str, broker_order_ids: 
 
 def tagged_external(
     connection: sqlite3.Connection, client_id: str, client_order_id: str
-) -> tuple[OrderReport, datetime] | None:
-    """The noted broker order that carries this tag, and when it was first seen; of several the one that was filled."""
-    row = connection.execute(_TAGGED, (client_order_id, client_id)).fetchone()
-    if row is None:
-        return None
-    number, exchange, symbol, side, quantity, filled, status, first_seen, product = row
+) -> list[tuple[OrderReport, datetime]]:
+    """The noted broker orders that carry this tag, and when each was first seen."""
+    rows = connection.execute(_TAGGED, (client_order_id, client_id)).fetchall()
+    return [_noted(row) for row in rows]
+
+
+def _noted(row: tuple[str, ...]) -> tuple[OrderReport, datetime]:
+    number, tag, status, exchange, symbol, side, quantity, filled, product, first_seen = row
     report = OrderReport(
         broker_order_id=number,
-        client_order_id=client_order_id,
+        client_order_id=tag,
         status=BrokerStatus(status),
         exchange=exchange,
         symbol=symbol,
@@ -56,10 +58,9 @@ def tagged_external(
 
 # Asked at each claim, and nearly always of an index without a row.
 _TAGGED = """
-SELECT broker_order_id, exchange, symbol, side, quantity, filled_quantity, broker_status, first_seen_at, product
+SELECT broker_order_id, client_order_id, broker_status, exchange, symbol, side, quantity, filled_quantity, product,
+    first_seen_at
 FROM external_orders INDEXED BY external_orders_tagged WHERE client_order_id = ? AND client_id = ?
-ORDER BY first_seen_at DESC, broker_status NOT IN ('REJECTED', 'CANCELLED', 'EXPIRED') DESC, filled_quantity <> '0' DESC
-LIMIT 1
 """
 
 # An archived order's client is its alert's; where no alert tells, the id is taken for claimed.

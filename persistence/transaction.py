@@ -315,7 +315,7 @@ class SqliteTransaction:
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.believed(self._connection, client_id, symbol, exchange)
 
-    def tagged_external(self, client_id: str, client_order_id: str) -> tuple[OrderReport, datetime] | None:
+    def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
         return sighting_queries.tagged_external(self._connection, client_id, client_order_id)
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:

@@ -1,5 +1,6 @@
 """A broker order that carries an order's own tag is that order: it is followed, and never sent a second time."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -56,8 +57,8 @@ def test_a_repeated_exit_whose_tag_is_in_the_book_is_followed_and_not_sent(desk,
     again.hold(50)
     again.hold(50, strategy="OTHER")
     again.look()
-    [text] = [t for t in told(again, NoticeKind.UNREMEMBERED_ORDER) if "SELL" in t]
-    assert desk.broker.placed[2].client_order_id in text
+    texts = [t for t in told(again, NoticeKind.UNREMEMBERED_ORDER) if "SELL" in t]
+    assert [desk.broker.placed[2].client_order_id in text for text in texts] == [True]
     again.post(MARKET_EXIT, **EXIT)
     again.settle()
     assert len(desk.broker.placed) == 3, "it was sent again, and sold the other strategy's units"
@@ -124,6 +125,23 @@ def test_its_outcome_is_what_the_book_says(desk, tmp_path, status):
     assert len(desk.broker.placed) == 1
     phase = Phase.WORKING if status is BrokerStatus.OPEN else Phase(status)
     assert again.only().phase is phase
+
+
+def test_of_several_under_one_tag_the_one_that_was_filled_is_followed(desk, tmp_path):
+    desk.post()
+    desk.settle()
+    filled = desk.broker.orders.pop("B00001")
+    for number, status in (("A1", BrokerStatus.REJECTED), ("B00001", None), ("C1", BrokerStatus.CANCELLED)):
+        changes = {"status": status, "filled_quantity": Decimal(0)} if status else {}
+        desk.broker.orders[number] = replace(filled, broker_order_id=number, **changes)
+        desk.broker.products[number] = "MIS"
+    again = restored(desk, tmp_path)
+    again.look()
+    assert len(told(again, NoticeKind.UNREMEMBERED_ORDER)) == 3
+    again.post()
+    again.settle()
+    assert len(desk.broker.placed) == 1
+    assert (again.only().status, again.only().broker_order_id) == (Status.EXECUTED, "B00001")
 
 
 def test_an_alert_whose_life_is_over_is_followed_all_the_same(desk, tmp_path):

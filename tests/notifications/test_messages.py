@@ -276,6 +276,19 @@ GOLDEN = {
         "It stands at the broker and no order here explains it. Recorded; never traded against.\n"
         "default",
     ),
+    "an order of ours that is not remembered": (
+        alone(
+            NoticeKind.UNREMEMBERED_ORDER,
+            "26112000000043: SELL 50 NFO:NIFTY26NOV24500CE, COMPLETE, tag oww17eekpqn45b38ht8r",
+            symbol="NIFTY26NOV24500CE",
+        ),
+        "🚨 An order with this program's tag that its database does not know | NIFTY26NOV24500CE\n"
+        "26112000000043: SELL 50 NFO:NIFTY26NOV24500CE, COMPLETE, tag oww17eekpqn45b38ht8r\n"
+        "A backup was restored, or another installation trades this account: end that one.\n"
+        "An alert of today that asks for it again does not send it again. Units that it bought are given to a strategy "
+        "on the page Review, or with <code>python cli.py adopt</code>.\n"
+        "default",
+    ),
     "an hour at the broker": (
         about(
             NoticeKind.FROZEN,
