@@ -33,7 +33,8 @@ def restore_database(options: argparse.Namespace) -> int:
     if kept is not None:
         print(f"what was there lies in {kept}")
     print(
-        "what came after the copy is not in it: an alert of then would trade again, and orders of then are not known\n"
+        "what came after the copy is not in it: orders of then are not known, and an alert of then would trade again "
+        "where its order does not stand in the broker's book of today under our tag\n"
         "entries are halted: start the service, compare with the broker, then `python cli.py resume`"
     )
     return 0
