@@ -104,10 +104,12 @@ class OwnTags:
             if order.is_over(now):
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=self._claimant, detail=text)
             return held(order, text, at=now, actor=self._claimant)
-        text = (
-            f"broker order {number} carries its tag and was at the broker before it was sent from here: it is "
-            "followed, and not sent again"
+        why = (
+            "the broker said that it had turned it away"
+            if order.look_first
+            else "it was not sent from this row"
         )
+        text = f"broker order {number} carries its tag, though {why}: it is followed, and not sent again"
         log.error("order %s: %s", order.command_id, text)
         tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
         as_sent = {}
