@@ -183,6 +183,8 @@ def alert(**changes: object) -> ParsedAlert:
 
 MARKET = leg(order_type=OrderType.MARKET, price=None)
 SOLD = entry(MARKET_EXIT, signal_id="s-1", **EXIT)
+TURNED_AWAY = NotSent("the session has expired", look_first=True)
+TAKEN = ("after", TURNED_AWAY)
 KINDS = {
     "entry at market": Kind(entry(MARKET, signal_id="s-1")),
     "entry with a limit": Kind(alert(), fill_at_once=False, after=(filled_by_20, filled_in_full)),
@@ -202,6 +204,9 @@ KINDS = {
     "refused": Kind(alert(), script=(Refused("Insufficient margin", "RMS7"),)),
     "rejected later": Kind(alert(), fill_at_once=False, after=(rejected_later,)),
     "not sent, then sent": Kind(alert(), script=(NotSent("no connection"),)),
+    "turned away, then sent": Kind(alert(), script=(TURNED_AWAY,)),
+    "turned away and taken": Kind(alert(), script=(TAKEN,)),
+    "exit that is turned away and taken": Kind(SOLD, script=(TAKEN,), before=a_position, ends_flat=True),
     "unknown, then found": Kind(alert(), script=(("after", OutcomeUnknown("timed out")),)),
     "unknown, never arrived": Kind(alert(), script=(OutcomeUnknown("timed out"),)),
     "partly filled, then cancelled": Kind(
@@ -369,7 +374,9 @@ def folder() -> Iterator[Path]:
 
 def told_apart(name: str, id_class: IdClass) -> bool:
     """False where nobody can know whose an order is that comes late: its broker echoes nothing."""
-    return not (KINDS[name].comes_late and id_class is IdClass.C0)
+    return not (
+        (KINDS[name].comes_late or {TURNED_AWAY, TAKEN} & set(KINDS[name].script)) and id_class is IdClass.C0
+    )
 
 
 LIVES = [(name, id_class) for name in KINDS for id_class in IdClass if told_apart(name, id_class)]
