@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from console.ports import ConsoleReader, Row
 from domain.errors import StoreFull, StoreUnavailable
-from domain.ports import WAITING, Clock
+from domain.ports import CANNOT_BE_READ_AFTER, WAITING, Clock
 from domain.reports import UnreadableRow
 from domain.times import parse_time
 from domain.unconfigured import UnconfiguredRows
@@ -246,6 +246,10 @@ def _broker(account: Row, max_age: float, now: datetime) -> Check:
     if age < -max_age:
         said = f"positions were read {-age:.0f} s in the future: the clock was set back, they are not known to be new"
         return Check(ok=False, sentence=said)
+    error = account.get("read_error")
+    if error is not None and age >= CANNOT_BE_READ_AFTER.total_seconds():
+        bare = f"positions cannot be read since {age:.0f} s: exits wait"
+        return Check(ok=False, sentence=f"{bare}: {error}", public=bare)
     return Check(
         ok=age <= max_age, sentence=f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed"
     )

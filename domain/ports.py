@@ -96,6 +96,10 @@ WAITING = "WAITING"
 """The state of a client's `reconcile` loop until its broker has been read; the beat's detail says what is missing."""
 
 
+CANNOT_BE_READ_AFTER = timedelta(seconds=15)
+"""When reads of a broker have failed for so long on end, it cannot be read: told, and not ready. One is a lag."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beat:
     """A loop's sign of life."""

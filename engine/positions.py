@@ -101,7 +101,10 @@ class PositionKeeper:
             return  # which has told it
         since = self._unread.failed(client_id)
         if since is not None and client_id not in self._told_unreadable:
-            text = f"the broker cannot be read since {since:%H:%M:%S} UTC: {error}; entries stop, exits wait"
+            text = (
+                f"the broker cannot be read since {since:%H:%M:%S} UTC: {error}; exits wait until it can, and "
+                "entries are blocked as soon as what was read is too old (POSITIONS_MAX_AGE_SECONDS)"
+            )
             self._tell(client_id, text)
             self._told_unreadable.add(client_id)
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from domain.limits import ClientPolicy
 from domain.order import Order
-from domain.ports import Broker
+from domain.ports import CANNOT_BE_READ_AFTER, Broker
 from domain.times import trading_day
 
 
@@ -35,7 +35,7 @@ class WatcherRules:
     resend_after: timedelta = timedelta(
         seconds=2
     )  # between two sends of one id, where the broker allows them
-    unknown_log: timedelta = timedelta(seconds=15)
+    unknown_log: timedelta = CANNOT_BE_READ_AFTER
     unknown_tell: timedelta = timedelta(seconds=60)
     positions_refresh: timedelta = timedelta(seconds=2)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))

@@ -115,6 +115,26 @@ def test_the_positions_are_too_old(healthy: House):
     assert status == 503 and checks["watcher"]["ok"] and not checks["broker:default"]["ok"]
 
 
+def test_a_broker_that_cannot_be_read_is_not_ready_as_soon_as_it_is_told(healthy: House):
+    healthy.clock.advance(14)
+    healthy.beat()
+    healthy.store.save_read_error("default", healthy.clock.now(), WORDS)
+    assert ready(healthy)[0] == 200, "one failed read is a lag"
+    healthy.clock.advance(1)
+    status, checks = ready(healthy)
+    said = "positions cannot be read since 15 s: exits wait"
+    assert (status, checks["broker:default"]) == (503, {"ok": False, "sentence": said})
+    assert healthy.get("/api/health").json["checks"]["broker:default"]["sentence"] == f"{said}: {WORDS}"
+    healthy.read_positions()
+    assert ready(healthy)[0] == 200
+
+
+def test_old_positions_whose_last_read_did_not_fail_are_judged_by_their_age_alone(healthy: House):
+    healthy.clock.advance(59)
+    healthy.beat()
+    assert ready(healthy)[0] == 200
+
+
 def test_the_database_does_not_answer(healthy: House):
     with closing(sqlite3.connect(healthy.path)) as connection:
         connection.execute("ALTER TABLE orders RENAME TO gone")

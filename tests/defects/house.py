@@ -90,4 +90,17 @@ HOUSE = (
         ),
         ("tests/runtime/test_stopped_holder.py::test_one_that_was_stopped_is_ended_and_others_write_on",),
     ),
+    Defect(
+        "ready-while-the-broker-refuses",
+        "The bot told that its broker could not be read and that exits waited, and its own health check was green.",
+        (
+            Edit(
+                "console/health.py", "    if error is not None and age >=", "    if error is None and age >="
+            ),
+        ),
+        (
+            "tests/console/test_health.py::test_a_broker_that_cannot_be_read_is_not_ready_as_soon_as_it_is_told",
+        ),
+        also=("tests/console",),
+    ),
 )
