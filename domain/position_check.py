@@ -29,6 +29,8 @@ class Difference:
     """One position as we know it and as the broker does; quantities in units, positive long.
 
     `held` is the sum over our strategies, by their own fills. `is_external`: none of them holds anything there.
+    `savings`: of what the broker has more, shares that were delivered on earlier days. Nobody has traded: they were
+    somebody's all along.
     """
 
     exchange: str
@@ -37,6 +39,7 @@ class Difference:
     held: Decimal
     at_broker: Decimal
     is_external: bool
+    savings: Decimal = ZERO
 
     @property
     def where(self) -> Place:
@@ -47,6 +50,16 @@ class Difference:
     def amount(self) -> Decimal:
         """What the broker has more than we do; zero where both agree."""
         return self.at_broker - self.held
+
+    @property
+    def unexplained(self) -> Decimal:
+        """What is left of the amount, and is to be told."""
+        return self.amount - self.savings
+
+    @property
+    def is_kept(self) -> bool:
+        """True while exits and entries must know of it; savings where no strategy holds any concern nobody here."""
+        return bool(self.unexplained) or (bool(self.amount) and not self.is_external)
 
     @property
     def adds(self) -> bool:
@@ -76,9 +89,20 @@ def compared(snapshot: PositionsSnapshot, holdings: Iterable[Holding]) -> dict[P
     listed = ((p.exchange, p.symbol, p.product) for p in traded)
     places = [place for place in dict.fromkeys([*held, *listed]) if snapshot.is_readable(*place)]
     return {
-        place: Difference(*place, held.get(place, ZERO), snapshot.net(*place), place not in held)
+        place: _difference(snapshot, place, held.get(place, ZERO), is_external=place not in held)
         for place in places
     }
+
+
+def gone(snapshot: PositionsSnapshot, told: Place) -> Difference | None:
+    """What is to be said of a place that was told and is compared no more; None while it cannot be read."""
+    return _difference(snapshot, told, ZERO, is_external=True) if snapshot.is_readable(*told) else None
+
+
+def _difference(snapshot: PositionsSnapshot, place: Place, held: Decimal, *, is_external: bool) -> Difference:
+    net = snapshot.net(*place)
+    savings = max(min(net - held, snapshot.delivered(*place)), ZERO)
+    return Difference(*place, held, net, is_external=is_external, savings=savings)
 
 
 def judge(

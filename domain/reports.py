@@ -202,6 +202,12 @@ class PositionsSnapshot:
         """The net quantity there; one that is not listed is flat, where the symbol `is_readable`."""
         return self._by_symbol.get(_key(exchange, symbol), {}).get(product, ZERO)
 
+    def delivered(self, exchange: str, symbol: str, product: str) -> Decimal:
+        """Of the net quantity there, the shares that were delivered on earlier days."""
+        key = _key(exchange, symbol)
+        there = (p for p in self.positions if p.product == product and _key(p.exchange, p.symbol) == key)
+        return sum((p.delivered for p in there), ZERO)
+
     def by_product(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
         """The symbol's net quantities by product, those that are listed."""
         return self._by_symbol.get(_key(exchange, symbol), {})

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
-from domain.position_check import Difference, Judgement, Place, compared, judge, settled_before
+from domain.position_check import Difference, Judgement, Place, compared, gone, judge, settled_before
 from domain.reports import PositionsSnapshot
 from domain.times import has_elapsed
 
@@ -89,10 +89,10 @@ class PositionComparer:
         """What is not as it was told last."""
         told = {d.where: d for d in self._store.told_differences(client_id)}
         found = compared(snapshot, self._store.holdings(client_id))
-        gone = {
-            place: Difference(*place, ZERO, ZERO, is_external=True) for place in told if place not in found
-        }
-        return [d for place, d in (found | gone).items() if (d != told[place] if place in told else d.amount)]
+        over = {place: d for place in told if place not in found and (d := gone(snapshot, place)) is not None}
+        return [
+            d for place, d in (found | over).items() if (d != told[place] if place in told else d.is_kept)
+        ]
 
     @staticmethod
     def _looked(seen: _Seen | None, amount: Decimal, read_at: datetime) -> _Seen:
@@ -108,7 +108,7 @@ class PositionComparer:
             before = tx.told_difference(client_id, d.where)
             tx.keep_difference(client_id, d, since, now, believed=is_quiet)
             # Both sides may have moved by the same: the page shows the new figures, and nothing is to be told.
-            if d.amount != (before.amount if before else ZERO):
+            if d.unexplained != (before.unexplained if before else ZERO):
                 notice = _notice(client_id, d, before)
                 log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)
                 tx.notify(notice)
@@ -117,17 +117,24 @@ class PositionComparer:
 def _notice(client_id: str, d: Difference, before: Difference | None) -> Notice:
     where = f"{d.exchange} {d.product}"
     held, at_broker = decimal_text(d.held), decimal_text(d.at_broker)
-    was = f" (before: {decimal_text(before.amount)})" if before else ""
-    gone = f"; the difference of {decimal_text(before.amount)} is gone" if before else ""
-    if not d.amount:
-        kind, text = (
-            NoticeKind.POSITION_AGREES,
-            f"{where}: our strategies and the broker both have {held}{gone}",
+    was, over = "", ""
+    if before and before.unexplained:
+        was = f" (before: {decimal_text(before.unexplained)})"
+        over = f"; the difference of {decimal_text(before.unexplained)} is gone"
+    if d.savings:
+        at_broker += (
+            f", of which {decimal_text(d.savings)} were delivered on earlier days and are no strategy's"
         )
+    if not d.unexplained:
+        kind = NoticeKind.POSITION_AGREES
+        text = f"our strategies hold {held}, the broker has {at_broker}"
+        if not d.amount:
+            text = f"our strategies and the broker both have {held}"
+        text = f"{where}: {text}{over}"
     elif d.is_external:
         kind = NoticeKind.EXTERNAL_POSITION
         text = f"{where}: the broker has {at_broker}, none of our strategies holds any"
     else:
         kind = NoticeKind.POSITION_DIFFERS
-        text = f"{where}: our strategies hold {held}, the broker has {at_broker}: {d.amount:+f}{was}"
+        text = f"{where}: our strategies hold {held}, the broker has {at_broker}: {d.unexplained:+f}{was}"
     return Notice(kind, client_id, symbol=d.symbol, detail=text)

@@ -126,10 +126,10 @@ def _keep_difference(connection: sqlite3.Connection, a: Adoption, left: KnownDif
         return
     held = facts.held_at(connection, a.client_id, (a.exchange, a.symbol, a.product))
     connection.execute(
-        "UPDATE position_differences SET held = ?, at_broker = ?, difference = ?, believed = ?, kind = 'DIFFERENT' "
-        + where,
+        "UPDATE position_differences SET held = ?, at_broker = ?, difference = ?, believed = ?, kind = 'DIFFERENT', "
+        "savings = iif(savings = difference, ?, savings) " + where,
         (decimal_text(held), decimal_text(held + left.amount), decimal_text(left.amount),
-         decimal_text(left.believed), *place),
+         decimal_text(left.believed), decimal_text(left.amount), *place),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from persistence.schema import (
     OUR_TAGS_IN_THE_BOOK,
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
+    SHARES_OF_EARLIER_DAYS,
     UNREADABLE_POSITIONS,
 )
 from persistence.sqlite import connect
@@ -126,6 +127,12 @@ def adopted_units(db: Database) -> None:
 def our_tags_in_the_book(db: Database) -> None:
     """Which noted broker orders carry a tag of this program's form: such an order is not sent a second time."""
     _run(db, OUR_TAGS_IN_THE_BOOK)
+
+
+@migrations()
+def shares_of_earlier_days(db: Database) -> None:
+    """What of a difference are shares that were delivered on earlier days: nobody has traded, and nobody is told."""
+    _run(db, SHARES_OF_EARLIER_DAYS)
 
 
 def _run(db: Database, script: str) -> None:

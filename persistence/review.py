@@ -58,7 +58,9 @@ def untold_frozen(
     return [FrozenOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
 
 
-_DIFFERENCE = "SELECT exchange, symbol, product, held, at_broker, kind = 'EXTERNAL' FROM position_differences"
+_DIFFERENCE = (
+    "SELECT exchange, symbol, product, held, at_broker, kind = 'EXTERNAL', savings FROM position_differences"
+)
 
 
 def told_differences(connection: sqlite3.Connection, client_id: str) -> list[Difference]:
@@ -92,16 +94,23 @@ def keep_difference(
     key = (client_id, *d.where)
     old = connection.execute(f"SELECT believed {_AT_PLACE}", key).fetchone()
     known = parse_decimal(old[0]) if old else ZERO
-    if believed and d.adds:
+    if believed and d.adds and d.is_kept:
         known = d.amount
         _explained(connection, client_id, d.exchange, d.symbol)
     connection.execute(f"DELETE {_AT_PLACE}", key)
-    if d.amount:
+    if d.is_kept:
         kind = "EXTERNAL" if d.is_external else "DIFFERENT"
         figures = (decimal_text(d.held), decimal_text(d.at_broker), decimal_text(d.amount), kind)
         connection.execute(
-            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*key, *figures, time_text(since), time_text(told_at), decimal_text(known)),
+            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *key,
+                *figures,
+                time_text(since),
+                time_text(told_at),
+                decimal_text(known),
+                decimal_text(d.savings),
+            ),
         )
 
 
@@ -176,9 +185,15 @@ def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) ->
 
 
 def _difference(row: tuple[Any, ...]) -> Difference:
-    exchange, symbol, product, held, at_broker, external = row
+    exchange, symbol, product, held, at_broker, external, savings = row
     return Difference(
-        exchange, symbol, product, parse_decimal(held), parse_decimal(at_broker), is_external=bool(external)
+        exchange,
+        symbol,
+        product,
+        parse_decimal(held),
+        parse_decimal(at_broker),
+        is_external=bool(external),
+        savings=parse_decimal(savings),
     )
 
 

@@ -394,5 +394,9 @@ ALTER TABLE external_orders ADD COLUMN client_order_id TEXT;
 CREATE INDEX external_orders_tagged ON external_orders (client_order_id) WHERE client_order_id IS NOT NULL;
 """
 
+SHARES_OF_EARLIER_DAYS = """
+ALTER TABLE position_differences ADD COLUMN savings TEXT NOT NULL DEFAULT '0';
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

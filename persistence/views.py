@@ -212,7 +212,10 @@ class Views:
 
     def position_differences(self) -> list[Row]:
         """The positions whose difference from what our strategies hold was told and still stands."""
-        return self._rows("SELECT * FROM position_differences ORDER BY client_id, symbol, exchange, product")
+        return self._rows(
+            "SELECT * FROM position_differences WHERE savings <> difference "
+            "ORDER BY client_id, symbol, exchange, product"
+        )
 
     def outbox(self) -> Row:
         """How many messages wait to be sent (`pending`), and since when (`oldest`, None when none does)."""

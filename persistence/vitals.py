@@ -126,7 +126,7 @@ def _stripped(triggers: Iterable[tuple[Any, ...]]) -> dict[str, str]:
 
 _DIFFERENCES = (
     "SELECT client_id, exchange || ' ' || symbol || ' ' || product, held, at_broker, kind FROM position_differences "
-    "ORDER BY client_id, symbol, exchange, product"
+    "WHERE savings <> difference ORDER BY client_id, symbol, exchange, product"
 )
 _TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _OUTBOX = "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"

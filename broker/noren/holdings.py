@@ -29,6 +29,8 @@ DELIVERY = "CNC"
 _FRESH = timedelta(minutes=5)  # deliveries come overnight: in the day the Holdings hardly change
 _USABLE = timedelta(minutes=15)  # where they cannot be read anew, and no exit is to be sized from them
 
+# The sum that the vendor publishes for what is there: these, and the larger of the two below. `dpqty` is not a part of
+# `holdqty` but comes beside it; what was pledged (`brkcolqty`) cannot be sold and is left out.
 _COUNTED = ("holdqty", "btstqty", "unplgdqty", "benqty")
 _EITHER = ("dpqty", "npoadqty")  # the same shares at the depository, with and without a power of attorney
 

@@ -10,7 +10,7 @@ from domain.alert import ExecutionType, Side, TestMode
 from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.notices import NoticeKind
 from domain.position_check import compared
-from domain.reports import BrokerStatus, Position, PositionsSnapshot
+from domain.reports import BrokerStatus, Position, PositionsSnapshot, UnreadableRow
 from domain.risk_facts import Holding
 from domain.states import Phase
 from tests.support import Desk, leg
@@ -315,3 +315,88 @@ def test_every_place_that_either_side_knows_is_compared(desk):
         ("BFO", "X", "MIS"): (-10, False),
         ("NFO", "Y", "CNC"): (3, True),
     }
+
+
+# shares of earlier days -------------------------------------------------------------------------------------
+
+
+def has_shares(desk: Desk, net: int, delivered: int, *more: Position) -> None:
+    """From now on the broker shows so many shares, so many of them delivered on earlier days."""
+    shares = Position("NFO", SYMBOL, "CNC", Decimal(net), delivered=Decimal(delivered))
+    snapshot_of = (shares, *more)
+    desk.broker.read_positions = lambda *, urgent=False: PositionsSnapshot(  # type: ignore[method-assign]
+        desk.clock.now(), snapshot_of
+    )
+
+
+@pytest.fixture
+def saver(desk: Desk) -> Desk:
+    """The account has 100 shares of old; STRADDLE buys 50 more for delivery."""
+    has_shares(desk, 100, 100)
+    assert look(desk, 3) == []
+    desk.post(legs=(leg(product="CNC"),))
+    desk.settle()
+    desk.clock.advance(60)
+    return desk
+
+
+def test_shares_of_earlier_days_beside_a_strategys_are_no_difference(saver):
+    has_shares(saver, 150, 100)
+    assert look(saver, 5) == []
+    assert list(saver.store._rows("SELECT held, at_broker, savings FROM position_differences")) == [
+        ("50", "150", "100")
+    ], "exits must know of units that are not the strategy's"
+    has_shares(saver, 150, 150)  # the night has delivered the strategy's too
+    assert look(saver, 5) == []
+
+
+def test_they_are_not_called_gone_when_the_strategy_has_sold_its_own(saver):
+    has_shares(saver, 150, 100)
+    look(saver, 5)
+    saver.post(execution_type=ExecutionType.EXIT, legs=(leg(side=Side.SELL, product="CNC"),))
+    saver.settle()
+    has_shares(saver, 100, 100)
+    saver.clock.advance(60)
+    assert look(saver, 5) == []
+    assert standing(saver) == []
+
+
+def test_more_than_was_delivered_is_told_and_so_is_less_than_the_strategy_holds(saver):
+    has_shares(saver, 170, 100)
+    assert look(saver, 3) == ["POSITION_DIFFERS"]
+    assert saver.notices[-1].detail == (
+        "NFO CNC: our strategies hold 50, the broker has 170, of which 100 were delivered on earlier days and are no "
+        "strategy's: +20"
+    )
+    has_shares(saver, 150, 100)
+    assert look(saver, 3) == ["POSITION_AGREES"]
+    assert saver.notices[-1].detail == (
+        "NFO CNC: our strategies hold 50, the broker has 150, of which 100 were delivered on earlier days and are no "
+        "strategy's; the difference of 20 is gone"
+    )
+    has_shares(saver, 30, 30)
+    assert look(saver, 3) == ["POSITION_DIFFERS"]
+    assert saver.notices[-1].detail == "NFO CNC: our strategies hold 50, the broker has 30: -20"
+
+
+def test_what_was_bought_by_hand_is_not_called_zero_when_it_has_been_delivered(desk):
+    has_shares(desk, 120, 100)
+    assert look(desk, 3) == ["EXTERNAL_POSITION"]
+    has_shares(desk, 120, 120)
+    assert look(desk, 3) == ["POSITION_AGREES"]
+    assert desk.notices[-1].detail == (
+        "NFO CNC: our strategies hold 0, the broker has 120, of which 120 were delivered on earlier days and are no "
+        "strategy's; the difference of 20 is gone"
+    )
+
+
+@pytest.mark.parametrize("symbol", [SYMBOL, "GOLD"])
+def test_a_difference_that_cannot_be_read_any_more_is_not_called_gone(holding, symbol):
+    shows(holding, (SYMBOL, 50), (symbol, 60))
+    look(holding, 3)
+    row = UnreadableRow("NFO", symbol, "MIS", None, None, "netqty '1,0'")
+    holding.broker.read_positions = lambda *, urgent=False: PositionsSnapshot(
+        holding.clock.now(), (), unreadable=(row,)
+    )
+    assert [n for n in look(holding, 5) if n == "POSITION_AGREES"] == []
+    assert (symbol, "60") in [(row[0], row[3]) for row in standing(holding)]

@@ -139,6 +139,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "entries_that_wait",
             "adopted_units",
             "our_tags_in_the_book",
+            "shares_of_earlier_days",
         ),
         (),
     )
