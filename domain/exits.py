@@ -294,6 +294,10 @@ def _contradiction(order: Order, view: _View, snapshot: PositionsSnapshot) -> st
 def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str:
     nets = snapshot.by_product(order.exchange, order.symbol)
     there = _there(nets)
+    missed = _missed(order, facts)
+    if missed:
+        more = f"; at {order.exchange} the account has {there}" if there else ""
+        return f"{missed}{more}. {_in_a_hurry(order)}"
     if not there:
         return FLAT
     others: dict[str, Decimal] = {}
@@ -311,8 +315,33 @@ def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str
     return (
         f"{order.strategy_name} holds nothing there by its own fills; the account has {there}"
         + (f", of which {holders}" if holders else "")
-        + f". {ways}. In a hurry: cli.py flatten --symbol {quote(order.symbol)}"
+        + f". {ways}. {_in_a_hurry(order)}"
     )
+
+
+def _missed(order: Order, facts: ExitFacts) -> str:
+    """What the exit's strategy holds of the symbol where the exit does not look for it; empty: nothing."""
+    own = [
+        h
+        for h in (*facts.holdings, *facts.elsewhere)
+        if h.net_quantity
+        and _is_own(order, h.strategy_name, h.entries)
+        and (h.exchange != order.exchange or order.requested_product not in (None, h.product))
+    ]
+    if not own:
+        return ""
+    held = ", ".join(f"{decimal_text(h.net_quantity)} {h.product} of {h.symbol} at {h.exchange}" for h in own)
+    other_exchange = any(h.exchange != order.exchange for h in own)
+    other_product = any(order.requested_product not in (None, h.product) for h in own)
+    named = (order.exchange * other_exchange, (order.requested_product or "") * other_product)
+    return (
+        f"{order.strategy_name} holds {held}, still open, and the exit names {' '.join(filter(None, named))}: "
+        "send an EXIT that names it as it is held"
+    )
+
+
+def _in_a_hurry(order: Order) -> str:
+    return f"In a hurry: cli.py flatten --symbol {quote(order.symbol)}"
 
 
 def _adopting(order: Order, nets: Mapping[str, Decimal], unclaimed: Decimal) -> str:

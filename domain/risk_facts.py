@@ -70,6 +70,7 @@ class ExitFacts:
     did to the position, `believed` the part of the difference between holdings and broker that lasted long enough to be
     believed; both signed. `known` are, of those two, what was in a product before ours went missing in another one:
     that is nobody's here, and no conversion of ours. `last_fill_at`: when a fill of ours in the symbol was recorded.
+    `elsewhere`: what strategies hold of the symbol at other exchanges, which this exit cannot close.
     """
 
     holdings: tuple[Holding, ...] = ()
@@ -78,3 +79,4 @@ class ExitFacts:
     believed: Decimal = ZERO
     known: Mapping[str, Decimal] = field(default_factory=dict)
     last_fill_at: datetime | None = None
+    elsewhere: tuple[Holding, ...] = ()

@@ -105,6 +105,7 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
         believed=sum((units for _, units in believed_), ZERO),
         known=_known(elsewhere, by_hand_),
         last_fill_at=next((optional_time(row[4]) for row in elsewhere if row[0] == "FILLED"), None),
+        elsewhere=tuple(h for h in held if h.exchange != order.exchange),
     )
 
 

@@ -143,6 +143,32 @@ def test_a_strategy_that_holds_nothing_is_told_what_is_there_and_the_two_ways_on
     assert f"adopt default {SYMBOL} STRADDLE -50 --product MIS " in products.detail
 
 
+def test_an_exit_that_names_another_exchange_is_told_where_its_strategy_holds_the_symbol():
+    mine = Holding("default", "STRADDLE", "NSE", SYMBOL, "MIS", Decimal(10), 1)
+    answer = size(exit_order(), positions(), elsewhere=(mine,))
+    assert isinstance(answer, NothingToExit)
+    assert answer.detail == (
+        f"STRADDLE holds 10 MIS of {SYMBOL} at NSE, still open, and the exit names NFO: send an EXIT that names it as it "
+        f"is held. In a hurry: cli.py flatten --symbol {SYMBOL}"
+    )
+    with_others = size(exit_order(), positions(MIS=50), holding("B", 50), elsewhere=(mine,))
+    assert isinstance(with_others, NothingToExit)
+    assert (
+        "STRADDLE holds 10 MIS" in with_others.detail
+        and "at NFO the account has 50 MIS" in with_others.detail
+    )
+
+
+def test_an_exit_that_names_another_product_is_told_in_which_one_its_strategy_holds_the_symbol():
+    for read in (10, 0):
+        answer = size(exit_order(requested_product="NRML"), positions(MIS=read), holding("STRADDLE", 10))
+        assert isinstance(answer, NothingToExit)
+        assert answer.detail.startswith(
+            f"STRADDLE holds 10 MIS of {SYMBOL} at NFO, still open, and the exit names NRML: "
+        )
+        assert "holds nothing" not in answer.detail
+
+
 def test_what_is_all_held_by_others_cannot_be_adopted():
     answer = size(exit_order(), positions(MIS=50), holding("B", 50))
     assert isinstance(answer, NothingToExit)

@@ -42,6 +42,18 @@ def test_an_exit_of_nothing_is_no_position(desk):
     assert desk.broker.placed == []
 
 
+def test_an_exit_that_names_another_exchange_sends_nothing_and_says_where_the_position_is(desk):
+    desk.post()
+    desk.settle()
+    elsewhere = leg(qty=None, side=None, order_type=OrderType.MARKET, price=None, exchange="NSE")
+    (order,) = desk.post(elsewhere, **EXIT)
+    desk.settle()
+    after = desk.order(order.command_id)
+    assert after.tag == "GUARD_BLOCKED:NO_POSITION" and len(desk.broker.placed) == 1
+    assert "STRADDLE holds 50 MIS of NIFTY26NOV24500CE at NFO, still open" in after.reason_message
+    assert "is flat" not in after.reason_message
+
+
 def test_two_exits_at_once_never_reverse(desk):
     desk.post()
     desk.settle()
