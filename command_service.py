@@ -1,7 +1,7 @@
 """Every order enters here: alerts become orders and intents in one transaction, operators' wishes changes."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,6 +32,7 @@ from domain.states import Phase
 from use_cases.adopt import adopt
 from use_cases.register_alert import RegisterAlert
 from use_cases.registering import life_of, register_judged, write
+from use_cases.rejecting import Wish, rejection
 
 log = logging.getLogger(__name__)
 
@@ -103,11 +104,17 @@ class CommandService:
         *,
         strategy_name: str | None = None,
         signal_id: str | None = None,
+        execution_type: str | None = None,
+        symbols: Sequence[str] = (),
     ) -> str:
         """Keep an authenticated alert that cannot be traded on, and tell the operator; returns its id.
 
+        What it asked for comes in its sender's own words, as far as they could be read.
+
         Raises: StoreUnavailable: it was not kept."""
         alert_id = self._ids.alert_id(delivery.received_at)
+        wish = Wish(execution_type, symbols, strategy_name)
+        holdings = self._store.holdings(client_id) if wish.is_exit else []
 
         def work(tx: Transaction) -> None:
             tx.add_alert(
@@ -123,7 +130,7 @@ class CommandService:
                     reason_message=str(error),
                 )
             )
-            tx.notify(Notice(NoticeKind.ALERT_REJECTED, client_id, alert_id=alert_id, detail=str(error)))
+            tx.notify(rejection(client_id, alert_id, str(error), wish, holdings))
 
         self._store.write(work)
         return alert_id

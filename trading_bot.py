@@ -90,10 +90,18 @@ class TradingBot:
         *,
         strategy_name: str | None,
         signal_id: str | None,
+        execution_type: str | None,
+        symbols: Sequence[str],
     ) -> str:
         """Keep what cannot be traded on, and tell the operator; returns the alert's id."""
         return self._commands.keep_rejected(
-            client_id, delivery, error, strategy_name=strategy_name, signal_id=signal_id
+            client_id,
+            delivery,
+            error,
+            strategy_name=strategy_name,
+            signal_id=signal_id,
+            execution_type=execution_type,
+            symbols=symbols,
         )
 
 

@@ -1,7 +1,7 @@
 """POST /webhook: alerts in, durable legs out. No broker and no messenger is called from here."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import ceil
 from typing import NoReturn, Protocol
@@ -26,6 +26,7 @@ PATHS = ("/webhook", "/webhook/<name>", "/webhook/<name>/<path:token>")  # a sec
 OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 RETRY_SECONDS = 5
 """When to try again after a failure of ours; TradingView does so by itself."""
+_NAMED = 20  # legs of a rejected alert whose symbols are told: as many as an alert may have
 SMALLEST_BURST = 5
 """Alerts that a sender may always send at once: close and open of one bar come together."""
 
@@ -50,8 +51,12 @@ class AlertDesk(Protocol):
         *,
         strategy_name: str | None,
         signal_id: str | None,
+        execution_type: str | None,
+        symbols: Sequence[str],
     ) -> str:
         """Keep what cannot be traded on, and tell the operator; returns the alert's id.
+
+        What it asked for comes in its sender's words, where they can be read and are fit to be shown.
 
         Raises:
             StoreUnavailable: it was not kept.
@@ -195,10 +200,22 @@ class _Webhook:
             shown_error,
             strategy_name=self._label(document.get("strategy_name")),
             signal_id=self._label(document.get("signal_id")),
+            execution_type=self._label(document.get("execution_type")),
+            symbols=self._symbols(document),
         )
         log.warning("alert %s of %s rejected: %s", alert_id, client_id, shown_error)
         status = 409 if isinstance(error, SignalReused) else 400
         return _answer(status, invalid_json(shown_error, alert_id=alert_id))
+
+    def _symbols(self, document: dict[str, object]) -> tuple[str, ...]:
+        """What a rejected alert names to be traded, each once."""
+        legs = document.get("legs")
+        named = (
+            [leg.get("tradingsymbol") for leg in legs if isinstance(leg, dict)]
+            if isinstance(legs, list)
+            else []
+        )
+        return tuple(dict.fromkeys(symbol for each in named[:_NAMED] if (symbol := self._label(each))))
 
     def _label(self, value: object) -> str | None:
         """A name out of a rejected alert, if it is fit to be kept as one."""

@@ -41,7 +41,7 @@ _HANDS = ("cli:", "console:", "api:")
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One thing to tell. `detail` is the reason or the text where no order says it; `by` is who said or did it where
-    that was a person."""
+    that was a person. `more`: what follows from it, on a line of its own, where the kind alone does not say."""
 
     kind: NoticeKind
     client_id: str
@@ -50,6 +50,7 @@ class Notice:
     symbol: str | None = None
     detail: str = ""
     by: str = ""
+    more: str = ""
 
 
 def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[Notice, ...]:

@@ -268,7 +268,8 @@ def _ways_to_resolve(order: Order) -> list[str]:
 def _explained_alone(notice: Notice) -> list[str]:
     if notice.kind is NoticeKind.ALERT_REJECTED:
         # ORDER FAILED: nothing was traded on an alert that asked for it, and searches for failures find it.
-        return [f"{FAILURE} · nothing was traded; the alert is kept as it came"]
+        said = f"{FAILURE} · nothing was traded; the alert is kept as it came"
+        return [said, safe(notice.more, _REASON)]
     if notice.kind is NoticeKind.SYSTEM:
         return []
     detail = [safe(notice.detail, _REASON)]

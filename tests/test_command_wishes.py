@@ -14,10 +14,12 @@ from domain.errors import (
     InvalidResolution,
     NotFound,
     OutcomeUnknown,
+    SignalReused,
 )
 from domain.notices import NoticeKind
 from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
+from notifications.messages import render
 from tests.commands_making import CE, command, delivery
 from tests.engine.promises import counts, history_faults
 from tests.support import EXIT, MARKET_EXIT, Desk, kinds, leg
@@ -37,6 +39,39 @@ def test_an_alert_that_cannot_be_traded_on_is_kept_and_told(desk):
         (id_, "ALERT_REJECTED", None)
     ]
     assert counts(desk)["orders"] == counts(desk)["order_intents"] == 0
+
+
+def test_a_rejected_exit_names_what_it_was_to_close_and_that_it_is_still_open(desk):
+    desk.hold(50)
+    error = SignalReused("SIGNAL_REUSED", "used before", "signal_id")
+    wish = {"strategy_name": "STRADDLE", "execution_type": "exit", "symbols": ("NIFTY26NOV24500CE",)}
+    desk.commands.keep_rejected("default", desk.delivery(), error, **wish)
+    notice = desk.notices[-1]
+    assert notice.symbol == "NIFTY26NOV24500CE"
+    assert notice.detail == "exit NIFTY26NOV24500CE of STRADDLE: signal_id: used before"
+    assert notice.more == (
+        "Still open, and no exit is under way because of this alert: STRADDLE 50 MIS of NIFTY26NOV24500CE at NFO. "
+        "Exit it by hand, or send the EXIT again, corrected."
+    )
+    assert "Still open" in render(notice) and "exit NIFTY26NOV24500CE of STRADDLE" in render(notice)
+
+
+@pytest.mark.parametrize(
+    ("wish", "says", "more"),
+    [
+        ({}, "y", "If it was to close a position, that is still open"),
+        ({"execution_type": "ENTRY", "symbols": ("A", "B")}, "ENTRY A, B: y", ""),
+        ({"execution_type": "EXIT", "symbols": tuple("ABCDE")}, "EXIT A, B, C and 2 more: y", "if anything, is still"),
+        ({"execution_type": "EXIT", "strategy_name": "B", "symbols": ("NIFTY26NOV24500CE",)},
+         "EXIT NIFTY26NOV24500CE of B: y", "if anything, is still open"),
+        ({"execution_type": "CLOSE"}, "CLOSE: y", "If it was to close a position"),
+    ],
+)  # fmt: skip
+def test_a_rejected_alert_says_what_is_known_of_it(desk, wish, says, more):
+    desk.hold(50)
+    desk.commands.keep_rejected("default", desk.delivery(), InvalidAlert("X", "y"), **wish)
+    assert desk.notices[-1].detail == says
+    assert more in desk.notices[-1].more and bool(more) is bool(desk.notices[-1].more)
 
 
 def test_a_rejected_alert_does_not_use_up_its_signal_id(desk):

@@ -1,5 +1,6 @@
 """A desk that remembers what it was handed, and a web client in front of it."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -70,6 +71,7 @@ class FakeDesk:
     def __init__(self) -> None:
         self.accepted: list[tuple[ParsedAlert, Delivery]] = []
         self.rejected: list[tuple[str, Delivery, InvalidAlert, str | None, str | None]] = []
+        self.wishes: list[tuple[str | None, ...]] = []
         self.error: Exception | None = None
         self.keep_error: Exception | None = None
         self.receipt: Receipt | None = None
@@ -89,10 +91,13 @@ class FakeDesk:
         *,
         strategy_name: str | None,
         signal_id: str | None,
+        execution_type: str | None,
+        symbols: Sequence[str],
     ) -> str:
         if self.keep_error is not None:
             raise self.keep_error
         self.rejected.append((client_id, delivery, error, strategy_name, signal_id))
+        self.wishes.append((execution_type, *symbols))
         return f"r{len(self.rejected)}"
 
 

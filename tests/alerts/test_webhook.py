@@ -230,14 +230,16 @@ def test_an_unknown_format_is_kept(desk: FakeDesk) -> None:
 def test_a_secret_in_the_wrong_place_is_never_repeated(desk: FakeDesk, secret: str, caplog: Any) -> None:
     client = web_client(desk, secrets=Secrets({"default": secret}, "default"))
     bodies = [with_leg(direction=secret), with_leg(**{secret: 1}), a_document(signal_id=[secret]),
-              a_document(strategy_name=secret + "x" * 64)]  # fmt: skip
+              a_document(strategy_name=secret + "x" * 64), a_document(execution_type=secret),
+              with_leg(tradingsymbol=secret, qty=0)]  # fmt: skip
     with caplog.at_level(logging.DEBUG):
         answers = [client.post("/webhook", data=json.dumps(body | {"secret_key": secret})) for body in bodies]
         answers.append(
             client.post(f"/webhook/{quote(secret)}", data=json.dumps(a_document(secret_key=secret)))
         )
-    assert [answer.status_code for answer in answers] == [400] * 5
+    assert [answer.status_code for answer in answers] == [400] * 7
     texts = [answer.text for answer in answers] + [repr(kept) + str(kept[2]) for kept in desk.rejected]
+    texts += [repr(desk.wishes)]
     for spelling in (secret[:40], json.dumps(secret)[1:-1][:40]):
         assert spelling not in "".join(texts) + caplog.text
 
@@ -248,6 +250,18 @@ def test_a_reused_signal_is_kept_and_a_conflict(desk: FakeDesk) -> None:
     assert error_of(answer) == (409, "SIGNAL_REUSED", "signal_id")
     assert told(answer)["alert_id"] == "r1"
     assert desk.rejected[0][3:] == ("NIFTY_STRADDLE", "bar-1")
+
+
+def test_what_a_rejected_alert_asked_for_is_handed_on_as_far_as_it_can_be_read(desk: FakeDesk) -> None:
+    legs = [{"tradingsymbol": "INFY"}, {"tradingsymbol": "TCS", "qty": 0}, {"tradingsymbol": "INFY"}]
+    for changes in (
+        {"execution_type": "EXIT", "legs": legs},
+        {"execution_type": ["EXIT"], "legs": [{"tradingsymbol": 7.5}, "x", {}]},
+        {"execution_type": "exit", "legs": {"tradingsymbol": "INFY"}},
+    ):
+        assert error_of(post(desk, a_document(**changes)))[0] == 400
+    post(desk, f'{{"secret_key": "{SECRET}", "execution_type": "EXIT",}}'.encode())
+    assert desk.wishes == [("EXIT", "INFY", "TCS"), (None,), ("exit",), (None,)]
 
 
 def test_an_alert_that_the_desk_refuses_is_kept(desk: FakeDesk) -> None:

@@ -148,8 +148,8 @@ def test_an_exit_that_names_another_exchange_is_told_where_its_strategy_holds_th
     answer = size(exit_order(), positions(), elsewhere=(mine,))
     assert isinstance(answer, NothingToExit)
     assert answer.detail == (
-        f"STRADDLE holds 10 MIS of {SYMBOL} at NSE, still open, and the exit names NFO: send an EXIT that names it as it "
-        f"is held. In a hurry: cli.py flatten --symbol {SYMBOL}"
+        f"STRADDLE holds 10 MIS of {SYMBOL} at NSE, still open, and the exit names NFO: send an EXIT that names it "
+        f"as it is held. In a hurry: cli.py flatten --symbol {SYMBOL}"
     )
     with_others = size(exit_order(), positions(MIS=50), holding("B", 50), elsewhere=(mine,))
     assert isinstance(with_others, NothingToExit)
