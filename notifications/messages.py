@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from shlex import quote
 
-from domain.alert import OrderType
+from domain.alert import ExecutionType, OrderType
 from domain.cancelling import cancel_wish
 from domain.money import decimal_text
 from domain.moves import number_given_by
@@ -242,11 +242,25 @@ def _unknown_explained(order: Order) -> list[str]:
     return [
         f"Not known {since}: whether the broker has this order. It may be live or filled.",
         f"Why: {why}" if why else "",
-        f"We keep looking in the broker's order book, and block new entries in {_symbol(order)} until it is settled;"
-        " exits still go.",
+        f"We keep looking in the broker's order book, and block new entries in {_symbol(order)} until it is settled.",
+        _exits_meanwhile(order),
         f"You can look there too (tag <code>{safe(order.client_order_id, _NAME)}</code>{known}), then settle it.",
         *_ways_to_resolve(order),
     ]
+
+
+def _exits_meanwhile(order: Order) -> str:
+    """Which exits go while this order's outcome is not known, and what ends the wait of the others."""
+    whose = safe(order.strategy_name, _NAME)
+    if order.execution_type is ExecutionType.EXIT:
+        return (
+            f"Other exits of {_symbol(order)} go for what this one cannot have taken; for the rest they wait until "
+            "it is settled, or resolved as below."
+        )
+    return (
+        f"Exits of {_symbol(order)} go for what is known to be held; an exit of {whose} for what this entry may have "
+        "brought waits until it is settled, or resolved as below."
+    )
 
 
 def _ways_to_resolve(order: Order) -> list[str]:

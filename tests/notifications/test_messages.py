@@ -135,14 +135,36 @@ GOLDEN = {
         "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
         "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
         "Why: HTTP 502\n"
-        "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled;"
-        " exits still go.\n"
+        "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled.\n"
+        "Exits of NIFTY26NOV24500CE go for what is known to be held; an exit of NIFTY_STRADDLE for what this entry may "
+        "have brought waits until it is settled, or resolved as below.\n"
         "You can look there too (tag <code>owk3v7q2m5x8z4n6b9c1</code>), then settle it.\n"
         "If it is there, with the broker's number of it:\n"
         "<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1 --found NUMBER</code>\n"
         "If the broker never had it:\n"
         '<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1 --failed "REASON"</code>\n'
         f"{FACTS}",
+    ),
+    "unknown exit": (
+        about(
+            NoticeKind.UNKNOWN,
+            Phase.UNKNOWN,
+            sent_at=START,
+            execution_type=ExecutionType.EXIT,
+            reason_message="outcome unknown: HTTP 502",
+        ),
+        "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
+        "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
+        "Why: HTTP 502\n"
+        "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled.\n"
+        "Other exits of NIFTY26NOV24500CE go for what this one cannot have taken; for the rest they wait until it is "
+        "settled, or resolved as below.\n"
+        "You can look there too (tag <code>owk3v7q2m5x8z4n6b9c1</code>), then settle it.\n"
+        "If it is there, with the broker's number of it:\n"
+        "<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1 --found NUMBER</code>\n"
+        "If the broker never had it:\n"
+        '<code>python cli.py resolve 01JD4M8Q7T2V9X3ZB5KC6W0N4E-1 --failed "REASON"</code>\n'
+        f"{FACTS.replace('ENTRY', 'EXIT')}",
     ),
     "placed, as a person said": (
         replace(
