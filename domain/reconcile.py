@@ -98,6 +98,9 @@ def decide(
         alarms = (*alarms, f"overfill: {report.filled_quantity} of {order.quantity}")
     if phase is order.phase and not changes:
         return Verdict(alarms=alarms)
+    if report.unread:
+        text = f"broker order {report.broker_order_id}: {report.unread}; its fill counts, at a price that is not known"
+        alarms = (*alarms, text)
     return Verdict(phase, changes, alarms)
 
 

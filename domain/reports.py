@@ -31,7 +31,8 @@ class OrderReport:
     From `placed_at` on, fields are None where the book does not have them. They matter where it echoes no id of ours:
     `placed_at` is when the broker took the order, by its clock. `reported_at` is when the broker last wrote the row.
     `contradiction` says, with the row, why the row cannot be true and nothing else at the broker settles what is: such
-    a report decides nothing.
+    a report decides nothing. `unread` names what of the row could not be read and nothing hangs on, as a price: what
+    was filled counts.
     """
 
     broker_order_id: str
@@ -51,6 +52,7 @@ class OrderReport:
     price: Decimal | None = None
     reported_at: datetime | None = None
     contradiction: str = ""
+    unread: str = ""
 
     @property
     def has_ended(self) -> bool:

@@ -2,7 +2,7 @@
 
 A row that names no order, symbol or quantity raises ValueError: what cannot be read is not zero. It becomes an
 `UnreadableRow`, so that it stands in nobody's way but its own. A quantity is read strictly: whether "1,000" is a
-thousand or one is for a person to say.
+thousand or one is for a person to say. A price is read where it can be: a fill counts, whatever it cost.
 
 Symbols are given in capitals, as our orders have them; how the broker itself writes them is `Spellings`' business.
 """
@@ -99,7 +99,7 @@ def order_in(row: Row) -> OrderReport:
         ValueError: it cannot be read.
     """
     filled = number(row, "fillshares", ZERO)
-    price = number(row, "avgprc", ZERO)
+    price, unread = price_in(row, "avgprc")
     reason = with_advice(" ".join(text_of(row, "rejreason").split()))
     return OrderReport(
         broker_order_id=needed(row, "norenordno"),
@@ -110,10 +110,11 @@ def order_in(row: Row) -> OrderReport:
         side=side_in(row),
         quantity=number(row, "qty"),
         filled_quantity=filled,
-        average_price=price if filled and price else None,
+        average_price=price if filled else None,
         reason=reason,
         code=code_of(reason),
         reported_at=time_in(row, "norentm"),
+        unread=unread if filled else "",
     )
 
 
@@ -183,8 +184,8 @@ def position_in(row: Row, products: Mapping[str, str]) -> Position:
         symbol=needed(row, "tsym").upper(),
         product=products.get(product, product),
         net_quantity=number(row, "netqty"),
-        average_price=number(row, "netavgprc", ZERO) or None,
-        last_price=number(row, "lp", ZERO) or None,
+        average_price=price_in(row, "netavgprc")[0],
+        last_price=price_in(row, "lp")[0],
         realized_pnl=number(row, "rpnl", ZERO),
         unrealized_pnl=number(row, "urmtom", ZERO),
     )
@@ -269,3 +270,11 @@ def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
         return parse_decimal(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def price_in(row: Row, name: str) -> tuple[Decimal | None, str]:
+    """A price, None where there is none or it cannot be read; and in words what could not be read."""
+    try:
+        return number(row, name, ZERO) or None, ""
+    except ValueError:
+        return None, f"{name} {text_of(row, name)[:40]!r} cannot be read"

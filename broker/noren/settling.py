@@ -86,7 +86,7 @@ class Settling:
         if word.status is not BrokerStatus.COMPLETE or not filled or filled != wanted:
             return _in_doubt(rows, f"its trades are {decimal_text(filled)}")
         paid = sum((t.quantity * t.price for t in fills.values()), ZERO)
-        return replace(word, filled_quantity=filled, average_price=paid / filled, contradiction="")
+        return replace(word, filled_quantity=filled, average_price=paid / filled, contradiction="", unread="")
 
 
 def _certain(rows: tuple[OrderReport, ...]) -> OrderReport | None:

@@ -165,4 +165,16 @@ READING = (
         (Edit("cli_holdings.py", "p.delivered if symbol is None else ZERO", "ZERO"),),
         ("tests/cli/test_wishes.py::test_flatten_leaves_delivered_shares_that_nobody_here_holds",),
     ),
+    Defect(
+        "odd-price-hides-a-fill",
+        "A filled order whose average price was written with a comma counted as not filled, and its exit waited.",
+        (
+            Edit(
+                ROWS,
+                "    except ValueError:\n        return None, f",
+                "    except LookupError:\n        return None, f",
+            ),
+        ),
+        ("tests/broker/noren/test_reading.py::test_a_fill_counts_where_its_price_cannot_be_read",),
+    ),
 )

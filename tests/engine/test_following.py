@@ -1,5 +1,6 @@
 """What the broker says of an order after it took it, and of orders that are not ours."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -37,6 +38,20 @@ def test_a_cancel_after_a_partial_fill_keeps_the_fill(working):
     order = working.only()
     assert (order.tag, order.filled_quantity) == ("BROKER_CANCELLED", 20)
     assert working.rows("SELECT net_quantity FROM holdings") == [("20",)]
+
+
+def test_a_fill_whose_price_cannot_be_read_counts_and_is_told(working):
+    working.broker.report("B00001", BrokerStatus.COMPLETE, 50, unread="avgprc '1,00.00' cannot be read")
+    working.broker.orders["B00001"] = replace(working.broker.orders["B00001"], average_price=None)
+    working.settle()
+    order = working.only()
+    assert (order.status, order.filled_quantity, order.average_price) == (Status.EXECUTED, 50, None)
+    told = [n.detail for n in working.notices if n.kind is NoticeKind.SYSTEM]
+    assert told == [
+        "broker order B00001: avgprc '1,00.00' cannot be read; its fill counts, at a price that is not known"
+    ]
+    working.settle(10)
+    assert len([n for n in working.notices if n.kind is NoticeKind.SYSTEM]) == 1
 
 
 def test_an_overfill_is_recorded_and_told(working):

@@ -68,6 +68,28 @@ def test_a_row_of_numbers_and_capitals(broker, stub):
     assert (report.broker_order_id, report.side, report.exchange) == ("26112000000001", Side.SELL, "NFO")
 
 
+@pytest.mark.parametrize("price", ["1,00.00", "n/a", "NaN", "-"])
+def test_a_fill_counts_where_its_price_cannot_be_read(broker, stub, price):
+    book = read(broker, stub, order_row(status="COMPLETE", fillshares="50.00", avgprc=price))
+    assert book.unreadable == ()
+    (report,) = book.reports
+    assert (report.status, report.filled_quantity, report.average_price) == (BrokerStatus.COMPLETE, 50, None)
+    assert report.unread == f"avgprc {price!r} cannot be read"
+    assert read(broker, stub, order_row(status="OPEN", fillshares="0", avgprc=price)).reports[0].unread == ""
+
+
+@pytest.mark.parametrize("name", ["netavgprc", "lp"])
+def test_a_position_is_known_where_its_price_cannot_be_read(broker, stub, name):
+    stub.tell("PositionBook", says([position_row(**{name: "1,00.00"})]))
+    snapshot = broker.read_positions()
+    assert not snapshot.unreadable and snapshot.net("NFO", "NIFTY26NOV24500CE", "MIS") == -50
+
+
+def test_a_quantity_with_separators_stays_unreadable(broker, stub):
+    book = read(broker, stub, order_row(status="COMPLETE", fillshares="1,000", avgprc="1,00.00"))
+    assert not book.reports and len(book.unreadable) == 1
+
+
 def test_a_partial_fill_shows_while_the_order_is_open(broker, stub):
     report = one(broker, stub, status="OPEN", fillshares="25", avgprc="112.50")
     assert (report.status, report.filled_quantity) == (BrokerStatus.OPEN, 25)
