@@ -82,7 +82,11 @@ def decide(
         return replace(said, alarms=(*said.alarms, *alarms))
     phase, tag = _phase_said(order, report)
     if phase is None or _stale(order, phase, report, book, traits):
-        return Verdict(alarms=alarms)
+        back = taken_back(order, report)
+        if back is None or order.reason_message == back or not _is_after_its_end(order, book, traits):
+            return Verdict(alarms=alarms)
+        # The row remembers that it was told; the fill stays: nothing here is proven by a word that was another before.
+        return Verdict(order.phase, {"reason_message": back}, (*alarms, back))
     changes = _changes(order, report, phase, tag)
     others = _successors(order, report, book) if order.broker_order_id is not None else ()
     if others:
@@ -365,9 +369,30 @@ def _stale(order: Order, phase: Phase, report: OrderReport, book: Book, traits: 
         return False
     if STATUS_OF[phase] is Status.FAILED:
         return True
+    return not _is_after_its_end(order, book, traits)
+
+
+def _is_after_its_end(order: Order, book: Book, traits: BrokerTraits) -> bool:
+    """True for a book that cannot be older than what an order that has ended ended with."""
     assert order.updated_at is not None
-    settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
-    return book.read_started_at <= settled
+    return book.read_started_at > order.updated_at + timedelta(seconds=traits.visibility_horizon)
+
+
+def taken_back(order: Order, report: OrderReport) -> str | None:
+    """Why an order that was filled and what the book says of it now cannot both be true; None where they can.
+
+    A book that lags shows it live still; that it has ended with less than it had filled is no lag.
+    """
+    if order.status is not Status.EXECUTED or report.status not in _DEAD or report.contradiction:
+        return None
+    if report.filled_quantity >= order.filled_quantity:
+        return None
+    filled, shown = decimal_text(order.filled_quantity), decimal_text(report.filled_quantity)
+    return (
+        f"the broker's book now says {report.status} with {shown} filled of {report.broker_order_id}, which it had "
+        f"filled with {filled}: both cannot be true. The fill still counts here, and the position decides how much an "
+        "exit sends. Look at the order and the position in the broker's own terminal"
+    )
 
 
 def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about, is_own
+from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about, is_own, taken_back
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
 from domain.times import has_elapsed
@@ -376,6 +376,9 @@ class Reconciler:
             self._store.write(lambda tx: self._late_evidence(tx, seat, id_, book, told))
             self._alarmed |= told
             return False
+        back = taken_back(row, report)
+        if back is not None:
+            return row.reason_message == back
         return row.status is Status.EXECUTED or report.status not in LIVE
 
     def _sent_before(self, tx: Transaction, command_id: str, report: OrderReport) -> None:

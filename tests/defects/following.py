@@ -261,4 +261,16 @@ FOLLOWING = (
         ),
         ("tests/broker/noren/test_reading.py::test_status_words",),
     ),
+    Defect(
+        "fill-taken-back-in-silence",
+        "An order that had been filled stood as rejected in the book later; the bot neither said so nor looked.",
+        (
+            Edit(
+                "domain/reconcile.py",
+                "order.status is not Status.EXECUTED or report.status not in _DEAD",
+                "order.status is Status.EXECUTED or report.status not in _DEAD",
+            ),
+        ),
+        (f"{TAKEN}::test_a_book_that_takes_a_fill_back_is_told_once_and_the_fill_stays",),
+    ),
 )

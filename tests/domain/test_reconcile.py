@@ -288,8 +288,23 @@ def test_a_late_fill_of_a_cancelled_order_is_kept_with_it():
 
 @pytest.mark.parametrize("status", BrokerStatus)
 def test_what_is_executed_stays_so_whatever_an_old_book_says(status):
+    order = an_order(Phase.FILLED)
+    assert order.updated_at is not None
+    old = order.updated_at + timedelta(seconds=HORIZON)
     for filled in (0, 20, 50):
-        assert judge(an_order(Phase.FILLED), book(report(status, filled))) == NOTHING
+        assert judge(order, book(report(status, filled), at=old)) == NOTHING
+    assert judge(order, book(report(status, 50), at=LATER)) == NOTHING
+
+
+@pytest.mark.parametrize("status", BrokerStatus)
+def test_only_an_end_with_less_than_was_filled_takes_a_fill_back_and_that_is_told_once(status):
+    order = an_order(Phase.FILLED)
+    for filled in (0, 20):
+        said = judge(order, book(report(status, filled), at=LATER))
+        assert bool(said.alarms) is (status in DEAD)
+        after = apply(order, book(report(status, filled), at=LATER))
+        assert (after.phase, after.filled_quantity) == (Phase.FILLED, order.filled_quantity)
+        assert judge(after, book(report(status, filled), at=LATER + timedelta(seconds=60))) == NOTHING
 
 
 # whole lives at the broker ----------------------------------------------------------------------------------
@@ -382,7 +397,8 @@ def test_what_has_ended_moves_only_by_more_fills_or_by_a_book_that_cannot_be_old
             continue
         more = order.filled_quantity > before.filled_quantity
         if before.status is Status.EXECUTED:
-            assert (order.phase, more) == (Phase.FILLED, True)
+            assert order.phase is Phase.FILLED
+            assert more or (status in DEAD and order.reason_message != before.reason_message)
         elif order.status is Status.FAILED:
             assert more, "from one end to another without any news"
         else:

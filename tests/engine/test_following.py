@@ -54,6 +54,41 @@ def test_a_fill_whose_price_cannot_be_read_counts_and_is_told(working):
     assert len([n for n in working.notices if n.kind is NoticeKind.SYSTEM]) == 1
 
 
+@pytest.mark.parametrize("status", [BrokerStatus.REJECTED, BrokerStatus.CANCELLED])
+def test_a_book_that_takes_a_fill_back_is_told_once_and_the_fill_stays(working, status):
+    working.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    working.settle()
+    working.broker.report("B00001", status)
+    for _ in range(3):
+        working.clock.advance(11)
+        working.settle()
+    order = working.only()
+    assert (order.status, order.filled_quantity) == (Status.EXECUTED, 50)
+    assert working.rows("SELECT net_quantity FROM holdings") == [("50",)]
+    told = [n.detail for n in working.notices if n.kind is NoticeKind.SYSTEM]
+    assert told == [
+        f"the broker's book now says {status} with 0 filled of B00001, which it had filled with 50: both cannot be "
+        "true. The fill still counts here, and the position decides how much an exit sends. Look at the order and "
+        "the position in the broker's own terminal"
+    ]
+    working.replace_watcher()
+    working.look()
+    for _ in range(3):
+        working.clock.advance(11)
+        working.settle()
+    assert len([n for n in working.notices if n.kind is NoticeKind.SYSTEM]) == 1, "nor after a restart"
+
+
+def test_a_replica_that_lags_takes_no_fill_back(working):
+    working.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    working.settle()
+    working.broker.report("B00001", BrokerStatus.OPEN, 20)
+    for _ in range(3):
+        working.clock.advance(11)
+        working.settle()
+    assert [n for n in working.notices if n.kind is NoticeKind.SYSTEM] == []
+
+
 def test_an_overfill_is_recorded_and_told(working):
     working.broker.report("B00001", BrokerStatus.COMPLETE, 60)
     working.settle()
