@@ -67,6 +67,22 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     return _cancel(tx, after, exit_, now=now, actor=actor) if _is_live(after) else after
 
 
+def still_held(tx: Transaction, order: Order) -> str:
+    """What an exit that came to nothing leaves open, and what to do, to stand behind its reason; empty: nothing."""
+    if order.execution_type is not ExecutionType.EXIT or order.test_mode is not None:
+        return ""
+    held = tx.holding(order.client_id, order.strategy_name, order.exchange, order.symbol)
+    units = ", ".join(
+        f"{decimal_text(h.net_quantity)} {h.product}" for h in held if h.entries and h.net_quantity
+    )
+    if not units:
+        return ""
+    return (
+        f". {order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}: send the EXIT again, or "
+        "exit it by hand"
+    )
+
+
 def _is_live(order: Order) -> bool:
     return order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
 

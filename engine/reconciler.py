@@ -16,9 +16,10 @@ from domain.ports import Clock, Store, Transaction
 from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about, is_own, taken_back
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
+from domain.tags import Reason
 from domain.times import has_elapsed
 from engine.cancels import Cancels
-from engine.exit_goals import keep_exits_true
+from engine.exit_goals import keep_exits_true, still_held
 from engine.gate import Part, StartGate
 from engine.looks import Looks
 from engine.owners import Owners
@@ -193,8 +194,13 @@ class Reconciler:
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.
             self._alarm(tx, order, f"broker order {number} is that of {owner.command_id} already", told)
             return order
-        now = self._clock.now()
-        after = tx.apply(advance(order, verdict.phase, at=now, actor=self._claimant, **verdict.changes))
+        now, changes = self._clock.now(), dict(verdict.changes)
+        if verdict.phase is Phase.ABSENT:
+            said = Reason.PROVEN.sentence
+            changes["reason_message"] = changes["reason_message"].replace(
+                said, said + still_held(tx, order), 1
+            )
+        after = tx.apply(advance(order, verdict.phase, at=now, actor=self._claimant, **changes))
         return keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _is_owner(self, order: Order, owner: Order, report: OrderReport) -> bool:

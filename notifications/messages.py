@@ -172,7 +172,7 @@ def _why(order: Order) -> str:
     reason = order.reason_message or ""
     if order.phase in (Phase.REFUSED, Phase.REJECTED) or reason in (order.tag or ""):
         return ""  # said already
-    added = reason.removeprefix(sentence_of(order.tag)).strip()
+    added = reason.removeprefix(sentence_of(order.tag)).strip().removeprefix(". ")
     if added.startswith("(") and added.endswith(")"):
         added = added[1:-1]
     return safe(added, _REASON)

@@ -9,7 +9,9 @@ from domain.errors import OutcomeUnknown, ReadFailed, Refused
 from domain.notices import NoticeKind
 from domain.reports import Book, IdClass
 from domain.states import Phase, Status
-from tests.support import kinds, leg
+from domain.tags import Reason
+from notifications.messages import render
+from tests.support import EXIT, MARKET_EXIT, kinds, leg
 
 
 def test_an_unknown_outcome_that_reached_the_broker_is_found_by_its_tag(desk):
@@ -136,3 +138,21 @@ def test_an_operator_resolves_an_unknown_outcome(desk):
     desk.commands.resolve(order.command_id, by="op", executed=ResolvedFill("X9", Decimal(50), Decimal(110)))
     order = desk.order(order.command_id)
     assert (order.status, order.broker_order_id, order.average_price) == ("EXECUTED", "X9", 110)
+
+
+def test_an_exit_that_is_proven_absent_says_what_is_still_open_and_what_to_do(desk):
+    desk.post()
+    desk.settle()
+    desk.broker.script = [OutcomeUnknown("timed out")]
+    (order,) = desk.post(MARKET_EXIT, **EXIT)
+    desk.settle()
+    desk.clock.advance(60)
+    desk.settle()
+    after = desk.order(order.command_id)
+    assert after.tag == "BROKER_ABSENT:PROVEN"
+    assert after.reason_message == (
+        f"{Reason.PROVEN.sentence}. STRADDLE still holds 50 MIS of NIFTY26NOV24500CE at NFO: send the EXIT again, or "
+        "exit it by hand (outcome unknown: timed out)"
+    )
+    notice = next(n for n in desk.notices if n.kind is NoticeKind.FAILED)
+    assert "BROKER_ABSENT:PROVEN · STRADDLE still holds 50 MIS" in render(notice)
