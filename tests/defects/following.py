@@ -163,8 +163,8 @@ FOLLOWING = (
         (
             Edit(
                 RECONCILE,
-                "    return book.read_started_at <= settled\n",
-                "    return book.read_started_at < order.created_at < settled\n",
+                "    return not _is_after_its_end(order, book, traits)\n",
+                "    return False\n",
             ),
         ),
         (f"{DECIDING}::test_a_dead_order_rises_only_by_a_book_that_cannot_be_older_than_its_end",),
