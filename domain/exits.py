@@ -184,7 +184,8 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     products = _preferred(_converted(may, own, apart, snapshot, facts), own, order)
     elsewhere = _beside(own, nets, facts, sign) - sum(apart.values(), ZERO)
     by_fills = max(ours * sign + elsewhere - under_way, ZERO)
-    return _View(sign, min(left, by_fills), min(left, sum(products.values(), ZERO)), under_way, products)
+    by_read = sum(products.values(), ZERO)
+    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products)
 
 
 def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:

@@ -277,8 +277,8 @@ ENTERING = (
         (
             Edit(
                 "domain/exits.py",
-                "    closed = ours * sign if whole else ours * sign + _beside(own, nets, facts, sign)\n",
-                "    closed = ours * sign\n",
+                "    elsewhere = _beside(own, nets, facts, sign) - sum(apart.values(), ZERO)\n",
+                "    elsewhere = -sum(apart.values(), ZERO)\n",
             ),
         ),
         (
