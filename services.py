@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from html import escape
 from typing import TypeVar
@@ -16,10 +17,14 @@ from broker.noren.presets import PRESETS, NorenAccount, Preset
 from broker.noren.wire import Timeouts
 from broker.paper import PaperBroker
 from broker.test_mode import simulated_report, simulated_result
-from command_service import CommandService
+from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, NorenSettings, Settings
+from domain.adopting import Adoption, AdoptionRequest
+from domain.daily_loss import Lift
+from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.ports import Broker, SendFailed, Transaction
+from engine.loss_latch import lift
 from engine.review import Reviewer
 from engine.unconfigured import UnconfiguredClients
 from notifications.journal import journaled
@@ -227,3 +232,50 @@ def build_services(settings: Settings) -> Services:
     """
     migrate(settings.orders_db)
     return Services(settings, SystemClock())
+
+
+class OperatorDesk:
+    """What the console may do."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
+        """Stop new entries."""
+        self._services.commands.halt(client_id, strategy_name, by=by, reason=reason)
+
+    def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
+        """Lift a halt; False when there was none."""
+        return self._services.commands.resume(client_id, strategy_name, by=by)
+
+    def lift(self, client_id: str, by: str, reason: str) -> Lift:
+        """Let entries go on after the daily loss limit was hit. Raises as `engine.loss_latch.lift` does."""
+        services = self._services
+        return lift(
+            services.store, services.policies, client_id, at=services.clock.now(), by=by, reason=reason
+        )
+
+    def adopt(self, request: AdoptionRequest) -> Adoption:
+        """Make units that no strategy holds one strategy's holding. Raises as `CommandService.adopt` does."""
+        return self._services.commands.adopt(request)
+
+    def resolve(
+        self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
+    ) -> None:
+        """Say what became of an order of unknown outcome. Raises as `CommandService.resolve` does."""
+        self._services.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
+
+    def cancel(self, command_id: str, *, by: str, reason: str) -> None:
+        """Take an order back. Raises as `CommandService.cancel` does."""
+        self._services.commands.cancel(command_id, by=by, reason=reason)
+
+    def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
+        """Set a simulated market's last price.
+
+        Raises:
+            NotFound: no such client, or its broker is no simulated one.
+        """
+        broker = self._services.brokers.get(client_id)
+        if not isinstance(broker, PaperBroker):
+            raise NotFound(f"client {client_id!r} has no simulated market")
+        broker.set_mark(exchange, symbol, price)

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -21,18 +20,14 @@ from alerts.auth import Secrets
 from alerts.webhook import create_webhook
 from broker.noren.adapter import NorenBroker
 from broker.noren.updates import OrderUpdates
-from broker.paper import PaperBroker
-from command_service import CommandService, ResolvedFill
+from command_service import CommandService
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
-from domain.adopting import Adoption, AdoptionRequest
 from domain.alert import Delivery, ParsedAlert
-from domain.daily_loss import Lift
-from domain.errors import InvalidAlert, NotFound, StoreReplaced, StoreUnavailable
+from domain.errors import InvalidAlert, StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
 from domain.receipt import Receipt
-from engine.loss_latch import lift
 from notifications.outbox import OutboxDrainer
 from observability.logs import configure_logging
 from observability.metrics import CONTENT_TYPE, metrics_page
@@ -49,7 +44,7 @@ from runtime.supervisor import EXIT_REPLACED, end_with_parent
 from runtime.system import SystemClock, new_watcher_name
 from runtime.watcher import Housekeeping, Watcher, WatcherOptions
 from runtime.web import WebServer, gunicorn_options
-from services import Services, build_services
+from services import OperatorDesk, Services, build_services
 
 __all__ = [
     "Services",
@@ -103,53 +98,6 @@ class TradingBot:
             execution_type=execution_type,
             symbols=symbols,
         )
-
-
-class OperatorDesk:
-    """What the console may do."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
-        """Stop new entries."""
-        self._services.commands.halt(client_id, strategy_name, by=by, reason=reason)
-
-    def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
-        """Lift a halt; False when there was none."""
-        return self._services.commands.resume(client_id, strategy_name, by=by)
-
-    def lift(self, client_id: str, by: str, reason: str) -> Lift:
-        """Let entries go on after the daily loss limit was hit. Raises as `engine.loss_latch.lift` does."""
-        services = self._services
-        return lift(
-            services.store, services.policies, client_id, at=services.clock.now(), by=by, reason=reason
-        )
-
-    def adopt(self, request: AdoptionRequest) -> Adoption:
-        """Make units that no strategy holds one strategy's holding. Raises as `CommandService.adopt` does."""
-        return self._services.commands.adopt(request)
-
-    def resolve(
-        self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
-    ) -> None:
-        """Say what became of an order of unknown outcome. Raises as `CommandService.resolve` does."""
-        self._services.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
-
-    def cancel(self, command_id: str, *, by: str, reason: str) -> None:
-        """Take an order back. Raises as `CommandService.cancel` does."""
-        self._services.commands.cancel(command_id, by=by, reason=reason)
-
-    def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
-        """Set a simulated market's last price.
-
-        Raises:
-            NotFound: no such client, or its broker is no simulated one.
-        """
-        broker = self._services.brokers.get(client_id)
-        if not isinstance(broker, PaperBroker):
-            raise NotFound(f"client {client_id!r} has no simulated market")
-        broker.set_mark(exchange, symbol, price)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
