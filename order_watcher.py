@@ -53,6 +53,7 @@ class OrderWatcherEngine:
             store,
             self._gate,
             looks,
+            seats,
             clock=clock,
             claimant=claimant,
             rules=rules,

@@ -78,7 +78,7 @@ class StubBroker:
         """Everything is filled at once."""
         raise Refused("the order is filled", "ORDER_NOT_OPEN")
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         """See `domain.ports.Broker.read_book`."""
         started = self._clock.now()
         return Book(started, tuple(_report(row) for row in self._read("orders")), complete=True)

@@ -102,7 +102,7 @@ class PaperBroker:
         self._travel()
         self._store.write(lambda db: self._cancel(self._rows(db), ref))
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         """What is known of the wanted orders, all open ones, and some that changed in the last minute.
 
         Raises:

@@ -141,7 +141,7 @@ class _Here:
 
     def refuse_unsettled(self, now: datetime) -> None:
         for order in self.orders:
-            if order.phase in _UNSETTLED:
+            if order.phase in _UNSETTLED or order.look_first:
                 raise AdoptionNotPossible(
                     "symbol",
                     f"{order.execution_type} {order.short_id} of {order.strategy_name} there is {order.phase}: what it "

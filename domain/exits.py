@@ -20,6 +20,7 @@ from domain.reports import PositionsSnapshot
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
 from domain.times import has_elapsed
+from domain.waiting import WaitsFor
 
 OPERATOR = "OPERATOR"
 """The strategy name of a person's exit of what no strategy holds."""
@@ -113,7 +114,7 @@ def size_exit(
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
-    if _older_entries(order, facts):
+    if any(e.waits_for is None for e in _older_entries(order, facts)):  # one that waits, waits for this exit
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
 
@@ -123,10 +124,22 @@ def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
 
     An entry of the other side is a reversal and stays; an exit with a quantity leaves entries alone.
     """
-    held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
-    closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
     entries = _older_entries(order, facts) if order.is_full_exit else ()
-    return (*(e for e in entries if closes is None or e.side is closes.opposite), *in_the_way(order, facts))
+    closes = order.requested_side or _closing_side(order, facts, entries)
+    if closes is None:  # a reversal that waits for an exit waits for this one
+        taken = [e for e in entries if e.waits_for is not WaitsFor.SETTLING]
+    else:
+        taken = [e for e in entries if e.side is closes.opposite]
+    return (*taken, *in_the_way(order, facts))
+
+
+def _closing_side(order: Order, facts: ExitFacts, entries: Iterable[Order]) -> Side | None:
+    """By what its strategy holds, or, where no fill is recorded yet, by what may bring it something."""
+    held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
+    if held:
+        return Side.SELL if held > 0 else Side.BUY
+    sides = {e.side for e in entries if e.waits_for is None}
+    return sides.pop().opposite if len(sides) == 1 else None
 
 
 def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
@@ -149,7 +162,7 @@ def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
         for o in facts.orders
         if o.execution_type is ExecutionType.ENTRY
         and o.strategy_name == order.strategy_name
-        and o.created_at <= order.created_at
+        and (o.created_at, o.command_id) < (order.created_at, order.command_id)
         and o.status is not Status.FAILED
     )
 
@@ -163,7 +176,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     sign = _sign(sum(nets.values(), ZERO) or ours) if whole else _sign(held)
     if not sign:
         return _View(0)
-    exits = [o for o in facts.orders if _may_take(o, sign)]
+    exits = [o for o in facts.orders if _may_take(o, order, sign)]
     under_way, mine = _sum(exits), _sum(o for o in exits if _is_about_the_same(o, order))
     left = max(held * sign - mine, ZERO)
     others = _held_by_others(order, facts, sign)
@@ -246,12 +259,19 @@ def _is_own(order: Order, strategy_name: str, entries: int) -> bool:
     return strategy_name == order.strategy_name and bool(entries)
 
 
-def _may_take(order: Order, sign: int) -> bool:
-    """True for another exit that may still take from a position of that sign."""
+def _may_take(other: Order, order: Order, sign: int) -> bool:
+    """True for another exit that may still take from a position of that sign.
+
+    One that the broker says it turned away may be there all the same, until its book was looked at. Of two such exits
+    the older one goes first, else each would wait for the other.
+    """
     sent = (
-        order.status is not Status.CREATED
+        other.status is not Status.CREATED
     )  # of those that have ended only the provisionally absent are facts
-    return order.execution_type is ExecutionType.EXIT and sent and order.side.sign == -sign
+    if other.look_first:
+        is_older = (other.created_at, other.command_id) < (order.created_at, order.command_id)
+        sent = not order.look_first or is_older
+    return other.execution_type is ExecutionType.EXIT and sent and other.side.sign == -sign
 
 
 def _is_about_the_same(other: Order, order: Order) -> bool:

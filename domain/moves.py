@@ -46,6 +46,14 @@ def blocked(order: Order, reason: Reason, message: str, *, at: datetime, actor: 
     )
 
 
+def stopped(order: Order, reason: Reason, message: str, *, at: datetime, actor: str) -> Change:
+    """One of our own rules stopped it: blocked, or, where a call was made that the broker says it turned away, lapsed,
+    from where the book can still revive it."""
+    if order.look_first:
+        return never_sent(order, reason, at=at, actor=actor)
+    return blocked(order, reason, message, at=at, actor=actor)
+
+
 def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail: str = "") -> Change:
     """It provably never left us, and will not be sent any more."""
     return advance(

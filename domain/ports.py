@@ -59,7 +59,7 @@ class Broker(Protocol):
     def cancel(self, ref: OrderRef) -> None:
         """Ask for a cancel; the book tells what became of it. Raises as `place` does."""
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         """The order book; at least all that is known of `wanted`, closed orders too.
 
         Raises:

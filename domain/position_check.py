@@ -122,7 +122,7 @@ def judge(
     if last_fill_at is not None and last_fill_at >= settled_before:
         return Judgement.NOT_YET
     here = [o for o in open_orders if _is_on_symbol(o, difference)]
-    if any(o.phase in _UNSETTLED for o in here):
+    if any(o.phase in _UNSETTLED or o.look_first for o in here):
         return Judgement.NOT_YET
     resting = [o.open_quantity * o.side.sign for o in here if o.product == difference.product]
     sold = sum((quantity for quantity in resting if quantity < 0), ZERO)

@@ -41,5 +41,8 @@ def may_be_repeated(tx: Transaction, first: Alert) -> bool:
 def _never_began(legs: Sequence[Order]) -> bool:
     """True where no leg was sent, and what stopped each of them may have passed by now."""
     tags = {leg.tag for leg in legs}
-    unsent = all(leg.phase in (Phase.BLOCKED, Phase.LAPSED) and not leg.attempts for leg in legs)
+    unsent = all(
+        leg.phase in (Phase.BLOCKED, Phase.LAPSED) and not leg.attempts and leg.sent_at is None
+        for leg in legs
+    )
     return unsent and bool(tags & _PASSING) and tags <= _PASSING | {_FOLLOWS}

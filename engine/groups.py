@@ -9,7 +9,7 @@ from blockers.rules import Block
 from domain.alert import ExecutionType
 from domain.limits import ClientPolicy
 from domain.money import decimal_text
-from domain.moves import blocked
+from domain.moves import stopped
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Transaction
@@ -32,6 +32,15 @@ def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait 
     return with_its_group(order, other_legs(tx, policy, order))
 
 
+def after_leg_ended(
+    tx: Transaction, policy: ClientPolicy, before: Order, after: Order, *, now: datetime, actor: str
+) -> None:
+    """The broker's word, or a call's answer, has ended a leg. One that we took back ourselves is no surprise."""
+    has_failed = after.status is Status.FAILED and before.status is not Status.FAILED
+    if has_failed and after.cancel_requested_at is None:
+        keep_group(tx, policy, after, now=now, actor=actor)
+
+
 def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
     """After a leg came to nothing: those that were not sent are not sent either, and what is live is told."""
     legs = other_legs(tx, policy, ended)
@@ -39,9 +48,9 @@ def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: date
     for leg in legs:
         if leg.status is Status.CREATED:
             unsent = tx.get(leg.command_id) or leg  # the end of the one before may have woken it
-            tx.apply(blocked(unsent, why.reason, why.message, at=now, actor=actor))
-    live = [leg for leg in legs if leg.may_be_live or leg.filled_quantity]
-    if live:
+            tx.apply(stopped(unsent, why.reason, why.message, at=now, actor=actor))
+    live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity]
+    if legs and live:
         text = _live_text(ended, live)
         log.error("order %s: %s", ended.command_id, text)
         place = (ended, ended.alert_id, ended.symbol)
@@ -56,6 +65,6 @@ def _live_text(ended: Order, live: Sequence[Order]) -> str:
     )
     return (
         f"one leg of the alert came to nothing, others are live: {ended.side} {decimal_text(ended.quantity)} "
-        f"{ended.symbol} is not sent ({ended.tag}); live without it: {what}. "
+        f"{ended.symbol} has ended ({ended.tag}); live without it: {what}. "
         "Decide whether you keep them: the strategy's EXIT, or cli.py flatten, closes them"
     )

@@ -8,6 +8,7 @@ from domain.times import is_within
 
 _SWEEP = timedelta(seconds=10)  # so often even when nothing of ours is open
 _RECENT = timedelta(seconds=5)
+_URGENT = timedelta(seconds=0.5)
 
 
 class Looks:
@@ -20,12 +21,21 @@ class Looks:
         self._ended: dict[str, datetime] = {}
         self._shown: dict[str, datetime] = {}
         self._asked: set[str] = set()
+        self._urgent: set[str] = set()
         self._put_off: dict[str, datetime] = {}
         self._lock = threading.Lock()  # a look is begun by one thread only
 
-    def ask(self, client_id: str) -> None:
-        """Something has happened at the broker: a look that begins from now on is to see it."""
+    def ask(self, client_id: str, *, urgent: bool = False) -> None:
+        """Something has happened at the broker: a look that begins from now on is to see it. `urgent`: for an exit."""
         self._asked.add(client_id)
+        if urgent:
+            self._urgent.add(client_id)
+
+    def takes_urgent(self, client_id: str) -> bool:
+        """True when an exit waits for the look that begins now."""
+        is_urgent = client_id in self._urgent
+        self._urgent.discard(client_id)
+        return is_urgent
 
     def begin(self, client_id: str, interval: timedelta, *, wanted: bool) -> bool:
         """True when the book is to be read now, which is then taken to be done.
@@ -41,6 +51,8 @@ class Looks:
     def _begin(self, client_id: str, interval: timedelta, *, wanted: bool) -> bool:
         now, last = self._clock.now(), self._began.get(client_id)
         wanted = wanted or client_id in self._asked
+        if client_id in self._urgent:  # the pace of polling is that of entries
+            interval = min(interval, _URGENT)
         due = None if last is None else last + (interval if wanted else _SWEEP)
         if due is not None and last is not None and last <= now < due:  # before `last` the clock was set back
             if wanted:

@@ -59,7 +59,9 @@ class OwnTags:
             ):  # those that were turned away together share one read
                 book = self._last.get(seat.client_id)
                 if book is None or not self._is_news(book, order):
-                    book = seat.broker.read_book([OrderRef(order.client_order_id, None)])
+                    is_exit = order.execution_type is ExecutionType.EXIT
+                    wanted = [OrderRef(order.client_order_id, None)]
+                    book = seat.broker.read_book(wanted, urgent=is_exit)
                     self.saw(seat.client_id, book)
         except ReadFailed as error:
             return f"it was turned away, and the book could not be read since: {error}"
@@ -87,13 +89,17 @@ class OwnTags:
         noted = [
             report
             for report, first_seen in tx.tagged_external(order.client_id, order.client_order_id)
-            if self._rules.is_one_day(first_seen, self._clock.now()) and is_own(order, report)
+            if self._rules.is_one_day(first_seen, self._clock.now())
+            and is_own(order, report)
+            and not is_refusal(order, report)
         ]
         if noted:
             return min(noted, key=likeliest)
         book = self._last.get(order.client_id)
         shown = None if book is None else find_report(order, book)[0]
-        return shown if shown is not None and is_own(order, shown) else None
+        if shown is None or not is_own(order, shown) or is_refusal(order, shown):
+            return None
+        return shown
 
     def follow(self, tx: Transaction, order: Order, report: OrderReport, now: datetime) -> Change:
         """Make that broker order the order's own, and tell it; what becomes of it the book says."""
@@ -118,3 +124,8 @@ class OwnTags:
             as_sent = {"side": report.side, "quantity": report.quantity, "product": product}
         claim = tx.apply(claimed(order, at=now, claimant=self._claimant, **as_sent))
         return placed(claim, OrderResult(number, detail=text), at=now, actor=self._claimant)
+
+
+def is_refusal(order: Order, report: OrderReport) -> bool:
+    """True for what the broker keeps of an order that it had turned away: it has ended, and nothing was filled."""
+    return order.look_first and report.has_ended and not report.filled_quantity

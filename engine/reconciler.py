@@ -21,7 +21,9 @@ from domain.times import has_elapsed
 from engine.cancels import Cancels
 from engine.exit_goals import keep_exits_true, still_held
 from engine.gate import Part, StartGate
+from engine.groups import after_leg_ended
 from engine.looks import Looks
+from engine.own_tags import is_refusal
 from engine.owners import Owners
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
@@ -88,7 +90,8 @@ class Reconciler:
         if not self.looks.begin(seat.client_id, interval, wanted=wanted):
             return moved
         try:
-            book = seat.broker.read_book([OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker])
+            refs = [OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker]
+            book = seat.broker.read_book(refs, urgent=self.looks.takes_urgent(seat.client_id))
         except ReadFailed as error:
             # Our own rate budget puts a read off every few seconds when the minute is full: nothing is wrong then.
             level = logging.INFO if error.code == "RATE_LIMIT" else logging.WARNING
@@ -201,6 +204,7 @@ class Reconciler:
                 said, said + still_held(tx, order), 1
             )
         after = tx.apply(advance(order, verdict.phase, at=now, actor=self._claimant, **changes))
+        after_leg_ended(tx, seat.policy, order, after, now=now, actor=self._claimant)
         return keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _is_owner(self, order: Order, owner: Order, report: OrderReport) -> bool:
@@ -366,6 +370,8 @@ class Reconciler:
         if row is not None and (row.phase is Phase.BLOCKED or not is_about(row, report)):
             row = None  # the broker has given a number of ours to another order
         if row is not None and row.phase is Phase.REGISTERED:
+            if is_own(row, report) and is_refusal(row, report):
+                return True
             if is_own(row, report):  # it was turned away, and taken nevertheless
                 self._store.write(partial(self._sent_before, command_id=row.command_id, report=report))
                 return False

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,11 +18,11 @@ from domain.money import decimal_text
 from domain.moves import (
     Outcome,
     answered,
-    blocked,
     claimed,
     claimed_again,
     held,
     never_sent,
+    stopped,
     unknown,
     waiting,
 )
@@ -37,7 +37,7 @@ from domain.waiting import Wait
 from engine.exit_goals import add_part, keep_exits_true, take_back
 from engine.exit_reads import ExitReads
 from engine.gate import StartGate
-from engine.groups import keep_group, let_go
+from engine.groups import after_leg_ended, keep_group, let_go
 from engine.looks import Looks
 from engine.own_tags import OwnTags
 from engine.seat import Seat, WatcherRules
@@ -62,6 +62,7 @@ class Submitter:
         store: Store,
         gate: StartGate,
         looks: Looks,
+        seats: Mapping[str, Seat],
         *,
         clock: Clock,
         claimant: str,
@@ -71,6 +72,7 @@ class Submitter:
         self._store = store
         self._gate = gate
         self._looks = looks
+        self._seats = seats
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
@@ -179,7 +181,7 @@ class Submitter:
         lags = seat.broker.traits.position_horizon > 0
         if not lags or self._looks.shows(seat.client_id, order.created_at):
             return False
-        self._looks.ask(seat.client_id)
+        self._looks.ask(seat.client_id, urgent=True)
         return is_within(order.created_at, self._clock.now(), self._rules.exit_hold)
 
     def _hold(self, order: Order, reason: str) -> None:
@@ -194,7 +196,7 @@ class Submitter:
             if order.waits_for is None:
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
             reason = order.waits_for.reason
-            return blocked(order, reason, reason.sentence, at=now, actor=actor)
+            return stopped(order, reason, reason.sentence, at=now, actor=actor)
         self._gate.accounts.require(tx, seat, order)
         if sent_before is not None:
             return self.own_tags.follow(tx, order, sent_before, now)
@@ -205,7 +207,7 @@ class Submitter:
             return waiting(order, answer, at=now, actor=actor)
         if answer is None:
             return None
-        return blocked(order, answer.reason, answer.message, at=now, actor=actor)
+        return stopped(order, answer.reason, answer.message, at=now, actor=actor)
 
     def _sized(
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
@@ -231,7 +233,7 @@ class Submitter:
             log.error("order %s: %s", order.command_id, answer.detail)
             place = (order, order.alert_id, order.symbol)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, *place, answer.detail))
-        return blocked(order, Reason.NO_POSITION, message, at=now, actor=actor)
+        return stopped(order, Reason.NO_POSITION, message, at=now, actor=actor)
 
     def _disputed(
         self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime
@@ -392,7 +394,11 @@ class Submitter:
             outcome = OutcomeUnknown(doubt)  # the book tells which one it is
         change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
         if change is not None:
-            keep_exits_true(tx, order, tx.apply(change), now=self._clock.now(), actor=self._claimant)
+            now, after = self._clock.now(), tx.apply(change)
+            seat = self._seats.get(order.client_id)  # a row that was moved may be another process's client's
+            if seat is not None:
+                after_leg_ended(tx, seat.policy, order, after, now=now, actor=self._claimant)
+            keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _doubt(self, tx: Transaction, order: Order, result: OrderResult) -> str | None:
         """Why the acknowledged number cannot be believed to be this order's; None: it can."""

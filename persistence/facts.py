@@ -247,7 +247,7 @@ SELECT strategy_name, side,
     CASE WHEN execution_type = 'ENTRY'
             THEN iif(waits_for IS NOT NULL AND (created_at, command_id) > (?6, ?4), 'LATER_ENTRY', 'ENTRY')
         -- A further part of an exit's leg is younger than the leg, and begins with its id.
-        WHEN created_at > ?6 AND command_id > ?4 THEN 'LATER_EXIT'
+        WHEN iif(parent_command_id IS NULL, (created_at, command_id) > (?6, ?4), command_id > ?4) THEN 'LATER_EXIT'
         WHEN order_type <> 'MARKET' AND phase IN ('WORKING', 'PARTIALLY_FILLED') THEN 'RESTING_EXIT'
         ELSE 'EXIT' END,
     phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders

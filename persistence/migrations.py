@@ -27,6 +27,7 @@ from persistence.schema import (
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
     SHARES_OF_EARLIER_DAYS,
+    UNEXPLAINED_EXTERNAL_ORDERS,
     UNREADABLE_POSITIONS,
 )
 from persistence.sqlite import connect
@@ -133,6 +134,12 @@ def our_tags_in_the_book(db: Database) -> None:
 def shares_of_earlier_days(db: Database) -> None:
     """What of a difference are shares that were delivered on earlier days: nobody has traded, and nobody is told."""
     _run(db, SHARES_OF_EARLIER_DAYS)
+
+
+@migrations()
+def unexplained_external_orders(db: Database) -> None:
+    """Orders by hand that count in a position, by symbol: each exit's claim asks for them."""
+    _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
 
 
 def _run(db: Database, script: str) -> None:

@@ -398,5 +398,9 @@ SHARES_OF_EARLIER_DAYS = """
 ALTER TABLE position_differences ADD COLUMN savings TEXT NOT NULL DEFAULT '0';
 """
 
+UNEXPLAINED_EXTERNAL_ORDERS = """
+CREATE INDEX external_orders_unexplained ON external_orders (client_id, symbol) WHERE unexplained_quantity <> '0';
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

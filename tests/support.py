@@ -140,7 +140,7 @@ class FakeBroker:
         report = self.orders[ref.broker_order_id]
         self.orders[ref.broker_order_id] = replace(report, status=BrokerStatus.CANCELLED)
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         if self.book_error is not None:
             raise self.book_error
         hidden = {row.broker_order_id for row in self.unreadable_orders}

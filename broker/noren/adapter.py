@@ -154,24 +154,27 @@ class NorenBroker:
             fields = {"uid": self._account.user_id, "norenordno": broker_order_id, "ordersource": "API"}
             self._ask("CancelOrder", fields, self._last_moment(), urgent=True)
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         """The day's whole book, closed orders too.
 
         It is not complete when an order is missing that the broker has shown before. A row that could not be read
         stands in `unreadable`; rows of one order that contradict themselves are settled by its history and trades.
 
+        Args:
+            urgent: an exit waits for it.
+
         Raises:
             ReadFailed: it could not be read; `no data` alone means that it is empty.
         """
-        return self._book(wanted, urgent=False)
+        return self._book(wanted, urgent=urgent, settle=True)
 
-    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool) -> Book:
+    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
         expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
         started = self._clock.now()
         found = rows_in(self._read("OrderBook", {}, urgent=urgent))
         self._spellings.note(found)
         reports, unreadable = rows.orders_in(found)
-        settled = reports if urgent else self._settling.settled(reports)
+        settled = self._settling.settled(reports) if settle else reports
         began = day_began(started)
         book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
         shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}

@@ -168,7 +168,7 @@ def test_entries_beyond_the_minute_go_later_and_an_exit_among_them_at_once(servi
     assert not all_of(Status.SENT_TO_BROKER, Status.EXECUTED), "the minute has no more for entries"
     asked = services.clock.at
     (leaving,) = post(services, leg("HELD", side=None, quantity=None), execution_type=ExecutionType.EXIT)
-    assert engine.execute_next("default", exits_only=True)
+    rounds(services, engine, simulator, lambda: services.store.get_by_id(leaving).broker_order_id, 1)
     assert services.store.get_by_id(leaving).broker_order_id
     assert services.clock.at - asked < timedelta(seconds=1)
 

@@ -182,8 +182,8 @@ ENTERING = (
         (
             Edit(
                 EXITS,
-                "for o in facts.orders if _may_take(o, sign)]",
-                "for o in facts.orders[:0] if _may_take(o, sign)]",
+                "for o in facts.orders if _may_take(o, order, sign)]",
+                "for o in facts.orders[:0] if _may_take(o, order, sign)]",
             ),
         ),
         (f"{EXITING}::test_two_exits_at_once_never_reverse",),

@@ -109,6 +109,11 @@ TOGETHER = (
         (
             Edit(LEGS, "        if leg.status is Status.FAILED:\n", "        if leg.waits_for is not None:\n"),
             Edit(LEGS, "leg.status is not Status.EXECUTED for leg", "leg.status is Status.SENT_TO_BROKER for leg"),
+            Edit(
+                "engine/groups.py",
+                "    if has_failed and after.cancel_requested_at is None:\n",
+                "    if has_failed and after.leg_index < 0:\n",
+            ),
         ),
         (f"{GROUPS}::test_where_a_bought_leg_fails_the_sold_one_is_not_sent_and_what_is_live_is_told",),
     ),
@@ -156,5 +161,35 @@ TOGETHER = (
         "same minute sold it once more.",
         (Edit(SUBMITTER, "        lags = seat.broker.traits.position_horizon > 0\n", "        lags = False\n"),),
         (f"{LATE}::test_an_exit_just_after_the_brokers_square_off_sells_nothing_more",),
+    ),
+    Defect(
+        "a-refused-exit-counts-for-nothing",
+        "The front end said that it had turned the exit away and had taken it; the next exit sold the same units.",
+        (Edit(EXITS, "    if other.look_first:\n", "    if other.look_first is None:\n"),),
+        ("tests/domain/test_exits.py::test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same",),
+    ),
+    Defect(
+        "an-exit-closes-the-reversal-behind-it",
+        "Nothing was left to exit, and the entry that had waited for that exit was closed as if it had come before.",
+        (
+            Edit(
+                "engine/exit_goals.py",
+                "not _closes(exit_, after) or _went_after(exit_, after):",
+                "not _closes(exit_, after):",
+            ),
+        ),
+        (f"{REVERSE}::test_a_reversal_stays_whatever_of_the_first_entry_is_recorded",),
+    ),
+    Defect(
+        "a-leg-that-fails-is-its-own-affair",
+        "One leg of a spread was rejected; the others stayed live, and nobody was told that they stand alone.",
+        (
+            Edit(
+                "engine/groups.py",
+                "    if has_failed and after.cancel_requested_at is None:\n",
+                "    if has_failed and after.leg_index < 0:\n",
+            ),
+        ),
+        (f"{GROUPS}::test_a_sold_leg_that_is_rejected_beside_its_hedge_is_told",),
     ),
 )  # fmt: skip

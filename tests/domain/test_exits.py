@@ -254,3 +254,16 @@ def test_an_exit_at_market_passes_a_target():
     target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)
     held = holding("STRADDLE", 50)
     assert size(exit_order(), positions(MIS=50), held, orders=(target,)) == ExitHold(HoldReason.TAKING_BACK)
+
+
+def test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same():
+    turned_away = other(
+        phase=Phase.REGISTERED,
+        execution_type=ExecutionType.EXIT,
+        side=Side.SELL,
+        quantity=Decimal(50),
+        sent_at=AT,
+    )
+    assert turned_away.look_first
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(turned_away,))
+    assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)

@@ -69,7 +69,7 @@ def test_an_order_that_is_sent_again_is_one_order_at_the_broker(make_desk):
     desk.post()
     desk.engine.execute_next("default")
     read_book = desk.broker.read_book
-    desk.broker.read_book = lambda wanted: Book(desk.clock.now(), (), complete=True)
+    desk.broker.read_book = lambda wanted, **_: Book(desk.clock.now(), (), complete=True)
     desk.clock.advance(3)
     desk.engine.reconcile("default")
     assert desk.only().attempts == 2

@@ -135,7 +135,7 @@ def test_entries_wait_for_a_complete_book(desk):
     """An order that an incomplete one left out would later look like ours."""
     desk.replace_watcher()
     read_book = desk.broker.read_book
-    desk.broker.read_book = lambda wanted: replace(read_book(wanted), complete=False)
+    desk.broker.read_book = lambda wanted, **_: replace(read_book(wanted), complete=False)
     desk.post()
     desk.engine.tick()
     assert desk.engine.waits_for("default") == "order book: it was not complete"

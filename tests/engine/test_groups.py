@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Outcome, Side
-from domain.errors import Refused
+from domain.errors import NotSent, Refused
 from domain.limits import Limits
 from domain.reports import BrokerStatus
 from domain.states import Phase, Status
@@ -92,7 +92,7 @@ def test_where_a_bought_leg_fails_the_sold_one_is_not_sent_and_what_is_live_is_t
     assert {c.symbol for c in desk.broker.placed} <= {HEDGE.symbol, OTHER.symbol}
     told = [n.detail for n in desk.notices if "live without it" in n.detail]
     assert len(told) == 1 and HEDGE.symbol in told[0] and "flatten" in told[0]
-    assert (OTHER.symbol in told[0]) is (how == "cancelled after a part")
+    assert (OTHER.symbol in told[0].partition("live without it")[2]) is (how == "cancelled after a part")
 
 
 def test_where_the_alerts_life_ends_before_the_bought_leg_is_filled_the_sold_one_is_not_sent(desk):
@@ -148,3 +148,22 @@ def test_a_group_that_was_stopped_for_the_moment_may_come_again(desk):
     assert {o.tag for o in first.legs} == {"GUARD_BLOCKED:POSITIONS_STALE"}
     desk.engine.refresh("default", force=True)
     assert desk.commands.register(entry(SOLD, HEDGE), desk.delivery()).outcome is Outcome.ACCEPTED
+
+
+def test_a_bought_leg_that_is_refused_stops_the_other_and_is_told(desk):
+    desk.broker.script = [NotSent("busy"), Refused("RMS", "no margin")]
+    first, second = desk.post(HEDGE, OTHER)
+    spin(desk, 3)
+    assert {desk.order(o.command_id).tag for o in (first, second)} == {
+        "BROKER_REJECTED:no margin",
+        "GUARD_BLOCKED:GROUP_INCOMPLETE",
+    }
+    assert desk.broker.placed == []
+
+
+def test_a_sold_leg_that_is_rejected_beside_its_hedge_is_told(desk):
+    sold, hedge = desk.post(SOLD, HEDGE)
+    desk.broker.script = [None, Refused("RMS", "no margin")]
+    spin(desk, 3)
+    assert [desk.order(o.command_id).status for o in (sold, hedge)] == [Status.FAILED, Status.EXECUTED]
+    assert sum("live without it" in n.detail and HEDGE.symbol in n.detail for n in desk.notices) == 1

@@ -25,7 +25,7 @@ def looks(desk: Desk, *, seconds: float = 0.0) -> bool:
     """True when reconciling now reads the book."""
     read_book, reads = desk.broker.read_book, []
 
-    def counted(wanted):
+    def counted(wanted, **_):
         reads.append(wanted)
         return read_book(wanted)
 
@@ -56,7 +56,7 @@ def test_a_nudge_that_comes_too_soon_is_kept_until_the_interval_has_passed(slow)
 def test_a_nudge_while_the_book_is_being_read_asks_for_another_look(slow):
     read_book = slow.broker.read_book
 
-    def nudged(wanted):
+    def nudged(wanted, **_):
         book = read_book(wanted)
         slow.engine.nudge("default")
         return book

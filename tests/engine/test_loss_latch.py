@@ -140,7 +140,7 @@ def test_a_row_that_cannot_be_read_makes_the_loss_unknown(account, monkeypatch):
     (order,) = account.desk.post(leg("A"))
     assert (order.tag, order.reason_message) == (
         "GUARD_BLOCKED:POSITIONS_STALE",
-        "The broker's positions have not been read for too long "
+        "The broker's positions are not known: not read for too long, or a row of them cannot be read "
         "(a row cannot be read: the day's profit and loss is not known)",
     )
     assert account.desk.post(MARKET_EXIT, **EXIT)[0].tag is None

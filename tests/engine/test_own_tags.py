@@ -205,7 +205,7 @@ def test_one_that_was_turned_away_is_sent_again_after_one_look(desk):
     desk.post()
     reads = []
     read = desk.broker.read_book
-    desk.broker.read_book = lambda wanted: reads.append(wanted) or read(wanted)
+    desk.broker.read_book = lambda wanted, **_: reads.append(wanted) or read(wanted)
     assert desk.engine.execute_next("default")
     assert (desk.only().phase, desk.only().look_first) == (Phase.REGISTERED, True)
     desk.clock.advance(0.2)
@@ -223,7 +223,7 @@ def test_those_that_were_turned_away_together_share_one_look(desk):
         pass
     reads = []
     read = desk.broker.read_book
-    desk.broker.read_book = lambda wanted: reads.append(wanted) or read(wanted)
+    desk.broker.read_book = lambda wanted, **_: reads.append(wanted) or read(wanted)
     desk.clock.advance(0.2)
     while desk.engine.execute_next("default"):
         pass
@@ -243,11 +243,11 @@ def test_while_the_book_cannot_tell_it_is_not_sent_again(desk, trouble):
     if trouble == "unreadable":
         desk.broker.book_error = ReadFailed("Session Expired", "401")
     elif trouble == "not whole":
-        desk.broker.read_book = lambda wanted: Book(desk.clock.now(), (), complete=False)
+        desk.broker.read_book = lambda wanted, **_: Book(desk.clock.now(), (), complete=False)
     elif trouble == "a row hides it":
         desk.broker.unreadable_orders = (HIDING,)
     else:
-        desk.broker.read_book = lambda wanted: 1 // 0
+        desk.broker.read_book = lambda wanted, **_: 1 // 0
     desk.settle(5)
     assert desk.broker.placed == []
     assert desk.only().phase is Phase.REGISTERED

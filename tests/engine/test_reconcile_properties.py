@@ -79,7 +79,7 @@ class Badly:
     def note(self) -> None:
         self.history.append((self.clock.now(), tuple(self.broker.orders.values())))
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         began = self.clock.now()
         rows = list(self.broker.orders.values())
         if self.read == "failed":

@@ -24,7 +24,7 @@ def desk(tmp_path):
     desk.read_book = read
 
     def forget():
-        desk.broker.read_book = lambda wanted: Book(desk.clock.now(), (), complete=False)
+        desk.broker.read_book = lambda wanted, **_: Book(desk.clock.now(), (), complete=False)
 
     desk.forget = forget
     return desk

@@ -119,7 +119,7 @@ def test_a_late_refusal_of_the_first_send_says_nothing_of_the_one_that_followed(
     desk.engine.execute_next("default")
     first_claim = desk.only()
     read_book = desk.broker.read_book
-    desk.broker.read_book = lambda wanted: Book(desk.clock.now(), (), complete=True)
+    desk.broker.read_book = lambda wanted, **_: Book(desk.clock.now(), (), complete=True)
     desk.clock.advance(3)
     desk.engine.reconcile("default")
     assert (desk.only().phase, desk.only().attempts) == (Phase.UNKNOWN, 2)

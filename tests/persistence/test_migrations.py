@@ -116,6 +116,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
+        connection.execute("DROP INDEX external_orders_unexplained")
         for column in ("product", "unexplained_quantity", "client_order_id"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("DROP TABLE unreadable_positions")
@@ -140,6 +141,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "adopted_units",
             "our_tags_in_the_book",
             "shares_of_earlier_days",
+            "unexplained_external_orders",
         ),
         (),
     )

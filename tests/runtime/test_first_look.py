@@ -36,12 +36,12 @@ class Sick(FakeBroker):
         self.well = threading.Event()
         self.hangs = True
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         if self.hangs:
             self.well.wait(20)
         elif not self.well.is_set():
             raise ReadFailed("502 bad gateway")
-        return super().read_book(wanted)
+        return super().read_book(wanted, urgent=urgent)
 
 
 class House:
@@ -279,7 +279,7 @@ def test_a_nudge_reaches_the_book_though_nothing_of_ours_is_open(house: House) -
     house.fit.traits = replace(house.fit.traits, book_interval=0.3)
     read_book, reads = house.fit.read_book, []
 
-    def counted(wanted: Sequence[OrderRef]) -> Book:
+    def counted(wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         reads.append(wanted)
         return read_book(wanted)
 

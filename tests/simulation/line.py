@@ -156,7 +156,7 @@ class Line:
         if fails:
             raise OutcomeUnknown("the answer was cut off")
 
-    def read_book(self, wanted: Sequence[OrderRef]) -> Book:
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         """See `domain.ports.Broker`."""
         account = self._account
         self._cross(self._process, "read_book")

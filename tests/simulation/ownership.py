@@ -329,10 +329,15 @@ class Ownership:
         if not all(_is_over(row) for row in (last, *parts, *taking)):
             return
         after = [o for o in orders if not o.is_exit and self._row(o).created_at > last.created_at]
+        # An entry of the side that the exit itself sent turns the position: it waits for the exit, and stays.
         turning = [
             o
             for o in orders
-            if not o.is_exit and 0 <= (last.created_at - self._row(o).created_at).total_seconds() < SETTLING
+            if not o.is_exit
+            and (
+                0 <= (last.created_at - self._row(o).created_at).total_seconds() < SETTLING
+                or (last.status is Status.EXECUTED and self._row(o).side is last.side)
+            )
         ]
         if own and not after and not turning and own * account.net(symbol) > 0:
             text = f"{strategy} {symbol} has {own} after {last.command_id} {last.status} {last.tag or ''}"

@@ -65,6 +65,8 @@ def test_a_row_that_cannot_be_read_holds_its_own_symbols_exit_alone(desk):
     desk.wire.faults({"kind": "unreadable_row", "tsym": other, "value": "1,000"})
     assert posted(desk, MARKET_EXIT, signal_id="out", **EXIT).status is Status.EXECUTED
     held = posted(desk, leg(other, qty=None, side=None, order_type=OrderType.MARKET, price=None), **EXIT)
+    spin(desk, 6)
+    held = desk.order(held.command_id)
     assert held.status is Status.CREATED and "1,000" in held.reason_message
     desk.wire.faults()
     spin(desk, 6)
