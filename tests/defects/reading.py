@@ -44,7 +44,7 @@ READING = (
         (
             Edit(
                 ADAPTER,
-                "reports if urgent else self._settling.settled(reports)",
+                "self._settling.settled(reports) if settle else reports",
                 "reports",
             ),
         ),
