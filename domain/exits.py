@@ -114,7 +114,7 @@ def size_exit(
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
-    if any(e.waits_for is None for e in _older_entries(order, facts)):  # one that waits, waits for this exit
+    if any(not _goes_after(e, order) for e in _older_entries(order, facts)):
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
 
@@ -140,6 +140,11 @@ def _closing_side(order: Order, facts: ExitFacts, entries: Iterable[Order]) -> S
         return Side.SELL if held > 0 else Side.BUY
     sides = {e.side for e in entries if e.waits_for is None}
     return sides.pop().opposite if len(sides) == 1 else None
+
+
+def _goes_after(entry: Order, order: Order) -> bool:
+    """True for a reversal: an entry that an exit of everything did not take back, and that waits for exits to end."""
+    return order.is_full_exit and entry.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING)
 
 
 def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:

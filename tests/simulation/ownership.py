@@ -13,6 +13,7 @@ from domain.commands import UniversalOrderCommand
 from domain.money import ZERO
 from domain.order import Order
 from domain.states import Phase, Status
+from domain.waiting import WaitsFor
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.scheduler import SECOND, Scheduler
@@ -225,6 +226,8 @@ class Ownership:
                 continue
             if closes * other.side.sign < 0:
                 continue  # the turn to the other side
+            if other.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING):
+                continue  # it waits for exits to end, this one among them
             there = account.by_tag.get(other.client_order_id, [])
             comes = account.travelling[other.client_order_id] > 0 or any(o.rest for o in there)
             if comes or other.phase in (Phase.REGISTERED, Phase.SUBMITTING):
