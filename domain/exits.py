@@ -20,7 +20,6 @@ from domain.reports import PositionsSnapshot
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
 from domain.times import has_elapsed
-from domain.waiting import WaitsFor
 
 OPERATOR = "OPERATOR"
 """The strategy name of a person's exit of what no strategy holds."""
@@ -114,7 +113,7 @@ def size_exit(
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
-    if any(not _goes_after(e, order) for e in _older_entries(order, facts)):
+    if _older_entries(order, facts):
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
 
@@ -124,27 +123,10 @@ def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
 
     An entry of the other side is a reversal and stays; an exit with a quantity leaves entries alone.
     """
-    entries = _older_entries(order, facts) if order.is_full_exit else ()
-    closes = order.requested_side or _closing_side(order, facts, entries)
-    if closes is None:  # a reversal that waits for an exit waits for this one
-        taken = [e for e in entries if e.waits_for is not WaitsFor.SETTLING]
-    else:
-        taken = [e for e in entries if e.side is closes.opposite]
-    return (*taken, *in_the_way(order, facts))
-
-
-def _closing_side(order: Order, facts: ExitFacts, entries: Iterable[Order]) -> Side | None:
-    """By what its strategy holds, or, where no fill is recorded yet, by what may bring it something."""
     held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
-    if held:
-        return Side.SELL if held > 0 else Side.BUY
-    sides = {e.side for e in entries if e.waits_for is None}
-    return sides.pop().opposite if len(sides) == 1 else None
-
-
-def _goes_after(entry: Order, order: Order) -> bool:
-    """True for a reversal: an entry that an exit of everything did not take back, and that waits for exits to end."""
-    return order.is_full_exit and entry.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING)
+    closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
+    entries = _older_entries(order, facts) if order.is_full_exit else ()
+    return (*(e for e in entries if closes is None or e.side is closes.opposite), *in_the_way(order, facts))
 
 
 def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
@@ -200,7 +182,9 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         return _View(sign, by_fills, by_read, under_way, products)
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
     products = _preferred(_converted(may, own, apart, snapshot, facts), own, order)
-    elsewhere = _beside(own, nets, facts, sign) - sum(apart.values(), ZERO)
+    # What was there before explains nothing of ours, but for as much as others have closed of ours by hand.
+    closed = sum((max(-q * sign, ZERO) for p, q in facts.known.items() if p in own), ZERO)
+    elsewhere = _beside(own, nets, facts, sign) - min(sum(apart.values(), ZERO), closed)
     by_fills = max(ours * sign + elsewhere - under_way, ZERO)
     by_read = sum(products.values(), ZERO)
     return _View(sign, min(left, by_fills), min(left, by_read), under_way, products)

@@ -60,7 +60,7 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     if not filled and not _is_live(after):
         return after
     exit_ = tx.full_exit_after(after)
-    if exit_ is None or not _closes(exit_, after) or _went_after(exit_, after):
+    if exit_ is None or not _closes(exit_, after):
         return after
     if filled and exit_.status is not Status.CREATED:
         _add_part(tx, exit_, after, filled, now=now, actor=actor)
@@ -85,13 +85,6 @@ def still_held(tx: Transaction, order: Order) -> str:
 
 def _is_live(order: Order) -> bool:
     return order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
-
-
-def _went_after(exit_: Order, entry: Order) -> bool:
-    """True for an entry that waited for the exit and was sent when that was over: a reversal."""
-    if exit_.status not in (Status.EXECUTED, Status.FAILED) or exit_.updated_at is None:
-        return False
-    return entry.sent_at is not None and entry.sent_at > exit_.updated_at
 
 
 def _closes(exit_: Order, entry: Order) -> bool:

@@ -14,9 +14,9 @@ from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery
-from domain.position_check import Place
+from domain.position_check import LAGS_AT_MOST, Place
 from domain.risk_facts import ExitFacts, Facts, Holding
-from domain.times import time_text
+from domain.times import parse_time, time_text
 from persistence import unreadable as unreadable_rows
 from persistence.rows import SELECT_ORDER, optional_time, order_of
 
@@ -129,8 +129,9 @@ def _known(
     differences = [row for row in elsewhere if row[0] == "BELIEVED"]
     for _, product, _, units, since in differences:
         amount = parse_decimal(units)
-        missing = [row[4] for row in differences if parse_decimal(row[3]) * amount < 0]
-        if not missing or since < min(missing):
+        missing = [parse_time(row[4]) for row in differences if parse_decimal(row[3]) * amount < 0]
+        # Both ends of a conversion need not show in one read.
+        if not missing or parse_time(since) + LAGS_AT_MOST < min(missing):
             known[product] = known.get(product, ZERO) + amount
     for product, amount in by_hand:
         known[product] = known.get(product, ZERO) + amount

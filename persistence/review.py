@@ -92,11 +92,15 @@ def keep_difference(
     `believed`: units that the broker has more are taken for there at once.
     """
     key = (client_id, *d.where)
-    old = connection.execute(f"SELECT believed {_AT_PLACE}", key).fetchone()
+    old = connection.execute(f"SELECT believed, difference, since {_AT_PLACE}", key).fetchone()
     known = parse_decimal(old[0]) if old else ZERO
     if believed and d.adds and d.is_kept:
         known = d.amount
         _explained(connection, client_id, d.exchange, d.symbol)
+    if (
+        old and parse_decimal(old[1]) == d.amount
+    ):  # both sides moved by the same: it is the difference of before
+        since = min(since, parse_time(old[2]))
     connection.execute(f"DELETE {_AT_PLACE}", key)
     if d.is_kept:
         kind = "EXTERNAL" if d.is_external else "DIFFERENT"

@@ -277,8 +277,8 @@ ENTERING = (
         (
             Edit(
                 "domain/exits.py",
-                "    elsewhere = _beside(own, nets, facts, sign) - sum(apart.values(), ZERO)\n",
-                "    elsewhere = -sum(apart.values(), ZERO)\n",
+                "    elsewhere = _beside(own, nets, facts, sign) - min(",
+                "    elsewhere = -min(",
             ),
         ),
         (

@@ -169,18 +169,6 @@ TOGETHER = (
         ("tests/domain/test_exits.py::test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same",),
     ),
     Defect(
-        "an-exit-closes-the-reversal-behind-it",
-        "Nothing was left to exit, and the entry that had waited for that exit was closed as if it had come before.",
-        (
-            Edit(
-                "engine/exit_goals.py",
-                "not _closes(exit_, after) or _went_after(exit_, after):",
-                "not _closes(exit_, after):",
-            ),
-        ),
-        (f"{REVERSE}::test_a_reversal_stays_whatever_of_the_first_entry_is_recorded",),
-    ),
-    Defect(
         "a-leg-that-fails-is-its-own-affair",
         "One leg of a spread was rejected; the others stayed live, and nobody was told that they stand alone.",
         (

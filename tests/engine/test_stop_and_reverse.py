@@ -247,19 +247,3 @@ def test_an_exit_takes_back_all_entries_that_wait(held):
     held.post(MARKET_EXIT, signal_id="again", **EXIT)
     spin(held, 3)
     assert [held.order(o.command_id).tag for o in waiting] == ["NOT_SENT:CANCELLED_BEFORE_SENT"] * 2
-
-
-def test_a_reversal_stays_whatever_of_the_first_entry_is_recorded(desk):
-    desk.broker.fill_at_once = False
-    (entry_,) = desk.post()
-    spin(desk, 1)
-    (turn,) = desk.post(TURN)
-    assert turn.waits_for is WaitsFor.SETTLING
-    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 1)
-    desk.broker.fill_at_once = True
-    spin(desk, 6)
-    assert desk.order(entry_.command_id).phase is Phase.CANCELLED
-    assert desk.order(exit_.command_id).tag == "GUARD_BLOCKED:NO_POSITION"
-    assert desk.order(turn.command_id).status is Status.EXECUTED
-    assert net(desk) == -50

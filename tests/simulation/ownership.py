@@ -13,7 +13,6 @@ from domain.commands import UniversalOrderCommand
 from domain.money import ZERO
 from domain.order import Order
 from domain.states import Phase, Status
-from domain.waiting import WaitsFor
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.scheduler import SECOND, Scheduler
@@ -226,8 +225,6 @@ class Ownership:
                 continue
             if closes * other.side.sign < 0:
                 continue  # the turn to the other side
-            if other.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING):
-                continue  # it waits for exits to end, this one among them
             there = account.by_tag.get(other.client_order_id, [])
             comes = account.travelling[other.client_order_id] > 0 or any(o.rest for o in there)
             if comes or other.phase in (Phase.REGISTERED, Phase.SUBMITTING):
@@ -331,6 +328,8 @@ class Ownership:
         ]  # what one of them did not bring was told as its failure
         if not all(_is_over(row) for row in (last, *parts, *taking)):
             return
+        if any(self._place(r) == place and _came_to_nothing(r) for r in self._promises.rows.values()):
+            return  # another exit that it had left units to; its failure was told
         after = [o for o in orders if not o.is_exit and self._row(o).created_at > last.created_at]
         # An entry of the side that the exit itself sent turns the position: it waits for the exit, and stays.
         turning = [
@@ -351,6 +350,12 @@ class Told(Protocol):
     """Whether a person was told something of an order."""
 
     def __call__(self, command_id: str) -> bool: ...
+
+
+def _came_to_nothing(row: Order) -> bool:
+    """An exit that was sent, and that the broker never had or did not fill."""
+    is_exit = row.execution_type is ExecutionType.EXIT
+    return is_exit and row.status is Status.FAILED and row.attempts > 0
 
 
 def _is_over(row: Order) -> bool:
