@@ -143,7 +143,7 @@ class Ownership:
             self._revived.append((account, order))
         if order.is_exit and order.symbol not in account.odd_symbols:
             self._reverses(account, order)
-            self._is_own(row, order)
+            self._is_own(account, row, order)
 
     def _reverses(self, account: Account, order: TrueOrder) -> None:
         """Never more than there is, less what other exits may still take; but for what a hand took meanwhile."""
@@ -163,12 +163,16 @@ class Ownership:
             text = f"{order.command.command_id}: {order.side} {order.quantity} of {-there * order.side.sign}"
             self._breaks("11 reversed", f"{text}, {leaving} leaving, {by_hand} by hand since")
 
-    def _is_own(self, row: Order, order: TrueOrder) -> None:
+    def _is_own(self, account: Account, row: Order, order: TrueOrder) -> None:
         """Only what its strategy holds, with what its other exits may still take."""
         orders = [o for o in self.orders(row) if o is not order]
         own = -self.own(orders) * order.side.sign
         leaving = sum((o.rest for o in orders if o.is_exit and o.side is order.side), ZERO)
-        if order.quantity + leaving > own:
+        # What a hand closed of an entry of this exit's side is no more its strategy's: only what came after is.
+        closed = sum((o.filled for o in orders if not o.is_exit and o.side is order.side), ZERO)
+        moved = account.moved_by_hand(order.symbol, -1)
+        by_hand = sum((max(-signed * order.side.sign, ZERO) for signed in moved), ZERO)
+        if order.quantity + leaving > own + min(closed, by_hand):
             text = f"{row.command_id}: {row.strategy_name} {order.side} {order.quantity}"
             self._breaks("11 not its own", f"{text} of its {-own * order.side.sign}, {leaving} leaving")
 
