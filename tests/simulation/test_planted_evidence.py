@@ -37,7 +37,7 @@ def absence_is_final(patch):
 
 
 def other_exits_do_not_count(patch):
-    patch.setattr(exits, "_may_take", lambda order, sign: False)
+    patch.setattr(exits, "_may_take", lambda *_: False)
 
 
 def whatever_is_there_is_the_strategys(patch):
