@@ -23,6 +23,7 @@ from persistence.transaction import SqliteTransaction
 from tests.simulation.__main__ import line
 from tests.simulation.plan import make_plan
 from tests.simulation.runs import first_breach, run_many, run_plan, shrink
+from use_cases.register_alert import RegisterAlert
 
 ROOT = Path(__file__).parents[2]
 LIFECYCLES = 14_000
@@ -151,7 +152,7 @@ def _forgetful(service):
 
 
 def a_repeated_signal_is_a_new_alert(patch):
-    patch.setattr(CommandService, "_duplicate", lambda self, tx, alert, content, first, at: None)
+    patch.setattr(RegisterAlert, "_duplicate", lambda self, tx, alert, content, first, at: None)
 
 
 def exit_sized_from_the_alert(patch):
