@@ -303,6 +303,8 @@ class Ownership:
         exits = [rows[id_] for id_ in pair.get(ExecutionType.EXIT, [])]
         for command_id in pair.get(ExecutionType.ENTRY, []):
             entry = rows[command_id]
+            if any(o.odd for o in self.orders(entry)):
+                continue  # an exit that the broker first called dead was over when it said so
             for exit_ in exits:
                 apart = abs((entry.created_at - exit_.created_at).total_seconds())
                 if (
@@ -310,8 +312,20 @@ class Ownership:
                     and exit_.symbol == entry.symbol
                     and exit_.status is Status.EXECUTED
                     and apart < SETTLING
+                    and not self._entered_between(exit_, entry)
                 ):
                     self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
+
+    def _entered_between(self, exit_: Order, entry: Order) -> bool:
+        """Another entry came after the exit and went before this one: it is that one which would be turned."""
+        others = (r for r in self._promises.rows.values() if r.command_id != entry.command_id)
+        return any(
+            self._place(r) == self._place(entry)
+            and r.execution_type is ExecutionType.ENTRY
+            and r.attempts > 0
+            and exit_.created_at <= r.created_at <= entry.created_at
+            for r in others
+        )
 
     def _closed(self, place: Place, orders: list[TrueOrder]) -> None:
         """After the last exit of everything that found its end, nothing of before it is left."""
