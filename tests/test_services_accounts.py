@@ -166,7 +166,7 @@ def test_it_is_not_ready_and_a_stranger_is_not_told_whose_account_it_is(at):
         beats = [Beat("watcher", "reconcile", "default", now, WAITING, why)]
         services.store.save_beats(beats)
         expected = Expectations(("default",), 60, 3600)
-        found = loop_checks(services.views.heartbeats(), services.views.accounts(), expected, now)
+        found = loop_checks(services.views.heartbeats(), services.views.accounts(), {}, expected, now)
     check = found["broker:default"]
     assert not check.ok
     assert check.sentence.startswith("the rows of default in this orders.db are those of default at paper")
