@@ -120,7 +120,8 @@ def might_be(
     if report.placed_at is None:
         return True
     error = timedelta(seconds=traits.time_error)
-    return order.sent_at - error <= report.placed_at <= order.sent_at + sending_ends + error
+    late = timedelta(seconds=traits.acceptance_horizon)
+    return order.sent_at - error <= report.placed_at <= order.sent_at + sending_ends + late + error
 
 
 def shows_all_since(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: timedelta) -> bool:

@@ -37,7 +37,8 @@ def hindrance(phase: Phase, broker_order_id: str | None) -> str | None:
 def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") -> Change | None:
     """An operator asks for a cancel; None where one was asked for before and is under way: asking twice is harmless.
 
-    An order that was not sent ends at once. Of one that may be live nothing is believed until the book shows it.
+    An order that was not sent ends at once; one that was turned away, when the book was looked at. Of one that may be
+    live nothing is believed until the book shows it.
 
     Raises:
         ConcurrentUpdate: it cannot be cancelled as it stands; says why.
@@ -45,7 +46,7 @@ def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") ->
     hindered = hindrance(order.phase, order.broker_order_id)
     if hindered is not None:
         raise ConcurrentUpdate(f"{order.command_id} is {order.phase}: {hindered}")
-    if order.phase is Phase.REGISTERED:
+    if order.phase is Phase.REGISTERED and not order.look_first:
         return never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=at, actor=actor, detail=reason)
     if order.cancel_requested_at is not None:
         return None

@@ -56,11 +56,15 @@ class ExitHold:
 
 @dataclass(frozen=True, slots=True)
 class ExitDispute:
-    """Our fills and the read differ: look again, and when that lasts send `smaller`, where it is anything."""
+    """Our fills and the read differ: look again, and when that lasts send `smaller`, where it is anything.
+
+    `may_be_converted`: units in another product would explain it, and the read is too near our last fill to say so.
+    """
 
     smaller: ExitSize | None
     by_fills: Decimal
     by_read: Decimal
+    may_be_converted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class _View:
     products: Mapping[str, Decimal] = field(
         default_factory=dict
     )  # what may be taken of each, the preferred first
+    may_be_converted: bool = False
 
     @property
     def closing(self) -> Side:
@@ -108,7 +113,7 @@ def size_exit(
         return ExitHold(HoldReason.TAKING_BACK)
     ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
     if ours != read:
-        return ExitDispute(_sized(view, min(ours, read)), ours, read)
+        return ExitDispute(_sized(view, min(ours, read)), ours, read, view.may_be_converted)
     if ours:
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
@@ -180,14 +185,22 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         if order.requested_product is not None:
             by_fills = min(by_fills, max(by_read, left))
         return _View(sign, by_fills, by_read, under_way, products)
+    # What is in another product may be ours, converted: not what was there before ours went missing, and not by a read
+    # that may not show our last fill yet.
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
-    products = _preferred(_converted(may, own, apart, snapshot, facts), own, order)
+    converted = {p: max(q - apart.get(p, ZERO), ZERO) for p, q in may.items() if p not in own}
+    shows_all = facts.last_fill_at is None or has_elapsed(
+        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+    )
+    here = {p: q for p, q in may.items() if p in own}
+    products = _preferred(here | converted if shows_all else here, own, order)
     # What was there before explains nothing of ours, but for as much as others have closed of ours by hand.
     closed = sum((max(-q * sign, ZERO) for p, q in facts.known.items() if p in own), ZERO)
     elsewhere = _beside(own, nets, facts, sign) - min(sum(apart.values(), ZERO), closed)
     by_fills = max(ours * sign + elsewhere - under_way, ZERO)
     by_read = sum(products.values(), ZERO)
-    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products)
+    may_be_converted = not shows_all and any(converted.values())
+    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products, may_be_converted)
 
 
 def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:
@@ -202,24 +215,6 @@ def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:
 def _preferred(may: Mapping[str, Decimal], own: Mapping[str, Decimal], order: Order) -> dict[str, Decimal]:
     """The strategy's own products first, of those the order's."""
     return dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
-
-
-def _converted(
-    may: Mapping[str, Decimal],
-    own: Mapping[str, Decimal],
-    apart: Mapping[str, Decimal],
-    snapshot: PositionsSnapshot,
-    facts: ExitFacts,
-) -> dict[str, Decimal]:
-    """What is in another product may be ours, converted: not what was there before ours went missing (`apart`), and not
-    by a read that may not show our last fill yet.
-    """
-    shows_all = facts.last_fill_at is None or has_elapsed(
-        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
-    )
-    return {
-        p: q if p in own else max(q - apart.get(p, ZERO), ZERO) if shows_all else ZERO for p, q in may.items()
-    }
 
 
 def _beside(own: Mapping[str, Decimal], nets: Mapping[str, Decimal], facts: ExitFacts, sign: int) -> Decimal:

@@ -264,9 +264,12 @@ def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
     return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=text, escalation=0)
 
 
-def answered(order: Order, outcome: Outcome, *, resend: bool, at: datetime, actor: str) -> Change | None:
+def answered(
+    order: Order, outcome: Outcome, *, resend: bool, visible_after: timedelta, at: datetime, actor: str
+) -> Change | None:
     """What a call's outcome does to the row as it stands now, which others may have moved while the call lasted.
 
+    `visible_after`: so long may an order that the broker has taken be missing from its book.
     None where the outcome tells nothing new: the refusal of a re-send, for one, proves nothing about the first send.
     """
     if isinstance(outcome, OrderResult):
@@ -278,7 +281,8 @@ def answered(order: Order, outcome: Outcome, *, resend: bool, at: datetime, acto
     if order.phase is not Phase.SUBMITTING:
         return None
     if isinstance(outcome, NotSent):
-        return not_sent(order, outcome.message, look_first=outcome.look_first, at=at, actor=actor)
+        look_after = visible_after if outcome.look_first else None
+        return not_sent(order, outcome.message, look_after=look_after, at=at, actor=actor)
     return unknown(order, outcome.message, at=at, actor=actor)
 
 
@@ -297,12 +301,16 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Ch
     )
 
 
-def not_sent(order: Order, why: str, *, at: datetime, actor: str, look_first: bool = False) -> Change:
+def not_sent(
+    order: Order, why: str, *, at: datetime, actor: str, look_after: timedelta | None = None
+) -> Change:
     """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses.
 
-    With `look_first` it keeps when it was sent: the mark by which the next send waits for a look at the broker's book.
+    `look_after`: it may have been taken all the same. It keeps when it was sent, the mark by which the next send waits
+    for a look at the broker's book, one that begins when a taken order would show there.
     """
-    not_before = at + backoff(at - order.created_at)
+    look_first = look_after is not None
+    not_before = at + max(backoff(at - order.created_at), look_after or timedelta(0))
     if not_before > order.expires_at or order.is_over(at):
         return never_sent(order, Reason.ALERT_TOO_OLD, at=at, actor=actor, detail=why)
     return advance(

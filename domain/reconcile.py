@@ -33,7 +33,7 @@ FOLLOWED = "followed"
 UNKNOWN_BECAUSE = "outcome unknown: "
 """So begins the reason of an order whose outcome is not known; behind it stands why."""
 
-_DEAD = {
+DEAD = {
     BrokerStatus.REJECTED: (Phase.REJECTED, Family.BROKER_REJECTED),
     BrokerStatus.CANCELLED: (Phase.CANCELLED, Family.BROKER_CANCELLED),
     BrokerStatus.EXPIRED: (Phase.EXPIRED, Family.BROKER_EXPIRED),
@@ -128,7 +128,7 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:
     """Sorts reports that carry one tag: those that live or were filled come first."""
-    return report.status in _DEAD and not report.filled_quantity, report.broker_order_id
+    return report.status in DEAD and not report.filled_quantity, report.broker_order_id
 
 
 def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
@@ -341,10 +341,10 @@ def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | 
             order.phase,
             order.tag,
         )  # it has ended: all that can still come is more fills than were asked for
-    if report.status in _DEAD:
+    if report.status in DEAD:
         if filled >= order.quantity:
             return Phase.FILLED, None  # cancelled after the last fill: it is filled
-        phase, family = _DEAD[report.status]
+        phase, family = DEAD[report.status]
         return phase, broker_tag(family, report.code if family is Family.BROKER_REJECTED else "")
     if report.status is BrokerStatus.COMPLETE:
         # Complete means all of what the broker has as the order's quantity; less than that is a book in motion.
@@ -383,7 +383,7 @@ def taken_back(order: Order, report: OrderReport) -> str | None:
 
     A book that lags shows it live still; that it has ended with less than it had filled is no lag.
     """
-    if order.status is not Status.EXECUTED or report.status not in _DEAD or report.contradiction:
+    if order.status is not Status.EXECUTED or report.status not in DEAD or report.contradiction:
         return None
     if report.filled_quantity >= order.filled_quantity:
         return None

@@ -9,12 +9,12 @@ from blockers.rules import Block
 from domain.alert import ExecutionType
 from domain.limits import ClientPolicy
 from domain.money import decimal_text
-from domain.moves import stopped
+from domain.moves import blocked, waiting
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Transaction
 from domain.states import Status
-from domain.waiting import Wait
+from domain.waiting import Wait, WaitsFor
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,15 @@ def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: date
     legs = other_legs(tx, policy, ended)
     why = incomplete(ended)
     for leg in legs:
-        if leg.status is Status.CREATED:
-            unsent = tx.get(leg.command_id) or leg  # the end of the one before may have woken it
-            tx.apply(stopped(unsent, why.reason, why.message, at=now, actor=actor))
-    live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity]
+        if leg.status is not Status.CREATED:
+            continue
+        unsent = tx.get(leg.command_id) or leg  # the end of the one before may have woken it
+        if unsent.look_first:  # it may be at the broker: its look tells, and its group is asked again then
+            wait = Wait(WaitsFor.GROUP, unsent.not_before or now)
+            tx.apply(waiting(unsent, wait, at=now, actor=actor))
+        else:
+            tx.apply(blocked(unsent, why.reason, why.message, at=now, actor=actor))
+    live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
     if legs and live:
         text = _live_text(ended, live)
         log.error("order %s: %s", ended.command_id, text)
@@ -59,8 +64,12 @@ def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: date
 
 def _live_text(ended: Order, live: Sequence[Order]) -> str:
     what = ", ".join(
-        f"{leg.side} {decimal_text(leg.quantity)} {leg.symbol} ({leg.short_id}, {leg.phase}, "
-        f"{decimal_text(leg.filled_quantity)} filled)"
+        f"{leg.side} {decimal_text(leg.quantity)} {leg.symbol} ({leg.short_id}, "
+        + (
+            "perhaps: it is looked for in the book)"
+            if leg.look_first
+            else f"{leg.phase}, {decimal_text(leg.filled_quantity)} filled)"
+        )
         for leg in live
     )
     return (

@@ -4,12 +4,12 @@ A database that was restored gives out the tags of orders that are at the broker
 order that it turned it away and have taken it. So no order is claimed for its first send while the broker's book, as it
 was last read or as `external_orders` has kept it, shows its tag: it is followed under the number that it has there.
 
-What was turned away is sent again only after a read of the book that began after that answer. That is a quick look:
-what the broker shows or accepts only after it is beyond us, and becomes two orders under one tag, which is told then.
+What was turned away is sent again only after a read of the book that began when a taken order would show in it
+(`BrokerTraits.visibility_horizon` after that answer). What the broker shows or accepts only after that is beyond us,
+and becomes two orders under one tag, which is told then.
 """
 
 import logging
-import threading
 from datetime import datetime, timedelta
 
 from domain.alert import ExecutionType
@@ -20,7 +20,7 @@ from domain.moves import claimed, held, never_sent, placed
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Transaction
-from domain.reconcile import find_report, hidden_in, is_own, likeliest
+from domain.reconcile import DEAD, find_report, hidden_in, is_own, likeliest
 from domain.reports import Book, OrderRef, OrderReport
 from domain.tags import Reason
 from engine.seat import Seat, WatcherRules
@@ -38,7 +38,6 @@ class OwnTags:
         self._claimant = claimant
         self._rules = rules
         self._last: dict[str, Book] = {}
-        self._reading: dict[str, threading.Lock] = {}
 
     def saw(self, client_id: str, book: Book) -> None:
         """A read has succeeded. Of two that overlap the one that began later counts, and only one of a whole book."""
@@ -54,15 +53,11 @@ class OwnTags:
         None: it may be claimed, which sends it where the book does not show its tag, and follows it where it does.
         """
         try:
-            with self._reading.setdefault(
-                seat.client_id, threading.Lock()
-            ):  # those that were turned away together share one read
-                book = self._last.get(seat.client_id)
-                if book is None or not self._is_news(book, order):
-                    is_exit = order.execution_type is ExecutionType.EXIT
-                    wanted = [OrderRef(order.client_order_id, None)]
-                    book = seat.broker.read_book(wanted, urgent=is_exit)
-                    self.saw(seat.client_id, book)
+            book = self._last.get(seat.client_id)  # one read serves those that were turned away together
+            if book is None or not self._is_news(book, order):
+                is_exit = order.execution_type is ExecutionType.EXIT
+                book = seat.broker.read_book([OrderRef(order.client_order_id, None)], urgent=is_exit)
+                self.saw(seat.client_id, book)
         except ReadFailed as error:
             return f"it was turned away, and the book could not be read since: {error}"
         except Exception as error:  # an adapter's defect: it says nothing of the order
@@ -75,9 +70,11 @@ class OwnTags:
         return None
 
     def _is_news(self, book: Book, order: Order) -> bool:
+        """Whether the order would show in this book, had it been taken: its time has come before the read began."""
         assert order.updated_at is not None
+        since = max(order.updated_at, order.not_before or order.updated_at)
         began = book.read_started_at
-        return order.updated_at < began <= self._clock.now() <= began + _SERVES
+        return since < began <= self._clock.now() <= began + _SERVES
 
     def sent_before(self, tx: Transaction, order: Order) -> OrderReport | None:
         """What is at the broker under the tag of an order that is about to be sent for the first time.
@@ -127,5 +124,6 @@ class OwnTags:
 
 
 def is_refusal(order: Order, report: OrderReport) -> bool:
-    """True for what the broker keeps of an order that it had turned away: it has ended, and nothing was filled."""
-    return order.look_first and report.has_ended and not report.filled_quantity
+    """True for what the broker keeps of an order that it had turned away: it is dead, and nothing was filled."""
+    is_dead = report.status in DEAD and not report.filled_quantity and not report.contradiction
+    return order.look_first and is_dead

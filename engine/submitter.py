@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from blockers.pipeline import blocked_by, judged
@@ -29,7 +29,7 @@ from domain.moves import (
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reports import PositionsSnapshot
+from domain.reports import IdClass, PositionsSnapshot
 from domain.states import Phase, Status
 from domain.tags import Reason
 from domain.times import has_elapsed, is_within
@@ -98,11 +98,12 @@ class Submitter:
         if order is None:
             return False
         try:
-            if self._gate.is_barred(seat.client_id) and not order.is_over(self._clock.now()):
+            may_end = order.is_over(self._clock.now()) and not order.look_first
+            if self._gate.is_barred(seat.client_id) and not may_end:
                 self._hold(order, "the rows are those of another account than the settings name")
                 return True
             why = self.own_tags.look(seat, order) if order.look_first else None
-            if why is not None and not order.is_over(self._clock.now()):
+            if why is not None:  # however old it is: it may be at the broker
                 self._hold(order, why)
                 return True
             claimed = (
@@ -192,6 +193,10 @@ class Submitter:
         """What becomes of an order that may not be sent now; None: it may."""
         actor = self._claimant
         sent_before = self.own_tags.sent_before(tx, order)
+        if (
+            sent_before is None and order.cancel_requested_at is not None
+        ):  # while it was to be looked for in the book
+            return never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=now, actor=actor)
         if sent_before is None and order.is_over(now):
             if order.waits_for is None:
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
@@ -238,9 +243,14 @@ class Submitter:
     def _disputed(
         self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime
     ) -> ExitSize | ExitHold:
-        """Wait for a read that agrees with our fills; then send the smaller of the two; the rest is a person's."""
+        """Wait for a read that agrees with our fills; then send the smaller of the two; the rest is a person's.
+
+        Where a later read may find the units in another product it is waited for twice as long, and no longer: fills of
+        others in the symbol may never cease.
+        """
         since = self._disputed_since.setdefault(order.command_id, now)
-        if dispute.smaller is None or is_within(since, now, self._rules.exit_dispute):
+        waits = self._rules.exit_dispute * (2 if dispute.may_be_converted else 1)
+        if dispute.smaller is None or is_within(since, now, waits):
             return ExitHold(HoldReason.DISPUTED)
         self._disputed_since.pop(order.command_id, None)
         ours, read = decimal_text(dispute.by_fills), decimal_text(dispute.by_read)
@@ -392,10 +402,19 @@ class Submitter:
             log.error("order %s: %s", order.command_id, doubt)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, doubt))
             outcome = OutcomeUnknown(doubt)  # the book tells which one it is
-        change = answered(order, outcome, resend=resend, at=self._clock.now(), actor=self._claimant)
+        seat = self._seats.get(order.client_id)  # a row that was moved may be another process's client's
+        horizon = 0.0
+        if seat is not None:
+            horizon = seat.broker.traits.visibility_horizon
+            echoes_nothing = seat.broker.traits.id_class is IdClass.C0
+            if echoes_nothing and isinstance(outcome, NotSent) and outcome.look_first:
+                outcome = OutcomeUnknown(outcome.message)  # no look at the book can find it by its tag
+        at, visible_after = self._clock.now(), timedelta(seconds=horizon)
+        change = answered(
+            order, outcome, resend=resend, visible_after=visible_after, at=at, actor=self._claimant
+        )
         if change is not None:
             now, after = self._clock.now(), tx.apply(change)
-            seat = self._seats.get(order.client_id)  # a row that was moved may be another process's client's
             if seat is not None:
                 after_leg_ended(tx, seat.policy, order, after, now=now, actor=self._claimant)
             keep_exits_true(tx, order, after, now=now, actor=self._claimant)

@@ -267,6 +267,63 @@ SENDING = (
         (f"{OWN_TAGS}::test_a_book_of_before_the_answer_is_no_look",),
     ),
     Defect(
+        "the-look-comes-too-soon",
+        "A book takes seconds to show an order; the look a tenth of a second after the refusal did not find it, and it "
+        "was sent once more.",
+        (
+            Edit(
+                MOVES,
+                "max(backoff(at - order.created_at), look_after or timedelta(0))",
+                "backoff(at - order.created_at)",
+            ),
+        ),
+        (f"{OWN_TAGS}::test_the_look_waits_until_a_taken_order_would_show",),
+    ),
+    Defect(
+        "a-cancel-ends-what-may-be-at-the-broker",
+        "An operator cancelled an order of which the broker had said that it was turned away: it was called not sent, "
+        "and was filled.",
+        (
+            Edit(
+                "domain/cancelling.py",
+                "    if order.phase is Phase.REGISTERED and not order.look_first:\n",
+                "    if order.phase is Phase.REGISTERED:\n",
+            ),
+        ),
+        (f"{OWN_TAGS}::test_a_cancel_of_what_was_turned_away_waits_for_its_look",),
+    ),
+    Defect(
+        "a-contradiction-is-a-refusal",
+        "The book said COMPLETE and nothing filled of an order that was turned away: that was taken for its refusal, "
+        "and the order was sent once more.",
+        (
+            Edit("engine/own_tags.py", "report.status in DEAD and not", "report.has_ended and not"),
+            Edit("engine/own_tags.py", " and not report.contradiction", ""),
+        ),
+        (f"{OWN_TAGS}::test_a_row_that_contradicts_itself_is_no_refusal",),
+    ),
+    Defect(
+        "a-look-where-nothing-is-echoed",
+        "The broker echoes no tag, so the look found none and the order that it had taken was sent once more.",
+        (
+            Edit(
+                "engine/submitter.py",
+                "            if echoes_nothing and isinstance",
+                "            if not echoes_nothing and isinstance",
+            ),
+        ),
+        (f"{OWN_TAGS}::test_where_nothing_is_echoed_no_look_can_find_it_and_its_outcome_is_unknown",),
+    ),
+    Defect(
+        "late-acceptance-is-a-hands-order",
+        "Where nothing is echoed, what the broker accepted half a minute after the call was given up was taken for a "
+        "hand's order, and ours for absent.",
+        (Edit("domain/attribution.py", " + sending_ends + late + error", " + sending_ends + error"),),
+        (
+            "tests/domain/test_attribution.py::test_what_the_broker_accepted_late_may_be_it_as_long_as_it_may_accept",
+        ),
+    ),
+    Defect(
         "session-answer-is-sent-again-at-once",
         "After a login the adapter sent the order anew by itself, whatever had become of the first one.",
         (

@@ -133,14 +133,28 @@ TOGETHER = (
         "other-products-are-ours",
         "The broker squared off the day position, and the exit sold the shares of the same name that a person had held "
         "for weeks, as if ours had been converted into them.",
-        (Edit(EXITS, "q if p in own else max(q - apart.get(p, ZERO), ZERO)", "q if p in own else q"),),
+        (Edit(EXITS, "max(q - apart.get(p, ZERO), ZERO)", "q"),),
         (f"{LATE}::test_an_exit_leaves_units_of_another_product_that_were_there_before",),
     ),
     Defect(
         "an-old-read-of-a-conversion",
         "Another strategy's units, just sold and still shown, passed for ours in another product and were sold again.",
-        (Edit(EXITS, " if shows_all else ZERO", " if shows_all is not None else ZERO"),),
+        (Edit(EXITS, "here | converted if shows_all else here", "here | converted"),),
         (f"{LATE}::test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conversion",),
+    ),
+    Defect(
+        "a-young-fill-ends-the-search-for-a-conversion",
+        "Another strategy's fill came just before an exit's patience ended: the position that a hand had converted was "
+        "not seen, and half of it stayed.",
+        (Edit("engine/submitter.py", "(2 if dispute.may_be_converted else 1)", "1"),),
+        (f"{LATE}::test_a_fill_of_others_does_not_hide_a_conversion_from_an_exit",),
+    ),
+    Defect(
+        "a-leg-that-may-be-live-is-called-blocked",
+        "One leg was refused; the other, of which the broker had said that it was turned away, was called blocked, and "
+        "was at the broker.",
+        (Edit("engine/groups.py", "        if unsent.look_first:", "        if unsent.look_first is None:"),),
+        (f"{GROUPS}::test_a_leg_that_may_have_been_taken_is_not_called_blocked_and_its_look_tells",),
     ),
     Defect(
         "units-too-many-are-believed-at-once",

@@ -204,6 +204,13 @@ def test_no_entry_is_sent_before_a_whole_book_was_read_by_whichever_watcher():
     assert ids(match([row()], [report(placed_at=None)], Sightings())) == {"r1": "B1"}
 
 
+def test_what_the_broker_accepted_late_may_be_it_as_long_as_it_may_accept():
+    late = report(placed_at=SENT + ENDS + timedelta(seconds=20))
+    slow = replace(TRAITS, acceptance_horizon=30.0)
+    assert not might_be(row(), late, FOLLOWED, TRAITS, sending_ends=ENDS)
+    assert might_be(row(), late, FOLLOWED, slow, sending_ends=ENDS)
+
+
 # absence ----------------------------------------------------------------------------------------------------
 
 

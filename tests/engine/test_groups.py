@@ -167,3 +167,25 @@ def test_a_sold_leg_that_is_rejected_beside_its_hedge_is_told(desk):
     spin(desk, 3)
     assert [desk.order(o.command_id).status for o in (sold, hedge)] == [Status.FAILED, Status.EXECUTED]
     assert sum("live without it" in n.detail and HEDGE.symbol in n.detail for n in desk.notices) == 1
+
+
+def test_a_leg_that_may_have_been_taken_is_not_called_blocked_and_its_look_tells(desk):
+    ended = NotSent("Session Expired", look_first=True)
+    desk.broker.script = [("after", ended), Refused("RMS", "no margin")]
+    first, second = desk.post(HEDGE, OTHER)
+    desk.engine.execute_next("default")
+    desk.engine.execute_next("default")
+    assert desk.order(second.command_id).status is Status.FAILED
+    assert desk.order(first.command_id).phase is Phase.REGISTERED
+    spin(desk, 3)
+    assert desk.order(first.command_id).status is Status.EXECUTED
+    assert len(desk.broker.placed) == 1
+    assert sum("live without it" in n.detail and HEDGE.symbol in n.detail for n in desk.notices) == 1
+
+
+def test_a_leg_that_was_turned_away_is_not_sent_where_another_failed_meanwhile(desk):
+    desk.broker.script = [NotSent("Session Expired", look_first=True), Refused("RMS", "no margin")]
+    first, _ = desk.post(HEDGE, OTHER)
+    spin(desk, 3)
+    assert desk.order(first.command_id).tag == "GUARD_BLOCKED:GROUP_INCOMPLETE"
+    assert desk.broker.placed == []

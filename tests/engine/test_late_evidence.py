@@ -337,6 +337,24 @@ def test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conv
     assert desk.order(first.command_id).phase is not Phase.FILLED
 
 
+def test_a_fill_of_others_does_not_hide_a_conversion_from_an_exit(desk):
+    desk.post()
+    spin(desk, 40)
+    desk.broker.fill_at_once = False
+    desk.post(leg(qty=25), strategy_name="OTHER")
+    spin(desk, 2)
+    by_hand(desk, -50, "MIS")
+    by_hand(desk, 50, "NRML")
+    desk.broker.fill_at_once = True
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 10)
+    desk.broker.report("B00002", BrokerStatus.COMPLETE, 25)
+    spin(desk, 60)
+    assert desk.order(exit_.command_id).phase is Phase.FILLED
+    assert sum(c.quantity for c in desk.broker.placed[2:]) == 50
+    assert desk.rows("SELECT strategy_name, net_quantity FROM holdings") == [("OTHER", "25")]
+
+
 def squares_off(desk: Desk, quantity: int) -> None:
     """The broker sells, which its order book shows at once."""
     command = UniversalOrderCommand.of(desk.order(desk.post(leg("ELSEWHERE"))[0].command_id))

@@ -9,7 +9,7 @@ import pytest
 from domain.alert import Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
 from domain.notices import NoticeKind
-from domain.reports import Book, BrokerStatus, UnreadableRow
+from domain.reports import Book, BrokerStatus, IdClass, UnreadableRow
 from domain.states import Phase, Status
 from persistence.migrations import migrate
 from tests.support import EXIT, MARKET_EXIT, Desk, kinds, leg
@@ -278,19 +278,32 @@ def test_the_mark_outlives_the_watcher(desk):
     assert desk.only().status is Status.EXECUTED
 
 
-def test_one_whose_life_ended_meanwhile_and_that_shows_is_told(desk):
+def test_one_whose_life_ended_meanwhile_ends_only_after_its_look(desk):
     desk.broker.script = [TAKEN_ALL_THE_SAME]
     desk.post()
     desk.engine.execute_next("default")
     desk.broker.book_error = ReadFailed("down")
     desk.clock.advance(400)
     desk.settle()
-    assert desk.only().phase is Phase.LAPSED
+    assert desk.only().phase is Phase.REGISTERED
     desk.broker.book_error = None
     desk.clock.advance(31)
     desk.settle()
     assert desk.only().phase is Phase.FILLED
-    assert NoticeKind.RESURRECTED in kinds(desk)
+    assert len([t for t in told(desk) if "carries its tag" in t]) == 1
+
+
+def test_a_row_that_contradicts_itself_is_no_refusal(desk):
+    desk.broker.script = [TAKEN_ALL_THE_SAME]
+    (order,) = desk.post()
+    desk.engine.execute_next("default")
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 0)
+    shown = replace(desk.broker.orders["B00001"], contradiction="COMPLETE with 0 filled")
+    desk.broker.orders["B00001"] = shown
+    desk.commands.cancel(order.command_id, by="cli:ann")
+    desk.settle()
+    assert len(desk.broker.placed) == 1
+    assert desk.only().broker_order_id == "B00001"
 
 
 def test_one_that_shows_in_another_read_is_followed_before_its_next_turn(desk):
@@ -308,3 +321,42 @@ def test_turned_away_then_lost_is_unknown_as_ever(desk):
     desk.settle()
     assert len(desk.broker.placed) == 1
     assert desk.only().status is Status.EXECUTED
+
+
+def test_the_look_waits_until_a_taken_order_would_show(desk):
+    desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0)
+    desk.broker.script = [TAKEN_ALL_THE_SAME]
+    read, hidden_until = desk.broker.read_book, desk.clock.now() + timedelta(seconds=2.5)
+
+    def lagging(wanted, **_):
+        book = read(wanted)
+        return book if desk.clock.now() >= hidden_until else replace(book, reports=())
+
+    desk.broker.read_book = lagging
+    desk.post()
+    desk.settle(12)
+    assert len(desk.broker.placed) == 1, "it was sent again, while the book did not show it yet"
+    assert desk.only().status is Status.EXECUTED
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_cancel_of_what_was_turned_away_waits_for_its_look(desk, taken):
+    desk.broker.fill_at_once = False
+    desk.broker.script = [TAKEN_ALL_THE_SAME if taken else ENDED]
+    (order,) = desk.post()
+    desk.engine.execute_next("default")
+    desk.commands.cancel(order.command_id, by="cli:ann")
+    assert desk.only().phase is Phase.REGISTERED
+    desk.settle(3)
+    assert len(desk.broker.placed) == taken
+    assert desk.only().tag == ("BROKER_CANCELLED" if taken else "NOT_SENT:CANCELLED_BEFORE_SENT")
+
+
+def test_where_nothing_is_echoed_no_look_can_find_it_and_its_outcome_is_unknown(make_desk):
+    mute = make_desk(id_class=IdClass.C0)
+    mute.broker.script = [TAKEN_ALL_THE_SAME]
+    mute.post()
+    mute.engine.execute_next("default")
+    assert mute.only().phase is Phase.UNKNOWN
+    mute.settle()
+    assert len(mute.broker.placed) == 1

@@ -99,6 +99,7 @@ class Account:
         self.orders: dict[str, TrueOrder] = {}
         self.by_tag: dict[str, list[TrueOrder]] = {}
         self.travelling: Counter[str] = Counter()  # requests under way, by tag
+        self.turned_away: set[str] = set()  # tags of which the broker has said that it did not take the order
         self.sleeping = 0  # requests that nobody can expect to be accepted any more, and that will be
         self.fills: list[tuple[int, str, str, Decimal]] = []
         self.by_hand: list[tuple[int, str, str, Decimal]] = []  # those of them that are none of ours

@@ -61,12 +61,28 @@ class Line:
     def _place(self, command: UniversalOrderCommand) -> OrderResult:
         account, random = self._account, self._account.random
         fate = account.first_that_happens(
-            "not sent", "refused", "lost", "unanswered", "late", "accepted late", "revived", "hangs", "slow"
+            "not sent",
+            "turned away",
+            "turned away, taken",
+            "refused",
+            "lost",
+            "unanswered",
+            "late",
+            "accepted late",
+            "revived",
+            "hangs",
+            "slow",
         )
         if fate:
             account.trouble()
         if fate == "not sent":
             raise NotSent("no connection")
+        if fate in ("turned away", "turned away, taken"):
+            account.turned_away.add(command.client_order_id)
+            if fate == "turned away, taken":
+                account.travelling[command.client_order_id] += 1
+                account.arrive(command)
+            raise NotSent("Session Expired", look_first=True)
         if fate == "revived":
             account.sleeping += 1
             self._scheduler.later(*self._revival(command))

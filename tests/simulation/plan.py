@@ -17,6 +17,8 @@ RATES: Mapping[str, float] = {
     "store fails": 0.004,
     # order calls
     "not sent": 0.03,
+    "turned away": 0.01,  # the broker's own word, as for a session that has ended
+    "turned away, taken": 0.005,  # and it has taken it all the same
     "refused": 0.03,
     "lost": 0.03,  # never arrives, and nobody can say so
     "unanswered": 0.04,  # arrives; the answer does not

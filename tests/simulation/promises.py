@@ -253,11 +253,13 @@ class Promises:
         """The broker has a new order of ours."""
         command = order.command
         assert command is not None
-        if len(account.by_tag[command.client_order_id]) > 1:
-            self.breaks(
-                "2 one order a leg",
-                f"{command.command_id} has {len(account.by_tag[command.client_order_id])}",
-            )
+        of_leg = account.by_tag[command.client_order_id]
+        if (
+            command.client_order_id in account.turned_away
+        ):  # what it kept of an order that it turned away is nothing
+            of_leg = [o for o in of_leg if o.is_live or o.filled]
+        if len(of_leg) > 1:
+            self.breaks("2 one order a leg", f"{command.command_id} has {len(of_leg)}")
         self.ownership.order_made(account, order)
         self.order_changed(account, order)
 
