@@ -267,8 +267,8 @@ FOLLOWING = (
         (
             Edit(
                 "domain/reconcile.py",
-                "order.status is not Status.EXECUTED or report.status not in _DEAD",
-                "order.status is Status.EXECUTED or report.status not in _DEAD",
+                "order.status is not Status.EXECUTED or report.status not in DEAD",
+                "order.status is Status.EXECUTED or report.status not in DEAD",
             ),
         ),
         (f"{TAKEN}::test_a_book_that_takes_a_fill_back_is_told_once_and_the_fill_stays",),

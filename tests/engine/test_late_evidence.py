@@ -339,7 +339,7 @@ def test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conv
 
 def test_a_fill_of_others_does_not_hide_a_conversion_from_an_exit(desk):
     desk.post()
-    spin(desk, 40)
+    spin(desk, 2)
     desk.broker.fill_at_once = False
     desk.post(leg(qty=25), strategy_name="OTHER")
     spin(desk, 2)
@@ -352,6 +352,7 @@ def test_a_fill_of_others_does_not_hide_a_conversion_from_an_exit(desk):
     spin(desk, 60)
     assert desk.order(exit_.command_id).phase is Phase.FILLED
     assert sum(c.quantity for c in desk.broker.placed[2:]) == 50
+    assert not any("our own fills say" in (n.detail or "") for n in desk.notices)
     assert desk.rows("SELECT strategy_name, net_quantity FROM holdings") == [("OTHER", "25")]
 
 
