@@ -17,7 +17,7 @@ run: ## serve webhook, watcher and console (the paper broker unless set otherwis
 test: ## the whole test suite
 	@$(SETUP) dev
 	@$(SETUP) browser
-	@$(VENV_PYTHON) -m pytest
+	@$(VENV_PYTHON) -m pytest -n auto --dist loadgroup --durations 20
 
 check: ## what CI runs: format, lint, types, architecture, tests
 	@$(SETUP) dev

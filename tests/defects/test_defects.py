@@ -1,6 +1,8 @@
 """Every historical mistake, planted into a copy of the source, is noticed by a test."""
 
+import functools
 import importlib
+import os
 import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +16,8 @@ from tests.defects.defect import Defect, DoesNotApply, Edit, plain
 from tests.defects.table import DEFECTS, defects_table
 from tests.defects.workshop import ROOT, Run, Workshop, selected_by
 
-AT_ONCE = 2
+AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+GROUPS = 2  # each is one worker's, where several share the suite
 RUN_SECONDS = 60
 # Far beyond what a run takes: a slow machine is no finding, and each run has a bound of its own.
 pytestmark = pytest.mark.timeout(300)
@@ -22,9 +25,23 @@ pytestmark = pytest.mark.timeout(300)
 each_defect = pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 
 
+def group_of(defect: Defect) -> int:
+    """Which group the defect is run in."""
+    return DEFECTS.index(defect) % GROUPS
+
+
+each_in_its_group = pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param(defect, id=defect.name, marks=pytest.mark.xdist_group(f"defects {group_of(defect)}"))
+        for defect in DEFECTS
+    ],
+)
+
+
 @dataclass(frozen=True)
 class Findings:
-    """What is running or has run: without any defect, and with each that was asked for."""
+    """What is running or has run of one group: without any defect, and with each that was asked for."""
 
     without: list[Future[Run]]
     with_defect: dict[str, Future[Run]]
@@ -37,8 +54,10 @@ class Findings:
 
 
 @pytest.fixture(scope="module")
-def findings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Findings]:
-    """All runs that the chosen tests need, begun at once, two at a time."""
+def findings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Defect], Findings]]:
+    """The findings of a defect's group. All runs that its chosen tests need begin with the first that asks."""
     chosen = [
         cast("Defect", item.callspec.params["defect"])
         for item in request.session.items
@@ -55,22 +74,28 @@ def findings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         finally:
             shops.put(shop)
 
-    tests = list(dict.fromkeys(test for defect in chosen for test in defect.tests))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield Findings(
-            [
-                pool.submit(in_a_workshop, lambda shop, part=tests[n::AT_ONCE]: _healthy(shop, part))  # type: ignore[misc]
-                for n in range(AT_ONCE)
-                if tests[n::AT_ONCE]
-            ],
-            {
-                defect.name: pool.submit(
-                    in_a_workshop,
-                    lambda shop, d=defect: shop.run(d.tests, edits=d.edits, timeout=RUN_SECONDS),  # type: ignore[misc]
-                )
-                for defect in chosen
-            },
-        )
+
+        @functools.cache
+        def of_group(group: int) -> Findings:
+            ours = [defect for defect in chosen if group_of(defect) == group]
+            tests = list(dict.fromkeys(test for defect in ours for test in defect.tests))
+            return Findings(
+                [
+                    pool.submit(in_a_workshop, lambda shop, part=tests[n::AT_ONCE]: _healthy(shop, part))  # type: ignore[misc]
+                    for n in range(AT_ONCE)
+                    if tests[n::AT_ONCE]
+                ],
+                {
+                    defect.name: pool.submit(
+                        in_a_workshop,
+                        lambda shop, d=defect: shop.run(d.tests, edits=d.edits, timeout=RUN_SECONDS),  # type: ignore[misc]
+                    )
+                    for defect in ours
+                },
+            )
+
+        yield lambda defect: of_group(group_of(defect))
         pool.shutdown(cancel_futures=True)
 
 
@@ -78,11 +103,12 @@ def _healthy(shop: Workshop, tests: list[str]) -> Run:
     return shop.run(tests, timeout=4 * RUN_SECONDS, stop_at_first=False)
 
 
-@each_defect
-def test_a_planted_defect_is_caught(defect: Defect, findings: Findings) -> None:
-    run = findings.with_defect[defect.name].result()
+@each_in_its_group
+def test_a_planted_defect_is_caught(defect: Defect, findings: Callable[[Defect], Findings]) -> None:
+    found = findings(defect)
+    run = found.with_defect[defect.name].result()
     for test in defect.tests:
-        assert findings.healthy(test), f"{test} fails with nothing planted"
+        assert found.healthy(test), f"{test} fails with nothing planted"
     assert run.caught(), f"{defect.name} was not noticed by {', '.join(defect.tests)}:\n{run.tail}"
     print(f"{defect.name}: {run.caught()[0]} ({run.seconds:.1f} s)")
     assert plain(run.caught()[0]) == defect.caught_by, "the table names another test"
