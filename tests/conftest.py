@@ -1,5 +1,8 @@
 """Fixtures that many tests share."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,22 @@ from typing import Any
 import pytest
 
 from tests.support import Desk
+
+IN_MEMORY = Path("/dev/shm")
+_ENOUGH = 3 * 1024**3
+"""Bytes: what all databases of a run together may take, several times over."""
+
+
+def pytest_configure() -> None:
+    """Put temporary files into memory where there is room: what is waited for is otherwise the disk, most of the time.
+
+    The tests kill processes and never the machine, so they see the same there. `TMPDIR` says where else, if set.
+    """
+    if "TMPDIR" in os.environ or not os.access(IN_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(IN_MEMORY).free > _ENOUGH:
+        os.environ["TMPDIR"] = str(IN_MEMORY)  # for the processes that tests start, too
+        tempfile.tempdir = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
