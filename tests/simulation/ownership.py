@@ -303,8 +303,8 @@ class Ownership:
         exits = [rows[id_] for id_ in pair.get(ExecutionType.EXIT, [])]
         for command_id in pair.get(ExecutionType.ENTRY, []):
             entry = rows[command_id]
-            if any(o.odd for o in self.orders(entry)):
-                continue  # an exit that the broker first called dead was over when it said so
+            if any(o.odd or o.contradicts_since is not None for o in self.orders(entry)):
+                continue  # an exit was over when the broker said so, or a smaller one went than there was; both are told
             for exit_ in exits:
                 apart = abs((entry.created_at - exit_.created_at).total_seconds())
                 if (

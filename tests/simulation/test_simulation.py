@@ -66,6 +66,7 @@ def test_another_seed_is_another_run():
     assert run_plan(make_plan("same/0", alerts=20)).digest != run_plan(make_plan("same/1", alerts=20)).digest
 
 
+@pytest.mark.timeout(300)
 def test_the_worlds_do_not_depend_on_how_many_run_at_once():
     one, two = (run_many("jobs", 600, jobs=jobs, tell=lambda total: None) for jobs in (1, 2))
     assert (one.digest, one.lifecycles, one.counts) == (two.digest, two.lifecycles, two.counts)
