@@ -304,7 +304,7 @@ class Ownership:
         for command_id in pair.get(ExecutionType.ENTRY, []):
             entry = rows[command_id]
             if any(o.odd or o.contradicts_since is not None for o in self.orders(entry)):
-                continue  # an exit was over when the broker said so, or a smaller one went than there was; both are told
+                continue  # an exit was over when the broker said so, or less went than there was; both are told
             for exit_ in exits:
                 apart = abs((entry.created_at - exit_.created_at).total_seconds())
                 if (
@@ -331,8 +331,8 @@ class Ownership:
         """After the last exit of everything that found its end, nothing of before it is left."""
         client_id, strategy, symbol = place
         account = self._promises.accounts[client_id]
-        if symbol in account.odd_symbols or any(o.revived for o in orders):
-            return
+        if symbol in account.odd_symbols or any(o.revived or o.contradicts_since is not None for o in orders):
+            return  # what the broker contradicts is told, and a person looks
         if account.moved_by_hand(symbol, -1):
             return  # whose units are gone, and whose have come back, is a matter for people
         own = self.own(orders)
