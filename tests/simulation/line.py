@@ -109,7 +109,7 @@ class Line:
             known = account.by_tag.get(command.client_order_id)
             if not known or random.random() < 0.5:
                 raise OutcomeUnknown("connection reset")
-            return OrderResult(known[0].broker_id)
+            return OrderResult(known[-1].broker_id)
         return self._answered(command, fate)
 
     def _answered(self, command: UniversalOrderCommand, fate: str) -> OrderResult:
@@ -127,7 +127,7 @@ class Line:
             account.arrive(command)
         if fate == "unanswered":
             raise OutcomeUnknown("the answer was cut off")
-        return OrderResult(account.by_tag[command.client_order_id][0].broker_id)
+        return OrderResult(account.by_tag[command.client_order_id][-1].broker_id)
 
     @property
     def traits_horizon(self) -> float:
