@@ -124,6 +124,10 @@ class OwnTags:
 
 
 def is_refusal(order: Order, report: OrderReport) -> bool:
-    """True for what the broker keeps of an order that it had turned away: it is dead, and nothing was filled."""
-    is_dead = report.status in DEAD and not report.filled_quantity and not report.contradiction
-    return order.look_first and is_dead
+    """True for what the broker keeps of an order that it had turned away."""
+    return order.look_first and came_to_nothing(report)
+
+
+def came_to_nothing(report: OrderReport) -> bool:
+    """True where the broker order is dead and nothing was filled."""
+    return report.status in DEAD and not report.filled_quantity and not report.contradiction

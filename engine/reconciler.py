@@ -23,7 +23,7 @@ from engine.exit_goals import keep_exits_true, still_held
 from engine.gate import Part, StartGate
 from engine.groups import after_leg_ended
 from engine.looks import Looks
-from engine.own_tags import is_refusal
+from engine.own_tags import came_to_nothing, is_refusal
 from engine.owners import Owners
 from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
@@ -406,8 +406,9 @@ class Reconciler:
             self._apply_verdict(tx, seat, order, book, told)
 
     def _external(self, tx: Transaction, seat: Seat, report: OrderReport) -> None:
-        """Shown and told once; never traded against."""
-        if tx.note_external(seat.client_id, report, self._clock.now()):
+        """Shown and told once; never traded against. What came to nothing under a tag of ours concerns nobody."""
+        is_new = tx.note_external(seat.client_id, report, self._clock.now())
+        if is_new and not (is_ours(report.client_order_id) and came_to_nothing(report)):
             what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
             kind, whose = NoticeKind.EXTERNAL_ORDER, "is not ours"
             if is_ours(report.client_order_id):

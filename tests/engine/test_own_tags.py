@@ -137,7 +137,7 @@ def test_of_several_under_one_tag_the_one_that_was_filled_is_followed(desk, tmp_
         desk.broker.products[number] = "MIS"
     again = restored(desk, tmp_path)
     again.look()
-    assert len(told(again, NoticeKind.UNREMEMBERED_ORDER)) == 3
+    assert len(told(again, NoticeKind.UNREMEMBERED_ORDER)) == 1  # what came to nothing concerns nobody
     again.post()
     again.settle()
     assert len(desk.broker.placed) == 1
@@ -360,3 +360,15 @@ def test_where_nothing_is_echoed_no_look_can_find_it_and_its_outcome_is_unknown(
     assert mute.only().phase is Phase.UNKNOWN
     mute.settle()
     assert len(mute.broker.placed) == 1
+
+
+def test_what_the_broker_keeps_of_the_refused_one_is_not_told_as_a_strangers(desk):
+    desk.broker.script = [TAKEN_ALL_THE_SAME]
+    desk.post()
+    desk.engine.execute_next("default")
+    desk.broker.report("B00001", BrokerStatus.REJECTED, 0)
+    desk.settle()
+    assert (desk.only().status, desk.only().broker_order_id) == (Status.EXECUTED, "B00002")
+    desk.clock.advance(31)
+    desk.look()
+    assert NoticeKind.UNREMEMBERED_ORDER not in kinds(desk)

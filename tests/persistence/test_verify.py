@@ -229,10 +229,11 @@ def test_missing_and_changed_triggers_are_found(maker):
 def test_a_damaged_file_is_reported_and_not_raised(maker):
     maker.sql("PRAGMA wal_checkpoint(TRUNCATE)")
     (root,) = maker.rows("SELECT rootpage FROM sqlite_master WHERE name = 'order_events'")[0]
+    (size,) = maker.rows("PRAGMA page_size")[0]
     maker.store.close()
     with open(maker.path, "r+b") as file:
-        file.seek((root - 1) * 4096)
-        file.write(b"\xff" * 4096)
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
     assert verify(maker.path).exit_code == 1
 
 

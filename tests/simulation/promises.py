@@ -349,7 +349,8 @@ class Promises:
         for command_id, kind in self._to_be_told:
             if not told.get(command_id, Counter())[kind]:
                 self.breaks("8 told", f"{command_id} waited in silence: no {kind}")
-        external = self._connection.execute("SELECT count(*) FROM external_orders").fetchone()[0]
+        kept = "SELECT count(*) FROM external_orders WHERE client_order_id IS NULL"
+        external = self._connection.execute(kept).fetchone()[0]
         by_hand = sum(o.command is None for a in self.accounts.values() for o in a.orders.values())
         if external != by_hand or self.told["EXTERNAL_ORDER"] != by_hand:
             self.breaks(
