@@ -20,7 +20,8 @@ from persistence.intact import cannot, is_lasting, no_room
 
 BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
 _RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
-_CHECKPOINT_PAGES = 20_000  # a safety net only: the watcher checkpoints, so that no webhook has to
+_PAGE_BYTES = 1024  # of a new database: a lone commit writes each page that it touches, and touches many
+_CHECKPOINT_PAGES = 80_000  # a safety net only: the watcher checkpoints, so that no webhook has to
 _MAX_BATCH = 64
 _PAUSE_SECONDS = (
     0.0006  # between two transactions of one process, longer than others' retry: so none is starved
@@ -36,6 +37,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # changes nothing in a database that has pages
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
