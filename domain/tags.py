@@ -134,6 +134,7 @@ def tag_of(reason: Reason) -> str:
     return f"{reason.family}:{reason.value}"
 
 
+_FAMILIES = frozenset(family.value for family in Family)
 _BY_TAG = {tag_of(reason): reason for reason in Reason}
 
 
@@ -145,6 +146,12 @@ def broker_tag(family: Family, code: str = "") -> str:
 def reason_in(tag: str | None) -> str:
     """The part behind the colon, else the whole tag, else nothing."""
     return "" if tag is None else tag.partition(":")[2] or tag
+
+
+def family_of(tag: str | None) -> Family | None:
+    """Who said no; None where nobody did, or the tag is none of ours."""
+    name = "" if tag is None else tag.partition(":")[0]
+    return Family(name) if name in _FAMILIES else None
 
 
 def sentence_of(tag: str | None) -> str:

@@ -24,7 +24,7 @@ from domain.reports import OrderReport
 from domain.review import FrozenOrder
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
-from domain.tags import Reason, reason_in, tag_of
+from domain.tags import Family, Reason, family_of, reason_in, tag_of
 from domain.times import time_text
 from persistence import accounts, adoptions, held, losses, moving, review, unconfigured, waiting
 from persistence import facts as fact_queries
@@ -416,8 +416,8 @@ class SqliteTransaction:
 
 
 def _intent_status(order: Order) -> str:
-    if order.tag is not None and order.phase is Phase.BLOCKED:
-        if order.tag.startswith("DUPLICATE_BLOCKED:"):
+    if order.phase is Phase.BLOCKED:
+        if family_of(order.tag) is Family.DUPLICATE_BLOCKED:
             return "DEDUP_SKIPPED"
         if reason_in(order.tag) == Reason.ORDER_BLOCKED_LIVE_TRADING:
             return "ORDER_BLOCKED_LIVE_TRADING"
