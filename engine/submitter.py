@@ -153,7 +153,7 @@ class Submitter:
         if order.is_over(self._clock.now()):
             return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
         if self._waits_for_book(seat, order):
-            self._hold(order, HoldReason.BOOK_FIRST)
+            self._hold(order, HoldReason.BOOK_FIRST.sentence)
             return None
         try:
             snapshot = self._exit_reads.read(seat, order)
@@ -232,7 +232,7 @@ class Submitter:
             sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product}
             return claimed(order, at=now, claimant=actor, **sized)
         if isinstance(answer, ExitHold):
-            return held(order, answer.reason, at=now, actor=actor)
+            return held(order, answer.reason.sentence, at=now, actor=actor)
         message = f"{Reason.NO_POSITION.sentence} ({answer.detail})"
         if answer.contradicts:
             log.error("order %s: %s", order.command_id, answer.detail)
