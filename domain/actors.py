@@ -1,4 +1,4 @@
-"""Who acts: a person by one of the doors, or the program itself. The history keeps it as one text, made and read here."""
+"""Who acts: a person by one of the doors, or the program. The history keeps it as one text, made and read here."""
 
 from dataclasses import dataclass
 from enum import StrEnum

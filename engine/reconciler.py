@@ -8,6 +8,7 @@ from functools import partial
 from domain.alert import ExecutionType, OrderType
 from domain.attribution import NOT_LOOKED_FOR, Attribution
 from domain.errors import ReadFailed
+from domain.first_look import Part
 from domain.ids import is_ours
 from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
@@ -20,7 +21,7 @@ from domain.tags import Reason
 from domain.times import has_elapsed
 from engine.cancels import Cancels
 from engine.exit_goals import keep_exits_true, still_held
-from engine.gate import Part, StartGate
+from engine.gate import StartGate
 from engine.groups import after_leg_ended
 from engine.looks import Looks
 from engine.own_tags import is_refusal

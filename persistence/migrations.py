@@ -23,6 +23,7 @@ from persistence.schema import (
     EXITS_BY_OWN_FILLS,
     FILLS_OF_EACH_SIDE,
     FIRST,
+    HEARTBEATS_PART_BY_PART,
     OUR_TAGS_IN_THE_BOOK,
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
@@ -140,6 +141,12 @@ def shares_of_earlier_days(db: Database) -> None:
 def unexplained_external_orders(db: Database) -> None:
     """Orders by hand that count in a position, by symbol: each exit's claim asks for them."""
     _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
+
+
+@migrations()
+def heartbeats_part_by_part(db: Database) -> None:
+    """What a loop waits for, as data: its words are for people alone."""
+    _run(db, HEARTBEATS_PART_BY_PART)
 
 
 def _run(db: Database, script: str) -> None:

@@ -1,5 +1,6 @@
 """The orders database behind the domain's port: reads on a connection per thread, writes by group commit."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime, timedelta
@@ -295,12 +296,11 @@ class OrderRepository:
     # loops --------------------------------------------------------------------------------------------------
 
     def save_beats(self, beats: Iterable[Beat]) -> None:
-        rows = [(b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail) for b in beats]
-        self._commits.run(
-            lambda connection: connection.executemany(
-                "INSERT OR REPLACE INTO heartbeats VALUES (?, ?, ?, ?, ?, ?)", rows
-            )
-        )
+        rows = [
+            (b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail, json.dumps(b.missing))
+            for b in beats
+        ]
+        self._commits.run(lambda connection: connection.executemany(_INSERT_BEAT, rows))
 
     def forget_beats(self, watchers: Iterable[str]) -> None:
         """Drop the heartbeats of watchers that ended, so that nobody takes them for one that stalls."""
@@ -346,6 +346,10 @@ class OrderRepository:
         return next(iter(self._orders(sql, *parameters)), None)
 
 
+_INSERT_BEAT = (
+    "INSERT OR REPLACE INTO heartbeats (watcher_id, loop, client_id, beat_at, state, detail, missing_json) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _POSITION_COLUMNS = (
     "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
     "realized_pnl, unrealized_pnl, delivered"

@@ -402,5 +402,9 @@ UNEXPLAINED_EXTERNAL_ORDERS = """
 CREATE INDEX external_orders_unexplained ON external_orders (client_id, symbol) WHERE unexplained_quantity <> '0';
 """
 
+HEARTBEATS_PART_BY_PART = """
+ALTER TABLE heartbeats ADD COLUMN missing_json TEXT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""
