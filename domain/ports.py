@@ -15,6 +15,7 @@ from domain.daily_loss import DayLoss, Lift
 from domain.first_look import Missing
 from domain.lifecycle import Change
 from domain.limits import Limits
+from domain.message_facts import MessageFacts
 from domain.notices import Notice
 from domain.order import Order
 from domain.position_check import Difference, Place
@@ -391,6 +392,7 @@ class OutboxMessage:
     attempts: int
     created_at: datetime
     command_id: str | None = None  # of the order that it is about
+    facts: MessageFacts | None = None  # what its text tells; None of one that an earlier version wrote
 
 
 class OutboxStore(Protocol):

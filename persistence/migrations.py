@@ -21,6 +21,7 @@ from persistence.schema import (
     DATABASE_IDENTITY,
     ENTRIES_THAT_WAIT,
     EXITS_BY_OWN_FILLS,
+    FACTS_OF_MESSAGES,
     FILLS_OF_EACH_SIDE,
     FIRST,
     HEARTBEATS_PART_BY_PART,
@@ -147,6 +148,12 @@ def unexplained_external_orders(db: Database) -> None:
 def heartbeats_part_by_part(db: Database) -> None:
     """What a loop waits for, as data: its words are for people alone."""
     _run(db, HEARTBEATS_PART_BY_PART)
+
+
+@migrations()
+def facts_of_messages(db: Database) -> None:
+    """What a message tells, as data beside its text, for those who fold messages."""
+    _run(db, FACTS_OF_MESSAGES)
 
 
 def _run(db: Database, script: str) -> None:

@@ -406,5 +406,9 @@ HEARTBEATS_PART_BY_PART = """
 ALTER TABLE heartbeats ADD COLUMN missing_json TEXT;
 """
 
+FACTS_OF_MESSAGES = """
+ALTER TABLE telegram_messages ADD COLUMN facts_json TEXT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

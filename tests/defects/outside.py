@@ -126,6 +126,18 @@ OUTSIDE = (
         "https://github.com/freqtrade/freqtrade/issues/627",
     ),
     Defect(
+        "words-of-a-message-decide",
+        "A person's reason held the words by which failures are found: the filled order was told as one that failed.",
+        (
+            Edit(
+                "notifications/folding.py",
+                "    if message.facts.is_failure if message.facts is not None else message.kind in _FAILED:\n",
+                '    if "ORDER FAILED" in message.text:\n',
+            ),
+        ),
+        ("tests/notifications/test_folding.py::test_words_that_imitate_ours_change_nothing",),
+    ),
+    Defect(
         "message-outside-the-transaction",
         "The message was written after the order's commit: a crash between the two, and the failure was never told.",
         (
@@ -141,12 +153,10 @@ OUTSIDE = (
             ),
             Edit(
                 REPOSITORY,
-                "        result: T = self._commits.run(\n"
-                "            lambda connection: work(SqliteTransaction(connection, self._render, self._clock.now))\n"
-                "        )\n",
+                "        result: T = self._commits.run(lambda connection: work(self._transaction(connection)))\n",
                 "        told: list[Any] = []\n\n"
                 "        def kept(connection: sqlite3.Connection) -> T:\n"
-                "            tx = SqliteTransaction(connection, self._render, self._clock.now)\n"
+                "            tx = self._transaction(connection)\n"
                 "            done = work(tx)\n"
                 "            told.extend(tx.told)\n"
                 "            return done\n\n"

@@ -120,6 +120,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         for column in ("product", "unexplained_quantity", "client_order_id"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
         connection.execute("ALTER TABLE heartbeats DROP COLUMN missing_json")
+        connection.execute("ALTER TABLE telegram_messages DROP COLUMN facts_json")
         connection.execute("DROP TABLE unreadable_positions")
         connection.execute("DROP TABLE adoptions")
         connection.execute("ALTER TABLE positions DROP COLUMN delivered")
@@ -144,6 +145,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "shares_of_earlier_days",
             "unexplained_external_orders",
             "heartbeats_part_by_part",
+            "facts_of_messages",
         ),
         (),
     )
