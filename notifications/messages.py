@@ -18,7 +18,7 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.reconcile import UNKNOWN_BECAUSE
 from domain.states import Phase, Status
-from domain.tags import sentence_of
+from domain.tags import reason_of, sentence_of, words_of
 from domain.times import parse_time
 from notifications.markup import safe
 
@@ -104,8 +104,8 @@ _WHOM_FIRST = frozenset(kind for kind, (_, about) in _ALONE.items() if about == 
 
 
 def _blocked(order: Order) -> Headline:
-    sentence, tag = sentence_of(order.tag), order.tag or "no reason recorded"
-    reason = safe(tag, _TAG) if sentence in ("", tag) else f"{safe(sentence, _REASON)} ({safe(tag, _TAG)})"
+    words, tag = words_of(order.tag), order.tag or "no reason recorded"
+    reason = f"{safe(words, _REASON)} ({safe(tag, _TAG)})" if words else safe(tag, _TAG)
     return f"❌ {reason}", _symbol(order)
 
 
@@ -127,8 +127,10 @@ def _rejected(order: Order) -> Headline:
 
 
 def _failed(order: Order) -> Headline:
-    sentence = _SAID_BY_PHASE.get(order.phase) or sentence_of(order.tag) or "Order failed"
-    return f"⚠️ {safe(sentence.partition(': ')[0], _REASON)}", _symbol(order)
+    reason = reason_of(order.tag)
+    title = sentence_of(order.tag) if reason is None else reason.title
+    title = _SAID_BY_PHASE.get(order.phase) or title or "Order failed"
+    return f"⚠️ {safe(title, _REASON)}", _symbol(order)
 
 
 def _unknown(order: Order) -> Headline:
@@ -221,7 +223,8 @@ def _explained(notice: Notice, order: Order) -> list[str]:
 
 def _consequence(notice: Notice, order: Order) -> str:
     """What the first line leaves out of its sentence: what follows from it."""
-    said = sentence_of(order.tag).partition(": ")[2] if notice.kind is NoticeKind.FAILED else ""
+    reason = reason_of(order.tag) if notice.kind is NoticeKind.FAILED else None
+    said = "" if reason is None else reason.follows
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
