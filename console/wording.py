@@ -81,8 +81,11 @@ class Wording:
     @staticmethod
     def reason(order: Row) -> str:
         """Why the order is as it is: its tag's sentence, and what its reason's message adds."""
-        sentence, added = words_of(order["tag"]), order["reason_message"] or ""
-        return " · ".join(part for part in (sentence, "" if added in sentence else added) if part)
+        sentence, added = words_of(order["tag"]), order["reason_detail"]
+        if added is None:  # it stands for itself, or an earlier version wrote it, in which both were one
+            message = order["reason_message"] or ""
+            added = "" if message in sentence else message
+        return " · ".join(part for part in (sentence, added) if part)
 
     @staticmethod
     def terms(order: Row) -> str:

@@ -21,21 +21,25 @@ class Reason(StrEnum):
     """Reason codes of our own rules; a broker's rejection carries the broker's code instead."""
 
     family: Family
-    title: str  # what happened
+    what: str  # happened
     follows: str  # what that means; empty where the title says it
 
-    def __new__(cls, code: str, family: Family, title: str, follows: str = "") -> "Reason":
+    def __new__(cls, code: str, family: Family, what: str, follows: str = "") -> "Reason":
         member = str.__new__(cls, code)
         member._value_ = code
         member.family = family
-        member.title = title
+        member.what = what
         member.follows = follows
         return member
 
     @property
     def sentence(self) -> str:
         """Both in one."""
-        return f"{self.title}: {self.follows}" if self.follows else self.title
+        return f"{self.what}: {self.follows}" if self.follows else self.what
+
+    def with_detail(self, detail: str) -> str:
+        """The sentence with its figures, if there are any."""
+        return f"{self.sentence} ({detail})" if detail else self.sentence
 
     DAILY_LOSS_HIT = "DAILY_LOSS_HIT", Family.RISK_BLOCKED, "Daily loss limit hit", "no new entries today"
     DAILY_LOSS_UNCONFIRMED = (

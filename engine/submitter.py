@@ -201,7 +201,7 @@ class Submitter:
             if order.waits_for is None:
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
             reason = order.waits_for.reason
-            return stopped(order, reason, reason.sentence, at=now, actor=actor)
+            return stopped(order, reason, "", at=now, actor=actor)
         self._gate.accounts.require(tx, seat, order)
         if sent_before is not None:
             return self.own_tags.follow(tx, order, sent_before, now)
@@ -212,7 +212,7 @@ class Submitter:
             return waiting(order, answer, at=now, actor=actor)
         if answer is None:
             return None
-        return stopped(order, answer.reason, answer.message, at=now, actor=actor)
+        return stopped(order, answer.reason, answer.detail, at=now, actor=actor)
 
     def _sized(
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
@@ -233,12 +233,11 @@ class Submitter:
             return claimed(order, at=now, claimant=actor, **sized)
         if isinstance(answer, ExitHold):
             return held(order, answer.reason.sentence, at=now, actor=actor)
-        message = f"{Reason.NO_POSITION.sentence} ({answer.detail})"
         if answer.contradicts:
             log.error("order %s: %s", order.command_id, answer.detail)
             place = (order, order.alert_id, order.symbol)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, *place, answer.detail))
-        return stopped(order, Reason.NO_POSITION, message, at=now, actor=actor)
+        return stopped(order, Reason.NO_POSITION, answer.detail, at=now, actor=actor)
 
     def _disputed(
         self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime

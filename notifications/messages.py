@@ -16,7 +16,6 @@ from domain.money import decimal_text
 from domain.moves import number_given_by
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.reconcile import UNKNOWN_BECAUSE
 from domain.states import Phase, Status
 from domain.tags import reason_of, sentence_of, words_of
 from domain.times import parse_time
@@ -128,7 +127,7 @@ def _rejected(order: Order) -> Headline:
 
 def _failed(order: Order) -> Headline:
     reason = reason_of(order.tag)
-    title = sentence_of(order.tag) if reason is None else reason.title
+    title = sentence_of(order.tag) if reason is None else reason.what
     title = _SAID_BY_PHASE.get(order.phase) or title or "Order failed"
     return f"⚠️ {safe(title, _REASON)}", _symbol(order)
 
@@ -177,13 +176,14 @@ def _failure(order: Order) -> str:
 
 def _why(order: Order) -> str:
     """What the reason's message adds to the lines above: the figures, mostly."""
-    reason = order.reason_message or ""
-    if order.phase in (Phase.REFUSED, Phase.REJECTED) or reason in (order.tag or ""):
+    if order.phase in (Phase.REFUSED, Phase.REJECTED):
         return ""  # said already
-    added = reason.removeprefix(sentence_of(order.tag)).strip().removeprefix(". ")
-    if added.startswith("(") and added.endswith(")"):
-        added = added[1:-1]
-    return safe(added, _REASON)
+    return safe(_detail(order), _REASON)
+
+
+def _detail(order: Order) -> str:
+    """What the reason's message says beyond its tag; all of it where that is not known apart."""
+    return (order.reason_message if order.reason_detail is None else order.reason_detail) or ""
 
 
 _EXPLAINED_APART = frozenset(
@@ -261,7 +261,7 @@ def _unknown_explained(order: Order) -> list[str]:
     since = f"since {_time(order.sent_at)}" if order.sent_at else "for too long"
     number = order.broker_order_id
     known = f", number {safe(number, _NAME)}" if number else ""
-    why = safe((order.reason_message or "").removeprefix(UNKNOWN_BECAUSE), _REASON)
+    why = safe(_detail(order), _REASON)
     return [
         f"Not known {since}: whether the broker has this order. It may be live or filled.",
         f"Why: {why}" if why else "",

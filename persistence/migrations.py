@@ -19,6 +19,7 @@ from persistence.schema import (
     CLIENTS_NOT_CONFIGURED,
     DAILY_LOSS,
     DATABASE_IDENTITY,
+    DETAILS_OF_REASONS,
     ENTRIES_THAT_WAIT,
     EXITS_BY_OWN_FILLS,
     FACTS_OF_MESSAGES,
@@ -154,6 +155,12 @@ def heartbeats_part_by_part(db: Database) -> None:
 def facts_of_messages(db: Database) -> None:
     """What a message tells, as data beside its text, for those who fold messages."""
     _run(db, FACTS_OF_MESSAGES)
+
+
+@migrations()
+def details_of_reasons(db: Database) -> None:
+    """What a reason's message says beyond its tag's sentence, apart."""
+    _run(db, DETAILS_OF_REASONS)
 
 
 def _run(db: Database, script: str) -> None:

@@ -410,5 +410,9 @@ FACTS_OF_MESSAGES = """
 ALTER TABLE telegram_messages ADD COLUMN facts_json TEXT;
 """
 
+DETAILS_OF_REASONS = """
+ALTER TABLE orders ADD COLUMN reason_detail TEXT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

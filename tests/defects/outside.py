@@ -138,6 +138,18 @@ OUTSIDE = (
         ("tests/notifications/test_folding.py::test_words_that_imitate_ours_change_nothing",),
     ),
     Defect(
+        "a-reason-keeps-another-reasons-detail",
+        "The order's new reason came without figures and was told with those of the reason before it.",
+        (
+            Edit(
+                "domain/lifecycle.py",
+                '    if "reason_message" in changes and "reason_detail" not in changes:\n',
+                '    if phase is Phase.UNKNOWN and "reason_message" in changes and "reason_detail" not in changes:\n',
+            ),
+        ),
+        ("tests/domain/test_lifecycle.py::test_the_detail_of_a_reason_comes_and_goes_with_its_message",),
+    ),
+    Defect(
         "message-outside-the-transaction",
         "The message was written after the order's commit: a crash between the two, and the failure was never told.",
         (

@@ -55,6 +55,7 @@ GOLDEN = {
             Phase.BLOCKED,
             tag="RISK_BLOCKED:DAILY_LOSS_HIT",
             reason_message="Daily loss limit hit: no new entries today (lost 12500, limit 10000)",
+            reason_detail="lost 12500, limit 10000",
         ),
         "❌ Daily loss limit hit: no new entries today (RISK_BLOCKED:DAILY_LOSS_HIT) | NIFTY26NOV24500CE\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · lost 12500, limit 10000\n{FACTS}",
@@ -101,6 +102,7 @@ GOLDEN = {
             Phase.CANCELLED,
             tag="BROKER_CANCELLED",
             reason_message="CANCELLED",
+            reason_detail="",
             filled_quantity=Decimal(20),
             **FILLS,
         ),
@@ -118,6 +120,7 @@ GOLDEN = {
             Phase.ABSENT,
             tag="BROKER_ABSENT:PROVEN",
             reason_message=f"{Reason.PROVEN.sentence} (outcome unknown: HTTP 502)",
+            reason_detail="outcome unknown: HTTP 502",
         ),
         "⚠️ A complete, later book shows that the broker never had it | NIFTY26NOV24500CE\n"
         "<b>ORDER FAILED</b> · BROKER_ABSENT:PROVEN · outcome unknown: HTTP 502\n"
@@ -129,7 +132,13 @@ GOLDEN = {
         f"<b>ORDER FAILED</b> · NOT_SENT:ALERT_TOO_OLD\n{FACTS}",
     ),
     "unknown": (
-        about(NoticeKind.UNKNOWN, Phase.UNKNOWN, sent_at=START, reason_message="outcome unknown: HTTP 502"),
+        about(
+            NoticeKind.UNKNOWN,
+            Phase.UNKNOWN,
+            sent_at=START,
+            reason_message="outcome unknown: HTTP 502",
+            reason_detail="HTTP 502",
+        ),
         "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
         "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
         "Why: HTTP 502\n"
@@ -150,6 +159,7 @@ GOLDEN = {
             sent_at=START,
             execution_type=ExecutionType.EXIT,
             reason_message="outcome unknown: HTTP 502",
+            reason_detail="HTTP 502",
         ),
         "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
         "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
@@ -223,6 +233,7 @@ GOLDEN = {
                 Phase.LAPSED,
                 tag="NOT_SENT:CANCELLED_BEFORE_SENT",
                 reason_message=f"{Reason.CANCELLED_BEFORE_SENT.sentence} (too wild)",
+                reason_detail="too wild",
             ),
             by="cli:ann",
         ),
@@ -236,6 +247,7 @@ GOLDEN = {
             Phase.BLOCKED,
             tag="GUARD_BLOCKED:NO_POSITION",
             reason_message="Nothing to exit (nothing of it is this strategy's: A 45)",
+            reason_detail="nothing of it is this strategy's: A 45",
         ),
         "❌ Nothing to exit (GUARD_BLOCKED:NO_POSITION) | NIFTY26NOV24500CE\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · nothing of it is this strategy's: A 45\n{FACTS}",

@@ -113,6 +113,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "parent_command_id",
             "provisional_until",
             "waits_for",
+            "reason_detail",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
@@ -146,6 +147,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "unexplained_external_orders",
             "heartbeats_part_by_part",
             "facts_of_messages",
+            "details_of_reasons",
         ),
         (),
     )
