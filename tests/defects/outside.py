@@ -138,6 +138,32 @@ OUTSIDE = (
         ("tests/notifications/test_folding.py::test_words_that_imitate_ours_change_nothing",),
     ),
     Defect(
+        "a-brokers-words-name-a-part",
+        "What had not been read was looked for in a sentence, and the broker's words in it named another part.",
+        (
+            Edit(
+                "console/health.py",
+                '    parts = ", ".join(part for part in TO_BE_READ if part in missing)\n',
+                '    parts = ", ".join(part for part in TO_BE_READ if f"{part}: " in waiting[0]["detail"])\n',
+            ),
+        ),
+        (
+            "tests/console/test_health.py::test_a_stranger_is_told_what_is_missing_but_not_in_the_brokers_words",
+        ),
+    ),
+    Defect(
+        "a-watchers-name-is-a-persons",
+        "A watcher's name began like the door of people, and what the program did was told as done by hand.",
+        (
+            Edit(
+                "domain/notices.py",
+                '    by = actor if actor_of(actor).is_person else ""\n',
+                '    by = actor if actor.startswith(("cli", "console", "api")) else ""\n',
+            ),
+        ),
+        ("tests/domain/test_notices.py::test_who_did_it_is_told_where_that_was_a_person",),
+    ),
+    Defect(
         "a-reason-keeps-another-reasons-detail",
         "The order's new reason came without figures and was told with those of the reason before it.",
         (
