@@ -157,7 +157,8 @@ def _own_line(message: OutboxMessage) -> Entry:
     """The first line and the order that it is about, told apart by the short id."""
     said = message.facts
     if said is None:  # of an earlier version: its words are for people, and nothing is known of what they say
-        return safe(without_markup(message.text), _HEADLINE), ""
+        shown = without_markup(message.text)[: _HEADLINE + 1]  # one more than fits, so that a cut shows
+        return safe(shown, _HEADLINE), ""
     parts = [safe(said.headline, _HEADLINE)]
     if said.what:
         # Where what it is about only begins with the symbol, cutting it short leaves that.
