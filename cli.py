@@ -27,6 +27,7 @@ from cli_parser import parser
 from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError, load_settings
+from domain.actors import Actor, ActorKind
 from domain.errors import NotFound, OrderwatchError
 from domain.halting import never_seen
 from domain.money import decimal_text
@@ -269,7 +270,7 @@ def cancel(options: argparse.Namespace) -> int:
     services = _services()
     path = services.settings.orders_db
     command_id = _story(path, options.id)["order"]["command_id"]
-    by = operator_name() if options.by is None else f"cli:{options.by}"
+    by = operator_name() if options.by is None else str(Actor(ActorKind.CLI, options.by))
     try:
         services.commands.cancel(command_id, by=by, reason=options.reason)
     except NotFound:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config.settings import load_settings
+from domain.actors import Actor, ActorKind
 from persistence.restoring import backup, restore
 from persistence.verify import Report
 
@@ -28,7 +29,7 @@ def restore_database(options: argparse.Namespace) -> int:
     services = build_services(settings)
     for client in settings.clients:
         why = f"{options.file} was restored: compare orders and positions with the broker, then resume"
-        services.commands.halt(client.client_id, None, by="cli:restore", reason=why)
+        services.commands.halt(client.client_id, None, by=str(Actor(ActorKind.CLI, "restore")), reason=why)
     print(f"{settings.orders_db.absolute()} is {options.file} from now on")
     if kept is not None:
         print(f"what was there lies in {kept}")

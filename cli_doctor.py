@@ -1,6 +1,5 @@
 """What the doctor finds: of the settings, of orders.db and those that live on it, and of the service itself."""
 
-import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -65,11 +64,21 @@ def _reachable(base: str, database: str) -> Finding:
         return Finding(
             Health.FAIL, "webhook", f"{base}/healthz answers {answer.status_code}", "see the service's log"
         )
-    found = re.search(r'"database": ?"([^"]+)"', answer.text)
-    if found is None:
+    writes_to = _database_of(answer)
+    if writes_to is None:
         advice = "see what listens there: it does not say which database it writes to"
         return Finding(Health.WARN, "webhook", f"{base} answers, but not as this version does", advice)
-    if found[1] != database:
+    if writes_to != database:
         advice = "end the other one, or set another PORT: alerts that go there are not of this database"
         return Finding(Health.FAIL, "webhook", f"another Orderwatch answers at {base}", advice)
     return Finding(Health.OK, "webhook", f"{base} answers")
+
+
+def _database_of(answer: requests.Response) -> str | None:
+    """Which database the service says that it writes to; None where it says nothing of that."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return None
+    name = said.get("database") if isinstance(said, dict) else None
+    return name if isinstance(name, str) and name else None

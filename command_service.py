@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from domain.actors import WEBHOOK
 from domain.adopting import Adoption, AdoptionRequest
 from domain.alert import (
     Alert,
@@ -94,7 +95,7 @@ class CommandService:
 
     def register_intent(self, tx: Transaction, order: Order, intent: str, signal_id: str | None) -> Order:
         """Write the order's row and its intent under the UNIQUE key; a row that is there already is returned."""
-        return tx.get(order.command_id) or write(tx, order, intent, signal_id, actor="webhook")
+        return tx.get(order.command_id) or write(tx, order, intent, signal_id, actor=str(WEBHOOK))
 
     def keep_rejected(
         self,

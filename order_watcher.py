@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.first_look import Missing, in_words
 from domain.order import Order
 from domain.ports import Clock, Store
 from domain.reports import OrderReport
@@ -99,7 +100,11 @@ class OrderWatcherEngine:
         positions; see `engine.gate`. A client whose rows are another account's waits for good, with its exits, and
         nothing below does anything for it; see `engine.account`.
         """
-        return self._gate.waits_for(client_id)
+        return in_words(self.missing(client_id)) or None
+
+    def missing(self, client_id: str) -> Missing:
+        """The same part by part; empty: nothing."""
+        return self._gate.missing(client_id)
 
     def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
         """Claim the client's most urgent order and send it; False when there is nothing to do now."""

@@ -27,6 +27,7 @@ from domain.ports import Broker, SendFailed, Transaction
 from engine.loss_latch import lift
 from engine.review import Reviewer
 from engine.unconfigured import UnconfiguredClients
+from notifications.facts import facts_of
 from notifications.journal import journaled
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
@@ -70,7 +71,9 @@ class Services:
     @cached_property
     def store(self) -> OrderRepository:
         """orders.db, for orders."""
-        return _JournaledRepository(self.settings.orders_db, clock=self.clock, render=render)
+        return _JournaledRepository(
+            self.settings.orders_db, clock=self.clock, render=render, facts_of=facts_of
+        )
 
     @cached_property
     def readers(self) -> Readers:

@@ -23,7 +23,7 @@ class Block:
     @property
     def message(self) -> str:
         """The reason's sentence with its figures."""
-        return f"{self.reason.sentence} ({self.detail})" if self.detail else self.reason.sentence
+        return self.reason.with_detail(self.detail)
 
 
 Rule = Callable[[Order, Facts], Block | None]

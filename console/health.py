@@ -1,6 +1,6 @@
 """Whether orders can flow: the database answers, a watcher beats, each broker was read a moment ago."""
 
-import re
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,17 +12,12 @@ from flask.typing import ResponseReturnValue
 
 from console.ports import ConsoleReader, Row
 from domain.errors import StoreFull, StoreUnavailable
+from domain.first_look import TO_BE_READ, Part
 from domain.ports import CANNOT_BE_READ_AFTER, WAITING, Clock
 from domain.reports import UnreadableRow
 from domain.times import parse_time
 from domain.unconfigured import UnconfiguredRows
 from domain.unreadable import stops_all_entries, what_they_stop
-
-_PARTS = ("order book", "positions")
-"""What a first look reads, as the reason of a loop that waits names it: `order book: 502; positions: not read yet`."""
-
-_OTHER_ACCOUNT = "account: "
-"""And how the reason of a client begins that is not served at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +205,16 @@ def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: dateti
     waiting = [b for b in fresh if b["state"] == WAITING]
     if not waiting or any(b["state"] == "OK" for b in fresh):
         return None
-    why = str(waiting[0]["detail"])
-    if why.startswith(_OTHER_ACCOUNT):
+    missing = json.loads(
+        waiting[0]["missing_json"] or "{}"
+    )  # a watcher of an earlier version gave words alone
+    if Part.ACCOUNT in missing:
         public = f"{client} is not served: its rows are those of another account"
-        return Check(ok=False, sentence=why.removeprefix(_OTHER_ACCOUNT), public=public)
+        return Check(ok=False, sentence=missing[Part.ACCOUNT], public=public)
     says = f"entries of {client} wait for the first look"
-    parts = [part for part in _PARTS if re.search(rf"(^|; ){part}: ", why)]
-    return Check(
-        ok=False, sentence=f"{says}: {why}", public=": ".join(filter(None, (says, ", ".join(parts))))
-    )
+    parts = ", ".join(part for part in TO_BE_READ if part in missing)
+    public = f"{says}: {parts}" if parts else says
+    return Check(ok=False, sentence=f"{says}: {waiting[0]['detail']}", public=public)
 
 
 def _readable(read: Check, rows: Sequence[UnreadableRow], client: str, *, loss_is_limited: bool) -> Check:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
 from console.ports import Wanted
+from domain.actors import Actor, ActorKind
 from domain.alert import Side
 from domain.money import parse_decimal
 from domain.states import Status
@@ -198,4 +199,4 @@ def operator_of(fields: Parameters) -> str:
     Raises:
         BadParameter: `by` was not given.
     """
-    return f"console:{fields.required('by')}"
+    return str(Actor(ActorKind.CONSOLE, fields.required("by")))

@@ -13,7 +13,7 @@ from console.ports import Row
 from domain.cancelling import cancel_under_way, hindrance
 from domain.money import ZERO, decimal_text
 from domain.states import Phase
-from domain.tags import sentence_of
+from domain.tags import words_of
 from domain.times import parse_time
 
 
@@ -81,10 +81,11 @@ class Wording:
     @staticmethod
     def reason(order: Row) -> str:
         """Why the order is as it is: its tag's sentence, and what its reason's message adds."""
-        sentence, added = sentence_of(order["tag"]), order["reason_message"] or ""
-        if sentence == order["tag"]:
-            sentence = ""  # a broker's own code, which its message explains
-        return " · ".join(part for part in (sentence, "" if added in sentence else added) if part)
+        sentence, added = words_of(order["tag"]), order["reason_detail"]
+        if added is None:  # it stands for itself, or an earlier version wrote it, in which both were one
+            message = order["reason_message"] or ""
+            added = "" if message in sentence else message
+        return " · ".join(part for part in (sentence, added) if part)
 
     @staticmethod
     def terms(order: Row) -> str:

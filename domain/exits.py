@@ -30,11 +30,25 @@ FLAT = "the position is flat"
 class HoldReason(StrEnum):
     """Why an exit waits."""
 
-    EXIT_UNDER_WAY = "another exit of this position is under way"
-    ENTRY_NOT_SETTLED = "an older entry is not settled yet"
-    TAKING_BACK = "a resting exit of this position is being taken back first"
-    BOOK_FIRST = "the broker's order book is read first"
-    DISPUTED = "the broker's position contradicts our own fills"
+    EXIT_UNDER_WAY = "EXIT_UNDER_WAY"
+    ENTRY_NOT_SETTLED = "ENTRY_NOT_SETTLED"
+    TAKING_BACK = "TAKING_BACK"
+    BOOK_FIRST = "BOOK_FIRST"
+    DISPUTED = "DISPUTED"
+
+    @property
+    def sentence(self) -> str:
+        """What is waited for, for people."""
+        return _HELD_BECAUSE[self]
+
+
+_HELD_BECAUSE = {
+    HoldReason.EXIT_UNDER_WAY: "another exit of this position is under way",
+    HoldReason.ENTRY_NOT_SETTLED: "an older entry is not settled yet",
+    HoldReason.TAKING_BACK: "a resting exit of this position is being taken back first",
+    HoldReason.BOOK_FIRST: "the broker's order book is read first",
+    HoldReason.DISPUTED: "the broker's position contradicts our own fills",
+}
 
 
 @dataclass(frozen=True, slots=True)

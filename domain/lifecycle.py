@@ -85,10 +85,14 @@ def register(order: Order, *, at: datetime, actor: str) -> Change:
 def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: Any) -> Change:
     """Move an order to a phase, changing the named fields with it.
 
+    A reason's message that comes without its detail stands for itself; that of an unknown outcome is all detail.
+
     Raises:
         IllegalTransition: the table has no such edge, or EXECUTED would stand without a broker order id.
     """
     check_transition(order.phase, phase)
+    if "reason_message" in changes and "reason_detail" not in changes:
+        changes["reason_detail"] = changes["reason_message"] if phase is Phase.UNKNOWN else None
     changed = {name: value for name, value in changes.items() if getattr(order, name) != value}
     detail = {name: column(value) for name, value in changed.items() if name not in _IN_EVENT}
     changed |= {"status": STATUS_OF[phase], "phase": phase, "updated_at": at}

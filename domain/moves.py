@@ -11,7 +11,7 @@ from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
 from domain.lifecycle import Change, advance
 from domain.money import decimal_text
 from domain.order import Order
-from domain.reconcile import FOLLOWED, PLACED, UNKNOWN_BECAUSE, reason_class
+from domain.reconcile import FOLLOWED, PLACED, reason_class, unknown_because
 from domain.states import Phase
 from domain.tags import Family, Reason, broker_tag, tag_of
 from domain.times import is_within
@@ -30,8 +30,8 @@ _FOLLOWED_BY, _FOLLOWED_WHY = "followed_by", "followed_because"
 _REPEATS = frozenset({Reason.SIGNAL_ALREADY_SEEN, Reason.CONTENT_ALREADY_SEEN})
 
 
-def blocked(order: Order, reason: Reason, message: str, *, at: datetime, actor: str) -> Change:
-    """One of our own rules said no; the order is never sent."""
+def blocked(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> Change:
+    """One of our own rules said no; the order is never sent. `detail` are the figures, empty where there are none."""
     return advance(
         order,
         Phase.BLOCKED,
@@ -42,16 +42,17 @@ def blocked(order: Order, reason: Reason, message: str, *, at: datetime, actor: 
         waits_for=None,
         decision_type=DecisionType.SKIPPED,
         reason_code="IDEMPOTENCY_BLOCKED" if reason in _REPEATS else reason.value,
-        reason_message=message,
+        reason_message=reason.with_detail(detail),
+        reason_detail=detail,
     )
 
 
-def stopped(order: Order, reason: Reason, message: str, *, at: datetime, actor: str) -> Change:
+def stopped(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> Change:
     """One of our own rules stopped it: blocked, or, where a call was made that the broker says it turned away, lapsed,
     from where the book can still revive it."""
     if order.look_first:
         return never_sent(order, reason, at=at, actor=actor)
-    return blocked(order, reason, message, at=at, actor=actor)
+    return blocked(order, reason, detail, at=at, actor=actor)
 
 
 def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail: str = "") -> Change:
@@ -66,7 +67,8 @@ def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail
         waits_for=None,
         decision_type=DecisionType.FAILED,
         reason_code=reason.value,
-        reason_message=f"{reason.sentence} ({detail})" if detail else reason.sentence,
+        reason_message=reason.with_detail(detail),
+        reason_detail=detail,
     )
 
 
@@ -146,7 +148,7 @@ def followed(
         InvalidResolution: the number cannot be this order's.
     """
     _check_number(order, broker_order_id)
-    why = f"{UNKNOWN_BECAUSE}said to be the broker's {broker_order_id}" + (f" ({text})" if text else "")
+    why = f"said to be the broker's {broker_order_id}" + (f" ({text})" if text else "")
     said = {FOLLOWED: broker_order_id, _FOLLOWED_BY: actor, _FOLLOWED_WHY: text or ""}
     return advance(
         order,
@@ -154,7 +156,7 @@ def followed(
         at=at,
         actor=actor,
         context_json=json.dumps({**json.loads(order.context_json or "{}"), **said}, ensure_ascii=False),
-        reason_message=why,
+        **unknown_because(why),
     )
 
 
@@ -259,9 +261,8 @@ def released(order: Order, *, at: datetime, actor: str) -> Change:
 
 def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
     """The call's outcome is not known: the order may be live."""
-    text = f"{UNKNOWN_BECAUSE}{why}"
     # That it waited to be sent was told; this is told anew.
-    return advance(order, Phase.UNKNOWN, at=at, actor=actor, reason_message=text, escalation=0)
+    return advance(order, Phase.UNKNOWN, at=at, actor=actor, **unknown_because(why), escalation=0)
 
 
 def answered(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.actors import actor_of
 from domain.order import Order
 from domain.states import Phase, Status
 
@@ -34,10 +35,6 @@ class NoticeKind(StrEnum):
     POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
 
 
-_HANDS = ("cli:", "console:", "api:")
-"""So begin the names under which people act; all else is the program's own doing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One thing to tell. `detail` is the reason or the text where no order says it; `by` is who said or did it where
@@ -55,7 +52,7 @@ class Notice:
 
 def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[Notice, ...]:
     """What a change of an order has to tell, if anything; a pure function of the change and of who made it."""
-    by = actor if actor.startswith(_HANDS) else ""
+    by = actor if actor_of(actor).is_person else ""
 
     def notice(kind: NoticeKind, detail: str = "") -> Notice:
         return Notice(kind, after.client_id, after, after.alert_id, after.symbol, detail, by)

@@ -58,6 +58,7 @@ class Order:
     decision_type: DecisionType | None = None
     reason_code: str | None = None
     reason_message: str | None = None
+    reason_detail: str | None = None  # what that says beyond its tag's sentence; None: it stands for itself
     context_json: str | None = None
     exchange_error_snippet: str | None = None
     requested_side: Side | None = None  # what an EXIT named; None: whatever closes the position

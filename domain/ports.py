@@ -1,7 +1,7 @@
 """What the services need of the world. Adapters outside implement these; tests pass their own."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -12,8 +12,10 @@ from domain.alert import Alert, DecisionType
 from domain.attribution import Sightings
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.daily_loss import DayLoss, Lift
+from domain.first_look import Missing
 from domain.lifecycle import Change
 from domain.limits import Limits
+from domain.message_facts import MessageFacts
 from domain.notices import Notice
 from domain.order import Order
 from domain.position_check import Difference, Place
@@ -93,7 +95,7 @@ class ExposureQuery:
 
 
 WAITING = "WAITING"
-"""The state of a client's `reconcile` loop until its broker has been read; the beat's detail says what is missing."""
+"""The state of a client's `reconcile` loop until its broker has been read; the beat says what is missing."""
 
 
 CANNOT_BE_READ_AFTER = timedelta(seconds=15)
@@ -102,7 +104,7 @@ CANNOT_BE_READ_AFTER = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A loop's sign of life."""
+    """A loop's sign of life. `detail` says in words what `missing` says part by part."""
 
     watcher_id: str
     loop: str
@@ -110,6 +112,7 @@ class Beat:
     at: datetime
     state: str = "OK"
     detail: str = ""
+    missing: Missing = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +392,7 @@ class OutboxMessage:
     attempts: int
     created_at: datetime
     command_id: str | None = None  # of the order that it is about
+    facts: MessageFacts | None = None  # what its text tells; None of one that an earlier version wrote
 
 
 class OutboxStore(Protocol):

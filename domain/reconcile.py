@@ -30,8 +30,15 @@ PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLA
 FOLLOWED = "followed"
 """The key in an order's context under which an operator's word stands which of the broker's orders it is."""
 
-UNKNOWN_BECAUSE = "outcome unknown: "
-"""So begins the reason of an order whose outcome is not known; behind it stands why."""
+
+def unknown_because(why: str) -> dict[str, str]:
+    """The reason of an order whose outcome is not known."""
+    return {"reason_message": _because(why), "reason_detail": why}
+
+
+def _because(why: str) -> str:
+    return f"outcome unknown: {why}"
+
 
 DEAD = {
     BrokerStatus.REJECTED: (Phase.REJECTED, Family.BROKER_REJECTED),
@@ -93,11 +100,9 @@ def decide(
         text = f"broker order {', '.join(others)} carries the tag of {report.broker_order_id} too"
         alarms = (*alarms, text)
         if STATUS_OF[phase] is Status.FAILED and order.may_be_live:
-            wanted = {
-                "reason_message": f"outcome unknown: {text}",
-                "filled_quantity": max(report.filled_quantity, order.filled_quantity),
-            }
-            phase, changes = Phase.UNKNOWN, {n: v for n, v in wanted.items() if getattr(order, n) != v}
+            filled = max(report.filled_quantity, order.filled_quantity)
+            wanted = {**unknown_because(text), "filled_quantity": filled}
+            phase, changes = Phase.UNKNOWN, _differing(order, wanted)
     if report.filled_quantity > max(order.quantity, order.filled_quantity):
         alarms = (*alarms, f"overfill: {report.filled_quantity} of {order.quantity}")
     if phase is order.phase and not changes:
@@ -277,15 +282,23 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
             "provisional_until": book.read_started_at + late if late else None,
             "decision_type": DecisionType.FAILED,
             "reason_code": "EXCHANGE_ERROR_UNKNOWN",
-            "reason_message": Reason.PROVEN.sentence + _cause(order),
+            **absent_because(order),
         },
     )
 
 
-def _cause(order: Order) -> str:
-    """Why the outcome had been unknown, for whoever asks later what went wrong."""
-    cause = (order.reason_message or "").removeprefix(UNKNOWN_BECAUSE)
-    return f" ({UNKNOWN_BECAUSE}{cause})" if cause else ""
+def absent_because(order: Order, open_still: str = "") -> dict[str, str]:
+    """The reason of an order that the broker never had, with why its outcome had been unknown, for whoever asks later
+    what went wrong; and with what is open still, where it was to close that.
+    """
+    why = order.reason_detail
+    cause = _because(why) if why else ""
+    if why is None:  # of an earlier version: only the message is known
+        cause = order.reason_message or ""
+    if not open_still:
+        return {"reason_message": Reason.PROVEN.with_detail(cause), "reason_detail": cause}
+    detail = f"{open_still} ({cause})" if cause else open_still
+    return {"reason_message": f"{Reason.PROVEN.sentence}. {detail}", "reason_detail": detail}
 
 
 def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
@@ -303,7 +316,7 @@ def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
     return Verdict(
         Phase.UNKNOWN,
         {
-            "reason_message": "outcome unknown: it is no longer in the broker's book",
+            **unknown_because("it is no longer in the broker's book"),
             "escalation": 0,  # this is told anew, whatever was told of it before
         },
     )
@@ -406,6 +419,7 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
         wanted["decision_type"] = DecisionType.FAILED
         wanted["reason_code"] = reason_class(report.code, report.reason)
         wanted["reason_message"] = report.reason or str(report.status)
+        wanted["reason_detail"] = report.reason
         wanted["exchange_error_snippet"] = report.reason[:500] or None
     else:
         wanted |= PLACED
@@ -413,7 +427,16 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
             wanted["reason_message"] = None
         if order.phase is Phase.UNKNOWN:
             wanted["escalation"] = 0  # that it rests is told anew
-    return {name: value for name, value in wanted.items() if getattr(order, name) != value}
+    return _differing(order, wanted)
+
+
+def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not so yet. A reason's detail comes with its message, or not at all."""
+    found = {name: value for name, value in wanted.items() if getattr(order, name) != value}
+    found.pop("reason_detail", None)
+    if "reason_message" in found and "reason_detail" in wanted:
+        found["reason_detail"] = wanted["reason_detail"]
+    return found
 
 
 _CODES = {

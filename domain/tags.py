@@ -21,20 +21,32 @@ class Reason(StrEnum):
     """Reason codes of our own rules; a broker's rejection carries the broker's code instead."""
 
     family: Family
-    sentence: str
+    what: str  # happened
+    follows: str  # what that means; empty where the title says it
 
-    def __new__(cls, code: str, family: Family, sentence: str) -> "Reason":
+    def __new__(cls, code: str, family: Family, what: str, follows: str = "") -> "Reason":
         member = str.__new__(cls, code)
         member._value_ = code
         member.family = family
-        member.sentence = sentence
+        member.what = what
+        member.follows = follows
         return member
 
-    DAILY_LOSS_HIT = "DAILY_LOSS_HIT", Family.RISK_BLOCKED, "Daily loss limit hit: no new entries today"
+    @property
+    def sentence(self) -> str:
+        """Both in one."""
+        return f"{self.what}: {self.follows}" if self.follows else self.what
+
+    def with_detail(self, detail: str) -> str:
+        """The sentence with its figures, if there are any."""
+        return f"{self.sentence} ({detail})" if detail else self.sentence
+
+    DAILY_LOSS_HIT = "DAILY_LOSS_HIT", Family.RISK_BLOCKED, "Daily loss limit hit", "no new entries today"
     DAILY_LOSS_UNCONFIRMED = (
         "DAILY_LOSS_UNCONFIRMED",
         Family.RISK_BLOCKED,
-        "One read shows the daily loss limit reached: entries wait for what the next reads show",
+        "One read shows the daily loss limit reached",
+        "entries wait for what the next reads show",
     )
     MAX_ORDER_QUANTITY = "MAX_ORDER_QUANTITY", Family.RISK_BLOCKED, "Quantity above the limit for one order"
     MAX_ORDER_VALUE = "MAX_ORDER_VALUE", Family.RISK_BLOCKED, "Notional value above the limit for one order"
@@ -53,12 +65,14 @@ class Reason(StrEnum):
     ORDER_BLOCKED_LIVE_TRADING = (
         "ORDER_BLOCKED_LIVE_TRADING",
         Family.GUARD_BLOCKED,
-        "LIVE_TRADING is false: a real broker is sent nothing",
+        "LIVE_TRADING is false",
+        "a real broker is sent nothing",
     )
     POSITIONS_STALE = (
         "POSITIONS_STALE",
         Family.GUARD_BLOCKED,
-        "The broker's positions are not known: not read for too long, or a row of them cannot be read",
+        "The broker's positions are not known",
+        "not read for too long, or a row of them cannot be read",
     )
     POSITION_DISPUTED = (
         "POSITION_DISPUTED",
@@ -124,7 +138,7 @@ class Reason(StrEnum):
     PROVEN = (
         "PROVEN",
         Family.BROKER_ABSENT,
-        "A complete, later book shows that the broker never had it: "
+        "A complete, later book shows that the broker never had it",
         "nothing was bought or sold, and it is not sent again",
     )
 
@@ -134,6 +148,7 @@ def tag_of(reason: Reason) -> str:
     return f"{reason.family}:{reason.value}"
 
 
+_FAMILIES = frozenset(family.value for family in Family)
 _BY_TAG = {tag_of(reason): reason for reason in Reason}
 
 
@@ -147,14 +162,28 @@ def reason_in(tag: str | None) -> str:
     return "" if tag is None else tag.partition(":")[2] or tag
 
 
-def sentence_of(tag: str | None) -> str:
-    """What the tag means, for people; a broker's own code stands for itself."""
-    if tag is None:
-        return ""
-    reason = _BY_TAG.get(tag)
+def family_of(tag: str | None) -> Family | None:
+    """Who said no; None where nobody did, or the tag is none of ours."""
+    name = "" if tag is None else tag.partition(":")[0]
+    return Family(name) if name in _FAMILIES else None
+
+
+def reason_of(tag: str | None) -> Reason | None:
+    """The reason of our own that the tag names; None where it is a broker's word, or there is none."""
+    return None if tag is None else _BY_TAG.get(tag)
+
+
+def words_of(tag: str | None) -> str:
+    """What the tag means, for people; empty for a broker's own code, which only the broker's message explains."""
+    reason = reason_of(tag)
     if reason is not None:
         return reason.sentence
-    return tag if ":" in tag else tag.replace("_", " ").capitalize()
+    return "" if tag is None or ":" in tag else tag.replace("_", " ").capitalize()
+
+
+def sentence_of(tag: str | None) -> str:
+    """What the tag means, for people; a broker's own code stands for itself."""
+    return words_of(tag) or tag or ""
 
 
 def reasons_table() -> str:

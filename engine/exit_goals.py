@@ -68,7 +68,7 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
 
 
 def still_held(tx: Transaction, order: Order) -> str:
-    """What an exit that came to nothing leaves open, and what to do, to stand behind its reason; empty: nothing."""
+    """What an exit that came to nothing leaves open, and what to do; empty: nothing."""
     if order.execution_type is not ExecutionType.EXIT or order.test_mode is not None:
         return ""
     held = tx.holding(order.client_id, order.strategy_name, order.exchange, order.symbol)
@@ -78,7 +78,7 @@ def still_held(tx: Transaction, order: Order) -> str:
     if not units:
         return ""
     return (
-        f". {order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}: send the EXIT again, or "
+        f"{order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}: send the EXIT again, or "
         "exit it by hand"
     )
 

@@ -18,25 +18,14 @@ One thing bars exits too: rows that are another account's (`engine.account`).
 import logging
 import threading
 from collections.abc import Callable
-from enum import StrEnum
 
 from domain.errors import StoreUnavailable
+from domain.first_look import TO_BE_READ, Missing, Part
 from domain.notices import Notice, NoticeKind
 from domain.ports import Store
 from engine.account import AccountCheck
 
 log = logging.getLogger(__name__)
-
-
-ACCOUNT = "account"
-"""Begins the reason of a client that is not served at all, as `order book` and `positions` begin the others."""
-
-
-class Part(StrEnum):
-    """What must have been read."""
-
-    BOOK = "order book"
-    POSITIONS = "positions"
 
 
 class StartGate:
@@ -57,14 +46,13 @@ class StartGate:
         """True when nothing may be sent, exits neither: the rows are another account's."""
         return self.accounts.refused(client_id) is not None
 
-    def waits_for(self, client_id: str) -> str | None:
-        """What entries wait for, in words; None when the gate is open."""
+    def missing(self, client_id: str) -> Missing:
+        """What entries wait for, and why each part of it is missing; empty when the gate is open."""
         refused = self.accounts.refused(client_id)
         if refused is not None:
-            return f"{ACCOUNT}: {refused}"
+            return {Part.ACCOUNT: refused}
         with self._lock:
-            missing = self._missing_of(client_id)
-            return "; ".join(f"{part}: {why}" for part, why in missing.items()) or None
+            return dict(self._missing_of(client_id))
 
     def passed(self, client_id: str, part: Part) -> None:
         """This part has been read.
@@ -120,7 +108,7 @@ class StartGate:
             self._missing.pop(client_id, None)
 
     def _missing_of(self, client_id: str) -> dict[Part, str]:
-        return self._missing.setdefault(client_id, dict.fromkeys(Part, "not read yet"))
+        return self._missing.setdefault(client_id, dict.fromkeys(TO_BE_READ, "not read yet"))
 
     def _tell(self, client_id: str, text: str, *, undo: Callable[[str], None]) -> None:
         try:

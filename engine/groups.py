@@ -53,7 +53,7 @@ def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: date
             wait = Wait(WaitsFor.GROUP, unsent.not_before or now)
             tx.apply(waiting(unsent, wait, at=now, actor=actor))
         else:
-            tx.apply(blocked(unsent, why.reason, why.message, at=now, actor=actor))
+            tx.apply(blocked(unsent, why.reason, why.detail, at=now, actor=actor))
     live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
     if legs and live:
         text = _live_text(ended, live)

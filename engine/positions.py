@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 from blockers.execution_guard import ExecutionGuard
 from domain.errors import ReadFailed
+from domain.first_look import Part
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
 from domain.reports import PositionsSnapshot
 from domain.times import day_start, trading_day
 from engine.comparing import PositionComparer
-from engine.gate import Part, StartGate
+from engine.gate import StartGate
 from engine.loss_latch import LossLatch
 from engine.seat import Seat, WatcherRules
 from engine.unreadable import Unreadable, UnreadableRows

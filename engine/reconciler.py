@@ -8,19 +8,30 @@ from functools import partial
 from domain.alert import ExecutionType, OrderType
 from domain.attribution import NOT_LOOKED_FOR, Attribution
 from domain.errors import ReadFailed
+from domain.first_look import Part
 from domain.ids import is_ours
 from domain.lifecycle import advance
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import LIVE, Verdict, contradiction, decide, hidden_in, is_about, is_own, taken_back
+from domain.reconcile import (
+    LIVE,
+    Verdict,
+    absent_because,
+    contradiction,
+    decide,
+    hidden_in,
+    is_about,
+    is_own,
+    taken_back,
+    unknown_because,
+)
 from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
-from domain.tags import Reason
 from domain.times import has_elapsed
 from engine.cancels import Cancels
 from engine.exit_goals import keep_exits_true, still_held
-from engine.gate import Part, StartGate
+from engine.gate import StartGate
 from engine.groups import after_leg_ended
 from engine.looks import Looks
 from engine.own_tags import came_to_nothing, is_refusal
@@ -199,10 +210,7 @@ class Reconciler:
             return order
         now, changes = self._clock.now(), dict(verdict.changes)
         if verdict.phase is Phase.ABSENT:
-            said = Reason.PROVEN.sentence
-            changes["reason_message"] = changes["reason_message"].replace(
-                said, said + still_held(tx, order), 1
-            )
+            changes |= absent_because(order, still_held(tx, order))
         after = tx.apply(advance(order, verdict.phase, at=now, actor=self._claimant, **changes))
         after_leg_ended(tx, seat.policy, order, after, now=now, actor=self._claimant)
         return keep_exits_true(tx, order, after, now=now, actor=self._claimant)
@@ -254,10 +262,8 @@ class Reconciler:
             self._alarm(tx, current, why, told)
         if current.phase is Phase.UNKNOWN:
             return False
-        now, text = self._clock.now(), f"outcome unknown: {why}"
-        tx.apply(
-            advance(current, Phase.UNKNOWN, at=now, actor=self._claimant, reason_message=text, escalation=0)
-        )
+        reason, now = unknown_because(why), self._clock.now()
+        tx.apply(advance(current, Phase.UNKNOWN, at=now, actor=self._claimant, **reason, escalation=0))
         return True
 
     def _decide(self, seat: Seat, order: Order, book: Book, whose: Attribution = NOT_LOOKED_FOR) -> Verdict:

@@ -153,7 +153,7 @@ class Submitter:
         if order.is_over(self._clock.now()):
             return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
         if self._waits_for_book(seat, order):
-            self._hold(order, HoldReason.BOOK_FIRST)
+            self._hold(order, HoldReason.BOOK_FIRST.sentence)
             return None
         try:
             snapshot = self._exit_reads.read(seat, order)
@@ -201,7 +201,7 @@ class Submitter:
             if order.waits_for is None:
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
             reason = order.waits_for.reason
-            return stopped(order, reason, reason.sentence, at=now, actor=actor)
+            return stopped(order, reason, "", at=now, actor=actor)
         self._gate.accounts.require(tx, seat, order)
         if sent_before is not None:
             return self.own_tags.follow(tx, order, sent_before, now)
@@ -212,7 +212,7 @@ class Submitter:
             return waiting(order, answer, at=now, actor=actor)
         if answer is None:
             return None
-        return stopped(order, answer.reason, answer.message, at=now, actor=actor)
+        return stopped(order, answer.reason, answer.detail, at=now, actor=actor)
 
     def _sized(
         self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
@@ -232,13 +232,12 @@ class Submitter:
             sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product}
             return claimed(order, at=now, claimant=actor, **sized)
         if isinstance(answer, ExitHold):
-            return held(order, answer.reason, at=now, actor=actor)
-        message = f"{Reason.NO_POSITION.sentence} ({answer.detail})"
+            return held(order, answer.reason.sentence, at=now, actor=actor)
         if answer.contradicts:
             log.error("order %s: %s", order.command_id, answer.detail)
             place = (order, order.alert_id, order.symbol)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, *place, answer.detail))
-        return stopped(order, Reason.NO_POSITION, message, at=now, actor=actor)
+        return stopped(order, Reason.NO_POSITION, answer.detail, at=now, actor=actor)
 
     def _disputed(
         self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime

@@ -1,15 +1,13 @@
 """Folding: one text that stands for many waiting messages, so that a flood drains fast and nothing of it is lost."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from domain.notices import NoticeKind
 from domain.ports import OutboxMessage
-from notifications.markup import MESSAGE_LIMIT, plain, safe, units, without_markup
-from notifications.messages import BY_HAND, FAILURE, resolve_command
+from notifications.markup import MESSAGE_LIMIT, escaped, plain, safe, units, without_markup
+from notifications.messages import resolve_command
 
 FOLD_ABOVE = 5
 """Up to so many waiting messages are sent one by one."""
@@ -39,8 +37,8 @@ _COUNTED = frozenset(
 
 _SHOWN_AT_THE_BROKER = frozenset({NoticeKind.PLACED, NoticeKind.PARTIALLY_FILLED, NoticeKind.RESURRECTED})
 
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_ID = re.compile(r"<code>([^<]*)</code>\Z")
+_FAILED = frozenset({NoticeKind.BLOCKED, NoticeKind.REJECTED, NoticeKind.FAILED, NoticeKind.ALERT_REJECTED})
+"""Kinds that say of themselves that their order is FAILED, where a message came without facts."""
 
 Entry = tuple[str, str]
 """What is counted as one, in Telegram's HTML, and what tells one message from the next among those."""
@@ -73,8 +71,12 @@ def alone(waiting: Sequence[OutboxMessage]) -> str:
     since = _said_since(waiting).get(first.id)
     if since is None:
         return first.text
-    headline, _, rest = first.text.partition("\n")
-    told = f"{headline}\n<b>{since}</b>\n{rest}"
+    since = f"<b>{since}</b>"
+    if first.facts is None:
+        told = f"{since}\n{first.text}"
+    else:
+        end = len(escaped(first.facts.headline))  # of the first line, below which it stands
+        told = f"{first.text[:end]}\n{since}{first.text[end:]}"
     return told if units(told) <= MESSAGE_LIMIT else first.text
 
 
@@ -136,7 +138,7 @@ def _became(message: OutboxMessage) -> str | None:
     """What the message says that its order is; empty: not known. None where it says nothing of that."""
     if message.kind == NoticeKind.UNKNOWN:
         return ""
-    if FAILURE in message.text:
+    if message.facts.is_failure if message.facts is not None else message.kind in _FAILED:
         return "settled since: FAILED"
     if message.kind == NoticeKind.FILLED:
         return "settled since: EXECUTED"
@@ -151,50 +153,35 @@ def _unknown_line(message: OutboxMessage, since: str | None) -> str:
 # all others ---------------------------------------------------------------------------------------------------
 
 
-class _Facts(NamedTuple):
-    headline: str
-    order: str  # `EXIT SELL 50 NIFTY26NOV24500CE`; empty where the message is about none
-    short_id: str
-    by_hand: bool
-
-
-def _facts(message: OutboxMessage) -> _Facts:
-    lines = message.text.split("\n")
-    found = _ID.search(message.text)
-    has_order = message.command_id is not None and len(lines) > 2
-    return _Facts(
-        without_markup(lines[0]),
-        without_markup(lines[-2].partition(" · ")[0]) if has_order else "",
-        without_markup(found[1]) if found else "",
-        has_order and any(line.startswith(BY_HAND) for line in lines),
-    )
-
-
 def _own_line(message: OutboxMessage) -> Entry:
     """The first line and the order that it is about, told apart by the short id."""
-    said = _facts(message)
+    said = message.facts
+    if said is None:  # of an earlier version: its words are for people, and nothing is known of what they say
+        shown = without_markup(message.text)[: _HEADLINE + 1]  # one more than fits, so that a cut shows
+        return safe(shown, _HEADLINE), ""
     parts = [safe(said.headline, _HEADLINE)]
-    if said.order:
-        symbol = safe(said.order.split(" ", 3)[-1], _ORDER)
-        order = safe(said.order, _ORDER)
-        named = parts[0].endswith(f"| {symbol}") or f"| {symbol}: " in parts[0]
-        parts.append(order.removesuffix(f" {symbol}") if named else order)
+    if said.what:
+        # Where what it is about only begins with the symbol, cutting it short leaves that.
+        shows_end = said.about != said.symbol or parts[0] == escaped(said.headline)
+        named = said.is_about_symbol and shows_end
+        order = (said.what, said.traded) if named else (said.what, said.traded, said.symbol)
+        parts.append(safe(" ".join(order), _ORDER))
     if said.by_hand:
         parts.append("by hand")
-    return " · ".join(parts), said.short_id
+    return " · ".join(parts), said.mark
 
 
 def _counted(message: OutboxMessage) -> Entry:
-    """The reason without its numbers, told apart by what it was about; entries and exits are counted apart."""
-    said = _facts(message)
-    if message.kind not in _COUNTED or said.by_hand:
+    """The title, told apart by what it was about; entries and exits are counted apart."""
+    said = message.facts
+    if message.kind not in _COUNTED or (said is not None and said.by_hand):
         return _own_line(message)
-    reason, _, about = said.headline.rpartition(" | ")
-    what, _, order = said.order.partition(" ")
-    label = safe(_NUMBER.sub("#", reason or about), _HEADLINE)
-    if not order:
-        return label, about if reason else ""
-    return f"{label} | {safe(what, _ORDER)}", order
+    if said is None:
+        return safe(message.kind, _HEADLINE), ""
+    label = safe(said.title, _HEADLINE)
+    if not said.what:
+        return label, said.about
+    return f"{label} | {safe(said.what, _ORDER)}", f"{said.traded} {said.symbol}"
 
 
 def _line(label: str, examples: Sequence[str]) -> str:

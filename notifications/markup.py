@@ -24,17 +24,22 @@ def plain(text: str) -> str:
 def safe(text: str, room: int) -> str:
     """Any text as one escaped line of at most `room` units; what does not fit ends in `…`, never inside an entity."""
     line = plain(text)
-    escaped = html.escape(line, quote=False)
-    if units(escaped) <= room:
-        return escaped
+    whole = escaped(line)
+    if units(whole) <= room:
+        return whole
     used, kept = 1, []
     for char in line:
-        piece = html.escape(char, quote=False)
+        piece = escaped(char)
         used += units(piece)
         if used > room:
             break
         kept.append(piece)
     return "".join(kept).rstrip() + "…"
+
+
+def escaped(text: str) -> str:
+    """A plain line in our HTML, whole."""
+    return html.escape(text, quote=False)
 
 
 def without_markup(text: str) -> str:

@@ -16,17 +16,16 @@ from domain.money import decimal_text
 from domain.moves import number_given_by
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.reconcile import UNKNOWN_BECAUSE
 from domain.states import Phase, Status
-from domain.tags import sentence_of
+from domain.tags import reason_of, sentence_of, words_of
 from domain.times import parse_time
 from notifications.markup import safe
 
-FAILURE = "<b>ORDER FAILED</b>"
-"""Stands in the message of each order that is FAILED; nothing that others wrote can contain it."""
+_FAILURE = "<b>ORDER FAILED</b>"
+"""Stands in the message of each order that is FAILED: operators search for it."""
 
-BY_HAND = "By hand: "
-"""So begins the line that says that a person said or did it."""
+Headline = tuple[str, str]
+"""The first line, as title and what it is about, in Telegram's HTML."""
 
 _NAME = 80  # room for one name, symbol or number, in units
 _TAG = 120
@@ -41,7 +40,7 @@ _SAID_BY_PHASE = {
 def render(notice: Notice) -> str:
     """The message for Telegram (`parse_mode=HTML`), at most 4096 units; every variable part is escaped."""
     order = notice.order
-    lines = [_headline(notice)]
+    lines = [" | ".join(headline(notice))]
     if order is None:
         lines += [*_explained_alone(notice), _whom(notice)]
     else:
@@ -61,17 +60,23 @@ def resolve_command(command_id: str, outcome: str) -> str:
     return f"<code>python cli.py resolve {safe(quote(command_id), _NAME)} {safe(outcome, _TAG)}</code>"
 
 
+def lift_command(notice: Notice) -> str:
+    """The command that lifts a daily loss limit."""
+    return f'python cli.py lift {safe(quote(notice.client_id), _NAME)} --reason "REASON"'
+
+
 # The first line -----------------------------------------------------------------------------------------------
 
 
-def _headline(notice: Notice) -> str:
+def headline(notice: Notice) -> Headline:
+    """The two parts of the first line."""
     if notice.order is not None and notice.kind in _OF_AN_ORDER:
         return _OF_AN_ORDER[notice.kind](notice.order)
     title, about = _ALONE.get(notice.kind, (f"ℹ️ {notice.kind}", "symbol"))
     subject = getattr(notice, about) or notice.symbol or notice.detail or notice.client_id
     if notice.kind is NoticeKind.SYSTEM and notice.symbol and notice.detail:
         subject = f"{notice.symbol}: {notice.detail}"
-    return f"{title} | {safe(subject, _REASON)}"
+    return title, safe(subject, _REASON)
 
 
 _ALONE = {
@@ -97,51 +102,53 @@ _ALONE = {
 _WHOM_FIRST = frozenset(kind for kind, (_, about) in _ALONE.items() if about == "client_id")
 
 
-def _blocked(order: Order) -> str:
-    sentence, tag = sentence_of(order.tag), order.tag or "no reason recorded"
-    reason = safe(tag, _TAG) if sentence in ("", tag) else f"{safe(sentence, _REASON)} ({safe(tag, _TAG)})"
-    return f"❌ {reason} | {_symbol(order)}"
+def _blocked(order: Order) -> Headline:
+    words, tag = words_of(order.tag), order.tag or "no reason recorded"
+    reason = f"{safe(words, _REASON)} ({safe(tag, _TAG)})" if words else safe(tag, _TAG)
+    return f"❌ {reason}", _symbol(order)
 
 
-def _placed(order: Order) -> str:
-    return f"✅ Order placed | {safe(order.broker_order_id or 'no id', _NAME)}"
+def _placed(order: Order) -> Headline:
+    return "✅ Order placed", safe(order.broker_order_id or "no id", _NAME)
 
 
-def _filled(order: Order) -> str:
-    return f"✨ Order filled | {_number(order.filled_quantity)} @ {_average(order)}"
+def _filled(order: Order) -> Headline:
+    return "✨ Order filled", f"{_number(order.filled_quantity)} @ {_average(order)}"
 
 
-def _partly_filled(order: Order) -> str:
-    return f"✨ Partly filled | {_fills(order)}"
+def _partly_filled(order: Order) -> Headline:
+    return "✨ Partly filled", _fills(order)
 
 
-def _rejected(order: Order) -> str:
+def _rejected(order: Order) -> Headline:
     reason = order.reason_message or order.exchange_error_snippet or order.tag or "no reason given"
-    return f"⚠️ Broker rejected | {safe(reason, _REASON)}"
+    return "⚠️ Broker rejected", safe(reason, _REASON)
 
 
-def _failed(order: Order) -> str:
-    sentence = _SAID_BY_PHASE.get(order.phase) or sentence_of(order.tag) or "Order failed"
-    return f"⚠️ {safe(sentence.partition(': ')[0], _REASON)} | {_symbol(order)}"
+def _failed(order: Order) -> Headline:
+    reason = reason_of(order.tag)
+    title = sentence_of(order.tag) if reason is None else reason.what
+    title = _SAID_BY_PHASE.get(order.phase) or title or "Order failed"
+    return f"⚠️ {safe(title, _REASON)}", _symbol(order)
 
 
-def _unknown(order: Order) -> str:
-    return f"🚨 Order outcome unknown | {_symbol(order)}"
+def _unknown(order: Order) -> Headline:
+    return "🚨 Order outcome unknown", _symbol(order)
 
 
-def _frozen(order: Order) -> str:
-    return f"⏳ At the broker for over an hour | {_symbol(order)}"
+def _frozen(order: Order) -> Headline:
+    return "⏳ At the broker for over an hour", _symbol(order)
 
 
-def _overfilled(order: Order) -> str:
-    return f"🚨 Overfilled | {_fills(order)}"
+def _overfilled(order: Order) -> Headline:
+    return "🚨 Overfilled", _fills(order)
 
 
-def _resurrected(order: Order) -> str:
-    return f"🚨 Order is alive after all | {_symbol(order)}"
+def _resurrected(order: Order) -> Headline:
+    return "🚨 Order is alive after all", _symbol(order)
 
 
-_OF_AN_ORDER: dict[NoticeKind, Callable[[Order], str]] = {
+_OF_AN_ORDER: dict[NoticeKind, Callable[[Order], Headline]] = {
     NoticeKind.BLOCKED: _blocked,
     NoticeKind.PLACED: _placed,
     NoticeKind.PARTIALLY_FILLED: _partly_filled,
@@ -164,18 +171,31 @@ def _failure(order: Order) -> str:
     parts = ["blocked, never sent" if blocked else safe(order.tag or order.phase, _TAG), _why(order)]
     if order.filled_quantity:
         parts.append(f"{_fills(order)} filled before, and kept")
-    return " · ".join([FAILURE, *(part for part in parts if part)])
+    return " · ".join([_FAILURE, *(part for part in parts if part)])
 
 
 def _why(order: Order) -> str:
     """What the reason's message adds to the lines above: the figures, mostly."""
-    reason = order.reason_message or ""
-    if order.phase in (Phase.REFUSED, Phase.REJECTED) or reason in (order.tag or ""):
+    if order.phase in (Phase.REFUSED, Phase.REJECTED):
         return ""  # said already
-    added = reason.removeprefix(sentence_of(order.tag)).strip().removeprefix(". ")
-    if added.startswith("(") and added.endswith(")"):
-        added = added[1:-1]
-    return safe(added, _REASON)
+    return safe(_detail(order), _REASON)
+
+
+def _detail(order: Order) -> str:
+    """What the reason's message says beyond its tag; all of it where that is not known apart."""
+    return (order.reason_message if order.reason_detail is None else order.reason_detail) or ""
+
+
+_EXPLAINED_APART = frozenset(
+    {
+        NoticeKind.UNKNOWN,
+        NoticeKind.SYSTEM,
+        NoticeKind.FROZEN,
+        NoticeKind.OVERFILLED,
+        NoticeKind.RESURRECTED,
+    }
+)
+"""Kinds with an explanation of their own, whoever said what."""
 
 
 def _explained(notice: Notice, order: Order) -> list[str]:
@@ -198,29 +218,32 @@ def _explained(notice: Notice, order: Order) -> list[str]:
             f"We had called it failed{before}; the broker shows it {_state(order)}. The broker's book wins.",
             "Check the position: an exit or a new entry may have been decided without it.",
         ]
-    return [detail, _consequence(notice, order), _by_hand(notice, order), _cancel_asked(notice, order)]
+    return [detail, _consequence(notice, order), said_by_hand(notice, order), _cancel_asked(notice, order)]
 
 
 def _consequence(notice: Notice, order: Order) -> str:
     """What the first line leaves out of its sentence: what follows from it."""
-    said = sentence_of(order.tag).partition(": ")[2] if notice.kind is NoticeKind.FAILED else ""
+    reason = reason_of(order.tag) if notice.kind is NoticeKind.FAILED else None
+    said = "" if reason is None else reason.follows
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
-def _by_hand(notice: Notice, order: Order) -> str:
-    """Who said so and why, where it was a person."""
+def said_by_hand(notice: Notice, order: Order) -> str:
+    """Who said so and why, where it was a person; empty where the message does not tell."""
+    if notice.kind in _EXPLAINED_APART:
+        return ""
     who, reason = safe(notice.by, _NAME), safe(order.reason_message or "", _REASON)
     if who and order.phase is Phase.LAPSED:
-        return f"{BY_HAND}{who} cancelled it."
+        return f"By hand: {who} cancelled it."
     if who:
         # Of a failure the line above says why.
         why = f" ({reason})" if reason and order.status is not Status.FAILED else ""
-        return f"{BY_HAND}{who} said so{why}; it was not read from the broker's book."
+        return f"By hand: {who} said so{why}; it was not read from the broker's book."
     given = number_given_by(order) if notice.kind is NoticeKind.PLACED else None
     if given is None:
         return ""
     why = f" ({safe(given[1], _REASON)})" if given[1] else ""
-    return f"{BY_HAND}{safe(given[0], _NAME)} gave this number{why}; the broker's book shows it."
+    return f"By hand: {safe(given[0], _NAME)} gave this number{why}; the broker's book shows it."
 
 
 def _cancel_asked(notice: Notice, order: Order) -> str:
@@ -238,7 +261,7 @@ def _unknown_explained(order: Order) -> list[str]:
     since = f"since {_time(order.sent_at)}" if order.sent_at else "for too long"
     number = order.broker_order_id
     known = f", number {safe(number, _NAME)}" if number else ""
-    why = safe((order.reason_message or "").removeprefix(UNKNOWN_BECAUSE), _REASON)
+    why = safe(_detail(order), _REASON)
     return [
         f"Not known {since}: whether the broker has this order. It may be live or filled.",
         f"Why: {why}" if why else "",
@@ -282,7 +305,7 @@ def _ways_to_resolve(order: Order) -> list[str]:
 def _explained_alone(notice: Notice) -> list[str]:
     if notice.kind is NoticeKind.ALERT_REJECTED:
         # ORDER FAILED: nothing was traded on an alert that asked for it, and searches for failures find it.
-        said = f"{FAILURE} · nothing was traded; the alert is kept as it came"
+        said = f"{_FAILURE} · nothing was traded; the alert is kept as it came"
         return [said, safe(notice.more, _REASON)]
     if notice.kind is NoticeKind.SYSTEM:
         return []
@@ -293,7 +316,7 @@ def _explained_alone(notice: Notice) -> list[str]:
         return [
             *detail,
             "If it is not today's loss, or you accept it, lift it, on the page Health or with:",
-            f'<code>python cli.py lift {safe(quote(notice.client_id), _NAME)} --reason "REASON"</code>',
+            f"<code>{lift_command(notice)}</code>",
         ]
     if notice.kind is NoticeKind.EXTERNAL_ORDER:
         return [
@@ -327,11 +350,16 @@ def _explained_alone(notice: Notice) -> list[str]:
 
 def _what(order: Order) -> str:
     """`ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5`."""
-    quantity = _number(order.quantity) if order.quantity else "all"  # an exit of everything, not yet measured
-    parts = [f"{order.execution_type} {order.side} {quantity} {_symbol(order)}", _terms(order)]
+    parts = [" ".join([order.execution_type, *traded(order)]), _terms(order)]
     if order.test_mode is not None:
         parts.append("test mode: no broker involved")
     return " · ".join(parts)
+
+
+def traded(order: Order) -> tuple[str, str]:
+    """`BUY 50`, and of which symbol."""
+    quantity = _number(order.quantity) if order.quantity else "all"  # an exit of everything, not yet measured
+    return f"{order.side} {quantity}", _symbol(order)
 
 
 def _terms(order: Order) -> str:
@@ -346,7 +374,7 @@ def _whose(order: Order) -> str:
     """`default · NIFTY_STRADDLE · <code>id</code>`."""
     return (
         f"{safe(order.client_id, _NAME)} · {safe(order.strategy_name, _NAME)} · "
-        f"<code>{safe(order.short_id, _NAME)}</code>"
+        f"<code>{shown_id(order)}</code>"
     )
 
 
@@ -357,8 +385,15 @@ def _whom(notice: Notice) -> str:
     symbol = notice.symbol if notice.kind is NoticeKind.ALERT_REJECTED else None
     shown = [safe(part, _NAME) for part in (notice.client_id, symbol) if part]
     if notice.alert_id is not None:
-        shown.append(f"<code>{safe(notice.alert_id, _NAME)}</code>")
+        shown.append(f"<code>{shown_id(notice)}</code>")
     return " · ".join(shown)
+
+
+def shown_id(told: Order | Notice) -> str:
+    """The id that the last line ends with; empty where it has none."""
+    if isinstance(told, Order):
+        return safe(told.short_id, _NAME)
+    return "" if told.kind in _WHOM_FIRST or told.alert_id is None else safe(told.alert_id, _NAME)
 
 
 def _state(order: Order) -> str:

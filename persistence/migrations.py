@@ -19,10 +19,13 @@ from persistence.schema import (
     CLIENTS_NOT_CONFIGURED,
     DAILY_LOSS,
     DATABASE_IDENTITY,
+    DETAILS_OF_REASONS,
     ENTRIES_THAT_WAIT,
     EXITS_BY_OWN_FILLS,
+    FACTS_OF_MESSAGES,
     FILLS_OF_EACH_SIDE,
     FIRST,
+    HEARTBEATS_PART_BY_PART,
     OUR_TAGS_IN_THE_BOOK,
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
@@ -140,6 +143,24 @@ def shares_of_earlier_days(db: Database) -> None:
 def unexplained_external_orders(db: Database) -> None:
     """Orders by hand that count in a position, by symbol: each exit's claim asks for them."""
     _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
+
+
+@migrations()
+def heartbeats_part_by_part(db: Database) -> None:
+    """What a loop waits for, as data: its words are for people alone."""
+    _run(db, HEARTBEATS_PART_BY_PART)
+
+
+@migrations()
+def facts_of_messages(db: Database) -> None:
+    """What a message tells, as data beside its text, for those who fold messages."""
+    _run(db, FACTS_OF_MESSAGES)
+
+
+@migrations()
+def details_of_reasons(db: Database) -> None:
+    """What a reason's message says beyond its tag's sentence, apart."""
+    _run(db, DETAILS_OF_REASONS)
 
 
 def _run(db: Database, script: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from domain.message_facts import message_facts
 from domain.ports import OutboxMessage
 from domain.times import parse_time, time_text
 from persistence.sqlite import GroupCommit, Readers
@@ -22,13 +23,14 @@ class SqliteOutbox:
     def pending(self, client_ids: Sequence[str], limit: int) -> list[OutboxMessage]:
         """Oldest first."""
         rows = self._readers.get().execute(
-            "SELECT id, client_id, kind, message, attempts, timestamp, command_id FROM telegram_messages "
+            "SELECT id, client_id, kind, message, attempts, timestamp, command_id, facts_json "
+            "FROM telegram_messages "
             f"WHERE status = 'PENDING' AND client_id IN ({_marks(client_ids)}) ORDER BY id LIMIT ?",
             (*client_ids, limit),
         )
         return [
-            OutboxMessage(id_, client, kind, text, attempts, parse_time(at), command_id)
-            for id_, client, kind, text, attempts, at, command_id in rows
+            OutboxMessage(id_, client, kind, text, attempts, parse_time(at), command_id, message_facts(facts))
+            for id_, client, kind, text, attempts, at, command_id, facts in rows
         ]
 
     def mark_sent(self, ids: Sequence[int], telegram_message_id: str, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """The orders database behind the domain's port: reads on a connection per thread, writes by group commit."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime, timedelta
@@ -26,7 +27,7 @@ from persistence import unreadable as unreadable_rows
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite import GroupCommit, Readers
-from persistence.transaction import Render, SqliteTransaction
+from persistence.transaction import FactsOf, Render, SqliteTransaction
 
 T = TypeVar("T")
 
@@ -42,11 +43,15 @@ class OrderRepository:
         path: orders.db, already migrated.
         clock: for the time of messages.
         render: words a notice; the outbox keeps the text.
+        facts_of: what that text tells, as data, kept beside it; without them messages are folded by their kind alone.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, render: Render) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock, render: Render, facts_of: FactsOf = lambda notice: None
+    ) -> None:
         self._clock = clock
         self._render = render
+        self._facts_of = facts_of
         self._commits = GroupCommit(path)
         self._readers = Readers(path)
         self.claimants = Claimants(path)
@@ -55,10 +60,11 @@ class OrderRepository:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one durable transaction; see `domain.ports.Store.write`."""
-        result: T = self._commits.run(
-            lambda connection: work(SqliteTransaction(connection, self._render, self._clock.now))
-        )
+        result: T = self._commits.run(lambda connection: work(self._transaction(connection)))
         return result
+
+    def _transaction(self, connection: sqlite3.Connection) -> SqliteTransaction:
+        return SqliteTransaction(connection, self._render, self._facts_of, self._clock.now)
 
     def update_status(
         self, command_id: str, expected: Phase, phase: Phase, *, actor: str, **changes: Any
@@ -295,12 +301,11 @@ class OrderRepository:
     # loops --------------------------------------------------------------------------------------------------
 
     def save_beats(self, beats: Iterable[Beat]) -> None:
-        rows = [(b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail) for b in beats]
-        self._commits.run(
-            lambda connection: connection.executemany(
-                "INSERT OR REPLACE INTO heartbeats VALUES (?, ?, ?, ?, ?, ?)", rows
-            )
-        )
+        rows = [
+            (b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail, json.dumps(b.missing))
+            for b in beats
+        ]
+        self._commits.run(lambda connection: connection.executemany(_INSERT_BEAT, rows))
 
     def forget_beats(self, watchers: Iterable[str]) -> None:
         """Drop the heartbeats of watchers that ended, so that nobody takes them for one that stalls."""
@@ -346,6 +351,10 @@ class OrderRepository:
         return next(iter(self._orders(sql, *parameters)), None)
 
 
+_INSERT_BEAT = (
+    "INSERT OR REPLACE INTO heartbeats (watcher_id, loop, client_id, beat_at, state, detail, missing_json) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _POSITION_COLUMNS = (
     "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
     "realized_pnl, unrealized_pnl, delivered"

@@ -402,5 +402,17 @@ UNEXPLAINED_EXTERNAL_ORDERS = """
 CREATE INDEX external_orders_unexplained ON external_orders (client_id, symbol) WHERE unexplained_quantity <> '0';
 """
 
+HEARTBEATS_PART_BY_PART = """
+ALTER TABLE heartbeats ADD COLUMN missing_json TEXT;
+"""
+
+FACTS_OF_MESSAGES = """
+ALTER TABLE telegram_messages ADD COLUMN facts_json TEXT;
+"""
+
+DETAILS_OF_REASONS = """
+ALTER TABLE orders ADD COLUMN reason_detail TEXT;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

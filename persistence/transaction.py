@@ -14,6 +14,7 @@ from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.lifecycle import Change, column
 from domain.limits import Limits
+from domain.message_facts import MessageFacts
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.moves import released
 from domain.notices import Notice, NoticeKind
@@ -24,7 +25,7 @@ from domain.reports import OrderReport
 from domain.review import FrozenOrder
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
-from domain.tags import Reason, reason_in, tag_of
+from domain.tags import Family, Reason, family_of, reason_in, tag_of
 from domain.times import time_text
 from persistence import accounts, adoptions, held, losses, moving, review, unconfigured, waiting
 from persistence import facts as fact_queries
@@ -42,6 +43,9 @@ from persistence.rows import (
 from persistence.triggers import CONCURRENT
 
 Render = Callable[[Notice], str]
+"""Words a notice."""
+FactsOf = Callable[[Notice], MessageFacts | None]
+"""What the words tell, as data."""
 
 _INSERT_EVENT = (
     "INSERT INTO order_events (command_id, at, from_status, to_status, from_phase, to_phase, tag, actor, "
@@ -49,7 +53,7 @@ _INSERT_EVENT = (
 )
 _INSERT_MESSAGE = (
     "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
-    "alert_id, blocked) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?)"
+    "alert_id, blocked, facts_json) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?, ?)"
 )
 _OVER = frozenset({Status.EXECUTED, Status.FAILED})
 _INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", Status.FAILED: "ORDER_FAILED"}
@@ -58,9 +62,12 @@ _INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", St
 class SqliteTransaction:
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
-    def __init__(self, connection: sqlite3.Connection, render: Render, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, render: Render, facts_of: FactsOf, now: Callable[[], datetime]
+    ) -> None:
         self._connection = connection
         self._render = render
+        self._facts_of = facts_of
         self._now = now
 
     # alerts -------------------------------------------------------------------------------------------------
@@ -204,11 +211,12 @@ class SqliteTransaction:
     # messages -----------------------------------------------------------------------------------------------
 
     def notify(self, notice: Notice) -> None:
-        order = notice.order
+        order, facts = notice.order, self._facts_of(notice)
         self._connection.execute(
             _INSERT_MESSAGE,
             (notice.client_id, notice.kind, notice.symbol, self._render(notice), time_text(self._now()),
-             order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED)),
+             order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED),
+             None if facts is None else facts.as_json()),
         )  # fmt: skip
 
     # holdings -----------------------------------------------------------------------------------------------
@@ -416,8 +424,8 @@ class SqliteTransaction:
 
 
 def _intent_status(order: Order) -> str:
-    if order.tag is not None and order.phase is Phase.BLOCKED:
-        if order.tag.startswith("DUPLICATE_BLOCKED:"):
+    if order.phase is Phase.BLOCKED:
+        if family_of(order.tag) is Family.DUPLICATE_BLOCKED:
             return "DEDUP_SKIPPED"
         if reason_in(order.tag) == Reason.ORDER_BLOCKED_LIVE_TRADING:
             return "ORDER_BLOCKED_LIVE_TRADING"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domain.errors import StoreUnavailable
+from domain.first_look import Missing
 from order_watcher import OrderWatcherEngine
 
 log = logging.getLogger(__name__)
@@ -140,9 +141,9 @@ class Lane:
         self.book_signal.wake()
 
     @property
-    def waits_for(self) -> str | None:
-        """What the client's entries wait for since the watcher began; None: nothing."""
-        return self._engine.waits_for(self.client_id)
+    def missing(self) -> Missing:
+        """What the client's entries wait for since the watcher began; empty: nothing."""
+        return self._engine.missing(self.client_id)
 
     def replace_hanging(self, deadline_seconds: float) -> list[str]:
         """Put new threads beside those that hang in a broker call; returns the names of the loops replaced.
@@ -190,12 +191,12 @@ class Lane:
 
     def _follow(self) -> bool:
         time.sleep(_BOOK_GATHER)
-        waited = self.waits_for is not None
+        waited = bool(self.missing)
         try:
             moved = self._engine.reconcile(self.client_id)
             self._engine.refresh(self.client_id, force=False)
         finally:
             self.has_looked = True
-        if waited and self.waits_for is None:
+        if waited and not self.missing:
             self.work_signal.wake()  # the entries that waited for this look
         return moved > 0

@@ -6,6 +6,7 @@ import secrets
 import socket
 from datetime import UTC, datetime
 
+from domain.actors import Actor, ActorKind
 from domain.ids import ulid
 
 
@@ -34,6 +35,7 @@ def new_watcher_name() -> str:
 def operator_name() -> str:
     """Who typed the command, for the history."""
     try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+        name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        return f"cli:{os.getuid()}"
+        name = str(os.getuid())
+    return str(Actor(ActorKind.CLI, name))

@@ -17,6 +17,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
+from domain.first_look import Missing, in_words
 from domain.notices import Notice, NoticeKind
 from domain.ports import WAITING, Beat, Clock, Store
 from order_watcher import OrderWatcherEngine
@@ -139,9 +140,9 @@ class Watcher:
         else:
             self._stopping.wait(_BEAT_EVERY)
 
-    def _waiting(self) -> dict[str, str]:
+    def _waiting(self) -> dict[str, Missing]:
         """What keeps which client's entries waiting since the start."""
-        return {client: why for client, lane in self._lanes.items() if (why := lane.waits_for) is not None}
+        return {client: missing for client, lane in self._lanes.items() if (missing := lane.missing)}
 
     def _until(self, happened: Callable[[], bool], seconds: float) -> None:
         """Return when it has happened, the time is over, or the watcher is to stop."""
@@ -251,13 +252,14 @@ class Watcher:
                 for loop, age in worst.items()
             ]
         waiting = self._waiting()
-        return [self._with_reason(beat, waiting.get(beat.client_id)) for beat in beats]
+        return [self._with_reason(beat, waiting.get(beat.client_id, {})) for beat in beats]
 
-    def _with_reason(self, beat: Beat, waits_for: str | None) -> Beat:
+    def _with_reason(self, beat: Beat, missing: Missing) -> Beat:
         """The beat of a loop that has yet to read its broker says so, even while it hangs in the call."""
-        if beat.loop != "reconcile" or waits_for is None:
+        if beat.loop != "reconcile" or not missing:
             return beat
-        return replace(beat, state=WAITING if beat.state == "OK" else beat.state, detail=waits_for)
+        state = WAITING if beat.state == "OK" else beat.state
+        return replace(beat, state=state, detail=in_words(missing), missing=missing)
 
     def _state(self, stalled_seconds: float, *, in_calls: bool = False) -> str:
         """A loop that calls a broker is replaced at the call's deadline: it stalls where that did not help."""

@@ -13,6 +13,7 @@ from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import BrokerError, ReadFailed
 from domain.ids import ulid
 from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits, StrategyBook, StrategyPolicy
+from domain.message_facts import MessageFacts
 from domain.money import ZERO
 from domain.notices import Notice
 from domain.order import Order
@@ -205,7 +206,9 @@ class Desk:
         policy = ClientPolicy("default", LimitBook(limits or Limits()), live_allowed, strategies)
         self.policies = {"default": policy}
         self.broker = FakeBroker(self.clock, id_class, is_real=is_real)
-        self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
+        self.store = OrderRepository(
+            self.path, clock=self.clock, render=self._render, facts_of=self._facts_of
+        )
         self.rules = rules or WatcherRules()
         self.commands = CommandService(
             self.store,
@@ -217,6 +220,9 @@ class Desk:
         )
         self.engine = self.new_engine("watcher-1")
         self.look()
+
+    def _facts_of(self, notice: Notice) -> MessageFacts | None:
+        return None
 
     def _render(self, notice: Notice) -> str:
         self.notices.append(notice)

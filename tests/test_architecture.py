@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture import violations
+from tests.prose import prose_read
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_FUNCTION = "def long():\n" + "    x = 1\n" * 60
@@ -152,3 +153,62 @@ def test_a_breach_is_named(tmp_path, name, source, expected):
 def test_what_is_granted_passes(tmp_path, name, source):
     plant(tmp_path, name, source)
     assert violations(tmp_path) == []
+
+
+# prose --------------------------------------------------------------------------------------------------------
+
+READINGS = [
+    ("if order.reason_message == told: pass", "compares prose"),
+    ("if 'ORDER FAILED' in message.text: pass", "compares prose"),
+    ("if order.reason_message.strip().lower() != 'x': pass", "compares prose"),
+    ("if (row['detail'] or '') in words: pass", "compares prose"),
+    ("if beat.get('detail') == 'x': pass", "compares prose"),
+    ("why = str(row['detail'])\nif why.startswith('account: '): pass", "parses prose by startswith"),
+    ("why, at = row['detail'], 1\ncause = why\ncause.partition(': ')", "parses prose by partition"),
+    ("line = message.text.split('\\n')[0]\nline.endswith('x')", "parses prose by split"),
+    ("notice.detail[:9].removeprefix('x')", "parses prose by removeprefix"),
+    ("re.search('x', order.exchange_error_snippet)", "parses prose by search of an expression"),
+    ("_ID.fullmatch(reason.sentence or tag)", "parses prose by fullmatch of an expression"),
+    ("match order.reason_message:\n    case 'x': pass", "matches prose"),
+    ("def f(self, sentence):\n    return sentence == self.tag", "compares prose"),
+    ("QUERY = \"SELECT 1 FROM orders WHERE reason_message LIKE 'x%'\"", "searches prose in SQL"),
+    ("QUERY = \"SELECT instr(t.message, 'ORDER FAILED')\"", "searches prose in SQL"),
+]
+
+NO_READINGS = [
+    "if order.reason_message is None or order.reason_message == '': pass",
+    "text = order.reason_message or order.tag\nprint(f'{text}: {order.reason_detail}')",
+    "if order.tag == 'x' and text == 'y' and word.startswith('z'): pass",
+    "quotes.search(exchange, text, read)",
+    "QUERY = 'UPDATE orders SET reason_message = ?, detail = ? WHERE symbol LIKE ?'",
+]
+
+
+def test_no_prose_is_compared_or_parsed():
+    found = prose_read(ROOT)
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(("source", "rule"), READINGS)
+def test_a_reading_of_prose_is_named(tmp_path, source, rule):
+    plant(tmp_path, "engine/x.py", source)
+    assert any(line.endswith(f": {rule}") for line in prose_read(tmp_path, {}))
+
+
+@pytest.mark.parametrize("source", NO_READINGS)
+def test_what_reads_no_prose_passes(tmp_path, source):
+    plant(tmp_path, "engine/x.py", source)
+    assert prose_read(tmp_path, {}) == []
+
+
+def test_a_reading_is_allowed_where_it_stands_and_nowhere_else(tmp_path):
+    source = "class X:\n    def f(self): return order.reason_message == 'x'\n    def g(self): return note.text == 'x'"
+    plant(tmp_path, "engine/x.py", source)
+    assert prose_read(tmp_path, {("engine/x.py", "X.f"): "why"}) == ["engine/x.py:3: X.g: compares prose"]
+
+
+def test_what_is_allowed_in_vain_is_named(tmp_path):
+    plant(tmp_path, "engine/x.py", "")
+    assert prose_read(tmp_path, {("engine/x.py", "X.f"): "why"}) == [
+        "engine/x.py: X.f: allowed, and does nothing of the kind"
+    ]

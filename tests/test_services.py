@@ -9,6 +9,11 @@ import pytest
 from config.settings import load_settings
 from domain.alert import Alert, Delivery, ExecutionType, Outcome
 from domain.lifecycle import register
+from domain.notices import Notice, NoticeKind
+from notifications.facts import facts_of
+from notifications.messages import render
+from persistence.migrations import migrate
+from persistence.outbox import SqliteOutbox
 from services import Services, build_services
 from tests.persistence.making import Maker
 
@@ -43,6 +48,14 @@ def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):
     for broker in services.brokers.values():
         broker._budget.take(urgent=False)  # an account's own, with places of its own
     assert sorted(file.name for file in tmp_path.glob("*.budget")) == ["alice.budget", "bob.budget"]
+
+
+def test_a_message_is_kept_with_what_it_tells(services):
+    migrate(services.settings.orders_db)
+    notice = Notice(NoticeKind.ALERT_REJECTED, "alice", detail="no symbol")
+    services.store.write(lambda tx: tx.notify(notice))
+    [waiting] = SqliteOutbox(services.store._commits, services.readers).pending(["alice"], 10)
+    assert (waiting.text, waiting.facts) == (render(notice), facts_of(notice))
 
 
 def test_an_entry_asks_whether_an_exit_waits_without_reading_one(services, monkeypatch):

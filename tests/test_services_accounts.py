@@ -13,6 +13,7 @@ from config.settings import load_settings
 from console.health import Expectations, loop_checks
 from domain.account import BrokerAccount
 from domain.alert import Delivery
+from domain.first_look import in_words
 from domain.ports import WAITING, Beat
 from domain.states import Phase
 from engine.account import rebind
@@ -162,8 +163,8 @@ def test_it_is_not_ready_and_a_stranger_is_not_told_whose_account_it_is(at):
     with at("paper") as services:
         watch(services)
     with at("shoonya") as services:
-        why, now = watch(services).waits_for("default"), services.clock.now()
-        beats = [Beat("watcher", "reconcile", "default", now, WAITING, why)]
+        missing, now = watch(services).missing("default"), services.clock.now()
+        beats = [Beat("watcher", "reconcile", "default", now, WAITING, in_words(missing), missing)]
         services.store.save_beats(beats)
         expected = Expectations(("default",), 60, 3600)
         found = loop_checks(services.views.heartbeats(), services.views.accounts(), {}, expected, now)

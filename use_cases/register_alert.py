@@ -7,6 +7,7 @@ from decimal import Decimal
 from blockers.groups import incomplete, waits_for_bought
 from blockers.pipeline import judged
 from blockers.rules import Block
+from domain.actors import WEBHOOK
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, LegRequest, Outcome, ParsedAlert, Side
 from domain.errors import SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
@@ -23,7 +24,7 @@ from domain.times import has_elapsed
 from domain.waiting import Wait, WaitsFor
 from use_cases.registering import block, life_of, register_judged, write
 
-_ACTOR = "webhook"
+_ACTOR = str(WEBHOOK)
 
 
 class RegisterAlert:

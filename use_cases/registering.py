@@ -55,4 +55,4 @@ def write(
 
 def block(tx: Transaction, order: Order, found: Block, actor: str) -> Order:
     """One of our own rules said no."""
-    return tx.apply(blocked(order, found.reason, found.message, at=order.created_at, actor=actor))
+    return tx.apply(blocked(order, found.reason, found.detail, at=order.created_at, actor=actor))

@@ -60,7 +60,7 @@ def test_what_it_refuses(renamed, monkeypatch, capsys):
 def test_nothing_is_moved_while_a_watcher_serves_the_old_id(renamed, capsys):
     renamed.store.claimants.enter("w")
     renamed.sql(
-        "INSERT INTO heartbeats VALUES ('w', 'reconcile', 'default', '2026-11-21T00:00:00.000000Z', 'OK', '')"
+        "INSERT INTO heartbeats VALUES ('w', 'reconcile', 'default', '2026-11-21T00:00:00.000000Z', 'OK', '', '{}')"
     )
     assert cli.main(["rebind", "default", "alice", "--yes"]) == 2
     assert "a watcher still serves default (w)" in capsys.readouterr().err

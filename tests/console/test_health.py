@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from console.health import _PARTS
-from domain.ports import Beat
+from domain.first_look import Missing, Part, in_words
+from domain.ports import WAITING, Beat
 from domain.reports import UnreadableRow
-from engine.gate import Part
+from domain.times import time_text
 from persistence import intact
 from tests.console.seeding import BEARER, House
 
@@ -65,36 +65,65 @@ def test_one_loop_stands_still(healthy: House):
 WORDS = "login failed: user FA12345 is blocked; call 1800"
 
 
+OTHER_ACCOUNT = f"the rows of default are those of FA12345 at noren: {WORDS}"
+
+
 @pytest.mark.parametrize(
-    ("state", "detail", "check", "public"),
+    ("missing", "public"),
     [
-        ("STALLED", WORDS, "watcher", "loop reconcile of default is STALLED"),
-        ("WAITING", f"order book: {WORDS}", "broker:default", "order book"),
-        ("WAITING", f"positions: {WORDS}", "broker:default", "positions"),
-        (
-            "WAITING",
-            f"order book: not read yet; positions: {WORDS}",
-            "broker:default",
-            "order book, positions",
-        ),
-        ("WAITING", WORDS, "broker:default", ""),
+        ({Part.BOOK: WORDS}, "order book"),
+        ({Part.POSITIONS: WORDS}, "positions"),
+        ({Part.BOOK: "not read yet", Part.POSITIONS: WORDS}, "order book, positions"),
+        # The broker's words look like ours: they name no part.
+        ({Part.POSITIONS: f"{WORDS}; order book: down"}, "positions"),
+        ({Part.POSITIONS: f"account: {WORDS}"}, "positions"),
     ],
 )
 def test_a_stranger_is_told_what_is_missing_but_not_in_the_brokers_words(
-    healthy: House, state: str, detail: str, check: str, public: str
+    healthy: House, missing: Missing, public: str
 ):
-    healthy.store.save_beats([Beat("watcher-1", "reconcile", "default", healthy.clock.now(), state, detail)])
-    status, checks = ready(healthy)
-    waits = "entries of default wait for the first look"
-    expected = public if check == "watcher" else ": ".join(filter(None, (waits, public)))
-    assert (status, checks[check]) == (503, {"ok": False, "sentence": expected})
-    assert "FA12345" not in healthy.anonymous().get("/readyz").text
-    assert WORDS in healthy.get("/api/health").json["checks"][check]["sentence"]
-    assert WORDS in healthy.get("/health").text
+    beat = Beat("watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing)
+    healthy.store.save_beats([beat])
+    told_apart(healthy, "broker:default", f"entries of default wait for the first look: {public}")
 
 
-def test_the_parts_of_a_first_look_are_called_as_those_who_wait_call_them():
-    assert set(_PARTS) == set(Part)
+def test_a_stranger_is_told_that_a_loop_stalls_but_not_why(healthy: House):
+    healthy.store.save_beats(
+        [Beat("watcher-1", "reconcile", "default", healthy.clock.now(), "STALLED", WORDS)]
+    )
+    told_apart(healthy, "watcher", "loop reconcile of default is STALLED")
+
+
+def test_a_stranger_is_not_told_whose_the_rows_of_a_client_are_that_is_not_served(healthy: House):
+    missing = {Part.ACCOUNT: OTHER_ACCOUNT}
+    beat = Beat("watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing)
+    healthy.store.save_beats([beat])
+    told_apart(
+        healthy,
+        "broker:default",
+        "default is not served: its rows are those of another account",
+        OTHER_ACCOUNT,
+    )
+
+
+def test_a_loop_of_an_earlier_version_waits_in_words_alone(healthy: House):
+    healthy.store._commits.run(
+        lambda connection: connection.execute(
+            "INSERT OR REPLACE INTO heartbeats (watcher_id, loop, client_id, beat_at, state, detail) "
+            "VALUES ('watcher-1', 'reconcile', 'default', ?, 'WAITING', ?)",
+            (time_text(healthy.clock.now()), f"order book: {WORDS}"),
+        )
+    )
+    told_apart(healthy, "broker:default", "entries of default wait for the first look")
+
+
+def told_apart(house: House, check: str, public: str, sentence: str = WORDS) -> None:
+    """A stranger reads what is public, and who has logged in the whole."""
+    status, checks = ready(house)
+    assert (status, checks[check]) == (503, {"ok": False, "sentence": public})
+    assert "FA12345" not in house.anonymous().get("/readyz").text
+    assert sentence in house.get("/api/health").json["checks"][check]["sentence"]
+    assert WORDS in house.get("/health").text
 
 
 def test_a_watcher_that_ended_long_ago_does_not_matter(healthy: House):

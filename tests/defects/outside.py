@@ -126,6 +126,56 @@ OUTSIDE = (
         "https://github.com/freqtrade/freqtrade/issues/627",
     ),
     Defect(
+        "words-of-a-message-decide",
+        "A person's reason held the words by which failures are found: the filled order was told as one that failed.",
+        (
+            Edit(
+                "notifications/folding.py",
+                "    if message.facts.is_failure if message.facts is not None else message.kind in _FAILED:\n",
+                '    if "ORDER FAILED" in message.text:\n',
+            ),
+        ),
+        ("tests/notifications/test_folding.py::test_words_that_imitate_ours_change_nothing",),
+    ),
+    Defect(
+        "a-brokers-words-name-a-part",
+        "What had not been read was looked for in a sentence, and the broker's words in it named another part.",
+        (
+            Edit(
+                "console/health.py",
+                '    parts = ", ".join(part for part in TO_BE_READ if part in missing)\n',
+                '    parts = ", ".join(part for part in TO_BE_READ if f"{part}: " in waiting[0]["detail"])\n',
+            ),
+        ),
+        (
+            "tests/console/test_health.py::test_a_stranger_is_told_what_is_missing_but_not_in_the_brokers_words",
+        ),
+    ),
+    Defect(
+        "a-watchers-name-is-a-persons",
+        "A watcher's name began like the door of people, and what the program did was told as done by hand.",
+        (
+            Edit(
+                "domain/notices.py",
+                '    by = actor if actor_of(actor).is_person else ""\n',
+                '    by = actor if actor.startswith(("cli", "console", "api")) else ""\n',
+            ),
+        ),
+        ("tests/domain/test_notices.py::test_who_did_it_is_told_where_that_was_a_person",),
+    ),
+    Defect(
+        "a-reason-keeps-another-reasons-detail",
+        "The order's new reason came without figures and was told with those of the reason before it.",
+        (
+            Edit(
+                "domain/lifecycle.py",
+                '    if "reason_message" in changes and "reason_detail" not in changes:\n',
+                '    if phase is Phase.UNKNOWN and "reason_message" in changes and "reason_detail" not in changes:\n',
+            ),
+        ),
+        ("tests/domain/test_lifecycle.py::test_the_detail_of_a_reason_comes_and_goes_with_its_message",),
+    ),
+    Defect(
         "message-outside-the-transaction",
         "The message was written after the order's commit: a crash between the two, and the failure was never told.",
         (
@@ -141,12 +191,10 @@ OUTSIDE = (
             ),
             Edit(
                 REPOSITORY,
-                "        result: T = self._commits.run(\n"
-                "            lambda connection: work(SqliteTransaction(connection, self._render, self._clock.now))\n"
-                "        )\n",
+                "        result: T = self._commits.run(lambda connection: work(self._transaction(connection)))\n",
                 "        told: list[Any] = []\n\n"
                 "        def kept(connection: sqlite3.Connection) -> T:\n"
-                "            tx = SqliteTransaction(connection, self._render, self._clock.now)\n"
+                "            tx = self._transaction(connection)\n"
                 "            done = work(tx)\n"
                 "            told.extend(tx.told)\n"
                 "            return done\n\n"

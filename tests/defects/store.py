@@ -112,8 +112,8 @@ STORE = (
         (
             Edit(
                 "cli_doctor.py",
-                "    if found[1] != database:\n",
-                "    if not found[1]:\n",
+                "    if writes_to != database:\n",
+                "    if not writes_to:\n",
             ),
         ),
         ("tests/cli/test_doctor.py::test_the_doctor_does_not_take_another_instance_for_this_one",),

@@ -181,6 +181,26 @@ def test_nothing_but_the_named_fields_and_the_state_changes():
     assert differing == {"phase", "filled_quantity", "updated_at", "event_hash"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"reason_message": "new (y)", "reason_detail": "y"}, "y"),
+        ({"reason_message": "new"}, None),
+        ({"reason_message": None}, None),
+        ({}, "x"),
+    ],
+)
+def test_the_detail_of_a_reason_comes_and_goes_with_its_message(changes, detail):
+    order = an_order(Phase.REGISTERED, reason_message="old (x)", reason_detail="x")
+    assert advance(order, Phase.REGISTERED, at=AT, actor="w", **changes).after.reason_detail == detail
+
+
+def test_the_reason_of_an_unknown_outcome_is_all_detail():
+    order = an_order(Phase.UNKNOWN, reason_message="outcome unknown: x", reason_detail="x")
+    after = advance(order, Phase.UNKNOWN, at=AT, actor="w", reason_message="it may be broker order 7").after
+    assert after.reason_detail == "it may be broker order 7"
+
+
 def test_two_orders_with_the_same_life_have_different_chains():
     one = register(an_order(command_id="a-1"), at=AT, actor="w")
     two = register(an_order(command_id="a-2"), at=AT, actor="w")

@@ -233,16 +233,34 @@ def test_absence_is_proven_by_nothing_less_than_a_complete_and_late_enough_book(
 
 
 @pytest.mark.parametrize(
-    ("before", "added"),
+    ("before", "detail", "added"),
     [
-        ("outcome unknown: HTTP 502", " (outcome unknown: HTTP 502)"),
-        ("it may be broker order 7", " (outcome unknown: it may be broker order 7)"),
-        (None, ""),
+        ("outcome unknown: HTTP 502", "HTTP 502", " (outcome unknown: HTTP 502)"),
+        (
+            "it may be broker order 7",
+            "it may be broker order 7",
+            " (outcome unknown: it may be broker order 7)",
+        ),
+        ("outcome unknown: HTTP 502", None, " (outcome unknown: HTTP 502)"),  # of an earlier version
+        ("outcome unknown: ", "", ""),
+        (None, None, ""),
     ],
 )
-def test_why_the_outcome_had_been_unknown_is_kept_when_it_is_absent(before, added):
-    verdict = judge(an_order(Phase.UNKNOWN, reason_message=before), book(at=PROVEN_AT))
+def test_why_the_outcome_had_been_unknown_is_kept_when_it_is_absent(before, detail, added):
+    order = an_order(Phase.UNKNOWN, reason_message=before, reason_detail=detail)
+    verdict = judge(order, book(at=PROVEN_AT))
     assert verdict.changes["reason_message"] == Reason.PROVEN.sentence + added
+    assert Reason.PROVEN.with_detail(verdict.changes["reason_detail"]) == Reason.PROVEN.sentence + added
+
+
+def test_what_the_broker_says_of_an_end_is_its_detail_even_where_it_was_the_detail_before():
+    """A change that names the columns that differ must not leave the detail out of a message that does."""
+    seen = book(report(BrokerStatus.CANCELLED, reason="HTTP 502"))
+    order = an_order(Phase.UNKNOWN, reason_message="outcome unknown: HTTP 502", reason_detail="HTTP 502")
+    verdict = judge(order, seen)
+    assert (
+        advance(order, verdict.phase, at=SENT, actor="w", **verdict.changes).after.reason_detail == "HTTP 502"
+    )
 
 
 @QUICK

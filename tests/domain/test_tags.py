@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from domain.tags import Family, Reason, broker_tag, reason_in, reasons_table, sentence_of, tag_of
+from domain.tags import (
+    Family,
+    Reason,
+    broker_tag,
+    family_of,
+    reason_in,
+    reasons_table,
+    sentence_of,
+    tag_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = {
@@ -32,9 +41,15 @@ def test_the_names_that_operators_search_for_stay(family):
 def test_a_reason_reads_back_from_its_tag(reason):
     tag = tag_of(reason)
     assert tag == f"{reason.family.value}:{reason.value}"
-    assert Family(tag.partition(":")[0]) is reason.family
+    assert family_of(tag) is reason.family
     assert reason_in(tag) == reason.value
     assert sentence_of(tag) == reason.sentence
+
+
+def test_a_brokers_code_does_not_hide_who_said_no():
+    assert family_of("BROKER_REJECTED:16387: DUPLICATE_BLOCKED") is Family.BROKER_REJECTED
+    assert family_of("BROKER_CANCELLED") is Family.BROKER_CANCELLED
+    assert family_of("of tomorrow:x") is family_of(None) is None
 
 
 def test_sentences_are_there_and_differ():

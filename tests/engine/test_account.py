@@ -9,10 +9,10 @@ import pytest
 from domain.account import BrokerAccount
 from domain.alert import Side
 from domain.errors import NotFound, OpenOrders, OutcomeUnknown, ReadFailed, StoreUnavailable
+from domain.first_look import Part
 from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
 from engine.account import rebind
-from engine.gate import ACCOUNT
 from order_watcher import OrderWatcherEngine
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, leg
 
@@ -283,7 +283,8 @@ def test_it_is_told_once_by_all_watchers_together_with_both_names_and_both_ways_
     [text] = told(paper)
     for part in ("default", str(PAPER), str(REAL), "another ORDERS_DB", "python cli.py rebind default"):
         assert part in text
-    assert paper.engine.waits_for("default") == f"{ACCOUNT}: {text}"
+    assert paper.engine.missing("default") == {Part.ACCOUNT: text}
+    assert paper.engine.waits_for("default") == f"account: {text}"
 
 
 def test_back_at_its_own_account_all_goes_on_and_that_is_told_once(paper):
@@ -314,7 +315,7 @@ def test_a_message_that_could_not_be_kept_is_told_the_next_time(paper, monkeypat
     monkeypatch.setattr(paper.store, "write", fail)
     with pytest.raises(StoreUnavailable):
         paper.engine.reconcile("default")
-    assert paper.engine.waits_for("default").startswith(ACCOUNT)
+    assert Part.ACCOUNT in paper.engine.missing("default")
     monkeypatch.setattr(paper.store, "write", write)
     rounds(paper)
     assert len(told(paper)) == 1
@@ -365,7 +366,7 @@ def test_a_watcher_that_is_rebound_away_and_back_looks_anew_and_tells_of_each(pa
     for _ in range(2):
         rebind(paper.store, "default", REAL, by="cli:ann")
         rounds(paper)
-        assert paper.engine.waits_for("default").startswith(ACCOUNT)
+        assert Part.ACCOUNT in paper.engine.missing("default")
         rebind(paper.store, "default", PAPER, by="cli:ann")
         own.positions_error = ReadFailed("502")
         rounds(paper)
@@ -420,7 +421,7 @@ def test_a_watcher_that_runs_on_at_the_old_account_sends_nothing_after_rebinding
         paper.engine.execute_next("default")
     assert own.placed == []
     assert paper.order(order.command_id).phase is Phase.REGISTERED
-    assert paper.engine.waits_for("default").startswith(ACCOUNT)
+    assert Part.ACCOUNT in paper.engine.missing("default")
     paper.clock.advance(6)
     assert new.execute_next("default")
     assert len(paper.broker.placed) == 1

@@ -6,9 +6,10 @@ import pytest
 
 from domain.alert import TestMode
 from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
+from domain.first_look import Part
 from domain.limits import ClientPolicy, LimitBook
 from domain.states import Phase, Status
-from engine.gate import Part, StartGate
+from engine.gate import StartGate
 from order_watcher import OrderWatcherEngine, Seat
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, entry, leg, simulated_report, simulated_result
 

@@ -8,11 +8,11 @@ import pytest
 from domain.account import BrokerAccount
 from domain.alert import Side
 from domain.errors import NotFound, OpenOrders
+from domain.first_look import Part
 from domain.moves import claimed
 from domain.ports import Beat
 from domain.states import Phase, Status
 from engine.account import move_rows
-from engine.gate import ACCOUNT
 from engine.unconfigured import UnconfiguredClients
 from order_watcher import OrderWatcherEngine, Seat
 from persistence.verify import verify
@@ -62,9 +62,7 @@ def test_a_new_id_of_an_account_with_rows_is_not_served_and_told_once(traded):
     for _ in range(3):
         engine.tick()
         traded.clock.advance(3)
-    waits = engine.waits_for("renamed")
-    assert waits is not None and waits.startswith(ACCOUNT)
-    assert "`python cli.py rebind default renamed`" in waits
+    assert "`python cli.py rebind default renamed`" in engine.missing("renamed")[Part.ACCOUNT]
     assert traded.store.account("renamed") is None
     assert len([text for text in told(traded) if "rebind default renamed" in text]) == 1
 

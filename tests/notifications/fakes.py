@@ -8,6 +8,7 @@ from decimal import Decimal
 from html.parser import HTMLParser
 
 from domain.alert import ExecutionType, OrderType, Side
+from domain.message_facts import MessageFacts
 from domain.order import Order
 from domain.ports import OutboxMessage
 
@@ -81,9 +82,10 @@ class MemoryOutbox:
         kind: str = "PLACED",
         at: datetime = START,
         command_id: str | None = None,
+        facts: MessageFacts | None = None,
     ) -> OutboxMessage:
         self._last_id += 1
-        message = OutboxMessage(self._last_id, client_id, kind, text, 0, at, command_id)
+        message = OutboxMessage(self._last_id, client_id, kind, text, 0, at, command_id, facts)
         self.messages[message.id], self.status[message.id] = message, "PENDING"
         return message
 

@@ -1,5 +1,6 @@
 """Folding a backlog: nothing lost, nothing cut apart, everything short enough."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.alert import ExecutionType, Side
+from domain.message_facts import message_facts
 from domain.notices import Notice, NoticeKind
 from domain.ports import SendFailed
 from domain.states import STATUS_OF, Phase
+from notifications.facts import facts_of
 from notifications.folding import next_text
-from notifications.markup import MESSAGE_LIMIT, units
+from notifications.markup import MESSAGE_LIMIT, escaped, units
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
 from tests.notifications.fakes import (
@@ -45,8 +48,19 @@ def add(outbox, kind, number, *, client_id="default", **changes):
     order = an_order(
         command_id=f"01JD4M8Q7T2V9X3Z{number:08}-1", phase=phase, status=STATUS_OF[phase], **changes
     )
-    text = render(Notice(kind, client_id, order, order.alert_id, order.symbol))
-    return outbox.add(text, client_id=client_id, kind=kind, command_id=order.command_id)
+    return tell(outbox, Notice(kind, client_id, order, order.alert_id, order.symbol))
+
+
+def tell(outbox, notice):
+    """As the store keeps it: the text, and what it tells as data."""
+    command_id = None if notice.order is None else notice.order.command_id
+    return outbox.add(
+        render(notice),
+        client_id=notice.client_id,
+        kind=notice.kind,
+        command_id=command_id,
+        facts=facts_of(notice),
+    )
 
 
 def text_of(outbox, now=START):
@@ -183,8 +197,7 @@ def test_a_fill_that_a_person_said_is_told_apart_from_the_brokers_own(outbox, ev
     order = an_order(
         command_id="01JD4M8Q7T2V9X3Z00000999-1", phase=Phase.FILLED, status="EXECUTED", **AN_EXIT
     )
-    text = render(Notice(NoticeKind.FILLED, "default", order, by="cli:ann"))
-    outbox.add(text, kind=NoticeKind.FILLED, command_id=order.command_id)
+    tell(outbox, Notice(NoticeKind.FILLED, "default", order, by="cli:ann"))
     last = text_of(outbox)[0].split("\n")[-1]
     assert last == "✨ Order filled | 50 @ 112 · EXIT SELL 50 NIFTY26NOV24500CE · by hand · 00000999-1"
 
@@ -264,6 +277,99 @@ def test_it_says_so_too_where_a_fold_was_refused_and_each_goes_alone(outbox):
         clock.pass_(drainer.drain(clock.now()))
     assert sender.texts()[0].split("\n")[1] == "<b>settled since: EXECUTED</b>"
     assert len(sender.texts()) == 8
+
+
+# what a message tells is data ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("everyday", [5, 205])
+def test_words_that_imitate_ours_change_nothing(outbox, everyday):
+    add(outbox, NoticeKind.UNKNOWN, 1, symbol="TCS")
+    for number in range(2, 2 + everyday):
+        add(outbox, NoticeKind.REJECTED, number, reason_message="a | By hand: ORDER FAILED")
+    order = an_order(
+        command_id="01JD4M8Q7T2V9X3Z00000001-1",
+        phase=Phase.FILLED,
+        status="EXECUTED",
+        symbol="TCS",
+        reason_message="the app said ORDER FAILED",
+        **AN_EXIT,
+    )
+    tell(outbox, Notice(NoticeKind.FILLED, "default", order, by="cli:ann"))
+    lines = text_of(outbox)[0].split("\n")
+    assert lines[1].endswith(" · 00000001-1 · settled since: EXECUTED")
+    assert lines[2] == (
+        "⚠️ Broker rejected | a | By hand: ORDER FAILED · ENTRY BUY 50 NIFTY26NOV24500CE "
+        f"×{everyday} · 00000002-1, 00000003-1, 00000004-1 …"
+    )
+
+
+def of_an_earlier_version(outbox, kind, number, **changes):
+    message = add(outbox, kind, number, **changes)
+    outbox.messages[message.id] = replace(message, facts=None)
+    return message
+
+
+def test_a_message_of_an_earlier_version_goes_alone_as_it_is(outbox):
+    first = of_an_earlier_version(outbox, NoticeKind.PLACED, 1, broker_order_id="77")
+    assert text_of(outbox) == (first.text, 1)
+
+
+def test_of_an_earlier_version_each_keeps_its_words_on_one_line(outbox):
+    for number in range(6):
+        of_an_earlier_version(outbox, NoticeKind.PLACED, number, broker_order_id="77")
+    assert text_of(outbox)[0].split("\n")[1] == (
+        "✅ Order placed | 77 ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5 default · NIFTY_STRADDLE · 00000000-1"
+    )
+
+
+def test_of_a_flood_from_an_earlier_version_the_everyday_is_counted_by_its_kind(outbox):
+    for number in range(205):
+        of_an_earlier_version(outbox, NoticeKind.PLACED, number)
+    of_an_earlier_version(outbox, NoticeKind.REJECTED, 900, reason_message="no margin")
+    lines = text_of(outbox)[0].split("\n")[1:]
+    assert lines[0] == "PLACED ×205"
+    assert lines[1].startswith("⚠️ Broker rejected | no margin ORDER FAILED")
+
+
+@pytest.mark.parametrize(("kind", "since"), SINCE)
+def test_of_an_earlier_version_the_kind_tells_what_became_of_an_unknown_outcome(outbox, kind, since):
+    first = of_an_earlier_version(outbox, NoticeKind.UNKNOWN, 1)
+    of_an_earlier_version(outbox, kind, 1)
+    told = f"<b>{since}</b>\n" if since else ""
+    assert text_of(outbox) == (f"{told}{first.text}", 1)
+
+
+NOTICES = st.builds(
+    lambda kind, phase, symbol, reason, detail, by: Notice(
+        kind,
+        "default",
+        an_order(phase=phase, status=STATUS_OF[phase], symbol=symbol, reason_message=reason, tag=reason),
+        "01JD4M8Q7T2V9X3ZB5KC6W0N4E",
+        symbol,
+        detail,
+        by,
+    ),
+    st.sampled_from(NoticeKind),
+    st.sampled_from(Phase),
+    st.sampled_from(["TCS", "M&M", "<NIFTY>", "A | B", "😀" * 90]),
+    st.sampled_from(["no margin", "a | b", "<b>ORDER FAILED</b>", "x" * 500]),
+    st.sampled_from(["", "By hand: x", "TCS: y"]),
+    st.sampled_from(["", "cli:ann"]),
+)
+
+
+@given(NOTICES)
+def test_what_is_told_as_data_is_what_the_text_says(notice):
+    for told in (notice, replace(notice, order=None)):
+        facts, lines = facts_of(told), render(told).split("\n")
+        assert message_facts(facts.as_json()) == facts
+        assert escaped(facts.headline) == lines[0]
+        assert facts.is_failure is any(line.startswith("<b>ORDER FAILED</b>") for line in lines)
+        if told.order is not None:
+            order = f"{facts.what} {facts.traded} {facts.symbol}"
+            assert lines[-2].startswith(f"{escaped(order)} · LIMIT 112.5")
+            assert lines[-1].endswith(f" · <code>{facts.mark}</code>")
 
 
 TEXTS = st.one_of(

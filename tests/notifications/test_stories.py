@@ -4,10 +4,12 @@ import pytest
 
 from command_service import ResolvedFill
 from domain.errors import OutcomeUnknown, ReadFailed
+from domain.message_facts import MessageFacts
 from domain.notices import Notice
 from domain.ports import OutboxMessage
 from domain.reports import BrokerStatus, OrderReport
 from domain.states import Phase, Status
+from notifications.facts import facts_of
 from notifications.folding import next_text
 from notifications.messages import render
 from persistence.outbox import SqliteOutbox
@@ -20,6 +22,9 @@ class TellingDesk(Desk):
 
     def _render(self, notice: Notice) -> str:
         return render(notice)
+
+    def _facts_of(self, notice: Notice) -> MessageFacts:
+        return facts_of(notice)
 
     def told(self) -> list[OutboxMessage]:
         return SqliteOutbox(GroupCommit(self.path), Readers(self.path)).pending(["default"], 1000)

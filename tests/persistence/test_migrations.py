@@ -113,12 +113,15 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "parent_command_id",
             "provisional_until",
             "waits_for",
+            "reason_detail",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
         connection.execute("DROP INDEX external_orders_unexplained")
         for column in ("product", "unexplained_quantity", "client_order_id"):
             connection.execute(f"ALTER TABLE external_orders DROP COLUMN {column}")
+        connection.execute("ALTER TABLE heartbeats DROP COLUMN missing_json")
+        connection.execute("ALTER TABLE telegram_messages DROP COLUMN facts_json")
         connection.execute("DROP TABLE unreadable_positions")
         connection.execute("DROP TABLE adoptions")
         connection.execute("ALTER TABLE positions DROP COLUMN delivered")
@@ -142,6 +145,9 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "our_tags_in_the_book",
             "shares_of_earlier_days",
             "unexplained_external_orders",
+            "heartbeats_part_by_part",
+            "facts_of_messages",
+            "details_of_reasons",
         ),
         (),
     )

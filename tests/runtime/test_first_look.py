@@ -12,6 +12,7 @@ from command_service import CommandService
 from console.health import Expectations, loop_checks
 from domain.alert import Delivery
 from domain.errors import ReadFailed
+from domain.first_look import Missing, Part
 from domain.limits import ClientPolicy, LimitBook
 from domain.ports import WAITING, Beat
 from domain.reports import Book, OrderRef
@@ -189,6 +190,7 @@ def test_a_client_is_ready_when_one_watcher_that_beats_has_read_its_broker(
             "beat_at": (START - timedelta(seconds=60 * state.startswith("old"))).isoformat(),
             "state": state.removeprefix("old "),
             "detail": "positions: 502",
+            "missing_json": '{"positions": "502"}',
         }
         for number, state in enumerate(states)
     ]
@@ -228,8 +230,8 @@ class Scripted:
     def nudge(self, client_id: str) -> None:
         self.asked += 1
 
-    def waits_for(self, client_id: str) -> str | None:
-        return None if self.looked else "positions: not read yet"
+    def missing(self, client_id: str) -> Missing:
+        return {} if self.looked else {Part.POSITIONS: "not read yet"}
 
     def expire_overdue(self, client_id: str) -> int:
         return 0

@@ -14,6 +14,7 @@ from domain.errors import StoreUnavailable
 from domain.ids import ulid
 from domain.ports import SendFailed, Transaction
 from domain.reports import PositionsSnapshot
+from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
@@ -33,7 +34,7 @@ class WatchedStore(OrderRepository):
     """The repository of one process, with a boundary before and after each commit."""
 
     def __init__(self, world: "World", process: Process) -> None:
-        super().__init__(world.path, clock=world.scheduler, render=render)
+        super().__init__(world.path, clock=world.scheduler, render=render, facts_of=facts_of)
         self._world = world
         self._process = process
 

@@ -141,9 +141,7 @@ def _forgetful(service):
 
             with suppress(Undone):
                 service._store._commits.run(
-                    lambda connection: undone(
-                        SqliteTransaction(connection, service._store._render, service._clock.now)
-                    )
+                    lambda connection: undone(service._store._transaction(connection))
                 )
             return result[0]
 

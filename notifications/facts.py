@@ -1,0 +1,41 @@
+"""What a message tells, as data: the same notice that `messages` words, for those who fold messages."""
+
+import html
+
+from domain.message_facts import MessageFacts
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.states import Status
+from notifications.messages import headline, lift_command, said_by_hand, shown_id, traded
+
+
+def facts_of(notice: Notice) -> MessageFacts:
+    """Defined for every notice, and true of the text that `messages.render` makes of it."""
+    title, about = map(html.unescape, headline(notice))
+    order = notice.order
+    if order is None:
+        is_failure = notice.kind is NoticeKind.ALERT_REJECTED
+        return MessageFacts(title, about, mark=_mark(notice), is_failure=is_failure)
+    units, symbol = map(html.unescape, traded(order))
+    return MessageFacts(
+        title,
+        about,
+        what=str(order.execution_type),
+        traded=units,
+        symbol=symbol,
+        mark=html.unescape(shown_id(order)),
+        is_about_symbol=about == symbol or _begins_with_symbol(notice, order),
+        by_hand=bool(said_by_hand(notice, order)),
+        is_failure=order.status is Status.FAILED,
+    )
+
+
+def _begins_with_symbol(notice: Notice, order: Order) -> bool:
+    """True of `🔧 System | NIFTY26NOV24500CE: …`."""
+    return notice.kind is NoticeKind.SYSTEM and notice.symbol == order.symbol and bool(notice.detail)
+
+
+def _mark(notice: Notice) -> str:
+    if notice.kind is NoticeKind.LOSS_LIMIT_HIT:
+        return html.unescape(lift_command(notice))
+    return html.unescape(shown_id(notice))
