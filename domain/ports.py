@@ -14,6 +14,7 @@ from domain.commands import OrderResult, UniversalOrderCommand
 from domain.daily_loss import DayLoss, Lift
 from domain.lifecycle import Change
 from domain.limits import Limits
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice
 from domain.order import Order
 from domain.position_check import Difference, Place
@@ -139,6 +140,9 @@ class Review(Protocol):
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
         """Orders SENT_TO_BROKER since before then of which no message tells yet, the oldest first."""
 
+    def told_clients(self, about: About) -> list[str]:
+        """The clients of which something of this kind was told and is not cleared."""
+
 
 class Accounts(Protocol):
     """Whose orders a client's rows are."""
@@ -183,6 +187,20 @@ class Transaction(Ownership, Review, Accounts, Protocol):
 
     def notify(self, notice: Notice) -> None:
         """Put a message into the outbox."""
+
+    def notify_once(
+        self, key: NoticeKey, notice: Notice, *, client_id: str | None = None, state: Iterable[str] = ()
+    ) -> bool:
+        """Put a message into the outbox unless it was told under this key; True when it is told now.
+
+        Args:
+            key: what it is about.
+            client_id: whose key it is, where the message is for another client.
+            state: facts that may change; once they are others than those that were told last, it is told again.
+        """
+
+    def clear_notice(self, client_id: str, key: NoticeKey) -> bool:
+        """It is over: the next time it is told anew. True when it had been told."""
 
     def get(self, command_id: str) -> Order | None: ...
 
@@ -286,12 +304,6 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
         """Make one client's rows another's, of the same account; returns how many orders and holdings."""
 
-    def note_unconfigured(self, client_id: str, at: datetime) -> bool:
-        """Note that somebody is told of a client that is not configured; False when it was noted already."""
-
-    def forget_unconfigured(self, client_id: str) -> None:
-        """The next time it is told anew."""
-
 
 class Store(Ownership, Review, Accounts, Protocol):
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
@@ -309,9 +321,6 @@ class Store(Ownership, Review, Accounts, Protocol):
         self, configured: Collection[str], served_since: datetime
     ) -> list[UnconfiguredRows]:
         """What clients that are not configured have open, those left out that a watcher has served since then."""
-
-    def told_unconfigured(self) -> list[str]:
-        """The clients of whose rows somebody was told."""
 
     def get_by_id(self, command_id: str) -> Order | None: ...
 

@@ -12,6 +12,7 @@ _FORGOTTEN = (
     "last_fills",
     "external_orders",
     "position_differences",
+    "told_notices",
     "accounts",  # profit and loss of the day, and when positions were read
 )
 _NAMED = 5  # open orders, in a refusal

@@ -27,6 +27,7 @@ from persistence.schema import (
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
     SHARES_OF_EARLIER_DAYS,
+    TOLD_ONCE,
     UNEXPLAINED_EXTERNAL_ORDERS,
     UNREADABLE_POSITIONS,
 )
@@ -140,6 +141,12 @@ def shares_of_earlier_days(db: Database) -> None:
 def unexplained_external_orders(db: Database) -> None:
     """Orders by hand that count in a position, by symbol: each exit's claim asks for them."""
     _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
+
+
+@migrations()
+def told_once(db: Database) -> None:
+    """What a person was told and is not to be told again, by key; what was remembered elsewhere moves there."""
+    _run(db, TOLD_ONCE)
 
 
 def _run(db: Database, script: str) -> None:

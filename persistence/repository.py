@@ -12,6 +12,7 @@ from domain.daily_loss import DayLoss
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
 from domain.money import decimal_text, optional_text
+from domain.notice_keys import About
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
 from domain.position_check import Difference
@@ -21,7 +22,7 @@ from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
 from domain.unconfigured import UnconfiguredRows
-from persistence import accounts, facts, losses, review, sightings, unconfigured
+from persistence import accounts, facts, losses, review, sightings, told, unconfigured
 from persistence import unreadable as unreadable_rows
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
@@ -216,8 +217,8 @@ class OrderRepository:
             lambda connection: unconfigured.unconfigured_rows(connection, configured, served_since)
         )
 
-    def told_unconfigured(self) -> list[str]:
-        return self._read(unconfigured.told)
+    def told_clients(self, about: About) -> list[str]:
+        return self._read(lambda connection: told.told_clients(connection, about))
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)

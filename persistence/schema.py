@@ -402,5 +402,20 @@ UNEXPLAINED_EXTERNAL_ORDERS = """
 CREATE INDEX external_orders_unexplained ON external_orders (client_id, symbol) WHERE unexplained_quantity <> '0';
 """
 
+TOLD_ONCE = """
+CREATE TABLE told_notices (
+    client_id TEXT NOT NULL,
+    about TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    state TEXT NOT NULL,
+    command_id TEXT,
+    told_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, about, facts)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX told_notices_of_order ON told_notices (command_id) WHERE command_id IS NOT NULL;
+INSERT INTO told_notices SELECT client_id, 'UNCONFIGURED_CLIENT', '', '', NULL, told_at FROM unconfigured_clients;
+DROP TABLE unconfigured_clients;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

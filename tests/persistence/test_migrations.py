@@ -87,7 +87,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("DROP TABLE position_differences")
         connection.execute("DROP TABLE database_identity")
-        connection.execute("DROP TABLE unconfigured_clients")
+        connection.execute("DROP TABLE told_notices")
         connection.execute("DROP TABLE last_fills")
         connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
@@ -142,6 +142,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "our_tags_in_the_book",
             "shares_of_earlier_days",
             "unexplained_external_orders",
+            "told_once",
         ),
         (),
     )
