@@ -14,6 +14,9 @@ class About(StrEnum):
     """What a notice that is told once is about. The names are stored: one that was used keeps its meaning."""
 
     UNCONFIGURED_CLIENT = "UNCONFIGURED_CLIENT"  # it has something open, and the settings do not name it
+    REFUSED_ACCOUNT = (
+        "REFUSED_ACCOUNT"  # the settings name another than the rows do; state: which, and whose it is
+    )
     FROZEN = "FROZEN"  # at the broker for over an hour
 
 

@@ -291,9 +291,6 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
         """Remember whose the client's rows are, unless that is known; what is remembered then."""
 
-    def note_refused(self, client_id: str, account: BrokerAccount | str | None) -> bool:
-        """Note the account that was told to be another than the rows', None: none; True when that was not noted."""
-
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
         """Make the rows another account's: forget what was held, seen and told at the old one; history stays.
 

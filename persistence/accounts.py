@@ -62,18 +62,6 @@ def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) 
     return account(connection, client_id) or wanted
 
 
-def note_refused(connection: sqlite3.Connection, client_id: str, refused: BrokerAccount | str | None) -> bool:
-    """Note the account that was told to be another than the rows'; True when that was not noted before."""
-    text = None if refused is None else str(refused)
-    if text is not None:  # a client that is new here has no row yet
-        connection.execute("INSERT OR IGNORE INTO accounts (client_id) VALUES (?)", (client_id,))
-    done = connection.execute(
-        "UPDATE accounts SET refused_account = ?1 WHERE client_id = ?2 AND refused_account IS NOT ?1",
-        (text, client_id),
-    )
-    return done.rowcount > 0
-
-
 def watchers_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
     """The names of watchers that gave a heartbeat for the client, whether or not they live."""
     rows = connection.execute("SELECT DISTINCT watcher_id FROM heartbeats WHERE client_id = ?", (client_id,))

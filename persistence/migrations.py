@@ -27,11 +27,13 @@ from persistence.schema import (
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
     SHARES_OF_EARLIER_DAYS,
+    TOLD_ELSEWHERE,
     TOLD_ONCE,
     UNEXPLAINED_EXTERNAL_ORDERS,
     UNREADABLE_POSITIONS,
 )
 from persistence.sqlite import connect
+from persistence.told_before import carry_over
 from persistence.triggers import sync_triggers
 
 _LONGEST_MIGRATION = 15.0  # seconds to wait for another process that migrates
@@ -147,6 +149,8 @@ def unexplained_external_orders(db: Database) -> None:
 def told_once(db: Database) -> None:
     """What a person was told and is not to be told again, by key; what was remembered elsewhere moves there."""
     _run(db, TOLD_ONCE)
+    carry_over(db)
+    _run(db, TOLD_ELSEWHERE)
 
 
 def _run(db: Database, script: str) -> None:

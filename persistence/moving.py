@@ -163,11 +163,8 @@ def _move_account(connection: sqlite3.Connection, old: str, new: str) -> None:
     ).fetchone()
     if bound is None:
         connection.execute("DELETE FROM accounts WHERE client_id = ?", (new,))
-        connection.execute(
-            "UPDATE accounts SET client_id = ?, refused_account = NULL WHERE client_id = ?", (new, old)
-        )
+        connection.execute("UPDATE accounts SET client_id = ? WHERE client_id = ?", (new, old))
         return
-    connection.execute("UPDATE accounts SET refused_account = NULL WHERE client_id = ?", (new,))
     if mine is not None and mine[0] == bound[0]:
         latched = sorted({*json.loads(mine[2]), *json.loads(bound[2])})
         connection.execute(

@@ -414,7 +414,11 @@ CREATE TABLE told_notices (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX told_notices_of_order ON told_notices (command_id) WHERE command_id IS NOT NULL;
 INSERT INTO told_notices SELECT client_id, 'UNCONFIGURED_CLIENT', '', '', NULL, told_at FROM unconfigured_clients;
+"""
+
+TOLD_ELSEWHERE = """
 DROP TABLE unconfigured_clients;
+ALTER TABLE accounts DROP COLUMN refused_account;
 """
 
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)

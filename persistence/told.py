@@ -45,7 +45,10 @@ def told_clients(connection: sqlite3.Connection, about: About) -> list[str]:
     return [row[0] for row in rows]
 
 
-_OF_THE_ID = (About.UNCONFIGURED_CLIENT,)  # said of a client's id, not of the account that its rows are of
+_OF_THE_ID = (
+    About.UNCONFIGURED_CLIENT,
+    About.REFUSED_ACCOUNT,
+)  # said of a client's id, not of the account that its rows are of
 
 
 def move_told(connection: sqlite3.Connection, old: str, new: str) -> None:

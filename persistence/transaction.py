@@ -425,9 +425,6 @@ class SqliteTransaction:
     def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
         return moving.move_client(self._connection, self.apply, old, new, at=at, actor=actor)
 
-    def note_refused(self, client_id: str, account: BrokerAccount | str | None) -> bool:
-        return accounts.note_refused(self._connection, client_id, account)
-
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
         accounts.rebind(self._connection, client_id, account)
 

@@ -101,7 +101,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "loss_latched",
         ):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
-        for column in ("broker", "broker_user", "refused_account", "positions_compared_at"):
+        for column in ("broker", "broker_user", "positions_compared_at"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for index in ("orders_full_exits", "orders_absent", "orders_parts", "orders_waiting"):
             connection.execute(f"DROP INDEX {index}")

@@ -1,0 +1,59 @@
+"""What a database of an earlier version remembers of what was told is not told again after the upgrade."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from domain.notice_keys import About, NoticeKey
+from domain.notices import Notice, NoticeKind
+from persistence.migrations import migrate
+from tests.persistence.making import Maker
+
+BEFORE = (
+    "DROP TABLE told_notices",
+    "CREATE TABLE unconfigured_clients (client_id TEXT PRIMARY KEY, told_at TEXT NOT NULL) STRICT",
+    "ALTER TABLE accounts ADD COLUMN refused_account TEXT",
+    "DELETE FROM _sqlite_migrations WHERE name = 'told_once'",
+)
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    """As the version before left it."""
+    made = Maker(tmp_path / "orders.db")
+    made.sql(*BEFORE)
+    return made
+
+
+def is_news(maker: Maker, key: NoticeKey, client_id: str = "default", state: tuple[str, ...] = ()) -> bool:
+    notice = Notice(NoticeKind.SYSTEM, client_id, detail="once more")
+    return maker.store.write(lambda tx: tx.notify_once(key, notice, state=state))
+
+
+def test_a_client_that_is_not_configured(maker):
+    maker.sql("INSERT INTO unconfigured_clients VALUES ('gone', '2026-11-20T04:00:00.000000Z')")
+    migrate(maker.path)
+    assert maker.store.told_clients(About.UNCONFIGURED_CLIENT) == ["gone"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "state"),
+    [
+        ("FA1 at shoonya", ("FA1", "shoonya", "")),
+        ("FA1 at shoonya, whose rows are those of old one", ("FA1", "shoonya", "old one")),
+    ],
+)
+def test_an_account_that_is_not_served(maker, kept, state):
+    maker.sql(f"INSERT INTO accounts (client_id, refused_account) VALUES ('default', '{kept}')")
+    migrate(maker.path)
+    key = NoticeKey(About.REFUSED_ACCOUNT)
+    assert not is_news(maker, key, state=state)
+    assert is_news(maker, key, state=("FA2", "shoonya", ""))
+
+
+def test_an_upgrade_that_has_nothing_to_carry_over(maker):
+    migrate(maker.path)
+    with closing(sqlite3.connect(maker.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM told_notices").fetchone() == (0,)
