@@ -138,7 +138,7 @@ class Review(Protocol):
     """What a person is told once, whatever restarts."""
 
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
-        """Orders SENT_TO_BROKER since before then of which no message tells yet, the oldest first."""
+        """Orders SENT_TO_BROKER since before then of which nobody was told yet, the oldest first."""
 
     def told_clients(self, about: About) -> list[str]:
         """The clients of which something of this kind was told and is not cleared."""

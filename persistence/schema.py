@@ -414,6 +414,10 @@ CREATE TABLE told_notices (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX told_notices_of_order ON told_notices (command_id) WHERE command_id IS NOT NULL;
 INSERT INTO told_notices SELECT client_id, 'UNCONFIGURED_CLIENT', '', '', NULL, told_at FROM unconfigured_clients;
+INSERT INTO told_notices SELECT client_id, 'FROZEN', command_id, '', command_id,
+    (SELECT min(t.timestamp) FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'FROZEN')
+    FROM orders o WHERE EXISTS (
+        SELECT 1 FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'FROZEN');
 """
 
 TOLD_ELSEWHERE = """

@@ -8,6 +8,7 @@ import pytest
 
 from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
+from domain.states import Phase
 from persistence.migrations import migrate
 from tests.persistence.making import Maker
 
@@ -51,6 +52,17 @@ def test_an_account_that_is_not_served(maker, kept, state):
     key = NoticeKey(About.REFUSED_ACCOUNT)
     assert not is_news(maker, key, state=state)
     assert is_news(maker, key, state=("FA2", "shoonya", ""))
+
+
+def test_an_order_that_has_been_at_the_broker_for_an_hour(maker):
+    order = maker.order("a", Phase.WORKING)
+    maker.sql(
+        "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
+        f"blocked) VALUES ('default', 'FROZEN', 'S', 'm', 't', 'SENT', 1, '{order.command_id}', 0)"
+    )
+    migrate(maker.path)
+    assert maker.store.untold_frozen("default", maker.clock.now(), limit=1) == []
+    assert not is_news(maker, NoticeKey(About.FROZEN, (order.command_id,)))
 
 
 def test_an_upgrade_that_has_nothing_to_carry_over(maker):
