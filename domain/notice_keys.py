@@ -18,6 +18,7 @@ class About(StrEnum):
         "REFUSED_ACCOUNT"  # the settings name another than the rows do; state: which, and whose it is
     )
     FROZEN = "FROZEN"  # at the broker for over an hour
+    CANCEL_UNCONFIRMED = "CANCEL_UNCONFIRMED"  # the book still shows an order whose cancel was sent
 
 
 @dataclass(frozen=True, slots=True)

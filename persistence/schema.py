@@ -418,6 +418,8 @@ INSERT INTO told_notices SELECT client_id, 'FROZEN', command_id, '', command_id,
     (SELECT min(t.timestamp) FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'FROZEN')
     FROM orders o WHERE EXISTS (
         SELECT 1 FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'FROZEN');
+INSERT INTO told_notices SELECT client_id, 'CANCEL_UNCONFIRMED', command_id, '', command_id, updated_at FROM orders
+    WHERE exchange_error_snippet LIKE 'cancel not confirmed: %';
 """
 
 TOLD_ELSEWHERE = """

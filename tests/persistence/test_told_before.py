@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.lifecycle import advance
 from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
+from domain.order import Order
 from domain.states import Phase
 from persistence.migrations import migrate
 from tests.persistence.making import Maker
@@ -31,6 +33,12 @@ def maker(tmp_path: Path) -> Maker:
 def is_news(maker: Maker, key: NoticeKey, client_id: str = "default", state: tuple[str, ...] = ()) -> bool:
     notice = Notice(NoticeKind.SYSTEM, client_id, detail="once more")
     return maker.store.write(lambda tx: tx.notify_once(key, notice, state=state))
+
+
+def keep(maker: Maker, order: Order, **changes: str) -> None:
+    """What the version before wrote into the order's row."""
+    at = maker.clock.now()
+    maker.store.write(lambda tx: tx.apply(advance(order, order.phase, at=at, actor="test", **changes)))
 
 
 def test_a_client_that_is_not_configured(maker):
@@ -63,6 +71,15 @@ def test_an_order_that_has_been_at_the_broker_for_an_hour(maker):
     migrate(maker.path)
     assert maker.store.untold_frozen("default", maker.clock.now(), limit=1) == []
     assert not is_news(maker, NoticeKey(About.FROZEN, (order.command_id,)))
+
+
+def test_a_cancel_that_the_book_does_not_confirm(maker):
+    order = maker.order("a", Phase.WORKING)
+    keep(maker, order, exchange_error_snippet="cancel not confirmed: the broker's book still shows the order")
+    other = maker.order("b", Phase.WORKING)
+    migrate(maker.path)
+    assert not is_news(maker, NoticeKey(About.CANCEL_UNCONFIRMED, (order.command_id,)))
+    assert is_news(maker, NoticeKey(About.CANCEL_UNCONFIRMED, (other.command_id,)))
 
 
 def test_an_upgrade_that_has_nothing_to_carry_over(maker):
