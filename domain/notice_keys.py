@@ -19,6 +19,19 @@ class About(StrEnum):
     )
     FROZEN = "FROZEN"  # at the broker for over an hour
     CANCEL_UNCONFIRMED = "CANCEL_UNCONFIRMED"  # the book still shows an order whose cancel was sent
+    # Of one order and the broker's book; the facts begin with the order's id.
+    MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # several broker orders may be it
+    FILL_TAKEN_BACK = "FILL_TAKEN_BACK"  # it was filled, and the book says less
+    CONTRADICTION = "CONTRADICTION"  # its rows cannot all be true
+    OVERFILL = "OVERFILL"
+    PRICE_UNREAD = "PRICE_UNREAD"  # it was filled at a price that could not be read
+    TAG_TWICE = "TAG_TWICE"  # several broker orders carry its tag, and none is known to be it
+    TAG_ON_OTHERS_TOO = "TAG_ON_OTHERS_TOO"  # besides the one that is it
+    NUMBER_IS_ANOTHERS = "NUMBER_IS_ANOTHERS"  # its number is on an order that it is not
+    FOLLOWED_IS_MISSING = "FOLLOWED_IS_MISSING"  # the number that an operator gave is not in the book
+    FOLLOWED_IS_ANOTHERS = "FOLLOWED_IS_ANOTHERS"  # or is on an order that it is not
+    TAG_WAS_THERE_BEFORE = "TAG_WAS_THERE_BEFORE"  # on a broker order that was seen before it was sent
+    TAG_IS_ANOTHERS = "TAG_IS_ANOTHERS"  # on a broker order that is another row's
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,19 @@ class NoticeKey:
 
     about: About
     facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a person has to hear of, once: under which key, and in which words."""
+
+    key: NoticeKey
+    text: str
+
+
+def of_order(about: About, command_id: str, *facts: str) -> NoticeKey:
+    """The key of a matter of one order."""
+    return NoticeKey(about, (command_id, *facts))
 
 
 def joined(facts: Iterable[str]) -> str:

@@ -140,6 +140,9 @@ class Review(Protocol):
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
         """Orders SENT_TO_BROKER since before then of which nobody was told yet, the oldest first."""
 
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        """Whether it was told under this key and is not cleared."""
+
     def told_clients(self, about: About) -> list[str]:
         """The clients of which something of this kind was told and is not cleared."""
 

@@ -12,7 +12,7 @@ from domain.daily_loss import DayLoss
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
 from domain.money import decimal_text, optional_text
-from domain.notice_keys import About
+from domain.notice_keys import About, NoticeKey
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
 from domain.position_check import Difference
@@ -216,6 +216,9 @@ class OrderRepository:
         return self._read(
             lambda connection: unconfigured.unconfigured_rows(connection, configured, served_since)
         )
+
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        return self._read(lambda connection: told.is_told(connection, client_id, key))
 
     def told_clients(self, about: About) -> list[str]:
         return self._read(lambda connection: told.told_clients(connection, about))

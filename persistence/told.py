@@ -37,6 +37,14 @@ def clear(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> boo
     return done.rowcount == 1
 
 
+def is_told(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> bool:
+    """Whether it was told and is not cleared."""
+    row = connection.execute(
+        f"SELECT 1 FROM told_notices WHERE {_OF_KEY}", (client_id, key.about, joined(key.facts))
+    ).fetchone()
+    return row is not None
+
+
 def told_clients(connection: sqlite3.Connection, about: About) -> list[str]:
     """The clients of which something of this kind was told."""
     rows = connection.execute(

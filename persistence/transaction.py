@@ -315,6 +315,9 @@ class SqliteTransaction:
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
         return review.untold_frozen(self._connection, client_id, sent_before, limit=limit)
 
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        return told.is_told(self._connection, client_id, key)
+
     def told_clients(self, about: About) -> list[str]:
         return told.told_clients(self._connection, about)
 

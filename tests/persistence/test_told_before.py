@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from domain.lifecycle import advance
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import About, NoticeKey, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.reconcile import taken_back
+from domain.reports import BrokerStatus, OrderReport
 from domain.states import Phase
 from persistence.migrations import migrate
 from tests.persistence.making import Maker
@@ -80,6 +82,33 @@ def test_a_cancel_that_the_book_does_not_confirm(maker):
     migrate(maker.path)
     assert not is_news(maker, NoticeKey(About.CANCEL_UNCONFIRMED, (order.command_id,)))
     assert is_news(maker, NoticeKey(About.CANCEL_UNCONFIRMED, (other.command_id,)))
+
+
+def test_an_order_that_may_be_any_of_several(maker):
+    order = maker.order("a", Phase.UNKNOWN)
+    text = "it may be broker order B1 or B2; the book cannot tell, so somebody has to resolve it"
+    keep(maker, order, reason_message=text)
+    migrate(maker.path)
+    assert not is_news(maker, of_order(About.MAY_BE_ANY_OF, order.command_id, "B1", "B2"))
+    assert is_news(maker, of_order(About.MAY_BE_ANY_OF, order.command_id, "B1"))
+
+
+def test_a_fill_that_the_book_took_back(maker):
+    order = maker.order("a", Phase.FILLED)
+    report = OrderReport(
+        str(order.broker_order_id),
+        order.client_order_id,
+        BrokerStatus.REJECTED,
+        order.exchange,
+        order.symbol,
+        order.side,
+        order.quantity,
+    )
+    alarm = taken_back(order, report)
+    assert alarm is not None
+    keep(maker, order, reason_message=alarm.text)
+    migrate(maker.path)
+    assert not is_news(maker, alarm.key)
 
 
 def test_an_upgrade_that_has_nothing_to_carry_over(maker):
