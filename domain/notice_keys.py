@@ -7,7 +7,7 @@ change, and whether it was told must not depend on them.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 
 class About(StrEnum):
@@ -19,6 +19,10 @@ class About(StrEnum):
     )
     FROZEN = "FROZEN"  # at the broker for over an hour
     CANCEL_UNCONFIRMED = "CANCEL_UNCONFIRMED"  # the book still shows an order whose cancel was sent
+    UNREADABLE_ORDER_ROW = (
+        "UNREADABLE_ORDER_ROW"  # a row of the book that could not be made out; cleared when it is gone
+    )
+    UNREADABLE_POSITION_ROW = "UNREADABLE_POSITION_ROW"
     # Of one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # several broker orders may be it
     FILL_TAKEN_BACK = "FILL_TAKEN_BACK"  # it was filled, and the book says less
@@ -58,3 +62,8 @@ def of_order(about: About, command_id: str, *facts: str) -> NoticeKey:
 def joined(facts: Iterable[str]) -> str:
     """Facts as one column keeps them; letters, digits, dots and dashes stand there as they are."""
     return "/".join(quote(fact, safe="") for fact in facts)
+
+
+def parted(text: str) -> tuple[str, ...]:
+    """The facts that `joined` wrote."""
+    return tuple(unquote(fact) for fact in text.split("/")) if text else ()

@@ -143,6 +143,9 @@ class Review(Protocol):
     def is_told(self, client_id: str, key: NoticeKey) -> bool:
         """Whether it was told under this key and is not cleared."""
 
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        """What of this kind was told of the client and is not cleared."""
+
     def told_clients(self, about: About) -> list[str]:
         """The clients of which something of this kind was told and is not cleared."""
 

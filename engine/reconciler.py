@@ -66,6 +66,7 @@ class Reconciler:
         self._cancels = Cancels(store, clock=clock, claimant=claimant, rules=rules)
         self._unread = Unreadable(clock=clock, rules=rules)
         self._rows = UnreadableRows(
+            About.UNREADABLE_ORDER_ROW,
             "a row of the broker's order book cannot be read",
             "the order that it is stays as it is here, and none that it may be is called absent; all others are "
             "followed. Look at the order in the broker's own terminal",

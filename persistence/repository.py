@@ -220,6 +220,9 @@ class OrderRepository:
     def is_told(self, client_id: str, key: NoticeKey) -> bool:
         return self._read(lambda connection: told.is_told(connection, client_id, key))
 
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        return self._read(lambda connection: told.told_keys(connection, client_id, about))
+
     def told_clients(self, about: About) -> list[str]:
         return self._read(lambda connection: told.told_clients(connection, about))
 

@@ -318,6 +318,9 @@ class SqliteTransaction:
     def is_told(self, client_id: str, key: NoticeKey) -> bool:
         return told.is_told(self._connection, client_id, key)
 
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        return told.told_keys(self._connection, client_id, about)
+
     def told_clients(self, about: About) -> list[str]:
         return told.told_clients(self._connection, about)
 

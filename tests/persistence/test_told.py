@@ -111,3 +111,4 @@ def test_another_state_is_told_again_and_one_that_comes_back_too(maker):
 def test_facts_stand_apart_whatever_they_hold(maker):
     keys = [NoticeKey(KEY.about, facts) for facts in ((), ("a", "b"), ("a/b",), ("a%2Fb",), ("a", "b", ""))]
     assert [tell(maker, key) for key in keys] == [True] * 5
+    assert set(maker.store.told_keys("default", KEY.about)) == set(keys)
