@@ -14,14 +14,10 @@ class About(StrEnum):
     """What a notice that is told once is about. The names are stored: one that was used keeps its meaning."""
 
     UNCONFIGURED_CLIENT = "UNCONFIGURED_CLIENT"  # it has something open, and the settings do not name it
-    REFUSED_ACCOUNT = (
-        "REFUSED_ACCOUNT"  # the settings name another than the rows do; state: which, and whose it is
-    )
+    REFUSED_ACCOUNT = "REFUSED_ACCOUNT"  # not the one that the rows are of; the state is which, and whose
     FROZEN = "FROZEN"  # at the broker for over an hour
     CANCEL_UNCONFIRMED = "CANCEL_UNCONFIRMED"  # the book still shows an order whose cancel was sent
-    UNREADABLE_ORDER_ROW = (
-        "UNREADABLE_ORDER_ROW"  # a row of the book that could not be made out; cleared when it is gone
-    )
+    UNREADABLE_ORDER_ROW = "UNREADABLE_ORDER_ROW"  # cleared when the broker shows it no more
     UNREADABLE_POSITION_ROW = "UNREADABLE_POSITION_ROW"
     # Of one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # several broker orders may be it
@@ -61,7 +57,7 @@ def of_order(about: About, command_id: str, *facts: str) -> NoticeKey:
 
 def joined(facts: Iterable[str]) -> str:
     """Facts as one column keeps them; letters, digits, dots and dashes stand there as they are."""
-    return "/".join(quote(fact, safe="") for fact in facts)
+    return "/".join(quote(fact, safe="", errors="replace") for fact in facts)
 
 
 def parted(text: str) -> tuple[str, ...]:

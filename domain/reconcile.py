@@ -111,10 +111,8 @@ def decide(
         return Verdict(alarms=alarms)
     if report.unread:
         text = f"broker order {report.broker_order_id}: {report.unread}; its fill counts, at a price that is not known"
-        alarms = (
-            *alarms,
-            Alarm(of_order(About.PRICE_UNREAD, order.command_id, report.broker_order_id), text),
-        )
+        key = of_order(About.PRICE_UNREAD, order.command_id, report.broker_order_id)
+        alarms = (*alarms, Alarm(key, text))
     return Verdict(phase, changes, alarms)
 
 
@@ -286,9 +284,8 @@ def _unattributed(
         return NOTHING
     ids = " or ".join(possible)
     text = f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it"
-    return _noted(
-        order, Phase.UNKNOWN, Alarm(of_order(About.MAY_BE_ANY_OF, order.command_id, *possible), text)
-    )
+    key = of_order(About.MAY_BE_ANY_OF, order.command_id, *possible)
+    return _noted(order, Phase.UNKNOWN, Alarm(key, text))
 
 
 def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:

@@ -189,9 +189,8 @@ class Reconciler:
         owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
         if number is not None and self._was_there_before(tx, order, number):
             text = f"broker order {number} carries its tag and was there before it was sent"
-            self._alarm(
-                tx, order, Alarm(of_order(About.TAG_WAS_THERE_BEFORE, order.command_id, number), text)
-            )
+            key = of_order(About.TAG_WAS_THERE_BEFORE, order.command_id, number)
+            self._alarm(tx, order, Alarm(key, text))
             return order
         if owner is not None and number is not None and self._is_owner(order, owner, book.by_id[number]):
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.

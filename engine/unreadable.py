@@ -83,4 +83,4 @@ class UnreadableRows:
         if any(named):
             return NoticeKey(self._about, tuple(each or "" for each in named))
         # One that names nothing is known by all that it holds.
-        return NoticeKey(self._about, (sha256(row.text.encode()).hexdigest(),))
+        return NoticeKey(self._about, (sha256(row.text.encode(errors="replace")).hexdigest(),))
