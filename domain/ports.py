@@ -16,6 +16,7 @@ from domain.first_look import Missing
 from domain.lifecycle import Change
 from domain.limits import Limits
 from domain.message_facts import MessageFacts
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice
 from domain.order import Order
 from domain.position_check import Difference, Place
@@ -140,7 +141,16 @@ class Review(Protocol):
     """What a person is told once, whatever restarts."""
 
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
-        """Orders SENT_TO_BROKER since before then of which no message tells yet, the oldest first."""
+        """Orders SENT_TO_BROKER since before then of which nobody was told yet, the oldest first."""
+
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        """Whether it was told under this key and is not cleared."""
+
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        """What of this kind was told of the client and is not cleared."""
+
+    def told_clients(self, about: About) -> list[str]:
+        """The clients of which something of this kind was told and is not cleared."""
 
 
 class Accounts(Protocol):
@@ -186,6 +196,20 @@ class Transaction(Ownership, Review, Accounts, Protocol):
 
     def notify(self, notice: Notice) -> None:
         """Put a message into the outbox."""
+
+    def notify_once(
+        self, key: NoticeKey, notice: Notice, *, client_id: str | None = None, state: Iterable[str] = ()
+    ) -> bool:
+        """Put a message into the outbox unless it was told under this key; True when it is told now.
+
+        Args:
+            key: what it is about.
+            client_id: whose key it is, where the message is for another client.
+            state: facts that may change; once they are others than those that were told last, it is told again.
+        """
+
+    def clear_notice(self, client_id: str, key: NoticeKey) -> bool:
+        """It is over: the next time it is told anew. True when it had been told."""
 
     def get(self, command_id: str) -> Order | None: ...
 
@@ -276,9 +300,6 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
         """Remember whose the client's rows are, unless that is known; what is remembered then."""
 
-    def note_refused(self, client_id: str, account: BrokerAccount | str | None) -> bool:
-        """Note the account that was told to be another than the rows', None: none; True when that was not noted."""
-
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
         """Make the rows another account's: forget what was held, seen and told at the old one; history stays.
 
@@ -288,12 +309,6 @@ class Transaction(Ownership, Review, Accounts, Protocol):
 
     def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
         """Make one client's rows another's, of the same account; returns how many orders and holdings."""
-
-    def note_unconfigured(self, client_id: str, at: datetime) -> bool:
-        """Note that somebody is told of a client that is not configured; False when it was noted already."""
-
-    def forget_unconfigured(self, client_id: str) -> None:
-        """The next time it is told anew."""
 
 
 class Store(Ownership, Review, Accounts, Protocol):
@@ -312,9 +327,6 @@ class Store(Ownership, Review, Accounts, Protocol):
         self, configured: Collection[str], served_since: datetime
     ) -> list[UnconfiguredRows]:
         """What clients that are not configured have open, those left out that a watcher has served since then."""
-
-    def told_unconfigured(self) -> list[str]:
-        """The clients of whose rows somebody was told."""
 
     def get_by_id(self, command_id: str) -> Order | None: ...
 

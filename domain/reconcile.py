@@ -19,6 +19,7 @@ from typing import Any
 from domain.alert import DecisionType, ExecutionType
 from domain.attribution import NOT_LOOKED_FOR, Attribution, shows_all_since
 from domain.money import decimal_text
+from domain.notice_keys import About, Alarm, of_order
 from domain.order import Order
 from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport
 from domain.states import STATUS_OF, Phase, Status
@@ -50,11 +51,14 @@ LIVE = frozenset({BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where the order goes and with what changes; no phase: it stays as it is. Alarms are for people."""
+    """Where the order goes and with what changes; no phase: it stays as it is.
+
+    Alarms are for people, who are told each once: a book that goes on showing it raises it again.
+    """
 
     phase: Phase | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
 
 
 NOTHING = Verdict()
@@ -90,30 +94,45 @@ def decide(
     phase, tag = _phase_said(order, report)
     if phase is None or _stale(order, phase, report, book, traits):
         back = taken_back(order, report)
-        if back is None or order.reason_message == back or not _is_after_its_end(order, book, traits):
+        if back is None or not _is_after_its_end(order, book, traits):
             return Verdict(alarms=alarms)
-        # The row remembers that it was told; the fill stays: nothing here is proven by a word that was another before.
-        return Verdict(order.phase, {"reason_message": back}, (*alarms, back))
+        # The fill stays: nothing here is proven by a word that was another before.
+        return _noted(order, order.phase, back, alarms)
     changes = _changes(order, report, phase, tag)
     others = _successors(order, report, book) if order.broker_order_id is not None else ()
     if others:
         text = f"broker order {', '.join(others)} carries the tag of {report.broker_order_id} too"
-        alarms = (*alarms, text)
+        key = of_order(About.TAG_ON_OTHERS_TOO, order.command_id, report.broker_order_id, *others)
+        alarms = (*alarms, Alarm(key, text))
         if STATUS_OF[phase] is Status.FAILED and order.may_be_live:
             filled = max(report.filled_quantity, order.filled_quantity)
             wanted = {**unknown_because(text), "filled_quantity": filled}
             phase, changes = Phase.UNKNOWN, _differing(order, wanted)
     if report.filled_quantity > max(order.quantity, order.filled_quantity):
-        alarms = (*alarms, f"overfill: {report.filled_quantity} of {order.quantity}")
+        figures = (decimal_text(report.filled_quantity), decimal_text(order.quantity))
+        key = of_order(About.OVERFILL, order.command_id, *figures)
+        alarms = (*alarms, Alarm(key, f"overfill: {report.filled_quantity} of {order.quantity}"))
     if phase is order.phase and not changes:
         return Verdict(alarms=alarms)
     if report.unread:
         text = f"broker order {report.broker_order_id}: {report.unread}; its fill counts, at a price that is not known"
-        alarms = (*alarms, text)
+        key = of_order(About.PRICE_UNREAD, order.command_id, report.broker_order_id)
+        alarms = (*alarms, Alarm(key, text))
     return Verdict(phase, changes, alarms)
 
 
-def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
+def _noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] = ()) -> Verdict:
+    """An alarm whose words the row is to show as its reason."""
+    changes = _differing(order, {"reason_message": alarm.text})
+    return Verdict(phase if changes else None, changes, (*others, alarm))
+
+
+def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What of it the row does not have yet."""
+    return {name: value for name, value in wanted.items() if getattr(order, name) != value}
+
+
+def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
     """The report about this order, by the broker's id, else by our tag in its book.
 
     Where several broker orders carry our tag, the one that is live or filled is taken and people are told:
@@ -127,8 +146,9 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str
     tagged.sort(key=likeliest)
     if len(tagged) == 1:
         return tagged[0], ()
-    ids = ", ".join(r.broker_order_id for r in tagged)
-    return tagged[0], (f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {ids}",)
+    ids = [r.broker_order_id for r in tagged]
+    text = f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {', '.join(ids)}"
+    return tagged[0], (Alarm(of_order(About.TAG_TWICE, order.command_id, *ids), text),)
 
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:
@@ -136,15 +156,17 @@ def likeliest(report: OrderReport) -> tuple[bool, str]:
     return report.status in DEAD and not report.filled_quantity, report.broker_order_id
 
 
-def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
+def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
     """The report under the order's number: not one that the broker gave to another order, as it may on another day."""
     assert order.broker_order_id is not None
     report = book.by_id.get(order.broker_order_id)
     if report is None or is_about(order, report):
         return report, ()
     text = f"broker order {report.broker_order_id} is {report.side} {report.symbol}: not this order"
-    ours = ", ".join(r.broker_order_id for r in book.by_tag.get(order.client_order_id, ()))
-    return None, (text + (f", whose tag is on {ours}" if ours else ""),)
+    ours = [r.broker_order_id for r in book.by_tag.get(order.client_order_id, ())]
+    facts = (report.broker_order_id, report.side, report.symbol, *ours)
+    text += f", whose tag is on {', '.join(ours)}" if ours else ""
+    return None, (Alarm(of_order(About.NUMBER_IS_ANOTHERS, order.command_id, *facts), text),)
 
 
 def is_about(order: Order, report: OrderReport) -> bool:
@@ -182,7 +204,7 @@ def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...
     )
 
 
-def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[str, ...]]:
+def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
     """The report under the number that an operator gave, if it can be this order's; a slip of the hand is told.
 
     The number is the row's own only when the book has shown it: until then it is a word that can be taken back.
@@ -194,13 +216,16 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[s
     if report is None:
         text = f"broker order {number}, which it is said to be, is not in the book"
         hidden = book.hides(OrderRef(order.client_order_id, number), order.exchange, order.symbol)
-        return None, (text,) if book.complete and hidden is None else ()
+        alarm = Alarm(of_order(About.FOLLOWED_IS_MISSING, order.command_id, number), text)
+        return None, (alarm,) if book.complete and hidden is None else ()
     same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
     if not same or report.client_order_id not in (None, "", order.client_order_id):
         what = f"{report.side} {report.symbol}" + (
             f" tagged {report.client_order_id}" if report.client_order_id else ""
         )
-        return None, (f"broker order {number}, which it is said to be, is {what}: not this order",)
+        facts = (number, report.side, report.symbol, report.client_order_id or "")
+        text = f"broker order {number}, which it is said to be, is {what}: not this order"
+        return None, (Alarm(of_order(About.FOLLOWED_IS_ANOTHERS, order.command_id, *facts), text),)
     return report, ()
 
 
@@ -213,7 +238,8 @@ def silence(order: Order, book: Book) -> str | None:
         return "the broker's book, which can be read, does not show it"
     if report.status is BrokerStatus.UNRECOGNISED:
         return f"the broker's book gives {report.broker_order_id} a status that is not known"
-    return contradiction(order, book)
+    said = contradiction(order, book)
+    return None if said is None else said.text
 
 
 def hidden_in(order: Order, book: Book) -> bool:
@@ -222,7 +248,7 @@ def hidden_in(order: Order, book: Book) -> bool:
     return book.hides(ref, order.exchange, order.symbol) is not None
 
 
-def contradiction(order: Order, book: Book) -> str | None:
+def contradiction(order: Order, book: Book) -> Alarm | None:
     """Why the broker's own rows of an order cannot all be true, and what to do; None where they can."""
     report, _ = find_report(order, book)
     if report is None:
@@ -232,9 +258,11 @@ def contradiction(order: Order, book: Book) -> str | None:
         said = f"COMPLETE with {report.filled_quantity} of {report.quantity} filled"
     if not said:
         return None
-    return (
+    figures = (report.status, decimal_text(report.quantity), decimal_text(report.filled_quantity))
+    return Alarm(
+        of_order(About.CONTRADICTION, order.command_id, report.broker_order_id, *figures),
         f"the broker's rows of {report.broker_order_id} contradict themselves ({said}): what was filled is not known "
-        "here. Look at the order and its trades in the broker's own terminal, then resolve it"
+        "here. Look at the order and its trades in the broker's own terminal, then resolve it",
     )
 
 
@@ -251,7 +279,7 @@ def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
 def _unattributed(
     order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta, attribution: Attribution
 ) -> Verdict:
-    """No report is known to be this order: absent if none might be it, else a matter for people, told once."""
+    """No report is known to be this order: absent if none might be it, else a matter for people."""
     if attribution.none_for(order):
         return _absent(order, book, traits, sending_ends)
     possible = attribution.possible.get(order.command_id, ())
@@ -261,9 +289,8 @@ def _unattributed(
         return NOTHING
     ids = " or ".join(possible)
     text = f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it"
-    if order.reason_message == text:
-        return NOTHING  # told; the row remembers it over restarts
-    return Verdict(Phase.UNKNOWN, {"reason_message": text}, (text,))
+    key = of_order(About.MAY_BE_ANY_OF, order.command_id, *possible)
+    return _noted(order, Phase.UNKNOWN, Alarm(key, text))
 
 
 def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:
@@ -391,7 +418,7 @@ def _is_after_its_end(order: Order, book: Book, traits: BrokerTraits) -> bool:
     return book.read_started_at > order.updated_at + timedelta(seconds=traits.visibility_horizon)
 
 
-def taken_back(order: Order, report: OrderReport) -> str | None:
+def taken_back(order: Order, report: OrderReport) -> Alarm | None:
     """Why an order that was filled and what the book says of it now cannot both be true; None where they can.
 
     A book that lags shows it live still; that it has ended with less than it had filled is no lag.
@@ -401,10 +428,12 @@ def taken_back(order: Order, report: OrderReport) -> str | None:
     if report.filled_quantity >= order.filled_quantity:
         return None
     filled, shown = decimal_text(order.filled_quantity), decimal_text(report.filled_quantity)
-    return (
+    figures = (report.status, shown, filled)
+    return Alarm(
+        of_order(About.FILL_TAKEN_BACK, order.command_id, report.broker_order_id, *figures),
         f"the broker's book now says {report.status} with {shown} filled of {report.broker_order_id}, which it had "
         f"filled with {filled}: both cannot be true. The fill still counts here, and the position decides how much an "
-        "exit sends. Look at the order and the position in the broker's own terminal"
+        "exit sends. Look at the order and the position in the broker's own terminal",
     )
 
 

@@ -17,12 +17,15 @@ from functools import partial
 
 from domain.account import AccountStanding, BrokerAccount, not_served, taken
 from domain.errors import ConcurrentUpdate, NotFound, OpenOrders
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
 from engine.seat import Seat
 
 log = logging.getLogger(__name__)
+
+_KEY = NoticeKey(About.REFUSED_ACCOUNT)
 
 
 class AccountCheck:
@@ -35,7 +38,7 @@ class AccountCheck:
         self._store = store
         self._on_refused = on_refused
         self._refused: dict[str, str] = {}
-        self._told: dict[str, str] = {}
+        self._told: dict[str, tuple[BrokerAccount, AccountStanding]] = {}  # spares a write at each look
         self._confirmed: set[str] = set()
 
     def refused(self, client_id: str) -> str | None:
@@ -94,11 +97,12 @@ class AccountCheck:
             self._told.pop(client_id, None)
             return True
         self._refuse(client_id, text)
-        if self._told.get(client_id) != text:
+        if self._told.get(client_id) != (mine, standing):
             log.error("%s", text)
-            noted = f"{mine}, whose rows are those of {standing.taken_by}" if standing.taken_by else str(mine)
-            self._store.write(partial(_tell_refused, client_id=client_id, noted=noted, text=text))
-            self._told[client_id] = text
+            notice = Notice(NoticeKind.SYSTEM, client_id, detail=text)
+            state = (mine.user, mine.broker, standing.taken_by or "")
+            self._store.write(lambda tx: tx.notify_once(_KEY, notice, state=state))
+            self._told[client_id] = (mine, standing)
         return False
 
     def _refuse(self, client_id: str, text: str) -> str:
@@ -195,15 +199,10 @@ def _confirm(tx: Transaction, client_id: str, mine: BrokerAccount) -> AccountSta
     if standing.taken_by is not None:
         return standing
     standing = AccountStanding(tx.bind_account(client_id, mine))
-    if standing.account == mine and tx.note_refused(client_id, None):
+    if standing.account == mine and tx.clear_notice(client_id, _KEY):
         text = f"{client_id} is served again: its rows and the settings both name {mine}"
         tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
     return standing
-
-
-def _tell_refused(tx: Transaction, client_id: str, noted: str, text: str) -> None:
-    if tx.note_refused(client_id, noted):
-        tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
 
 
 def _account_of(seat: Seat) -> BrokerAccount | None:

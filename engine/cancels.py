@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.errors import BrokerError
 from domain.lifecycle import advance
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
@@ -18,7 +19,6 @@ from engine.seat import Seat, WatcherRules
 log = logging.getLogger(__name__)
 
 _AGAIN = timedelta(minutes=1)  # the longest wait between two requests to cancel one order
-_UNCONFIRMED = "cancel not confirmed: "  # so begins what the row keeps of it; what it keeps was told
 
 
 class Cancels:
@@ -73,13 +73,13 @@ class Cancels:
         if current is None or current.phase is not order.phase or current.cancel_requested_at is None:
             return False
         changes: dict[str, Any] = {"cancel_sent_at": now}
-        told = (current.exchange_error_snippet or "").startswith(_UNCONFIRMED)
         late = has_elapsed(current.cancel_requested_at, now, self._rules.unknown_log)
-        if current.cancel_sent_at is not None and late and not told:
+        if current.cancel_sent_at is not None and late:
             why = self._errors.get(order.command_id, "the broker did not refuse it")
-            text = f"{_UNCONFIRMED}the broker's book still shows the order; {why}"[:500]
-            changes["exchange_error_snippet"] = text
-            log.warning("order %s: %s", order.command_id, text)
-            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, current, order.alert_id, order.symbol, text))
+            text = f"cancel not confirmed: the broker's book still shows the order; {why}"[:500]
+            notice = Notice(NoticeKind.SYSTEM, order.client_id, current, order.alert_id, order.symbol, text)
+            if tx.notify_once(NoticeKey(About.CANCEL_UNCONFIRMED, (order.command_id,)), notice):
+                changes["exchange_error_snippet"] = text
+                log.warning("order %s: %s", order.command_id, text)
         tx.apply(advance(current, current.phase, at=now, actor=self._claimant, **changes))
         return True

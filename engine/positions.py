@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from blockers.execution_guard import ExecutionGuard
 from domain.errors import ReadFailed
 from domain.first_look import Part
+from domain.notice_keys import About
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
 from domain.reports import PositionsSnapshot
@@ -35,6 +36,7 @@ class PositionKeeper:
         self._unread = Unreadable(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
         self._rows = UnreadableRows(
+            About.UNREADABLE_POSITION_ROW,
             "a position cannot be read",
             "what is held there is not known: entries there are blocked and exits wait, and with a daily loss limit "
             "all entries are blocked; other exits go on. Look at the position in the broker's own terminal",

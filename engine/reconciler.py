@@ -11,6 +11,7 @@ from domain.errors import ReadFailed
 from domain.first_look import Part
 from domain.ids import is_ours
 from domain.lifecycle import advance
+from domain.notice_keys import About, Alarm, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
@@ -71,12 +72,12 @@ class Reconciler:
         self._rules = rules
         self._simulated_report = simulated_report
         self._explained: dict[str, dict[str, OrderReport]] = {}
-        self._alarmed: set[str] = set()
         self._owners = Owners(clock=clock, rules=rules)
         self._unheard = Unheard()
         self._cancels = Cancels(store, clock=clock, claimant=claimant, rules=rules)
         self._unread = Unreadable(clock=clock, rules=rules)
         self._rows = UnreadableRows(
+            About.UNREADABLE_ORDER_ROW,
             "a row of the broker's order book cannot be read",
             "the order that it is stays as it is here, and none that it may be is called absent; all others are "
             "followed. Look at the order in the broker's own terminal",
@@ -153,9 +154,7 @@ class Reconciler:
         decided = [o for o in orders if self._is_news(o, self._decide(seat, o, book, whose))]
         for start in range(0, len(decided), _MOVES_IN_ONE):
             ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
-            told: set[str] = set()
-            rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book, told=told))
-            self._alarmed |= told  # only now: what was not committed was not told
+            rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book))
         unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
         self._resend(seat, unknown, book)
         self._escalate(unknown)
@@ -167,17 +166,17 @@ class Reconciler:
         """True when there is something to write: a move, or an alarm that was not told yet."""
         if verdict.phase is not None:
             return True
-        return any(_alarm_key(order, text) not in self._alarmed for text in verdict.alarms)
+        return not all(self._store.is_told(order.client_id, alarm.key) for alarm in verdict.alarms)
 
     def _apply_verdicts(
-        self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book, told: set[str]
+        self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book
     ) -> dict[str, Order]:
         """Decide again on the rows as they stand in this transaction, and write what changes."""
         after, whose = {}, self._owners.attribution(tx, seat, book)
         for command_id in ids:
             current = tx.get(command_id)
             if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
-                current = self._apply_verdict(tx, seat, current, book, told, whose)
+                current = self._apply_verdict(tx, seat, current, book, whose)
             if current is not None:
                 after[command_id] = current
         return after
@@ -188,12 +187,11 @@ class Reconciler:
         seat: Seat,
         order: Order,
         book: Book,
-        told: set[str],
         whose: Attribution = NOT_LOOKED_FOR,
     ) -> Order:
         verdict = self._decide(seat, order, book, whose)
         for alarm in verdict.alarms:
-            self._alarm(tx, order, alarm, told)
+            self._alarm(tx, order, alarm)
         if verdict.phase is None:
             return order
         if verdict.phase is Phase.ABSENT and self._may_send_again(seat, order):
@@ -202,11 +200,13 @@ class Reconciler:
         owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
         if number is not None and self._was_there_before(tx, order, number):
             text = f"broker order {number} carries its tag and was there before it was sent"
-            self._alarm(tx, order, text, told)
+            key = of_order(About.TAG_WAS_THERE_BEFORE, order.command_id, number)
+            self._alarm(tx, order, Alarm(key, text))
             return order
         if owner is not None and number is not None and self._is_owner(order, owner, book.by_id[number]):
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.
-            self._alarm(tx, order, f"broker order {number} is that of {owner.command_id} already", told)
+            key = of_order(About.TAG_IS_ANOTHERS, order.command_id, number, owner.command_id)
+            self._alarm(tx, order, Alarm(key, f"broker order {number} is that of {owner.command_id} already"))
             return order
         now, changes = self._clock.now(), dict(verdict.changes)
         if verdict.phase is Phase.ABSENT:
@@ -231,11 +231,8 @@ class Reconciler:
         rows = {order.command_id: order for order in orders}
         lost = 0
         for id_, why in unheard.items():
-            told = set[str]()
-            contradicts = contradiction(rows[id_], book) is not None
-            work = partial(self._lose_sight, order=rows[id_], why=why, told=told if contradicts else None)
-            lost += self._store.write(work)
-            self._alarmed |= told
+            alarm = contradiction(rows[id_], book)
+            lost += self._store.write(partial(self._lose_sight, order=rows[id_], why=why, alarm=alarm))
         return lost
 
     def _tell_resting(self, orders: Sequence[Order]) -> None:
@@ -253,13 +250,13 @@ class Reconciler:
                 )
                 self._store.write(partial(self._louder, order=order, level=2))
 
-    def _lose_sight(self, tx: Transaction, order: Order, why: str, told: set[str] | None) -> bool:
-        """Call it unknown; with `told`, which then takes what was told, the reason is told at once."""
+    def _lose_sight(self, tx: Transaction, order: Order, why: str, alarm: Alarm | None) -> bool:
+        """Call it unknown; an alarm is told at once."""
         current = tx.get(order.command_id)
         if current is None or current.event_hash != order.event_hash:
             return False  # something has been heard of it meanwhile
-        if told is not None:
-            self._alarm(tx, current, why, told)
+        if alarm is not None:
+            self._alarm(tx, current, alarm)
         if current.phase is Phase.UNKNOWN:
             return False
         reason, now = unknown_because(why), self._clock.now()
@@ -270,13 +267,12 @@ class Reconciler:
         ends = self._rules.sending_ends
         return decide(order, book, seat.broker.traits, sending_ends=ends, attribution=whose)
 
-    def _alarm(self, tx: Transaction, order: Order, text: str, told: set[str]) -> None:
-        """Tell people once for each order and text; `told` is what this transaction tells."""
-        key = _alarm_key(order, text)
-        if key not in self._alarmed:
-            told.add(key)
-            log.error("order %s: %s", order.command_id, text)
-            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
+    @staticmethod
+    def _alarm(tx: Transaction, order: Order, alarm: Alarm) -> None:
+        """Tell people, once whatever restarts."""
+        notice = Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, alarm.text)
+        if tx.notify_once(alarm.key, notice):
+            log.error("order %s: %s", order.command_id, alarm.text)
 
     def _reconcile_simulated(self, seat: Seat, orders: Sequence[Order]) -> int:
         """Test mode walks the same way: its report goes through the same decision."""
@@ -390,13 +386,11 @@ class Reconciler:
         if row.may_be_live:
             return False
         if self._is_news(row, self._decide(seat, row, book)):
-            id_, told = row.command_id, set[str]()
-            self._store.write(lambda tx: self._late_evidence(tx, seat, id_, book, told))
-            self._alarmed |= told
+            self._store.write(partial(self._late_evidence, seat=seat, command_id=row.command_id, book=book))
             return False
         back = taken_back(row, report)
         if back is not None:
-            return row.reason_message == back
+            return self._store.is_told(row.client_id, back.key)
         return row.status is Status.EXECUTED or report.status not in LIVE
 
     def _sent_before(self, tx: Transaction, command_id: str, report: OrderReport) -> None:
@@ -404,12 +398,10 @@ class Reconciler:
         if order is not None and order.phase is Phase.REGISTERED:
             tx.apply(self._submitter.own_tags.follow(tx, order, report, self._clock.now()))
 
-    def _late_evidence(
-        self, tx: Transaction, seat: Seat, command_id: str, book: Book, told: set[str]
-    ) -> None:
+    def _late_evidence(self, tx: Transaction, seat: Seat, command_id: str, book: Book) -> None:
         order = tx.get(command_id)
         if order is not None and not order.may_be_live:
-            self._apply_verdict(tx, seat, order, book, told)
+            self._apply_verdict(tx, seat, order, book)
 
     def _external(self, tx: Transaction, seat: Seat, report: OrderReport) -> None:
         """Shown and told once; never traded against. What came to nothing under a tag of ours concerns nobody."""
@@ -423,7 +415,3 @@ class Reconciler:
             number = report.broker_order_id
             log.warning("client %s: broker order %s %s: %s", seat.client_id, number, whose, what)
             tx.notify(Notice(kind, seat.client_id, symbol=report.symbol, detail=f"{number}: {what}"))
-
-
-def _alarm_key(order: Order, text: str) -> str:
-    return f"{order.command_id} {text}"

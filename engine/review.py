@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.review import FROZEN_AFTER, why_still_open
@@ -15,7 +16,7 @@ _AT_ONCE = 100  # told in one transaction: webhooks wait for no longer than that
 class Reviewer:
     """Asks a person, once for each order, whether it should still be at the broker.
 
-    That it was told is read from the outbox itself: no restart and no second watcher tells it again.
+    That it was told is kept in the store: no restart and no second watcher tells it again.
     """
 
     def __init__(self, store: Store, *, clock: Clock) -> None:
@@ -42,5 +43,6 @@ class Reviewer:
         for each in frozen:
             order, why = each.order, why_still_open(each.order)
             log.warning("order %s: SENT_TO_BROKER since %s: %s", order.command_id, each.since, why)
-            tx.notify(Notice(NoticeKind.FROZEN, order.client_id, order, order.alert_id, order.symbol, why))
+            notice = Notice(NoticeKind.FROZEN, order.client_id, order, order.alert_id, order.symbol, why)
+            tx.notify_once(NoticeKey(About.FROZEN, (order.command_id,)), notice)
         return len(frozen)

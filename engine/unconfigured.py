@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from domain.account import BrokerAccount
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.unconfigured import UnconfiguredRows, told_of
 
 log = logging.getLogger(__name__)
+
+_KEY = NoticeKey(About.UNCONFIGURED_CLIENT)
 
 SERVED_FOR = timedelta(seconds=10)
 """So long after a watcher's heartbeat for a client it counts as served, whatever the settings here say."""
@@ -42,7 +45,7 @@ class UnconfiguredClients:
         """
         rows = self._store.unconfigured_rows(self._configured, self._clock.now() - SERVED_FOR)
         found = {each.client_id: each for each in rows}
-        told = set(self._store.told_unconfigured())
+        told = set(self._store.told_clients(_KEY.about))
         # Looked for outside of a transaction, so that nobody waits while there is nothing to tell.
         new, ended = [found[id_] for id_ in found.keys() - told], told - found.keys()
         if new or ended:
@@ -51,12 +54,12 @@ class UnconfiguredClients:
 
     def _tell(self, tx: Transaction, new: list[UnconfiguredRows], ended: set[str]) -> None:
         for client_id in ended:
-            tx.forget_unconfigured(client_id)
+            tx.clear_notice(client_id, _KEY)
         for rows in new:
-            if tx.note_unconfigured(rows.client_id, self._clock.now()):
-                text = told_of(rows, self._configured)
+            text = told_of(rows, self._configured)
+            notice = Notice(NoticeKind.SYSTEM, self._heir(rows), detail=text)
+            if tx.notify_once(_KEY, notice, client_id=rows.client_id):
                 log.critical("%s", text)
-                tx.notify(Notice(NoticeKind.SYSTEM, self._heir(rows), detail=text))
 
     def _heir(self, rows: UnconfiguredRows) -> str:
         """The client whose chat is told: one of the same account, as after a renaming."""

@@ -41,5 +41,6 @@ class Unheard:
 
 def _silence(order: Order, book: Book) -> str | None:
     if order.phase is Phase.UNKNOWN:  # that nothing is said of it is known; what cannot be true is news
-        return contradiction(order, book)
+        said = contradiction(order, book)
+        return None if said is None else said.text
     return silence(order, book) if order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED) else None

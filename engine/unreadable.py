@@ -1,11 +1,14 @@
 """Since when something of a broker cannot be read."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from hashlib import sha256
 
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
-from domain.ports import Clock, Store
+from domain.ports import Clock, Store, Transaction
 from domain.reports import UnreadableRow
 from engine.seat import WatcherRules
 
@@ -32,13 +35,18 @@ class Unreadable:
 
 
 class UnreadableRows:
-    """Tells each row that cannot be read once for as long as it is there; the rest of its read is used meanwhile."""
+    """Tells each row that cannot be read once for as long as it is there; the rest of its read is used meanwhile.
 
-    def __init__(self, what: str, means: str) -> None:
+    What was told is kept in the store, so that no restart and no second watcher tells it again; it is read from there
+    once, so that a read without news asks nothing.
+    """
+
+    def __init__(self, about: About, what: str, means: str) -> None:
         """`what` could not be read, and what that means for whom it concerns."""
+        self._about = about
         self._what = what
         self._means = means
-        self._told: dict[str, set[str]] = {}
+        self._told: dict[str, set[NoticeKey]] = {}
 
     def tell(self, store: Store, client_id: str, rows: Sequence[UnreadableRow]) -> None:
         """Tell what is new of these, which are all that one read could not make out.
@@ -46,18 +54,33 @@ class UnreadableRows:
         Raises:
             StoreUnavailable: they could not be told; they are told the next time.
         """
-        told = self._told.get(client_id, set())
-        present = {_name(row): row for row in rows}
-        for name, row in present.items():
-            if name not in told:
-                text = f"{self._what}: {row.text}; {self._means}"
+        if client_id not in self._told:
+            self._told[client_id] = set(store.told_keys(client_id, self._about))
+        told, present = self._told[client_id], {self._key(row): row for row in rows}
+        if told != present.keys():
+            new = {key: row for key, row in present.items() if key not in told}
+            store.write(partial(self._tell, client_id=client_id, new=new, gone=told - present.keys()))
+            self._told[client_id] = set(present)
+
+    def _tell(
+        self,
+        tx: Transaction,
+        client_id: str,
+        new: Mapping[NoticeKey, UnreadableRow],
+        gone: Iterable[NoticeKey],
+    ) -> None:
+        for key in gone:
+            tx.clear_notice(client_id, key)
+        for key, row in new.items():
+            text = f"{self._what}: {row.text}; {self._means}"
+            notice = Notice(NoticeKind.SYSTEM, client_id, symbol=row.symbol, detail=text)
+            if tx.notify_once(key, notice):
                 log.error("client %s: %s", client_id, text)
-                notice = Notice(NoticeKind.SYSTEM, client_id, symbol=row.symbol, detail=text)
-                store.write(lambda tx, notice=notice: tx.notify(notice))  # type: ignore[misc]
-        self._told[client_id] = set(present)
 
-
-def _name(row: UnreadableRow) -> str:
-    """What stays the same of a row that is read again and again, while its prices and times move."""
-    named = (row.exchange, row.symbol, row.product, row.broker_order_id, row.client_order_id)
-    return repr(named) if any(named) else row.text
+    def _key(self, row: UnreadableRow) -> NoticeKey:
+        """What stays the same of a row that is read again and again, while its prices and times move."""
+        named = (row.exchange, row.symbol, row.product, row.broker_order_id, row.client_order_id)
+        if any(named):
+            return NoticeKey(self._about, tuple(each or "" for each in named))
+        # One that names nothing is known by all that it holds.
+        return NoticeKey(self._about, (sha256(row.text.encode(errors="replace")).hexdigest(),))

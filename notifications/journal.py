@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 from domain.lifecycle import Change
 from domain.money import decimal_text
+from domain.notice_keys import NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Transaction
@@ -54,6 +55,12 @@ class _Noting:
     def notify(self, notice: Notice) -> None:
         self._tx.notify(notice)
         self._told.append(notice)
+
+    def notify_once(self, key: NoticeKey, notice: Notice, **options: Any) -> bool:
+        is_news = self._tx.notify_once(key, notice, **options)
+        if is_news:
+            self._told.append(notice)
+        return is_news
 
 
 def line_of(notice: Notice) -> str | None:

@@ -12,6 +12,7 @@ _FORGOTTEN = (
     "last_fills",
     "external_orders",
     "position_differences",
+    "told_notices",
     "accounts",  # profit and loss of the day, and when positions were read
 )
 _NAMED = 5  # open orders, in a refusal
@@ -59,18 +60,6 @@ def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) 
         (client_id, wanted.broker, wanted.user),
     )
     return account(connection, client_id) or wanted
-
-
-def note_refused(connection: sqlite3.Connection, client_id: str, refused: BrokerAccount | str | None) -> bool:
-    """Note the account that was told to be another than the rows'; True when that was not noted before."""
-    text = None if refused is None else str(refused)
-    if text is not None:  # a client that is new here has no row yet
-        connection.execute("INSERT OR IGNORE INTO accounts (client_id) VALUES (?)", (client_id,))
-    done = connection.execute(
-        "UPDATE accounts SET refused_account = ?1 WHERE client_id = ?2 AND refused_account IS NOT ?1",
-        (text, client_id),
-    )
-    return done.rowcount > 0
 
 
 def watchers_of(connection: sqlite3.Connection, client_id: str) -> list[str]:

@@ -153,6 +153,8 @@ def _remove(connection: sqlite3.Connection, at: str) -> Progress:
         connection.execute(
             "INSERT INTO main.archived_orders SELECT command_id, event_hash, ? FROM temp.moving", (at,)
         )
+        # Nothing is told any more of an order that has gone there.
+        connection.execute(f"DELETE FROM main.told_notices WHERE {_MOVING}")
         events = connection.execute(f"DELETE FROM main.order_events WHERE {_MOVING}").rowcount
         orders = connection.execute(f"DELETE FROM main.orders WHERE {_MOVING}").rowcount
         messages = connection.execute(

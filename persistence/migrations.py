@@ -30,10 +30,13 @@ from persistence.schema import (
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
     SHARES_OF_EARLIER_DAYS,
+    TOLD_ELSEWHERE,
+    TOLD_ONCE,
     UNEXPLAINED_EXTERNAL_ORDERS,
     UNREADABLE_POSITIONS,
 )
 from persistence.sqlite import connect
+from persistence.told_before import carry_over
 from persistence.triggers import sync_triggers
 
 _LONGEST_MIGRATION = 15.0  # seconds to wait for another process that migrates
@@ -161,6 +164,14 @@ def facts_of_messages(db: Database) -> None:
 def details_of_reasons(db: Database) -> None:
     """What a reason's message says beyond its tag's sentence, apart."""
     _run(db, DETAILS_OF_REASONS)
+
+
+@migrations()
+def told_once(db: Database) -> None:
+    """What a person was told and is not to be told again, by key; what was remembered elsewhere moves there."""
+    _run(db, TOLD_ONCE)
+    carry_over(db)
+    _run(db, TOLD_ELSEWHERE)
 
 
 def _run(db: Database, script: str) -> None:

@@ -17,14 +17,15 @@ from domain.order import Order
 from domain.times import time_text
 from persistence.adoptions import move_adoptions
 from persistence.rows import SELECT_ORDER, order_of
+from persistence.told import move_told
 
 IN_BOOKS = timedelta(days=3)
 """So long after its last change an order may still stand in a broker's book: a night and a weekend."""
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
-         "telegram_messages", "accounts", "lifts", "adoptions")  # fmt: skip
+         "telegram_messages", "accounts", "lifts", "adoptions", "told_notices")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
-DROPPED = ("positions", "heartbeats", "unconfigured_clients", "unreadable_positions")
+DROPPED = ("positions", "heartbeats", "unreadable_positions")
 """Those whose rows are read or written anew."""
 
 
@@ -67,6 +68,7 @@ def move_client(
     connection.execute("UPDATE OR IGNORE halts SET client_id = ? WHERE client_id = ?", (new, old))
     connection.execute("UPDATE lifts SET client_id = ? WHERE client_id = ?", (new, old))
     move_adoptions(connection, old, new)
+    move_told(connection, old, new)
     _move_account(connection, old, new)
     for table in ("halts", "last_fills", *DROPPED):
         connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
@@ -161,11 +163,8 @@ def _move_account(connection: sqlite3.Connection, old: str, new: str) -> None:
     ).fetchone()
     if bound is None:
         connection.execute("DELETE FROM accounts WHERE client_id = ?", (new,))
-        connection.execute(
-            "UPDATE accounts SET client_id = ?, refused_account = NULL WHERE client_id = ?", (new, old)
-        )
+        connection.execute("UPDATE accounts SET client_id = ? WHERE client_id = ?", (new, old))
         return
-    connection.execute("UPDATE accounts SET refused_account = NULL WHERE client_id = ?", (new,))
     if mine is not None and mine[0] == bound[0]:
         latched = sorted({*json.loads(mine[2]), *json.loads(bound[2])})
         connection.execute(

@@ -13,6 +13,7 @@ from domain.daily_loss import DayLoss
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.lifecycle import advance
 from domain.money import decimal_text, optional_text
+from domain.notice_keys import About, NoticeKey
 from domain.order import Order
 from domain.ports import Beat, Clock, Transaction
 from domain.position_check import Difference
@@ -22,7 +23,7 @@ from domain.risk_facts import Holding
 from domain.states import Phase
 from domain.times import parse_time, time_text
 from domain.unconfigured import UnconfiguredRows
-from persistence import accounts, facts, losses, review, sightings, unconfigured
+from persistence import accounts, facts, losses, review, sightings, told, unconfigured
 from persistence import unreadable as unreadable_rows
 from persistence.claims import Claimants
 from persistence.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
@@ -222,8 +223,14 @@ class OrderRepository:
             lambda connection: unconfigured.unconfigured_rows(connection, configured, served_since)
         )
 
-    def told_unconfigured(self) -> list[str]:
-        return self._read(unconfigured.told)
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        return self._read(lambda connection: told.is_told(connection, client_id, key))
+
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        return self._read(lambda connection: told.told_keys(connection, client_id, about))
+
+    def told_clients(self, about: About) -> list[str]:
+        return self._read(lambda connection: told.told_clients(connection, about))
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)

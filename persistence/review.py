@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.lifecycle import column
 from domain.money import ZERO, decimal_text, parse_decimal
-from domain.notices import NoticeKind
+from domain.notice_keys import About
 from domain.order import Order
 from domain.position_check import Difference, Place
 from domain.review import FrozenOrder, why_still_open
@@ -27,8 +27,8 @@ _FROZEN = (
     "WHERE status = 'SENT_TO_BROKER' AND created_at <= :before AND sent_to_broker_at <= :before"
 )
 _OF_CLIENT_AND_UNTOLD = (
-    "AND client_id = :client AND NOT EXISTS (SELECT 1 FROM telegram_messages t "
-    f"WHERE t.command_id = orders.command_id AND t.kind = '{NoticeKind.FROZEN}')"
+    "AND client_id = :client AND NOT EXISTS (SELECT 1 FROM told_notices t "
+    f"WHERE t.client_id = :client AND t.about = '{About.FROZEN}' AND t.facts = orders.command_id)"
 )
 _OLDEST = "ORDER BY sent_to_broker_at, command_id LIMIT :limit"
 
@@ -52,7 +52,7 @@ def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
 def untold_frozen(
     connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
 ) -> list[FrozenOrder]:
-    """Those of a client of which no message tells yet, the oldest first."""
+    """Those of a client of which nobody was told yet, the oldest first."""
     values = {"before": time_text(sent_before), "client": client_id, "limit": limit}
     rows = rows_of(connection, f"{_FROZEN} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
     return [FrozenOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]

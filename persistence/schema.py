@@ -414,5 +414,30 @@ DETAILS_OF_REASONS = """
 ALTER TABLE orders ADD COLUMN reason_detail TEXT;
 """
 
+TOLD_ONCE = """
+CREATE TABLE told_notices (
+    client_id TEXT NOT NULL,
+    about TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    state TEXT NOT NULL,
+    command_id TEXT,
+    told_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, about, facts)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX told_notices_of_order ON told_notices (command_id) WHERE command_id IS NOT NULL;
+INSERT INTO told_notices SELECT client_id, 'UNCONFIGURED_CLIENT', '', '', NULL, told_at FROM unconfigured_clients;
+INSERT INTO told_notices SELECT client_id, 'FROZEN', command_id, '', command_id,
+    (SELECT min(t.timestamp) FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'FROZEN')
+    FROM orders o WHERE EXISTS (
+        SELECT 1 FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'FROZEN');
+INSERT INTO told_notices SELECT client_id, 'CANCEL_UNCONFIRMED', command_id, '', command_id, updated_at FROM orders
+    WHERE exchange_error_snippet LIKE 'cancel not confirmed: %';
+"""
+
+TOLD_ELSEWHERE = """
+DROP TABLE unconfigured_clients;
+ALTER TABLE accounts DROP COLUMN refused_account;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -17,6 +17,7 @@ from domain.limits import Limits
 from domain.message_facts import MessageFacts
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.moves import released
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import ExposureQuery, Halt
@@ -27,7 +28,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status
 from domain.tags import Family, Reason, family_of, reason_in, tag_of
 from domain.times import time_text
-from persistence import accounts, adoptions, held, losses, moving, review, unconfigured, waiting
+from persistence import accounts, adoptions, held, losses, moving, review, told, waiting
 from persistence import facts as fact_queries
 from persistence import sightings as sighting_queries
 from persistence.rows import (
@@ -219,6 +220,25 @@ class SqliteTransaction:
              None if facts is None else facts.as_json()),
         )  # fmt: skip
 
+    def notify_once(
+        self, key: NoticeKey, notice: Notice, *, client_id: str | None = None, state: Iterable[str] = ()
+    ) -> bool:
+        order, whose = notice.order, notice.client_id if client_id is None else client_id
+        is_news = told.note(
+            self._connection,
+            whose,
+            key,
+            state,
+            command_id=order.command_id if order else None,
+            at=self._now(),
+        )
+        if is_news:
+            self.notify(notice)
+        return is_news
+
+    def clear_notice(self, client_id: str, key: NoticeKey) -> bool:
+        return told.clear(self._connection, client_id, key)
+
     # holdings -----------------------------------------------------------------------------------------------
 
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]:
@@ -302,6 +322,15 @@ class SqliteTransaction:
 
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
         return review.untold_frozen(self._connection, client_id, sent_before, limit=limit)
+
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        return told.is_told(self._connection, client_id, key)
+
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        return told.told_keys(self._connection, client_id, about)
+
+    def told_clients(self, about: About) -> list[str]:
+        return told.told_clients(self._connection, about)
 
     def told_difference(self, client_id: str, place: Place) -> Difference | None:
         return review.told_difference(self._connection, client_id, place)
@@ -409,15 +438,6 @@ class SqliteTransaction:
 
     def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
         return moving.move_client(self._connection, self.apply, old, new, at=at, actor=actor)
-
-    def note_unconfigured(self, client_id: str, at: datetime) -> bool:
-        return unconfigured.note_told(self._connection, client_id, at)
-
-    def forget_unconfigured(self, client_id: str) -> None:
-        unconfigured.forget_told(self._connection, client_id)
-
-    def note_refused(self, client_id: str, account: BrokerAccount | str | None) -> bool:
-        return accounts.note_refused(self._connection, client_id, account)
 
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
         accounts.rebind(self._connection, client_id, account)

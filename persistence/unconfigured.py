@@ -1,4 +1,4 @@
-"""Rows of clients that the settings do not name, and of which of them somebody was told."""
+"""Rows of clients that the settings do not name."""
 
 import sqlite3
 from collections.abc import Collection
@@ -48,21 +48,3 @@ def unconfigured_rows(
         for client_id in left
         if client_id not in served
     ]
-
-
-def told(connection: sqlite3.Connection) -> list[str]:
-    """The clients of whose rows somebody was told."""
-    return [row[0] for row in connection.execute("SELECT client_id FROM unconfigured_clients")]
-
-
-def note_told(connection: sqlite3.Connection, client_id: str, at: datetime) -> bool:
-    """Note that it is told; False when it was already."""
-    done = connection.execute(
-        "INSERT OR IGNORE INTO unconfigured_clients VALUES (?, ?)", (client_id, time_text(at))
-    )
-    return done.rowcount == 1
-
-
-def forget_told(connection: sqlite3.Connection, client_id: str) -> None:
-    """It is configured again, or has nothing open: the next time it is told anew."""
-    connection.execute("DELETE FROM unconfigured_clients WHERE client_id = ?", (client_id,))

@@ -97,7 +97,6 @@ def test_the_doctor_looks_at_a_database_of_the_version_before(maker, capsys, mon
     maker.sql(
         "ALTER TABLE accounts DROP COLUMN broker",
         "ALTER TABLE accounts DROP COLUMN broker_user",
-        "ALTER TABLE accounts DROP COLUMN refused_account",
         "DELETE FROM _sqlite_migrations WHERE name = 'accounts_remembered'",
     )
     cli.main(["doctor", "--json"])

@@ -206,6 +206,21 @@ OUTSIDE = (
         ("tests/engine/test_crash_sweep.py::test_death_at_every_boundary[refused-C1]",),
     ),
     Defect(
+        "told-every-time",
+        "What stayed wrong was told at every look: a hundred messages an hour, and nobody read the one that mattered.",
+        (Edit("persistence/told.py", '    "WHERE state <> excluded.state"\n', '    "WHERE true"\n'),),
+        (
+            "tests/persistence/test_told.py::test_a_key_is_told_once_and_its_message_is_in_the_outbox",
+            "tests/engine/test_cancelling.py::test_a_cancel_that_the_book_does_not_confirm_is_told_once",
+        ),
+    ),
+    Defect(
+        "told-again-after-an-upgrade",
+        "After an upgrade the bot told once more what had been told for weeks, as that a client is not served.",
+        (Edit("persistence/migrations.py", "    carry_over(db)\n", ""),),
+        ("tests/persistence/test_told_before.py::test_an_account_that_is_not_served",),
+    ),
+    Defect(
         "history-can-be-rewritten",
         "The audit table was an ordinary table: an update made by hand changed what had happened.",
         (

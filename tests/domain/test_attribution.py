@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.alert import ExecutionType, OrderType, Side
 from domain.attribution import Attribution, Sightings, attribute, might_be
+from domain.notice_keys import About, Alarm, of_order
 from domain.order import Order
 from domain.reconcile import NOTHING, Verdict, decide
 from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
@@ -231,7 +232,7 @@ def test_an_order_there_in_its_time_stands_against_absence_even_if_its_quantity_
     same_place_and_time = {"quantity", "product", "order_type", "price"} & changes.keys()
     verdict = judge(row(), found, there)
     if same_place_and_time:
-        assert verdict.phase is Phase.UNKNOWN and "B1" in verdict.alarms[0]
+        assert verdict.phase is Phase.UNKNOWN and "B1" in verdict.alarms[0].text
     else:
         assert verdict.phase is Phase.ABSENT
 
@@ -245,8 +246,9 @@ def test_what_cannot_be_told_is_an_alarm_that_names_the_ids_and_comes_only_when_
     reports = [report("B2"), report("B1")]
     found = match([row()], reports)
     text = "it may be broker order B1 or B2; the book cannot tell, so somebody has to resolve it"
-    assert judge(row(), found, *reports) == Verdict(Phase.UNKNOWN, {"reason_message": text}, (text,))
-    assert judge(row(reason_message=text), found, *reports) == NOTHING, "told once, whatever restarts"
+    alarm = Alarm(of_order(About.MAY_BE_ANY_OF, row().command_id, "B1", "B2"), text)
+    assert judge(row(), found, *reports) == Verdict(Phase.UNKNOWN, {"reason_message": text}, (alarm,))
+    assert judge(row(reason_message=text), found, *reports) == Verdict(alarms=(alarm,)), "nothing to write"
     assert judge(row(), found, *reports, at=PROVEN_AT - TICK) == NOTHING
 
 

@@ -301,8 +301,12 @@ def test_an_alarm_without_a_move_is_written_once(desk, monkeypatch):
     desk.broker.products["B2"] = "MIS"
     desk.engine.reconcile("default")
     assert len(alarmed(desk)) == 1
-    monkeypatch.setattr(desk.store, "write", None)
-    assert desk.engine.reconcile("default") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.store, "write", None)
+        assert desk.engine.reconcile("default") == 0
+    desk.replace_watcher()
+    desk.look()
+    assert len(alarmed(desk)) == 1, "nor after a restart"
 
 
 @pytest.mark.parametrize("status", [BrokerStatus.COMPLETE, BrokerStatus.CANCELLED])

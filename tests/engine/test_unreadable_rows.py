@@ -67,6 +67,9 @@ def test_the_row_is_told_once_with_its_text(desk):
     spoil(desk, BAD)
     spoil(desk, replace(BAD, text=BAD.text + " later"))
     assert len(told(desk, "a position cannot be read")) == 1
+    desk.replace_watcher()
+    desk.look()
+    assert len(told(desk, "a position cannot be read")) == 1, "nor after a restart"
     spoil(desk)
     spoil(desk, BAD)
     assert len(told(desk, '"1,000"')) == 2

@@ -11,6 +11,7 @@ from domain.alert import TestMode
 from domain.errors import StoreUnavailable
 from domain.lifecycle import advance
 from domain.moves import claimed
+from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.ports import Halt
 from domain.states import Phase
@@ -78,6 +79,13 @@ def test_halts_have_their_line(house: House, logged: Logged):
         tx.notify(Notice(NoticeKind.HALTED, "default", detail="all strategies, by ann: news"))
 
     house.store.write(halt)
+    assert logged() == ["halted default: all strategies, by ann: news"]
+
+
+def test_what_is_told_once_has_one_line(house: House, logged: Logged):
+    notice = Notice(NoticeKind.HALTED, "default", detail="all strategies, by ann: news")
+    for _ in range(2):
+        house.store.write(lambda tx: tx.notify_once(NoticeKey(About.UNCONFIGURED_CLIENT), notice))
     assert logged() == ["halted default: all strategies, by ann: news"]
 
 

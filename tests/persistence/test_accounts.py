@@ -90,13 +90,6 @@ def test_what_did_not_commit_was_not_remembered(maker):
     assert maker.store.account("default") is None
 
 
-def test_a_refusal_is_news_once_and_so_is_its_end(maker):
-    bind(maker, PAPER)
-    steps = (None, REAL, REAL, None, None, REAL)
-    news = [maker.store.write(lambda tx, a=a: tx.note_refused("default", a)) for a in steps]
-    assert news == [False, True, False, True, False, True]
-
-
 TABLES = ("holdings", "positions", "last_fills", "external_orders", "position_differences")
 HISTORY = ("alerts", "orders", "order_events", "order_intents", "telegram_messages")
 
@@ -132,7 +125,6 @@ def test_rebinding_forgets_what_was_held_and_seen_and_keeps_history_and_other_cl
     assert 0 not in counts(maker, TABLES, "default").values()
     others = counts(maker, TABLES, "other")
     history = {table: maker.rows(f"SELECT * FROM {table}") for table in HISTORY}
-    maker.store.write(lambda tx: tx.note_refused("default", REAL))
     maker.store.write(lambda tx: tx.rebind_account("default", REAL))
     assert set(counts(maker, TABLES, "default").values()) == {0}
     assert counts(maker, TABLES, "other") == others

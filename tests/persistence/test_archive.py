@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.notice_keys import About, NoticeKey
+from domain.notices import Notice, NoticeKind
 from domain.states import STATUS_OF, Phase, Status
 from persistence import archive as module
 from persistence.archive import NOTHING, Progress, archive, archive_beside
@@ -270,3 +272,14 @@ def test_two_archivers_at_once_lose_nothing(maker, monkeypatch):
     move(maker, batch=2)
     assert together(maker) == before
     assert is_right(maker)
+
+
+def test_what_was_told_once_of_an_order_is_forgotten_with_it(maker):
+    for phase in (Phase.FILLED, Phase.WORKING):
+        (order,) = [id_ for id_ in ids(maker.path) if id_.startswith(phase)]
+        notice = Notice(NoticeKind.SYSTEM, "default", maker.store.get_by_id(order))
+        maker.store.write(lambda tx, n=notice, id_=order: tx.notify_once(NoticeKey(About.FROZEN, (id_,)), n))
+    maker.sent_all()
+    move(maker)
+    (kept,) = maker.rows("SELECT command_id FROM told_notices")
+    assert kept[0].startswith(Phase.WORKING)

@@ -87,7 +87,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("DROP TABLE position_differences")
         connection.execute("DROP TABLE database_identity")
-        connection.execute("DROP TABLE unconfigured_clients")
+        connection.execute("DROP TABLE told_notices")
         connection.execute("DROP TABLE last_fills")
         connection.execute(LAST_FILLS_OF_THE_FIRST_VERSION)
         connection.execute("INSERT INTO last_fills VALUES ('default', 'INFY', '2026-11-20T04:00:00.000000Z')")
@@ -101,7 +101,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "loss_latched",
         ):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
-        for column in ("broker", "broker_user", "refused_account", "positions_compared_at"):
+        for column in ("broker", "broker_user", "positions_compared_at"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for index in ("orders_full_exits", "orders_absent", "orders_parts", "orders_waiting"):
             connection.execute(f"DROP INDEX {index}")
@@ -148,6 +148,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "heartbeats_part_by_part",
             "facts_of_messages",
             "details_of_reasons",
+            "told_once",
         ),
         (),
     )

@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 
 from domain.account import AccountStanding, BrokerAccount
+from domain.notice_keys import About, NoticeKey
+from domain.notices import Notice, NoticeKind
 from domain.states import Phase
 from domain.times import time_text
 from persistence.moving import DROPPED, IN_BOOKS, MOVED
@@ -110,6 +112,16 @@ def test_halts_messages_and_the_days_lowest_follow(maker):
         ("new",)
     ]
     assert maker.rows("SELECT client_id, lowest_pnl FROM accounts") == [("new", "-6000")]
+
+
+def test_what_was_told_of_orders_follows_and_what_was_told_of_the_id_does_not(maker):
+    frozen, refused = NoticeKey(About.FROZEN, ("a-1",)), NoticeKey(About.REFUSED_ACCOUNT)
+    for key in (frozen, refused):
+        for client in ("default", "new") if key is refused else ("default",):
+            told = Notice(NoticeKind.SYSTEM, client)
+            maker.store.write(lambda tx, key=key, told=told: tx.notify_once(key, told))
+    move(maker)
+    assert maker.rows("SELECT client_id, about FROM told_notices") == [("new", "FROZEN")]
 
 
 # what the database itself refuses ---------------------------------------------------------------------------

@@ -1,0 +1,80 @@
+"""What was told once, by client and key: the memory behind `Transaction.notify_once`."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from domain.notice_keys import About, NoticeKey, joined, parted
+from domain.times import time_text
+
+_NOTE = (
+    "INSERT INTO told_notices (client_id, about, facts, state, command_id, told_at) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (client_id, about, facts) DO UPDATE SET state = excluded.state, told_at = excluded.told_at "
+    "WHERE state <> excluded.state"
+)
+_OF_KEY = "client_id = ? AND about = ? AND facts = ?"
+
+
+def note(
+    connection: sqlite3.Connection,
+    client_id: str,
+    key: NoticeKey,
+    state: Iterable[str],
+    *,
+    command_id: str | None,
+    at: datetime,
+) -> bool:
+    """Note that it is told; False when it was already, with the same state."""
+    values = (client_id, key.about, joined(key.facts), joined(state), command_id, time_text(at))
+    return connection.execute(_NOTE, values).rowcount == 1
+
+
+def clear(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> bool:
+    """The next time it is told anew; True when it had been told."""
+    done = connection.execute(
+        f"DELETE FROM told_notices WHERE {_OF_KEY}", (client_id, key.about, joined(key.facts))
+    )
+    return done.rowcount == 1
+
+
+def is_told(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> bool:
+    """Whether it was told and is not cleared."""
+    row = connection.execute(
+        f"SELECT 1 FROM told_notices WHERE {_OF_KEY}", (client_id, key.about, joined(key.facts))
+    ).fetchone()
+    return row is not None
+
+
+def told_keys(connection: sqlite3.Connection, client_id: str, about: About) -> list[NoticeKey]:
+    """What of this kind was told of the client and is not cleared."""
+    rows = connection.execute(
+        "SELECT facts FROM told_notices WHERE client_id = ? AND about = ? ORDER BY facts", (client_id, about)
+    )
+    return [NoticeKey(about, parted(row[0])) for row in rows]
+
+
+def told_clients(connection: sqlite3.Connection, about: About) -> list[str]:
+    """The clients of which something of this kind was told."""
+    rows = connection.execute(
+        "SELECT DISTINCT client_id FROM told_notices WHERE about = ? ORDER BY client_id", (about,)
+    )
+    return [row[0] for row in rows]
+
+
+_OF_THE_ID = (
+    About.UNCONFIGURED_CLIENT,
+    About.REFUSED_ACCOUNT,
+    About.UNREADABLE_ORDER_ROW,
+    About.UNREADABLE_POSITION_ROW,
+)
+"""What is found anew under another id of the client."""
+
+
+def move_told(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """What was told of the client's orders is not told again under its new id."""
+    marks = ", ".join("?" * len(_OF_THE_ID))
+    connection.execute(
+        f"DELETE FROM told_notices WHERE client_id IN (?, ?) AND about IN ({marks})", (old, new, *_OF_THE_ID)
+    )
+    connection.execute("UPDATE OR IGNORE told_notices SET client_id = ? WHERE client_id = ?", (new, old))
+    connection.execute("DELETE FROM told_notices WHERE client_id = ?", (old,))
