@@ -127,11 +127,6 @@ def _noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] =
     return Verdict(phase if changes else None, changes, (*others, alarm))
 
 
-def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What of it the row does not have yet."""
-    return {name: value for name, value in wanted.items() if getattr(order, name) != value}
-
-
 def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
     """The report about this order, by the broker's id, else by our tag in its book.
 
