@@ -29,8 +29,6 @@ _PLAIN_NAMES = NAMES - {"detail", "message", "text"}
 """And the local names that can mean nothing else."""
 
 _BEFORE = "a migration: earlier versions remembered what was told in these words alone"
-    "the row's own words are how it remembers what was told; they decide nothing but whether to tell it again"
-)
 
 ALLOWED = {
     ("persistence/schema.py", "<module>"): _BEFORE,
