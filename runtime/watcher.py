@@ -26,6 +26,8 @@ from runtime.supervisor import EXIT_REPLACED
 
 log = logging.getLogger(__name__)
 
+_end_process = os._exit
+
 ACTIVE_WAIT = 0.001  # seconds between looks for a commit while alerts come in
 IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs next to nothing
 _HELD_WAIT = 0.05  # and between looks for orders that were put off, an exit behind its entry for one
@@ -292,7 +294,7 @@ class Watcher:
         telling = threading.Thread(target=tell, daemon=True)  # the database itself may be what hangs
         telling.start()
         telling.join(_SLOWEST_TELLING)
-        os._exit(EXIT_STALLED)  # a thread that hangs cannot be ended in any other way
+        _end_process(EXIT_STALLED)  # a thread that hangs cannot be ended in any other way
 
     def _end_replaced(self, why: str) -> None:
         """Nothing that is sent from here on would be known to anybody: end before an order goes."""
@@ -302,7 +304,7 @@ class Watcher:
         )
         telling.start()
         telling.join(_SLOWEST_GOODBYE)
-        os._exit(EXIT_REPLACED)  # an orderly end would write
+        _end_process(EXIT_REPLACED)  # an orderly end would write
 
     def _tell_full(self, why: str) -> None:
         """Once, past the outbox: it cannot be written down. The care for the lanes does not wait for it."""

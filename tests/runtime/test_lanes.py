@@ -175,7 +175,7 @@ def test_a_core_loop_that_stalls_ends_the_process_loudly(
 ) -> None:
     house = House(tmp_path / "orders.db")
     ended: list[int] = []
-    monkeypatch.setattr("runtime.watcher.os._exit", lambda status: ended.append(status))
+    monkeypatch.setattr("runtime.watcher._end_process", lambda status: ended.append(status))
     monkeypatch.setattr("runtime.watcher._BEAT_EVERY", 0.1)
     monkeypatch.setattr("runtime.watcher.Watcher._patience", lambda self, loop: 2.0)
     options = WatcherOptions("w", concurrency=1, poll_seconds=0.2, deadline_seconds=5, stall_seconds=0.5)
@@ -211,7 +211,7 @@ def test_a_core_loop_that_stalls_ends_the_process_loudly(
 def test_a_scheduler_that_stands_still_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = House(tmp_path / "orders.db")
     ended: list[int] = []
-    monkeypatch.setattr("runtime.watcher.os._exit", lambda status: ended.append(status))
+    monkeypatch.setattr("runtime.watcher._end_process", lambda status: ended.append(status))
     monkeypatch.setattr("runtime.watcher._BEAT_EVERY", 0.1)
     watcher = house.watcher
     watcher._options = WatcherOptions(
@@ -244,7 +244,9 @@ def test_a_locked_database_and_a_hanging_broker_take_no_pulse_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither is this process's fault: ending it would help nobody, and cost the exits of the other clients."""
-    monkeypatch.setattr("runtime.watcher.os._exit", lambda status: pytest.fail("the process ended itself"))
+    monkeypatch.setattr(
+        "runtime.watcher._end_process", lambda status: pytest.fail("the process ended itself")
+    )
     house = House(tmp_path / "orders.db", deadline=60)
     house.watcher._options = replace(house.watcher._options, stall_seconds=3.0)
     for n in range(3):
