@@ -14,10 +14,10 @@ run: ## serve webhook, watcher and console (the paper broker unless set otherwis
 	@$(SETUP) runtime
 	@exec $(VENV_PYTHON) trading_bot.py
 
-test: ## the whole test suite
+test: ## the whole test suite, in several processes where told so: WORKERS=2
 	@$(SETUP) dev
 	@$(SETUP) browser
-	@$(VENV_PYTHON) -m pytest -n auto --dist loadgroup --durations 20
+	@$(VENV_PYTHON) -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadgroup) --durations 20
 
 check: ## what CI runs: format, lint, types, architecture, tests
 	@$(SETUP) dev
