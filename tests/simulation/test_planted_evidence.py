@@ -29,9 +29,9 @@ def absence_proven_by_a_timer(patch):
 def absence_is_final(patch):
     original = Reconciler._late_evidence
 
-    def late_evidence(self, tx, seat, command_id, book, told):
+    def late_evidence(self, tx, seat, command_id, book):
         if tx.get(command_id).phase is not Phase.ABSENT:
-            original(self, tx, seat, command_id, book, told)
+            original(self, tx, seat, command_id, book)
 
     patch.setattr(Reconciler, "_late_evidence", late_evidence)
 
