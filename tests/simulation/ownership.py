@@ -317,13 +317,14 @@ class Ownership:
                     self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
 
     def _entered_between(self, exit_: Order, entry: Order) -> bool:
-        """Another entry came after the exit and went before this one: it is that one which would be turned."""
+        """Another entry came or went after the exit and before this one: it is that one which would be turned."""
         others = (r for r in self._promises.rows.values() if r.command_id != entry.command_id)
         return any(
             self._place(r) == self._place(entry)
             and r.execution_type is ExecutionType.ENTRY
             and r.attempts > 0
-            and exit_.created_at <= r.created_at <= entry.created_at
+            and r.created_at <= entry.created_at
+            and (exit_.created_at <= r.created_at or _went_after(r, exit_))
             for r in others
         )
 
@@ -379,3 +380,7 @@ def _came_to_nothing(row: Order) -> bool:
 def _is_over(row: Order) -> bool:
     """It ended as if there were nothing left to do."""
     return row.status is Status.EXECUTED or (row.tag or "").endswith(":NO_POSITION")
+
+
+def _went_after(one: Order, other: Order) -> bool:
+    return one.sent_at is not None and other.sent_at is not None and one.sent_at > other.sent_at
