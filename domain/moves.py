@@ -312,7 +312,7 @@ def not_sent(
     """
     look_first = look_after is not None
     not_before = at + max(backoff(at - order.created_at), look_after or timedelta(0))
-    if not_before > order.expires_at or order.is_over(at):
+    if not look_first and (not_before > order.expires_at or order.is_over(at)):
         return never_sent(order, Reason.ALERT_TOO_OLD, at=at, actor=actor, detail=why)
     return advance(
         order,

@@ -280,6 +280,12 @@ SENDING = (
         (f"{OWN_TAGS}::test_the_look_waits_until_a_taken_order_would_show",),
     ),
     Defect(
+        "its-age-ends-what-may-be-at-the-broker",
+        "An alert's life ended before the book was looked at: the order was called not sent, and was filled.",
+        (Edit(MOVES, "    if not look_first and (not_before", "    if (not_before"),),
+        (f"{OWN_TAGS}::test_one_turned_away_in_the_last_seconds_of_its_life_ends_only_after_its_look",),
+    ),
+    Defect(
         "a-cancel-ends-what-may-be-at-the-broker",
         "An operator cancelled an order of which the broker had said that it was turned away: it was called not sent, "
         "and was filled.",

@@ -372,3 +372,16 @@ def test_what_the_broker_keeps_of_the_refused_one_is_not_told_as_a_strangers(des
     desk.clock.advance(31)
     desk.look()
     assert NoticeKind.UNREMEMBERED_ORDER not in kinds(desk)
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_one_turned_away_in_the_last_seconds_of_its_life_ends_only_after_its_look(desk, taken):
+    (order,) = desk.post()
+    desk.clock.at = order.expires_at - timedelta(seconds=0.05)
+    desk.engine.refresh("default", force=True)
+    desk.broker.script = [TAKEN_ALL_THE_SAME if taken else ENDED]
+    desk.engine.execute_next("default")
+    assert (desk.only().phase, desk.only().look_first) == (Phase.REGISTERED, True)
+    desk.settle(30)
+    assert len(desk.broker.placed) == taken
+    assert desk.only().phase is (Phase.FILLED if taken else Phase.LAPSED)
