@@ -27,6 +27,7 @@ from runtime.supervisor import EXIT_REPLACED
 log = logging.getLogger(__name__)
 
 _end_process = os._exit
+"""Apart, so that a watcher inside another program does not end that."""
 
 ACTIVE_WAIT = 0.001  # seconds between looks for a commit while alerts come in
 IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs next to nothing

@@ -303,7 +303,7 @@ class Ownership:
         exits = [rows[id_] for id_ in pair.get(ExecutionType.EXIT, [])]
         for command_id in pair.get(ExecutionType.ENTRY, []):
             entry = rows[command_id]
-            if any(o.odd or o.contradicts_since is not None for o in self.orders(entry)):
+            if any(o.odd or _contradicts_its_exit(o) for o in self.orders(entry)):
                 continue  # an exit was over when the broker said so, or less went than there was; both are told
             for exit_ in exits:
                 apart = abs((entry.created_at - exit_.created_at).total_seconds())
@@ -332,7 +332,7 @@ class Ownership:
         """After the last exit of everything that found its end, nothing of before it is left."""
         client_id, strategy, symbol = place
         account = self._promises.accounts[client_id]
-        if symbol in account.odd_symbols or any(o.revived or o.contradicts_since is not None for o in orders):
+        if symbol in account.odd_symbols or any(o.revived or _contradicts_its_exit(o) for o in orders):
             return  # what the broker contradicts is told, and a person looks
         if account.moved_by_hand(symbol, -1):
             return  # whose units are gone, and whose have come back, is a matter for people
@@ -384,3 +384,8 @@ def _is_over(row: Order) -> bool:
 
 def _went_after(one: Order, other: Order) -> bool:
     return one.sent_at is not None and other.sent_at is not None and one.sent_at > other.sent_at
+
+
+def _contradicts_its_exit(order: TrueOrder) -> bool:
+    """The broker's rows of an exit said two things: that was told, and less may have been sent than there was."""
+    return order.is_exit and order.contradicts_since is not None
