@@ -40,6 +40,9 @@ class Facts:
     own_open_entries: int = 0  # of this strategy in this symbol, this one not counted
     own_held_entries: int = 0  # entries that make up the strategy's position in this symbol
     own_net: Decimal = ZERO  # what this strategy holds in this symbol, positive long
+    closed_by_hand: bool = (
+        False  # orders that are not ours have closed what is held there; no read has shown it yet
+    )
     turns_own_entry: bool = False  # an older open entry of this strategy has the other side
     exit_ahead: bool = False  # an older exit of this strategy in this symbol is under way and does not rest
     exit_open: bool = False  # any exit of this strategy in this symbol is under way, resting ones too

@@ -11,7 +11,9 @@ class WaitsFor(StrEnum):
     """What has to come first. Each waits within the entry's life only."""
 
     EXIT = "EXIT"  # its strategy's exit in its symbol, which is under way
-    SETTLING = "SETTLING"  # such an exit that has not arrived yet: the entry turns what its strategy holds
+    SETTLING = (
+        "SETTLING"  # what its strategy holds is to be closed: by an exit to come, or as a read will show
+    )
     GROUP = "GROUP"  # other legs of its alert: bought ones that are to be filled, or one that waits itself
 
     @property
@@ -27,7 +29,7 @@ class WaitsFor(StrEnum):
 
 _SENTENCES = {
     WaitsFor.EXIT: "waits for its strategy's exit in this symbol",
-    WaitsFor.SETTLING: "its strategy holds the other side: waits for the exit that is to come first",
+    WaitsFor.SETTLING: "waits until what its strategy holds in this symbol is closed",
     WaitsFor.GROUP: "waits for other legs of its alert",
 }
 

@@ -34,7 +34,7 @@ def entry_facts(
     """Everything the rules need about one order; counts that no limit asks for are left at zero."""
     account = _account(connection, query.client_id, (query.exchange, query.symbol))
     opened = _open_on_symbol(connection, query, now)
-    own_held, own_net, opposite_held = _held_on_symbol(connection, query)
+    held = _held_on_symbol(connection, query)
     halt, unreadable = _stopping(connection, query, limits)
     return Facts(
         now=now,
@@ -53,12 +53,13 @@ def entry_facts(
         position_disputed=account.disputed,
         own_open_entries=opened.own,
         # A partly filled entry is open and held, and still one.
-        own_held_entries=max(own_held, opened.own_partial),
-        own_net=own_net,
+        own_held_entries=max(held.own_entries, opened.own_partial),
+        own_net=held.own_net,
+        closed_by_hand=bool(held.own_entries) and _is_closed_by_hand(connection, query, held.net),
         turns_own_entry=opened.turns_own_entry,
         exit_ahead=opened.exit_ahead,
         exit_open=opened.exit_open,
-        opposite_holders=tuple(sorted(opened.opposite | opposite_held)),
+        opposite_holders=tuple(sorted(opened.opposite | held.opposite)),
         last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
     )
 
@@ -294,18 +295,35 @@ def _count_entries(
         found.turns_own_entry |= is_opposite
 
 
-def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> tuple[int, Decimal, set[str]]:
-    """Entries that make up what the strategy holds, that signed, and the strategies that hold the other side."""
-    own, net, opposite = 0, ZERO, set()
+@dataclass(slots=True)
+class _Held:
+    """What strategies hold of one symbol, seen from one order; units signed, long positive."""
+
+    own_entries: int = 0  # entries that make up what its strategy holds
+    own_net: Decimal = ZERO
+    net: Decimal = ZERO  # of all strategies
+    opposite: set[str] = field(default_factory=set)  # other strategies that hold the other side
+
+
+def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> _Held:
+    held = _Held()
     for h in holdings(connection, query.client_id, query.symbol):
         if h.exchange != query.exchange:
             continue
+        held.net += h.net_quantity
         if h.strategy_name == query.strategy_name:
-            own += max(h.entries, 1)
-            net += h.net_quantity if h.entries else ZERO
+            held.own_entries += max(h.entries, 1)
+            held.own_net += h.net_quantity if h.entries else ZERO
         elif h.net_quantity * query.sign < 0:
-            opposite.add(h.strategy_name)
-    return own, net, opposite
+            held.opposite.add(h.strategy_name)
+    return held
+
+
+def _is_closed_by_hand(connection: sqlite3.Connection, query: ExposureQuery, net: Decimal) -> bool:
+    """True when what is known of others' orders has closed all that strategies hold there."""
+    place = (query.client_id, query.symbol, query.exchange)
+    others = by_hand(connection, *place) + believed(connection, *place)
+    return bool(others) and not net + others
 
 
 def _entries_last_minute(

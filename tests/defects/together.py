@@ -53,6 +53,13 @@ TOGETHER = (
         ),
     ),
     Defect(
+        "closed-by-hand-is-still-held",
+        "A hand had sold a part of what the strategy held, its exit sold the rest: the entry behind it was a duplicate "
+        "of a position that was flat, until a read showed that.",
+        (Edit(SEQUENCE, "    if facts.closed_by_hand:\n", "    if facts.closed_by_hand and facts.exit_open:\n"),),
+        (f"{REVERSE}::test_an_entry_goes_after_an_exit_of_which_somebody_has_sent_a_part_by_hand[BUY-20]",),
+    ),
+    Defect(
         "nobody-wakes-what-waits",
         "The exit had ended, and the entry behind it went on waiting.",
         (

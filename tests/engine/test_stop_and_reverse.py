@@ -13,6 +13,7 @@ from domain.reports import BrokerStatus
 from domain.states import Phase, Status
 from domain.waiting import WaitsFor
 from tests.engine.promises import history_faults
+from tests.engine.test_adopting import by_hand as sold_by_hand
 from tests.engine.test_late_evidence import net, spin
 from tests.support import EXIT, MARKET_EXIT, Desk, entry, leg
 
@@ -247,3 +248,19 @@ def test_an_exit_takes_back_all_entries_that_wait(held):
     held.post(MARKET_EXIT, signal_id="again", **EXIT)
     spin(held, 3)
     assert [held.order(o.command_id).tag for o in waiting] == ["NOT_SENT:CANCELLED_BEFORE_SENT"] * 2
+
+
+@pytest.mark.parametrize("by_hand", [20, 50])
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_an_entry_goes_after_an_exit_of_which_somebody_has_sent_a_part_by_hand(held, by_hand, side):
+    held.clock.advance(40)
+    sold_by_hand(held, -by_hand)
+    held.look()
+    (exit_,) = held.post(MARKET_EXIT, **EXIT)
+    spin(held, 0.5)
+    (after,) = held.post(leg(side=side, price=Decimal(110)))
+    spin(held, 10)
+    assert not held.order(exit_.command_id).may_be_live
+    assert held.order(after.command_id).status is Status.EXECUTED
+    assert net(held) == 50 * side.sign
+    assert history_faults(held) == []

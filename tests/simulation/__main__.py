@@ -52,9 +52,13 @@ def main() -> int:
     if options.world:
         return _explain(make_plan(options.world, without=without), unchecked)
     began = last = time.monotonic()
+    named = 0
 
     def tell(total: Figures) -> None:
-        nonlocal last
+        nonlocal last, named
+        for seed, broken in total.broken[named:]:  # a long run is looked into while it goes on
+            print(f"world {seed} at {broken.at:.3f} s: {broken.promise}: {broken.text}", file=sys.stderr)
+        named = len(total.broken)
         if time.monotonic() - last > 20:
             last = time.monotonic()
             rate = total.lifecycles / (last - began)
