@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from app.system import operator_name
 from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
 from cli_holdings import adopt_units, exits_of
@@ -29,22 +30,29 @@ from command_service import ResolvedFill
 from config.settings import Settings, SettingsError, load_settings
 from domain.actors import Actor, ActorKind
 from domain.errors import NotFound, OrderwatchError
-from domain.halting import never_seen
+from domain.halt_warning import never_seen
 from domain.money import decimal_text
-from domain.review import FROZEN_AFTER, FROZEN_MEANS
+from domain.stale_orders import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
-from engine.account import move_rows, rebind
+from engine.account_binding import move_rows, rebind
 from engine.loss_latch import lift
-from persistence.archive import NOTHING, archive, archive_beside
-from persistence.checkup import Health
-from persistence.lookups import Wanted, find_story, kept_alert, legs_of, list_orders, looking, strategies_of
-from persistence.migrations import DatabaseTooNew, migrate
-from persistence.review import frozen_rows
-from persistence.verify import verify
-from runtime.system import operator_name
+from persistence.sqlite.archive import NOTHING, archive, archive_beside
+from persistence.sqlite.audit.verify import verify
+from persistence.sqlite.differences import frozen_rows
+from persistence.sqlite.doctor import Health
+from persistence.sqlite.migrations import DatabaseTooNew, migrate
+from persistence.sqlite.queries.archived_orders import (
+    Wanted,
+    find_story,
+    kept_alert,
+    legs_of,
+    list_orders,
+    looking,
+    strategies_of,
+)
 
 if TYPE_CHECKING:
-    from services import Services
+    from app.container import Services
 
 EXIT_ERROR = 2
 _BATCH = 500
@@ -396,7 +404,9 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _services() -> "Services":
-    from services import build_services  # here, so that looking and verifying need no web server's modules
+    from app.container import (
+        build_services,  # here, so that looking and verifying need no web server's modules
+    )
 
     settings = _settings()
     _existing(settings)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from config.settings import load_settings
 from domain.actors import Actor, ActorKind
-from persistence.restoring import backup, restore
-from persistence.verify import Report
+from persistence.sqlite.audit.verify import Report
+from persistence.sqlite.restore import backup, restore
 
 
 def backup_database(options: argparse.Namespace) -> int:
@@ -22,7 +22,7 @@ def backup_database(options: argparse.Namespace) -> int:
 
 def restore_database(options: argparse.Namespace) -> int:
     """Put a copy in the place of orders.db. Refused while any process has it open; entries are halted afterwards."""
-    from services import build_services  # here, so that other commands need no web server's modules
+    from app.container import build_services  # here, so that other commands need no web server's modules
 
     settings = load_settings(keep_secrets=False)
     kept = restore(settings.orders_db, Path(options.file), datetime.now(UTC))

@@ -9,8 +9,8 @@ import requests
 
 from cli_posting import base_url
 from config.settings import DOTENV, ClientSettings, SettingsError, load_settings
-from persistence.checkup import Expected, Finding, Health, check_up
-from persistence.identity import noted_id
+from persistence.sqlite.doctor import Expected, Finding, Health, check_up
+from persistence.sqlite.identity import noted_id
 
 
 def findings_of_everything() -> Iterator[Finding]:

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.system import operator_name
 from cli_output import Refused
-from domain.adopting import AdoptionRequest
-from domain.exits import OPERATOR
-from domain.halting import never_seen
+from domain.adoption import AdoptionRequest
+from domain.exit_sizing import OPERATOR
+from domain.halt_warning import never_seen
 from domain.money import ZERO, decimal_text
-from persistence.lookups import looking, strategies_of
-from runtime.system import operator_name
+from persistence.sqlite.queries.archived_orders import looking, strategies_of
 
 if TYPE_CHECKING:
-    from services import Services
+    from app.container import Services
 
 
 def adopt_units(options: argparse.Namespace, services: "Services", client_id: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from domain.cancelling import cancel_under_way
+from domain.cancellation import cancel_under_way
 from domain.errors import OrderwatchError
 
 Row = Mapping[str, Any]

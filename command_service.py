@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.actors import WEBHOOK
-from domain.adopting import Adoption, AdoptionRequest
+from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import (
     Alert,
     DecisionType,
@@ -18,22 +18,22 @@ from domain.alert import (
     ParsedAlert,
     Side,
 )
-from domain.cancelling import cancel_asked
+from domain.cancellation import cancel_asked
 from domain.commands import UniversalOrderCommand
 from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO
-from domain.moves import followed, resolved_absent, resolved_fill
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.receipt import Receipt
 from domain.states import Phase
+from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
 from use_cases.register_alert import RegisterAlert
-from use_cases.registering import life_of, register_judged, write
-from use_cases.rejecting import Wish, rejection
+from use_cases.register_order import life_of, register_judged, write
+from use_cases.reject_alert import Wish, rejection
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """What a gunicorn that is started by hand in this folder serves with: the front that no slow sender can hold up."""
 
-worker_class = "runtime.front.FrontWorker"
+worker_class = "app.front.FrontWorker"
 threads = 8
 workers = 2
 keepalive = 15

@@ -8,16 +8,16 @@ the store, and nothing between two commits is trusted after a crash.
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from domain.broker_reports import OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.first_look import Missing, in_words
+from domain.first_reads import Missing, in_words
 from domain.order import Order
 from domain.ports import Clock, Store
-from domain.reports import OrderReport
-from engine.gate import StartGate
-from engine.looks import Looks
-from engine.positions import PositionKeeper
+from engine.book_poll_schedule import Looks
+from engine.client_context import Seat, WatcherRules
+from engine.entry_readiness import StartGate
+from engine.position_monitor import PositionKeeper
 from engine.reconciler import Reconciler
-from engine.seat import Seat, WatcherRules
 from engine.submitter import Submitter
 
 __all__ = ["OrderWatcherEngine", "Seat", "WatcherRules"]
@@ -97,8 +97,8 @@ class OrderWatcherEngine:
         """What keeps the client's entries from being sent since this watcher began, in words; None: nothing.
 
         It ends with the first `reconcile` that could read the book and the first `refresh` that could read the
-        positions; see `engine.gate`. A client whose rows are another account's waits for good, with its exits, and
-        nothing below does anything for it; see `engine.account`.
+        positions; see `engine.entry_readiness`. A client whose rows are another account's waits for good, with its
+        exits, and nothing below does anything for it; see `engine.account_binding`.
         """
         return in_words(self.missing(client_id)) or None
 

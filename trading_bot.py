@@ -18,8 +18,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
 from alerts.webhook import create_webhook
+from app.arguments import WATCH, WEB, check_no_arguments, service_arguments
+from app.container import OperatorDesk, Services, build_services
+from app.startup_banner import Greeting, Trading
+from app.supervisor import EXIT_REPLACED, end_with_parent
+from app.system import SystemClock, new_watcher_name
+from app.watcher import Housekeeping, Watcher, WatcherOptions
+from app.web import WebServer, gunicorn_options
 from broker.noren.adapter import NorenBroker
-from broker.noren.updates import OrderUpdates
+from broker.noren.order_stream import OrderUpdates
 from command_service import CommandService
 from config.settings import ClientSettings, Settings, SettingsError, load_settings
 from console import Access, TradingMode, create_console, create_health
@@ -31,20 +38,13 @@ from domain.receipt import Receipt
 from notifications.outbox import OutboxDrainer
 from observability.logs import configure_logging
 from observability.metrics import CONTENT_TYPE, metrics_page
-from persistence.archive import archive, archive_beside
-from persistence.checkpoints import make_checkpoint
-from persistence.figures import figures
-from persistence.file_lock import FileLocked
-from persistence.identity import noted_id
-from persistence.migrations import DatabaseTooNew, check_identity
-from persistence.sqlite import ChangeSignal, GroupCommit, checkpoint_wal
-from runtime.arguments import WATCH, WEB, check_no_arguments, service_arguments
-from runtime.greeting import Greeting, Trading
-from runtime.supervisor import EXIT_REPLACED, end_with_parent
-from runtime.system import SystemClock, new_watcher_name
-from runtime.watcher import Housekeeping, Watcher, WatcherOptions
-from runtime.web import WebServer, gunicorn_options
-from services import OperatorDesk, Services, build_services
+from persistence.sqlite.archive import archive, archive_beside
+from persistence.sqlite.audit.checkpoints import make_checkpoint
+from persistence.sqlite.database import ChangeSignal, GroupCommit, checkpoint_wal
+from persistence.sqlite.file_lock import FileLocked
+from persistence.sqlite.identity import noted_id
+from persistence.sqlite.migrations import DatabaseTooNew, check_identity
+from persistence.sqlite.queries.metrics import figures
 
 __all__ = [
     "Services",
@@ -344,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _become_supervisor(settings: Settings) -> NoReturn:
     """Go on as the supervisor, in place of this process: it imported everything to check the settings."""
     program = Path(__file__).resolve()
-    supervisor = program.parent / "runtime" / "supervisor.py"
+    supervisor = program.parent / "app" / "supervisor.py"
     limit = settings.watcher_stall_seconds
     address = [settings.host, str(settings.port)]
     rest = [settings.log_level, settings.log_format, str(settings.orders_db.absolute())]

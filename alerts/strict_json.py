@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-from alerts.wording import shown, shown_key
+from alerts.sanitising import shown, shown_key
 from domain.errors import InvalidAlert
 
 MAX_DEPTH = 16

@@ -10,11 +10,11 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from alerts import strict_json
-from alerts.answers import error_json, invalid_json, receipt_json
 from alerts.auth import Secrets, secret_in_unreadable
 from alerts.formats import FORMATS
-from alerts.ratelimit import RateLimiter
-from alerts.wording import shown
+from alerts.rate_limit import RateLimiter
+from alerts.responses import error_json, invalid_json, receipt_json
+from alerts.sanitising import shown
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, SignalReused, StoreUnavailable
 from domain.ports import Clock

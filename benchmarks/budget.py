@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.container import Services
 from benchmarks import noren_broker
 from benchmarks.making import leg, register, register_many
 from benchmarks.measures import Measure, absolute, compared, quantile
@@ -15,7 +16,6 @@ from benchmarks.noren_broker import Arrival, NorenProcess
 from benchmarks.service import environment, has_beaten, one_in, services_for
 from benchmarks.workspace import Failed, Started, Workspace, wait_until
 from domain.alert import ExecutionType
-from services import Services
 
 _RATE, _WINDOW = 10, 1.1  # the budget as it is built: calls, and the seconds in which no more may leave
 _LATENCY = 0.05

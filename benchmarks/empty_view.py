@@ -7,8 +7,8 @@ import sys
 
 from flask import Flask, Response
 
-from runtime.supervisor import end_with_parent
-from runtime.web import WebServer, gunicorn_options
+from app.supervisor import end_with_parent
+from app.web import WebServer, gunicorn_options
 
 
 def make_app() -> Flask:

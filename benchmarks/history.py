@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
+from app.container import Services
 from benchmarks.making import leg, register
 from benchmarks.measures import Measure, absolute, compared
 from benchmarks.multiply import multiply
@@ -15,8 +16,7 @@ from benchmarks.service import CLIENT, environment, one_in, services_for
 from benchmarks.workspace import Workspace
 from domain.alert import ExecutionType
 from order_watcher import OrderWatcherEngine
-from persistence.sqlite import checkpoint_wal, connect
-from services import Services
+from persistence.sqlite.database import checkpoint_wal, connect
 
 _FEW = 1000
 _MANY = 1_000_000

@@ -18,12 +18,9 @@ from typing import Any
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from app.supervisor import end_with_parent
 from domain.alert import Side
-from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
-from domain.money import ZERO, decimal_text
-from domain.ports import Clock
-from domain.reports import (
+from domain.broker_reports import (
     Book,
     BrokerStatus,
     BrokerTraits,
@@ -33,7 +30,10 @@ from domain.reports import (
     Position,
     PositionsSnapshot,
 )
-from runtime.supervisor import end_with_parent
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.money import ZERO, decimal_text
+from domain.ports import Clock
 
 _TIMEOUT = (1.0, 5.0)
 _HEAD_END = b"\r\n\r\n"

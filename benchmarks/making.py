@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice, product
 
+from app.container import Services
 from benchmarks.service import CLIENT
 from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
 from domain.receipt import Receipt
-from services import Services
 
 EXCHANGE = "NFO"
 PRODUCT = "MIS"

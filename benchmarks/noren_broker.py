@@ -12,14 +12,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.supervisor import end_with_parent
+from app.system import SystemClock
 from benchmarks.workspace import Started, Workspace, answers, free_port, wait_until
 from broker.simulator.faults import Fault, Kind, Plan
 from broker.simulator.form import InvalidInput, read_form
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Answer, Simulator
 from broker.simulator.sessions import Credentials
-from runtime.supervisor import end_with_parent
-from runtime.system import SystemClock
 
 _USER, _TOKEN = "BENCH", "token"
 

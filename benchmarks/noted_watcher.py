@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 
 import trading_bot
+from app.supervisor import end_with_parent
 from broker.noren.wire import Reply, Wire
-from runtime.supervisor import end_with_parent
 
 
 class _NotingWire(Wire):

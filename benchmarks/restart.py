@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from app.container import Services
 from benchmarks.making import EXCHANGE, leg, register
 from benchmarks.measures import Measure, absolute
 from benchmarks.multiply import multiply
 from benchmarks.service import CLIENT, environment, has_beaten, one_in, services_for, start_watcher
 from benchmarks.workspace import Failed, Workspace, wait_until
-from broker.paper import PaperBroker
-from services import Services
+from broker.paper.adapter import PaperBroker
 
 _BASE = 100
 _SYMBOLS = [f"OPEN{index}" for index in range(10)]

@@ -14,7 +14,7 @@ from benchmarks.webhook import load
 from benchmarks.workspace import Workspace, free_port
 from domain.errors import InvalidAlert
 from tests.alerts.hostile_bodies import SHAPES
-from tests.runtime.slow_senders import slow_senders
+from tests.app.slow_senders import slow_senders
 
 _SENDERS = 500
 _RATE = 50.0

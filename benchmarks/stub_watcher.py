@@ -8,9 +8,9 @@ import argparse
 from dataclasses import replace
 
 import trading_bot
+from app.supervisor import end_with_parent
 from benchmarks.http_broker import StubBroker
 from config.settings import Settings
-from runtime.supervisor import end_with_parent
 from trading_bot import Services, build_services
 
 

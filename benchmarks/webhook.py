@@ -22,7 +22,7 @@ from benchmarks.service import (
 )
 from benchmarks.usage import cpu_seconds
 from benchmarks.workspace import Failed, Started, Workspace, answers, free_port, wait_until
-from persistence.sqlite import checkpoint_wal
+from persistence.sqlite.database import checkpoint_wal
 
 _ROUND_SECONDS = 5.0
 _HOUSEKEEPING_SECONDS = 2.0  # as the watcher does it

@@ -2,8 +2,8 @@
 
 from blockers.rules import Block, Rule
 from domain.order import Order
+from domain.reason_codes import Reason
 from domain.risk_facts import Facts
-from domain.tags import Reason
 
 
 def duplicate_entry(order: Order, facts: Facts) -> Block | None:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from blockers.rules import Block, Rule
+from domain.broker_reports import PositionsSnapshot
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Store, Transaction
-from domain.reports import PositionsSnapshot
+from domain.reason_codes import Reason
 from domain.risk_facts import Facts, Holding
-from domain.tags import Reason
 
 
 def live_trading(order: Order, facts: Facts) -> Block | None:

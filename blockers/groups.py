@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from blockers.rules import Block
 from domain.alert import Side
+from domain.entry_waits import Wait, WaitsFor
 from domain.order import Order
+from domain.reason_codes import Reason
 from domain.states import Status
-from domain.tags import Reason
-from domain.waiting import Wait, WaitsFor
 
 
 def waits_for_bought(side: Side, sides: Iterable[Side | None]) -> bool:

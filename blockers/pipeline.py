@@ -10,11 +10,11 @@ from blockers.rules import Block, Rule
 from blockers.sequence import exit_first
 from domain.alert import ExecutionType
 from domain.daily_loss import latch_name
+from domain.entry_waits import Wait
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, Transaction
 from domain.risk_facts import Facts
-from domain.waiting import Wait
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 """Asked of every order, exits too."""

@@ -6,8 +6,8 @@ from blockers.rules import Block, Rule
 from domain.daily_loss import floor_of
 from domain.money import decimal_text
 from domain.order import Order
+from domain.reason_codes import Reason
 from domain.risk_facts import Facts
-from domain.tags import Reason
 
 
 def daily_loss(order: Order, facts: Facts) -> Block | None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.order import Order
+from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import Facts
-from domain.tags import Reason, tag_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from blockers.rules import Block
+from domain.entry_waits import Wait, WaitsFor
 from domain.order import Order
+from domain.reason_codes import Reason
 from domain.risk_facts import Facts
-from domain.tags import Reason
 from domain.times import is_within
-from domain.waiting import Wait, WaitsFor
 
 
 def exit_first(order: Order, facts: Facts, settling: timedelta) -> Block | Wait | None:

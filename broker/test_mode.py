@@ -6,11 +6,11 @@ Both are functions of the order alone: they say the same after a restart, and no
 from decimal import Decimal
 
 from domain.alert import TestMode
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import Refused
 from domain.money import ZERO
 from domain.order import Order
-from domain.reports import BrokerStatus, OrderReport
 
 _CODE = "TEST_MODE"
 _REASON = "simulated failure"

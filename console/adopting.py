@@ -3,12 +3,12 @@
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.desk import Desk
+from console.context import Desk
 from console.parameters import operator_of
-from console.reading import body_of, is_form
-from domain.adopting import AdoptionRequest
+from console.request_parsing import body_of, is_form
+from domain.adoption import AdoptionRequest
 from domain.errors import StoreUnavailable
-from domain.halting import never_seen
+from domain.halt_warning import never_seen
 from domain.money import decimal_text, optional_text
 
 _FIELDS = ("client_id", "symbol", "strategy_name", "quantity", "exchange", "product", "reason", "by")

@@ -5,15 +5,15 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from console.desk import Desk
+from console.context import Desk
 from console.diagnostics import recent_signals
 from console.parameters import BadParameter, Parameters, operator_of, wanted_of
 from console.ports import Row
-from console.reading import body_of, is_form, query_of
+from console.request_parsing import body_of, is_form, query_of
 from domain.errors import NotFound, StoreUnavailable
-from domain.halting import never_seen
+from domain.halt_warning import never_seen
 from domain.money import decimal_text
-from domain.review import FROZEN_MEANS
+from domain.stale_orders import FROZEN_MEANS
 from domain.times import time_text
 
 MAX_ORDERS = 500

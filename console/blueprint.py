@@ -12,9 +12,9 @@ from console.access import Access, LoginLimit
 from console.adopting import add_adopting
 from console.api import add_api
 from console.cancelling import add_cancelling
-from console.desk import Desk
+from console.context import Desk
 from console.health import Expectations
-from console.orderforms import CANCEL, RESOLVE, add_order_forms
+from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, ConsoleReader, Modes

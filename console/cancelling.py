@@ -4,10 +4,10 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from console.api import story_of
-from console.desk import Desk
-from console.orderforms import OrderForm
+from console.context import Desk
+from console.order_actions import OrderForm
 from console.parameters import Parameters, operator_of
-from console.reading import body_of
+from console.request_parsing import body_of
 from domain.states import Phase
 
 _FIELDS = ("reason", "by")

@@ -11,13 +11,13 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from console.ports import ConsoleReader, Row
+from domain.broker_reports import UnreadableRow
 from domain.errors import StoreFull, StoreUnavailable
-from domain.first_look import TO_BE_READ, Part
+from domain.first_reads import TO_BE_READ, Part
 from domain.ports import CANNOT_BE_READ_AFTER, WAITING, Clock
-from domain.reports import UnreadableRow
 from domain.times import parse_time
-from domain.unconfigured import UnconfiguredRows
-from domain.unreadable import stops_all_entries, what_they_stop
+from domain.unconfigured_clients import UnconfiguredRows
+from domain.unreadable_rows import stops_all_entries, what_they_stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 
 from console.access import COOKIE, local_path
 from console.api import FILTERS, ORDERS_QUERY, orders_page, story_of
-from console.desk import Desk
+from console.context import Desk
 from console.parameters import wanted_of
-from console.reading import query_of
-from domain.review import FROZEN_MEANS
+from console.request_parsing import query_of
+from domain.stale_orders import FROZEN_MEANS
 from domain.states import Status
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Protocol, TypedDict
 
 from command_service import ResolvedFill
-from domain.adopting import Adoption, AdoptionRequest
+from domain.adoption import Adoption, AdoptionRequest
+from domain.broker_reports import UnreadableRow
 from domain.daily_loss import Lift
-from domain.reports import UnreadableRow
 from domain.states import Status
-from domain.unconfigured import UnconfiguredRows
+from domain.unconfigured_clients import UnconfiguredRows
 
 Row = dict[str, Any]
 """A row as it stands in orders.db: times are ISO-8601 UTC text, money and quantities decimal text."""

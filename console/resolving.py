@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from command_service import ResolvedFill
 from console.api import story_of
-from console.desk import Desk
-from console.orderforms import OrderForm
+from console.context import Desk
+from console.order_actions import OrderForm
 from console.parameters import BadParameter, Parameters, operator_of
-from console.reading import body_of
+from console.request_parsing import body_of
 
 FOUND, FOLLOW, ABSENT = "found", "follow", "absent"
 _FILL_FIELDS = ("filled_quantity", "average_price")

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from domain.tags import reasons_table  # noqa: E402 - found only once the checkout is on the path
+from domain.reason_codes import reasons_table  # noqa: E402 - found only once the checkout is on the path
 
 # A page about tests is made from them: the table of defects is what they plant. No part of the program does so.
 from tests.defects.table import defects_table  # noqa: E402
@@ -14,7 +14,7 @@ from tests.defects.table import defects_table  # noqa: E402
 REASON_CODES = """\
 # Reason codes
 
-<!-- Made from domain/tags.py by `python docs/generate.py`: change it there. -->
+<!-- Made from domain/reason_codes.py by `python docs/generate.py`: change it there. -->
 
 Why an order is FAILED stands in its `tag`, `FAMILY:REASON`. These are the reasons of our own rules. A broker's word
 carries the broker's code in the reason's place (`BROKER_REJECTED:<code>`), or nothing (`BROKER_CANCELLED`,

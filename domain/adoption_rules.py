@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain.adopting import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference, check_request
+from domain.adoption import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference, check_request
 from domain.alert import ExecutionType
+from domain.broker_reports import Position, PositionsSnapshot
 from domain.errors import AdoptionNotPossible, InvalidAdoption
 from domain.money import ZERO, decimal_text
 from domain.order import Order
-from domain.position_check import LAGS_AT_MOST
-from domain.reports import Position, PositionsSnapshot
+from domain.position_comparison import LAGS_AT_MOST
 from domain.risk_facts import Holding
 from domain.states import Phase, Status
 from domain.times import is_within

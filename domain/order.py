@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.alert import DecisionType, ExecutionType, OrderType, Side, TestMode
+from domain.entry_waits import WaitsFor
 from domain.money import ZERO
 from domain.states import MAY_BE_LIVE, Phase, Status
-from domain.waiting import WaitsFor
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One leg's row. Immutable: `domain.lifecycle.advance` makes the next one.
+    """One leg's row. Immutable: `domain.order_events.advance` makes the next one.
 
     Quantities are in units of the symbol, prices in the symbol's currency, times aware UTC.
     `requested_quantity` is what the alert named (None on an EXIT of everything);

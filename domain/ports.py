@@ -7,23 +7,23 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from domain.account import AccountStanding, BrokerAccount
-from domain.adopting import Adoption, AdoptionFacts
+from domain.adoption import Adoption, AdoptionFacts
 from domain.alert import Alert, DecisionType
-from domain.attribution import Sightings
+from domain.broker_reports import Book, BrokerTraits, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.daily_loss import DayLoss, Lift
-from domain.first_look import Missing
-from domain.lifecycle import Change
+from domain.first_reads import Missing
 from domain.limits import Limits
 from domain.message_facts import MessageFacts
 from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice
 from domain.order import Order
-from domain.position_check import Difference, Place
-from domain.reports import Book, BrokerTraits, OrderRef, OrderReport, PositionsSnapshot
-from domain.review import FrozenOrder
+from domain.order_events import Change
+from domain.order_matching import Sightings
+from domain.position_comparison import Difference, Place
 from domain.risk_facts import ExitFacts, Facts, Holding
-from domain.unconfigured import UnconfiguredRows
+from domain.stale_orders import FrozenOrder
+from domain.unconfigured_clients import UnconfiguredRows
 
 T = TypeVar("T")
 

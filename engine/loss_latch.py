@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from domain.daily_loss import DayLoss, Lift, hit, told_of_latch, with_latched
 from domain.errors import NotFound
-from domain.lifting import lift_in
 from domain.limits import ClientPolicy
+from domain.loss_limit_lift import lift_in
 from domain.notices import Notice, NoticeKind
 from domain.ports import Store, Transaction
-from engine.seat import Seat, WatcherRules
+from engine.client_context import Seat, WatcherRules
 
 log = logging.getLogger(__name__)
 

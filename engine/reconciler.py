@@ -6,16 +6,17 @@ from datetime import timedelta
 from functools import partial
 
 from domain.alert import ExecutionType, OrderType
-from domain.attribution import NOT_LOOKED_FOR, Attribution
+from domain.broker_reports import Book, OrderRef, OrderReport
 from domain.errors import ReadFailed
-from domain.first_look import Part
+from domain.first_reads import Part
 from domain.ids import is_ours
-from domain.lifecycle import advance
 from domain.notice_keys import About, Alarm, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.order_events import advance
+from domain.order_matching import NOT_LOOKED_FOR, Attribution
 from domain.ports import Clock, Store, Transaction
-from domain.reconcile import (
+from domain.reconciliation import (
     LIVE,
     Verdict,
     absent_because,
@@ -27,20 +28,19 @@ from domain.reconcile import (
     taken_back,
     unknown_because,
 )
-from domain.reports import Book, OrderRef, OrderReport
 from domain.states import Phase, Status
 from domain.times import has_elapsed
-from engine.cancels import Cancels
-from engine.exit_goals import keep_exits_true, still_held
-from engine.gate import StartGate
-from engine.groups import after_leg_ended
-from engine.looks import Looks
-from engine.own_tags import came_to_nothing, is_refusal
-from engine.owners import Owners
-from engine.seat import Seat, WatcherRules
+from engine.book_poll_schedule import Looks
+from engine.cancel_sender import Cancels
+from engine.client_context import Seat, WatcherRules
+from engine.entry_readiness import StartGate
+from engine.exit_follower import keep_exits_true, still_held
+from engine.leg_groups import after_leg_ended
+from engine.missing_order_tracker import Unheard
+from engine.order_matcher import Owners
+from engine.read_failure_tracker import Unreadable, UnreadableRows
 from engine.submitter import Submitter
-from engine.unheard import Unheard
-from engine.unreadable import Unreadable, UnreadableRows
+from engine.tag_lookup import came_to_nothing, is_refusal
 
 log = logging.getLogger(__name__)
 

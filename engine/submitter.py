@@ -9,13 +9,21 @@ from functools import partial
 
 from blockers.pipeline import blocked_by, judged
 from domain.alert import ExecutionType
+from domain.broker_reports import IdClass, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.entry_waits import Wait
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
-from domain.exits import OPERATOR, ExitDispute, ExitHold, ExitSize, HoldReason, size_exit
-from domain.lifecycle import Change
+from domain.exit_sizing import OPERATOR, ExitDispute, ExitHold, ExitSize, HoldReason, size_exit
 from domain.limits import ExitScope
 from domain.money import decimal_text
-from domain.moves import (
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.order_events import Change
+from domain.ports import Clock, Store, Transaction
+from domain.reason_codes import Reason
+from domain.states import Phase, Status
+from domain.times import has_elapsed, is_within
+from domain.transitions import (
     Outcome,
     answered,
     claimed,
@@ -26,21 +34,13 @@ from domain.moves import (
     unknown,
     waiting,
 )
-from domain.notices import Notice, NoticeKind
-from domain.order import Order
-from domain.ports import Clock, Store, Transaction
-from domain.reports import IdClass, PositionsSnapshot
-from domain.states import Phase, Status
-from domain.tags import Reason
-from domain.times import has_elapsed, is_within
-from domain.waiting import Wait
-from engine.exit_goals import add_part, keep_exits_true, take_back
-from engine.exit_reads import ExitReads
-from engine.gate import StartGate
-from engine.groups import after_leg_ended, keep_group, let_go
-from engine.looks import Looks
-from engine.own_tags import OwnTags
-from engine.seat import Seat, WatcherRules
+from engine.book_poll_schedule import Looks
+from engine.client_context import Seat, WatcherRules
+from engine.entry_readiness import StartGate
+from engine.exit_follower import add_part, keep_exits_true, take_back
+from engine.leg_groups import after_leg_ended, keep_group, let_go
+from engine.position_cache import ExitReads
+from engine.tag_lookup import OwnTags
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ from decimal import Decimal
 from shlex import quote
 
 from domain.alert import ExecutionType, OrderType
-from domain.cancelling import cancel_wish
+from domain.cancellation import cancel_wish
 from domain.money import decimal_text
-from domain.moves import number_given_by
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.reason_codes import reason_of, sentence_of, words_of
 from domain.states import Phase, Status
-from domain.tags import reason_of, sentence_of, words_of
 from domain.times import parse_time
+from domain.transitions import number_given_by
 from notifications.markup import safe
 
 _FAILURE = "<b>ORDER FAILED</b>"

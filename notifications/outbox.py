@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.ports import Clock, OutboxMessage, OutboxStore, Sender, SendFailed
-from notifications.folding import alone, next_text
+from notifications.digest import alone, next_text
 
 log = logging.getLogger(__name__)
 

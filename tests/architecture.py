@@ -47,28 +47,29 @@ ROOMS = {
     "use_cases/": Room(("domain", "blockers", "observability"), LOG),
     "command_service.py": Room(("domain", "blockers", "observability", "use_cases"), LOG),
     "order_watcher.py": Room(("domain", "blockers", "observability", "engine"), LOG),
-    # A lock is no I/O; the threads that make it necessary are runtime's.
+    # A lock is no I/O; the threads that make it necessary are app's.
     "engine/": Room(("domain", "blockers", "observability"), (*LOG, "threading")),
     "alerts/": Room(SERVICES, LOG),
     "alerts/webhook.py": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
     "console/": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
-    "persistence/": Room(
-        ADAPTER, (*LOG, "sqlite3", "sqlite_utils", "psycopg", *CLOCK, *FILES, *THREADS, *SOCKETS)
+    "persistence/": Room(ADAPTER, LOG),
+    "persistence/sqlite/": Room(
+        ADAPTER, (*LOG, "sqlite3", "sqlite_utils", *CLOCK, *FILES, *THREADS, *SOCKETS)
     ),
     "broker/": Room(ADAPTER, BROKER),
     "broker/noren/": Room(ADAPTER, (*BROKER, "pyotp")),
-    "broker/budget": Room(ADAPTER, (*BROKER, *FILES)),
+    "broker/rate_limit/": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
-    "broker/paper": Room(ADAPTER, (*BROKER, *FILES, "sqlite3")),
-    "broker/simulator": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
+    "broker/paper/": Room(ADAPTER, (*BROKER, *FILES, "sqlite3")),
+    "broker/simulator/": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
     "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
-    "runtime/": Room(
+    "app/": Room(
         (*ADAPTER, "order_watcher", "notifications"),
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
+    "app/container.py": Room(None, None),
     "gunicorn.conf.py": Room(),  # settings of a gunicorn that is started by hand
-    "services.py": Room(None, None),
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),
     "cli_backup.py": Room(None, None),

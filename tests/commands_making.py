@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 from command_service import CommandService
 from domain.alert import Delivery, ExecutionType, OrderType, Side
+from domain.broker_reports import Position, PositionsSnapshot
 from domain.commands import UniversalOrderCommand
 from domain.daily_loss import CONFIRMED_AFTER
 from domain.limits import ClientPolicy, LimitBook, Limits
-from domain.reports import Position, PositionsSnapshot
 from domain.times import day_start, trading_day
-from persistence.repository import OrderRepository
+from persistence.sqlite.repository import OrderRepository
 from tests.support import Desk, ManualClock, SeededIds, leg
 
 WINDOW = timedelta(seconds=60)

@@ -9,15 +9,7 @@ from pathlib import Path
 
 from command_service import CommandService
 from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
-from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import BrokerError, ReadFailed
-from domain.ids import ulid
-from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits, StrategyBook, StrategyPolicy
-from domain.message_facts import MessageFacts
-from domain.money import ZERO
-from domain.notices import Notice
-from domain.order import Order
-from domain.reports import (
+from domain.broker_reports import (
     Book,
     BrokerStatus,
     BrokerTraits,
@@ -28,10 +20,18 @@ from domain.reports import (
     PositionsSnapshot,
     UnreadableRow,
 )
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import BrokerError, ReadFailed
+from domain.ids import ulid
+from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits, StrategyBook, StrategyPolicy
+from domain.message_facts import MessageFacts
+from domain.money import ZERO
+from domain.notices import Notice
+from domain.order import Order
 from domain.times import time_text
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
-from persistence.migrations import migrate
-from persistence.repository import OrderRepository
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.repository import OrderRepository
 
 INDEPENDENT = StrategyPolicy(group=GroupPolicy.INDEPENDENT)
 """Each leg for itself."""

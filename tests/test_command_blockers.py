@@ -8,9 +8,9 @@ import pytest
 
 from command_service import CommandService
 from domain.alert import Side, TestMode
+from domain.broker_reports import BrokerStatus, PositionsSnapshot
 from domain.errors import OutcomeUnknown
 from domain.limits import ClientPolicy, LimitBook, Limits
-from domain.reports import BrokerStatus, PositionsSnapshot
 from domain.states import Phase
 from tests.commands_making import WINDOW, delivery, positions_read, service
 from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, START, Desk, SeededIds, entry, leg

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from command_service import ResolvedFill
+from domain.broker_reports import IdClass
 from domain.errors import ConcurrentUpdate, OutcomeUnknown
 from domain.order import Order
-from domain.reports import IdClass
 from domain.states import Phase
-from persistence.archive import archive_beside
-from persistence.verify import verify
+from persistence.sqlite.archive import archive_beside
+from persistence.sqlite.audit.verify import verify
 from tests.support import Desk
 
 

@@ -18,7 +18,7 @@ from domain.alert import ExecutionType, Outcome, TestMode
 from domain.errors import SignalReused
 from domain.limits import LimitBook, Limits
 from domain.states import Status
-from persistence.repository import OrderRepository
+from persistence.sqlite.repository import OrderRepository
 from tests.commands_making import CE, MICRO, PE, WINDOW, command, delivery, service
 from tests.engine.promises import counts, history_faults
 from tests.support import EXIT, MARKET_EXIT, START, Desk, ManualClock, entry, leg

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-import persistence.sqlite
+import persistence.sqlite.database
 from domain.alert import Outcome
 from domain.errors import ConcurrentUpdate, InvalidAlert, StoreUnavailable
 from domain.limits import Limits
-from persistence.transaction import SqliteTransaction
+from persistence.sqlite.transaction import SqliteTransaction
 from tests.commands_making import CE, PE, delivery
 from tests.engine.promises import counts, history_faults
 from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, entry, kinds, leg
@@ -162,7 +162,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def test_a_database_that_stays_locked_is_unavailable_and_keeps_nothing(desk, monkeypatch):
-    monkeypatch.setattr(persistence.sqlite, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(persistence.sqlite.database, "BUSY_SECONDS", 0.05)
     with locked(desk.path):
         with pytest.raises(StoreUnavailable, match="locked"):
             desk.post()
@@ -189,7 +189,7 @@ def test_a_writer_that_lets_go_in_time_is_waited_for(desk):
 
 def test_a_full_disk_is_unavailable_and_keeps_nothing(desk, monkeypatch):
     desk.post()
-    before, connect = counts(desk), persistence.sqlite.connect
+    before, connect = counts(desk), persistence.sqlite.database.connect
 
     def cramped(path, **options):
         connection = connect(path, **options)
@@ -197,7 +197,7 @@ def test_a_full_disk_is_unavailable_and_keeps_nothing(desk, monkeypatch):
         connection.execute(f"PRAGMA max_page_count={pages}")
         return connection
 
-    monkeypatch.setattr(persistence.sqlite, "connect", cramped)
+    monkeypatch.setattr(persistence.sqlite.database, "connect", cramped)
     desk.store.close()
     alert = entry(leg("B"), leg("C"), strategy_name="OTHER")
     with pytest.raises(StoreUnavailable, match="full"):
@@ -209,7 +209,7 @@ def test_a_full_disk_is_unavailable_and_keeps_nothing(desk, monkeypatch):
 
 def test_a_commit_that_fails_is_no_ack(desk, monkeypatch):
     """What a disk that breaks at the last moment does: all statements went well, the commit did not."""
-    connect = persistence.sqlite.connect
+    connect = persistence.sqlite.database.connect
 
     class Breaking:
         def __init__(self, connection):
@@ -225,7 +225,9 @@ def test_a_commit_that_fails_is_no_ack(desk, monkeypatch):
         def close(self):
             self.connection.close()
 
-    monkeypatch.setattr(persistence.sqlite, "connect", lambda path, **o: Breaking(connect(path, **o)))
+    monkeypatch.setattr(
+        persistence.sqlite.database, "connect", lambda path, **o: Breaking(connect(path, **o))
+    )
     desk.store.close()
     with pytest.raises(StoreUnavailable, match="I/O"):
         desk.post()

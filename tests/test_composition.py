@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from app.container import Services, build_services
+from app.supervisor import EXIT_REPLACED
 from config.settings import load_settings
+from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.errors import StoreFull, StoreUnavailable
-from domain.reports import PositionsSnapshot, UnreadableRow
 from domain.states import Phase, Status
-from runtime.supervisor import EXIT_REPLACED
-from services import Services, build_services
 from tests.persistence.making import Maker, StepClock
 from trading_bot import EXIT_UNAVAILABLE, _prepared, _tell_of_the_dead, make_app, make_watcher
 

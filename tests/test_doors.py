@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from app.container import build_services
 from config.settings import load_settings
-from services import build_services
 from trading_bot import make_app
 
 TOKEN = "a-long-console-token"

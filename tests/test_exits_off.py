@@ -5,14 +5,14 @@ import logging
 import pytest
 
 import trading_bot
+from app.container import build_services
 from config.settings import load_settings
 from console import TradingMode
 from domain.states import Phase
 from domain.times import time_text
-from services import build_services
+from tests.app.test_starting import OWN, SHOONYA
 from tests.console.seeding import House
 from tests.persistence.making import START, Maker
-from tests.runtime.test_starting import OWN, SHOONYA
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from domain.adopting import Adoption, AdoptionRequest, check_request
+from domain.adoption import Adoption, AdoptionRequest, check_request
 from domain.adoption_rules import adopted
 from domain.errors import NotFound
 from domain.limits import ClientPolicy

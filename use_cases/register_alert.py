@@ -9,20 +9,20 @@ from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import WEBHOOK
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, LegRequest, Outcome, ParsedAlert, Side
+from domain.entry_waits import Wait, WaitsFor
 from domain.errors import SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
 from domain.limits import ClientPolicy
 from domain.money import ZERO
-from domain.moves import waiting
 from domain.order import Order
 from domain.ports import Ids, Transaction
+from domain.reason_codes import Reason
 from domain.receipt import Receipt
-from domain.repeats import may_be_repeated
 from domain.states import Status
-from domain.tags import Reason
 from domain.times import has_elapsed
-from domain.waiting import Wait, WaitsFor
-from use_cases.registering import block, life_of, register_judged, write
+from domain.transitions import waiting
+from use_cases.register_order import block, life_of, register_judged, write
+from use_cases.repeated_alerts import may_be_repeated
 
 _ACTOR = str(WEBHOOK)
 

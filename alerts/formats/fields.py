@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, PlainValidator
 
-from alerts.wording import shown
+from alerts.sanitising import shown
 from domain.alert import ExecutionType, OrderType, Side, TestMode
 
 T = TypeVar("T")

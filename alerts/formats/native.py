@@ -23,7 +23,7 @@ from alerts.formats.fields import (
     SymbolField,
     TestModeField,
 )
-from alerts.wording import shown, shown_key
+from alerts.sanitising import shown, shown_key
 from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side
 from domain.errors import InvalidAlert
 

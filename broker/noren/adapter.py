@@ -8,10 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from broker.budget import RateBudget
-from broker.minute import Reads
-from broker.noren import orders, protection, quotes, rows
-from broker.noren.book import Memory, Spellings, day_began
+from broker.noren import parsing, protection, quotes, requests
+from broker.noren.contradictions import Settling
 from broker.noren.errors import (
     AUTHENTICATION,
     accepted,
@@ -22,17 +20,27 @@ from broker.noren.errors import (
     rows_in,
 )
 from broker.noren.holdings import DELIVERY, Holdings, merged
+from broker.noren.known_order_numbers import Memory, Spellings, day_began
+from broker.noren.order_stream import OrderUpdates
 from broker.noren.presets import NorenAccount, Preset
 from broker.noren.session import LoginFailed, Session
-from broker.noren.settling import Settling
-from broker.noren.updates import OrderUpdates
 from broker.noren.wire import Lost, Reply, Timeouts, Unsent, Wire, text_of
+from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.minute_quota import Reads
 from domain.alert import ExecutionType
+from domain.broker_reports import (
+    Book,
+    BrokerStatus,
+    BrokerTraits,
+    IdClass,
+    OrderRef,
+    OrderReport,
+    PositionsSnapshot,
+)
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.money import ZERO
 from domain.ports import Clock
-from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport, PositionsSnapshot
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +87,7 @@ class NorenBroker:
             visibility_horizon=3.0,
             acceptance_horizon=acceptance_horizon,
             position_horizon=2.0,
-            day_orders=True,  # `broker.noren.orders` sends none else
+            day_orders=True,  # `broker.noren.requests` sends none else
             book_interval=2.0,  # each read is one of the minute's calls; order updates ask for one at once
             positions_interval=5.0,
             account=account.user_id,
@@ -121,10 +129,10 @@ class NorenBroker:
             OutcomeUnknown: anything else.
         """
         products = self._preset.products
-        orders.place_fields(command, self._account, products)  # refused before anything is asked for it
+        requests.place_fields(command, self._account, products)  # refused before anything is asked for it
         last_moment = self._last_moment()
         sent = self._protected(command, last_moment)
-        fields = self._spellings.as_there(orders.place_fields(sent, self._account, products))
+        fields = self._spellings.as_there(requests.place_fields(sent, self._account, products))
         detail = None if sent is command else protection.told(sent)
         answer = self._order("PlaceOrder", fields, command, detail, last_moment)
         broker_order_id = text_of(answer, "norenordno")
@@ -135,10 +143,10 @@ class NorenBroker:
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
         """Ask that an order be as `command` says, its quantity the whole order's. Raises as `place` does."""
-        orders.modify_fields(broker_order_id, command, self._account)
+        requests.modify_fields(broker_order_id, command, self._account)
         last_moment = self._last_moment()
         sent = self._protected(command, last_moment)
-        fields = self._spellings.as_there(orders.modify_fields(broker_order_id, sent, self._account))
+        fields = self._spellings.as_there(requests.modify_fields(broker_order_id, sent, self._account))
         detail = None if sent is command else protection.told(sent)
         self._order("ModifyOrder", fields, command, detail, last_moment)
 
@@ -173,7 +181,7 @@ class NorenBroker:
         started = self._clock.now()
         found = rows_in(self._read("OrderBook", {}, urgent=urgent))
         self._spellings.note(found)
-        reports, unreadable = rows.orders_in(found)
+        reports, unreadable = parsing.orders_in(found)
         settled = self._settling.settled(reports) if settle else reports
         began = day_began(started)
         book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
@@ -196,7 +204,7 @@ class NorenBroker:
         found = rows_in(self._read("PositionBook", {"actid": self._account.user_id}, urgent=urgent))
         self._quotes.note_positions(found, started)
         self._spellings.note(found)
-        positions, unreadable = rows.positions_in(found, self._our_products)
+        positions, unreadable = parsing.positions_in(found, self._our_products)
         together, hidden = merged(positions, self._holdings.read(urgent=urgent))
         return PositionsSnapshot(started, together, (*unreadable, *hidden))
 
@@ -212,19 +220,19 @@ class NorenBroker:
 
     def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
         """Every state of one order, in the broker's order (the newest first). Raises: ReadFailed."""
-        reports, _ = rows.orders_in(rows_in(self._read("SingleOrdHist", {"norenordno": broker_order_id})))
+        reports, _ = parsing.orders_in(rows_in(self._read("SingleOrdHist", {"norenordno": broker_order_id})))
         return reports
 
-    def trades(self) -> tuple[rows.Trade, ...]:
+    def trades(self) -> tuple[parsing.Trade, ...]:
         """The day's fills. Raises: ReadFailed."""
         found = rows_in(self._read("TradeBook", {"actid": self._account.user_id}))
-        return tuple(rows.trade_in(row) for row in found)
+        return tuple(parsing.trade_in(row) for row in found)
 
-    def funds(self) -> rows.Funds:
+    def funds(self) -> parsing.Funds:
         """Cash and the margin in use, in account currency. Raises: ReadFailed."""
         record = record_in(self._read("Limits", {"actid": self._account.user_id}))
         try:
-            return rows.Funds(rows.number(record, "cash"), rows.number(record, "marginused", ZERO))
+            return parsing.Funds(parsing.number(record, "cash"), parsing.number(record, "marginused", ZERO))
         except ValueError as error:
             raise ReadFailed(f"the limits cannot be read: {error}") from error
 
@@ -232,11 +240,11 @@ class NorenBroker:
         """The last traded price of the symbol with this token (see `search`). Raises: ReadFailed."""
         record = quotes.record_of(exchange, token, self._read)
         try:
-            return rows.number(record, "lp")
+            return parsing.number(record, "lp")
         except ValueError as error:
             raise ReadFailed(f"the quote cannot be read: {error}") from error
 
-    def search(self, exchange: str, text: str) -> tuple[rows.Scrip, ...]:
+    def search(self, exchange: str, text: str) -> tuple[parsing.Scrip, ...]:
         """Symbols of the exchange that match the text. Raises: ReadFailed."""
         return quotes.search(exchange, text, self._read)
 

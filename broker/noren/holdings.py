@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from broker.noren.book import ZONE
-from broker.noren.rows import Row, number, unreadable_row
+from broker.noren.known_order_numbers import ZONE
+from broker.noren.parsing import Row, number, unreadable_row
 from broker.noren.wire import text_of
+from domain.broker_reports import Position, UnreadableRow
 from domain.errors import ReadFailed
 from domain.money import ZERO
 from domain.ports import Clock
-from domain.reports import Position, UnreadableRow
 from domain.times import trading_day
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from broker.noren import rows
-from broker.noren.book import ZONE
+from broker.noren import parsing
 from broker.noren.errors import record_in, rows_in
+from broker.noren.known_order_numbers import ZONE
 from broker.noren.protection import Quote
 from broker.noren.wire import Reply, text_of
 from domain.errors import ReadFailed
@@ -90,7 +90,7 @@ class Quotes:
         for row in found:
             key = _key(text_of(row, "exch"), text_of(row, "tsym"))
             try:
-                price, tick = rows.number(row, "lp", ZERO), rows.number(row, "ti", ZERO)
+                price, tick = parsing.number(row, "lp", ZERO), parsing.number(row, "ti", ZERO)
             except ValueError:
                 continue
             if price > 0:
@@ -127,13 +127,13 @@ class Quotes:
             self._day, self._instruments = today, {}
 
 
-def search(exchange: str, text: str, ask: Ask) -> tuple[rows.Scrip, ...]:
+def search(exchange: str, text: str, ask: Ask) -> tuple[parsing.Scrip, ...]:
     """Symbols of the exchange that match the text. Raises: ReadFailed."""
     reply = ask("SearchScrip", {"exch": exchange, "stext": text})
     found = record_in(reply).get("values") if reply.ok else rows_in(reply)
     if not isinstance(found, list):
         raise ReadFailed("the search's answer cannot be read")
-    return tuple(rows.scrip_in(row) for row in found if isinstance(row, dict))
+    return tuple(parsing.scrip_in(row) for row in found if isinstance(row, dict))
 
 
 def record_of(exchange: str, token: str, ask: Ask, *, symbol: str | None = None) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def record_of(exchange: str, token: str, ask: Ask, *, symbol: str | None = None)
 
 def _quote_in(record: Mapping[str, Any], tick: Decimal | None) -> Quote:
     def price(name: str) -> Decimal | None:
-        value = rows.number(record, name, ZERO)
+        value = parsing.number(record, name, ZERO)
         return value if value > 0 else None
 
     step = price("ti") or tick

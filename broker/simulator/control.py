@@ -7,16 +7,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from broker.market import Mark, SimOrder
+from broker.simulated_exchange.model import Mark, SimOrder
 from broker.simulator import rows
 from broker.simulator.exchange import Fate
 from broker.simulator.faults import Plan
 from broker.simulator.service import Answer, Simulator
 from broker.simulator.words import Ticket
 from domain.alert import OrderType, Side
+from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
 from domain.money import optional_text
-from domain.reports import BrokerStatus
 
 BY_HAND = "MOB"
 """The `ordersource` of what was placed by hand, in the broker's app."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from broker.market import NEEDS_PRICE, Rejection
+from broker.simulated_exchange.model import NEEDS_PRICE, Rejection
 from broker.simulator import rows
 from broker.simulator.blemishes import blemished
 from broker.simulator.delivered import Delivered

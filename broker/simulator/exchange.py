@@ -7,8 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from broker import matching
-from broker.market import LIVE, NEEDS_TRIGGER, Mark, Market, Rejection, Rules, SimOrder, Step
+from broker.simulated_exchange import matching
+from broker.simulated_exchange.model import (
+    LIVE,
+    NEEDS_TRIGGER,
+    Mark,
+    Market,
+    Rejection,
+    Rules,
+    SimOrder,
+    Step,
+)
 from broker.simulator.journal import (
     Journal,
     Record,
@@ -31,9 +40,9 @@ from broker.simulator.words import (
     Version,
 )
 from domain.alert import OrderType
+from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
 from domain.ports import Clock
-from domain.reports import BrokerStatus
 from domain.times import time_text, trading_day
 
 REPORTS = {

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from broker.market import NEEDS_PRICE, NEEDS_TRIGGER, SimOrder
+from broker.simulated_exchange.model import NEEDS_PRICE, NEEDS_TRIGGER, SimOrder
 from broker.simulator.exchange import Changes
 from broker.simulator.words import PRICE_TYPES, PRODUCTS, RETENTIONS, Ticket
 from domain.alert import OrderType, Side

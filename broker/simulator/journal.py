@@ -22,11 +22,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from broker.market import Mark, SimOrder
+from broker.simulated_exchange.model import Mark, SimOrder
 from broker.simulator.words import PRICE_TYPE_OF, PRICE_TYPES, Conversion, Instrument, Ticket, Trade, Version
 from domain.alert import Side
+from domain.broker_reports import BrokerStatus
 from domain.money import decimal_text, optional_decimal, optional_text
-from domain.reports import BrokerStatus
 from domain.times import parse_time, time_text
 
 Record = dict[str, Any]

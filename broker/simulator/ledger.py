@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from broker.market import Mark, Market
+from broker.simulated_exchange.model import Mark, Market
 from broker.simulator.journal import converted_in, instrument_in, mark_in, ticket_in, version_in
 from broker.simulator.words import (
     Change,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from broker.market import NEEDS_TRIGGER, Mark, average
+from broker.simulated_exchange.model import NEEDS_TRIGGER, Mark, average
 from broker.simulator.words import (
     PRICE_TYPE_OF,
     ZONE,
@@ -14,8 +14,8 @@ from broker.simulator.words import (
     Ticket,
     Version,
 )
+from domain.broker_reports import BrokerStatus
 from domain.money import ZERO, decimal_text
-from domain.reports import BrokerStatus
 
 Row = dict[str, str]
 

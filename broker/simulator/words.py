@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from broker.market import NetPosition, SimOrder
+from broker.simulated_exchange.model import NetPosition, SimOrder
 from domain.alert import OrderType
 from domain.money import ZERO
 from domain.times import trading_day

@@ -22,8 +22,8 @@ from blockers.risk import RiskManager, daily_loss, open_orders, order_quantity, 
 from blockers.rules import Block
 from domain.alert import ExecutionType
 from domain.limits import Limits
+from domain.reason_codes import Reason
 from domain.risk_facts import Facts
-from domain.tags import Reason
 from tests.domain.making import an_order
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from broker.paper import PaperBroker
+from broker.paper.adapter import PaperBroker
 from domain.alert import OrderType
 from tests.contract.broker_contract import a_command
 

@@ -6,18 +6,18 @@ from decimal import Decimal
 
 import pytest
 
-from broker.market import Mark
+from app.container import Services
+from broker.simulated_exchange.model import Mark
 from broker.simulator.faults import EXPIRED, Fault, Kind, Plan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
 from config.settings import load_settings
 from domain.alert import Delivery, ExecutionType
+from domain.broker_reports import OrderRef
 from domain.errors import NotSent, ReadFailed, Refused
-from domain.reports import OrderRef
 from domain.states import Status
-from persistence.migrations import migrate
-from services import Services
+from persistence.sqlite.migrations import migrate
 from tests.contract.broker_contract import a_command
 from tests.support import entry, leg
 

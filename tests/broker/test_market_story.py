@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from broker.market import Mark
+from app.container import Services
+from broker.simulated_exchange.model import Mark
 from broker.simulator.faults import Fault, Kind, Plan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
@@ -12,10 +13,9 @@ from broker.simulator.sessions import Credentials
 from config.settings import load_settings
 from domain.alert import Delivery, OrderType
 from domain.money import decimal_text
-from domain.review import why_still_open
+from domain.stale_orders import why_still_open
 from domain.states import Phase, Status
-from persistence.migrations import migrate
-from services import Services
+from persistence.sqlite.migrations import migrate
 from tests.broker.noren.making import d
 from tests.contract.broker_contract import EXCHANGE, SYMBOL
 from tests.support import entry, leg

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker import matching
-from broker.market import Fill, Mark, Market, NetPosition, Rejection, Rules, SimOrder, Step
+from broker.simulated_exchange import matching
+from broker.simulated_exchange.model import Fill, Mark, Market, NetPosition, Rejection, Rules, SimOrder, Step
 from domain.alert import OrderType, Side
+from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
 from domain.money import ZERO
-from domain.reports import BrokerStatus
 
 DAY = date(2026, 11, 20)
 RULES = Rules(Decimal("0.05"))

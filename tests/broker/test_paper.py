@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from broker import paper_store
-from broker.market import Mark
-from broker.paper import carried_mark
-from broker.paper_rows import broker_order_id, sequence_in
+from broker.paper import store
+from broker.paper.adapter import carried_mark
+from broker.paper.rows import broker_order_id, sequence_in
+from broker.simulated_exchange.model import Mark
 from domain.alert import ExecutionType, OrderType, Side
+from domain.broker_reports import BrokerStatus, OrderRef
 from domain.errors import Refused
-from domain.reports import BrokerStatus, OrderRef
 from tests.broker.making import limit, make, stop
 from tests.contract.broker_contract import (
     EXCHANGE,
@@ -294,14 +294,14 @@ def test_the_way_to_the_broker_is_waited_for_outside_any_transaction(path, clock
 def statements(monkeypatch) -> list[str]:
     """Every statement that brokers run, on connections that they open from now on."""
     run: list[str] = []
-    connect = paper_store._connect
+    connect = store._connect
 
     def traced(file):
         connection = connect(file)
         connection.set_trace_callback(run.append)
         return connection
 
-    monkeypatch.setattr(paper_store, "_connect", traced)
+    monkeypatch.setattr(store, "_connect", traced)
     return run
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from broker.paper import PaperBroker
+from broker.paper.adapter import PaperBroker
 from domain.ports import Broker
 from tests.contract.broker_contract import EXCHANGE, SYMBOL, BrokerContract, ContractClock
 

@@ -7,13 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from broker import matching, paper_store
-from broker.market import Mark, Market, Rules, SimOrder
-from broker.paper_rows import broker_order_id
-from broker.paper_store import PaperBookTooNew
+from broker.paper import store
+from broker.paper.rows import broker_order_id
+from broker.paper.store import PaperBookTooNew
+from broker.simulated_exchange import matching
+from broker.simulated_exchange.model import Mark, Market, Rules, SimOrder
 from domain.alert import OrderType, Side
+from domain.broker_reports import OrderRef
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
-from domain.reports import OrderRef
 from domain.times import trading_day
 from tests.broker.making import TICK, ZONE, make
 from tests.contract.broker_contract import (
@@ -86,7 +87,7 @@ def test_a_damaged_file_is_no_empty_one(path, clock):
 
 
 def test_while_another_process_writes_orders_are_not_sent_and_reads_go_on(path, clock, monkeypatch):
-    monkeypatch.setattr(paper_store, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.02)
     broker = make(path, clock)
     broker.place(a_command())
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

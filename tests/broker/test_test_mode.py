@@ -8,12 +8,12 @@ import pytest
 
 from broker.test_mode import simulated_report, simulated_result
 from domain.alert import ExecutionType, OrderType, Side, TestMode
+from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass
 from domain.commands import UniversalOrderCommand
 from domain.errors import Refused
 from domain.money import ZERO
 from domain.order import Order
-from domain.reconcile import decide
-from domain.reports import Book, BrokerStatus, BrokerTraits, IdClass
+from domain.reconciliation import decide
 from domain.states import Phase, Status
 
 AT = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)

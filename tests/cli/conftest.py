@@ -15,7 +15,7 @@ import cli
 from command_service import CommandService
 from config.settings import load_settings
 from domain.limits import ClientPolicy, LimitBook
-from persistence.identity import noted_id
+from persistence.sqlite.identity import noted_id
 from tests.cli.making import SECRET, Service
 from tests.persistence.making import Maker, StepClock
 

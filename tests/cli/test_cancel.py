@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import cli
-from domain.lifecycle import advance
+from domain.order_events import advance
 from domain.states import Phase
 from tests.cli.making import order_of
 from tests.persistence.making import Maker

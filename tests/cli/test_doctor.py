@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 import cli
+from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.ports import Beat
-from domain.position_check import Difference
-from domain.reports import PositionsSnapshot, UnreadableRow
+from domain.position_comparison import Difference
 from domain.states import Phase
-from persistence import intact
+from persistence.sqlite import damage
 from tests.cli.making import json_of
 from tests.persistence.making import Maker
 
@@ -158,7 +158,7 @@ def test_a_row_that_cannot_be_read_is_named_and_so_is_what_it_stops(
 
 
 def test_the_doctor_calls_a_full_disk_full_and_advises_no_restore(maker, service, capsys, monkeypatch):
-    monkeypatch.setattr(intact, "_NO_ROOM", 1 << 62)
+    monkeypatch.setattr(damage, "_NO_ROOM", 1 << 62)
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().out
     assert "FAIL  disk                the disk is full: " in shown

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import cli
-from domain.reports import PositionsSnapshot
+from domain.broker_reports import PositionsSnapshot
 from domain.states import Phase
-from persistence.lookups import looking, strategies_of
+from persistence.sqlite.queries.archived_orders import looking, strategies_of
 from tests.cli.making import json_of
 from tests.persistence.making import Maker
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 import cli
-from domain.reports import Position, PositionsSnapshot
+from domain.broker_reports import Position, PositionsSnapshot
 from tests.persistence.making import Maker
 
 WHAT = ["adopt", "default", "TCS-EQ", "SWING"]

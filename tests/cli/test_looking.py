@@ -7,7 +7,7 @@ import pytest
 
 import cli
 from domain.states import Phase
-from persistence.archive import archive_beside
+from persistence.sqlite.archive import archive_beside
 from tests.cli.making import json_of
 
 

@@ -7,13 +7,13 @@ from typing import get_args
 
 import pytest
 
+from app.container import Services
+from app.system import SystemClock
 from broker.noren.adapter import NorenBroker
 from broker.noren.presets import PRESETS
 from config.checking import SettingsError
 from config.clients import Account, NorenSettings
 from config.settings import load_settings
-from runtime.system import SystemClock
-from services import Services
 
 SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame-please"}
 BY_PASSWORD = dict.fromkeys(("USER_ID", "PASSWORD", "TOTP_SECRET", "VENDOR_CODE", "API_SECRET", "IMEI"), "x")

@@ -11,26 +11,26 @@ from flask.testing import FlaskClient
 
 from command_service import CommandService, ResolvedFill
 from console import TradingMode, create_console, create_health
-from domain.adopting import Adoption, AdoptionRequest
+from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
+from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.commands import OrderResult
 from domain.daily_loss import Lift
 from domain.errors import NotFound, NothingToLift
 from domain.ids import client_order_id, command_id
-from domain.lifecycle import advance, register
 from domain.limits import ClientPolicy, LimitBook
-from domain.moves import blocked, claimed, placed, refused, unknown
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.order_events import advance, register
 from domain.ports import Beat, Halt
-from domain.reports import Position, PositionsSnapshot, UnreadableRow
+from domain.reason_codes import Reason
 from domain.states import Phase
-from domain.tags import Reason
+from domain.transitions import blocked, claimed, placed, refused, unknown
 from notifications.messages import render
-from persistence.migrations import migrate
-from persistence.repository import OrderRepository
-from persistence.sqlite import Readers
-from persistence.views import Views
+from persistence.sqlite.database import Readers
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.repository import OrderRepository
 from tests.support import START, ManualClock, SeededIds
 
 TOKEN = "a-long-console-token"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.position_check import Difference
+from domain.position_comparison import Difference
 from tests.console.seeding import BEARER, House
 
 SYMBOL = "NIFTY26NOV24500CE"

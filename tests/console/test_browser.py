@@ -16,9 +16,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from werkzeug.serving import make_server
 
-from domain.lifecycle import advance
-from domain.position_check import Difference
-from domain.reports import Position, PositionsSnapshot
+from domain.broker_reports import Position, PositionsSnapshot
+from domain.order_events import advance
+from domain.position_comparison import Difference
 from domain.states import Phase
 from tests.console.seeding import TOKEN, House
 

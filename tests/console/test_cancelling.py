@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from domain.alert import ExecutionType
-from domain.lifecycle import advance
 from domain.order import Order
+from domain.order_events import advance
 from domain.states import Phase, Status
 from tests.console.seeding import BEARER, House
 

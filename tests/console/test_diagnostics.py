@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from domain.alert import Side
-from domain.lifecycle import advance
+from domain.order_events import advance
+from domain.reason_codes import Reason
 from domain.states import Phase
-from domain.tags import Reason
-from persistence.triggers import TRIGGERS
+from persistence.sqlite.triggers import TRIGGERS
 from tests.console.seeding import House
 
 PATH = "/api/diagnostics/recent-signals"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.first_look import Missing, Part, in_words
+from domain.broker_reports import UnreadableRow
+from domain.first_reads import Missing, Part, in_words
 from domain.ports import WAITING, Beat
-from domain.reports import UnreadableRow
 from domain.times import time_text
-from persistence import intact
+from persistence.sqlite import damage
 from tests.console.seeding import BEARER, House
 
 
@@ -228,7 +228,7 @@ def test_a_full_disk_is_a_reason_for_not_ready_until_there_is_room(
     healthy: House, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as patched:
-        patched.setattr(intact, "_NO_ROOM", 1 << 62)
+        patched.setattr(damage, "_NO_ROOM", 1 << 62)
         status, checks = ready(healthy)
         assert status == 503 and checks["database"]["sentence"].startswith(
             "the disk is full: no alert is taken"

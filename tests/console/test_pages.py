@@ -10,7 +10,7 @@ import pytest
 
 from console import TradingMode
 from domain.alert import OrderType, Side
-from domain.tags import Reason
+from domain.reason_codes import Reason
 from tests.console.seeding import House
 
 EVIL = "<script>alert('x')</script>"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.position_check import Difference
+from domain.position_comparison import Difference
 from tests.console.seeding import House
 
 HOUR = 3600
@@ -123,7 +123,7 @@ def test_what_stands_of_a_client_that_is_configured_no_more_concerns_nobody(hous
 def test_orders_long_at_the_broker_are_all_counted_though_not_all_are_listed(
     busy: House, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("console.desk._MOST_FROZEN", 1)
+    monkeypatch.setattr("console.context._MOST_FROZEN", 1)
     answer = busy.get("/api/diagnostics/frozen-orders").json
     assert (len(answer["orders"]), answer["total"]) == (1, 2)
     assert "the oldest 1 of 2" in busy.get("/review").text

@@ -14,11 +14,11 @@ from domain.alert import Side
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import time_text
-from persistence import views
-from persistence.migrations import migrate
-from persistence.sqlite import Readers
-from persistence.triggers import TRIGGERS
-from persistence.views import Views
+from persistence.sqlite.database import Readers
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.queries import orders
+from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.triggers import TRIGGERS
 from tests.console.seeding import House
 from tests.support import START
 
@@ -155,7 +155,7 @@ QUESTIONS = {
     "a filtered page": lambda v: v.orders(EVERYTHING, limit=100),
     "failed orders": lambda v: v.orders({"status": Status.FAILED}, limit=100),
     "a later page": lambda v: v.orders(
-        EVERYTHING, limit=100, cursor=views._cursor_of({"created_at": time_text(START), "command_id": "x"})
+        EVERYTHING, limit=100, cursor=orders._cursor_of({"created_at": time_text(START), "command_id": "x"})
     ),
     "counts": lambda v: v.counts({}),
     "filtered counts": lambda v: v.counts(EVERYTHING),
@@ -224,7 +224,7 @@ def test_a_page_costs_the_same_with_a_long_history(tmp_path: Path):
     assert view.counts({}) == {"CREATED": 0, "SENT_TO_BROKER": 0, "EXECUTED": 66_666, "FAILED": 33_334}
     assert work_of(lambda: view.orders({}, limit=100)) <= 60
     assert work_of(lambda: view.orders({"status": "FAILED"}, limit=100)) <= 30
-    cursor = views._cursor_of({"created_at": "2026-11-19T20:00:00.000000Z", "command_id": "c000030000"})
+    cursor = orders._cursor_of({"created_at": "2026-11-19T20:00:00.000000Z", "command_id": "c000030000"})
     assert work_of(lambda: view.orders({}, limit=100, cursor=cursor)) <= 60
     assert work_of(lambda: view.story("c000050000")) <= 5
     recent = {"since": START - timedelta(minutes=245)}

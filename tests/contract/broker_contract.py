@@ -14,12 +14,12 @@ from typing import ClassVar
 import pytest
 
 from domain.alert import ExecutionType, OrderType, Side
+from domain.broker_reports import BrokerStatus, IdClass, OrderRef, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.ids import client_order_id
 from domain.money import ZERO
 from domain.ports import Broker
-from domain.reports import BrokerStatus, IdClass, OrderRef, OrderReport
 
 START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 EXCHANGE, SYMBOL, PRODUCT = "NFO", "NIFTY26NOV24500CE", "MIS"

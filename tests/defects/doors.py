@@ -2,8 +2,8 @@
 
 from tests.defects.defect import Defect, Edit
 
-CONNECTIONS, FRONT, HANDOFF = "runtime/connections.py", "runtime/front.py", "runtime/wsgi_handoff.py"
-FRONT_TESTS = "tests/runtime/test_front.py"
+CONNECTIONS, FRONT, HANDOFF = "app/connections.py", "app/front.py", "app/wsgi_handoff.py"
+FRONT_TESTS = "tests/app/test_front.py"
 BEFORE = "tests/alerts/test_before_authentication.py"
 
 DOORS = (
@@ -86,7 +86,7 @@ DOORS = (
         "orders.db and its log were made readable by every user of the machine.",
         (
             Edit(
-                "persistence/private_files.py",
+                "persistence/sqlite/private_files.py",
                 "                file.chmod(0o600)\n",
                 "                pass\n",
             ),

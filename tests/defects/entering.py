@@ -2,11 +2,11 @@
 
 from tests.defects.defect import Defect, Edit
 
-COMMANDS, EXITS = "command_service.py", "domain/exits.py"
+COMMANDS, EXITS = "command_service.py", "domain/exit_sizing.py"
 REGISTER = "use_cases/register_alert.py"
 SUBMITTER = "engine/submitter.py"
 UNKNOWN = "tests/engine/test_unknown.py"
-EXITING = "tests/engine/test_exits.py"
+EXITING = "tests/engine/test_exit_sizing.py"
 REGISTERING = "tests/test_command_service.py"
 DUPLICATES = "tests/test_command_duplicates.py"
 BLOCKERS = "tests/test_command_blockers.py"
@@ -42,7 +42,7 @@ ENTERING = (
             ),
             Edit(REGISTER, "        first = tx.last_accepted(key)\n        if first", "        if first"),
             Edit(
-                "persistence/schema.py",
+                "persistence/sqlite/schema.py",
                 "idempotency_key TEXT NOT NULL UNIQUE",
                 "idempotency_key TEXT NOT NULL",
             ),
@@ -70,7 +70,7 @@ ENTERING = (
         "The alert was answered with OK although the disk had not taken it.",
         (
             Edit(
-                "persistence/sqlite.py",
+                "persistence/sqlite/database.py",
                 "                if not committed and job.error is None:\n",
                 "                if committed and job.error is failure:\n",
             ),
@@ -106,7 +106,7 @@ ENTERING = (
         "While one order's fate was not known, the next entry in the same symbol went out beside it.",
         (
             Edit(
-                "persistence/facts.py",
+                "persistence/sqlite/queries/rule_facts.py",
                 "        found.unknown += count if is_unknown else 0\n",
                 "        found.unknown += count if is_unknown and strategy == query.strategy_name else 0\n",
             ),
@@ -167,7 +167,7 @@ ENTERING = (
         "A holding was cleared because the broker was flat, and then the exit that made it so was counted.",
         (
             Edit(
-                "persistence/transaction.py",
+                "persistence/sqlite/transaction.py",
                 "SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER'",
                 "SELECT 1 FROM orders o WHERE o.status = 'NOWHERE'",
             ),
@@ -194,7 +194,7 @@ ENTERING = (
         "were filled.",
         (
             Edit(
-                "domain/attribution.py",
+                "domain/order_matching.py",
                 "traits.visibility_horizon + traits.acceptance_horizon",
                 "traits.visibility_horizon",
             ),
@@ -208,7 +208,7 @@ ENTERING = (
         "What had been shown absent did not count any more, and was accepted after all.",
         (
             Edit(
-                "domain/reconcile.py",
+                "domain/reconciliation.py",
                 "book.read_started_at + late if late else None",
                 "None",
             ),
@@ -220,7 +220,7 @@ ENTERING = (
         "The exit ended flat while its strategy's own entry rested, which was filled later.",
         (
             Edit(
-                "engine/exit_goals.py",
+                "engine/exit_follower.py",
                 "    for order in to_take_back(exit_, facts):",
                 "    for order in to_take_back(exit_, facts)[:0]:",
             ),
@@ -232,7 +232,7 @@ ENTERING = (
         "What an entry still filled after its exit had been sized stayed open.",
         (
             Edit(
-                "engine/exit_goals.py",
+                "engine/exit_follower.py",
                 "    if filled and exit_.status is not Status.CREATED:",
                 "    if filled and exit_.status is None:",
             ),
@@ -276,13 +276,13 @@ ENTERING = (
         "left to close, and the exit waited for ever.",
         (
             Edit(
-                "domain/exits.py",
+                "domain/exit_sizing.py",
                 "    elsewhere = _beside(own, nets, facts, sign) - min(",
                 "    elsewhere = -min(",
             ),
         ),
         (
-            "tests/domain/test_exits.py::test_what_others_have_on_the_other_side_in_a_product_of_their_own_closes_nothing_of_ours",
+            "tests/domain/test_exit_sizing.py::test_what_others_have_on_the_other_side_in_a_product_of_their_own_closes_nothing_of_ours",
         ),
     ),
     Defect(
@@ -290,7 +290,7 @@ ENTERING = (
         "The read that sized the exit lacked the position: nothing to exit, said the bot.",
         (
             Edit(
-                "domain/exits.py",
+                "domain/exit_sizing.py",
                 "    if ours != read:\n",
                 "    ours = read\n    if ours != read:\n",
             ),
@@ -302,7 +302,7 @@ ENTERING = (
         "A resting target kept the stop waiting until it was too late.",
         (
             Edit(
-                "domain/exits.py",
+                "domain/exit_sizing.py",
                 "    if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:",
                 "    if order is not None:",
             ),
@@ -314,7 +314,7 @@ ENTERING = (
         "The close of a long came once more, found a short, and bought it back.",
         (
             Edit(
-                "domain/exits.py",
+                "domain/exit_sizing.py",
                 "    if view.sign and order.requested_side not in (None, view.closing):",
                 "    if view.sign and order.requested_side is None and not view.sign:",
             ),
@@ -326,7 +326,7 @@ ENTERING = (
         "First come, first served: the exit waited behind a burst of entries.",
         (
             Edit(
-                "persistence/repository.py",
+                "persistence/sqlite/repository.py",
                 "ORDER BY execution_type DESC, created_at LIMIT ?",
                 "ORDER BY created_at LIMIT ?",
             ),
@@ -458,7 +458,7 @@ ENTERING = (
     Defect(
         "adopted-units-explain-twice",
         "Units that a strategy had come to hold still counted as bought by hand: exits found more than there was.",
-        (Edit("persistence/adoptions.py", "    if a.explained:\n", "    if False:\n"),),
+        (Edit("persistence/sqlite/adoptions.py", "    if a.explained:\n", "    if False:\n"),),
         (
             "tests/engine/test_adopting.py::"
             "test_units_by_hand_that_were_not_told_yet_are_adopted_and_explain_nothing_twice",
@@ -469,7 +469,7 @@ ENTERING = (
         "What a person had just given a strategy was told as nobody's, and counted as that beside the holding.",
         (
             Edit(
-                "engine/comparing.py",
+                "engine/position_reconciliation.py",
                 "            if tx.held_at(client_id, d.where) != d.held:\n",
                 "            if tx.held_at(client_id, d.where) is None:\n",
             ),
@@ -484,7 +484,7 @@ ENTERING = (
         "Who had given a strategy its units was a row that anybody could change.",
         (
             Edit(
-                "persistence/adoptions.py",
+                "persistence/sqlite/adoptions.py",
                 "        if digest != _hash(before, told):\n",
                 "        if digest is None:\n",
             ),

@@ -2,11 +2,11 @@
 
 from tests.defects.defect import Defect, Edit
 
-RECONCILER, RECONCILE = "engine/reconciler.py", "domain/reconcile.py"
-ATTRIBUTION = "domain/attribution.py"
+RECONCILER, RECONCILE = "engine/reconciler.py", "domain/reconciliation.py"
+ATTRIBUTION = "domain/order_matching.py"
 UNKNOWN = "tests/engine/test_unknown.py"
 TAKEN = "tests/engine/test_following.py"
-DECIDING = "tests/domain/test_reconcile.py"
+DECIDING = "tests/domain/test_reconciliation.py"
 
 _FILLED = "    filled: Decimal = max(report.filled_quantity, order.filled_quantity)\n"
 
@@ -75,7 +75,7 @@ FOLLOWING = (
         "A row with an odd field was left out of the book, and its order was then missing.",
         (
             Edit(
-                "broker/noren/rows.py",
+                "broker/noren/parsing.py",
                 "    return tuple(reports), tuple(unreadable)\n",
                 "    return tuple(reports), ()\n",
             ),
@@ -232,7 +232,7 @@ FOLLOWING = (
             ),
         ),
         (
-            "tests/domain/test_attribution.py::"
+            "tests/domain/test_order_matching.py::"
             "test_two_that_are_not_of_a_kind_stay_unknown_because_it_matters_who_holds_the_fill",
         ),
     ),
@@ -241,12 +241,14 @@ FOLLOWING = (
         "After a restart entries went out before the account had been read, as if nothing were held.",
         (
             Edit(
-                "engine/gate.py",
+                "engine/entry_readiness.py",
                 "        return self._missing.get(client_id) == {}\n",
                 "        return True\n",
             ),
         ),
-        ("tests/engine/test_gate.py::test_entries_wait_until_both_book_and_positions_were_read_and_go_then",),
+        (
+            "tests/engine/test_entry_readiness.py::test_entries_wait_until_both_book_and_positions_were_read_and_go_then",
+        ),
         "https://github.com/BYTEX-TRADE/bytex/issues/30",
     ),
     Defect(
@@ -254,7 +256,7 @@ FOLLOWING = (
         "A status word the adapter had never seen fell through to REJECTED while the order was live.",
         (
             Edit(
-                "broker/noren/rows.py",
+                "broker/noren/parsing.py",
                 "    return _STATUSES.get(words, BrokerStatus.UNRECOGNISED)\n",
                 "    return _STATUSES.get(words, BrokerStatus.REJECTED)\n",
             ),
@@ -266,7 +268,7 @@ FOLLOWING = (
         "An order that had been filled stood as rejected in the book later; the bot neither said so nor looked.",
         (
             Edit(
-                "domain/reconcile.py",
+                "domain/reconciliation.py",
                 "order.status is not Status.EXECUTED or report.status not in DEAD",
                 "order.status is Status.EXECUTED or report.status not in DEAD",
             ),

@@ -2,7 +2,7 @@
 
 from tests.defects.defect import Defect, Edit
 
-RENAMED, LOCKED = "tests/engine/test_renamed_client.py", "tests/broker/test_budget_locked.py"
+RENAMED, LOCKED = "tests/engine/test_renamed_client.py", "tests/broker/test_rate_limit_locked.py"
 SESSIONS = "tests/broker/noren/test_sessions.py"
 
 HOUSE = (
@@ -11,7 +11,7 @@ HOUSE = (
         "A renamed client's own orders were nobody's under its new id, and an exit sold them once more.",
         (
             Edit(
-                "persistence/accounts.py",
+                "persistence/sqlite/accounts.py",
                 "    return AccountStanding(mine, taken_by)\n",
                 "    return AccountStanding(mine)\n",
             ),
@@ -23,7 +23,7 @@ HOUSE = (
         "A client was taken out of the settings with a live order: nobody followed it, and nobody was told.",
         (
             Edit(
-                "persistence/unconfigured.py",
+                "persistence/sqlite/unconfigured_clients.py",
                 "    if not left:\n        return []\n",
                 "    return []\n",
             ),
@@ -35,19 +35,19 @@ HOUSE = (
         "Rows were moved by a plain UPDATE: their history told of another client than they did.",
         (
             Edit(
-                "domain/lifecycle.py",
+                "domain/order_events.py",
                 '{"client_id": client_id, "moved_from": order.client_id}',
                 '{"moved_from": order.client_id}',
             ),
         ),
-        ("tests/persistence/test_moving.py::test_an_order_of_any_phase_is_moved_and_verifies",),
+        ("tests/persistence/test_client_rename.py::test_an_order_of_any_phase_is_moved_and_verifies",),
     ),
     Defect(
         "budget-lock-for-ever",
         "A process was stopped inside the rate budget's lock, and the exits of all others waited for it.",
         (
             Edit(
-                "broker/budget.py",
+                "broker/rate_limit/limiter.py",
                 "            if not urgent or not self._reserve.take(self._now()):\n",
                 "            if True:\n",
             ),
@@ -71,24 +71,24 @@ HOUSE = (
         "The watcher told its supervisor of itself only after it had written to a database that others had locked.",
         (
             Edit(
-                "runtime/watcher.py",
+                "app/watcher.py",
                 "            pulse()\n",
                 "            self._save_beats()\n            pulse()\n",
             ),
         ),
-        ("tests/runtime/test_lanes.py::test_a_locked_database_and_a_hanging_broker_take_no_pulse_away",),
+        ("tests/app/test_client_workers.py::test_a_locked_database_and_a_hanging_broker_take_no_pulse_away",),
     ),
     Defect(
         "stopped-writer-holds-all",
         "A command was stopped with Ctrl-Z in the middle of a write: no alert and no exit got in until it went on.",
         (
             Edit(
-                "runtime/stopped_holder.py",
+                "app/stopped_holder.py",
                 "        os.kill(pid, signal.SIGKILL)\n",
                 "        os.kill(pid, signal.SIGTERM)\n",
             ),
         ),
-        ("tests/runtime/test_stopped_holder.py::test_one_that_was_stopped_is_ended_and_others_write_on",),
+        ("tests/app/test_stopped_holder.py::test_one_that_was_stopped_is_ended_and_others_write_on",),
     ),
     Defect(
         "ready-while-the-broker-refuses",

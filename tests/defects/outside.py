@@ -3,7 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 ERRORS, ADAPTER = "broker/noren/errors.py", "broker/noren/adapter.py"
-TRANSACTION, REPOSITORY = "persistence/transaction.py", "persistence/repository.py"
+TRANSACTION, REPOSITORY = "persistence/sqlite/transaction.py", "persistence/sqlite/repository.py"
 OUTCOMES = "tests/broker/noren/test_outcomes.py"
 TRIGGERS = "tests/persistence/test_triggers.py"
 
@@ -107,8 +107,8 @@ OUTSIDE = (
     Defect(
         "clients-share-a-rate-budget",
         "All accounts shared one rate limiter: a busy one kept the exits of another waiting.",
-        (Edit("services.py", 'with_name(f"{client_id}.budget")', 'with_name("orders.budget")'),),
-        ("tests/test_services.py::test_each_client_has_a_rate_budget_of_its_own",),
+        (Edit("app/container.py", 'with_name(f"{client_id}.budget")', 'with_name("orders.budget")'),),
+        ("tests/app/test_container.py::test_each_client_has_a_rate_budget_of_its_own",),
     ),
     Defect(
         "messenger-fails-message-gone",
@@ -130,12 +130,12 @@ OUTSIDE = (
         "A person's reason held the words by which failures are found: the filled order was told as one that failed.",
         (
             Edit(
-                "notifications/folding.py",
+                "notifications/digest.py",
                 "    if message.facts.is_failure if message.facts is not None else message.kind in _FAILED:\n",
                 '    if "ORDER FAILED" in message.text:\n',
             ),
         ),
-        ("tests/notifications/test_folding.py::test_words_that_imitate_ours_change_nothing",),
+        ("tests/notifications/test_digest.py::test_words_that_imitate_ours_change_nothing",),
     ),
     Defect(
         "a-brokers-words-name-a-part",
@@ -168,12 +168,12 @@ OUTSIDE = (
         "The order's new reason came without figures and was told with those of the reason before it.",
         (
             Edit(
-                "domain/lifecycle.py",
+                "domain/order_events.py",
                 '    if "reason_message" in changes and "reason_detail" not in changes:\n',
                 '    if phase is Phase.UNKNOWN and "reason_message" in changes and "reason_detail" not in changes:\n',
             ),
         ),
-        ("tests/domain/test_lifecycle.py::test_the_detail_of_a_reason_comes_and_goes_with_its_message",),
+        ("tests/domain/test_order_events.py::test_the_detail_of_a_reason_comes_and_goes_with_its_message",),
     ),
     Defect(
         "message-outside-the-transaction",
@@ -208,24 +208,30 @@ OUTSIDE = (
     Defect(
         "told-every-time",
         "What stayed wrong was told at every look: a hundred messages an hour, and nobody read the one that mattered.",
-        (Edit("persistence/told.py", '    "WHERE state <> excluded.state"\n', '    "WHERE true"\n'),),
         (
-            "tests/persistence/test_told.py::test_a_key_is_told_once_and_its_message_is_in_the_outbox",
+            Edit(
+                "persistence/sqlite/told_notices.py",
+                '    "WHERE state <> excluded.state"\n',
+                '    "WHERE true"\n',
+            ),
+        ),
+        (
+            "tests/persistence/test_told_notices.py::test_a_key_is_told_once_and_its_message_is_in_the_outbox",
             "tests/engine/test_cancelling.py::test_a_cancel_that_the_book_does_not_confirm_is_told_once",
         ),
     ),
     Defect(
         "told-again-after-an-upgrade",
         "After an upgrade the bot told once more what had been told for weeks, as that a client is not served.",
-        (Edit("persistence/migrations.py", "    carry_over(db)\n", ""),),
-        ("tests/persistence/test_told_before.py::test_an_account_that_is_not_served",),
+        (Edit("persistence/sqlite/migrations.py", "    carry_over(db)\n", ""),),
+        ("tests/persistence/test_told_by_earlier_versions.py::test_an_account_that_is_not_served",),
     ),
     Defect(
         "history-can-be-rewritten",
         "The audit table was an ordinary table: an update made by hand changed what had happened.",
         (
             Edit(
-                "persistence/triggers.py",
+                "persistence/sqlite/triggers.py",
                 "CREATE TRIGGER order_events_no_update BEFORE UPDATE ON order_events\n",
                 "CREATE TRIGGER order_events_no_update BEFORE UPDATE ON order_events WHEN 0\n",
             ),
@@ -237,7 +243,7 @@ OUTSIDE = (
         "A status was set straight in the orders table; the order moved, and no event said why.",
         (
             Edit(
-                "persistence/triggers.py",
+                "persistence/sqlite/triggers.py",
                 "WHEN NEW.event_hash = OLD.event_hash OR NOT EXISTS (",
                 "WHEN NEW.event_hash <> OLD.event_hash AND NOT EXISTS (",
             ),

@@ -2,8 +2,8 @@
 
 from tests.defects.defect import Defect, Edit
 
-ERRORS, ROWS, REPORTS = "broker/noren/errors.py", "broker/noren/rows.py", "domain/reports.py"
-ADAPTER, RECONCILE, SUBMITTER = "broker/noren/adapter.py", "domain/reconcile.py", "engine/submitter.py"
+ERRORS, ROWS, REPORTS = "broker/noren/errors.py", "broker/noren/parsing.py", "domain/broker_reports.py"
+ADAPTER, RECONCILE, SUBMITTER = "broker/noren/adapter.py", "domain/reconciliation.py", "engine/submitter.py"
 OUTCOMES = "tests/broker/noren/test_outcomes.py"
 BAD_ROWS = "tests/engine/test_unreadable_rows.py"
 HELD = "tests/broker/noren/test_holdings.py"
@@ -163,7 +163,7 @@ READING = (
         "flatten-sells-savings",
         "Everything was to be closed, and the shares of years went with the day's positions.",
         (Edit("cli_holdings.py", "p.delivered if symbol is None else ZERO", "ZERO"),),
-        ("tests/cli/test_wishes.py::test_flatten_leaves_delivered_shares_that_nobody_here_holds",),
+        ("tests/cli/test_operator_commands.py::test_flatten_leaves_delivered_shares_that_nobody_here_holds",),
     ),
     Defect(
         "odd-price-hides-a-fill",

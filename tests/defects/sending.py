@@ -2,11 +2,11 @@
 
 from tests.defects.defect import Defect, Edit
 
-SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/moves.py", "broker/noren/wire.py"
+SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/transitions.py", "broker/noren/wire.py"
 CLAIMING = "tests/engine/test_claiming.py"
 OUTCOMES = "tests/engine/test_outcomes.py"
 UNKNOWN = "tests/engine/test_unknown.py"
-OWN_TAGS = "tests/engine/test_own_tags.py"
+OWN_TAGS = "tests/engine/test_tag_lookup.py"
 SWEEP = "tests/engine/test_crash_sweep.py::test_death_at_every_boundary"
 
 _COMMAND = "        command = UniversalOrderCommand.of(order)\n"
@@ -29,7 +29,9 @@ SENDING = (
         "A timed-out buy was rescued by placing another one; the first one had been taken as well.",
         (
             Edit(
-                "domain/reports.py", "in (IdClass.C3, IdClass.C4)", "in (IdClass.C1, IdClass.C3, IdClass.C4)"
+                "domain/broker_reports.py",
+                "in (IdClass.C3, IdClass.C4)",
+                "in (IdClass.C1, IdClass.C3, IdClass.C4)",
             ),
         ),
         (f"{UNKNOWN}::test_where_the_id_is_not_unique_for_ever_nothing_is_sent_twice[C1]",),
@@ -100,18 +102,18 @@ SENDING = (
         "Two workers read the same new order, both marked it as theirs, and both sent it.",
         (
             Edit(
-                "persistence/transaction.py",
+                "persistence/sqlite/transaction.py",
                 ' AND event_hash = ?",\n                (*values, before.command_id, before.event_hash),',
                 '",\n                (*values, before.command_id),',
             ),
             Edit(
-                "persistence/triggers.py",
+                "persistence/sqlite/triggers.py",
                 "WHEN NEW.previous_hash <> coalesce(\n"
                 "            (SELECT event_hash FROM orders WHERE command_id = NEW.command_id), '')\n"
                 "            OR EXISTS",
                 "WHEN EXISTS",
             ),
-            Edit("persistence/triggers.py", " AND previous_hash = OLD.event_hash)", ")"),
+            Edit("persistence/sqlite/triggers.py", " AND previous_hash = OLD.event_hash)", ")"),
         ),
         (f"{CLAIMING}::test_of_two_watchers_that_picked_one_order_one_sends_it",),
     ),
@@ -291,7 +293,7 @@ SENDING = (
         "and was filled.",
         (
             Edit(
-                "domain/cancelling.py",
+                "domain/cancellation.py",
                 "    if order.phase is Phase.REGISTERED and not order.look_first:\n",
                 "    if order.phase is Phase.REGISTERED:\n",
             ),
@@ -303,8 +305,8 @@ SENDING = (
         "The book said COMPLETE and nothing filled of an order that was turned away: that was taken for its refusal, "
         "and the order was sent once more.",
         (
-            Edit("engine/own_tags.py", "report.status in DEAD and not", "report.has_ended and not"),
-            Edit("engine/own_tags.py", " and not report.contradiction", ""),
+            Edit("engine/tag_lookup.py", "report.status in DEAD and not", "report.has_ended and not"),
+            Edit("engine/tag_lookup.py", " and not report.contradiction", ""),
         ),
         (f"{OWN_TAGS}::test_a_row_that_contradicts_itself_is_no_refusal",),
     ),
@@ -324,9 +326,9 @@ SENDING = (
         "late-acceptance-is-a-hands-order",
         "Where nothing is echoed, what the broker accepted half a minute after the call was given up was taken for a "
         "hand's order, and ours for absent.",
-        (Edit("domain/attribution.py", " + sending_ends + late + error", " + sending_ends + error"),),
+        (Edit("domain/order_matching.py", " + sending_ends + late + error", " + sending_ends + error"),),
         (
-            "tests/domain/test_attribution.py::test_what_the_broker_accepted_late_may_be_it_as_long_as_it_may_accept",
+            "tests/domain/test_order_matching.py::test_what_the_broker_accepted_late_may_be_it_as_long_as_it_may_accept",
         ),
     ),
     Defect(

@@ -2,7 +2,7 @@
 
 from tests.defects.defect import Defect, Edit
 
-IDENTITY = "persistence/identity.py"
+IDENTITY = "persistence/sqlite/identity.py"
 REPLACED = "tests/persistence/test_identity.py"
 FULL = "tests/persistence/test_full_disk.py"
 
@@ -36,7 +36,7 @@ STORE = (
     Defect(
         "judged-while-the-disk-is-full",
         "What could not be read while the disk was full was called damaged for good, with the advice to restore.",
-        (Edit("persistence/intact.py", "    if no_room(path) is not None:\n", "    if False:\n"),),
+        (Edit("persistence/sqlite/damage.py", "    if no_room(path) is not None:\n", "    if False:\n"),),
         (f"{FULL}::test_nothing_is_called_damaged_while_the_disk_is_full",),
     ),
     Defect(
@@ -45,7 +45,7 @@ STORE = (
         (
             Edit("console/health.py", "        ok=read.ok and not stopped,\n", "        ok=read.ok,\n"),
             Edit(
-                "persistence/checkup.py",
+                "persistence/sqlite/doctor.py",
                 "        yield _readable(read, client_id, vitals.unreadable.get(client_id, ()), expected)\n",
                 "        yield read\n",
             ),
@@ -61,13 +61,13 @@ STORE = (
         "A database was restored while a process had it open, which went on with the old one.",
         (
             Edit(
-                "persistence/restoring.py",
+                "persistence/sqlite/restore.py",
                 "        if database.exists() and _is_open(database):\n",
                 "        if False:\n",
             ),
         ),
         (
-            "tests/persistence/test_restoring.py::test_nothing_is_restored_while_a_process_has_the_database_open",
+            "tests/persistence/test_restore.py::test_nothing_is_restored_while_a_process_has_the_database_open",
         ),
     ),
     Defect(
@@ -88,7 +88,7 @@ STORE = (
     Defect(
         "lease-of-the-future-honoured",
         "The clock went forward and back; a dead sender's lease lay in the future and Telegram was silent until then.",
-        (Edit("persistence/outbox.py", "OR until < ? OR until > ?", "OR until < ? OR ? IS NULL"),),
+        (Edit("persistence/sqlite/outbox.py", "OR until < ? OR until > ?", "OR until < ? OR ? IS NULL"),),
         ("tests/persistence/test_leases.py::test_a_lease_of_before_the_clock_was_set_back_is_not_honoured",),
     ),
     Defect(
@@ -96,7 +96,7 @@ STORE = (
         "The order book could not be read and nothing was compared, but positions were read, so all was called fine.",
         (
             Edit(
-                "persistence/checkup.py",
+                "persistence/sqlite/doctor.py",
                 "    if account.read_error is None and is_within(account.compared_at, now, max_age):\n",
                 "    if account.read_error is None and account.positions_read_at is not None:\n",
             ),

@@ -28,8 +28,8 @@ WIDE = (
     "tests/test_command_service.py",
     "tests/test_command_duplicates.py",
     "tests/test_command_blockers.py",
-    "tests/test_command_wishes.py",
-    "tests/test_services.py",
+    "tests/test_command_operator.py",
+    "tests/app/test_container.py",
 )
 """What `make defects` runs against each defect."""
 

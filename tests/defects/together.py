@@ -3,10 +3,14 @@
 from tests.defects.defect import Defect, Edit
 
 REVERSE = "tests/engine/test_stop_and_reverse.py"
-GROUPS = "tests/engine/test_groups.py"
+GROUPS = "tests/engine/test_leg_groups.py"
 LATE = "tests/engine/test_late_evidence.py"
 PIPELINE, SEQUENCE, LEGS = "blockers/pipeline.py", "blockers/sequence.py", "blockers/groups.py"
-SUBMITTER, TRANSACTION, EXITS = "engine/submitter.py", "persistence/transaction.py", "domain/exits.py"
+SUBMITTER, TRANSACTION, EXITS = (
+    "engine/submitter.py",
+    "persistence/sqlite/transaction.py",
+    "domain/exit_sizing.py",
+)
 
 TOGETHER = (
     Defect(
@@ -65,7 +69,7 @@ TOGETHER = (
         (
             Edit(
                 TRANSACTION,
-                "        for row in waiting.waiting_for(self._connection, after):\n",
+                "        for row in waiting_entries.waiting_for(self._connection, after):\n",
                 "        for row in ():\n",
             ),
         ),
@@ -80,15 +84,15 @@ TOGETHER = (
     Defect(
         "an-entry-that-never-began-is-a-repeat",
         "Nothing had been sent, what had stopped it was over, and the repeat was dropped as seen already.",
-        (Edit("domain/repeats.py", "    return unsent and ", "    return False and "),),
+        (Edit("use_cases/repeated_alerts.py", "    return unsent and ", "    return False and "),),
         (f"{REVERSE}::test_content_of_an_entry_that_was_stopped_for_the_moment_may_come_again",),
     ),
     Defect(
         "a-limit-passes-by-itself",
         "An alert that a limit had stopped was taken anew with each repeat, until the limit let it through.",
         (
-            Edit("domain/repeats.py", " and tags <= _PASSING | {_FOLLOWS}", ""),
-            Edit("domain/repeats.py", "bool(tags & _PASSING)", "bool(tags)"),
+            Edit("use_cases/repeated_alerts.py", " and tags <= _PASSING | {_FOLLOWS}", ""),
+            Edit("use_cases/repeated_alerts.py", "bool(tags & _PASSING)", "bool(tags)"),
         ),
         (f"{REVERSE}::test_content_of_an_entry_that_a_limit_stopped_is_a_duplicate",),
     ),
@@ -117,7 +121,7 @@ TOGETHER = (
             Edit(LEGS, "        if leg.status is Status.FAILED:\n", "        if leg.waits_for is not None:\n"),
             Edit(LEGS, "leg.status is not Status.EXECUTED for leg", "leg.status is Status.SENT_TO_BROKER for leg"),
             Edit(
-                "engine/groups.py",
+                "engine/leg_groups.py",
                 "    if has_failed and after.cancel_requested_at is None:\n",
                 "    if has_failed and after.leg_index < 0:\n",
             ),
@@ -160,20 +164,20 @@ TOGETHER = (
         "a-leg-that-may-be-live-is-called-blocked",
         "One leg was refused; the other, of which the broker had said that it was turned away, was called blocked, and "
         "was at the broker.",
-        (Edit("engine/groups.py", "        if unsent.look_first:", "        if unsent.look_first is None:"),),
+        (Edit("engine/leg_groups.py", "        if unsent.look_first:", "        if unsent.look_first is None:"),),
         (f"{GROUPS}::test_a_leg_that_may_have_been_taken_is_not_called_blocked_and_its_look_tells",),
     ),
     Defect(
         "units-too-many-are-believed-at-once",
         "A read of before our exit's fill was taken for units by hand, and an exit of the whole position sold them "
         "again.",
-        (Edit("engine/comparing.py", "believed=is_quiet)", "believed=is_quiet is not None)"),),
+        (Edit("engine/position_reconciliation.py", "believed=is_quiet)", "believed=is_quiet is not None)"),),
         (f"{LATE}::test_repeated_exits_of_the_whole_position_never_turn_it",),
     ),
     Defect(
         "what-was-sold-is-still-there",
         "An exit of the whole position sold units by hand too, which counted as there for the next one.",
-        (Edit("persistence/held.py", "take_elsewhere(connection, after, taken - net)", "taken -= net"),),
+        (Edit("persistence/sqlite/holdings.py", "take_elsewhere(connection, after, taken - net)", "taken -= net"),),
         (f"{LATE}::test_what_an_exit_of_the_whole_position_took_by_hand_is_there_no_more",),
     ),
     Defect(
@@ -187,14 +191,14 @@ TOGETHER = (
         "a-refused-exit-counts-for-nothing",
         "The front end said that it had turned the exit away and had taken it; the next exit sold the same units.",
         (Edit(EXITS, "    if other.look_first:\n", "    if other.look_first is None:\n"),),
-        ("tests/domain/test_exits.py::test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same",),
+        ("tests/domain/test_exit_sizing.py::test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same",),
     ),
     Defect(
         "a-leg-that-fails-is-its-own-affair",
         "One leg of a spread was rejected; the others stayed live, and nobody was told that they stand alone.",
         (
             Edit(
-                "engine/groups.py",
+                "engine/leg_groups.py",
                 "    if has_failed and after.cancel_requested_at is None:\n",
                 "    if has_failed and after.leg_index < 0:\n",
             ),

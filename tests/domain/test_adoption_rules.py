@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.adopting import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference
+from domain.adoption import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference
 from domain.adoption_rules import adopted
 from domain.alert import ExecutionType, Side
+from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import AdoptionNotPossible, InvalidAdoption
 from domain.money import ZERO
-from domain.position_check import LAGS_AT_MOST
-from domain.reports import Position, PositionsSnapshot, UnreadableRow
+from domain.position_comparison import LAGS_AT_MOST
 from domain.risk_facts import Holding
 from domain.states import Phase
 from tests.domain.making import AT, an_order

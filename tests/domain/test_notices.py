@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.lifecycle import advance, register
 from domain.notices import notices_for
+from domain.order_events import advance, register
 from domain.states import TRANSITIONS, Phase, Status
 from tests.domain.making import AT, an_order
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.reconcile import reason_class
+from domain.reconciliation import reason_class
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from domain.broker_reports import UnreadableRow
 from domain.limits import LimitBook, Limits
-from domain.reports import UnreadableRow
-from domain.unreadable import stops_all_entries, what_they_stop
+from domain.unreadable_rows import stops_all_entries, what_they_stop
 
 INFY = UnreadableRow("NSE", "INFY", "MIS", None, None, "netqty")
 NAMELESS = UnreadableRow(None, None, None, None, None, "tsym is missing")

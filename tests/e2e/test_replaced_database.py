@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from persistence.identity import Witness, witness_path
+from persistence.sqlite.identity import Witness, witness_path
 from tests.e2e.service import Service, alert, wait_for
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from runtime.stopped_holder import is_stopped
+from app.stopped_holder import is_stopped
 from tests.e2e.service import Service, alert, wait_for
 
 

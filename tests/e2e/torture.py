@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from app.container import Services, build_services
 from config.settings import load_settings
-from services import Services, build_services
 from tests.e2e.judge import Verdict, judge
 from tests.e2e.judge_evidence import Evidence, read_database, read_deliveries, read_journal
 from tests.e2e.service import Service, wait_for

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import requests
 
+from app.container import Services
 from domain.errors import BrokerError, ConcurrentUpdate, StoreUnavailable
-from services import Services
 from tests.e2e.service import Service, children_of
 from tests.e2e.torture_senders import Account
 from tests.e2e.workers import Worker, is_back

@@ -3,10 +3,10 @@
 import sqlite3
 from contextlib import closing
 
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.order import Order
-from domain.reports import BrokerStatus, OrderReport
 from domain.states import STATUS_OF, Phase, Status
-from persistence.histories import faults, histories
+from persistence.sqlite.audit.replay import faults, histories
 from tests.support import Desk
 
 

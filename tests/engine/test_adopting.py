@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.adopting import Adoption, AdoptionRequest
+from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Side
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.errors import (
     AdoptionNotPossible,
     InvalidAdoption,
@@ -16,10 +17,9 @@ from domain.errors import (
     StoreUnavailable,
 )
 from domain.money import ZERO
-from domain.reports import BrokerStatus, OrderReport
 from domain.states import Phase
-from persistence.transaction import SqliteTransaction
-from persistence.verify import verify
+from persistence.sqlite.audit.verify import verify
+from persistence.sqlite.transaction import SqliteTransaction
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 SYMBOL = "NIFTY26NOV24500CE"

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import ExecutionType, OrderType, Side
+from domain.broker_reports import BrokerStatus, IdClass, OrderReport
 from domain.commands import OrderResult
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
-from domain.reports import BrokerStatus, IdClass, OrderReport
 from domain.states import Phase, Status
 from tests.support import Desk, leg
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from domain.broker_reports import BrokerStatus, OrderRef
 from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
 from domain.order import Order
-from domain.reports import BrokerStatus, OrderRef
 from domain.states import Phase, Status
-from engine.cancels import Cancels
-from engine.seat import Seat
+from engine.cancel_sender import Cancels
+from engine.client_context import Seat
 from tests.support import Desk
 
 MINUTE = 60

@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from domain.alert import OrderType, ParsedAlert, TestMode
+from domain.broker_reports import BrokerStatus, IdClass, OrderReport, PositionsSnapshot
 from domain.commands import UniversalOrderCommand
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, Refused
 from domain.order import Order
-from domain.reports import BrokerStatus, IdClass, OrderReport, PositionsSnapshot
 from domain.states import Phase, Status
 from tests.engine.promises import check_durable_truths, check_end, check_told
 from tests.support import EXIT, MARKET_EXIT, Desk, entry, leg

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from domain.broker_reports import BrokerStatus
 from domain.errors import OutcomeUnknown
-from domain.reports import BrokerStatus
 from domain.states import Phase, Status
 from tests.support import Desk
 

@@ -8,13 +8,13 @@ import pytest
 
 from command_service import ResolvedFill
 from domain.alert import LegRequest, Side
+from domain.broker_reports import BrokerStatus, IdClass
 from domain.commands import UniversalOrderCommand
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import Limits
 from domain.order import Order
-from domain.reports import BrokerStatus, IdClass
 from domain.states import Phase, Status
-from persistence.sqlite import connect
+from persistence.sqlite.database import connect
 from tests.engine.dying import die_in_the_call
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
+from domain.broker_reports import BrokerStatus
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.notices import NoticeKind
-from domain.reports import BrokerStatus
 from domain.states import Phase
 from tests.engine.dying import die_in_the_call
 from tests.support import Desk

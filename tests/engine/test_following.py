@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
 from domain.notices import NoticeKind
-from domain.reports import BrokerStatus
 from domain.states import Phase, Status
 from tests.support import Desk, kinds, leg
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Side
-from domain.reports import BrokerStatus, OrderReport
+from domain.broker_reports import BrokerStatus, OrderReport
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 

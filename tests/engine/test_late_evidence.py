@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import OrderType, Side
+from domain.broker_reports import BrokerStatus, Position, PositionsSnapshot
 from domain.commands import UniversalOrderCommand
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import ExitScope, StrategyBook, StrategyPolicy
-from domain.reports import BrokerStatus, Position, PositionsSnapshot
 from domain.states import Phase, Status
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from domain.broker_reports import Position, PositionsSnapshot
 from domain.errors import NotFound, NothingToLift
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.notices import NoticeKind
-from domain.reports import Position, PositionsSnapshot
 from engine.loss_latch import lift
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 

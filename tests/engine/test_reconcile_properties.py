@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.broker_reports import Book, BrokerStatus, IdClass, OrderRef, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import (
     ConcurrentUpdate,
@@ -23,7 +24,6 @@ from domain.errors import (
     Refused,
     StoreUnavailable,
 )
-from domain.reports import Book, BrokerStatus, IdClass, OrderRef, OrderReport
 from domain.states import MAY_BE_LIVE, Phase, Status
 from tests.engine.promises import check_durable_truths, check_end, check_told
 from tests.support import EXIT, MARKET_EXIT, START, Desk, leg

@@ -8,14 +8,14 @@ import pytest
 from domain.account import BrokerAccount
 from domain.alert import Side
 from domain.errors import NotFound, OpenOrders
-from domain.first_look import Part
-from domain.moves import claimed
+from domain.first_reads import Part
 from domain.ports import Beat
 from domain.states import Phase, Status
-from engine.account import move_rows
-from engine.unconfigured import UnconfiguredClients
+from domain.transitions import claimed
+from engine.account_binding import move_rows
+from engine.unconfigured_clients import UnconfiguredClients
 from order_watcher import OrderWatcherEngine, Seat
-from persistence.verify import verify
+from persistence.sqlite.audit.verify import verify
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker
 
 REAL = BrokerAccount("fake", "FA1")

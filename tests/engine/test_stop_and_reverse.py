@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Outcome, Side
+from domain.broker_reports import BrokerStatus
+from domain.entry_waits import WaitsFor
 from domain.errors import OutcomeUnknown
 from domain.limits import LimitBook, Limits, StrategyBook, StrategyPolicy
-from domain.reports import BrokerStatus
 from domain.states import Phase, Status
-from domain.waiting import WaitsFor
 from tests.engine.promises import history_faults
 from tests.engine.test_adopting import by_hand as sold_by_hand
 from tests.engine.test_late_evidence import net, spin

@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 
 from command_service import ResolvedFill
+from domain.broker_reports import Book, IdClass
 from domain.errors import OutcomeUnknown, ReadFailed, Refused
 from domain.notices import NoticeKind
-from domain.reports import Book, IdClass
+from domain.reason_codes import Reason
 from domain.states import Phase, Status
-from domain.tags import Reason
 from notifications.messages import render
 from tests.support import EXIT, MARKET_EXIT, kinds, leg
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from domain.broker_reports import BrokerStatus, UnreadableRow
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import Limits
-from domain.reports import BrokerStatus, UnreadableRow
 from domain.states import Phase, Status
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 

@@ -12,8 +12,8 @@ import pytest
 import cli_parser
 from domain.alert import ExecutionType, OrderType, Side, TestMode
 from domain.notices import Notice, NoticeKind
+from domain.reason_codes import Reason
 from domain.states import STATUS_OF, Phase, Status
-from domain.tags import Reason
 from notifications.markup import without_markup
 from notifications.messages import kind_is_blocked, render
 from tests.notifications.fakes import START, an_order

@@ -3,17 +3,17 @@
 import pytest
 
 from command_service import ResolvedFill
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.message_facts import MessageFacts
 from domain.notices import Notice
 from domain.ports import OutboxMessage
-from domain.reports import BrokerStatus, OrderReport
 from domain.states import Phase, Status
+from notifications.digest import next_text
 from notifications.facts import facts_of
-from notifications.folding import next_text
 from notifications.messages import render
-from persistence.outbox import SqliteOutbox
-from persistence.sqlite import GroupCommit, Readers
+from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.outbox import SqliteOutbox
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from domain.alert import Alert, Delivery, ExecutionType, OrderType, Outcome, Side
 from domain.ids import client_order_id, command_id
-from domain.lifecycle import advance, register
 from domain.order import Order
+from domain.order_events import advance, register
 from domain.states import TRANSITIONS, Phase
-from persistence.migrations import migrate
-from persistence.repository import OrderRepository
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.repository import OrderRepository
 
 START = datetime(2026, 11, 21, 9, 15, tzinfo=UTC)
 

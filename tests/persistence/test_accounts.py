@@ -9,12 +9,12 @@ import pytest
 
 from domain.account import BrokerAccount
 from domain.alert import Side
+from domain.broker_reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
 from domain.errors import OpenOrders
 from domain.ports import Transaction
-from domain.position_check import Difference
-from domain.reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
+from domain.position_comparison import Difference
 from domain.states import Phase
-from persistence.repository import OrderRepository
+from persistence.sqlite.repository import OrderRepository
 from tests.persistence.making import Maker, StepClock
 
 PAPER, REAL = BrokerAccount("paper", "default"), BrokerAccount("shoonya", "FA1")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from domain.adopting import Adoption, AdoptionFacts, KnownDifference
-from domain.position_check import Difference
-from domain.reports import Position, PositionsSnapshot, UnreadableRow
+from domain.adoption import Adoption, AdoptionFacts, KnownDifference
+from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
+from domain.position_comparison import Difference
 from domain.risk_facts import Holding
 from domain.states import Phase
-from persistence.triggers import TRIGGERS
-from persistence.verify import verify
+from persistence.sqlite.audit.verify import verify
+from persistence.sqlite.triggers import TRIGGERS
 from tests.persistence.making import Maker
 
 SYMBOL = "NIFTY26NOV24500CE"

@@ -14,10 +14,10 @@ import pytest
 from domain.notice_keys import About, NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.states import STATUS_OF, Phase, Status
-from persistence import archive as module
-from persistence.archive import NOTHING, Progress, archive, archive_beside
-from persistence.sqlite import connect
-from persistence.verify import verify
+from persistence.sqlite import archive as module
+from persistence.sqlite.archive import NOTHING, Progress, archive, archive_beside
+from persistence.sqlite.audit.verify import verify
+from persistence.sqlite.database import connect
 from tests.persistence.making import START, Maker
 
 LATER = START + timedelta(days=40)

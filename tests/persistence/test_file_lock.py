@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from persistence.file_lock import FileLocked, lock_within
-from persistence.migrations import migrate
+from persistence.sqlite.file_lock import FileLocked, lock_within
+from persistence.sqlite.migrations import migrate
 
 
 def test_a_lock_that_is_not_let_go_is_told_with_the_file(tmp_path):
@@ -21,7 +21,7 @@ def test_a_lock_that_is_not_let_go_is_told_with_the_file(tmp_path):
 
 
 def test_a_start_does_not_wait_for_ever_for_one_that_was_stopped_in_its_migration(tmp_path, monkeypatch):
-    monkeypatch.setattr("persistence.migrations._LONGEST_MIGRATION", 0.1)
+    monkeypatch.setattr("persistence.sqlite.migrations._LONGEST_MIGRATION", 0.1)
     with open(tmp_path / "orders.db.migrate.lock", "w") as stopped:
         fcntl.flock(stopped, fcntl.LOCK_EX)
         with pytest.raises(FileLocked):

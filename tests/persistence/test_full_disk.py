@@ -14,11 +14,11 @@ import pytest
 
 from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
 from domain.states import Phase
-from persistence.identity import read_main_file
-from persistence.intact import no_room
-from persistence.migrations import check_identity
-from persistence.repository import OrderRepository
-from persistence.sqlite import checkpoint_wal
+from persistence.sqlite.damage import no_room
+from persistence.sqlite.database import checkpoint_wal
+from persistence.sqlite.identity import read_main_file
+from persistence.sqlite.migrations import check_identity
+from persistence.sqlite.repository import OrderRepository
 from tests.persistence.making import Maker
 
 PAGE = 4096

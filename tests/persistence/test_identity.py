@@ -10,10 +10,10 @@ import pytest
 
 from domain.errors import StoreReplaced
 from domain.states import Phase
-from persistence.identity import read_main_file, witness_path
-from persistence.migrations import migrate
-from persistence.repository import OrderRepository
-from persistence.sqlite import checkpoint_wal
+from persistence.sqlite.database import checkpoint_wal
+from persistence.sqlite.identity import read_main_file, witness_path
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.repository import OrderRepository
 from tests.persistence.making import Maker
 
 

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from persistence.migrations import migrate
-from persistence.outbox import SqliteOutbox
-from persistence.sqlite import GroupCommit, Readers
+from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.outbox import SqliteOutbox
 from tests.persistence.making import START
 
 LENGTH = timedelta(seconds=30)

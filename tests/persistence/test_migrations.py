@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from domain.errors import StoreReplaced
-from persistence.identity import witness_path
-from persistence.migrations import TABLES, DatabaseTooNew, migrate
-from persistence.triggers import TRIGGERS
-from persistence.vitals import read_vitals
+from persistence.sqlite.identity import witness_path
+from persistence.sqlite.migrations import TABLES, DatabaseTooNew, migrate
+from persistence.sqlite.queries.health import read_vitals
+from persistence.sqlite.triggers import TRIGGERS
 
 ROOT = Path(__file__).resolve().parents[2]
-MIGRATE = (
-    "import sys, pathlib; from persistence.migrations import migrate; migrate(pathlib.Path(sys.argv[1]))"
-)
+MIGRATE = "import sys, pathlib; from persistence.sqlite.migrations import migrate; migrate(pathlib.Path(sys.argv[1]))"
 
 
 def query(path: Path, sql: str) -> list[tuple]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from broker import paper_store
-from persistence import migrations
+from broker.paper import store
+from persistence.sqlite import migrations
 
 Migrate = Callable[[Path], None]
 
 
-@pytest.mark.parametrize("migrate", [migrations.migrate, paper_store.migrate])
+@pytest.mark.parametrize("migrate", [migrations.migrate, store.migrate])
 @pytest.mark.parametrize("before", [False, True], ids=["new", "there already, and readable by all"])
 def test_a_database_and_its_lock_are_their_owners_alone(
     tmp_path: Path, migrate: Migrate, before: bool

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Side
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.ids import client_order_id, is_ours
-from domain.reports import BrokerStatus, OrderReport
 from tests.persistence.making import Maker
 
 TAG = client_order_id("default|signal|one|0|0")

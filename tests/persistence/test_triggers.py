@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
-from domain.lifecycle import event_hash
+from domain.order_events import event_hash
 from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
 from domain.times import time_text
-from persistence.triggers import CONCURRENT, ILLEGAL, TRIGGERS, UNRECORDED
+from persistence.sqlite.triggers import CONCURRENT, ILLEGAL, TRIGGERS, UNRECORDED
 from tests.persistence.making import START, Maker
 
 PAIRS = list(product(Phase, Phase))

@@ -12,9 +12,9 @@ from random import Random
 from typing import Protocol
 
 from domain.alert import ExecutionType, OrderType, Side
+from domain.broker_reports import BrokerStatus, IdClass, OrderReport
 from domain.commands import UniversalOrderCommand
 from domain.money import ZERO
-from domain.reports import BrokerStatus, IdClass, OrderReport
 from tests.simulation.plan import EXCHANGE, OTHER_PRODUCT, PRODUCT, Plan
 from tests.simulation.scheduler import SECOND, START, Scheduler
 

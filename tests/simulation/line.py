@@ -11,10 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NoReturn
 
-from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
-from domain.money import ZERO
-from domain.reports import (
+from domain.broker_reports import (
     Book,
     BrokerStatus,
     OrderRef,
@@ -23,6 +20,9 @@ from domain.reports import (
     PositionsSnapshot,
     UnreadableRow,
 )
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.money import ZERO
 from tests.simulation.exchange import LIVE, Account, Read, TrueOrder, Witness
 from tests.simulation.plan import EXCHANGE
 from tests.simulation.scheduler import SECOND, Process, Scheduler

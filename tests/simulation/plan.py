@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 
 from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side, TestMode
-from domain.reports import BrokerTraits, IdClass
+from domain.broker_reports import BrokerTraits, IdClass
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from broker.test_mode import simulated_report, simulated_result
 from command_service import CommandService
+from domain.broker_reports import PositionsSnapshot
 from domain.errors import StoreUnavailable
 from domain.ids import ulid
 from domain.ports import SendFailed, Transaction
-from domain.reports import PositionsSnapshot
 from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
 from order_watcher import OrderWatcherEngine, Seat, WatcherRules
-from persistence.outbox import SqliteOutbox
-from persistence.repository import OrderRepository
-from persistence.sqlite import GroupCommit, Readers
+from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.outbox import SqliteOutbox
+from persistence.sqlite.repository import OrderRepository
 from tests.simulation.line import Line
 from tests.simulation.scheduler import CooperativeLock, Killed, Process
 

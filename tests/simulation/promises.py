@@ -16,8 +16,8 @@ from domain.commands import UniversalOrderCommand
 from domain.order import Order
 from domain.receipt import Receipt
 from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
-from persistence.histories import faults, histories
-from persistence.rows import SELECT_ORDER, order_of
+from persistence.sqlite.audit.replay import faults, histories
+from persistence.sqlite.rows import SELECT_ORDER, order_of
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.holding import Holdings
 from tests.simulation.ownership import Ownership

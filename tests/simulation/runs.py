@@ -13,7 +13,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from persistence.migrations import migrate
+from persistence.sqlite.migrations import migrate
 from tests.simulation.plan import Plan, make_plan
 from tests.simulation.world import Figures, World
 

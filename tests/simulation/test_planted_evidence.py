@@ -5,25 +5,25 @@ from dataclasses import replace
 import pytest
 
 from blockers.execution_guard import ExecutionGuard
-from domain import exits, reconcile
-from domain.exits import ExitDispute, NothingToExit
+from domain import exit_sizing, reconciliation
+from domain.broker_reports import IdClass
+from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
-from domain.reports import IdClass
 from domain.states import Phase
 from engine import reconciler as following
 from engine import submitter as submitting
+from engine.missing_order_tracker import Unheard
 from engine.reconciler import Reconciler
-from engine.unheard import Unheard
 from tests.simulation.runs import first_breach
 
 
 def absence_proven_by_a_timer(patch):
-    original = reconcile.shows_all_since
+    original = reconciliation.shows_all_since
 
     def shows_all_since(order, book, traits, *, sending_ends):
         return original(order, book, replace(traits, acceptance_horizon=0.0), sending_ends=sending_ends)
 
-    patch.setattr(reconcile, "shows_all_since", shows_all_since)
+    patch.setattr(reconciliation, "shows_all_since", shows_all_since)
 
 
 def absence_is_final(patch):
@@ -37,7 +37,7 @@ def absence_is_final(patch):
 
 
 def other_exits_do_not_count(patch):
-    patch.setattr(exits, "_may_take", lambda *_: False)
+    patch.setattr(exit_sizing, "_may_take", lambda *_: False)
 
 
 def whatever_is_there_is_the_strategys(patch):
@@ -66,7 +66,7 @@ def one_read_ends_the_exit(patch):
 
 
 def older_entries_do_not_count(patch):
-    patch.setattr(exits, "_older_entries", lambda order, facts: ())
+    patch.setattr(exit_sizing, "_older_entries", lambda order, facts: ())
 
 
 def what_an_entry_fills_after_its_exit_stays(patch):
@@ -74,7 +74,7 @@ def what_an_entry_fills_after_its_exit_stays(patch):
 
 
 def a_stop_waits_behind_its_target(patch):
-    patch.setattr(exits, "in_the_way", lambda order, facts: ())
+    patch.setattr(exit_sizing, "in_the_way", lambda order, facts: ())
 
 
 def one_read_forgets_what_is_held(patch):

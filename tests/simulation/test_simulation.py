@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from command_service import CommandService
-from domain import reconcile
+from domain import reconciliation
+from domain.broker_reports import IdClass
 from domain.errors import NotSent, OutcomeUnknown, Refused, StoreUnavailable
-from domain.exits import ExitSize
-from domain.reports import IdClass
+from domain.exit_sizing import ExitSize
 from engine import submitter as submitting
 from engine.reconciler import Reconciler
 from engine.submitter import Submitter
 from order_watcher import OrderWatcherEngine
-from persistence.transaction import SqliteTransaction
+from persistence.sqlite.transaction import SqliteTransaction
 from tests.simulation.__main__ import line
 from tests.simulation.plan import make_plan
 from tests.simulation.runs import first_breach, run_many, run_plan, shrink
@@ -96,7 +96,7 @@ def unanswered_taken_as_never_sent(patch):
 
 
 def absent_because_it_is_not_in_the_book_yet(patch):
-    patch.setattr(reconcile, "shows_all_since", lambda order, book, traits, *, sending_ends: True)
+    patch.setattr(reconciliation, "shows_all_since", lambda order, book, traits, *, sending_ends: True)
 
 
 def sent_again_whatever_the_class(patch):

@@ -12,12 +12,12 @@ from greenlet import getcurrent, greenlet
 
 from command_service import CommandService, ResolvedFill
 from domain.alert import Delivery, Side
+from domain.broker_reports import IdClass
 from domain.errors import OrderwatchError, StoreUnavailable
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.order import Order
-from domain.reports import IdClass
 from domain.states import Phase, Status
-from persistence import sqlite
+from persistence.sqlite import database
 from tests.simulation.exchange import PRICE, Account
 from tests.simulation.plan import Plan, PlannedAlert
 from tests.simulation.processes import Watcher, Web
@@ -69,7 +69,7 @@ class World:
         keep_dump: bool = False,
         unchecked: Collection[str] = (),
     ) -> None:
-        sqlite._PAUSE_SECONDS = 0.0  # it lets other processes in, and there are none
+        database._PAUSE_SECONDS = 0.0  # it lets other processes in, and there are none
         self.plan = plan
         self.path = path
         self.scheduler = Scheduler(plan.random("scheduler"))

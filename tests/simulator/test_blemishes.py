@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.reports import BrokerStatus
+from domain.broker_reports import BrokerStatus
 from tests.broker.noren.making import make
 from tests.simulator.wire import EXCH, TSYM, USER, Wire, resting, serving
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from broker.budget import RateBudget
 from broker.noren.adapter import NorenBroker
 from broker.noren.presets import PRESETS, NorenAccount
 from broker.noren.wire import Timeouts
+from broker.rate_limit.limiter import RateBudget
 
 ACCOUNT = NorenAccount(
     api_url="",

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from domain.reports import BrokerStatus
+from domain.broker_reports import BrokerStatus
 from tests.broker.noren.making import d, order_row
 from tests.broker.noren.stub import not_ok, says
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.budget import RateBudget
+from broker.rate_limit.limiter import RateBudget
 from domain.alert import ExecutionType, OrderType, Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from tests.broker.noren.making import FAST, d, make, position_row

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from broker.noren.rows import Funds
+from broker.noren.parsing import Funds
 from domain.alert import Side
+from domain.broker_reports import BrokerStatus, IdClass, OrderRef
 from domain.errors import ReadFailed
-from domain.reports import BrokerStatus, IdClass, OrderRef
 from tests.broker.noren.making import d, order_row, position_row
 from tests.broker.noren.stub import NO_DATA, not_ok, says
 from tests.contract.broker_contract import a_command

@@ -10,9 +10,9 @@ from pyotp.totp import TOTP
 
 from broker.noren.wire import encode
 from domain.alert import OrderType, Side
+from domain.broker_reports import OrderRef
 from domain.errors import Refused
 from domain.ids import client_order_id
-from domain.reports import OrderRef
 from tests.broker.noren.making import ACCOUNT, make, order_row
 from tests.broker.noren.stub import says
 from tests.contract.broker_contract import a_command

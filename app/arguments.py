@@ -1,0 +1,55 @@
+"""What can be typed after `trading_bot.py` and `order_watcher.py`. Anything else ends with the usage and status 2."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.supervisor import PULSE, SUPERVISED
+
+WEB, WATCH = "web", "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is to be started: `web`, `watch`, or (None) both of them under a supervisor.
+
+    With `supervised` the database was prepared by the process that started this one, and it ends with that process;
+    `pulse_pipe` is the file descriptor by which a watcher tells that it is well.
+    """
+
+    part: str | None
+    supervised: bool
+    pulse_pipe: int | None
+
+
+def service_arguments(given: Sequence[str]) -> Start:
+    """What `trading_bot.py` was asked for.
+
+    Raises:
+        SystemExit: the help was asked for (0), or something else than can be (2).
+    """
+    parser = _parser("trading_bot.py", "Orderwatch: takes alerts, sends their orders and follows them.")
+    parser.add_argument(
+        "part",
+        nargs="?",
+        choices=(WEB, WATCH),
+        metavar="web|watch",
+        help="the web server alone, or a watcher alone; without it both, under a supervisor",
+    )
+    parser.add_argument(SUPERVISED, action="store_true", help="end with the process that started this one")
+    parser.add_argument(PULSE, type=int, dest="pulse_pipe", help=argparse.SUPPRESS)
+    options = parser.parse_args(given)
+    return Start(options.part, options.supervised, options.pulse_pipe)
+
+
+def check_no_arguments(given: Sequence[str]) -> None:
+    """`order_watcher.py` takes nothing but a wish for help. Raises as `service_arguments` does."""
+    _parser("order_watcher.py", "Orderwatch: a watcher alone.").parse_args(given)
+
+
+def _parser(program: str, about: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=program,
+        description=f"{about} Settings come from the environment and .env; config/example.env lists them.",
+        allow_abbrev=False,
+    )

@@ -1,0 +1,284 @@
+"""What each process is made of: store, brokers, clock and sender, given to the services that need them."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import cached_property
+from html import escape
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from app.system import RandomIds, SystemClock
+from broker.noren.adapter import NorenBroker
+from broker.noren.presets import PRESETS, NorenAccount, Preset
+from broker.noren.wire import Timeouts
+from broker.paper.adapter import PaperBroker
+from broker.rate_limit.limiter import RateBudget
+from broker.test_mode import simulated_report, simulated_result
+from command_service import CommandService, ResolvedFill
+from config.settings import ClientSettings, NorenSettings, Settings
+from domain.adoption import Adoption, AdoptionRequest
+from domain.daily_loss import Lift
+from domain.errors import NotFound
+from domain.limits import ClientPolicy
+from domain.ports import Broker, SendFailed, Transaction
+from engine.loss_latch import lift
+from engine.stale_orders import Reviewer
+from engine.unconfigured_clients import UnconfiguredClients
+from notifications.facts import facts_of
+from notifications.messages import render
+from notifications.order_log import journaled
+from notifications.outbox import OutboxDrainer
+from notifications.telegram import TelegramSender
+from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.outbox import SqliteOutbox
+from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.repository import OrderRepository
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_FOR_OTHER_PROGRAMS = 20  # of the calls that a broker takes in a minute
+_KEPT_FOR_EXITS = 5  # each fifth of ours
+
+
+class _JournaledRepository(OrderRepository):
+    """orders.db, with a line in the log for what each durable change did to an order."""
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        return journaled(super().write, work)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything one process needs, made of the settings; each part is opened when it is first used."""
+
+    settings: Settings
+    clock: SystemClock
+    instance: str = ""  # of which start this process is a part; healthz tells it
+
+    @cached_property
+    def policies(self) -> dict[str, ClientPolicy]:
+        """What binds each client."""
+        return {c.client_id: c.policy for c in self.settings.clients}
+
+    @cached_property
+    def store(self) -> OrderRepository:
+        """orders.db, for orders."""
+        return _JournaledRepository(
+            self.settings.orders_db, clock=self.clock, render=render, facts_of=facts_of
+        )
+
+    @cached_property
+    def readers(self) -> Readers:
+        """orders.db, for pages and messages."""
+        return Readers(self.settings.orders_db)
+
+    @cached_property
+    def views(self) -> Views:
+        """What pages and diagnostics read."""
+        return Views(self.readers)
+
+    @cached_property
+    def commands(self) -> CommandService:
+        """The one door for orders and operators' wishes."""
+        return CommandService(
+            self.store,
+            self.policies,
+            clock=self.clock,
+            ids=RandomIds(),
+            dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
+            alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
+        )
+
+    @cached_property
+    def reviewer(self) -> Reviewer:
+        """Who asks whether an order should still be at its broker."""
+        return Reviewer(self.store, clock=self.clock)
+
+    @cached_property
+    def unconfigured(self) -> UnconfiguredClients:
+        """Who tells of clients that have something open and are not configured."""
+        s = self.settings
+        accounts = {c.client_id: c.broker_account for c in s.clients}
+        return UnconfiguredClients(self.store, accounts, clock=self.clock, default=s.client_id)
+
+    @cached_property
+    def brokers(self) -> dict[str, Broker]:
+        """Each client's broker."""
+        return {c.client_id: self._broker(c) for c in self.settings.clients}
+
+    def _broker(self, client: ClientSettings) -> Broker:
+        s = self.settings
+        if client.noren is not None:
+            return _noren(client.broker, client.noren, s, self.clock, self._budget(client, client.noren))
+        return PaperBroker(
+            s.paper_db,
+            client.client_id,
+            self.clock,
+            zone=s.trading_timezone,
+            tick=s.paper_tick,
+            slippage_ticks=s.paper_slippage_ticks,
+            latency_seconds=s.paper_latency_ms / 1000,
+            default_price=s.paper_default_price,
+        )
+
+    def _budget(self, client: ClientSettings, account: NorenSettings) -> RateBudget:
+        """The rate budget of one account, shared by all processes of this machine; its entries let exits go first."""
+        client_id = client.client_id
+
+        def exit_waits() -> bool:
+            return self.store.has_work(client_id, self.clock.now(), exits_only=True)
+
+        path = self.settings.orders_db.with_name(f"{client_id}.budget")
+        per_minute = _calls_per_minute(PRESETS[client.broker], account)
+        return RateBudget(
+            path, self.clock, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS, exit_waits=exit_waits
+        )
+
+    def engine(self, claimant: str) -> OrderWatcherEngine:
+        """The order watcher under the given name."""
+        s = self.settings
+        rules = WatcherRules(
+            broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
+            exit_hold=timedelta(seconds=s.exit_hold_seconds),
+            exit_dispute=timedelta(seconds=s.exit_dispute_seconds),
+            positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
+            zone=s.trading_timezone,
+            day_starts=s.trading_day_starts,
+        )
+        return OrderWatcherEngine(
+            self.store,
+            {id_: Seat(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
+            clock=self.clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_result=simulated_result,
+            simulated_report=simulated_report,
+        )
+
+    def drainer(self, holder: str) -> OutboxDrainer | None:
+        """The sender of messages; None where no channel is set up."""
+        chats = {c.client_id: c.telegram_chat_id for c in self.settings.clients if c.telegram_chat_id}
+        token = self.settings.telegram_bot_token
+        if token is None or not chats:
+            return None
+        commits = GroupCommit(self.settings.orders_db)  # its own, so that no order queues behind a message
+        return OutboxDrainer(
+            SqliteOutbox(commits, self.readers),
+            TelegramSender(token.get_secret_value(), self.settings.telegram_api_url),
+            chats,
+            self.clock,
+            holder,
+        )
+
+    def tell_directly(self, text: str) -> None:
+        """Send a text to every chat, without the outbox: for what cannot be written down any more."""
+        s = self.settings
+        if s.telegram_bot_token is None:
+            return
+        sender = TelegramSender(s.telegram_bot_token.get_secret_value(), s.telegram_api_url)
+        for chat in dict.fromkeys(c.telegram_chat_id for c in s.clients if c.telegram_chat_id):
+            try:
+                sender.send(chat, escape(f"🛑 {text}"))
+            except SendFailed as error:
+                log.error("could not tell %s: %s", chat, error)
+
+
+def _calls_per_minute(preset: Preset, account: NorenSettings) -> int:
+    """Fewer than the broker takes: it counts a telephone's and its own terminal's calls too."""
+    own = account.calls_per_minute
+    return preset.per_minute - _FOR_OTHER_PROGRAMS if own is None else own
+
+
+def _noren(
+    preset: str, account: NorenSettings, settings: Settings, clock: SystemClock, budget: RateBudget
+) -> NorenBroker:
+    """The adapter of one Noren account."""
+
+    def plain(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    protection = settings.market_protection_percent if account.market_orders == "protected" else None
+    return NorenBroker(
+        NorenAccount(
+            account.api_url or "",  # the preset's
+            account.user_id,
+            plain(account.password),
+            plain(account.totp_secret),
+            account.vendor_code,
+            plain(account.api_secret),
+            account.imei,
+            plain(account.access_token),
+            account.ws_url,
+        ),
+        PRESETS[preset],
+        clock,
+        budget=budget,
+        timeouts=Timeouts.within(settings.broker_deadline_seconds),
+        protection_percent=protection,
+        acceptance_horizon=settings.acceptance_horizon_seconds,
+    )
+
+
+def build_services(settings: Settings) -> Services:
+    """The services of one process; orders.db is made and migrated first.
+
+    Raises:
+        DatabaseTooNew: a newer program has migrated the database.
+    """
+    migrate(settings.orders_db)
+    return Services(settings, SystemClock())
+
+
+class OperatorDesk:
+    """What the console may do."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
+        """Stop new entries."""
+        self._services.commands.halt(client_id, strategy_name, by=by, reason=reason)
+
+    def resume(self, client_id: str, strategy_name: str | None, by: str) -> bool:
+        """Lift a halt; False when there was none."""
+        return self._services.commands.resume(client_id, strategy_name, by=by)
+
+    def lift(self, client_id: str, by: str, reason: str) -> Lift:
+        """Let entries go on after the daily loss limit was hit. Raises as `engine.loss_latch.lift` does."""
+        services = self._services
+        return lift(
+            services.store, services.policies, client_id, at=services.clock.now(), by=by, reason=reason
+        )
+
+    def adopt(self, request: AdoptionRequest) -> Adoption:
+        """Make units that no strategy holds one strategy's holding. Raises as `CommandService.adopt` does."""
+        return self._services.commands.adopt(request)
+
+    def resolve(
+        self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
+    ) -> None:
+        """Say what became of an order of unknown outcome. Raises as `CommandService.resolve` does."""
+        self._services.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
+
+    def cancel(self, command_id: str, *, by: str, reason: str) -> None:
+        """Take an order back. Raises as `CommandService.cancel` does."""
+        self._services.commands.cancel(command_id, by=by, reason=reason)
+
+    def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
+        """Set a simulated market's last price.
+
+        Raises:
+            NotFound: no such client, or its broker is no simulated one.
+        """
+        broker = self._services.brokers.get(client_id)
+        if not isinstance(broker, PaperBroker):
+            raise NotFound(f"client {client_id!r} has no simulated market")
+        broker.set_mark(exchange, symbol, price)

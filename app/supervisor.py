@@ -1,0 +1,264 @@
+"""The parent of the web server and the watcher when one command serves everything.
+
+It does as little as can be: starts both, starts again what ends, ends with all when asked to. Its children end with
+it even when it is killed, so that nothing is left holding the port. It imports nothing but the standard library and
+the setting up of logs, and takes the place of the process that read the settings, so that it costs next to no memory.
+"""
+
+import ctypes
+import errno
+import logging
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger("app.supervisor")  # under its name also where it is what was started
+
+SUPERVISED = (
+    "--supervised"  # tells a child that its parent has prepared the database, and that it ends with it
+)
+PULSE = "--pulse-pipe"  # a child that is given one writes to it again and again while it is well
+
+_PR_SET_PDEATHSIG = 1
+_WATCHER_START_SECONDS = 5.0  # entries that come before the broker was read once have to wait until it was
+_START_SECONDS = 15.0  # no child that starts on a busy machine is taken for one that hangs
+_HOLDER_EVERY = 0.5
+_SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
+_STOP_SECONDS = 20.0
+_LONGEST_ANSWER = 65_536  # bytes of a health check
+EXIT_REPLACED = (
+    78  # EX_CONFIG, of a child: orders.db is not the one that was in use; starting anew makes it worse
+)
+EXIT_PORT_TAKEN = 69  # EX_UNAVAILABLE, of the whole: another program answers where this one would
+
+
+def end_with_parent() -> None:
+    """Ask the kernel (Linux) to end this process when its parent ends; elsewhere a killed parent leaves it running."""
+    if sys.platform.startswith("linux"):
+        parent = os.getppid()
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent or parent == 1:
+            log.warning("the parent has ended already")
+
+
+class Pulse:
+    """A pipe through which a child tells that it is well; a process that was stopped or hangs cannot tell it."""
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._reading, self.writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self.writing, False)
+        self._limit = limit_seconds
+        self._has_begun = False
+        self.heard_at = time.monotonic()
+
+    def begin(self) -> None:
+        """A child is started: until it tells something for the first time it has the longer time of a start."""
+        self._has_begun = False
+        self.heard_at = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """True when nothing was heard for longer than the limit."""
+        try:
+            if os.read(self._reading, 4096):
+                self.heard_at = time.monotonic()
+                self._has_begun = True
+        except BlockingIOError:
+            pass
+        limit = self._limit if self._has_begun else max(self._limit, _START_SECONDS)
+        return time.monotonic() - self.heard_at > limit
+
+    def wait(self, seconds: float) -> bool:
+        """True as soon as there is something to hear; False when the time is over."""
+        heard = select.poll()  # select() takes no descriptor above 1,023
+        heard.register(self._reading, select.POLLIN)
+        return bool(heard.poll(seconds * 1000))
+
+
+@dataclass(eq=False)
+class Child:
+    """A process to keep running."""
+
+    name: str
+    command: Sequence[str]
+    pulse: "Pulse | None" = None
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    next_start: float = field(default=0.0)
+    is_final: bool = False  # it ended with what no start puts right
+
+    def start(self) -> None:
+        """Start the process."""
+        self.started_at = time.monotonic()
+        if self.pulse is None:
+            self.process = subprocess.Popen(self.command)
+            return
+        self.pulse.begin()
+        command = [*self.command, PULSE, str(self.pulse.writing)]
+        self.process = subprocess.Popen(command, pass_fds=(self.pulse.writing,))
+
+    def look(self) -> None:
+        """Start it again, sooner or later, when it has ended."""
+        now = time.monotonic()
+        if self.process is not None and self.pulse is not None and self.pulse.is_lost():
+            log.critical("%s gives no sign of life: it is killed and started anew", self.name)
+            self.process.kill()
+            self.process.wait()
+        if self.process is not None and self.process.poll() is not None:
+            if self.process.returncode == EXIT_REPLACED:
+                self.is_final = True
+                return
+            self.failures = 0 if now - self.started_at > _SETTLED else self.failures + 1
+            delay = min(0.2 * 2**self.failures, 10.0)
+            log.error("%s ended with %s; starts again in %.1f s", self.name, self.process.returncode, delay)
+            self.process, self.next_start = None, now + delay
+        if self.process is None and now >= self.next_start:
+            self.start()
+
+
+class Supervisor:
+    """Keeps its children running until a signal ends them all."""
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        announce: Callable[[], bool] = lambda: True,
+        *,
+        free_locks: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._children = children
+        self._free_locks = free_locks  # ends a stopped process that holds up all others; asks no database
+        self._freed_at = 0.0
+        self._announce = announce  # says that the service is ready, once; False: it is not yet
+        self._stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):  # from here on: before the first child is started
+            signal.signal(number, self._stop)
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; the exit status is 0 when all ended in order.
+
+        A child that says that orders.db was replaced ends all: nothing is left that writes or sends.
+        """
+        is_announced = False
+        while not self._stopping:
+            for child in self._children:
+                child.look()
+            if any(child.is_final for child in self._children):
+                log.critical(
+                    "orders.db is not the database that was in use: everything ends; see the line above"
+                )
+                self._end_all()
+                return EXIT_REPLACED
+            self._look_after_locks()
+            is_announced = is_announced or self._announce()
+            time.sleep(0.1 if is_announced else 0.05)
+        return self._end_all()
+
+    def _look_after_locks(self) -> None:
+        now = time.monotonic()
+        if now - self._freed_at >= _HOLDER_EVERY:
+            self._freed_at = now
+            self._free_locks()
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    def _end_all(self) -> int:
+        running = [c.process for c in self._children if c.process is not None and c.process.poll() is None]
+        for process in running:
+            process.terminate()
+        give_up = time.monotonic() + _STOP_SECONDS
+        clean = True
+        for process in running:
+            try:
+                process.wait(max(0.1, give_up - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                clean = False
+        return 0 if clean else 1
+
+
+def supervise(
+    program: str,
+    host: str,
+    port: int,
+    pulse_limit: float,
+    free_locks: Callable[[], object] = lambda: None,
+) -> int:
+    """Run the program's watcher and its web server until a signal ends them.
+
+    The web server starts when the watcher has read the broker, or shortly after if it cannot: alerts must be taken
+    even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew. `free_locks`
+    is called again and again.
+    """
+    pulse = Pulse(pulse_limit)
+    if not is_free(host, port):
+        log.critical(
+            "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
+            host,
+            port,
+        )
+        return EXIT_PORT_TAKEN
+    watcher = Child("watcher", [sys.executable, program, "watch", SUPERVISED], pulse)
+    web = Child("web", [sys.executable, program, "web", SUPERVISED])
+    supervisor = Supervisor([watcher, web], lambda: _say_when_ready(host, port), free_locks=free_locks)
+    watcher.start()
+    if not pulse.wait(_WATCHER_START_SECONDS):
+        log.warning("the watcher has not read every broker yet; entries wait until it has")
+    web.start()
+    return supervisor.run()
+
+
+def is_free(host: str, port: int) -> bool:
+    """False when somebody listens there already; an address that cannot be had at all is told by the web server."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def _say_when_ready(host: str, port: int) -> bool:
+    """Ready is what this instance's own web server answers, not that anybody does."""
+    if answering_instance(host, port) != str(os.getpid()):
+        return False
+    log.info("ready on http://%s:%d/", host, port)
+    return True
+
+
+def answering_instance(host: str, port: int) -> str | None:
+    """The instance whose `/healthz` answers there; None when none does."""
+    try:
+        with socket.create_connection((host, port), timeout=1) as connection:
+            connection.settimeout(1)
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while len(answer) < _LONGEST_ANSWER and (part := connection.recv(4096)):
+                answer += part
+    except OSError:
+        return None
+    found = re.search(rb'"instance": ?"([^"]+)"', answer)
+    return found[1].decode("ascii", "replace") if found else None
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder's modules have packages' names
+    from app.stopped_holder import StoppedHolder
+    from observability.logs import configure_logging
+
+    _program, _host, _port, _limit, _level, _style, _database = sys.argv[1:]
+    configure_logging(_level, _style)
+    _holder = StoppedHolder(Path(_database))
+    raise SystemExit(supervise(_program, _host, int(_port), float(_limit), _holder.look))

@@ -1,0 +1,142 @@
+"""What an order's rows say together, where one of them cannot be true.
+
+Two rows of one order may differ, in any order of the list: the one that is newest and says most is the last word. A row
+may contradict itself: COMPLETE with less than its quantity filled, or more filled than its quantity. Then the order's
+history and the day's trades are asked; what they do not settle is told with the row, and decides nothing.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from broker.noren.parsing import Trade
+from domain.broker_reports import BrokerStatus, OrderReport, says_more
+from domain.errors import ReadFailed
+from domain.money import ZERO, decimal_text
+from domain.ports import Clock
+
+log = logging.getLogger(__name__)
+
+_ASKED_AT_ONCE = 3  # orders in one read of the book: each takes from the minute's calls
+_AGAIN = timedelta(seconds=5)  # so long the same rows are not asked about again
+
+
+class Settling:
+    """Makes one report of the rows of each order. Safe to call from several threads.
+
+    Args:
+        history: every state of one order. Raises: ReadFailed.
+        trades: the day's fills. Raises: ReadFailed.
+    """
+
+    def __init__(
+        self,
+        history: Callable[[str], Sequence[OrderReport]],
+        trades: Callable[[], Sequence[Trade]],
+        clock: Clock,
+    ) -> None:
+        self._history = history
+        self._trades = trades
+        self._clock = clock
+        self._known: dict[tuple[OrderReport, ...], tuple[datetime, OrderReport]] = {}
+
+    def settled(self, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
+        """One report for each order, in the order in which they first came."""
+        by_number: dict[str, dict[OrderReport, None]] = {}
+        for report in reports:
+            by_number.setdefault(report.broker_order_id, {})[report] = None
+        settled, left, known = [], _ASKED_AT_ONCE, {}
+        for rows in (tuple(found) for found in by_number.values()):
+            certain = _certain(rows)
+            if certain is None:
+                at, certain = self._known.get(rows, (None, None))
+                if at is None or certain is None or not timedelta(0) <= self._clock.now() - at < _AGAIN:
+                    if left:
+                        at, certain = self._clock.now(), self._asked(rows)
+                        left -= 1
+                    else:
+                        certain = _in_doubt(rows, "not looked into yet")
+                if at is not None:
+                    known[rows] = (at, certain)
+            settled.append(certain)
+        self._known = known
+        return tuple(settled)
+
+    def _asked(self, rows: tuple[OrderReport, ...]) -> OrderReport:
+        last = _last_word(rows)
+        try:
+            told = [r for r in self._history(last.broker_order_id) if _same_order(r, last)]
+            word = _last_word((*rows, *told)) if told else last
+            if _doubt(word) is None and any(_says_the_same(r, word) for r in told):
+                return word
+            return self._by_trades(rows, word)
+        except ReadFailed as error:
+            return _in_doubt(rows, f"its history and trades could not be read: {error}")
+
+    def _by_trades(self, rows: tuple[OrderReport, ...], word: OrderReport) -> OrderReport:
+        """What the trades bear out of the last word: how much was filled, and at which price."""
+        fills = {
+            (t.trade_id or n): t
+            for n, t in enumerate(self._trades())
+            if t.broker_order_id == word.broker_order_id
+        }
+        filled = sum((t.quantity for t in fills.values()), ZERO)
+        wanted = max(word.filled_quantity, word.quantity)
+        if word.status is not BrokerStatus.COMPLETE or not filled or filled != wanted:
+            return _in_doubt(rows, f"its trades are {decimal_text(filled)}")
+        paid = sum((t.quantity * t.price for t in fills.values()), ZERO)
+        return replace(word, filled_quantity=filled, average_price=paid / filled, contradiction="", unread="")
+
+
+def _certain(rows: tuple[OrderReport, ...]) -> OrderReport | None:
+    """The last word, where nothing is to be asked: of several rows it must be the newest too."""
+    word = _last_word(rows)
+    if _doubt(word) is not None:
+        return None
+    for row in rows:
+        if row is word:
+            continue
+        if not _same_order(row, word) or None in (row.reported_at, word.reported_at):
+            return None
+        if row.reported_at > word.reported_at:  # type: ignore[operator]
+            return None
+    return word
+
+
+def _last_word(rows: Sequence[OrderReport]) -> OrderReport:
+    return max(rows, key=says_more)
+
+
+def _same_order(one: OrderReport, other: OrderReport) -> bool:
+    return (one.broker_order_id, one.exchange, one.symbol, one.side) == (
+        other.broker_order_id,
+        other.exchange,
+        other.symbol,
+        other.side,
+    )
+
+
+def _says_the_same(one: OrderReport, other: OrderReport) -> bool:
+    return (one.status, one.quantity, one.filled_quantity) == (
+        other.status,
+        other.quantity,
+        other.filled_quantity,
+    )
+
+
+def _doubt(report: OrderReport) -> str | None:
+    """Why the report cannot be true by itself."""
+    if report.filled_quantity > report.quantity:
+        return "more is filled than was ordered"
+    if report.status is BrokerStatus.COMPLETE and report.filled_quantity < report.quantity:
+        return "it is complete and not filled"
+    return None
+
+
+def _in_doubt(rows: tuple[OrderReport, ...], why: str) -> OrderReport:
+    word = _last_word(rows)
+    shown = "; ".join(
+        sorted(f"{r.status} {decimal_text(r.filled_quantity)} of {decimal_text(r.quantity)}" for r in rows)
+    )
+    return replace(word, contradiction=f"{shown}; {why}")

@@ -1,0 +1,280 @@
+"""Rows of the wire, read tolerantly: any case, numbers as text, fields that are missing. Never guessed at.
+
+A row that names no order, symbol or quantity raises ValueError: what cannot be read is not zero. It becomes an
+`UnreadableRow`, so that it stands in nobody's way but its own. A quantity is read strictly: whether "1,000" is a
+thousand or one is for a person to say. A price is read where it can be: a fill counts, whatever it cost.
+
+Symbols are given in capitals, as our orders have them; how the broker itself writes them is `Spellings`' business.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from broker.noren.errors import code_of, with_advice
+from broker.noren.known_order_numbers import ZONE
+from broker.noren.wire import text_of
+from domain.alert import Side
+from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
+from domain.errors import ReadFailed
+from domain.money import ZERO, parse_decimal
+
+Row = Mapping[str, Any]
+
+_SIDES = {"B": Side.BUY, "S": Side.SELL}
+
+# Blanks stand for underscores. Words that are not here decide nothing.
+_STATUSES = {
+    "PENDING": BrokerStatus.PENDING,
+    "AFTER MARKET ORDER REQ RECEIVED": BrokerStatus.PENDING,
+    "OPEN PENDING": BrokerStatus.PENDING,
+    "NEW": BrokerStatus.OPEN,
+    "OPEN": BrokerStatus.OPEN,
+    "REPLACED": BrokerStatus.OPEN,
+    "MODIFY PENDING": BrokerStatus.OPEN,  # live until the exchange has said otherwise
+    "CANCEL PENDING": BrokerStatus.OPEN,
+    "TRIGGER PENDING": BrokerStatus.TRIGGER_PENDING,
+    "COMPLETE": BrokerStatus.COMPLETE,
+    "REJECT": BrokerStatus.REJECTED,
+    "REJECTED": BrokerStatus.REJECTED,
+    "CANCELED": BrokerStatus.CANCELLED,
+    "CANCELLED": BrokerStatus.CANCELLED,
+    "EXPIRED": BrokerStatus.EXPIRED,
+}
+
+
+_SHOWN = (
+    "norenordno", "remarks", "status", "exch", "tsym", "prd", "trantype", "qty", "fillshares", "netqty", "daybuyqty",
+    "daysellqty", "rpnl", "urmtom", "lp", "norentm",
+)  # fmt: skip
+"""What is told of a row that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One fill of the day."""
+
+    broker_order_id: str
+    trade_id: str
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """Account limits, in account currency."""
+
+    cash: Decimal
+    margin_used: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Scrip:
+    """One tradable symbol. `token` is the broker's number for it."""
+
+    exchange: str
+    symbol: str
+    token: str
+    lot_size: Decimal | None
+    tick_size: Decimal | None
+
+
+def status_in(word: str) -> BrokerStatus:
+    """A status word in our vocabulary: any case, blanks or underscores; an unknown one is UNRECOGNISED."""
+    words = " ".join(word.upper().replace("_", " ").split())
+    return _STATUSES.get(words, BrokerStatus.UNRECOGNISED)
+
+
+def order_in(row: Row) -> OrderReport:
+    """One row of the order book. A partial fill shows as `fillshares` while the status is still OPEN.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    filled = number(row, "fillshares", ZERO)
+    price, unread = price_in(row, "avgprc")
+    reason = with_advice(" ".join(text_of(row, "rejreason").split()))
+    return OrderReport(
+        broker_order_id=needed(row, "norenordno"),
+        client_order_id=text_of(row, "remarks") or None,
+        status=status_in(text_of(row, "status")),
+        exchange=needed(row, "exch").upper(),
+        symbol=needed(row, "tsym").upper(),
+        side=side_in(row),
+        quantity=number(row, "qty"),
+        filled_quantity=filled,
+        average_price=price if filled else None,
+        reason=reason,
+        code=code_of(reason),
+        reported_at=time_in(row, "norentm"),
+        unread=unread if filled else "",
+    )
+
+
+def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[UnreadableRow, ...]]:
+    """All rows that can be read, and those that cannot: of what they may be no absence can be proven."""
+    reports, unreadable = [], []
+    for row in rows:
+        try:
+            reports.append(order_in(row))
+        except ValueError as error:
+            unreadable.append(unreadable_row(row, error))
+    return tuple(reports), tuple(unreadable)
+
+
+def unreadable_row(row: Row, why: object) -> UnreadableRow:
+    """What a row that cannot be read names nevertheless; its text is the row as it came."""
+    shown = json.dumps({name: row[name] for name in _SHOWN if name in row})
+    return UnreadableRow(
+        exchange=text_of(row, "exch").upper() or None,
+        symbol=text_of(row, "tsym").upper() or None,
+        product=None,
+        broker_order_id=text_of(row, "norenordno") or None,
+        client_order_id=text_of(row, "remarks") or None,
+        text=f"{why}: {shown[:400]}",
+    )
+
+
+@contextmanager
+def _whole(what: str) -> Iterator[None]:
+    """Around the reading of a row that must not be left out: what cannot be read raises ReadFailed."""
+    try:
+        yield
+    except ValueError as error:
+        raise ReadFailed(f"{what} cannot be read: {error}") from error
+
+
+def positions_in(
+    rows: Sequence[Row], products: Mapping[str, str]
+) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
+    """All positions that can be read, each once, and the rows that cannot: a position left out would pass for flat.
+
+    Two rows of one position that differ tell nothing of it, wherever they stand in the list.
+    """
+    found: dict[tuple[str, str, str], Position] = {}
+    unreadable = []
+    for row in rows:
+        try:
+            position = position_in(row, products)
+            place = (position.exchange, position.symbol, position.product)
+            if found.setdefault(place, position).net_quantity != position.net_quantity:
+                raise ValueError(f"another row of it has netqty {found[place].net_quantity}")
+        except ValueError as error:
+            unreadable.append(unreadable_row(row, error))
+    hidden = {(row.exchange, row.symbol) for row in unreadable}
+    return tuple(p for p in found.values() if (p.exchange, p.symbol) not in hidden), tuple(unreadable)
+
+
+def position_in(row: Row, products: Mapping[str, str]) -> Position:
+    """One row of the positions; `products` maps the wire's words to ours, and others stay as they are.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    product = needed(row, "prd").upper()
+    return Position(
+        exchange=needed(row, "exch").upper(),
+        symbol=needed(row, "tsym").upper(),
+        product=products.get(product, product),
+        net_quantity=number(row, "netqty"),
+        average_price=price_in(row, "netavgprc")[0],
+        last_price=price_in(row, "lp")[0],
+        realized_pnl=number(row, "rpnl", ZERO),
+        unrealized_pnl=number(row, "urmtom", ZERO),
+    )
+
+
+def trade_in(row: Row) -> Trade:
+    """One row of the trade book.
+
+    Raises:
+        ReadFailed: it cannot be read.
+    """
+    with _whole("a trade"):
+        return Trade(
+            broker_order_id=needed(row, "norenordno"),
+            trade_id=text_of(row, "flid"),
+            exchange=needed(row, "exch").upper(),
+            symbol=needed(row, "tsym"),
+            side=side_in(row),
+            quantity=number(row, "flqty"),
+            price=number(row, "flprc"),
+        )
+
+
+def scrip_in(row: Row) -> Scrip:
+    """One result of a search.
+
+    Raises:
+        ReadFailed: it cannot be read.
+    """
+    with _whole("a symbol"):
+        return Scrip(
+            exchange=needed(row, "exch").upper(),
+            symbol=needed(row, "tsym"),
+            token=needed(row, "token"),
+            lot_size=number(row, "ls", ZERO) or None,
+            tick_size=number(row, "ti", ZERO) or None,
+        )
+
+
+def time_in(row: Row, name: str) -> datetime | None:
+    """A time of the exchange's zone, `10:48:03 20-05-2020`; None where it is missing or written otherwise."""
+    try:
+        return datetime.strptime(text_of(row, name), "%H:%M:%S %d-%m-%Y").replace(tzinfo=ZONE).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def side_in(row: Row) -> Side:
+    """The side of an order or trade.
+
+    Raises:
+        ValueError: there is none.
+    """
+    word = needed(row, "trantype").upper()
+    if word[:1] not in _SIDES:
+        raise ValueError(f"trantype {word!r}")
+    return _SIDES[word[:1]]
+
+
+def needed(row: Row, name: str) -> str:
+    """A field that must be there.
+
+    Raises:
+        ValueError: it is missing.
+    """
+    text = text_of(row, name)
+    if not text:
+        raise ValueError(f"{name} is missing")
+    return text
+
+
+def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
+    """A number, sent as one or as text.
+
+    Raises:
+        ValueError: it is none, or it is missing and there is no default.
+    """
+    text = text_of(row, name)
+    if not text and default is not None:
+        return default
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def price_in(row: Row, name: str) -> tuple[Decimal | None, str]:
+    """A price, None where there is none or it cannot be read; and in words what could not be read."""
+    try:
+        return number(row, name, ZERO) or None, ""
+    except ValueError:
+        return None, f"{name} {text_of(row, name)[:40]!r} cannot be read"

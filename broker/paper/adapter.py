@@ -1,0 +1,257 @@
+"""The paper broker: simulated money, a real book that outlives the process.
+
+Which price is the last one, where nobody sets it (`carried_mark`):
+
+- a reference price that an order carries is the last price of its symbol, and so is one set by `set_mark`;
+- the limit of a LIMIT order counts as the last price while nobody has named a better one, so that on a fresh
+  paper broker a limit order is filled at its limit, and after `set_mark` it waits for its price;
+- a MARKET order in a symbol without any price trades at `default_price`;
+- a stop's prices tell nothing: in a symbol without any price it waits for the first one.
+
+A symbol that begins with `REJECT` is always refused, so that a rejection can be seen without setting anything up.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from broker.paper.rows import ClientRows, Entry, broker_order_id, changed_orders
+from broker.paper.store import PaperStore, migrate
+from broker.simulated_exchange import matching
+from broker.simulated_exchange.model import Mark, Market, Rejection, Rules, SimOrder, Step
+from domain.alert import OrderType
+from domain.broker_reports import Book, BrokerTraits, IdClass, OrderRef, OrderReport, PositionsSnapshot
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import Refused
+from domain.ports import Clock
+from domain.times import time_text, trading_day
+
+_RECENT = timedelta(seconds=60)  # a book shows what changed since then, whether it was asked for or not
+_RECENT_LIMIT = 100  # but no more than so many, so that reading stays cheap while thousands are traded
+_ALWAYS_REFUSED = "REJECT"
+
+
+class PaperBroker:
+    """One client's simulated broker, in a file that all clients and several processes share.
+
+    Safe to call from several threads. `latency_seconds` is what every call to the broker takes on its way.
+    `default_price` None refuses a MARKET order in a symbol without a price.
+    """
+
+    traits = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0)
+
+    def __init__(
+        self,
+        path: Path,
+        client_id: str,
+        clock: Clock,
+        *,
+        zone: ZoneInfo,
+        tick: Decimal,
+        slippage_ticks: int = 0,
+        latency_seconds: float = 0.0,
+        default_price: Decimal | None = Decimal(100),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Open the file, making it if need be.
+
+        Raises:
+            PaperBookTooNew: a newer program wrote it.
+            OSError, sqlite3.Error: it cannot be opened.
+        """
+        migrate(path)
+        self._store = PaperStore(path)
+        self._client_id = client_id
+        self.traits = replace(PaperBroker.traits, account=client_id)
+        self._clock = clock
+        self._zone = zone
+        self._rules = Rules(tick, slippage_ticks)
+        self._latency_seconds = latency_seconds
+        self._default_price = default_price
+        self._sleep = sleep
+
+    # the port -----------------------------------------------------------------------------------------------
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        """Place an order; a client order id that is known already never makes a second one.
+
+        Raises:
+            NotSent: nothing was written.
+            Refused: the order cannot be, or a rejection was asked for.
+            OutcomeUnknown: the commit failed.
+        """
+        self._travel()
+        answer = self._store.write(lambda db: self._place(self._rows(db), command))
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    def cancel(self, ref: OrderRef) -> None:
+        """Cancel a resting order, by the broker's id or ours.
+
+        Raises:
+            NotSent: nothing was written.
+            Refused: there is no such order, or it is closed.
+            OutcomeUnknown: the commit failed.
+        """
+        self._travel()
+        self._store.write(lambda db: self._cancel(self._rows(db), ref))
+
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
+        """What is known of the wanted orders, all open ones, and some that changed in the last minute.
+
+        Raises:
+            ReadFailed: the file could not be read.
+        """
+        self._travel()
+        started = self._clock.now()
+        reports = self._store.read(
+            lambda db: _reports(self._rows(db), wanted, time_text(started - _RECENT)),
+        )
+        return Book(started, reports, complete=True)
+
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
+        """Every position that is not flat or was traded today.
+
+        Raises:
+            ReadFailed: the file could not be read.
+        """
+        self._travel()
+        started = self._clock.now()
+        day = trading_day(started, self._zone)
+        return PositionsSnapshot(started, tuple(self._store.read(lambda db: self._rows(db).positions(day))))
+
+    # the simulated world ------------------------------------------------------------------------------------
+
+    def set_mark(self, exchange: str, symbol: str, price: Decimal, quantity: Decimal | None = None) -> None:
+        """The last price of a symbol; with a quantity only so many units trade at it, until the next one.
+
+        Raises:
+            NotSent: nothing was written.
+            Refused: price or quantity is no number to trade on.
+            OutcomeUnknown: the commit failed.
+        """
+        mark = Mark(price, quantity)
+        self._store.write(lambda db: self._set_mark(self._rows(db), exchange, symbol, mark))
+
+    def reject_next(self, symbol: str, code: str, text: str, *, later: bool = False) -> None:
+        """Refuse the next order in the symbol, or, if `later`, take it and reject it in the book.
+
+        Raises:
+            NotSent: nothing was written.
+            OutcomeUnknown: the commit failed.
+        """
+        rejection = Rejection(code, text, later=later)
+        self._store.write(lambda db: self._rows(db).add_rejection(symbol, rejection))
+
+    def close(self) -> None:
+        """Close the calling thread's connection to the file; another call opens it again."""
+        self._store.close()
+
+    # inside a transaction -----------------------------------------------------------------------------------
+
+    def _place(self, rows: ClientRows, command: UniversalOrderCommand) -> OrderResult | Refused:
+        """A refusal is returned, not raised, so that the rejection it used up is committed."""
+        known = rows.sequence_of(command.client_order_id)
+        if known is not None:
+            return OrderResult(broker_order_id(known), duplicate=True)
+        order = _order_of(command, rows.next_sequence())
+        rejection = rows.take_rejection(command.symbol) or _standing_rejection(command.symbol)
+        at = self._clock.now()
+        day = trading_day(at, self._zone)
+        try:
+            before, moved = self._carry(rows, command, day)
+            placed = matching.place(moved.market, order, self._rules, day=day, rejection=rejection)
+        except Refused as refusal:
+            return refusal
+        changed = changed_orders(moved, placed)
+        rows.add(command, changed.pop(order.sequence), time_text(at))
+        rows.update(changed.values(), time_text(at))
+        rows.save_market(command.exchange, command.symbol, before, placed.market)
+        return OrderResult(broker_order_id(order.sequence))
+
+    def _carry(self, rows: ClientRows, command: UniversalOrderCommand, day: date) -> tuple[Market, Step]:
+        """The market as it was, and what the price that the order carries does to it."""
+        mark = rows.mark(command.exchange, command.symbol)
+        before = Market(mark, positions=rows.positions_in(command.exchange, command.symbol))
+        carried = carried_mark(command, mark, self._default_price)
+        if carried is None or carried == mark:
+            # Only a price that moves concerns other orders: what the last one could fill, it has filled.
+            return before, Step(before)
+        before = replace(before, resting=rows.resting(command.exchange, command.symbol))
+        return before, matching.set_mark(before, carried, self._rules, day=day)
+
+    def _cancel(self, rows: ClientRows, ref: OrderRef) -> None:
+        entry = rows.find(ref)
+        if entry is None:
+            raise Refused("no such order", "ORDER_NOT_FOUND")
+        resting = (entry.order,) if entry.order.is_live else ()
+        step = matching.cancel(Market(resting=resting), entry.order.sequence)
+        rows.update(step.changed, time_text(self._clock.now()))
+
+    def _set_mark(self, rows: ClientRows, exchange: str, symbol: str, mark: Mark) -> None:
+        before = Market(
+            rows.mark(exchange, symbol), rows.resting(exchange, symbol), rows.positions_in(exchange, symbol)
+        )
+        at = self._clock.now()
+        step = matching.set_mark(before, mark, self._rules, day=trading_day(at, self._zone))
+        rows.update(step.changed, time_text(at))
+        rows.save_market(exchange, symbol, before, step.market)
+
+    def _rows(self, connection: sqlite3.Connection) -> ClientRows:
+        return ClientRows(connection, self._client_id)
+
+    def _travel(self) -> None:
+        if self._latency_seconds:
+            self._sleep(self._latency_seconds)
+
+
+def carried_mark(
+    command: UniversalOrderCommand, mark: Mark | None, default_price: Decimal | None
+) -> Mark | None:
+    """The last price after an order that may carry one; see the top of this module."""
+    if command.reference_price is not None:
+        if mark is not None and mark.price == command.reference_price:
+            return replace(mark, firm=True)  # the same price again makes no more units trade at it
+        return Mark(command.reference_price)
+    if mark is not None and mark.firm:
+        return mark
+    if command.order_type is OrderType.LIMIT and command.price is not None:
+        return Mark(command.price, firm=False)
+    if mark is None and command.order_type is OrderType.MARKET and default_price is not None:
+        return Mark(default_price, firm=False)
+    return mark
+
+
+def _order_of(command: UniversalOrderCommand, sequence: int) -> SimOrder:
+    return SimOrder(
+        sequence=sequence,
+        product=command.product,
+        side=command.side,
+        order_type=command.order_type,
+        quantity=command.quantity,
+        price=command.price,
+        trigger_price=command.trigger_price,
+    )
+
+
+def _standing_rejection(symbol: str) -> Rejection | None:
+    if not symbol.startswith(_ALWAYS_REFUSED):
+        return None
+    return Rejection("PAPER_REJECT", f"the paper broker refuses symbols that begin with {_ALWAYS_REFUSED}")
+
+
+def _reports(rows: ClientRows, wanted: Sequence[OrderRef], since: str) -> tuple[OrderReport, ...]:
+    """What a book shows, each order once. Wanted orders are mostly open: only the others are looked up one by one."""
+    entries: dict[int, Entry] = {e.order.sequence: e for e in rows.open_entries()}
+    entries |= {e.order.sequence: e for e in rows.recent_entries(since, limit=_RECENT_LIMIT)}
+    listed = {e.client_order_id for e in entries.values()}
+    missing = [ref for ref in wanted if ref.client_order_id not in listed]
+    if missing:
+        entries |= {e.order.sequence: e for e in rows.wanted_entries(missing)}
+    return tuple(entries[sequence].report() for sequence in sorted(entries))

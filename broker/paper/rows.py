@@ -1,0 +1,293 @@
+"""One client's rows of the paper broker's file, inside a transaction of the caller's.
+
+Every statement finds its rows by an index, so that none grows slower with the orders of the past.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from broker.simulated_exchange.model import Mark, Market, NetPosition, Rejection, SimOrder, Step
+from domain.alert import OrderType, Side
+from domain.broker_reports import BrokerStatus, OrderRef, OrderReport, Position
+from domain.commands import UniversalOrderCommand
+from domain.money import ZERO, decimal_text, optional_decimal, optional_text
+
+_COLUMNS = (
+    "sequence, client_order_id, exchange, symbol, product, side, order_type, quantity, price, trigger_price,"
+    " status, filled_quantity, filled_value, code, reason"
+)
+_BY_SEQUENCE = "NOT INDEXED"  # only the key itself is left then
+_POSITIONS = (
+    "SELECT p.exchange, p.symbol, p.product, m.price, net_quantity, open_cost, realized_pnl, traded_on"
+    " FROM positions p"
+)
+_WITH_MARK = "LEFT JOIN marks m USING (client_id, exchange, symbol) WHERE p.client_id = ?"
+_OPEN = "status IN ('OPEN', 'TRIGGER_PENDING')"  # word for word as in the partial index
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of `orders`."""
+
+    exchange: str
+    symbol: str
+    client_order_id: str
+    order: SimOrder
+
+    def report(self) -> OrderReport:
+        """The row as the port's callers see it."""
+        order = self.order
+        return OrderReport(
+            broker_order_id=broker_order_id(order.sequence),
+            client_order_id=self.client_order_id,
+            status=order.status,
+            exchange=self.exchange,
+            symbol=self.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            filled_quantity=order.filled_quantity,
+            average_price=order.average_price,
+            reason=order.reason,
+            code=order.code,
+        )
+
+
+def broker_order_id(sequence: int) -> str:
+    """`P` and the sequence, as wide for the first order as for any."""
+    return f"P{sequence:012d}"
+
+
+def sequence_in(broker_id: str | None) -> int | None:
+    """The sequence in a broker order id; None when it is no id of ours."""
+    digits = (broker_id or "")[1:]
+    known = digits.isascii() and digits.isdigit() and broker_order_id(int(digits)) == broker_id
+    return int(digits) if known else None
+
+
+class ClientRows:
+    """What one client's part of the file holds, and how it is changed."""
+
+    def __init__(self, connection: sqlite3.Connection, client_id: str) -> None:
+        self._db = connection
+        self._client = client_id
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def sequence_of(self, client_order_id: str) -> int | None:
+        """The order that has this client order id."""
+        row = self._one(
+            "SELECT sequence FROM orders WHERE client_id = ? AND client_order_id = ?",
+            self._client,
+            client_order_id,
+        )
+        return None if row is None else int(row[0])
+
+    def next_sequence(self) -> int:
+        """The sequence of the next order, of whatever client; held by the write transaction."""
+        row = self._one("SELECT coalesce(max(sequence), 0) + 1 FROM orders")
+        assert row is not None
+        return int(row[0])
+
+    def find(self, ref: OrderRef) -> Entry | None:
+        """The order by the broker's id, else by the client's."""
+        sequence = sequence_in(ref.broker_order_id) or self.sequence_of(ref.client_order_id)
+        found = self._entries("sequence = ?", sequence, by=_BY_SEQUENCE)
+        return found[0] if found else None
+
+    def open_entries(self) -> list[Entry]:
+        """All orders that rest."""
+        return self._entries(_OPEN, by="INDEXED BY orders_open")
+
+    def recent_entries(self, since: str, *, limit: int) -> list[Entry]:
+        """The orders that changed last, and not before `since`."""
+        return self._entries("updated_at >= ? ORDER BY updated_at DESC LIMIT ?", since, limit)
+
+    def wanted_entries(self, refs: Sequence[OrderRef]) -> list[Entry]:
+        """The orders that these refs mean, by either id; an order may be listed twice."""
+        tags = json.dumps([ref.client_order_id for ref in refs])
+        sequences = json.dumps([sequence_in(ref.broker_order_id) for ref in refs])
+        return [
+            *self._entries("client_order_id IN (SELECT value FROM json_each(?))", tags),
+            *self._entries("sequence IN (SELECT value FROM json_each(?))", sequences, by=_BY_SEQUENCE),
+        ]
+
+    def add(self, command: UniversalOrderCommand, order: SimOrder, at: str) -> None:
+        """Write a new order as the market left it."""
+        self._db.execute(
+            f"INSERT INTO orders ({_COLUMNS}, client_id, placed_at, updated_at)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                order.sequence,
+                command.client_order_id,
+                command.exchange,
+                command.symbol,
+                order.product,
+                order.side,
+                order.order_type,
+                decimal_text(order.quantity),
+                optional_text(order.price),
+                optional_text(order.trigger_price),
+                order.status,
+                decimal_text(order.filled_quantity),
+                decimal_text(order.filled_value),
+                order.code,
+                order.reason,
+                self._client,
+                at,
+                at,
+            ),
+        )
+
+    def update(self, orders: Iterable[SimOrder], at: str) -> None:
+        """Write what the market changed of known orders."""
+        self._db.executemany(
+            "UPDATE orders SET status = ?, filled_quantity = ?, filled_value = ?, updated_at = ? WHERE sequence = ?",
+            [
+                (o.status, decimal_text(o.filled_quantity), decimal_text(o.filled_value), at, o.sequence)
+                for o in orders
+            ],
+        )
+
+    def _entries(self, where: str, *values: object, by: str = "") -> list[Entry]:
+        """The client's orders that fit; `by` says which index to use where SQLite cannot know which is the quickest."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM orders {by} WHERE client_id = ? AND {where}", (self._client, *values)
+        )
+        return [_entry(row) for row in rows]
+
+    # the market ---------------------------------------------------------------------------------------------
+
+    def mark(self, exchange: str, symbol: str) -> Mark | None:
+        """The last price of a symbol."""
+        row = self._one(
+            "SELECT price, available, firm FROM marks WHERE client_id = ? AND exchange = ? AND symbol = ?",
+            self._client,
+            exchange,
+            symbol,
+        )
+        return None if row is None else Mark(Decimal(row[0]), optional_decimal(row[1]), bool(row[2]))
+
+    def resting(self, exchange: str, symbol: str) -> tuple[SimOrder, ...]:
+        """The resting orders of a symbol, oldest first."""
+        entries = self._entries(
+            f"exchange = ? AND symbol = ? AND {_OPEN} ORDER BY sequence", exchange, symbol
+        )
+        return tuple(entry.order for entry in entries)
+
+    def positions_in(self, exchange: str, symbol: str) -> dict[str, NetPosition]:
+        """The positions in a symbol, by product."""
+        rows = self._db.execute(
+            "SELECT product, net_quantity, open_cost, realized_pnl, traded_on FROM positions"
+            " WHERE client_id = ? AND exchange = ? AND symbol = ?",
+            (self._client, exchange, symbol),
+        )
+        return {row[0]: _net_position(row[1:]) for row in rows}
+
+    def save_market(self, exchange: str, symbol: str, before: Market, after: Market) -> None:
+        """Write the mark and the positions where they changed."""
+        key = (self._client, exchange, symbol)
+        if after.mark is not None and after.mark != before.mark:
+            self._db.execute(
+                "INSERT OR REPLACE INTO marks VALUES (?,?,?,?,?,?)",
+                (
+                    *key,
+                    decimal_text(after.mark.price),
+                    optional_text(after.mark.available),
+                    int(after.mark.firm),
+                ),
+            )
+        for product, position in after.positions.items():
+            if position is not before.positions.get(product):
+                self._save_position((*key, product), position)
+
+    def _save_position(self, key: tuple[str, ...], position: NetPosition) -> None:
+        assert position.traded_on is not None
+        money = (position.net_quantity, position.open_cost, position.realized_pnl)
+        self._db.execute(
+            "INSERT INTO positions VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+            " net_quantity = excluded.net_quantity, open_cost = excluded.open_cost,"
+            " realized_pnl = excluded.realized_pnl, traded_on = excluded.traded_on",
+            (*key, *map(decimal_text, money), position.traded_on.isoformat()),
+        )
+
+    def positions(self, day: date) -> list[Position]:
+        """The positions that are not flat or were traded on that trading day."""
+        # The indexes are named: both conditions hold for few rows, which SQLite cannot know.
+        rows = self._db.execute(
+            f"{_POSITIONS} INDEXED BY positions_held {_WITH_MARK} AND net_quantity <> '0'"
+            f" UNION {_POSITIONS} INDEXED BY positions_traded {_WITH_MARK} AND traded_on = ?",
+            (self._client, self._client, day.isoformat()),
+        )
+        return [_position(row, day) for row in rows]
+
+    # simulated rejections -----------------------------------------------------------------------------------
+
+    def add_rejection(self, symbol: str, rejection: Rejection) -> None:
+        """Reject one order of this symbol, after those that are to be rejected already."""
+        self._db.execute(
+            "INSERT INTO rejections (client_id, symbol, code, reason, later) VALUES (?,?,?,?,?)",
+            (self._client, symbol, rejection.code, rejection.text, int(rejection.later)),
+        )
+
+    def take_rejection(self, symbol: str) -> Rejection | None:
+        """The rejection that waits for the symbol's next order; it is used up."""
+        row = self._one(
+            "SELECT id, code, reason, later FROM rejections WHERE client_id = ? AND symbol = ? ORDER BY id LIMIT 1",
+            self._client,
+            symbol,
+        )
+        if row is None:
+            return None
+        self._db.execute("DELETE FROM rejections WHERE id = ?", (row[0],))
+        return Rejection(row[1], row[2], later=bool(row[3]))
+
+    def _one(self, statement: str, *values: object) -> Any:
+        return self._db.execute(statement, values).fetchone()
+
+
+def changed_orders(*steps: Step) -> dict[int, SimOrder]:
+    """What the steps, one after the other, left of each order that they changed."""
+    return {order.sequence: order for step in steps for order in step.changed}
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    order = SimOrder(
+        sequence=row[0],
+        product=row[4],
+        side=Side(row[5]),
+        order_type=OrderType(row[6]),
+        quantity=Decimal(row[7]),
+        price=optional_decimal(row[8]),
+        trigger_price=optional_decimal(row[9]),
+        status=BrokerStatus(row[10]),
+        filled_quantity=Decimal(row[11]),
+        filled_value=Decimal(row[12]),
+        code=row[13],
+        reason=row[14],
+    )
+    return Entry(row[2], row[3], row[1], order)
+
+
+def _net_position(row: Sequence[Any]) -> NetPosition:
+    net, cost, realized, traded_on = row
+    return NetPosition(Decimal(net), Decimal(cost), Decimal(realized), date.fromisoformat(traded_on))
+
+
+def _position(row: Sequence[Any], day: date) -> Position:
+    exchange, symbol, product, mark = row[:4]
+    held, last_price = _net_position(row[4:]), optional_decimal(mark)
+    return Position(
+        exchange=exchange,
+        symbol=symbol,
+        product=product,
+        net_quantity=held.net_quantity,
+        average_price=held.average_price,
+        last_price=last_price,
+        realized_pnl=held.realized_on(day),
+        unrealized_pnl=ZERO if last_price is None else held.unrealized(last_price),
+    )

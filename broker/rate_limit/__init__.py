@@ -1,0 +1,1 @@
+"""The outgoing rate limit of a broker account, shared by all processes."""

@@ -1,0 +1,40 @@
+"""What exits may take while the rate budget's file cannot be used: few calls, so that the broker's limits hold.
+
+Nobody takes places from the file meanwhile. Before it was locked at most what the budget allows was taken; on top of it
+each process makes no more than two calls in a window (an exit's read and its order) and twenty in a minute, as many as
+the budget leaves to other programs. Once the file can be used again they are written into it.
+"""
+
+import threading
+
+from broker.rate_limit.minute_quota import MINUTE
+
+_IN_A_WINDOW = 2
+_IN_A_MINUTE = 20
+
+
+class Reserve:
+    """The calls that this process made without the file; for several threads. `window` is in microseconds."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._lock = threading.Lock()
+        self._made: list[int] = []  # that still count
+        self._unwritten: list[int] = []
+
+    def take(self, now: int) -> bool:
+        """Take a place at `now`, microseconds since 1970; False where none is left."""
+        with self._lock:
+            self._made = [at for at in self._made if now - MINUTE < at <= now]
+            recent = [at for at in self._made if at > now - self._window]
+            if len(recent) >= _IN_A_WINDOW or len(self._made) >= _IN_A_MINUTE:
+                return False
+            self._made.append(now)
+            self._unwritten.append(now)
+            return True
+
+    def give_back(self) -> list[int]:
+        """The calls that the file does not know of yet; they are its from then on."""
+        with self._lock:
+            unwritten, self._unwritten = self._unwritten, []
+            return unwritten

@@ -1,0 +1,249 @@
+"""The outgoing rate of one account: no more than so many calls in any second and in any minute, whoever makes them.
+
+The last calls' times stand in a small file beside the database, under a lock: several processes share one budget, and
+a restart does not forget what the broker still counts.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from broker.rate_limit.exit_reserve import Reserve
+from broker.rate_limit.lock import Locked, lock_soon
+from broker.rate_limit.minute_quota import MINUTE, Minute, Reader, Reads
+from broker.rate_limit.state import Caller, State
+from domain.errors import NotSent, StoreUnavailable
+from domain.ports import Clock
+
+log = logging.getLogger(__name__)
+
+_CODE = "RATE_LIMIT"
+_STEP = 10_000  # microseconds an entry waits between two looks while exits go first
+_SIGHTED = "sighted"
+_SIGHT_LASTS = 50_000  # microseconds after the last sight of an exit within which it asks for its own place
+_AT_ONCE = 0.7  # of the places may go to a burst of entries; the rest is spread until the next comes free
+_FULL = "too many calls are waiting for the broker"
+_FULL_MINUTE = "this minute's calls are used up"
+_CLOSED = "the broker has counted more calls in this minute than were made here"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RateBudget:
+    """At most `rate` calls in any `window` and `per_minute` in any minute; an exit that waits takes the next place
+    before any entry, else whoever came first.
+
+    For several threads and processes of one machine. What the minute allows whom: see `broker.rate_limit.minute_quota`.
+
+    An exit needs two places, one to read the position it is sized from and one for its order. So that no entry goes
+    in between, nor before the exit has asked at all, entries look for exits that wait to be sent (`exit_waits`). So
+    that an exit finds a place soon, entries take the places one by one once most are taken: if they took all at once,
+    the next would come free only when the window is over. A periodic read goes after exits and before entries; one
+    that is due goes first.
+
+    Args:
+        path: the file; made when it is missing. One for each account.
+        rate: calls in one window. Source: 10 a second for API orders since the retail-algo rules.
+        window: seconds. A little over one, because on their way calls move closer together.
+        per_minute: calls in any 60 s; 0: only the window bounds them.
+        kept: of these, places that only exits, cancels and the reads they need may use.
+        patience: seconds after which a caller gives up; a periodic read does so at once when it would be in vain.
+        exit_waits: tells whether an exit of the account may be sent now and was not claimed yet; asked by entries.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        rate: int = 10,
+        window: float = 1.1,
+        per_minute: int = 0,
+        kept: int = 0,
+        patience: float = 1.2,
+        exit_waits: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._rate = rate
+        self._window = int(window * 1_000_000)
+        self._minute = Minute(per_minute, kept)
+        self._patience = int(patience * 1_000_000)
+        self._exit_waits = exit_waits
+        self._sleep = sleep
+        self._process = os.getpid()
+        self._numbers = count()
+        self._reserve = Reserve(self._window)
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def take(self, *, urgent: bool, reads: Reads | None = None) -> None:
+        """Take one call's place, waiting for it if need be.
+
+        Args:
+            urgent: goes first: exits, cancels, and the reads that both depend on.
+            reads: what is read, if the call is one that comes again and again; without it and not urgent: an entry.
+
+        Raises:
+            NotSent: none came free in time, or it cannot be told who goes first; the call must not be made.
+        """
+        me = f"{os.getpid()}-{threading.get_ident()}-{next(self._numbers)}"
+        give_up = self._now() + self._patience
+        try:
+            while (wait := self._try(me, give_up, urgent=urgent, reads=reads)) is not None:
+                self._sleep(wait / 1_000_000)
+        except Locked as error:
+            if not urgent or not self._reserve.take(self._now()):
+                raise NotSent(
+                    f"the rate budget is locked by a process that does not go on: {error}", _CODE
+                ) from error
+            log.warning(
+                "%s is locked by a process that does not go on: an exit's call goes without", self._path.name
+            )
+        except OSError as error:
+            raise NotSent(f"the rate budget cannot be used: {error.strerror}", _CODE) from error
+        except StoreUnavailable as error:
+            raise NotSent(f"it cannot be told whether an exit waits: {error}") from error
+
+    def exceeded(self) -> None:
+        """The broker says that its count of this minute is full: for a minute, none but the most needed calls go."""
+        try:
+            with self._state() as state:
+                now = self._now()
+                is_told = now < state.closed_until <= now + MINUTE
+                if not is_told:
+                    state.closed_until = now + MINUTE
+        except OSError as error:
+            log.warning("the rate budget cannot be used: %s", error.strerror)
+            return
+        if not is_told:
+            log.warning(
+                "%s: the broker has counted more calls in this minute than were made here, perhaps of another program "
+                "or a telephone; for %d s only exits, cancels and what they need go",
+                self._path.name,
+                MINUTE // 1_000_000,
+            )
+
+    def _try(self, me: str, give_up: int, *, urgent: bool, reads: Reads | None = None) -> int | None:
+        """Take a place and return None, or return the microseconds after which to try again."""
+        who = Caller(me, give_up, None if urgent or reads is None else f"{reads}-{self._process}", urgent)
+        # Before the lock: no exit ever waits for this look.
+        exit_waits = who.is_entry and self._exit_waits()
+        with self._state() as state:
+            now = self._now()
+            state.forget(now, max(self._window, MINUTE if self._minute.places else 0), self._patience)
+            if exit_waits:  # entries lose sight of it when it is claimed, a moment before it asks here
+                state.exits[_SIGHTED] = now + _SIGHT_LASTS
+            wait, why = self._wait(state, who, now)
+            if not wait:
+                state.take(who, now)
+            ends = not wait or now >= give_up or (who.reader is not None and wait > give_up - now)
+            if ends:
+                state.leave(me)
+        if wait and ends:
+            raise NotSent(f"rate limit: {why}", _CODE)
+        return max(1, min(wait, give_up - now)) if wait else None
+
+    def _wait(self, state: State, who: Caller, now: int) -> tuple[int, str]:
+        """Microseconds until it is worth to try again, and what for; 0: there is a place, and this caller has it."""
+        if who.reader is not None:
+            return self._wait_to_read(state, who, who.reader, now)
+        line = state.exits if who.urgent else state.entries
+        if now < who.give_up:
+            line.setdefault(who.name, who.give_up)
+        if who.is_entry and state.closed_until > now:
+            return state.closed_until - now, _CLOSED
+        left = self._minute.free(state.calls, state.readers, now, urgent=who.urgent)
+        if left <= 0:
+            return (state.calls[0] + MINUTE - now if state.calls else _STEP), _FULL_MINUTE
+        free, next_free = self._second(state, now)
+        if free <= 0:
+            return next_free + 1, _FULL
+        if who.is_entry and (state.exits or state.reads):
+            return _STEP, _FULL
+        if who.is_entry and self._rate - free >= self._rate * _AT_ONCE:
+            spread = next_free - free * self._window // self._rate
+            if spread > 0:
+                return spread, _FULL
+        return _turn(line, who.name, min(free, left)), _FULL
+
+    def _wait_to_read(self, state: State, who: Caller, reader: str, now: int) -> tuple[int, str]:
+        """The same for a periodic read; it stands in a line only once the minute lets it go."""
+        state.readers.setdefault(reader, Reader(now)).asked = now
+        closed_for = max(0, state.closed_until - now)
+        turn = self._minute.turn(state.calls, state.readers, reader, now, closed_for=closed_for)
+        if turn.wait or turn.is_due:
+            state.leave(who.name)
+        if turn.wait:
+            return turn.wait, _CLOSED if closed_for else _FULL_MINUTE
+        if turn.is_due:  # the next place is its own, also where a basket of exits takes all for many seconds
+            state.exits = {who.name: who.give_up, **state.exits}
+        else:
+            state.reads.setdefault(who.name, who.give_up)
+        free, next_free = self._second(state, now)
+        if free <= 0:
+            return next_free + 1, _FULL
+        if turn.is_due:
+            return 0, ""
+        if state.exits.keys() - {_SIGHTED}:
+            return _STEP, _FULL
+        return _turn(state.reads, who.name, free), _FULL
+
+    def _second(self, state: State, now: int) -> tuple[int, int]:
+        """How many places of the window are free, and the microseconds until the next will be."""
+        recent = [call for call in state.calls if call > now - self._window]
+        return self._rate - len(recent), min(recent, default=now) + self._window - now
+
+    @contextmanager
+    def _state(self) -> Iterator[State]:
+        """The file's state, locked; what is left of it on the way out, also through an error, is written back."""
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock_soon(handle, self._sleep_really)
+            state = self._read(handle)
+            # What went without the file counts in it from now on.
+            state.calls = sorted([*state.calls, *self._reserve.give_back()])
+            try:
+                yield state
+            finally:
+                _write(handle, state)
+        finally:
+            os.close(handle)
+
+    @staticmethod
+    def _sleep_really(seconds: float) -> None:
+        """Another process is waited for, which no clock of this one moves on."""
+        time.sleep(seconds)
+
+    def _read(self, handle: int) -> State:
+        line = os.pread(handle, 1_000_000, 0).partition(b"\n")[0]
+        if not line:
+            return State()
+        try:
+            return State.from_json(line)
+        except (ValueError, TypeError, AttributeError, LookupError):
+            # Damaged: nobody knows what was sent, so as much as may be counts as sent just now.
+            spent = max(self._rate, self._minute.places - self._minute.kept)  # exits go on
+            return State([self._now()] * spent)
+
+    def _now(self) -> int:
+        return round((self._clock.now() - _EPOCH).total_seconds() * 1_000_000)
+
+
+def _turn(line: Mapping[str, int], name: str, free: int) -> int:
+    """0 for those who stand at the front of the line, as many as there are free places; else until the next look."""
+    names = [who for who in line if who != _SIGHTED]
+    return 0 if name not in line or names.index(name) < free else _STEP
+
+
+def _write(handle: int, state: State) -> None:
+    """In one piece, and its end marked, so that a kill in between leaves the old line or the new one."""
+    line = state.to_json() + b"\n"
+    os.pwrite(handle, line, 0)
+    os.ftruncate(handle, len(line))

@@ -1,0 +1,95 @@
+"""What stands in a rate budget's file: the calls that still count, and who waits for a place."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.rate_limit.minute_quota import MINUTE, Reader
+
+_READS_ON = 15_000_000  # microseconds; whoever has not asked for so long reads no more, and needs no place
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for a place, until when, and what for: a periodic read under its reader's name, an exit, or an entry."""
+
+    name: str
+    give_up: int
+    reader: str | None
+    urgent: bool
+
+    @property
+    def is_entry(self) -> bool:
+        return self.reader is None and not self.urgent
+
+
+@dataclass
+class State:
+    """Microseconds since 1970: when the last calls were made, and until when each waits, whoever came first first.
+
+    `reads` are those that wait for a place of the second only; `readers` all that read again and again. Until
+    `closed_until` the broker's own count of the minute is full.
+    """
+
+    calls: list[int] = field(default_factory=list)
+    exits: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
+    reads: dict[str, int] = field(default_factory=dict)
+    readers: dict[str, Reader] = field(default_factory=dict)
+    closed_until: int = 0
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "State":
+        """What the file says; files of before the minute was counted end with the entries.
+
+        Raises:
+            ValueError, TypeError, AttributeError, IndexError: it says nothing.
+        """
+        calls, exits, entries, *minute = json.loads(text)
+        reads, readers, closed_until = minute or ({}, {}, 0)
+        return cls(
+            [int(call) for call in calls],
+            _line(exits),
+            _line(entries),
+            _line(reads),
+            {
+                str(who): Reader(int(asked), [int(at) for at in made])
+                for who, (asked, *made) in readers.items()
+            },
+            int(closed_until),
+        )
+
+    def to_json(self) -> bytes:
+        """As `from_json` reads it."""
+        readers = {who: [reader.asked, *reader.made] for who, reader in self.readers.items()}
+        whole = [self.calls, self.exits, self.entries, self.reads, readers, self.closed_until]
+        return json.dumps(whole, separators=(",", ":")).encode()
+
+    def forget(self, now: int, horizon: int, patience: int) -> None:
+        """Drop the calls that no longer count, and those who wait no longer: they gave up, or their process ended."""
+        # A clock that was set back must not shut the budget for hours: such calls count as made just now.
+        self.calls = [min(call, now) for call in self.calls if call > now - horizon]
+        for line in (self.exits, self.entries, self.reads):
+            for who in [who for who, until in line.items() if not now < until <= now + patience]:
+                del line[who]
+        self.readers = {
+            who: Reader(min(reader.asked, now), [min(at, now) for at in reader.made if at > now - MINUTE])
+            for who, reader in self.readers.items()
+            if reader.asked > now - _READS_ON
+        }
+        self.closed_until = min(self.closed_until, now + MINUTE)
+
+    def take(self, who: Caller, now: int) -> None:
+        """Note a call."""
+        self.calls.append(now)
+        if who.reader is not None:
+            self.readers[who.reader].made.append(now)
+
+    def leave(self, who: str) -> None:
+        """No longer in any line."""
+        for line in (self.exits, self.entries, self.reads):
+            line.pop(who, None)
+
+
+def _line(given: Any) -> dict[str, int]:
+    return {str(who): int(until) for who, until in given.items()}

@@ -1,0 +1,1 @@
+"""A small simulated exchange, which the paper broker and the simulator trade on."""

@@ -1,0 +1,138 @@
+"""How values of the database read on a page."""
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from console.ports import Row
+from domain.cancellation import cancel_under_way, hindrance
+from domain.money import ZERO, decimal_text
+from domain.reason_codes import words_of
+from domain.states import Phase
+from domain.times import parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Words for one page: its times are told in `zone`, its ages as of `now`."""
+
+    zone: tzinfo
+    now: datetime
+
+    def day(self, text: str) -> str:
+        """`20 Nov`, with the year when it is not this one's."""
+        at = self._local(text)
+        return f"{at:%d %b}" if at.year == self.now.astimezone(self.zone).year else f"{at:%d %b %Y}"
+
+    def clock(self, text: str) -> str:
+        """`09:30:00`."""
+        return f"{self._local(text):%H:%M:%S}"
+
+    def millis(self, text: str) -> str:
+        """`09:30:00.123`."""
+        return self._local(text).strftime("%H:%M:%S.%f")[:-3]
+
+    def is_unclaimed(self, difference: Row) -> bool:
+        """True where the broker has more than strategies hold, on the same side: units that may be adopted."""
+        amount, held, there = (Decimal(difference[name]) for name in ("difference", "held", "at_broker"))
+        return amount * (held or there) > 0
+
+    def moment(self, text: str | None) -> str:
+        """`20 Nov 09:30:00`, a dash when there is no time."""
+        return "–" if text is None else f"{self.day(text)} {self.clock(text)}"
+
+    @property
+    def zone_name(self) -> str:
+        """What the times are told in: `IST`, `UTC`."""
+        return self.now.astimezone(self.zone).tzname() or "UTC"
+
+    def is_today(self, day: str | None) -> bool:
+        """True for the zone's present day, given as in `accounts.trading_day`."""
+        return day == self.now.astimezone(self.zone).date().isoformat()
+
+    def age(self, text: str | None) -> str:
+        """`3 s`, `5 min`, `2 h`, `4 days`; `never` when there is no time."""
+        if text is None:
+            return "never"
+        seconds = max(0, int((self.now - parse_time(text)).total_seconds()))
+        if seconds < 120:
+            return f"{seconds} s"
+        if seconds < 7200:
+            return f"{seconds // 60} min"
+        return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} days"
+
+    @staticmethod
+    def gap(before: str, after: str) -> str:
+        """What passed between two times: `+0.4 ms`, `+12 ms`, `+3.1 s`, `+2 min`."""
+        seconds = (parse_time(after) - parse_time(before)).total_seconds()
+        if seconds < 0.01:
+            return f"+{seconds * 1000:.1f} ms"
+        if seconds < 1:
+            return f"+{seconds * 1000:.0f} ms"
+        if seconds < 120:
+            return f"+{seconds:.1f} s"
+        return f"+{seconds / 60:.0f} min" if seconds < 7200 else f"+{seconds / 3600:.1f} h"
+
+    @staticmethod
+    def reason(order: Row) -> str:
+        """Why the order is as it is: its tag's sentence, and what its reason's message adds."""
+        sentence, added = words_of(order["tag"]), order["reason_detail"]
+        if added is None:  # it stands for itself, or an earlier version wrote it, in which both were one
+            message = order["reason_message"] or ""
+            added = "" if message in sentence else message
+        return " · ".join(part for part in (sentence, added) if part)
+
+    @staticmethod
+    def terms(order: Row) -> str:
+        """`LIMIT 112.5`, `STOP_LIMIT 112.5 trigger 110`."""
+        price = f" {order['price']}" if order["price"] is not None else ""
+        trigger = f" trigger {order['trigger_price']}" if order["trigger_price"] is not None else ""
+        return f"{order['order_type'].replace('_', ' ')}{price}{trigger}"
+
+    @staticmethod
+    def cancel_hindrance(order: Row) -> str | None:
+        """Why the order cannot be cancelled as it stands; None when it can."""
+        return hindrance(Phase(order["phase"]), order["broker_order_id"])
+
+    def cancel_under_way(self, order: Row, events: Sequence[Row]) -> str | None:
+        """Who asked when for a cancel that the book has not settled, and whether the broker was asked."""
+        under_way = cancel_under_way(order, events)
+        return None if under_way is None else under_way.told(self.moment)
+
+    @staticmethod
+    def quantity(order: Row) -> str:
+        """What is asked for; `all` on an exit whose size is not measured yet."""
+        return "all" if order["quantity"] == "0" else str(order["quantity"])
+
+    @staticmethod
+    def money(text: str) -> str:
+        """`+1,234.5`, with a true minus sign."""
+        return f"{Decimal(text):+,f}".replace("-", "−")
+
+    @staticmethod
+    def sum(*texts: str) -> str:
+        """The sum of decimal texts."""
+        return decimal_text(sum((Decimal(text) for text in texts), ZERO))
+
+    @staticmethod
+    def plain(message: str) -> str:
+        """A message as its reader sees it: its markup taken off."""
+        return html.unescape(re.sub(r"<[^<>]*>", "", message))
+
+    @staticmethod
+    def is_loss(text: str) -> bool:
+        """True below zero."""
+        return Decimal(text) < 0
+
+    @staticmethod
+    def details(event: Row) -> dict[str, Any]:
+        """The columns an event changed, those that were empty and stay empty left out."""
+        return {name: value for name, value in json.loads(event["detail_json"]).items() if value is not None}
+
+    def _local(self, text: str) -> datetime:
+        return parse_time(text).astimezone(self.zone)

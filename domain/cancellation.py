@@ -1,0 +1,106 @@
+"""Taking an order back: what an operator may ask for, and how far it has come."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain.errors import ConcurrentUpdate
+from domain.order import Order
+from domain.order_events import Change, advance
+from domain.reason_codes import Reason
+from domain.states import MAY_BE_LIVE, Phase
+from domain.times import time_text
+from domain.transitions import never_sent
+
+_BY, _REASON = "cancel_by", "cancel_reason"
+"""The keys in an order's context under which stand who asked for its cancel, and why."""
+
+
+def hindrance(phase: Phase, broker_order_id: str | None) -> str | None:
+    """Why an order cannot be cancelled as it stands; None when it can."""
+    if phase is Phase.REGISTERED:
+        return None
+    if phase not in MAY_BE_LIVE:
+        return "it has ended, and there is nothing to cancel"
+    if phase is Phase.SUBMITTING:
+        return "it is being sent at this moment; ask again in a few seconds"
+    if broker_order_id is None:
+        return (
+            "its number at the broker is not known, and a cancel needs one. Look for it in the broker's own order "
+            "book: cancel it there, or resolve it here; one that is followed under its number can then be cancelled"
+        )
+    return None
+
+
+def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") -> Change | None:
+    """An operator asks for a cancel; None where one was asked for before and is under way: asking twice is harmless.
+
+    An order that was not sent ends at once; one that was turned away, when the book was looked at. Of one that may be
+    live nothing is believed until the book shows it.
+
+    Raises:
+        ConcurrentUpdate: it cannot be cancelled as it stands; says why.
+    """
+    hindered = hindrance(order.phase, order.broker_order_id)
+    if hindered is not None:
+        raise ConcurrentUpdate(f"{order.command_id} is {order.phase}: {hindered}")
+    if order.phase is Phase.REGISTERED and not order.look_first:
+        return never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=at, actor=actor, detail=reason)
+    if order.cancel_requested_at is not None:
+        return None
+    context = {
+        **json.loads(order.context_json or "{}"),
+        _BY: actor,
+        **({_REASON: reason} if reason else {}),
+    }
+    kept = json.dumps(context, ensure_ascii=False)
+    return advance(order, order.phase, at=at, actor=actor, cancel_requested_at=at, context_json=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUnderWay:
+    """A cancel that was asked for and that the broker's book has not settled. Times are texts, as in orders.db."""
+
+    by: str
+    at: str
+    reason: str
+    sent_at: str | None  # when the broker was last asked
+
+    def told(self, moment: Callable[[str], str] = str) -> str:
+        """`asked for by ann at 09:30:00 (too wild), sent to the broker at 09:30:01`; `moment` words a time."""
+        why = f" ({self.reason})" if self.reason else ""
+        sent = (
+            "not sent to the broker yet"
+            if self.sent_at is None
+            else f"sent to the broker at {moment(self.sent_at)}"
+        )
+        return f"asked for by {self.by} at {moment(self.at)}{why}, {sent}"
+
+
+def cancel_wish(order: Order) -> CancelUnderWay | None:
+    """The cancel that was asked for, whatever became of the order since; None: nobody asked."""
+    asked, sent = order.cancel_requested_at, order.cancel_sent_at
+    if asked is None:
+        return None
+    said = json.loads(order.context_json or "{}")
+    by, reason = said.get(_BY, "somebody"), said.get(_REASON, "")
+    return CancelUnderWay(by, time_text(asked), reason, None if sent is None else time_text(sent))
+
+
+def cancel_under_way(order: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> CancelUnderWay | None:
+    """How far the cancel of an order has come, from its row and its events as they stand in orders.db.
+
+    None: none was asked for, or the order has ended.
+    """
+    at = order["cancel_requested_at"]
+    if at is None or order["phase"] not in MAY_BE_LIVE:
+        return None
+    by, reason = "somebody", ""
+    for event in events:
+        detail = json.loads(event["detail_json"])
+        if detail.get("cancel_requested_at") == at:
+            by = event["actor"]
+            reason = json.loads(detail.get("context_json") or "{}").get(_REASON, "")
+    return CancelUnderWay(by, at, reason, order["cancel_sent_at"])

@@ -1,0 +1,376 @@
+"""Sizing an exit: what its strategy holds by its own fills, as far as the broker's position bears it out.
+
+Two sources say how much an exit may take: our own recorded fills, and a read of the broker's positions. Where they
+agree, that is sent. Where they do not, the exit waits for a later read (`ExitDispute`); after that the smaller of the
+two is sent and never the other side. So neither a stale, empty or wild read nor a missing fill can reverse a position.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from shlex import quote
+
+from domain.alert import ExecutionType, OrderType, Side
+from domain.broker_reports import PositionsSnapshot
+from domain.limits import ExitScope
+from domain.money import ZERO, decimal_text
+from domain.order import Order
+from domain.position_comparison import LAGS_AT_MOST
+from domain.risk_facts import ExitFacts
+from domain.states import Phase, Status
+from domain.times import has_elapsed
+
+OPERATOR = "OPERATOR"
+"""The strategy name of a person's exit of what no strategy holds."""
+
+FLAT = "the position is flat"
+
+
+class HoldReason(StrEnum):
+    """Why an exit waits."""
+
+    EXIT_UNDER_WAY = "EXIT_UNDER_WAY"
+    ENTRY_NOT_SETTLED = "ENTRY_NOT_SETTLED"
+    TAKING_BACK = "TAKING_BACK"
+    BOOK_FIRST = "BOOK_FIRST"
+    DISPUTED = "DISPUTED"
+
+    @property
+    def sentence(self) -> str:
+        """What is waited for, for people."""
+        return _HELD_BECAUSE[self]
+
+
+_HELD_BECAUSE = {
+    HoldReason.EXIT_UNDER_WAY: "another exit of this position is under way",
+    HoldReason.ENTRY_NOT_SETTLED: "an older entry is not settled yet",
+    HoldReason.TAKING_BACK: "a resting exit of this position is being taken back first",
+    HoldReason.BOOK_FIRST: "the broker's order book is read first",
+    HoldReason.DISPUTED: "the broker's position contradicts our own fills",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExitSize:
+    """Send this. `rest` is what has to leave in another order, because it is held in another product."""
+
+    side: Side
+    quantity: Decimal
+    product: str
+    rest: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class ExitHold:
+    """Wait and look again: something is under way that will change the position."""
+
+    reason: HoldReason
+
+
+@dataclass(frozen=True, slots=True)
+class ExitDispute:
+    """Our fills and the read differ: look again, and when that lasts send `smaller`, where it is anything.
+
+    `may_be_converted`: units in another product would explain it, and the read is too near our last fill to say so.
+    """
+
+    smaller: ExitSize | None
+    by_fills: Decimal
+    by_read: Decimal
+    may_be_converted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToExit:
+    """There is nothing that this exit may take; `detail` says why. `contradicts`: what is there has the other side."""
+
+    detail: str
+    contradicts: bool = False
+
+
+ExitAnswer = ExitSize | ExitHold | ExitDispute | NothingToExit
+
+
+@dataclass(frozen=True)
+class _View:
+    """The symbol as one exit sees it; quantities unsigned, on the side of the position that it closes."""
+
+    sign: int  # of the position: +1 long, -1 short, 0 nothing there
+    by_fills: Decimal = ZERO
+    by_read: Decimal = ZERO
+    under_way: Decimal = ZERO  # what exits may still take, of the account
+    products: Mapping[str, Decimal] = field(
+        default_factory=dict
+    )  # what may be taken of each, the preferred first
+    may_be_converted: bool = False
+
+    @property
+    def closing(self) -> Side:
+        return Side.SELL if self.sign > 0 else Side.BUY
+
+
+def size_exit(
+    order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, *, scope: ExitScope, may_wait: bool
+) -> ExitAnswer:
+    """What an exit may take.
+
+    Args:
+        scope: whether it closes what its strategy holds or the whole position.
+        may_wait: True while it may still wait for resting exits to be taken back. For older entries of its strategy it
+            waits as long as it lives: what they have brought may not be recorded yet.
+    """
+    view = _view(order, snapshot, facts, scope)
+    if view.sign and order.requested_side not in (None, view.closing):
+        return NothingToExit(_contradiction(order, view, snapshot), contradicts=True)
+    if may_wait and in_the_way(order, facts):
+        return ExitHold(HoldReason.TAKING_BACK)
+    ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
+    if ours != read:
+        return ExitDispute(_sized(view, min(ours, read)), ours, read, view.may_be_converted)
+    if ours:
+        return _sized(view, ours) or NothingToExit(FLAT)
+    if view.under_way:
+        return ExitHold(HoldReason.EXIT_UNDER_WAY)
+    if _older_entries(order, facts):
+        return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
+    return NothingToExit(_nothing(order, snapshot, facts))
+
+
+def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    """The strategy's orders that this exit takes back: those that would open again what it closes, or are in its way.
+
+    An entry of the other side is a reversal and stays; an exit with a quantity leaves entries alone.
+    """
+    held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
+    closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
+    entries = _older_entries(order, facts) if order.is_full_exit else ()
+    return (*(e for e in entries if closes is None or e.side is closes.opposite), *in_the_way(order, facts))
+
+
+def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    """The strategy's exits that rest at the broker while this one is to be filled at once: a stop passes a target."""
+    if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:
+        return ()
+    return tuple(
+        o
+        for o in facts.orders
+        if o.execution_type is ExecutionType.EXIT
+        and o.strategy_name == order.strategy_name
+        and o.order_type is not OrderType.MARKET
+        and o.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+    )
+
+
+def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    return tuple(
+        o
+        for o in facts.orders
+        if o.execution_type is ExecutionType.ENTRY
+        and o.strategy_name == order.strategy_name
+        and (o.created_at, o.command_id) < (order.created_at, order.command_id)
+        and o.status is not Status.FAILED
+    )
+
+
+def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: ExitScope) -> _View:
+    nets = snapshot.by_product(order.exchange, order.symbol)
+    ours = sum((h.net_quantity for h in facts.holdings), ZERO) + facts.by_hand + facts.believed
+    own = _own(order, facts)
+    held = sum(own.values(), ZERO)
+    whole = scope is ExitScope.POSITION
+    sign = _sign(sum(nets.values(), ZERO) or ours) if whole else _sign(held)
+    if not sign:
+        return _View(0)
+    exits = [o for o in facts.orders if _may_take(o, order, sign)]
+    under_way, mine = _sum(exits), _sum(o for o in exits if _is_about_the_same(o, order))
+    left = max(held * sign - mine, ZERO)
+    others = _held_by_others(order, facts, sign)
+    free = {p: max(n * sign - _sum(o for o in exits if o.product == p), ZERO) for p, n in nets.items()}
+    if whole and order.requested_product is not None:
+        free = {p: q for p, q in free.items() if p == order.requested_product}
+    may = {
+        p: max(q - others.get(p, ZERO), min(max(own.get(p, ZERO) * sign, ZERO), q)) for p, q in free.items()
+    }
+    if whole:
+        products = _preferred(may, own, order)
+        by_read, by_fills = sum(products.values(), ZERO), max(ours * sign - under_way, ZERO)
+        by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
+        if order.requested_product is not None:
+            by_fills = min(by_fills, max(by_read, left))
+        return _View(sign, by_fills, by_read, under_way, products)
+    # What is in another product may be ours, converted: not what was there before ours went missing, and not by a read
+    # that may not show our last fill yet.
+    apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
+    converted = {p: max(q - apart.get(p, ZERO), ZERO) for p, q in may.items() if p not in own}
+    shows_all = facts.last_fill_at is None or has_elapsed(
+        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+    )
+    here = {p: q for p, q in may.items() if p in own}
+    products = _preferred(here | converted if shows_all else here, own, order)
+    # What was there before explains nothing of ours, but for as much as others have closed of ours by hand.
+    closed = sum((max(-q * sign, ZERO) for p, q in facts.known.items() if p in own), ZERO)
+    elsewhere = _beside(own, nets, facts, sign) - min(sum(apart.values(), ZERO), closed)
+    by_fills = max(ours * sign + elsewhere - under_way, ZERO)
+    by_read = sum(products.values(), ZERO)
+    may_be_converted = not shows_all and any(converted.values())
+    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products, may_be_converted)
+
+
+def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:
+    """What the exit's strategy holds of what it asks for, signed, by product."""
+    own: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if _is_own(order, h.strategy_name, h.entries) and order.requested_product in (None, h.product):
+            own[h.product] = own.get(h.product, ZERO) + h.net_quantity
+    return own
+
+
+def _preferred(may: Mapping[str, Decimal], own: Mapping[str, Decimal], order: Order) -> dict[str, Decimal]:
+    """The strategy's own products first, of those the order's."""
+    return dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
+
+
+def _beside(own: Mapping[str, Decimal], nets: Mapping[str, Decimal], facts: ExitFacts, sign: int) -> Decimal:
+    """What others have on the other side in products of their own: it closes nothing of what this strategy holds.
+
+    By the read, and no more of it than others are known to have there.
+    """
+    there = sum((max(-net * sign, ZERO) for product, net in nets.items() if product not in own), ZERO)
+    held = sum((h.net_quantity for h in facts.holdings if h.product not in own), ZERO)
+    return min(there, max(-(facts.by_hand + facts.believed + held) * sign, ZERO))
+
+
+def _sized(view: _View, quantity: Decimal) -> ExitSize | None:
+    for product, may in view.products.items():
+        if may and quantity:
+            first = min(may, quantity)
+            return ExitSize(view.closing, first, product, quantity - first)
+    return None
+
+
+def _wanted(order: Order, available: Decimal) -> Decimal:
+    return available if order.requested_quantity is None else min(available, order.requested_quantity)
+
+
+def _is_own(order: Order, strategy_name: str, entries: int) -> bool:
+    return strategy_name == order.strategy_name and bool(entries)
+
+
+def _may_take(other: Order, order: Order, sign: int) -> bool:
+    """True for another exit that may still take from a position of that sign.
+
+    One that the broker says it turned away may be there all the same, until its book was looked at. Of two such exits
+    the older one goes first, else each would wait for the other.
+    """
+    sent = (
+        other.status is not Status.CREATED
+    )  # of those that have ended only the provisionally absent are facts
+    if other.look_first:
+        is_older = (other.created_at, other.command_id) < (order.created_at, order.command_id)
+        sent = not order.look_first or is_older
+    return other.execution_type is ExecutionType.EXIT and sent and other.side.sign == -sign
+
+
+def _is_about_the_same(other: Order, order: Order) -> bool:
+    """True for an exit of the same strategy that may be about the same product."""
+    if other.strategy_name != order.strategy_name:
+        return False
+    return None in (other.requested_product, order.requested_product) or (
+        other.requested_product == order.requested_product
+    )
+
+
+def _held_by_others(order: Order, facts: ExitFacts, sign: int) -> dict[str, Decimal]:
+    held: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if h.strategy_name != order.strategy_name and h.net_quantity * sign > 0:
+            held[h.product] = held.get(h.product, ZERO) + abs(h.net_quantity)
+    return held
+
+
+def _sum(orders: Iterable[Order]) -> Decimal:
+    return sum((o.open_quantity for o in orders), ZERO)
+
+
+def _sign(quantity: Decimal) -> int:
+    return (quantity > 0) - (quantity < 0)
+
+
+# words ------------------------------------------------------------------------------------------------------
+
+
+def _contradiction(order: Order, view: _View, snapshot: PositionsSnapshot) -> str:
+    side = "long" if view.sign > 0 else "short"
+    there = _there(snapshot.by_product(order.exchange, order.symbol)) or "as our own fills say"
+    return (
+        f"the exit names {order.requested_side}, which cannot close a {side} position; still open: {there}. "
+        f"If it is to be closed, exit it by hand or send an EXIT without direction; an exit's direction is the side "
+        "that it sends, not that of the entry"
+    )
+
+
+def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str:
+    nets = snapshot.by_product(order.exchange, order.symbol)
+    there = _there(nets)
+    missed = _missed(order, facts)
+    if missed:
+        more = f"; at {order.exchange} the account has {there}" if there else ""
+        return f"{missed}{more}. {_in_a_hurry(order)}"
+    if not there:
+        return FLAT
+    others: dict[str, Decimal] = {}
+    for h in facts.holdings:
+        if h.strategy_name != order.strategy_name:
+            others[h.strategy_name] = others.get(h.strategy_name, ZERO) + h.net_quantity
+    holders = ", ".join(f"{name} {decimal_text(held)}" for name, held in sorted(others.items()))
+    net = sum(nets.values(), ZERO)
+    unclaimed = net - sum(others.values(), ZERO)
+    ways = (
+        f"Two ways on: adopt them ({_adopting(order, nets, unclaimed)}), or EXIT_SCOPE=position"
+        if unclaimed * net > 0
+        else "That is theirs: it cannot be adopted, and EXIT_SCOPE=position leaves it alone too"
+    )
+    return (
+        f"{order.strategy_name} holds nothing there by its own fills; the account has {there}"
+        + (f", of which {holders}" if holders else "")
+        + f". {ways}. {_in_a_hurry(order)}"
+    )
+
+
+def _missed(order: Order, facts: ExitFacts) -> str:
+    """What the exit's strategy holds of the symbol where the exit does not look for it; empty: nothing."""
+    own = [
+        h
+        for h in (*facts.holdings, *facts.elsewhere)
+        if h.net_quantity
+        and _is_own(order, h.strategy_name, h.entries)
+        and (h.exchange != order.exchange or order.requested_product not in (None, h.product))
+    ]
+    if not own:
+        return ""
+    held = ", ".join(f"{decimal_text(h.net_quantity)} {h.product} of {h.symbol} at {h.exchange}" for h in own)
+    other_exchange = any(h.exchange != order.exchange for h in own)
+    other_product = any(order.requested_product not in (None, h.product) for h in own)
+    named = (order.exchange * other_exchange, (order.requested_product or "") * other_product)
+    return (
+        f"{order.strategy_name} holds {held}, still open, and the exit names {' '.join(filter(None, named))}: "
+        "send an EXIT that names it as it is held"
+    )
+
+
+def _in_a_hurry(order: Order) -> str:
+    return f"In a hurry: cli.py flatten --symbol {quote(order.symbol)}"
+
+
+def _adopting(order: Order, nets: Mapping[str, Decimal], unclaimed: Decimal) -> str:
+    """The command by which the strategy comes to hold what no strategy holds; REASON stands for a person's word."""
+    names = " ".join(quote(name) for name in (order.client_id, order.symbol, order.strategy_name))
+    product, net = next((p, n) for p, n in nets.items() if n * unclaimed > 0)
+    units = decimal_text(min(abs(net), abs(unclaimed)) * _sign(unclaimed))
+    several = sum(bool(n) for n in nets.values()) > 1
+    return f"cli.py adopt {names} {units}{f' --product {product}' if several else ''} --reason REASON"
+
+
+def _there(nets: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{decimal_text(net)} {product}" for product, net in sorted(nets.items()) if net)

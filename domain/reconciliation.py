@@ -1,0 +1,500 @@
+"""Reconciling one order with the broker's word: pure, idempotent, never a guess.
+
+Invariants, tested by shuffling, repeating and dropping reports:
+
+- one pass converges: deciding again on the result changes nothing;
+- a filled quantity never shrinks, whatever order reports come in;
+- without a report an order is only ever called ABSENT, and only when the book proves it;
+- EXECUTED needs the broker's order id; what the broker shows live or filled is never left FAILED.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from domain.alert import DecisionType, ExecutionType
+from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport
+from domain.money import decimal_text
+from domain.notice_keys import About, Alarm, of_order
+from domain.order import Order
+from domain.order_matching import NOT_LOOKED_FOR, Attribution, shows_all_since
+from domain.reason_codes import Family, Reason, broker_tag, tag_of
+from domain.states import STATUS_OF, Phase, Status
+
+PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLACED"}
+"""The decision columns of an order that the broker has taken."""
+
+FOLLOWED = "followed"
+"""The key in an order's context under which an operator's word stands which of the broker's orders it is."""
+
+
+def unknown_because(why: str) -> dict[str, str]:
+    """The reason of an order whose outcome is not known."""
+    return {"reason_message": _because(why), "reason_detail": why}
+
+
+def _because(why: str) -> str:
+    return f"outcome unknown: {why}"
+
+
+DEAD = {
+    BrokerStatus.REJECTED: (Phase.REJECTED, Family.BROKER_REJECTED),
+    BrokerStatus.CANCELLED: (Phase.CANCELLED, Family.BROKER_CANCELLED),
+    BrokerStatus.EXPIRED: (Phase.EXPIRED, Family.BROKER_EXPIRED),
+}
+LIVE = frozenset({BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where the order goes and with what changes; no phase: it stays as it is.
+
+    Alarms are for people, who are told each once: a book that goes on showing it raises it again.
+    """
+
+    phase: Phase | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    alarms: tuple[Alarm, ...] = ()
+
+
+NOTHING = Verdict()
+
+
+def decide(
+    order: Order,
+    book: Book,
+    traits: BrokerTraits,
+    *,
+    sending_ends: timedelta,
+    attribution: Attribution = NOT_LOOKED_FOR,
+) -> Verdict:
+    """What a successful read of the book says of one order.
+
+    Args:
+        order: the row as it stands now.
+        book: a read that succeeded; a failed one never comes here.
+        traits: what the broker promises.
+        sending_ends: so long after `sent_at` the call may still be on its way to the broker.
+        attribution: whose this book's reports are, for a broker that echoes nothing (C0). Without it nothing is
+            decided there of an order whose broker id is not known.
+    """
+    nameless = found_by_shape(order, traits)
+    report, alarms = (attribution.owned.get(order.command_id), ()) if nameless else find_report(order, book)
+    if report is None and order.broker_order_id is None:
+        report, alarms = find_followed(order, book)
+    if report is None:
+        said = _absent(order, book, traits, sending_ends)
+        if nameless:
+            said = _unattributed(order, book, traits, sending_ends, attribution)
+        return replace(said, alarms=(*said.alarms, *alarms))
+    phase, tag = _phase_said(order, report)
+    if phase is None or _stale(order, phase, report, book, traits):
+        back = taken_back(order, report)
+        if back is None or not _is_after_its_end(order, book, traits):
+            return Verdict(alarms=alarms)
+        # The fill stays: nothing here is proven by a word that was another before.
+        return _noted(order, order.phase, back, alarms)
+    changes = _changes(order, report, phase, tag)
+    others = _successors(order, report, book) if order.broker_order_id is not None else ()
+    if others:
+        text = f"broker order {', '.join(others)} carries the tag of {report.broker_order_id} too"
+        key = of_order(About.TAG_ON_OTHERS_TOO, order.command_id, report.broker_order_id, *others)
+        alarms = (*alarms, Alarm(key, text))
+        if STATUS_OF[phase] is Status.FAILED and order.may_be_live:
+            filled = max(report.filled_quantity, order.filled_quantity)
+            wanted = {**unknown_because(text), "filled_quantity": filled}
+            phase, changes = Phase.UNKNOWN, _differing(order, wanted)
+    if report.filled_quantity > max(order.quantity, order.filled_quantity):
+        figures = (decimal_text(report.filled_quantity), decimal_text(order.quantity))
+        key = of_order(About.OVERFILL, order.command_id, *figures)
+        alarms = (*alarms, Alarm(key, f"overfill: {report.filled_quantity} of {order.quantity}"))
+    if phase is order.phase and not changes:
+        return Verdict(alarms=alarms)
+    if report.unread:
+        text = f"broker order {report.broker_order_id}: {report.unread}; its fill counts, at a price that is not known"
+        key = of_order(About.PRICE_UNREAD, order.command_id, report.broker_order_id)
+        alarms = (*alarms, Alarm(key, text))
+    return Verdict(phase, changes, alarms)
+
+
+def _noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] = ()) -> Verdict:
+    """An alarm whose words the row is to show as its reason."""
+    changes = _differing(order, {"reason_message": alarm.text})
+    return Verdict(phase if changes else None, changes, (*others, alarm))
+
+
+def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
+    """The report about this order, by the broker's id, else by our tag in its book.
+
+    Where several broker orders carry our tag, the one that is live or filled is taken and people are told:
+    the tag is not unique everywhere, and it must never happen where it is.
+    """
+    if order.broker_order_id is not None:
+        return _numbered(order, book)
+    tagged = list(book.by_tag.get(order.client_order_id, ()))
+    if not tagged:
+        return None, ()
+    tagged.sort(key=likeliest)
+    if len(tagged) == 1:
+        return tagged[0], ()
+    ids = [r.broker_order_id for r in tagged]
+    text = f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {', '.join(ids)}"
+    return tagged[0], (Alarm(of_order(About.TAG_TWICE, order.command_id, *ids), text),)
+
+
+def likeliest(report: OrderReport) -> tuple[bool, str]:
+    """Sorts reports that carry one tag: those that live or were filled come first."""
+    return report.status in DEAD and not report.filled_quantity, report.broker_order_id
+
+
+def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
+    """The report under the order's number: not one that the broker gave to another order, as it may on another day."""
+    assert order.broker_order_id is not None
+    report = book.by_id.get(order.broker_order_id)
+    if report is None or is_about(order, report):
+        return report, ()
+    text = f"broker order {report.broker_order_id} is {report.side} {report.symbol}: not this order"
+    ours = [r.broker_order_id for r in book.by_tag.get(order.client_order_id, ())]
+    facts = (report.broker_order_id, report.side, report.symbol, *ours)
+    text += f", whose tag is on {', '.join(ours)}" if ours else ""
+    return None, (Alarm(of_order(About.NUMBER_IS_ANOTHERS, order.command_id, *facts), text),)
+
+
+def is_about(order: Order, report: OrderReport) -> bool:
+    """False when a report under the order's number is certainly not of it: without our tag, of another symbol or side.
+
+    That the tag is missing proves nothing: it may go when an order is changed at the broker's terminal.
+    """
+    same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
+    return same or report.client_order_id == order.client_order_id
+
+
+def is_own(order: Order, report: OrderReport) -> bool:
+    """True where a report that carries the tag of an order that is not sent yet is that order, sent before.
+
+    A `signal_id` gives the tag, so one that was used for another symbol or side is another order's.
+    """
+    place = (report.exchange.casefold(), report.symbol.casefold())
+    if report.client_order_id != order.client_order_id:
+        return False
+    if place != (order.exchange.casefold(), order.symbol.casefold()):
+        return False
+    if (
+        order.execution_type is ExecutionType.EXIT
+    ):  # its side is what the position asks for, where it names none
+        return order.requested_side in (None, report.side)
+    return report.side is order.side
+
+
+def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...]:
+    """Other broker orders under our tag that live or were filled: a replaced number, or an order that was doubled."""
+    return tuple(
+        r.broker_order_id
+        for r in book.by_tag.get(order.client_order_id, ())
+        if r.broker_order_id != report.broker_order_id and (r.status in LIVE or r.filled_quantity)
+    )
+
+
+def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
+    """The report under the number that an operator gave, if it can be this order's; a slip of the hand is told.
+
+    The number is the row's own only when the book has shown it: until then it is a word that can be taken back.
+    """
+    number = json.loads(order.context_json).get(FOLLOWED) if order.context_json else None
+    if number is None:
+        return None, ()
+    report = book.by_id.get(number)
+    if report is None:
+        text = f"broker order {number}, which it is said to be, is not in the book"
+        hidden = book.hides(OrderRef(order.client_order_id, number), order.exchange, order.symbol)
+        alarm = Alarm(of_order(About.FOLLOWED_IS_MISSING, order.command_id, number), text)
+        return None, (alarm,) if book.complete and hidden is None else ()
+    same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
+    if not same or report.client_order_id not in (None, "", order.client_order_id):
+        what = f"{report.side} {report.symbol}" + (
+            f" tagged {report.client_order_id}" if report.client_order_id else ""
+        )
+        facts = (number, report.side, report.symbol, report.client_order_id or "")
+        text = f"broker order {number}, which it is said to be, is {what}: not this order"
+        return None, (Alarm(of_order(About.FOLLOWED_IS_ANOTHERS, order.command_id, *facts), text),)
+    return report, ()
+
+
+def silence(order: Order, book: Book) -> str | None:
+    """Why a read that succeeded says nothing of an acknowledged order; None when it does."""
+    report, _ = find_report(order, book)
+    if report is None and hidden_in(order, book):
+        return None  # the row that may be it is told, and the order stays as it is
+    if report is None:
+        return "the broker's book, which can be read, does not show it"
+    if report.status is BrokerStatus.UNRECOGNISED:
+        return f"the broker's book gives {report.broker_order_id} a status that is not known"
+    said = contradiction(order, book)
+    return None if said is None else said.text
+
+
+def hidden_in(order: Order, book: Book) -> bool:
+    """True where a row that could not be read may be this order: that the book does not show it proves nothing."""
+    ref = OrderRef(order.client_order_id, order.broker_order_id)
+    return book.hides(ref, order.exchange, order.symbol) is not None
+
+
+def contradiction(order: Order, book: Book) -> Alarm | None:
+    """Why the broker's own rows of an order cannot all be true, and what to do; None where they can."""
+    report, _ = find_report(order, book)
+    if report is None:
+        return None
+    said = report.contradiction
+    if not said and report.status is BrokerStatus.COMPLETE and not _is_whole(order, report):
+        said = f"COMPLETE with {report.filled_quantity} of {report.quantity} filled"
+    if not said:
+        return None
+    figures = (report.status, decimal_text(report.quantity), decimal_text(report.filled_quantity))
+    return Alarm(
+        of_order(About.CONTRADICTION, order.command_id, report.broker_order_id, *figures),
+        f"the broker's rows of {report.broker_order_id} contradict themselves ({said}): what was filled is not known "
+        "here. Look at the order and its trades in the broker's own terminal, then resolve it",
+    )
+
+
+def _is_whole(order: Order, report: OrderReport) -> bool:
+    filled = max(report.filled_quantity, order.filled_quantity)
+    return filled >= min(order.quantity, report.quantity or order.quantity)
+
+
+def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
+    """True where only symbol, side, quantity and time can tell which broker order is this one."""
+    return traits.id_class is IdClass.C0 and order.broker_order_id is None and order.test_mode is None
+
+
+def _unattributed(
+    order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta, attribution: Attribution
+) -> Verdict:
+    """No report is known to be this order: absent if none might be it, else a matter for people."""
+    if attribution.none_for(order):
+        return _absent(order, book, traits, sending_ends)
+    possible = attribution.possible.get(order.command_id, ())
+    if order.phase is not Phase.UNKNOWN or not possible:
+        return NOTHING
+    if not shows_all_since(order, book, traits, sending_ends=sending_ends):
+        return NOTHING
+    ids = " or ".join(possible)
+    text = f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it"
+    key = of_order(About.MAY_BE_ANY_OF, order.command_id, *possible)
+    return _noted(order, Phase.UNKNOWN, Alarm(key, text))
+
+
+def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:
+    if order.broker_order_id is not None:
+        return _vanished(order, book, traits)
+    if order.phase is not Phase.UNKNOWN:
+        return NOTHING  # its call is still under way
+    if not shows_all_since(order, book, traits, sending_ends=sending_ends):
+        return NOTHING
+    late = timedelta(seconds=traits.acceptance_horizon)
+    return Verdict(
+        Phase.ABSENT,
+        {
+            "tag": tag_of(Reason.PROVEN),
+            # Horizons are what was seen, not a promise: for as long again it counts as if it might be live.
+            "provisional_until": book.read_started_at + late if late else None,
+            "decision_type": DecisionType.FAILED,
+            "reason_code": "EXCHANGE_ERROR_UNKNOWN",
+            **absent_because(order),
+        },
+    )
+
+
+def absent_because(order: Order, open_still: str = "") -> dict[str, str]:
+    """The reason of an order that the broker never had, with why its outcome had been unknown, for whoever asks later
+    what went wrong; and with what is open still, where it was to close that.
+    """
+    why = order.reason_detail
+    cause = _because(why) if why else ""
+    if why is None:  # of an earlier version: only the message is known
+        cause = order.reason_message or ""
+    if not open_still:
+        return {"reason_message": Reason.PROVEN.with_detail(cause), "reason_detail": cause}
+    detail = f"{open_still} ({cause})" if cause else open_still
+    return {"reason_message": f"{Reason.PROVEN.sentence}. {detail}", "reason_detail": detail}
+
+
+def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
+    """The broker acknowledged it and a complete, later book does not have it: nobody knows, and somebody must hear.
+
+    It is never called absent. An order that lives for a day is gone from the next day's book because it has ended.
+    """
+    assert order.updated_at is not None
+    settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
+    live = order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+    if not live or not book.complete or book.read_started_at < settled or hidden_in(order, book):
+        return NOTHING
+    if traits.day_orders and _is_of_a_day_before(order, book):
+        return _ended_with_its_day(order)
+    return Verdict(
+        Phase.UNKNOWN,
+        {
+            **unknown_because("it is no longer in the broker's book"),
+            "escalation": 0,  # this is told anew, whatever was told of it before
+        },
+    )
+
+
+def _is_of_a_day_before(order: Order, book: Book) -> bool:
+    """True where the broker's day in which the order was sent is over, and the book is of a later one."""
+    return order.sent_at is not None and book.covers_from is not None and order.sent_at < book.covers_from
+
+
+def _ended_with_its_day(order: Order) -> Verdict:
+    """What it filled stays; what may have been filled after our last look shows as a difference of the positions."""
+    text = (
+        "a day order ends with its day, and the broker's book of the new day no longer has it; "
+        f"the book last showed {decimal_text(order.filled_quantity)} of {decimal_text(order.quantity)} filled"
+    )
+    return Verdict(
+        Phase.EXPIRED,
+        {
+            "tag": broker_tag(Family.BROKER_EXPIRED),
+            "decision_type": DecisionType.FAILED,
+            "reason_code": reason_class("", text),
+            "reason_message": text,
+        },
+    )
+
+
+def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
+    """The phase the report speaks of, and its tag; None when it decides nothing."""
+    filled = max(report.filled_quantity, order.filled_quantity)
+    if report.status is BrokerStatus.UNRECOGNISED or report.contradiction:
+        return None, None
+    if order.status is Status.EXECUTED:
+        return (
+            order.phase,
+            order.tag,
+        )  # it has ended: all that can still come is more fills than were asked for
+    if report.status in DEAD:
+        if filled >= order.quantity:
+            return Phase.FILLED, None  # cancelled after the last fill: it is filled
+        phase, family = DEAD[report.status]
+        return phase, broker_tag(family, report.code if family is Family.BROKER_REJECTED else "")
+    if report.status is BrokerStatus.COMPLETE:
+        # Complete means all of what the broker has as the order's quantity; less than that is a book in motion.
+        if _is_whole(order, report):
+            return Phase.FILLED, None
+        if order.phase is Phase.UNKNOWN and order.broker_order_id is not None:
+            return (
+                None,
+                None,
+            )  # it stayed so for too long and was called unknown: the same row does not undo that
+        return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
+    if report.status in LIVE:
+        return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
+    return None, None
+
+
+def _stale(order: Order, phase: Phase, report: OrderReport, book: Book, traits: BrokerTraits) -> bool:
+    """True for an old word about an order that has ended: a replay, a lagging or reordered report."""
+    if order.status is Status.EXECUTED:
+        return report.filled_quantity <= order.filled_quantity
+    if order.status is not Status.FAILED or report.filled_quantity > order.filled_quantity:
+        return False
+    if STATUS_OF[phase] is Status.FAILED:
+        return True
+    return not _is_after_its_end(order, book, traits)
+
+
+def _is_after_its_end(order: Order, book: Book, traits: BrokerTraits) -> bool:
+    """True for a book that cannot be older than what an order that has ended ended with."""
+    assert order.updated_at is not None
+    return book.read_started_at > order.updated_at + timedelta(seconds=traits.visibility_horizon)
+
+
+def taken_back(order: Order, report: OrderReport) -> Alarm | None:
+    """Why an order that was filled and what the book says of it now cannot both be true; None where they can.
+
+    A book that lags shows it live still; that it has ended with less than it had filled is no lag.
+    """
+    if order.status is not Status.EXECUTED or report.status not in DEAD or report.contradiction:
+        return None
+    if report.filled_quantity >= order.filled_quantity:
+        return None
+    filled, shown = decimal_text(order.filled_quantity), decimal_text(report.filled_quantity)
+    figures = (report.status, shown, filled)
+    return Alarm(
+        of_order(About.FILL_TAKEN_BACK, order.command_id, report.broker_order_id, *figures),
+        f"the broker's book now says {report.status} with {shown} filled of {report.broker_order_id}, which it had "
+        f"filled with {filled}: both cannot be true. The fill still counts here, and the position decides how much an "
+        "exit sends. Look at the order and the position in the broker's own terminal",
+    )
+
+
+def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -> dict[str, Any]:
+    filled: Decimal = max(report.filled_quantity, order.filled_quantity)
+    wanted: dict[str, Any] = {"tag": tag, "filled_quantity": filled}
+    if order.broker_order_id is None:
+        wanted["broker_order_id"] = report.broker_order_id
+    if report.average_price is not None and filled and filled == report.filled_quantity:
+        wanted["average_price"] = report.average_price
+    if STATUS_OF[phase] is Status.FAILED:
+        wanted["decision_type"] = DecisionType.FAILED
+        wanted["reason_code"] = reason_class(report.code, report.reason)
+        wanted["reason_message"] = report.reason or str(report.status)
+        wanted["reason_detail"] = report.reason
+        wanted["exchange_error_snippet"] = report.reason[:500] or None
+    else:
+        wanted |= PLACED
+        if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):  # of those it says how they were sent
+            wanted["reason_message"] = None
+        if order.phase is Phase.UNKNOWN:
+            wanted["escalation"] = 0  # that it rests is told anew
+    return _differing(order, wanted)
+
+
+def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not so yet. A reason's detail comes with its message, or not at all."""
+    found = {name: value for name, value in wanted.items() if getattr(order, name) != value}
+    found.pop("reason_detail", None)
+    if "reason_message" in found and "reason_detail" in wanted:
+        found["reason_detail"] = wanted["reason_detail"]
+    return found
+
+
+_CODES = {
+    "401": "AUTHENTICATION_ERROR",
+    "40101": "AUTHENTICATION_ERROR",
+    "40103": "AUTHENTICATION_ERROR",
+    "306": "INSUFFICIENT_FUNDS",
+    "609": "INSUFFICIENT_FUNDS",
+    "429": "RATE_LIMIT",
+}
+_WORDS = tuple(
+    # The first that fits wins: "margin limit exceeded" is a matter of funds, not of rate.
+    (name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
+    for name, words in (
+        ("AUTHENTICATION_ERROR", "session expired|invalid session|unauthori[sz]ed"),
+        ("SIGNATURE_ERROR", "signatures?"),
+        ("INSUFFICIENT_FUNDS", "insufficient|balance|margins?"),
+        ("MIN_NOTIONAL_NOT_MET", "min(?:imum)?[ _]notional"),
+        ("RATE_LIMIT", "rate limits?|too many requests|rate exceeded|request limit"),
+        ("TIMEOUT", "time[d ]?-? ?out"),
+    )
+)
+
+
+def reason_class(code: str, text: str) -> str:
+    """The class of a broker's error, for diagnostics: a closed set of words.
+
+    A code says more than a word, and a word counts only as a word: "limit order" is no rate limit, "imbalance" no
+    balance.
+    """
+    known = _CODES.get(code)
+    if known is not None:
+        return known
+    for name, words in _WORDS:
+        if words.search(text):
+            return name
+    return "EXCHANGE_REJECTED" if code or text else "EXCHANGE_ERROR_UNKNOWN"

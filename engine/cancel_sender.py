@@ -1,0 +1,85 @@
+"""Asking brokers for the cancels that operators asked for; the book tells what became of them."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from domain.broker_reports import Book, OrderRef
+from domain.errors import BrokerError
+from domain.notice_keys import About, NoticeKey
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.order_events import advance
+from domain.ports import Clock, Store, Transaction
+from domain.times import has_elapsed
+from engine.client_context import Seat, WatcherRules
+
+log = logging.getLogger(__name__)
+
+_AGAIN = timedelta(minutes=1)  # the longest wait between two requests to cancel one order
+
+
+class Cancels:
+    """Sends each cancel that is wanted, again while the book shows the order, and tells once when it does not end."""
+
+    def __init__(self, store: Store, *, clock: Clock, claimant: str, rules: WatcherRules) -> None:
+        self._store = store
+        self._clock = clock
+        self._claimant = claimant
+        self._rules = rules
+        self._errors: dict[str, str] = {}  # what the last request of each order came back with
+
+    def send(self, seat: Seat, orders: Sequence[Order], book: Book) -> None:
+        """Send those that are due after this book. Raises: StoreUnavailable, before the request that it is about."""
+        now = self._clock.now()
+        for order in orders:
+            if self._is_due(order, book, now) and self._store.write(
+                partial(self._note, order=order, now=now)
+            ):
+                self._ask(seat, order)
+
+    def _ask(self, seat: Seat, order: Order) -> None:
+        self._errors.pop(order.command_id, None)
+        try:
+            seat.broker.cancel(OrderRef(order.client_order_id, order.broker_order_id))
+        except BrokerError as error:
+            log.warning("order %s: cancel: %s", order.command_id, error)
+            self._errors[order.command_id] = str(error)
+        except Exception as error:  # an adapter's defect: the book tells whether the order was cancelled
+            log.exception("order %s: the adapter failed to cancel", order.command_id)
+            self._errors[order.command_id] = f"{type(error).__name__}: {error}"
+
+    def _is_due(self, order: Order, book: Book, now: datetime) -> bool:
+        """At once; then while the book shows the order, ever more rarely: each request takes from the rate budget.
+
+        One that the book does not show is not asked for again: there is nothing left to cancel, as far as is known.
+        """
+        asked, sent = order.cancel_requested_at, order.cancel_sent_at
+        if asked is None or not order.may_be_live or order.broker_order_id is None:
+            return False
+        if sent is None:
+            return True
+        wait = min(max(sent - asked, self._rules.resend_after), _AGAIN)
+        return order.broker_order_id in book.by_id and not timedelta(0) <= now - sent < wait
+
+    def _note(self, tx: Transaction, order: Order, now: datetime) -> bool:
+        """Before the request, and with it once what became of those before: the book still shows the order.
+
+        False when the order has moved meanwhile: the next look tells whether there is anything left to cancel.
+        """
+        current = tx.get(order.command_id)
+        if current is None or current.phase is not order.phase or current.cancel_requested_at is None:
+            return False
+        changes: dict[str, Any] = {"cancel_sent_at": now}
+        late = has_elapsed(current.cancel_requested_at, now, self._rules.unknown_log)
+        if current.cancel_sent_at is not None and late:
+            why = self._errors.get(order.command_id, "the broker did not refuse it")
+            text = f"cancel not confirmed: the broker's book still shows the order; {why}"[:500]
+            notice = Notice(NoticeKind.SYSTEM, order.client_id, current, order.alert_id, order.symbol, text)
+            if tx.notify_once(NoticeKey(About.CANCEL_UNCONFIRMED, (order.command_id,)), notice):
+                changes["exchange_error_snippet"] = text
+                log.warning("order %s: %s", order.command_id, text)
+        tx.apply(advance(current, current.phase, at=now, actor=self._claimant, **changes))
+        return True

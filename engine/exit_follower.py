@@ -1,0 +1,142 @@
+"""An exit's goal is flat, and nothing of ours that would open the position again.
+
+An exit that names no quantity takes back its strategy's older entries. What such an entry still fills, however late,
+leaves as a further part of the exit's leg: a row of its own, so that each row has at most one broker order.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.alert import ExecutionType
+from domain.cancellation import cancel_asked, hindrance
+from domain.exit_sizing import to_take_back
+from domain.ids import client_order_id
+from domain.money import ZERO, decimal_text
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.order_events import register
+from domain.ports import Transaction
+from domain.risk_facts import ExitFacts
+from domain.states import Phase, Status
+
+log = logging.getLogger(__name__)
+
+_PART_LIFE = timedelta(hours=1)
+
+
+def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> ExitFacts:
+    """Ask for the cancels that this exit needs; returns the facts as they are then."""
+    ended = set()
+    for order in to_take_back(exit_, facts):
+        # The end of the one before may have woken it, which wrote its row.
+        current = tx.get(order.command_id) or order
+        after = _cancel(tx, current, exit_, now=now, actor=actor)
+        if after.status is Status.FAILED:
+            ended.add(order.command_id)
+    return (
+        replace(facts, orders=tuple(o for o in facts.orders if o.command_id not in ended)) if ended else facts
+    )
+
+
+def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor: str) -> Order:
+    """One that is being sent, or of unknown outcome, cannot be cancelled: it is when it shows."""
+    if hindrance(order.phase, order.broker_order_id) is not None:
+        return order
+    reason = f"exit {exit_.short_id} takes it back"
+    change = cancel_asked(order, at=now, actor=actor, reason=reason)
+    return order if change is None else tx.apply(change)
+
+
+def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: datetime, actor: str) -> Order:
+    """After an entry moved: a later exit of its strategy takes it back, and what it filled leaves as a part.
+
+    Returns the entry's row as it is then.
+    """
+    if after.execution_type is not ExecutionType.ENTRY or after.test_mode is not None:
+        return after
+    filled = after.filled_quantity - before.filled_quantity
+    if not filled and not _is_live(after):
+        return after
+    exit_ = tx.full_exit_after(after)
+    if exit_ is None or not _closes(exit_, after):
+        return after
+    if filled and exit_.status is not Status.CREATED:
+        _add_part(tx, exit_, after, filled, now=now, actor=actor)
+    return _cancel(tx, after, exit_, now=now, actor=actor) if _is_live(after) else after
+
+
+def still_held(tx: Transaction, order: Order) -> str:
+    """What an exit that came to nothing leaves open, and what to do; empty: nothing."""
+    if order.execution_type is not ExecutionType.EXIT or order.test_mode is not None:
+        return ""
+    held = tx.holding(order.client_id, order.strategy_name, order.exchange, order.symbol)
+    units = ", ".join(
+        f"{decimal_text(h.net_quantity)} {h.product}" for h in held if h.entries and h.net_quantity
+    )
+    if not units:
+        return ""
+    return (
+        f"{order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}: send the EXIT again, or "
+        "exit it by hand"
+    )
+
+
+def _is_live(order: Order) -> bool:
+    return order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+
+
+def _closes(exit_: Order, entry: Order) -> bool:
+    """Whether the exit is about the side that this entry opens: an entry of the other side is a reversal and stays."""
+    if exit_.status is Status.CREATED or exit_.phase is Phase.BLOCKED:
+        return exit_.requested_side in (None, entry.side.opposite)
+    return exit_.side is entry.side.opposite
+
+
+def _add_part(
+    tx: Transaction, exit_: Order, entry: Order, filled: Decimal, *, now: datetime, actor: str
+) -> None:
+    part = add_part(tx, exit_, filled, product=entry.product, now=now, actor=actor)
+    text = (
+        f"entry {entry.short_id} was filled by {decimal_text(filled)} after exit {exit_.short_id} had been sized; "
+        f"{part.short_id} exits them"
+    )
+    log.warning("order %s: %s", entry.command_id, text)
+    tx.notify(Notice(NoticeKind.SYSTEM, entry.client_id, part, part.alert_id, part.symbol, text))
+
+
+def add_part(
+    tx: Transaction, exit_: Order, quantity: Decimal, *, product: str, now: datetime, actor: str
+) -> Order:
+    """Register a further part of an exit's leg, of that many units."""
+    leg = exit_.parent_command_id or exit_.command_id
+    command_id = f"{leg}.{tx.count_parts(leg) + 2}"
+    part = Order(
+        command_id=command_id,
+        alert_id=exit_.alert_id,
+        leg_index=exit_.leg_index,
+        client_id=exit_.client_id,
+        strategy_name=exit_.strategy_name,
+        execution_type=ExecutionType.EXIT,
+        exchange=exit_.exchange,
+        symbol=exit_.symbol,
+        side=exit_.side,
+        quantity=quantity,
+        requested_quantity=quantity,
+        product=product,
+        order_type=exit_.order_type,
+        price=exit_.price,
+        trigger_price=exit_.trigger_price,
+        reference_price=exit_.reference_price,
+        test_mode=None,
+        client_order_id=client_order_id(f"part|{command_id}"),
+        created_at=now,
+        expires_at=now + _PART_LIFE,
+        filled_quantity=ZERO,
+        requested_side=exit_.requested_side,
+        parent_command_id=leg,
+    )
+    registered = tx.apply(register(part, at=now, actor=actor))
+    tx.add_intent(registered, f"part|{command_id}", None)
+    return registered

@@ -1,0 +1,79 @@
+"""The entries of one alert stand or fall together, also after they were registered."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from blockers.groups import incomplete, with_its_group
+from blockers.rules import Block
+from domain.alert import ExecutionType
+from domain.entry_waits import Wait, WaitsFor
+from domain.limits import ClientPolicy
+from domain.money import decimal_text
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.ports import Transaction
+from domain.states import Status
+from domain.transitions import blocked, waiting
+
+log = logging.getLogger(__name__)
+
+
+def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Order]:
+    """The other entries of its alert, where they are judged together; else none."""
+    is_entry = order.execution_type is ExecutionType.ENTRY
+    if not is_entry or not policy.strategy(order.strategy_name).is_grouped:
+        return []
+    return [leg for leg in tx.orders_of_alert(order.alert_id) if leg.command_id != order.command_id]
+
+
+def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:
+    """Whether an entry that waited is let go by the other legs of its alert."""
+    return with_its_group(order, other_legs(tx, policy, order))
+
+
+def after_leg_ended(
+    tx: Transaction, policy: ClientPolicy, before: Order, after: Order, *, now: datetime, actor: str
+) -> None:
+    """The broker's word, or a call's answer, has ended a leg. One that we took back ourselves is no surprise."""
+    has_failed = after.status is Status.FAILED and before.status is not Status.FAILED
+    if has_failed and after.cancel_requested_at is None:
+        keep_group(tx, policy, after, now=now, actor=actor)
+
+
+def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
+    """After a leg came to nothing: those that were not sent are not sent either, and what is live is told."""
+    legs = other_legs(tx, policy, ended)
+    why = incomplete(ended)
+    for leg in legs:
+        if leg.status is not Status.CREATED:
+            continue
+        unsent = tx.get(leg.command_id) or leg  # the end of the one before may have woken it
+        if unsent.look_first:  # it may be at the broker: its look tells, and its group is asked again then
+            wait = Wait(WaitsFor.GROUP, unsent.not_before or now)
+            tx.apply(waiting(unsent, wait, at=now, actor=actor))
+        else:
+            tx.apply(blocked(unsent, why.reason, why.detail, at=now, actor=actor))
+    live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
+    if legs and live:
+        text = _live_text(ended, live)
+        log.error("order %s: %s", ended.command_id, text)
+        place = (ended, ended.alert_id, ended.symbol)
+        tx.notify(Notice(NoticeKind.SYSTEM, ended.client_id, *place, text))
+
+
+def _live_text(ended: Order, live: Sequence[Order]) -> str:
+    what = ", ".join(
+        f"{leg.side} {decimal_text(leg.quantity)} {leg.symbol} ({leg.short_id}, "
+        + (
+            "perhaps: it is looked for in the book)"
+            if leg.look_first
+            else f"{leg.phase}, {decimal_text(leg.filled_quantity)} filled)"
+        )
+        for leg in live
+    )
+    return (
+        f"one leg of the alert came to nothing, others are live: {ended.side} {decimal_text(ended.quantity)} "
+        f"{ended.symbol} has ended ({ended.tag}); live without it: {what}. "
+        "Decide whether you keep them: the strategy's EXIT, or cli.py flatten, closes them"
+    )

@@ -1,0 +1,122 @@
+"""Knowing the positions: read, kept with their age, and told when they cannot be read."""
+
+import logging
+from datetime import datetime, timedelta
+
+from blockers.execution_guard import ExecutionGuard
+from domain.broker_reports import PositionsSnapshot
+from domain.errors import ReadFailed
+from domain.first_reads import Part
+from domain.notice_keys import About
+from domain.notices import Notice, NoticeKind
+from domain.ports import Clock, Store
+from domain.times import day_start, trading_day
+from engine.client_context import Seat, WatcherRules
+from engine.entry_readiness import StartGate
+from engine.loss_latch import LossLatch
+from engine.position_reconciliation import PositionComparer
+from engine.read_failure_tracker import Unreadable, UnreadableRows
+
+log = logging.getLogger(__name__)
+
+
+class PositionKeeper:
+    """Keeps each client's positions and profit and loss fresh in the store."""
+
+    def __init__(self, store: Store, gate: StartGate, *, clock: Clock, rules: WatcherRules) -> None:
+        self._store = store
+        self._gate = gate
+        self._clock = clock
+        self._rules = rules
+        self._guard = ExecutionGuard(store)
+        self._comparer = PositionComparer(store, clock=clock, believed_after=rules.difference_believed)
+        self._loss_latch = LossLatch(store, rules=rules)
+        self._refreshed_at: dict[str, datetime] = {}
+        self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own
+        self._unread = Unreadable(clock=clock, rules=rules)
+        self._told_unreadable: set[str] = set()
+        self._rows = UnreadableRows(
+            About.UNREADABLE_POSITION_ROW,
+            "a position cannot be read",
+            "what is held there is not known: entries there are blocked and exits wait, and with a daily loss limit "
+            "all entries are blocked; other exits go on. Look at the position in the broker's own terminal",
+        )
+
+    def refresh(self, seat: Seat, *, force: bool = False) -> bool:
+        """Read and keep the client's positions and profit and loss, when it is time; True when they were read.
+
+        Raises:
+            StoreUnavailable: they could not be kept.
+        """
+        now, client_id = self._clock.now(), seat.client_id
+        last = self._refreshed_at.get(client_id)
+        if not force and last is not None and timedelta(0) <= now - last < self._interval(seat):
+            return False
+        self._refreshed_at[client_id] = now
+        try:
+            snapshot = seat.broker.read_positions()
+        except ReadFailed as error:
+            self._unreadable(client_id, now, str(error))
+            return False
+        except Exception as error:  # an adapter's defect: it says nothing of the position
+            log.exception("client %s: the adapter failed to read positions", client_id)
+            self._unreadable(client_id, now, f"{type(error).__name__}: {error}")
+            return False
+        if not self._gate.accounts.saw(seat):
+            return False
+        self._keep(seat, snapshot)
+        self._rows.tell(self._store, client_id, snapshot.unreadable)
+        horizon = timedelta(seconds=seat.broker.traits.position_horizon)
+        self._believe(client_id, now)
+        self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
+        self._readable(client_id)
+        self._gate.passed(client_id, Part.POSITIONS)
+        if self._gate.is_open(
+            client_id
+        ):  # else a fill that nobody could see yet would pass for somebody else's
+            self._comparer.compare(client_id, snapshot, horizon=horizon)
+            self._compared_at[client_id] = snapshot.read_started_at
+        return True
+
+    def _keep(self, seat: Seat, snapshot: PositionsSnapshot) -> None:
+        zone, starts = self._rules.zone, self._rules.day_starts
+        day = trading_day(snapshot.read_started_at, zone, starts)
+        starts_at, compared_at = day_start(day, zone, starts), self._compared_at.get(seat.client_id)
+        self._store.save_positions(
+            seat.client_id, snapshot, day, day_starts=starts_at, compared_at=compared_at
+        )
+        self._loss_latch.check(seat)
+
+    def _believe(self, client_id: str, now: datetime) -> None:
+        """A difference that has stood for minutes, read after read, is how things are."""
+        since = now - self._rules.difference_believed
+        if self._store.has_disputed(client_id, since):
+            self._store.write(lambda tx: tx.believe_differences(client_id, since))
+
+    def _interval(self, seat: Seat) -> timedelta:
+        """As often as the settings say, and no more often than the broker allows."""
+        return max(self._rules.positions_refresh, timedelta(seconds=seat.broker.traits.positions_interval))
+
+    def _unreadable(self, client_id: str, now: datetime, error: str) -> None:
+        """Keep what was read before, with its age; tell once when it lasts."""
+        self._store.save_read_error(client_id, now, error)
+        if self._gate.failed(client_id, Part.POSITIONS, error):
+            return  # which has told it
+        since = self._unread.failed(client_id)
+        if since is not None and client_id not in self._told_unreadable:
+            text = (
+                f"the broker cannot be read since {since:%H:%M:%S} UTC: {error}; exits wait until it can, and "
+                "entries are blocked as soon as what was read is too old (POSITIONS_MAX_AGE_SECONDS)"
+            )
+            self._tell(client_id, text)
+            self._told_unreadable.add(client_id)
+
+    def _readable(self, client_id: str) -> None:
+        self._unread.passed(client_id)
+        if client_id in self._told_unreadable:
+            self._tell(client_id, "the broker can be read again")
+            self._told_unreadable.discard(client_id)
+
+    def _tell(self, client_id: str, text: str) -> None:
+        log.warning("client %s: %s", client_id, text)
+        self._store.write(lambda tx: tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text)))

@@ -1,0 +1,140 @@
+"""Telling the operator where our strategies' holdings and the broker's positions differ."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from domain.broker_reports import PositionsSnapshot
+from domain.money import ZERO, decimal_text
+from domain.notices import Notice, NoticeKind
+from domain.ports import Clock, Store, Transaction
+from domain.position_comparison import Difference, Judgement, Place, compared, gone, judge, settled_before
+from domain.times import has_elapsed
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(seconds=60)
+"""So long a resting order of ours may pass for the explanation: its fill would have been recorded by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The same amount in so many reads on end, the last of which began then."""
+
+    amount: Decimal
+    since: datetime
+    read_at: datetime
+    reads: int = 1
+
+
+class _Ready(NamedTuple):
+    """A difference that is to be told."""
+
+    difference: Difference
+    since: datetime
+    is_quiet: bool  # no fill of ours in the symbol for so long that the read shows them all
+
+
+class PositionComparer:
+    """Compares each read of the positions with the holdings.
+
+    A difference is told when two reads on end showed it and nothing under way explains it: once for each place and
+    amount, again when the amount changes, and once when it is gone. What was told is kept in the store, so that
+    neither a restart nor a second watcher tells it again; only the looking is remembered here.
+    """
+
+    def __init__(self, store: Store, *, clock: Clock, believed_after: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._believed_after = believed_after
+        self._seen: dict[str, dict[Place, _Seen]] = {}
+
+    def compare(self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta) -> None:
+        """Compare one successful read; a read that failed never comes here.
+
+        Raises:
+            StoreUnavailable: nothing was told; the next read tells it.
+        """
+        news = self._news(client_id, snapshot)
+        before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
+        ready = []
+        # The holdings were read before these: what changed them since then shows in one of the two.
+        open_orders = self._store.get_open_orders(client_id) if news else []
+        for d in news:
+            last_fill_at = self._store.last_fill_at(client_id, d.symbol)
+            judgement = judge(
+                d,
+                open_orders=open_orders,
+                last_fill_at=last_fill_at,
+                settled_before=settled_before(snapshot, horizon),
+            )
+            if judgement is Judgement.NOT_YET:
+                continue
+            seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
+            patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
+            if seen.reads > 1 and patient:
+                # After a fill of ours, units too many may be a read of before it.
+                is_quiet = last_fill_at is None or has_elapsed(
+                    last_fill_at, snapshot.read_started_at, self._believed_after
+                )
+                ready.append(_Ready(d, seen.since, is_quiet))
+        self._seen[client_id] = after
+        if ready:
+            self._store.write(lambda tx: self._tell(tx, client_id, ready))
+
+    def _news(self, client_id: str, snapshot: PositionsSnapshot) -> list[Difference]:
+        """What is not as it was told last."""
+        told = {d.where: d for d in self._store.told_differences(client_id)}
+        found = compared(snapshot, self._store.holdings(client_id))
+        over = {place: d for place in told if place not in found and (d := gone(snapshot, place)) is not None}
+        return [
+            d for place, d in (found | over).items() if (d != told[place] if place in told else d.is_kept)
+        ]
+
+    @staticmethod
+    def _looked(seen: _Seen | None, amount: Decimal, read_at: datetime) -> _Seen:
+        if seen is None or seen.amount != amount:
+            return _Seen(amount, read_at, read_at)
+        return _Seen(amount, seen.since, read_at, seen.reads + int(read_at > seen.read_at))
+
+    def _tell(self, tx: Transaction, client_id: str, ready: Sequence[_Ready]) -> None:
+        now = self._clock.now()
+        for d, since, is_quiet in ready:
+            if tx.held_at(client_id, d.where) != d.held:
+                continue  # a fill or a person has changed it since it was compared: the next read shows what is left
+            before = tx.told_difference(client_id, d.where)
+            tx.keep_difference(client_id, d, since, now, believed=is_quiet)
+            # Both sides may have moved by the same: the page shows the new figures, and nothing is to be told.
+            if d.unexplained != (before.unexplained if before else ZERO):
+                notice = _notice(client_id, d, before)
+                log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)
+                tx.notify(notice)
+
+
+def _notice(client_id: str, d: Difference, before: Difference | None) -> Notice:
+    where = f"{d.exchange} {d.product}"
+    held, at_broker = decimal_text(d.held), decimal_text(d.at_broker)
+    was, over = "", ""
+    if before and before.unexplained:
+        was = f" (before: {decimal_text(before.unexplained)})"
+        over = f"; the difference of {decimal_text(before.unexplained)} is gone"
+    if d.savings:
+        at_broker += (
+            f", of which {decimal_text(d.savings)} were delivered on earlier days and are no strategy's"
+        )
+    if not d.unexplained:
+        kind = NoticeKind.POSITION_AGREES
+        text = f"our strategies hold {held}, the broker has {at_broker}"
+        if not d.amount:
+            text = f"our strategies and the broker both have {held}"
+        text = f"{where}: {text}{over}"
+    elif d.is_external:
+        kind = NoticeKind.EXTERNAL_POSITION
+        text = f"{where}: the broker has {at_broker}, none of our strategies holds any"
+    else:
+        kind = NoticeKind.POSITION_DIFFERS
+        text = f"{where}: our strategies hold {held}, the broker has {at_broker}: {d.unexplained:+f}{was}"
+    return Notice(kind, client_id, symbol=d.symbol, detail=text)

@@ -1,0 +1,133 @@
+"""A broker order that carries an order's own tag is that order, sent before, whatever the database remembers.
+
+A database that was restored gives out the tags of orders that are at the broker already, and a front end may say of an
+order that it turned it away and have taken it. So no order is claimed for its first send while the broker's book, as it
+was last read or as `external_orders` has kept it, shows its tag: it is followed under the number that it has there.
+
+What was turned away is sent again only after a read of the book that began when a taken order would show in it
+(`BrokerTraits.visibility_horizon` after that answer). What the broker shows or accepts only after that is beyond us,
+and becomes two orders under one tag, which is told then.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from domain.alert import ExecutionType
+from domain.broker_reports import Book, OrderRef, OrderReport
+from domain.commands import OrderResult
+from domain.errors import ReadFailed
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.order_events import Change
+from domain.ports import Clock, Transaction
+from domain.reason_codes import Reason
+from domain.reconciliation import DEAD, find_report, hidden_in, is_own, likeliest
+from domain.transitions import claimed, held, never_sent, placed
+from engine.client_context import Seat, WatcherRules
+
+log = logging.getLogger(__name__)
+
+_SERVES = timedelta(seconds=10)  # so long one read serves several orders that were turned away together
+
+
+class OwnTags:
+    """What each client's last book shows under our tags; safe to call from several threads."""
+
+    def __init__(self, *, clock: Clock, claimant: str, rules: WatcherRules) -> None:
+        self._clock = clock
+        self._claimant = claimant
+        self._rules = rules
+        self._last: dict[str, Book] = {}
+
+    def saw(self, client_id: str, book: Book) -> None:
+        """A read has succeeded. Of two that overlap the one that began later counts, and only one of a whole book."""
+        last = self._last.get(client_id)
+        if book.complete and (
+            last is None or not book.read_started_at < last.read_started_at <= self._clock.now()
+        ):
+            self._last[client_id] = book
+
+    def look(self, seat: Seat, order: Order) -> str | None:
+        """Read the book for an order that was turned away, unless it was read since then; why it may not go yet.
+
+        None: it may be claimed, which sends it where the book does not show its tag, and follows it where it does.
+        """
+        try:
+            book = self._last.get(seat.client_id)  # one read serves those that were turned away together
+            if book is None or not self._is_news(book, order):
+                is_exit = order.execution_type is ExecutionType.EXIT
+                book = seat.broker.read_book([OrderRef(order.client_order_id, None)], urgent=is_exit)
+                self.saw(seat.client_id, book)
+        except ReadFailed as error:
+            return f"it was turned away, and the book could not be read since: {error}"
+        except Exception as error:  # an adapter's defect: it says nothing of the order
+            log.exception("order %s: the adapter failed to read the book", order.command_id)
+            return (
+                f"it was turned away, and the book could not be read since: {type(error).__name__}: {error}"
+            )
+        if not book.complete or (hidden_in(order, book) and find_report(order, book)[0] is None):
+            return "it was turned away, and what the book shows since then is not whole"
+        return None
+
+    def _is_news(self, book: Book, order: Order) -> bool:
+        """Whether the order would show in this book, had it been taken: its time has come before the read began."""
+        assert order.updated_at is not None
+        since = max(order.updated_at, order.not_before or order.updated_at)
+        began = book.read_started_at
+        return since < began <= self._clock.now() <= began + _SERVES
+
+    def sent_before(self, tx: Transaction, order: Order) -> OrderReport | None:
+        """What is at the broker under the tag of an order that is about to be sent for the first time.
+
+        A noted order of another day is not it: a backup of weeks ago may give a tag of then to an alert of today.
+        """
+        if order.test_mode is not None:
+            return None
+        noted = [
+            report
+            for report, first_seen in tx.tagged_external(order.client_id, order.client_order_id)
+            if self._rules.is_one_day(first_seen, self._clock.now())
+            and is_own(order, report)
+            and not is_refusal(order, report)
+        ]
+        if noted:
+            return min(noted, key=likeliest)
+        book = self._last.get(order.client_id)
+        shown = None if book is None else find_report(order, book)[0]
+        if shown is None or not is_own(order, shown) or is_refusal(order, shown):
+            return None
+        return shown
+
+    def follow(self, tx: Transaction, order: Order, report: OrderReport, now: datetime) -> Change:
+        """Make that broker order the order's own, and tell it; what becomes of it the book says."""
+        number = report.broker_order_id
+        owner = tx.get_by_broker_id(order.client_id, number)
+        if owner is not None and self._rules.same_day(order, owner):
+            text = f"broker order {number} carries its tag and is that of {owner.command_id}"
+            if order.is_over(now):
+                return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=self._claimant, detail=text)
+            return held(order, text, at=now, actor=self._claimant)
+        why = (
+            "the broker said that it had turned it away"
+            if order.look_first
+            else "it was not sent from this row"
+        )
+        text = f"broker order {number} carries its tag, though {why}: it is followed, and not sent again"
+        log.error("order %s: %s", order.command_id, text)
+        tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
+        as_sent = {}
+        if order.execution_type is ExecutionType.EXIT:  # as it was sized then
+            product = report.product or order.product
+            as_sent = {"side": report.side, "quantity": report.quantity, "product": product}
+        claim = tx.apply(claimed(order, at=now, claimant=self._claimant, **as_sent))
+        return placed(claim, OrderResult(number, detail=text), at=now, actor=self._claimant)
+
+
+def is_refusal(order: Order, report: OrderReport) -> bool:
+    """True for what the broker keeps of an order that it had turned away."""
+    return order.look_first and came_to_nothing(report)
+
+
+def came_to_nothing(report: OrderReport) -> bool:
+    """True where the broker order is dead and nothing was filled."""
+    return report.status in DEAD and not report.filled_quantity and not report.contradiction

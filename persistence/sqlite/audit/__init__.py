@@ -1,0 +1,1 @@
+"""Proof that orders.db says what happened: hash chains, checkpoints, replay."""

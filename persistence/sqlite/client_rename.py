@@ -1,0 +1,178 @@
+"""Moves a client's rows to another client id of the same account; the caller's transaction makes it all or nothing.
+
+Orders are moved by an event each, so that their histories still rebuild them: those that have not ended, and those
+that changed so lately that the broker's book may still show them. Older ones are history and keep the id under which
+they were sent. Alerts and intents are re-keyed, so that a `signal_id` stays once for ever.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from domain.money import ZERO, decimal_text, parse_decimal
+from domain.order import Order
+from domain.order_events import Change, moved
+from domain.times import time_text
+from persistence.sqlite.adoptions import move_adoptions
+from persistence.sqlite.rows import SELECT_ORDER, order_of
+from persistence.sqlite.told_notices import move_told
+
+IN_BOOKS = timedelta(days=3)
+"""So long after its last change an order may still stand in a broker's book: a night and a weekend."""
+
+MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
+         "telegram_messages", "accounts", "lifts", "adoptions", "told_notices")  # fmt: skip
+"""Tables with a client_id whose rows follow the client."""
+DROPPED = ("positions", "heartbeats", "unreadable_positions")
+"""Those whose rows are read or written anew."""
+
+
+class Moved(NamedTuple):
+    """How much followed the client."""
+
+    orders: int
+    holdings: int
+
+
+def move_client(
+    connection: sqlite3.Connection,
+    apply: Callable[[Change], Order],
+    old: str,
+    new: str,
+    *,
+    at: datetime,
+    actor: str,
+) -> Moved:
+    """Make the rows of `old` those of `new`.
+
+    Args:
+        apply: writes an order's change.
+    """
+    orders = _orders_to_move(connection, old, at)
+    for order in orders:
+        apply(moved(order, new, at=at, actor=actor))
+    holdings = _move_holdings(connection, old, new)
+    _move_differences(connection, old, new)
+    _move_external(connection, old, new)
+    _rekey(connection, old, new)
+    connection.execute(
+        "UPDATE telegram_messages SET client_id = ? WHERE client_id = ? AND status = 'PENDING'", (new, old)
+    )
+    connection.execute(
+        "INSERT INTO last_fills SELECT ?, symbol, side, filled_at FROM last_fills WHERE client_id = ? "
+        "ON CONFLICT (client_id, symbol, side) DO UPDATE SET filled_at = max(filled_at, excluded.filled_at)",
+        (new, old),
+    )
+    connection.execute("UPDATE OR IGNORE halts SET client_id = ? WHERE client_id = ?", (new, old))
+    connection.execute("UPDATE lifts SET client_id = ? WHERE client_id = ?", (new, old))
+    move_adoptions(connection, old, new)
+    move_told(connection, old, new)
+    _move_account(connection, old, new)
+    for table in ("halts", "last_fills", *DROPPED):
+        connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
+    return Moved(len(orders), holdings)
+
+
+def _orders_to_move(connection: sqlite3.Connection, old: str, at: datetime) -> list[Order]:
+    rows = connection.execute(
+        f"{SELECT_ORDER} WHERE client_id = ?1 AND status IN ('CREATED', 'SENT_TO_BROKER') UNION ALL "
+        f"{SELECT_ORDER} WHERE client_id = ?1 AND status IN ('EXECUTED', 'FAILED') AND updated_at >= ?2",
+        (old, time_text(at - IN_BOOKS)),
+    )
+    return [order_of(row) for row in rows]
+
+
+def _move_holdings(connection: sqlite3.Connection, old: str, new: str) -> int:
+    """Two holdings of one strategy in one symbol become one: both are fills of the same account."""
+    rows = connection.execute(
+        "SELECT symbol, exchange, strategy_name, product, net_quantity, entries, updated_at FROM holdings "
+        "WHERE client_id = ?",
+        (old,),
+    ).fetchall()
+    for *key, net_text, entries, updated_at in rows:
+        place = (new, *key)
+        where = "WHERE client_id = ? AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ?"
+        there = connection.execute(f"SELECT net_quantity, entries FROM holdings {where}", place).fetchone()
+        net = parse_decimal(net_text) + (parse_decimal(there[0]) if there else ZERO)
+        connection.execute(f"DELETE FROM holdings {where}", place)
+        if net:
+            connection.execute(
+                "INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*place, decimal_text(net), entries + (there[1] if there else 0), updated_at),
+            )
+    connection.execute("DELETE FROM holdings WHERE client_id = ?", (old,))
+    return len(rows)
+
+
+def _move_differences(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """What was found under the new id where the old one held something was found without knowing of it."""
+    connection.execute(
+        "DELETE FROM position_differences WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM orders o "
+        "WHERE o.client_id = ?1 AND o.symbol = position_differences.symbol "
+        "AND o.exchange = position_differences.exchange AND EXISTS (SELECT 1 FROM order_events e "
+        "WHERE e.command_id = o.command_id AND e.hash = o.event_hash "
+        "AND json_extract(e.detail_json, '$.moved_from') = ?2))",
+        (new, old),
+    )
+    connection.execute(
+        "DELETE FROM position_differences WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM position_differences d "
+        "WHERE d.client_id = ?2 AND d.symbol = position_differences.symbol "
+        "AND d.exchange = position_differences.exchange)",
+        (new, old),
+    )
+    connection.execute("UPDATE position_differences SET client_id = ? WHERE client_id = ?", (new, old))
+
+
+def _move_external(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """A broker order that was nobody's under the new id may be one that came with the move."""
+    connection.execute("UPDATE OR IGNORE external_orders SET client_id = ? WHERE client_id = ?", (new, old))
+    connection.execute("DELETE FROM external_orders WHERE client_id = ?", (old,))
+    connection.execute(
+        "DELETE FROM external_orders WHERE client_id = ?1 AND broker_order_id IN "
+        "(SELECT broker_order_id FROM orders WHERE client_id = ?1 AND broker_order_id IS NOT NULL)",
+        (new,),
+    )
+
+
+def _rekey(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """Keys begin with the client's id; one that the new id has already stays as it is."""
+    length = len(old) + 1
+    connection.execute(
+        "UPDATE OR IGNORE order_intents SET idempotency_key = ?1 || substr(idempotency_key, ?2) "
+        "WHERE idempotency_key >= ?3 || '|' AND idempotency_key < ?3 || '}'",
+        (new, length, old),
+    )
+    connection.execute(
+        "UPDATE alerts SET client_id = ?1, idempotency_key = ?1 || substr(idempotency_key, ?2) "
+        "WHERE client_id = ?3 AND idempotency_key >= ?3 || '|' AND idempotency_key < ?3 || '}'",
+        (new, length, old),
+    )
+    connection.execute("UPDATE alerts SET client_id = ? WHERE client_id = ?", (new, old))
+
+
+def _move_account(connection: sqlite3.Connection, old: str, new: str) -> None:
+    """The day's loss is the account's: of two of one day the lower stands, and what either had latched."""
+    bound = connection.execute(
+        "SELECT trading_day, lowest_pnl, loss_latched FROM accounts WHERE client_id = ? AND broker IS NOT NULL",
+        (new,),
+    ).fetchone()
+    mine = connection.execute(
+        "SELECT trading_day, lowest_pnl, loss_latched FROM accounts WHERE client_id = ?", (old,)
+    ).fetchone()
+    if bound is None:
+        connection.execute("DELETE FROM accounts WHERE client_id = ?", (new,))
+        connection.execute("UPDATE accounts SET client_id = ? WHERE client_id = ?", (new, old))
+        return
+    if mine is not None and mine[0] == bound[0]:
+        latched = sorted({*json.loads(mine[2]), *json.loads(bound[2])})
+        connection.execute(
+            "UPDATE accounts SET loss_latched = ? WHERE client_id = ?", (json.dumps(latched), new)
+        )
+    if mine is not None and mine[0] == bound[0] and None not in (mine[1], bound[1]):
+        lowest = min(parse_decimal(mine[1]), parse_decimal(bound[1]))
+        connection.execute(
+            "UPDATE accounts SET lowest_pnl = ? WHERE client_id = ?", (decimal_text(lowest), new)
+        )
+    connection.execute("DELETE FROM accounts WHERE client_id = ?", (old,))

@@ -1,0 +1,291 @@
+"""Connections to SQLite, and the group commit that makes durable writes cheap.
+
+`synchronous=FULL` in WAL costs one fsync a commit. Writers of one process that arrive while a commit is under
+way are gathered and committed together by the next leader, each inside a savepoint of its own: one fsync, and
+still each succeeds or fails alone.
+"""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
+from persistence.sqlite.damage import cannot, is_lasting, no_room
+from persistence.sqlite.identity import IdentityGuard, judged
+
+BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
+_RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
+_PAGE_BYTES = 1024  # of a new database: a lone commit writes each page that it touches, and touches many
+_CHECKPOINT_PAGES = 80_000  # a safety net only: the watcher checkpoints, so that no webhook has to
+_MAX_BATCH = 64
+_PAUSE_SECONDS = (
+    0.0006  # between two transactions of one process, longer than others' retry: so none is starved
+)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection as all of ours are: WAL, durable, autocommit, foreign writers waited for.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened or is no database.
+    """
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # changes nothing in a database that has pages
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    if read_only:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+class _Job:
+    __slots__ = ("done", "error", "result", "wake", "work")
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.done = False
+        self.wake = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class GroupCommit:
+    """Runs write work of many threads on one connection, many to a transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._queue: deque[_Job] = deque()
+        self._turn = threading.Lock()
+        self._ended_at = 0.0
+        self._guard = IdentityGuard(path)
+        self.replaced: StoreReplaced | None = None  # why this process must write no more, once it is known
+        self._failed: tuple[StoreUnavailable, int] | None = None  # and how many commits there were then
+
+    def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
+
+        Raises:
+            StoreUnavailable: nothing was kept; whatever `work` raised is raised as it is.
+        """
+        job = _Job(work)
+        self._queue.append(job)
+        while not job.done:
+            if self._turn.acquire(blocking=False):
+                try:
+                    self._lead()
+                finally:
+                    self._turn.release()
+                    self._hand_on()
+            else:
+                job.wake.wait()
+                job.wake.clear()
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    def _hand_on(self) -> None:
+        """Whoever led goes back to its own sender; one of those that came meanwhile leads next."""
+        with contextlib.suppress(IndexError):
+            self._queue[0].wake.set()
+
+    def look(self) -> None:
+        """Look whether the file is still the database that was in use, without writing to it.
+
+        Raises:
+            StoreReplaced: it is not; nothing is written by this any more.
+            StoreUnavailable: that cannot be told at present.
+        """
+        with self._turn:
+            if self.replaced is None:
+                try:
+                    self._guard.look()
+                except StoreReplaced as error:
+                    self.replaced = error
+            if self.replaced is not None:
+                raise self.replaced
+
+    @property
+    def unwritable(self) -> StoreUnavailable | None:
+        """Why nothing can be written at present: the disk is full, or the last write failed and nobody's has passed."""
+        failed, full = self._failed, no_room(self._path)
+        if failed is not None and failed[1] == self._guard.commits:
+            return failed[0]
+        return None if full is None else StoreFull(full)
+
+    def close(self) -> None:
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _lead(self) -> None:
+        self._let_others_in()
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
+        if not batch:  # another leader took it meanwhile: no commit for nothing
+            return
+        failure: StoreUnavailable = StoreUnavailable("orders.db: the commit was interrupted")
+        committed = False
+        try:
+            if self.replaced is not None:
+                raise self.replaced
+            connection = self._begin()
+            self._guard.enter(connection)
+            for job in batch:
+                _run_alone(connection, job, savepoint=len(batch) > 1)
+            if len(batch) > 1 or batch[0].error is None:  # else the only work failed, and was rolled back
+                connection.execute("COMMIT")
+                self._guard.committed()
+                self._failed = None
+            committed = True
+        except StoreReplaced as error:
+            failure = self.replaced = error
+        except StoreUnavailable as error:
+            failure = self._noted(error)
+        except sqlite3.Error as error:
+            self._discard()  # before it is looked at: others may write meanwhile
+            failure = self._failure(error)
+        finally:  # whatever interrupts the leader, nobody is told that his work was kept when it was not
+            if not committed:
+                self._discard()
+            for job in batch:
+                if not committed and job.error is None:
+                    job.error = failure
+                job.done = True
+                job.wake.set()
+            self._ended_at = time.monotonic()
+
+    def _failure(self, error: sqlite3.Error) -> StoreUnavailable:
+        """A damaged file gets no better by trying again: it is told apart from one that is busy, or has no room."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            failure = cannot(self._path, error)
+            return self._noted(failure) if is_lasting(error) else failure
+        failure = judged(self._path, error)
+        if isinstance(failure, StoreReplaced):
+            self.replaced = failure
+            return failure
+        return self._noted(failure)
+
+    def _noted(self, failure: StoreUnavailable) -> StoreUnavailable:
+        self._failed = (failure, self._guard.commits)
+        return failure
+
+    def _let_others_in(self) -> None:
+        """SQLite's lock is not fair: whoever has just let it go would mostly take it again. What comes meanwhile is
+        committed together."""
+        pause = self._ended_at + _PAUSE_SECONDS - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+
+    def _begin(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect(self._path)
+            self._connection.execute("PRAGMA busy_timeout=0")  # waiting is done below, finer
+            self._guard.opened()
+        give_up = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return self._connection
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+
+    def _discard(self) -> None:
+        """After a failed commit nothing on this connection can be trusted: start anew next time."""
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            finally:
+                self._connection = None
+
+
+_FATAL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT,
+          sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB}  # fmt: skip
+"""Errors that concern the database, not the statement: the whole batch fails."""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _run_alone(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+    """Run one work so that its failure is its own; the only one of a transaction needs no savepoint for that."""
+    if savepoint:
+        connection.execute("SAVEPOINT job")
+    try:
+        job.result = job.work(connection)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL:
+            raise
+        job.error = error
+    except Exception as error:  # noqa: BLE001 - callers that share a transaction each get their own error
+        job.error = error
+    if not savepoint:
+        if job.error is not None and connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return
+    if job.error is not None:
+        connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
+
+
+class Readers:
+    """One read connection a thread, so that reads never wait for writes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def get(self) -> sqlite3.Connection:
+        """This thread's connection.
+
+        Raises:
+            StoreUnavailable: the database cannot be opened.
+        """
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            try:
+                connection = connect(self._path, read_only=True)
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"orders.db: {error}") from error
+            self._local.connection = connection
+        return connection
+
+
+class ChangeSignal:
+    """Tells when any process has committed, by SQLite's own counter: no message to lose, nothing to clean up."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect(path, read_only=True)
+        self._seen = self._version()
+
+    def changed(self) -> bool:
+        """True when something was committed since the last call; a few microseconds."""
+        version = self._version()
+        changed, self._seen = version != self._seen, version
+        return changed
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def checkpoint_wal(path: Path) -> None:
+    """Move committed pages from the log into the database, without making anybody wait for it.
+
+    Raises:
+        sqlite3.Error: the database cannot be written.
+    """
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    finally:
+        connection.close()

@@ -1,0 +1,212 @@
+"""What a person should look at: orders long at the broker, and positions that differ. None grows with history."""
+
+import sqlite3
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from domain.money import ZERO, decimal_text, parse_decimal
+from domain.notice_keys import About
+from domain.order import Order
+from domain.order_events import column
+from domain.position_comparison import Difference, Place
+from domain.stale_orders import FrozenOrder, why_still_open
+from domain.times import parse_time, time_text
+from persistence.sqlite.rows import ORDER_COLUMNS, optional_time, order_of
+
+Row = dict[str, Any]
+
+# An order's last way into SENT_TO_BROKER; a second send under the same id is none.
+_SINCE = (
+    "(SELECT max(e.at) FROM order_events e WHERE e.command_id = orders.command_id "
+    "AND e.to_status = 'SENT_TO_BROKER' AND e.from_status IS NOT 'SENT_TO_BROKER')"
+)
+# No order was sent before it was created: the index alone leaves out those that are young.
+_FROZEN = (
+    f"SELECT orders.*, {_SINCE} AS sent_to_broker_at FROM orders INDEXED BY orders_at_broker "
+    "WHERE status = 'SENT_TO_BROKER' AND created_at <= :before AND sent_to_broker_at <= :before"
+)
+_OF_CLIENT_AND_UNTOLD = (
+    "AND client_id = :client AND NOT EXISTS (SELECT 1 FROM told_notices t "
+    f"WHERE t.client_id = :client AND t.about = '{About.FROZEN}' AND t.facts = orders.command_id)"
+)
+_OLDEST = "ORDER BY sent_to_broker_at, command_id LIMIT :limit"
+
+
+def frozen_rows(connection: sqlite3.Connection, sent_before: datetime, *, limit: int) -> list[Row]:
+    """Orders of all clients that are SENT_TO_BROKER since before then, the oldest first.
+
+    Each is its row, with `sent_to_broker_at` and `why` it is still open.
+    """
+    values = {"before": time_text(sent_before), "limit": limit}
+    rows = rows_of(connection, f"{_FROZEN} {_OLDEST}", values)
+    return [{**row, "why": why_still_open(_order(row))} for row in rows]
+
+
+def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
+    """How many orders of all clients are SENT_TO_BROKER since before then."""
+    [(count,)] = connection.execute(f"SELECT count(*) FROM ({_FROZEN})", {"before": time_text(sent_before)})
+    return int(count)
+
+
+def untold_frozen(
+    connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
+) -> list[FrozenOrder]:
+    """Those of a client of which nobody was told yet, the oldest first."""
+    values = {"before": time_text(sent_before), "client": client_id, "limit": limit}
+    rows = rows_of(connection, f"{_FROZEN} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
+    return [FrozenOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
+
+
+_DIFFERENCE = (
+    "SELECT exchange, symbol, product, held, at_broker, kind = 'EXTERNAL', savings FROM position_differences"
+)
+
+
+def told_differences(connection: sqlite3.Connection, client_id: str) -> list[Difference]:
+    """The differences that were told and still stand."""
+    rows = connection.execute(f"{_DIFFERENCE} WHERE client_id = ?", (client_id,))
+    return [_difference(row) for row in rows]
+
+
+def told_difference(connection: sqlite3.Connection, client_id: str, place: Place) -> Difference | None:
+    """The one that stands there."""
+    row = connection.execute(
+        f"{_DIFFERENCE} WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+        (client_id, *place),
+    ).fetchone()
+    return None if row is None else _difference(row)
+
+
+def keep_difference(
+    connection: sqlite3.Connection,
+    client_id: str,
+    d: Difference,
+    since: datetime,
+    told_at: datetime,
+    *,
+    believed: bool,
+) -> None:
+    """Put it in the place of what was told there before; one that is gone leaves nothing.
+
+    `believed`: units that the broker has more are taken for there at once.
+    """
+    key = (client_id, *d.where)
+    old = connection.execute(f"SELECT believed, difference, since {_AT_PLACE}", key).fetchone()
+    known = parse_decimal(old[0]) if old else ZERO
+    if believed and d.adds and d.is_kept:
+        known = d.amount
+        _explained(connection, client_id, d.exchange, d.symbol)
+    if (
+        old and parse_decimal(old[1]) == d.amount
+    ):  # both sides moved by the same: it is the difference of before
+        since = min(since, parse_time(old[2]))
+    connection.execute(f"DELETE {_AT_PLACE}", key)
+    if d.is_kept:
+        kind = "EXTERNAL" if d.is_external else "DIFFERENT"
+        figures = (decimal_text(d.held), decimal_text(d.at_broker), decimal_text(d.amount), kind)
+        connection.execute(
+            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *key,
+                *figures,
+                time_text(since),
+                time_text(told_at),
+                decimal_text(known),
+                decimal_text(d.savings),
+            ),
+        )
+
+
+_AT_PLACE = "FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?"
+
+
+def believe_differences(connection: sqlite3.Connection, client_id: str, since: datetime) -> None:
+    """Believe what has stood since then: from now on it is what our fills and the broker differ by."""
+    rows = connection.execute(
+        "UPDATE position_differences SET believed = difference WHERE client_id = ? AND since <= ? "
+        "AND believed <> difference RETURNING exchange, symbol",
+        (client_id, time_text(since)),
+    ).fetchall()
+    for exchange, symbol in rows:
+        _explained(connection, client_id, exchange, symbol)
+
+
+def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal) -> None:
+    """A fill of an exit took so many units (signed) that no strategy held: they count as there no more."""
+    place = (order.client_id, order.exchange, order.symbol)
+    found = connection.execute(
+        "SELECT 'D', product, believed FROM position_differences WHERE believed <> '0' "
+        "AND client_id = ?1 AND exchange = ?2 AND symbol = ?3 UNION ALL "
+        "SELECT 'H', broker_order_id, CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity "
+        "FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND exchange = ?2 AND symbol = ?3",
+        place,
+    ).fetchall()
+    for kind, key, text in found:
+        there = parse_decimal(text)
+        if there * units >= 0:
+            continue
+        taken = min(abs(there), abs(units)) * (1 if units > 0 else -1)
+        units -= taken
+        if kind == "D":
+            connection.execute(
+                # It has to stand anew before it is believed: the figure is one of before this fill.
+                "UPDATE position_differences SET believed = ?, since = ? "
+                "WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                (decimal_text(there + taken), column(order.updated_at), *place, key),
+            )
+        else:
+            connection.execute(
+                "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
+                (decimal_text(abs(there + taken)), order.client_id, key),
+            )
+
+
+def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
+    """The symbol is flat on both sides: nothing that was told or believed of it counts any more."""
+    connection.execute(
+        "DELETE FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ?",
+        (client_id, exchange, symbol),
+    )
+    _explained(connection, client_id, exchange, symbol)
+
+
+def _explained(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
+    """What orders by hand did to the position is in the difference that is believed, and must not count twice."""
+    connection.execute(
+        "UPDATE external_orders SET unexplained_quantity = '0' WHERE client_id = ? AND exchange = ? AND symbol = ? "
+        "AND unexplained_quantity <> '0'",
+        (client_id, exchange, symbol),
+    )
+
+
+def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:
+    """When a fill in the symbol was last recorded."""
+    row = connection.execute(
+        "SELECT max(filled_at) FROM last_fills WHERE client_id = ? AND symbol = ?", (client_id, symbol)
+    ).fetchone()
+    return None if row is None else optional_time(row[0])
+
+
+def _difference(row: tuple[Any, ...]) -> Difference:
+    exchange, symbol, product, held, at_broker, external, savings = row
+    return Difference(
+        exchange,
+        symbol,
+        product,
+        parse_decimal(held),
+        parse_decimal(at_broker),
+        is_external=bool(external),
+        savings=parse_decimal(savings),
+    )
+
+
+def _order(row: Row) -> Order:
+    return order_of(tuple(row[name] for name in ORDER_COLUMNS))
+
+
+def rows_of(connection: sqlite3.Connection, sql: str, values: Any = ()) -> list[Row]:
+    """What a query finds, each row by its columns' names."""
+    found = connection.execute(sql, values)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found]

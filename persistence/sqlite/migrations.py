@@ -1,0 +1,252 @@
+"""Making and migrating orders.db at start, by sqlite-utils' migrations."""
+
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from domain.errors import StoreReplaced
+from persistence.sqlite.damage import cannot, is_lasting
+from persistence.sqlite.database import connect
+from persistence.sqlite.file_lock import lock_within
+from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged
+from persistence.sqlite.private_files import make_private, private
+from persistence.sqlite.schema import (
+    ACCOUNTS_REMEMBERED,
+    ADOPTED_UNITS,
+    CLIENTS_NOT_CONFIGURED,
+    DAILY_LOSS,
+    DATABASE_IDENTITY,
+    DETAILS_OF_REASONS,
+    ENTRIES_THAT_WAIT,
+    EXITS_BY_OWN_FILLS,
+    FACTS_OF_MESSAGES,
+    FILLS_OF_EACH_SIDE,
+    FIRST,
+    HEARTBEATS_PART_BY_PART,
+    OUR_TAGS_IN_THE_BOOK,
+    POSITION_DIFFERENCES,
+    POSITIONS_COMPARED,
+    SHARES_OF_EARLIER_DAYS,
+    TOLD_ELSEWHERE,
+    TOLD_ONCE,
+    UNEXPLAINED_EXTERNAL_ORDERS,
+    UNREADABLE_POSITIONS,
+)
+from persistence.sqlite.told_by_earlier_versions import carry_over
+from persistence.sqlite.triggers import sync_triggers
+
+_LONGEST_MIGRATION = 15.0  # seconds to wait for another process that migrates
+
+log = logging.getLogger(__name__)
+
+migrations = Migrations("orderwatch")
+
+TABLES = (
+    "alerts",
+    "orders",
+    "order_events",
+    "order_intents",
+    "telegram_messages",
+    "positions",
+    "heartbeats",
+    "halts",
+)
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Everything that the first version needs."""
+    for script in FIRST:
+        _run(db, script)
+
+
+@migrations()
+def position_differences(db: Database) -> None:
+    """What was told of positions that are not as our strategies hold them."""
+    _run(db, POSITION_DIFFERENCES)
+
+
+@migrations()
+def fills_of_each_side(db: Database) -> None:
+    """When a fill of each side was last recorded: an exit waits for those that reduce."""
+    _run(db, FILLS_OF_EACH_SIDE)
+
+
+@migrations()
+def accounts_remembered(db: Database) -> None:
+    """Whose orders each client's rows are; of older rows nobody knows, so the first account that is met takes them."""
+    _run(db, ACCOUNTS_REMEMBERED)
+
+
+@migrations()
+def exits_by_own_fills(db: Database) -> None:
+    """What an exit named, parts of a leg, provisional absence, and which differences at the broker are believed."""
+    _run(db, EXITS_BY_OWN_FILLS)
+
+
+@migrations()
+def database_identity(db: Database) -> None:
+    """Which database this is, and how many commits it has seen: a copy put in its place is found out."""
+    _run(db, DATABASE_IDENTITY)
+
+
+@migrations()
+def positions_compared(db: Database) -> None:
+    """When a client's positions were last compared with what its strategies hold: reading them is not comparing."""
+    _run(db, POSITIONS_COMPARED)
+
+
+@migrations()
+def clients_not_configured(db: Database) -> None:
+    """Of which clients that the settings do not name somebody was told."""
+    _run(db, CLIENTS_NOT_CONFIGURED)
+
+
+@migrations()
+def unreadable_positions(db: Database) -> None:
+    """Rows of the last read of the positions that could not be made out; what of a position was delivered."""
+    _run(db, UNREADABLE_POSITIONS)
+
+
+@migrations()
+def daily_loss(db: Database) -> None:
+    """What of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
+    _run(db, DAILY_LOSS)
+
+
+@migrations()
+def entries_that_wait(db: Database) -> None:
+    """What an entry waits for before it may be sent."""
+    _run(db, ENTRIES_THAT_WAIT)
+
+
+@migrations()
+def adopted_units(db: Database) -> None:
+    """Units of the account that a person made a strategy's holding: who, when and why, for good."""
+    _run(db, ADOPTED_UNITS)
+
+
+@migrations()
+def our_tags_in_the_book(db: Database) -> None:
+    """Which noted broker orders carry a tag of this program's form: such an order is not sent a second time."""
+    _run(db, OUR_TAGS_IN_THE_BOOK)
+
+
+@migrations()
+def shares_of_earlier_days(db: Database) -> None:
+    """What of a difference are shares that were delivered on earlier days: nobody has traded, and nobody is told."""
+    _run(db, SHARES_OF_EARLIER_DAYS)
+
+
+@migrations()
+def unexplained_external_orders(db: Database) -> None:
+    """Orders by hand that count in a position, by symbol: each exit's claim asks for them."""
+    _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
+
+
+@migrations()
+def heartbeats_part_by_part(db: Database) -> None:
+    """What a loop waits for, as data: its words are for people alone."""
+    _run(db, HEARTBEATS_PART_BY_PART)
+
+
+@migrations()
+def facts_of_messages(db: Database) -> None:
+    """What a message tells, as data beside its text, for those who fold messages."""
+    _run(db, FACTS_OF_MESSAGES)
+
+
+@migrations()
+def details_of_reasons(db: Database) -> None:
+    """What a reason's message says beyond its tag's sentence, apart."""
+    _run(db, DETAILS_OF_REASONS)
+
+
+@migrations()
+def told_once(db: Database) -> None:
+    """What a person was told and is not to be told again, by key; what was remembered elsewhere moves there."""
+    _run(db, TOLD_ONCE)
+    carry_over(db)
+    _run(db, TOLD_ELSEWHERE)
+
+
+def _run(db: Database, script: str) -> None:
+    for statement in script.split(";"):
+        if statement.strip():
+            db.execute(statement)
+
+
+class DatabaseTooNew(Exception):
+    """The database was migrated by a newer program than this one."""
+
+
+def migrate(path: Path) -> None:
+    """Bring orders.db to this program's schema, making it if need be; safe to call from several processes.
+
+    Raises:
+        StoreReplaced: it is not the database that was last written to.
+        DatabaseTooNew: it has a migration that this program does not know.
+        OSError, sqlite3.Error: the place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(path.name + ".migrate.lock"), "w", opener=private) as turn:
+        lock_within(turn, _LONGEST_MIGRATION)
+        is_new = not path.exists()  # before the file is made private, which makes it
+        make_private(path, ".migrate.lock")
+        try:
+            with closing(connect(path)) as connection:
+                present = _migrate(path, connection, is_new=is_new)
+        except sqlite3.DatabaseError as error:
+            raise _named(path, error) from error
+    for table in TABLES:
+        if table not in present:
+            raise RuntimeError(f"{path}: table {table} is missing")
+        log.info("[BOOT] %s table OK", table)
+
+
+def _migrate(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> set[str]:
+    """Apply what is missing; returns the tables that are there then."""
+    db = Database(connection)
+    _refuse_newer(db, path)
+    for pending in migrations.pending(db):
+        log.info("[BOOT] migrating %s: %s", path.name, pending.name)
+    migrations.apply(db)
+    sync_triggers(connection)
+    check_at_start(path, connection, is_new=is_new)
+    return set(db.table_names())
+
+
+def check_identity(path: Path) -> None:
+    """See that a database that another process has migrated is still the one that was in use.
+
+    Raises:
+        StoreReplaced: it is not.
+    """
+    if not path.exists():
+        raise StoreReplaced(f"{path.absolute()} was removed; {WHAT_TO_DO}")
+    try:
+        with closing(connect(path)) as connection:
+            check_at_start(path, connection, is_new=False)
+    except sqlite3.DatabaseError as error:
+        raise _named(path, error) from error
+
+
+def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    """A damaged file is not one that is busy, and neither is a disk without room."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return judged(path, error)
+    return cannot(path, error) if is_lasting(error) else error
+
+
+def _refuse_newer(db: Database, path: Path) -> None:
+    known = {m.name for m in migrations._migrations}
+    unknown = [m.name for m in migrations.applied(db) if m.name not in known]
+    if unknown:
+        raise DatabaseTooNew(
+            f"{path} was migrated by a newer Orderwatch ({', '.join(unknown)}): run that version, or restore a backup"
+        )

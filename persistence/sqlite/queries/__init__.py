@@ -1,0 +1,1 @@
+"""Read-only queries on orders.db, one module for each kind of question."""

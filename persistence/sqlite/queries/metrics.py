@@ -1,0 +1,39 @@
+"""The figures behind `/metrics`."""
+
+from datetime import datetime
+
+from domain.times import parse_time
+from persistence.sqlite.database import Readers
+
+
+def figures(readers: Readers, now: datetime) -> dict[str, dict[str, float]]:
+    """Metric name → label → figure; ages in seconds. Uses only partial and covering indexes."""
+    connection = readers.get()
+
+    def pairs(sql: str) -> dict[str, float]:
+        return {str(label): float(figure) for label, figure in connection.execute(sql)}
+
+    def ages(sql: str) -> dict[str, float]:
+        rows = connection.execute(sql)
+        return {str(label): (now - parse_time(at)).total_seconds() for label, at in rows if at is not None}
+
+    return {
+        "orderwatch_orders": pairs(
+            "SELECT status, count(*) FROM orders WHERE status IN ('EXECUTED', 'FAILED') GROUP BY 1 UNION ALL "
+            "SELECT status, count(*) FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') GROUP BY 1"
+        ),
+        "orderwatch_orders_unknown": pairs(
+            "SELECT client_id, count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN' GROUP BY 1"
+        ),
+        "orderwatch_outbox_pending": pairs(
+            "SELECT client_id, count(*) FROM telegram_messages WHERE status = 'PENDING' GROUP BY 1"
+        ),
+        "orderwatch_positions_age_seconds": ages("SELECT client_id, positions_read_at FROM accounts"),
+        "orderwatch_positions_unreadable": pairs(
+            "SELECT client_id, (SELECT count(*) FROM unreadable_positions u WHERE u.client_id = accounts.client_id) "
+            "FROM accounts"
+        ),
+        "orderwatch_heartbeat_age_seconds": ages(
+            "SELECT client_id || '/' || loop, max(beat_at) FROM heartbeats GROUP BY 1"
+        ),
+    }

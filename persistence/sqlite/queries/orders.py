@@ -1,0 +1,343 @@
+"""The read side: what pages and diagnostics ask of orders.db.
+
+A row is a dict by column name, as it stands in the table: times are ISO-8601 UTC text, money and quantities decimal
+text. Every method raises `StoreUnavailable` when the database cannot be read.
+
+Every list of orders is made of one stream a status, each read newest first off an index of that status alone: no
+question walks the table, and the cost of a page does not grow with history.
+"""
+
+import base64
+import binascii
+import heapq
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from domain.broker_reports import UnreadableRow
+from domain.errors import StoreUnavailable
+from domain.states import Status
+from domain.times import parse_time, time_text
+from domain.unconfigured_clients import UnconfiguredRows
+from persistence.sqlite.database import Readers
+from persistence.sqlite.differences import Row, frozen_count, frozen_rows, rows_of
+from persistence.sqlite.exposure import exposed
+from persistence.sqlite.queries.archived_orders import strategies_of
+from persistence.sqlite.unconfigured_clients import unconfigured_rows
+from persistence.sqlite.unreadable_rows import by_client
+
+T = TypeVar("T")
+
+_STREAMS = {
+    Status.CREATED: "orders INDEXED BY orders_claimable WHERE status = 'CREATED'",
+    Status.SENT_TO_BROKER: "orders INDEXED BY orders_at_broker WHERE status = 'SENT_TO_BROKER'",
+    # A partial index serves only a query that repeats its condition word for word.
+    Status.EXECUTED: "orders INDEXED BY orders_closed WHERE status IN ('EXECUTED', 'FAILED') AND status = 'EXECUTED'",
+    Status.FAILED: "orders INDEXED BY orders_closed WHERE status IN ('EXECUTED', 'FAILED') AND status = 'FAILED'",
+}
+_NEWEST = ("created_at", "command_id")
+
+
+class Views:
+    """Questions to orders.db; a connection a thread, never waiting for a writer."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        self._rows("SELECT 1 FROM orders LIMIT 1")
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def orders(
+        self, wanted: Mapping[str, object], *, limit: int, cursor: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """Orders that fit, newest first, and the cursor of the page after them, None on the last.
+
+        Args:
+            wanted: any of `status`, `symbol`, `strategy_name`, `client_id` (text, in which `*` stands for anything),
+                `since` and `until` (aware times; created at or after the one, before the other).
+            limit: rows on a page.
+            cursor: where the page before ended; opaque.
+
+        Raises:
+            ValueError: that is no cursor of ours.
+        """
+        until = _text_of(wanted.get("until"))
+        conditions, values = _conditions(wanted)
+        if cursor is not None:
+            at, command_id = _read_cursor(cursor)
+            if until is None or at < until:
+                until = None
+                conditions += " AND created_at <= :at AND (created_at < :at OR command_id < :command_id)"
+                values |= {"at": at, "command_id": command_id}
+        if until is not None:
+            conditions += " AND created_at < :until"
+            values["until"] = until
+        values["limit"] = limit + 1
+        order = "ORDER BY created_at DESC, command_id DESC LIMIT :limit"
+        with self._one_view():
+            streams = [
+                self._rows(f"SELECT * FROM {stream}{conditions} {order}", values)
+                for stream in _streams_of(wanted)
+            ]
+        rows = list(heapq.merge(*streams, key=_newest, reverse=True))
+        return rows[:limit], _cursor_of(rows[limit - 1]) if len(rows) > limit else None
+
+    def counts(self, wanted: Mapping[str, object]) -> dict[str, int]:
+        """How many orders fit in each status; `wanted` as for `orders`, its status left aside."""
+        conditions, values = _conditions(wanted)
+        if "until" in wanted:
+            conditions += " AND created_at < :until"
+            values["until"] = _text_of(wanted["until"])
+        with self._one_view():
+            return {
+                status.value: self._count(f"SELECT count(*) FROM {stream}{conditions}", values)
+                for status, stream in _STREAMS.items()
+            }
+
+    def story(self, command_id: str) -> Row | None:
+        """Everything about one order, or None when there is no such order.
+
+        `order`; its `events` and `messages`, in their order; its `intent` and `alert`, None where it has none;
+        its `siblings`, the alert's other legs.
+        """
+        with self._one_view():
+            order = self._first("SELECT * FROM orders WHERE command_id = ?", (command_id,))
+            if order is None:
+                return None
+            return {
+                "order": order,
+                "events": self._rows(
+                    "SELECT * FROM order_events WHERE command_id = ? ORDER BY event_id", (command_id,)
+                ),
+                "intent": self._first("SELECT * FROM order_intents WHERE command_id = ?", (command_id,)),
+                "alert": self._first("SELECT * FROM alerts WHERE alert_id = ?", (order["alert_id"],)),
+                "messages": self._rows(
+                    "SELECT * FROM telegram_messages WHERE command_id = ? ORDER BY id", (command_id,)
+                ),
+                "siblings": self._rows(
+                    "SELECT * FROM orders WHERE alert_id = ? AND command_id <> ? ORDER BY leg_index",
+                    (order["alert_id"], command_id),
+                ),
+            }
+
+    def strategies(self, client_id: str) -> list[str]:
+        """The strategies of which the client has orders, by name."""
+        return self._read(lambda connection: strategies_of(connection, client_id))
+
+    # diagnostics --------------------------------------------------------------------------------------------
+
+    def signals(self, *, since: datetime, settled_before: datetime, side: str | None, limit: int) -> Row:
+        """The legs of the alerts received since then, and the rejected alerts, which have none, newest first.
+
+        `signals` are the newest `limit` of them, `violations` the newest `limit` of those with any of the flags
+        `missing_intent`, `null_decision` and `untold`; `counts` are over all. An undecided order is a violation only
+        when it was created before `settled_before`.
+        """
+        values = {
+            "since": time_text(since),
+            "settled_before": time_text(settled_before),
+            "side": side,
+            "limit": limit,
+        }
+        with self._one_view():
+            counts = self._rows(f"SELECT {_SIGNAL_COUNTS} FROM ({_SIGNALS})", values)[0]
+            broken = counts["missing_intent"] or counts["null_decisions"] or counts["failed_without_telegram"]
+            return {
+                "counts": {name: value or 0 for name, value in counts.items()},
+                "signals": self._rows(f"{_SIGNALS} {_NEWEST_SIGNALS}", values),
+                "violations": self._rows(f"{_SIGNALS} AND {_VIOLATES} {_NEWEST_SIGNALS}", values)
+                if broken
+                else [],
+            }
+
+    # health -------------------------------------------------------------------------------------------------
+
+    def heartbeats(self) -> list[Row]:
+        """The last beat of every loop, those of watchers that ended long ago too."""
+        return self._rows("SELECT * FROM heartbeats ORDER BY watcher_id, loop, client_id")
+
+    def accounts(self) -> list[Row]:
+        """When each client's positions were last read, and the trading day's profit and loss."""
+        return self._rows("SELECT * FROM accounts ORDER BY client_id")
+
+    def halts(self) -> list[Row]:
+        """What is halted; an empty `strategy_name` means the whole client."""
+        return self._rows("SELECT * FROM halts ORDER BY client_id, strategy_name")
+
+    def positions(self) -> list[Row]:
+        """The broker's positions as last read, flat ones too."""
+        return self._rows("SELECT * FROM positions ORDER BY client_id, exchange, symbol, product")
+
+    def unreadable_positions(self) -> dict[str, tuple[UnreadableRow, ...]]:
+        """The rows of each client's last read of the positions that could not be made out; most clients have none."""
+        return self._read(by_client)
+
+    def holdings(self) -> list[Row]:
+        """What each strategy holds by its own fills."""
+        return self._rows("SELECT * FROM holdings ORDER BY client_id, symbol, exchange, strategy_name")
+
+    def exposed(self) -> dict[str, str]:
+        """See `persistence.sqlite.exposure`."""
+        try:
+            return exposed(self._readers.get())
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"orders.db: {error}") from error
+
+    def unconfigured(self, configured: Collection[str], served_since: datetime) -> list[UnconfiguredRows]:
+        """What clients that are not configured have open, those left out that a watcher has served since then."""
+        return self._read(lambda connection: unconfigured_rows(connection, configured, served_since))
+
+    def unknown_orders(self) -> list[Row]:
+        """Orders of which it is not known whether the broker has them, oldest first."""
+        return self._rows(
+            f"SELECT * FROM {_STREAMS[Status.SENT_TO_BROKER]} AND phase = 'UNKNOWN' ORDER BY created_at LIMIT 500"
+        )
+
+    def frozen_orders(self, sent_before: datetime, *, limit: int = 500) -> list[Row]:
+        """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
+        return self._read(lambda connection: frozen_rows(connection, sent_before, limit=limit))
+
+    def frozen_count(self, sent_before: datetime) -> int:
+        """How many orders are SENT_TO_BROKER since before then, all counted."""
+        return self._read(lambda connection: frozen_count(connection, sent_before))
+
+    def position_differences(self) -> list[Row]:
+        """The positions whose difference from what our strategies hold was told and still stands."""
+        return self._rows(
+            "SELECT * FROM position_differences WHERE savings <> difference "
+            "ORDER BY client_id, symbol, exchange, product"
+        )
+
+    def outbox(self) -> Row:
+        """How many messages wait to be sent (`pending`), and since when (`oldest`, None when none does)."""
+        [row] = self._rows(
+            "SELECT pending, (SELECT timestamp FROM telegram_messages WHERE id = first) AS oldest FROM "
+            "(SELECT count(*) AS pending, min(id) AS first FROM telegram_messages WHERE status = 'PENDING')"
+        )
+        return row
+
+    # ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _one_view(self) -> Iterator[None]:
+        """Everything read inside is of one instant."""
+        connection = self._readers.get()
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")  # nothing was written: this only lets go of the snapshot
+
+    def _rows(self, sql: str, values: Any = ()) -> list[Row]:
+        return self._read(lambda connection: rows_of(connection, sql, values))
+
+    def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return question(self._readers.get())
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"orders.db: {error}") from error
+
+    def _first(self, sql: str, values: tuple[object, ...]) -> Row | None:
+        return next(iter(self._rows(sql, values)), None)
+
+    def _count(self, sql: str, values: Mapping[str, object]) -> int:
+        [row] = self._rows(sql, values)
+        return int(next(iter(row.values())))
+
+
+def _streams_of(wanted: Mapping[str, object]) -> list[str]:
+    status = wanted.get("status")
+    return [_STREAMS[Status(str(status))]] if status is not None else list(_STREAMS.values())
+
+
+def _conditions(wanted: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """SQL that follows a WHERE of a stream, and its values, for all but the upper end of the time."""
+    conditions, values = "", dict[str, object]()
+    for name in ("symbol", "strategy_name", "client_id"):
+        text = wanted.get(name)
+        if text is not None:
+            conditions += f" AND {name} {'GLOB' if '*' in str(text) else '='} :{name}"
+            values[name] = _pattern(str(text))
+    if wanted.get("since") is not None:
+        conditions += " AND created_at >= :since"
+        values["since"] = _text_of(wanted["since"])
+    return conditions, values
+
+
+def _pattern(text: str) -> str:
+    """In a pattern `*` is the only sign that stands for others."""
+    return text.replace("[", "[[]").replace("?", "[?]") if "*" in text else text
+
+
+def _text_of(at: object) -> str | None:
+    return time_text(at) if isinstance(at, datetime) else None
+
+
+def _newest(row: Row) -> tuple[str, ...]:
+    return tuple(row[name] for name in _NEWEST)
+
+
+def _cursor_of(row: Row) -> str:
+    return base64.urlsafe_b64encode("|".join(_newest(row)).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        at, separator, command_id = text.partition("|")
+        if not separator:
+            raise ValueError("no separator")
+        return time_text(parse_time(at)), command_id
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{cursor!r} is no cursor of ours") from error
+
+
+_SIGNALS = """
+SELECT coalesce(a.signal_id, a.alert_id) AS signal_id, a.alert_id, o.command_id, a.received_at, a.client_id,
+    coalesce(o.strategy_name, a.strategy_name) AS strategy_name,
+    coalesce(o.execution_type, a.execution_type) AS execution_type,
+    o.symbol, o.side, o.quantity, o.status, o.phase, o.tag, o.broker_order_id, i.status AS intent_status,
+    CASE WHEN o.command_id IS NULL THEN coalesce(a.decision_type, 'FAILED') ELSE o.decision_type END AS decision_type,
+    CASE WHEN o.command_id IS NULL THEN a.reason_code ELSE o.reason_code END AS reason_code,
+    CASE WHEN o.command_id IS NULL THEN a.reason_message ELSE o.reason_message END AS reason_message,
+    coalesce(o.exchange_error_snippet, a.exchange_error_snippet) AS exchange_error_snippet,
+    CASE
+        WHEN o.tag LIKE 'DUPLICATE_BLOCKED:%' THEN 'dedup'
+        WHEN o.command_id IS NULL OR o.status = 'FAILED' THEN 'failed'
+        WHEN o.decision_type = 'EXECUTED' THEN 'placed'
+        ELSE 'undecided'
+    END AS result,
+    o.command_id IS NOT NULL AND i.command_id IS NULL AS missing_intent,
+    o.command_id IS NOT NULL AND o.decision_type IS NULL AND (
+        o.status IN ('EXECUTED', 'FAILED') OR (o.created_at < :settled_before AND NOT (
+            o.phase IN ('UNKNOWN', 'SUBMITTING') AND EXISTS (
+                SELECT 1 FROM telegram_messages t WHERE t.command_id = o.command_id AND t.kind = 'UNKNOWN'))))
+        AS null_decision,
+    CASE
+        WHEN o.command_id IS NULL THEN a.alert_id NOT IN (
+            SELECT t.alert_id FROM telegram_messages t WHERE t.command_id IS NULL AND t.alert_id IS NOT NULL)
+        WHEN o.status = 'FAILED' THEN NOT EXISTS (
+            SELECT 1 FROM telegram_messages t
+            WHERE t.command_id = o.command_id AND instr(t.message, 'ORDER FAILED') > 0)
+        ELSE 0
+    END AS untold
+FROM alerts a INDEXED BY alerts_by_time LEFT JOIN orders o ON o.alert_id = a.alert_id
+LEFT JOIN order_intents i ON i.command_id = o.command_id
+WHERE a.received_at >= :since AND (o.command_id IS NOT NULL OR a.outcome = 'rejected')
+    AND (:side IS NULL OR o.side = :side)"""
+_VIOLATES = "(missing_intent OR null_decision OR untold)"
+_NEWEST_SIGNALS = "ORDER BY a.received_at DESC, a.alert_id DESC, o.leg_index LIMIT :limit"
+_SIGNAL_COUNTS = (
+    "count(*) AS total_signals, sum(result = 'placed') AS placed, sum(result = 'failed') AS failed, "
+    "sum(result = 'dedup') AS dedup, sum(missing_intent) AS missing_intent, sum(null_decision) AS null_decisions, "
+    "sum(untold) AS failed_without_telegram"
+)

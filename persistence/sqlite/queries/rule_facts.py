@@ -1,0 +1,372 @@
+"""The queries behind the blockers' facts. Each uses a partial index, so none grows with history."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from domain.alert import Side
+from domain.ids import ulid
+from domain.limits import Limits
+from domain.money import ZERO, optional_decimal, parse_decimal
+from domain.order import Order
+from domain.ports import ExposureQuery
+from domain.position_comparison import LAGS_AT_MOST, Place
+from domain.risk_facts import ExitFacts, Facts, Holding
+from domain.times import parse_time, time_text
+from persistence.sqlite import unreadable_rows
+from persistence.sqlite.rows import SELECT_ORDER, optional_time, order_of
+
+_MINUTE = timedelta(seconds=60)
+
+
+def entry_facts(
+    connection: sqlite3.Connection,
+    query: ExposureQuery,
+    *,
+    now: datetime,
+    limits: Limits,
+    live_allowed: bool,
+) -> Facts:
+    """Everything the rules need about one order; counts that no limit asks for are left at zero."""
+    account = _account(connection, query.client_id, (query.exchange, query.symbol))
+    opened = _open_on_symbol(connection, query, now)
+    held = _held_on_symbol(connection, query)
+    halt, unreadable = _stopping(connection, query, limits)
+    return Facts(
+        now=now,
+        limits=limits,
+        live_allowed=live_allowed,
+        halt=halt,
+        unreadable_row=unreadable,
+        positions_read_at=account.read_at,
+        pnl=account.pnl,
+        lowest_pnl=account.lowest,
+        loss_counts_from=account.loss_counts_from,
+        loss_latched=query.limits_of in account.latched,
+        entries_last_minute=_entries_last_minute(connection, query, now, limits),
+        open_orders=_open_orders(connection, query, limits),
+        unknown_on_symbol=opened.unknown,
+        position_disputed=account.disputed,
+        own_open_entries=opened.own,
+        # A partly filled entry is open and held, and still one.
+        own_held_entries=max(held.own_entries, opened.own_partial),
+        own_net=held.own_net,
+        closed_by_hand=bool(held.own_entries) and _is_closed_by_hand(connection, query, held.net),
+        turns_own_entry=opened.turns_own_entry,
+        exit_ahead=opened.exit_ahead,
+        exit_open=opened.exit_open,
+        opposite_holders=tuple(sorted(opened.opposite | held.opposite)),
+        last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
+    )
+
+
+def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None = None) -> list[Holding]:
+    """What strategies hold, of one symbol or of all."""
+    rows = connection.execute(
+        "SELECT client_id, strategy_name, exchange, symbol, product, net_quantity, entries FROM holdings "
+        "WHERE client_id = ?" + (" AND symbol = ?" if symbol else ""),
+        (client_id, symbol) if symbol else (client_id,),
+    )
+    return [
+        Holding(client, strategy, exchange, name, product, parse_decimal(net), entries)
+        for client, strategy, exchange, name, product, net, entries in rows
+    ]
+
+
+def held_at(connection: sqlite3.Connection, client_id: str, place: Place) -> Decimal:
+    """What all strategies together hold at exchange, symbol and product."""
+    held = holdings(connection, client_id, place[1])
+    return sum((h.net_quantity for h in held if (h.exchange, h.symbol, h.product) == place), ZERO)
+
+
+def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> ExitFacts:
+    """What an exit must know about its symbol."""
+    place = (order.client_id, order.symbol, order.exchange)
+    rows = connection.execute(
+        f"{SELECT_ORDER} WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 "
+        "AND exchange = ?3 AND command_id <> ?4 AND test_mode IS NULL UNION ALL "
+        f"{SELECT_ORDER} INDEXED BY orders_absent WHERE phase = 'ABSENT' AND client_id = ?1 AND symbol = ?2 "
+        "AND exchange = ?3 AND command_id <> ?4 AND provisional_until > ?5",
+        (*place, order.command_id, time_text(now)),
+    )
+    held = holdings(connection, order.client_id, order.symbol)
+    elsewhere = connection.execute(_ELSEWHERE, place).fetchall()
+    believed_, by_hand_ = (
+        [(product, parse_decimal(units)) for kind, product, units, *_ in elsewhere if kind == wanted]
+        for wanted in ("BELIEVED", "BY_HAND")
+    )
+    return ExitFacts(
+        holdings=tuple(h for h in held if h.exchange == order.exchange),
+        orders=tuple(order_of(row) for row in rows),
+        by_hand=sum((units for _, units in by_hand_), ZERO),
+        believed=sum((units for _, units in believed_), ZERO),
+        known=_known(elsewhere, by_hand_),
+        last_fill_at=next((optional_time(row[4]) for row in elsewhere if row[0] == "FILLED"), None),
+        elsewhere=tuple(h for h in held if h.exchange != order.exchange),
+    )
+
+
+_ELSEWHERE = """
+SELECT 'BELIEVED', product, believed, difference, since FROM position_differences
+    WHERE client_id = ?1 AND symbol = ?2 AND exchange = ?3
+UNION ALL
+SELECT 'BY_HAND', coalesce(product, ''),
+    CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END, '0', NULL
+    FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
+UNION ALL
+SELECT 'FILLED', '', '0', '0', max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2
+"""
+
+
+def _known(
+    elsewhere: Sequence[tuple[str, str, str, str, str]], by_hand: Sequence[tuple[str, Decimal]]
+) -> dict[str, Decimal]:
+    """Units that are nobody's here, by product. Those that appeared as ours went missing may be ours, converted."""
+    known = dict[str, Decimal]()
+    differences = [row for row in elsewhere if row[0] == "BELIEVED"]
+    for _, product, _, units, since in differences:
+        amount = parse_decimal(units)
+        missing = [parse_time(row[4]) for row in differences if parse_decimal(row[3]) * amount < 0]
+        # Both ends of a conversion need not show in one read.
+        if not missing or parse_time(since) + LAGS_AT_MOST < min(missing):
+            known[product] = known.get(product, ZERO) + amount
+    for product, amount in by_hand:
+        known[product] = known.get(product, ZERO) + amount
+    return known
+
+
+_BELIEVED = "SELECT believed FROM position_differences WHERE client_id = ? AND symbol = ? AND exchange = ?"
+_BY_HAND = (
+    "SELECT CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END FROM external_orders "
+    "WHERE unexplained_quantity <> '0' AND client_id = ? AND symbol = ? AND exchange = ?"
+)
+
+
+def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
+    """What the broker's rows of orders that are not ours did to the position, as far as it is not believed already."""
+    return _total(connection, _BY_HAND, (client_id, symbol, exchange))
+
+
+def believed(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
+    """The part of the differences there that lasted long enough to be believed."""
+    return _total(connection, _BELIEVED, (client_id, symbol, exchange))
+
+
+def _total(connection: sqlite3.Connection, sql: str, place: tuple[str, str, str]) -> Decimal:
+    return sum((parse_decimal(row[0]) for row in connection.execute(sql, place)), ZERO)
+
+
+def net_position(
+    connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str, product: str
+) -> Decimal | None:
+    """The position as last read; None when positions were never read, or not what they are there."""
+    if _account(connection, client_id).read_at is None:
+        return None
+    rows = unreadable_rows.rows_of(connection, client_id)
+    if unreadable_rows.hiding(connection, client_id, rows, (exchange, symbol, product)) is not None:
+        return None
+    row = connection.execute(
+        "SELECT net_quantity FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+        (client_id, exchange, symbol, product),
+    ).fetchone()
+    return ZERO if row is None else parse_decimal(row[0])
+
+
+class _Account(NamedTuple):
+    read_at: datetime | None = None
+    pnl: Decimal | None = None  # zero while the broker shows the day before's
+    lowest: Decimal | None = None
+    loss_counts_from: Decimal = ZERO
+    latched: Sequence[str] = ()
+    disputed: bool = False
+
+
+def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")) -> _Account:
+    """When positions were read, what is known of the day's loss, and whether the position there is disputed."""
+    row = connection.execute(
+        "SELECT positions_read_at, iif(pnl_is_carried, '0', pnl), lowest_pnl, loss_counts_from, loss_latched, "
+        "EXISTS (SELECT 1 FROM position_differences d "
+        "WHERE d.client_id = accounts.client_id AND (d.exchange, d.symbol) = (?2, ?3) "
+        "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed "
+        # Units too many take nothing from anybody here.
+        "AND (d.difference LIKE '-%') <> (iif(d.held = '0', d.at_broker, d.held) LIKE '-%')) "
+        "FROM accounts WHERE client_id = ?1",
+        (client_id, *place),
+    ).fetchone()
+    if row is None:
+        return _Account()
+    read_at, pnl, lowest, counts_from, latched, disputed = row
+    return _Account(
+        optional_time(read_at),
+        optional_decimal(pnl),
+        optional_decimal(lowest),
+        parse_decimal(counts_from),
+        json.loads(latched),
+        bool(disputed),
+    )
+
+
+def _stopping(
+    connection: sqlite3.Connection, query: ExposureQuery, limits: Limits
+) -> tuple[str | None, str | None]:
+    """Why the client or the strategy is halted, and the row because of which the symbol's position is not known.
+
+    With a limit on the day's loss every row whose profit and loss is missing is in the way of every symbol.
+    """
+    halt, found = connection.execute(
+        "SELECT (SELECT reason FROM halts WHERE client_id = ?1 AND strategy_name IN ('', ?2) LIMIT 1), "
+        f"(SELECT json_group_array(json_array({unreadable_rows.COLUMNS})) FROM unreadable_positions "
+        "WHERE client_id = ?1)",
+        (query.client_id, query.strategy_name),
+    ).fetchone()
+    rows = unreadable_rows.rows_in(json.loads(found)) if found != "[]" else ()
+    place = (query.exchange, query.symbol, query.product)
+    row = unreadable_rows.hiding(connection, query.client_id, rows, place)
+    if row is None and limits.max_daily_loss is not None:
+        row = next((each for each in rows if each.has_pnl), None)
+    return halt, None if row is None else row.text
+
+
+@dataclass(slots=True)
+class _Open:
+    """The orders of one symbol that are not over, seen from one order."""
+
+    unknown: int = 0
+    own: int = 0  # open entries of its strategy without a fill
+    own_partial: int = 0  # and with one
+    turns_own_entry: bool = False
+    exit_ahead: bool = False
+    exit_open: bool = False
+    opposite: set[str] = field(default_factory=set)  # other strategies with entries on the other side
+
+
+_OPEN_ON_SYMBOL = """
+SELECT strategy_name, side,
+    CASE WHEN execution_type = 'ENTRY'
+            THEN iif(waits_for IS NOT NULL AND (created_at, command_id) > (?6, ?4), 'LATER_ENTRY', 'ENTRY')
+        -- A further part of an exit's leg is younger than the leg, and begins with its id.
+        WHEN iif(parent_command_id IS NULL, (created_at, command_id) > (?6, ?4), command_id > ?4) THEN 'LATER_EXIT'
+        WHEN order_type <> 'MARKET' AND phase IN ('WORKING', 'PARTIALLY_FILLED') THEN 'RESTING_EXIT'
+        ELSE 'EXIT' END,
+    phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders
+WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
+    AND command_id <> ?4 AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5
+UNION ALL
+-- One that the broker may still accept late is as unknown as before.
+SELECT strategy_name, side, 'ABSENT', 1, 0, 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT'
+    AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 AND provisional_until > ?5
+"""
+
+
+def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> _Open:
+    """The other open orders on the symbol.
+
+    A claimed order whose call never came back counts as unknown only once it has been found out; until then
+    its own strategy is held back by its being open.
+    """
+    place = (query.client_id, query.symbol, query.exchange, query.command_id or "")
+    rows = connection.execute(_OPEN_ON_SYMBOL, (*place, time_text(now), time_text(query.created_at or now)))
+    found = _Open()
+    for strategy, side, kind, is_unknown, has_fill, count in rows:
+        found.unknown += count if is_unknown else 0
+        is_own, is_opposite = strategy == query.strategy_name, Side(side).sign != query.sign
+        if kind in ("ENTRY", "LATER_ENTRY"):
+            _count_entries(
+                found, strategy, kind, count, is_own=is_own, is_opposite=is_opposite, has_fill=has_fill
+            )
+        elif is_own and kind != "ABSENT":
+            found.exit_open = True
+            found.exit_ahead |= kind == "EXIT"
+    return found
+
+
+def _count_entries(
+    found: _Open, strategy: str, kind: str, count: int, *, is_own: bool, is_opposite: bool, has_fill: bool
+) -> None:
+    if not is_own:
+        found.opposite |= {strategy} if is_opposite else set()
+    elif kind == "ENTRY":  # a later one that waits goes after this one
+        found.own_partial += count if has_fill else 0
+        found.own += 0 if has_fill else count
+        found.turns_own_entry |= is_opposite
+
+
+@dataclass(slots=True)
+class _Held:
+    """What strategies hold of one symbol, seen from one order; units signed, long positive."""
+
+    own_entries: int = 0  # entries that make up what its strategy holds
+    own_net: Decimal = ZERO
+    net: Decimal = ZERO  # of all strategies
+    opposite: set[str] = field(default_factory=set)  # other strategies that hold the other side
+
+
+def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> _Held:
+    held = _Held()
+    for h in holdings(connection, query.client_id, query.symbol):
+        if h.exchange != query.exchange:
+            continue
+        held.net += h.net_quantity
+        if h.strategy_name == query.strategy_name:
+            held.own_entries += max(h.entries, 1)
+            held.own_net += h.net_quantity if h.entries else ZERO
+        elif h.net_quantity * query.sign < 0:
+            held.opposite.add(h.strategy_name)
+    return held
+
+
+def _is_closed_by_hand(connection: sqlite3.Connection, query: ExposureQuery, net: Decimal) -> bool:
+    """True when what is known of others' orders has closed all that strategies hold there."""
+    place = (query.client_id, query.symbol, query.exchange)
+    others = by_hand(connection, *place) + believed(connection, *place)
+    return bool(others) and not net + others
+
+
+def _entries_last_minute(
+    connection: sqlite3.Connection, query: ExposureQuery, now: datetime, limits: Limits
+) -> int:
+    if limits.max_orders_per_minute is None:
+        return 0
+    return _count(
+        connection,
+        # Ids begin with their time, so the primary key finds the last minute without an index of its own.
+        "SELECT 1 FROM orders WHERE command_id >= ? AND client_id = ? AND created_at > ? AND created_at < ? "
+        "AND execution_type = 'ENTRY' AND phase <> 'BLOCKED' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
+        (
+            ulid(now - _MINUTE, 0),
+            query.client_id,
+            time_text(now - _MINUTE),
+            time_text(now + _MINUTE),
+            query.command_id or "",
+            limits.max_orders_per_minute + 1,
+        ),
+    )
+
+
+def _open_orders(connection: sqlite3.Connection, query: ExposureQuery, limits: Limits) -> int:
+    if limits.max_open_orders is None:
+        return 0
+    return _count(
+        connection,
+        "SELECT 1 FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? "
+        "AND execution_type = 'ENTRY' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
+        (query.client_id, query.command_id or "", limits.max_open_orders + 1),
+    )
+
+
+def _count(connection: sqlite3.Connection, rows: str, parameters: tuple[object, ...]) -> int:
+    """How many rows, counted no further than their LIMIT: a limit needs no larger number."""
+    return int(connection.execute(f"SELECT count(*) FROM ({rows})", parameters).fetchone()[0])
+
+
+def _last_price(connection: sqlite3.Connection, query: ExposureQuery) -> Decimal | None:
+    row = connection.execute(
+        "SELECT last_price FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? "
+        "AND last_price IS NOT NULL LIMIT 1",
+        (query.client_id, query.exchange, query.symbol),
+    ).fetchone()
+    return None if row is None else optional_decimal(row[0])

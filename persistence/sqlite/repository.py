@@ -1,0 +1,392 @@
+"""The orders database behind the domain's port: reads on a connection per thread, writes by group commit."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from domain.account import AccountStanding, BrokerAccount
+from domain.broker_reports import Position, PositionsSnapshot
+from domain.daily_loss import DayLoss
+from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
+from domain.money import decimal_text, optional_text
+from domain.notice_keys import About, NoticeKey
+from domain.order import Order
+from domain.order_events import advance
+from domain.order_matching import Sightings
+from domain.ports import Beat, Clock, Transaction
+from domain.position_comparison import Difference
+from domain.risk_facts import Holding
+from domain.stale_orders import FrozenOrder
+from domain.states import Phase
+from domain.times import parse_time, time_text
+from domain.unconfigured_clients import UnconfiguredRows
+from persistence.sqlite import (
+    accounts,
+    daily_loss,
+    differences,
+    told_notices,
+    unconfigured_clients,
+    unreadable_rows,
+)
+from persistence.sqlite import external_orders as sightings
+from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.process_locks import Claimants
+from persistence.sqlite.queries import rule_facts
+from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
+from persistence.sqlite.transaction import FactsOf, Render, SqliteTransaction
+
+T = TypeVar("T")
+
+_LONGEST_WAIT = timedelta(
+    seconds=10
+)  # no order is put off for longer: such a time is of a clock that was set back
+
+
+class OrderRepository:
+    """`domain.ports.Store` on SQLite.
+
+    Args:
+        path: orders.db, already migrated.
+        clock: for the time of messages.
+        render: words a notice; the outbox keeps the text.
+        facts_of: what that text tells, as data, kept beside it; without them messages are folded by their kind alone.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Clock, render: Render, facts_of: FactsOf = lambda notice: None
+    ) -> None:
+        self._clock = clock
+        self._render = render
+        self._facts_of = facts_of
+        self._commits = GroupCommit(path)
+        self._readers = Readers(path)
+        self.claimants = Claimants(path)
+
+    # writing ------------------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one durable transaction; see `domain.ports.Store.write`."""
+        result: T = self._commits.run(lambda connection: work(self._transaction(connection)))
+        return result
+
+    def _transaction(self, connection: sqlite3.Connection) -> SqliteTransaction:
+        return SqliteTransaction(connection, self._render, self._facts_of, self._clock.now)
+
+    def update_status(
+        self, command_id: str, expected: Phase, phase: Phase, *, actor: str, **changes: Any
+    ) -> Order:
+        """Compare-and-swap of the state: only from the expected phase, only along the table.
+
+        Raises:
+            NotFound, ConcurrentUpdate, IllegalTransition: nothing was written.
+        """
+
+        def work(tx: Transaction) -> Order:
+            order = tx.get(command_id)
+            if order is None:
+                raise NotFound(f"no order {command_id}")
+            if order.phase is not expected:
+                raise ConcurrentUpdate(f"{command_id} is {order.phase}, not {expected}")
+            return tx.apply(advance(order, phase, at=self._clock.now(), actor=actor, **changes))
+
+        return self.write(work)
+
+    def update_tag(self, command_id: str, expected: Phase, tag: str | None, *, actor: str) -> Order:
+        """Change the tag alone, where the table lets the phase stay. Raises as `update_status` does."""
+        return self.update_status(command_id, expected, expected, actor=actor, tag=tag)
+
+    def update_broker_id(
+        self, command_id: str, expected: Phase, broker_order_id: str, *, actor: str
+    ) -> Order:
+        """Note the broker's id: the order is WORKING from then on. Raises as `update_status` does."""
+        return self.update_status(
+            command_id, expected, Phase.WORKING, actor=actor, broker_order_id=broker_order_id
+        )
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def get_by_id(self, command_id: str) -> Order | None:
+        return self._first(f"{SELECT_ORDER} WHERE command_id = ?", command_id)
+
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
+        return self._first(
+            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ? ORDER BY created_at DESC",
+            client_id,
+            broker_order_id,
+        )
+
+    def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
+        return self._first(
+            f"{SELECT_ORDER} INDEXED BY orders_unplaced WHERE client_order_id = ? AND broker_order_id IS NULL "
+            "AND sent_at IS NOT NULL "
+            "AND client_id = ?",
+            client_order_id,
+            client_id,
+        )
+
+    def get_open_orders(self, client_id: str) -> list[Order]:
+        return self._orders(
+            f"{SELECT_ORDER} INDEXED BY orders_at_broker WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
+            "ORDER BY created_at",
+            client_id,
+        )
+
+    def has_disputed(self, client_id: str, since: datetime) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM position_differences WHERE client_id = ? AND since <= ? AND believed <> difference "
+                "LIMIT 1",
+                client_id,
+                time_text(since),
+            )
+        )
+
+    def may_forget(self, client_id: str, exchange: str, symbol: str) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM position_differences WHERE client_id = ?1 AND exchange = ?2 AND symbol = ?3 "
+                "AND believed <> '0' UNION ALL SELECT 1 FROM external_orders WHERE client_id = ?1 AND exchange = ?2 "
+                "AND symbol = ?3 AND unexplained_quantity <> '0' LIMIT 1",
+                client_id,
+                exchange,
+                symbol,
+            )
+        )
+
+    def has_provisional(self, client_id: str, now: datetime) -> bool:
+        return bool(
+            self._rows(
+                "SELECT 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT' AND client_id = ? "
+                "AND provisional_until > ? LIMIT 1",
+                client_id,
+                time_text(now),
+            )
+        )
+
+    def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]:
+        return [o for o in self.get_open_orders(client_id) if o.strategy_name == strategy_name]
+
+    def unplaced(self, client_id: str) -> list[Order]:
+        return self._read(lambda connection: sightings.unplaced(connection, client_id))
+
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+        return self._read(lambda connection: sightings.sightings(connection, client_id, broker_order_ids))
+
+    def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
+        only = "AND execution_type = 'EXIT' " if exits_only else ""
+        return self._orders(
+            f"{SELECT_ORDER} INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
+            "AND (not_before IS NULL OR not_before <= ? OR not_before > ?) "
+            "ORDER BY execution_type DESC, created_at LIMIT ?",
+            client_id,
+            time_text(now),
+            time_text(now + _LONGEST_WAIT),
+            limit,
+        )
+
+    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
+        only = "AND execution_type = 'EXIT' " if exits_only else ""
+        return bool(
+            self._rows(
+                f"SELECT 1 FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
+                "AND (not_before IS NULL OR not_before <= ? OR not_before > ?) LIMIT 1",
+                client_id,
+                time_text(now),
+                time_text(now + _LONGEST_WAIT),
+            )
+        )
+
+    # what the broker told -----------------------------------------------------------------------------------
+
+    def holdings(self, client_id: str) -> list[Holding]:
+        return self._read(lambda connection: rule_facts.holdings(connection, client_id))
+
+    def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
+        return self._read(lambda connection: differences.last_fill_at(connection, client_id, symbol))
+
+    def told_differences(self, client_id: str) -> list[Difference]:
+        return self._read(lambda connection: differences.told_differences(connection, client_id))
+
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+        return self._read(
+            lambda connection: differences.untold_frozen(connection, client_id, sent_before, limit=limit)
+        )
+
+    def account(self, client_id: str) -> BrokerAccount | None:
+        return self._read(lambda connection: accounts.account(connection, client_id))
+
+    def account_standing(self, client_id: str, account: BrokerAccount) -> AccountStanding:
+        return self._read(lambda connection: accounts.standing(connection, client_id, account))
+
+    def watchers_of(self, client_id: str) -> list[str]:
+        return self._read(lambda connection: accounts.watchers_of(connection, client_id))
+
+    def unconfigured_rows(
+        self, configured: Collection[str], served_since: datetime
+    ) -> list[UnconfiguredRows]:
+        return self._read(
+            lambda connection: unconfigured_clients.unconfigured_rows(connection, configured, served_since)
+        )
+
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        return self._read(lambda connection: told_notices.is_told(connection, client_id, key))
+
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        return self._read(lambda connection: told_notices.told_keys(connection, client_id, about))
+
+    def told_clients(self, about: About) -> list[str]:
+        return self._read(lambda connection: told_notices.told_clients(connection, about))
+
+    def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
+        rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)
+        if not rows or rows[0][0] is None:
+            return None
+        positions = self._rows(f"{SELECT_POSITION} WHERE client_id = ?", client_id)
+        unreadable = self._read(lambda connection: unreadable_rows.rows_of(connection, client_id))
+        read_at, kept = parse_time(rows[0][0]), tuple(position_of(row) for row in positions)
+        return PositionsSnapshot(read_at, kept, unreadable)
+
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        return self._read(lambda connection: daily_loss.day_loss(connection, client_id))
+
+    def save_positions(
+        self,
+        client_id: str,
+        snapshot: PositionsSnapshot,
+        day: date,
+        *,
+        day_starts: datetime | None = None,
+        compared_at: datetime | None = None,
+    ) -> None:
+        # What has changed is found out before the transaction, so that no webhook waits for it.
+        read_at = time_text(snapshot.read_started_at)
+        present = dict.fromkeys(
+            self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id)
+        )
+        wanted = dict.fromkeys(_position_row(client_id, p) for p in snapshot.positions)
+        # What could not be read is not flat: what was last read of it stays, with its age.
+        kept = {row[:4] for row in present if not snapshot.is_readable(*row[1:4])}
+        kept -= {row[:4] for row in wanted}
+        gone = [row[:4] for row in present if row not in wanted and row[:4] not in kept]
+        aged = (
+            [(at, *place) for place, at in self._read_at(client_id).items() if place in kept] if kept else []
+        )
+        new = [(*row, read_at) for row in wanted if row not in present]
+
+        def work(connection: sqlite3.Connection) -> None:
+            daily_loss.save_read(connection, client_id, snapshot, day, day_starts, compared_at)
+            connection.executemany(
+                "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                gone,
+            )
+            connection.execute("UPDATE positions SET read_at = ? WHERE client_id = ?", (read_at, client_id))
+            connection.executemany(
+                "UPDATE positions SET read_at = ? WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                aged,
+            )
+            unreadable_rows.save(connection, client_id, snapshot)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO positions ({_POSITION_COLUMNS}, read_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                new,
+            )
+
+        self._commits.run(work)
+
+    def _read_at(self, client_id: str) -> dict[tuple[str, ...], str]:
+        rows = self._rows(
+            "SELECT client_id, exchange, symbol, product, read_at FROM positions WHERE client_id = ?",
+            client_id,
+        )
+        return {row[:4]: row[4] for row in rows}
+
+    def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
+        self._commits.run(
+            lambda connection: connection.execute(
+                "INSERT INTO accounts (client_id, read_error, read_error_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (client_id) DO UPDATE SET read_error = excluded.read_error, "
+                "read_error_at = excluded.read_error_at",
+                (client_id, error, time_text(at)),
+            )
+        )
+
+    # loops --------------------------------------------------------------------------------------------------
+
+    def save_beats(self, beats: Iterable[Beat]) -> None:
+        rows = [
+            (b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail, json.dumps(b.missing))
+            for b in beats
+        ]
+        self._commits.run(lambda connection: connection.executemany(_INSERT_BEAT, rows))
+
+    def forget_beats(self, watchers: Iterable[str]) -> None:
+        """Drop the heartbeats of watchers that ended, so that nobody takes them for one that stalls."""
+        names = [(name,) for name in watchers]
+        self._commits.run(
+            lambda connection: connection.executemany("DELETE FROM heartbeats WHERE watcher_id = ?", names)
+        )
+
+    def look(self) -> None:
+        """See `GroupCommit.look`."""
+        self._commits.look()
+
+    @property
+    def replaced(self) -> str | None:
+        """Why this process writes to the database no more; None: it may."""
+        return None if self._commits.replaced is None else str(self._commits.replaced)
+
+    @property
+    def unwritable(self) -> StoreUnavailable | None:
+        """See `GroupCommit.unwritable`."""
+        return self._commits.unwritable
+
+    def claimant_alive(self, claimant: str) -> bool:
+        return self.claimants.alive(claimant)
+
+    def close(self) -> None:
+        """Close the writing connection; the threads' read connections go with their threads."""
+        self._commits.close()
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._read(lambda connection: connection.execute(sql, parameters).fetchall())
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return query(self._readers.get())
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"orders.db: {error}") from error
+
+    def _orders(self, sql: str, *parameters: object) -> list[Order]:
+        return [order_of(row) for row in self._rows(sql, *parameters)]
+
+    def _first(self, sql: str, *parameters: object) -> Order | None:
+        return next(iter(self._orders(sql, *parameters)), None)
+
+
+_INSERT_BEAT = (
+    "INSERT OR REPLACE INTO heartbeats (watcher_id, loop, client_id, beat_at, state, detail, missing_json) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_POSITION_COLUMNS = (
+    "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
+    "realized_pnl, unrealized_pnl, delivered"
+)
+
+
+def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:
+    """A position in the order of `_POSITION_COLUMNS`."""
+    return (
+        client_id,
+        p.exchange,
+        p.symbol,
+        p.product,
+        decimal_text(p.net_quantity),
+        optional_text(p.average_price),
+        optional_text(p.last_price),
+        decimal_text(p.realized_pnl),
+        decimal_text(p.unrealized_pnl),
+        decimal_text(p.delivered),
+    )

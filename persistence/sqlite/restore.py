@@ -1,0 +1,143 @@
+"""Copies of orders.db, and putting one in its place while nobody uses it."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from domain.errors import OrderwatchError
+from persistence.sqlite.identity import Witness, witness_path
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.process_locks import Claimants
+
+_SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that every open SQLite connection holds a lock on
+_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
+
+
+class CannotRestore(OrderwatchError):
+    """Nothing was changed."""
+
+
+def backup(database: Path, target: Path) -> None:
+    """Copy the database, its log included, into one file, while it may be in use.
+
+    The copy's identity is marked: put in the database's place by hand while the service runs, it is recognised.
+
+    Raises:
+        CannotRestore: the target exists.
+        sqlite3.Error, OSError: it could not be copied.
+    """
+    if target.exists():
+        raise CannotRestore(f"{target} exists: name a file that does not")
+    _copy(database, target)
+    with closing(sqlite3.connect(target)) as copied, copied:
+        if copied.execute(_HAS_TABLE).fetchone():
+            copied.execute("UPDATE database_identity SET id = lower(hex(randomblob(16)))")
+
+
+def restore(database: Path, source: Path, at: datetime) -> Path | None:
+    """Put a copy in the database's place; returns where the one before lies now, None if it stays what it was.
+
+    The source may be the database itself: what lies there is then taken as it is. The generation goes on from the
+    newest that any process has seen, under a new identity.
+
+    Raises:
+        CannotRestore: a process has the database open, or the source is no whole database of ours.
+        sqlite3.Error, OSError: nothing was put in place.
+    """
+    with _alone(database):
+        fresh = database.with_name(database.name + ".restoring")
+        fresh.unlink(missing_ok=True)
+        try:
+            _copy(source, fresh)
+            _prove(fresh, source)
+            _new_identity(fresh, _newest(database))
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        kept = _set_aside(database, at) if database.exists() else None
+        os.replace(fresh, database)
+        witness_path(database).unlink(missing_ok=True)
+    migrate(database)
+    return kept
+
+
+def _copy(source: Path, target: Path) -> None:
+    # Not with `immutable`: what stands in the log belongs to it.
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as one,
+        closing(sqlite3.connect(target)) as other,
+    ):
+        one.backup(other)
+        other.execute("PRAGMA journal_mode=DELETE")
+
+
+def _prove(path: Path, source: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            [(said, *_), *_] = connection.execute("PRAGMA quick_check(1)").fetchall()
+            connection.execute("SELECT command_id FROM orders LIMIT 1").fetchall()
+        except sqlite3.Error as error:
+            raise CannotRestore(f"{source} is no whole database of Orderwatch: {error}") from error
+    if said != "ok":
+        raise CannotRestore(f"{source} is damaged: {said}")
+
+
+def _new_identity(path: Path, newest: int) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        if connection.execute(_HAS_TABLE).fetchone():
+            connection.execute(
+                "UPDATE database_identity SET id = lower(hex(randomblob(16))), generation = max(generation, ?) + 1",
+                (newest,),
+            )
+
+
+def _newest(database: Path) -> int:
+    return Witness(database).generation if witness_path(database).exists() else 0
+
+
+def _set_aside(database: Path, at: datetime) -> Path:
+    """Keep what was there, log and all: it may be wanted to see what the copy does not have."""
+    kept = database.with_name(f"{database.name}.before-{at:%Y%m%dT%H%M%SZ}")
+    for suffix in ("", "-wal", "-shm"):
+        file = database.with_name(database.name + suffix)
+        if file.exists():
+            os.replace(file, kept.with_name(kept.name + suffix))
+    return kept
+
+
+@contextmanager
+def _alone(database: Path) -> Iterator[None]:
+    """No process has the database open, and none starts meanwhile.
+
+    Raises:
+        CannotRestore: one has.
+    """
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with open(database.with_name(database.name + ".migrate.lock"), "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        claimants = Claimants(database)
+        alive = [name for name in claimants.names() if claimants.alive(name)]
+        if alive:
+            raise CannotRestore(
+                f"watcher {', '.join(alive)} runs: stop Orderwatch first, then type this again; nothing was changed"
+            )
+        if database.exists() and _is_open(database):
+            raise CannotRestore(
+                f"a process has {database.absolute()} open: stop Orderwatch and other programs that use it (`fuser` "
+                "names them), then type this again; nothing was changed"
+            )
+        yield
+
+
+def _is_open(database: Path) -> bool:
+    """This process must have no connection of its own: closing this file would drop its locks."""
+    with open(database, "rb+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+        except OSError:
+            return True
+    return False

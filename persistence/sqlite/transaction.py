@@ -1,0 +1,463 @@
+"""What a write transaction can do: the domain's changes become rows, all of a change at once."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from domain.account import AccountStanding, BrokerAccount
+from domain.adoption import Adoption, AdoptionFacts
+from domain.alert import Alert, DecisionType
+from domain.broker_reports import OrderReport
+from domain.daily_loss import DayLoss, Lift
+from domain.errors import ConcurrentUpdate, IllegalTransition
+from domain.ids import is_ours
+from domain.limits import Limits
+from domain.message_facts import MessageFacts
+from domain.money import ZERO, decimal_text, parse_decimal
+from domain.notice_keys import About, NoticeKey
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.order_events import Change, column
+from domain.order_matching import Sightings
+from domain.ports import ExposureQuery, Halt
+from domain.position_comparison import Difference, Place
+from domain.reason_codes import Family, Reason, family_of, reason_in, tag_of
+from domain.risk_facts import ExitFacts, Facts, Holding
+from domain.stale_orders import FrozenOrder
+from domain.states import Phase, Status
+from domain.times import time_text
+from domain.transitions import released
+from persistence.sqlite import (
+    accounts,
+    adoptions,
+    client_rename,
+    daily_loss,
+    differences,
+    holdings,
+    told_notices,
+    waiting_entries,
+)
+from persistence.sqlite import external_orders as sighting_queries
+from persistence.sqlite.queries import rule_facts as fact_queries
+from persistence.sqlite.rows import (
+    INSERT_ALERT,
+    INSERT_ORDER,
+    ORDER_COLUMNS,
+    SELECT_ALERT,
+    SELECT_ORDER,
+    alert_of,
+    alert_row,
+    order_of,
+)
+from persistence.sqlite.triggers import CONCURRENT
+
+Render = Callable[[Notice], str]
+"""Words a notice."""
+FactsOf = Callable[[Notice], MessageFacts | None]
+"""What the words tell, as data."""
+
+_INSERT_EVENT = (
+    "INSERT INTO order_events (command_id, at, from_status, to_status, from_phase, to_phase, tag, actor, "
+    "detail_json, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_MESSAGE = (
+    "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
+    "alert_id, blocked, facts_json) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?, ?)"
+)
+_OVER = frozenset({Status.EXECUTED, Status.FAILED})
+_INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", Status.FAILED: "ORDER_FAILED"}
+
+
+class SqliteTransaction:
+    """One savepoint of a group commit; implements `domain.ports.Transaction`."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, render: Render, facts_of: FactsOf, now: Callable[[], datetime]
+    ) -> None:
+        self._connection = connection
+        self._render = render
+        self._facts_of = facts_of
+        self._now = now
+
+    # alerts -------------------------------------------------------------------------------------------------
+
+    def add_alert(self, alert: Alert) -> None:
+        self._connection.execute(INSERT_ALERT, alert_row(alert))
+
+    def last_accepted(self, key: str) -> Alert | None:
+        row = self._connection.execute(
+            f"{SELECT_ALERT} WHERE idempotency_key = ? AND duplicate_of IS NULL AND outcome <> 'rejected' "
+            "ORDER BY generation DESC LIMIT 1",
+            (key,),
+        ).fetchone()
+        return None if row is None else alert_of(row)
+
+    def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
+        self._connection.execute(
+            "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ? WHERE alert_id = ?",
+            (decision, code, message, alert_id),
+        )
+
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        rows = self._connection.execute(
+            f"{SELECT_ORDER} WHERE alert_id = ? AND parent_command_id IS NULL ORDER BY leg_index", (alert_id,)
+        )
+        return [order_of(row) for row in rows]
+
+    def entered_since(self, order: Order) -> bool:
+        row = self._connection.execute(
+            # Ids begin with their time, so the primary key finds what came later.
+            "SELECT 1 FROM orders WHERE command_id > ? AND client_id = ? AND strategy_name = ? AND exchange = ? "
+            "AND symbol = ? AND execution_type = 'ENTRY' AND status IN ('SENT_TO_BROKER', 'EXECUTED') "
+            "AND test_mode IS NULL LIMIT 1",
+            (order.command_id, order.client_id, order.strategy_name, order.exchange, order.symbol),
+        ).fetchone()
+        return row is not None
+
+    # orders -------------------------------------------------------------------------------------------------
+
+    def get(self, command_id: str) -> Order | None:
+        row = self._connection.execute(f"{SELECT_ORDER} WHERE command_id = ?", (command_id,)).fetchone()
+        return None if row is None else order_of(row)
+
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
+        row = self._connection.execute(
+            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ? ORDER BY created_at DESC",
+            (client_id, broker_order_id),
+        ).fetchone()
+        return None if row is None else order_of(row)
+
+    def apply(self, change: Change) -> Order:
+        self._record(change)
+        if change.before is None:
+            self._connection.execute(INSERT_ORDER, [change.row[name] for name in ORDER_COLUMNS])
+        else:
+            self._move(change.before, change.after, change.columns)
+            self._follow_intent(change.before, change.after)
+            self._claim_external(change.before, change.after)
+            holdings.follow_fill(self._connection, change.before, change.after)
+            self._follow_alert(change.before, change.after)
+            self._release_waiting(change.before, change.after, change.event.actor)
+        for notice in change.notices:
+            self.notify(notice)
+        return change.after
+
+    def _record(self, change: Change) -> None:
+        e = change.event
+        try:
+            self._connection.execute(
+                _INSERT_EVENT,
+                (e.command_id, time_text(e.at), e.from_status, e.to_status, e.from_phase, e.to_phase, e.tag,
+                 e.actor, e.detail_json, e.previous_hash, e.hash),
+            )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            if CONCURRENT in str(error):
+                raise ConcurrentUpdate(f"{e.command_id} moved on") from error
+            raise
+
+    def _move(self, before: Order, after: Order, changed: tuple[str, ...]) -> None:
+        sets = ", ".join(f"{name} = ?" for name in changed)
+        values = [column(getattr(after, name)) for name in changed]
+        try:
+            done = self._connection.execute(
+                f"UPDATE orders SET {sets} WHERE command_id = ? AND event_hash = ?",
+                (*values, before.command_id, before.event_hash),
+            )
+        except sqlite3.IntegrityError as error:
+            raise IllegalTransition(f"{before.command_id}: {error}") from error
+        if done.rowcount != 1:
+            raise ConcurrentUpdate(f"{before.command_id} moved on")
+
+    def _follow_intent(self, before: Order, after: Order) -> None:
+        status = _intent_status(after)
+        if status == _intent_status(before) and before.broker_order_id == after.broker_order_id:
+            return
+        self._connection.execute(
+            "UPDATE order_intents SET status = ?, order_id = ?, error_message = ?, updated_at = ? WHERE command_id = ?",
+            (status, after.broker_order_id, after.tag, column(after.updated_at), after.command_id),
+        )
+
+    def _claim_external(self, before: Order, after: Order) -> None:
+        """A broker order that was noted as nobody's has turned out to be this one."""
+        if after.broker_order_id != before.broker_order_id:
+            self._connection.execute(
+                "DELETE FROM external_orders WHERE client_id = ? AND broker_order_id = ?",
+                (after.client_id, after.broker_order_id),
+            )
+
+    def _follow_alert(self, before: Order, after: Order) -> None:
+        """An alert is decided as its most consequential leg is: placed before failed before skipped."""
+        if after.decision_type is None or after.decision_type is before.decision_type:
+            return
+        self._connection.execute(
+            "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ?, exchange_error_snippet = ? "
+            "WHERE alert_id = ? AND coalesce(decision_type, 'SKIPPED') <> 'EXECUTED' "
+            "AND NOT (coalesce(decision_type, '') = 'FAILED' AND ? = 'SKIPPED')",
+            (after.decision_type, after.reason_code, after.reason_message, after.exchange_error_snippet,
+             after.alert_id, after.decision_type),
+        )  # fmt: skip
+
+    def _release_waiting(self, before: Order, after: Order, actor: str) -> None:
+        """An order that is over, or waits no more, may be what entries of its alert, strategy and symbol wait for."""
+        waits_no_more = before.waits_for is not None and before.waits_for is not after.waits_for
+        if not waits_no_more and (after.status not in _OVER or before.status is after.status):
+            return
+        at = after.updated_at or self._now()
+        for row in waiting_entries.waiting_for(self._connection, after):
+            self.apply(released(row, at=at, actor=actor))
+
+    def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
+        at = column(order.created_at)
+        try:
+            self._connection.execute(
+                "INSERT INTO order_intents (idempotency_key, signal_id, command_id, symbol, side, status, created_at, "
+                "updated_at) VALUES (?, ?, ?, ?, ?, 'PENDING', ?, ?)",
+                (key, signal_id, order.command_id, order.symbol, order.side, at, at),
+            )
+        except sqlite3.IntegrityError as error:
+            raise ConcurrentUpdate(f"intent {key} is taken") from error
+
+    # messages -----------------------------------------------------------------------------------------------
+
+    def notify(self, notice: Notice) -> None:
+        order, facts = notice.order, self._facts_of(notice)
+        self._connection.execute(
+            _INSERT_MESSAGE,
+            (notice.client_id, notice.kind, notice.symbol, self._render(notice), time_text(self._now()),
+             order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED),
+             None if facts is None else facts.as_json()),
+        )  # fmt: skip
+
+    def notify_once(
+        self, key: NoticeKey, notice: Notice, *, client_id: str | None = None, state: Iterable[str] = ()
+    ) -> bool:
+        order, whose = notice.order, notice.client_id if client_id is None else client_id
+        is_news = told_notices.note(
+            self._connection,
+            whose,
+            key,
+            state,
+            command_id=order.command_id if order else None,
+            at=self._now(),
+        )
+        if is_news:
+            self.notify(notice)
+        return is_news
+
+    def clear_notice(self, client_id: str, key: NoticeKey) -> bool:
+        return told_notices.clear(self._connection, client_id, key)
+
+    # holdings -----------------------------------------------------------------------------------------------
+
+    def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]:
+        return [
+            h
+            for h in fact_queries.holdings(self._connection, client_id, symbol)
+            if (h.strategy_name, h.exchange) == (strategy_name, exchange)
+        ]
+
+    def held_at(self, client_id: str, place: Place) -> Decimal:
+        return fact_queries.held_at(self._connection, client_id, place)
+
+    def clear_holdings(
+        self,
+        client_id: str,
+        *,
+        symbol: str | None = None,
+        exchange: str | None = None,
+        strategy_name: str | None = None,
+        settled_before: datetime | None = None,
+    ) -> int:
+        done = self._connection.execute(
+            "DELETE FROM holdings WHERE client_id = ?1 AND symbol = coalesce(?2, symbol) "
+            "AND strategy_name = coalesce(?3, strategy_name) AND exchange = coalesce(?5, exchange) "
+            "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f WHERE f.client_id = holdings.client_id "
+            "AND f.symbol = holdings.symbol AND f.filled_at >= ?4)) "
+            # A fill that is not recorded yet will be, and takes from the holding then.
+            "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER' "
+            "AND o.client_id = holdings.client_id AND o.symbol = holdings.symbol "
+            "AND (o.exchange, o.product) = (holdings.exchange, holdings.product) AND o.test_mode IS NULL "
+            "AND (o.strategy_name = holdings.strategy_name OR o.execution_type = 'EXIT')))",
+            (client_id, symbol, strategy_name, column(settled_before), exchange),
+        )
+        return done.rowcount
+
+    def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
+        return fact_queries.net_position(self._connection, client_id, exchange, symbol, product)
+
+    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
+        r = report
+        archived = self._connection.execute(
+            "SELECT 1 FROM archived_orders JOIN order_intents USING (command_id) "
+            "LEFT JOIN alerts ON alert_id = substr(command_id, 1, 26) "
+            "WHERE order_id = ? AND coalesce(alerts.client_id, ?) = ?",
+            (r.broker_order_id, client_id, client_id),
+        ).fetchone()
+        if archived is not None:
+            return False
+        key = (client_id, r.broker_order_id)
+        known = self._connection.execute(
+            "SELECT filled_quantity, unexplained_quantity FROM external_orders WHERE client_id = ? "
+            "AND broker_order_id = ?",
+            key,
+        ).fetchone()
+        filled, tag = (
+            decimal_text(r.filled_quantity),
+            r.client_order_id if is_ours(r.client_order_id) else None,
+        )
+        if known is None:
+            self._connection.execute(
+                "INSERT INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, r.exchange, r.symbol, r.side, decimal_text(r.quantity), filled, r.status, time_text(at),
+                 r.product, filled, tag),
+            )  # fmt: skip
+            return True
+        more = max(r.filled_quantity - parse_decimal(known[0]), ZERO)
+        self._connection.execute(
+            "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ?, "
+            "client_order_id = coalesce(?, client_order_id) WHERE client_id = ? AND broker_order_id = ?",
+            (
+                decimal_text(max(r.filled_quantity, parse_decimal(known[0]))),
+                decimal_text(parse_decimal(known[1]) + more),
+                r.status,
+                tag,
+                *key,
+            ),
+        )
+        return False
+
+    # what a person is told once -----------------------------------------------------------------------------
+
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+        return differences.untold_frozen(self._connection, client_id, sent_before, limit=limit)
+
+    def is_told(self, client_id: str, key: NoticeKey) -> bool:
+        return told_notices.is_told(self._connection, client_id, key)
+
+    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+        return told_notices.told_keys(self._connection, client_id, about)
+
+    def told_clients(self, about: About) -> list[str]:
+        return told_notices.told_clients(self._connection, about)
+
+    def told_difference(self, client_id: str, place: Place) -> Difference | None:
+        return differences.told_difference(self._connection, client_id, place)
+
+    def keep_difference(
+        self, client_id: str, difference: Difference, since: datetime, at: datetime, *, believed: bool = True
+    ) -> None:
+        differences.keep_difference(self._connection, client_id, difference, since, at, believed=believed)
+
+    def believe_differences(self, client_id: str, since: datetime) -> None:
+        differences.believe_differences(self._connection, client_id, since)
+
+    def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
+        differences.forget_symbol(self._connection, client_id, exchange, symbol)
+
+    def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
+        return fact_queries.by_hand(self._connection, client_id, symbol, exchange)
+
+    def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
+        return fact_queries.believed(self._connection, client_id, symbol, exchange)
+
+    def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
+        return sighting_queries.tagged_external(self._connection, client_id, client_order_id)
+
+    def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
+        row: tuple[str, str, str] | None = self._connection.execute(
+            "SELECT exchange, symbol, side FROM external_orders WHERE client_id = ? AND broker_order_id = ?",
+            (client_id, broker_order_id),
+        ).fetchone()
+        return row
+
+    # facts and halts ----------------------------------------------------------------------------------------
+
+    def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts:
+        return fact_queries.entry_facts(
+            self._connection, query, now=now, limits=limits, live_allowed=live_allowed
+        )
+
+    def exit_facts(self, order: Order, now: datetime) -> ExitFacts:
+        return fact_queries.exit_facts(self._connection, order, now)
+
+    def full_exit_after(self, entry: Order) -> Order | None:
+        row = self._connection.execute(
+            f"{SELECT_ORDER} INDEXED BY orders_full_exits WHERE execution_type = 'EXIT' "
+            "AND requested_quantity IS NULL AND client_id = ? AND symbol = ? AND strategy_name = ? "
+            "AND command_id > ? AND exchange = ? AND test_mode IS NULL AND parent_command_id IS NULL "
+            f"AND (phase <> 'BLOCKED' OR tag = '{tag_of(Reason.NO_POSITION)}') ORDER BY command_id DESC LIMIT 1",
+            (entry.client_id, entry.symbol, entry.strategy_name, entry.command_id, entry.exchange),
+        ).fetchone()
+        return None if row is None else order_of(row)
+
+    def count_parts(self, command_id: str) -> int:
+        return int(
+            self._connection.execute(
+                "SELECT count(*) FROM orders WHERE parent_command_id = ?", (command_id,)
+            ).fetchone()[0]
+        )
+
+    def unplaced(self, client_id: str) -> list[Order]:
+        return sighting_queries.unplaced(self._connection, client_id)
+
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+        return sighting_queries.sightings(self._connection, client_id, broker_order_ids)
+
+    def day_loss(self, client_id: str) -> DayLoss | None:
+        return daily_loss.day_loss(self._connection, client_id)
+
+    def keep_day_loss(self, client_id: str, loss: DayLoss) -> None:
+        daily_loss.save_day_loss(self._connection, client_id, loss)
+
+    def keep_lift(self, lift: Lift) -> None:
+        daily_loss.keep_lift(self._connection, lift)
+
+    def adoption_facts(self, client_id: str, symbol: str, now: datetime) -> AdoptionFacts:
+        return adoptions.adoption_facts(self._connection, client_id, symbol, now)
+
+    def keep_adoption(self, adoption: Adoption) -> None:
+        adoptions.keep_adoption(self._connection, adoption)
+
+    def set_halt(self, halt: Halt) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO halts VALUES (?, ?, ?, ?, ?)",
+            (halt.client_id, halt.strategy_name or "", time_text(halt.at), halt.by, halt.reason),
+        )
+
+    def clear_halt(self, client_id: str, strategy_name: str | None) -> bool:
+        done = self._connection.execute(
+            "DELETE FROM halts WHERE client_id = ? AND strategy_name = ?", (client_id, strategy_name or "")
+        )
+        return done.rowcount > 0
+
+    # whose the rows are -------------------------------------------------------------------------------------
+
+    def account(self, client_id: str) -> BrokerAccount | None:
+        return accounts.account(self._connection, client_id)
+
+    def bind_account(self, client_id: str, account: BrokerAccount) -> BrokerAccount:
+        return accounts.bind(self._connection, client_id, account)
+
+    def account_standing(self, client_id: str, account: BrokerAccount) -> AccountStanding:
+        return accounts.standing(self._connection, client_id, account)
+
+    def watchers_of(self, client_id: str) -> list[str]:
+        return accounts.watchers_of(self._connection, client_id)
+
+    def move_client(self, old: str, new: str, *, at: datetime, actor: str) -> tuple[int, int]:
+        return client_rename.move_client(self._connection, self.apply, old, new, at=at, actor=actor)
+
+    def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
+        accounts.rebind(self._connection, client_id, account)
+
+
+def _intent_status(order: Order) -> str:
+    if order.phase is Phase.BLOCKED:
+        if family_of(order.tag) is Family.DUPLICATE_BLOCKED:
+            return "DEDUP_SKIPPED"
+        if reason_in(order.tag) == Reason.ORDER_BLOCKED_LIVE_TRADING:
+            return "ORDER_BLOCKED_LIVE_TRADING"
+    if order.status is Status.SENT_TO_BROKER:
+        return "ORDER_PLACED" if order.broker_order_id else "PENDING"
+    return _INTENT_STATUS[order.status]

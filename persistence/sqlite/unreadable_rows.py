@@ -1,0 +1,76 @@
+"""Rows of the last read of the positions that could not be made out: what they may be of is not known, and not flat."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from domain.broker_reports import PositionsSnapshot, UnreadableRow
+from domain.times import time_text
+
+Named = tuple[str | None, str | None, str | None, str, int]
+"""Exchange, symbol, product, the row's text, whether it would have told profit and loss."""
+
+COLUMNS = "exchange, symbol, product, row_text, has_pnl"
+
+
+def save(connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot) -> None:
+    """Keep those of this read in the place of those of the read before."""
+    connection.execute("DELETE FROM unreadable_positions WHERE client_id = ?", (client_id,))
+    connection.executemany(
+        "INSERT INTO unreadable_positions VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                client_id,
+                row.exchange,
+                row.symbol,
+                row.product,
+                row.text,
+                int(row.has_pnl),
+                time_text(snapshot.read_started_at),
+            )
+            for row in snapshot.unreadable
+        ],
+    )
+
+
+def rows_of(connection: sqlite3.Connection, client_id: str) -> tuple[UnreadableRow, ...]:
+    """Those of the client's last read."""
+    found = connection.execute(
+        f"SELECT {COLUMNS} FROM unreadable_positions WHERE client_id = ? ORDER BY rowid", (client_id,)
+    )
+    return rows_in(found)
+
+
+def by_client(connection: sqlite3.Connection) -> dict[str, tuple[UnreadableRow, ...]]:
+    """Those of every client's last read; a client without any is left out."""
+    clients = connection.execute("SELECT DISTINCT client_id FROM unreadable_positions ORDER BY 1").fetchall()
+    return {client: rows_of(connection, client) for (client,) in clients}
+
+
+def rows_in(found: Iterable[Sequence[object]]) -> tuple[UnreadableRow, ...]:
+    """Rows of the columns above."""
+    return tuple(_row(*values) for values in found)  # type: ignore[arg-type]
+
+
+def hiding(
+    connection: sqlite3.Connection,
+    client_id: str,
+    rows: Sequence[UnreadableRow],
+    place: tuple[str, str, str | None],
+) -> UnreadableRow | None:
+    """The first of these because of which the position at exchange, symbol and product (None: any) is not known."""
+    if not rows:
+        return None
+    exchange, symbol, product = place
+    # What an earlier read showed stays in the table with that read's time: it is not listed now.
+    listed = connection.execute(
+        "SELECT 1 FROM positions JOIN accounts USING (client_id) WHERE client_id = ? AND exchange = ? AND symbol = ? "
+        "AND product = coalesce(?, product) AND read_at = positions_read_at LIMIT 1",
+        (client_id, exchange, symbol, product),
+    ).fetchone()
+    return next((r for r in rows if r.hides(exchange, symbol, product, listed=listed is not None)), None)
+
+
+def _row(
+    exchange: str | None, symbol: str | None, product: str | None, text: str, has_pnl: int
+) -> UnreadableRow:
+    return UnreadableRow(exchange, symbol, product, None, None, text, bool(has_pnl))

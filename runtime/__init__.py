@@ -1,1 +1,0 @@
-"""Processes, threads and timers: what makes the engine run, and what notices when it does not."""

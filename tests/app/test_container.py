@@ -1,0 +1,94 @@
+"""What a process is made of: nothing that belongs to one client is given to another."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.container import Services, build_services
+from config.settings import load_settings
+from domain.alert import Alert, Delivery, ExecutionType, Outcome
+from domain.notices import Notice, NoticeKind
+from domain.order_events import register
+from notifications.facts import facts_of
+from notifications.messages import render
+from persistence.sqlite.migrations import migrate
+from persistence.sqlite.outbox import SqliteOutbox
+from tests.persistence.making import Maker
+
+CLIENTS = """
+[clients.alice]
+webhook_secret = "one"
+shoonya_user_id = "FA1"
+[clients.bob]
+webhook_secret = "two"
+shoonya_user_id = "FA2"
+"""
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
+    """Two accounts at one broker."""
+    monkeypatch.chdir(tmp_path)
+    Path("clients.toml").write_text(CLIENTS)
+    environ = {
+        "CONSOLE_TOKEN": "open-sesame-please",
+        "CLIENTS_FILE": "clients.toml",
+        "CLIENT_ID": "alice",
+        "ORDERS_DB": str(tmp_path / "orders.db"),
+        "BROKER": "shoonya",
+        "SHOONYA_API_URL": "http://127.0.0.1:9",
+        "SHOONYA_ACCESS_TOKEN": "t",
+    }
+    return build_services(load_settings(environ))
+
+
+def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):
+    for broker in services.brokers.values():
+        broker._budget.take(urgent=False)  # an account's own, with places of its own
+    assert sorted(file.name for file in tmp_path.glob("*.budget")) == ["alice.budget", "bob.budget"]
+
+
+def test_a_message_is_kept_with_what_it_tells(services):
+    migrate(services.settings.orders_db)
+    notice = Notice(NoticeKind.ALERT_REJECTED, "alice", detail="no symbol")
+    services.store.write(lambda tx: tx.notify(notice))
+    [waiting] = SqliteOutbox(services.store._commits, services.readers).pending(["alice"], 10)
+    assert (waiting.text, waiting.facts) == (render(notice), facts_of(notice))
+
+
+def test_an_entry_asks_whether_an_exit_waits_without_reading_one(services, monkeypatch):
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("orders were read")
+
+    monkeypatch.setattr(services.store, "claimable", read)
+    for broker in services.brokers.values():
+        assert broker._budget._exit_waits() is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "client", "later", "waits"),
+    [
+        (ExecutionType.EXIT, "alice", timedelta(0), True),
+        (
+            ExecutionType.EXIT,
+            "alice",
+            timedelta(seconds=5),
+            False,
+        ),  # it is put off: nobody has to stay back yet
+        (ExecutionType.EXIT, "bob", timedelta(0), False),
+        (ExecutionType.ENTRY, "alice", timedelta(0), False),
+    ],
+)
+def test_an_exit_waits_that_may_be_sent_now_from_the_same_account(services, kind, client, later, waits):
+    at = services.clock.now()
+    order = replace(Maker._leg("a1", 0, at), execution_type=kind, client_id=client, not_before=at + later)
+    alert = Alert("a1", client, Delivery(at, "127.0.0.1", "{}", "native"), Outcome.ACCEPTED, "key")
+
+    def work(tx):
+        tx.add_alert(alert)
+        tx.apply(register(order, at=at, actor="webhook"))
+
+    services.store.write(work)
+    assert services.brokers["alice"]._budget._exit_waits() is waits

@@ -1,0 +1,54 @@
+"""What the supervisor hears of a child: a stopped one is replaced within seconds, one that starts has more time."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from app import supervisor
+from app.supervisor import PULSE, Child, Pulse
+
+_CHILD = f"""
+import os, sys, time
+pipe = int(sys.argv[sys.argv.index({PULSE!r}) + 1])
+while True:
+    os.write(pipe, b".")
+    time.sleep(0.05)
+"""
+
+
+def test_a_child_that_starts_has_longer_than_one_that_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_START_SECONDS", 0.6)
+    pulse = Pulse(0.1)
+    time.sleep(0.2)
+    assert not pulse.is_lost()
+    os.write(pulse.writing, b".")
+    assert not pulse.is_lost()
+    time.sleep(0.2)
+    assert pulse.is_lost()
+    pulse.begin()
+    time.sleep(0.2)
+    assert not pulse.is_lost()
+    time.sleep(0.6)
+    assert pulse.is_lost()
+
+
+def test_a_stopped_child_is_killed_and_started_anew() -> None:
+    child = Child("watcher", [sys.executable, "-c", _CHILD], Pulse(0.5))
+    child.start()
+    assert child.pulse is not None and child.pulse.wait(20)
+    child.look()
+    first = child.process
+    assert first is not None
+    os.kill(first.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    while (child.process is None or child.process is first) and time.monotonic() - began < 10:
+        child.look()
+        time.sleep(0.02)
+    assert child.process is not None and child.process is not first
+    assert first.returncode == -signal.SIGKILL
+    assert time.monotonic() - began < 5
+    child.process.kill()
+    child.process.wait()

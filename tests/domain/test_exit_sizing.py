@@ -1,0 +1,269 @@
+"""An exit takes what its strategy holds, as far as the broker bears it out; it never turns a position round."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.alert import ExecutionType, OrderType, Side
+from domain.broker_reports import Position, PositionsSnapshot
+from domain.exit_sizing import (
+    ExitDispute,
+    ExitHold,
+    ExitSize,
+    HoldReason,
+    NothingToExit,
+    size_exit,
+    to_take_back,
+)
+from domain.limits import ExitScope
+from domain.risk_facts import ExitFacts, Holding
+from domain.states import Phase
+from tests.domain.making import AT, an_order
+
+QUICK = settings(max_examples=500, deadline=None, derandomize=True)
+SYMBOL = "NIFTY26NOV24500CE"
+
+
+def exit_order(requested=None, side=None, **changes):
+    values = {
+        "execution_type": ExecutionType.EXIT,
+        "side": side or Side.SELL,
+        "requested_side": side,
+        "quantity": requested or Decimal(0),
+        "requested_quantity": requested,
+        "requested_product": None,
+        "order_type": OrderType.MARKET,
+        "price": None,
+        "created_at": AT + timedelta(minutes=1),
+    }
+    return an_order(**(values | changes))
+
+
+def other(phase=Phase.WORKING, **changes):
+    return an_order(phase, command_id="01kahy2r3c0000000000000001-1", **changes)
+
+
+def positions(**by_product):
+    rows = [Position("NFO", SYMBOL, product, Decimal(net)) for product, net in by_product.items()]
+    return PositionsSnapshot(AT, (Position("NSE", SYMBOL, "MIS", Decimal(999)), *rows))
+
+
+def holding(strategy, net, product="MIS", entries=1):
+    return Holding("default", strategy, "NFO", SYMBOL, product, Decimal(net), entries)
+
+
+def size(order, snapshot, *holdings, scope=ExitScope.OWN, may_wait=True, **facts):
+    return size_exit(order, snapshot, ExitFacts(holdings, **facts), scope=scope, may_wait=may_wait)
+
+
+units = st.integers(-100, 100)
+
+
+@QUICK
+@given(
+    st.lists(st.tuples(st.sampled_from(["STRADDLE", "B", "C"]), units, st.sampled_from(["MIS", "NRML"])), max_size=5),
+    st.dictionaries(st.sampled_from(["MIS", "NRML"]), units),
+    st.none() | st.integers(1, 120).map(Decimal),
+    st.none() | st.sampled_from(Side),
+    st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 60)), max_size=2),
+    st.sampled_from(ExitScope),
+    units,
+    units,
+)  # fmt: skip
+def test_never_the_other_side_never_more_than_both_sources_bear_out(
+    held, nets, requested, side, exits, scope, by_hand, believed
+):
+    holdings = tuple(holding(*each) for each in held)
+    under_way = tuple(
+        other(execution_type=ExecutionType.EXIT, side=s, quantity=Decimal(q), strategy_name="B")
+        for s, q in exits
+    )
+    answer = size(
+        exit_order(requested, side), positions(**nets), *holdings,
+        scope=scope, orders=under_way, by_hand=Decimal(by_hand), believed=Decimal(believed), may_wait=False,
+    )  # fmt: skip
+    sized = answer.smaller if isinstance(answer, ExitDispute) else answer
+    if not isinstance(sized, ExitSize):
+        return
+    net, ours = sum(nets.values()), sum(h.net_quantity for h in holdings) + by_hand + believed
+    whole, sign = sized.quantity + sized.rest, -sized.side.sign
+    taking = sum(q for s, q in exits if s is sized.side)
+    assert side in (None, sized.side)
+    assert whole <= (requested or whole)
+    own_products = {h.product for h in holdings if h.strategy_name == "STRADDLE"}
+    beside = sum(max(-n * sign, 0) for p, n in nets.items() if p not in own_products)
+    beside = (
+        beside if scope is ExitScope.OWN else 0
+    )  # on the other side, in products of others: nothing of it is ours
+    assert whole + taking <= ours * sign + beside, "more than our own fills explain"
+    assert sized.quantity <= nets[sized.product] * sign
+    assert whole <= sum(max(n * sign, 0) for n in nets.values()), "more than the broker has"
+    assert net * sign > 0 or any(n * sign > 0 for n in nets.values())
+    if scope is ExitScope.OWN:
+        own = sum(h.net_quantity for h in holdings if h.strategy_name == "STRADDLE")
+        assert whole <= own * sign, "more than is the strategy's"
+
+
+@QUICK
+@given(st.integers(1, 100), units, units)
+def test_it_ends_with_nothing_only_where_the_strategy_holds_nothing_or_both_sources_say_so(own, net, others):
+    answer = size(exit_order(), positions(MIS=net), holding("STRADDLE", own), holding("B", others))
+    if isinstance(answer, NothingToExit):
+        assert own + others <= 0 and net <= 0
+
+
+@pytest.mark.parametrize(("net", "side"), [(75, Side.SELL), (-75, Side.BUY)])
+def test_all_that_the_strategy_holds_by_the_side_that_closes_it(net, side):
+    assert size(exit_order(), positions(MIS=net), holding("STRADDLE", net)) == ExitSize(
+        side, Decimal(75), "MIS"
+    )
+
+
+def test_units_by_hand_are_left_alone_unless_the_scope_is_the_position():
+    hand = {"believed": Decimal(50)}
+    snapshot, held = positions(MIS=100), holding("STRADDLE", 50)
+    assert size(exit_order(), snapshot, held, **hand) == ExitSize(Side.SELL, Decimal(50), "MIS")
+    whole = size(exit_order(), snapshot, held, scope=ExitScope.POSITION, **hand)
+    assert whole == ExitSize(Side.SELL, Decimal(100), "MIS")
+
+
+def test_a_strategy_that_holds_nothing_is_told_what_is_there_and_the_two_ways_on():
+    answer = size(exit_order(), positions(MIS=80), holding("B", 50))
+    assert isinstance(answer, NothingToExit)
+    assert "the account has 80 MIS, of which B 50" in answer.detail
+    assert (
+        f"(cli.py adopt default {SYMBOL} STRADDLE 30 --reason REASON), or EXIT_SCOPE=position"
+        in answer.detail
+    )
+    assert answer.detail.endswith(f"In a hurry: cli.py flatten --symbol {SYMBOL}")
+    products = size(exit_order(), positions(MIS=-50, NRML=-20))
+    assert f"adopt default {SYMBOL} STRADDLE -50 --product MIS " in products.detail
+
+
+def test_an_exit_that_names_another_exchange_is_told_where_its_strategy_holds_the_symbol():
+    mine = Holding("default", "STRADDLE", "NSE", SYMBOL, "MIS", Decimal(10), 1)
+    answer = size(exit_order(), positions(), elsewhere=(mine,))
+    assert isinstance(answer, NothingToExit)
+    assert answer.detail == (
+        f"STRADDLE holds 10 MIS of {SYMBOL} at NSE, still open, and the exit names NFO: send an EXIT that names it "
+        f"as it is held. In a hurry: cli.py flatten --symbol {SYMBOL}"
+    )
+    with_others = size(exit_order(), positions(MIS=50), holding("B", 50), elsewhere=(mine,))
+    assert isinstance(with_others, NothingToExit)
+    assert (
+        "STRADDLE holds 10 MIS" in with_others.detail
+        and "at NFO the account has 50 MIS" in with_others.detail
+    )
+
+
+def test_an_exit_that_names_another_product_is_told_in_which_one_its_strategy_holds_the_symbol():
+    for read in (10, 0):
+        answer = size(exit_order(requested_product="NRML"), positions(MIS=read), holding("STRADDLE", 10))
+        assert isinstance(answer, NothingToExit)
+        assert answer.detail.startswith(
+            f"STRADDLE holds 10 MIS of {SYMBOL} at NFO, still open, and the exit names NRML: "
+        )
+        assert "holds nothing" not in answer.detail
+
+
+def test_what_is_all_held_by_others_cannot_be_adopted():
+    answer = size(exit_order(), positions(MIS=50), holding("B", 50))
+    assert isinstance(answer, NothingToExit)
+    assert (
+        "of which B 50. That is theirs: it cannot be adopted, and EXIT_SCOPE=position leaves" in answer.detail
+    )
+
+
+def test_a_read_that_lacks_what_our_fills_say_is_disputed():
+    for read, smaller in ((0, None), (20, ExitSize(Side.SELL, Decimal(20), "MIS"))):
+        answer = size(exit_order(), positions(MIS=read), holding("STRADDLE", 50))
+        assert answer == ExitDispute(smaller, Decimal(50), Decimal(read))
+
+
+def test_what_the_brokers_own_rows_explain_is_believed_at_once():
+    answer = size(exit_order(), positions(MIS=20), holding("STRADDLE", 50), by_hand=Decimal(-30))
+    assert answer == ExitSize(Side.SELL, Decimal(20), "MIS")
+
+
+def test_an_exit_that_names_the_wrong_side_contradicts():
+    answer = size(exit_order(side=Side.SELL), positions(MIS=-50), holding("STRADDLE", -50))
+    assert isinstance(answer, NothingToExit) and answer.contradicts
+
+
+def test_a_converted_position_leaves_in_the_product_in_which_it_is():
+    answer = size(exit_order(requested_product="MIS"), positions(MIS=0, NRML=50), holding("STRADDLE", 50))
+    assert answer == ExitSize(Side.SELL, Decimal(50), "NRML")
+
+
+def test_what_others_have_on_the_other_side_in_a_product_of_their_own_closes_nothing_of_ours():
+    short, long_beside = holding("STRADDLE", -50), positions(MIS=-50, NRML=65)
+    bought = ExitSize(Side.BUY, Decimal(50), "MIS")
+    assert size(exit_order(), long_beside, short, believed=Decimal(65)) == bought
+    assert size(exit_order(), long_beside, short, holding("B", 65, "NRML")) == bought
+    closed_by_hand = size(exit_order(), positions(MIS=0), short, believed=Decimal(50))
+    assert isinstance(closed_by_hand, NothingToExit)
+
+
+def test_what_is_held_in_two_products_leaves_in_two_orders():
+    held = (holding("STRADDLE", 50), holding("STRADDLE", 25, "NRML"))
+    assert size(exit_order(), positions(MIS=50, NRML=25), *held) == ExitSize(
+        Side.SELL, Decimal(50), "MIS", Decimal(25)
+    )
+
+
+@pytest.mark.parametrize("strategy", ["STRADDLE", "B"])
+def test_an_exit_behind_another_exit_waits(strategy):
+    before = other(
+        execution_type=ExecutionType.EXIT, side=Side.SELL, strategy_name=strategy, order_type=OrderType.MARKET
+    )
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(before,))
+    assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)
+
+
+def test_an_absent_exit_that_may_still_be_accepted_counts_as_under_way():
+    absent = other(Phase.ABSENT, execution_type=ExecutionType.EXIT, side=Side.SELL)
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(absent,))
+    assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)
+
+
+def test_an_exit_waits_for_its_older_entries_as_long_as_it_lives():
+    waits = ExitHold(HoldReason.ENTRY_NOT_SETTLED)
+    for may_wait in (True, False):
+        assert size(exit_order(), positions(), orders=(other(),), may_wait=may_wait) == waits
+    part = exit_order(Decimal(20))
+    for may_wait in (True, False):
+        assert size(part, positions(), orders=(other(),), may_wait=may_wait) == waits
+
+
+def test_what_is_taken_back():
+    entry, reversal = other(), other(side=Side.SELL)
+    target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)  # a limit order
+    of_another = other(strategy_name="B")
+    orders = (entry, reversal, target, of_another)
+    facts = ExitFacts((holding("STRADDLE", 50),), orders)
+    assert to_take_back(exit_order(), facts) == (entry, target)
+    assert to_take_back(exit_order(Decimal(20)), facts) == (target,)
+    assert to_take_back(exit_order(order_type=OrderType.LIMIT, price=Decimal(1)), facts) == (entry,)
+    assert to_take_back(exit_order(), ExitFacts((), orders)) == (entry, reversal, target)
+
+
+def test_an_exit_at_market_passes_a_target():
+    target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)
+    held = holding("STRADDLE", 50)
+    assert size(exit_order(), positions(MIS=50), held, orders=(target,)) == ExitHold(HoldReason.TAKING_BACK)
+
+
+def test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same():
+    turned_away = other(
+        phase=Phase.REGISTERED,
+        execution_type=ExecutionType.EXIT,
+        side=Side.SELL,
+        quantity=Decimal(50),
+        sent_at=AT,
+    )
+    assert turned_away.look_first
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(turned_away,))
+    assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)

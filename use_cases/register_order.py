@@ -1,0 +1,58 @@
+"""How an order's row is born, whoever asks for it: judged, written with its intent, blocked where a rule says no."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from blockers.pipeline import judged
+from blockers.rules import Block
+from domain.alert import ExecutionType
+from domain.entry_waits import Wait
+from domain.limits import ClientPolicy
+from domain.order import Order
+from domain.order_events import register
+from domain.ports import Transaction
+from domain.transitions import blocked, looked_at
+
+EXIT_LIFE = timedelta(hours=1)
+"""How long an exit is tried: longer than an entry, because a position that stays open is the greater harm."""
+
+
+def life_of(execution_type: ExecutionType, alert_life: timedelta) -> timedelta:
+    """How long an order of that type may be tried."""
+    return max(alert_life, EXIT_LIFE) if execution_type is ExecutionType.EXIT else alert_life
+
+
+def register_judged(
+    tx: Transaction, order: Order, intent: str, signal_id: str | None, *, policy: ClientPolicy, actor: str
+) -> Order:
+    """Judge an order by the facts of this transaction, and write it as that says: to be sent, to wait, or blocked."""
+    answer = judged(tx, order, policy, order.created_at)
+    written = write(tx, order, intent, signal_id, wait=answer, actor=actor)
+    return block(tx, written, answer, actor) if isinstance(answer, Block) else written
+
+
+def write(
+    tx: Transaction,
+    order: Order,
+    intent: str,
+    signal_id: str | None,
+    *,
+    wait: Wait | Block | None = None,
+    actor: str,
+) -> Order:
+    """Write the order's row and its intent under the UNIQUE key."""
+    if isinstance(wait, Wait):
+        order = replace(
+            order,
+            waits_for=wait.waits_for,
+            not_before=looked_at(wait, order.created_at),
+            reason_message=wait.waits_for.sentence,
+        )
+    registered = tx.apply(register(order, at=order.created_at, actor=actor))
+    tx.add_intent(registered, intent, signal_id)
+    return registered
+
+
+def block(tx: Transaction, order: Order, found: Block, actor: str) -> Order:
+    """One of our own rules said no."""
+    return tx.apply(blocked(order, found.reason, found.detail, at=order.created_at, actor=actor))
