@@ -33,7 +33,7 @@ from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
 from use_cases.register_alert import RegisterAlert
 from use_cases.register_order import life_of, register_judged, write
-from use_cases.reject_alert import Wish, rejection
+from use_cases.reject_alert import RejectedRequest, rejection
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class CommandService:
 
         Raises: StoreUnavailable: it was not kept."""
         alert_id = self._ids.alert_id(delivery.received_at)
-        wish = Wish(execution_type, symbols, strategy_name)
+        wish = RejectedRequest(execution_type, symbols, strategy_name)
         holdings = self._store.holdings(client_id) if wish.is_exit else []
 
         def work(tx: Transaction) -> None:

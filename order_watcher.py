@@ -13,14 +13,14 @@ from domain.commands import OrderResult, UniversalOrderCommand
 from domain.first_reads import Missing, in_words
 from domain.order import Order
 from domain.ports import Clock, Store
-from engine.book_poll_schedule import Looks
-from engine.client_context import Seat, WatcherRules
-from engine.entry_readiness import StartGate
-from engine.position_monitor import PositionKeeper
+from engine.book_poll_schedule import BookPollSchedule
+from engine.client_context import ClientContext, EngineTimings
+from engine.entry_readiness import EntryReadiness
+from engine.position_monitor import PositionMonitor
 from engine.reconciler import Reconciler
 from engine.submitter import Submitter
 
-__all__ = ["OrderWatcherEngine", "Seat", "WatcherRules"]
+__all__ = ["ClientContext", "EngineTimings", "OrderWatcherEngine"]
 
 
 class OrderWatcherEngine:
@@ -39,22 +39,22 @@ class OrderWatcherEngine:
     def __init__(
         self,
         store: Store,
-        seats: Mapping[str, Seat],
+        contexts: Mapping[str, ClientContext],
         *,
         clock: Clock,
         claimant: str,
-        rules: WatcherRules,
+        rules: EngineTimings,
         simulated_result: Callable[[UniversalOrderCommand], OrderResult],
         simulated_report: Callable[[Order], OrderReport],
     ) -> None:
-        self._seats = seats
-        self._gate = StartGate(store)
-        looks = Looks(clock=clock)
+        self._contexts = contexts
+        self._gate = EntryReadiness(store)
+        looks = BookPollSchedule(clock=clock)
         self._submitter = Submitter(
             store,
             self._gate,
             looks,
-            seats,
+            contexts,
             clock=clock,
             claimant=claimant,
             rules=rules,
@@ -70,12 +70,12 @@ class OrderWatcherEngine:
             rules=rules,
             simulated_report=simulated_report,
         )
-        self._positions = PositionKeeper(store, self._gate, clock=clock, rules=rules)
+        self._positions = PositionMonitor(store, self._gate, clock=clock, rules=rules)
 
     @property
     def clients(self) -> tuple[str, ...]:
         """The clients this engine serves."""
-        return tuple(self._seats)
+        return tuple(self._contexts)
 
     def tick(self) -> int:
         """One full round for every client, in this thread; returns how many orders were claimed or moved.
@@ -83,7 +83,7 @@ class OrderWatcherEngine:
         It begins with a look at the broker where entries still wait for one.
         """
         moved = 0
-        for client_id in self._seats:
+        for client_id in self._contexts:
             if self.waits_for(client_id) is not None:
                 moved += self.reconcile(client_id)
                 self.refresh(client_id, force=True)
@@ -108,7 +108,7 @@ class OrderWatcherEngine:
 
     def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
         """Claim the client's most urgent order and send it; False when there is nothing to do now."""
-        return self._submitter.execute_next(self._seats[client_id], exits_only=exits_only)
+        return self._submitter.execute_next(self._contexts[client_id], exits_only=exits_only)
 
     def expire_overdue(self, client_id: str) -> int:
         """Record calls that outlived their deadline as unknown; returns how many. A late answer is still used."""
@@ -116,8 +116,8 @@ class OrderWatcherEngine:
 
     def reconcile(self, client_id: str) -> int:
         """Bring the client's open orders in line with its broker's book; returns how many moved."""
-        seat = self._seats[client_id]
-        return self._reconciler.reconcile(seat) if self._gate.accounts.may_look(seat) else 0
+        context = self._contexts[client_id]
+        return self._reconciler.reconcile(context) if self._gate.accounts.may_look(context) else 0
 
     def nudge(self, client_id: str) -> None:
         """Something has happened at the client's broker: `reconcile` reads the book as soon as its interval allows."""
@@ -129,13 +129,13 @@ class OrderWatcherEngine:
 
     def escalate(self, client_id: str) -> None:
         """Tell of outcomes that stay unknown while no `reconcile` comes to its end; asks no broker."""
-        if self._gate.accounts.may_look(self._seats[client_id]):
-            self._reconciler.escalate(self._seats[client_id])
+        if self._gate.accounts.may_look(self._contexts[client_id]):
+            self._reconciler.escalate(self._contexts[client_id])
 
     def refresh(self, client_id: str, *, force: bool = False) -> bool:
         """Read and keep the client's positions and profit and loss when it is time; True when they were read."""
-        seat = self._seats[client_id]
-        return self._gate.accounts.may_look(seat) and self._positions.refresh(seat, force=force)
+        context = self._contexts[client_id]
+        return self._gate.accounts.may_look(context) and self._positions.refresh(context, force=force)
 
 
 if __name__ == "__main__":

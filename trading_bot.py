@@ -19,8 +19,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from alerts.auth import Secrets
 from alerts.webhook import create_webhook
 from app.arguments import WATCH, WEB, check_no_arguments, service_arguments
-from app.container import OperatorDesk, Services, build_services
-from app.startup_banner import Greeting, Trading
+from app.container import OperatorActions, Services, build_services
+from app.startup_banner import StartupBanner, Trading
 from app.supervisor import EXIT_REPLACED, end_with_parent
 from app.system import SystemClock, new_watcher_name
 from app.watcher import Housekeeping, Watcher, WatcherOptions
@@ -142,7 +142,7 @@ def _add_console(app: Flask, services: Services) -> None:
     app.register_blueprint(
         create_console(
             services.views,
-            OperatorDesk(services),
+            OperatorActions(services),
             token=token,
             clock=clock,
             modes=modes,
@@ -433,7 +433,7 @@ def _say_where(settings: Settings) -> None:
     client_id, made_up = settings.client_id, settings.secrets_made_up
     secret = settings.default_client.webhook_secret if _is_made_up(made_up, client_id) else None
     token = settings.console_token if "CONSOLE_TOKEN" in made_up else None
-    greeting = Greeting(
+    greeting = StartupBanner(
         f"http://{settings.host}:{settings.port}",
         None if secret is None else secret.get_secret_value(),
         None if token is None else token.get_secret_value(),

@@ -31,7 +31,7 @@ SMALLEST_BURST = 5
 """Alerts that a sender may always send at once: close and open of one bar come together."""
 
 
-class AlertDesk(Protocol):
+class AlertRegistrar(Protocol):
     """Where alerts are handed in. Both calls are durable when they return."""
 
     def process_alert(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
@@ -76,7 +76,7 @@ class _Refused(Exception):
 
 
 def create_webhook(
-    desk: AlertDesk,
+    desk: AlertRegistrar,
     secrets: Secrets,
     *,
     clock: Clock,
@@ -124,7 +124,7 @@ def create_webhook(
 class _Webhook:
     def __init__(
         self,
-        desk: AlertDesk,
+        desk: AlertRegistrar,
         secrets: Secrets,
         *,
         clock: Clock,

@@ -105,7 +105,7 @@ class Loop:
         return False
 
 
-class Lane:
+class ClientWorkers:
     """One client's loops."""
 
     def __init__(

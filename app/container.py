@@ -26,18 +26,18 @@ from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.ports import Broker, SendFailed, Transaction
 from engine.loss_latch import lift
-from engine.stale_orders import Reviewer
+from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
 from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
-from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.outbox import SqliteOutbox
-from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.queries.orders import OrderQueries
 from persistence.sqlite.repository import OrderRepository
 
 log = logging.getLogger(__name__)
@@ -81,9 +81,9 @@ class Services:
         return Readers(self.settings.orders_db)
 
     @cached_property
-    def views(self) -> Views:
+    def views(self) -> OrderQueries:
         """What pages and diagnostics read."""
-        return Views(self.readers)
+        return OrderQueries(self.readers)
 
     @cached_property
     def commands(self) -> CommandService:
@@ -98,9 +98,9 @@ class Services:
         )
 
     @cached_property
-    def reviewer(self) -> Reviewer:
+    def reviewer(self) -> StaleOrderNotifier:
         """Who asks whether an order should still be at its broker."""
-        return Reviewer(self.store, clock=self.clock)
+        return StaleOrderNotifier(self.store, clock=self.clock)
 
     @cached_property
     def unconfigured(self) -> UnconfiguredClients:
@@ -145,7 +145,7 @@ class Services:
     def engine(self, claimant: str) -> OrderWatcherEngine:
         """The order watcher under the given name."""
         s = self.settings
-        rules = WatcherRules(
+        rules = EngineTimings(
             broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
             exit_hold=timedelta(seconds=s.exit_hold_seconds),
             exit_dispute=timedelta(seconds=s.exit_dispute_seconds),
@@ -155,7 +155,7 @@ class Services:
         )
         return OrderWatcherEngine(
             self.store,
-            {id_: Seat(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
+            {id_: ClientContext(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
             clock=self.clock,
             claimant=claimant,
             rules=rules,
@@ -237,7 +237,7 @@ def build_services(settings: Settings) -> Services:
     return Services(settings, SystemClock())
 
 
-class OperatorDesk:
+class OperatorActions:
     """What the console may do."""
 
     def __init__(self, services: Services) -> None:

@@ -25,7 +25,7 @@ class Trading:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class StartupBanner:
     """The words of a start. `secret` and `token` are None where an operator set them: those are not ours to print."""
 
     base: str

@@ -49,7 +49,7 @@ def end_with_parent() -> None:
             log.warning("the parent has ended already")
 
 
-class Pulse:
+class HeartbeatPipe:
     """A pipe through which a child tells that it is well; a process that was stopped or hangs cannot tell it."""
 
     def __init__(self, limit_seconds: float) -> None:
@@ -89,7 +89,7 @@ class Child:
 
     name: str
     command: Sequence[str]
-    pulse: "Pulse | None" = None
+    pulse: "HeartbeatPipe | None" = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     failures: int = 0
@@ -200,7 +200,7 @@ def supervise(
     even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew. `free_locks`
     is called again and again.
     """
-    pulse = Pulse(pulse_limit)
+    pulse = HeartbeatPipe(pulse_limit)
     if not is_free(host, port):
         log.critical(
             "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",

@@ -16,12 +16,12 @@ from typing import Protocol
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from app.client_workers import Lane, Loop, Signal
+from app.client_workers import ClientWorkers, Loop, Signal
 from app.supervisor import EXIT_REPLACED
 from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
 from domain.first_reads import Missing, in_words
 from domain.notices import Notice, NoticeKind
-from domain.ports import WAITING, Beat, Clock, Store
+from domain.ports import WAITING, Clock, Heartbeat, Store
 from order_watcher import OrderWatcherEngine
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,9 @@ class Watcher:
         self._told_full = False  # that the disk is full
         self._stopping = threading.Event()
         self._lanes = {
-            client: Lane(engine, client, concurrency=options.concurrency, poll_seconds=options.poll_seconds)
+            client: ClientWorkers(
+                engine, client, concurrency=options.concurrency, poll_seconds=options.poll_seconds
+            )
             for client in engine.clients
         }
         self._own = [Loop("wake", "", self._watch_commits, Signal(), 0.0)]
@@ -221,7 +223,7 @@ class Watcher:
 
     def _save_beats(self) -> None:
         try:
-            self._store.save_beats(self._beats())
+            self._store.save_beats(self._heartbeats())
             self._told_full = False
         except StoreReplaced as error:
             self._end_replaced(str(error))
@@ -231,7 +233,7 @@ class Watcher:
         except StoreUnavailable as error:
             log.error("heartbeats: %s", error)
 
-    def _watch_over_lane(self, lane: Lane) -> None:
+    def _watch_over_lane(self, lane: ClientWorkers) -> None:
         """What goes wrong with one client's lane ends neither the watcher nor the care for the others."""
         try:
             replaced = lane.replace_hanging(self._options.deadline_seconds)
@@ -242,22 +244,24 @@ class Watcher:
         except Exception:  # the edge of the watching thread: a defect in one lane must not end all of them
             log.exception("client %s: its lane could not be watched over", lane.client_id)
 
-    def _beats(self) -> list[Beat]:
+    def _heartbeats(self) -> list[Heartbeat]:
         now, name = self._clock.now(), self._options.name
-        beats = [Beat(name, "scheduler", "", now, self._state(time.monotonic() - self._polled_at))]
-        beats += [Beat(name, loop.name, "", now, self._state(loop.stalled_seconds)) for loop in self._own]
+        heartbeats = [Heartbeat(name, "scheduler", "", now, self._state(time.monotonic() - self._polled_at))]
+        heartbeats += [
+            Heartbeat(name, loop.name, "", now, self._state(loop.stalled_seconds)) for loop in self._own
+        ]
         for lane in self._lanes.values():
             worst: dict[str, float] = {}
             for loop in lane.loops:
                 worst[loop.name] = max(worst.get(loop.name, 0.0), loop.stalled_seconds)
-            beats += [
-                Beat(name, loop, lane.client_id, now, self._state(age, in_calls=True))
+            heartbeats += [
+                Heartbeat(name, loop, lane.client_id, now, self._state(age, in_calls=True))
                 for loop, age in worst.items()
             ]
         waiting = self._waiting()
-        return [self._with_reason(beat, waiting.get(beat.client_id, {})) for beat in beats]
+        return [self._with_reason(beat, waiting.get(beat.client_id, {})) for beat in heartbeats]
 
-    def _with_reason(self, beat: Beat, missing: Missing) -> Beat:
+    def _with_reason(self, beat: Heartbeat, missing: Missing) -> Heartbeat:
         """The beat of a loop that has yet to read its broker says so, even while it hangs in the call."""
         if beat.loop != "reconcile" or not missing:
             return beat

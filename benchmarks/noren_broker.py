@@ -15,10 +15,10 @@ from pathlib import Path
 from app.supervisor import end_with_parent
 from app.system import SystemClock
 from benchmarks.workspace import Started, Workspace, answers, free_port, wait_until
-from broker.simulator.faults import Fault, Kind, Plan
+from broker.simulator.faults import Fault, FaultKind, FaultPlan
 from broker.simulator.form import InvalidInput, read_form
 from broker.simulator.server import SimulatorServer
-from broker.simulator.service import OAUTH_BASE, Answer, Simulator
+from broker.simulator.service import OAUTH_BASE, Simulator, WireResponse
 from broker.simulator.sessions import Credentials
 
 _USER, _TOKEN = "BENCH", "token"
@@ -72,14 +72,14 @@ class _Noting(Simulator):
 
     def __init__(self, notes: Path, milliseconds: int) -> None:
         self._notes = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        latency = Fault(kind=Kind.LATENCY, seconds=milliseconds / 1000)
+        latency = Fault(kind=FaultKind.LATENCY, seconds=milliseconds / 1000)
         super().__init__(
             SystemClock(),
-            plan=Plan(faults=(latency,)),
+            plan=FaultPlan(faults=(latency,)),
             accounts={_USER: Credentials(access_token=_TOKEN)},
         )
 
-    def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> Answer | None:
+    def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> WireResponse | None:
         at = time.time()
         try:
             tag = read_form(body)[0].get("remarks", "")

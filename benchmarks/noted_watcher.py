@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 
 import trading_bot
 from app.supervisor import end_with_parent
-from broker.noren.wire import Reply, Wire
+from broker.noren.wire import HttpReply, Wire
 
 
 class _NotingWire(Wire):
     def order(
         self, endpoint: str, fields: Mapping[str, str], key: str | None, in_time: Callable[[], bool]
-    ) -> Reply:
+    ) -> HttpReply:
         os.write(_notes, json.dumps([time.time(), endpoint, fields.get("remarks", "")]).encode() + b"\n")
         return super().order(endpoint, fields, key, in_time)
 

@@ -149,4 +149,4 @@ LogLevel = Annotated[
 Scope = Annotated[ExitScope, BeforeValidator(_lower), Field(description="own or position")]
 LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")]
 Group = Annotated[GroupPolicy, BeforeValidator(_lower), Field(description="independent or hedge_first")]
-Settling = Annotated[float, seconds(0, 60)]
+ReportBuilder = Annotated[float, seconds(0, 60)]

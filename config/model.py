@@ -24,8 +24,8 @@ from config.fields import (
     Percent,
     Port,
     PriceOrNone,
+    ReportBuilder,
     Secret,
-    Settling,
     TimeZone,
     seconds,
     whole,
@@ -94,7 +94,7 @@ class Environment(Service, Account):
     clients_file: File = Path("config/clients.toml")
     strategies_file: File = Path("config/strategies.toml")
 
-    settling_seconds: Settling = 3.0
+    settling_seconds: ReportBuilder = 3.0
 
     risk_max_daily_loss: Amount | None = None
     risk_max_order_quantity: Amount | None = None

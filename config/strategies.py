@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from config.checking import Problems, checked, read_toml, tables_in, unknown
-from config.fields import Group, Scope, Settling
+from config.fields import Group, ReportBuilder, Scope
 from domain.limits import StrategyBook, StrategyPolicy
 
 _NOT_BUILT = "all_or_none"
@@ -25,7 +25,7 @@ class _Table(BaseModel):
 
     exit_scope: Scope | None = None
     group: Group | None = None
-    settling_seconds: Settling | None = None
+    settling_seconds: ReportBuilder | None = None
 
     @field_validator("settling_seconds", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from console.adopting import add_adopting
 from console.api import add_api
 from console.cancelling import add_cancelling
 from console.context import Desk
-from console.health import Expectations
+from console.health import HealthExpectations
 from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
@@ -69,7 +69,7 @@ def create_console(
         loss_limited: the clients that enter nothing while the day's loss is not known.
         unwritable: says why this process can write nothing to its database at present.
     """
-    expected = Expectations(
+    expected = HealthExpectations(
         tuple(modes), beat_max_age_seconds, positions_max_age_seconds, loss_limited, unwritable
     )
     access = Access(token, clock)

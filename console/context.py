@@ -9,10 +9,18 @@ from typing import Any
 from flask import request
 
 from console.access import Access, LoginLimit
-from console.health import Expectations, age_seconds, all_checks, as_json, loop_checks, unconfigured, watchers
+from console.health import (
+    HealthExpectations,
+    age_seconds,
+    all_checks,
+    as_json,
+    loop_checks,
+    unconfigured,
+    watchers,
+)
 from console.parameters import BadParameter, Parameters
 from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
-from console.template_filters import Wording
+from console.template_filters import PageFormatter
 from domain.broker_reports import UnreadableRow
 from domain.errors import NotFound
 from domain.ports import Clock
@@ -33,7 +41,7 @@ class Desk:
     clock: Clock
     zone: tzinfo
     modes: Modes
-    expected: Expectations
+    expected: HealthExpectations
 
     def client_of(self, fields: Parameters) -> str:
         """The client that is meant; it must be named where there are several.
@@ -116,7 +124,7 @@ class Desk:
 
     def words(self, now: datetime) -> dict[str, Any]:
         """What each template is given beside its own values."""
-        return {"say": Wording(self.zone, now), "path": request.path}
+        return {"say": PageFormatter(self.zone, now), "path": request.path}
 
     def _accounts(self, now: datetime) -> list[Row]:
         return [

@@ -33,7 +33,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Expectations:
+class HealthExpectations:
     """Which clients are traded for, and how old a sign of life may be, in seconds."""
 
     clients: Sequence[str]
@@ -64,7 +64,7 @@ def create_health(
     `loss_limited` are the clients that enter nothing while the day's loss is not known.
     """
     blueprint = Blueprint("health", __name__)
-    expected = Expectations(
+    expected = HealthExpectations(
         clients, beat_max_age_seconds, positions_max_age_seconds, loss_limited, unwritable
     )
 
@@ -82,7 +82,7 @@ def create_health(
 
 
 def all_checks(
-    reader: ConsoleReader, expected: Expectations, now: datetime, replaced: str | None = None
+    reader: ConsoleReader, expected: HealthExpectations, now: datetime, replaced: str | None = None
 ) -> dict[str, Check]:
     """`database`, `watcher` and a `broker:<client>` for each client; never raises for a database that fails."""
     if replaced is not None:
@@ -90,12 +90,12 @@ def all_checks(
         return {"database": Check(ok=False, sentence=replaced, public=public)}
     try:
         reader.ping()
-        beats, accounts = reader.heartbeats(), reader.accounts()
+        heartbeats, accounts = reader.heartbeats(), reader.accounts()
         left, hidden = unconfigured(reader, expected, now), reader.unreadable_positions()
     except StoreUnavailable as error:
         return {"database": Check(ok=False, sentence=str(error), public="does not answer")}
     answers = {"database": _written(expected.unwritable())}
-    return answers | loop_checks(beats, accounts, hidden, expected, now) | _clients(left)
+    return answers | loop_checks(heartbeats, accounts, hidden, expected, now) | _clients(left)
 
 
 def _written(error: StoreUnavailable | None) -> Check:
@@ -107,7 +107,9 @@ def _written(error: StoreUnavailable | None) -> Check:
     return Check(ok=False, sentence=f"{means} ({error})", public=means)
 
 
-def unconfigured(reader: ConsoleReader, expected: Expectations, now: datetime) -> list[UnconfiguredRows]:
+def unconfigured(
+    reader: ConsoleReader, expected: HealthExpectations, now: datetime
+) -> list[UnconfiguredRows]:
     """What clients that are not configured have open while no watcher serves them. Raises StoreUnavailable."""
     return reader.unconfigured(expected.clients, now - timedelta(seconds=expected.beat_max_age_seconds))
 
@@ -122,18 +124,18 @@ def _clients(left: Sequence[UnconfiguredRows]) -> dict[str, Check]:
 
 
 def loop_checks(
-    beats: Sequence[Row],
+    heartbeats: Sequence[Row],
     accounts: Sequence[Row],
     hidden: Mapping[str, Sequence[UnreadableRow]],
-    expected: Expectations,
+    expected: HealthExpectations,
     now: datetime,
 ) -> dict[str, Check]:
     """The checks that rest on what the watchers wrote."""
     known = {row["client_id"]: row for row in accounts}
     return {
-        "watcher": _watcher(beats, expected.beat_max_age_seconds, now),
+        "watcher": _watcher(heartbeats, expected.beat_max_age_seconds, now),
         **{
-            f"broker:{client}": _not_read_yet(beats, client, expected.beat_max_age_seconds, now)
+            f"broker:{client}": _not_read_yet(heartbeats, client, expected.beat_max_age_seconds, now)
             or _readable(
                 _broker(known.get(client, {}), expected.positions_max_age_seconds, now),
                 hidden.get(client, ()),
@@ -162,10 +164,10 @@ def age_seconds(text: str | None, now: datetime) -> float | None:
     return None if text is None else round((now - parse_time(text)).total_seconds(), 3)
 
 
-def watchers(beats: Sequence[Row], max_age: float, now: datetime) -> list[dict[str, Any]]:
+def watchers(heartbeats: Sequence[Row], max_age: float, now: datetime) -> list[dict[str, Any]]:
     """Each watcher with its loops and what troubles it (None: nothing), the one that beat last first."""
     found = []
-    for watcher_id, rows in groupby(sorted(beats, key=_watcher_id), key=_watcher_id):
+    for watcher_id, rows in groupby(sorted(heartbeats, key=_watcher_id), key=_watcher_id):
         loops = [{**row, "age_seconds": age_seconds(row["beat_at"], now)} for row in rows]
         trouble = next(filter(None, (_trouble(loop, max_age) for loop in loops)), None)
         last = max(loop["beat_at"] for loop in loops)
@@ -188,8 +190,8 @@ def _trouble(loop: Row, max_age: float) -> str | None:
     return None
 
 
-def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
-    found = watchers(beats, max_age, now)
+def _watcher(heartbeats: Sequence[Row], max_age: float, now: datetime) -> Check:
+    found = watchers(heartbeats, max_age, now)
     if not found:
         return Check(ok=False, sentence="no watcher runs")
     if any(watcher["trouble"] is None for watcher in found):
@@ -198,9 +200,9 @@ def _watcher(beats: Sequence[Row], max_age: float, now: datetime) -> Check:
     return Check(ok=False, sentence=str(found[0]["trouble"]), public=next(filter(None, bare)))
 
 
-def _not_read_yet(beats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
+def _not_read_yet(heartbeats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
     """None when a watcher that beats may send the client's entries; that none beats at all is another check's."""
-    own = [b for b in beats if (b["client_id"], b["loop"]) == (client, "reconcile")]
+    own = [b for b in heartbeats if (b["client_id"], b["loop"]) == (client, "reconcile")]
     fresh = [b for b in own if abs(age_seconds(b["beat_at"], now) or 0.0) <= max_age]
     waiting = [b for b in fresh if b["state"] == WAITING]
     if not waiting or any(b["state"] == "OK" for b in fresh):

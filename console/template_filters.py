@@ -18,7 +18,7 @@ from domain.times import parse_time
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class PageFormatter:
     """Words for one page: its times are told in `zone`, its ages as of `now`."""
 
     zone: tzinfo

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.errors import ConcurrentUpdate
 from domain.order import Order
-from domain.order_events import Change, advance
+from domain.order_events import OrderChange, advance
 from domain.reason_codes import Reason
 from domain.states import MAY_BE_LIVE, Phase
 from domain.times import time_text
@@ -34,7 +34,7 @@ def hindrance(phase: Phase, broker_order_id: str | None) -> str | None:
     return None
 
 
-def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") -> Change | None:
+def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") -> OrderChange | None:
     """An operator asks for a cancel; None where one was asked for before and is under way: asking twice is harmless.
 
     An order that was not sent ends at once; one that was turned away, when the book was looked at. Of one that may be

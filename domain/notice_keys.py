@@ -10,7 +10,7 @@ from enum import StrEnum
 from urllib.parse import quote, unquote
 
 
-class About(StrEnum):
+class NoticeSubject(StrEnum):
     """What a notice that is told once is about. The names are stored: one that was used keeps its meaning."""
 
     UNCONFIGURED_CLIENT = "UNCONFIGURED_CLIENT"  # it has something open, and the settings do not name it
@@ -38,7 +38,7 @@ class About(StrEnum):
 class NoticeKey:
     """One matter; `facts` tell it from others that are about the same kind of thing."""
 
-    about: About
+    about: NoticeSubject
     facts: tuple[str, ...] = ()
 
 
@@ -50,7 +50,7 @@ class Alarm:
     text: str
 
 
-def of_order(about: About, command_id: str, *facts: str) -> NoticeKey:
+def of_order(about: NoticeSubject, command_id: str, *facts: str) -> NoticeKey:
     """The key of a matter of one order."""
     return NoticeKey(about, (command_id, *facts))
 

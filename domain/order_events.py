@@ -43,7 +43,7 @@ class OrderEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class OrderChange:
     """A move of one order: the row before (None at registration) and after, its event, what is to be told.
 
     `columns` are the names of those that may differ; `row` is, at registration, all of them as they are written.
@@ -73,7 +73,7 @@ _WRITERS: dict[type, Callable[[Any], Column]] = {
 }
 
 
-def register(order: Order, *, at: datetime, actor: str) -> Change:
+def register(order: Order, *, at: datetime, actor: str) -> OrderChange:
     """The birth of a row: CREATED/REGISTERED, with every column that is not NULL in its first event."""
     row = {name: column(getattr(order, name)) for name in _COLUMNS}
     detail = {name: row[name] for name in _FIRST_COLUMNS if row[name] is not None}
@@ -82,7 +82,7 @@ def register(order: Order, *, at: datetime, actor: str) -> Change:
     return replace(change, row=row)
 
 
-def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: Any) -> Change:
+def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: Any) -> OrderChange:
     """Move an order to a phase, changing the named fields with it.
 
     A reason's message that comes without its detail stands for itself; that of an unknown outcome is all detail.
@@ -101,7 +101,7 @@ def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: 
     return _change(order, order, changed, detail, at, actor)
 
 
-def moved(order: Order, client_id: str, *, at: datetime, actor: str) -> Change:
+def moved(order: Order, client_id: str, *, at: datetime, actor: str) -> OrderChange:
     """Make a row another client id's, of the same account: nothing else of it changes, its phase neither."""
     detail: dict[str, Column] = {"client_id": client_id, "moved_from": order.client_id}
     return _change(order, order, {"client_id": client_id, "updated_at": at}, detail, at, actor)
@@ -114,7 +114,7 @@ def _change(
     detail: dict[str, Column],
     at: datetime,
     actor: str,
-) -> Change:
+) -> OrderChange:
     previous = before.event_hash if before else ""
     detail_json = _encode(detail)
     from_status, from_phase = (before.status, before.phase) if before else (None, None)
@@ -147,7 +147,7 @@ def _change(
     )
     changed["event_hash"] = digest
     after = _replaced(base, changed)
-    return Change(before, after, event, notices_for(before, after, actor), tuple(changed))
+    return OrderChange(before, after, event, notices_for(before, after, actor), tuple(changed))
 
 
 def _replaced(order: Order, changed: Mapping[str, Any]) -> Order:

@@ -33,7 +33,7 @@ from domain.states import Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class SeenOrders:
     """What is known of broker orders beside the book that is being judged.
 
     `claimed` are the ids that rows have. `first_seen` says when a read that showed an order had ended. `followed_from`
@@ -66,7 +66,7 @@ NOT_LOOKED_FOR = Attribution()
 def attribute(
     unplaced: Sequence[Order],
     book: Book,
-    sightings: Sightings,
+    sightings: SeenOrders,
     traits: BrokerTraits,
     *,
     sending_ends: timedelta,
@@ -108,7 +108,7 @@ def attribute(
 
 
 def might_be(
-    order: Order, report: OrderReport, sightings: Sightings, traits: BrokerTraits, *, sending_ends: timedelta
+    order: Order, report: OrderReport, sightings: SeenOrders, traits: BrokerTraits, *, sending_ends: timedelta
 ) -> bool:
     """False only when the report is certainly not this order: another symbol or side, another time, seen before."""
     if (order.exchange, order.symbol, order.side) != (report.exchange, report.symbol, report.side):
@@ -152,7 +152,7 @@ def _agrees(order: Order, report: OrderReport) -> bool:
     )
 
 
-def _is_new(order: Order, report: OrderReport, sightings: Sightings) -> bool:
+def _is_new(order: Order, report: OrderReport, sightings: SeenOrders) -> bool:
     """True when the broker order would have been seen if it had been there before our send."""
     if report.placed_at is not None or order.execution_type is not ExecutionType.EXIT:
         return True

@@ -15,14 +15,14 @@ from domain.daily_loss import DayLoss, Lift
 from domain.first_reads import Missing
 from domain.limits import Limits
 from domain.message_facts import MessageFacts
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice
 from domain.order import Order
-from domain.order_events import Change
-from domain.order_matching import Sightings
+from domain.order_events import OrderChange
+from domain.order_matching import SeenOrders
 from domain.position_comparison import Difference, Place
 from domain.risk_facts import ExitFacts, Facts, Holding
-from domain.stale_orders import FrozenOrder
+from domain.stale_orders import StaleOrder
 from domain.unconfigured_clients import UnconfiguredRows
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ CANNOT_BE_READ_AFTER = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """A loop's sign of life. `detail` says in words what `missing` says part by part."""
 
     watcher_id: str
@@ -133,23 +133,23 @@ class Ownership(Protocol):
     def unplaced(self, client_id: str) -> list[Order]:
         """Orders that may be live and whose broker id is not known, oldest first; test mode left out."""
 
-    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> SeenOrders:
         """Which of these ids rows have, archived ones too, and since when others are noted as nobody's."""
 
 
 class Review(Protocol):
     """What a person is told once, whatever restarts."""
 
-    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[StaleOrder]:
         """Orders SENT_TO_BROKER since before then of which nobody was told yet, the oldest first."""
 
     def is_told(self, client_id: str, key: NoticeKey) -> bool:
         """Whether it was told under this key and is not cleared."""
 
-    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+    def told_keys(self, client_id: str, about: NoticeSubject) -> list[NoticeKey]:
         """What of this kind was told of the client and is not cleared."""
 
-    def told_clients(self, about: About) -> list[str]:
+    def told_clients(self, about: NoticeSubject) -> list[str]:
         """The clients of which something of this kind was told and is not cleared."""
 
 
@@ -180,7 +180,7 @@ class Transaction(Ownership, Review, Accounts, Protocol):
     def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
         """Fill an alert's decision columns."""
 
-    def apply(self, change: Change) -> Order:
+    def apply(self, change: OrderChange) -> Order:
         """Write a change: its event, its row, its intent's status, its notices, what it does to holdings.
 
         Raises:
@@ -387,7 +387,7 @@ class Store(Ownership, Review, Accounts, Protocol):
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         """Note that the broker could not be read; the positions kept before stay, with their age."""
 
-    def save_beats(self, beats: Iterable[Beat]) -> None: ...
+    def save_beats(self, heartbeats: Iterable[Heartbeat]) -> None: ...
 
     def claimant_alive(self, claimant: str) -> bool:
         """False only when the watcher that claimed under this name provably ended."""
@@ -448,7 +448,7 @@ class Sender(Protocol):
         """
 
 
-class Marks(Protocol):
+class MarkSetter(Protocol):
     """Where a simulated market's last prices are set; only simulated brokers have one."""
 
     def set_mark(self, exchange: str, symbol: str, price: Decimal) -> None: ...

@@ -19,7 +19,7 @@ from typing import Any
 from domain.alert import DecisionType, ExecutionType
 from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport
 from domain.money import decimal_text
-from domain.notice_keys import About, Alarm, of_order
+from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.order import Order
 from domain.order_matching import NOT_LOOKED_FOR, Attribution, shows_all_since
 from domain.reason_codes import Family, Reason, broker_tag, tag_of
@@ -102,7 +102,7 @@ def decide(
     others = _successors(order, report, book) if order.broker_order_id is not None else ()
     if others:
         text = f"broker order {', '.join(others)} carries the tag of {report.broker_order_id} too"
-        key = of_order(About.TAG_ON_OTHERS_TOO, order.command_id, report.broker_order_id, *others)
+        key = of_order(NoticeSubject.TAG_ON_OTHERS_TOO, order.command_id, report.broker_order_id, *others)
         alarms = (*alarms, Alarm(key, text))
         if STATUS_OF[phase] is Status.FAILED and order.may_be_live:
             filled = max(report.filled_quantity, order.filled_quantity)
@@ -110,13 +110,13 @@ def decide(
             phase, changes = Phase.UNKNOWN, _differing(order, wanted)
     if report.filled_quantity > max(order.quantity, order.filled_quantity):
         figures = (decimal_text(report.filled_quantity), decimal_text(order.quantity))
-        key = of_order(About.OVERFILL, order.command_id, *figures)
+        key = of_order(NoticeSubject.OVERFILL, order.command_id, *figures)
         alarms = (*alarms, Alarm(key, f"overfill: {report.filled_quantity} of {order.quantity}"))
     if phase is order.phase and not changes:
         return Verdict(alarms=alarms)
     if report.unread:
         text = f"broker order {report.broker_order_id}: {report.unread}; its fill counts, at a price that is not known"
-        key = of_order(About.PRICE_UNREAD, order.command_id, report.broker_order_id)
+        key = of_order(NoticeSubject.PRICE_UNREAD, order.command_id, report.broker_order_id)
         alarms = (*alarms, Alarm(key, text))
     return Verdict(phase, changes, alarms)
 
@@ -143,7 +143,7 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
         return tagged[0], ()
     ids = [r.broker_order_id for r in tagged]
     text = f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {', '.join(ids)}"
-    return tagged[0], (Alarm(of_order(About.TAG_TWICE, order.command_id, *ids), text),)
+    return tagged[0], (Alarm(of_order(NoticeSubject.TAG_TWICE, order.command_id, *ids), text),)
 
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:
@@ -161,7 +161,7 @@ def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm
     ours = [r.broker_order_id for r in book.by_tag.get(order.client_order_id, ())]
     facts = (report.broker_order_id, report.side, report.symbol, *ours)
     text += f", whose tag is on {', '.join(ours)}" if ours else ""
-    return None, (Alarm(of_order(About.NUMBER_IS_ANOTHERS, order.command_id, *facts), text),)
+    return None, (Alarm(of_order(NoticeSubject.NUMBER_IS_ANOTHERS, order.command_id, *facts), text),)
 
 
 def is_about(order: Order, report: OrderReport) -> bool:
@@ -211,7 +211,7 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[A
     if report is None:
         text = f"broker order {number}, which it is said to be, is not in the book"
         hidden = book.hides(OrderRef(order.client_order_id, number), order.exchange, order.symbol)
-        alarm = Alarm(of_order(About.FOLLOWED_IS_MISSING, order.command_id, number), text)
+        alarm = Alarm(of_order(NoticeSubject.FOLLOWED_IS_MISSING, order.command_id, number), text)
         return None, (alarm,) if book.complete and hidden is None else ()
     same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
     if not same or report.client_order_id not in (None, "", order.client_order_id):
@@ -220,7 +220,7 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[A
         )
         facts = (number, report.side, report.symbol, report.client_order_id or "")
         text = f"broker order {number}, which it is said to be, is {what}: not this order"
-        return None, (Alarm(of_order(About.FOLLOWED_IS_ANOTHERS, order.command_id, *facts), text),)
+        return None, (Alarm(of_order(NoticeSubject.FOLLOWED_IS_ANOTHERS, order.command_id, *facts), text),)
     return report, ()
 
 
@@ -255,7 +255,7 @@ def contradiction(order: Order, book: Book) -> Alarm | None:
         return None
     figures = (report.status, decimal_text(report.quantity), decimal_text(report.filled_quantity))
     return Alarm(
-        of_order(About.CONTRADICTION, order.command_id, report.broker_order_id, *figures),
+        of_order(NoticeSubject.CONTRADICTION, order.command_id, report.broker_order_id, *figures),
         f"the broker's rows of {report.broker_order_id} contradict themselves ({said}): what was filled is not known "
         "here. Look at the order and its trades in the broker's own terminal, then resolve it",
     )
@@ -284,7 +284,7 @@ def _unattributed(
         return NOTHING
     ids = " or ".join(possible)
     text = f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it"
-    key = of_order(About.MAY_BE_ANY_OF, order.command_id, *possible)
+    key = of_order(NoticeSubject.MAY_BE_ANY_OF, order.command_id, *possible)
     return _noted(order, Phase.UNKNOWN, Alarm(key, text))
 
 
@@ -425,7 +425,7 @@ def taken_back(order: Order, report: OrderReport) -> Alarm | None:
     filled, shown = decimal_text(order.filled_quantity), decimal_text(report.filled_quantity)
     figures = (report.status, shown, filled)
     return Alarm(
-        of_order(About.FILL_TAKEN_BACK, order.command_id, report.broker_order_id, *figures),
+        of_order(NoticeSubject.FILL_TAKEN_BACK, order.command_id, report.broker_order_id, *figures),
         f"the broker's book now says {report.status} with {shown} filled of {report.broker_order_id}, which it had "
         f"filled with {filled}: both cannot be true. The fill still counts here, and the position decides how much an "
         "exit sends. Look at the order and the position in the broker's own terminal",

@@ -17,7 +17,7 @@ FROZEN_MEANS = "SENT_TO_BROKER for over an hour: look whether it should still be
 
 
 @dataclass(frozen=True, slots=True)
-class FrozenOrder:
+class StaleOrder:
     """An order that has been SENT_TO_BROKER since `since`, for longer than `FROZEN_AFTER`."""
 
     order: Order

@@ -11,7 +11,7 @@ from domain.entry_waits import Wait
 from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
 from domain.money import decimal_text
 from domain.order import Order
-from domain.order_events import Change, advance
+from domain.order_events import OrderChange, advance
 from domain.reason_codes import Family, Reason, broker_tag, tag_of
 from domain.reconciliation import FOLLOWED, PLACED, reason_class, unknown_because
 from domain.states import Phase
@@ -30,7 +30,7 @@ _FOLLOWED_BY, _FOLLOWED_WHY = "followed_by", "followed_because"
 _REPEATS = frozenset({Reason.SIGNAL_ALREADY_SEEN, Reason.CONTENT_ALREADY_SEEN})
 
 
-def blocked(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> Change:
+def blocked(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> OrderChange:
     """One of our own rules said no; the order is never sent. `detail` are the figures, empty where there are none."""
     return advance(
         order,
@@ -47,7 +47,7 @@ def blocked(order: Order, reason: Reason, detail: str, *, at: datetime, actor: s
     )
 
 
-def stopped(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> Change:
+def stopped(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> OrderChange:
     """One of our own rules stopped it: blocked, or, where a call was made that the broker says it turned away, lapsed,
     from where the book can still revive it."""
     if order.look_first:
@@ -55,7 +55,7 @@ def stopped(order: Order, reason: Reason, detail: str, *, at: datetime, actor: s
     return blocked(order, reason, detail, at=at, actor=actor)
 
 
-def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail: str = "") -> Change:
+def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail: str = "") -> OrderChange:
     """It provably never left us, and will not be sent any more."""
     return advance(
         order,
@@ -72,7 +72,7 @@ def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail
     )
 
 
-def refused(order: Order, code: str, text: str, *, at: datetime, actor: str) -> Change:
+def refused(order: Order, code: str, text: str, *, at: datetime, actor: str) -> OrderChange:
     """The broker provably refused the request."""
     return advance(
         order,
@@ -87,7 +87,7 @@ def refused(order: Order, code: str, text: str, *, at: datetime, actor: str) -> 
     )
 
 
-def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> Change:
+def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> OrderChange:
     """An operator found that the broker does not have the order."""
     return advance(
         order,
@@ -111,7 +111,7 @@ def resolved_fill(
     at: datetime,
     actor: str,
     text: str | None = None,
-) -> Change:
+) -> OrderChange:
     """An operator found the order at the broker, filled in full; `text` is the operator's reason, if there is one.
 
     Raises:
@@ -141,7 +141,7 @@ def resolved_fill(
 
 def followed(
     order: Order, broker_order_id: str, *, at: datetime, actor: str, text: str | None = None
-) -> Change:
+) -> OrderChange:
     """An operator says which of the broker's orders it is. Nothing is believed of it until the book has shown that one.
 
     Raises:
@@ -178,7 +178,7 @@ def _check_number(order: Order, broker_order_id: str) -> None:
         )
 
 
-def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Change:
+def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> OrderChange:
     """CREATED → SENT_TO_BROKER: from its commit on, the order may be live."""
     return advance(
         order,
@@ -195,7 +195,7 @@ def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Chang
     )
 
 
-def claimed_again(order: Order, *, at: datetime, claimant: str) -> Change:
+def claimed_again(order: Order, *, at: datetime, claimant: str) -> OrderChange:
     """Another send under the same id, where the broker promises that it cannot make a second order."""
     return advance(
         order,
@@ -208,7 +208,7 @@ def claimed_again(order: Order, *, at: datetime, claimant: str) -> Change:
     )
 
 
-def held(order: Order, reason: str, *, at: datetime, actor: str) -> Change:
+def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
     """Look again soon; the longer it lasts, the less often, so that waiting costs little. An exit is told."""
     return advance(
         order,
@@ -236,7 +236,7 @@ def backoff(waited: timedelta) -> timedelta:
     return min(max(waited / 2, timedelta(seconds=0.1)), timedelta(seconds=5))
 
 
-def waiting(order: Order, wait: Wait, *, at: datetime, actor: str) -> Change:
+def waiting(order: Order, wait: Wait, *, at: datetime, actor: str) -> OrderChange:
     """An entry that something else has to come before: looked at when that moves, and now and then besides."""
     return advance(
         order,
@@ -254,12 +254,12 @@ def looked_at(wait: Wait, now: datetime) -> datetime:
     return max(min(wait.until, now + _LOOK_AGAIN), now + timedelta(milliseconds=50))
 
 
-def released(order: Order, *, at: datetime, actor: str) -> Change:
+def released(order: Order, *, at: datetime, actor: str) -> OrderChange:
     """What a waiting entry waits for has moved: it is looked at now."""
     return advance(order, Phase.REGISTERED, at=at, actor=actor, not_before=None)
 
 
-def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
+def unknown(order: Order, why: str, *, at: datetime, actor: str) -> OrderChange:
     """The call's outcome is not known: the order may be live."""
     # That it waited to be sent was told; this is told anew.
     return advance(order, Phase.UNKNOWN, at=at, actor=actor, **unknown_because(why), escalation=0)
@@ -267,7 +267,7 @@ def unknown(order: Order, why: str, *, at: datetime, actor: str) -> Change:
 
 def answered(
     order: Order, outcome: Outcome, *, resend: bool, visible_after: timedelta, at: datetime, actor: str
-) -> Change | None:
+) -> OrderChange | None:
     """What a call's outcome does to the row as it stands now, which others may have moved while the call lasted.
 
     `visible_after`: so long may an order that the broker has taken be missing from its book.
@@ -287,7 +287,7 @@ def answered(
     return unknown(order, outcome.message, at=at, actor=actor)
 
 
-def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Change:
+def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> OrderChange:
     """The broker has it."""
     return advance(
         order,
@@ -304,7 +304,7 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Ch
 
 def not_sent(
     order: Order, why: str, *, at: datetime, actor: str, look_after: timedelta | None = None
-) -> Change:
+) -> OrderChange:
     """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses.
 
     `look_after`: it may have been taken all the same. It keeps when it was sent, the mark by which the next send waits

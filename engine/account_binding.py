@@ -17,18 +17,18 @@ from functools import partial
 
 from domain.account import AccountStanding, BrokerAccount, not_served, taken
 from domain.errors import ConcurrentUpdate, NotFound, OpenOrders
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from engine.client_context import Seat
+from engine.client_context import ClientContext
 
 log = logging.getLogger(__name__)
 
-_KEY = NoticeKey(About.REFUSED_ACCOUNT)
+_KEY = NoticeKey(NoticeSubject.REFUSED_ACCOUNT)
 
 
-class AccountCheck:
+class AccountBinding:
     """Compares each client's account with the one its rows tell of; safe to call from several threads.
 
     `on_refused` is called with a client that is not served, each time that is found.
@@ -45,25 +45,27 @@ class AccountCheck:
         """Why the client is not served, as last found out; None: it is, or nothing is known yet."""
         return self._refused.get(client_id)
 
-    def may_look(self, seat: Seat) -> bool:
+    def may_look(self, context: ClientContext) -> bool:
         """True unless the rows are known to be another account's, or the account another client's: told, once.
 
         Raises:
             StoreUnavailable: it is not known, or could not be told.
         """
-        mine = _account_of(seat)
-        return mine is None or self._judge(seat, mine, self._store.account_standing(seat.client_id, mine))
+        mine = _account_of(context)
+        return mine is None or self._judge(
+            context, mine, self._store.account_standing(context.client_id, mine)
+        )
 
-    def saw(self, seat: Seat) -> bool:
+    def saw(self, context: ClientContext) -> bool:
         """A read of the account succeeded: it is remembered if none was. True when what was read may be used.
 
         Raises:
             StoreUnavailable: it could not be remembered.
         """
-        mine = _account_of(seat)
+        mine = _account_of(context)
         if mine is None:
             return True
-        client_id = seat.client_id
+        client_id = context.client_id
         standing = AccountStanding(None)
         if client_id in self._confirmed:
             standing = self._store.account_standing(client_id, mine)
@@ -71,26 +73,26 @@ class AccountCheck:
             standing = self._store.write(partial(_confirm, client_id=client_id, mine=mine))
             if standing.account is not None and standing.taken_by is None:
                 self._confirmed.add(client_id)
-        return self._judge(seat, mine, standing)
+        return self._judge(context, mine, standing)
 
-    def require(self, tx: Transaction, seat: Seat, order: Order) -> None:
+    def require(self, tx: Transaction, context: ClientContext, order: Order) -> None:
         """To be asked in the transaction that claims an order, after the account was read.
 
         Raises:
             ConcurrentUpdate: the rows are another account's, or the account another client's; nothing may be sent.
         """
-        mine = _account_of(seat)
+        mine = _account_of(context)
         if mine is None or order.test_mode is not None:
             return
-        standing = tx.account_standing(seat.client_id, mine)
-        text = _why_not(seat.client_id, mine, standing)
+        standing = tx.account_standing(context.client_id, mine)
+        text = _why_not(context.client_id, mine, standing)
         if text is not None:
-            raise ConcurrentUpdate(self._refuse(seat.client_id, text))
+            raise ConcurrentUpdate(self._refuse(context.client_id, text))
         if standing.account is None:
-            tx.bind_account(seat.client_id, mine)
+            tx.bind_account(context.client_id, mine)
 
-    def _judge(self, seat: Seat, mine: BrokerAccount, standing: AccountStanding) -> bool:
-        client_id = seat.client_id
+    def _judge(self, context: ClientContext, mine: BrokerAccount, standing: AccountStanding) -> bool:
+        client_id = context.client_id
         text = _why_not(client_id, mine, standing)
         if text is None:
             self._refused.pop(client_id, None)
@@ -205,7 +207,7 @@ def _confirm(tx: Transaction, client_id: str, mine: BrokerAccount) -> AccountSta
     return standing
 
 
-def _account_of(seat: Seat) -> BrokerAccount | None:
+def _account_of(context: ClientContext) -> BrokerAccount | None:
     """None where the adapter does not say whose it is: that is never compared."""
-    traits = seat.broker.traits
+    traits = context.broker.traits
     return BrokerAccount(traits.name, traits.account) if traits.account else None

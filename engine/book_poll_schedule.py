@@ -11,7 +11,7 @@ _RECENT = timedelta(seconds=5)
 _URGENT = timedelta(seconds=0.5)
 
 
-class Looks:
+class BookPollSchedule:
     """The times of the looks into each client's book; safe to call from several threads."""
 
     def __init__(self, *, clock: Clock) -> None:

@@ -8,42 +8,42 @@ from typing import Any
 
 from domain.broker_reports import Book, OrderRef
 from domain.errors import BrokerError
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance
 from domain.ports import Clock, Store, Transaction
 from domain.times import has_elapsed
-from engine.client_context import Seat, WatcherRules
+from engine.client_context import ClientContext, EngineTimings
 
 log = logging.getLogger(__name__)
 
 _AGAIN = timedelta(minutes=1)  # the longest wait between two requests to cancel one order
 
 
-class Cancels:
+class CancelSender:
     """Sends each cancel that is wanted, again while the book shows the order, and tells once when it does not end."""
 
-    def __init__(self, store: Store, *, clock: Clock, claimant: str, rules: WatcherRules) -> None:
+    def __init__(self, store: Store, *, clock: Clock, claimant: str, rules: EngineTimings) -> None:
         self._store = store
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
         self._errors: dict[str, str] = {}  # what the last request of each order came back with
 
-    def send(self, seat: Seat, orders: Sequence[Order], book: Book) -> None:
+    def send(self, context: ClientContext, orders: Sequence[Order], book: Book) -> None:
         """Send those that are due after this book. Raises: StoreUnavailable, before the request that it is about."""
         now = self._clock.now()
         for order in orders:
             if self._is_due(order, book, now) and self._store.write(
                 partial(self._note, order=order, now=now)
             ):
-                self._ask(seat, order)
+                self._ask(context, order)
 
-    def _ask(self, seat: Seat, order: Order) -> None:
+    def _ask(self, context: ClientContext, order: Order) -> None:
         self._errors.pop(order.command_id, None)
         try:
-            seat.broker.cancel(OrderRef(order.client_order_id, order.broker_order_id))
+            context.broker.cancel(OrderRef(order.client_order_id, order.broker_order_id))
         except BrokerError as error:
             log.warning("order %s: cancel: %s", order.command_id, error)
             self._errors[order.command_id] = str(error)
@@ -78,7 +78,7 @@ class Cancels:
             why = self._errors.get(order.command_id, "the broker did not refuse it")
             text = f"cancel not confirmed: the broker's book still shows the order; {why}"[:500]
             notice = Notice(NoticeKind.SYSTEM, order.client_id, current, order.alert_id, order.symbol, text)
-            if tx.notify_once(NoticeKey(About.CANCEL_UNCONFIRMED, (order.command_id,)), notice):
+            if tx.notify_once(NoticeKey(NoticeSubject.CANCEL_UNCONFIRMED, (order.command_id,)), notice):
                 changes["exchange_error_snippet"] = text
                 log.warning("order %s: %s", order.command_id, text)
         tx.apply(advance(current, current.phase, at=now, actor=self._claimant, **changes))

@@ -11,7 +11,7 @@ from domain.times import trading_day
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class ClientContext:
     """One client's place at the engine: its broker and what binds its orders."""
 
     client_id: str
@@ -20,7 +20,7 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class WatcherRules:
+class EngineTimings:
     """Durations of the engine. All of them bound a wait; none is a guess about an outcome."""
 
     broker_deadline: timedelta = timedelta(seconds=15)  # a call that takes longer has an unknown outcome

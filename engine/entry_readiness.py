@@ -23,12 +23,12 @@ from domain.errors import StoreUnavailable
 from domain.first_reads import TO_BE_READ, Missing, Part
 from domain.notices import Notice, NoticeKind
 from domain.ports import Store
-from engine.account_binding import AccountCheck
+from engine.account_binding import AccountBinding
 
 log = logging.getLogger(__name__)
 
 
-class StartGate:
+class EntryReadiness:
     """Which clients' brokers have been read since this process began; safe to call from several threads."""
 
     def __init__(self, store: Store) -> None:
@@ -36,7 +36,7 @@ class StartGate:
         self._lock = threading.Lock()
         self._missing: dict[str, dict[Part, str]] = {}
         self._told: set[str] = set()
-        self.accounts = AccountCheck(store, on_refused=self._forget)
+        self.accounts = AccountBinding(store, on_refused=self._forget)
 
     def is_open(self, client_id: str) -> bool:
         """True when entries may be sent."""

@@ -11,7 +11,7 @@ from domain.limits import ClientPolicy
 from domain.loss_limit_lift import lift_in
 from domain.notices import Notice, NoticeKind
 from domain.ports import Store, Transaction
-from engine.client_context import Seat, WatcherRules
+from engine.client_context import ClientContext, EngineTimings
 
 log = logging.getLogger(__name__)
 
@@ -19,37 +19,37 @@ log = logging.getLogger(__name__)
 class LossLatch:
     """Keeps in the store which limits were hit today, so that a limit that is changed afterwards lifts nothing."""
 
-    def __init__(self, store: Store, *, rules: WatcherRules) -> None:
+    def __init__(self, store: Store, *, rules: EngineTimings) -> None:
         self._store = store
         self._rules = rules
 
-    def check(self, seat: Seat) -> None:
+    def check(self, context: ClientContext) -> None:
         """Latch and tell each limit of the client that was hit and is not latched yet.
 
         Raises:
             StoreUnavailable: nothing was kept; the next check finds the same.
         """
-        book = seat.policy.limits
+        book = context.policy.limits
         if all(limits.max_daily_loss is None for limits in (book.default, *book.by_strategy.values())):
             return
-        if self._newly_hit(seat, self._store.day_loss(seat.client_id)):
-            self._store.write(lambda tx: self._latch(tx, seat))
+        if self._newly_hit(context, self._store.day_loss(context.client_id)):
+            self._store.write(lambda tx: self._latch(tx, context))
 
-    def _newly_hit(self, seat: Seat, loss: DayLoss | None) -> Mapping[str, Decimal]:
+    def _newly_hit(self, context: ClientContext, loss: DayLoss | None) -> Mapping[str, Decimal]:
         if loss is None:
             return {}
-        found = hit(loss, seat.policy.limits)
+        found = hit(loss, context.policy.limits)
         return {name: limit for name, limit in found.items() if name not in loss.latched}
 
-    def _latch(self, tx: Transaction, seat: Seat) -> None:
-        loss = tx.day_loss(seat.client_id)
-        new = self._newly_hit(seat, loss)
+    def _latch(self, tx: Transaction, context: ClientContext) -> None:
+        loss = tx.day_loss(context.client_id)
+        new = self._newly_hit(context, loss)
         if loss is None or not new:
             return
-        tx.keep_day_loss(seat.client_id, with_latched(loss, new))
+        tx.keep_day_loss(context.client_id, with_latched(loss, new))
         text = told_of_latch(loss, new, starts=f"{self._rules.day_starts:%H:%M} {self._rules.zone.key}")
-        log.warning("client %s: %s", seat.client_id, text)
-        tx.notify(Notice(NoticeKind.LOSS_LIMIT_HIT, seat.client_id, detail=text))
+        log.warning("client %s: %s", context.client_id, text)
+        tx.notify(Notice(NoticeKind.LOSS_LIMIT_HIT, context.client_id, detail=text))
 
 
 def lift(

@@ -16,7 +16,7 @@ _FOR = timedelta(
 )  # as long as an unknown outcome has before the log speaks of it; lags are shorter
 
 
-class Unheard:
+class MissingOrderTracker:
     """Since when each acknowledged order has been missing or has had a status that nobody knows, read after read.
 
     One such read may be a lag, and a book that leaves orders out proves no absence. But nobody knows any more what

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from domain.broker_reports import PositionsSnapshot
 from domain.order import Order
 from domain.ports import Clock
-from engine.client_context import Seat
+from engine.client_context import ClientContext
 
 _SERVES = timedelta(seconds=2)  # from the read's beginning: a trade by hand since then would not show
 _RENEWED = timedelta(seconds=1)  # after its end one of those who ask reads anew, while the others go on
@@ -24,7 +24,7 @@ class _Kept:
     readers: int = 0  # threads that read at this moment
 
 
-class ExitReads:
+class PositionCache:
     """Each client's last read; safe to call from several threads, none of which ever waits for another's read.
 
     A read serves an exit whose row was last written before the read began: it shows all that the exit could ask for
@@ -37,20 +37,20 @@ class ExitReads:
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
-    def read(self, seat: Seat, order: Order) -> PositionsSnapshot:
+    def read(self, context: ClientContext, order: Order) -> PositionsSnapshot:
         """The positions, read now or shortly before.
 
         Raises:
             ReadFailed: they had to be read and could not be.
         """
         with self._lock:
-            kept = self._kept.setdefault(seat.client_id, _Kept())
+            kept = self._kept.setdefault(context.client_id, _Kept())
             if self._may_serve(kept, order):
                 assert kept.snapshot is not None
                 return kept.snapshot
             kept.readers += 1
         try:
-            snapshot = seat.broker.read_positions(urgent=True)
+            snapshot = context.broker.read_positions(urgent=True)
             with self._lock:
                 if kept.snapshot is None or kept.snapshot.read_started_at <= snapshot.read_started_at:
                     kept.snapshot, kept.ended_at = snapshot, self._clock.now()

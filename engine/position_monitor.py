@@ -7,54 +7,54 @@ from blockers.execution_guard import ExecutionGuard
 from domain.broker_reports import PositionsSnapshot
 from domain.errors import ReadFailed
 from domain.first_reads import Part
-from domain.notice_keys import About
+from domain.notice_keys import NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
 from domain.times import day_start, trading_day
-from engine.client_context import Seat, WatcherRules
-from engine.entry_readiness import StartGate
+from engine.client_context import ClientContext, EngineTimings
+from engine.entry_readiness import EntryReadiness
 from engine.loss_latch import LossLatch
-from engine.position_reconciliation import PositionComparer
-from engine.read_failure_tracker import Unreadable, UnreadableRows
+from engine.position_reconciliation import PositionReconciler
+from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
 
 log = logging.getLogger(__name__)
 
 
-class PositionKeeper:
+class PositionMonitor:
     """Keeps each client's positions and profit and loss fresh in the store."""
 
-    def __init__(self, store: Store, gate: StartGate, *, clock: Clock, rules: WatcherRules) -> None:
+    def __init__(self, store: Store, gate: EntryReadiness, *, clock: Clock, rules: EngineTimings) -> None:
         self._store = store
         self._gate = gate
         self._clock = clock
         self._rules = rules
         self._guard = ExecutionGuard(store)
-        self._comparer = PositionComparer(store, clock=clock, believed_after=rules.difference_believed)
+        self._comparer = PositionReconciler(store, clock=clock, believed_after=rules.difference_believed)
         self._loss_latch = LossLatch(store, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
         self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own
-        self._unread = Unreadable(clock=clock, rules=rules)
+        self._unread = ReadFailureTracker(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
         self._rows = UnreadableRows(
-            About.UNREADABLE_POSITION_ROW,
+            NoticeSubject.UNREADABLE_POSITION_ROW,
             "a position cannot be read",
             "what is held there is not known: entries there are blocked and exits wait, and with a daily loss limit "
             "all entries are blocked; other exits go on. Look at the position in the broker's own terminal",
         )
 
-    def refresh(self, seat: Seat, *, force: bool = False) -> bool:
+    def refresh(self, context: ClientContext, *, force: bool = False) -> bool:
         """Read and keep the client's positions and profit and loss, when it is time; True when they were read.
 
         Raises:
             StoreUnavailable: they could not be kept.
         """
-        now, client_id = self._clock.now(), seat.client_id
+        now, client_id = self._clock.now(), context.client_id
         last = self._refreshed_at.get(client_id)
-        if not force and last is not None and timedelta(0) <= now - last < self._interval(seat):
+        if not force and last is not None and timedelta(0) <= now - last < self._interval(context):
             return False
         self._refreshed_at[client_id] = now
         try:
-            snapshot = seat.broker.read_positions()
+            snapshot = context.broker.read_positions()
         except ReadFailed as error:
             self._unreadable(client_id, now, str(error))
             return False
@@ -62,11 +62,11 @@ class PositionKeeper:
             log.exception("client %s: the adapter failed to read positions", client_id)
             self._unreadable(client_id, now, f"{type(error).__name__}: {error}")
             return False
-        if not self._gate.accounts.saw(seat):
+        if not self._gate.accounts.saw(context):
             return False
-        self._keep(seat, snapshot)
+        self._keep(context, snapshot)
         self._rows.tell(self._store, client_id, snapshot.unreadable)
-        horizon = timedelta(seconds=seat.broker.traits.position_horizon)
+        horizon = timedelta(seconds=context.broker.traits.position_horizon)
         self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         self._readable(client_id)
@@ -78,14 +78,14 @@ class PositionKeeper:
             self._compared_at[client_id] = snapshot.read_started_at
         return True
 
-    def _keep(self, seat: Seat, snapshot: PositionsSnapshot) -> None:
+    def _keep(self, context: ClientContext, snapshot: PositionsSnapshot) -> None:
         zone, starts = self._rules.zone, self._rules.day_starts
         day = trading_day(snapshot.read_started_at, zone, starts)
-        starts_at, compared_at = day_start(day, zone, starts), self._compared_at.get(seat.client_id)
+        starts_at, compared_at = day_start(day, zone, starts), self._compared_at.get(context.client_id)
         self._store.save_positions(
-            seat.client_id, snapshot, day, day_starts=starts_at, compared_at=compared_at
+            context.client_id, snapshot, day, day_starts=starts_at, compared_at=compared_at
         )
-        self._loss_latch.check(seat)
+        self._loss_latch.check(context)
 
     def _believe(self, client_id: str, now: datetime) -> None:
         """A difference that has stood for minutes, read after read, is how things are."""
@@ -93,9 +93,9 @@ class PositionKeeper:
         if self._store.has_disputed(client_id, since):
             self._store.write(lambda tx: tx.believe_differences(client_id, since))
 
-    def _interval(self, seat: Seat) -> timedelta:
+    def _interval(self, context: ClientContext) -> timedelta:
         """As often as the settings say, and no more often than the broker allows."""
-        return max(self._rules.positions_refresh, timedelta(seconds=seat.broker.traits.positions_interval))
+        return max(self._rules.positions_refresh, timedelta(seconds=context.broker.traits.positions_interval))
 
     def _unreadable(self, client_id: str, now: datetime, error: str) -> None:
         """Keep what was read before, with its age; tell once when it lasts."""

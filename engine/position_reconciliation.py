@@ -38,7 +38,7 @@ class _Ready(NamedTuple):
     is_quiet: bool  # no fill of ours in the symbol for so long that the read shows them all
 
 
-class PositionComparer:
+class PositionReconciler:
     """Compares each read of the positions with the holdings.
 
     A difference is told when two reads on end showed it and nothing under way explains it: once for each place and

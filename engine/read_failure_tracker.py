@@ -7,18 +7,18 @@ from functools import partial
 from hashlib import sha256
 
 from domain.broker_reports import UnreadableRow
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
-from engine.client_context import WatcherRules
+from engine.client_context import EngineTimings
 
 log = logging.getLogger(__name__)
 
 
-class Unreadable:
+class ReadFailureTracker:
     """Since when one thing could not be read, for each client: one failure is a lag, many on end are news."""
 
-    def __init__(self, *, clock: Clock, rules: WatcherRules) -> None:
+    def __init__(self, *, clock: Clock, rules: EngineTimings) -> None:
         self._clock = clock
         self._rules = rules
         self._since: dict[str, datetime] = {}
@@ -41,7 +41,7 @@ class UnreadableRows:
     once, so that a read without news asks nothing.
     """
 
-    def __init__(self, about: About, what: str, means: str) -> None:
+    def __init__(self, about: NoticeSubject, what: str, means: str) -> None:
         """`what` could not be read, and what that means for whom it concerns."""
         self._about = about
         self._what = what

@@ -10,7 +10,7 @@ from domain.broker_reports import Book, OrderRef, OrderReport
 from domain.errors import ReadFailed
 from domain.first_reads import Part
 from domain.ids import is_ours
-from domain.notice_keys import About, Alarm, of_order
+from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance
@@ -30,15 +30,15 @@ from domain.reconciliation import (
 )
 from domain.states import Phase, Status
 from domain.times import has_elapsed
-from engine.book_poll_schedule import Looks
-from engine.cancel_sender import Cancels
-from engine.client_context import Seat, WatcherRules
-from engine.entry_readiness import StartGate
+from engine.book_poll_schedule import BookPollSchedule
+from engine.cancel_sender import CancelSender
+from engine.client_context import ClientContext, EngineTimings
+from engine.entry_readiness import EntryReadiness
 from engine.exit_follower import keep_exits_true, still_held
 from engine.leg_groups import after_leg_ended
-from engine.missing_order_tracker import Unheard
-from engine.order_matcher import Owners
-from engine.read_failure_tracker import Unreadable, UnreadableRows
+from engine.missing_order_tracker import MissingOrderTracker
+from engine.order_matcher import OrderMatcher
+from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
 from engine.submitter import Submitter
 from engine.tag_lookup import came_to_nothing, is_refusal
 
@@ -56,12 +56,12 @@ class Reconciler:
         self,
         store: Store,
         submitter: Submitter,
-        gate: StartGate,
-        looks: Looks,
+        gate: EntryReadiness,
+        looks: BookPollSchedule,
         *,
         clock: Clock,
         claimant: str,
-        rules: WatcherRules,
+        rules: EngineTimings,
         simulated_report: Callable[[Order], OrderReport],
     ) -> None:
         self._store = store
@@ -72,12 +72,12 @@ class Reconciler:
         self._rules = rules
         self._simulated_report = simulated_report
         self._explained: dict[str, dict[str, OrderReport]] = {}
-        self._owners = Owners(clock=clock, rules=rules)
-        self._unheard = Unheard()
-        self._cancels = Cancels(store, clock=clock, claimant=claimant, rules=rules)
-        self._unread = Unreadable(clock=clock, rules=rules)
+        self._owners = OrderMatcher(clock=clock, rules=rules)
+        self._unheard = MissingOrderTracker()
+        self._cancels = CancelSender(store, clock=clock, claimant=claimant, rules=rules)
+        self._unread = ReadFailureTracker(clock=clock, rules=rules)
         self._rows = UnreadableRows(
-            About.UNREADABLE_ORDER_ROW,
+            NoticeSubject.UNREADABLE_ORDER_ROW,
             "a row of the broker's order book cannot be read",
             "the order that it is stays as it is here, and none that it may be is called absent; all others are "
             "followed. Look at the order in the broker's own terminal",
@@ -86,80 +86,82 @@ class Reconciler:
 
     # reconcile ----------------------------------------------------------------------------------------------
 
-    def reconcile(self, seat: Seat) -> int:
+    def reconcile(self, context: ClientContext) -> int:
         """Bring the client's open orders in line with its broker's book; returns how many moved.
 
         Raises:
             StoreUnavailable: the database could not be read or written.
         """
         self._submitter.record_again()
-        orders = self._open_orders(seat)
-        moved = self._reconcile_simulated(seat, [o for o in orders if o.test_mode is not None])
+        orders = self._open_orders(context)
+        moved = self._reconcile_simulated(context, [o for o in orders if o.test_mode is not None])
         at_broker = [o for o in orders if o.test_mode is None and o.phase is not Phase.SUBMITTING]
-        wanted = bool(at_broker) or not self._gate.is_open(seat.client_id)
-        wanted = wanted or self._store.has_provisional(seat.client_id, self._clock.now())
-        interval = timedelta(seconds=seat.broker.traits.book_interval)
-        if not self.looks.begin(seat.client_id, interval, wanted=wanted):
+        wanted = bool(at_broker) or not self._gate.is_open(context.client_id)
+        wanted = wanted or self._store.has_provisional(context.client_id, self._clock.now())
+        interval = timedelta(seconds=context.broker.traits.book_interval)
+        if not self.looks.begin(context.client_id, interval, wanted=wanted):
             return moved
         try:
             refs = [OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker]
-            book = seat.broker.read_book(refs, urgent=self.looks.takes_urgent(seat.client_id))
+            book = context.broker.read_book(refs, urgent=self.looks.takes_urgent(context.client_id))
         except ReadFailed as error:
             # Our own rate budget puts a read off every few seconds when the minute is full: nothing is wrong then.
             level = logging.INFO if error.code == "RATE_LIMIT" else logging.WARNING
-            self._unreadable(seat, at_broker, str(error), level=level)
+            self._unreadable(context, at_broker, str(error), level=level)
             return moved
         except Exception as error:  # an adapter's defect: it says nothing of the orders
-            log.exception("client %s: the adapter failed to read the book", seat.client_id)
-            self._unreadable(seat, at_broker, f"{type(error).__name__}: {error}")
+            log.exception("client %s: the adapter failed to read the book", context.client_id)
+            self._unreadable(context, at_broker, f"{type(error).__name__}: {error}")
             return moved
-        if not self._gate.accounts.saw(seat):
+        if not self._gate.accounts.saw(context):
             return moved
-        self._unread.passed(seat.client_id)
-        self._owners.saw(seat, book)
-        self._submitter.own_tags.saw(seat.client_id, book)
-        self._rows.tell(self._store, seat.client_id, book.unreadable)
-        moved += self._apply_book(seat, at_broker, book)
-        moved += self._call_unknown(seat, at_broker, book)
-        self._explain(seat, at_broker, book)
+        self._unread.passed(context.client_id)
+        self._owners.saw(context, book)
+        self._submitter.own_tags.saw(context.client_id, book)
+        self._rows.tell(self._store, context.client_id, book.unreadable)
+        moved += self._apply_book(context, at_broker, book)
+        moved += self._call_unknown(context, at_broker, book)
+        self._explain(context, at_broker, book)
         if book.complete:
-            self.looks.shown(seat.client_id, book.read_started_at)
-        self.looks.end(seat.client_id)
-        if self._owners.may_begin(seat, book):
-            self._gate.passed(seat.client_id, Part.BOOK)
+            self.looks.shown(context.client_id, book.read_started_at)
+        self.looks.end(context.client_id)
+        if self._owners.may_begin(context, book):
+            self._gate.passed(context.client_id, Part.BOOK)
         else:
-            self._gate.failed(seat.client_id, Part.BOOK, "it was not complete")
+            self._gate.failed(context.client_id, Part.BOOK, "it was not complete")
         return moved
 
-    def _open_orders(self, seat: Seat) -> list[Order]:
-        return [self._submitter.settle_claim(order) for order in self._store.get_open_orders(seat.client_id)]
+    def _open_orders(self, context: ClientContext) -> list[Order]:
+        return [
+            self._submitter.settle_claim(order) for order in self._store.get_open_orders(context.client_id)
+        ]
 
     def _unreadable(
-        self, seat: Seat, at_broker: Sequence[Order], error: str, *, level: int = logging.WARNING
+        self, context: ClientContext, at_broker: Sequence[Order], error: str, *, level: int = logging.WARNING
     ) -> None:
         """Nothing is decided; what is unknown is told as time goes by, and the book is read again soon."""
-        log.log(level, "client %s: the order book could not be read: %s", seat.client_id, error)
-        self._unheard.forget(seat.client_id)
-        self.looks.ask(seat.client_id)
+        log.log(level, "client %s: the order book could not be read: %s", context.client_id, error)
+        self._unheard.forget(context.client_id)
+        self.looks.ask(context.client_id)
         self._escalate(at_broker)
-        self.looks.end(seat.client_id)
-        waits_already = self._gate.failed(seat.client_id, Part.BOOK, error)
-        if not waits_already and self._unread.failed(seat.client_id) is not None:
-            self._gate.shut(seat.client_id, Part.BOOK, error)
+        self.looks.end(context.client_id)
+        waits_already = self._gate.failed(context.client_id, Part.BOOK, error)
+        if not waits_already and self._unread.failed(context.client_id) is not None:
+            self._gate.shut(context.client_id, Part.BOOK, error)
 
-    def _apply_book(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
+    def _apply_book(self, context: ClientContext, orders: Sequence[Order], book: Book) -> int:
         """Move what the book decides; what it leaves unknown is then sent again or escalated."""
         rows = {o.command_id: o for o in orders}
-        whose = self._owners.attribution(self._store, seat, book)
-        decided = [o for o in orders if self._is_news(o, self._decide(seat, o, book, whose))]
+        whose = self._owners.attribution(self._store, context, book)
+        decided = [o for o in orders if self._is_news(o, self._decide(context, o, book, whose))]
         for start in range(0, len(decided), _MOVES_IN_ONE):
             ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
-            rows |= self._store.write(partial(self._apply_verdicts, seat=seat, ids=ids, book=book))
+            rows |= self._store.write(partial(self._apply_verdicts, context=context, ids=ids, book=book))
         unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
-        self._resend(seat, unknown, book)
+        self._resend(context, unknown, book)
         self._escalate(unknown)
         self._tell_resting(list(rows.values()))
-        self._cancels.send(seat, list(rows.values()), book)
+        self._cancels.send(context, list(rows.values()), book)
         return sum(rows[o.command_id] != o for o in decided)
 
     def _is_news(self, order: Order, verdict: Verdict) -> bool:
@@ -169,14 +171,14 @@ class Reconciler:
         return not all(self._store.is_told(order.client_id, alarm.key) for alarm in verdict.alarms)
 
     def _apply_verdicts(
-        self, tx: Transaction, seat: Seat, ids: Sequence[str], book: Book
+        self, tx: Transaction, context: ClientContext, ids: Sequence[str], book: Book
     ) -> dict[str, Order]:
         """Decide again on the rows as they stand in this transaction, and write what changes."""
-        after, whose = {}, self._owners.attribution(tx, seat, book)
+        after, whose = {}, self._owners.attribution(tx, context, book)
         for command_id in ids:
             current = tx.get(command_id)
             if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
-                current = self._apply_verdict(tx, seat, current, book, whose)
+                current = self._apply_verdict(tx, context, current, book, whose)
             if current is not None:
                 after[command_id] = current
         return after
@@ -184,35 +186,35 @@ class Reconciler:
     def _apply_verdict(
         self,
         tx: Transaction,
-        seat: Seat,
+        context: ClientContext,
         order: Order,
         book: Book,
         whose: Attribution = NOT_LOOKED_FOR,
     ) -> Order:
-        verdict = self._decide(seat, order, book, whose)
+        verdict = self._decide(context, order, book, whose)
         for alarm in verdict.alarms:
             self._alarm(tx, order, alarm)
         if verdict.phase is None:
             return order
-        if verdict.phase is Phase.ABSENT and self._may_send_again(seat, order):
+        if verdict.phase is Phase.ABSENT and self._may_send_again(context, order):
             return order
         number = verdict.changes.get("broker_order_id")
         owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
         if number is not None and self._was_there_before(tx, order, number):
             text = f"broker order {number} carries its tag and was there before it was sent"
-            key = of_order(About.TAG_WAS_THERE_BEFORE, order.command_id, number)
+            key = of_order(NoticeSubject.TAG_WAS_THERE_BEFORE, order.command_id, number)
             self._alarm(tx, order, Alarm(key, text))
             return order
         if owner is not None and number is not None and self._is_owner(order, owner, book.by_id[number]):
             # One order of the broker's is one of ours: taken for two, its fill would be held twice.
-            key = of_order(About.TAG_IS_ANOTHERS, order.command_id, number, owner.command_id)
+            key = of_order(NoticeSubject.TAG_IS_ANOTHERS, order.command_id, number, owner.command_id)
             self._alarm(tx, order, Alarm(key, f"broker order {number} is that of {owner.command_id} already"))
             return order
         now, changes = self._clock.now(), dict(verdict.changes)
         if verdict.phase is Phase.ABSENT:
             changes |= absent_because(order, still_held(tx, order))
         after = tx.apply(advance(order, verdict.phase, at=now, actor=self._claimant, **changes))
-        after_leg_ended(tx, seat.policy, order, after, now=now, actor=self._claimant)
+        after_leg_ended(tx, context.policy, order, after, now=now, actor=self._claimant)
         return keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _is_owner(self, order: Order, owner: Order, report: OrderReport) -> bool:
@@ -225,9 +227,9 @@ class Reconciler:
         seen = tx.sightings(order.client_id, [number]).first_seen.get(number)
         return seen is not None and order.sent_at is not None and order.attempts <= 1 and seen < order.sent_at
 
-    def _call_unknown(self, seat: Seat, orders: Sequence[Order], book: Book) -> int:
+    def _call_unknown(self, context: ClientContext, orders: Sequence[Order], book: Book) -> int:
         """What the book has said nothing of for a while is unknown, and told; returns how many."""
-        unheard = self._unheard.heard(seat.client_id, orders, book)
+        unheard = self._unheard.heard(context.client_id, orders, book)
         rows = {order.command_id: order for order in orders}
         lost = 0
         for id_, why in unheard.items():
@@ -263,9 +265,11 @@ class Reconciler:
         tx.apply(advance(current, Phase.UNKNOWN, at=now, actor=self._claimant, **reason, escalation=0))
         return True
 
-    def _decide(self, seat: Seat, order: Order, book: Book, whose: Attribution = NOT_LOOKED_FOR) -> Verdict:
+    def _decide(
+        self, context: ClientContext, order: Order, book: Book, whose: Attribution = NOT_LOOKED_FOR
+    ) -> Verdict:
         ends = self._rules.sending_ends
-        return decide(order, book, seat.broker.traits, sending_ends=ends, attribution=whose)
+        return decide(order, book, context.broker.traits, sending_ends=ends, attribution=whose)
 
     @staticmethod
     def _alarm(tx: Transaction, order: Order, alarm: Alarm) -> None:
@@ -274,21 +278,21 @@ class Reconciler:
         if tx.notify_once(alarm.key, notice):
             log.error("order %s: %s", order.command_id, alarm.text)
 
-    def _reconcile_simulated(self, seat: Seat, orders: Sequence[Order]) -> int:
+    def _reconcile_simulated(self, context: ClientContext, orders: Sequence[Order]) -> int:
         """Test mode walks the same way: its report goes through the same decision."""
         moved = 0
         for order in orders:
             if order.phase is Phase.SUBMITTING:
                 continue
             book = Book(self._clock.now(), (self._simulated_report(order),), complete=True)
-            moved += self._apply_book(seat, [order], book)
+            moved += self._apply_book(context, [order], book)
         return moved
 
     # unknown outcomes ---------------------------------------------------------------------------------------
 
-    def _may_send_again(self, seat: Seat, order: Order) -> bool:
+    def _may_send_again(self, context: ClientContext, order: Order) -> bool:
         """Only where the broker promises that the same id cannot make a second order, and only in the alert's life."""
-        traits, now = seat.broker.traits, self._clock.now()
+        traits, now = context.broker.traits, self._clock.now()
         if not traits.id_class.may_send_again or order.is_over(now) or order.test_mode is not None:
             return False
         if order.broker_order_id is not None:
@@ -299,25 +303,25 @@ class Reconciler:
             return False
         return order.execution_type is ExecutionType.EXIT or order.attempts < _MAX_SENDS
 
-    def _resend(self, seat: Seat, orders: Sequence[Order], book: Book) -> None:
+    def _resend(self, context: ClientContext, orders: Sequence[Order], book: Book) -> None:
         """Send again, with the same id, what a later book does not show."""
         for order in orders:
             assert order.sent_at is not None
             waited = has_elapsed(order.sent_at, self._clock.now(), self._rules.resend_after)
             shown = book.complete and not hidden_in(order, book)
             first = order.attempts == 1 and shown and book.read_started_at > order.sent_at
-            if not self._may_send_again(seat, order) or not (first or waited):
+            if not self._may_send_again(context, order) or not (first or waited):
                 continue
-            self._submitter.send_again(seat, order)
+            self._submitter.send_again(context, order)
 
-    def escalate(self, seat: Seat) -> None:
+    def escalate(self, context: ClientContext) -> None:
         """Tell of unknown outcomes while no look comes to its end, as when the broker hangs; asks no broker.
 
         Raises:
             StoreUnavailable: the database could not be read or written.
         """
-        if self.looks.silence(seat.client_id) >= _SILENT:
-            self._escalate([o for o in self._open_orders(seat) if o.test_mode is None])
+        if self.looks.silence(context.client_id) >= _SILENT:
+            self._escalate([o for o in self._open_orders(context) if o.test_mode is None])
 
     def _escalate(self, orders: Sequence[Order]) -> None:
         """An outcome that stays unknown is told louder and louder."""
@@ -343,23 +347,25 @@ class Reconciler:
 
     # what no open order explains ----------------------------------------------------------------------------
 
-    def _explain(self, seat: Seat, open_orders: Sequence[Order], book: Book) -> None:
+    def _explain(self, context: ClientContext, open_orders: Sequence[Order], book: Book) -> None:
         """Late evidence about closed orders, and broker orders that are not ours at all."""
         ids = {o.broker_order_id for o in open_orders}
         tags = {o.client_order_id for o in open_orders}
-        explained = self._explained.setdefault(seat.client_id, {})
-        unplaced = self._owners.unplaced(self._store, seat)
+        explained = self._explained.setdefault(context.client_id, {})
+        unplaced = self._owners.unplaced(self._store, context)
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
                 continue
             if explained.get(report.broker_order_id) == report:
                 continue
-            if self._explain_report(seat, report, book, unplaced):
+            if self._explain_report(context, report, book, unplaced):
                 explained[report.broker_order_id] = report
         if book.complete:  # what a book of the day no longer has needs no memory
-            self._explained[seat.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
+            self._explained[context.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
 
-    def _explain_report(self, seat: Seat, report: OrderReport, book: Book, unplaced: Sequence[Order]) -> bool:
+    def _explain_report(
+        self, context: ClientContext, report: OrderReport, book: Book, unplaced: Sequence[Order]
+    ) -> bool:
         """False while the same report has to be looked at again: the row moves, or it is too young to be believed.
 
         So is a report that may be one of the `unplaced` orders, until it is known which order is whose.
@@ -367,8 +373,8 @@ class Reconciler:
         row = None
         # By our tag first: an answer that is recorded between the two look-ups is then found by the second.
         if report.client_order_id:
-            row = self._store.get_by_client_order_id(seat.client_id, report.client_order_id)
-        row = row or self._store.get_by_broker_id(seat.client_id, report.broker_order_id)
+            row = self._store.get_by_client_order_id(context.client_id, report.client_order_id)
+        row = row or self._store.get_by_broker_id(context.client_id, report.broker_order_id)
         if row is not None and (row.phase is Phase.BLOCKED or not is_about(row, report)):
             row = None  # the broker has given a number of ours to another order
         if row is not None and row.phase is Phase.REGISTERED:
@@ -378,15 +384,17 @@ class Reconciler:
                 self._store.write(partial(self._sent_before, command_id=row.command_id, report=report))
                 return False
             row = None
-        if row is None and self._owners.may_own(seat, unplaced, report):
+        if row is None and self._owners.may_own(context, unplaced, report):
             return False
         if row is None:
-            self._store.write(lambda tx: self._external(tx, seat, report))
+            self._store.write(lambda tx: self._external(tx, context, report))
             return True
         if row.may_be_live:
             return False
-        if self._is_news(row, self._decide(seat, row, book)):
-            self._store.write(partial(self._late_evidence, seat=seat, command_id=row.command_id, book=book))
+        if self._is_news(row, self._decide(context, row, book)):
+            self._store.write(
+                partial(self._late_evidence, context=context, command_id=row.command_id, book=book)
+            )
             return False
         back = taken_back(row, report)
         if back is not None:
@@ -398,14 +406,14 @@ class Reconciler:
         if order is not None and order.phase is Phase.REGISTERED:
             tx.apply(self._submitter.own_tags.follow(tx, order, report, self._clock.now()))
 
-    def _late_evidence(self, tx: Transaction, seat: Seat, command_id: str, book: Book) -> None:
+    def _late_evidence(self, tx: Transaction, context: ClientContext, command_id: str, book: Book) -> None:
         order = tx.get(command_id)
         if order is not None and not order.may_be_live:
-            self._apply_verdict(tx, seat, order, book)
+            self._apply_verdict(tx, context, order, book)
 
-    def _external(self, tx: Transaction, seat: Seat, report: OrderReport) -> None:
+    def _external(self, tx: Transaction, context: ClientContext, report: OrderReport) -> None:
         """Shown and told once; never traded against. What came to nothing under a tag of ours concerns nobody."""
-        is_new = tx.note_external(seat.client_id, report, self._clock.now())
+        is_new = tx.note_external(context.client_id, report, self._clock.now())
         if is_new and not (is_ours(report.client_order_id) and came_to_nothing(report)):
             what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
             kind, whose = NoticeKind.EXTERNAL_ORDER, "is not ours"
@@ -413,5 +421,5 @@ class Reconciler:
                 kind, whose = NoticeKind.UNREMEMBERED_ORDER, "carries our tag and is not known here"
                 what = f"{what}, tag {report.client_order_id}"
             number = report.broker_order_id
-            log.warning("client %s: broker order %s %s: %s", seat.client_id, number, whose, what)
-            tx.notify(Notice(kind, seat.client_id, symbol=report.symbol, detail=f"{number}: {what}"))
+            log.warning("client %s: broker order %s %s: %s", context.client_id, number, whose, what)
+            tx.notify(Notice(kind, context.client_id, symbol=report.symbol, detail=f"{number}: {what}"))

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.stale_orders import FROZEN_AFTER, why_still_open
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 100  # told in one transaction: webhooks wait for no longer than that
 
 
-class Reviewer:
+class StaleOrderNotifier:
     """Asks a person, once for each order, whether it should still be at the broker.
 
     That it was told is kept in the store: no restart and no second watcher tells it again.
@@ -44,5 +44,5 @@ class Reviewer:
             order, why = each.order, why_still_open(each.order)
             log.warning("order %s: SENT_TO_BROKER since %s: %s", order.command_id, each.since, why)
             notice = Notice(NoticeKind.FROZEN, order.client_id, order, order.alert_id, order.symbol, why)
-            tx.notify_once(NoticeKey(About.FROZEN, (order.command_id,)), notice)
+            tx.notify_once(NoticeKey(NoticeSubject.FROZEN, (order.command_id,)), notice)
         return len(frozen)

@@ -18,7 +18,7 @@ from domain.limits import ExitScope
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import Change
+from domain.order_events import OrderChange
 from domain.ports import Clock, Store, Transaction
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
@@ -34,13 +34,13 @@ from domain.transitions import (
     unknown,
     waiting,
 )
-from engine.book_poll_schedule import Looks
-from engine.client_context import Seat, WatcherRules
-from engine.entry_readiness import StartGate
+from engine.book_poll_schedule import BookPollSchedule
+from engine.client_context import ClientContext, EngineTimings
+from engine.entry_readiness import EntryReadiness
 from engine.exit_follower import add_part, keep_exits_true, take_back
 from engine.leg_groups import after_leg_ended, keep_group, let_go
-from engine.position_cache import ExitReads
-from engine.tag_lookup import OwnTags
+from engine.position_cache import PositionCache
+from engine.tag_lookup import TagLookup
 
 log = logging.getLogger(__name__)
 
@@ -60,25 +60,25 @@ class Submitter:
     def __init__(
         self,
         store: Store,
-        gate: StartGate,
-        looks: Looks,
-        seats: Mapping[str, Seat],
+        gate: EntryReadiness,
+        looks: BookPollSchedule,
+        contexts: Mapping[str, ClientContext],
         *,
         clock: Clock,
         claimant: str,
-        rules: WatcherRules,
+        rules: EngineTimings,
         simulated_result: Callable[[UniversalOrderCommand], OrderResult],
     ) -> None:
         self._store = store
         self._gate = gate
         self._looks = looks
-        self._seats = seats
+        self._contexts = contexts
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
         self._simulated_result = simulated_result
-        self._exit_reads = ExitReads(clock=clock)
-        self.own_tags = OwnTags(clock=clock, claimant=claimant, rules=rules)
+        self._exit_reads = PositionCache(clock=clock)
+        self.own_tags = TagLookup(clock=clock, claimant=claimant, rules=rules)
         self._lock = threading.Lock()
         self._picked: set[str] = set()
         self._calls: dict[str, _Call] = {}
@@ -88,29 +88,31 @@ class Submitter:
 
     # claim and execute --------------------------------------------------------------------------------------
 
-    def execute_next(self, seat: Seat, *, exits_only: bool = False) -> bool:
+    def execute_next(self, context: ClientContext, *, exits_only: bool = False) -> bool:
         """Claim the client's most urgent order and send it; False when there is nothing to do now.
 
         Raises:
             StoreUnavailable: the database could not be read or written; nothing was sent that it does not know of.
         """
-        order = self._pick(seat.client_id, exits_only=exits_only)
+        order = self._pick(context.client_id, exits_only=exits_only)
         if order is None:
             return False
         try:
             may_end = order.is_over(self._clock.now()) and not order.look_first
-            if self._gate.is_barred(seat.client_id) and not may_end:
+            if self._gate.is_barred(context.client_id) and not may_end:
                 self._hold(order, "the rows are those of another account than the settings name")
                 return True
-            why = self.own_tags.look(seat, order) if order.look_first else None
+            why = self.own_tags.look(context, order) if order.look_first else None
             if why is not None:  # however old it is: it may be at the broker
                 self._hold(order, why)
                 return True
             claimed = (
-                self._claim_exit(seat, order) if _is_sized_here(order) else self._claim_entry(seat, order)
+                self._claim_exit(context, order)
+                if _is_sized_here(order)
+                else self._claim_entry(context, order)
             )
             if claimed is not None:
-                self.execute_command(seat, claimed)
+                self.execute_command(context, claimed)
         except ConcurrentUpdate:
             pass  # another watcher was first
         finally:
@@ -130,7 +132,7 @@ class Submitter:
                 self._picked.add(free.command_id)
             return free
 
-    def _claim_entry(self, seat: Seat, order: Order) -> Order | None:
+    def _claim_entry(self, context: ClientContext, order: Order) -> Order | None:
         """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it, it has to wait, or its life is over.
 
         The row is not read again: writing the change compares it with what was read.
@@ -138,25 +140,27 @@ class Submitter:
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            change = self._not_now(tx, seat, order, now)
+            change = self._not_now(tx, context, order, now)
             if change is None:
                 return tx.apply(claimed(order, at=now, claimant=self._claimant))
             after = tx.apply(change)
             if after.status is Status.FAILED:
-                keep_group(tx, seat.policy, after, now=now, actor=self._claimant)
+                keep_group(tx, context.policy, after, now=now, actor=self._claimant)
             return None
 
         return self._store.write(work)
 
-    def _claim_exit(self, seat: Seat, order: Order) -> Order | None:
+    def _claim_exit(self, context: ClientContext, order: Order) -> Order | None:
         """As for an entry, with side and quantity from a read of the positions that began after it was registered."""
         if order.is_over(self._clock.now()):
-            return self._claim_entry(seat, order)  # which ends it, whether the positions can be read or not
-        if self._waits_for_book(seat, order):
+            return self._claim_entry(
+                context, order
+            )  # which ends it, whether the positions can be read or not
+        if self._waits_for_book(context, order):
             self._hold(order, HoldReason.BOOK_FIRST.sentence)
             return None
         try:
-            snapshot = self._exit_reads.read(seat, order)
+            snapshot = self._exit_reads.read(context, order)
         except ReadFailed as error:
             self._hold(order, f"positions could not be read: {error}")
             return None
@@ -167,47 +171,48 @@ class Submitter:
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            change = self._not_now(tx, seat, order, now) or self._sized(tx, seat, order, snapshot, now)
+            change = self._not_now(tx, context, order, now) or self._sized(tx, context, order, snapshot, now)
             after = tx.apply(change)
             return after if after.phase is Phase.SUBMITTING else None
 
         return self._store.write(work)
 
-    def _waits_for_book(self, seat: Seat, order: Order) -> bool:
+    def _waits_for_book(self, context: ClientContext, order: Order) -> bool:
         """Whether the broker's order book is to be read before this exit is sized.
 
         Where positions lag, the book shows first what others have just closed, the broker's square-off for one. An exit
         does not wait for long: a book that cannot be read must not keep a position open.
         """
-        lags = seat.broker.traits.position_horizon > 0
-        if not lags or self._looks.shows(seat.client_id, order.created_at):
+        lags = context.broker.traits.position_horizon > 0
+        if not lags or self._looks.shows(context.client_id, order.created_at):
             return False
-        self._looks.ask(seat.client_id, urgent=True)
+        self._looks.ask(context.client_id, urgent=True)
         return is_within(order.created_at, self._clock.now(), self._rules.exit_hold)
 
     def _hold(self, order: Order, reason: str) -> None:
         now = self._clock.now()
         self._store.write(lambda tx: tx.apply(held(order, reason, at=now, actor=self._claimant)))
 
-    def _not_now(self, tx: Transaction, seat: Seat, order: Order, now: datetime) -> Change | None:
+    def _not_now(
+        self, tx: Transaction, context: ClientContext, order: Order, now: datetime
+    ) -> OrderChange | None:
         """What becomes of an order that may not be sent now; None: it may."""
         actor = self._claimant
         sent_before = self.own_tags.sent_before(tx, order)
-        if (
-            sent_before is None and order.cancel_requested_at is not None
-        ):  # while it was to be looked for in the book
+        # The cancel came while the order was to be looked up in the book.
+        if sent_before is None and order.cancel_requested_at is not None:
             return never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=now, actor=actor)
         if sent_before is None and order.is_over(now):
             if order.waits_for is None:
                 return never_sent(order, Reason.ALERT_TOO_OLD, at=now, actor=actor)
             reason = order.waits_for.reason
             return stopped(order, reason, "", at=now, actor=actor)
-        self._gate.accounts.require(tx, seat, order)
+        self._gate.accounts.require(tx, context, order)
         if sent_before is not None:
             return self.own_tags.follow(tx, order, sent_before, now)
-        answer = judged(tx, order, seat.policy, now)
+        answer = judged(tx, order, context.policy, now)
         if answer is None and order.waits_for is not None:
-            answer = let_go(tx, seat.policy, order)
+            answer = let_go(tx, context.policy, order)
         if isinstance(answer, Wait):
             return waiting(order, answer, at=now, actor=actor)
         if answer is None:
@@ -215,15 +220,20 @@ class Submitter:
         return stopped(order, answer.reason, answer.detail, at=now, actor=actor)
 
     def _sized(
-        self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
-    ) -> Change:
+        self,
+        tx: Transaction,
+        context: ClientContext,
+        order: Order,
+        snapshot: PositionsSnapshot,
+        now: datetime,
+    ) -> OrderChange:
         actor = self._claimant
         hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
         if hidden is not None:  # whatever its other rows say: what cannot be read is not flat
             return held(order, f"its position could not be read: {hidden.text}", at=now, actor=actor)
         facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
         may_wait = is_within(order.created_at, now, self._rules.exit_hold)
-        answer = size_exit(order, snapshot, facts, scope=_scope(seat, order), may_wait=may_wait)
+        answer = size_exit(order, snapshot, facts, scope=_scope(context, order), may_wait=may_wait)
         if isinstance(answer, ExitDispute):
             answer = self._disputed(tx, order, answer, now)
         if isinstance(answer, ExitSize):
@@ -262,12 +272,12 @@ class Submitter:
         tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
         return dispute.smaller
 
-    def send_again(self, seat: Seat, order: Order) -> None:
+    def send_again(self, context: ClientContext, order: Order) -> None:
         """Send an order of unknown outcome once more under the same id; the broker's class must allow it."""
         snapshot = None
         if _is_sized_here(order):
             try:
-                snapshot = self._exit_reads.read(seat, order)
+                snapshot = self._exit_reads.read(context, order)
             except ReadFailed as error:
                 log.warning(
                     "order %s: not sent again, for its position is not known: %s", order.command_id, error
@@ -281,48 +291,53 @@ class Submitter:
         if snapshot is not None and not snapshot.is_readable(order.exchange, order.symbol, order.product):
             log.warning("order %s: not sent again, for its position could not be read", order.command_id)
             return
-        claimed = self._store.write(lambda tx: self._claim_again(tx, seat, order, snapshot))
+        claimed = self._store.write(lambda tx: self._claim_again(tx, context, order, snapshot))
         if claimed is not None:
-            self.execute_command(seat, claimed, resend=True)
+            self.execute_command(context, claimed, resend=True)
 
     def _claim_again(
-        self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot | None
+        self, tx: Transaction, context: ClientContext, order: Order, snapshot: PositionsSnapshot | None
     ) -> Order | None:
         now, current = self._clock.now(), tx.get(order.command_id)
         if (
             current is None
             or current.event_hash != order.event_hash
-            or blocked_by(tx, current, seat.policy, now)
+            or blocked_by(tx, current, context.policy, now)
         ):
             return None
-        if snapshot is not None and not self._still_fits(tx, seat, current, snapshot, now):
+        if snapshot is not None and not self._still_fits(tx, context, current, snapshot, now):
             return None
         return tx.apply(claimed_again(current, at=now, claimant=self._claimant))
 
     def _still_fits(
-        self, tx: Transaction, seat: Seat, order: Order, snapshot: PositionsSnapshot, now: datetime
+        self,
+        tx: Transaction,
+        context: ClientContext,
+        order: Order,
+        snapshot: PositionsSnapshot,
+        now: datetime,
     ) -> bool:
         """True when the exit, as it was sized for its first send, would not turn the position round."""
         whole = replace(order, requested_quantity=None)
         facts = tx.exit_facts(order, now)
-        size = size_exit(whole, snapshot, facts, scope=_scope(seat, order), may_wait=False)
+        size = size_exit(whole, snapshot, facts, scope=_scope(context, order), may_wait=False)
         if not isinstance(size, ExitSize) or size.side is not order.side:
             return False
         return size.product == order.product and size.quantity >= order.quantity
 
     # the one path to any broker -----------------------------------------------------------------------------
 
-    def execute_command(self, seat: Seat, order: Order, *, resend: bool = False) -> None:
+    def execute_command(self, context: ClientContext, order: Order, *, resend: bool = False) -> None:
         """Send a claimed order and record what came back. The only place that asks a broker for an order.
 
         The claim is committed before this is called and is never trusted to have led to a call.
         """
         with self._lock:
-            self._calls[order.command_id] = _Call(seat.client_id, self._clock.now())
-        outcome = self._send(seat, order)
+            self._calls[order.command_id] = _Call(context.client_id, self._clock.now())
+        outcome = self._send(context, order)
         self._record(order, outcome, resend=resend)
 
-    def _send(self, seat: Seat, order: Order) -> Outcome:
+    def _send(self, context: ClientContext, order: Order) -> Outcome:
         assert order.sent_at is not None
         if has_elapsed(order.sent_at, self._clock.now(), self._rules.submit_window):
             # This process slept. Others may by now judge the order absent: it must not be sent behind their back.
@@ -331,7 +346,7 @@ class Submitter:
         try:
             if command.test_mode is not None:
                 return self._simulated_result(command)
-            return seat.broker.place(command)
+            return context.broker.place(command)
         except (NotSent, Refused, OutcomeUnknown) as outcome:
             return outcome
         except Exception as error:  # an adapter's defect says nothing of the order: it may be live
@@ -401,11 +416,13 @@ class Submitter:
             log.error("order %s: %s", order.command_id, doubt)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, doubt))
             outcome = OutcomeUnknown(doubt)  # the book tells which one it is
-        seat = self._seats.get(order.client_id)  # a row that was moved may be another process's client's
+        context = self._contexts.get(
+            order.client_id
+        )  # a row that was moved may be another process's client's
         horizon = 0.0
-        if seat is not None:
-            horizon = seat.broker.traits.visibility_horizon
-            echoes_nothing = seat.broker.traits.id_class is IdClass.C0
+        if context is not None:
+            horizon = context.broker.traits.visibility_horizon
+            echoes_nothing = context.broker.traits.id_class is IdClass.C0
             if echoes_nothing and isinstance(outcome, NotSent) and outcome.look_first:
                 outcome = OutcomeUnknown(outcome.message)  # no look at the book can find it by its tag
         at, visible_after = self._clock.now(), timedelta(seconds=horizon)
@@ -414,8 +431,8 @@ class Submitter:
         )
         if change is not None:
             now, after = self._clock.now(), tx.apply(change)
-            if seat is not None:
-                after_leg_ended(tx, seat.policy, order, after, now=now, actor=self._claimant)
+            if context is not None:
+                after_leg_ended(tx, context.policy, order, after, now=now, actor=self._claimant)
             keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _doubt(self, tx: Transaction, order: Order, result: OrderResult) -> str | None:
@@ -476,8 +493,8 @@ def _is_sized_here(order: Order) -> bool:
     return order.execution_type is ExecutionType.EXIT and order.test_mode is None
 
 
-def _scope(seat: Seat, order: Order) -> ExitScope:
+def _scope(context: ClientContext, order: Order) -> ExitScope:
     """A person's exit of what no strategy holds is about the position."""
     if order.strategy_name == OPERATOR:
         return ExitScope.POSITION
-    return seat.policy.strategy(order.strategy_name).exit_scope
+    return context.policy.strategy(order.strategy_name).exit_scope

@@ -18,22 +18,22 @@ from domain.commands import OrderResult
 from domain.errors import ReadFailed
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import Change
+from domain.order_events import OrderChange
 from domain.ports import Clock, Transaction
 from domain.reason_codes import Reason
 from domain.reconciliation import DEAD, find_report, hidden_in, is_own, likeliest
 from domain.transitions import claimed, held, never_sent, placed
-from engine.client_context import Seat, WatcherRules
+from engine.client_context import ClientContext, EngineTimings
 
 log = logging.getLogger(__name__)
 
 _SERVES = timedelta(seconds=10)  # so long one read serves several orders that were turned away together
 
 
-class OwnTags:
+class TagLookup:
     """What each client's last book shows under our tags; safe to call from several threads."""
 
-    def __init__(self, *, clock: Clock, claimant: str, rules: WatcherRules) -> None:
+    def __init__(self, *, clock: Clock, claimant: str, rules: EngineTimings) -> None:
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
@@ -47,17 +47,17 @@ class OwnTags:
         ):
             self._last[client_id] = book
 
-    def look(self, seat: Seat, order: Order) -> str | None:
+    def look(self, context: ClientContext, order: Order) -> str | None:
         """Read the book for an order that was turned away, unless it was read since then; why it may not go yet.
 
         None: it may be claimed, which sends it where the book does not show its tag, and follows it where it does.
         """
         try:
-            book = self._last.get(seat.client_id)  # one read serves those that were turned away together
+            book = self._last.get(context.client_id)  # one read serves those that were turned away together
             if book is None or not self._is_news(book, order):
                 is_exit = order.execution_type is ExecutionType.EXIT
-                book = seat.broker.read_book([OrderRef(order.client_order_id, None)], urgent=is_exit)
-                self.saw(seat.client_id, book)
+                book = context.broker.read_book([OrderRef(order.client_order_id, None)], urgent=is_exit)
+                self.saw(context.client_id, book)
         except ReadFailed as error:
             return f"it was turned away, and the book could not be read since: {error}"
         except Exception as error:  # an adapter's defect: it says nothing of the order
@@ -98,7 +98,7 @@ class OwnTags:
             return None
         return shown
 
-    def follow(self, tx: Transaction, order: Order, report: OrderReport, now: datetime) -> Change:
+    def follow(self, tx: Transaction, order: Order, report: OrderReport, now: datetime) -> OrderChange:
         """Make that broker order the order's own, and tell it; what becomes of it the book says."""
         number = report.broker_order_id
         owner = tx.get_by_broker_id(order.client_id, number)

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from domain.account import BrokerAccount
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.unconfigured_clients import UnconfiguredRows, told_of
 
 log = logging.getLogger(__name__)
 
-_KEY = NoticeKey(About.UNCONFIGURED_CLIENT)
+_KEY = NoticeKey(NoticeSubject.UNCONFIGURED_CLIENT)
 
 SERVED_FOR = timedelta(seconds=10)
 """So long after a watcher's heartbeat for a client it counts as served, whatever the settings here say."""

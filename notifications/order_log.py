@@ -8,7 +8,7 @@ from domain.money import decimal_text
 from domain.notice_keys import NoticeKey
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import Change
+from domain.order_events import OrderChange
 from domain.ports import Transaction
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class _Noting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
-    def apply(self, change: Change) -> Order:
+    def apply(self, change: OrderChange) -> Order:
         after = self._tx.apply(change)
         self._told.extend(change.notices)
         return after

@@ -35,7 +35,7 @@ ALLOWED = {
     ("persistence/sqlite/told_by_earlier_versions.py", "_of_orders"): _BEFORE,
     (
         "console/template_filters.py",
-        "Wording.reason",
+        "PageFormatter.reason",
     ): "of a row of an earlier version, shown without saying a thing twice",
     (
         "persistence/sqlite/queries/orders.py",

@@ -29,7 +29,7 @@ from domain.money import ZERO
 from domain.notices import Notice
 from domain.order import Order
 from domain.times import time_text
-from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.repository import OrderRepository
 
@@ -195,7 +195,7 @@ class Desk:
         id_class: IdClass = IdClass.C1,
         is_real: bool = False,
         live_allowed: bool = True,
-        rules: WatcherRules | None = None,
+        rules: EngineTimings | None = None,
         strategy: StrategyPolicy | None = None,
     ) -> None:
         self.path = folder / "orders.db"
@@ -209,7 +209,7 @@ class Desk:
         self.store = OrderRepository(
             self.path, clock=self.clock, render=self._render, facts_of=self._facts_of
         )
-        self.rules = rules or WatcherRules()
+        self.rules = rules or EngineTimings()
         self.commands = CommandService(
             self.store,
             self.policies,
@@ -240,7 +240,7 @@ class Desk:
         self.store.claimants.enter(name)
         return OrderWatcherEngine(
             self.store,
-            {"default": Seat("default", self.broker, self.policies["default"])},
+            {"default": ClientContext("default", self.broker, self.policies["default"])},
             clock=self.clock,
             claimant=name,
             rules=self.rules,

@@ -12,7 +12,7 @@ _SHOWN = 3  # symbols; more of them are counted
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RejectedRequest:
     """What a rejected alert asked for, in its sender's own words, as far as they could be read."""
 
     execution_type: str | None = None
@@ -38,7 +38,7 @@ class Wish:
 
 
 def rejection(
-    client_id: str, alert_id: str, error: str, wish: Wish, holdings: Iterable[Holding] = ()
+    client_id: str, alert_id: str, error: str, wish: RejectedRequest, holdings: Iterable[Holding] = ()
 ) -> Notice:
     """The notice; `holdings` are the client's."""
     said = str(wish)
@@ -52,7 +52,7 @@ def rejection(
     )
 
 
-def _left_open(wish: Wish, holdings: Iterable[Holding]) -> str:
+def _left_open(wish: RejectedRequest, holdings: Iterable[Holding]) -> str:
     """What an exit was to close and has not."""
     if wish.is_entry:
         return ""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from broker.noren import parsing, protection, quotes, requests
-from broker.noren.contradictions import Settling
+from broker.noren.contradictions import ReportBuilder
 from broker.noren.errors import (
     AUTHENTICATION,
     accepted,
@@ -20,13 +20,13 @@ from broker.noren.errors import (
     rows_in,
 )
 from broker.noren.holdings import DELIVERY, Holdings, merged
-from broker.noren.known_order_numbers import Memory, Spellings, day_began
+from broker.noren.known_order_numbers import KnownOrderNumbers, SymbolSpellings, day_began
 from broker.noren.order_stream import OrderUpdates
 from broker.noren.presets import NorenAccount, Preset
 from broker.noren.session import LoginFailed, Session
-from broker.noren.wire import Lost, Reply, Timeouts, Unsent, Wire, text_of
+from broker.noren.wire import AnswerLost, HttpReply, RequestNotSent, Timeouts, Wire, text_of
 from broker.rate_limit.limiter import RateBudget
-from broker.rate_limit.minute_quota import Reads
+from broker.rate_limit.minute_quota import PeriodicRead
 from domain.alert import ExecutionType
 from domain.broker_reports import (
     Book,
@@ -46,7 +46,10 @@ log = logging.getLogger(__name__)
 
 _ENDED = (BrokerStatus.COMPLETE, BrokerStatus.REJECTED, BrokerStatus.CANCELLED, BrokerStatus.EXPIRED)
 _SESSION_REFUSED = "the broker refused the session twice"
-_READS = {"OrderBook": Reads.BOOK, "PositionBook": Reads.POSITIONS}  # those that come again and again
+_READS = {
+    "OrderBook": PeriodicRead.BOOK,
+    "PositionBook": PeriodicRead.POSITIONS,
+}  # those that come again and again
 DEFAULT_PROTECTION_PERCENT = Decimal(3)
 
 
@@ -111,10 +114,10 @@ class NorenBroker:
         self._quote_wire = Wire(url, brief, bearer=self._bearer)
         self._quotes = quotes.Quotes(clock)
         self._session = Session.for_account(account, self._wire, clock)
-        self._memory = Memory(clock)
-        self._settling = Settling(self.order_history, self.trades, clock)
+        self._memory = KnownOrderNumbers(clock)
+        self._settling = ReportBuilder(self.order_history, self.trades, clock)
         self._holdings = Holdings(self._read_holdings, clock)
-        self._spellings = Spellings()
+        self._spellings = SymbolSpellings()
         self._our_products = {theirs: ours for ours, theirs in preset.products.items()}
 
     # the port -----------------------------------------------------------------------------------------------
@@ -329,9 +332,9 @@ class NorenBroker:
                 reply = self._wire.order(endpoint, fields, key, in_time)
             except LoginFailed as error:
                 raise NotSent(str(error), error.code) from error
-            except Unsent as error:
+            except RequestNotSent as error:
                 raise NotSent(str(error)) from error
-            except Lost as error:
+            except AnswerLost as error:
                 raise OutcomeUnknown(str(error)) from error
             if minute_is_full(reply):
                 self._budget.exceeded()
@@ -345,7 +348,7 @@ class NorenBroker:
 
     def _read_quote(
         self, endpoint: str, fields: Mapping[str, str], *, last_moment: datetime, urgent: bool
-    ) -> Reply:
+    ) -> HttpReply:
         """Ask what an order's limit is set from, while the order may still leave."""
         if self._clock.now() > last_moment:
             raise ReadFailed("no time is left to ask for a price")
@@ -356,7 +359,7 @@ class NorenBroker:
 
     def _read(
         self, endpoint: str, fields: Mapping[str, str], *, urgent: bool = False, wire: Wire | None = None
-    ) -> Reply:
+    ) -> HttpReply:
         """Ask for something. What an exit or a cancel needs is urgent; a quote for an entry goes the entry's pace."""
         fields = {"uid": self._account.user_id, **fields}
         for _ in range(2):
@@ -366,7 +369,7 @@ class NorenBroker:
                 reply = (wire or self._wire).read(endpoint, fields, key)
             except (LoginFailed, NotSent) as error:
                 raise ReadFailed(str(error), error.code) from error
-            except (Unsent, Lost) as error:
+            except (RequestNotSent, AnswerLost) as error:
                 raise ReadFailed(str(error)) from error
             if minute_is_full(reply):
                 self._budget.exceeded()

@@ -22,7 +22,7 @@ _ASKED_AT_ONCE = 3  # orders in one read of the book: each takes from the minute
 _AGAIN = timedelta(seconds=5)  # so long the same rows are not asked about again
 
 
-class Settling:
+class ReportBuilder:
     """Makes one report of the rows of each order. Safe to call from several threads.
 
     Args:

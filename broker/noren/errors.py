@@ -24,7 +24,7 @@ The texts are those of public clients, documents and reports of the brokers that
 import re
 from typing import Any
 
-from broker.noren.wire import Reply, text_of
+from broker.noren.wire import HttpReply, text_of
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
 AUTHENTICATION = "401"
@@ -79,13 +79,13 @@ _MARKET_ORDERS = re.compile(
 _CODE = re.compile(r"^(?:rejected ?: ?)?([a-z_]{2,8}) ?:", re.IGNORECASE)
 
 
-def expired(reply: Reply) -> bool:
+def expired(reply: HttpReply) -> bool:
     """True when the session was refused, and with it the call, if the front end did as it says."""
     said = reply.status < 500 and bool(_EXPIRED.match(reply.error.lower()))
     return not reply.ok and (reply.status == 401 or said)
 
 
-def accepted(reply: Reply) -> dict[str, Any]:
+def accepted(reply: HttpReply) -> dict[str, Any]:
     """The fields of an answer that accepted an order call.
 
     Raises:
@@ -108,12 +108,12 @@ def accepted(reply: Reply) -> dict[str, Any]:
     raise OutcomeUnknown(error, code_of(error))
 
 
-def minute_is_full(reply: Reply) -> bool:
+def minute_is_full(reply: HttpReply) -> bool:
     """True when the call was turned away because the account has made too many in this minute."""
     return bool(_MINUTE.fullmatch(reply.error.lower()))
 
 
-def exceeds_rate(reply: Reply) -> bool:
+def exceeds_rate(reply: HttpReply) -> bool:
     """True when the broker itself says, and says nothing else, that it turned the call away for the rate."""
     said = reply.error.lower()
     return reply.status < 500 and any(rate.fullmatch(said) for rate in _RATES)
@@ -165,7 +165,7 @@ def code_of(error: str) -> str:
     return found.group(1).upper() if found else ""
 
 
-def rows_in(reply: Reply) -> list[dict[str, Any]]:
+def rows_in(reply: HttpReply) -> list[dict[str, Any]]:
     """The rows of a book. An empty one comes as an error, and its text alone means empty.
 
     Raises:
@@ -181,7 +181,7 @@ def rows_in(reply: Reply) -> list[dict[str, Any]]:
     return reply.body
 
 
-def record_in(reply: Reply) -> dict[str, Any]:
+def record_in(reply: HttpReply) -> dict[str, Any]:
     """The fields of a read that answers with one record.
 
     Raises:
@@ -193,14 +193,14 @@ def record_in(reply: Reply) -> dict[str, Any]:
     return body
 
 
-def _unread(reply: Reply) -> ReadFailed:
+def _unread(reply: HttpReply) -> ReadFailed:
     error = reply.error
     if exceeds_rate(reply):
         return ReadFailed(error, RATE_LIMIT)
     return ReadFailed(f"HTTP {reply.status}: {error or 'an answer that cannot be read'}", _status(reply))
 
 
-def _status(reply: Reply) -> str:
+def _status(reply: HttpReply) -> str:
     return "" if reply.status == 200 else str(reply.status)
 
 

@@ -12,7 +12,7 @@ from domain.times import trading_day
 ZONE = ZoneInfo("Asia/Kolkata")  # of the broker's days
 
 
-class Memory:
+class KnownOrderNumbers:
     """Order numbers of today that the book must show. Safe to call from several threads.
 
     A book that lags, or leaves closed orders out, proves no absence. It is found out by what it should show and does
@@ -43,7 +43,7 @@ class Memory:
         return f"{trading_day(self._clock.now(), ZONE):%y%m%d}"
 
 
-class Spellings:
+class SymbolSpellings:
     """How the broker writes its symbols, where that is not in capitals. Safe to call from several threads.
 
     Our orders have them in capitals, and so are they compared; what goes out is what the broker has shown.

@@ -4,7 +4,7 @@ A row that names no order, symbol or quantity raises ValueError: what cannot be 
 `UnreadableRow`, so that it stands in nobody's way but its own. A quantity is read strictly: whether "1,000" is a
 thousand or one is for a person to say. A price is read where it can be: a fill counts, whatever it cost.
 
-Symbols are given in capitals, as our orders have them; how the broker itself writes them is `Spellings`' business.
+Symbols are given in capitals, as our orders have them; `SymbolSpellings` knows how the broker itself writes them.
 """
 
 import json

@@ -16,7 +16,7 @@ from broker.noren import parsing
 from broker.noren.errors import record_in, rows_in
 from broker.noren.known_order_numbers import ZONE
 from broker.noren.protection import Quote
-from broker.noren.wire import Reply, text_of
+from broker.noren.wire import HttpReply, text_of
 from domain.errors import ReadFailed
 from domain.money import ZERO
 from domain.ports import Clock
@@ -24,7 +24,7 @@ from domain.times import trading_day
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[str, Mapping[str, str]], Reply]
+Ask = Callable[[str, Mapping[str, str]], HttpReply]
 """Makes one read, of this endpoint with these fields."""
 
 _ASKED = 3  # times at most

@@ -15,7 +15,7 @@ from pyotp.totp import TOTP
 
 from broker.noren.errors import AUTHENTICATION
 from broker.noren.presets import NorenAccount
-from broker.noren.wire import Lost, Unsent, Wire, text_of
+from broker.noren.wire import AnswerLost, RequestNotSent, Wire, text_of
 from domain.ports import Clock
 from domain.times import has_elapsed, is_within
 
@@ -87,7 +87,7 @@ class QuickAuth:
         try:
             fields = self._fields()
             reply = self._wire.read("QuickAuth", fields, None)
-        except (Unsent, Lost) as error:
+        except (RequestNotSent, AnswerLost) as error:
             raise LoginFailed(f"login: {error}") from error
         key = text_of(reply.body, "susertoken") if reply.ok else ""
         if key:

@@ -36,15 +36,15 @@ from urllib3.util.retry import Retry
 _FORMS_OWN = re.compile("[&%+#;=]")  # what would end or change the value of a form
 
 
-class Unsent(Exception):
+class RequestNotSent(Exception):
     """Nothing of the request's body has left this machine."""
 
 
-class TooLate(Unsent):
+class TooLate(RequestNotSent):
     """The connection took so long that the order must not go any more."""
 
 
-class Lost(Exception):
+class AnswerLost(Exception):
     """The request may have arrived; no whole answer came back."""
 
 
@@ -67,7 +67,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """An answer: its HTTP status, and its JSON with keys in lower case (None where it is no JSON)."""
 
     status: int
@@ -125,7 +125,7 @@ class Wire:
         self._tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH) if tls else None
         self._kept = self._new_session()
 
-    def read(self, endpoint: str, fields: Mapping[str, str], key: str | None) -> Reply:
+    def read(self, endpoint: str, fields: Mapping[str, str], key: str | None) -> HttpReply:
         """Ask for something that may be asked for again.
 
         Raises:
@@ -136,7 +136,7 @@ class Wire:
 
     def order(
         self, endpoint: str, fields: Mapping[str, str], key: str | None, in_time: Callable[[], bool]
-    ) -> Reply:
+    ) -> HttpReply:
         """Send an order call, once; `in_time` is asked when the connection stands, just before the order leaves.
 
         Raises:
@@ -158,7 +158,7 @@ class Wire:
         fields: Mapping[str, str],
         key: str | None,
         in_time: Callable[[], bool],
-    ) -> Reply:
+    ) -> HttpReply:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if key is not None and self._bearer:
             headers["Authorization"] = f"Bearer {key}"
@@ -172,11 +172,11 @@ class Wire:
                 allow_redirects=False,  # it would carry the order and its key to wherever it points
                 stream=True,
             ) as response:
-                return Reply(response.status_code, _json(self._content(response)))
+                return HttpReply(response.status_code, _json(self._content(response)))
         except (requests.RequestException, HTTPError) as error:
             if not body.left:
-                raise Unsent(f"no connection to the broker: {_reason(error)}") from error
-            raise Lost(f"no answer from the broker: {_reason(error)}") from error
+                raise RequestNotSent(f"no connection to the broker: {_reason(error)}") from error
+            raise AnswerLost(f"no answer from the broker: {_reason(error)}") from error
 
     def _content(self, response: requests.Response) -> bytes:
         """The whole answer, within a bounded time: the timeout of `requests` is only that of each piece."""
@@ -185,9 +185,9 @@ class Wire:
         while piece := response.raw.read1(decode_content=True):  # what is there, without waiting for more
             pieces.append(piece)
             if time.monotonic() > give_up:
-                raise Lost("no answer from the broker: timed out in the middle of it")
+                raise AnswerLost("no answer from the broker: timed out in the middle of it")
         if response.raw.length_remaining:
-            raise Lost("no answer from the broker: it ended before its end")
+            raise AnswerLost("no answer from the broker: it ended before its end")
         return b"".join(pieces)
 
     def _new_session(self) -> requests.Session:

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from broker.paper.rows import ClientRows, Entry, broker_order_id, changed_orders
 from broker.paper.store import PaperStore, migrate
 from broker.simulated_exchange import matching
-from broker.simulated_exchange.model import Mark, Market, Rejection, Rules, SimOrder, Step
+from broker.simulated_exchange.model import Mark, Market, MarketStep, Rejection, Rules, SimOrder
 from domain.alert import OrderType
 from domain.broker_reports import Book, BrokerTraits, IdClass, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -175,14 +175,16 @@ class PaperBroker:
         rows.save_market(command.exchange, command.symbol, before, placed.market)
         return OrderResult(broker_order_id(order.sequence))
 
-    def _carry(self, rows: ClientRows, command: UniversalOrderCommand, day: date) -> tuple[Market, Step]:
+    def _carry(
+        self, rows: ClientRows, command: UniversalOrderCommand, day: date
+    ) -> tuple[Market, MarketStep]:
         """The market as it was, and what the price that the order carries does to it."""
         mark = rows.mark(command.exchange, command.symbol)
         before = Market(mark, positions=rows.positions_in(command.exchange, command.symbol))
         carried = carried_mark(command, mark, self._default_price)
         if carried is None or carried == mark:
             # Only a price that moves concerns other orders: what the last one could fill, it has filled.
-            return before, Step(before)
+            return before, MarketStep(before)
         before = replace(before, resting=rows.resting(command.exchange, command.symbol))
         return before, matching.set_mark(before, carried, self._rules, day=day)
 

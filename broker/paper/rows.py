@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from broker.simulated_exchange.model import Mark, Market, NetPosition, Rejection, SimOrder, Step
+from broker.simulated_exchange.model import Mark, Market, MarketStep, NetPosition, Rejection, SimOrder
 from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus, OrderRef, OrderReport, Position
 from domain.commands import UniversalOrderCommand
@@ -250,7 +250,7 @@ class ClientRows:
         return self._db.execute(statement, values).fetchone()
 
 
-def changed_orders(*steps: Step) -> dict[int, SimOrder]:
+def changed_orders(*steps: MarketStep) -> dict[int, SimOrder]:
     """What the steps, one after the other, left of each order that they changed."""
     return {order.sequence: order for step in steps for order in step.changed}
 

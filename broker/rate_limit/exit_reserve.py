@@ -13,7 +13,7 @@ _IN_A_WINDOW = 2
 _IN_A_MINUTE = 20
 
 
-class Reserve:
+class ExitReserve:
     """The calls that this process made without the file; for several threads. `window` is in microseconds."""
 
     def __init__(self, window: int) -> None:

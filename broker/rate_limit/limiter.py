@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from broker.rate_limit.exit_reserve import Reserve
-from broker.rate_limit.lock import Locked, lock_soon
-from broker.rate_limit.minute_quota import MINUTE, Minute, Reader, Reads
+from broker.rate_limit.exit_reserve import ExitReserve
+from broker.rate_limit.lock import LockHeld, lock_soon
+from broker.rate_limit.minute_quota import MINUTE, MinuteQuota, PeriodicRead, ReaderState
 from broker.rate_limit.state import Caller, State
 from domain.errors import NotSent, StoreUnavailable
 from domain.ports import Clock
@@ -74,16 +74,16 @@ class RateBudget:
         self._clock = clock
         self._rate = rate
         self._window = int(window * 1_000_000)
-        self._minute = Minute(per_minute, kept)
+        self._minute = MinuteQuota(per_minute, kept)
         self._patience = int(patience * 1_000_000)
         self._exit_waits = exit_waits
         self._sleep = sleep
         self._process = os.getpid()
         self._numbers = count()
-        self._reserve = Reserve(self._window)
+        self._reserve = ExitReserve(self._window)
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def take(self, *, urgent: bool, reads: Reads | None = None) -> None:
+    def take(self, *, urgent: bool, reads: PeriodicRead | None = None) -> None:
         """Take one call's place, waiting for it if need be.
 
         Args:
@@ -98,7 +98,7 @@ class RateBudget:
         try:
             while (wait := self._try(me, give_up, urgent=urgent, reads=reads)) is not None:
                 self._sleep(wait / 1_000_000)
-        except Locked as error:
+        except LockHeld as error:
             if not urgent or not self._reserve.take(self._now()):
                 raise NotSent(
                     f"the rate budget is locked by a process that does not go on: {error}", _CODE
@@ -130,7 +130,7 @@ class RateBudget:
                 MINUTE // 1_000_000,
             )
 
-    def _try(self, me: str, give_up: int, *, urgent: bool, reads: Reads | None = None) -> int | None:
+    def _try(self, me: str, give_up: int, *, urgent: bool, reads: PeriodicRead | None = None) -> int | None:
         """Take a place and return None, or return the microseconds after which to try again."""
         who = Caller(me, give_up, None if urgent or reads is None else f"{reads}-{self._process}", urgent)
         # Before the lock: no exit ever waits for this look.
@@ -175,7 +175,7 @@ class RateBudget:
 
     def _wait_to_read(self, state: State, who: Caller, reader: str, now: int) -> tuple[int, str]:
         """The same for a periodic read; it stands in a line only once the minute lets it go."""
-        state.readers.setdefault(reader, Reader(now)).asked = now
+        state.readers.setdefault(reader, ReaderState(now)).asked = now
         closed_for = max(0, state.closed_until - now)
         turn = self._minute.turn(state.calls, state.readers, reader, now, closed_for=closed_for)
         if turn.wait or turn.is_due:

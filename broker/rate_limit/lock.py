@@ -11,7 +11,7 @@ _STEP = 0.002  # seconds between two tries
 _TRIES = 150  # 0.3 s in all; the lock is held for less than a millisecond
 
 
-class Locked(OSError):
+class LockHeld(OSError):
     """The lock is held by a process that does not go on."""
 
 
@@ -29,4 +29,4 @@ def lock_soon(handle: int, sleep: Callable[[float], None]) -> None:
             sleep(_STEP)
         else:
             return
-    raise Locked(None, f"not free within {_STEP * _TRIES:g} s")
+    raise LockHeld(None, f"not free within {_STEP * _TRIES:g} s")

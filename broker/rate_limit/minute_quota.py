@@ -32,7 +32,7 @@ _PLENTY = 1_000_000
 _SURE = 8  # reads of each reader in a minute, whatever else is asked for
 
 
-class Reads(StrEnum):
+class PeriodicRead(StrEnum):
     """What is read again and again."""
 
     BOOK = "book"
@@ -40,7 +40,7 @@ class Reads(StrEnum):
 
 
 @dataclass
-class Reader:
+class ReaderState:
     """When it last asked for a place, and when its reads of the last minute were made, oldest first."""
 
     asked: int
@@ -48,7 +48,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ReadTurn:
     """A periodic read's: how long it has to wait, and whether it is due, and so goes first."""
 
     wait: int
@@ -56,13 +56,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
+class MinuteQuota:
     """The rules for `places` calls in a minute (0: as many as one likes), `kept` of them for exits alone."""
 
     places: int
     kept: int
 
-    def free(self, calls: Sequence[int], readers: Mapping[str, Reader], now: int, *, urgent: bool) -> int:
+    def free(
+        self, calls: Sequence[int], readers: Mapping[str, ReaderState], now: int, *, urgent: bool
+    ) -> int:
         """How many of the orders that wait may go now, `calls` being those of the last minute."""
         if not self.places:
             return _PLENTY
@@ -71,8 +73,14 @@ class Minute:
         return self.places - (0 if urgent else self.kept) - len(calls) - owed
 
     def turn(
-        self, calls: Sequence[int], readers: Mapping[str, Reader], name: str, now: int, *, closed_for: int
-    ) -> Turn:
+        self,
+        calls: Sequence[int],
+        readers: Mapping[str, ReaderState],
+        name: str,
+        now: int,
+        *,
+        closed_for: int,
+    ) -> ReadTurn:
         """When the reader of that name may go; while the minute is closed, none but one that is due."""
         me, sure = readers[name], self._sure(readers)
         gap = _gap(sure)
@@ -80,17 +88,17 @@ class Minute:
         if now >= due:
             others = sum(_owed(each, now, sure) for key, each in readers.items() if key != name)
             is_free = not self.places or len(calls) + others < self.places
-            return Turn(0 if is_free else calls[0] + MINUTE - now if calls else gap, is_due=is_free)
+            return ReadTurn(0 if is_free else calls[0] + MINUTE - now if calls else gap, is_due=is_free)
         if closed_for:
-            return Turn(due - now, is_due=False)
+            return ReadTurn(due - now, is_due=False)
         if not self.places:
-            return Turn(0, is_due=False)
+            return ReadTurn(0, is_due=False)
         shared = self.places - self.kept
         used = shared - self.free(calls, readers, now, urgent=False)
         spaced = gap * max(0, 2 * used - shared) // shared
-        return Turn(max(0, me.made[-1] + min(spaced, gap) - now), is_due=False)
+        return ReadTurn(max(0, me.made[-1] + min(spaced, gap) - now), is_due=False)
 
-    def _sure(self, readers: Mapping[str, Reader]) -> int:
+    def _sure(self, readers: Mapping[str, ReaderState]) -> int:
         """Reads in a minute that each reader is sure of; many, as of a process that starts anew all the time, share."""
         if not self.places:
             return _SURE
@@ -102,7 +110,7 @@ def _gap(sure: int) -> int:
     return -(-MINUTE // sure)
 
 
-def _owed(reader: Reader, now: int, sure: int) -> int:
+def _owed(reader: ReaderState, now: int, sure: int) -> int:
     """Places that its due reads of the coming minute need beyond those that its older ones give back by then."""
     gap = _gap(sure)
     first = max(now, reader.made[-1] + gap) if reader.made else now

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from broker.rate_limit.minute_quota import MINUTE, Reader
+from broker.rate_limit.minute_quota import MINUTE, ReaderState
 
 _READS_ON = 15_000_000  # microseconds; whoever has not asked for so long reads no more, and needs no place
 
@@ -35,7 +35,7 @@ class State:
     exits: dict[str, int] = field(default_factory=dict)
     entries: dict[str, int] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
-    readers: dict[str, Reader] = field(default_factory=dict)
+    readers: dict[str, ReaderState] = field(default_factory=dict)
     closed_until: int = 0
 
     @classmethod
@@ -53,7 +53,7 @@ class State:
             _line(entries),
             _line(reads),
             {
-                str(who): Reader(int(asked), [int(at) for at in made])
+                str(who): ReaderState(int(asked), [int(at) for at in made])
                 for who, (asked, *made) in readers.items()
             },
             int(closed_until),
@@ -73,7 +73,9 @@ class State:
             for who in [who for who, until in line.items() if not now < until <= now + patience]:
                 del line[who]
         self.readers = {
-            who: Reader(min(reader.asked, now), [min(at, now) for at in reader.made if at > now - MINUTE])
+            who: ReaderState(
+                min(reader.asked, now), [min(at, now) for at in reader.made if at > now - MINUTE]
+            )
             for who, reader in self.readers.items()
             if reader.asked > now - _READS_ON
         }

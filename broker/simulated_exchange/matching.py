@@ -1,7 +1,8 @@
 """A small simulated exchange: what an order, a cancel or a new price does to one account's market in one symbol.
 
-Pure: every function takes a `Market` and returns a `Step` with the market after it and what changed. Who keeps the
-orders, and under which ids, is the caller's business; here an order is known by its `sequence`, which rises with time.
+Pure: every function takes a `Market` and returns a `MarketStep` with the market after it and what changed. Who keeps
+the orders, and under which ids, is the caller's business; here an order is known by its `sequence`, which rises with
+time.
 
 Invariants, tested with any sequence of orders, cancels and prices:
 
@@ -20,11 +21,11 @@ from broker.simulated_exchange.model import (
     Fill,
     Mark,
     Market,
+    MarketStep,
     NetPosition,
     Rejection,
     Rules,
     SimOrder,
-    Step,
 )
 from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus
@@ -36,7 +37,7 @@ _LARGEST = Decimal(10) ** 18  # a number beyond any sense, and still one that is
 
 def place(
     market: Market, order: SimOrder, rules: Rules, *, day: date, rejection: Rejection | None = None
-) -> Step:
+) -> MarketStep:
     """Take a new order, and fill what can be filled at once. A stop beyond the mark triggers at once.
 
     Raises:
@@ -47,7 +48,7 @@ def place(
         if not rejection.later:
             raise Refused(rejection.text, rejection.code)
         dead = replace(order, status=BrokerStatus.REJECTED, code=rejection.code, reason=rejection.text)
-        return Step(market, (dead,))
+        return MarketStep(market, (dead,))
     if order.order_type is OrderType.MARKET and market.mark is None:
         raise Refused("no price is known for the symbol", "NO_PRICE")
     if order.order_type in NEEDS_TRIGGER:
@@ -55,7 +56,7 @@ def place(
     return _settle(replace(market, resting=(*market.resting, order)), rules, day, touched=order)
 
 
-def cancel(market: Market, sequence: int) -> Step:
+def cancel(market: Market, sequence: int) -> MarketStep:
     """Take a resting order out of the market; its fills stay.
 
     Raises:
@@ -63,7 +64,7 @@ def cancel(market: Market, sequence: int) -> Step:
     """
     dead = replace(market.order(sequence), status=BrokerStatus.CANCELLED)
     rest = tuple(order for order in market.resting if order.sequence != sequence)
-    return Step(replace(market, resting=rest), (dead,))
+    return MarketStep(replace(market, resting=rest), (dead,))
 
 
 def modify(
@@ -75,7 +76,7 @@ def modify(
     quantity: Decimal | None = None,
     price: Decimal | None = None,
     trigger_price: Decimal | None = None,
-) -> Step:
+) -> MarketStep:
     """Change what is named of a resting order (None: as it was), and fill what can be filled then. It keeps its place.
 
     Raises:
@@ -95,7 +96,7 @@ def modify(
     return _settle(replace(market, resting=rest), rules, day, touched=order)
 
 
-def set_mark(market: Market, mark: Mark, rules: Rules, *, day: date) -> Step:
+def set_mark(market: Market, mark: Mark, rules: Rules, *, day: date) -> MarketStep:
     """A new last price: triggers stops and fills what it crosses, the most aggressive first, then the oldest.
 
     Raises:
@@ -128,11 +129,11 @@ def _check_number(value: Decimal | None, name: str) -> None:
         raise Refused(f"{name} {value} is not positive, or too large", f"{code}_INVALID")
 
 
-def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = None) -> Step:
+def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = None) -> MarketStep:
     """Trigger and fill what the mark allows. `touched` was changed by the caller already, and is reported too."""
     mark = market.mark
     if mark is None:
-        return Step(market, () if touched is None else (touched,))
+        return MarketStep(market, () if touched is None else (touched,))
     before = {order.sequence: order for order in market.resting}
     after = {sequence: _triggered(order, mark.price) for sequence, order in before.items()}
     positions = dict(market.positions)
@@ -150,7 +151,7 @@ def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = 
         positions[order.product] = held.after(fill.signed, fill.price, day=day)
     changed = tuple(o for o in after.values() if o is touched or o is not before[o.sequence])
     resting = tuple(o for o in after.values() if o.is_live)
-    return Step(Market(replace(mark, available=available), resting, positions), changed, tuple(fills))
+    return MarketStep(Market(replace(mark, available=available), resting, positions), changed, tuple(fills))
 
 
 def _triggered(order: SimOrder, mark: Decimal) -> SimOrder:

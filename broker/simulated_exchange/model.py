@@ -171,7 +171,7 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MarketStep:
     """The market after an event, each order that the event changed as it stands now, and the trades in their order."""
 
     market: Market

@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from broker.simulator.faults import Plan
+from broker.simulator.faults import FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
@@ -26,7 +26,7 @@ class SystemClock:
 def main() -> None:
     """Serve until SIGTERM or SIGINT; the first line on stdout says where, as JSON."""
     options = _arguments()
-    plan = Plan.model_validate_json(options.faults.read_bytes()) if options.faults else None
+    plan = FaultPlan.model_validate_json(options.faults.read_bytes()) if options.faults else None
     simulator = Simulator(
         SystemClock(),
         journal=options.journal,

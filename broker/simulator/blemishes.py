@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from broker.simulator.faults import Fault, Kind
+from broker.simulator.faults import Fault, FaultKind
 from broker.simulator.rows import Row
 
 _QUANTITIES = ("netqty", "holdqty", "qty")
@@ -14,9 +14,9 @@ _FILLED = ("fillshares", "avgprc")
 def blemished(found: list[Row], faults: Sequence[Fault]) -> list[Row]:
     """The rows as the faults want them; rows that are kept elsewhere are left as they are."""
     for fault in faults:
-        if fault.kind is Kind.UNREADABLE_ROW:
+        if fault.kind is FaultKind.UNREADABLE_ROW:
             found = [_unreadable(row, fault) if _is_meant(row, fault) else row for row in found]
-        elif fault.kind is Kind.MISSING_FILLSHARES:
+        elif fault.kind is FaultKind.MISSING_FILLSHARES:
             found = [_without_fill(row) if row.get("status") == "COMPLETE" else row for row in found]
     return found
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broker.simulated_exchange.model import Mark, SimOrder
 from broker.simulator import rows
-from broker.simulator.exchange import Fate
-from broker.simulator.faults import Plan
-from broker.simulator.service import Answer, Simulator
-from broker.simulator.words import Ticket
+from broker.simulator.exchange import ForcedOutcome
+from broker.simulator.faults import FaultPlan
+from broker.simulator.service import Simulator, WireResponse
+from broker.simulator.words import OrderTerms
 from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
@@ -84,12 +84,12 @@ class _Convert(BaseModel):
     to: Literal["C", "M", "I"] = "M"
 
 
-def control(simulator: Simulator, method: str, name: str, body: bytes) -> Answer:
+def control(simulator: Simulator, method: str, name: str, body: bytes) -> WireResponse:
     """Answer one call to `/_faults`, `/_mark`, `/_end`, `/_deliver`, `/_place`, `/_convert` or `/_state`."""
     try:
         match method, name:
             case "POST", "_faults":
-                simulator.faults.put(Plan.model_validate_json(body))
+                simulator.faults.put(FaultPlan.model_validate_json(body))
             case "POST", "_mark":
                 _set_mark(simulator, _Mark.model_validate_json(body))
             case "POST", "_end":
@@ -140,10 +140,10 @@ def state(simulator: Simulator) -> dict[str, object]:
 
 def _place(simulator: Simulator, asked: _Place) -> str:
     """Orders by hand carry no tag of ours, and another source."""
-    ticket = Ticket("", 0, asked.uid, asked.uid, asked.exch, asked.tsym, asked.prd, "DAY", None)
+    ticket = OrderTerms("", 0, asked.uid, asked.uid, asked.exch, asked.tsym, asked.prd, "DAY", None)
     order_type = OrderType.MARKET if asked.price is None else OrderType.LIMIT
     order = SimOrder(0, asked.prd, asked.side, order_type, asked.quantity, asked.price)
-    return simulator.exchange.place(replace(ticket, ordersource=BY_HAND), order, Fate())
+    return simulator.exchange.place(replace(ticket, ordersource=BY_HAND), order, ForcedOutcome())
 
 
 def _set_mark(simulator: Simulator, asked: _Mark) -> None:
@@ -151,5 +151,5 @@ def _set_mark(simulator: Simulator, asked: _Mark) -> None:
     simulator.exchange.set_mark(asked.exch, asked.tsym, mark, ls=asked.ls, ti=asked.ti)
 
 
-def _answer(status: int, body: object) -> Answer:
-    return Answer(status, json.dumps(body).encode())
+def _answer(status: int, body: object) -> WireResponse:
+    return WireResponse(status, json.dumps(body).encode())

@@ -10,8 +10,8 @@ from broker.simulated_exchange.model import NEEDS_PRICE, Rejection
 from broker.simulator import rows
 from broker.simulator.blemishes import blemished
 from broker.simulator.delivered import Delivered
-from broker.simulator.exchange import Exchange, Fate
-from broker.simulator.faults import EXPIRED, Fault, FaultBox, Kind
+from broker.simulator.exchange import Exchange, ForcedOutcome
+from broker.simulator.faults import EXPIRED, Fault, FaultBox, FaultKind
 from broker.simulator.form import Data, InvalidInput, changes_in, needed, order_in
 from broker.simulator.rows import Row
 from broker.simulator.sessions import Denied, Sessions
@@ -19,10 +19,10 @@ from broker.simulator.words import (
     DELIVERY,
     PRICE_TYPE_OF,
     ZONE,
-    Holding,
+    DayPosition,
     HoldingKey,
     Instrument,
-    Ticket,
+    OrderTerms,
     Version,
 )
 from domain.alert import OrderType
@@ -44,7 +44,7 @@ Body = dict[str, object] | list[Row]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class WireCall:
     """One call as it came: its fields, its token, and the faults that shape what it does."""
 
     data: Data
@@ -52,7 +52,7 @@ class Call:
     faults: Sequence[Fault] = ()
     uid: str = ""
 
-    def fault(self, kind: Kind) -> Fault | None:
+    def fault(self, kind: FaultKind) -> Fault | None:
         """The fault of that kind, if one strikes."""
         return next((fault for fault in self.faults if fault.kind is kind), None)
 
@@ -75,7 +75,7 @@ class Endpoints:
         self._sessions = sessions
         self._faults = faults
         self._kept: dict[str, tuple[Version, Instrument, Row]] = {}
-        self._table: dict[str, Callable[[Call], Body]] = {
+        self._table: dict[str, Callable[[WireCall], Body]] = {
             "QuickAuth": self._quick_auth,
             "GenAcsTok": self._access_token,
             "Logout": self._logout,
@@ -103,7 +103,7 @@ class Endpoints:
         if endpoint not in _WITHOUT_SESSION and (uid is None or data.get("uid") not in (None, "", uid)):
             raise NotOk(EXPIRED)
         try:
-            return self._table[endpoint](Call(data, token, faults, uid or ""))
+            return self._table[endpoint](WireCall(data, token, faults, uid or ""))
         except (InvalidInput, Denied) as error:
             raise NotOk(str(error)) from error
 
@@ -116,13 +116,13 @@ class Endpoints:
 
     # sessions -----------------------------------------------------------------------------------------------
 
-    def _quick_auth(self, call: Call) -> Body:
+    def _quick_auth(self, call: WireCall) -> Body:
         uid, token = self._sessions.login(call.data)
         return self._ok(
             susertoken=token, actid=uid, uname=uid, uid=uid, email="", brkname="SIM", lastaccesstime="0"
         )
 
-    def _access_token(self, call: Call) -> Body:
+    def _access_token(self, call: WireCall) -> Body:
         uid, token = self._sessions.exchange(call.data)
         return self._ok(
             access_token=token,
@@ -134,11 +134,11 @@ class Endpoints:
             expires_in="86400",
         )
 
-    def _logout(self, call: Call) -> Body:
+    def _logout(self, call: WireCall) -> Body:
         self._sessions.end(call.token)
         return self._ok()
 
-    def _user_details(self, call: Call) -> Body:
+    def _user_details(self, call: WireCall) -> Body:
         products = [
             {"prd": prd, "s_prdt_ali": name} for prd, name in (("C", "CNC"), ("M", "NRML"), ("I", "MIS"))
         ]
@@ -147,7 +147,7 @@ class Endpoints:
 
     # orders -------------------------------------------------------------------------------------------------
 
-    def _place_order(self, call: Call) -> Body:
+    def _place_order(self, call: WireCall) -> Body:
         try:
             ticket, order = order_in(call.data)
             self._check_type(order.order_type)
@@ -157,7 +157,7 @@ class Endpoints:
             self._exchange.refuse(call.uid, call.data.get("remarks"), emsg)
             raise NotOk(emsg) from error
 
-    def _modify_order(self, call: Call) -> Body:
+    def _modify_order(self, call: WireCall) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
         changes = changes_in(call.data)
         self._check_type(changes.order_type)
@@ -173,7 +173,7 @@ class Endpoints:
         if not self._market_orders and order_type not in NEEDS_PRICE:
             raise NotOk(f"ALGO_CHK: {PRICE_TYPE_OF[order_type]} Order type not allowed for API order")
 
-    def _cancel_order(self, call: Call) -> Body:
+    def _cancel_order(self, call: WireCall) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
         try:
             self._exchange.cancel(call.uid, norenordno)
@@ -183,30 +183,30 @@ class Endpoints:
 
     # books: newest first ------------------------------------------------------------------------------------
 
-    def _order_book(self, call: Call) -> Body:
+    def _order_book(self, call: WireCall) -> Body:
         present = [
             (ticket, versions[-1]) for ticket, versions in self._exchange.orders(call.uid, self._as_of(call))
         ]
-        if call.fault(Kind.OPEN_ONLY_BOOK):
+        if call.fault(FaultKind.OPEN_ONLY_BOOK):
             present = [(ticket, version) for ticket, version in present if version.order.is_live]
         stale = []
-        if call.fault(Kind.STALE_TWIN):
+        if call.fault(FaultKind.STALE_TWIN):
             all_orders = self._exchange.orders(call.uid, self._as_of(call))
             stale = self._rows([(t, versions[0]) for t, versions in all_orders], rows.order_row)
         return self._book(call, [*self._rows(present, self._order_row), *stale])
 
-    def _order_history(self, call: Call) -> Body:
+    def _order_history(self, call: WireCall) -> Body:
         (norenordno,) = needed(call.data, "norenordno")
         found = self._exchange.order(call.uid, norenordno, self._as_of(call))
         ticket_versions = [] if found is None else [(found[0], version) for version in found[1]]
         return self._book(call, self._rows(ticket_versions, rows.history_row))
 
-    def _trade_book(self, call: Call) -> Body:
+    def _trade_book(self, call: WireCall) -> Body:
         return self._book(
             call, self._rows(self._exchange.trades(call.uid, self._as_of(call)), rows.trade_row)
         )
 
-    def _position_book(self, call: Call) -> Body:
+    def _position_book(self, call: WireCall) -> Body:
         known = self._exchange.instruments()
         held = self._exchange.positions(call.uid, self._as_of(call))
         found = [
@@ -215,17 +215,17 @@ class Endpoints:
         ]
         carried = self._delivered_before(call.uid)
         rows_left = [row for row in found if rows.without_delivered(row, carried)]
-        wild = call.fault(Kind.WILD_ROW)
+        wild = call.fault(FaultKind.WILD_ROW)
         if wild is not None and rows_left:
             rows.make_wild(rows_left[wild.row_of(len(rows_left))], wild.draw or 0)
         return self._book(call, rows_left)
 
-    def _holdings(self, call: Call) -> Body:
+    def _holdings(self, call: WireCall) -> Body:
         """What was sold for delivery today is used up of what was delivered before."""
         before = self._delivered_before(call.uid)
         held = self._exchange.positions(call.uid).items()
         sold = {
-            key[:2]: holding.sold - before.get(key, Holding()).sold
+            key[:2]: holding.sold - before.get(key, DayPosition()).sold
             for key, holding in held
             if key[2] == DELIVERY
         }
@@ -233,7 +233,7 @@ class Endpoints:
         found = self._delivered.rows(call.uid, self._exchange.instruments(), sold, carried)
         return self._book(call, found)  # type: ignore[arg-type]
 
-    def _delivered_before(self, uid: str) -> dict[HoldingKey, Holding]:
+    def _delivered_before(self, uid: str) -> dict[HoldingKey, DayPosition]:
         """What had been bought for delivery, less what was sold, when the day began: it is a position no longer."""
         began = self._exchange.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
         held = self._exchange.positions(uid, began - timedelta(microseconds=1))
@@ -241,22 +241,22 @@ class Endpoints:
 
     # the rest -----------------------------------------------------------------------------------------------
 
-    def _limits(self, call: Call) -> Body:
+    def _limits(self, call: WireCall) -> Body:
         used = sum((abs(h.net.open_cost) for h in self._exchange.positions(call.uid).values()), Decimal(0))
         zero = dict.fromkeys(("payin", "payout", "brkcollamt", "unclearedcash", "daycash"), Decimal(0))
         return self._ok(actid=call.uid, **rows.money_row({"cash": CASH, "marginused": used, **zero}))
 
-    def _quotes(self, call: Call) -> Body:
+    def _quotes(self, call: WireCall) -> Body:
         exch, token = needed(call.data, "exch", "token")
         of_exchange = [each for each in self._exchange.instruments().values() if each.exch == exch]
         asked = [instrument for instrument in of_exchange if instrument.token == token]
         if not asked:
             raise NotOk(NO_DATA)
-        if call.fault(Kind.ANOTHER_QUOTE):
+        if call.fault(FaultKind.ANOTHER_QUOTE):
             asked = [each for each in of_exchange if each not in asked] or [_OTHER]
         return self._ok(**rows.quote(asked[0], self._exchange.price(asked[0])))
 
-    def _search(self, call: Call) -> Body:
+    def _search(self, call: WireCall) -> Body:
         (text,) = needed(call.data, "stext")
         words, exch = text.upper().split(), call.data.get("exch")
         if exch and _SYMBOL.fullmatch(text):
@@ -270,13 +270,13 @@ class Endpoints:
             raise NotOk(NO_DATA)
         return self._ok(values=values)
 
-    def _rows(self, versions: Sequence[tuple[Ticket, Version]], row: Callable[..., Row]) -> list[Row]:
+    def _rows(self, versions: Sequence[tuple[OrderTerms, Version]], row: Callable[..., Row]) -> list[Row]:
         known = self._exchange.instruments()
         return [
             row(ticket, version, known[ticket.exch, ticket.tsym]) for ticket, version in reversed(versions)
         ]
 
-    def _order_row(self, ticket: Ticket, version: Version, instrument: Instrument) -> Row:
+    def _order_row(self, ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
         """The row; kept until the order changes, since a book of thousands is read again and again."""
         kept = self._kept.get(ticket.norenordno)
         if kept is None or kept[0] is not version or kept[1] is not instrument:
@@ -284,29 +284,29 @@ class Endpoints:
             self._kept[ticket.norenordno] = kept
         return kept[2]
 
-    def _book(self, call: Call, found: list[Row]) -> Body:
+    def _book(self, call: WireCall, found: list[Row]) -> Body:
         """The rows, as the faults want them; an empty book is an error on this wire."""
         found = blemished(found, call.faults)
-        missing = call.fault(Kind.MISSING_ROW)
+        missing = call.fault(FaultKind.MISSING_ROW)
         if missing is not None and found:
             del found[missing.row_of(len(found))]
-        if not found or call.fault(Kind.EMPTY_BOOK):
+        if not found or call.fault(FaultKind.EMPTY_BOOK):
             raise NotOk(NO_DATA)
-        if call.fault(Kind.DUPLICATED_BOOK):
+        if call.fault(FaultKind.DUPLICATED_BOOK):
             found = [row for row in found for _ in range(2)]
-        if call.fault(Kind.REORDERED_BOOK):
+        if call.fault(FaultKind.REORDERED_BOOK):
             self._faults.shuffle(found)
         return found
 
-    def _as_of(self, call: Call) -> datetime | None:
-        fault = call.fault(Kind.LAGGING_BOOK)
+    def _as_of(self, call: WireCall) -> datetime | None:
+        fault = call.fault(FaultKind.LAGGING_BOOK)
         return None if fault is None else self._exchange.now() - timedelta(seconds=fault.seconds)
 
 
-def _fate(call: Call, quantity: Decimal) -> Fate:
-    rejected, cut = call.fault(Kind.REJECT_LATER), call.fault(Kind.CANCEL_AFTER_PARTIAL_FILL)
+def _fate(call: WireCall, quantity: Decimal) -> ForcedOutcome:
+    rejected, cut = call.fault(FaultKind.REJECT_LATER), call.fault(FaultKind.CANCEL_AFTER_PARTIAL_FILL)
     if rejected is not None:
-        return Fate(rejection=Rejection("REJECTED", rejected.emsg, later=True))
+        return ForcedOutcome(rejection=Rejection("REJECTED", rejected.emsg, later=True))
     if cut is not None:
-        return Fate(cancel_after_fill=cut.quantity or max(quantity // 2, Decimal(1)))
-    return Fate()
+        return ForcedOutcome(cancel_after_fill=cut.quantity or max(quantity // 2, Decimal(1)))
+    return ForcedOutcome()

@@ -13,13 +13,13 @@ from broker.simulated_exchange.model import (
     NEEDS_TRIGGER,
     Mark,
     Market,
+    MarketStep,
     Rejection,
     Rules,
     SimOrder,
-    Step,
 )
 from broker.simulator.journal import (
-    Journal,
+    EventLog,
     Record,
     converted_record,
     instrument_record,
@@ -30,12 +30,12 @@ from broker.simulator.journal import (
 from broker.simulator.ledger import Ledger, Symbol
 from broker.simulator.words import (
     ZONE,
+    BookEntry,
     Conversion,
-    Entry,
-    Holding,
+    DayPosition,
     HoldingKey,
     Instrument,
-    Ticket,
+    OrderTerms,
     Trade,
     Version,
 )
@@ -56,11 +56,11 @@ REPORTS = {
 }
 """The wire's word for how an order came to a status."""
 
-Listener = Callable[[Ticket, Version], None]
+Listener = Callable[[OrderTerms, Version], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class ForcedOutcome:
     """What shall become of an order whatever the market says: rejected, or cancelled once so much of it is filled."""
 
     rejection: Rejection | None = None
@@ -68,7 +68,7 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Modification:
     """What a `ModifyOrder` asks for; None: as it was."""
 
     order_type: OrderType
@@ -84,7 +84,7 @@ class Exchange:
     that somebody sets replaces those.
     """
 
-    def __init__(self, clock: Clock, journal: Journal, *, default_price: Decimal = Decimal(100)) -> None:
+    def __init__(self, clock: Clock, journal: EventLog, *, default_price: Decimal = Decimal(100)) -> None:
         """Take up what the journal tells of.
 
         Raises:
@@ -95,7 +95,7 @@ class Exchange:
         self._default_price = default_price
         self._lock = threading.Lock()
         self._records: list[Record] = []
-        self._news: list[tuple[Ticket, Version]] = []
+        self._news: list[tuple[OrderTerms, Version]] = []
         self.listeners: list[Listener] = []
         self._ledger = Ledger()
         for record in journal.records():
@@ -104,7 +104,7 @@ class Exchange:
 
     # orders -------------------------------------------------------------------------------------------------
 
-    def place(self, ticket: Ticket, order: SimOrder, fate: Fate) -> str:
+    def place(self, ticket: OrderTerms, order: SimOrder, fate: ForcedOutcome) -> str:
         """Take a new order; its number. The sequence and number that the arguments carry are replaced.
 
         Raises:
@@ -148,9 +148,9 @@ class Exchange:
             entry, symbol, market = self._live(uid, norenordno)
             step = matching.cancel(market, entry.order.sequence)
             dead = tuple(replace(order, status=status, reason=reason) for order in step.changed)
-            self._settle(symbol, Step(step.market, dead), at)
+            self._settle(symbol, MarketStep(step.market, dead), at)
 
-    def modify(self, uid: str, norenordno: str, changes: Changes) -> None:
+    def modify(self, uid: str, norenordno: str, changes: Modification) -> None:
         """Change a live order, and fill what can be filled then.
 
         Raises:
@@ -165,7 +165,7 @@ class Exchange:
     def convert(self, uid: str, exch: str, tsym: str, prd: str, to: str) -> Decimal:
         """Move all that the user holds of a symbol in one product to another; how many units, negative when short."""
         with self._turn() as at:
-            holding = self._ledger.account(uid).held.get((exch, tsym, prd), Holding())
+            holding = self._ledger.account(uid).held.get((exch, tsym, prd), DayPosition())
             quantity, price = holding.net.net_quantity, holding.net.average_price
             if price is not None and prd != to:
                 conversion = Conversion(at, uid, exch, tsym, prd, to, quantity, price)
@@ -214,7 +214,9 @@ class Exchange:
         """The broker's time, aware UTC."""
         return self._clock.now()
 
-    def orders(self, uid: str | None, at: datetime | None = None) -> list[tuple[Ticket, Sequence[Version]]]:
+    def orders(
+        self, uid: str | None, at: datetime | None = None
+    ) -> list[tuple[OrderTerms, Sequence[Version]]]:
         """Each order of the user (None: of all) with its versions until then, oldest first."""
         with self._lock:
             ledger = self._ledger
@@ -224,20 +226,20 @@ class Exchange:
 
     def order(
         self, uid: str, norenordno: str, at: datetime | None = None
-    ) -> tuple[Ticket, Sequence[Version]] | None:
+    ) -> tuple[OrderTerms, Sequence[Version]] | None:
         """One order of the user with its versions until then; None where there is none."""
         with self._lock:
             entry = self._ledger.entry(uid, norenordno)
             versions = [] if entry is None else entry.until(at)
         return (entry.ticket, versions) if entry is not None and versions else None
 
-    def trades(self, uid: str, at: datetime | None = None) -> list[tuple[Ticket, Version]]:
+    def trades(self, uid: str, at: datetime | None = None) -> list[tuple[OrderTerms, Version]]:
         """The user's trades until then, oldest first."""
         with self._lock:
             trades = list(self._ledger.account(uid).trades)
         return [trade for trade in trades if at is None or trade[1].at <= at]
 
-    def positions(self, uid: str, at: datetime | None = None) -> dict[HoldingKey, Holding]:
+    def positions(self, uid: str, at: datetime | None = None) -> dict[HoldingKey, DayPosition]:
         """The user's positions as they stood then, those traded to flat too."""
         with self._lock:
             return self._ledger.account(uid).holdings(at)
@@ -259,7 +261,7 @@ class Exchange:
                     for ticket, version in news:
                         listener(ticket, version)
 
-    def _enter(self, ticket: Ticket, order: SimOrder, fate: Fate, at: datetime) -> None:
+    def _enter(self, ticket: OrderTerms, order: SimOrder, fate: ForcedOutcome, at: datetime) -> None:
         symbol, day = (ticket.exch, ticket.tsym), trading_day(at, ZONE)
         rules = self._rules(symbol)
         market = self._ledger.markets.get(symbol, Market())
@@ -279,7 +281,7 @@ class Exchange:
         if ticket.ret == "IOC" and self._ledger.entry_of(order.sequence).order.is_live:
             self._settle(symbol, matching.cancel(after, order.sequence), at)
 
-    def _settle(self, symbol: Symbol, step: Step, at: datetime, report: str | None = None) -> None:
+    def _settle(self, symbol: Symbol, step: MarketStep, at: datetime, report: str | None = None) -> None:
         """Keep what a step has done: the market after it, each trade, each order that stands differently now."""
         old = self._ledger.mark(symbol)
         self._ledger.markets[symbol] = step.market
@@ -298,7 +300,7 @@ class Exchange:
         self._records.append(version_record(entry.ticket, version))
         self._news.append((entry.ticket, version))
 
-    def _live(self, uid: str, norenordno: str) -> tuple[Entry, Symbol, Market]:
+    def _live(self, uid: str, norenordno: str) -> tuple[BookEntry, Symbol, Market]:
         entry = self._ledger.entry(uid, norenordno)
         if entry is None or not entry.order.is_live:
             raise Refused("no such order is open", "ORDER_NOT_OPEN")
@@ -330,7 +332,7 @@ def _inferred_mark(order: SimOrder, mark: Mark | None, default_price: Decimal) -
     return mark
 
 
-def _partly(market: Market, order: SimOrder, quantity: Decimal, rules: Rules, day: date) -> Step:
+def _partly(market: Market, order: SimOrder, quantity: Decimal, rules: Rules, day: date) -> MarketStep:
     """The order, filled in part at a price that it allows, then cancelled; other orders are left alone."""
     price = order.limit or (market.mark.price if market.mark else order.trigger_price)
     assert price is not None
@@ -339,7 +341,7 @@ def _partly(market: Market, order: SimOrder, quantity: Decimal, rules: Rules, da
     (fill,) = placed.fills
     after = replace(fill.order, order_type=order.order_type)
     dead = replace(after, status=BrokerStatus.CANCELLED) if after.status in LIVE else after
-    return Step(market, (dead,), (replace(fill, order=after),))
+    return MarketStep(market, (dead,), (replace(fill, order=after),))
 
 
 def _plain(order: SimOrder) -> OrderType:
@@ -347,7 +349,7 @@ def _plain(order: SimOrder) -> OrderType:
     return OrderType.MARKET if order.limit is None else OrderType.LIMIT
 
 
-def _modified(market: Market, order: SimOrder, changes: Changes, rules: Rules, day: date) -> Step:
+def _modified(market: Market, order: SimOrder, changes: Modification, rules: Rules, day: date) -> MarketStep:
     if changes.order_type is order.order_type:
         return matching.modify(
             market,

@@ -42,7 +42,7 @@ ENDPOINTS = frozenset(
 )
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """Before processing, the broker never sees the call; after it, the broker has done all of it."""
 
     RATE_LIMIT = "rate_limit"  # 429 for what exceeds `per_second`; not processed
@@ -88,40 +88,42 @@ class Kind(StrEnum):
     CUT_STREAM = "cut_stream"  # the subscriber's connection is closed instead
 
 
-OF_UPDATES = frozenset({Kind.LOST_UPDATE, Kind.DUPLICATED_UPDATE, Kind.REORDERED_UPDATE, Kind.CUT_STREAM})
+OF_UPDATES = frozenset(
+    {FaultKind.LOST_UPDATE, FaultKind.DUPLICATED_UPDATE, FaultKind.REORDERED_UPDATE, FaultKind.CUT_STREAM}
+)
 """Those that strike order updates instead of calls."""
 
-_DEFAULTS: dict[Kind, dict[str, Any]] = {
-    Kind.EXPIRED_SESSION: {"status": 200, "emsg": EXPIRED},
-    Kind.ERROR_5XX_BEFORE: {"status": 502},
-    Kind.REFUSE: {"status": 200},
-    Kind.FAILING_BOOK: {"endpoint": "OrderBook", "status": 200, "emsg": "Server Timeout :  "},
-    Kind.REJECT_LATER: {"endpoint": "PlaceOrder", "emsg": "RED:Margin Shortfall"},
-    Kind.CANCEL_AFTER_PARTIAL_FILL: {"endpoint": "PlaceOrder"},
-    Kind.LAGGING_BOOK: {"endpoint": "OrderBook"},
-    Kind.OPEN_ONLY_BOOK: {"endpoint": "OrderBook"},
-    Kind.DUPLICATED_BOOK: {"endpoint": "OrderBook"},
-    Kind.REORDERED_BOOK: {"endpoint": "OrderBook"},
-    Kind.UNREADABLE_ROW: {"endpoint": "PositionBook"},
-    Kind.MISSING_FILLSHARES: {"endpoint": "OrderBook"},
-    Kind.STALE_TWIN: {"endpoint": "OrderBook"},
-    Kind.EMPTY_BOOK: {"endpoint": "PositionBook"},
-    Kind.MISSING_ROW: {"endpoint": "PositionBook"},
-    Kind.WILD_ROW: {"endpoint": "PositionBook"},
-    Kind.LATE_ACCEPTANCE: {"endpoint": "PlaceOrder"},
-    Kind.ANOTHER_QUOTE: {"endpoint": "GetQuotes"},
-    Kind.ERROR_5XX_AFTER: {"status": 502},
-    Kind.REFUSE_AFTER: {"status": 200, "emsg": "Server Timeout :  "},
+_DEFAULTS: dict[FaultKind, dict[str, Any]] = {
+    FaultKind.EXPIRED_SESSION: {"status": 200, "emsg": EXPIRED},
+    FaultKind.ERROR_5XX_BEFORE: {"status": 502},
+    FaultKind.REFUSE: {"status": 200},
+    FaultKind.FAILING_BOOK: {"endpoint": "OrderBook", "status": 200, "emsg": "Server Timeout :  "},
+    FaultKind.REJECT_LATER: {"endpoint": "PlaceOrder", "emsg": "RED:Margin Shortfall"},
+    FaultKind.CANCEL_AFTER_PARTIAL_FILL: {"endpoint": "PlaceOrder"},
+    FaultKind.LAGGING_BOOK: {"endpoint": "OrderBook"},
+    FaultKind.OPEN_ONLY_BOOK: {"endpoint": "OrderBook"},
+    FaultKind.DUPLICATED_BOOK: {"endpoint": "OrderBook"},
+    FaultKind.REORDERED_BOOK: {"endpoint": "OrderBook"},
+    FaultKind.UNREADABLE_ROW: {"endpoint": "PositionBook"},
+    FaultKind.MISSING_FILLSHARES: {"endpoint": "OrderBook"},
+    FaultKind.STALE_TWIN: {"endpoint": "OrderBook"},
+    FaultKind.EMPTY_BOOK: {"endpoint": "PositionBook"},
+    FaultKind.MISSING_ROW: {"endpoint": "PositionBook"},
+    FaultKind.WILD_ROW: {"endpoint": "PositionBook"},
+    FaultKind.LATE_ACCEPTANCE: {"endpoint": "PlaceOrder"},
+    FaultKind.ANOTHER_QUOTE: {"endpoint": "GetQuotes"},
+    FaultKind.ERROR_5XX_AFTER: {"status": 502},
+    FaultKind.REFUSE_AFTER: {"status": 200, "emsg": "Server Timeout :  "},
 }
-_OF_ONE_ROW = frozenset({Kind.MISSING_ROW, Kind.WILD_ROW})
+_OF_ONE_ROW = frozenset({FaultKind.MISSING_ROW, FaultKind.WILD_ROW})
 _NEEDED = {
-    Kind.RATE_LIMIT: "per_second",
-    Kind.MINUTE_LIMIT: "per_minute",
-    Kind.LATE: "seconds",
-    Kind.LATE_ACCEPTANCE: "seconds",
-    Kind.LAGGING_BOOK: "seconds",
-    Kind.LATENCY: "seconds",
-    Kind.REFUSE: "emsg",
+    FaultKind.RATE_LIMIT: "per_second",
+    FaultKind.MINUTE_LIMIT: "per_minute",
+    FaultKind.LATE: "seconds",
+    FaultKind.LATE_ACCEPTANCE: "seconds",
+    FaultKind.LAGGING_BOOK: "seconds",
+    FaultKind.LATENCY: "seconds",
+    FaultKind.REFUSE: "emsg",
 }
 
 
@@ -135,7 +137,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Kind
+    kind: FaultKind
     endpoint: str = EVERY
     times: int | None = Field(default=None, ge=1)
     probability: float | None = Field(default=None, gt=0, le=1)
@@ -159,9 +161,9 @@ class Fault(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict) or raw.get("kind") not in set(Kind):
+        if not isinstance(raw, dict) or raw.get("kind") not in set(FaultKind):
             return raw
-        return {**_DEFAULTS.get(Kind(raw["kind"]), {}), **raw}
+        return {**_DEFAULTS.get(FaultKind(raw["kind"]), {}), **raw}
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -190,7 +192,7 @@ class Fault(BaseModel):
         return int((self.draw or 0) * rows)
 
 
-class Plan(BaseModel):
+class FaultPlan(BaseModel):
     """What `POST /_faults` and the faults file hold. `keep`: in addition to those that stand already."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -231,8 +233,8 @@ class _Armed:
             self._seen > fault.skip
             and (fault.times is None or self._begun < fault.times)
             and (fault.probability is None or chance.random() < fault.probability)
-            and (fault.kind is not Kind.RATE_LIMIT or self._exceeded(now))
-            and (fault.kind is not Kind.MINUTE_LIMIT or self._exceeded_minute(now))
+            and (fault.kind is not FaultKind.RATE_LIMIT or self._exceeded(now))
+            and (fault.kind is not FaultKind.MINUTE_LIMIT or self._exceeded_minute(now))
         )
         self._begun += begins
         return begins
@@ -255,7 +257,7 @@ class _Armed:
 class FaultBox:
     """The faults that stand now; safe to call from several threads."""
 
-    def __init__(self, clock: Clock, plan: Plan | None = None) -> None:
+    def __init__(self, clock: Clock, plan: FaultPlan | None = None) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._armed: list[_Armed] = []
@@ -264,7 +266,7 @@ class FaultBox:
         if plan is not None:
             self.put(plan)
 
-    def put(self, plan: Plan) -> None:
+    def put(self, plan: FaultPlan) -> None:
         """Let these faults stand, instead of or beside those that do; whoever hangs is let go in the first case."""
         with self._lock:
             armed = [_Armed(fault) for fault in plan.faults]
@@ -279,11 +281,11 @@ class FaultBox:
         """The faults that this call meets, in the order in which they were asked for."""
         return self._struck(endpoint, data, lambda kind: kind not in OF_UPDATES)
 
-    def strike_update(self, update: Data) -> frozenset[Kind]:
+    def strike_update(self, update: Data) -> frozenset[FaultKind]:
         """What befalls this order update on its way to one subscriber."""
         return frozenset(fault.kind for fault in self._struck(EVERY, update, OF_UPDATES.__contains__))
 
-    def _struck(self, endpoint: str, data: Data, concerns: Callable[[Kind], bool]) -> tuple[Fault, ...]:
+    def _struck(self, endpoint: str, data: Data, concerns: Callable[[FaultKind], bool]) -> tuple[Fault, ...]:
         with self._lock:
             now = self._clock.now().timestamp()
             standing = [armed for armed in self._armed if concerns(armed.fault.kind)]

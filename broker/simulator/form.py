@@ -8,8 +8,8 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from broker.simulated_exchange.model import NEEDS_PRICE, NEEDS_TRIGGER, SimOrder
-from broker.simulator.exchange import Changes
-from broker.simulator.words import PRICE_TYPES, PRODUCTS, RETENTIONS, Ticket
+from broker.simulator.exchange import Modification
+from broker.simulator.words import PRICE_TYPES, PRODUCTS, RETENTIONS, OrderTerms
 from domain.alert import OrderType, Side
 
 _NUMBER = re.compile(r"\d{1,15}(\.\d{1,8})?")
@@ -61,7 +61,7 @@ def needed(data: Data, *names: str) -> list[str]:
     return values
 
 
-def order_in(data: Data) -> tuple[Ticket, SimOrder]:
+def order_in(data: Data) -> tuple[OrderTerms, SimOrder]:
     """The order that a `PlaceOrder` asks for, still without its number.
 
     Raises:
@@ -75,7 +75,7 @@ def order_in(data: Data) -> tuple[Ticket, SimOrder]:
     quantity = changes.quantity
     if quantity is None:
         raise InvalidInput("qty is missing")
-    ticket = Ticket(
+    ticket = OrderTerms(
         norenordno="",
         sequence=0,
         uid=uid,
@@ -93,7 +93,7 @@ def order_in(data: Data) -> tuple[Ticket, SimOrder]:
     return ticket, order
 
 
-def changes_in(data: Data) -> Changes:
+def changes_in(data: Data) -> Modification:
     """Type, quantity and prices, as far as they mean something to orders of that type.
 
     Raises:
@@ -103,7 +103,7 @@ def changes_in(data: Data) -> Changes:
     quantity = number_in(data, "qty") if data.get("qty") else None
     if quantity is not None and quantity != quantity.to_integral_value():
         raise InvalidInput("qty")
-    return Changes(
+    return Modification(
         order_type,
         quantity,
         _price(data, "prc", order_type, NEEDS_PRICE),

@@ -23,7 +23,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from broker.simulated_exchange.model import Mark, SimOrder
-from broker.simulator.words import PRICE_TYPE_OF, PRICE_TYPES, Conversion, Instrument, Ticket, Trade, Version
+from broker.simulator.words import (
+    PRICE_TYPE_OF,
+    PRICE_TYPES,
+    Conversion,
+    Instrument,
+    OrderTerms,
+    Trade,
+    Version,
+)
 from domain.alert import Side
 from domain.broker_reports import BrokerStatus
 from domain.money import decimal_text, optional_decimal, optional_text
@@ -31,10 +39,10 @@ from domain.times import parse_time, time_text
 
 Record = dict[str, Any]
 
-_TICKET_FIELDS = tuple(f.name for f in fields(Ticket))
+_TICKET_FIELDS = tuple(f.name for f in fields(OrderTerms))
 
 
-class Journal:
+class EventLog:
     """An append-only file of records, safe to share between threads; without a path it keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
@@ -81,12 +89,12 @@ class Journal:
                 self._file.close()
 
 
-def order_record(ticket: Ticket, version: Version) -> Record:
+def order_record(ticket: OrderTerms, version: Version) -> Record:
     """An order that was taken, in its first version."""
     return {"kind": "order", **asdict(ticket), **_order_part(version)}
 
 
-def version_record(ticket: Ticket, version: Version) -> Record:
+def version_record(ticket: OrderTerms, version: Version) -> Record:
     """A later version of an order."""
     names = {"norenordno": ticket.norenordno, "remarks": ticket.remarks}
     if version.trade is None:
@@ -120,12 +128,12 @@ def instrument_record(instrument: Instrument) -> Record:
     }
 
 
-def ticket_in(record: Mapping[str, Any]) -> Ticket:
+def ticket_in(record: Mapping[str, Any]) -> OrderTerms:
     """The ticket of an `order` record."""
-    return Ticket(**{name: record[name] for name in _TICKET_FIELDS})
+    return OrderTerms(**{name: record[name] for name in _TICKET_FIELDS})
 
 
-def version_in(record: Mapping[str, Any], ticket: Ticket) -> Version:
+def version_in(record: Mapping[str, Any], ticket: OrderTerms) -> Version:
     """The version in an `order`, `fill` or `status` record."""
     order = SimOrder(
         sequence=ticket.sequence,

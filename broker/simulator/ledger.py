@@ -8,13 +8,13 @@ from typing import Any
 from broker.simulated_exchange.model import Mark, Market
 from broker.simulator.journal import converted_in, instrument_in, mark_in, ticket_in, version_in
 from broker.simulator.words import (
-    Change,
+    BookEntry,
     Conversion,
-    Entry,
-    Holding,
+    DayPosition,
     HoldingKey,
     Instrument,
-    Ticket,
+    OrderChange,
+    OrderTerms,
     Version,
     apply_change,
     holdings,
@@ -28,18 +28,18 @@ Symbol = tuple[str, str]
 class Account:
     """What one user id has: its orders, its trades and the positions they have made, all in their order."""
 
-    entries: list[Entry] = field(default_factory=list)
-    trades: list[tuple[Ticket, Version]] = field(default_factory=list)
-    held: dict[HoldingKey, Holding] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
+    entries: list[BookEntry] = field(default_factory=list)
+    trades: list[tuple[OrderTerms, Version]] = field(default_factory=list)
+    held: dict[HoldingKey, DayPosition] = field(default_factory=dict)
+    changes: list[OrderChange] = field(default_factory=list)
 
-    def holdings(self, at: datetime | None) -> dict[HoldingKey, Holding]:
+    def holdings(self, at: datetime | None) -> dict[HoldingKey, DayPosition]:
         """The positions as they stood then; None: now."""
         if at is None:
             return dict(self.held)
         return holdings(change for change in self.changes if _time_of(change) <= at)
 
-    def change(self, change: Change) -> None:
+    def change(self, change: OrderChange) -> None:
         """A trade or a conversion."""
         self.changes.append(change)
         apply_change(self.held, change)
@@ -49,21 +49,21 @@ class Ledger:
     """All orders, accounts, markets and symbols. Not safe to share between threads by itself."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, BookEntry] = {}
         self.accounts: dict[str, Account] = {}
         self.markets: dict[Symbol, Market] = {}
         self.instruments: dict[Symbol, Instrument] = {}
-        self._by_sequence: dict[int, Entry] = {}
+        self._by_sequence: dict[int, BookEntry] = {}
         self._trades = 0
 
-    def add(self, ticket: Ticket, version: Version) -> Entry:
+    def add(self, ticket: OrderTerms, version: Version) -> BookEntry:
         """A new order in its first version."""
-        entry = Entry(ticket, [version])
+        entry = BookEntry(ticket, [version])
         self.entries[ticket.norenordno] = self._by_sequence[ticket.sequence] = entry
         self.accounts.setdefault(ticket.uid, Account()).entries.append(entry)
         return entry
 
-    def change(self, entry: Entry, version: Version) -> None:
+    def change(self, entry: BookEntry, version: Version) -> None:
         """A later version of an order."""
         entry.versions.append(version)
         if version.trade is None:
@@ -77,11 +77,11 @@ class Ledger:
         """Units that changed their product."""
         self.accounts.setdefault(conversion.uid, Account()).change(conversion)
 
-    def entry_of(self, sequence: int) -> Entry:
+    def entry_of(self, sequence: int) -> BookEntry:
         """The order of that sequence."""
         return self._by_sequence[sequence]
 
-    def entry(self, uid: str, norenordno: str) -> Entry | None:
+    def entry(self, uid: str, norenordno: str) -> BookEntry | None:
         """The order of that number, if it is this user's."""
         entry = self.entries.get(norenordno)
         return entry if entry is not None and entry.ticket.uid == uid else None
@@ -134,5 +134,5 @@ class Ledger:
                 self.markets[symbol] = Market(market.mark, (*market.resting, entry.order))
 
 
-def _time_of(change: Change) -> datetime:
+def _time_of(change: OrderChange) -> datetime:
     return change.at if isinstance(change, Conversion) else change[1].at

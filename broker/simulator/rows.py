@@ -8,10 +8,10 @@ from broker.simulated_exchange.model import NEEDS_TRIGGER, Mark, average
 from broker.simulator.words import (
     PRICE_TYPE_OF,
     ZONE,
-    Holding,
+    DayPosition,
     HoldingKey,
     Instrument,
-    Ticket,
+    OrderTerms,
     Version,
 )
 from domain.broker_reports import BrokerStatus
@@ -33,7 +33,7 @@ def wire_time(at: datetime) -> str:
     return f"{at.astimezone(ZONE):%H:%M:%S %d-%m-%Y}"
 
 
-def order_row(ticket: Ticket, version: Version, instrument: Instrument) -> Row:
+def order_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
     """An order as the order book, its history and the order updates show it."""
     order = version.order
     row = {
@@ -74,17 +74,17 @@ def order_row(ticket: Ticket, version: Version, instrument: Instrument) -> Row:
     return row
 
 
-def history_row(ticket: Ticket, version: Version, instrument: Instrument) -> Row:
+def history_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
     """One version of an order in its history."""
     return {**order_row(ticket, version, instrument), "rpt": version.report}
 
 
-def trade_row(ticket: Ticket, version: Version, instrument: Instrument) -> Row:
+def trade_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
     """A trade in the trade book."""
     return {**order_row(ticket, version, instrument), **_trade(version, instrument)}
 
 
-def update_message(ticket: Ticket, version: Version, instrument: Instrument) -> Row:
+def update_message(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
     """An order update, as the stream sends it."""
     row = order_row(ticket, version, instrument)
     del row["stat"]
@@ -92,7 +92,9 @@ def update_message(ticket: Ticket, version: Version, instrument: Instrument) -> 
     return row if version.trade is None else row | _trade(version, instrument)
 
 
-def position_row(uid: str, key: HoldingKey, held: Holding, mark: Mark | None, instrument: Instrument) -> Row:
+def position_row(
+    uid: str, key: HoldingKey, held: DayPosition, mark: Mark | None, instrument: Instrument
+) -> Row:
     """A position. `rpnl` and `urmtom` are profit and loss, realized today and at the last price."""
     price = mark.price if mark is not None else held.net.average_price or ZERO
     exch, tsym, prd = key
@@ -120,7 +122,7 @@ def position_row(uid: str, key: HoldingKey, held: Holding, mark: Mark | None, in
     }
 
 
-def without_delivered(row: Row, carried: Mapping[HoldingKey, Holding]) -> bool:
+def without_delivered(row: Row, carried: Mapping[HoldingKey, DayPosition]) -> bool:
     """Take off a position's row, in place, what was delivered on earlier days; False where nothing of today is left."""
     before = carried.get((row["exch"], row["tsym"], row["prd"]))
     if before is None:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from broker.simulator.control import control
-from broker.simulator.service import Answer, Simulator
+from broker.simulator.service import Simulator, WireResponse
 
 
 class _Server(ThreadingHTTPServer):
@@ -74,9 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
         if ip_address(self.client_address[0]).is_loopback:
             self._send(control(self.server.simulator, method, name, body))
         else:
-            self._send(Answer(403, b"only from this machine", "text/plain"))
+            self._send(WireResponse(403, b"only from this machine", "text/plain"))
 
-    def _send(self, answer: Answer | None) -> None:
+    def _send(self, answer: WireResponse | None) -> None:
         if answer is None:
             self.close_connection = True
             with suppress(OSError):

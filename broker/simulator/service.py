@@ -11,9 +11,9 @@ from pathlib import Path
 from broker.simulator.delivered import Delivered
 from broker.simulator.endpoints import Endpoints, NotOk
 from broker.simulator.exchange import Exchange
-from broker.simulator.faults import ENDPOINTS, Fault, FaultBox, Kind, Plan
+from broker.simulator.faults import ENDPOINTS, Fault, FaultBox, FaultKind, FaultPlan
 from broker.simulator.form import Data, InvalidInput, read_form
-from broker.simulator.journal import Journal
+from broker.simulator.journal import EventLog
 from broker.simulator.sessions import Credentials, Sessions
 from domain.money import decimal_text
 from domain.ports import Clock
@@ -28,7 +28,7 @@ _PROXY_PAGE = b"<html><head><title>Bad Gateway</title></head><body>nginx</body><
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WireResponse:
     """What goes out: `length` is what it claims to be long, where that is not the truth."""
 
     status: int
@@ -45,7 +45,7 @@ class Simulator:
         clock: Clock,
         *,
         journal: Path | None = None,
-        plan: Plan | None = None,
+        plan: FaultPlan | None = None,
         accounts: Mapping[str, Credentials] | None = None,
         not_ok_status: int = 200,
         default_price: Decimal = Decimal(100),
@@ -57,7 +57,7 @@ class Simulator:
             OSError: the journal cannot be opened.
             ValueError, KeyError: it is not one of this program.
         """
-        self._journal = Journal(journal)
+        self._journal = EventLog(journal)
         self._closing = threading.Event()
         self._not_ok_status = not_ok_status
         self._counting = threading.Lock()
@@ -72,10 +72,10 @@ class Simulator:
             self.exchange, self.sessions, self.faults, self._delivered, market_orders=market_orders
         )
 
-    def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> Answer | None:
+    def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> WireResponse | None:
         """One call. None: the connection is to be closed without an answer."""
         if base not in (QUICK_AUTH_BASE, OAUTH_BASE) or endpoint not in ENDPOINTS:
-            return Answer(404, b"Not Found", "text/plain")
+            return WireResponse(404, b"Not Found", "text/plain")
         self._count(self._received, endpoint)
         try:
             data, key = read_form(body)
@@ -84,7 +84,7 @@ class Simulator:
         token = key if base == QUICK_AUTH_BASE else bearer
         faults = self.faults.strike(endpoint, data)
         for fault in faults:
-            if fault.kind is Kind.LATE_ACCEPTANCE:
+            if fault.kind is FaultKind.LATE_ACCEPTANCE:
                 self._keep_back(fault, data)
             goes_on, answer = self._before(fault, token)
             if not goes_on:
@@ -121,56 +121,58 @@ class Simulator:
         self._closing.set()
         self._journal.close()
 
-    def _process(self, endpoint: str, data: Data, token: str | None, faults: tuple[Fault, ...]) -> Answer:
+    def _process(
+        self, endpoint: str, data: Data, token: str | None, faults: tuple[Fault, ...]
+    ) -> WireResponse:
         self._count(self._processed, endpoint)
         try:
             return _json(200, self._endpoints.answer(endpoint, data, token, faults))
         except NotOk as refusal:
             return self._not_ok(str(refusal))
 
-    def _before(self, fault: Fault, token: str | None) -> tuple[bool, Answer | None]:
+    def _before(self, fault: Fault, token: str | None) -> tuple[bool, WireResponse | None]:
         """Whether the call goes on to be processed, and what is answered if it does not."""
         match fault.kind:
-            case Kind.LATE:
+            case FaultKind.LATE:
                 return not self._closing.wait(fault.seconds), None
-            case Kind.LATE_ACCEPTANCE:
+            case FaultKind.LATE_ACCEPTANCE:
                 return self._wait_kept_back(fault.seconds), None
-            case Kind.HANG:
+            case FaultKind.HANG:
                 self._hang()
                 return False, None
-            case Kind.DROP_BEFORE:
+            case FaultKind.DROP_BEFORE:
                 return False, None
-            case Kind.RATE_LIMIT:
-                return False, Answer(429, b"Too Many Requests", "text/plain")
-            case Kind.MINUTE_LIMIT:
+            case FaultKind.RATE_LIMIT:
+                return False, WireResponse(429, b"Too Many Requests", "text/plain")
+            case FaultKind.MINUTE_LIMIT:
                 return False, self._not_ok(_MINUTE_IS_FULL.format(fault.per_minute + 1, fault.per_minute))
-            case Kind.ERROR_5XX_BEFORE:
-                return False, Answer(fault.status, _PROXY_PAGE, "text/html")
-            case Kind.EXPIRED_SESSION:
+            case FaultKind.ERROR_5XX_BEFORE:
+                return False, WireResponse(fault.status, _PROXY_PAGE, "text/html")
+            case FaultKind.EXPIRED_SESSION:
                 self.sessions.end(token)
                 return False, self._not_ok(fault.emsg, fault.status)
-            case Kind.REFUSE | Kind.FAILING_BOOK:
+            case FaultKind.REFUSE | FaultKind.FAILING_BOOK:
                 return False, self._not_ok(fault.emsg, fault.status)
         return True, None
 
-    def _after(self, fault: Fault, answer: Answer | None) -> Answer | None:
+    def _after(self, fault: Fault, answer: WireResponse | None) -> WireResponse | None:
         if answer is None:
             return None
         match fault.kind:
-            case Kind.LATENCY:
+            case FaultKind.LATENCY:
                 return None if self._closing.wait(fault.seconds) else answer
-            case Kind.DROP_AFTER:
+            case FaultKind.DROP_AFTER:
                 return None
-            case Kind.ERROR_5XX_AFTER:
-                return Answer(fault.status, _PROXY_PAGE, "text/html")
-            case Kind.REFUSE_AFTER:
+            case FaultKind.ERROR_5XX_AFTER:
+                return WireResponse(fault.status, _PROXY_PAGE, "text/html")
+            case FaultKind.REFUSE_AFTER:
                 return self._not_ok(fault.emsg, fault.status)
-            case Kind.TRUNCATE:
+            case FaultKind.TRUNCATE:
                 half = answer.body[: len(answer.body) // 2]
                 length = len(answer.body) if fault.declared == "whole" else None
-                return Answer(answer.status, half, answer.content_type, length)
-            case Kind.GARBAGE:
-                return Answer(200, b'<html>\x00{"stat":')
+                return WireResponse(answer.status, half, answer.content_type, length)
+            case FaultKind.GARBAGE:
+                return WireResponse(200, b'<html>\x00{"stat":')
         return answer
 
     def _keep_back(self, fault: Fault, data: Data) -> None:
@@ -194,7 +196,7 @@ class Simulator:
         while not lifted.wait(0.05) and not self._closing.is_set():
             pass
 
-    def _not_ok(self, emsg: str, status: int | None = None) -> Answer:
+    def _not_ok(self, emsg: str, status: int | None = None) -> WireResponse:
         body = {"request_time": self._endpoints.request_time(), "stat": "Not_Ok", "emsg": emsg}
         return _json(self._not_ok_status if status in (None, 200) else status, body)
 
@@ -203,6 +205,6 @@ class Simulator:
             counter[endpoint] += 1
 
 
-def _json(status: int | None, body: object) -> Answer:
+def _json(status: int | None, body: object) -> WireResponse:
     assert status is not None
-    return Answer(status, json.dumps(body, separators=(",", ":")).encode())
+    return WireResponse(status, json.dumps(body, separators=(",", ":")).encode())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from broker.simulator.form import Data, needed
-from broker.simulator.journal import Journal
+from broker.simulator.journal import EventLog
 from domain.ports import Clock
 from domain.times import time_text
 
@@ -42,7 +42,7 @@ class Sessions:
     Without accounts anybody may log in as anybody.
     """
 
-    def __init__(self, accounts: Mapping[str, Credentials] | None, journal: Journal, clock: Clock) -> None:
+    def __init__(self, accounts: Mapping[str, Credentials] | None, journal: EventLog, clock: Clock) -> None:
         self._accounts = accounts
         self._journal = journal
         self._clock = clock

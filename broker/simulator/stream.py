@@ -12,10 +12,10 @@ from contextlib import suppress
 from email.parser import BytesParser
 from typing import Any
 
-from broker.simulator.faults import Kind
+from broker.simulator.faults import FaultKind
 from broker.simulator.rows import update_message
 from broker.simulator.service import Simulator
-from broker.simulator.words import Ticket, Version
+from broker.simulator.words import OrderTerms, Version
 
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
@@ -72,16 +72,16 @@ class UpdateStream:
         with self._lock:
             self._clients.discard(client)
 
-    def message(self, ticket: Ticket, version: Version) -> dict[str, str]:
+    def message(self, ticket: OrderTerms, version: Version) -> dict[str, str]:
         """The update as it goes out."""
         known = self._simulator.exchange.instruments()
         return update_message(ticket, version, known[ticket.exch, ticket.tsym])
 
-    def faults_of(self, message: dict[str, str]) -> frozenset[Kind]:
+    def faults_of(self, message: dict[str, str]) -> frozenset[FaultKind]:
         """What befalls this update on its way."""
         return self._simulator.faults.strike_update(message)
 
-    def _tell(self, ticket: Ticket, version: Version) -> None:
+    def _tell(self, ticket: OrderTerms, version: Version) -> None:
         """Called inside the exchange's turn, so it only queues."""
         with self._lock:
             for client in self._clients:
@@ -107,7 +107,7 @@ class _Client(socketserver.StreamRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.account: str | None = None  # whose updates are wanted
-        self.news: queue.SimpleQueue[tuple[Ticket, Version] | None] = queue.SimpleQueue()
+        self.news: queue.SimpleQueue[tuple[OrderTerms, Version] | None] = queue.SimpleQueue()
         self._user: str | None = None
         self._writing = threading.Lock()
 
@@ -162,13 +162,19 @@ class _Client(socketserver.StreamRequestHandler):
             while (update := self.news.get()) is not None:
                 message = self.server.stream.message(*update)
                 faults = self.server.stream.faults_of(message)
-                if Kind.CUT_STREAM in faults:
+                if FaultKind.CUT_STREAM in faults:
                     self.close()
                     return
-                if Kind.REORDERED_UPDATE in faults:
+                if FaultKind.REORDERED_UPDATE in faults:
                     kept.append(message)
                     continue
-                copies = 0 if Kind.LOST_UPDATE in faults else 2 if Kind.DUPLICATED_UPDATE in faults else 1
+                copies = (
+                    0
+                    if FaultKind.LOST_UPDATE in faults
+                    else 2
+                    if FaultKind.DUPLICATED_UPDATE in faults
+                    else 1
+                )
                 for each in [message] * copies + kept:
                     self._send(each)
                 kept.clear()

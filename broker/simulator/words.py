@@ -36,7 +36,7 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class OrderTerms:
     """What never changes of an order once it was taken. `remarks` None: none came."""
 
     norenordno: str
@@ -73,10 +73,10 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BookEntry:
     """One order in the book, with all it has been; the last version is the present one."""
 
-    ticket: Ticket
+    ticket: OrderTerms
     versions: list[Version]
 
     @property
@@ -92,7 +92,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class DayPosition:
     """A position of today: the net of it, and what was bought and sold, in units and money."""
 
     net: NetPosition = field(default_factory=NetPosition)
@@ -101,7 +101,7 @@ class Holding:
     sold: Decimal = ZERO
     earned: Decimal = ZERO
 
-    def after(self, version: Version) -> "Holding":
+    def after(self, version: Version) -> "DayPosition":
         """The holding after the version's trade."""
         trade, day = version.trade, trading_day(version.at, ZONE)
         assert trade is not None
@@ -111,7 +111,7 @@ class Holding:
             return replace(self, net=net, bought=self.bought + trade.quantity, paid=self.paid + money)
         return replace(self, net=net, sold=self.sold + trade.quantity, earned=self.earned + money)
 
-    def moved(self, signed: Decimal, price: Decimal, day: date) -> "Holding":
+    def moved(self, signed: Decimal, price: Decimal, day: date) -> "DayPosition":
         """The holding after so many units came (or, negative, went) from or to another product."""
         return replace(self, net=self.net.after(signed, price, day=day))
 
@@ -133,30 +133,30 @@ class Conversion:
     quantity: Decimal
     price: Decimal
 
-    def apply(self, held: dict[HoldingKey, Holding]) -> None:
+    def apply(self, held: dict[HoldingKey, DayPosition]) -> None:
         """Move them."""
         for prd, quantity in ((self.prd, -self.quantity), (self.to, self.quantity)):
             key = (self.exch, self.tsym, prd)
-            held[key] = held.get(key, Holding()).moved(quantity, self.price, trading_day(self.at, ZONE))
+            held[key] = held.get(key, DayPosition()).moved(quantity, self.price, trading_day(self.at, ZONE))
 
 
-Change = tuple[Ticket, Version] | Conversion
+OrderChange = tuple[OrderTerms, Version] | Conversion
 """What changes positions: a trade of an order, or a conversion."""
 
 
-def holdings(changes: Iterable[Change]) -> dict[HoldingKey, Holding]:
+def holdings(changes: Iterable[OrderChange]) -> dict[HoldingKey, DayPosition]:
     """The positions that these trades and conversions, in their order, have made."""
-    held: dict[HoldingKey, Holding] = {}
+    held: dict[HoldingKey, DayPosition] = {}
     for change in changes:
         apply_change(held, change)
     return held
 
 
-def apply_change(held: dict[HoldingKey, Holding], change: Change) -> None:
+def apply_change(held: dict[HoldingKey, DayPosition], change: OrderChange) -> None:
     """Bring positions to where they are after a trade or a conversion."""
     if isinstance(change, Conversion):
         change.apply(held)
         return
     ticket, version = change
     key = (ticket.exch, ticket.tsym, ticket.prd)
-    held[key] = held.get(key, Holding()).after(version)
+    held[key] = held.get(key, DayPosition()).after(version)

@@ -26,22 +26,22 @@ from persistence.sqlite.private_files import make_private
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ArchiveProgress:
     """How many rows were moved."""
 
     orders: int
     events: int
     messages: int
 
-    def __add__(self, other: "Progress") -> "Progress":
-        return Progress(
+    def __add__(self, other: "ArchiveProgress") -> "ArchiveProgress":
+        return ArchiveProgress(
             self.orders + other.orders, self.events + other.events, self.messages + other.messages
         )
 
 
 _LONGEST_TURN = 15.0  # seconds to wait for another that archives
 
-NOTHING = Progress(0, 0, 0)
+NOTHING = ArchiveProgress(0, 0, 0)
 
 
 def archive_beside(path: Path) -> Path:
@@ -49,7 +49,9 @@ def archive_beside(path: Path) -> Path:
     return path.with_name("archive.db")
 
 
-def archive(path: Path, archive_path: Path, *, older_than: datetime, batch: int, now: datetime) -> Progress:
+def archive(
+    path: Path, archive_path: Path, *, older_than: datetime, batch: int, now: datetime
+) -> ArchiveProgress:
     """Move one batch of orders that are closed and have not changed since `older_than`; call again until NOTHING.
 
     Orders with a message still to be sent wait. The room they leave in orders.db is used again by new orders;
@@ -146,7 +148,7 @@ DELETE FROM temp.moving WHERE alert_id IN (
     OR EXISTS (SELECT 1 FROM main.telegram_messages t WHERE t.command_id = m.command_id AND t.status = 'PENDING'))"""
 
 
-def _remove(connection: sqlite3.Connection, at: str) -> Progress:
+def _remove(connection: sqlite3.Connection, at: str) -> ArchiveProgress:
     """Record the copied batch as archived and delete it, except alerts of which something changed since the copy."""
     with _transaction(connection, "IMMEDIATE"):
         connection.execute(_KEEP_CHANGED)
@@ -161,7 +163,7 @@ def _remove(connection: sqlite3.Connection, at: str) -> Progress:
             f"DELETE FROM main.telegram_messages AS m WHERE {_MOVING} "
             "AND EXISTS (SELECT 1 FROM archive.telegram_messages a WHERE a.id = m.id)"
         ).rowcount
-    return Progress(orders, events, messages)
+    return ArchiveProgress(orders, events, messages)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.order import Order
-from domain.order_events import Change, moved
+from domain.order_events import OrderChange, moved
 from domain.times import time_text
 from persistence.sqlite.adoptions import move_adoptions
 from persistence.sqlite.rows import SELECT_ORDER, order_of
@@ -29,7 +29,7 @@ DROPPED = ("positions", "heartbeats", "unreadable_positions")
 """Those whose rows are read or written anew."""
 
 
-class Moved(NamedTuple):
+class RenamedRows(NamedTuple):
     """How much followed the client."""
 
     orders: int
@@ -38,13 +38,13 @@ class Moved(NamedTuple):
 
 def move_client(
     connection: sqlite3.Connection,
-    apply: Callable[[Change], Order],
+    apply: Callable[[OrderChange], Order],
     old: str,
     new: str,
     *,
     at: datetime,
     actor: str,
-) -> Moved:
+) -> RenamedRows:
     """Make the rows of `old` those of `new`.
 
     Args:
@@ -72,7 +72,7 @@ def move_client(
     _move_account(connection, old, new)
     for table in ("halts", "last_fills", *DROPPED):
         connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
-    return Moved(len(orders), holdings)
+    return RenamedRows(len(orders), holdings)
 
 
 def _orders_to_move(connection: sqlite3.Connection, old: str, at: datetime) -> list[Order]:

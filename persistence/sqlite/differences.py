@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from domain.money import ZERO, decimal_text, parse_decimal
-from domain.notice_keys import About
+from domain.notice_keys import NoticeSubject
 from domain.order import Order
 from domain.order_events import column
 from domain.position_comparison import Difference, Place
-from domain.stale_orders import FrozenOrder, why_still_open
+from domain.stale_orders import StaleOrder, why_still_open
 from domain.times import parse_time, time_text
 from persistence.sqlite.rows import ORDER_COLUMNS, optional_time, order_of
 
@@ -28,7 +28,7 @@ _FROZEN = (
 )
 _OF_CLIENT_AND_UNTOLD = (
     "AND client_id = :client AND NOT EXISTS (SELECT 1 FROM told_notices t "
-    f"WHERE t.client_id = :client AND t.about = '{About.FROZEN}' AND t.facts = orders.command_id)"
+    f"WHERE t.client_id = :client AND t.about = '{NoticeSubject.FROZEN}' AND t.facts = orders.command_id)"
 )
 _OLDEST = "ORDER BY sent_to_broker_at, command_id LIMIT :limit"
 
@@ -51,11 +51,11 @@ def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
 
 def untold_frozen(
     connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
-) -> list[FrozenOrder]:
+) -> list[StaleOrder]:
     """Those of a client of which nobody was told yet, the oldest first."""
     values = {"before": time_text(sent_before), "client": client_id, "limit": limit}
     rows = rows_of(connection, f"{_FROZEN} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
-    return [FrozenOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
+    return [StaleOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
 
 
 _DIFFERENCE = (

@@ -16,7 +16,7 @@ from domain.times import is_within
 from domain.unconfigured_clients import what_to_do
 from domain.unreadable_rows import place_of, what_they_stop
 from persistence.sqlite.damage import no_room
-from persistence.sqlite.queries.health import Account, StandingHalt, Vitals, read_vitals
+from persistence.sqlite.queries.health import Account, DatabaseHealth, StandingHalt, read_vitals
 
 _FULL_SOON = 1 << 30  # bytes free
 _FULL = 100 << 20
@@ -89,7 +89,7 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
         yield Finding(Health.WARN, "halted", halt.text, advice)
 
 
-def _unconfigured(vitals: Vitals, expected: Expected) -> Iterator[Finding]:
+def _unconfigured(vitals: DatabaseHealth, expected: Expected) -> Iterator[Finding]:
     """What clients have open that the settings do not name: nobody follows it."""
     known = expected.accounts.keys() | expected.positions_max_age.keys()
     for rows in vitals.unserved if known else ():
@@ -137,7 +137,7 @@ def _disk(path: Path) -> Finding:
     return Finding(health, "disk", f"{free / (1 << 30):.1f} GiB free in {folder}", advice)
 
 
-def _schema(path: Path, vitals: Vitals) -> Finding:
+def _schema(path: Path, vitals: DatabaseHealth) -> Finding:
     if vitals.pending_migrations:
         missing = ", ".join(vitals.pending_migrations)
         return Finding(Health.FAIL, "database", f"not migrated: {missing}", "run `python cli.py migrate`")
@@ -151,7 +151,7 @@ def _schema(path: Path, vitals: Vitals) -> Finding:
     return Finding(Health.OK, "database", f"{path.absolute()} opens and is migrated")
 
 
-def _clock(vitals: Vitals, now: datetime) -> Finding:
+def _clock(vitals: DatabaseHealth, now: datetime) -> Finding:
     """The only other clock at hand is the past: nothing can have happened later than now."""
     if vitals.last_event is not None and vitals.last_event > now + _CLOCK_SLACK:
         text = f"it is {now:%Y-%m-%d %H:%M:%S} UTC, but the last event is of {vitals.last_event:%Y-%m-%d %H:%M:%S}"
@@ -168,7 +168,7 @@ def _starting(path: Path) -> str:
     return "start the service (`python trading_bot.py`): without a watcher no order is sent"
 
 
-def _watcher(vitals: Vitals, now: datetime, expected: Expected, advice: str) -> Finding:
+def _watcher(vitals: DatabaseHealth, now: datetime, expected: Expected, advice: str) -> Finding:
     if vitals.last_beat is None:
         # One that ends in order takes its heartbeats with it; what it read of the brokers stays.
         read = [account.positions_read_at for account in vitals.accounts if account.positions_read_at]
@@ -224,7 +224,7 @@ def _readable(read: Finding, client_id: str, rows: Sequence[UnreadableRow], expe
     return replace(read, health=Health.FAIL, text=text, advice=read.advice or advice)
 
 
-def _outbox(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
+def _outbox(vitals: DatabaseHealth, now: datetime, expected: Expected) -> Finding:
     text = f"{vitals.outbox} messages wait"
     if not expected.telegram:
         advice = "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID: nobody is told of blocks and failures"
@@ -237,21 +237,21 @@ def _outbox(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
     return Finding(Health.OK, "messages", text)
 
 
-def _unknown(vitals: Vitals) -> Finding:
+def _unknown(vitals: DatabaseHealth) -> Finding:
     if vitals.unknown_orders:
         advice = "look at the broker's book, then `python cli.py resolve ID`"
         return Finding(Health.WARN, "orders", f"{vitals.unknown_orders} with an unknown outcome", advice)
     return Finding(Health.OK, "orders", "none with an unknown outcome")
 
 
-def _frozen(vitals: Vitals) -> Finding:
+def _frozen(vitals: DatabaseHealth) -> Finding:
     if vitals.frozen_orders:
         advice = "look whether they should still be there: `python cli.py orders --frozen`"
         return Finding(Health.WARN, "long at broker", f"{vitals.frozen_orders} for over an hour", advice)
     return Finding(Health.OK, "long at broker", "none for over an hour")
 
 
-def _differences(vitals: Vitals, now: datetime, expected: Expected) -> Finding:
+def _differences(vitals: DatabaseHealth, now: datetime, expected: Expected) -> Finding:
     """Of the clients that are served: nobody compares for one that is configured no more."""
     known = {account.client_id: account for account in vitals.accounts}
     unknown = [

@@ -9,7 +9,7 @@ from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport
 from domain.money import parse_decimal
 from domain.order import Order
-from domain.order_matching import Sightings
+from domain.order_matching import SeenOrders
 from domain.times import parse_time
 from persistence.sqlite.rows import SELECT_ORDER, order_of
 
@@ -24,12 +24,12 @@ def unplaced(connection: sqlite3.Connection, client_id: str) -> list[Order]:
     return [order_of(row) for row in rows]
 
 
-def sightings(connection: sqlite3.Connection, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+def sightings(connection: sqlite3.Connection, client_id: str, broker_order_ids: Iterable[str]) -> SeenOrders:
     """Which of these ids rows have, archived ones too, and since when the others are noted as nobody's."""
     values = {"client": client_id, "ids": json.dumps(list(broker_order_ids))}
     claimed = {row[0] for row in connection.execute(_CLAIMED, values)}
     seen = {row[0]: parse_time(row[1]) for row in connection.execute(_SEEN, values)}
-    return Sightings(frozenset(claimed), seen)
+    return SeenOrders(frozenset(claimed), seen)
 
 
 def tagged_external(

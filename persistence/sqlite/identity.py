@@ -46,7 +46,7 @@ class Identity:
     generation: int
 
 
-class Witness:
+class IdentityFile:
     """The file beside the database that tells all processes how far it has come."""
 
     def __init__(self, database: Path) -> None:
@@ -99,7 +99,7 @@ def witness_path(database: Path) -> Path:
 
 def noted_id(database: Path) -> str:
     """Which database lies there, in short, for a health check; empty where nothing was noted yet."""
-    noted = Witness(database).read() if witness_path(database).exists() else None
+    noted = IdentityFile(database).read() if witness_path(database).exists() else None
     return noted[0].id[:12] if noted else ""
 
 
@@ -109,7 +109,7 @@ class IdentityGuard:
     def __init__(self, database: Path) -> None:
         self._path = database
         self._wal = database.with_name(database.name + "-wal")
-        self._witness: Witness | None = None
+        self._witness: IdentityFile | None = None
         self._known: Identity | None = None
         self._place: tuple[int, int] | None = None
         self._log_place: tuple[int, int] | None = None
@@ -171,14 +171,14 @@ class IdentityGuard:
         """The first transaction of this process: all that it can know is what others have noted."""
         try:
             has_table = connection.execute(_HAS_TABLE).fetchone() is not None
-            noted = Witness(self._path).read() if witness_path(self._path).exists() else None
+            noted = IdentityFile(self._path).read() if witness_path(self._path).exists() else None
             if not has_table and noted is None:
                 self._place = self._place or _place(self._path)
                 return
             found = _fetch(connection, _READ) if has_table else None
             if found is None:
                 raise _replaced(self._path, "it has no identity")
-            self._witness = Witness(self._path)
+            self._witness = IdentityFile(self._path)
             place = _place(self._path)
             if noted is None:
                 noted = (found, place)
@@ -281,7 +281,7 @@ def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) 
     found = _fetch(connection, _READ)
     if found is None:
         raise _replaced(path, "it has no identity")
-    witness = Witness(path)
+    witness = IdentityFile(path)
     noted = witness.read()
     if noted is not None and not is_new:
         before = noted[0]

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
-class Claimants:
+class ProcessLocks:
     """The lock files beside the database."""
 
     def __init__(self, database: Path) -> None:

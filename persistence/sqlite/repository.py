@@ -12,14 +12,14 @@ from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.money import decimal_text, optional_text
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.order import Order
 from domain.order_events import advance
-from domain.order_matching import Sightings
-from domain.ports import Beat, Clock, Transaction
+from domain.order_matching import SeenOrders
+from domain.ports import Clock, Heartbeat, Transaction
 from domain.position_comparison import Difference
 from domain.risk_facts import Holding
-from domain.stale_orders import FrozenOrder
+from domain.stale_orders import StaleOrder
 from domain.states import Phase
 from domain.times import parse_time, time_text
 from domain.unconfigured_clients import UnconfiguredRows
@@ -33,7 +33,7 @@ from persistence.sqlite import (
 )
 from persistence.sqlite import external_orders as sightings
 from persistence.sqlite.database import GroupCommit, Readers
-from persistence.sqlite.process_locks import Claimants
+from persistence.sqlite.process_locks import ProcessLocks
 from persistence.sqlite.queries import rule_facts
 from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
 from persistence.sqlite.transaction import FactsOf, Render, SqliteTransaction
@@ -63,7 +63,7 @@ class OrderRepository:
         self._facts_of = facts_of
         self._commits = GroupCommit(path)
         self._readers = Readers(path)
-        self.claimants = Claimants(path)
+        self.claimants = ProcessLocks(path)
 
     # writing ------------------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class OrderRepository:
     def unplaced(self, client_id: str) -> list[Order]:
         return self._read(lambda connection: sightings.unplaced(connection, client_id))
 
-    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> SeenOrders:
         return self._read(lambda connection: sightings.sightings(connection, client_id, broker_order_ids))
 
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
@@ -210,7 +210,7 @@ class OrderRepository:
     def told_differences(self, client_id: str) -> list[Difference]:
         return self._read(lambda connection: differences.told_differences(connection, client_id))
 
-    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[StaleOrder]:
         return self._read(
             lambda connection: differences.untold_frozen(connection, client_id, sent_before, limit=limit)
         )
@@ -234,10 +234,10 @@ class OrderRepository:
     def is_told(self, client_id: str, key: NoticeKey) -> bool:
         return self._read(lambda connection: told_notices.is_told(connection, client_id, key))
 
-    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+    def told_keys(self, client_id: str, about: NoticeSubject) -> list[NoticeKey]:
         return self._read(lambda connection: told_notices.told_keys(connection, client_id, about))
 
-    def told_clients(self, about: About) -> list[str]:
+    def told_clients(self, about: NoticeSubject) -> list[str]:
         return self._read(lambda connection: told_notices.told_clients(connection, about))
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
@@ -315,10 +315,10 @@ class OrderRepository:
 
     # loops --------------------------------------------------------------------------------------------------
 
-    def save_beats(self, beats: Iterable[Beat]) -> None:
+    def save_beats(self, heartbeats: Iterable[Heartbeat]) -> None:
         rows = [
             (b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail, json.dumps(b.missing))
-            for b in beats
+            for b in heartbeats
         ]
         self._commits.run(lambda connection: connection.executemany(_INSERT_BEAT, rows))
 

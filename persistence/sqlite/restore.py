@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import OrderwatchError
-from persistence.sqlite.identity import Witness, witness_path
+from persistence.sqlite.identity import IdentityFile, witness_path
 from persistence.sqlite.migrations import migrate
-from persistence.sqlite.process_locks import Claimants
+from persistence.sqlite.process_locks import ProcessLocks
 
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that every open SQLite connection holds a lock on
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
@@ -96,7 +96,7 @@ def _new_identity(path: Path, newest: int) -> None:
 
 
 def _newest(database: Path) -> int:
-    return Witness(database).generation if witness_path(database).exists() else 0
+    return IdentityFile(database).generation if witness_path(database).exists() else 0
 
 
 def _set_aside(database: Path, at: datetime) -> Path:
@@ -119,7 +119,7 @@ def _alone(database: Path) -> Iterator[None]:
     database.parent.mkdir(parents=True, exist_ok=True)
     with open(database.with_name(database.name + ".migrate.lock"), "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        claimants = Claimants(database)
+        claimants = ProcessLocks(database)
         alive = [name for name in claimants.names() if claimants.alive(name)]
         if alive:
             raise CannotRestore(

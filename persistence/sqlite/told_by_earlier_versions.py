@@ -4,7 +4,7 @@ import re
 
 from sqlite_utils import Database
 
-from domain.notice_keys import About, NoticeKey, joined, of_order
+from domain.notice_keys import NoticeKey, NoticeSubject, joined, of_order
 
 _INSERT = "INSERT OR IGNORE INTO told_notices VALUES (?, ?, ?, ?, ?, ?)"
 _REFUSED = re.compile(r"(?P<user>.+) at (?P<broker>\S+?)(?:, whose rows are those of (?P<other>.+))?")
@@ -32,7 +32,7 @@ def _refused(db: Database) -> None:
         found = _REFUSED.fullmatch(text)
         if found is not None:
             state = joined((found["user"], found["broker"], found["other"] or ""))
-            db.execute(_INSERT, (client_id, About.REFUSED_ACCOUNT, "", state, None, at))
+            db.execute(_INSERT, (client_id, NoticeSubject.REFUSED_ACCOUNT, "", state, None, at))
 
 
 def _of_orders(db: Database) -> None:
@@ -51,9 +51,9 @@ def _of_orders(db: Database) -> None:
 def _key(command_id: str, text: str) -> NoticeKey | None:
     found = _MAY_BE_ANY_OF.fullmatch(text)
     if found is not None:
-        return of_order(About.MAY_BE_ANY_OF, command_id, *found["numbers"].split(" or "))
+        return of_order(NoticeSubject.MAY_BE_ANY_OF, command_id, *found["numbers"].split(" or "))
     found = _FILL_TAKEN_BACK.fullmatch(text)
     if found is None:
         return None
     figures = (found["status"], found["shown"], found["filled"])
-    return of_order(About.FILL_TAKEN_BACK, command_id, found["number"], *figures)
+    return of_order(NoticeSubject.FILL_TAKEN_BACK, command_id, found["number"], *figures)

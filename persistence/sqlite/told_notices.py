@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.notice_keys import About, NoticeKey, joined, parted
+from domain.notice_keys import NoticeKey, NoticeSubject, joined, parted
 from domain.times import time_text
 
 _NOTE = (
@@ -45,7 +45,7 @@ def is_told(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> b
     return row is not None
 
 
-def told_keys(connection: sqlite3.Connection, client_id: str, about: About) -> list[NoticeKey]:
+def told_keys(connection: sqlite3.Connection, client_id: str, about: NoticeSubject) -> list[NoticeKey]:
     """What of this kind was told of the client and is not cleared."""
     rows = connection.execute(
         "SELECT facts FROM told_notices WHERE client_id = ? AND about = ? ORDER BY facts", (client_id, about)
@@ -53,7 +53,7 @@ def told_keys(connection: sqlite3.Connection, client_id: str, about: About) -> l
     return [NoticeKey(about, parted(row[0])) for row in rows]
 
 
-def told_clients(connection: sqlite3.Connection, about: About) -> list[str]:
+def told_clients(connection: sqlite3.Connection, about: NoticeSubject) -> list[str]:
     """The clients of which something of this kind was told."""
     rows = connection.execute(
         "SELECT DISTINCT client_id FROM told_notices WHERE about = ? ORDER BY client_id", (about,)
@@ -62,10 +62,10 @@ def told_clients(connection: sqlite3.Connection, about: About) -> list[str]:
 
 
 _OF_THE_ID = (
-    About.UNCONFIGURED_CLIENT,
-    About.REFUSED_ACCOUNT,
-    About.UNREADABLE_ORDER_ROW,
-    About.UNREADABLE_POSITION_ROW,
+    NoticeSubject.UNCONFIGURED_CLIENT,
+    NoticeSubject.REFUSED_ACCOUNT,
+    NoticeSubject.UNREADABLE_ORDER_ROW,
+    NoticeSubject.UNREADABLE_POSITION_ROW,
 )
 """What is found anew under another id of the client."""
 

@@ -15,16 +15,16 @@ from domain.ids import is_ours
 from domain.limits import Limits
 from domain.message_facts import MessageFacts
 from domain.money import ZERO, decimal_text, parse_decimal
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import Change, column
-from domain.order_matching import Sightings
+from domain.order_events import OrderChange, column
+from domain.order_matching import SeenOrders
 from domain.ports import ExposureQuery, Halt
 from domain.position_comparison import Difference, Place
 from domain.reason_codes import Family, Reason, family_of, reason_in, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
-from domain.stale_orders import FrozenOrder
+from domain.stale_orders import StaleOrder
 from domain.states import Phase, Status
 from domain.times import time_text
 from domain.transitions import released
@@ -128,7 +128,7 @@ class SqliteTransaction:
         ).fetchone()
         return None if row is None else order_of(row)
 
-    def apply(self, change: Change) -> Order:
+    def apply(self, change: OrderChange) -> Order:
         self._record(change)
         if change.before is None:
             self._connection.execute(INSERT_ORDER, [change.row[name] for name in ORDER_COLUMNS])
@@ -143,7 +143,7 @@ class SqliteTransaction:
             self.notify(notice)
         return change.after
 
-    def _record(self, change: Change) -> None:
+    def _record(self, change: OrderChange) -> None:
         e = change.event
         try:
             self._connection.execute(
@@ -329,16 +329,16 @@ class SqliteTransaction:
 
     # what a person is told once -----------------------------------------------------------------------------
 
-    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[FrozenOrder]:
+    def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[StaleOrder]:
         return differences.untold_frozen(self._connection, client_id, sent_before, limit=limit)
 
     def is_told(self, client_id: str, key: NoticeKey) -> bool:
         return told_notices.is_told(self._connection, client_id, key)
 
-    def told_keys(self, client_id: str, about: About) -> list[NoticeKey]:
+    def told_keys(self, client_id: str, about: NoticeSubject) -> list[NoticeKey]:
         return told_notices.told_keys(self._connection, client_id, about)
 
-    def told_clients(self, about: About) -> list[str]:
+    def told_clients(self, about: NoticeSubject) -> list[str]:
         return told_notices.told_clients(self._connection, about)
 
     def told_difference(self, client_id: str, place: Place) -> Difference | None:
@@ -401,7 +401,7 @@ class SqliteTransaction:
     def unplaced(self, client_id: str) -> list[Order]:
         return sighting_queries.unplaced(self._connection, client_id)
 
-    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> Sightings:
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> SeenOrders:
         return sighting_queries.sightings(self._connection, client_id, broker_order_ids)
 
     def day_loss(self, client_id: str) -> DayLoss | None:

@@ -21,7 +21,7 @@ from domain.errors import StoreFull
 from domain.limits import ClientPolicy, LimitBook
 from domain.order import Order
 from domain.states import Phase, Status
-from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.database import ChangeSignal
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.repository import OrderRepository
@@ -74,10 +74,10 @@ class House:
         self.store.claimants.enter("w")
         engine = OrderWatcherEngine(
             self.store,
-            {name: Seat(name, broker, self.policies[name]) for name, broker in brokers.items()},
+            {name: ClientContext(name, broker, self.policies[name]) for name, broker in brokers.items()},
             clock=self.clock,
             claimant="w",
-            rules=WatcherRules(broker_deadline=timedelta(seconds=deadline)),
+            rules=EngineTimings(broker_deadline=timedelta(seconds=deadline)),
             simulated_result=simulated_result,
             simulated_report=simulated_report,
         )
@@ -256,8 +256,8 @@ def test_a_locked_database_and_a_hanging_broker_take_no_pulse_away(
             time.sleep(5)
             other.execute("ROLLBACK")
         assert longest_silence(heard) < 2.5
-        beats = house.store._rows("SELECT DISTINCT state FROM heartbeats WHERE client_id = 'hanging'")
-        assert ("STALLED",) not in beats
+        heartbeats = house.store._rows("SELECT DISTINCT state FROM heartbeats WHERE client_id = 'hanging'")
+        assert ("STALLED",) not in heartbeats
     finally:
         house.hanging.let_go.set()
         house.watcher.stop()
@@ -271,7 +271,7 @@ def test_a_full_disk_is_told_once_past_the_outbox_and_again_after_there_was_room
     house.watcher._tell_directly = told.append
     save = house.store.save_beats
 
-    def full(beats: object) -> None:
+    def full(heartbeats: object) -> None:
         raise StoreFull("orders.db: the disk is full: 0 KiB free")
 
     for _ in range(2):

@@ -11,11 +11,11 @@ from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
 from config.settings import load_settings
-from console.health import Expectations, loop_checks
+from console.health import HealthExpectations, loop_checks
 from domain.account import BrokerAccount
 from domain.alert import Delivery
 from domain.first_reads import in_words
-from domain.ports import WAITING, Beat
+from domain.ports import WAITING, Heartbeat
 from domain.states import Phase
 from engine.account_binding import rebind
 from persistence.sqlite.migrations import migrate
@@ -164,9 +164,9 @@ def test_it_is_not_ready_and_a_stranger_is_not_told_whose_account_it_is(at):
         watch(services)
     with at("shoonya") as services:
         missing, now = watch(services).missing("default"), services.clock.now()
-        beats = [Beat("watcher", "reconcile", "default", now, WAITING, in_words(missing), missing)]
-        services.store.save_beats(beats)
-        expected = Expectations(("default",), 60, 3600)
+        heartbeats = [Heartbeat("watcher", "reconcile", "default", now, WAITING, in_words(missing), missing)]
+        services.store.save_beats(heartbeats)
+        expected = HealthExpectations(("default",), 60, 3600)
         found = loop_checks(services.views.heartbeats(), services.views.accounts(), {}, expected, now)
     check = found["broker:default"]
     assert not check.ok

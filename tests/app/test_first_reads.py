@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from app.client_workers import Lane, Loop, Signal
+from app.client_workers import ClientWorkers, Loop, Signal
 from app.system import RandomIds, SystemClock
 from app.watcher import Watcher, WatcherOptions
 from command_service import CommandService
-from console.health import Expectations, loop_checks
+from console.health import HealthExpectations, loop_checks
 from domain.alert import Delivery
 from domain.broker_reports import Book, OrderRef
 from domain.errors import ReadFailed
 from domain.first_reads import Missing, Part
 from domain.limits import ClientPolicy, LimitBook
-from domain.ports import WAITING, Beat
+from domain.ports import WAITING, Heartbeat
 from domain.states import Phase
-from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.database import ChangeSignal, Readers
 from persistence.sqlite.migrations import migrate
-from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.queries.orders import OrderQueries
 from persistence.sqlite.repository import OrderRepository
 from tests.e2e.service import wait_for
 from tests.support import START, FakeBroker, entry, leg, simulated_report, simulated_result
@@ -55,7 +55,7 @@ class House:
         brokers: dict[str, FakeBroker] = {"sick": self.sick, "fit": self.fit}
         policies = {name: ClientPolicy(name, LimitBook(), live_allowed=True) for name in brokers}
         self.store = OrderRepository(path, clock=self.clock, render=lambda notice: notice.detail)
-        self.views = Views(Readers(path))
+        self.views = OrderQueries(Readers(path))
         self.commands = CommandService(
             self.store,
             policies,
@@ -70,10 +70,10 @@ class House:
         self.store.claimants.enter("w")
         self.engine = OrderWatcherEngine(
             self.store,
-            {name: Seat(name, broker, policies[name]) for name, broker in brokers.items()},
+            {name: ClientContext(name, broker, policies[name]) for name, broker in brokers.items()},
             clock=self.clock,
             claimant="w",
-            rules=WatcherRules(),
+            rules=EngineTimings(),
             simulated_result=simulated_result,
             simulated_report=simulated_report,
         )
@@ -105,7 +105,7 @@ class House:
 
     def checks(self) -> dict[str, tuple[bool, str]]:
         """What `/readyz` says."""
-        expected = Expectations(("sick", "fit"), beat_max_age_seconds=60, positions_max_age_seconds=60)
+        expected = HealthExpectations(("sick", "fit"), beat_max_age_seconds=60, positions_max_age_seconds=60)
         now = self.clock.now()
         found = loop_checks(self.views.heartbeats(), self.views.accounts(), {}, expected, now)
         return {name: (check.ok, check.sentence) for name, check in found.items()}
@@ -181,8 +181,8 @@ def test_the_first_sign_of_life_waits_for_the_first_looks_but_not_for_ever(house
 def test_a_client_is_ready_when_one_watcher_that_beats_has_read_its_broker(
     states: list[str], ready: bool
 ) -> None:
-    expected = Expectations(("default",), beat_max_age_seconds=10, positions_max_age_seconds=60)
-    beats = [
+    expected = HealthExpectations(("default",), beat_max_age_seconds=10, positions_max_age_seconds=60)
+    heartbeats = [
         {
             "watcher_id": f"w{number}",
             "loop": "reconcile",
@@ -195,13 +195,15 @@ def test_a_client_is_ready_when_one_watcher_that_beats_has_read_its_broker(
         for number, state in enumerate(states)
     ]
     accounts = [{"client_id": "default", "positions_read_at": START.isoformat()}]
-    check = loop_checks(beats, accounts, {}, expected, START)["broker:default"]
+    check = loop_checks(heartbeats, accounts, {}, expected, START)["broker:default"]
     assert check.ok is ready
     assert ready or check.sentence == "entries of default wait for the first look: positions: 502"
 
 
 def test_waiting_is_no_trouble_of_the_watchers(house: House) -> None:
-    house.store.save_beats([Beat("w", "reconcile", "sick", house.clock.now(), WAITING, "positions: 502")])
+    house.store.save_beats(
+        [Heartbeat("w", "reconcile", "sick", house.clock.now(), WAITING, "positions: 502")]
+    )
     assert house.checks()["watcher"] == (True, "every loop beats")
 
 
@@ -252,7 +254,7 @@ class Scripted:
 
 def test_a_lane_hands_the_nudge_on_and_comes_back_when_the_look_is_due() -> None:
     engine = Scripted()
-    lane = Lane(engine, "c", concurrency=0, poll_seconds=1000.0)  # type: ignore[arg-type]
+    lane = ClientWorkers(engine, "c", concurrency=0, poll_seconds=1000.0)  # type: ignore[arg-type]
     follower = lane.loops[-1]
     lane.nudge()
     follower.start()
@@ -262,7 +264,7 @@ def test_a_lane_hands_the_nudge_on_and_comes_back_when_the_look_is_due() -> None
 
 
 def test_the_look_that_lets_entries_go_wakes_those_who_send_them_and_no_later_one_does() -> None:
-    lane = Lane(Scripted(), "c", concurrency=0, poll_seconds=1000.0)  # type: ignore[arg-type]
+    lane = ClientWorkers(Scripted(), "c", concurrency=0, poll_seconds=1000.0)  # type: ignore[arg-type]
     before = lane.work_signal.wait(-1, 0)
     lane.loops[-1].work()
     awake = lane.work_signal.wait(-1, 0)
@@ -272,7 +274,7 @@ def test_the_look_that_lets_entries_go_wakes_those_who_send_them_and_no_later_on
 
 def test_whoever_watches_over_the_threads_tells_what_a_hanging_one_would_have_told() -> None:
     engine = Scripted()
-    Lane(engine, "c", concurrency=0, poll_seconds=1000.0).replace_hanging(15.0)  # type: ignore[arg-type]
+    ClientWorkers(engine, "c", concurrency=0, poll_seconds=1000.0).replace_hanging(15.0)  # type: ignore[arg-type]
     assert engine.escalated == 1
 
 
@@ -296,14 +298,14 @@ def test_a_nudge_reaches_the_book_though_nothing_of_ours_is_open(house: House) -
 def test_a_defect_in_one_lane_does_not_end_the_watch_over_the_others(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(lane: Lane, deadline_seconds: float) -> list[str]:
+    def broken(lane: ClientWorkers, deadline_seconds: float) -> list[str]:
         if lane.client_id == "sick":
             raise OSError("too many open files")
         watched.append(lane.client_id)
         return []
 
     watched: list[str] = []
-    monkeypatch.setattr(Lane, "replace_hanging", broken)
+    monkeypatch.setattr(ClientWorkers, "replace_hanging", broken)
     monkeypatch.setattr("app.watcher._BEAT_EVERY", 0.05)
     house.thread.start()
     wait_for(lambda: len(watched) > 3, 10, "the other lane to be watched over")

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app import supervisor
-from app.supervisor import PULSE, Child, Pulse
+from app.supervisor import PULSE, Child, HeartbeatPipe
 
 _CHILD = f"""
 import os, sys, time
@@ -21,7 +21,7 @@ while True:
 
 def test_a_child_that_starts_has_longer_than_one_that_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_START_SECONDS", 0.6)
-    pulse = Pulse(0.1)
+    pulse = HeartbeatPipe(0.1)
     time.sleep(0.2)
     assert not pulse.is_lost()
     os.write(pulse.writing, b".")
@@ -36,7 +36,7 @@ def test_a_child_that_starts_has_longer_than_one_that_was_heard(monkeypatch: pyt
 
 
 def test_a_stopped_child_is_killed_and_started_anew() -> None:
-    child = Child("watcher", [sys.executable, "-c", _CHILD], Pulse(0.5))
+    child = Child("watcher", [sys.executable, "-c", _CHILD], HeartbeatPipe(0.5))
     child.start()
     assert child.pulse is not None and child.pulse.wait(20)
     child.look()

@@ -8,7 +8,7 @@ import pytest
 
 from app.container import Services
 from broker.simulated_exchange.model import Mark
-from broker.simulator.faults import EXPIRED, Fault, Kind, Plan
+from broker.simulator.faults import EXPIRED, Fault, FaultKind, FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
@@ -23,7 +23,7 @@ from tests.support import entry, leg
 
 ORDERS = 23
 EACH_FIFTH = tuple(
-    Fault(kind=Kind.REFUSE, endpoint="PlaceOrder", status=429, emsg="Too Many Requests", skip=n, times=1)
+    Fault(kind=FaultKind.REFUSE, endpoint="PlaceOrder", status=429, emsg="Too Many Requests", skip=n, times=1)
     for n in range(4, 60, 5)
 )
 
@@ -79,7 +79,7 @@ def test_what_a_429_turns_away_goes_later_and_once(services, simulator):
     services.store.claimants.enter("watcher")
     engine = services.engine("watcher")
     engine.tick()
-    simulator.faults.put(Plan(faults=EACH_FIFTH))
+    simulator.faults.put(FaultPlan(faults=EACH_FIFTH))
     symbols = [f"NIFTY{n:05d}CE" for n in range(ORDERS)]
     entries = settle(services, engine, post(services, *(leg(symbol) for symbol in symbols)))
     exits = [leg(symbol, side=None, quantity=None) for symbol in symbols]
@@ -104,10 +104,10 @@ def test_what_is_turned_away_and_taken_all_the_same_is_one_order(services, simul
     services.store.claimants.enter("watcher")
     engine = services.engine("watcher")
     engine.tick()
-    lies = Fault(kind=Kind.REFUSE_AFTER, endpoint="PlaceOrder", emsg=emsg, times=1)
-    simulator.faults.put(Plan(faults=(lies,)))
+    lies = Fault(kind=FaultKind.REFUSE_AFTER, endpoint="PlaceOrder", emsg=emsg, times=1)
+    simulator.faults.put(FaultPlan(faults=(lies,)))
     [held] = settle(services, engine, post(services, leg("HELD")))
-    simulator.faults.put(Plan(faults=(lies,)))
+    simulator.faults.put(FaultPlan(faults=(lies,)))
     asked = services.clock.at
     leaving = post(services, leg("HELD", side=None, quantity=None), execution_type=ExecutionType.EXIT)
     [gone] = settle(services, engine, leaving)
@@ -155,7 +155,7 @@ def test_entries_beyond_the_minute_go_later_and_an_exit_among_them_at_once(servi
     [held] = settle(services, engine, post(services, leg("HELD")))
     services.clock.advance(seconds=60)
     engine.tick()
-    simulator.faults.put(Plan(faults=(Fault(kind=Kind.MINUTE_LIMIT, per_minute=120),)))
+    simulator.faults.put(FaultPlan(faults=(Fault(kind=FaultKind.MINUTE_LIMIT, per_minute=120),)))
     simulator.exchange.set_mark("NFO", "RESTING", Mark(Decimal(100)), ls=None, ti=None)
     post(services, leg("RESTING", price=Decimal(50)))  # for whose sake the book is read
     engine.execute_next("default")
@@ -182,8 +182,8 @@ def test_a_minute_that_others_have_used_up_is_left_to_exits(services, simulator,
     broker = services.brokers["default"]
     broker.place(a_command())
     broker.read_positions()
-    words = Fault(kind=Kind.REFUSE, endpoint=refused, emsg=MINUTE_IS_FULL, times=1)
-    simulator.faults.put(Plan(faults=(words,)))
+    words = Fault(kind=FaultKind.REFUSE, endpoint=refused, emsg=MINUTE_IS_FULL, times=1)
+    simulator.faults.put(FaultPlan(faults=(words,)))
     with pytest.raises((NotSent, ReadFailed), match="exceeds Limit 120"):
         broker.read_book([]) if refused == "OrderBook" else broker.place(a_command("second"))
     before = simulator.calls()["received"]

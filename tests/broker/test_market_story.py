@@ -6,7 +6,7 @@ import pytest
 
 from app.container import Services
 from broker.simulated_exchange.model import Mark
-from broker.simulator.faults import Fault, Kind, Plan
+from broker.simulator.faults import Fault, FaultKind, FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
@@ -148,13 +148,15 @@ def test_an_order_that_rests_in_full_is_explained(services, engine, simulator, c
 
 def test_an_exit_goes_though_every_quote_is_of_another_instrument(services, engine, simulator):
     work(services, engine, enter(services), until=Phase.FILLED)
-    simulator.faults.put(Plan(faults=(Fault(kind=Kind.ANOTHER_QUOTE, endpoint="GetQuotes"),)))
+    simulator.faults.put(FaultPlan(faults=(Fault(kind=FaultKind.ANOTHER_QUOTE, endpoint="GetQuotes"),)))
     left = work(services, engine, leave(services), until=Phase.FILLED)
     assert left.reason_message == TELLS.format(decimal_text(d("95")))  # 5 % below the last price
 
 
 def test_an_entry_waits_for_a_quote_of_its_own_symbol(services, engine, simulator):
-    simulator.faults.put(Plan(faults=(Fault(kind=Kind.ANOTHER_QUOTE, endpoint="GetQuotes", times=4),)))
+    simulator.faults.put(
+        FaultPlan(faults=(Fault(kind=FaultKind.ANOTHER_QUOTE, endpoint="GetQuotes", times=4),))
+    )
     command_id = enter(services)
     engine.tick()
     waiting = services.store.get_by_id(command_id)

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.simulated_exchange import matching
-from broker.simulated_exchange.model import Fill, Mark, Market, NetPosition, Rejection, Rules, SimOrder, Step
+from broker.simulated_exchange.model import (
+    Fill,
+    Mark,
+    Market,
+    MarketStep,
+    NetPosition,
+    Rejection,
+    Rules,
+    SimOrder,
+)
 from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
@@ -301,7 +310,7 @@ class Run:
         self.orders |= {o.sequence: o for o in step.changed}
         self.fills += step.fills
 
-    def _step(self, event) -> Step:
+    def _step(self, event) -> MarketStep:
         match event:
             case ("place", SimOrder() as new):
                 numbered = SimOrder(

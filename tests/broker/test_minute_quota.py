@@ -12,7 +12,7 @@ from itertools import count, pairwise
 import pytest
 
 from broker.rate_limit.limiter import RateBudget
-from broker.rate_limit.minute_quota import MINUTE, Reads
+from broker.rate_limit.minute_quota import MINUTE, PeriodicRead
 from domain.errors import NotSent, StoreUnavailable
 from tests.broker.test_rate_limit import looks, microseconds
 from tests.contract.broker_contract import START, ContractClock
@@ -74,9 +74,9 @@ class World:
 
     def reader(self, budget):
         """The thread that reads the book, and then the positions when it is time."""
-        last = {Reads.BOOK: -100.0, Reads.POSITIONS: -100.0}
+        last = {PeriodicRead.BOOK: -100.0, PeriodicRead.POSITIONS: -100.0}
         while True:
-            for reads, each in ((Reads.BOOK, BOOK_EACH), (Reads.POSITIONS, POSITIONS_EACH)):
+            for reads, each in ((PeriodicRead.BOOK, BOOK_EACH), (PeriodicRead.POSITIONS, POSITIONS_EACH)):
                 if self.now - last[reads] >= each:
                     last[reads] = self.now
                     yield from self._take(budget, f"{reads}-{budget._process}", urgent=False, reads=reads)
@@ -86,7 +86,7 @@ class World:
         """Its read of the positions and its order."""
         for what in ("exit's read", "exit"):
             asked = self.now
-            went = yield from self._take(budget, what, urgent=True, reads=Reads.POSITIONS)
+            went = yield from self._take(budget, what, urgent=True, reads=PeriodicRead.POSITIONS)
             self.exits.append(self.now - asked if went else float("inf"))
             yield 0.05
 
@@ -191,9 +191,9 @@ def test_an_exit_finds_the_places_that_entries_may_not_use(path, clock):
 def test_a_read_goes_behind_exits_and_before_entries(path, clock):
     """Of one second's places; whoever looks first."""
     budget = make(path, clock, rate=2, patience=5)
-    budget.take(urgent=False, reads=Reads.BOOK)
+    budget.take(urgent=False, reads=PeriodicRead.BOOK)
     budget.take(urgent=True)
-    exits, read, entry = ("exit 1", "exit 2"), {"reads": Reads.BOOK, "patience": 5}, {"patience": 5}
+    exits, read, entry = ("exit 1", "exit 2"), {"reads": PeriodicRead.BOOK, "patience": 5}, {"patience": 5}
     assert not any(looks(budget, clock, name, urgent=True, patience=5) for name in exits)
     assert not looks(budget, clock, "read", **read) and not looks(budget, clock, "entry", **entry)
     clock.advance(seconds=1.11)
@@ -207,14 +207,14 @@ def test_a_read_goes_behind_exits_and_before_entries(path, clock):
 
 def test_a_read_that_is_due_takes_the_next_place_of_a_basket_of_exits(path, clock):
     budget = make(path, clock, rate=2)
-    budget.take(urgent=False, reads=Reads.BOOK)
+    budget.take(urgent=False, reads=PeriodicRead.BOOK)
     clock.advance(seconds=8)
     assert all(looks(budget, clock, name, urgent=True) for name in ("exit 1", "exit 2"))
     assert not any(looks(budget, clock, f"exit {n}", urgent=True) for n in range(3, 9))
-    assert not looks(budget, clock, "read", urgent=False, reads=Reads.BOOK)
+    assert not looks(budget, clock, "read", urgent=False, reads=PeriodicRead.BOOK)
     clock.advance(seconds=1.11)
     assert [looks(budget, clock, f"exit {n}", urgent=True) for n in range(3, 9)].count(True) == 1
-    assert looks(budget, clock, "read", urgent=False, reads=Reads.BOOK)
+    assert looks(budget, clock, "read", urgent=False, reads=PeriodicRead.BOOK)
 
 
 def test_no_read_asks_whether_an_exit_waits(path, clock):
@@ -224,7 +224,7 @@ def test_no_read_asks_whether_an_exit_waits(path, clock):
         raise StoreUnavailable("orders.db: disk I/O error")
 
     budget = make(path, clock, exit_waits=unreadable)
-    for reads in Reads:
+    for reads in PeriodicRead:
         budget.take(urgent=False, reads=reads)
     with pytest.raises(NotSent):
         budget.take(urgent=False)
@@ -233,7 +233,7 @@ def test_no_read_asks_whether_an_exit_waits(path, clock):
 def test_who_waits_for_the_minute_gives_up_in_time(path, clock):
     budget = make(path, clock)
     fill(budget, urgent=True)
-    for asked in ({"urgent": False}, {"urgent": True}, {"urgent": False, "reads": Reads.BOOK}):
+    for asked in ({"urgent": False}, {"urgent": True}, {"urgent": False, "reads": PeriodicRead.BOOK}):
         began = clock.at
         with pytest.raises(NotSent) as error:
             budget.take(**asked)
@@ -256,8 +256,8 @@ def test_processes_that_start_again_and_again_leave_room_for_entries(path, clock
     for number in range(12):
         budget = make(path, clock)
         budget._process = number
-        budget.take(urgent=False, reads=Reads.BOOK)
-        budget.take(urgent=False, reads=Reads.POSITIONS)
+        budget.take(urgent=False, reads=PeriodicRead.BOOK)
+        budget.take(urgent=False, reads=PeriodicRead.POSITIONS)
     assert fill(budget, urgent=False) >= 20
 
 
@@ -271,10 +271,10 @@ def test_a_reader_that_asks_no_more_makes_nobody_wait(path, clock):
             other, number, born = make(path, clock), number + 1, clock.at + timedelta(seconds=10)
             other._process = number
         for budget in (other, ours):
-            for reads in Reads:
+            for reads in PeriodicRead:
                 with suppress(NotSent):
                     budget.take(urgent=False, reads=reads)
-                    if (budget, reads) == (ours, Reads.BOOK):
+                    if (budget, reads) == (ours, PeriodicRead.BOOK):
                         gaps.append((clock.at - last).total_seconds())
                         last = clock.at
         fill(ours, urgent=False)
@@ -311,27 +311,27 @@ def test_without_a_minute_only_the_second_counts(path, clock):
 
 def test_when_the_brokers_count_is_full_only_exits_and_due_reads_go_on(path, clock, caplog):
     budget = make(path, clock)
-    for reads in Reads:
+    for reads in PeriodicRead:
         budget.take(urgent=False, reads=reads)
     with caplog.at_level(logging.WARNING):
         for _ in range(20):
             budget.exceeded()
     assert len(caplog.records) == 1 and "the broker has counted more calls" in caplog.text
     budget.take(urgent=True)
-    for asked in ({"urgent": False}, *({"urgent": False, "reads": reads} for reads in Reads)):
+    for asked in ({"urgent": False}, *({"urgent": False, "reads": reads} for reads in PeriodicRead)):
         with pytest.raises(NotSent, match="the broker has counted more calls"):
             budget.take(**asked)
     clock.advance(seconds=8)
     for (
         reads
-    ) in Reads:  # they are due: nothing else proves an unknown outcome, and old positions stop entries
+    ) in PeriodicRead:  # they are due: nothing else proves an unknown outcome, and old positions stop entries
         budget.take(urgent=False, reads=reads)
         with pytest.raises(NotSent):
             budget.take(urgent=False, reads=reads)
     clock.advance(seconds=22)
     budget.exceeded()  # an exit was turned away as well: the minute does not begin anew with each
     clock.advance(seconds=MINUTE / 1e6 - 30)
-    for asked in ({"urgent": False}, *({"urgent": False, "reads": reads} for reads in Reads)):
+    for asked in ({"urgent": False}, *({"urgent": False, "reads": reads} for reads in PeriodicRead)):
         budget.take(**asked)
     budget.exceeded()
     assert len(caplog.records) == 2, "each minute anew"

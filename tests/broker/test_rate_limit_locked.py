@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.rate_limit.exit_reserve import Reserve
+from broker.rate_limit.exit_reserve import ExitReserve
 from broker.rate_limit.limiter import RateBudget
-from broker.rate_limit.minute_quota import MINUTE, Reads
+from broker.rate_limit.minute_quota import MINUTE, PeriodicRead
 from domain.errors import NotSent
 from tests.contract.broker_contract import ContractClock
 
@@ -43,8 +43,8 @@ def test_an_exit_and_the_read_that_it_needs_go_soon(budget: RateBudget, tmp_path
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("reads", [None, Reads.BOOK, Reads.POSITIONS])
-def test_nothing_else_goes(budget: RateBudget, tmp_path: Path, reads: Reads | None) -> None:
+@pytest.mark.parametrize("reads", [None, PeriodicRead.BOOK, PeriodicRead.POSITIONS])
+def test_nothing_else_goes(budget: RateBudget, tmp_path: Path, reads: PeriodicRead | None) -> None:
     with locked(tmp_path / "b.budget"), pytest.raises(NotSent, match="does not go on"):
         budget.take(urgent=False, reads=reads)
 
@@ -58,7 +58,7 @@ def test_no_more_than_two_calls_in_a_window(budget: RateBudget, tmp_path: Path) 
 
 
 def test_no_more_than_twenty_calls_in_a_minute() -> None:
-    reserve, second = Reserve(1_100_000), 1_000_000
+    reserve, second = ExitReserve(1_100_000), 1_000_000
     assert sum(reserve.take(now * second) for now in range(60)) == 20
     assert reserve.take(0 + MINUTE + 60 * second)
 

@@ -22,14 +22,14 @@ from domain.limits import ClientPolicy, LimitBook
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance, register
-from domain.ports import Beat, Halt
+from domain.ports import Halt, Heartbeat
 from domain.reason_codes import Reason
 from domain.states import Phase
 from domain.transitions import blocked, claimed, placed, refused, unknown
 from notifications.messages import render
 from persistence.sqlite.database import Readers
 from persistence.sqlite.migrations import migrate
-from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.queries.orders import OrderQueries
 from persistence.sqlite.repository import OrderRepository
 from tests.support import START, ManualClock, SeededIds
 
@@ -99,7 +99,7 @@ class House:
         self.clock = ManualClock()
         self.told = told
         self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
-        self.views = Views(Readers(self.path))
+        self.views = OrderQueries(Readers(self.path))
         self.control = Control(
             CommandService(
                 self.store,
@@ -251,7 +251,9 @@ class House:
 
     def beat(self, watcher_id: str = "watcher-1", state: str = "OK", at: datetime | None = None) -> None:
         at = at or self.clock.now()
-        self.store.save_beats([Beat(watcher_id, loop, client, at, state) for loop, client in WATCHER_LOOPS])
+        self.store.save_beats(
+            [Heartbeat(watcher_id, loop, client, at, state) for loop, client in WATCHER_LOOPS]
+        )
 
     def read_positions(self, client_id: str = "default", *unreadable: UnreadableRow) -> None:
         position = Position(

@@ -9,7 +9,7 @@ import pytest
 
 from domain.broker_reports import UnreadableRow
 from domain.first_reads import Missing, Part, in_words
-from domain.ports import WAITING, Beat
+from domain.ports import WAITING, Heartbeat
 from domain.times import time_text
 from persistence.sqlite import damage
 from tests.console.seeding import BEARER, House
@@ -55,7 +55,7 @@ def test_the_beats_are_too_old(healthy: House):
 
 def test_one_loop_stands_still(healthy: House):
     healthy.store.save_beats(
-        [Beat("watcher-1", "execute", "default", healthy.clock.now(), "STALLED", "in place")]
+        [Heartbeat("watcher-1", "execute", "default", healthy.clock.now(), "STALLED", "in place")]
     )
     status, checks = ready(healthy)
     assert status == 503
@@ -82,21 +82,25 @@ OTHER_ACCOUNT = f"the rows of default are those of FA12345 at noren: {WORDS}"
 def test_a_stranger_is_told_what_is_missing_but_not_in_the_brokers_words(
     healthy: House, missing: Missing, public: str
 ):
-    beat = Beat("watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing)
+    beat = Heartbeat(
+        "watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing
+    )
     healthy.store.save_beats([beat])
     told_apart(healthy, "broker:default", f"entries of default wait for the first look: {public}")
 
 
 def test_a_stranger_is_told_that_a_loop_stalls_but_not_why(healthy: House):
     healthy.store.save_beats(
-        [Beat("watcher-1", "reconcile", "default", healthy.clock.now(), "STALLED", WORDS)]
+        [Heartbeat("watcher-1", "reconcile", "default", healthy.clock.now(), "STALLED", WORDS)]
     )
     told_apart(healthy, "watcher", "loop reconcile of default is STALLED")
 
 
 def test_a_stranger_is_not_told_whose_the_rows_of_a_client_are_that_is_not_served(healthy: House):
     missing = {Part.ACCOUNT: OTHER_ACCOUNT}
-    beat = Beat("watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing)
+    beat = Heartbeat(
+        "watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing
+    )
     healthy.store.save_beats([beat])
     told_apart(
         healthy,
@@ -133,7 +137,7 @@ def test_a_watcher_that_ended_long_ago_does_not_matter(healthy: House):
 
 def test_the_newest_of_several_sick_watchers_is_told_of(house: House):
     house.beat("watcher-0", "STALLED", house.clock.now() - timedelta(days=1))
-    house.store.save_beats([Beat("watcher-9", "wake", "", house.clock.now(), "STALLED")])
+    house.store.save_beats([Heartbeat("watcher-9", "wake", "", house.clock.now(), "STALLED")])
     assert ready(house)[1]["watcher"]["sentence"] == "loop wake is STALLED"
 
 

@@ -17,13 +17,13 @@ from domain.times import time_text
 from persistence.sqlite.database import Readers
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.queries import orders
-from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.queries.orders import OrderQueries
 from persistence.sqlite.triggers import TRIGGERS
 from tests.console.seeding import House
 from tests.support import START
 
 
-def all_pages(view: Views, wanted: dict, limit: int) -> list[str]:
+def all_pages(view: OrderQueries, wanted: dict, limit: int) -> list[str]:
     """The ids of every page, in their order."""
     ids: list[str] = []
     cursor = None
@@ -135,16 +135,16 @@ def test_a_database_that_cannot_be_read_says_so(house: House):
             question()
 
 
-def plan_of(view: Views, ask, monkeypatch: pytest.MonkeyPatch) -> str:
+def plan_of(view: OrderQueries, ask, monkeypatch: pytest.MonkeyPatch) -> str:
     """How SQLite carries out what a method asks."""
     plans: list[str] = []
-    rows_of = Views._rows
+    rows_of = OrderQueries._rows
 
     def explained(self, sql, values=()):
         plans.extend(row["detail"] for row in rows_of(self, f"EXPLAIN QUERY PLAN {sql}", values))
         return rows_of(self, sql, values)
 
-    monkeypatch.setattr(Views, "_rows", explained)
+    monkeypatch.setattr(OrderQueries, "_rows", explained)
     ask(view)
     return "\n".join(plans)
 
@@ -181,7 +181,7 @@ def test_closed_pages_need_no_sort(house: House, monkeypatch: pytest.MonkeyPatch
     assert "USE TEMP B-TREE FOR ORDER BY" not in plan
 
 
-def many_closed(path: Path, count: int) -> Views:
+def many_closed(path: Path, count: int) -> OrderQueries:
     """A database with so many closed orders, loaded past the triggers."""
     migrate(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -204,7 +204,7 @@ def many_closed(path: Path, count: int) -> Views:
             {"count": count},
         )
         connection.execute("COMMIT")
-    return Views(Readers(path))
+    return OrderQueries(Readers(path))
 
 
 @pytest.mark.slow

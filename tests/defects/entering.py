@@ -245,7 +245,7 @@ ENTERING = (
         (
             Edit(
                 "engine/submitter.py",
-                "    return seat.policy.strategy(order.strategy_name).exit_scope",
+                "    return context.policy.strategy(order.strategy_name).exit_scope",
                 "    return ExitScope.POSITION",
             ),
         ),

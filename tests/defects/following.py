@@ -17,7 +17,7 @@ FOLLOWING = (
         (
             Edit(
                 RECONCILER,
-                "            self._unreadable(seat, at_broker, str(error), level=level)\n            return moved\n",
+                "            self._unreadable(context, at_broker, str(error), level=level)\n            return moved\n",
                 "            book = Book(self._clock.now(), (), complete=True)\n",
             ),
         ),

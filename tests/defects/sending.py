@@ -73,7 +73,7 @@ SENDING = (
                 SUBMITTER,
                 "        return self._store.write(work)\n\n    def _claim_exit",
                 "        row = claimed(order, at=self._clock.now(), claimant=self._claimant).after\n"
-                "        outcome = self._send(seat, row)\n"
+                "        outcome = self._send(context, row)\n"
                 "        kept = self._store.write(work)\n"
                 "        if kept is not None:\n"
                 "            self._record(kept, outcome, resend=False)\n"
@@ -91,7 +91,7 @@ SENDING = (
                 SUBMITTER,
                 "            return tx.apply(claimed(order, at=now, claimant=self._claimant))\n",
                 "            row = tx.apply(claimed(order, at=now, claimant=self._claimant))\n"
-                "            self._apply_outcome(tx, row, self._send(seat, row), resend=False)\n"
+                "            self._apply_outcome(tx, row, self._send(context, row), resend=False)\n"
                 "            return None\n",
             ),
         ),
@@ -192,7 +192,7 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "        answer = judged(tx, order, seat.policy, now)\n",
+                "        answer = judged(tx, order, context.policy, now)\n",
                 "        answer = None\n",
             ),
         ),

@@ -184,7 +184,7 @@ TOGETHER = (
         "square-off-sold-again",
         "The broker had squared the position off, which its positions did not show yet; the strategy's exit of the "
         "same minute sold it once more.",
-        (Edit(SUBMITTER, "        lags = seat.broker.traits.position_horizon > 0\n", "        lags = False\n"),),
+        (Edit(SUBMITTER, "        lags = context.broker.traits.position_horizon > 0\n", "        lags = False\n"),),
         (f"{LATE}::test_an_exit_just_after_the_brokers_square_off_sells_nothing_more",),
     ),
     Defect(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.alert import DecisionType, Side
 from domain.errors import IllegalTransition
 from domain.order import Order
-from domain.order_events import Change, OrderEvent, advance, column, register, replay
+from domain.order_events import OrderChange, OrderEvent, advance, column, register, replay
 from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
 from tests.domain.making import AT, an_order
 
@@ -63,7 +63,7 @@ def walks(draw):
     return changes
 
 
-def event_rows(changes: list[Change]) -> list[dict]:
+def event_rows(changes: list[OrderChange]) -> list[dict]:
     """The events as `order_events` holds them."""
     return [
         {"event_id": number, **{name: column(getattr(change.event, name)) for name in EVENT_FIELDS}}

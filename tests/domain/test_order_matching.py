@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from domain.alert import ExecutionType, OrderType, Side
 from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
-from domain.notice_keys import About, Alarm, of_order
+from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.order import Order
-from domain.order_matching import Attribution, Sightings, attribute, might_be
+from domain.order_matching import Attribution, SeenOrders, attribute, might_be
 from domain.reconciliation import NOTHING, Verdict, decide
 from domain.states import Phase
 from tests.domain.making import SENT, an_order
@@ -22,7 +22,7 @@ ENDS = timedelta(seconds=17)
 TRAITS = BrokerTraits("mute", is_real=False, id_class=IdClass.C0, visibility_horizon=3.0, time_error=2.0)
 PROVEN_AT = SENT + ENDS + timedelta(seconds=3)
 TICK = timedelta(microseconds=1)
-FOLLOWED = Sightings(followed_from=SENT - timedelta(seconds=9))
+FOLLOWED = SeenOrders(followed_from=SENT - timedelta(seconds=9))
 
 
 def row(name: str = "r1", **changes: object) -> Order:
@@ -46,7 +46,7 @@ def report(name: str = "B1", **changes: object) -> OrderReport:
 def match(
     rows: Sequence[Order],
     reports: Sequence[OrderReport],
-    sightings: Sightings = FOLLOWED,
+    sightings: SeenOrders = FOLLOWED,
     *,
     at=PROVEN_AT,
     **book: object,
@@ -195,14 +195,14 @@ def test_without_a_time_only_a_book_from_before_our_send_shows_that_an_exits_rep
     followed_from, is_it
 ):
     going = row(execution_type=ExecutionType.EXIT)
-    assert ids(match([going], [report(placed_at=SENT)], Sightings())) == {"r1": "B1"}
-    found = match([going], [report(placed_at=None)], Sightings(followed_from=followed_from))
+    assert ids(match([going], [report(placed_at=SENT)], SeenOrders())) == {"r1": "B1"}
+    found = match([going], [report(placed_at=None)], SeenOrders(followed_from=followed_from))
     assert (ids(found) == {"r1": "B1"}) is is_it
     assert found.possible == ({} if is_it else {"r1": ("B1",)}), "but it may be ours"
 
 
 def test_no_entry_is_sent_before_a_whole_book_was_read_by_whichever_watcher():
-    assert ids(match([row()], [report(placed_at=None)], Sightings())) == {"r1": "B1"}
+    assert ids(match([row()], [report(placed_at=None)], SeenOrders())) == {"r1": "B1"}
 
 
 def test_what_the_broker_accepted_late_may_be_it_as_long_as_it_may_accept():
@@ -246,7 +246,7 @@ def test_what_cannot_be_told_is_an_alarm_that_names_the_ids_and_comes_only_when_
     reports = [report("B2"), report("B1")]
     found = match([row()], reports)
     text = "it may be broker order B1 or B2; the book cannot tell, so somebody has to resolve it"
-    alarm = Alarm(of_order(About.MAY_BE_ANY_OF, row().command_id, "B1", "B2"), text)
+    alarm = Alarm(of_order(NoticeSubject.MAY_BE_ANY_OF, row().command_id, "B1", "B2"), text)
     assert judge(row(), found, *reports) == Verdict(Phase.UNKNOWN, {"reason_message": text}, (alarm,))
     assert judge(row(reason_message=text), found, *reports) == Verdict(alarms=(alarm,)), "nothing to write"
     assert judge(row(), found, *reports, at=PROVEN_AT - TICK) == NOTHING

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from persistence.sqlite.identity import Witness, witness_path
+from persistence.sqlite.identity import IdentityFile, witness_path
 from tests.e2e.service import Service, alert, wait_for
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,9 @@ def test_a_service_whose_database_is_replaced_takes_nothing_and_ends(tmp_path: P
         with closing(sqlite3.connect(copy)) as other, other:  # as a copy of long ago
             other.execute("UPDATE database_identity SET generation = 0")
         noted = witness_path(database)
-        wait_for(lambda: Witness(database).main_generation > 0, 10, f"a checkpoint to be noted in {noted}")
+        wait_for(
+            lambda: IdentityFile(database).main_generation > 0, 10, f"a checkpoint to be noted in {noted}"
+        )
         put(copy, database)
         try:
             answer = service.post(alert(symbol="AFTER", strategy_name="AFTER"))

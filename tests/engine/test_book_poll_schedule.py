@@ -8,7 +8,7 @@ import pytest
 from domain.broker_reports import BrokerStatus
 from domain.errors import ReadFailed
 from domain.states import Status
-from engine.client_context import WatcherRules
+from engine.client_context import EngineTimings
 from tests.support import Desk
 
 
@@ -106,7 +106,7 @@ def test_a_look_that_nothing_wants_any_more_is_not_waited_for(slow):
 
 @pytest.mark.parametrize(("setting", "brokers", "seconds"), [(2, 5.0, 5), (2, 0.0, 2), (8, 5.0, 8)])
 def test_positions_are_read_no_more_often_than_the_broker_allows(make_desk, setting, brokers, seconds):
-    desk = make_desk(rules=WatcherRules(positions_refresh=timedelta(seconds=setting)))
+    desk = make_desk(rules=EngineTimings(positions_refresh=timedelta(seconds=setting)))
     desk.broker.traits = replace(desk.broker.traits, positions_interval=brokers)
     assert desk.engine.refresh("default", force=True)
     desk.clock.advance(seconds - 0.1)

@@ -9,8 +9,8 @@ from domain.broker_reports import BrokerStatus, OrderRef
 from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
 from domain.order import Order
 from domain.states import Phase, Status
-from engine.cancel_sender import Cancels
-from engine.client_context import Seat
+from engine.cancel_sender import CancelSender
+from engine.client_context import ClientContext
 from tests.support import Desk
 
 MINUTE = 60
@@ -132,7 +132,7 @@ def test_an_order_that_has_just_moved_is_not_cancelled_by_an_old_look(desk, live
     desk.broker.report("B00001", BrokerStatus.OPEN, 20)
     desk.engine.reconcile("default")
     asked = says.asked
-    cancels = Cancels(desk.store, clock=desk.clock, claimant="another", rules=desk.rules)
-    seat = Seat("default", desk.broker, desk.policies["default"])
-    cancels.send(seat, [seen], desk.broker.read_book([]))
+    cancels = CancelSender(desk.store, clock=desk.clock, claimant="another", rules=desk.rules)
+    context = ClientContext("default", desk.broker, desk.policies["default"])
+    cancels.send(context, [seen], desk.broker.read_book([]))
     assert says.asked == asked == 1

@@ -105,16 +105,16 @@ def test_a_living_watchers_claim_is_left_to_it_while_its_call_may_last(desk):
 
 def test_a_claim_whose_process_slept_is_not_sent(desk):
     claimed = desk.engine._submitter._claim_entry
-    seat = desk.engine._seats["default"]
+    context = desk.engine._contexts["default"]
     desk.post()
 
-    def sleepy(seat, order):
-        result = claimed(seat, order)
+    def sleepy(context, order):
+        result = claimed(context, order)
         desk.clock.advance(desk.rules.submit_window.total_seconds() + 1)
         return result
 
     desk.engine._submitter._claim_entry = sleepy
-    assert desk.engine._submitter.execute_next(seat)
+    assert desk.engine._submitter.execute_next(context)
     assert desk.broker.placed == []
     assert desk.only().phase is Phase.REGISTERED
 

@@ -9,8 +9,8 @@ from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.first_reads import Part
 from domain.limits import ClientPolicy, LimitBook
 from domain.states import Phase, Status
-from engine.entry_readiness import StartGate
-from order_watcher import OrderWatcherEngine, Seat
+from engine.entry_readiness import EntryReadiness
+from order_watcher import ClientContext, OrderWatcherEngine
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, entry, leg, simulated_report, simulated_result
 
 DOWN = ReadFailed("502")
@@ -191,7 +191,7 @@ def test_one_clients_broker_keeps_no_other_client_waiting(desk):
     desk.store.claimants.enter("both")
     engine = OrderWatcherEngine(
         desk.store,
-        {name: Seat(name, broker, desk.policies[name]) for name, broker in brokers.items()},
+        {name: ClientContext(name, broker, desk.policies[name]) for name, broker in brokers.items()},
         clock=desk.clock,
         claimant="both",
         rules=desk.rules,
@@ -210,7 +210,7 @@ def test_one_clients_broker_keeps_no_other_client_waiting(desk):
 
 
 def test_what_could_not_be_committed_is_told_the_next_time(desk, monkeypatch):
-    gate, write = StartGate(desk.store), desk.store.write
+    gate, write = EntryReadiness(desk.store), desk.store.write
 
     def full(work):
         raise StoreUnavailable("disk full")

@@ -9,8 +9,8 @@ from domain.alert import ExecutionType
 from domain.broker_reports import BrokerStatus
 from domain.errors import ReadFailed
 from domain.states import Status
-from engine.position_cache import ExitReads
-from order_watcher import Seat
+from engine.position_cache import PositionCache
+from order_watcher import ClientContext
 from tests.support import Desk, leg
 
 NAMES = [f"NIFTY26NOV2{index}000CE" for index in range(8)]
@@ -87,8 +87,8 @@ def test_another_strategys_fill_that_was_recorded_after_the_read_asks_for_no_oth
 
 
 @pytest.fixture
-def seat(desk):
-    return Seat("default", desk.broker, desk.policies["default"])
+def context(desk):
+    return ClientContext("default", desk.broker, desk.policies["default"])
 
 
 @pytest.fixture
@@ -99,68 +99,68 @@ def order(desk):
 
 @pytest.fixture
 def reads(desk):
-    return ExitReads(clock=desk.clock)
+    return PositionCache(clock=desk.clock)
 
 
-def test_a_read_serves_for_a_second(desk, seat, order, reads):
-    first = reads.read(seat, order)
+def test_a_read_serves_for_a_second(desk, context, order, reads):
+    first = reads.read(context, order)
     desk.clock.advance(0.9)
-    assert reads.read(seat, order) is first
+    assert reads.read(context, order) is first
     desk.clock.advance(0.2)
-    assert reads.read(seat, order) is not first
+    assert reads.read(context, order) is not first
 
 
-def test_while_one_reads_anew_the_others_go_on_for_two_seconds_and_no_longer(desk, seat, order, reads):
-    first = reads.read(seat, order)
+def test_while_one_reads_anew_the_others_go_on_for_two_seconds_and_no_longer(desk, context, order, reads):
+    first = reads.read(context, order)
     desk.clock.advance(1.1)
     read = desk.broker.read_positions
     meanwhile = []
 
     def slow(*, urgent):
         desk.broker.read_positions = read
-        meanwhile.append(reads.read(seat, order))
+        meanwhile.append(reads.read(context, order))
         desk.clock.advance(1.5)
-        meanwhile.append(reads.read(seat, order))
+        meanwhile.append(reads.read(context, order))
         return read(urgent=urgent)
 
     desk.broker.read_positions = slow
-    last = reads.read(seat, order)
+    last = reads.read(context, order)
     assert meanwhile[0] is first
     assert first is not meanwhile[1] is not last
 
 
-def test_a_slow_read_that_began_earlier_replaces_no_later_one(desk, seat, order, reads):
+def test_a_slow_read_that_began_earlier_replaces_no_later_one(desk, context, order, reads):
     read = desk.broker.read_positions
     inner = []
 
     def slow(*, urgent):
         began = read(urgent=urgent)
         desk.broker.read_positions = read
-        inner.append(reads.read(seat, order))
+        inner.append(reads.read(context, order))
         return began
 
     desk.broker.read_positions = slow
-    reads.read(seat, order)
-    assert reads.read(seat, order) is inner[0]
+    reads.read(context, order)
+    assert reads.read(context, order) is inner[0]
 
 
-def test_a_read_from_before_a_clock_was_set_back_serves_nobody(desk, seat, order, reads):
-    first = reads.read(seat, order)
+def test_a_read_from_before_a_clock_was_set_back_serves_nobody(desk, context, order, reads):
+    first = reads.read(context, order)
     desk.clock.advance(-0.3)
-    assert reads.read(seat, replace(order, updated_at=desk.clock.now())) is not first
+    assert reads.read(context, replace(order, updated_at=desk.clock.now())) is not first
 
 
-def test_a_read_that_fails_takes_nothing_from_the_one_before(desk, seat, order, reads):
-    first = reads.read(seat, order)
+def test_a_read_that_fails_takes_nothing_from_the_one_before(desk, context, order, reads):
+    first = reads.read(context, order)
     desk.broker.positions_error = ReadFailed("timeout")
-    assert reads.read(seat, order) is first
+    assert reads.read(context, order) is first
     desk.clock.advance(1.1)
     with pytest.raises(ReadFailed):
-        reads.read(seat, order)
+        reads.read(context, order)
     with pytest.raises(ReadFailed):  # nobody is at it any more
-        reads.read(seat, order)
+        reads.read(context, order)
 
 
-def test_each_client_has_its_own(desk, seat, order, reads):
-    first = reads.read(seat, order)
-    assert reads.read(replace(seat, client_id="other"), order) is not first
+def test_each_client_has_its_own(desk, context, order, reads):
+    first = reads.read(context, order)
+    assert reads.read(replace(context, client_id="other"), order) is not first

@@ -9,12 +9,12 @@ from domain.account import BrokerAccount
 from domain.alert import Side
 from domain.errors import NotFound, OpenOrders
 from domain.first_reads import Part
-from domain.ports import Beat
+from domain.ports import Heartbeat
 from domain.states import Phase, Status
 from domain.transitions import claimed
 from engine.account_binding import move_rows
 from engine.unconfigured_clients import UnconfiguredClients
-from order_watcher import OrderWatcherEngine, Seat
+from order_watcher import ClientContext, OrderWatcherEngine
 from persistence.sqlite.audit.verify import verify
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker
 
@@ -45,7 +45,7 @@ def serve(desk: Desk, client_id: str, name: str = "watcher-2") -> OrderWatcherEn
     engine = desk.new_engine(name)
     policy = replace(desk.policies.pop("default"), client_id=client_id)
     desk.policies[client_id] = policy
-    engine._seats = {client_id: Seat(client_id, desk.broker, policy)}
+    engine._contexts = {client_id: ClientContext(client_id, desk.broker, policy)}
     return engine
 
 
@@ -175,7 +175,7 @@ def test_it_is_told_anew_after_it_was_configured_in_between(traded):
 
 def test_rows_that_another_process_serves_are_nobodys_concern(traded):
     traded.clock.advance(60)
-    traded.store.save_beats([Beat("elsewhere", "reconcile", "default", traded.clock.now())])
+    traded.store.save_beats([Heartbeat("elsewhere", "reconcile", "default", traded.clock.now())])
     assert checker(traded, other=REAL).check() == []
     traded.clock.advance(11)
     assert checker(traded, other=REAL).check() != []

@@ -12,10 +12,10 @@ from domain.errors import NotSent, OutcomeUnknown
 from domain.notices import NoticeKind
 from domain.stale_orders import why_still_open
 from domain.states import Phase
-from engine.stale_orders import Reviewer
+from engine.stale_orders import StaleOrderNotifier
 from persistence.sqlite import differences
 from persistence.sqlite.database import Readers
-from persistence.sqlite.queries.orders import Views
+from persistence.sqlite.queries.orders import OrderQueries
 from tests.domain.making import AT, an_order
 from tests.support import Desk, leg
 
@@ -28,12 +28,12 @@ def told(desk: Desk) -> list[str]:
 
 
 def listed(desk: Desk) -> list[str]:
-    rows = Views(Readers(desk.path)).frozen_orders(desk.clock.now() - timedelta(hours=1))
+    rows = OrderQueries(Readers(desk.path)).frozen_orders(desk.clock.now() - timedelta(hours=1))
     return [row["command_id"] for row in rows]
 
 
 def tell(desk: Desk) -> int:
-    return Reviewer(desk.store, clock=desk.clock).tell_frozen("default")
+    return StaleOrderNotifier(desk.store, clock=desk.clock).tell_frozen("default")
 
 
 def rest(desk: Desk, symbol: str = "INFY") -> str:
@@ -111,7 +111,7 @@ def test_a_watcher_that_was_slower_tells_nothing(desk, monkeypatch):
 def test_another_client_is_not_told_of(desk):
     rest(desk)
     desk.clock.advance(HOUR + 1)
-    assert Reviewer(desk.store, clock=desk.clock).tell_frozen("second") == 0
+    assert StaleOrderNotifier(desk.store, clock=desk.clock).tell_frozen("second") == 0
 
 
 def test_the_row_says_phase_sends_since_when_and_why(desk):
@@ -120,7 +120,7 @@ def test_the_row_says_phase_sends_since_when_and_why(desk):
     desk.engine.execute_next("default")
     sent_at = desk.rows("SELECT sent_at FROM orders")[0][0]
     desk.clock.advance(HOUR + 1)
-    [row] = Views(Readers(desk.path)).frozen_orders(desk.clock.now() - timedelta(hours=1))
+    [row] = OrderQueries(Readers(desk.path)).frozen_orders(desk.clock.now() - timedelta(hours=1))
     assert (row["command_id"], row["phase"], row["attempts"]) == (order.command_id, "UNKNOWN", 1)
     assert (row["sent_to_broker_at"], row["why"]) == (sent_at, "outcome unknown: no answer")
 

@@ -10,7 +10,7 @@ from app.container import build_services
 from config.settings import load_settings
 from domain.alert import TestMode
 from domain.errors import StoreUnavailable
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order_events import advance
 from domain.ports import Halt
@@ -85,7 +85,7 @@ def test_halts_have_their_line(house: House, logged: Logged):
 def test_what_is_told_once_has_one_line(house: House, logged: Logged):
     notice = Notice(NoticeKind.HALTED, "default", detail="all strategies, by ann: news")
     for _ in range(2):
-        house.store.write(lambda tx: tx.notify_once(NoticeKey(About.UNCONFIGURED_CLIENT), notice))
+        house.store.write(lambda tx: tx.notify_once(NoticeKey(NoticeSubject.UNCONFIGURED_CLIENT), notice))
     assert logged() == ["halted default: all strategies, by ann: news"]
 
 

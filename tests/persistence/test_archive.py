@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.states import STATUS_OF, Phase, Status
 from persistence.sqlite import archive as module
-from persistence.sqlite.archive import NOTHING, Progress, archive, archive_beside
+from persistence.sqlite.archive import NOTHING, ArchiveProgress, archive, archive_beside
 from persistence.sqlite.audit.verify import verify
 from persistence.sqlite.database import connect
 from tests.persistence.making import START, Maker
@@ -33,7 +33,7 @@ def maker(tmp_path: Path) -> Maker:
     return maker
 
 
-def move(maker: Maker, *, batch: int = 3, older_than=LATER) -> Progress:
+def move(maker: Maker, *, batch: int = 3, older_than=LATER) -> ArchiveProgress:
     """Everything that may go, batch by batch."""
     total = NOTHING
     while True:
@@ -236,7 +236,7 @@ def test_an_order_that_changes_between_copy_and_removal_stays(maker, monkeypatch
     """The broker shows a rejected order filled just then: its book wins, and the archive must not hide it."""
     real = module._remove
 
-    def changing(connection: sqlite3.Connection, at: str) -> Progress:
+    def changing(connection: sqlite3.Connection, at: str) -> ArchiveProgress:
         order = maker.store.get_by_id("REJECTED-1")
         if order is not None and order.phase is Phase.REJECTED:
             maker.step(order, Phase.FILLED)
@@ -263,7 +263,7 @@ def test_two_archivers_at_once_lose_nothing(maker, monkeypatch):
     before = contents(maker.path)
     real = module._remove
 
-    def overtaken(connection: sqlite3.Connection, at: str) -> Progress:
+    def overtaken(connection: sqlite3.Connection, at: str) -> ArchiveProgress:
         monkeypatch.setattr(module, "_remove", real)
         move(maker, batch=100)
         return real(connection, at)
@@ -278,7 +278,9 @@ def test_what_was_told_once_of_an_order_is_forgotten_with_it(maker):
     for phase in (Phase.FILLED, Phase.WORKING):
         (order,) = [id_ for id_ in ids(maker.path) if id_.startswith(phase)]
         notice = Notice(NoticeKind.SYSTEM, "default", maker.store.get_by_id(order))
-        maker.store.write(lambda tx, n=notice, id_=order: tx.notify_once(NoticeKey(About.FROZEN, (id_,)), n))
+        maker.store.write(
+            lambda tx, n=notice, id_=order: tx.notify_once(NoticeKey(NoticeSubject.FROZEN, (id_,)), n)
+        )
     maker.sent_all()
     move(maker)
     (kept,) = maker.rows("SELECT command_id FROM told_notices")

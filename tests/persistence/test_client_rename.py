@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.account import AccountStanding, BrokerAccount
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.states import Phase
 from domain.times import time_text
@@ -115,7 +115,7 @@ def test_halts_messages_and_the_days_lowest_follow(maker):
 
 
 def test_what_was_told_of_orders_follows_and_what_was_told_of_the_id_does_not(maker):
-    frozen, refused = NoticeKey(About.FROZEN, ("a-1",)), NoticeKey(About.REFUSED_ACCOUNT)
+    frozen, refused = NoticeKey(NoticeSubject.FROZEN, ("a-1",)), NoticeKey(NoticeSubject.REFUSED_ACCOUNT)
     for key in (frozen, refused):
         for client in ("default", "new") if key is refused else ("default",):
             told = Notice(NoticeKind.SYSTEM, client)

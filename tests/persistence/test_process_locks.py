@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from persistence.sqlite.process_locks import Claimants
+from persistence.sqlite.process_locks import ProcessLocks
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import pathlib, sys
-from persistence.sqlite.process_locks import Claimants
-Claimants(pathlib.Path(sys.argv[1])).enter(sys.argv[2])
+from persistence.sqlite.process_locks import ProcessLocks
+ProcessLocks(pathlib.Path(sys.argv[1])).enter(sys.argv[2])
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -47,7 +47,7 @@ def holder(database: Path, name: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_name_is_alive_from_enter_to_leave(database):
-    mine, theirs = Claimants(database), Claimants(database)
+    mine, theirs = ProcessLocks(database), ProcessLocks(database)
     assert not mine.alive("w1")
     mine.enter("w1")
     assert mine.alive("w1")
@@ -59,12 +59,12 @@ def test_a_name_is_alive_from_enter_to_leave(database):
 
 def test_a_name_is_held_once(database):
     with holder(database, "w1"), pytest.raises(BlockingIOError):
-        Claimants(database).enter("w1")
+        ProcessLocks(database).enter("w1")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_holder_is_gone_at_once(database, how):
-    claimants = Claimants(database)
+    claimants = ProcessLocks(database)
     with holder(database, "w1") as process:
         assert claimants.alive("w1")
         process.send_signal(how)
@@ -77,16 +77,16 @@ def test_a_killed_holder_is_gone_at_once(database, how):
 def test_asking_disturbs_no_holder(database):
     with holder(database, "w1"):
         for _ in range(100):
-            assert Claimants(database).alive("w1")
+            assert ProcessLocks(database).alive("w1")
 
 
 def ended_at(database) -> list[str]:
-    with Claimants(database).ended() as names:
+    with ProcessLocks(database).ended() as names:
         return names
 
 
 def test_the_dead_only_are_forgotten(database):
-    claimants = Claimants(database)
+    claimants = ProcessLocks(database)
     with claimants.ended() as names:
         assert names == []
     claimants.enter("mine")
@@ -105,20 +105,20 @@ def test_the_dead_only_are_forgotten(database):
 
 def test_a_watcher_starts_while_another_tells_of_the_dead(database):
     """Telling may take long: a database that is busy holds it up."""
-    mine = Claimants(database)
+    mine = ProcessLocks(database)
     (database.parent / "orders.db.watchers").mkdir()
     (database.parent / "orders.db.watchers" / "w1").touch()  # opened by its watcher, and not locked yet
-    with Claimants(database).ended() as names:
+    with ProcessLocks(database).ended() as names:
         assert names == ["w1"]
         mine.enter("w1")
-    assert Claimants(database).alive("w1")
+    assert ProcessLocks(database).alive("w1")
 
 
 def test_the_dead_are_kept_for_the_next_when_telling_of_them_fails(database):
     with holder(database, "dead") as process:
         process.kill()
         process.wait()
-        with pytest.raises(OSError, match="disk full"), Claimants(database).ended():
+        with pytest.raises(OSError, match="disk full"), ProcessLocks(database).ended():
             raise OSError("disk full")
         assert ended_at(database) == ["dead"]
 
@@ -126,12 +126,12 @@ def test_the_dead_are_kept_for_the_next_when_telling_of_them_fails(database):
 @pytest.mark.parametrize("name", ["", "../outside", "a/b", "a b", "x" * 81])
 def test_a_name_stays_inside_the_folder(database, name):
     with pytest.raises(ValueError, match="watcher's name"):
-        Claimants(database).enter(name)
+        ProcessLocks(database).enter(name)
 
 
 def test_a_sweep_between_opening_and_locking_does_not_hide_a_living_holder(database, monkeypatch):
     """Its file would be removed under it, and its claim taken by another while its order call is under way."""
-    mine, sweeper = Claimants(database), Claimants(database)
+    mine, sweeper = ProcessLocks(database), ProcessLocks(database)
     flock, calls = fcntl.flock, []
 
     def sweeping_first(handle: int, how: int) -> None:

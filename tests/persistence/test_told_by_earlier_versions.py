@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.broker_reports import BrokerStatus, OrderReport
-from domain.notice_keys import About, NoticeKey, of_order
+from domain.notice_keys import NoticeKey, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance
@@ -46,7 +46,7 @@ def keep(maker: Maker, order: Order, **changes: str) -> None:
 def test_a_client_that_is_not_configured(maker):
     maker.sql("INSERT INTO unconfigured_clients VALUES ('gone', '2026-11-20T04:00:00.000000Z')")
     migrate(maker.path)
-    assert maker.store.told_clients(About.UNCONFIGURED_CLIENT) == ["gone"]
+    assert maker.store.told_clients(NoticeSubject.UNCONFIGURED_CLIENT) == ["gone"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_client_that_is_not_configured(maker):
 def test_an_account_that_is_not_served(maker, kept, state):
     maker.sql(f"INSERT INTO accounts (client_id, refused_account) VALUES ('default', '{kept}')")
     migrate(maker.path)
-    key = NoticeKey(About.REFUSED_ACCOUNT)
+    key = NoticeKey(NoticeSubject.REFUSED_ACCOUNT)
     assert not is_news(maker, key, state=state)
     assert is_news(maker, key, state=("FA2", "shoonya", ""))
 
@@ -72,7 +72,7 @@ def test_an_order_that_has_been_at_the_broker_for_an_hour(maker):
     )
     migrate(maker.path)
     assert maker.store.untold_frozen("default", maker.clock.now(), limit=1) == []
-    assert not is_news(maker, NoticeKey(About.FROZEN, (order.command_id,)))
+    assert not is_news(maker, NoticeKey(NoticeSubject.FROZEN, (order.command_id,)))
 
 
 def test_a_cancel_that_the_book_does_not_confirm(maker):
@@ -80,8 +80,8 @@ def test_a_cancel_that_the_book_does_not_confirm(maker):
     keep(maker, order, exchange_error_snippet="cancel not confirmed: the broker's book still shows the order")
     other = maker.order("b", Phase.WORKING)
     migrate(maker.path)
-    assert not is_news(maker, NoticeKey(About.CANCEL_UNCONFIRMED, (order.command_id,)))
-    assert is_news(maker, NoticeKey(About.CANCEL_UNCONFIRMED, (other.command_id,)))
+    assert not is_news(maker, NoticeKey(NoticeSubject.CANCEL_UNCONFIRMED, (order.command_id,)))
+    assert is_news(maker, NoticeKey(NoticeSubject.CANCEL_UNCONFIRMED, (other.command_id,)))
 
 
 def test_an_order_that_may_be_any_of_several(maker):
@@ -89,8 +89,8 @@ def test_an_order_that_may_be_any_of_several(maker):
     text = "it may be broker order B1 or B2; the book cannot tell, so somebody has to resolve it"
     keep(maker, order, reason_message=text)
     migrate(maker.path)
-    assert not is_news(maker, of_order(About.MAY_BE_ANY_OF, order.command_id, "B1", "B2"))
-    assert is_news(maker, of_order(About.MAY_BE_ANY_OF, order.command_id, "B1"))
+    assert not is_news(maker, of_order(NoticeSubject.MAY_BE_ANY_OF, order.command_id, "B1", "B2"))
+    assert is_news(maker, of_order(NoticeSubject.MAY_BE_ANY_OF, order.command_id, "B1"))
 
 
 def test_a_fill_that_the_book_took_back(maker):

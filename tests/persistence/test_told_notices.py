@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from domain.errors import StoreUnavailable
-from domain.notice_keys import About, NoticeKey
+from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
 from persistence.sqlite.repository import OrderRepository
 from tests.persistence.making import Maker
 
-KEY = NoticeKey(About.UNCONFIGURED_CLIENT)
-OTHER = NoticeKey(About.UNCONFIGURED_CLIENT, ("B1", "50"))
+KEY = NoticeKey(NoticeSubject.UNCONFIGURED_CLIENT)
+OTHER = NoticeKey(NoticeSubject.UNCONFIGURED_CLIENT, ("B1", "50"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from domain.ports import SendFailed, Transaction
 from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
-from order_watcher import OrderWatcherEngine, Seat, WatcherRules
+from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.outbox import SqliteOutbox
 from persistence.sqlite.repository import OrderRepository
@@ -116,10 +116,10 @@ class Watcher:
         clients = world.plan.clients
         self.engine = OrderWatcherEngine(
             self.store,
-            {client: Seat(client, self._line(client), world.policies[client]) for client in clients},
+            {client: ClientContext(client, self._line(client), world.policies[client]) for client in clients},
             clock=world.scheduler,
             claimant=name,
-            rules=WatcherRules(),
+            rules=EngineTimings(),
             simulated_result=simulated_result,
             simulated_report=simulated_report,
         )

@@ -12,7 +12,7 @@ from domain.limits import ExitScope
 from domain.states import Phase
 from engine import reconciler as following
 from engine import submitter as submitting
-from engine.missing_order_tracker import Unheard
+from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
 from tests.simulation.runs import first_breach
 
@@ -29,9 +29,9 @@ def absence_proven_by_a_timer(patch):
 def absence_is_final(patch):
     original = Reconciler._late_evidence
 
-    def late_evidence(self, tx, seat, command_id, book):
+    def late_evidence(self, tx, context, command_id, book):
         if tx.get(command_id).phase is not Phase.ABSENT:
-            original(self, tx, seat, command_id, book)
+            original(self, tx, context, command_id, book)
 
     patch.setattr(Reconciler, "_late_evidence", late_evidence)
 
@@ -41,7 +41,7 @@ def other_exits_do_not_count(patch):
 
 
 def whatever_is_there_is_the_strategys(patch):
-    patch.setattr(submitting, "_scope", lambda seat, order: ExitScope.POSITION)
+    patch.setattr(submitting, "_scope", lambda context, order: ExitScope.POSITION)
 
 
 def the_side_that_was_asked_says_nothing(patch):
@@ -90,7 +90,7 @@ def one_read_forgets_what_is_held(patch):
 
 
 def contradictions_are_nobodys_concern(patch):
-    patch.setattr(Unheard, "heard", lambda self, client_id, orders, book: {})
+    patch.setattr(MissingOrderTracker, "heard", lambda self, client_id, orders, book: {})
 
 
 LATE = {

@@ -78,8 +78,8 @@ def test_the_worlds_do_not_depend_on_how_many_run_at_once():
 def timeout_taken_as_failure(patch):
     original = Submitter._send
 
-    def send(self, seat, order):
-        outcome = original(self, seat, order)
+    def send(self, context, order):
+        outcome = original(self, context, order)
         return Refused("timed out", "TIMEOUT") if isinstance(outcome, OutcomeUnknown) else outcome
 
     patch.setattr(Submitter, "_send", send)
@@ -88,8 +88,8 @@ def timeout_taken_as_failure(patch):
 def unanswered_taken_as_never_sent(patch):
     original = Submitter._send
 
-    def send(self, seat, order):
-        outcome = original(self, seat, order)
+    def send(self, context, order):
+        outcome = original(self, context, order)
         return NotSent("connection reset") if isinstance(outcome, OutcomeUnknown) else outcome
 
     patch.setattr(Submitter, "_send", send)
@@ -104,7 +104,7 @@ def sent_again_whatever_the_class(patch):
 
 
 def claimed_in_memory_only(patch):
-    def claim(self, seat, order):
+    def claim(self, context, order):
         now = self._clock.now()
         return submitting.claimed(order, at=now, claimant=self._claimant).after
 

@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 
-from broker.simulator.faults import ENDPOINTS, FaultBox, Kind
+from broker.simulator.faults import ENDPOINTS, FaultBox, FaultKind
 from tests.simulator.wire import TSYM, Wire, a_plan, an_order, resting, serving
 from tests.support import ManualClock
 
@@ -302,7 +302,7 @@ def test_a_fault_that_makes_no_sense_is_refused(wire, fault, said):
 
 def test_every_kind_of_fault_is_known_to_the_service():
     needs = {"seconds": 1, "emsg": "no", "per_second": 1, "per_minute": 1}
-    assert all(a_plan({"kind": kind, **needs}).faults[0].endpoint in {"*", *ENDPOINTS} for kind in Kind)
+    assert all(a_plan({"kind": kind, **needs}).faults[0].endpoint in {"*", *ENDPOINTS} for kind in FaultKind)
 
 
 def until_gone(call) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 import requests
 
-from broker.simulator.faults import Plan
+from broker.simulator.faults import FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from domain.ports import Clock
@@ -132,5 +132,5 @@ def resting(**changes: Any) -> dict[str, Any]:
     return {"prctyp": "LMT", "prc": "90", **changes}
 
 
-def a_plan(*faults: dict[str, Any]) -> Plan:
-    return Plan.model_validate({"faults": faults})
+def a_plan(*faults: dict[str, Any]) -> FaultPlan:
+    return FaultPlan.model_validate({"faults": faults})

@@ -44,7 +44,7 @@ class StandingHalt:
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class DatabaseHealth:
     """What the doctor looks at; a time is None where nothing was ever written."""
 
     pending_migrations: tuple[str, ...]
@@ -66,7 +66,7 @@ class Vitals:
     ]  # what clients have open for which no watcher has given a heartbeat
 
 
-def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> Vitals:
+def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> DatabaseHealth:
     """Look at a database without changing it; what loops said before `beats_since` is over.
 
     Raises:
@@ -83,7 +83,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
         [(outbox, since)] = rows(_OUTBOX)
         [(unknown,)] = rows(_UNKNOWN)
         event = rows("SELECT at FROM order_events ORDER BY event_id DESC LIMIT 1")
-        return Vitals(
+        return DatabaseHealth(
             pending_migrations=pending,
             triggers_changed=_stripped(rows(_TRIGGERS)) != _stripped(TRIGGERS.items()),
             last_beat=optional_time(beat),

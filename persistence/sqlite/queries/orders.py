@@ -40,7 +40,7 @@ _STREAMS = {
 _NEWEST = ("created_at", "command_id")
 
 
-class Views:
+class OrderQueries:
     """Questions to orders.db; a connection a thread, never waiting for a writer."""
 
     def __init__(self, readers: Readers) -> None:
