@@ -192,7 +192,12 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     unknown = _sum(o for o in exits if o.phase in _OUTCOME_UNKNOWN)
     left = max(held * sign - mine, ZERO)
     others = _held_by_others(order, facts, sign)
-    free = {p: max(n * sign - _sum(o for o in exits if o.product == p), ZERO) for p, n in nets.items()}
+    shows_all = facts.last_fill_at is None or has_elapsed(
+        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+    )
+    # What a read of about our last fill has more than our fills may have gone with that fill, from any product.
+    more = max(sum(nets.values(), ZERO) * sign - ours * sign, ZERO) if not (whole or shows_all) else ZERO
+    free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
         free = {p: q for p, q in free.items() if p == order.requested_product}
     may = {
@@ -209,9 +214,6 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     # that may not show our last fill yet.
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
     converted = {p: max(q - apart.get(p, ZERO), ZERO) for p, q in may.items() if p not in own}
-    shows_all = facts.last_fill_at is None or has_elapsed(
-        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
-    )
     here = {p: q for p, q in may.items() if p in own}
     products = _preferred(here | converted if shows_all else here, own, order)
     # What was there before explains nothing of ours, but for as much as others have closed of ours by hand.

@@ -165,6 +165,14 @@ TOGETHER = (
          "::test_an_exit_waits_for_anothers_unknown_outcome_that_would_explain_its_dispute",),
     ),
     Defect(
+        "what-has-just-left-is-still-there",
+        "A read of before another strategy's fill showed units that had gone, those of a third one were in another "
+        "product, and both exits together turned the position of this product round.",
+        (Edit(EXITS, " if not (whole or shows_all) else ZERO", " * 0"),),
+        ("tests/domain/test_exits.py"
+         "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
+    ),
+    Defect(
         "a-leg-that-may-be-live-is-called-blocked",
         "One leg was refused; the other, of which the broker had said that it was turned away, was called blocked, and "
         "was at the broker.",
