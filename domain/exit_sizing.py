@@ -26,6 +26,8 @@ OPERATOR = "OPERATOR"
 
 FLAT = "the position is flat"
 
+_OUTCOME_UNKNOWN = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.ABSENT})
+
 
 class HoldReason(StrEnum):
     """Why an exit waits."""
@@ -72,13 +74,14 @@ class ExitHold:
 class ExitDispute:
     """Our fills and the read differ: look again, and when that lasts send `smaller`, where it is anything.
 
-    `may_be_converted`: units in another product would explain it, and the read is too near our last fill to say so.
+    `may_settle`: what would explain it will be known later. Units in another product, where the read is too near our
+    last fill to say so; or an exit of unknown outcome, whose fill the read may show already.
     """
 
     smaller: ExitSize | None
     by_fills: Decimal
     by_read: Decimal
-    may_be_converted: bool = False
+    may_settle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _View:
     by_fills: Decimal = ZERO
     by_read: Decimal = ZERO
     under_way: Decimal = ZERO  # what exits may still take, of the account
+    unknown: Decimal = ZERO  # of that, exits of unknown outcome
     products: Mapping[str, Decimal] = field(
         default_factory=dict
     )  # what may be taken of each, the preferred first
@@ -127,7 +131,8 @@ def size_exit(
         return ExitHold(HoldReason.TAKING_BACK)
     ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
     if ours != read:
-        return ExitDispute(_sized(view, min(ours, read)), ours, read, view.may_be_converted)
+        may_settle = view.may_be_converted or 0 < ours - read <= view.unknown
+        return ExitDispute(_sized(view, min(ours, read)), ours, read, may_settle)
     if ours:
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
@@ -184,9 +189,15 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         return _View(0)
     exits = [o for o in facts.orders if _may_take(o, order, sign)]
     under_way, mine = _sum(exits), _sum(o for o in exits if _is_about_the_same(o, order))
+    unknown = _sum(o for o in exits if o.phase in _OUTCOME_UNKNOWN)
     left = max(held * sign - mine, ZERO)
     others = _held_by_others(order, facts, sign)
-    free = {p: max(n * sign - _sum(o for o in exits if o.product == p), ZERO) for p, n in nets.items()}
+    shows_all = facts.last_fill_at is None or has_elapsed(
+        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+    )
+    # What a read of about our last fill has more than our fills may have gone with that fill, from any product.
+    more = max(sum(nets.values(), ZERO) * sign - ours * sign, ZERO) if not (whole or shows_all) else ZERO
+    free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
         free = {p: q for p, q in free.items() if p == order.requested_product}
     may = {
@@ -198,14 +209,11 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
         if order.requested_product is not None:
             by_fills = min(by_fills, max(by_read, left))
-        return _View(sign, by_fills, by_read, under_way, products)
+        return _View(sign, by_fills, by_read, under_way, unknown, products)
     # What is in another product may be ours, converted: not what was there before ours went missing, and not by a read
     # that may not show our last fill yet.
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
     converted = {p: max(q - apart.get(p, ZERO), ZERO) for p, q in may.items() if p not in own}
-    shows_all = facts.last_fill_at is None or has_elapsed(
-        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
-    )
     here = {p: q for p, q in may.items() if p in own}
     products = _preferred(here | converted if shows_all else here, own, order)
     # What was there before explains nothing of ours, but for as much as others have closed of ours by hand.
@@ -214,7 +222,9 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     by_fills = max(ours * sign + elsewhere - under_way, ZERO)
     by_read = sum(products.values(), ZERO)
     may_be_converted = not shows_all and any(converted.values())
-    return _View(sign, min(left, by_fills), min(left, by_read), under_way, products, may_be_converted)
+    return _View(
+        sign, min(left, by_fills), min(left, by_read), under_way, unknown, products, may_be_converted
+    )
 
 
 def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:

@@ -254,11 +254,11 @@ class Submitter:
     ) -> ExitSize | ExitHold:
         """Wait for a read that agrees with our fills; then send the smaller of the two; the rest is a person's.
 
-        Where a later read may find the units in another product it is waited for twice as long, and no longer: fills of
-        others in the symbol may never cease.
+        Where what would explain the difference will be known later it waits twice as long, and no longer: fills of
+        others in the symbol may never cease, and an outcome may stay unknown.
         """
         since = self._disputed_since.setdefault(order.command_id, now)
-        waits = self._rules.exit_dispute * (2 if dispute.may_be_converted else 1)
+        waits = self._rules.exit_dispute * (2 if dispute.may_settle else 1)
         if dispute.smaller is None or is_within(since, now, waits):
             return ExitHold(HoldReason.DISPUTED)
         self._disputed_since.pop(order.command_id, None)

@@ -157,8 +157,24 @@ TOGETHER = (
         "a-young-fill-ends-the-search-for-a-conversion",
         "Another strategy's fill came just before an exit's patience ended: the position that a hand had converted was "
         "not seen, and half of it stayed.",
-        (Edit("engine/submitter.py", "(2 if dispute.may_be_converted else 1)", "1"),),
+        (Edit("engine/submitter.py", "(2 if dispute.may_settle else 1)", "1"),),
         (f"{LATE}::test_a_fill_of_others_does_not_hide_a_conversion_from_an_exit",),
+    ),
+    Defect(
+        "anothers-unknown-exit-is-counted-twice",
+        "The outcome of another strategy's exit was not known, and the positions showed its fill already: an exit was "
+        "sent short by as much, seconds before that was settled.",
+        (Edit(EXITS, " or 0 < ours - read <= view.unknown", ""),),
+        ("tests/engine/test_echoing_nothing.py"
+         "::test_an_exit_waits_for_anothers_unknown_outcome_that_would_explain_its_dispute",),
+    ),
+    Defect(
+        "what-has-just-left-is-still-there",
+        "A read of before another strategy's fill showed units that had gone, those of a third one were in another "
+        "product, and both exits together turned the position of this product round.",
+        (Edit(EXITS, " if not (whole or shows_all) else ZERO", " * 0"),),
+        ("tests/domain/test_exits.py"
+         "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
     ),
     Defect(
         "a-leg-that-may-be-live-is-called-blocked",

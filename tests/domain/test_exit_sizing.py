@@ -267,3 +267,22 @@ def test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same():
     assert turned_away.look_first
     answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), orders=(turned_away,))
     assert answer == ExitHold(HoldReason.EXIT_UNDER_WAY)
+
+
+def test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left():
+    """B's 75 were converted while its exit rests for them here, and C's exit of 50 has just been filled.
+
+    The read is of before that fill: 175 here, of which 75 are leaving, and 50 have gone.
+    """
+    resting = other(
+        execution_type=ExecutionType.EXIT, quantity=Decimal(75), strategy_name="B", side=Side.SELL
+    )
+    held = (holding("B", 75), holding("D", 25), holding("STRADDLE", 100))
+    facts = {"orders": (resting,), "last_fill_at": AT - timedelta(seconds=2)}
+    answer = size(exit_order(), positions(MIS=175, NRML=75), *held, **facts)
+    assert isinstance(answer, ExitDispute)
+    assert answer.smaller is not None
+    assert answer.smaller.quantity == 50
+    facts["last_fill_at"] = AT - timedelta(minutes=1)
+    answer = size(exit_order(), positions(MIS=175, NRML=75), *held, **facts)
+    assert isinstance(answer, ExitSize)  # somebody's units more, and no fill that could explain them

@@ -16,6 +16,7 @@ from domain.order import Order
 from domain.states import Phase, Status
 from persistence.sqlite.database import connect
 from tests.engine.dying import die_in_the_call
+from tests.engine.test_late_evidence import net, spin
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 LOST, TAKEN = OutcomeUnknown("timed out"), ("after", OutcomeUnknown("timed out"))
@@ -318,3 +319,30 @@ def test_ids_of_archived_orders_are_claimed_by_their_own_client_only(desk):
     assert desk.store.sightings("default", ["B00001", "B00002"]).claimed == {"B00001"}
     assert desk.store.sightings("another", ["B00001", "B00002"]).claimed == frozenset()
     assert desk.store.write(lambda tx: tx.sightings("default", ["B00001"])).claimed == {"B00001"}
+
+
+def test_an_exit_waits_for_anothers_unknown_outcome_that_would_explain_its_dispute(desk):
+    """Whether the read shows the unknown exit's fill cannot be told: what is left would be sent short by as much."""
+    desk.post()
+    desk.post(leg(qty=100), strategy_name="OTHER")
+    desk.settle()
+    desk.broker.traits = replace(desk.broker.traits, acceptance_horizon=25.0)
+    send(desk, TAKEN, legs=(MARKET_EXIT,), **EXIT)
+    (exit_,) = desk.post(MARKET_EXIT, strategy_name="OTHER", **EXIT)
+    spin(desk, 36)
+    assert desk.order(exit_.command_id).phase is Phase.REGISTERED
+    spin(desk, 20)
+    assert desk.order(exit_.command_id).filled_quantity == 100
+    assert net(desk) == 0
+
+
+def test_an_outcome_that_stays_unknown_holds_an_exit_no_longer_than_twice_its_patience(desk):
+    desk.post()
+    desk.post(leg(qty=100), strategy_name="OTHER")
+    desk.settle()
+    desk.broker.traits = replace(desk.broker.traits, acceptance_horizon=600.0)
+    send(desk, TAKEN, legs=(MARKET_EXIT,), **EXIT)
+    (exit_,) = desk.post(MARKET_EXIT, strategy_name="OTHER", **EXIT)
+    spin(desk, 75)
+    assert desk.order(exit_.command_id).filled_quantity == 50
+    assert any("50 are sent" in text for text in told(desk, "SYSTEM"))

@@ -15,7 +15,7 @@ from domain.order import Order
 from domain.states import Phase, Status
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.plan import PlannedAlert
-from tests.simulation.scheduler import SECOND, Scheduler
+from tests.simulation.scheduler import SECOND, START, Scheduler
 
 if TYPE_CHECKING:
     from tests.simulation.promises import Promises
@@ -259,6 +259,8 @@ class Ownership:
             since = order.contradicts_since
             if since is None or now >= order.says_nothing_until or order.command is None:
                 continue
+            if self._row(order).broker_order_id is None:
+                continue  # nobody can say yet that these rows are its own: it is told as one of unknown outcome
             if now - max(since, calm_since) > TOLD_WITHIN + SLACK and not told(order.command.command_id):
                 self._breaks(
                     "8 a contradiction is told", f"{order.command.command_id}: COMPLETE with nothing"
@@ -313,8 +315,14 @@ class Ownership:
                     and exit_.status is Status.EXECUTED
                     and apart < SETTLING
                     and not self._entered_between(exit_, entry)
+                    and not self._hand_came_between(exit_, entry)
                 ):
                     self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
+
+    def _hand_came_between(self, exit_: Order, entry: Order) -> bool:
+        """Somebody traded there when the exit was on its way or later: whose the units are is a matter for people."""
+        began = round((exit_.created_at - START).total_seconds() * SECOND)
+        return bool(self._promises.accounts[entry.client_id].moved_by_hand(entry.symbol, began))
 
     def _entered_between(self, exit_: Order, entry: Order) -> bool:
         """Another entry came or went after the exit and before this one: it is that one which would be turned."""
@@ -336,6 +344,8 @@ class Ownership:
             return  # what the broker contradicts is told, and a person looks
         if account.moved_by_hand(symbol, -1):
             return  # whose units are gone, and whose have come back, is a matter for people
+        if _converted_under_an_exit(account, symbol):
+            return  # that exit may take the units that are left in its product; the others' was told
         own = self.own(orders)
         exits = [r for r in self._whole_exits.get(place, []) if not self._names_the_other_side(r, own)]
         if not exits:
@@ -369,6 +379,15 @@ class Told(Protocol):
     """Whether a person was told something of an order."""
 
     def __call__(self, command_id: str) -> bool: ...
+
+
+def _converted_under_an_exit(account: Account, symbol: str) -> bool:
+    """A hand moved units to another product while an exit for them was at the broker, and had not ended."""
+    exits = [
+        o for o in account.orders.values() if o.is_exit and o.symbol == symbol and o.accepted_at is not None
+    ]
+    times = [at for at, name, *_ in account.conversions if name == symbol]
+    return any(o.accepted_at < at <= max((t for t, _ in o.said), default=at) for o in exits for at in times)
 
 
 def _came_to_nothing(row: Order) -> bool:

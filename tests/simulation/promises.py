@@ -13,6 +13,7 @@ from greenlet import getcurrent, greenlet
 
 from domain.alert import ExecutionType
 from domain.commands import UniversalOrderCommand
+from domain.exit_sizing import HoldReason
 from domain.order import Order
 from domain.receipt import Receipt
 from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
@@ -289,13 +290,24 @@ class Promises:
         """Every order has ended, or stands unknown before the operator, or is an exit that waits for one that does."""
         unknown = {(o.client_id, o.symbol) for o in self.unknown() if o.escalation >= 2}
         return all(
-            (o.client_id, o.symbol) in unknown and o.phase in (Phase.UNKNOWN, Phase.REGISTERED)
+            ((o.client_id, o.symbol) in unknown and o.phase in (Phase.UNKNOWN, Phase.REGISTERED))
+            or self._is_in_doubt(o)
             for o in self.unfinished()
         )
+
+    def _is_in_doubt(self, order: Order) -> bool:
+        """An exit that was told: units are in another product, and another exit may take those that are here."""
+        account = self.accounts[order.client_id]
+        is_told = order.reason_message == HoldReason.DISPUTED.sentence and order.escalation >= 2
+        return is_told and any(symbol == order.symbol for _, symbol, *_ in account.conversions)
 
     def unfinished(self) -> list[Order]:
         """What has not ended."""
         return [self.rows[command_id] for command_id in self._unfinished]
+
+    def in_doubt(self) -> list[Order]:
+        """Exits of which the operator has to decide."""
+        return [order for order in self.unfinished() if self._is_in_doubt(order)]
 
     def unknown(self) -> list[Order]:
         """What the operator has to look at."""

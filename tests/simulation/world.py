@@ -221,6 +221,10 @@ class World:
 
     def _resolve_by_hand(self) -> None:
         """The operator looks at the broker's own screen and says what became of the orders that are listed."""
+        for order in self.promises.in_doubt():
+            self._webs[0].commands.cancel(
+                order.command_id, by="op", reason="its units are in another product"
+            )
         for order in self.promises.unknown():
             self.counts["resolved by hand"] += 1
             truth = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
