@@ -1,7 +1,7 @@
-"""The operator's commands, over the same services as the webhook and the console.
+"""The operator's commands, on the same services as the webhook and the console.
 
-An error is one clear line and exit code 2. `verify` ends with 1 when something is wrong and with 3 when not all could
-be looked at; `doctor` ends with 1 when something does not work.
+An error is one clear line and exit code 2. `verify` ends with 1 when something is wrong, and with 3 when not everything
+could be checked. `doctor` ends with 1 when something does not work.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-# looking ----------------------------------------------------------------------------------------------------
+# queries ----------------------------------------------------------------------------------------------------
 
 # fmt: off
 _ORDER_COLUMNS = ("created_at", "client_id", "strategy_name", "side", "quantity", "symbol", "order_type", "price",
@@ -177,7 +177,7 @@ def replay(options: argparse.Namespace) -> int:
     else:
         window = settings.dedup_window_seconds
         print(f"note: within {window:g} s of the same content the answer will be duplicate", file=sys.stderr)
-    # Its secret was masked when it was kept; an empty one leaves the proof to the signature.
+    # The secret was masked when the alert was stored. An empty one leaves authentication to the signature.
     body = re.sub(r'(?i)("secret_key"\s*:\s*")\*\*\*"', r'\1"', str(kept["raw_body"])).encode()
     return _post(settings, body, url=options.url, client_id=kept["client_id"], path=_webhook(kept["format"]))
 
@@ -197,7 +197,7 @@ def _post(settings: Settings, body: bytes, *, url: str | None, client_id: str | 
     return 0 if answer.ok else 1
 
 
-# operators' wishes ------------------------------------------------------------------------------------------
+# operators' actions -----------------------------------------------------------------------------------------
 
 
 def halt(options: argparse.Namespace) -> int:
@@ -208,7 +208,7 @@ def halt(options: argparse.Namespace) -> int:
         services.commands.halt(client_id, options.strategy, by=operator_name(), reason=options.reason)
         print(f"halted: {client_id} {options.strategy or '(all strategies)'}")
     if options.strategy is not None:
-        with contextlib.suppress(sqlite3.Error):  # the halts stand, whatever can be said of them
+        with contextlib.suppress(sqlite3.Error):  # the halts are stored: a note must not fail them
             for client_id in clients:
                 _note_unseen(services.settings.orders_db, client_id, options.strategy)
     return 0
@@ -318,7 +318,7 @@ def flatten(options: argparse.Namespace) -> int:
     return 0
 
 
-# care -------------------------------------------------------------------------------------------------------
+# maintenance ------------------------------------------------------------------------------------------------
 
 
 def verify_database(options: argparse.Namespace) -> int:
@@ -404,9 +404,8 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _services() -> "Services":
-    from app.container import (
-        build_services,  # here, so that looking and verifying need no web server's modules
-    )
+    # Imported here, so that queries and `verify` do not load the web server's modules.
+    from app.container import build_services
 
     settings = _settings()
     _existing(settings)
@@ -414,7 +413,7 @@ def _services() -> "Services":
 
 
 def _settings() -> Settings:
-    """The settings; a command makes up no secrets, which would be those of no service."""
+    """Load the settings. A command generates no secrets, because no service would use them."""
     return load_settings(keep_secrets=False)
 
 
@@ -423,7 +422,7 @@ def _database() -> Path:
 
 
 def _existing(settings: Settings) -> Path:
-    """The path of orders.db; Refused where there is none: a wrong directory must not make a second installation."""
+    """The path of orders.db. Raises Refused when there is none: a wrong directory must not become an installation."""
     if not settings.orders_db.exists():
         raise Refused(
             f"no database at {settings.orders_db.absolute()}: start the service, or type this where it runs: "
@@ -433,7 +432,7 @@ def _existing(settings: Settings) -> Path:
 
 
 def _chosen(settings: Settings, client_id: str | None) -> list[str]:
-    """The named client, else all.
+    """The named client, or all clients when none is named.
 
     Raises:
         NotFound: there is no such client.
@@ -471,5 +470,5 @@ _COMMANDS = {
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # stopped in a write it would keep every exit waiting
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # stopped during a write it would block every exit
     raise SystemExit(main())

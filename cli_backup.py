@@ -1,4 +1,4 @@
-"""The operator's care of orders.db: a copy, a copy put in its place, what a check found."""
+"""The operator's maintenance of orders.db: back up, restore, and print what `verify` found."""
 
 import argparse
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def restore_database(options: argparse.Namespace) -> int:
 
 
 def print_verification(report: Report) -> None:
-    """What `verify` found, line by line."""
+    """Print what `verify` found, line by line."""
     for problem in report.problems:
         print(f"WRONG    {problem.where}: {problem.what}")
     if report.problem_count > len(report.problems):

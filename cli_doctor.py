@@ -1,4 +1,4 @@
-"""What the doctor finds: of the settings, of orders.db and those that live on it, and of the service itself."""
+"""Collect the doctor's findings: on the settings, on orders.db and the processes that use it, and on the service."""
 
 import sqlite3
 import sys
@@ -14,7 +14,7 @@ from persistence.sqlite.identity import noted_id
 
 
 def findings_of_everything() -> Iterator[Finding]:
-    """Look at everything that this machine can tell, changing nothing."""
+    """Check everything that can be checked on this machine, and change nothing."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(Health.OK, "python", f"{version}, SQLite {sqlite3.sqlite_version}")
     try:
@@ -41,7 +41,7 @@ def findings_of_everything() -> Iterator[Finding]:
 
 
 def _source() -> str:
-    """Which `.env` was read: the settings of another directory are those of another installation."""
+    """Say which `.env` was read: the settings of another directory are those of another installation."""
     path = DOTENV.absolute()
     return (
         f"of {path} and the environment" if path.exists() else f"of the environment; no .env in {path.parent}"
@@ -75,7 +75,7 @@ def _reachable(base: str, database: str) -> Finding:
 
 
 def _database_of(answer: requests.Response) -> str | None:
-    """Which database the service says that it writes to; None where it says nothing of that."""
+    """The database that the service says it writes to; None when it says nothing about it."""
     try:
         said = answer.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The operator's commands about what strategies hold: adopting units, and which exits close all that is open."""
+"""The operator's commands on strategies' holdings: adopt units, and find the exits that close all open positions."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def adopt_units(options: argparse.Namespace, services: "Services", client_id: str) -> int:
-    """Make units of the account that no strategy holds the named strategy's holding; says what follows."""
+    """Make units of the account that no strategy holds the holding of the named strategy; prints what follows."""
     request = AdoptionRequest(
         client_id=client_id,
         symbol=options.symbol,
@@ -33,7 +33,7 @@ def adopt_units(options: argparse.Namespace, services: "Services", client_id: st
     )
     done = services.commands.adopt(request)
     print(f"adopted: {done.means}.")
-    with contextlib.suppress(sqlite3.Error):  # the adoption stands, whatever can be said of the strategy
+    with contextlib.suppress(sqlite3.Error):  # the adoption is stored: a note must not fail it
         with looking(services.settings.orders_db) as connection:
             note = never_seen(done.strategy_name, strategies_of(connection, client_id))
         if note is not None:
@@ -42,7 +42,7 @@ def adopt_units(options: argparse.Namespace, services: "Services", client_id: st
 
 
 class Exit(NamedTuple):
-    """An exit of what one strategy holds of a position, or of what none does."""
+    """An exit of what one strategy holds of a position, or of what no strategy holds."""
 
     client_id: str
     exchange: str
@@ -52,16 +52,20 @@ class Exit(NamedTuple):
     quantity: Decimal  # as last known: the exit itself is sized by the position it finds
 
     def __str__(self) -> str:
-        """What would be sent, for people."""
+        """Describe for people what would be sent."""
         where = f"{self.exchange} {self.symbol} {self.product}"
         return f"exit {self.client_id} {self.strategy_name}: {decimal_text(self.quantity)} {where}"
 
 
 def exits_of(services: "Services", client_id: str, symbol: str | None) -> Iterator[Exit]:
-    """Of each position an exit for every strategy that holds a part of it, and one for what none holds.
+    """Yield, for each position, an exit for every strategy that holds a part of it, and one for what no strategy holds.
 
-    One exit would not do: it leaves alone what other strategies than its own hold. Shares delivered on earlier days
-    that no strategy holds are somebody's savings: they are exited only where their symbol is named.
+    One exit for a position is not enough: it leaves alone what other strategies than its own hold. Shares that were
+    delivered on earlier days and that no strategy holds are somebody's savings. They are exited only when their symbol
+    is named.
+
+    Raises:
+        Refused: the client's positions were never read.
     """
     snapshot = services.store.saved_positions(client_id)
     if snapshot is None:

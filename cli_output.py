@@ -1,6 +1,6 @@
-"""What the operator's commands print: rows as tables, ages, how an order's cancel stands, why a command is refused.
+"""Format what the operator's commands print: rows as tables, ages, the state of a cancel, why a command is refused.
 
-Pure: `cli.py` prints it.
+The functions are pure: `cli.py` prints their results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def _cell(value: object) -> str:
 
 
 def facts(story: Row) -> str:
-    """What an order's row holds, a line each, and how a cancel stands that is under way."""
+    """The values of an order's row, one per line, and the state of a cancel that is under way."""
     lines = {name: value for name, value in story["order"].items() if value is not None}
     under_way = cancel_under_way(story["order"], story["events"])
     if under_way is not None:
@@ -41,7 +41,7 @@ def facts(story: Row) -> str:
 
 
 def cancel_told(story: Row) -> str:
-    """What came of asking for a cancel: the order has ended, or its broker is asked and has not confirmed."""
+    """The result of asking for a cancel: the order has ended, or the broker was asked and has not confirmed."""
     order, under_way = story["order"], cancel_under_way(story["order"], story["events"])
     id_ = order["command_id"]
     if under_way is None:

@@ -1,4 +1,4 @@
-"""What can be typed after `cli.py`: the commands, their options, and what is refused before anything is done."""
+"""Parse the arguments of `cli.py`: the commands, their options, and what is refused before anything is done."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ _Add = Callable[[str], argparse.ArgumentParser]
 
 
 def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
-    """The parser of these commands; what it parses carries the chosen one as `run`."""
+    """Create the parser of these commands. Its result has the chosen command as `run`."""
     whole = argparse.ArgumentParser(prog="cli.py", description="Orderwatch, for its operator.")
     parsers = whole.add_subparsers(required=True, metavar="COMMAND")
 

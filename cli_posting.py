@@ -1,4 +1,4 @@
-"""Posting an alert to the running service, signed as its client; and telling no answer from an alert not taken."""
+"""Post an alert to the running service, signed as its client, and tell a missing answer from an alert not accepted."""
 
 import hashlib
 import hmac
@@ -14,17 +14,17 @@ _TIMEOUT = 30.0  # seconds for the service to answer
 
 
 class NoAnswer(OrderwatchError):
-    """The service did not answer; says whether it may have taken the alert all the same."""
+    """The service did not answer; the message says whether it may have accepted the alert all the same."""
 
 
 def base_url(settings: Settings) -> str:
-    """Where the service of these settings answers, seen from this machine."""
+    """The address at which the service of these settings answers, seen from this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     return f"http://{host}:{settings.port}"
 
 
 def post_alert(url: str, body: bytes, client: ClientSettings) -> requests.Response:
-    """The service's answer to this body, signed with the client's secret.
+    """Post the body, signed with the client's secret; returns the service's answer.
 
     Raises:
         NoAnswer: there was none.

@@ -1,4 +1,4 @@
-"""Every order enters here: alerts become orders and intents in one transaction, operators' wishes changes."""
+"""Register every order: alerts become orders and intents in one transaction, operators' requests become changes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class ResolvedFill:
     """What an operator found at the broker for an order of unknown outcome, and how it was found out.
 
-    Without `filled_quantity` the operator only says which of the broker's orders it is; its book says the rest.
+    Without `filled_quantity` the operator only says which broker order it is; the broker's book shows the rest.
     """
 
     broker_order_id: str
@@ -52,11 +52,11 @@ class ResolvedFill:
 
 
 class CommandService:
-    """Registers orders and carries out operators' wishes.
+    """Registers orders and carries out operators' requests.
 
     Args:
-        clients: what binds each client; an alert of any other client is refused.
-        dedup_window: the same content without a signal_id within it is a duplicate.
+        clients: the policy that binds each client; an alert of any other client is refused.
+        dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
     """
 
@@ -82,12 +82,12 @@ class CommandService:
     # alerts -------------------------------------------------------------------------------------------------
 
     def register(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
-        """Make all legs of an alert durable, blocked or not, and say how they stand.
+        """Make all legs of an alert durable, blocked or not, and return how they stand.
 
         Raises:
             InvalidAlert: no such client.
             SignalReused: its signal_id came before with other content.
-            StoreUnavailable: nothing was kept.
+            StoreUnavailable: nothing was stored.
         """
         if alert.client_id not in self._clients:
             raise InvalidAlert("UNKNOWN_CLIENT", f"no client {alert.client_id!r} is configured", "client_id")
@@ -108,11 +108,13 @@ class CommandService:
         execution_type: str | None = None,
         symbols: Sequence[str] = (),
     ) -> str:
-        """Keep an authenticated alert that cannot be traded on, and tell the operator; returns its id.
+        """Store an authenticated alert that cannot be traded on, and notify the operator; return its id.
 
-        What it asked for comes in its sender's own words, as far as they could be read.
+        What it asked for is passed in its sender's own words, as far as they could be read.
 
-        Raises: StoreUnavailable: it was not kept."""
+        Raises:
+            StoreUnavailable: the alert was not stored.
+        """
         alert_id = self._ids.alert_id(delivery.received_at)
         wish = RejectedRequest(execution_type, symbols, strategy_name)
         holdings = self._store.holdings(client_id) if wish.is_exit else []
@@ -141,7 +143,10 @@ class CommandService:
     def submit(self, command: UniversalOrderCommand, *, strategy_name: str, by: str) -> Order:
         """Register one command of an operator or of the program itself, idempotent by `command_id`.
 
-        Raises: NotFound: no such client. StoreUnavailable: nothing was kept."""
+        Raises:
+            NotFound: no such client.
+            StoreUnavailable: nothing was stored.
+        """
         if command.client_id not in self._clients:
             raise NotFound(f"no client {command.client_id!r}")
         at = self._clock.now()
@@ -181,7 +186,7 @@ class CommandService:
     def submit_exit(
         self, client_id: str, exchange: str, symbol: str, product: str, *, by: str, strategy_name: str
     ) -> Order:
-        """Ask for a position to be closed at market. Raises as `submit` does."""
+        """Register an exit that closes a position at market. Raises as `submit` does."""
         id_ = self._ids.alert_id(self._clock.now())
         command = UniversalOrderCommand(
             command_id=f"{id_}-1",
@@ -225,13 +230,16 @@ class CommandService:
         return self._store.write(work)
 
     def adopt(self, request: AdoptionRequest) -> Adoption:
-        """Make units that no strategy holds one strategy's holding. Raises as `use_cases.adopt.adopt` does."""
+        """Make units that no strategy holds a holding of one strategy. Raises as `use_cases.adopt.adopt` does."""
         return adopt(self._store, self._clients, request, clock=self._clock)
 
     def cancel(self, command_id_: str, *, by: str, reason: str = "") -> Order:
-        """Ask for a cancel: an order that was not sent ends at once, a live one when the broker confirms.
+        """Request a cancel: an order that was not sent ends at once, a live one when the broker confirms.
 
-        Asking again while one is under way changes nothing. Raises:
+        An order that the broker said it turned away ends once it was looked up in the book. A second request while
+        one is pending changes nothing.
+
+        Raises:
             NotFound: no such order.
             ConcurrentUpdate: it has ended, is being sent, or its number at the broker is not known; says which.
         """
@@ -252,11 +260,14 @@ class CommandService:
         executed: ResolvedFill | None = None,
         failed_reason: str | None = None,
     ) -> Order:
-        """An operator says what became of an order of unknown outcome.
+        """Record what an operator found out about an order of unknown outcome.
+
+        `failed_reason` also resolves an order that was proven absent while that is still provisional.
 
         Raises:
-            ValueError: not exactly one of `executed` and `failed_reason`; as InvalidResolution, which names the field,
-                where the fill does not fit the order or the broker's number belongs to another one.
+            ValueError: not exactly one of `executed` and `failed_reason` was given.
+            InvalidResolution: a ValueError that names the field. The reason is blank, the fill does not match the
+                order, or the broker's number belongs to another order.
             NotFound: no such order.
             ConcurrentUpdate: its outcome is not unknown.
         """
@@ -289,7 +300,10 @@ def _existing(tx: Transaction, command_id_: str) -> Order:
 
 
 def _resolve_fill(tx: Transaction, order: Order, fill: ResolvedFill, *, at: datetime, by: str) -> Order:
-    """One order of the broker's is one of ours: taken for two, its fill would be held twice."""
+    """Record what an operator found at the broker.
+
+    One broker order belongs to one row: if two rows took it, its fill would be held twice.
+    """
     owner = tx.get_by_broker_id(order.client_id, fill.broker_order_id)
     if owner is not None and owner.command_id != order.command_id:
         raise InvalidResolution(

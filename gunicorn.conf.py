@@ -1,4 +1,4 @@
-"""What a gunicorn that is started by hand in this folder serves with: the front that no slow sender can hold up."""
+"""Options for a gunicorn that is started by hand in this folder: it uses the front that no slow sender can block."""
 
 worker_class = "app.front.FrontWorker"
 threads = 8

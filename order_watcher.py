@@ -1,7 +1,7 @@
-"""The OrderWatcher: claims what may be sent, sends it once, and follows it in the broker's book to its end.
+"""The OrderWatcher: claim the orders that may be sent, send each once, and reconcile it with the broker until it ends.
 
 The engine knows no SQL, no HTTP, no threads of its own and no wall clock. Every method does one bounded piece of work
-for one client and may be called from several threads and several processes at once: claims are compare-and-swap in
+for one client. It may be called from several threads and several processes at once: claims are compare-and-swap in
 the store, and nothing between two commits is trusted after a crash.
 """
 
@@ -28,11 +28,11 @@ class OrderWatcherEngine:
 
     Args:
         store: the orders database.
-        seats: each client's broker and policy.
-        claimant: this watcher's name, by which others can tell whether it is alive.
-        simulated_result, simulated_report: what stands for the broker's answer and book in test mode.
+        contexts: each client's broker and policy.
+        claimant: this watcher's name, by which others can find out whether it is alive.
+        simulated_result, simulated_report: what stands in for the broker's answer and order book in test mode.
 
-    Every method raises `StoreUnavailable` when the database cannot be read or written; nothing was then sent that
+    Every method raises `StoreUnavailable` when the database cannot be read or written. Nothing was then sent that
     the database does not know of.
     """
 
@@ -78,9 +78,9 @@ class OrderWatcherEngine:
         return tuple(self._contexts)
 
     def tick(self) -> int:
-        """One full round for every client, in this thread; returns how many orders were claimed or moved.
+        """Run one full round for every client, in this thread; return how many orders were claimed or moved.
 
-        It begins with a look at the broker where entries still wait for one.
+        A client's round begins with a read of the broker where its entries still wait for one.
         """
         moved = 0
         for client_id in self._contexts:
@@ -94,16 +94,16 @@ class OrderWatcherEngine:
         return moved
 
     def waits_for(self, client_id: str) -> str | None:
-        """What keeps the client's entries from being sent since this watcher began, in words; None: nothing.
+        """Return, in words, what keeps the client's entries from being sent; None: nothing.
 
-        It ends with the first `reconcile` that could read the book and the first `refresh` that could read the
-        positions; see `engine.entry_readiness`. A client whose rows are another account's waits for good, with its
-        exits, and nothing below does anything for it; see `engine.account_binding`.
+        Entries wait from this watcher's start until the first `reconcile` that could read the book and the first
+        `refresh` that could read the positions; see `engine.entry_readiness`. A client whose rows belong to another
+        account waits for good, with its exits, and nothing below does anything for it; see `engine.account_binding`.
         """
         return in_words(self.missing(client_id)) or None
 
     def missing(self, client_id: str) -> Missing:
-        """The same part by part; empty: nothing."""
+        """Return the same, part by part; empty: nothing."""
         return self._gate.missing(client_id)
 
     def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
@@ -120,20 +120,23 @@ class OrderWatcherEngine:
         return self._reconciler.reconcile(context) if self._gate.accounts.may_look(context) else 0
 
     def nudge(self, client_id: str) -> None:
-        """Something has happened at the client's broker: `reconcile` reads the book as soon as its interval allows."""
+        """Request a poll after something has happened at the client's broker.
+
+        `reconcile` then reads the book as soon as its interval allows.
+        """
         self._reconciler.looks.ask(client_id)
 
     def book_due_in(self, client_id: str) -> timedelta | None:
-        """How long until `reconcile` may read the book that the last one wanted too soon; None: it wanted nothing."""
+        """Return how long until `reconcile` may read a book that was wanted too soon; None: none was wanted."""
         return self._reconciler.looks.due_in(client_id)
 
     def escalate(self, client_id: str) -> None:
-        """Tell of outcomes that stay unknown while no `reconcile` comes to its end; asks no broker."""
+        """Escalate outcomes that stay unknown while no `reconcile` ends; calls no broker."""
         if self._gate.accounts.may_look(self._contexts[client_id]):
             self._reconciler.escalate(self._contexts[client_id])
 
     def refresh(self, client_id: str, *, force: bool = False) -> bool:
-        """Read and keep the client's positions and profit and loss when it is time; True when they were read."""
+        """Read and store the client's positions and profit and loss when they are due; True when they were read."""
         context = self._contexts[client_id]
         return self._gate.accounts.may_look(context) and self._positions.refresh(context, force=force)
 

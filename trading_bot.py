@@ -1,4 +1,4 @@
-"""The composition root: which store, brokers, clock and sender the services are given, and what each process serves."""
+"""The composition root: what the services of each process are made of, and what each process serves."""
 
 import contextlib
 import logging
@@ -63,18 +63,18 @@ log = logging.getLogger(__name__)
 
 EXIT_SETTINGS = 2
 EXIT_UNAVAILABLE = 75  # EX_TEMPFAIL: orders.db cannot be written at present
-SLOWEST_STALL = 6.0  # seconds, with which exits wait no longer than 15 s for a watcher that hangs
-_OLDEST_BEAT = 5.0  # seconds; a watcher beats every two
+SLOWEST_STALL = 6.0  # seconds; up to this value exits wait at most 15 s for a watcher that hangs
+_OLDEST_BEAT = 5.0  # seconds; a watcher writes a heartbeat every two
 
 
 class TradingBot:
-    """What the webhook talks to: alerts in, receipts out."""
+    """Registers the webhook's alerts: alerts in, receipts out."""
 
     def __init__(self, commands: CommandService) -> None:
         self._commands = commands
 
     def process_alert(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
-        """Make an alert's legs durable and say how they stand. Raises as `CommandService.register` does."""
+        """Make an alert's legs durable; returns their state. Raises as `CommandService.register` does."""
         return self._commands.register(alert, delivery)
 
     def keep_rejected(
@@ -88,7 +88,7 @@ class TradingBot:
         execution_type: str | None,
         symbols: Sequence[str],
     ) -> str:
-        """Keep what cannot be traded on, and tell the operator; returns the alert's id."""
+        """Store an alert that cannot be traded on, and notify the operator; returns the alert's id."""
         return self._commands.keep_rejected(
             client_id,
             delivery,
@@ -101,12 +101,12 @@ class TradingBot:
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The webhook and the console; the watcher runs beside it, in a process of its own."""
+    """Create the application with the webhook and the console. The watcher runs in a process of its own."""
     return make_app(build_services(settings or _settings()))
 
 
 def make_app(services: Services) -> Flask:
-    """The Flask application of these services."""
+    """Create the Flask application of these services."""
     settings = services.settings
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.webhook_max_bytes  # the front reads no more either
@@ -132,7 +132,7 @@ def make_app(services: Services) -> Flask:
 
 
 def _add_console(app: Flask, services: Services) -> None:
-    """The operator's pages, health, and metrics."""
+    """Add the operator's pages, health and metrics."""
     settings, clock = services.settings, services.clock
     token = settings.console_token.get_secret_value()
     beat_age = max(_OLDEST_BEAT, settings.watcher_stall_seconds)
@@ -185,7 +185,7 @@ def _mode(client: ClientSettings) -> TradingMode:
 
 
 def serve_web(*, supervised: bool) -> int:
-    """The web server alone, in this process."""
+    """Serve the web server alone, in this process."""
     settings = _settings()
     services = _prepared(settings, supervised=supervised)
     options = gunicorn_options(
@@ -196,7 +196,7 @@ def serve_web(*, supervised: bool) -> int:
 
 
 def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
-    """A watcher alone, in this process."""
+    """Run a watcher alone, in this process."""
     settings = _settings()
     services = _prepared(settings, supervised=supervised)
     if not supervised:
@@ -226,13 +226,13 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
 
 
 def watch_alone(arguments: Sequence[str] | None = None) -> int:
-    """As `watch`, for whoever typed `python order_watcher.py`; words that it does not take start nothing."""
+    """As `watch`, for `python order_watcher.py`. With arguments that it does not know nothing is started."""
     check_no_arguments(sys.argv[1:] if arguments is None else arguments)
     return watch()
 
 
 def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
-    """The brokers' own order updates, where they have them: for speed alone, the book stays the truth."""
+    """The brokers' order streams, where they have one. They only give speed: the order book stays the truth."""
     found = []
     for client_id, broker in services.brokers.items():
         if isinstance(broker, NorenBroker):
@@ -242,7 +242,7 @@ def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
 
 
 def _tell_of_the_dead(services: Services, name: str, ended: Sequence[str]) -> None:
-    """Watchers that ended without leaving were killed or crashed: somebody should know."""
+    """Notify of watchers that ended without leaving: they were killed or crashed."""
     text = f"watcher {', '.join(ended)} ended unexpectedly; {name} goes on with its orders"
 
     def tell(tx: Transaction) -> None:
@@ -255,14 +255,14 @@ def _tell_of_the_dead(services: Services, name: str, ended: Sequence[str]) -> No
 
 
 def _pulse(pipe: int | None) -> None:
-    """Tell the supervisor that this watcher watches; if it hears nothing for long it starts another."""
+    """Send the supervisor a heartbeat. Without one for too long it starts another watcher."""
     if pipe is not None:
-        with contextlib.suppress(BlockingIOError):  # the supervisor is slow to read: it knows enough
+        with contextlib.suppress(BlockingIOError):  # the pipe is full: the supervisor has heartbeats to read
             os.write(pipe, b".")
 
 
 def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -> Watcher:
-    """The watcher of these services; whoever runs it holds its name."""
+    """Create the watcher of these services. The process that runs it must hold its name."""
     settings, clock = services.settings, services.clock
     return Watcher(
         services.engine(name),
@@ -288,9 +288,9 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
 
     def move_log() -> None:
         try:
-            services.store.look()  # the log of one database must not be moved into another
+            services.store.look()  # the WAL of one database must not be moved into another
             checkpoint_wal(settings.orders_db)
-            services.store.look()  # and how far the file has come by it, others need to know
+            services.store.look()  # other processes need to know the new state of the file
         except (StoreUnavailable, sqlite3.Error) as error:
             log.error("the log of orders.db was not moved into it: %s", error)
 
@@ -315,7 +315,7 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
 
 
 def _archive_one_batch(settings: Settings, now: datetime, days: int) -> None:
-    """One bounded batch a round: archiving never holds up orders for long, and goes on where it stopped."""
+    """Archive one bounded batch, so that orders are never delayed for long. The next call goes on where it stopped."""
     archive(
         settings.orders_db,
         archive_beside(settings.orders_db),
@@ -326,7 +326,10 @@ def _archive_one_batch(settings: Settings, now: datetime, days: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve everything: a watcher and the web server, each in its process, until a signal ends them."""
+    """Serve everything, or the part that the arguments name.
+
+    Everything is a watcher and the web server, each in its own process, until a signal ends them.
+    """
     start = service_arguments(sys.argv[1:] if arguments is None else arguments)
     if start.supervised:
         end_with_parent()
@@ -342,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _become_supervisor(settings: Settings) -> NoReturn:
-    """Go on as the supervisor, in place of this process: it imported everything to check the settings."""
+    """Replace this process by the supervisor, because this process has imported everything to check the settings."""
     program = Path(__file__).resolve()
     supervisor = program.parent / "app" / "supervisor.py"
     limit = settings.watcher_stall_seconds
@@ -353,7 +356,7 @@ def _become_supervisor(settings: Settings) -> NoReturn:
 
 
 def _settings() -> Settings:
-    """The settings, or the end of the process with one clear line for each thing that is wrong."""
+    """Load the settings, or end the process with one clear line for each error in them."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -364,7 +367,10 @@ def _settings() -> Settings:
 
 
 def _prepared(settings: Settings, *, supervised: bool) -> Services:
-    """The services of this process, or its end with one clear line; a supervised one finds its database migrated."""
+    """Build the services of this process, or end it with one clear line.
+
+    A supervised process does not migrate the database, because the process that started it has done so.
+    """
     try:
         if not supervised:
             services = build_services(settings)
@@ -374,21 +380,24 @@ def _prepared(settings: Settings, *, supervised: bool) -> Services:
     except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
         print(f"Orderwatch cannot start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_REPLACED) from None
-    except (StoreUnavailable, OSError) as error:  # a supervisor tries again: there may be room then
+    except (StoreUnavailable, OSError) as error:  # the supervisor retries: there may be room on the disk then
         print(f"Orderwatch cannot start now: {error}", file=sys.stderr)
         raise SystemExit(EXIT_UNAVAILABLE) from None
     return Services(settings, SystemClock(), instance=str(os.getppid()))
 
 
 def _exits_off(services: Services) -> dict[str, str]:
-    """The clients whose exits are not sent although they have something open at a real broker, and what."""
+    """The clients whose exits are not sent although they have something open at a real broker, and what is open."""
     dry = [c.client_id for c in services.settings.clients if c.exits_are_off]
     found = services.views.exposed() if dry else {}
     return {client: found[client] for client in dry if client in found}
 
 
 def _refuse_exits_off(services: Services) -> None:
-    """Live trading is turned off twice where something is held: with it go the exits."""
+    """Refuse to start with live trading off while something is held, unless a second setting confirms it.
+
+    Without live trading the exits are not sent either.
+    """
     refused = False
     for client_id, held in _exits_off(services).items():
         if services.settings.client(client_id).live_trading_off_with_positions:
@@ -405,7 +414,7 @@ def _refuse_exits_off(services: Services) -> None:
 
 
 def _tell_exits_off(services: Services) -> None:
-    """What an operator has confirmed is told all the same, at each start of a watcher."""
+    """Notify, at each start of a watcher, that exits are off, although an operator has confirmed it."""
     for client_id, held in _exits_off(services).items():
         text = f"LIVE_TRADING is false: exits are not sent either, while {client_id} has open: {held}"
         log.critical(text)
@@ -417,7 +426,7 @@ def _notify(tx: Transaction, client_id: str, text: str) -> None:
 
 
 def _warn_of_slow_stall(settings: Settings) -> None:
-    """Say at the start that exits may wait for longer than 15 s: a value from when 30 was the default."""
+    """Warn at the start that exits may wait for longer than 15 s. Such a value dates from when 30 was the default."""
     if settings.watcher_stall_seconds > SLOWEST_STALL:
         log.warning(
             "WATCHER_STALL_SECONDS is %g: for so long and the time of a start no exit and no message goes when a "
@@ -429,7 +438,7 @@ def _warn_of_slow_stall(settings: Settings) -> None:
 
 
 def _say_where(settings: Settings) -> None:
-    """What a new user needs: the address, the secrets, whose orders are live, and a line to paste."""
+    """Print what a new user needs: the addresses, the secrets, whose orders are live, and a line to paste."""
     client_id, made_up = settings.client_id, settings.secrets_made_up
     secret = settings.default_client.webhook_secret if _is_made_up(made_up, client_id) else None
     token = settings.console_token if "CONSOLE_TOKEN" in made_up else None

@@ -1,1 +1,1 @@
-"""Where alerts come in: the webhook, its secrets and limits, and one pure reader for each dialect."""
+"""Receive alerts: the webhook, its authentication and rate limits, and one pure parser for each format."""

@@ -1,4 +1,4 @@
-"""Whose alert it is: the secret, in any of the three ways it may come, tells the client."""
+"""Authenticate alerts: find the client by its secret, in any of the three ways in which it may be sent."""
 
 import hashlib
 import hmac
@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 MASK = "***"
 
-# After the key, whatever quotes it: text up to the quote that closes it, or a bare word as forms have it.
-# Nothing is tried twice (`+` behind the counts): whoever sends it is not known yet.
+# After the key, however it is quoted: text up to the closing quote, or a bare word as in a form.
+# The counts are possessive (`+` behind them), so there is no backtracking: the sender is not authenticated yet, and
+# must not be able to use up time.
 _SECRET_IN_TEXT = re.compile(
     r"""secret_key[\\"'“”‘’\s]{0,10}+[:=]\s{0,10}+\\{0,8}+"""
     r"""(?:"([^"\\]+)|'([^'\\]+)|[“”]([^“”\\]+)|[‘’]([^‘’\\]+)|([^\s"'“”‘’\\,;&}]+))""",
@@ -17,11 +18,11 @@ _SECRET_IN_TEXT = re.compile(
 )
 _KEY = b"secret_key"
 _LONGEST_PLACE = 4096  # bytes, from the key to the end of the secret
-_MOST_PLACES = 64  # so many are looked at; a body with more is nobody's template
+_MOST_PLACES = 64  # occurrences of the key that are checked; no template has more
 
 
 class Secrets:
-    """The webhook secret of each client. Nothing of it is ever shown.
+    """The webhook secret of each client. No part of a secret is ever shown.
 
     Raises:
         ValueError: a client's secret is empty, or there is no client.
@@ -40,10 +41,12 @@ class Secrets:
     def authenticate(
         self, raw: bytes, *, body_secret: str | None, path_token: str | None, signature: str | None
     ) -> str | None:
-        """The client whose secret came with the delivery; None when none did, or not in every way that was used.
+        """Return the client whose secret came with the delivery.
+
+        None when no secret came, or when the secrets are not right in every way that was used.
 
         Args:
-            raw: the body as it came, which a signature is over.
+            raw: the body as received; a signature covers it.
             body_secret: `secret_key` of the body.
             path_token: the last part of the path.
             signature: the `X-Signature` header, `sha256=<hex>`.
@@ -53,7 +56,7 @@ class Secrets:
         plain = [_bytes(text) for text in (body_secret, path_token) if text is not None]
         signed = None if signature is None else _bytes(signature.strip().lower())
         found = None
-        # Every client is compared, in constant time each, so that the time taken tells nothing.
+        # Every client is compared, each in constant time, so that the time taken reveals nothing.
         for client_id, secret in self._by_client:
             right = [hmac.compare_digest(given, secret) for given in plain]
             if signed is not None:
@@ -63,11 +66,11 @@ class Secrets:
         return found
 
     def mask(self, text: str) -> str:
-        """The text with every secret replaced, however JSON or a form may have escaped it.
+        """Replace every secret in the text, however JSON or a form may have escaped it.
 
-        Only for who has been authenticated: the time taken tells how much of a secret stands in the text.
+        For authenticated senders only: the time taken reveals how much of a secret is in the text.
         """
-        # Escaped spellings first: the plain one would leave the rest of an escape behind.
+        # Escaped spellings first: replacing the plain one first would leave the rest of an escape behind.
         if "\\" in text or "%" in text or "+" in text:
             text = self._spellings.sub(MASK, text)
         for secret in self._texts:
@@ -75,7 +78,7 @@ class Secrets:
         return text
 
     def mask_body(self, raw: bytes) -> str:
-        """The body as text, every secret in it replaced; bytes that are no UTF-8 stand as `\\xNN`."""
+        """Decode the body and replace every secret in it; bytes that are not UTF-8 become `\\xNN`."""
         if b"\0" in raw:  # UTF-16, perhaps
             for secret in self._texts:
                 for encoding in ("utf-16-le", "utf-16-be"):
@@ -84,7 +87,10 @@ class Secrets:
 
 
 def secret_in_unreadable(raw: bytes) -> str | None:
-    """The `secret_key` of a body that is no valid JSON: None when there is none, "" when there are several."""
+    """Find the `secret_key` in a body that is not valid JSON.
+
+    None when there is none. "" when there are several different ones, or too many occurrences of the key to check.
+    """
     found, at, lower = None, -1, raw.lower()
     for _ in range(_MOST_PLACES):
         at = lower.find(_KEY, at + 1)

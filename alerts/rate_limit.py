@@ -13,8 +13,8 @@ class RateLimiter:
         monotonic: seconds on a clock that never goes back.
     """
 
-    # No lock: every step on the dictionaries is one atomic operation. Threads that meet in between let one
-    # request too many through, which a limit of this kind can bear.
+    # No lock: every step on the dictionaries is one atomic operation. Threads that interleave may let one request
+    # too many through, which is acceptable for a rate limit.
 
     def __init__(
         self,
@@ -25,10 +25,10 @@ class RateLimiter:
         max_senders: int = MAX_SENDERS,
     ) -> None:
         self._interval = 1 / per_second if per_second > 0 else 0.0
-        self._slack = self._interval * (max(burst, 1) - 0.5)  # half a token beside what rounding may do
+        self._slack = self._interval * (max(burst, 1) - 0.5)  # half a token of margin for rounding
         self._monotonic = monotonic
-        # For each sender the time at which its bucket is full again. Two generations stand for an order of
-        # use: who was not seen for a whole generation is forgotten with it.
+        # For each sender, the time at which its bucket is full again. Two generations approximate an order of
+        # last use: a sender that was not seen for a whole generation is forgotten with it.
         self._generation_size = max(1, max_senders // 2)
         self._recent: dict[str, float] = {}
         self._older: dict[str, float] = {}

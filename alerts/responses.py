@@ -1,4 +1,4 @@
-"""What the sender of an alert is answered, as JSON bytes."""
+"""Build the answers to the sender of an alert, as JSON bytes."""
 
 import json
 
@@ -11,7 +11,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def receipt_json(receipt: Receipt) -> bytes:
-    """How the legs stand; a duplicate's legs name the first delivery's."""
+    """The state of the legs; each leg of a duplicate names the leg of the first delivery."""
     legs = [_leg(order) for order in receipt.legs]
     for leg, original in zip(legs, receipt.originals, strict=False):  # the originals may be archived
         leg["duplicate_of"] = original.command_id
@@ -19,7 +19,7 @@ def receipt_json(receipt: Receipt) -> bytes:
 
 
 def error_json(code: str, message: str, field: str | None = None, *, alert_id: str | None = None) -> bytes:
-    """What is wrong and where; with the id under which the alert was kept, if it was."""
+    """An error and the field that has it; with the alert's id if the alert was stored."""
     answer: dict[str, object] = {"error": {"code": code, "message": message, "field": field}}
     if alert_id is not None:
         answer["alert_id"] = alert_id
@@ -27,7 +27,7 @@ def error_json(code: str, message: str, field: str | None = None, *, alert_id: s
 
 
 def invalid_json(error: InvalidAlert, *, alert_id: str | None = None) -> bytes:
-    """`error_json` of an alert that cannot be traded on."""
+    """`error_json` for an alert that cannot be traded on."""
     return error_json(error.code, error.message, error.field, alert_id=alert_id)
 
 
@@ -38,7 +38,7 @@ def _leg(order: Order) -> dict[str, object]:
         "command_id": order.command_id,
         "symbol": order.symbol,
         "side": order.side,
-        # A float would not be exact: what is no whole number goes out as decimal text.
+        # A float would not be exact, so a fraction is sent as decimal text.
         "quantity": int(quantity) if whole else decimal_text(quantity),
         "status": order.status,
         "tag": order.tag,

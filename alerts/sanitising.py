@@ -1,9 +1,9 @@
-"""How a sender's value is shown back: short, on one line, and without a character that could do harm."""
+"""Format a sender's values for error messages: short, on one line, and without a character that could do harm."""
 
 from decimal import Decimal
 
 SHOWN = 60
-"""Longer texts are described, not cut: half a secret in a message could not be recognised and masked."""
+"""The longest text that is shown. A longer one is described, not cut: half a secret could not be found and masked."""
 
 
 def shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""JSON from the bytes of an alert, whatever their content type, and nothing that could be read in two ways."""
+"""Parse the JSON of an alert, whatever its content type, and refuse everything that could be read in two ways."""
 
 import json
 import re
@@ -12,20 +12,29 @@ from domain.errors import InvalidAlert
 MAX_DEPTH = 16
 MAX_NUMBER_LENGTH = 64
 MAX_MARKS = 10_000
-"""Texts, commas and opening brackets in one body: each costs time before anybody knows who sent it."""
+"""The most texts, commas and opening brackets in one body: each costs time before the sender is authenticated."""
 
 _BOM = b"\xef\xbb\xbf"
-# A comma inside a text is no mark. Nothing is tried twice (`+` behind each count), and after the last mark it ends.
+# A comma inside a text is no mark. The counts are possessive (`+` behind each), so there is no backtracking. The match
+# ends at the first mark too many.
 _MANY_MARKS = re.compile(r"""(?:[^",{\[]*+(?:[,{\[]|"[^"]*+"))""" f"{{{MAX_MARKS + 1}}}+")
 _TYPOGRAPHIC = "“”„‟‘’‚‛«»″′"
 
 
 def parse(raw: bytes) -> dict[str, object]:
-    """Read one JSON object. Keys come back in lower case at every depth, fractions as `Decimal`.
+    """Parse one JSON object. Keys are returned in lower case at every depth, fractions as `Decimal`.
 
-    Refused are: another encoding than UTF-8, NaN and Infinity, a key that occurs twice (in any case), nesting
-    deeper than MAX_DEPTH, numbers longer than MAX_NUMBER_LENGTH, more than MAX_MARKS members, anything else
-    than one object. The time taken grows with the body's length and no faster, since nobody knows yet who sent it.
+    Refused are:
+
+    - another encoding than UTF-8
+    - anything else than one object
+    - NaN and Infinity
+    - a key that occurs twice (in any case)
+    - nesting deeper than MAX_DEPTH
+    - numbers longer than MAX_NUMBER_LENGTH
+    - more than MAX_MARKS texts, commas and opening brackets
+
+    The time taken is linear in the body's length, because the sender is not authenticated yet.
 
     Raises:
         InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
@@ -40,19 +49,19 @@ def parse(raw: bytes) -> dict[str, object]:
         raise _too_deep() from None
     if type(document) is not dict:
         raise _unreadable(_not_an_object(document))
-    # So many opening brackets are needed to nest that deep; most alerts have fewer.
+    # Nesting that is too deep needs this many opening brackets. Most alerts have fewer, and need no walk.
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
         raise _too_deep()
     return document
 
 
 def _check_marks(text: str) -> None:
-    """Refuse a body of too many members before anything is made of them."""
+    """Refuse a body with too many members before it is parsed."""
     if len(text) <= MAX_MARKS:
         return
-    if "\\" not in text and sum(map(text.count, '",{[')) <= MAX_MARKS:  # the quicker way, where it is one
+    if "\\" not in text and sum(map(text.count, '",{[')) <= MAX_MARKS:  # a quick upper bound
         return
-    # Without the backslashes that escape one another, and the quotes that are escaped, each quote left is a text's end.
+    # Once escaped backslashes and escaped quotes are removed, each quote that is left begins or ends a text.
     if _MANY_MARKS.match(text.replace(r"\\", "").replace(r"\"", "")):
         raise _unreadable(f"expected at most {MAX_MARKS} texts, commas and brackets, got more")
 

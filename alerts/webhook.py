@@ -1,4 +1,4 @@
-"""POST /webhook: alerts in, durable legs out. No broker and no messenger is called from here."""
+"""Serve POST /webhook: alerts in, durable legs out. No broker and no message channel is called from here."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -25,22 +25,22 @@ log = logging.getLogger(__name__)
 PATHS = ("/webhook", "/webhook/<name>", "/webhook/<name>/<path:token>")  # a secret may hold slashes
 OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 RETRY_SECONDS = 5
-"""When to try again after a failure of ours; TradingView does so by itself."""
-_NAMED = 20  # legs of a rejected alert whose symbols are told: as many as an alert may have
+"""Seconds after which a sender should retry after a failure of ours; TradingView retries by itself."""
+_NAMED = 20  # legs of a rejected alert whose symbols are notified: as many as an alert may have
 SMALLEST_BURST = 5
-"""Alerts that a sender may always send at once: close and open of one bar come together."""
+"""Alerts that a sender may always send at once: alerts for the close and the open of a bar arrive together."""
 
 
 class AlertRegistrar(Protocol):
-    """Where alerts are handed in. Both calls are durable when they return."""
+    """Registers alerts. What a call stored is durable when it returns."""
 
     def process_alert(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
-        """Make the legs durable and say how they stand.
+        """Make the legs durable; returns their state.
 
         Raises:
-            InvalidAlert: it cannot be traded on; nothing was kept.
-            SignalReused: its signal_id came before with other content; nothing was kept.
-            StoreUnavailable: nothing was kept.
+            InvalidAlert: the alert cannot be traded on; nothing was stored.
+            SignalReused: its signal_id came before with other content; nothing was stored.
+            StoreUnavailable: nothing was stored.
         """
 
     def keep_rejected(
@@ -54,17 +54,18 @@ class AlertRegistrar(Protocol):
         execution_type: str | None,
         symbols: Sequence[str],
     ) -> str:
-        """Keep what cannot be traded on, and tell the operator; returns the alert's id.
+        """Store an alert that cannot be traded on, and notify the operator; returns the alert's id.
 
-        What it asked for comes in its sender's words, where they can be read and are fit to be shown.
+        The keyword arguments are what the alert asked for, as its sender wrote it. A value that cannot be read or
+        must not be shown is None, or missing from `symbols`.
 
         Raises:
-            StoreUnavailable: it was not kept.
+            StoreUnavailable: the alert was not stored.
         """
 
 
 class _Refused(Exception):
-    """The delivery goes no further, and is not kept."""
+    """The delivery is refused, and is not stored."""
 
     def __init__(
         self, status: int, code: str, message: str, field: str | None = None, *, wait: float | None = None
@@ -85,12 +86,13 @@ def create_webhook(
     auth_failures_per_minute: int,
     monotonic: Callable[[], float],
 ) -> Blueprint:
-    """The blueprint that takes alerts.
+    """Create the blueprint that receives alerts.
 
     Args:
         max_bytes: a larger body is refused.
         rate_per_second: deliveries of one sender; 0 means no limit.
-        auth_failures_per_minute: wrong secrets of one sender that are answered as such; 0 means no limit.
+        auth_failures_per_minute: wrong secrets of one sender that are answered as such, further ones with 429;
+            0 means no limit.
         monotonic: seconds on a clock that never goes back.
     """
     rate = RateLimiter(rate_per_second, burst=max(rate_per_second, SMALLEST_BURST), monotonic=monotonic)
@@ -140,7 +142,7 @@ class _Webhook:
         self._failures = failures
 
     def receive(self, name: str = "native", token: str | None = None) -> Response:
-        """Take one delivery; the answer is what became of it."""
+        """Process one delivery; the answer says what became of it."""
         received_at = self._clock.now()
         sender = request.remote_addr or "unknown"
         wait = self._rate.wait(sender)
@@ -157,17 +159,17 @@ class _Webhook:
         return self._process(client_id, self._delivery(raw, name, received_at, sender), document, name)
 
     def _delivery(self, raw: bytes, name: str, received_at: datetime, sender: str) -> Delivery:
-        known = name if name in FORMATS else "unknown"  # anything may stand in a path, even the secret
+        known = name if name in FORMATS else "unknown"  # a path may hold anything, even the secret
         return Delivery(received_at, sender, self._secrets.mask_body(raw), known)
 
     def _read_body(self) -> bytes:
-        # The bound holds for a chunked body too, which announces no length.
+        # The limit applies to a chunked body too, which announces no length.
         request.max_content_length = self._max_bytes
         try:
             return request.get_data(cache=False)
         except HTTPException:
             raise
-        except Exception as error:  # broken off, or broken chunks: each server has errors of its own
+        except Exception as error:  # cut short, or malformed chunks: each server raises its own errors
             raise _Refused(400, "UNREADABLE", "expected a complete body, got part of one", "body") from error
 
     def _process(
@@ -191,7 +193,7 @@ class _Webhook:
         error: InvalidAlert,
         document: dict[str, object],
     ) -> Response:
-        """Keep an authenticated alert that cannot be traded on: no sender sends it again after a 4xx."""
+        """Store an authenticated alert that cannot be traded on, because no sender sends it again after a 4xx."""
         mask = self._secrets.mask  # a sender may have put the secret anywhere
         shown_error = type(error)(error.code, mask(error.message), error.field and mask(error.field))
         alert_id = self._desk.keep_rejected(
@@ -208,7 +210,7 @@ class _Webhook:
         return _answer(status, invalid_json(shown_error, alert_id=alert_id))
 
     def _symbols(self, document: dict[str, object]) -> tuple[str, ...]:
-        """What a rejected alert names to be traded, each once."""
+        """The symbols that a rejected alert asks to trade, each once."""
         legs = document.get("legs")
         named = (
             [leg.get("tradingsymbol") for leg in legs if isinstance(leg, dict)]
@@ -218,13 +220,13 @@ class _Webhook:
         return tuple(dict.fromkeys(symbol for each in named[:_NAMED] if (symbol := self._label(each))))
 
     def _label(self, value: object) -> str | None:
-        """A name out of a rejected alert, if it is fit to be kept as one."""
+        """A name from a rejected alert, with secrets masked; None unless it is 1 to 128 printable characters."""
         text = str(value) if type(value) is int else value
         if not isinstance(text, str) or not text.isprintable() or not 1 <= len(text) <= 128:
             return None
         return self._secrets.mask(text)
 
-    # who sent it --------------------------------------------------------------------------------------------
+    # authentication -----------------------------------------------------------------------------------------
 
     def _client(
         self,
@@ -235,7 +237,7 @@ class _Webhook:
         sender: str,
     ) -> str:
         given = document.get("secret_key")
-        # An empty field is one that the template's user left to one of the other ways.
+        # An empty field means that the template's user sends the secret in one of the other ways.
         secret = None if given is None or given == "" else given if isinstance(given, str) else ""
         client_id = self._secrets.authenticate(raw, body_secret=secret, path_token=token, signature=signature)
         named = document.get("client_id")
@@ -270,8 +272,8 @@ class _Webhook:
         )
 
     def _count_guess(self, sender: str) -> None:
-        # Whoever has the right secret is let in all the same: platforms send everybody's alerts from the
-        # same few addresses, and a stranger's guesses must not stop our user's orders.
+        # This limit never refuses the right secret. Platforms send all their users' alerts from the same few
+        # addresses, and a stranger's guesses must not stop our user's orders.
         wait = self._failures.wait(sender)
         if wait:
             raise _Refused(429, "RATE_LIMITED", "too many wrong secrets from this sender", wait=wait)
@@ -308,6 +310,6 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_unexpected(error: Exception) -> Response:
     log.error("an alert met an unexpected error", exc_info=error)
-    # It may have struck after the legs became durable; the same alert sent again is then a duplicate.
+    # The error may have occurred after the legs became durable; the same alert sent again is then a duplicate.
     body = error_json("INTERNAL_ERROR", "an error of ours: send the same alert again")
     return _answer(500, body, {"Retry-After": str(RETRY_SECONDS)})

@@ -1,1 +1,1 @@
-"""The composition of the program: processes, threads, timers, and what they are made of."""
+"""The composition of the program: its processes, threads and timers, and the services in them."""

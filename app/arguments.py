@@ -1,4 +1,4 @@
-"""What can be typed after `trading_bot.py` and `order_watcher.py`. Anything else ends with the usage and status 2."""
+"""Parse the arguments of `trading_bot.py` and `order_watcher.py`. Any others end with the usage and status 2."""
 
 import argparse
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ WEB, WATCH = "web", "watch"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is to be started: `web`, `watch`, or (None) both of them under a supervisor.
+    """What to start: `web`, `watch`, or (None) both of them under a supervisor.
 
-    With `supervised` the database was prepared by the process that started this one, and it ends with that process;
-    `pulse_pipe` is the file descriptor by which a watcher tells that it is well.
+    With `supervised` the process that started this one has prepared the database, and this process ends with it.
+    `pulse_pipe` is the file descriptor to which a watcher writes its heartbeats.
     """
 
     part: str | None
@@ -23,10 +23,10 @@ class Start:
 
 
 def service_arguments(given: Sequence[str]) -> Start:
-    """What `trading_bot.py` was asked for.
+    """Parse the arguments of `trading_bot.py`.
 
     Raises:
-        SystemExit: the help was asked for (0), or something else than can be (2).
+        SystemExit: help was requested (status 0), or the arguments are not valid (status 2).
     """
     parser = _parser("trading_bot.py", "Orderwatch: takes alerts, sends their orders and follows them.")
     parser.add_argument(
@@ -43,7 +43,7 @@ def service_arguments(given: Sequence[str]) -> Start:
 
 
 def check_no_arguments(given: Sequence[str]) -> None:
-    """`order_watcher.py` takes nothing but a wish for help. Raises as `service_arguments` does."""
+    """Check that `order_watcher.py` was given no arguments but `--help`. Raises as `service_arguments` does."""
     _parser("order_watcher.py", "Orderwatch: a watcher alone.").parse_args(given)
 
 

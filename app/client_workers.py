@@ -1,9 +1,13 @@
-"""The watcher's threads: each client has its own lane, so that a broker that hangs delays no other client.
+"""Run the watcher's threads. Each client has its own, so that a broker that hangs delays no other client.
 
-A lane has several executing threads, one of them for exits alone, and one that reconciles and reads positions.
-Threads wait for a signal; a commit anywhere gives it within milliseconds, and the scheduler's poll gives it every
-second as the safety net. No thread is ever relied on to come back: calls have a deadline, after which the order is
-UNKNOWN and a new thread takes the place of the one that hangs.
+A client has several threads that execute orders, one of them for exits alone, and one that reconciles and reads
+positions.
+
+Threads wait for a signal. A commit anywhere gives it within milliseconds; the scheduler's poll gives it every second,
+as the safety net.
+
+No thread is relied on to return. Calls have a deadline. After it the order is UNKNOWN, and a new thread replaces the
+one that hangs.
 """
 
 import logging
@@ -18,27 +22,26 @@ from order_watcher import OrderWatcherEngine
 
 log = logging.getLogger(__name__)
 
-_BOOK_GATHER = 0.01  # so that one look into the book serves all orders of a burst
-_MAX_ABANDONED = (
-    16  # hanging threads of one lane; more are not started: the broker is down, and the lane says so
-)
+_BOOK_GATHER = 0.01  # seconds to wait, so that one read of the order book serves all orders of a burst
+# Hanging threads of one client. Beyond this no new ones are started: the broker is down, and the heartbeats show it.
+_MAX_ABANDONED = 16
 
 
 class Signal:
-    """Wakes threads that wait; a wake that nobody waits for is kept."""
+    """Wakes waiting threads. A wake while no thread waits is kept for the next wait."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._version = 0
 
     def wake(self) -> None:
-        """Wake every thread that waits, now or at its next wait."""
+        """Wake every thread that waits now; the others do not block at their next wait."""
         with self._condition:
             self._version += 1
             self._condition.notify_all()
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Return when there was a wake after `seen`, or the timeout (seconds) is over; the newest version."""
+        """Wait for a wake after version `seen`, or for the timeout (seconds); returns the newest version."""
         with self._condition:
             self._condition.wait_for(lambda: self._version != seen, timeout)
             return self._version
@@ -46,16 +49,15 @@ class Signal:
 
 @dataclass(eq=False)
 class Loop:
-    """One thread that repeats a bounded piece of work, and what can be known of it from outside."""
+    """One thread that repeats a bounded piece of work, and its state as seen from outside."""
 
     name: str
     client_id: str
     work: Callable[[], bool]  # True: there may be more to do at once
     signal: Signal
     idle_seconds: float
-    sooner: Callable[[], float | None] = lambda: (
-        None
-    )  # seconds after which to look again, before the idle ones
+    # Seconds until the next round where that is sooner than `idle_seconds`; None: no sooner.
+    sooner: Callable[[], float | None] = lambda: None
     beat_at: float = field(default_factory=time.monotonic)
     errors: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -98,7 +100,7 @@ class Loop:
         except StoreUnavailable as error:
             self.errors += 1
             log.error("%s/%s: %s", self.client_id, self.name, error)
-        except Exception:  # the edge of a thread: a defect must not end the loop in silence
+        except Exception:  # the outermost handler: a defect must not end the thread silently
             self.errors += 1
             log.exception("%s/%s failed", self.client_id, self.name)
         self._stop.wait(0.2)
@@ -106,7 +108,7 @@ class Loop:
 
 
 class ClientWorkers:
-    """One client's loops."""
+    """The threads of one client."""
 
     def __init__(
         self, engine: OrderWatcherEngine, client_id: str, *, concurrency: int, poll_seconds: float
@@ -120,7 +122,7 @@ class ClientWorkers:
         self.loops.append(self._executor("exits"))
         self.loops.append(self._follower())
         self._abandoned: list[Loop] = []
-        self.has_looked = False  # at the broker once, whether it could be read or not
+        self.has_looked = False  # True once a read of the broker was tried, whether it succeeded or not
 
     def start(self) -> None:
         for loop in self.loops:
@@ -131,24 +133,24 @@ class ClientWorkers:
             loop.stop()
 
     def wake(self) -> None:
-        """There is work, or it is time to look."""
+        """Wake all threads, because there may be work or a poll is due."""
         self.work_signal.wake()
         self.book_signal.wake()
 
     def nudge(self) -> None:
-        """Something has happened at the broker: look into the book as soon as its interval allows."""
+        """Read the order book as soon as its interval allows, because something has happened at the broker."""
         self._engine.nudge(self.client_id)
         self.book_signal.wake()
 
     @property
     def missing(self) -> Missing:
-        """What the client's entries wait for since the watcher began; empty: nothing."""
+        """What the client's entries have waited for since the watcher started; empty when they wait for nothing."""
         return self._engine.missing(self.client_id)
 
     def replace_hanging(self, deadline_seconds: float) -> list[str]:
-        """Put new threads beside those that hang in a broker call; returns the names of the loops replaced.
+        """Start new threads for those that hang in a broker call; returns the names of the replaced loops.
 
-        What a hanging thread would have told of is told here.
+        A hanging thread cannot record overdue calls or escalate unknown outcomes, so both are done here.
         """
         self._engine.expire_overdue(self.client_id)
         self._engine.escalate(self.client_id)
@@ -171,7 +173,7 @@ class ClientWorkers:
         )
 
     def _book_due_seconds(self) -> float | None:
-        """A look that was wanted too soon after the last one is not forgotten: seconds until it may be made."""
+        """Seconds until a book read that was requested too soon after the last one is allowed; None: none is due."""
         due = self._engine.book_due_in(self.client_id)
         return None if due is None else due.total_seconds()
 
@@ -198,5 +200,5 @@ class ClientWorkers:
         finally:
             self.has_looked = True
         if waited and not self.missing:
-            self.work_signal.wake()  # the entries that waited for this look
+            self.work_signal.wake()  # the entries that waited for this read
         return moved > 0

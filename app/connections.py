@@ -1,8 +1,11 @@
-"""One sender's connection: a whole request or an answer has a deadline, and nobody who is slow holds a thread.
+"""Give connections deadlines for whole requests and for answers, so that no slow sender holds a thread.
 
-gunicorn's own asgi protocol parses and answers. It lacks deadlines for a first head, a trickling body and an answer
-that is never read, and a cap on connections; they are added here. It is pinned, and used from inside: look here when
-it is renewed.
+gunicorn's own asgi protocol parses and answers. It lacks the following, which is added here:
+
+- a deadline for the first head of a connection, for a body that trickles in, and for an answer that is never read
+- a cap on connections
+
+gunicorn's version is pinned because this module uses its internals. Check this module when gunicorn is upgraded.
 """
 
 import math
@@ -11,15 +14,15 @@ from typing import Any, Protocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
 REQUEST_SECONDS = 10.0
-"""From the first byte (or from the connecting) to the last of one request."""
+"""From the connecting (for later requests: from the first byte) to the last byte of a request."""
 UNREAD_SECONDS = 30.0
-"""For the reading of an answer that is larger than what the kernel takes."""
+"""For the sender to read an answer that is larger than the kernel's buffer."""
 CLOSE_SECONDS = 2.0
-"""For the rest of an answer to leave before a closed connection is cut off."""
+"""For the rest of an answer to be sent before a closed connection is aborted."""
 
 
 class FrontServer(Protocol):
-    """What a connection needs of the worker that it belongs to."""
+    """The parts of its worker that a connection uses."""
 
     connections: "Connections"
     loop: Any
@@ -28,64 +31,65 @@ class FrontServer(Protocol):
 class Connections:
     """The open connections of one worker, and which of them wait for their sender.
 
-    Where the cap is reached the newest is let in: a sender that sends its request at once is answered long before
-    it becomes the oldest of those whose request is not whole.
+    At the cap the newest connection is accepted and another one is closed: the oldest of those whose request is
+    incomplete, or the longest idle one. A sender that sends its request at once is answered long before its
+    connection becomes the oldest.
     """
 
     def __init__(self, cap: int) -> None:
         self._cap = cap
         self._all: dict[Connection, None] = {}
-        self._arriving: dict[Connection, None] = {}  # the request is not whole; the oldest first
-        self._idle: dict[Connection, None] = {}  # between two requests; the longest first
+        self._arriving: dict[Connection, None] = {}  # the request is incomplete; the oldest first
+        self._idle: dict[Connection, None] = {}  # between two requests; the longest idle first
 
     def __len__(self) -> int:
         return len(self._all)
 
     def add(self, connection: "Connection") -> None:
-        """Take in a connection; where the cap is reached one that waits for its sender has to go."""
+        """Add a connection. Beyond the cap one that waits for its sender is closed."""
         self._all[connection] = self._arriving[connection] = None
         if len(self._all) > self._cap:
             goes = next(iter(self._arriving if len(self._arriving) > 1 else self._idle), connection)
             goes.cut_off()
 
     def remove(self, connection: "Connection") -> None:
-        """It has ended."""
+        """Forget a connection that has ended."""
         self._all.pop(connection, None)
         self.is_busy(connection)
 
     def is_arriving(self, connection: "Connection") -> None:
-        """A request has begun to come."""
+        """Note that a request has begun to arrive."""
         self._idle.pop(connection, None)
         self._arriving[connection] = None
 
     def is_busy(self, connection: "Connection") -> None:
-        """Its request is whole: the next step is ours."""
+        """Note that the request is complete: the next step is ours."""
         self._arriving.pop(connection, None)
         self._idle.pop(connection, None)
 
     def is_idle(self, connection: "Connection") -> None:
-        """It was answered, and may send another request."""
+        """Note that the request was answered; the sender may send another one."""
         self._arriving.pop(connection, None)
         self._idle[connection] = None
 
     def expire(self, now: float) -> None:
-        """End whatever is over its deadline."""
+        """End the connections that are past their deadline."""
         for connection in [c for c in self._all if c.due <= now]:
             connection.expire()
 
     def close_idle(self) -> None:
-        """Close those between two requests: the worker stops."""
+        """Close the connections between two requests, because the worker stops."""
         for connection in list(self._idle):
             connection.cut_off()
 
     def close_arriving(self) -> None:
-        """Close those whose request is not whole."""
+        """Close the connections whose request is incomplete."""
         for connection in list(self._arriving):
             connection.cut_off()
 
     @property
     def any_arriving(self) -> bool:
-        """True while a request is not whole."""
+        """True while a request is incomplete."""
         return bool(self._arriving)
 
 
@@ -100,16 +104,16 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._is_idle = False
         self._unread = False
 
-    # what the transport tells ---------------------------------------------------------------------------------
+    # calls from the transport ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        """Somebody has connected; the request's time begins."""
+        """Start the deadline of the first request."""
         super().connection_made(transport)
         self.due = self._clock() + REQUEST_SECONDS
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came; after an answered request they are the next one's first."""
+        """Pass received bytes on. After an answered request they begin the next one, with a new deadline."""
         if self._is_idle:
             self._is_idle = False
             self.due = self._clock() + REQUEST_SECONDS
@@ -118,23 +122,23 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended. The request that was being awaited is not awaited any longer."""
+        """Forget the connection, and end the wait for its request."""
         super().connection_lost(exc)
         self._connections.remove(self)
         self._stop_waiting()
 
     def pause_writing(self) -> None:
-        """The sender does not read: it may take its time, once for each answer."""
+        """Start the deadline for reading the answer, once for each answer: the sender does not read at present."""
         super().pause_writing()
         if not self._unread and not self._closed:
             self._unread = True
             self.due = self._clock() + UNREAD_SECONDS
 
-    # what the parser and the request loop tell ----------------------------------------------------------------
+    # calls from the parser and the request loop ---------------------------------------------------------------
 
     def _on_headers_complete(self) -> bool:
         skip_body = super()._on_headers_complete()
-        if self.due == math.inf:  # it was sent behind another one, which is answered now
+        if self.due == math.inf:  # it was sent right behind another request, which is being answered
             self.due = self._clock() + REQUEST_SECONDS
             self._connections.is_arriving(self)
         return bool(skip_body)
@@ -151,7 +155,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._connections.is_idle(self)
 
     def _cancel_keepalive_timer(self) -> None:
-        """There is no timer: `due` says when."""
+        """Do nothing: there is no timer, because `due` replaces it."""
 
     def _close_transport(self) -> None:
         self.due = self._clock() + CLOSE_SECONDS
@@ -159,12 +163,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         super()._close_transport()
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
-        return False  # nothing of ours speaks it: the request is answered as any other
+        return False  # we serve no websockets: the request is answered as any other
 
-    # the end ---------------------------------------------------------------------------------------------------
+    # closing ---------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
-        """Its time is over."""
+        """End the connection, whose deadline has passed. An incomplete request is answered first."""
         if self._closed or self._unread:
             self.transport.abort()
         elif self._is_idle:
@@ -174,11 +178,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self.cut_off()
         elif self._body_receiver is not None:
             self.due = self._clock() + CLOSE_SECONDS
-            self._unread = True  # the next time it is cut off
-            self._body_receiver.signal_disconnect()  # whoever reads the body answers that it did not come
+            self._unread = True  # so the next expiry aborts the connection
+            self._body_receiver.signal_disconnect()  # the reader of the body answers that it did not arrive
 
     def cut_off(self) -> None:
-        """Close it, whatever is under way."""
+        """Close the connection, whatever is under way."""
         self._close_transport()
         self._stop_waiting()
 

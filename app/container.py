@@ -1,4 +1,4 @@
-"""What each process is made of: store, brokers, clock and sender, given to the services that need them."""
+"""Build the services of a process: store, brokers, clock and sender, passed to the services that need them."""
 
 import logging
 from collections.abc import Callable
@@ -44,12 +44,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_FOR_OTHER_PROGRAMS = 20  # of the calls that a broker takes in a minute
-_KEPT_FOR_EXITS = 5  # each fifth of ours
+_FOR_OTHER_PROGRAMS = 20  # of the calls that a broker allows in a minute, those left to other programs
+_KEPT_FOR_EXITS = 5  # one in five of our calls
 
 
 class _JournaledRepository(OrderRepository):
-    """orders.db, with a line in the log for what each durable change did to an order."""
+    """The order repository, with a log line for what each durable change did to an order."""
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         return journaled(super().write, work)
@@ -57,37 +57,37 @@ class _JournaledRepository(OrderRepository):
 
 @dataclass(frozen=True)
 class Services:
-    """Everything one process needs, made of the settings; each part is opened when it is first used."""
+    """All services of one process, built from the settings. Each is opened when it is first used."""
 
     settings: Settings
     clock: SystemClock
-    instance: str = ""  # of which start this process is a part; healthz tells it
+    instance: str = ""  # the start that this process belongs to; /healthz answers it
 
     @cached_property
     def policies(self) -> dict[str, ClientPolicy]:
-        """What binds each client."""
+        """Each client's policy, which its orders have to obey."""
         return {c.client_id: c.policy for c in self.settings.clients}
 
     @cached_property
     def store(self) -> OrderRepository:
-        """orders.db, for orders."""
+        """The order repository on orders.db."""
         return _JournaledRepository(
             self.settings.orders_db, clock=self.clock, render=render, facts_of=facts_of
         )
 
     @cached_property
     def readers(self) -> Readers:
-        """orders.db, for pages and messages."""
+        """Read connections to orders.db, for pages and messages."""
         return Readers(self.settings.orders_db)
 
     @cached_property
     def views(self) -> OrderQueries:
-        """What pages and diagnostics read."""
+        """The queries for pages and diagnostics."""
         return OrderQueries(self.readers)
 
     @cached_property
     def commands(self) -> CommandService:
-        """The one door for orders and operators' wishes."""
+        """The only entry point for orders and for operators' requests."""
         return CommandService(
             self.store,
             self.policies,
@@ -99,12 +99,12 @@ class Services:
 
     @cached_property
     def reviewer(self) -> StaleOrderNotifier:
-        """Who asks whether an order should still be at its broker."""
+        """The notifier of stale orders; it asks whether an order should still be at its broker."""
         return StaleOrderNotifier(self.store, clock=self.clock)
 
     @cached_property
     def unconfigured(self) -> UnconfiguredClients:
-        """Who tells of clients that have something open and are not configured."""
+        """The notifier of clients that have something open and are not configured."""
         s = self.settings
         accounts = {c.client_id: c.broker_account for c in s.clients}
         return UnconfiguredClients(self.store, accounts, clock=self.clock, default=s.client_id)
@@ -130,7 +130,7 @@ class Services:
         )
 
     def _budget(self, client: ClientSettings, account: NorenSettings) -> RateBudget:
-        """The rate budget of one account, shared by all processes of this machine; its entries let exits go first."""
+        """The rate budget of one account, shared by all processes of this machine. Its entries let exits go first."""
         client_id = client.client_id
 
         def exit_waits() -> bool:
@@ -143,7 +143,7 @@ class Services:
         )
 
     def engine(self, claimant: str) -> OrderWatcherEngine:
-        """The order watcher under the given name."""
+        """Create the order watcher's engine; it claims orders under the given name."""
         s = self.settings
         rules = EngineTimings(
             broker_deadline=timedelta(seconds=s.broker_deadline_seconds),
@@ -164,7 +164,7 @@ class Services:
         )
 
     def drainer(self, holder: str) -> OutboxDrainer | None:
-        """The sender of messages; None where no channel is set up."""
+        """Create the drainer of the outbox; None when no channel is configured."""
         chats = {c.client_id: c.telegram_chat_id for c in self.settings.clients if c.telegram_chat_id}
         token = self.settings.telegram_bot_token
         if token is None or not chats:
@@ -179,7 +179,7 @@ class Services:
         )
 
     def tell_directly(self, text: str) -> None:
-        """Send a text to every chat, without the outbox: for what cannot be written down any more."""
+        """Send a text to every chat without the outbox, for when the database cannot be written."""
         s = self.settings
         if s.telegram_bot_token is None:
             return
@@ -192,7 +192,10 @@ class Services:
 
 
 def _calls_per_minute(preset: Preset, account: NorenSettings) -> int:
-    """Fewer than the broker takes: it counts a telephone's and its own terminal's calls too."""
+    """The calls per minute that the settings give, or else fewer than the broker allows.
+
+    The broker also counts the calls of a phone and of its own terminal.
+    """
     own = account.calls_per_minute
     return preset.per_minute - _FOR_OTHER_PROGRAMS if own is None else own
 
@@ -228,7 +231,7 @@ def _noren(
 
 
 def build_services(settings: Settings) -> Services:
-    """The services of one process; orders.db is made and migrated first.
+    """Build the services of one process; orders.db is created and migrated first.
 
     Raises:
         DatabaseTooNew: a newer program has migrated the database.
@@ -238,7 +241,7 @@ def build_services(settings: Settings) -> Services:
 
 
 class OperatorActions:
-    """What the console may do."""
+    """The operator's actions that the console can carry out."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -252,24 +255,24 @@ class OperatorActions:
         return self._services.commands.resume(client_id, strategy_name, by=by)
 
     def lift(self, client_id: str, by: str, reason: str) -> Lift:
-        """Let entries go on after the daily loss limit was hit. Raises as `engine.loss_latch.lift` does."""
+        """Allow entries again after the daily loss limit was hit. Raises as `engine.loss_latch.lift` does."""
         services = self._services
         return lift(
             services.store, services.policies, client_id, at=services.clock.now(), by=by, reason=reason
         )
 
     def adopt(self, request: AdoptionRequest) -> Adoption:
-        """Make units that no strategy holds one strategy's holding. Raises as `CommandService.adopt` does."""
+        """Make units that no strategy holds the holding of one strategy. Raises as `CommandService.adopt` does."""
         return self._services.commands.adopt(request)
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
     ) -> None:
-        """Say what became of an order of unknown outcome. Raises as `CommandService.resolve` does."""
+        """Resolve an order of unknown outcome. Raises as `CommandService.resolve` does."""
         self._services.commands.resolve(command_id, by=by, executed=executed, failed_reason=failed_reason)
 
     def cancel(self, command_id: str, *, by: str, reason: str) -> None:
-        """Take an order back. Raises as `CommandService.cancel` does."""
+        """Cancel an order. Raises as `CommandService.cancel` does."""
         self._services.commands.cancel(command_id, by=by, reason=reason)
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:

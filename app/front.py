@@ -1,6 +1,6 @@
-"""The gunicorn worker in front of the Flask application: an event loop takes whole requests, threads answer them.
+"""The gunicorn worker in front of the Flask application: an event loop receives whole requests, threads answer them.
 
-`gunicorn --worker-class app.front.FrontWorker 'trading_bot:create_app()'` is served by it; so is everything that
+`gunicorn --worker-class app.front.FrontWorker 'trading_bot:create_app()'` uses it, and so does the web server that
 `trading_bot.py` starts.
 """
 
@@ -17,15 +17,15 @@ from app.wsgi_handoff import WholeRequests
 _DEFAULT_MAX_BYTES = 262_144
 _SWEEP_SECONDS = 0.25
 _STOP_SECONDS = 1.0
-"""What is half sent at a stop may become whole for so long."""
+"""How long a request that is incomplete at a stop may take to become complete."""
 _FILES_BESIDE = 256
-"""Open files for everything else than connections: databases, locks, logs."""
+"""Open files kept free for everything else than connections: databases, locks, logs."""
 _SWITCH_SECONDS = 0.001
-"""How long a thread may keep the interpreter from the loop; the default of 5 ms would be each alert's delay."""
+"""How long a thread may keep the interpreter from the event loop. The default of 5 ms would delay every alert."""
 
 
 class FrontWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's asgi worker with deadlines and a cap on connections; what it serves is a WSGI application."""
+    """gunicorn's asgi worker with deadlines and a cap on connections; it serves a WSGI application."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,10 +33,10 @@ class FrontWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Threads are for the WSGI application, whatever gunicorn's own asgi worker says of them."""
+        """Skip the asgi worker's check of `threads`: here they serve the WSGI application."""
 
     def init_process(self) -> None:
-        """Prepare the process, and serve until it is to stop."""
+        """Prepare the process, and serve until it has to stop."""
         self.cfg.set("asgi_lifespan", "off")
         self.cfg.set("http_parser", "python")
         self.connections = Connections(_room_for_connections(self.worker_connections))
@@ -44,15 +44,14 @@ class FrontWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no ty
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the application and put the front before it."""
+        """Load the application and wrap it, so that it gets whole requests only."""
         app = self.app.wsgi()
         max_bytes = getattr(app, "config", {}).get("MAX_CONTENT_LENGTH") or _DEFAULT_MAX_BYTES
         self.asgi = WholeRequests(app, threads=self.cfg.threads, max_bytes=max_bytes)
 
     async def _serve(self) -> None:
-        gasgi.ASGIProtocol = (
-            Connection  # the worker makes one of them for each connection, and has no other hook
-        )
+        # The worker creates one of these for each connection, and has no other hook.
+        gasgi.ASGIProtocol = Connection
         sweeping = asyncio.ensure_future(self._sweep())
         try:
             await super()._serve()
@@ -65,9 +64,8 @@ class FrontWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no ty
             await asyncio.sleep(_SWEEP_SECONDS if listening else 0.01)
             if self.servers and not listening:
                 listening = True
-                for (
-                    sock
-                ) in self.sockets:  # asyncio has made it 100: a burst of connections would wait a second
+                # asyncio has set a backlog of 100, with which a burst of connections would wait a second.
+                for sock in self.sockets:
                     sock.sock.listen(self.cfg.backlog)
             self.connections.expire(self.loop.time())
 
@@ -85,7 +83,10 @@ class FrontWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no ty
 
 
 def _room_for_connections(wanted: int) -> int:
-    """As many as wanted, or as the limit on open files leaves room for."""
+    """The number of connections to accept: as many as wanted, or as the limit on open files allows, but at least 16.
+
+    Raises the soft limit of this process as far as needed and possible.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _FILES_BESIDE
     if soft != resource.RLIM_INFINITY and soft < needed:

@@ -1,4 +1,4 @@
-"""What the start prints: where the service is, whose orders cost money, and a first alert that costs none by itself."""
+"""The text that is printed at the start: addresses, which clients trade live, and a first alert that costs no money."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _YOURS = "<your WEBHOOK_SECRET>"
 
 @dataclass(frozen=True, slots=True)
 class Trading:
-    """One client and what becomes of its orders; `live` says nothing of a simulated broker."""
+    """One client and what happens to its orders; `live` has no meaning for a simulated broker."""
 
     client_id: str
     broker: str
@@ -26,7 +26,7 @@ class Trading:
 
 @dataclass(frozen=True, slots=True)
 class StartupBanner:
-    """The words of a start. `secret` and `token` are None where an operator set them: those are not ours to print."""
+    """The text of a start. `secret` and `token` are None where an operator set them: those must not be printed."""
 
     base: str
     secret: str | None
@@ -69,7 +69,7 @@ A first alert, to paste into another terminal{self._harmless}:
             "execution_type": "ENTRY",
             "strategy_name": "FIRST_STEPS",
             "exchange": "NFO",
-            # Whoever pastes a line of ours must not have bought anything by it.
+            # A user who pastes this line must not buy anything with it.
             **({"test_mode": "SUCCESS"} if self._has_real else {}),
             "legs": [leg],
         }

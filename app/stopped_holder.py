@@ -1,8 +1,11 @@
-"""Ends a process that was stopped inside a write to orders.db: it holds SQLite's lock, and with it every exit.
+"""End a process that was stopped inside a write to orders.db: it holds SQLite's write lock, and so blocks every exit.
 
-The kernel says who holds the lock, and whether that process is stopped; no database is asked, so nothing here can wait
-for the lock itself. Ending the holder is safe: SQLite takes back what it had not committed, and what it was about to
-answer was answered to nobody. A debugger's halt ends nothing, nor does a process that merely works for long.
+The kernel says which process holds the lock, and whether that process is stopped. No database is queried, so nothing
+here can wait for the lock itself.
+
+Ending the holder is safe: SQLite rolls back what it had not committed, and nobody has received an answer for it.
+
+A process that is halted by a debugger is not ended, nor is one that merely works for a long time.
 """
 
 import fcntl
@@ -20,11 +23,14 @@ _WRITER = 120
 """The byte of the -shm file that a writer locks (SQLite's WAL_WRITE_LOCK)."""
 
 _FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
-_PATIENCE = 3.0  # seconds: somebody may stop a process for a look and let it go on
+_PATIENCE = 3.0  # seconds; a person may stop a process briefly to inspect it
 
 
 class StoppedHolder:
-    """Looks for a stopped process that holds the writer's lock of a database. Must run where no connection is open."""
+    """Finds and ends a stopped process that holds a database's write lock.
+
+    Must run in a process that has no connection to the database open.
+    """
 
     def __init__(self, database: Path, *, patience: float = _PATIENCE) -> None:
         self._shm = database.with_name(database.name + "-shm")
@@ -32,7 +38,7 @@ class StoppedHolder:
         self._seen: tuple[int, float] | None = None
 
     def look(self) -> int | None:
-        """End the holder if it has been stopped for long; returns its process id when that was done."""
+        """End the holder if it was stopped for longer than the patience; returns its process id if it was ended."""
         pid = writer_of(self._shm)
         if pid is None or not is_stopped(pid):
             self._seen = None
@@ -61,7 +67,7 @@ def _end(pid: int) -> int | None:
 
 
 def writer_of(shm: Path) -> int | None:
-    """The process that writes to the database at this moment; None where there is none, or the system does not say."""
+    """The process that holds the write lock now; None when there is none, or when the system does not say."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -79,7 +85,7 @@ def writer_of(shm: Path) -> int | None:
 
 
 def is_stopped(pid: int) -> bool:
-    """True while a signal has stopped it, as by Ctrl-Z."""
+    """True while the process is stopped by a signal, as by Ctrl-Z."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):

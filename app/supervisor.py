@@ -1,8 +1,10 @@
-"""The parent of the web server and the watcher when one command serves everything.
+"""Supervise the web server and the watcher when one command serves everything.
 
-It does as little as can be: starts both, starts again what ends, ends with all when asked to. Its children end with
-it even when it is killed, so that nothing is left holding the port. It imports nothing but the standard library and
-the setting up of logs, and takes the place of the process that read the settings, so that it costs next to no memory.
+The supervisor does as little as possible. It starts both, restarts what ends, and ends with both when it is asked to.
+On Linux its children end with it even when it is killed, so that nothing is left holding the port.
+
+It imports only the standard library, the log set-up and `app.stopped_holder`, and it replaces the process that read
+the settings, so that it uses next to no memory.
 """
 
 import ctypes
@@ -20,24 +22,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-log = logging.getLogger("app.supervisor")  # under its name also where it is what was started
+log = logging.getLogger("app.supervisor")  # the same name where this file is the main program
 
-SUPERVISED = (
-    "--supervised"  # tells a child that its parent has prepared the database, and that it ends with it
-)
-PULSE = "--pulse-pipe"  # a child that is given one writes to it again and again while it is well
+# Means that the child's parent has prepared the database, and that the child ends with its parent.
+SUPERVISED = "--supervised"
+PULSE = "--pulse-pipe"  # names the pipe to which a child writes heartbeats
 
 _PR_SET_PDEATHSIG = 1
-_WATCHER_START_SECONDS = 5.0  # entries that come before the broker was read once have to wait until it was
-_START_SECONDS = 15.0  # no child that starts on a busy machine is taken for one that hangs
+_WATCHER_START_SECONDS = 5.0  # until the web server starts; earlier entries wait for the first broker read
+_START_SECONDS = 15.0  # for a first heartbeat, so that a start on a busy machine does not count as hanging
 _HOLDER_EVERY = 0.5
-_SETTLED = 30.0  # a child that ran so long (seconds) is started again at once
+_SETTLED = 30.0  # seconds; a child that ran for longer is restarted without back-off
 _STOP_SECONDS = 20.0
 _LONGEST_ANSWER = 65_536  # bytes of a health check
-EXIT_REPLACED = (
-    78  # EX_CONFIG, of a child: orders.db is not the one that was in use; starting anew makes it worse
-)
-EXIT_PORT_TAKEN = 69  # EX_UNAVAILABLE, of the whole: another program answers where this one would
+# EX_CONFIG, of a child: orders.db is not the one that was in use. A restart would make it worse.
+EXIT_REPLACED = 78
+EXIT_PORT_TAKEN = 69  # EX_UNAVAILABLE, of the whole service: another program listens on its port
 
 
 def end_with_parent() -> None:
@@ -50,7 +50,7 @@ def end_with_parent() -> None:
 
 
 class HeartbeatPipe:
-    """A pipe through which a child tells that it is well; a process that was stopped or hangs cannot tell it."""
+    """A pipe to which a child writes heartbeats. A process that is stopped or hangs cannot write them."""
 
     def __init__(self, limit_seconds: float) -> None:
         self._reading, self.writing = os.pipe()
@@ -61,12 +61,12 @@ class HeartbeatPipe:
         self.heard_at = time.monotonic()
 
     def begin(self) -> None:
-        """A child is started: until it tells something for the first time it has the longer time of a start."""
+        """Begin anew for a child that is started. Until its first heartbeat the longer limit of a start applies."""
         self._has_begun = False
         self.heard_at = time.monotonic()
 
     def is_lost(self) -> bool:
-        """True when nothing was heard for longer than the limit."""
+        """True when the last heartbeat is older than the limit."""
         try:
             if os.read(self._reading, 4096):
                 self.heard_at = time.monotonic()
@@ -77,7 +77,7 @@ class HeartbeatPipe:
         return time.monotonic() - self.heard_at > limit
 
     def wait(self, seconds: float) -> bool:
-        """True as soon as there is something to hear; False when the time is over."""
+        """Wait for a heartbeat: True as soon as there is one, False after `seconds`."""
         heard = select.poll()  # select() takes no descriptor above 1,023
         heard.register(self._reading, select.POLLIN)
         return bool(heard.poll(seconds * 1000))
@@ -94,7 +94,7 @@ class Child:
     started_at: float = 0.0
     failures: int = 0
     next_start: float = field(default=0.0)
-    is_final: bool = False  # it ended with what no start puts right
+    is_final: bool = False  # it ended with an error that no restart can fix
 
     def start(self) -> None:
         """Start the process."""
@@ -107,7 +107,7 @@ class Child:
         self.process = subprocess.Popen(command, pass_fds=(self.pulse.writing,))
 
     def look(self) -> None:
-        """Start it again, sooner or later, when it has ended."""
+        """Restart the process when it has ended, with a back-off. Kill it first when its heartbeats are missing."""
         now = time.monotonic()
         if self.process is not None and self.pulse is not None and self.pulse.is_lost():
             log.critical("%s gives no sign of life: it is killed and started anew", self.name)
@@ -136,17 +136,18 @@ class Supervisor:
         free_locks: Callable[[], object] = lambda: None,
     ) -> None:
         self._children = children
-        self._free_locks = free_locks  # ends a stopped process that holds up all others; asks no database
+        self._free_locks = free_locks  # ends a stopped process that blocks all others; queries no database
         self._freed_at = 0.0
         self._announce = announce  # says that the service is ready, once; False: it is not yet
         self._stopping = False
-        for number in (signal.SIGTERM, signal.SIGINT):  # from here on: before the first child is started
+        for number in (signal.SIGTERM, signal.SIGINT):  # handled before the first child is started
             signal.signal(number, self._stop)
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit status is 0 when all ended in order.
+        """Serve until SIGTERM or SIGINT; returns the exit status, 0 when all children ended in order.
 
-        A child that says that orders.db was replaced ends all: nothing is left that writes or sends.
+        When a child reports that orders.db was replaced, all children are ended, so that nothing is left that writes
+        or sends.
         """
         is_announced = False
         while not self._stopping:
@@ -194,11 +195,13 @@ def supervise(
     pulse_limit: float,
     free_locks: Callable[[], object] = lambda: None,
 ) -> int:
-    """Run the program's watcher and its web server until a signal ends them.
+    """Run the program's watcher and its web server until a signal ends them; returns the exit status.
 
-    The web server starts when the watcher has read the broker, or shortly after if it cannot: alerts must be taken
-    even then. A watcher that gives no sign of life for `pulse_limit` seconds is killed and started anew. `free_locks`
-    is called again and again.
+    - Nothing is started when the port is in use.
+    - The web server starts when the watcher has read its brokers, or after a few seconds if that takes longer: alerts
+      must be accepted even then.
+    - A watcher without a heartbeat for `pulse_limit` seconds is killed and restarted.
+    - `free_locks` is called again and again.
     """
     pulse = HeartbeatPipe(pulse_limit)
     if not is_free(host, port):
@@ -219,7 +222,7 @@ def supervise(
 
 
 def is_free(host: str, port: int) -> bool:
-    """False when somebody listens there already; an address that cannot be had at all is told by the web server."""
+    """False when the port is in use already. An address that cannot be bound at all is reported by the web server."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -231,7 +234,10 @@ def is_free(host: str, port: int) -> bool:
 
 
 def _say_when_ready(host: str, port: int) -> bool:
-    """Ready is what this instance's own web server answers, not that anybody does."""
+    """Log that the service is ready, and return True, once this instance's own web server answers.
+
+    An answer alone is not enough: it may be another program's.
+    """
     if answering_instance(host, port) != str(os.getpid()):
         return False
     log.info("ready on http://%s:%d/", host, port)
@@ -239,7 +245,7 @@ def _say_when_ready(host: str, port: int) -> bool:
 
 
 def answering_instance(host: str, port: int) -> str | None:
-    """The instance whose `/healthz` answers there; None when none does."""
+    """The instance whose `/healthz` answers at this address; None when none does."""
     try:
         with socket.create_connection((host, port), timeout=1) as connection:
             connection.settimeout(1)
@@ -254,7 +260,7 @@ def answering_instance(host: str, port: int) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[1])  # this folder's modules have packages' names
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # modules here are named like packages
     from app.stopped_holder import StoppedHolder
     from observability.logs import configure_logging
 

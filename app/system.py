@@ -22,18 +22,18 @@ class RandomIds:
     """`domain.ports.Ids` from the operating system's randomness."""
 
     def alert_id(self, at: datetime) -> str:
-        """A ULID: sorts by time, unique without asking anybody."""
+        """A ULID: sorts by time, and is unique without coordination."""
         return ulid(at, secrets.randbits(80))
 
 
 def new_watcher_name() -> str:
-    """A name that no other watcher has or had: host, process and chance."""
+    """A name that no other watcher has or had: host name, process id and random digits."""
     host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.")[:30]
     return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def operator_name() -> str:
-    """Who typed the command, for the history."""
+    """The user who runs the command, as an actor for the history."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -1,8 +1,8 @@
-"""One watcher process: lanes, the wake-up on commits, the scheduler's poll, the outbox, and the watch over them all.
+"""Run a watcher process: the clients' workers, the wake-up on commits, the scheduler, the outbox, and their health.
 
-APScheduler is trusted with little on purpose. Its jobs only give signals or do short housekeeping, they coalesce,
-never lapse (`misfire_grace_time=None`), and this module notices when they stop. A scheduler in each web worker would
-double every job: it runs here alone.
+APScheduler is given little to do on purpose. Its jobs only give signals or do short housekeeping. They coalesce and
+never lapse (`misfire_grace_time=None`), and this module notices when they stop. The scheduler runs here alone: one in
+each web worker would run every job several times.
 """
 
 import logging
@@ -27,32 +27,33 @@ from order_watcher import OrderWatcherEngine
 log = logging.getLogger(__name__)
 
 _end_process = os._exit
-"""Apart, so that a watcher inside another program does not end that."""
+"""A name of its own, so that a watcher inside another program can be kept from ending that program."""
 
-ACTIVE_WAIT = 0.001  # seconds between looks for a commit while alerts come in
-IDLE_WAIT = 0.01  # and when none has come for a while: an idle watcher costs next to nothing
-_HELD_WAIT = 0.05  # and between looks for orders that were put off, an exit behind its entry for one
+# All in seconds.
+ACTIVE_WAIT = 0.001  # between polls for a commit while alerts come in
+IDLE_WAIT = 0.01  # between polls when no alert has come for a while: an idle watcher costs next to nothing
+_HELD_WAIT = 0.05  # between polls for held orders, such as an exit that waits for its entry
 _STAYS_ACTIVE = 2.0
 _BEAT_EVERY = 2.0
-_FIRST_LOOKS = 5.0  # for so long the first beat waits for the brokers' first answers
-_LOOK_AGAIN = 0.05  # and so often it is looked whether they are there
+_FIRST_LOOKS = 5.0  # the first heartbeat waits no longer than this for the first broker reads
+_LOOK_AGAIN = 0.05  # between two checks of what is being waited for
 _SLOWEST_MESSAGE = 300.0
 _PULSE_EVERY = 0.5
-_SLOWEST_CARE = 8.0  # seconds: a database that is locked fails a write after some four
-_SLOWEST_TELLING = 2.0  # seconds: then the process ends, told or not
-_SLOWEST_GOODBYE = 5.0  # seconds in which a message that needs no database must be out
+_SLOWEST_CARE = 8.0  # a write to a locked database fails after about four
+_SLOWEST_TELLING = 2.0  # to notify of a stall; then the process ends, notified or not
+_SLOWEST_GOODBYE = 5.0  # to send a message that needs no database
 EXIT_STALLED = 70  # EX_SOFTWARE: the supervisor starts a new watcher
 
 
 class Changes(Protocol):
-    """Tells whether anybody has committed since it was last asked."""
+    """Reports whether anybody has committed since the last call."""
 
     def changed(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Housekeeping:
-    """A short job and the seconds between two runs of it."""
+    """A short job and the seconds between two of its runs."""
 
     name: str
     every_seconds: float
@@ -71,7 +72,7 @@ class WatcherOptions:
 
 
 class Watcher:
-    """Runs the engine until it is stopped, or ends the process loudly when it cannot."""
+    """Runs the engine until it is stopped. When it cannot, it notifies the operators and ends the process."""
 
     def __init__(
         self,
@@ -90,8 +91,8 @@ class Watcher:
         self._clock = clock
         self._changes = changes
         self._options = options
-        self._tell_directly = tell_directly  # without the outbox, which lies in the database
-        self._told_full = False  # that the disk is full
+        self._tell_directly = tell_directly  # without the outbox, which is in the database
+        self._told_full = False  # True once operators were notified that the disk is full
         self._stopping = threading.Event()
         self._lanes = {
             client: ClientWorkers(
@@ -109,12 +110,17 @@ class Watcher:
         self._scheduler = self._schedule(housekeeping)
 
     def run(self, pulse: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop`; the calling thread watches over the others, and waits for no broker and no database.
+        """Serve until `stop`. The calling thread checks the others, and waits for no broker and no database.
 
-        Each lane begins with a look at its broker, before which it sends no entry; a broker that hangs or cannot be
-        read keeps no other lane waiting. `pulse` is called at every look at the threads, first when every lane has
-        looked once, or has taken too long to. It tells that this process goes on and that its own loops turn: a call
-        that hangs inside a broker is judged by its deadline, and a database that is locked is not this process's fault.
+        Each client's workers begin with a read of the broker, and send no entry before it. A broker that hangs or
+        cannot be read delays no other client.
+
+        `pulse` is called at every check of the threads. The first call comes when every client's first broker read
+        was tried, or has taken too long. A pulse means that this process runs and that its own loops turn. It does
+        not depend on:
+
+        - a call that hangs inside a broker, which is judged by its deadline
+        - a locked database, which is not this process's fault
         """
         for loop in self._own:
             loop.start()
@@ -123,9 +129,8 @@ class Watcher:
         self._scheduler.start()
         log.info("[BOOT] watcher %s is running for %s", self._options.name, ", ".join(self._lanes))
         self._polled_at = time.monotonic()
-        patience = min(
-            _FIRST_LOOKS, self._options.stall_seconds / 2
-        )  # whoever watches this process has no more
+        # Whoever watches this process waits no longer for its first heartbeat.
+        patience = min(_FIRST_LOOKS, self._options.stall_seconds / 2)
         self._until(lambda: all(lane.has_looked for lane in self._lanes.values()), patience)
         self._care.beat_at = time.monotonic()
         self._care.start()
@@ -138,7 +143,10 @@ class Watcher:
         self._end()
 
     def _pause(self) -> None:
-        """Until the next look at the threads; that a client's entries need no longer wait is told at once."""
+        """Wait until the next check of the threads.
+
+        Return early when a client's entries need no longer wait, so that the heartbeats report it at once.
+        """
         waiting = set(self._waiting())
         if waiting:
             self._until(lambda: set(self._waiting()) != waiting, _BEAT_EVERY)
@@ -146,22 +154,22 @@ class Watcher:
             self._stopping.wait(_BEAT_EVERY)
 
     def _waiting(self) -> dict[str, Missing]:
-        """What keeps which client's entries waiting since the start."""
+        """The clients whose entries have waited since the start, each with what they wait for."""
         return {client: missing for client, lane in self._lanes.items() if (missing := lane.missing)}
 
     def _until(self, happened: Callable[[], bool], seconds: float) -> None:
-        """Return when it has happened, the time is over, or the watcher is to stop."""
+        """Wait until it has happened, until the seconds have passed, or until the watcher has to stop."""
         give_up = time.monotonic() + seconds
         while not happened() and (left := give_up - time.monotonic()) > 0:
             if self._stopping.wait(min(left, _LOOK_AGAIN)):
                 return
 
     def nudge(self, client_id: str) -> None:
-        """Look into this client's book soon: its broker has said that something happened."""
+        """Read this client's order book soon, because its broker reported that something happened."""
         self._lanes[client_id].nudge()
 
     def stop(self) -> None:
-        """Let `run` return; orders under way are recorded first, as far as they answer in time."""
+        """Let `run` return. Orders under way are recorded first, as far as the broker answers in time."""
         self._stopping.set()
 
     def _end(self) -> None:
@@ -177,7 +185,7 @@ class Watcher:
     # waking -------------------------------------------------------------------------------------------------
 
     def _watch_commits(self) -> bool:
-        """Wake the lanes that have work as soon as anybody commits, and held orders soon after their time has come."""
+        """Wake the clients that have work: as soon as anybody commits, and soon after a held order's time has come."""
         now = time.monotonic()
         if self._changes.changed() or self._looked_at + _HELD_WAIT < now < self._active_until:
             self._wake_lanes(now)
@@ -185,7 +193,10 @@ class Watcher:
         return True
 
     def _wake_lanes(self, now: float) -> None:
-        """Only work makes the watch active: its own heartbeats and positions are commits too."""
+        """Wake the clients that have work.
+
+        Only work switches to the short wait: the watcher's own heartbeats and positions are commits too.
+        """
         self._looked_at = now
         for client_id, lane in self._lanes.items():
             if self._store.has_work(client_id, self._clock.now()):
@@ -193,7 +204,7 @@ class Watcher:
                 lane.work_signal.wake()
 
     def _poll(self) -> None:
-        """The safety net: every lane looks for itself, whatever was or was not signalled."""
+        """Wake every client's threads, whatever was signalled: the safety net for a missed signal."""
         self._polled_at = time.monotonic()
         for lane in self._lanes.values():
             lane.wake()
@@ -212,7 +223,10 @@ class Watcher:
     # watching over ------------------------------------------------------------------------------------------
 
     def _watch_over(self) -> bool:
-        """Replace what hangs in a broker, and tell what stalls; a thread of its own, for the database may be locked."""
+        """Replace threads that hang in a broker call, and write the heartbeats, which show what stalls.
+
+        This runs in a thread of its own, because the database may be locked.
+        """
         for lane in self._lanes.values():
             self._watch_over_lane(lane)
             self._care.beat_at = time.monotonic()
@@ -234,14 +248,14 @@ class Watcher:
             log.error("heartbeats: %s", error)
 
     def _watch_over_lane(self, lane: ClientWorkers) -> None:
-        """What goes wrong with one client's lane ends neither the watcher nor the care for the others."""
+        """Replace one client's hanging threads. An error ends neither the watcher nor the care for other clients."""
         try:
             replaced = lane.replace_hanging(self._options.deadline_seconds)
             if replaced:
                 self._tell(lane.client_id, f"broker calls hang: {', '.join(replaced)} replaced")
         except StoreUnavailable as error:
             log.error("client %s: %s", lane.client_id, error)
-        except Exception:  # the edge of the watching thread: a defect in one lane must not end all of them
+        except Exception:  # the outermost handler: a defect with one client must not affect the others
             log.exception("client %s: its lane could not be watched over", lane.client_id)
 
     def _heartbeats(self) -> list[Heartbeat]:
@@ -262,26 +276,33 @@ class Watcher:
         return [self._with_reason(beat, waiting.get(beat.client_id, {})) for beat in heartbeats]
 
     def _with_reason(self, beat: Heartbeat, missing: Missing) -> Heartbeat:
-        """The beat of a loop that has yet to read its broker says so, even while it hangs in the call."""
+        """Add to a heartbeat what its loop has yet to read from the broker, even while the loop hangs in that call."""
         if beat.loop != "reconcile" or not missing:
             return beat
         state = WAITING if beat.state == "OK" else beat.state
         return replace(beat, state=state, detail=in_words(missing), missing=missing)
 
     def _state(self, stalled_seconds: float, *, in_calls: bool = False) -> str:
-        """A loop that calls a broker is replaced at the call's deadline: it stalls where that did not help."""
+        """OK or STALLED.
+
+        A loop that calls a broker is replaced at the call's deadline. It counts as stalled only where that did not
+        help.
+        """
         limit = self._options.stall_seconds + (self._options.deadline_seconds if in_calls else 0.0)
         return "OK" if stalled_seconds < limit else "STALLED"
 
     def _stalled_core(self) -> str:
-        """The loop without which no client is served, when it stands still."""
+        """Name a stalled loop without which no client is served; empty when there is none."""
         if time.monotonic() - self._polled_at > self._options.poll_seconds + self._options.stall_seconds:
             return "scheduler"
         watched = (self._care, *self._own)
         return next((x.name for x in watched if x.stalled_seconds > self._patience(x)), "")
 
     def _patience(self, loop: Loop) -> float:
-        """A message may take as long as its channel's timeouts; only what never comes back ends the process."""
+        """Seconds after which a loop counts as stalled.
+
+        Sending a message may take as long as the channel's timeouts: only a call that never returns ends the process.
+        """
         stall = self._options.stall_seconds
         if loop is self._care:
             return max(stall, _SLOWEST_CARE)
@@ -302,17 +323,20 @@ class Watcher:
         _end_process(EXIT_STALLED)  # a thread that hangs cannot be ended in any other way
 
     def _end_replaced(self, why: str) -> None:
-        """Nothing that is sent from here on would be known to anybody: end before an order goes."""
+        """End the process before it sends another order: the database was replaced, and nobody would know of it."""
         log.critical("watcher %s ends: %s", self._options.name, why)
         telling = threading.Thread(
             target=self._tell_directly, args=(f"Orderwatch has stopped. {why}",), daemon=True
         )
         telling.start()
         telling.join(_SLOWEST_GOODBYE)
-        _end_process(EXIT_REPLACED)  # an orderly end would write
+        _end_process(EXIT_REPLACED)  # an orderly end would write to the database
 
     def _tell_full(self, why: str) -> None:
-        """Once, past the outbox: it cannot be written down. The care for the lanes does not wait for it."""
+        """Notify once that the disk is full, without the outbox, which cannot be written.
+
+        A thread of its own sends it, so that the care for the clients does not wait.
+        """
         if not self._told_full:
             self._told_full = True
             text = (

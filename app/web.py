@@ -22,14 +22,14 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, made anew in each worker: no connection is shared across a fork."""
+        """Create the application in each worker, so that no connection is shared across a fork."""
         return self._make_app()
 
 
 def gunicorn_options(host: str, port: int, *, workers: int, threads: int) -> dict[str, object]:
-    """Options of the web server. Threads, because the work waits on fsync; keep-alive, because senders repeat.
+    """Options of the web server: threads, because the work waits for fsync, and keep-alive, because senders repeat.
 
-    `gunicorn.conf.py` says the same to a gunicorn that is started by hand.
+    `gunicorn.conf.py` sets the same for a gunicorn that is started by hand.
     """
     return {
         "bind": f"{host}:{port}",

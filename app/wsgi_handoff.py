@@ -1,4 +1,4 @@
-"""Whole requests to a WSGI application, in threads that never wait for a sender."""
+"""Pass whole requests to a WSGI application, in threads that never wait for a sender."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ Header = tuple[bytes, bytes]
 WsgiApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 _SWALLOWED = 16 * 1024 * 1024
-"""So much of a body that is refused is read and forgotten, so that its sender reads the answer."""
+"""Bytes of a refused body that are read and dropped, so that its sender reads the answer."""
 _TOO_LARGE = b'{"error":{"code":"TOO_LARGE","message":"expected a smaller body","field":"body"}}'
 _LATE = b'{"error":{"code":"UNREADABLE","message":"expected a complete body in time, got part of one","field":"body"}}'
 _FAILED = b'{"error":{"code":"INTERNAL_ERROR","message":"an error of ours","field":null}}'
@@ -31,7 +31,7 @@ _JSON: list[Header] = [(b"content-type", b"application/json")]
 
 
 class Answer(NamedTuple):
-    """What goes back, whole."""
+    """A whole response."""
 
     status: int
     headers: list[Header]
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
 
 class Threads:
-    """A few threads that work off calls. What was handed in is done, whether or not anybody awaits it still."""
+    """A pool of threads that run calls. A submitted call is always run, even when its result is no longer awaited."""
 
     def __init__(self, count: int, name: str) -> None:
         self._calls: SimpleQueue[tuple[Callable[[], Answer], Callable[[Answer], None]]] = SimpleQueue()
@@ -47,7 +47,10 @@ class Threads:
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
 
     async def run(self, call: Callable[[], Answer]) -> Answer:
-        """What the call returns. Cancelling this ends the waiting, never the call: an alert that came is kept."""
+        """Run the call in a thread; returns its result.
+
+        Cancelling ends the wait, never the call: an alert that was received is stored.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
 
@@ -67,14 +70,14 @@ class Threads:
 def _tell(loop: asyncio.AbstractEventLoop, take: Callable[[Answer], None], result: Answer) -> None:
     try:
         loop.call_soon_threadsafe(take, result)
-    except RuntimeError:  # the loop has ended; what was done stays done
+    except RuntimeError:  # the event loop has ended; the call itself was carried out
         log.warning("a request was carried out, and its sender is gone with the worker that it asked")
 
 
 class WholeRequests:
-    """An ASGI application that hands whole requests to a WSGI one.
+    """An ASGI application that passes whole requests to a WSGI application.
 
-    The alerts have threads of their own: no page that takes long holds one up.
+    Alerts have threads of their own, so that a slow page delays no alert.
     """
 
     def __init__(self, app: WsgiApp, *, threads: int, max_bytes: int) -> None:
@@ -103,12 +106,12 @@ class WholeRequests:
 def _announced(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value)  # the parser has let digits through alone
+            return int(value)  # the parser accepts digits only
     return 0
 
 
 async def _whole_body(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
-    """The body (None when it did not come whole), and whether more than the limit is still to come."""
+    """Read the body (None when it did not arrive whole); also returns whether more is still to come over the limit."""
     message = await receive()
     parts, size = [], 0
     while message["type"] == "http.request":
@@ -122,7 +125,7 @@ async def _whole_body(receive: Receive, limit: int) -> tuple[bytes | None, bool]
 
 
 async def _refuse_size(receive: Receive, send: Send, *, more: bool) -> None:
-    """Answer at once, and read on for a while: who is cut off while sending does not see the answer."""
+    """Answer at once, and read on for a while: a sender that is cut off while sending does not see the answer."""
     await _send(send, Answer(413, [*_JSON, (b"connection", b"close")], _TOO_LARGE))
     left = _SWALLOWED
     while more and left > 0:
@@ -140,14 +143,14 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 def call_wsgi(app: WsgiApp, scope: Scope, body: bytes) -> Answer:
-    """What the application answers. Raises nothing, so that the thread outlives every request."""
+    """Call the application; returns its answer. Raises nothing, so that the thread survives every request."""
     try:
         environ = _environ(scope, body)
     except ValueError:  # `GET http://[x/`
         return Answer(400, _JSON, _MALFORMED)
     try:
         return _called(app, environ)
-    except Exception:  # an edge: a thread of ours must outlive whatever a request meets
+    except Exception:  # the outermost handler: the thread must survive every error
         log.exception("a request met an unexpected error")
         return Answer(500, _JSON, _FAILED)
 
@@ -173,7 +176,7 @@ def _called(app: WsgiApp, environ: Environ) -> Answer:
 
 
 def _environ(scope: Scope, body: bytes) -> Environ:
-    """The request as PEP 3333 wants it; a chunked body has become one of known length."""
+    """Build the environ of PEP 3333 for the request; a chunked body has a known length by now."""
     path = scope["raw_path"].partition(b"?")[0]
     if not path.startswith(b"/"):  # `GET http://host/path`, as to a proxy, or `OPTIONS *`
         path = urlsplit(path).path or b"/"
@@ -216,17 +219,17 @@ def _add_header(environ: Environ, name: bytes, value: bytes) -> None:
 
 
 class _Errors:
-    """Where a WSGI application may write what went wrong."""
+    """The error stream of the WSGI application; it writes to the log."""
 
     def write(self, text: str) -> int:
-        """One piece of text, into the log."""
+        """Log one piece of text."""
         log.error("%s", text.rstrip())
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Several pieces of text."""
+        """Log several pieces of text."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """The log needs none."""
+        """Do nothing: the log needs no flush."""

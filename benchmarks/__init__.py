@@ -1,4 +1,5 @@
-"""What the service can do, each figure beside a baseline of the same run. `python -m benchmarks`, or `make bench`.
+"""Benchmarks of the service: `python -m benchmarks`, or `make bench`.
 
-Nothing here asserts: a figure of a shared machine is read, not tested.
+Each figure stands beside a baseline from the same run. Nothing here asserts: a figure from a shared machine is for
+reading, not for testing.
 """

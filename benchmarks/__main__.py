@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only NAME ...] [--quick]`"""
+"""Run benchmarks: `python -m benchmarks [--only NAME ...] [--quick]`."""
 
 import argparse
 import importlib
@@ -16,7 +16,7 @@ NAMES = ("webhook", "latency", "drain", "budget", "isolation", "slow_senders", "
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what was asked for; a full run is kept in `benchmarks/baseline.json`."""
+    """Run the chosen benchmarks. A full run without failures is saved in `benchmarks/baseline.json`."""
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure the service on this machine.")
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="less of everything: to see that it runs")
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     names = tuple(options.only or NAMES)
     with Workspace() as workspace:
-        os.chdir(workspace.folder)  # where nobody's settings are
+        os.chdir(workspace.folder)  # a folder without a settings file
         facts = machine_facts(workspace.folder)
         measures, failed = _run(workspace, names, quick=options.quick)
     print(f"\n{', '.join(f'{name} {value}' for name, value in facts.items())}\n\n{table(measures)}")

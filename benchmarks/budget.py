@@ -1,4 +1,7 @@
-"""A rate budget of 10 calls a second at a broker that takes 50 ms: exits beside a backlog of entries, and a restart."""
+"""Measure a rate budget of 10 calls a second at a broker that takes 50 ms for each call.
+
+The cases: exits beside a backlog of entries, one alert that closes many legs, and a restart of the watcher.
+"""
 
 import json
 import random
@@ -17,19 +20,19 @@ from benchmarks.service import environment, has_beaten, one_in, services_for
 from benchmarks.workspace import Failed, Started, Workspace, wait_until
 from domain.alert import ExecutionType
 
-_RATE, _WINDOW = 10, 1.1  # the budget as it is built: calls, and the seconds in which no more may leave
+_RATE, _WINDOW = 10, 1.1  # the budget as built: calls, and the seconds in which no more than those may leave
 _LATENCY = 0.05
 _THREADS = 4
-_GAP = (0.5, 1.1)  # seconds between two exits: seldom one behind another
-_HORIZON = 2.5  # seconds: a younger fill may be missing from the positions, and an exit waits for it
-_BACKLOG = 2 * _THREADS  # orders; with fewer the budget is not what holds them up
-_BASKET = 20  # legs that are closed by one alert
+_GAP = (0.5, 1.1)  # seconds between two exits, so that one seldom waits for another
+_HORIZON = 2.5  # seconds; a younger fill may be missing from the positions, and an exit waits for it
+_BACKLOG = 2 * _THREADS  # orders; with fewer, the budget is not the bottleneck
+_BASKET = 20  # legs that one alert closes
 _IDEAL = 2 * _WINDOW / _RATE + _LATENCY
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A service, its broker, and where it is noted when each order's call began."""
+    """A service, its broker, and the folder of the file that records when each order's call began."""
 
     workspace: Workspace
     folder: Path
@@ -46,18 +49,18 @@ class House:
         return self.folder / "orders.db"
 
     def waiting(self) -> int:
-        """Orders that were not sent yet."""
+        """The number of orders that were not sent yet."""
         return one_in(self.path, "SELECT count(*) FROM orders WHERE status = 'CREATED'")
 
     def begun(self) -> dict[str, float]:
-        """When the last call of each order began, by its tag: its place in the budget had just been taken."""
+        """When the last call of each order began, by its tag. The call had just taken its place in the budget."""
         lines = (self.folder / "begun").read_text(encoding="utf-8").splitlines()
         return {tag: at for at, _, tag in map(json.loads, lines)}
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What happened while exits came: when each was committed, by its tag, and when the backlog began and ended."""
+    """When each exit was committed, by its tag, and when the backlog of entries began and ended."""
 
     exits: Mapping[str, float]
     began: float
@@ -65,7 +68,7 @@ class Drained:
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Entries queue; exits come meanwhile; then the watcher is killed in the middle of other entries."""
+    """Send exits while entries queue, close a basket of legs, then kill the watcher in the middle of other entries."""
     entries, exits = (50, 8) if quick else (160, 40)
     folder = workspace.new_folder("budget")
     broker, server = noren_broker.start(workspace, folder / "arrived", milliseconds=int(1000 * _LATENCY))
@@ -85,7 +88,7 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
 
 
 def _hold(house: House, watcher: Started, exits: int) -> None:
-    """A position for each exit, old enough to be sized from."""
+    """Open a position for each exit, and wait until it is old enough for the exit to be sized from it."""
     register(house.services, [leg(_held(index)) for index in range(exits)], strategy="HOLDER", signal="hold")
     _wait_for_fills(house, watcher)
     time.sleep(_HORIZON)
@@ -153,7 +156,7 @@ def _exits_first(house: House, drained: Drained) -> Iterator[Measure]:
 
 
 def _used(house: House, drained: Drained) -> Measure:
-    """All calls count, reads too, from when the first burst is over until the backlog is."""
+    """The rate of all calls, reads too, from the end of the first burst to the end of the backlog."""
     began = drained.began + _WINDOW
     calls = sum(began <= each.at < drained.ended for each in house.broker.arrivals())
     rate = calls / (drained.ended - began)
@@ -165,7 +168,7 @@ def _used(house: House, drained: Drained) -> Measure:
 
 
 def _basket(house: House, watcher: Started, legs: int) -> Measure:
-    """One alert closes many legs while nothing else is to be sent."""
+    """Close many legs with one alert while nothing else waits to be sent."""
     names = [f"BASKET{index:03d}" for index in range(legs)]
     register(house.services, [leg(name) for name in names], strategy="BASKET", signal="basket")
     _wait_for_fills(house, watcher)
@@ -186,7 +189,7 @@ def _basket(house: House, watcher: Started, legs: int) -> Measure:
 
 
 def _restarted(house: House, watcher: Started, entries: int) -> Measure:
-    """The watcher is killed while it drains; the next one begins at once, with the budget of the last."""
+    """Kill the watcher while it drains the backlog. The next one starts at once, with the same budget."""
     began = time.time()
     register_many(house.services, entries, symbols=entries, strategies="AGAIN")
     half = entries // 2

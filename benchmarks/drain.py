@@ -1,4 +1,7 @@
-"""How fast a watcher drains what waits: on the paper broker at once, and on one that takes 50 ms for each call."""
+"""Measure how fast a watcher executes the orders that wait.
+
+In one case the paper broker answers at once, in the other it takes 50 ms for each call.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +25,10 @@ _FIRST_AND_LAST = (
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a watcher did: from its first claim to the last fill, and from its process's start."""
+    """How long a watcher took, in seconds, and the processor time of its process.
+
+    `seconds` runs from its first claim to the last fill, `since_start` from the start of its process.
+    """
 
     seconds: float
     since_start: float
@@ -67,7 +73,7 @@ def _open(path: Path) -> int:
 
 
 def _slow(workspace: Workspace, count: int) -> Iterator[Measure]:
-    """Positions first, then entries, then the exits that must overtake them."""
+    """Create positions, then entries, then the exits that must overtake the entries."""
     folder = workspace.new_folder("drain-slow")
     fast = services_for(environment(folder))
     engine = fast.engine("benchmark")

@@ -12,7 +12,7 @@ from app.web import WebServer, gunicorn_options
 
 
 def make_app() -> Flask:
-    """The least that can answer."""
+    """Build the smallest app that can answer."""
     app = Flask(__name__)
 
     @app.post("/webhook")

@@ -1,4 +1,4 @@
-"""What a million closed orders cost a new one."""
+"""Measure what a million closed orders cost a new one."""
 
 import os
 import time
@@ -27,14 +27,14 @@ _SYMBOLS = [f"PAST{index}" for index in range(10)]
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Two databases in turn, the same work on both, many short rounds."""
+    """Do the same work on two databases in turn, in many short rounds."""
     factor, rounds = (_MANY // _FEW // 10, 30) if quick else (_MANY // _FEW, 100)
     began = time.monotonic()
     past, few, many = (workspace.new_folder(name) for name in ("past", "few", "many"))
     _make_past(past)
     multiply(past, few, 1, earlier_days=True)
     multiply(past, many, factor, earlier_days=True)
-    os.sync()  # so that writing the history out is over when the rounds begin
+    os.sync()  # so that the history is on disk before the rounds begin; writing it would slow them
     closed = one_in(many / "orders.db", "SELECT count(*) FROM orders")
     size = sum(file.stat().st_size for file in many.iterdir()) / 1e9
     yield absolute(
@@ -64,7 +64,7 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
 
 
 def _make_past(folder: Path) -> None:
-    """Orders that were really executed, blocked and refused."""
+    """Create orders that are really executed, blocked and refused."""
     services = services_for(environment(folder))
     engine = services.engine("past")
     engine.refresh(CLIENT, force=True)
@@ -87,13 +87,13 @@ def _make_past(folder: Path) -> None:
 
 
 def _deliver(services: Services) -> None:
-    """What was told long ago waits in no outbox."""
+    """Mark all notifications as sent: those of a long history no longer wait in the outbox."""
     with closing(connect(services.settings.orders_db)) as connection:
         connection.execute("UPDATE telegram_messages SET status = 'SENT', attempts = 1, sent_at = timestamp")
 
 
 class Desk:
-    """One database with its services; does the same work each round."""
+    """One database with its services. It does the same work in each round."""
 
     def __init__(self, folder: Path) -> None:
         self._services = services_for(environment(folder))
@@ -101,7 +101,7 @@ class Desk:
         self._engine.refresh(CLIENT, force=True)
 
     def round(self, index: int) -> Iterator[tuple[str, float]]:
-        """Take a few alerts, then execute, reconcile and read the positions: what each took."""
+        """Take a few alerts, then execute, reconcile and read the positions. Yield the seconds of each part."""
         yield "webhook", _timed(lambda: self._take(index, ExecutionType.ENTRY))
         yield "tick", _timed(self._tick)
         self._take(index, ExecutionType.EXIT)
@@ -120,7 +120,7 @@ class Desk:
         self._engine.refresh(CLIENT, force=True)
 
     def tidy(self) -> None:
-        """What the watcher does every two seconds: the log is begun anew, in the space it has already."""
+        """Checkpoint the WAL, as the watcher does every two seconds. The WAL then starts anew in the space it has."""
         checkpoint_wal(self._services.settings.orders_db)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""A broker over HTTP on this machine: the adapter, and the server that notes when each order reached it.
+"""A broker over HTTP on this machine: the adapter, and the server that records when each order reached it.
 
-`python -m benchmarks.http_broker PORT [LONGEST]` serves. Orders are filled at once; the book holds the LONGEST newest.
-While it is told to hang (`POST /mode/hang`, and `/mode/answer` ends it) it takes what comes and answers nothing.
+`python -m benchmarks.http_broker PORT [LONGEST]` serves. Orders are filled at once. The book holds the LONGEST newest.
+`POST /mode/hang` makes the server hang: it takes what arrives and answers nothing. `POST /mode/answer` ends that.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class StubBroker:
-    """The adapter, made as one of a real broker is: `requests` with kept connections, the book read whole."""
+    """The adapter, built like one of a real broker: `requests` with kept connections, the book read whole."""
 
     traits = BrokerTraits(name="stub", is_real=False, id_class=IdClass.C1)
 
@@ -75,7 +75,7 @@ class StubBroker:
             raise OutcomeUnknown(str(error)) from error
 
     def cancel(self, ref: OrderRef) -> None:
-        """Everything is filled at once."""
+        """Always refuse, because every order is filled at once."""
         raise Refused("the order is filled", "ORDER_NOT_OPEN")
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
@@ -132,10 +132,10 @@ def _report(row: dict[str, Any]) -> OrderReport:
 
 
 class StubServer:
-    """Takes orders, and knows the instant at which the first byte of each arrived.
+    """Takes orders, and records when the first byte of each arrived.
 
     Args:
-        longest: so many orders, the newest, stand in the book; None: all of them.
+        longest: how many orders the book holds, the newest ones; None: all of them.
     """
 
     def __init__(self, longest: int | None = None) -> None:
@@ -148,7 +148,7 @@ class StubServer:
         self._answering.set()
 
     def serve(self, port: int) -> None:
-        """Serve for ever, a thread for each connection."""
+        """Serve forever, with a thread for each connection."""
         with socket.create_server(("127.0.0.1", port)) as listener:
             while True:
                 connection = listener.accept()[0]
@@ -210,7 +210,7 @@ def _read_all(connection: socket.socket, data: bytes) -> tuple[str, bytes]:
 
 
 def main() -> None:
-    """Serve at the port of the first argument."""
+    """Serve at the port in the first argument."""
     end_with_parent()
     port, *longest = map(int, sys.argv[1:])
     StubServer(*longest).serve(port)

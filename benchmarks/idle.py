@@ -1,4 +1,4 @@
-"""What the whole service uses while nothing happens, after it has worked."""
+"""Measure what the whole service uses while it is idle, after it has worked."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _SETTLE_SECONDS = 5.0
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Serve some alerts, let it come to rest, then look at it."""
+    """Serve some alerts, let the service settle, then measure it."""
     seconds = 5.0 if quick else 20.0
     folder = workspace.new_folder("idle")
     env = environment(folder, PORT=free_port())

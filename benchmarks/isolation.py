@@ -1,4 +1,4 @@
-"""What a client pays while the broker of another one hangs: its own broker answers all the time."""
+"""Measure how a hanging broker of one client slows another client, whose own broker answers all the time."""
 
 import json
 import sqlite3
@@ -17,10 +17,10 @@ from benchmarks.webhook import result_of, start_load
 from benchmarks.workspace import Failed, Started, Workspace, answers, free_port, wait_until
 
 _MEASURED, _OTHER = "measured", "other"
-# Alerts a second; with more they would queue, and multiply whatever noise the machine has.
+# Alerts a second. More would queue, and the queue would multiply the noise of the machine.
 _RATE, _OTHERS_RATE = 36.0, 4.0
-_BOOK = "150"  # orders: a book that grew would cost the later rounds more
-_SECONDS, _WARM_UP = 4.8, 1.2  # of a round; the other client's lane hangs in all its threads when it is warm
+_BOOK = "150"  # orders; a growing book would make the later rounds slower
+_SECONDS, _WARM_UP = 4.8, 1.2  # of a round; after the warm-up all threads of the other client hang
 _STATES = 5 * ("answers", "hangs", "hangs", "answers")
 _TIMES = (
     "SELECT o.client_order_id, o.created_at, e.at FROM orders o JOIN alerts a USING (alert_id) JOIN order_events e "
@@ -31,11 +31,11 @@ _TIMES = (
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Milliseconds of each order since its receipt."""
+    """Milliseconds of each order from its receipt."""
 
     at_broker: Sequence[float]
     executed: Sequence[float]
-    cpu: float  # of the watcher, for each order of the measured client
+    cpu: float  # processor ms of the watcher for each order of the measured client
 
 
 @dataclass(slots=True)
@@ -55,11 +55,11 @@ class House:
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Rounds in which the other client's broker hangs, between rounds in which it answers."""
+    """Run rounds in which the other client's broker hangs, between rounds in which it answers."""
     folder = workspace.new_folder("isolation")
     house = _build(workspace, folder)
     rounds: dict[str, list[Round]] = {"answers": [], "hangs": []}
-    _round(house, "answers", 2.0)  # caches, connections, statements
+    _round(house, "answers", 2.0)  # fills caches, opens connections, prepares statements
     for state in _STATES[:2] if quick else _STATES:
         rounds[state].append(_round(house, state, _SECONDS))
     workspace.stop_all()
@@ -95,7 +95,7 @@ def _start_broker(workspace: Workspace) -> str:
 
 
 def _round(house: House, state: str, seconds: float) -> Round:
-    """Both clients get alerts; only the one is measured, from when the other's broker hangs."""
+    """Send alerts to both clients. Measure one of them, once the other client hangs in all its threads."""
     if state == "hangs":
         _tell(house, "hang")
     first = next(house.alerts)
@@ -145,9 +145,11 @@ def _rows(connection: sqlite3.Connection, first: int) -> list[tuple[str, str, st
 
 
 def _measures(rounds: Mapping[str, Sequence[Round]]) -> Iterator[Measure]:
-    """The middle order of all rounds, which a noisy moment hardly moves; of the slowest, the middle round's.
+    """Compare the rounds with a hanging broker with those in between.
 
-    A moment in which the machine had other work falls into one round and makes its slowest slow, but not the others'.
+    - p50: the median of all orders of all rounds. A noisy moment hardly moves it.
+    - p99: the median of the rounds' p99. A moment in which the machine had other work falls into one round. It slows
+      the slowest orders of that round, not those of the others.
     """
     hangs, calm = rounds["hangs"], rounds["answers"]
     for name, of in (("broker", _at_broker), ("executed", _executed)):

@@ -1,4 +1,4 @@
-"""How long an alert takes from its receipt to the broker, at a rate that a desk may see on its worst day."""
+"""Measure how long an alert takes from its receipt to the broker, at the alert rate of a user's worst day."""
 
 import json
 import sqlite3
@@ -23,7 +23,7 @@ _TIMES = (
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One alert's instants, in milliseconds since its order was made (`created_at`, before the commit)."""
+    """One alert's times, in milliseconds since its order was created (`created_at`, before the commit)."""
 
     claimed: float
     answered: float
@@ -31,7 +31,7 @@ class Way:
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """The whole service with a broker over HTTP; alerts come at random times."""
+    """Run the whole service with a broker over HTTP, and send alerts at random times."""
     seconds = 5.0 if quick else 20.0
     folder = workspace.new_folder("latency")
     port, broker_port = free_port(), free_port()
@@ -94,7 +94,7 @@ def _ways(
 
 
 def milliseconds(text: str) -> float:
-    """A time of the database, in milliseconds since 1970."""
+    """Convert a time of the database to milliseconds since 1970."""
     return datetime.fromisoformat(text).timestamp() * 1000
 
 

@@ -1,6 +1,6 @@
-"""The load: a lean HTTP client with kept connections, in a process of its own, so that it shares no interpreter.
+"""The load generator: a lean HTTP client with kept connections, in its own process and so its own interpreter.
 
-`python -m benchmarks.load SPEC` with the JSON of a `Spec`; prints the JSON of a `Result`.
+`python -m benchmarks.load SPEC` takes the JSON of a `Spec` and prints the JSON of a `Result`.
 """
 
 import json
@@ -23,21 +23,24 @@ _ACCEPTED = b'"accepted"'
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What to send. `rate` None: as much as comes back; else so many a second, at random times."""
+    """What to send.
+
+    `rate` is alerts a second, at random times. None: each connection sends its next alert when its last is answered.
+    """
 
     port: int
     seconds: float
-    first: int  # number of the first alert: each alert of a run has its own
+    first: int  # number of the first alert; each alert of a run has its own number
     secret: str
     connections: int = 16
     rate: float | None = None
-    symbols: int = 100_000  # so many symbols in turn
+    symbols: int = 100_000  # how many symbols are used in turn
     stamps: bool = False
 
 
 @dataclass(slots=True)
 class Result:
-    """What came back; times in nanoseconds of the machine's clock."""
+    """What came back. `stamps` has times in nanoseconds of the machine's clock."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)  # milliseconds
@@ -48,7 +51,7 @@ class Result:
 
 @dataclass(eq=False, slots=True)
 class _Line:
-    """One connection and the request that is on it."""
+    """One connection, and the request that it carries now."""
 
     socket: socket.socket
     number: int = 0
@@ -58,7 +61,7 @@ class _Line:
 
 
 class Load:
-    """Sends alerts and takes the time until each is answered."""
+    """Send alerts, and measure how long each takes to be answered."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -91,7 +94,7 @@ class Load:
         return self._result
 
     def _closed(self, end: float) -> None:
-        """Every connection sends its next alert when its last is answered."""
+        """Let every connection send its next alert when its last one is answered."""
         busy = len(self._lines)
         for line in list(self._lines.values()):
             self._send(line)
@@ -103,7 +106,10 @@ class Load:
                     busy -= 1
 
     def _open(self, began: float, rate: float) -> None:
-        """Alerts come when they come: one that finds no free connection has waited all the same."""
+        """Send each alert when it is due, however slowly the server answers.
+
+        An alert that is due while no connection is free waits for one, and that wait counts as latency.
+        """
         idle, waiting = deque(self._lines.values()), deque(self._times(rate))
         busy = 0
         while waiting or busy:
@@ -148,7 +154,7 @@ class Load:
         return done
 
     def _renew(self, line: _Line) -> _Line:
-        """The server closed the connection: another takes its place."""
+        """Replace a connection that the server closed."""
         self._poll.unregister(line.socket.fileno())
         del self._lines[line.socket.fileno()]
         line.socket.close()
@@ -173,7 +179,7 @@ def _is_whole(answer: bytes) -> bool:
 
 
 def _template(spec: Spec) -> bytes:
-    """A native alert, the places of its number marked; always of the same length."""
+    """A request with a native alert, which has placeholders for its number. Every request has the same length."""
     body = json.dumps(
         {
             "secret_key": spec.secret,
@@ -201,7 +207,7 @@ def _template(spec: Spec) -> bytes:
 
 
 def main() -> None:
-    """Send what the first argument asks for."""
+    """Send the load that the first argument describes."""
     end_with_parent()
     load = Load(Spec(**json.loads(sys.argv[1])))
     sys.stdout.write(json.dumps(asdict(load.run())))

@@ -1,4 +1,4 @@
-"""Alerts and orders to measure with."""
+"""Alerts and orders for the benchmarks."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from domain.receipt import Receipt
 
 EXCHANGE = "NFO"
 PRODUCT = "MIS"
-_BODY = "x" * 400  # as long as an alert's is
+_BODY = "x" * 400  # as long as the body of an alert
 _LEGS = 50
 
 
@@ -51,7 +51,7 @@ def register_many(
     strategies: str = "STRATEGY",
     execution: ExecutionType = ExecutionType.ENTRY,
 ) -> None:
-    """Register `count` orders in so many symbols, one for each pair of strategy and symbol, 50 to an alert."""
+    """Register `count` orders in `symbols` symbols: one for each pair of strategy and symbol, up to 50 in an alert."""
     names = [f"SYM{index:04d}" for index in range(symbols)]
     pairs = islice(product(range(count // symbols + 1), names), count)
     alerts: dict[tuple[int, int], list[LegRequest]] = {}

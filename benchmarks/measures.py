@@ -1,4 +1,4 @@
-"""A figure, the table of them, and the file that keeps the last full run."""
+"""Measured figures, their table, and the file that keeps the last full run."""
 
 import json
 import os
@@ -17,7 +17,10 @@ _HEADS = ("measure", "ours", "baseline", "ratio", "target", "met")
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure. `baseline` is what it is compared with, measured in the same run; `met` None: there is no target."""
+    """One figure.
+
+    `baseline` is what it is compared with, measured in the same run. `met` None means that there is no target.
+    """
 
     name: str
     ours: float
@@ -39,7 +42,7 @@ def compared(
     at_most: float | None = None,
     note: str = "",
 ) -> Measure:
-    """A figure whose target, if it has one, is its ratio to the baseline."""
+    """Make a figure whose target, if it has one, applies to its ratio to the baseline."""
     ratio = ours / baseline if baseline else float("inf")
     target, met = _judged(ratio, at_least, at_most, "x")
     return Measure(name, ours, unit, baseline, ratio, target, met, note)
@@ -54,7 +57,7 @@ def absolute(
     at_most: float | None = None,
     note: str = "",
 ) -> Measure:
-    """A figure whose target, if it has one, is a number of its own."""
+    """Make a figure whose target, if it has one, applies to the figure itself."""
     target, met = _judged(ours, at_least, at_most, unit)
     return Measure(name, ours, unit, target=target, met=met, note=note)
 
@@ -70,13 +73,13 @@ def _judged(
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of the values does not exceed."""
+    """The smallest value that more than this share of the values do not exceed; at most the largest value."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def table(measures: Sequence[Measure]) -> str:
-    """The measures as people read them, the notes below."""
+    """Format the measures as a table for people, with the notes below."""
     rows = [_HEADS, *(_row(m) for m in measures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADS))]
     lines = [
@@ -104,7 +107,7 @@ def _number(value: float) -> str:
 
 
 def machine_facts(folder: Path) -> dict[str, object]:
-    """What the figures depend on."""
+    """Facts about the machine on which the figures depend."""
     return {
         "cores": os.cpu_count(),
         "machine": platform.machine(),
@@ -117,7 +120,10 @@ def machine_facts(folder: Path) -> dict[str, object]:
 
 
 def durable_commits(folder: Path, *, rounds: int = 3, seconds: float = 0.7) -> float:
-    """Single inserts a second of one connection to SQLite, each with its fsync: the floor under every durable write."""
+    """Measure single inserts a second of one SQLite connection, each with its fsync. Return the median of the rounds.
+
+    This is the floor under every durable write.
+    """
     return median(_commits_in(folder / f"commits-{index}.db", seconds) for index in range(rounds))
 
 
@@ -136,7 +142,7 @@ def _commits_in(path: Path, seconds: float) -> float:
 
 
 def save(measures: Sequence[Measure], facts: dict[str, object], seconds: float) -> None:
-    """Keep a full run as the one to compare the next with."""
+    """Save a full run, to compare the next one with."""
     content = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds),

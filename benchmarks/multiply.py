@@ -1,7 +1,7 @@
-"""Makes a database with much history out of one with little: its rows, copied by SQLite itself under other ids.
+"""Make a database with a long history from one with a short history: SQLite copies the rows under other ids.
 
-The copies stand on earlier days, a day for each copy, so the history is as old as it is long. What the copies' hash
-chains say is that of their originals; heads and links fit, which is what the triggers look at.
+With `earlier_days` the copies are dated on earlier days, a day for each copy, so a longer history is also older. The
+copies keep the hash chains of their originals. Heads and links match, which is what the triggers check.
 """
 
 import sqlite3
@@ -55,7 +55,10 @@ def multiply(source: Path, target: Path, factor: int, *, earlier_days: bool) -> 
 
 
 def _hasten(connection: sqlite3.Connection) -> None:
-    """Nothing is lost if this fails half-way: the whole file is made anew in the next run."""
+    """Turn off journal and syncs for speed.
+
+    Nothing is lost if this fails half-way: the next run makes the whole file anew.
+    """
     for pragma in (
         "journal_mode=OFF",
         "synchronous=OFF",
@@ -91,7 +94,10 @@ def _multiply(
 
 
 def _take_away(connection: sqlite3.Connection, tables: tuple[str, ...]) -> list[str]:
-    """Drop triggers and indexes; returns what makes them again, which is quicker once all rows are there."""
+    """Drop triggers and indexes, and return the SQL that creates them again.
+
+    Creating them is faster once all rows are there.
+    """
     rows = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL "
         f"AND tbl_name IN ({', '.join('?' * len(tables))})",

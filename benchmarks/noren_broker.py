@@ -1,6 +1,6 @@
-"""A broker on the Noren wire that takes its time, as a process of its own, and a list of what reached it, and when.
+"""A slow broker on the Noren wire, in its own process, with a list of the calls that reached it and when.
 
-`python -m benchmarks.noren_broker PORT FILE MILLISECONDS` serves; each call is answered after so many milliseconds.
+`python -m benchmarks.noren_broker PORT FILE MILLISECONDS` serves. Each call is answered after so many milliseconds.
 """
 
 import json
@@ -26,7 +26,7 @@ _USER, _TOKEN = "BENCH", "token"
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A call at the broker: when it had arrived (seconds of the machine's clock), which, and its order's tag."""
+    """A call at the broker: when it arrived (seconds of the machine's clock), its endpoint, and its order's tag."""
 
     at: float
     endpoint: str
@@ -35,7 +35,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class NorenProcess:
-    """Where the broker is, and what it noted."""
+    """The broker's address, and the file of the calls that it recorded."""
 
     url: str
     notes: Path
@@ -54,12 +54,12 @@ class NorenProcess:
             "SHOONYA_API_URL": f"{self.url}/{OAUTH_BASE}",
             "SHOONYA_USER_ID": _USER,
             "SHOONYA_ACCESS_TOKEN": _TOKEN,
-            "SHOONYA_CALLS_PER_MINUTE": 0,  # what is measured is the rate of a second; the minute's would end it
+            "SHOONYA_CALLS_PER_MINUTE": 0,  # the rate of a second is measured; a minute's limit would end it
         }
 
 
 def start(workspace: Workspace, notes: Path, *, milliseconds: int) -> tuple[NorenProcess, Started]:
-    """A broker that takes so long for each call; returns when it answers."""
+    """Start a broker that takes `milliseconds` for each call. Return once it answers."""
     port = free_port()
     command = ["-m", "benchmarks.noren_broker", str(port), str(notes), str(milliseconds)]
     started = workspace.start("noren", command, {})
@@ -68,7 +68,7 @@ def start(workspace: Workspace, notes: Path, *, milliseconds: int) -> tuple[Nore
 
 
 class _Noting(Simulator):
-    """Notes each call before anything else is done with it."""
+    """A simulator that records each call before it does anything else with it."""
 
     def __init__(self, notes: Path, milliseconds: int) -> None:
         self._notes = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -90,7 +90,7 @@ class _Noting(Simulator):
 
 
 def main() -> None:
-    """Serve until the process is told to end."""
+    """Serve until SIGTERM."""
     end_with_parent()
     port, notes, milliseconds = sys.argv[1:4]
     ending = threading.Event()

@@ -1,4 +1,6 @@
-"""The service's own watcher; it notes when the call of each order begins, its place in the rate budget just taken.
+"""The service's own watcher, which also records when the call of each order begins.
+
+It records the time just after the call took its place in the rate budget.
 
 `python -m benchmarks.noted_watcher FILE`, settings from the environment.
 """

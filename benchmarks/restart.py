@@ -1,4 +1,4 @@
-"""How long a watcher that starts needs until it knows all that happened while it was away."""
+"""Measure how long a starting watcher needs until it knows all that happened while none ran."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -18,7 +18,11 @@ _LIMIT = 90
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Open orders that are still open, then the same orders, all filled meanwhile; from the process's start."""
+    """Measure from the start of the watcher's process, in two cases.
+
+    - The open orders are still open.
+    - The same orders were all filled meanwhile.
+    """
     count = 1000 if quick else 10_000
     base, folder = workspace.new_folder("restart-base"), workspace.new_folder("restart")
     _open_orders(services_for(environment(base)))
@@ -42,7 +46,7 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
 
 
 def _open_orders(services: Services) -> None:
-    """Limit orders below the market, taken by the broker."""
+    """Place limit orders below the market, so that they rest at the broker."""
     engine = services.engine("benchmark")
     engine.refresh(CLIENT, force=True)
     _set_marks(services, 100)

@@ -1,4 +1,4 @@
-"""The service as the benchmarks set it up: its settings, its processes, its services in this process."""
+"""Set-up of the service for the benchmarks: its settings, its processes, and its services in this process."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,11 @@ from trading_bot import Services, build_services
 
 SECRET = "benchmark-secret"
 CLIENT = "default"
-_SUPERVISED = "--supervised"  # ends with its parent, even with one that was killed
+_SUPERVISED = "--supervised"  # ends with its parent, even with one that is killed
 
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
-    """The settings of a service whose database is in this folder."""
+    """Return the settings of a service whose database is in this folder."""
     base = {
         "ORDERS_DB": folder / "orders.db",
         "WEBHOOK_SECRET": SECRET,
@@ -29,31 +29,31 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
 
 
 def services_for(env: Mapping[str, str]) -> Services:
-    """The services of these settings, in this process; the database is made."""
+    """Build the services for these settings in this process. This creates the database."""
     return build_services(load_settings(env, dotenv_path=None))
 
 
 def read_positions(env: Mapping[str, str]) -> None:
-    """Let the positions be known, as they are once a watcher has run: without them every entry is blocked."""
+    """Read the positions, as a watcher would: without a position read every entry is blocked."""
     services = services_for(env)
     services.engine("benchmark").refresh(CLIENT, force=True)
     services.store.close()
 
 
 def start_web(workspace: Workspace, env: Mapping[str, str]) -> Started:
-    """The webhook and the console alone, as gunicorn serves them; returns when they answer."""
+    """Start the webhook and the console alone, as gunicorn serves them. Return once they answer."""
     started = workspace.start("web", [str(ROOT / "trading_bot.py"), "web", _SUPERVISED], env)
     wait_until(lambda: answers(int(env["PORT"])), 30, started)
     return started
 
 
 def start_watcher(workspace: Workspace, env: Mapping[str, str]) -> Started:
-    """A watcher alone; it has not begun yet when this returns."""
+    """Start a watcher alone. It has not begun to work yet when this returns."""
     return workspace.start("watcher", [str(ROOT / "trading_bot.py"), "watch", _SUPERVISED], env)
 
 
 def start_all(workspace: Workspace, env: Mapping[str, str]) -> Started:
-    """Everything, by the one command; returns when it answers."""
+    """Start the whole service with its one command. Return once it answers."""
     started = workspace.start("service", [str(ROOT / "trading_bot.py"), _SUPERVISED], env)
     wait_until(lambda: answers(int(env["PORT"])), 30, started)
     return started
@@ -61,7 +61,7 @@ def start_all(workspace: Workspace, env: Mapping[str, str]) -> Started:
 
 @contextmanager
 def looking(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads."""
+    """Open a read-only connection, and close it at the end."""
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
     try:
         yield connection
@@ -76,7 +76,7 @@ def one_in(path: Path, query: str, *values: object) -> int:
 
 
 def has_beaten(path: Path) -> bool:
-    """True when a watcher has beaten: it has reconciled everything once."""
+    """True once a watcher has written a heartbeat, which means that it has reconciled everything once."""
     return one_in(path, "SELECT count(*) FROM heartbeats") > 0
 
 

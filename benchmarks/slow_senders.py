@@ -1,4 +1,7 @@
-"""Alerts beside 500 senders that begin and do not end; and what the largest body costs before anybody is known."""
+"""Measure alerts beside 500 senders that begin a request and do not end it.
+
+Also measure what the largest body costs before its sender is authenticated.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +26,7 @@ _SHAPE_TIMES = 5
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Pairs of loads, one of each beside the slow senders; then a body of each shape."""
+    """Run pairs of loads, one load of each pair beside the slow senders. Then try a body of each shape."""
     pairs, seconds = (3, 2.0) if quick else (11, 6.0)
     yield _delay(workspace, pairs, seconds)
     yield from _shapes()
@@ -38,11 +41,11 @@ def _delay(workspace: Workspace, pairs: int, seconds: float) -> Measure:
 
     def p99(*, beside: bool) -> float:
         with slow_senders(port, _SENDERS) if beside else nullcontext():
-            time.sleep(0.2)  # what the opening of so many connections costs is not what is asked
+            time.sleep(0.2)  # so that the cost of opening the connections is not measured
             spec = Spec(port, seconds, next(numbers), SECRET, rate=_RATE)
             return quantile(load(workspace, spec, all_accepted=True).latencies, 0.99)
 
-    p99(beside=False)  # caches, connections, statements
+    p99(beside=False)  # fills caches, opens connections, prepares statements
     measured = []
     for number in range(pairs):
         first = number % 2 == 1
@@ -71,7 +74,7 @@ def _shapes() -> Iterator[Measure]:
 
 
 def _cost(raw: bytes, secrets: Secrets) -> float:
-    """Seconds of processor time, the least of several: what else runs on the machine only adds to it."""
+    """Seconds of processor time, the least of several runs: other work on the machine only adds to it."""
     return min(_once(lambda: _before_authentication(raw, secrets)) for _ in range(_SHAPE_TIMES))
 
 

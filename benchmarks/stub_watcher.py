@@ -1,7 +1,7 @@
-"""The service's own watcher, with another broker in the place of paper.
+"""The service's own watcher, with another broker in place of the paper broker.
 
-`python -m benchmarks.stub_watcher [--book-interval SECONDS] [CLIENT=]URL ...`, settings from the environment; a URL
-alone is every client's.
+`python -m benchmarks.stub_watcher [--book-interval SECONDS] [CLIENT=]URL ...`, settings from the environment. A URL
+without a client is for every client that has none of its own.
 """
 
 import argparse

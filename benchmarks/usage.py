@@ -1,10 +1,10 @@
-"""What processes use, by the kernel's own count (Linux)."""
+"""Processor time and memory of processes, as the kernel counts them (Linux)."""
 
 import os
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_MEGABYTE = 1024.0  # of the kernel's kilobytes
+_MEGABYTE = 1024.0  # in the kernel's kilobytes
 
 
 def tree_of(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""How many alerts a second the webhook makes durable, beside a Flask view that does nothing."""
+"""Measure how many alerts a second the webhook makes durable, beside a Flask view that does nothing."""
 
 import json
 import threading
@@ -25,13 +25,13 @@ from benchmarks.workspace import Failed, Started, Workspace, answers, free_port,
 from persistence.sqlite.database import checkpoint_wal
 
 _ROUND_SECONDS = 5.0
-_HOUSEKEEPING_SECONDS = 2.0  # as the watcher does it
+_HOUSEKEEPING_SECONDS = 2.0  # the watcher's interval
 _SENT = "WHERE status <> 'CREATED'"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one server did in several rounds: the median of their rates and of their percentiles."""
+    """What one server did: in one round, or the medians of several rounds' figures."""
 
     per_second: float
     p50: float  # milliseconds
@@ -48,7 +48,7 @@ class Server:
 
 
 def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
-    """Rounds of both servers in turn; then the same webhook with a watcher that executes what it takes."""
+    """Run rounds of both servers in turn. Then run the same webhook with a watcher that executes its orders."""
     rounds, seconds = (2, 2.0) if quick else (4, _ROUND_SECONDS)
     folder = workspace.new_folder("webhook")
     yield absolute(
@@ -105,10 +105,10 @@ def _rounds(
     seconds: float,
     rate: float | None = None,
 ) -> dict[str, Rate]:
-    """The medians of rounds in which the servers take turns."""
+    """Run rounds in which the servers take turns, and return each server's medians."""
     numbers = iter(range(0 if rate is None else 50_000_000, 100_000_000, 1_000_000))
     rates: dict[str, list[Rate]] = {name: [] for name in servers}
-    for server in servers.values():  # caches, connections, statements
+    for server in servers.values():  # fills caches, opens connections, prepares statements
         load(workspace, Spec(server.port, 1.0, next(numbers), SECRET, rate=rate))
     for index in range(rounds):
         for name in sorted(servers, reverse=bool(index % 2)):
@@ -129,21 +129,21 @@ def _round(workspace: Workspace, server: Server, spec: Spec, *, all_accepted: bo
 
 
 def load(workspace: Workspace, spec: Spec, *, all_accepted: bool = False) -> Result:
-    """Let a load run to its end.
+    """Run a load to its end and return its result.
 
     Raises:
-        Failed: something was not answered with 200, or an alert was not accepted that should have been.
+        Failed: a request was not answered with 200, or an alert was not accepted although it should have been.
     """
     return result_of(start_load(workspace, spec), spec, all_accepted=all_accepted)
 
 
 def start_load(workspace: Workspace, spec: Spec) -> Started:
-    """Let a load begin."""
+    """Start a load, and return while it runs."""
     return workspace.start("load", ["-m", "benchmarks.load", json.dumps(asdict(spec))], {})
 
 
 def result_of(started: Started, spec: Spec, *, all_accepted: bool = False) -> Result:
-    """What came of a load, once it has ended. Raises as `load` does."""
+    """Wait until a load has ended, and return its result. Raises the same errors as `load`."""
     result = Result(**json.loads(started.wait(spec.seconds + 30)))
     total = len(result.latencies)
     if set(result.statuses) != {"200"} or (all_accepted and result.accepted != total):
@@ -153,7 +153,10 @@ def result_of(started: Started, spec: Spec, *, all_accepted: bool = False) -> Re
 
 @contextmanager
 def _checkpoints(path: Path) -> Iterator[None]:
-    """Without a watcher nobody moves the log into the database: do it as often as a watcher would."""
+    """Checkpoint the WAL as often as a watcher would.
+
+    Without a watcher nobody else moves it into the database.
+    """
     over = threading.Event()
 
     def keep() -> None:
@@ -170,7 +173,7 @@ def _checkpoints(path: Path) -> Iterator[None]:
 
 
 def _with_watcher(workspace: Workspace, seconds: float, empty: Rate) -> Measure:
-    """The same with a watcher beside it, which needs the same two cores and the same database."""
+    """Measure the webhook with a watcher beside it, which needs the same cores and the same database."""
     folder = workspace.new_folder("webhook-watched")
     env = environment(folder, PORT=free_port())
     read_positions(env)

@@ -1,4 +1,4 @@
-"""A folder and the processes of one run; both are gone when it ends, however it ends."""
+"""The folder and the processes of one run. Both are gone when the run ends, however it ends."""
 
 import contextlib
 import http.client
@@ -21,11 +21,11 @@ _STOP_SECONDS = 12.0
 
 
 class Failed(Exception):
-    """A benchmark could not be carried out."""
+    """A benchmark could not be run."""
 
 
 class Started:
-    """A child process; what it prints goes to a file."""
+    """A child process. Its output goes to a file."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self._process = process
@@ -37,10 +37,10 @@ class Started:
         return self._process.poll() is None
 
     def wait(self, seconds: float) -> str:
-        """What it printed, once it has ended.
+        """Wait until the process has ended, and return its output.
 
         Raises:
-            Failed: it ended badly, or not in time.
+            Failed: it ended with an error, or not in time.
         """
         try:
             status = self._process.wait(seconds)
@@ -55,11 +55,11 @@ class Started:
         return self._output.stem
 
     def tail(self) -> str:
-        """The end of what it printed."""
+        """The end of its output."""
         return self._output.read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it and all it started."""
+        """End the process and all that it started."""
         family = tree_of(self.pid) if self.is_running else []
         self._process.send_signal(number)
         try:
@@ -71,7 +71,7 @@ class Started:
             _kill(pid)
 
     def kill(self) -> None:
-        """End it at whatever instruction it is."""
+        """Kill the process at once, at whatever instruction it is."""
         self._process.kill()
         self._process.wait()
 
@@ -82,7 +82,7 @@ def _kill(pid: int) -> None:
 
 
 class Workspace:
-    """A temporary folder, and every process that was started in it."""
+    """A temporary folder, and all processes that were started in it."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="orderwatch-bench-"))
@@ -103,11 +103,11 @@ class Workspace:
         return folder
 
     def drop(self, folder: Path) -> None:
-        """Give a folder's space back before the run ends."""
+        """Free a folder's disk space before the run ends."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Started:
-        """Start `python COMMAND` with nothing but this environment, in a folder without settings of anybody's."""
+        """Start `python COMMAND` with only this environment and `PYTHONPATH`, in a folder without a settings file."""
         output = self.folder / f"{name}-{len(self._started)}.log"
         with output.open("wb") as file:
             process = subprocess.Popen(
@@ -123,24 +123,24 @@ class Workspace:
         return started
 
     def stop_all(self) -> None:
-        """End every process that still runs, the last first."""
+        """End every process that still runs, the last started first."""
         for started in reversed(self._started):
             if started.is_running:
                 started.stop()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
+    """A port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until(what: Callable[[], bool], seconds: float, started: Started, *, every: float = 0.02) -> float:
-    """Wait for something that a process does; returns how long it took.
+    """Wait until `what` is true, and return how many seconds that took.
 
     Raises:
-        Failed: it did not happen, or the process ended.
+        Failed: it did not become true within `seconds`, or the process ended.
     """
     began = time.monotonic()
     while not what():
@@ -153,7 +153,7 @@ def wait_until(what: Callable[[], bool], seconds: float, started: Started, *, ev
 
 
 def answers(port: int, path: str = "/healthz") -> bool:
-    """True when a server answers there."""
+    """True when a server answers at this port with a status below 500."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)

@@ -1,1 +1,1 @@
-"""The rules that stop an order before a broker hears of it: pure functions over facts."""
+"""The rules that stop an order before it is sent to a broker: pure functions over facts."""

@@ -1,4 +1,4 @@
-"""A strategy enters a symbol once, unless it is allowed more entries."""
+"""Block duplicate entries: a strategy enters a symbol once, unless it is allowed more entries."""
 
 from blockers.rules import Block, Rule
 from domain.order import Order
@@ -7,7 +7,7 @@ from domain.risk_facts import Facts
 
 
 def duplicate_entry(order: Order, facts: Facts) -> Block | None:
-    """Open entries and entries that make up the position count alike."""
+    """Block an entry at the limit of entries. Open entries and entries that make up the position count alike."""
     held, opened = facts.own_held_entries, facts.own_open_entries
     if held + opened < facts.limits.max_entries:
         return None

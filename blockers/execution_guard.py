@@ -1,4 +1,4 @@
-"""Keeping strategies apart, and keeping entries out while something is not known."""
+"""Keep strategies apart, and block entries while something is not known."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,24 +14,27 @@ from domain.risk_facts import Facts, Holding
 
 
 def live_trading(order: Order, facts: Facts) -> Block | None:
-    """A real broker is sent nothing, exits included, while LIVE_TRADING is false."""
+    """Block every order to a real broker, exits included, while LIVE_TRADING is false."""
     return None if facts.live_allowed else Block(Reason.ORDER_BLOCKED_LIVE_TRADING)
 
 
 def halted(order: Order, facts: Facts) -> Block | None:
-    """An operator, or the program itself, has stopped new entries."""
+    """Block entries that an operator, or the program itself, has halted."""
     return None if facts.halt is None else Block(Reason.TRADING_HALTED, facts.halt)
 
 
 def positions_stale(order: Order, facts: Facts) -> Block | None:
-    """What is not known cannot be judged: too old a read of the positions stops entries.
+    """Block entries while the positions are not known, because what is not known cannot be judged.
 
-    So does a row of the read that could not be made out, where it hides what is held in the symbol or a limited loss.
+    That is so where:
+
+    - the positions were never read, or the last read is too old;
+    - a row of the read could not be parsed, and it hides what is held in the symbol or a loss that is limited.
     """
     if facts.positions_read_at is None:
         return Block(Reason.POSITIONS_STALE, "never read")
     age = (facts.now - facts.positions_read_at).total_seconds()
-    if abs(age) > facts.limits.positions_max_age_seconds:  # from the future: the clock was set back
+    if abs(age) > facts.limits.positions_max_age_seconds:  # a read in the future: the clock was set back
         limit = facts.limits.positions_max_age_seconds
         return Block(Reason.POSITIONS_STALE, f"{age:.0f} s old, limit {limit:.0f} s")
     if facts.unreadable_row is not None:
@@ -42,24 +45,24 @@ def positions_stale(order: Order, facts: Facts) -> Block | None:
 
 
 def outcome_unknown(order: Order, facts: Facts) -> Block | None:
-    """Nothing new in a symbol in which an order may or may not be live."""
+    """Block entries in a symbol in which an order may or may not be live."""
     return Block(Reason.OUTCOME_UNKNOWN) if facts.unknown_on_symbol else None
 
 
 def position_disputed(order: Order, facts: Facts) -> Block | None:
-    """Nothing new in a symbol whose position the broker shows as less than our own fills made it."""
+    """Block entries in a symbol whose position the broker shows as less than our own fills made it."""
     return Block(Reason.POSITION_DISPUTED) if facts.position_disputed else None
 
 
 def opposite_side_held(order: Order, facts: Facts) -> Block | None:
-    """Two strategies on two sides of one symbol would close each other's positions."""
+    """Block an entry against another strategy's side: the two would close each other's positions."""
     if not facts.opposite_holders:
         return None
     return Block(Reason.OPPOSITE_SIDE_HELD, ", ".join(facts.opposite_holders))
 
 
 class ExecutionGuard:
-    """Knows which strategy holds what, and brings that in line with the broker."""
+    """Answers which strategy holds what, and reconciles that with the broker's positions."""
 
     always: tuple[Rule, ...] = (live_trading,)
     rules: tuple[Rule, ...] = (
@@ -83,11 +86,15 @@ class ExecutionGuard:
     def reconcile_with_broker(
         self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta
     ) -> list[Holding]:
-        """Forget holdings in symbols that the broker shows flat, where that is certain; returns what was forgotten.
+        """Forget holdings in symbols that the broker shows flat, where that is certain; return what was forgotten.
 
-        One read is no proof. It is certain where the broker's rows of orders that no row here explains closed them, or
-        where the difference has stood for minutes, read after read. A symbol whose last fill is younger than the read
-        less `horizon` may not show in it yet, and is left alone.
+        One read is no proof. It is certain where either:
+
+        - broker orders that no row here explains have closed the holdings, by the broker's own rows;
+        - the difference has stood for minutes, read after read.
+
+        A symbol is left alone when its last fill is younger than the read's beginning less `horizon`, because the fill
+        may not show in the read yet.
         """
         flat: dict[tuple[str, str], list[Holding]] = {}
         for h in self._store.holdings(client_id):
@@ -98,7 +105,7 @@ class ExecutionGuard:
         return [h for held in flat.values() if self._forget(held, settled) for h in held]
 
     def _forget(self, held: Sequence[Holding], settled: datetime) -> bool:
-        """Forget what all strategies hold of one symbol, and tell it in the same transaction."""
+        """Forget what all strategies hold of one symbol, and notify of it in the same transaction."""
         client_id, exchange, symbol = held[0].client_id, held[0].exchange, held[0].symbol
         total = sum((h.net_quantity for h in held), ZERO)
         what = ", ".join(

@@ -1,4 +1,4 @@
-"""The entries of one alert are judged together: a spread of which one leg is missing is another position."""
+"""Judge the entries of one alert together: a spread of which one leg is missing is another position."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,12 +11,12 @@ from domain.states import Status
 
 
 def waits_for_bought(side: Side, sides: Iterable[Side | None]) -> bool:
-    """A sold leg waits until the bought legs are filled: they are what limits its risk."""
+    """Return True for a sold leg beside bought legs. It waits until they are filled, because they limit its risk."""
     return side is Side.SELL and Side.BUY in sides
 
 
 def with_its_group(order: Order, others: Sequence[Order]) -> Block | Wait | None:
-    """Whether the other legs of its alert let this one go, as they stand now."""
+    """Return the block or wait that the alert's other legs, as they stand now, impose on this one; None: it may go."""
     for leg in others:
         if leg.status is Status.FAILED:
             return incomplete(leg)
@@ -28,5 +28,5 @@ def with_its_group(order: Order, others: Sequence[Order]) -> Block | Wait | None
 
 
 def incomplete(leg: Order) -> Block:
-    """The block of the others where this leg came to nothing."""
+    """Return the block of the other legs after this leg has failed."""
     return Block(Reason.GROUP_INCOMPLETE, f"{leg.side} {leg.symbol} ({leg.short_id}): {leg.tag}")

@@ -1,4 +1,4 @@
-"""All rules in their order: risk, execution guard, duplicates. The first no is the answer."""
+"""Apply all rules in their order: risk, execution guard, duplicates. The first block is the answer."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,16 +17,16 @@ from domain.ports import ExposureQuery, Transaction
 from domain.risk_facts import Facts
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
-"""Asked of every order, exits too."""
+"""Applied to every order, exits too."""
 
 ENTRY_RULES: tuple[Rule, ...] = (*RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES)
 
 WHILE_WAITING: tuple[Rule, ...] = (*RiskManager.rules, halted, positions_stale, opposite_side_held)
-"""Asked of an entry that waits for its strategy's exit: what else stops it now would stop it then."""
+"""Applied to an entry that waits for its strategy's exit: what these block now, they would block after the exit too."""
 
 
 def first_block(order: Order, facts: Facts, only: Sequence[Rule] = ()) -> Block | None:
-    """The first rule that says no, or None: the order may go. Without `only`, all that concern it are asked."""
+    """Return the first rule's block, or None: the order may go. Without `only`, all rules for the order apply."""
     rules = ALWAYS if order.execution_type is ExecutionType.EXIT else (*ALWAYS, *ENTRY_RULES)
     for rule in only or rules:
         block = rule(order, facts)
@@ -36,14 +36,14 @@ def first_block(order: Order, facts: Facts, only: Sequence[Rule] = ()) -> Block 
 
 
 def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | None:
-    """What stops this order now, by facts read in the very transaction that acts on the answer."""
+    """Return what stops this order now, by facts read in the very transaction that acts on the answer."""
     return first_block(order, _facts(tx, order, policy, now))
 
 
 def judged(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | Wait | None:
-    """As `blocked_by`, and whether an entry has to wait for its strategy's exit.
+    """Judge an order as `blocked_by` does, and also whether an entry has to wait for its strategy's exit.
 
-    While it waits only those rules are asked of which the exit changes nothing.
+    While the entry waits, only those rules apply whose answer the exit does not change.
     """
     facts = _facts(tx, order, policy, now)
     if order.execution_type is ExecutionType.EXIT:

@@ -1,4 +1,4 @@
-"""Limits on what may be lost and sent. Exits reduce risk and pass all of them."""
+"""Limits on what may be lost and on what may be sent. Exits reduce risk and pass all of them."""
 
 from decimal import Decimal
 
@@ -11,9 +11,9 @@ from domain.risk_facts import Facts
 
 
 def daily_loss(order: Order, facts: Facts) -> Block | None:
-    """Stop entries once two reads of the trading day have shown the limit reached; a later recovery does not lift it.
+    """Block entries once two reads of the trading day have shown the limit reached; a later recovery does not lift it.
 
-    While only the last read shows it, they stop for as long as that is so.
+    While only the last read shows the limit reached, entries are blocked for as long as that is so.
     """
     limit = facts.limits.max_daily_loss
     floor = None if limit is None else floor_of(limit, facts.loss_counts_from)
@@ -22,7 +22,7 @@ def daily_loss(order: Order, facts: Facts) -> Block | None:
     ):
         return Block(Reason.DAILY_LOSS_HIT, _loss(facts.lowest_pnl, facts))
     if floor is None or facts.pnl is None:
-        return None  # a loss that is not known is stopped by the guard's positions rule
+        return None  # where the loss is not known, `positions_stale` of the guard blocks entries
     if facts.pnl <= floor:
         return Block(Reason.DAILY_LOSS_UNCONFIRMED, _loss(facts.pnl, facts))
     return None
@@ -43,7 +43,7 @@ def _limit(facts: Facts) -> str:
 
 
 def order_quantity(order: Order, facts: Facts) -> Block | None:
-    """One order's quantity, in units."""
+    """Limit one order's quantity, in units."""
     limit = facts.limits.max_order_quantity
     if limit is None or order.quantity <= limit:
         return None
@@ -51,7 +51,7 @@ def order_quantity(order: Order, facts: Facts) -> Block | None:
 
 
 def order_value(order: Order, facts: Facts) -> Block | None:
-    """One order's notional, by the highest price that is known for it; without any price it cannot pass."""
+    """Limit one order's notional, by the highest price that is known for it. Without any price it is blocked."""
     limit = facts.limits.max_order_value
     if limit is None:
         return None
@@ -70,7 +70,7 @@ def _price(order: Order, facts: Facts) -> Decimal | None:
 
 
 def orders_per_minute(order: Order, facts: Facts) -> Block | None:
-    """Entries registered in the sliding minute that ends now."""
+    """Limit the entries registered in the sliding minute that ends now."""
     limit = facts.limits.max_orders_per_minute
     if limit is None or facts.entries_last_minute < limit:
         return None
@@ -78,7 +78,7 @@ def orders_per_minute(order: Order, facts: Facts) -> Block | None:
 
 
 def open_orders(order: Order, facts: Facts) -> Block | None:
-    """Orders that are created or at the broker."""
+    """Limit the orders that are created or at the broker."""
     limit = facts.limits.max_open_orders
     if limit is None or facts.open_orders < limit:
         return None
@@ -86,6 +86,6 @@ def open_orders(order: Order, facts: Facts) -> Block | None:
 
 
 class RiskManager:
-    """The risk rules, in the order in which they are asked."""
+    """The risk rules, in the order in which they apply."""
 
     rules: tuple[Rule, ...] = (daily_loss, order_quantity, order_value, orders_per_minute, open_orders)

@@ -1,4 +1,4 @@
-"""What a rule is."""
+"""The type of a blocker's rule, and the type of its answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from domain.risk_facts import Facts
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rule's no: the reason, and the figures that a person needs to understand it."""
+    """A rule's refusal of an order: the reason, and the figures that a person needs to understand it."""
 
     reason: Reason
     detail: str = ""
@@ -27,4 +27,4 @@ class Block:
 
 
 Rule = Callable[[Order, Facts], Block | None]
-"""None lets the order pass. A rule that lacks a fact it needs blocks: entries fail closed."""
+"""Returns None to let the order pass. A rule that lacks a fact it needs blocks: entries fail closed."""

@@ -1,4 +1,4 @@
-"""First the exit, then the entry: stop and reverse, and entering again."""
+"""Send an entry after its strategy's exit: stop and reverse, and entering again."""
 
 from datetime import timedelta
 
@@ -11,11 +11,14 @@ from domain.times import is_within
 
 
 def exit_first(order: Order, facts: Facts, settling: timedelta) -> Block | Wait | None:
-    """An entry goes after its strategy's exit in its symbol, whichever of the two arrived first.
+    """Make an entry wait for its strategy's exit in its symbol, whichever of the two arrived first.
 
-    An exit that rests, a target, is waited for by an entry that turns the position, and by no other. An entry that
-    turns it before any exit is there waits for one, for `settling` from its registration. Where others have closed
-    what the strategy holds, an exit finds nothing left to send: the entry waits for the read that shows it flat.
+    - Any entry waits for an older exit that is under way and does not rest.
+    - An entry that reverses the position also waits for any other exit under way, even one that rests (a target).
+    - Where others have closed what the strategy holds, an exit finds nothing left to send. The entry waits for the
+      read that shows the position flat.
+    - An entry that reverses the position before there is any exit waits for one, for `settling` from its
+      registration. After that it is blocked.
     """
     turns = facts.turns_own_entry or facts.own_net * order.side.sign < 0
     if facts.exit_ahead or (turns and facts.exit_open):

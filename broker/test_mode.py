@@ -1,6 +1,6 @@
-"""Test mode: an answer and a report that stand for the broker's, so that an alert walks the whole way unharmed.
+"""Test mode: a simulated answer and report in place of the broker's, so that an alert goes the whole way safely.
 
-Both are functions of the order alone: they say the same after a restart, and no broker is asked.
+Both depend on the order alone. They are the same after a restart, and no broker is called.
 """
 
 from decimal import Decimal
@@ -17,11 +17,11 @@ _REASON = "simulated failure"
 
 
 def simulated_result(command: UniversalOrderCommand) -> OrderResult:
-    """The answer to a command in test mode.
+    """Return the answer to a command in test mode.
 
     Raises:
-        Refused: the test is of a failure.
-        ValueError: the command is not in test mode: only a broker can answer it.
+        Refused: the test mode is that of a failure.
+        ValueError: the command is not in test mode, so only a broker can answer it.
     """
     if _mode(command) is TestMode.FAILURE:
         raise Refused(_REASON, _CODE)
@@ -29,10 +29,10 @@ def simulated_result(command: UniversalOrderCommand) -> OrderResult:
 
 
 def simulated_report(order: Order) -> OrderReport:
-    """What the book would say of an order in test mode: all of it filled, or rejected.
+    """Return what the order book would report of an order in test mode: completely filled, or rejected.
 
     Raises:
-        ValueError: the order is not in test mode: only a broker knows of it.
+        ValueError: the order is not in test mode, so only a broker knows of it.
     """
     filled = _mode(order) is TestMode.SUCCESS
     return OrderReport(
@@ -57,5 +57,5 @@ def _mode(asked: UniversalOrderCommand | Order) -> TestMode:
 
 
 def _price(order: Order) -> Decimal:
-    """The first price that the order names."""
+    """Return the first price that the order names, or 1."""
     return order.price or order.reference_price or order.trigger_price or Decimal(1)

@@ -1,1 +1,1 @@
-"""What an operator can set: read once at the start, checked as a whole, frozen from then on."""
+"""The operator's settings: read once at the start, checked as a whole, frozen from then on."""

@@ -1,4 +1,4 @@
-"""Finding everything that is wrong with the settings, so that the operator hears of all of it at once."""
+"""Find everything that is wrong with the settings, so that the operator sees all of it at once."""
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping
@@ -28,27 +28,27 @@ class SettingsError(Exception):
 
 
 class Problems:
-    """What is wrong so far. A setting's first complaint stands; later ones would only follow from it."""
+    """Collects the errors in the settings. Only the first one of a setting is kept; later ones would follow from it."""
 
     def __init__(self) -> None:
         self._lines: dict[str, str] = {}
 
     def add(self, name: str, complaint: str) -> None:
-        """Note a complaint about the setting called `name`."""
+        """Record an error of the setting called `name`."""
         self._lines.setdefault(name, f"{name}: {complaint}")
 
     def raise_any(self) -> None:
         """End the check.
 
         Raises:
-            SettingsError: something was noted.
+            SettingsError: an error was recorded.
         """
         if self._lines:
             raise SettingsError(self._lines.values())
 
 
 def checked(model: type[Model], given: Mapping[str, Any], problems: Problems, name_of: NameOf) -> Model:
-    """Build `model` of what was given. A value that will not do is noted, and its default stands in for it.
+    """Build `model` from the given values. A value that is not valid is recorded, and its default is used instead.
 
     Every field of `model` has a default and, in its type, a description that completes "expected …".
     """
@@ -66,9 +66,9 @@ def checked(model: type[Model], given: Mapping[str, Any], problems: Problems, na
 
 
 def unknown(name: str, known: Collection[str], otherwise: str | None = None) -> str:
-    """The complaint about a name that nobody reads, with the name that was probably meant.
+    """Describe an unknown name, with the name that was probably meant.
 
-    `otherwise` is said when none is near; by default all known names are listed.
+    `otherwise` is the hint when no known name is similar; by default all known names are listed.
     """
     near = get_close_matches(name, sorted(known), n=1)
     hint = f"did you mean {near[0]}?" if near else otherwise or f"expected one of {', '.join(sorted(known))}"
@@ -76,18 +76,18 @@ def unknown(name: str, known: Collection[str], otherwise: str | None = None) -> 
 
 
 def read_toml(path: Path, problems: Problems) -> dict[str, Any]:
-    """What a TOML file says, its fractional numbers as Decimal; nothing when it cannot be read."""
+    """Parse a TOML file, with fractions as Decimal. An error is recorded, and the result is empty then."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:
         problems.add(str(path), f"cannot be read: {error.strerror}")
-    except ValueError as error:  # no TOML, or no UTF-8
+    except ValueError as error:  # not TOML, or not UTF-8
         problems.add(str(path), f"expected a TOML file: {error}")
     return {}
 
 
 def tables_in(parent: object, path: Path, name: str, problems: Problems) -> dict[str, dict[str, Any]]:
-    """The tables inside the table `name` of the file; anything else in it is noted."""
+    """The tables inside the table `name` of the file; anything else in it is recorded as an error."""
     if not isinstance(parent, dict):
         problems.add(f"{path} [{name}]", f"expected tables [{name}.<name>]")
         return {}
@@ -98,7 +98,7 @@ def tables_in(parent: object, path: Path, name: str, problems: Problems) -> dict
 
 
 def _expected(field: FieldInfo) -> str:
-    # The description of `Amount | None` sits on `Amount`, inside the union.
+    # The description of `Amount | None` belongs to `Amount`, inside the union.
     notes = [note for kind in get_args(field.annotation) for note in getattr(kind, "__metadata__", ())]
     descriptions = [field.description, *(getattr(note, "description", None) for note in notes)]
     return next(text for text in descriptions if text)

@@ -1,4 +1,4 @@
-"""Trading accounts: one made of the top-level settings, or several from the clients file."""
+"""Read the trading accounts: one made from the top-level settings, or several from the clients file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from domain.account import BrokerAccount
 from domain.limits import ClientPolicy, ExitScope, LimitBook, StrategyBook
 
 _PASSWORD = ("password", "totp_secret", "vendor_code", "api_secret", "imei")
-"""What a login without an access token needs, all of it."""
+"""All that a login without an access token needs."""
 
 
 class Account(BaseModel):
-    """What may differ from client to client, as the settings or a table of the clients file give it."""
+    """The settings that may differ between clients, from the top-level settings or a table of the clients file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -70,7 +70,7 @@ class Account(BaseModel):
     zebu_market_orders: MarketOrders = "protected"
 
     def of_broker(self, name: str) -> Any:
-        """A setting of this account's broker: `user_id` is `zebu_user_id` at zebu. None: not set, or there is none."""
+        """A setting of this account's broker: `user_id` is `zebu_user_id` at zebu. None: not set, or no such one."""
         return getattr(self, f"{self.broker}_{name}", None)
 
 
@@ -89,7 +89,7 @@ class NorenSettings(BaseModel):
     access_token: SecretStr | None
     ws_url: str | None  # None: the book is polled
     calls_per_minute: int | None  # None: what the broker allows, less some for other programs; 0: not counted
-    market_orders: MarketOrders  # protected: sent as limits; plain: as they are
+    market_orders: MarketOrders  # protected: sent as limit orders; plain: sent unchanged
 
 
 class ClientSettings(BaseModel):
@@ -100,7 +100,7 @@ class ClientSettings(BaseModel):
     client_id: str
     broker: BrokerName
     live_trading: bool
-    live_trading_off_with_positions: bool  # the second word: exits may stay off although something is held
+    live_trading_off_with_positions: bool  # confirms that exits may stay off although something is held
     webhook_secret: SecretStr
     telegram_chat_id: str | None
     noren: NorenSettings | None  # set exactly when the broker is not paper
@@ -109,17 +109,17 @@ class ClientSettings(BaseModel):
 
     @property
     def broker_account(self) -> BrokerAccount:
-        """Whose orders the client's rows are to be, in the words of its broker's adapter."""
+        """The account that the client's rows have to belong to, as its broker's adapter names it."""
         return BrokerAccount(self.broker, self.client_id if self.noren is None else self.noren.user_id)
 
     @property
     def exits_are_off(self) -> bool:
-        """True where a real broker is sent nothing: what is held there is not closed by us either."""
+        """True when nothing is sent to a real broker: then we do not close what is held there either."""
         return self.noren is not None and not self.live_trading
 
     @property
     def policy(self) -> ClientPolicy:
-        """What binds the client's orders: a real broker is sent none while live trading is off."""
+        """The policy of the client's orders. While live trading is off, none is sent to a real broker."""
         return ClientPolicy(
             client_id=self.client_id,
             limits=self.limits,
@@ -132,7 +132,7 @@ class ClientSettings(BaseModel):
 class NamedAccount:
     """An account under its client's id.
 
-    `name_of` is what the operator calls its settings, `secret_name` what its secret is called if made up.
+    `name_of` returns the operator's name of a setting. `secret_name` is the name of the secret if it is generated.
     """
 
     client_id: str
@@ -147,12 +147,15 @@ class NamedAccount:
 
     @property
     def is_live(self) -> bool:
-        """Whether they are sent, too."""
+        """Whether orders of this account can cost money and are sent."""
         return self.is_real and self.account.live_trading
 
 
 def read_accounts(path: Path | None, top: Account, default_id: str, problems: Problems) -> list[NamedAccount]:
-    """The clients of the file, each key defaulting to the settings; without a file the one they make."""
+    """Read the clients of the file; a missing key defaults to the setting of that name.
+
+    Without a file there is one client, made from the settings.
+    """
     if path is None:
         return [NamedAccount(default_id, top, str.upper, "WEBHOOK_SECRET")]
     accounts = []
@@ -190,7 +193,7 @@ def _values(account: Account) -> dict[str, object]:
 
 
 def check_accounts(accounts: list[NamedAccount], problems: Problems) -> None:
-    """Note what is missing from an account, and what two of them must not share."""
+    """Record what is missing from an account, and what two accounts must not share."""
     for each in accounts:
         for field in _missing(each.account):
             broker = each.account.broker
@@ -212,7 +215,11 @@ def check_accounts(accounts: list[NamedAccount], problems: Problems) -> None:
 
 
 def _missing(account: Account) -> Iterator[str]:
-    """The public addresses that are known are those for access tokens; shoonya's must always be said."""
+    """The settings that the account lacks.
+
+    The known public addresses are those for access tokens, so a login with a password needs an address. Shoonya's
+    address must always be set.
+    """
     if account.broker == "paper":
         return
     needed = ["user_id"]
@@ -225,7 +232,7 @@ def _missing(account: Account) -> Iterator[str]:
 
 
 def _login(each: NamedAccount) -> tuple[str, str] | None:
-    """Which real account it is, None where that is not said. The address is no part of it: one broker has several."""
+    """Identify the real account; None without a user id. The address does not count: one broker has several."""
     user_id = each.account.of_broker("user_id")
     return None if user_id is None else (each.account.broker, user_id.casefold())
 
@@ -233,7 +240,7 @@ def _login(each: NamedAccount) -> tuple[str, str] | None:
 def complete(
     each: NamedAccount, webhook_secret: SecretStr, limits: LimitBook, strategies: StrategyBook
 ) -> ClientSettings:
-    """The client's settings, of an account that `check_accounts` found nothing wrong with."""
+    """Build the client's settings from an account that passed `check_accounts`."""
     account = each.account
     noren = None
     if each.is_real:

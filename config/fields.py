@@ -1,4 +1,4 @@
-"""The kinds of value a setting can have. Each description completes the sentence "expected …"."""
+"""The types of the settings' values. Each description completes the sentence "expected …"."""
 
 import re
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from domain.limits import ExitScope, GroupPolicy
 
-# Beyond this a number is a slip of the keyboard, and its plain text could be without end (1e999999).
+# A larger number is a typing error, and its plain text could be extremely long (1e999999).
 MOST = Decimal(10) ** 15
 
 
 def whole(low: int, high: int, what: str = "a whole number") -> Any:
-    """Bounds for an integer, and the words for them."""
+    """Bounds for an integer, and their description."""
     return Field(ge=low, le=high, description=f"{what} from {low} to {high}")
 
 
 def seconds(low: float, high: float) -> Any:
-    """Bounds for a time span, and the words for them."""
+    """Bounds for a time span, and their description."""
     return Field(ge=low, le=high, allow_inf_nan=False, description=f"seconds from {low:g} to {high:g}")
 
 
 def amount(what: str = "a number greater than 0") -> Any:
-    """Bounds for money, a price or a quantity, and the words for them."""
+    """Bounds for money, a price or a quantity, and their description."""
     return Field(gt=0, le=MOST, allow_inf_nan=False, description=what)
 
 
@@ -50,7 +50,7 @@ def _digits(value: object) -> object:
 
 
 def _calls(value: int) -> int:
-    # With fewer there is no room for the reads without which no order can be followed.
+    # Fewer calls leave no room for the reads that are needed to follow an order.
     if value != 0 and not 40 <= value <= 100_000:
         raise ValueError
     return value

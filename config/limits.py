@@ -1,8 +1,12 @@
-"""The limits file: what each client and each strategy may do at most.
+"""Read the limits file: what each client and each strategy may do at most.
 
-The more specific table wins, field by field: `[clients.<id>.strategies.<name>]` over `[clients.<id>]` and
-`[strategies.<name>]`, those over `[default]`, that over the settings RISK_*, GUARD_* and POSITIONS_*. Where a
-client's table and a strategy's table both set a field neither is more specific: the tighter of the two holds.
+The more specific table wins, field by field. From the strongest:
+
+- `[clients.<id>.strategies.<name>]`
+- `[clients.<id>]` and `[strategies.<name>]`; where both set a field, the tighter of the two applies, because neither
+  is more specific
+- `[default]`
+- the settings RISK_*, GUARD_* and POSITIONS_*
 """
 
 from collections.abc import Collection, Mapping
@@ -22,7 +26,7 @@ Table = Mapping[str, Any]
 
 
 class _LimitTable(BaseModel):
-    """One table of the file. The names are those of `Limits`; None: the table leaves the field alone."""
+    """One table of the file. The names are those of `Limits`; None: the table does not set the field."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +41,7 @@ class _LimitTable(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _only_numbers(cls, value: object) -> object:
-        if type(value) not in (int, Decimal):  # `true` would count as 1, and "5" is a slip
+        if type(value) not in (int, Decimal):  # `true` would count as 1, and "5" is a typing error
             raise ValueError
         return value
 
@@ -45,9 +49,9 @@ class _LimitTable(BaseModel):
 def read_limits(
     path: Path | None, base: Limits, client_ids: Collection[str], problems: Problems
 ) -> dict[str, LimitBook]:
-    """Each client's limits: `base` with what the file changes; without a file `base` alone.
+    """Read each client's limits: `base` with what the file changes; without a file `base` alone.
 
-    What nobody would obey is noted: unknown keys, unknown clients, values that are no numbers.
+    What would have no effect is recorded as an error: unknown keys, unknown clients, values that are no numbers.
     """
     if path is None:
         return {client_id: LimitBook(base) for client_id in client_ids}

@@ -1,4 +1,4 @@
-"""The settings themselves: every name, its default and what may be set."""
+"""The settings: every name, its default and its allowed values."""
 
 from datetime import time
 from decimal import Decimal
@@ -33,16 +33,16 @@ from config.fields import (
 
 
 class Service(BaseModel):
-    """What the whole service shares. The setting of each field is its name in capitals."""
+    """The settings that the whole service shares. The name of a setting is its field's name in capitals."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     host: Host = "127.0.0.1"
     port: Port = 8000
-    client_id: ClientId = "default"  # whom an alert is for that names no client
+    client_id: ClientId = "default"  # the client of alerts that name none
     orders_db: Database = Path("data/orders.db")
     trading_timezone: TimeZone = ZoneInfo("Asia/Kolkata")
-    trading_day_starts: ClockTime = time(6)  # by the clock of that zone
+    trading_day_starts: ClockTime = time(6)  # in that time zone
 
     web_workers: Annotated[int, whole(1, 64)] = 2  # processes
     web_threads: Annotated[int, whole(1, 256)] = 8  # in each of them
@@ -63,9 +63,8 @@ class Service(BaseModel):
     exit_dispute_seconds: Annotated[float, seconds(0, 3600)] = 30.0
     acceptance_horizon_seconds: Annotated[float, seconds(0, 3600)] = 180.0  # of real brokers
 
-    market_protection_percent: Percent = Decimal(
-        3
-    )  # how far beyond the market the limits lie that stand for it
+    # How far beyond the market the limit prices lie of the limit orders that replace market orders.
+    market_protection_percent: Percent = Decimal(3)
 
     paper_slippage_ticks: Annotated[int, whole(0, 1000)] = 0
     paper_tick: Amount = Decimal("0.05")
@@ -81,7 +80,7 @@ class Service(BaseModel):
 
     @property
     def secrets_file(self) -> Path:
-        """Where made-up secrets are kept."""
+        """Where generated secrets are stored."""
         return self.orders_db.with_name("secrets.json")
 
 
@@ -106,7 +105,7 @@ class Environment(Service, Account):
 
     @property
     def paper_file(self) -> Path:
-        """Where the paper broker keeps its book."""
+        """Where the paper broker stores its order book."""
         return self.paper_db or self.orders_db.with_name("paper.db")
 
 
@@ -116,7 +115,7 @@ class Settings(Service):
     console_token: SecretStr
     paper_db: Path
     clients: tuple[ClientSettings, ...]
-    secrets_made_up: tuple[str, ...]  # the names of those that nobody set; see `secrets_file`
+    secrets_made_up: tuple[str, ...]  # the names of those that were generated; see `secrets_file`
 
     @property
     def default_client(self) -> ClientSettings:

@@ -1,4 +1,4 @@
-"""Secrets that nobody set: made up once, and kept beside the database for the next start."""
+"""Generate the secrets that nobody set, once, and store them beside the database for the next start."""
 
 import fcntl
 import json
@@ -14,9 +14,9 @@ MODE = 0o600
 
 
 def ensure_secrets(path: Path, names: Collection[str], *, keep: bool = True) -> dict[str, str]:
-    """The secrets of these names as `path` has them; those it lacks are made up and added to it.
+    """Return the secrets of these names from the file `path`; missing ones are generated and added to it.
 
-    Without `keep` nothing is made or written: what is made up then is known to nobody else.
+    Without `keep` no file is created or written: secrets that are generated then are known to nobody else.
 
     The file is readable by its owner only. Processes that start at the same time get the same secrets.
 
@@ -46,7 +46,7 @@ def _of(names: Collection[str], kept: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    # The folder is what all starting processes have in common; the file may not be there yet.
+    # Lock the folder, which all starting processes have in common; the file may not exist yet.
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -70,9 +70,9 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _replace(path: Path, text: str) -> None:
-    # A new file takes the old one's place whole: a crash leaves the old one, and nobody reads half of it.
+    # A new file replaces the old one as a whole: a crash leaves the old one, and nobody reads half a file.
     draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)  # of a crash; we are alone here
+    draft.unlink(missing_ok=True)  # left by a crash; the lock keeps other processes out
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)

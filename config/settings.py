@@ -1,4 +1,4 @@
-"""Reads every setting of the service. Nothing else in the project reads the environment or `.env`."""
+"""Read all settings of the service. Nothing else in the project reads the environment or `.env`."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -26,10 +26,10 @@ from domain.limits import Limits, StrategyPolicy
 
 __all__ = ["DOTENV", "ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
 
-_REAL_POSITIONS = 15.0  # seconds; a full minute's budget lets them be read each 10 s
-_SHORTEST_SECRET = 16  # characters, where whoever guesses it trades for real money
+_REAL_POSITIONS = 15.0  # seconds; when the minute's call budget is used up, positions are read every 10 s
+_SHORTEST_SECRET = 16  # characters, where whoever guesses the secret trades with real money
 
-# A variable that starts like this is meant for us; if we don't know it, it is misspelled.
+# A variable with one of these prefixes is meant for us; if it is unknown, it is misspelled.
 PREFIXES = (
     "SHOONYA_", "FLATTRADE_", "ZEBU_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
     "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_PROTECTION",
@@ -50,11 +50,11 @@ def load_settings(
     Args:
         environ: the environment; None for that of this process.
         dotenv_path: the `.env` to read if it exists; None for none.
-        keep_secrets: secrets that have to be made up are kept for the next start; without it nothing is written, and
-            they are good for nothing.
+        keep_secrets: store generated secrets for the next start. Without it nothing is written, and the generated
+            secrets are of no use.
 
     Raises:
-        SettingsError: with everything that is wrong at once.
+        SettingsError: it lists everything that is wrong at once.
     """
     problems = Problems()
     given = _given(os.environ if environ is None else environ, dotenv_path, problems)
@@ -87,7 +87,7 @@ def load_settings(
 
 
 def _given(environ: Mapping[str, str], dotenv_path: Path | None, problems: Problems) -> dict[str, str]:
-    """Our settings in `.env` and, stronger, in the environment: field → value. An empty value is not set."""
+    """Our settings from `.env` and the environment, which wins: field → value. An empty value counts as not set."""
     known = {field.upper() for field in Environment.model_fields}
     file = dict(_dotenv(dotenv_path, problems)) if dotenv_path else {}
     for name in sorted(file.keys() - known):
@@ -104,7 +104,7 @@ def _given(environ: Mapping[str, str], dotenv_path: Path | None, problems: Probl
 
 
 def _dotenv(path: Path, problems: Problems) -> Iterator[tuple[str, str]]:
-    """Name and value of each line. Values are taken as they stand: a `$` in a password means itself."""
+    """Yield name and value of each line. Values are taken literally: a `$` in a password means itself."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -132,7 +132,7 @@ def _optional_file(env: Environment, field: str, problems: Problems) -> Path | N
             problems.add(field.upper(), f"got {str(path)!r}, expected the path of a file that exists")
         return None
     except OSError:
-        pass  # it is there; whoever reads it will say what is wrong
+        pass  # it exists; reading it will report what is wrong
     return path
 
 
@@ -149,8 +149,8 @@ def _limits(env: Environment) -> Limits:
 
 
 def _check_together(env: Environment, accounts: list[NamedAccount], problems: Problems) -> None:
-    """Note what each setting allows by itself and the others don't."""
-    # Otherwise a watcher would count as stalled, and positions as stale, while all goes as it was told to.
+    """Record values that are valid alone, but not together with other settings."""
+    # Otherwise a watcher would count as stalled, and positions as stale, while everything works as configured.
     for longer, shorter in (
         ("broker_deadline_seconds", "watcher_poll_seconds"),
         ("positions_max_age_seconds", "positions_refresh_seconds"),
@@ -191,7 +191,7 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
 def _secrets(
     env: Environment, accounts: list[NamedAccount], *, keep: bool
 ) -> tuple[dict[str, SecretStr], tuple[str, ...]]:
-    """The console's token and each client's secret by name, and the names of those that had to be made up."""
+    """The console's token and each client's secret by name, and the names of those that had to be generated."""
     given = {"CONSOLE_TOKEN": env.console_token}
     given |= {each.secret_name: each.account.webhook_secret for each in accounts}
     missing = [name for name, value in given.items() if value is None]

@@ -1,6 +1,7 @@
-"""The strategies file: how each strategy's orders are handled.
+"""Read the strategies file: how each strategy's orders are handled.
 
-`[strategies.<name>]` wins over `[default]`, field by field, and that over the settings EXIT_SCOPE and SETTLING_SECONDS.
+`[strategies.<name>]` wins over `[default]`, field by field, and `[default]` over the settings EXIT_SCOPE and
+SETTLING_SECONDS.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ _NOT_BUILT = "all_or_none"
 
 
 class _Table(BaseModel):
-    """One table of the file; a field that is not set leaves what holds without the table."""
+    """One table of the file. A field that is not set changes nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,29 +31,29 @@ class _Table(BaseModel):
     @field_validator("settling_seconds", mode="before")
     @classmethod
     def _only_numbers(cls, value: object) -> object:
-        if isinstance(value, bool | str):  # `true` would count as 1, and "5" is a slip
+        if isinstance(value, bool | str):  # `true` would count as 1, and "5" is a typing error
             raise ValueError
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyTables:
-    """What the file changes: fields of `StrategyPolicy`, of all strategies and of single ones."""
+    """What the file changes: fields of `StrategyPolicy`, for all strategies and for single ones."""
 
     default: Mapping[str, Any] = field(default_factory=dict)
     by_strategy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def over(self, base: StrategyPolicy) -> StrategyBook:
-        """How strategies are handled where `base` holds without the file."""
+        """Apply the file to `base`, the policy that applies without it."""
         default = replace(base, **self.default)
         own = {name: replace(default, **table) for name, table in self.by_strategy.items()}
         return StrategyBook(default, own)
 
 
 def read_strategies(path: Path | None, problems: Problems) -> StrategyTables:
-    """The strategies file; without one nothing is changed.
+    """Read the strategies file; without one nothing is changed.
 
-    What nobody would obey is noted: unknown keys and tables, values that do not fit.
+    What would have no effect is recorded as an error: unknown keys and tables, values that are not valid.
     """
     if path is None:
         return StrategyTables()

@@ -1,4 +1,4 @@
-"""Who may come in: a bearer token, or the session that the login page gives in exchange for it."""
+"""Authenticate console requests: by the bearer token, or by the session that the login page gives for it."""
 
 import hmac
 import logging
@@ -23,10 +23,13 @@ _MAX_SENDERS = 10_000
 
 
 class Access:
-    """Decides whether a request comes from somebody who knows the token.
+    """Authenticates requests by the console token, or by a session made from it.
 
-    A session is `nonce.expiry.hmac`, the HMAC-SHA256 keyed by the token: it needs no memory, holds in every process,
-    ends when the token changes, and does not give the token away.
+    A session is `nonce.expiry.hmac`, an HMAC-SHA256 keyed by the token. Such a session:
+
+    - needs no stored state, and is valid in every process
+    - ends when the token changes
+    - does not reveal the token
     """
 
     def __init__(self, token: str, clock: Clock) -> None:
@@ -37,7 +40,7 @@ class Access:
         self._guesses = LoginLimit(clock)
 
     def is_token(self, text: str) -> bool:
-        """Compared in constant time."""
+        """Compare a text with the token, in constant time."""
         return hmac.compare_digest(text.encode(), self._token)
 
     def by_bearer(self, request: Request) -> bool:
@@ -46,16 +49,17 @@ class Access:
         return scheme.lower() == "bearer" and self.is_token(value.strip())
 
     def by_session(self, request: Request) -> bool:
-        """True when the request carries a session that has not ended."""
+        """True when the request carries a genuine session that has not expired."""
         nonce, _, rest = request.cookies.get(COOKIE, "").partition(".")
         expiry, _, signature = rest.partition(".")
         genuine = hmac.compare_digest(signature.encode(), self._signature(nonce, expiry).encode())
         return genuine and int(expiry) > self._clock.now().timestamp()
 
     def refusal(self, request: Request) -> HTTPException | None:
-        """Why the request may not come in, None when it may.
+        """Return the error that refuses the request, None when the request is allowed.
 
-        A session travels with a request of whatever page sends it, so one that changes something must be this site's.
+        A browser may send the session cookie with a request that another site's page makes. So a request that changes
+        something is accepted by its session only when it comes from this site.
         """
         if self.by_bearer(request):
             return None
@@ -68,8 +72,9 @@ class Access:
         return None
 
     def _is_one_guess_too_many(self, request: Request) -> bool:
-        # Whoever has the right token was let in before this: behind a proxy all senders may look like one, and a
-        # stranger's guesses must not lock the operator out. The form has a limit of its own for the same reason.
+        # A request with the right token was accepted before this point. Behind a proxy all senders may share one
+        # address, and a stranger's guesses must not lock the operator out. For the same reason the login form has a
+        # limit of its own.
         sender = request.remote_addr or ""
         if self._guesses.exceeded(sender):
             return True
@@ -78,7 +83,7 @@ class Access:
         return False
 
     def begin_session(self, request: Request, response: Response) -> None:
-        """Set the session's cookie; scripts cannot read it, and other sites' requests do not carry it."""
+        """Set the session cookie. Scripts cannot read it, and requests from other sites do not carry it."""
         nonce, expiry = secrets.token_urlsafe(16), str(int((self._clock.now() + SESSION).timestamp()))
         response.set_cookie(
             COOKIE,
@@ -94,7 +99,7 @@ class Access:
 
 
 class LoginLimit:
-    """Ten wrong tokens within five minutes, and the sender waits; counted in this process."""
+    """Makes a sender wait after ten wrong tokens within five minutes. Each process counts for itself."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -105,8 +110,8 @@ class LoginLimit:
         return len(self._recent(sender)) >= _FAILURES
 
     def failed(self, sender: str) -> None:
-        """Note a wrong token."""
-        if len(self._failures) >= _MAX_SENDERS:  # forget all rather than grow without end
+        """Record a wrong token."""
+        if len(self._failures) >= _MAX_SENDERS:  # forget all senders, so that memory stays bounded
             self._failures.clear()
         self._failures[sender] = [*self._recent(sender), self._clock.now()]
 
@@ -116,10 +121,10 @@ class LoginLimit:
 
 
 def same_origin(request: Request) -> bool:
-    """True when the browser says that a page of this very site sent the request.
+    """True when the browser reports that a page of this site sent the request.
 
-    `Sec-Fetch-Site` is sent over https and to localhost only; `Origin` comes with every POST. Hosts are compared, not
-    schemes: a proxy in front may have taken the https off.
+    Browsers send `Sec-Fetch-Site` over https and to localhost only; they send `Origin` with every POST. Hosts are
+    compared and schemes are not, because a proxy in front may have terminated https.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -129,10 +134,10 @@ def same_origin(request: Request) -> bool:
 
 
 def local_path(target: str | None) -> str:
-    """Where a login leads: the path it was asked for, or the order book when that is not a path of this site."""
+    """Return the path to open after a login: `target`, or the order book when `target` is not a path of this site."""
     if not target or not target.startswith("/") or target.startswith("//"):
         return "/"
-    # A browser reads a backslash as a slash, and drops tabs and line breaks.
+    # A browser reads a backslash as a slash, and drops tabs and line breaks: such a target could lead to another site.
     if "\\" in target or any(ord(c) < 32 for c in target):
         return "/"
     return target

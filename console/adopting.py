@@ -1,4 +1,4 @@
-"""An operator makes units of the account that no strategy holds one strategy's holding."""
+"""Adopt units over HTTP: an operator makes units that no strategy holds the holding of one strategy."""
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ _FIELDS = ("client_id", "symbol", "strategy_name", "quantity", "exchange", "prod
 
 
 def add_adopting(blueprint: Blueprint, desk: Desk) -> None:
-    """Put the route on the blueprint. A form of a page is led back to the page."""
+    """Add the route to the blueprint. The sender of a page's form is redirected to the review page."""
 
     @blueprint.post("/api/holdings/adopt")
     def adopt() -> ResponseReturnValue:
@@ -50,7 +50,7 @@ def add_adopting(blueprint: Blueprint, desk: Desk) -> None:
 
 
 def _note(desk: Desk, client_id: str, strategy_name: str) -> str | None:
-    """What there is to say of a strategy that sent nothing yet: its name may be misspelt."""
+    """Return a note about a strategy that has sent nothing yet, because its name may be misspelt; None otherwise."""
     try:
         return never_seen(strategy_name, desk.reader.strategies(client_id))
     except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""The console's JSON."""
+"""The console's JSON routes."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ ORDERS_QUERY = (*FILTERS, "limit", "cursor")
 
 
 def orders_page(desk: Desk, query: Parameters, *, default_limit: int = 100) -> tuple[list[Row], str | None]:
-    """The orders that a query asks for and the next page's cursor.
+    """Return the orders that a query selects, and the cursor of the next page (None on the last page).
 
     Raises:
         BadParameter: one of its parameters is not understood.
@@ -35,7 +35,7 @@ def orders_page(desk: Desk, query: Parameters, *, default_limit: int = 100) -> t
 
 
 def story_of(desk: Desk, command_id: str) -> Row:
-    """One order's story.
+    """Return one order with its events, intent, alert, messages and siblings.
 
     Raises:
         NotFound: orders.db has no such order.
@@ -49,7 +49,7 @@ def story_of(desk: Desk, command_id: str) -> Row:
 
 
 def add_api(blueprint: Blueprint, desk: Desk) -> None:
-    """Put the JSON routes on the blueprint."""
+    """Add the JSON routes to the blueprint."""
 
     @blueprint.get("/api/orders")
     def list_orders() -> ResponseReturnValue:
@@ -92,13 +92,13 @@ def add_api(blueprint: Blueprint, desk: Desk) -> None:
 
 
 def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
-    """What changes something. A form of a page is led back to the page."""
+    """Add the routes that change something. The sender of a page's form is redirected to the health page."""
 
     @blueprint.post("/api/halt")
     def halt() -> ResponseReturnValue:
         fields = body_of(request, ("client_id", "strategy_name", "reason", "by"))
         client, strategy = desk.client_of(fields), fields.name("strategy_name")
-        # Nobody in a hurry is held up for want of a sentence.
+        # A halt is urgent: it must not be refused because the reason or the name is missing.
         reason, by = fields.text("reason") or "no reason given", fields.text("by") or "console"
         desk.control.halt(client, strategy, by, reason)
         answer = {"halted": True, "client_id": client, "strategy_name": strategy, "reason": reason}
@@ -142,7 +142,11 @@ def _done(answer: dict[str, Any]) -> ResponseReturnValue:
 
 
 def _note(desk: Desk, client_id: str, strategy_name: str | None) -> str | None:
-    """What there is to say of a halt that stands already; not knowing it must not make the halt look failed."""
+    """Return a note about a strategy that was halted and has sent nothing yet; None otherwise.
+
+    The halt is stored already. A database that cannot be read gives None, because an error would make the halt look
+    failed.
+    """
     if strategy_name is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The console as a Flask blueprint: who may come in, what goes wrong, and the headers of every answer."""
+"""The console as a Flask blueprint: authentication, error handlers, and the security headers of every response."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, tzinfo
@@ -40,7 +40,7 @@ _HEADERS = {
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: with that a browser hides from us that our own form was posted by us.
+    # Not no-referrer: with it a browser hides that our own page posted the form, and the form would be refused.
     "Referrer-Policy": "same-origin",
 }
 
@@ -58,16 +58,16 @@ def create_console(
     loss_limited: Collection[str] = (),
     unwritable: Callable[[], StoreUnavailable | None] = lambda: None,
 ) -> Blueprint:
-    """The operator's pages and their JSON.
+    """Create the operator's pages and their JSON routes.
 
     Args:
-        token: what lets in; must not be empty.
-        modes: the clients and what happens to their orders; the first is the default.
-        zone: what times are told in, and what the days of a filter mean.
-        beat_max_age_seconds: a watcher that has not beaten for so long counts as gone.
-        positions_max_age_seconds: positions older than that count as stale.
+        token: the console token; must not be empty.
+        modes: the clients and what happens to their orders; the first client is the default.
+        zone: the time zone in which times are shown and the days of a filter are read.
+        beat_max_age_seconds: a watcher whose last heartbeat is older counts as gone.
+        positions_max_age_seconds: positions that were read longer ago count as stale.
         loss_limited: the clients that enter nothing while the day's loss is not known.
-        unwritable: says why this process can write nothing to its database at present.
+        unwritable: returns why this process cannot write to its database at present; None when it can.
     """
     expected = HealthExpectations(
         tuple(modes), beat_max_age_seconds, positions_max_age_seconds, loss_limited, unwritable
@@ -153,14 +153,14 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
 
     @blueprint.app_errorhandler(HTTPException)
     def failed_outside(error: HTTPException) -> HTTPException | ResponseReturnValue:
-        """Programs read JSON also where no route was found, or one that is not the console's fails."""
+        """Answer a failed request for JSON in JSON, also where no route matched or another blueprint's route failed."""
         if not _wants_json():
             return error
         return refused(access.refusal(request) or error)
 
 
 def _id_in_path() -> str | None:
-    """The field to name where the order itself is what is wrong."""
+    """Name `command_id` as the field at fault where the path identifies an order; None elsewhere."""
     return "command_id" if "command_id" in (request.view_args or {}) else None
 
 

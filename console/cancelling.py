@@ -1,4 +1,4 @@
-"""An operator takes an order back: over HTTP, and by the form on the order's page."""
+"""Cancel an order on behalf of an operator: over HTTP, and by the form on the order's page."""
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ _HAS_ENDED = (Phase.LAPSED, Phase.CANCELLED)
 
 
 def add_cancelling(blueprint: Blueprint, desk: Desk) -> OrderForm:
-    """Put the JSON route on the blueprint; returns the form of the page that does the same."""
+    """Add the JSON route to the blueprint; returns the page's form that does the same."""
 
     def cancel(command_id: str, fields: Parameters) -> None:
         reason = fields.required("reason")
@@ -23,7 +23,7 @@ def add_cancelling(blueprint: Blueprint, desk: Desk) -> OrderForm:
 
     @blueprint.post("/api/orders/<command_id>/cancel")
     def cancel_order(command_id: str) -> ResponseReturnValue:
-        """`cancelled` is true once the order has ended by it; until then the broker's book has not confirmed it."""
+        """Answer `cancelled`: true once the cancel has ended the order, false until the broker's book confirms it."""
         cancel(command_id, body_of(request, _FIELDS))
         order = story_of(desk, command_id)["order"]
         return {"asked": True, "cancelled": order["phase"] in _HAS_ENDED, "order": order}

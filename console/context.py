@@ -1,4 +1,4 @@
-"""What every page and every answer is made from."""
+"""The context that all console routes share, and the data that several pages and JSON answers have in common."""
 
 import json
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ from domain.ports import Clock
 from domain.stale_orders import FROZEN_AFTER
 from domain.unreadable_rows import place_of
 
-_MOST_FROZEN = 500  # rows that are listed; beyond them the rest is counted
+_MOST_FROZEN = 500  # rows that are listed; the rest is only counted
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The console's collaborators. `zone` is what times are told in, and what days of a filter mean."""
+    """The console's collaborators. `zone` is the time zone in which times are shown and a filter's days are read."""
 
     reader: ConsoleReader
     control: ConsoleControl
@@ -44,10 +44,10 @@ class Desk:
     expected: HealthExpectations
 
     def client_of(self, fields: Parameters) -> str:
-        """The client that is meant; it must be named where there are several.
+        """Return the client that the fields name. Without a name it is the only client; several need a name.
 
         Raises:
-            BadParameter: it was not.
+            BadParameter: there are several clients and none is named.
             NotFound: there is no such client.
         """
         named = fields.name("client_id")
@@ -58,7 +58,7 @@ class Desk:
         return named or next(iter(self.modes))
 
     def header(self, now: datetime) -> dict[str, Any]:
-        """What the head of every page tells. Raises StoreUnavailable."""
+        """Return the data of every page's header. Raises StoreUnavailable."""
         accounts = self._accounts(now)
         return {
             "checks": loop_checks(
@@ -74,7 +74,7 @@ class Desk:
         }
 
     def health(self, now: datetime) -> dict[str, Any]:
-        """Everything about the health of the whole, ready to be answered as JSON. Raises StoreUnavailable."""
+        """Return the complete health of the service, ready to be sent as JSON. Raises StoreUnavailable."""
         checks = all_checks(self.reader, self.expected, now)
         accounts = self._accounts(now)
         return {
@@ -93,10 +93,12 @@ class Desk:
         }
 
     def frozen(self, now: datetime) -> tuple[list[Row], int]:
-        """Orders at the broker for over an hour: the oldest of them, each with its age, and how many there are.
+        """Return the orders that have been at the broker for over an hour, oldest first, and how many there are.
+
+        Each has its age. At most 500 are listed; the number counts all of them.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: the database cannot be read.
         """
         rows = self.reader.frozen_orders(now - FROZEN_AFTER, limit=_MOST_FROZEN)
         listed = [{**row, "age_seconds": age_seconds(row["sent_to_broker_at"], now)} for row in rows]
@@ -104,13 +106,18 @@ class Desk:
         return listed, len(rows) if whole else self.reader.frozen_count(now - FROZEN_AFTER)
 
     def positions_compared(self, now: datetime) -> dict[str, Any]:
-        """Where positions are not as our strategies hold them, and how old that knowledge is, client by client.
+        """Return where positions differ from our strategies' holdings, and how old that knowledge is for each client.
 
-        `compared` is True only when the positions of every client were read a moment ago and the last read did not
-        fail; `not_compared` says where not. Without it nothing has passed.
+        `compared` is True only when all of this holds for every client:
+
+        - the positions were read recently, and the last read did not fail
+        - the positions were compared recently
+        - every row of them could be read
+
+        `not_compared` lists the other clients, each with the reason. `pass` is never True without `compared`.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: the database cannot be read.
         """
         differences, accounts = self._differences(), self._accounts(now)
         missing = self._not_compared(accounts)
@@ -123,7 +130,7 @@ class Desk:
         }
 
     def words(self, now: datetime) -> dict[str, Any]:
-        """What each template is given beside its own values."""
+        """Return the values that every template gets besides its own."""
         return {"say": PageFormatter(self.zone, now), "path": request.path}
 
     def _accounts(self, now: datetime) -> list[Row]:
@@ -139,11 +146,11 @@ class Desk:
         ]
 
     def _differences(self) -> list[Row]:
-        """Those of the clients that are served: nobody compares for one that is configured no more."""
+        """Position differences of the configured clients. Differences of other clients are never compared again."""
         return [d for d in self.reader.position_differences() if d["client_id"] in self.expected.clients]
 
     def _not_compared(self, accounts: Sequence[Row]) -> list[Row]:
-        """The clients whose positions are not known at present, each with `why`."""
+        """List the clients whose positions are not known at present, each with `why`."""
         known = {row["client_id"]: row for row in accounts}
         max_age = self.expected.positions_max_age_seconds
         hidden = self.reader.unreadable_positions()
@@ -154,7 +161,7 @@ class Desk:
         return [{"client_id": client, "why": why} for client, why in reasons.items() if why is not None]
 
     def _exits_off(self) -> dict[str, str]:
-        """The clients whose exits are not sent while they hold something, with what it is."""
+        """Return the clients whose exits are not sent although they have something open, each with what is open."""
         dry = [client for client, mode in self.modes.items() if mode is TradingMode.DRY]
         found = self.reader.exposed() if dry else {}
         return {client: found[client] for client in dry if client in found}
@@ -168,14 +175,14 @@ class Desk:
 
 
 def _not_known(rows: Sequence[UnreadableRow]) -> str | None:
-    """Where the rows cannot be read that would say what is held there."""
+    """Say for which positions a row cannot be read; None when every row can be."""
     if not rows:
         return None
     return f"a row cannot be read of {'; '.join(dict.fromkeys(map(place_of, rows)))}"
 
 
 def _not_read(account: Row | None, max_age: float) -> str | None:
-    """Why nothing can be said of an account's positions; None where they were read and compared a moment ago."""
+    """Say why an account's positions are not known; None when they were read and compared recently."""
     if account is None or account["positions_age_seconds"] is None:
         return "positions were never read"
     if account["read_error"] is not None:

@@ -1,4 +1,4 @@
-"""Whether every recent signal has what it must have: an intent, a decision and, where it failed, a message."""
+"""Check that every recent signal has an intent, a decision and, if it failed, a message."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from console.ports import ConsoleReader, Row
 from domain.alert import Side
 
 _SETTLED_AFTER = timedelta(seconds=60)
-"""An order may be undecided for so long; after that the operator has been told that its outcome is unknown."""
+"""How long an order may have no decision. After that the operator was notified that its outcome is unknown."""
 
 _FLAGS = {
     "missing_intent": "MISSING_INTENT",
@@ -20,10 +20,10 @@ _FLAGS = {
 def recent_signals(
     reader: ConsoleReader, *, now: datetime, hours: int, limit: int, side: Side | None
 ) -> dict[str, Any]:
-    """The signals of the last hours and what is wrong with any of them.
+    """Return the signals of the last `hours`, and what is wrong with any of them.
 
-    A signal is one leg of an alert, or a rejected alert, which has none. `counts`, `total` and `pass` are over all
-    signals of the window; `signals` and `violations` list the newest `limit` signals of each kind.
+    A signal is one leg of an alert, or a rejected alert, which has no legs. `counts`, `total` and `pass` cover all
+    signals of the window. `signals` and `violations` list the newest `limit` signals of each kind.
 
     Raises:
         StoreUnavailable: the database cannot be read.
@@ -44,7 +44,7 @@ def recent_signals(
 
 
 def _shown(row: Row) -> Row:
-    """A signal without the flags: those are told by the violations."""
+    """A signal without its flags, which `violations` reports."""
     return {name: value for name, value in row.items() if name not in _FLAGS}
 
 

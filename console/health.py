@@ -1,4 +1,4 @@
-"""Whether orders can flow: the database answers, a watcher beats, each broker was read a moment ago."""
+"""Check that orders can flow: the database answers, a watcher gives heartbeats, each broker was read recently."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,9 +22,10 @@ from domain.unreadable_rows import stops_all_entries, what_they_stop
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must be well, and how it is, in a sentence.
+    """The result of one check, with a sentence that explains it.
 
-    `public` stands in its place where strangers read it too and the sentence repeats a broker's or a program's words.
+    `public` replaces the sentence where it can be read without authentication. It is set where the sentence repeats
+    text from a broker or a program, or says what an account holds.
     """
 
     ok: bool
@@ -34,13 +35,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class HealthExpectations:
-    """Which clients are traded for, and how old a sign of life may be, in seconds."""
+    """The clients that are served, and the maximum ages of heartbeats and of positions, in seconds."""
 
     clients: Sequence[str]
     beat_max_age_seconds: float
     positions_max_age_seconds: float
     loss_limited: Collection[str] = ()  # clients that enter nothing while the day's loss is not known
-    unwritable: Callable[[], StoreUnavailable | None] = lambda: None  # why this process can write nothing
+    unwritable: Callable[[], StoreUnavailable | None] = lambda: None  # why this process cannot write
 
 
 def create_health(
@@ -56,12 +57,17 @@ def create_health(
     loss_limited: Collection[str] = (),
     unwritable: Callable[[], StoreUnavailable | None] = lambda: None,
 ) -> Blueprint:
-    """`GET /healthz`: the process answers; `GET /readyz`: orders can flow, 503 when they cannot. Open to all.
+    """Create the health routes. They need no authentication.
 
-    `instance` tells whoever started the service that it is this one that answers, and not another on the same port.
-    `database` is the short id of the database that it writes to.
-    `replaced` says why this process writes to its database no more, `unwritable` why it cannot at present.
-    `loss_limited` are the clients that enter nothing while the day's loss is not known.
+    - `GET /healthz` answers when the process runs.
+    - `GET /readyz` answers 200 when orders can flow, 503 when they cannot.
+
+    Args:
+        instance: identifies this service to the process that started it; another service may answer on the same port.
+        database: returns the short id of the database that this process writes to.
+        replaced: returns why this process no longer writes to its database; None while it may.
+        unwritable: returns why this process cannot write to its database at present; None when it can.
+        loss_limited: the clients that enter nothing while the day's loss is not known.
     """
     blueprint = Blueprint("health", __name__)
     expected = HealthExpectations(
@@ -84,7 +90,11 @@ def create_health(
 def all_checks(
     reader: ConsoleReader, expected: HealthExpectations, now: datetime, replaced: str | None = None
 ) -> dict[str, Check]:
-    """`database`, `watcher` and a `broker:<client>` for each client; never raises for a database that fails."""
+    """Run all checks: `database`, `watcher` and one `broker:<client>` for each client.
+
+    `clients` is among them only when unconfigured clients have rows open. A database that cannot be read gives a
+    failed `database` check alone; no error is raised.
+    """
     if replaced is not None:
         public = "is not the one that was in use: this process writes to it no more"
         return {"database": Check(ok=False, sentence=replaced, public=public)}
@@ -99,7 +109,7 @@ def all_checks(
 
 
 def _written(error: StoreUnavailable | None) -> Check:
-    """That it can be read is not enough: an alert that cannot be kept is not taken."""
+    """Check that the database can be written. Reading is not enough: an alert that cannot be stored is not accepted."""
     if error is None:
         return Check(ok=True, sentence="answers")
     why = "the disk is full" if isinstance(error, StoreFull) else "cannot be written"
@@ -110,12 +120,12 @@ def _written(error: StoreUnavailable | None) -> Check:
 def unconfigured(
     reader: ConsoleReader, expected: HealthExpectations, now: datetime
 ) -> list[UnconfiguredRows]:
-    """What clients that are not configured have open while no watcher serves them. Raises StoreUnavailable."""
+    """Return what clients have open that are not configured and that no watcher serves. Raises StoreUnavailable."""
     return reader.unconfigured(expected.clients, now - timedelta(seconds=expected.beat_max_age_seconds))
 
 
 def _clients(left: Sequence[UnconfiguredRows]) -> dict[str, Check]:
-    """A check only where something is wrong: rows that nobody serves."""
+    """Return a failed `clients` check when rows are open that no watcher serves; otherwise no check."""
     if not left:
         return {}
     rows = "; ".join(map(str, left))
@@ -130,7 +140,7 @@ def loop_checks(
     expected: HealthExpectations,
     now: datetime,
 ) -> dict[str, Check]:
-    """The checks that rest on what the watchers wrote."""
+    """Run the checks that rely on what the watchers wrote to the database."""
     known = {row["client_id"]: row for row in accounts}
     return {
         "watcher": _watcher(heartbeats, expected.beat_max_age_seconds, now),
@@ -148,24 +158,24 @@ def loop_checks(
 
 
 def as_json(checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Checks by name as plain objects."""
+    """Convert checks to plain objects, by name."""
     return {name: {"ok": check.ok, "sentence": check.sentence} for name, check in checks.items()}
 
 
 def _for_strangers(checks: Mapping[str, Check]) -> dict[str, Any]:
-    """The same without what others said: an error of a login may carry what belongs to the account alone."""
+    """As `as_json`, with the public sentences: the error of a login, for example, may contain private account data."""
     return as_json(
         {name: Check(ok=check.ok, sentence=check.public or check.sentence) for name, check in checks.items()}
     )
 
 
 def age_seconds(text: str | None, now: datetime) -> float | None:
-    """Seconds since a time of the database, None when there was none."""
+    """Seconds since a time from the database; None when there is no time."""
     return None if text is None else round((now - parse_time(text)).total_seconds(), 3)
 
 
 def watchers(heartbeats: Sequence[Row], max_age: float, now: datetime) -> list[dict[str, Any]]:
-    """Each watcher with its loops and what troubles it (None: nothing), the one that beat last first."""
+    """List each watcher with its loops and its trouble (None: it has none), the newest heartbeat first."""
     found = []
     for watcher_id, rows in groupby(sorted(heartbeats, key=_watcher_id), key=_watcher_id):
         loops = [{**row, "age_seconds": age_seconds(row["beat_at"], now)} for row in rows]
@@ -201,7 +211,11 @@ def _watcher(heartbeats: Sequence[Row], max_age: float, now: datetime) -> Check:
 
 
 def _not_read_yet(heartbeats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
-    """None when a watcher that beats may send the client's entries; that none beats at all is another check's."""
+    """Return a failed check while the client's entries wait for the first read of the broker.
+
+    None when a watcher with a fresh heartbeat may send the client's entries. None also when no heartbeat is fresh,
+    because the `watcher` check reports that.
+    """
     own = [b for b in heartbeats if (b["client_id"], b["loop"]) == (client, "reconcile")]
     fresh = [b for b in own if abs(age_seconds(b["beat_at"], now) or 0.0) <= max_age]
     waiting = [b for b in fresh if b["state"] == WAITING]
@@ -209,7 +223,7 @@ def _not_read_yet(heartbeats: Sequence[Row], client: str, max_age: float, now: d
         return None
     missing = json.loads(
         waiting[0]["missing_json"] or "{}"
-    )  # a watcher of an earlier version gave words alone
+    )  # a watcher of an earlier version wrote `detail` alone
     if Part.ACCOUNT in missing:
         public = f"{client} is not served: its rows are those of another account"
         return Check(ok=False, sentence=missing[Part.ACCOUNT], public=public)
@@ -220,13 +234,13 @@ def _not_read_yet(heartbeats: Sequence[Row], client: str, max_age: float, now: d
 
 
 def _readable(read: Check, rows: Sequence[UnreadableRow], client: str, *, loss_is_limited: bool) -> Check:
-    """A read of which a row is not known is well enough only where that stops no more than single symbols."""
+    """Add unreadable rows to a broker's check. The check fails when these rows stop all entries of the client."""
     if not rows:
         return read
     many = f"{len(rows)} rows of them cannot" if len(rows) > 1 else "a row of them cannot"
     stops = what_they_stop(rows, client, loss_is_limited=loss_is_limited)
     stopped = stops_all_entries(rows, loss_is_limited=loss_is_limited)
-    # What is held is the account's own affair, and so are the row's words.
+    # The public sentence names no symbol and quotes no row: what the account holds is private.
     public = (
         f"no entry of {client} can pass" if stopped else "exits and entries of single symbols are stopped"
     )

@@ -1,4 +1,4 @@
-"""What is posted from an order's page: a form that does not fit comes back with what was typed and what is wrong."""
+"""Handle the forms of an order's page. A form with an error is shown again with what was typed and what is wrong."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ RESOLVE, CANCEL = "resolve", "cancel"
 
 @dataclass(frozen=True, slots=True)
 class OrderForm:
-    """A form of the page: what carries it out, and the names of its fields."""
+    """A form of the page: the function that carries it out, and the names of its fields."""
 
     carry_out: Callable[[str, Parameters], None]
     fields: tuple[str, ...]
 
 
 def add_order_forms(blueprint: Blueprint, desk: Desk, forms: Mapping[str, OrderForm]) -> None:
-    """Put the one route on the blueprint to which the page posts all its forms.
+    """Add the one route to which the page posts all its forms.
 
-    It is the page's own address: so the page can be renewed and loaded again when a form came back. The field `wish`
-    says which form it is.
+    The route is the page's own address, so that the page can still be refreshed and reloaded when a form was shown
+    again. The field `wish` says which form it is.
     """
 
     names = tuple(dict.fromkeys(["wish", *(name for form in forms.values() for name in form.fields)]))

@@ -1,4 +1,4 @@
-"""The console's pages, rendered here; a script only renews parts of what is shown."""
+"""The console's pages, rendered on the server. A script only refreshes parts of what is shown."""
 
 import logging
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def add_pages(blueprint: Blueprint, desk: Desk) -> None:
-    """Put the pages' routes on the blueprint."""
+    """Add the pages' routes to the blueprint."""
 
     @blueprint.get("/")
     def book() -> ResponseReturnValue:
@@ -99,7 +99,7 @@ def _shut(message: str, target: str, status: int) -> ResponseReturnValue:
 
 
 def _chips(given: Mapping[str, str], counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """All orders, then each status with its count, as links that keep the other filters."""
+    """List `All`, then each status, with their counts, as links that keep the other filters."""
     chosen = given["status"].upper()
     chips = [
         ("All", "", sum(counts.values())),
@@ -113,5 +113,5 @@ def _chips(given: Mapping[str, str], counts: Mapping[str, int]) -> list[dict[str
 
 
 def _link(given: Mapping[str, str], **changes: str | None) -> str:
-    """The order book under these filters."""
+    """The address of the order book with these filters."""
     return url_for("console.book", **{name: value for name, value in {**given, **changes}.items() if value})  # type: ignore[arg-type]

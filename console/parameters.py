@@ -1,4 +1,4 @@
-"""The values of a request. Anything that is not understood is refused with the name of its field."""
+"""Parse the values of a request. A value that is not understood is refused with the name of its field."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _MAX_TEXT = 200
 
 
 class BadParameter(Exception):
-    """A parameter is not what was expected: `field` names it, `message` says what was."""
+    """A parameter is not what was expected: `field` names it, `message` says what was expected."""
 
     def __init__(self, field: str, message: str, code: str = "INVALID_PARAMETER") -> None:
         super().__init__(f"{field}: {message}")
@@ -27,15 +27,15 @@ class BadParameter(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Named texts of a query or a body. An empty text is one that was not given: forms send those."""
+    """Named values of a query or a body. An empty text counts as not given, because forms send their empty fields."""
 
     values: Mapping[str, object]
 
     def text(self, name: str) -> str | None:
-        """The text without blanks around it, None when it was not given.
+        """The text without surrounding blanks; None when it was not given.
 
         Raises:
-            BadParameter: it is no text, or too long.
+            BadParameter: it is no text, is too long, or contains a NUL character.
         """
         value = self.values.get(name)
         if value is None:
@@ -47,10 +47,10 @@ class Parameters:
         return value.strip() or None
 
     def required(self, name: str) -> str:
-        """As `text`, and it must be given.
+        """As `text`, but the value must be given.
 
         Raises:
-            BadParameter: it was not.
+            BadParameter: it was not given, or as for `text`.
         """
         text = self.text(name)
         if text is None:
@@ -58,10 +58,10 @@ class Parameters:
         return text
 
     def name(self, name: str) -> str | None:
-        """As `text`, and one that is given must not be blank: whoever names nothing may have meant something.
+        """As `text`, but a value that is given must not be blank: its sender may have meant a name.
 
         Raises:
-            BadParameter: it is blank.
+            BadParameter: it is blank, or as for `text`.
         """
         text = self.text(name)
         if text is None and self.values.get(name) is not None:
@@ -72,7 +72,7 @@ class Parameters:
         """A whole number within its bounds, both included.
 
         Raises:
-            BadParameter: it is none, or outside.
+            BadParameter: it is no whole number, or outside the bounds.
         """
         text = self.text(name)
         if text is None:
@@ -82,10 +82,10 @@ class Parameters:
         return int(text)
 
     def side(self, name: str) -> Side | None:
-        """BUY or SELL in any case.
+        """BUY or SELL, in upper or lower case; None when it was not given.
 
         Raises:
-            BadParameter: neither.
+            BadParameter: it is neither.
         """
         text = self.text(name)
         if text is None:
@@ -95,10 +95,10 @@ class Parameters:
         return Side(text.upper())
 
     def status(self, name: str) -> Status | None:
-        """One of the four statuses in any case.
+        """One of the four statuses, in upper or lower case; None when it was not given.
 
         Raises:
-            BadParameter: none of them.
+            BadParameter: it is none of them.
         """
         text = self.text(name)
         if text is None:
@@ -112,10 +112,10 @@ class Parameters:
         return self.positive(name, "price")
 
     def positive(self, name: str, what: str) -> Decimal:
-        """A number above zero, as text or as a JSON number; `what` names it to whoever sent none.
+        """A number above zero, as text or as a JSON number; `what` names it in the error.
 
         Raises:
-            BadParameter: it is none.
+            BadParameter: it is no such number, or was not given.
         """
         value = self.values.get(name)
         text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
@@ -131,7 +131,7 @@ class Parameters:
         """A number of either sign, as text or as a JSON number.
 
         Raises:
-            BadParameter: it is none, or was not given.
+            BadParameter: it is no number, or was not given.
         """
         value = self.values.get(name)
         if value is None or value == "":
@@ -146,9 +146,9 @@ class Parameters:
         return number
 
     def instant(self, name: str, zone: tzinfo, *, end: bool) -> datetime | None:
-        """A day or a time of ISO-8601; one without an offset is meant in `zone`.
+        """Parse an ISO-8601 day or time; one without an offset is taken as in `zone`.
 
-        With `end` a day means its end: until the 20th includes the 20th.
+        With `end` a day stands for its end, so that "to the 20th" includes the 20th.
 
         Raises:
             BadParameter: it is neither.
@@ -160,7 +160,7 @@ class Parameters:
             if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
                 day = date.fromisoformat(text) + timedelta(days=end)
                 return datetime.combine(day, time(), zone).astimezone(UTC)
-            # A "+" that was not quoted in a query arrives as a blank.
+            # A "+" that was not percent-encoded in a query arrives as a blank.
             at = datetime.fromisoformat(
                 re.sub(r" ([0-9]{2}:?[0-9]{2})$", r"+\1", text) if "T" in text else text
             )
@@ -172,10 +172,10 @@ class Parameters:
 
 
 def wanted_of(query: Parameters, zone: tzinfo) -> Wanted:
-    """Which orders a query asks for.
+    """Return the filter that a query describes.
 
     Raises:
-        BadParameter: one of its parameters is not understood, or its times leave nothing between them.
+        BadParameter: one of its parameters is not understood, or `from` is not before `to`.
     """
     asked = {
         "status": query.status("status"),
@@ -194,7 +194,7 @@ def wanted_of(query: Parameters, zone: tzinfo) -> Wanted:
 
 
 def operator_of(fields: Parameters) -> str:
-    """Who says so, for the history.
+    """Return the operator that `by` names, as an actor for the history.
 
     Raises:
         BadParameter: `by` was not given.

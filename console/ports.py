@@ -1,4 +1,4 @@
-"""What the console needs: a reader of orders.db, and somebody who carries out an operator's wishes."""
+"""The interfaces that the console needs: a reader of orders.db, and the actions of an operator."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ class TradingMode(StrEnum):
 
 
 class Wanted(TypedDict, total=False):
-    """Which orders are asked for; in a text `*` stands for anything."""
+    """A filter for orders; in its texts `*` stands for anything."""
 
     status: Status
     symbol: str
@@ -37,7 +37,7 @@ class Wanted(TypedDict, total=False):
 
 
 class ConsoleReader(Protocol):
-    """Questions to orders.db. Each raises `StoreUnavailable` when it cannot be read."""
+    """Queries on orders.db. Each raises `StoreUnavailable` when the database cannot be read."""
 
     def ping(self) -> None:
         """Return when the database answers."""
@@ -45,23 +45,23 @@ class ConsoleReader(Protocol):
     def orders(
         self, wanted: Wanted, *, limit: int, cursor: str | None = None
     ) -> tuple[list[Row], str | None]:
-        """Orders that fit, newest first, and the cursor of the next page, None on the last.
+        """Return matching orders, newest first, and the cursor of the next page (None on the last page).
 
         Raises:
-            ValueError: the cursor is none.
+            ValueError: the cursor is not a valid one.
         """
 
     def counts(self, wanted: Wanted) -> dict[str, int]:
-        """How many orders fit in each status; the status that is wanted is left aside."""
+        """Count the matching orders of each status; the status in the filter is ignored."""
 
     def story(self, command_id: str) -> Row | None:
-        """`order`, `events`, `intent`, `alert`, `messages` and `siblings` of one order; None: no such order."""
+        """Return `order`, `events`, `intent`, `alert`, `messages` and `siblings` of one order; None: no such order."""
 
     def strategies(self, client_id: str) -> list[str]:
-        """The strategies of which the client has orders, by name."""
+        """List the strategies that have orders of the client, by name."""
 
     def signals(self, *, since: datetime, settled_before: datetime, side: str | None, limit: int) -> Row:
-        """`counts` over all signals of the window, the newest `signals` and the newest `violations`."""
+        """Return `counts` over all signals of the window, the newest `signals` and the newest `violations`."""
 
     def heartbeats(self) -> list[Row]: ...
 
@@ -74,30 +74,36 @@ class ConsoleReader(Protocol):
     def positions(self) -> list[Row]: ...
 
     def unreadable_positions(self) -> Mapping[str, Sequence[UnreadableRow]]:
-        """By client, the rows of the last read of its positions that could not be made out."""
+        """Return, by client, the rows of its last positions read that could not be parsed."""
 
     def holdings(self) -> list[Row]: ...
 
     def unconfigured(self, configured: Collection[str], served_since: datetime) -> list[UnconfiguredRows]:
-        """What clients that are not configured have open, those left out that a watcher has served since then."""
+        """Return what clients have open that are not configured.
+
+        A client for which a watcher has given a heartbeat since `served_since` is left out.
+        """
 
     def unknown_orders(self) -> list[Row]: ...
 
     def frozen_orders(self, sent_before: datetime, *, limit: int = 500) -> list[Row]:
-        """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
+        """List orders that have been SENT_TO_BROKER since before `sent_before`, oldest first.
+
+        Each row has `sent_to_broker_at` and `why`.
+        """
 
     def frozen_count(self, sent_before: datetime) -> int:
-        """How many of them there are, all counted."""
+        """Count all orders that have been SENT_TO_BROKER since before `sent_before`."""
 
     def position_differences(self) -> list[Row]:
-        """Positions that are not as our strategies hold them, as they were told and still stand."""
+        """List the positions whose difference from our strategies' holdings was notified and still stands."""
 
     def outbox(self) -> Row:
-        """`pending`, how many messages wait, and `oldest`, since when."""
+        """Return `pending`, the number of waiting messages, and `oldest`, the time of the oldest (None: none)."""
 
 
 class ConsoleControl(Protocol):
-    """What an operator may do from here. Each raises `StoreUnavailable` when nothing was kept."""
+    """The actions of an operator. Each raises `StoreUnavailable` when nothing was stored."""
 
     def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
         """Stop new entries of a client, or of one of its strategies.
@@ -110,7 +116,7 @@ class ConsoleControl(Protocol):
         """Lift a halt; False when nothing was halted there."""
 
     def lift(self, client_id: str, by: str, reason: str) -> Lift:
-        """Let entries go on after the daily loss limit was hit; what was lifted.
+        """Allow entries again after the daily loss limit was hit; returns what was lifted.
 
         Raises:
             NotFound: no such client.
@@ -118,18 +124,18 @@ class ConsoleControl(Protocol):
         """
 
     def adopt(self, request: AdoptionRequest) -> Adoption:
-        """Make units of the account that no strategy holds one strategy's holding.
+        """Make units of the account that no strategy holds the holding of one strategy.
 
         Raises:
             NotFound: no such client.
-            InvalidAdoption: the request cannot be understood as it is; names the field.
-            AdoptionNotPossible: not as things are at present; names the field, and what to do.
+            InvalidAdoption: the request itself is not valid; names the field.
+            AdoptionNotPossible: not possible at present; names the field, and what to do.
         """
 
     def resolve(
         self, command_id: str, *, by: str, executed: ResolvedFill | None, failed_reason: str | None
     ) -> None:
-        """Say what became of an order of unknown outcome: how it was filled, or why the broker does not have it.
+        """Resolve an order of unknown outcome: how it was filled, or why the broker does not have it.
 
         Raises:
             NotFound: no such order.
@@ -138,11 +144,11 @@ class ConsoleControl(Protocol):
         """
 
     def cancel(self, command_id: str, *, by: str, reason: str) -> None:
-        """Take an order back: one that was not sent ends at once, of a live one the broker is asked.
+        """Cancel an order. An order that was not sent ends at once; for a live one the broker is asked to cancel.
 
         Raises:
             NotFound: no such order.
-            ConcurrentUpdate: it cannot be cancelled as it stands; says why.
+            ConcurrentUpdate: it cannot be cancelled in its present state; says why.
         """
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
@@ -154,4 +160,4 @@ class ConsoleControl(Protocol):
 
 
 Modes = Mapping[str, TradingMode | None]
-"""The clients, the first of them the default, and what happens to their orders (None: not said)."""
+"""The clients, the default client first, and what happens to their orders (None: not known)."""

@@ -1,6 +1,7 @@
-"""Reading what a request carries. A name that its route does not know is refused: who misspelt one meant something.
+"""Parse the query and the body of a request.
 
-Nothing is changed by a request that was not read whole.
+A name that the route does not know is refused: a misspelt field must not be ignored. A request is parsed whole before
+anything is changed.
 """
 
 import json
@@ -13,14 +14,14 @@ from flask import Request
 
 from console.parameters import BadParameter, Parameters
 
-_MAX_SHOWN = 60  # characters of a name that is not ours
+_MAX_SHOWN = 60  # characters of an unknown name that an error shows
 
 
 def query_of(request: Request, names: Collection[str]) -> Parameters:
-    """The query's parameters.
+    """Parse the query's parameters.
 
     Raises:
-        BadParameter: it has one of another name, or one of them twice.
+        BadParameter: a parameter has an unknown name, or is given twice.
     """
     for name, values in request.args.lists():
         _check_name(name, names, times=len(values))
@@ -28,14 +29,14 @@ def query_of(request: Request, names: Collection[str]) -> Parameters:
 
 
 def body_of(request: Request, names: Collection[str]) -> Parameters:
-    """The fields of a JSON object or of a form; JSON numbers with a fraction come as they were written.
+    """Parse the fields of a JSON object or of a form. JSON numbers with a fraction become exact decimals.
 
-    What begins with a brace is JSON, whatever its type says: `curl -d` calls everything a form. A text of a form that
-    is empty was not given: forms send those.
+    A body that begins with a brace is JSON whatever its content type is, because `curl -d` calls everything a form.
+    An empty text in a form counts as not given, because forms send their empty fields.
 
     Raises:
-        BadParameter: the body is neither, it has a field of another name or one of them twice, or fields stand in
-            the query, where nobody reads them.
+        BadParameter: the body is neither JSON nor a form, a field has an unknown name or is given twice, or fields
+            are in the query, where they would be ignored.
     """
     for name in request.args:
         raise BadParameter(_short(name), "expected in the body of the request, not in its address")
@@ -49,7 +50,7 @@ def body_of(request: Request, names: Collection[str]) -> Parameters:
 
 
 def is_form(request: Request) -> bool:
-    """True when `body_of` takes the body for a form: its sender is a page, which wants a page in return."""
+    """True when `body_of` parses the body as a form. Its sender is a page, which needs a page in return."""
     types = ("application/x-www-form-urlencoded", "multipart/form-data")
     return request.mimetype in types and not _begins_with_brace(request)
 

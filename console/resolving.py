@@ -1,4 +1,4 @@
-"""An operator says what became of an order of unknown outcome: over HTTP, and by the form on the order's page."""
+"""Resolve an order of unknown outcome on behalf of an operator: over HTTP, and by the form on the order's page."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _SHOWN = ("outcome", *_FOUND_FIELDS, "reason", "by")
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Who says what: a fill, or why the broker does not have it; exactly one of the two is set."""
+    """An operator's resolution: a fill, or why the broker does not have the order. Exactly one of the two is set."""
 
     by: str
     executed: ResolvedFill | None = None
@@ -28,10 +28,10 @@ class Resolution:
 
 
 def resolution_of(fields: Parameters) -> Resolution:
-    """What the fields say.
+    """Parse a resolution from the fields.
 
     Raises:
-        BadParameter: one of them is missing, is not what was expected, or contradicts the outcome.
+        BadParameter: a field is missing, is not what was expected, or contradicts the outcome.
     """
     outcome = fields.required("outcome").lower()
     if outcome not in (FOUND, FOLLOW, ABSENT):
@@ -51,7 +51,7 @@ def resolution_of(fields: Parameters) -> Resolution:
 
 
 def add_resolving(blueprint: Blueprint, desk: Desk) -> OrderForm:
-    """Put the JSON route on the blueprint; returns the form of the page that does the same."""
+    """Add the JSON route to the blueprint; returns the page's form that does the same."""
 
     def resolve(command_id: str, fields: Parameters) -> None:
         said = resolution_of(fields)
@@ -66,7 +66,11 @@ def add_resolving(blueprint: Blueprint, desk: Desk) -> OrderForm:
 
 
 def _typed(desk: Desk, command_id: str, fields: Parameters) -> Parameters:
-    """What was typed: the form comes with the number that the row has, and leaving it there says nothing."""
+    """Drop the broker's order number from an `absent` outcome when it is the one that the form was filled with.
+
+    The form shows the number that the order's row has. An operator who leaves it there states nothing, and with
+    `absent` it would be refused as a contradiction.
+    """
     outcome = (fields.text("outcome") or "").lower()
     shown = story_of(desk, command_id)["order"]["broker_order_id"]
     if outcome != ABSENT or fields.text("broker_order_id") != shown:

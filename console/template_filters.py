@@ -1,4 +1,4 @@
-"""How values of the database read on a page."""
+"""Format values from the database for the pages."""
 
 import html
 import json
@@ -19,13 +19,13 @@ from domain.times import parse_time
 
 @dataclass(frozen=True, slots=True)
 class PageFormatter:
-    """Words for one page: its times are told in `zone`, its ages as of `now`."""
+    """Formats the values of one page: times in `zone`, ages as of `now`."""
 
     zone: tzinfo
     now: datetime
 
     def day(self, text: str) -> str:
-        """`20 Nov`, with the year when it is not this one's."""
+        """`20 Nov`, with the year when it is not the present one."""
         at = self._local(text)
         return f"{at:%d %b}" if at.year == self.now.astimezone(self.zone).year else f"{at:%d %b %Y}"
 
@@ -38,7 +38,7 @@ class PageFormatter:
         return self._local(text).strftime("%H:%M:%S.%f")[:-3]
 
     def is_unclaimed(self, difference: Row) -> bool:
-        """True where the broker has more than strategies hold, on the same side: units that may be adopted."""
+        """True where the broker has more than the strategies hold, on the same side: these units can be adopted."""
         amount, held, there = (Decimal(difference[name]) for name in ("difference", "held", "at_broker"))
         return amount * (held or there) > 0
 
@@ -48,11 +48,11 @@ class PageFormatter:
 
     @property
     def zone_name(self) -> str:
-        """What the times are told in: `IST`, `UTC`."""
+        """The name of the time zone in which times are shown: `IST`, `UTC`."""
         return self.now.astimezone(self.zone).tzname() or "UTC"
 
     def is_today(self, day: str | None) -> bool:
-        """True for the zone's present day, given as in `accounts.trading_day`."""
+        """True for today in `zone`; `day` has the format of `accounts.trading_day`."""
         return day == self.now.astimezone(self.zone).date().isoformat()
 
     def age(self, text: str | None) -> str:
@@ -68,7 +68,7 @@ class PageFormatter:
 
     @staticmethod
     def gap(before: str, after: str) -> str:
-        """What passed between two times: `+0.4 ms`, `+12 ms`, `+3.1 s`, `+2 min`."""
+        """The duration between two times: `+0.4 ms`, `+12 ms`, `+3.1 s`, `+2 min`, `+2.5 h`."""
         seconds = (parse_time(after) - parse_time(before)).total_seconds()
         if seconds < 0.01:
             return f"+{seconds * 1000:.1f} ms"
@@ -80,9 +80,9 @@ class PageFormatter:
 
     @staticmethod
     def reason(order: Row) -> str:
-        """Why the order is as it is: its tag's sentence, and what its reason's message adds."""
+        """Why the order is in its state: the sentence of its tag, and what its reason's message adds."""
         sentence, added = words_of(order["tag"]), order["reason_detail"]
-        if added is None:  # it stands for itself, or an earlier version wrote it, in which both were one
+        if added is None:  # the message stands alone, or an earlier version wrote it and stored both as one
             message = order["reason_message"] or ""
             added = "" if message in sentence else message
         return " · ".join(part for part in (sentence, added) if part)
@@ -96,17 +96,17 @@ class PageFormatter:
 
     @staticmethod
     def cancel_hindrance(order: Row) -> str | None:
-        """Why the order cannot be cancelled as it stands; None when it can."""
+        """Why the order cannot be cancelled in its present state; None when it can."""
         return hindrance(Phase(order["phase"]), order["broker_order_id"])
 
     def cancel_under_way(self, order: Row, events: Sequence[Row]) -> str | None:
-        """Who asked when for a cancel that the book has not settled, and whether the broker was asked."""
+        """Who asked for a cancel that the book has not settled, when, and whether it was sent to the broker."""
         under_way = cancel_under_way(order, events)
         return None if under_way is None else under_way.told(self.moment)
 
     @staticmethod
     def quantity(order: Row) -> str:
-        """What is asked for; `all` on an exit whose size is not measured yet."""
+        """The order's quantity; `all` for an exit whose size is not determined yet."""
         return "all" if order["quantity"] == "0" else str(order["quantity"])
 
     @staticmethod
@@ -121,7 +121,7 @@ class PageFormatter:
 
     @staticmethod
     def plain(message: str) -> str:
-        """A message as its reader sees it: its markup taken off."""
+        """A message as its reader sees it, without markup."""
         return html.unescape(re.sub(r"<[^<>]*>", "", message))
 
     @staticmethod
@@ -131,7 +131,7 @@ class PageFormatter:
 
     @staticmethod
     def details(event: Row) -> dict[str, Any]:
-        """The columns an event changed, those that were empty and stay empty left out."""
+        """The columns that an event changed, without those that were empty and stay empty."""
         return {name: value for name, value in json.loads(event["detail_json"]).items() if value is not None}
 
     def _local(self, text: str) -> datetime:

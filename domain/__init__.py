@@ -1,1 +1,1 @@
-"""The words of Orderwatch and its pure decisions: no I/O, no clock, no framework."""
+"""The domain model of Orderwatch and its pure decisions: no I/O, no clock, no framework."""

@@ -1,13 +1,13 @@
-"""Whose orders a client's rows are: an account at a broker, remembered so that no other is mistaken for it."""
+"""The broker account that a client's rows belong to. It is recorded so that no other account is mistaken for it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BrokerAccount:
-    """An account at a broker. `user` is how the broker knows it; the paper broker knows a client by its id.
+    """An account at a broker. `user` is the broker's user id; at the paper broker it is the client id.
 
-    Equal whatever the case of the user's letters: brokers let both in.
+    Equality ignores the letter case of `user`, because brokers accept both.
     """
 
     broker: str
@@ -27,14 +27,18 @@ class BrokerAccount:
 
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
-    """Whose a client's rows are (None: nobody's yet), and which other client's rows are its account's already."""
+    """The account that a client's rows belong to, and a conflict with another client.
+
+    `account`: None while no account is recorded. `taken_by`: the other client whose rows belong to the wanted account
+    already.
+    """
 
     account: BrokerAccount | None
     taken_by: str | None = None
 
 
 def not_served(client_id: str, remembered: BrokerAccount, configured: BrokerAccount) -> str:
-    """Why a client is not served, and the ways out."""
+    """Explain why a client is not served when its rows belong to another account, and the ways out."""
     return (
         f"the rows of {client_id} in this orders.db are those of {remembered}, and the settings name {configured}: "
         f"nothing is sent, exits neither, and nothing is followed or compared. Unless {remembered} was meant: give "
@@ -44,7 +48,7 @@ def not_served(client_id: str, remembered: BrokerAccount, configured: BrokerAcco
 
 
 def taken(client_id: str, other: str, account: BrokerAccount) -> str:
-    """Why a client is not served whose account another client id's rows are of, and the ways out."""
+    """Explain why a client is not served when another client's rows belong to its account, and the ways out."""
     return (
         f"the settings name {account} for {client_id}, and the rows of {other} in this orders.db are of that account: "
         f"nothing is sent for {client_id}, exits neither, and nothing is followed, for what {other} has open there "

@@ -1,11 +1,14 @@
-"""Who acts: a person by one of the doors, or the program. The history keeps it as one text, made and read here."""
+"""Actors: a person, through one of the entry points, or the program.
+
+The history stores an actor as one text. This module writes and reads that text.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ActorKind(StrEnum):
-    """Through what somebody acts."""
+    """The entry point through which an actor acts."""
 
     CLI = "cli"  # a person at a shell
     CONSOLE = "console"  # a person in the browser
@@ -19,18 +22,18 @@ _PEOPLE = frozenset({ActorKind.CLI, ActorKind.CONSOLE, ActorKind.API})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who it is: a person's name, or a watcher's own."""
+    """One actor. `name`: the person's name, or the watcher's."""
 
     kind: ActorKind
     name: str = ""
 
     @property
     def is_person(self) -> bool:
-        """True where a person's hand did it; all else is the program's own doing."""
+        """True for a person's action; everything else is the program's own."""
         return self.kind in _PEOPLE
 
     def __str__(self) -> str:
-        """As the history has it: `cli:ann`, `webhook`, a watcher by its bare name."""
+        """Return the text that the history stores: `cli:ann`, `webhook`, a watcher by its bare name."""
         if self.is_person:
             return f"{self.kind}:{self.name}"
         return self.name or str(self.kind)
@@ -40,7 +43,7 @@ WEBHOOK = Actor(ActorKind.WEBHOOK)
 
 
 def actor_of(text: str) -> Actor:
-    """The actor that the history tells of. What names no door is a watcher's name, for those are its own to choose."""
+    """Parse an actor from the history. A text without an entry point is a watcher's name, which can be any text."""
     door, colon, name = text.partition(":")
     if colon and door in _PEOPLE:
         return Actor(ActorKind(door), name)

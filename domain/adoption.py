@@ -1,4 +1,4 @@
-"""Adopting: units of the account that no strategy holds become one strategy's holding, because a person says so."""
+"""Adoption: an operator gives units of the account that no strategy holds to one strategy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True)
 class AdoptionRequest:
-    """What a person asks for. `quantity` in units, positive long; exchange and product None: whichever has units."""
+    """An operator's request. `quantity` in units, positive long; exchange and product None: whichever has units."""
 
     client_id: str
     symbol: str
@@ -32,7 +32,7 @@ class AdoptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class KnownDifference:
-    """What was told of one place: by how much the broker has more than we hold, and how much of it is believed."""
+    """A notified difference: how much more the broker has than our strategies hold, and how much of it is believed."""
 
     where: Place
     amount: Decimal
@@ -44,9 +44,10 @@ class KnownDifference:
 class AdoptionFacts:
     """What is known of one symbol on all exchanges, read in the transaction that adopts.
 
-    `snapshot` is the last successful read, as far as it is about the symbol (None: never read); `read_error` says why
-    the last read failed. `orders` are those that are not over, as of `domain.risk_facts.ExitFacts`. `by_hand` is, by
-    exchange, what the broker's rows of orders that are not ours did to the position.
+    - `snapshot`: the last successful read, as far as it is about the symbol; None: never read.
+    - `read_error`: why the last read failed.
+    - `orders`: the orders that have not ended, as in `domain.risk_facts.ExitFacts`.
+    - `by_hand`: by exchange, the effect of external orders on the position, by the broker's rows of them.
     """
 
     snapshot: PositionsSnapshot | None = None
@@ -60,15 +61,15 @@ class AdoptionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """Units that were adopted, and what follows from it for what was known before.
+    """Adopted units, and the effect on the holding, the difference and the external orders there.
 
     Args:
         quantity: signed, positive long.
-        average_price: the position's; None where the broker does not tell it.
+        average_price: the position's; None where the broker does not report it.
         read_at: when the read began that showed `at_broker` there.
         holding: what the strategy holds there from now on.
-        difference: what remains of the difference that was told there; None: none was told there.
-        explained: how much of the units was known by orders by hand, unsigned; those rows explain nothing more.
+        difference: what remains of the difference that was notified there; None: none was notified there.
+        explained: how many of the units were known from external orders, unsigned; those orders no longer explain them.
     """
 
     client_id: str
@@ -89,7 +90,7 @@ class Adoption:
 
     @property
     def means(self) -> str:
-        """What follows, for people."""
+        """What the adoption means, as a text for people."""
         price = "" if self.average_price is None else f" at {decimal_text(self.average_price)}"
         return (
             f"{self.strategy_name} holds {decimal_text(self.holding.net_quantity)} {self.exchange} {self.symbol} "
@@ -99,7 +100,7 @@ class Adoption:
 
 
 def check_request(request: AdoptionRequest) -> None:
-    """Refuse what no account could make right.
+    """Refuse a request that is wrong whatever the account has.
 
     Raises:
         InvalidAdoption: names the field.

@@ -1,13 +1,13 @@
-"""Whether units of the account may become a strategy's holding, and what that changes. Pure.
+"""Decide whether units of the account may become a strategy's holding, and what that changes. Pure.
 
-The judge of it is a read of the broker's positions beside what all strategies hold. Whatever is not certain is
-refused, because each unit that is adopted will be sold or bought back by an exit:
+The decision compares a read of the broker's positions with what all strategies hold. Whatever is not certain is
+refused, because each adopted unit will be sold or bought back by an exit:
 
-- a read that is missing, old, failed or unreadable says nothing: it is never taken for zero, nor for what was there;
-- units that an order of ours may have brought, or may still take, are not unclaimed;
-- what a strategy holds in another product may have been converted: all products of the symbol count together.
+- A read that is missing, old, failed or unreadable says nothing. It never counts as zero, nor as what was there before.
+- Units that an order of ours may have bought or sold, or may still take, are not free.
+- Units that a strategy holds in another product may have been converted. All products of the symbol count together.
 
-So what strategies hold of a symbol never comes to more than the account has of it.
+So strategies never hold more of a symbol in total than the account has.
 """
 
 from collections.abc import Iterable
@@ -30,14 +30,14 @@ _UNSETTLED = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.ABSENT})
 
 
 def adopted(request: AdoptionRequest, facts: AdoptionFacts, *, now: datetime, max_age: float) -> Adoption:
-    """What becomes of a request.
+    """Decide on an adoption request; returns the adoption.
 
     Args:
         max_age: seconds after which a read of the positions is stale.
 
     Raises:
-        InvalidAdoption: the request cannot be understood as it is; names the field.
-        AdoptionNotPossible: not as things are at present; names the field, and what to do.
+        InvalidAdoption: the request is wrong or ambiguous as it is; names the field.
+        AdoptionNotPossible: the request is not possible at present; names the field, and what to do.
     """
     check_request(request)
     snapshot = _trusted_read(facts, now, max_age)
@@ -74,7 +74,7 @@ def _trusted_read(facts: AdoptionFacts, now: datetime, max_age: float) -> Positi
 
 
 def _place_of(request: AdoptionRequest, snapshot: PositionsSnapshot) -> Position:
-    """The one position that is meant."""
+    """Return the one position that the request means."""
     there = [
         p for p in snapshot.positions if p.net_quantity and p.symbol.casefold() == request.symbol.casefold()
     ]
@@ -105,7 +105,7 @@ def _may_be(exchange: str | None, symbol: str | None, request: AdoptionRequest) 
 
 
 class _Here:
-    """One symbol on one exchange, as seen from the side of the position that is meant."""
+    """One symbol on one exchange, seen from the side of the position that the request means."""
 
     def __init__(
         self, request: AdoptionRequest, facts: AdoptionFacts, snapshot: PositionsSnapshot, position: Position
@@ -124,12 +124,12 @@ class _Here:
 
     @property
     def known(self) -> Decimal:
-        """Of the units that no strategy holds those that are accounted for: by orders by hand, or a difference."""
+        """The units without a strategy that external orders or believed differences account for."""
         return (sum((d.believed for d in self.differences), ZERO) + self.by_hand) * self.sign
 
     @property
     def unheld(self) -> Decimal:
-        """What the account has of the symbol beyond what strategies hold, all products together."""
+        """What the account has of the symbol beyond the strategies' holdings, all products together."""
         held = sum((h.net_quantity for h in self.holdings), ZERO)
         return (sum(self.nets.values(), ZERO) - held) * self.sign
 
@@ -197,7 +197,7 @@ class _Here:
             )
 
     def free(self) -> Decimal:
-        """How many units can be adopted, unsigned."""
+        """Return how many units can be adopted, unsigned."""
         there, nets = self.position, self.nets.values()
         in_product = there.net_quantity * self.sign - _same_side(self.holdings, self.sign, there.product)
         in_all = sum((max(n * self.sign, ZERO) for n in nets), ZERO) - _same_side(self.holdings, self.sign)
@@ -207,7 +207,7 @@ class _Here:
         return max(free, ZERO)
 
     def _promised(self) -> dict[str, Decimal]:
-        """What exits at the broker may take beyond what their strategies hold, by strategy."""
+        """Return what exits at the broker may take beyond what their strategies hold, by strategy."""
         taking: dict[str, Decimal] = {}
         for o in self.orders:
             at_broker = o.execution_type is ExecutionType.EXIT and o.status is Status.SENT_TO_BROKER
@@ -217,7 +217,7 @@ class _Here:
         return {name: units for name, units in beyond.items() if units > 0}
 
     def _resting(self) -> list[Order]:
-        """Orders of ours that may have been filled a moment ago: what that brought is their strategies'."""
+        """List orders of ours that may have been filled a moment ago: those units belong to their strategies."""
         return [o for o in self.orders if o.phase in _RESTING and o.side.sign == self.sign]
 
     def _of(self, strategy_name: str) -> tuple[Holding, ...]:
@@ -234,7 +234,7 @@ class _Here:
         return f": {why}" if why else ""
 
     def adoption(self, now: datetime) -> Adoption:
-        """The adoption itself; everything was checked before."""
+        """Build the adoption; everything was checked before."""
         r, there = self.request, self.position
         mine = next((h for h in self._of(r.strategy_name) if h.product == there.product), None)
         symbol = r.symbol.upper()
@@ -266,7 +266,7 @@ class _Here:
         return max(min(units, self.by_hand * self.sign), ZERO)
 
     def _difference_left(self) -> tuple[KnownDifference | None, Decimal]:
-        """What is left of the difference that was told there, and how many of the units it did not explain."""
+        """Return what is left of the notified difference there, and how many of the units it did not explain."""
         units = abs(self.request.quantity)
         place = (self.exchange, self.position.symbol.casefold(), self.position.product)
         told = next(
@@ -281,17 +281,17 @@ class _Here:
 
 
 def _less(amount: Decimal, units: Decimal, sign: int) -> Decimal:
-    """The amount nearer to zero by so many units, where it is of that sign."""
+    """Move the amount towards zero by so many units, where it has that sign."""
     return amount - sign * min(units, max(amount * sign, ZERO))
 
 
 def _same_side(holdings: Iterable[Holding], sign: int, product: str | None = None) -> Decimal:
-    """What these strategies hold on that side, unsigned."""
+    """Return what these strategies hold on that side, unsigned."""
     chosen = (h.net_quantity * sign for h in holdings if product in (None, h.product))
     return sum((max(units, ZERO) for units in chosen), ZERO)
 
 
-# words ------------------------------------------------------------------------------------------------------
+# texts for people -------------------------------------------------------------------------------------------
 
 
 def _not_readable(symbol: str, row: str) -> str:

@@ -1,4 +1,4 @@
-"""An alert as it was delivered, and as it was understood."""
+"""An alert as it was delivered, and as it was parsed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ExecutionType(StrEnum):
-    """What an alert's legs are for."""
+    """What an alert's legs do to the position."""
 
     ENTRY = "ENTRY"  # opens
     EXIT = "EXIT"  # reduces, never opens
@@ -25,19 +25,19 @@ class Side(StrEnum):
 
     @property
     def opposite(self) -> "Side":
-        """The side that undoes this one."""
+        """The other side, which undoes this one."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class OrderType(StrEnum):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
-    STOP = "STOP"  # market once the trigger price trades
+    STOP = "STOP"  # becomes a market order once the trigger price trades
     STOP_LIMIT = "STOP_LIMIT"
 
 
 class TestMode(StrEnum):
-    """Walk the whole way, but let a simulated answer stand for the broker's."""
+    """Process the alert in full, but with a simulated answer in place of the broker's."""
 
     __test__ = False  # not a test class, whatever its name suggests to a collector
 
@@ -46,17 +46,17 @@ class TestMode(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of one delivery."""
+    """The outcome of one delivery."""
 
     ACCEPTED = "accepted"
     BLOCKED = "blocked"
     PARTIALLY_BLOCKED = "partially_blocked"
     DUPLICATE = "duplicate"
-    REJECTED = "rejected"  # authenticated, kept, and not tradable
+    REJECTED = "rejected"  # authenticated and stored, but not tradable
 
 
 class DecisionType(StrEnum):
-    """What was decided about an alert or a leg, for diagnostics."""
+    """The decision about an alert or a leg, for diagnostics."""
 
     EXECUTED = "EXECUTED"
     FAILED = "FAILED"
@@ -67,10 +67,10 @@ class DecisionType(StrEnum):
 class LegRequest:
     """One instruction inside an alert, validated.
 
-    `quantity` is in units of the symbol; None only on an EXIT and means "all of it".
-    `side` is None only on an EXIT, whose side comes from the position; `product` is empty
-    only on an EXIT of any product.
-    `reference_price` is the price at the signal, never a limit.
+    - `quantity`: in units of the symbol. None only on an EXIT, where it means "all of it".
+    - `side`: None only on an EXIT, whose side then comes from the position.
+    - `product`: empty only on an EXIT of any product.
+    - `reference_price`: the price at the signal, never a limit.
     """
 
     symbol: str
@@ -86,7 +86,7 @@ class LegRequest:
 
 @dataclass(frozen=True, slots=True)
 class ParsedAlert:
-    """What an alert asks for, whatever dialect it came in."""
+    """What an alert asks for, independent of the format that it came in."""
 
     format: str
     client_id: str
@@ -109,7 +109,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One delivery as it stands in the database, whatever became of it."""
+    """One delivery as stored in the database, whatever its outcome."""
 
     alert_id: str
     client_id: str

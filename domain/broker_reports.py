@@ -1,4 +1,4 @@
-"""What a broker says of itself: its book, its positions, and what it promises about our ids."""
+"""What a broker reports (its order book and its positions), and what it promises about our ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,27 +12,31 @@ from domain.money import ZERO
 
 
 class BrokerStatus(StrEnum):
-    """A broker's order status in one vocabulary."""
+    """A broker's order status, in one vocabulary for all brokers."""
 
-    PENDING = "PENDING"  # taken, not yet live at the exchange
+    PENDING = "PENDING"  # accepted by the broker, not yet live at the exchange
     OPEN = "OPEN"
     TRIGGER_PENDING = "TRIGGER_PENDING"
     COMPLETE = "COMPLETE"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
-    UNRECOGNISED = "UNRECOGNISED"  # a word the adapter does not know: decides nothing
+    UNRECOGNISED = "UNRECOGNISED"  # a status that the adapter does not know: decides nothing
 
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """One row of a broker's order book. Quantities in units; `average_price` None while nothing is filled.
 
-    From `placed_at` on, fields are None where the book does not have them. They matter where it echoes no id of ours:
-    `placed_at` is when the broker took the order, by its clock. `reported_at` is when the broker last wrote the row.
-    `contradiction` says, with the row, why the row cannot be true and nothing else at the broker settles what is: such
-    a report decides nothing. `unread` names what of the row could not be read and nothing hangs on, as a price: what
-    was filled counts.
+    From `placed_at` on, fields are None where the book does not have them. They matter where the book echoes no id of
+    ours.
+
+    - `placed_at`: when the broker accepted the order, by its clock.
+    - `reported_at`: when the broker last wrote the row.
+    - `contradiction`: why the row cannot be true, with the row, where nothing else at the broker settles the matter.
+      Such a report decides nothing.
+    - `unread`: the part of the row that could not be read and that no decision depends on, such as a price. The fill
+      counts all the same.
     """
 
     broker_order_id: str
@@ -56,7 +60,7 @@ class OrderReport:
 
     @property
     def has_ended(self) -> bool:
-        """True when the broker says that no more of it will be filled."""
+        """True when the broker says that no more of the order will be filled."""
         return self.status in _ENDED
 
 
@@ -67,9 +71,9 @@ _ENDED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A row that could not be read, and what it names nevertheless; None: the row does not say.
+    """A row that could not be read, with the fields that it gives all the same; None: the row does not give it.
 
-    `has_pnl` is False where the row would have told nothing of the day's profit and loss, as one of the Holdings.
+    `has_pnl` is False where the row says nothing about the day's profit and loss, such as a row of the Holdings.
     """
 
     exchange: str | None
@@ -81,11 +85,11 @@ class UnreadableRow:
     has_pnl: bool = True
 
     def hides(self, exchange: str, symbol: str, product: str | None = None, *, listed: bool) -> bool:
-        """True when the position there is not known because of this row.
+        """Return True when the position at exchange, symbol and product is not known because of this row.
 
         Args:
             product: None where the symbol matters in any product.
-            listed: other rows of the same read tell the position there.
+            listed: whether other rows of the same read give the position there.
         """
         if self.exchange is not None and self.exchange.casefold() != exchange.casefold():
             return False
@@ -98,7 +102,7 @@ class UnreadableRow:
 
 @dataclass(frozen=True, slots=True)
 class OrderRef:
-    """How one of our orders can be found at the broker."""
+    """The ids by which one of our orders can be found at the broker."""
 
     client_order_id: str
     broker_order_id: str | None
@@ -115,14 +119,15 @@ class Book:
     read_started_at: datetime
     reports: tuple[OrderReport, ...]
     complete: bool
-    covers_from: datetime | None = None  # orders from before are not in it, as where a book holds one day
+    covers_from: datetime | None = None  # earlier orders are not in it, as in a book of one day
     unreadable: tuple[UnreadableRow, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[str, OrderReport]:
-        """Reports by the broker's id; of a repeated id the one that says most, wherever it stands in the list.
+        """Reports by the broker's id. Of several rows with one id the most advanced is kept (`says_more`).
 
-        A book may be shown in any order. An order that has ended does not live again, and a fill is not taken back.
+        The position in the list decides nothing, because a book may come in any order. An order that has ended does not
+        become live again, and a fill is not reversed.
         """
         found: dict[str, OrderReport] = {}
         for report in self.reports:
@@ -132,7 +137,7 @@ class Book:
         return found
 
     def hides(self, ref: OrderRef, exchange: str, symbol: str) -> UnreadableRow | None:
-        """A row that could not be read and may be this order: its silence proves nothing then."""
+        """Return an unreadable row that may be this order. With such a row, a missing report proves nothing."""
         return next((row for row in self.unreadable if _may_be(row, ref, exchange, symbol)), None)
 
     @cached_property
@@ -146,12 +151,15 @@ class Book:
 
 
 def says_more(report: OrderReport) -> tuple[bool, bool, bool, Decimal, float, str]:
-    """Sorts the rows of one order number: the last word is the greatest. The text at the end makes ties no accident."""
+    """Sort key for the rows of one order number: the most advanced row is the greatest.
+
+    The row's text at the end breaks ties the same way each time.
+    """
     at = report.reported_at
     return (
         report.status is not BrokerStatus.UNRECOGNISED,
         report.has_ended,
-        bool(report.contradiction),  # what a reader found to be in doubt is not made certain by another row
+        bool(report.contradiction),  # a row that was found contradictory is not settled by another row
         report.filled_quantity,
         0.0 if at is None else at.timestamp(),
         repr(report),
@@ -170,7 +178,7 @@ def _may_be(row: UnreadableRow, ref: OrderRef, exchange: str, symbol: str) -> bo
 class Position:
     """One position at the broker. `net_quantity` in units, positive long; money in account currency.
 
-    `delivered`: of `net_quantity`, the shares that were delivered on earlier days, which the broker keeps elsewhere.
+    `delivered`: the part of `net_quantity` that was delivered on earlier days. The broker lists those shares elsewhere.
     """
 
     exchange: str
@@ -186,7 +194,7 @@ class Position:
 
 @dataclass(frozen=True)
 class PositionsSnapshot:
-    """One successful read of all positions of a client; what it could not read of them is not flat, but unknown."""
+    """One successful read of all positions of a client. A position that could not be read is unknown, not flat."""
 
     read_started_at: datetime
     positions: tuple[Position, ...]
@@ -194,36 +202,36 @@ class PositionsSnapshot:
 
     @cached_property
     def _by_symbol(self) -> dict[tuple[str, str], dict[str, Decimal]]:
-        """Net quantities by product, by exchange and symbol."""
+        """Map exchange and symbol to net quantities by product."""
         found: dict[tuple[str, str], dict[str, Decimal]] = {}
         for p in self.positions:
             found.setdefault(_key(p.exchange, p.symbol), {})[p.product] = p.net_quantity
         return found
 
     def net(self, exchange: str, symbol: str, product: str) -> Decimal:
-        """The net quantity there; one that is not listed is flat, where the symbol `is_readable`."""
+        """Return the net quantity there; a position that is not listed is flat, provided that it `is_readable`."""
         return self._by_symbol.get(_key(exchange, symbol), {}).get(product, ZERO)
 
     def delivered(self, exchange: str, symbol: str, product: str) -> Decimal:
-        """Of the net quantity there, the shares that were delivered on earlier days."""
+        """Return the part of the net quantity there that was delivered on earlier days."""
         key = _key(exchange, symbol)
         there = (p for p in self.positions if p.product == product and _key(p.exchange, p.symbol) == key)
         return sum((p.delivered for p in there), ZERO)
 
     def by_product(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
-        """The symbol's net quantities by product, those that are listed."""
+        """Return the symbol's net quantities by product, for the listed products."""
         return self._by_symbol.get(_key(exchange, symbol), {})
 
     def nets(self, exchange: str, symbol: str) -> tuple[Decimal, ...]:
-        """The symbol's net quantities, one for each product that is listed."""
+        """Return the symbol's net quantities, one for each listed product."""
         return tuple(self._by_symbol.get(_key(exchange, symbol), {}).values())
 
     def is_readable(self, exchange: str, symbol: str, product: str | None = None) -> bool:
-        """False where a row that could not be read may be of that symbol: what is there is not known."""
+        """Return False where an unreadable row may be of that symbol: its position is not known."""
         return self.unreadable_at(exchange, symbol, product) is None
 
     def unreadable_at(self, exchange: str, symbol: str, product: str | None = None) -> UnreadableRow | None:
-        """The row because of which the position there is not known."""
+        """Return the unreadable row because of which the position there is not known; None when it is known."""
         products = self._by_symbol.get(_key(exchange, symbol), {})
         listed = bool(products) if product is None else product in products
         hiding = (row for row in self.unreadable if row.hides(exchange, symbol, product, listed=listed))
@@ -231,22 +239,22 @@ class PositionsSnapshot:
 
     @property
     def day_pnl(self) -> Decimal | None:
-        """Today's profit and loss, realized and not, in account currency; None where a row of it could not be read."""
+        """Today's profit and loss, realized and unrealized, in account currency; None where a row could not be read."""
         if any(row.has_pnl for row in self.unreadable):
             return None
         return sum((p.realized_pnl + p.unrealized_pnl for p in self.positions), ZERO)
 
 
 def _key(exchange: str, symbol: str) -> tuple[str, str]:
-    """Brokers and alerts may differ in the case of a symbol's letters, and no two symbols differ in it alone."""
+    """Ignore letter case: brokers and alerts may differ in it, and no two symbols differ in it alone."""
     return exchange.casefold(), symbol.casefold()
 
 
 class IdClass(StrEnum):
-    """What a broker promises about our client order id, and so what recovery may do."""
+    """What a broker promises about our client order id, which decides what recovery may do."""
 
     C0 = "C0"  # echoes nothing: match by symbol, side, quantity, time; never send again
-    C1 = "C1"  # echoes our tag, not unique: look it up; never send again
+    C1 = "C1"  # echoes our tag, not unique: look it up by tag; never send again
     C2 = "C2"  # unique among open orders only: as C1
     C3 = "C3"  # unique for a window: send again with the same id inside it
     C4 = "C4"  # unique for ever, or refuses the duplicate: send again with the same id
@@ -265,13 +273,11 @@ class BrokerTraits:
     is_real: bool  # real money: obeys LIVE_TRADING
     id_class: IdClass
     id_window: float = 0.0  # C3 only: for how long an id stays unique
-    visibility_horizon: float = 0.0  # an order may be missing from its book for so long after the send
-    acceptance_horizon: float = (
-        0.0  # it may still accept for so long what it had received when the call was given up
-    )
+    visibility_horizon: float = 0.0  # how long after the send an order may be missing from its book
+    acceptance_horizon: float = 0.0  # how long after we gave up a call it may still accept the request
     day_orders: bool = False  # each order ends with the day that it was sent on, by the broker's clock
-    position_horizon: float = 0.0  # a fill may be missing from positions for so long
-    book_interval: float = 1.0  # read the book no more often than this
-    positions_interval: float = 0.0  # and the positions no more often than this
-    time_error: float = 2.0  # the times in its book may differ so much from ours
-    account: str = ""  # whose rows are kept from it; empty: not told, and never compared
+    position_horizon: float = 0.0  # how long a fill may be missing from positions
+    book_interval: float = 1.0  # minimum time between two reads of the order book
+    positions_interval: float = 0.0  # minimum time between two reads of the positions
+    time_error: float = 2.0  # by how much the times in its book may differ from ours
+    account: str = ""  # the broker user whose rows the client has; empty: not known, and never compared

@@ -1,4 +1,4 @@
-"""Taking an order back: what an operator may ask for, and how far it has come."""
+"""Cancel requests: when an order can be cancelled, and how far its cancel has come."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ from domain.times import time_text
 from domain.transitions import never_sent
 
 _BY, _REASON = "cancel_by", "cancel_reason"
-"""The keys in an order's context under which stand who asked for its cancel, and why."""
+"""The keys in an order's context for who requested its cancel, and why."""
 
 
 def hindrance(phase: Phase, broker_order_id: str | None) -> str | None:
-    """Why an order cannot be cancelled as it stands; None when it can."""
+    """Explain why an order cannot be cancelled in its present state; None when it can."""
     if phase is Phase.REGISTERED:
         return None
     if phase not in MAY_BE_LIVE:
@@ -35,13 +35,16 @@ def hindrance(phase: Phase, broker_order_id: str | None) -> str | None:
 
 
 def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") -> OrderChange | None:
-    """An operator asks for a cancel; None where one was asked for before and is under way: asking twice is harmless.
+    """Record a request to cancel an order.
 
-    An order that was not sent ends at once; one that was turned away, when the book was looked at. Of one that may be
-    live nothing is believed until the book shows it.
+    Returns None where a cancel was requested before and is still in progress, so requesting twice is harmless.
+
+    - An order that was not sent ends at once.
+    - An order that the broker turned away ends when the order book has been read.
+    - An order that may be live keeps its phase until the order book shows the result.
 
     Raises:
-        ConcurrentUpdate: it cannot be cancelled as it stands; says why.
+        ConcurrentUpdate: the order cannot be cancelled in its present state; says why.
     """
     hindered = hindrance(order.phase, order.broker_order_id)
     if hindered is not None:
@@ -61,15 +64,15 @@ def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") ->
 
 @dataclass(frozen=True, slots=True)
 class CancelUnderWay:
-    """A cancel that was asked for and that the broker's book has not settled. Times are texts, as in orders.db."""
+    """A cancel that was requested and that the order book has not settled. Times are texts, as in orders.db."""
 
     by: str
     at: str
     reason: str
-    sent_at: str | None  # when the broker was last asked
+    sent_at: str | None  # when the cancel was last sent to the broker
 
     def told(self, moment: Callable[[str], str] = str) -> str:
-        """`asked for by ann at 09:30:00 (too wild), sent to the broker at 09:30:01`; `moment` words a time."""
+        """Return `asked for by ann at 09:30:00 (too wild), sent to the broker at 09:30:01`; `moment` formats a time."""
         why = f" ({self.reason})" if self.reason else ""
         sent = (
             "not sent to the broker yet"
@@ -80,7 +83,7 @@ class CancelUnderWay:
 
 
 def cancel_wish(order: Order) -> CancelUnderWay | None:
-    """The cancel that was asked for, whatever became of the order since; None: nobody asked."""
+    """Return the cancel that was requested, whatever happened to the order since; None: none was requested."""
     asked, sent = order.cancel_requested_at, order.cancel_sent_at
     if asked is None:
         return None
@@ -90,9 +93,9 @@ def cancel_wish(order: Order) -> CancelUnderWay | None:
 
 
 def cancel_under_way(order: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> CancelUnderWay | None:
-    """How far the cancel of an order has come, from its row and its events as they stand in orders.db.
+    """Return how far an order's cancel has come, from its row and its events as stored in orders.db.
 
-    None: none was asked for, or the order has ended.
+    None where no cancel was requested, or where the order is in no phase in which it may be live.
     """
     at = order["cancel_requested_at"]
     if at is None or order["phase"] not in MAY_BE_LIVE:

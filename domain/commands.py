@@ -1,4 +1,4 @@
-"""What a broker is asked to do, and what it answers."""
+"""The request that a broker receives for an order, and its acknowledgement."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +9,7 @@ from domain.order import Order
 
 @dataclass(frozen=True, slots=True)
 class UniversalOrderCommand:
-    """The one immutable thing a broker is asked to do; every order is one.
+    """The immutable request to a broker for one order. Every order is sent as one.
 
     `client_order_id` is derived from the order's intent and was durable before this command existed.
     """
@@ -31,7 +31,7 @@ class UniversalOrderCommand:
 
     @classmethod
     def of(cls, order: Order) -> "UniversalOrderCommand":
-        """The command that asks for this order."""
+        """Make the command that requests this order."""
         return cls(
             command_id=order.command_id,
             client_order_id=order.client_order_id,
@@ -52,9 +52,9 @@ class UniversalOrderCommand:
 
 @dataclass(frozen=True, slots=True)
 class OrderResult:
-    """The broker has the order: its id there. `duplicate` says that it had it already.
+    """The broker's acknowledgement of an order, with its id there.
 
-    `detail` tells how the order was sent, where that is not as the command says.
+    `duplicate`: the broker had the order already. `detail`: how the order was sent, where not as the command says.
     """
 
     broker_order_id: str

@@ -1,10 +1,11 @@
-"""What of the broker's profit and loss counts as the loss of this trading day. Pure: the store keeps its values.
+"""Decide which part of the broker's profit and loss counts as today's loss. Pure: the store keeps the values.
 
-Three things are never taken for a loss of today:
+Three figures never count as a loss of today:
 
-- what the broker still shows of the day before: it begins its day when it pleases, and clears its books then;
-- a figure that was read once: a single wild read is an entry's reason to wait, not a day's reason to stop;
-- a figure that could not be made out: it is unknown, and no number.
+- A figure that the broker still shows from the day before. A broker begins its day, and clears its books, at a time of
+  its own.
+- A figure that was read only once. After a single wild read entries wait, but they are not stopped for the day.
+- A figure that could not be read. It is unknown, not a number.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,26 +17,35 @@ from domain.limits import LimitBook
 from domain.money import ZERO, decimal_text
 
 CONFIRMED_AFTER = timedelta(seconds=3)
-"""Two reads confirm each other when they began so far apart: longer than a broker repeats one wrong answer from its
-cache, and short enough that the next read but one, at the default pace, decides."""
+"""The time between the beginnings of two reads after which they confirm each other.
+
+It is longer than a broker repeats one wrong answer from its cache, and short enough that the next read but one decides
+at the default pace.
+"""
 
 RESET_WITHIN = timedelta(hours=3)
-"""A broker clears its books so soon after the day's start, before a session opens (06:00 and 09:00 by default).
-What it shows from then on is today's, whatever it was the day before."""
+"""The time after the day's start within which a broker clears its books, before a session opens.
+
+By default the day starts at 06:00 and a session opens at 09:00. What the broker shows from then on counts as today's,
+even if it is the figure of the day before.
+"""
 
 OF_THE_CLIENT = ""
-"""The name under which the client's own limit is latched; a strategy with a limit of its own has its own name."""
+"""The name under which the client's own limit is latched. A strategy with its own limit is latched under its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayLoss:
     """One client's profit and loss of a trading day, in account currency.
 
-    `pnl` is what was read last (None: not known), `known_pnl` the last that was known. `carried_pnl` is the last known
-    of the day before, `is_carried` True while the broker is taken to show that still. `lows` are the falling minima
-    of the reads so far, each with the moment at which its read began; `lowest` is the worst that two reads confirm.
-    `counts_from` is from where limits count: zero, or the loss at which an operator lifted a latch. `latched` names
-    what a person was told is stopped: `OF_THE_CLIENT` and strategies.
+    - `pnl`: the last read; None: not known.
+    - `known_pnl`: the last read that was known.
+    - `carried_pnl`: the last known value of the day before.
+    - `is_carried`: True while the broker is assumed to show `carried_pnl` still.
+    - `lows`: the falling minima of the reads so far, each with the time at which its read began.
+    - `lowest`: the worst value that two reads confirm.
+    - `counts_from`: the value from which limits count: zero, or the loss at which an operator lifted a latch.
+    - `latched`: the names under which people were notified that entries are stopped: `OF_THE_CLIENT` and strategies.
     """
 
     day: date
@@ -50,16 +60,18 @@ class DayLoss:
 
     @property
     def counted_pnl(self) -> Decimal | None:
-        """What was read last as far as it is today's: zero while it is the day before's, None when not known."""
+        """The part of the last read that is today's: zero while it is the day before's, None when not known."""
         return ZERO if self.is_carried else self.pnl
 
 
 @dataclass(frozen=True, slots=True)
 class PnlRead:
-    """One read: when it began, in which trading day that is, and what was read (None: not all rows were readable).
+    """One read of the profit and loss.
 
-    `day_starts` None: not known, and then everything counts as today's. `has_filled_today`: an order of ours was
-    filled since the day's start.
+    - `at`: when the read began. `day`: the trading day of that time.
+    - `pnl`: the value; None where not all rows were readable.
+    - `day_starts`: when the trading day began; None: not known, and then everything counts as today's.
+    - `has_filled_today`: an order of ours was filled since the day's start.
     """
 
     at: datetime
@@ -70,8 +82,10 @@ class PnlRead:
 
 
 def after_read(before: DayLoss | None, read: PnlRead) -> DayLoss:
-    """The day's loss once this was read. A later day forgets what was latched; an earlier one, by a clock that was set
-    back, does not."""
+    """Return the day's loss after this read.
+
+    A read of a later day clears the latches. A read of an earlier day, after the clock was set back, does not.
+    """
     kept = _of_day(before, read.day)
     if read.pnl is None:
         return replace(kept, pnl=None, is_carried=False)
@@ -88,10 +102,14 @@ def _of_day(before: DayLoss | None, day: date) -> DayLoss:
 
 
 def _is_carried(state: DayLoss, read: PnlRead) -> bool:
-    """True while the broker shows to the last digit what it showed on the day before, and nothing says it is today's.
+    """Return True while the broker shows exactly the figure of the day before and nothing says that it is today's.
 
-    The doubtful cases count as today's, because a loss that is missed costs more than an entry that is: any other
-    figure, any figure once an order of ours was filled today, and any once a session may have opened.
+    Doubtful cases count as today's, because a missed loss costs more than a missed entry:
+
+    - any other figure;
+    - any figure once an order of ours was filled today;
+    - any figure once a session may have opened;
+    - any figure while the day's start is not known.
     """
     if read.day_starts is None or read.has_filled_today or read.pnl != state.carried_pnl:
         return False
@@ -99,7 +117,7 @@ def _is_carried(state: DayLoss, read: PnlRead) -> bool:
 
 
 def _counted(state: DayLoss, at: datetime, pnl: Decimal) -> DayLoss:
-    """The lowest that two reads confirm is the lowest of `max(earlier, later)` over pairs that are far enough apart."""
+    """Update the confirmed lowest: the minimum of `max(earlier, later)` over pairs of reads far enough apart."""
     earlier = [low for moment, low in state.lows if at - moment >= CONFIRMED_AFTER]
     confirmed = [] if not earlier else [max(min(earlier), pnl)]
     if state.lowest is not None:
@@ -110,9 +128,10 @@ def _counted(state: DayLoss, at: datetime, pnl: Decimal) -> DayLoss:
 def _falling(
     lows: tuple[tuple[datetime, Decimal], ...], at: datetime, pnl: Decimal
 ) -> tuple[tuple[datetime, Decimal], ...]:
-    """The minima as they fell; of those that are old enough for every later read only the last, the lowest, matters.
+    """Update the falling minima with a read. Of those old enough to confirm, only the last and lowest is kept.
 
-    One whose moment lies in the future, after the clock was set back, is taken to be of now: it must not wait an hour.
+    A minimum with a time in the future, after the clock was set back, gets the present time. Otherwise it could confirm
+    nothing until the clock has caught up.
     """
     moments = [(min(moment, at), low) for moment, low in lows]
     if not moments or pnl < moments[-1][1]:
@@ -125,17 +144,17 @@ def _falling(
 
 
 def floor_of(limit: Decimal, counts_from: Decimal) -> Decimal:
-    """The profit and loss at and below which entries stop."""
+    """Return the profit and loss at and below which entries stop."""
     return counts_from - limit
 
 
 def latch_name(book: LimitBook, strategy_name: str) -> str:
-    """Under which name a strategy's limit is latched."""
+    """Return the name under which a strategy's limit is latched."""
     return strategy_name if strategy_name in book.by_strategy else OF_THE_CLIENT
 
 
 def hit(state: DayLoss, book: LimitBook) -> dict[str, Decimal]:
-    """The limits that the confirmed lowest has reached, by the name under which they are latched."""
+    """Return the limits that the confirmed lowest has reached, by the name under which they are latched."""
     named = {OF_THE_CLIENT: book.default, **book.by_strategy}
     return {
         name: limits.max_daily_loss
@@ -147,12 +166,12 @@ def hit(state: DayLoss, book: LimitBook) -> dict[str, Decimal]:
 
 
 def with_latched(state: DayLoss, names: Iterable[str]) -> DayLoss:
-    """The same day with these limits latched as well."""
+    """Return the day with these limits latched as well."""
     return replace(state, latched=state.latched | frozenset(names))
 
 
 def told_of_latch(state: DayLoss, limits: Mapping[str, Decimal], *, starts: str) -> str:
-    """What happened and what it means, for people; `starts` says when the next trading day begins."""
+    """Explain to people what happened and what it means; `starts`: when the next trading day begins."""
     lowest = decimal_text(state.lowest or ZERO)
     since = (
         f", counted from {decimal_text(state.counts_from)}, where it was lifted" if state.counts_from else ""
@@ -174,9 +193,9 @@ def told_of_latch(state: DayLoss, limits: Mapping[str, Decimal], *, starts: str)
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """An operator's word that entries go on after the daily loss limit was hit, and what stood until then.
+    """An operator's decision that entries go on after the daily loss limit was hit, and the state until then.
 
-    `pnl` is the day's profit and loss at the lift; `counts_from` is where limits count from afterwards.
+    `pnl`: the day's profit and loss at the lift. `counts_from`: the value from which limits count afterwards.
     """
 
     client_id: str
@@ -191,18 +210,20 @@ class Lift:
 
     @property
     def means(self) -> str:
-        """What follows, for people."""
+        """What the lift means, as a text for people."""
         counted = decimal_text(self.counts_from)
         whence = f"from the {counted} of now" if self.counts_from else "from zero, as before"
         return f"New entries go again. The limit counts {whence}: once it is lost again, entries stop again."
 
 
 def standing(state: DayLoss, book: LimitBook) -> tuple[str, ...]:
-    """What a lift would lift: limits that were told as hit, and those that are and were not told yet."""
+    """Return what a lift would lift: the latched limits, and those that are hit but not notified yet."""
     return tuple(sorted(state.latched | hit(state, book).keys()))
 
 
 def lifted(state: DayLoss, pnl: Decimal) -> DayLoss:
-    """The day after a lift: the limit counts from the loss that there is now (never from a profit), and only what is
-    read from now on confirms anything."""
+    """Return the day's state after a lift.
+
+    The limit counts from the present loss, never from a profit. Only reads from now on can confirm a loss.
+    """
     return replace(state, lows=(), lowest=None, counts_from=min(pnl, ZERO), latched=frozenset())

@@ -1,4 +1,4 @@
-"""What an entry waits for before it may be sent."""
+"""The conditions that an entry waits for before it may be sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,17 +8,16 @@ from domain.reason_codes import Reason
 
 
 class WaitsFor(StrEnum):
-    """What has to come first. Each waits within the entry's life only."""
+    """What has to come before the entry. It waits within its life only."""
 
-    EXIT = "EXIT"  # its strategy's exit in its symbol, which is under way
-    SETTLING = (
-        "SETTLING"  # what its strategy holds is to be closed: by an exit to come, or as a read will show
-    )
-    GROUP = "GROUP"  # other legs of its alert: bought ones that are to be filled, or one that waits itself
+    EXIT = "EXIT"  # its strategy's exit in its symbol, which is outstanding
+    # What its strategy holds has to be closed: by an exit to come, or it is closed and a read has yet to show it.
+    SETTLING = "SETTLING"
+    GROUP = "GROUP"  # other legs of its alert: bought ones that have to be filled, or one that waits itself
 
     @property
     def sentence(self) -> str:
-        """What is waited for, for people."""
+        """What the entry waits for, as a text for people."""
         return _SENTENCES[self]
 
     @property
@@ -36,7 +35,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: look again when what it waits for has moved, at the latest at that time."""
+    """The entry is not sent now. It is checked again when what it waits for has moved, and at `until` at the latest."""
 
     waits_for: WaitsFor
     until: datetime

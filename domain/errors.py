@@ -1,31 +1,31 @@
-"""What can go wrong, named.
+"""The error types of Orderwatch.
 
 ::
 
     OrderwatchError
     ├── InvalidAlert          the sender's alert cannot be traded on; names the field
     │   └── SignalReused      a signal_id came again with other content
-    ├── IllegalTransition     an order was asked to move where its state does not lead
-    ├── ConcurrentUpdate      somebody else moved the row first; read it again
+    ├── IllegalTransition     the state of the order does not allow this move
+    ├── ConcurrentUpdate      the row was moved first by another writer; read it again
     ├── NotFound              no such order, alert or client
-    ├── NothingToLift         no loss limit is latched, or nobody knows the loss to count from
-    ├── OpenOrders            not while the client has orders that have not ended
-    ├── InvalidResolution     what an operator says of an order does not fit it; names the field
-    ├── InvalidAdoption       units cannot be adopted as it was asked; names the field
-    │   └── AdoptionNotPossible   nor as it was asked, as things are at present
+    ├── NothingToLift         no loss limit is latched, or the loss to count from is not known
+    ├── OpenOrders            not possible while the client has orders that have not ended
+    ├── InvalidResolution     an operator's resolution does not match the order; names the field
+    ├── InvalidAdoption       units cannot be adopted as requested; names the field
+    │   └── AdoptionNotPossible   not possible at present; the same request may pass later
     ├── StoreUnavailable      the database could not commit: nothing was kept
-    │   ├── StoreFull         for the disk has no room; the database is intact
+    │   ├── StoreFull         the disk has no room; the database is intact
     │   └── StoreReplaced     the file is not the database that was in use, or is damaged: the process must end
-    └── BrokerError           the one question that matters: may the order be live?
-        ├── NotSent           no: the request provably never left us
-        ├── Refused           no: the broker provably said no to this very request
-        ├── OutcomeUnknown    perhaps: anything else that happened around an order call
-        └── ReadFailed        a read did not succeed; it is never "empty" and never "zero"
+    └── BrokerError           a broker call failed; its subclass says whether the order may be live
+        ├── NotSent           no: the request provably never left us; with `look_first` perhaps
+        ├── Refused           no: the broker provably refused this very request
+        ├── OutcomeUnknown    perhaps: any other failure of an order call
+        └── ReadFailed        a read did not succeed; it never means "empty" or "zero"
 """
 
 
 class OrderwatchError(Exception):
-    """Base of all errors of ours."""
+    """Base class of all our errors."""
 
 
 class InvalidAlert(OrderwatchError):
@@ -39,7 +39,7 @@ class InvalidAlert(OrderwatchError):
 
 
 class SignalReused(InvalidAlert):
-    """A `signal_id` that is already in use came again with other content."""
+    """A `signal_id` that is already in use came again with different content."""
 
 
 class IllegalTransition(OrderwatchError):
@@ -47,23 +47,23 @@ class IllegalTransition(OrderwatchError):
 
 
 class ConcurrentUpdate(OrderwatchError):
-    """The row moved since it was read: compare-and-swap lost."""
+    """The row moved since it was read: the compare-and-swap failed."""
 
 
 class NotFound(OrderwatchError):
-    """No row answers to that id."""
+    """No row has that id."""
 
 
 class OpenOrders(OrderwatchError):
-    """Not while the client has orders that have not ended."""
+    """The action is not possible while the client has orders that have not ended."""
 
 
 class NothingToLift(OrderwatchError):
-    """No daily loss limit is latched there, or the day's profit and loss is not known: says which and what to do."""
+    """No daily loss limit is latched there, or the day's profit and loss is not known; says which and what to do."""
 
 
 class InvalidResolution(OrderwatchError, ValueError):
-    """What an operator says became of an order does not fit it. `field` says where, `message` what was expected."""
+    """An operator's resolution does not match the order. `field` says where, `message` what was expected."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -72,7 +72,7 @@ class InvalidResolution(OrderwatchError, ValueError):
 
 
 class InvalidAdoption(OrderwatchError):
-    """Units cannot become a strategy's holding as it was asked. `field` says where, `message` what was expected."""
+    """Units cannot become a strategy's holding as requested. `field` says where, `message` what was expected."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -81,19 +81,19 @@ class InvalidAdoption(OrderwatchError):
 
 
 class AdoptionNotPossible(InvalidAdoption):
-    """Not as things are at present: the same request may pass later, or for fewer units."""
+    """The adoption is not possible at present. The same request may pass later, or for fewer units."""
 
 
 class StoreUnavailable(OrderwatchError):
-    """The database could not commit. Nothing of the work was kept; it may be tried again."""
+    """The database could not commit. Nothing of the work was kept; it may be retried."""
 
 
 class StoreFull(StoreUnavailable):
-    """The disk has no room: nothing was kept, and nothing will be until there is some. The database is intact."""
+    """The disk has no room. Nothing was kept, and nothing will be until there is room. The database is intact."""
 
 
 class StoreReplaced(StoreUnavailable):
-    """The file is not, or no longer, the database that was in use. Nothing was kept; the process must end."""
+    """The file is not, or no longer, the database that was in use. Nothing was kept, and the process must end."""
 
 
 class BrokerError(OrderwatchError):
@@ -108,9 +108,9 @@ class BrokerError(OrderwatchError):
 class NotSent(BrokerError):
     """The request provably never left us (no connection was made). It may be sent later.
 
-    `look_first`: it did leave us, and the broker itself said that it was turned away, as for a session that has ended.
-    Front ends have said so of orders that they took: before it is sent again, a book that was read since then must not
-    show its tag. Only for a broker whose book echoes our tags.
+    `look_first`: the request did leave us, and the broker itself said that it turned it away, for example because the
+    session has ended. Front ends have said so of orders that they accepted. Before the order is sent again, an order
+    book read since then must not show its tag. Used only for a broker whose book echoes our tags.
     """
 
     def __init__(self, message: str, code: str = "", *, look_first: bool = False) -> None:
@@ -119,7 +119,7 @@ class NotSent(BrokerError):
 
 
 class Refused(BrokerError):
-    """The broker provably refused this very request: no order of it is live."""
+    """The broker provably refused this very request: it made no live order."""
 
 
 class OutcomeUnknown(BrokerError):
@@ -127,4 +127,4 @@ class OutcomeUnknown(BrokerError):
 
 
 class ReadFailed(BrokerError):
-    """The book, the positions or a quote could not be read. It says nothing about them."""
+    """The order book, the positions or a quote could not be read. The error says nothing about their content."""

@@ -1,8 +1,12 @@
-"""Sizing an exit: what its strategy holds by its own fills, as far as the broker's position bears it out.
+"""Size an exit: what its strategy holds by its own fills, as far as the broker's position confirms it.
 
-Two sources say how much an exit may take: our own recorded fills, and a read of the broker's positions. Where they
-agree, that is sent. Where they do not, the exit waits for a later read (`ExitDispute`); after that the smaller of the
-two is sent and never the other side. So neither a stale, empty or wild read nor a missing fill can reverse a position.
+Two sources say how much an exit may take: our own recorded fills, and a read of the broker's positions.
+
+- Where they agree, that quantity is sent.
+- Where they differ, the exit waits for a later read (`ExitDispute`).
+- Where they still differ after that, the smaller of the two is sent, and never the other side.
+
+So neither a stale, empty or wild read nor a missing fill can reverse a position.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +26,7 @@ from domain.states import Phase, Status
 from domain.times import has_elapsed
 
 OPERATOR = "OPERATOR"
-"""The strategy name of a person's exit of what no strategy holds."""
+"""The strategy name of an operator's exit of units that no strategy holds."""
 
 FLAT = "the position is flat"
 
@@ -40,7 +44,7 @@ class HoldReason(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What is waited for, for people."""
+        """What the exit waits for, as a text for people."""
         return _HELD_BECAUSE[self]
 
 
@@ -55,7 +59,7 @@ _HELD_BECAUSE = {
 
 @dataclass(frozen=True, slots=True)
 class ExitSize:
-    """Send this. `rest` is what has to leave in another order, because it is held in another product."""
+    """The exit order to send. `rest` needs another order, because it is held in another product."""
 
     side: Side
     quantity: Decimal
@@ -65,17 +69,19 @@ class ExitSize:
 
 @dataclass(frozen=True, slots=True)
 class ExitHold:
-    """Wait and look again: something is under way that will change the position."""
+    """Wait and size again later: something in progress will change the position, or has to be known first."""
 
     reason: HoldReason
 
 
 @dataclass(frozen=True, slots=True)
 class ExitDispute:
-    """Our fills and the read differ: look again, and when that lasts send `smaller`, where it is anything.
+    """Our fills and the position read differ: read again, and if that lasts send `smaller`, unless it is None.
 
-    `may_settle`: what would explain it will be known later. Units in another product, where the read is too near our
-    last fill to say so; or an exit of unknown outcome, whose fill the read may show already.
+    `may_settle`: what would explain the difference will be known later. That is one of:
+
+    - units in another product, where the read is too near our last fill to be sure of it;
+    - an exit of unknown outcome, whose fill the read may show already.
     """
 
     smaller: ExitSize | None
@@ -86,7 +92,10 @@ class ExitDispute:
 
 @dataclass(frozen=True, slots=True)
 class NothingToExit:
-    """There is nothing that this exit may take; `detail` says why. `contradicts`: what is there has the other side."""
+    """There is nothing that this exit may take; `detail` says why.
+
+    `contradicts`: there is a position, but the side that the exit names cannot close it.
+    """
 
     detail: str
     contradicts: bool = False
@@ -97,16 +106,14 @@ ExitAnswer = ExitSize | ExitHold | ExitDispute | NothingToExit
 
 @dataclass(frozen=True)
 class _View:
-    """The symbol as one exit sees it; quantities unsigned, on the side of the position that it closes."""
+    """The symbol as one exit sees it. Quantities are unsigned, on the side of the position that it closes."""
 
-    sign: int  # of the position: +1 long, -1 short, 0 nothing there
+    sign: int  # of the position: +1 long, -1 short, 0 no position
     by_fills: Decimal = ZERO
     by_read: Decimal = ZERO
-    under_way: Decimal = ZERO  # what exits may still take, of the account
+    under_way: Decimal = ZERO  # what outstanding exits of the account may still take
     unknown: Decimal = ZERO  # of that, exits of unknown outcome
-    products: Mapping[str, Decimal] = field(
-        default_factory=dict
-    )  # what may be taken of each, the preferred first
+    products: Mapping[str, Decimal] = field(default_factory=dict)  # what each may give, the preferred first
     may_be_converted: bool = False
 
     @property
@@ -117,12 +124,12 @@ class _View:
 def size_exit(
     order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, *, scope: ExitScope, may_wait: bool
 ) -> ExitAnswer:
-    """What an exit may take.
+    """Decide how much an exit may take.
 
     Args:
         scope: whether it closes what its strategy holds or the whole position.
-        may_wait: True while it may still wait for resting exits to be taken back. For older entries of its strategy it
-            waits as long as it lives: what they have brought may not be recorded yet.
+        may_wait: True while it may still wait for resting exits to be cancelled. For older entries of its strategy it
+            waits as long as it lives: their fills may not be recorded yet.
     """
     view = _view(order, snapshot, facts, scope)
     if view.sign and order.requested_side not in (None, view.closing):
@@ -143,9 +150,13 @@ def size_exit(
 
 
 def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
-    """The strategy's orders that this exit takes back: those that would open again what it closes, or are in its way.
+    """List the strategy's orders that this exit cancels first.
 
-    An entry of the other side is a reversal and stays; an exit with a quantity leaves entries alone.
+    - For a full exit: older entries that could open again what it closes. An entry of the other side is a reversal and
+      stays.
+    - Resting exits that are in its way (`in_the_way`).
+
+    An exit with a quantity leaves entries alone.
     """
     held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
     closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
@@ -154,7 +165,10 @@ def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
 
 
 def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
-    """The strategy's exits that rest at the broker while this one is to be filled at once: a stop passes a target."""
+    """List the strategy's exits that rest at the broker while this market exit is to be filled at once.
+
+    For example, a stop-loss goes before a resting target.
+    """
     if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:
         return ()
     return tuple(
@@ -195,7 +209,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     shows_all = facts.last_fill_at is None or has_elapsed(
         facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
     )
-    # What a read of about our last fill has more than our fills may have gone with that fill, from any product.
+    # A read from about the time of our last fill may show units that this fill has taken since, from any product.
     more = max(sum(nets.values(), ZERO) * sign - ours * sign, ZERO) if not (whole or shows_all) else ZERO
     free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
@@ -210,13 +224,13 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         if order.requested_product is not None:
             by_fills = min(by_fills, max(by_read, left))
         return _View(sign, by_fills, by_read, under_way, unknown, products)
-    # What is in another product may be ours, converted: not what was there before ours went missing, and not by a read
-    # that may not show our last fill yet.
+    # Units in another product may be ours, converted by the broker or by hand. Not so the units that were there before
+    # ours went missing, and not by a read that may not show our last fill yet.
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
     converted = {p: max(q - apart.get(p, ZERO), ZERO) for p, q in may.items() if p not in own}
     here = {p: q for p, q in may.items() if p in own}
     products = _preferred(here | converted if shows_all else here, own, order)
-    # What was there before explains nothing of ours, but for as much as others have closed of ours by hand.
+    # Units that were there before explain nothing of ours, except as much as was closed of ours by hand.
     closed = sum((max(-q * sign, ZERO) for p, q in facts.known.items() if p in own), ZERO)
     elsewhere = _beside(own, nets, facts, sign) - min(sum(apart.values(), ZERO), closed)
     by_fills = max(ours * sign + elsewhere - under_way, ZERO)
@@ -228,7 +242,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
 
 
 def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:
-    """What the exit's strategy holds of what it asks for, signed, by product."""
+    """Return what the exit's strategy holds in the products that the exit may close, signed, by product."""
     own: dict[str, Decimal] = {}
     for h in facts.holdings:
         if _is_own(order, h.strategy_name, h.entries) and order.requested_product in (None, h.product):
@@ -237,14 +251,14 @@ def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:
 
 
 def _preferred(may: Mapping[str, Decimal], own: Mapping[str, Decimal], order: Order) -> dict[str, Decimal]:
-    """The strategy's own products first, of those the order's."""
+    """Sort products: those that the strategy holds come first, and within each part the order's own product."""
     return dict(sorted(may.items(), key=lambda item: (item[0] not in own, item[0] != order.product)))
 
 
 def _beside(own: Mapping[str, Decimal], nets: Mapping[str, Decimal], facts: ExitFacts, sign: int) -> Decimal:
-    """What others have on the other side in products of their own: it closes nothing of what this strategy holds.
+    """Return what others have on the other side in other products: it closes nothing of what this strategy holds.
 
-    By the read, and no more of it than others are known to have there.
+    The quantity comes from the read, and is no more than others are known to have there.
     """
     there = sum((max(-net * sign, ZERO) for product, net in nets.items() if product not in own), ZERO)
     held = sum((h.net_quantity for h in facts.holdings if h.product not in own), ZERO)
@@ -268,14 +282,13 @@ def _is_own(order: Order, strategy_name: str, entries: int) -> bool:
 
 
 def _may_take(other: Order, order: Order, sign: int) -> bool:
-    """True for another exit that may still take from a position of that sign.
+    """Return True for another exit that may still take from a position of that sign.
 
-    One that the broker says it turned away may be there all the same, until its book was looked at. Of two such exits
-    the older one goes first, else each would wait for the other.
+    An exit that the broker says it turned away may be live all the same, until the order book was read. Of two such
+    exits the older one goes first; otherwise each would wait for the other.
     """
-    sent = (
-        other.status is not Status.CREATED
-    )  # of those that have ended only the provisionally absent are facts
+    # Of the orders that have ended, `ExitFacts` has only those that are provisionally absent.
+    sent = other.status is not Status.CREATED
     if other.look_first:
         is_older = (other.created_at, other.command_id) < (order.created_at, order.command_id)
         sent = not order.look_first or is_older
@@ -283,7 +296,7 @@ def _may_take(other: Order, order: Order, sign: int) -> bool:
 
 
 def _is_about_the_same(other: Order, order: Order) -> bool:
-    """True for an exit of the same strategy that may be about the same product."""
+    """Return True for an exit of the same strategy that may be about the same product."""
     if other.strategy_name != order.strategy_name:
         return False
     return None in (other.requested_product, order.requested_product) or (
@@ -307,7 +320,7 @@ def _sign(quantity: Decimal) -> int:
     return (quantity > 0) - (quantity < 0)
 
 
-# words ------------------------------------------------------------------------------------------------------
+# texts for people -------------------------------------------------------------------------------------------
 
 
 def _contradiction(order: Order, view: _View, snapshot: PositionsSnapshot) -> str:
@@ -349,7 +362,7 @@ def _nothing(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> str
 
 
 def _missed(order: Order, facts: ExitFacts) -> str:
-    """What the exit's strategy holds of the symbol where the exit does not look for it; empty: nothing."""
+    """Say what the exit's strategy holds of the symbol at another exchange or in another product; empty: nothing."""
     own = [
         h
         for h in (*facts.holdings, *facts.elsewhere)
@@ -374,7 +387,7 @@ def _in_a_hurry(order: Order) -> str:
 
 
 def _adopting(order: Order, nets: Mapping[str, Decimal], unclaimed: Decimal) -> str:
-    """The command by which the strategy comes to hold what no strategy holds; REASON stands for a person's word."""
+    """Return the command that makes unheld units the strategy's holding; REASON is for the operator to fill in."""
     names = " ".join(quote(name) for name in (order.client_id, order.symbol, order.strategy_name))
     product, net = next((p, n) for p, n in nets.items() if n * unclaimed > 0)
     units = decimal_text(min(abs(net), abs(unclaimed)) * _sign(unclaimed))

@@ -1,23 +1,26 @@
-"""What keeps a client's entries waiting since a watcher began: kept part by part, and worded for people here alone."""
+"""The reads that a client's entries wait for after a watcher starts, kept part by part.
+
+Only this module makes a text for people of them.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Part(StrEnum):
-    """What is missing."""
+    """One part that may be missing."""
 
-    ACCOUNT = "account"  # that the rows are this account's: until then the client is not served at all
-    BOOK = "order book"  # a read of it that succeeded
+    ACCOUNT = "account"  # proof that the rows are of this account: until then the client is not served
+    BOOK = "order book"  # a successful read of it
     POSITIONS = "positions"
 
 
 TO_BE_READ = (Part.BOOK, Part.POSITIONS)
 
 Missing = Mapping[Part, str]
-"""Why each part is missing, in words that may be the broker's; empty: nothing is."""
+"""Why each part is missing, in a text that may be the broker's; empty: nothing is missing."""
 
 
 def in_words(missing: Missing) -> str:
-    """`order book: 502; positions: not read yet`."""
+    """Return the missing parts as a text: `order book: 502; positions: not read yet`."""
     return "; ".join(f"{part}: {why}" for part, why in missing.items())

@@ -1,4 +1,4 @@
-"""What there is to say of a halt beside that it stands. A misspelt strategy halts nothing, and nobody would notice."""
+"""A warning about a halt of an unknown strategy: a misspelt name halts nothing, and nobody would notice."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ _MOST_NAMED = 20
 
 
 def never_seen(strategy_name: str, known: Sequence[str]) -> str | None:
-    """That no order was ever of this strategy, and which strategies there are; None where there was one.
+    """Warn that no order was ever of this strategy, and name the known strategies; None where there was one.
 
-    The halt stands all the same: the strategy may begin later.
+    The halt is set all the same, because the strategy may begin later.
     """
     if strategy_name in known:
         return None

@@ -1,4 +1,4 @@
-"""Ids. Everything a broker sees is derived from the order's intent, never from a clock or a counter."""
+"""Make ids. Every id that a broker sees is derived from the order's intent, never from a clock or a counter."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ CLIENT_ORDER_ID_LENGTH = 20  # the shortest limit among the brokers we know (Kit
 
 
 def content_hash(alert: ParsedAlert) -> str:
-    """SHA-256 (hex) of what the alert asks for: two deliveries that ask the same have the same hash.
+    """Return the SHA-256 (hex) of what the alert asks for: two deliveries that ask for the same have the same hash.
 
-    The secret, the order of keys, and how numbers are written are no part of it.
+    The secret, the order of keys and the notation of numbers do not matter.
     """
     content = [
         alert.client_id,
@@ -43,39 +43,39 @@ def _leg_content(leg: LegRequest) -> list[str | None]:
 
 
 def alert_key(alert: ParsedAlert, content: str) -> str:
-    """The alert's idempotency key: its `signal_id` if it has one, else the hash of its content."""
+    """Return the alert's idempotency key: its `signal_id` if it has one, else the hash of its content."""
     if alert.signal_id is not None:
         return f"{alert.client_id}|signal|{alert.signal_id}"
     return f"{alert.client_id}|content|{content}"
 
 
 def intent_key(key: str, generation: int, leg_index: int) -> str:
-    """The UNIQUE key of one leg's intent.
+    """Return the UNIQUE key of one leg's intent.
 
-    `generation` counts how often the same content was accepted before (always 0 with a signal_id), so that
-    two deliveries that both believe to be the first collide in the database.
+    `generation` counts how often the same content was accepted before (always 0 with a `signal_id`). So two deliveries
+    that both take themselves for the first collide in the database.
     """
     return f"{key}|{generation}|{leg_index}"
 
 
 def client_order_id(intent: str) -> str:
-    """The id our broker orders carry: `ow` and 90 bits of the intent's hash, letters and digits only."""
+    """Return the id that our broker orders carry: `ow` and 90 bits of the intent's hash, letters and digits only."""
     digest = hashlib.sha256(intent.encode()).digest()
     return "ow" + _base32(int.from_bytes(digest[:12]), CLIENT_ORDER_ID_LENGTH - 2)
 
 
 def is_ours(tag: str | None) -> bool:
-    """True for a client order id of the form that this program gives, whichever database it was sent from."""
+    """Return True for a client order id in the form that this program makes, whichever database it was sent from."""
     return tag is not None and _OURS.fullmatch(tag) is not None
 
 
 def command_id(alert_id: str, leg_index: int) -> str:
-    """The key of a leg's row: its alert's id and its place there."""
+    """Return the key of a leg's row: its alert's id and the leg's number in the alert, from 1."""
     return f"{alert_id}-{leg_index + 1}"
 
 
 def ulid(at: datetime, randomness: int) -> str:
-    """A ULID in lower case: 48 bits of milliseconds, 80 bits of randomness, 26 characters that sort by time."""
+    """Return a ULID in lower case: 48 bits of milliseconds, 80 bits of randomness, 26 characters that sort by time."""
     return _base32((int(at.timestamp() * 1000) << 80) | (randomness & ((1 << 80) - 1)), 26)
 
 
@@ -84,5 +84,5 @@ _OURS = re.compile(f"ow[{_CROCKFORD}]{{{CLIENT_ORDER_ID_LENGTH - 2}}}")
 
 
 def _base32(value: int, length: int) -> str:
-    """The low `5 * length` bits, most significant first: digits and letters that sort as the number does."""
+    """Encode the low `5 * length` bits, most significant first, in digits and letters that sort as the number does."""
     return "".join([_CROCKFORD[(value >> shift) & 31] for shift in range(5 * (length - 1), -1, -5)])

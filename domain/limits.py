@@ -1,4 +1,4 @@
-"""What binds a client's orders: its limits, where nothing set means no limit, and how each strategy is handled."""
+"""The limits of a client's orders, where nothing set means no limit, and the handling of each strategy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on entries. Exits are never held back by any of them."""
+    """Limits on entries. None of them holds back an exit."""
 
     max_daily_loss: Decimal | None = None  # account currency, positive
     max_order_quantity: Decimal | None = None  # units of the symbol, one order
@@ -17,23 +17,23 @@ class Limits:
     max_orders_per_minute: int | None = None  # entries registered in a sliding minute
     max_open_orders: int | None = None  # entries that are created or at the broker
     max_entries: int = 1  # open orders plus positions of one strategy in one symbol
-    positions_max_age_seconds: float = 60.0  # older positions block entries
+    positions_max_age_seconds: float = 60.0  # a read of the positions older than this blocks entries
 
 
 @dataclass(frozen=True, slots=True)
 class LimitBook:
-    """A client's limits, and what single strategies have instead."""
+    """A client's limits, and the limits that single strategies have instead."""
 
     default: Limits = field(default_factory=Limits)
     by_strategy: Mapping[str, Limits] = field(default_factory=dict)
 
     def for_strategy(self, strategy_name: str) -> Limits:
-        """The limits that bind this strategy."""
+        """Return the limits that apply to this strategy."""
         return self.by_strategy.get(strategy_name, self.default)
 
     @property
     def always_limits_loss(self) -> bool:
-        """True where no strategy enters while the day's loss is not known."""
+        """True where every strategy has a daily loss limit, so that none enters while the day's loss is not known."""
         return all(each.max_daily_loss is not None for each in (self.default, *self.by_strategy.values()))
 
 
@@ -47,7 +47,7 @@ class ExitScope(StrEnum):
 class GroupPolicy(StrEnum):
     """How the entries of one alert depend on each other."""
 
-    INDEPENDENT = "independent"  # each leg for itself
+    INDEPENDENT = "independent"  # each leg on its own
     HEDGE_FIRST = "hedge_first"  # one blocked, all blocked; a sold leg waits until the bought ones are filled
 
 
@@ -57,7 +57,7 @@ class StrategyPolicy:
 
     exit_scope: ExitScope = ExitScope.OWN
     group: GroupPolicy | None = None
-    settling: timedelta = timedelta(seconds=3)  # so long an entry against the holding waits for the exit
+    settling: timedelta = timedelta(seconds=3)  # how long a reversal waits for its exit
 
     @property
     def is_grouped(self) -> bool:
@@ -67,7 +67,7 @@ class StrategyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class StrategyBook:
-    """How strategies are handled, and what single ones have instead."""
+    """How strategies are handled, and the policies that single strategies have instead."""
 
     default: StrategyPolicy = field(default_factory=StrategyPolicy)
     by_strategy: Mapping[str, StrategyPolicy] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class StrategyBook:
 
 @dataclass(frozen=True, slots=True)
 class ClientPolicy:
-    """What binds one client's orders. `live_allowed` is False for a real broker while LIVE_TRADING is false."""
+    """The policy for one client's orders. `live_allowed` is False for a real broker while LIVE_TRADING is false."""
 
     client_id: str
     limits: LimitBook

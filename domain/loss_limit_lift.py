@@ -1,4 +1,4 @@
-"""An operator's lift of a daily loss limit that was hit, inside the transaction that keeps it."""
+"""Lift a daily loss limit that was hit, inside the transaction that records the lift."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from domain.ports import Transaction
 
 
 def lift_in(tx: Transaction, client_id: str, book: LimitBook, *, at: datetime, by: str, reason: str) -> Lift:
-    """Lift what stands, note it for good and tell it; returns what was lifted.
+    """Lift every limit that is latched or hit, record that permanently, and notify of it; returns the lift.
 
     Raises:
         NothingToLift: no limit is latched, or the day's profit and loss is not known.

@@ -1,4 +1,4 @@
-"""What a message tells, as data: kept beside its text, so that nobody reads the text but people."""
+"""The content of a message as data. It is stored beside the text, so that no program has to parse the text."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 class MessageFacts:
     """One message. All texts are plain, as a reader sees them: neither marked up nor escaped.
 
-    Its first line is `title | about`. `what`, `traded` and `symbol` are the order's, `ENTRY`, `BUY 50` and the symbol;
-    empty where it is about none. `mark` tells it from the next: the short id, or what else its last line shows of that
-    kind.
+    - `title`, `about`: the first line is `title | about`.
+    - `what`, `traded`, `symbol`: the order's, such as `ENTRY`, `BUY 50` and the symbol; empty where it is about no
+      order.
+    - `mark`: distinguishes it from similar messages: the short id, or whatever else of that kind its last line shows.
     """
 
     title: str
@@ -20,7 +21,7 @@ class MessageFacts:
     symbol: str = ""
     mark: str = ""
     is_about_symbol: bool = False  # the first line names the order's symbol right behind the title
-    by_hand: bool = False  # it says that a person said or did it
+    by_hand: bool = False  # the message names a person as the one who said or did it
     is_failure: bool = False  # nothing was traded, or no more will be
 
     @property
@@ -29,10 +30,10 @@ class MessageFacts:
         return f"{self.title} | {self.about}"
 
     def as_json(self) -> str:
-        """As the outbox keeps it."""
+        """Return the JSON text that the outbox stores."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
 def message_facts(text: str | None) -> MessageFacts | None:
-    """What the outbox keeps of a message; None where it was written by a version that kept the text alone."""
+    """Parse the facts that the outbox stored; None where an earlier version stored only the message's text."""
     return None if text is None else MessageFacts(**json.loads(text))

@@ -1,4 +1,4 @@
-"""Decimal text: the one way money and quantities are written and read back."""
+"""Decimal text: the only format in which money and quantities are written and read back."""
 
 from decimal import Decimal, InvalidOperation
 
@@ -6,7 +6,7 @@ ZERO = Decimal(0)
 
 
 def decimal_text(value: Decimal) -> str:
-    """Plain decimal text without exponent and without trailing zeros: `112.50` → `112.5`, `1E+3` → `1000`."""
+    """Return plain decimal text without exponent and without trailing zeros: `112.50` → `112.5`, `1E+3` → `1000`."""
     text = f"{value:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -17,7 +17,7 @@ def parse_decimal(text: str) -> Decimal:
     """Read decimal text.
 
     Raises:
-        ValueError: the text is no finite number.
+        ValueError: the text is not a finite number.
     """
     try:
         value = Decimal(text)
@@ -29,10 +29,10 @@ def parse_decimal(text: str) -> Decimal:
 
 
 def optional_text(value: Decimal | None) -> str | None:
-    """`decimal_text`, where nothing stays nothing."""
+    """Apply `decimal_text`; None stays None."""
     return None if value is None else decimal_text(value)
 
 
 def optional_decimal(text: str | None) -> Decimal | None:
-    """`parse_decimal`, where nothing stays nothing."""
+    """Apply `parse_decimal`; None stays None."""
     return None if text is None else parse_decimal(text)

@@ -1,4 +1,4 @@
-"""What the operator is told: facts to be worded by `notifications`, stored with the change they tell of."""
+"""Notices to the operator, as facts. `notifications` makes the texts; a notice is stored with the change it reports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class NoticeKind(StrEnum):
     PLACED = "PLACED"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
-    REJECTED = "REJECTED"  # the broker said no, at once or later
+    REJECTED = "REJECTED"  # the broker refused the request, or rejected the order later
     FAILED = "FAILED"  # every other end without a full fill
     UNKNOWN = "UNKNOWN"  # an outcome unknown for too long
     OVERFILLED = "OVERFILLED"
-    RESURRECTED = "RESURRECTED"  # called dead, now live or filled: the broker's book wins
+    RESURRECTED = "RESURRECTED"  # recorded as FAILED, now live or filled: the broker's book wins
     ALERT_REJECTED = "ALERT_REJECTED"  # authenticated and not tradable
     HALTED = "HALTED"
     RESUMED = "RESUMED"
@@ -26,19 +26,23 @@ class NoticeKind(StrEnum):
     LOSS_LIMIT_LIFTED = "LOSS_LIMIT_LIFTED"  # an operator lets them go on
     SYSTEM = "SYSTEM"  # a loop stalled, a broker cannot be read, …
     EXTERNAL_ORDER = "EXTERNAL_ORDER"
-    UNREMEMBERED_ORDER = "UNREMEMBERED_ORDER"  # it carries our tag, and this database does not know it
+    UNREMEMBERED_ORDER = "UNREMEMBERED_ORDER"  # a broker order with our tag that this database does not know
     FROZEN = "FROZEN"  # at the broker for over an hour
     HOLDING_CLEARED = "HOLDING_CLEARED"  # the broker shows flat what a strategy held
     POSITION_DIFFERS = "POSITION_DIFFERS"  # our strategies hold something else than the broker shows
-    EXTERNAL_POSITION = "EXTERNAL_POSITION"  # and where none of them holds anything
+    EXTERNAL_POSITION = "EXTERNAL_POSITION"  # the broker shows a position where no strategy holds anything
     ADOPTED = "ADOPTED"  # a person made units of the account a strategy's holding
     POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `detail` is the reason or the text where no order says it; `by` is who said or did it where
-    that was a person. `more`: what follows from it, on a line of its own, where the kind alone does not say."""
+    """One notice to the operator.
+
+    - `detail`: the reason or the text, where no order has it.
+    - `by`: who said or did it, where that was a person.
+    - `more`: what follows from it, on a line of its own, where the kind alone does not say.
+    """
 
     kind: NoticeKind
     client_id: str
@@ -51,7 +55,7 @@ class Notice:
 
 
 def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[Notice, ...]:
-    """What a change of an order has to tell, if anything; a pure function of the change and of who made it."""
+    """Return the notices that a change of an order needs, if any; a pure function of the change and of who made it."""
     by = actor if actor_of(actor).is_person else ""
 
     def notice(kind: NoticeKind, detail: str = "") -> Notice:
@@ -81,7 +85,7 @@ def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[No
 
 
 def _louder(after: Order, notice: Callable[[NoticeKind, str], Notice]) -> Notice:
-    """What has lasted too long."""
+    """Return the notice of a state that has lasted too long."""
     if after.phase is Phase.UNKNOWN:
         return notice(NoticeKind.UNKNOWN, "")
     if after.phase is Phase.REGISTERED:

@@ -15,9 +15,10 @@ class Order:
     """One leg's row. Immutable: `domain.order_events.advance` makes the next one.
 
     Quantities are in units of the symbol, prices in the symbol's currency, times aware UTC.
-    `requested_quantity` is what the alert named (None on an EXIT of everything);
-    `quantity` is what is asked of the broker. `event_hash` is the head of the order's
-    event chain and serves as its version: every write compares it first.
+
+    - `requested_quantity`: what the alert named; None on an EXIT of everything.
+    - `quantity`: what is requested from the broker.
+    - `event_hash`: the head of the order's event chain. It serves as the row's version: every write compares it first.
     """
 
     command_id: str
@@ -47,26 +48,25 @@ class Order:
     filled_quantity: Decimal = ZERO
     average_price: Decimal | None = None
     claimed_by: str | None = None
-    # When the last call to the broker may have begun; of one that is not sent, the call that was turned away.
+    # When the last call to the broker may have begun. In phase REGISTERED, the call that the broker turned away.
     sent_at: datetime | None = None
     attempts: int = 0  # calls that may have reached the broker
     not_before: datetime | None = None  # a retry waits until then
     cancel_requested_at: datetime | None = None
     cancel_sent_at: datetime | None = None  # the last time the broker was asked to cancel
-    escalation: int = 0  # how loudly it was told that this phase lasts: 0 not, 1 in the log, 2 in a message
+    escalation: int = 0  # level of the last escalation of this phase: 0 none, 1 log, 2 and above message
     updated_at: datetime | None = None
     decision_type: DecisionType | None = None
     reason_code: str | None = None
     reason_message: str | None = None
-    reason_detail: str | None = None  # what that says beyond its tag's sentence; None: it stands for itself
+    # The part of `reason_message` that is not its tag's sentence. None: the message stands for itself.
+    reason_detail: str | None = None
     context_json: str | None = None
     exchange_error_snippet: str | None = None
     requested_side: Side | None = None  # what an EXIT named; None: whatever closes the position
     requested_product: str | None = None  # what an EXIT named; None: any product
     parent_command_id: str | None = None  # of a further part: the leg's own row, which is part 1
-    provisional_until: datetime | None = (
-        None  # until then a broker that accepts late may still have an ABSENT order
-    )
+    provisional_until: datetime | None = None  # until then the broker may still accept an ABSENT order late
     waits_for: WaitsFor | None = None  # of an entry that is not sent yet: what has to come first
     event_hash: str = ""
 
@@ -77,25 +77,26 @@ class Order:
 
     @property
     def look_first(self) -> bool:
-        """True where the broker said that it turned the order away: it is sent again only after a look at its book."""
+        """True where the broker said that it turned the order away: it may be sent again only after a book read."""
         return self.phase is Phase.REGISTERED and self.sent_at is not None
 
     def is_provisional(self, now: datetime) -> bool:
-        """True while the broker, which was shown not to have it, may still accept it."""
+        """Return True while the broker may still accept an order that was proven absent."""
         return (
             self.phase is Phase.ABSENT and self.provisional_until is not None and now < self.provisional_until
         )
 
     @property
     def is_full_exit(self) -> bool:
-        """True for an exit whose goal is flat: it names no quantity."""
+        """True for an exit that names no quantity: its goal is flat."""
         return self.execution_type is ExecutionType.EXIT and self.requested_quantity is None
 
     def is_over(self, now: datetime) -> bool:
-        """True when the order is not sent any more: its life has passed.
+        """Return True when the order's life is over, so that it is not sent any more.
 
-        One that was registered further in the future than its life lasts is of before the clock was set back: how old
-        it is nobody knows, and an entry must not be sent late. An exit is: a position that stays open is worse.
+        An order whose creation lies further in the future than its life lasts was created before the clock was set
+        back, so its age is not known. An entry then counts as over, because it must not be sent late. An exit does not,
+        because a position that stays open is worse.
         """
         if now > self.expires_at:
             return True
@@ -104,12 +105,12 @@ class Order:
 
     @property
     def open_quantity(self) -> Decimal:
-        """What may still be filled, in units of the symbol."""
+        """The quantity that may still be filled, in units of the symbol."""
         return max(self.quantity - self.filled_quantity, ZERO)
 
     @property
     def signed_fill(self) -> Decimal:
-        """What the fills have done to the position: positive bought, negative sold."""
+        """The effect of the fills on the position: positive bought, negative sold."""
         return self.filled_quantity * self.side.sign
 
     @property

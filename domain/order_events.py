@@ -1,4 +1,4 @@
-"""How an order moves: one function makes the next row, its event and its notices together, so none can be forgotten."""
+"""Move an order: one function makes the next row, its event and its notices together, so that none can be forgotten."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # 
 
 _COLUMNS = tuple(f.name for f in fields(Order))
 _IN_EVENT = frozenset({"status", "phase", "tag", "updated_at", "event_hash"})
-"""Columns that an event carries in its own fields, not in its detail."""
+"""Columns that an event has in its own fields, not in its detail."""
 _FIRST_COLUMNS = tuple(name for name in _COLUMNS if name not in _IN_EVENT)
 
 
@@ -44,9 +44,9 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """A move of one order: the row before (None at registration) and after, its event, what is to be told.
+    """A change of one order: the row before (None at registration) and after, its event and its notices.
 
-    `columns` are the names of those that may differ; `row` is, at registration, all of them as they are written.
+    `columns`: the names of the columns that may differ. `row`: at registration, all columns as they are written.
     """
 
     before: Order | None
@@ -58,7 +58,7 @@ class OrderChange:
 
 
 def column(value: Any) -> Column:
-    """A field's value as its column holds it."""
+    """Convert a field's value to what its column stores."""
     if value is None:
         return None
     writer = _WRITERS.get(type(value))
@@ -74,7 +74,7 @@ _WRITERS: dict[type, Callable[[Any], Column]] = {
 
 
 def register(order: Order, *, at: datetime, actor: str) -> OrderChange:
-    """The birth of a row: CREATED/REGISTERED, with every column that is not NULL in its first event."""
+    """Register a row as CREATED/REGISTERED. Its first event has every column that is not NULL."""
     row = {name: column(getattr(order, name)) for name in _COLUMNS}
     detail = {name: row[name] for name in _FIRST_COLUMNS if row[name] is not None}
     change = _change(None, order, {"updated_at": at}, detail, at, actor)
@@ -85,10 +85,11 @@ def register(order: Order, *, at: datetime, actor: str) -> OrderChange:
 def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: Any) -> OrderChange:
     """Move an order to a phase, changing the named fields with it.
 
-    A reason's message that comes without its detail stands for itself; that of an unknown outcome is all detail.
+    Where `reason_message` changes and `reason_detail` is not given, the detail becomes None, or in phase UNKNOWN a copy
+    of the message.
 
     Raises:
-        IllegalTransition: the table has no such edge, or EXECUTED would stand without a broker order id.
+        IllegalTransition: the table has no such edge, or the order would be EXECUTED without a broker order id.
     """
     check_transition(order.phase, phase)
     if "reason_message" in changes and "reason_detail" not in changes:
@@ -102,7 +103,7 @@ def advance(order: Order, phase: Phase, *, at: datetime, actor: str, **changes: 
 
 
 def moved(order: Order, client_id: str, *, at: datetime, actor: str) -> OrderChange:
-    """Make a row another client id's, of the same account: nothing else of it changes, its phase neither."""
+    """Move a row to another client id of the same account. Nothing else changes, not even its phase."""
     detail: dict[str, Column] = {"client_id": client_id, "moved_from": order.client_id}
     return _change(order, order, {"client_id": client_id, "updated_at": at}, detail, at, actor)
 
@@ -151,7 +152,10 @@ def _change(
 
 
 def _replaced(order: Order, changed: Mapping[str, Any]) -> Order:
-    """`dataclasses.replace`, five times as fast: an order moves several times, and each field is known to exist."""
+    """Replace fields like `dataclasses.replace`, but five times as fast; each field is known to exist.
+
+    The speed matters because an order moves several times.
+    """
     after = object.__new__(Order)
     for name in _COLUMNS:
         object.__setattr__(after, name, changed[name] if name in changed else getattr(order, name))
@@ -159,7 +163,7 @@ def _replaced(order: Order, changed: Mapping[str, Any]) -> Order:
 
 
 def event_hash(previous: str, *parts: str | None) -> str:
-    """SHA-256 (hex) over the previous link and this event's columns, in the order of the table."""
+    """Return the SHA-256 (hex) of the previous event's hash and this event's columns, in the order of the table."""
     return hashlib.sha256(_encode([previous, *parts]).encode()).hexdigest()
 
 
@@ -167,7 +171,8 @@ def replay(events: Iterable[Mapping[str, Any]]) -> dict[str, Column]:
     """Rebuild a row of `orders` from its events, given in their order as rows of `order_events`.
 
     Raises:
-        ValueError: a link of the chain does not fit the one before it, or its hash is not its content's.
+        ValueError: an event's previous hash is not the hash of the event before it, or an event's hash does not match
+            its content.
     """
     row: dict[str, Column] = dict.fromkeys(_COLUMNS)
     previous = ""

@@ -1,25 +1,28 @@
-"""Whose is this broker order? For brokers that echo nothing of ours: by symbol, side, quantity and time, or not at all.
+"""Match our orders with a broker's reports by symbol, side, quantity and time, for brokers that echo none of our ids.
 
-Pure. An order of ours whose broker id is not known may own a report that no other row owns. The match is made only
-when nothing that could still come would change it:
+Pure. An order of ours whose broker id is not known may own a report that no other row owns. A match is made only when
+nothing that can still come would change it. All of these must hold:
 
-- the book lists everything and began when no call of these orders could be under way any more (`shows_all_since`);
-- the report agrees in exchange, symbol, side and quantity, and in product, order type and price where it has them;
-- it was not there before our send: its own time says so, or, where the book has no times, a whole book that was read
-  before our send did not show it. No entry is sent before such a book was read (`engine.entry_readiness`), and what it
-  showed has a row or is noted as nobody's since then. Exits do not wait for it: for an exit, this process must have
-  read one;
-- one order fits one report and that report fits no other order. Two orders of the same kind (`_kind`: one strategy,
-  one purpose, the same words to the broker) that fit the same two reports are matched too, in order of time: whichever
-  is whose, the same strategy has the same fills and the same broker orders. For two orders of two strategies it does
-  matter who holds the fill, so both stay unknown, and so does one order with two reports, or two with one.
+- The book is complete, and its read began when no call of these orders could be in progress any more
+  (`shows_all_since`).
+- The report agrees in exchange, symbol, side and quantity, and in product, order type and price where it has them.
+- The broker order did not exist before our send. Its own time says so. Where the book has no times, a complete book
+  that was read before our send did not show it. No entry is sent before such a book was read
+  (`engine.entry_readiness`), and each broker order that it showed has a row or is noted as external since then. Exits
+  do not wait for that read, so for an exit, this process must have read such a book before the send.
+- One order fits one report, and that report fits no other order.
 
-What remains a belief: that nobody else's order of the very same shape is there while ours is not; in the same seconds
-where the book has times, and where it has none since the book was last read whole. Such a broker gives no means to tell
-these apart.
+Several orders of the same kind (`_kind`: one strategy, one purpose, the same request to the broker) that all fit the
+same, equally many reports are matched too, in order of time. Whichever way they are paired, the same strategy has the
+same fills and the same broker orders. With two orders of two strategies it does matter who holds the fill, so both stay
+unknown. One order with two reports, or two orders with one, stay unknown too.
 
-An order is absent only when there is nothing on its symbol and side in its time that it might be, whatever its
-quantity or price: those may have been changed at the broker by hand.
+One assumption remains: that no other person's order of exactly the same shape is there while ours is not. It covers
+the same seconds where the book has times, and the time since the last complete read where it has none. Such a broker
+offers no means to distinguish these cases.
+
+An order is absent only when the book has no report on its symbol and side in its time that it might be, whatever the
+quantity or price: those may have been changed by hand at the broker.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +37,10 @@ from domain.states import Phase
 
 @dataclass(frozen=True, slots=True)
 class SeenOrders:
-    """What is known of broker orders beside the book that is being judged.
+    """What is known of broker orders beyond the book that is being judged.
 
-    `claimed` are the ids that rows have. `first_seen` says when a read that showed an order had ended. `followed_from`
-    is when this process's first read of a whole book ended, None when there was none.
+    `claimed`: the ids that rows have. `first_seen`: when the first read that showed an external order had ended.
+    `followed_from`: when this process's first read of a complete book ended; None when there was none.
     """
 
     claimed: frozenset[str] = frozenset()
@@ -47,16 +50,17 @@ class SeenOrders:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Whose reports are whose, by command id; an order that was not looked for is in neither mapping.
+    """Which report belongs to which order, by command id. An order that was not searched for is in neither mapping.
 
-    `owned`: proven. `possible`: of each other order the ids of the reports that it might be, none when it is none.
+    `owned`: the proven matches. `possible`: for each other order, the ids of the reports that it might be; empty when
+    it can be none of them.
     """
 
     owned: Mapping[str, OrderReport] = field(default_factory=dict)
     possible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def none_for(self, order: Order) -> bool:
-        """True when the order was looked for, and no report might be it."""
+        """Return True when the order was searched for and no report might be it."""
         return self.possible.get(order.command_id) == ()
 
 
@@ -74,10 +78,10 @@ def attribute(
     """Match a client's orders whose broker ids are not known with the book's reports.
 
     Args:
-        unplaced: every order of the client that may be live and has no broker id, those whose call is still under way
-            too; read after the book, so that no order in the book was claimed later than that.
-        sightings: claimed ids read together with `unplaced`.
-        sending_ends: so long after `sent_at` a call may still be on its way to the broker.
+        unplaced: every order of the client that may be live and has no broker id, including those whose call is still
+            in progress. Must be read after the book, so that no order in the book was claimed later than this read.
+        sightings: claimed ids, read together with `unplaced`.
+        sending_ends: how long after `sent_at` a call may still be on its way to the broker.
     """
     free = [r for r in book.by_id.values() if r.broker_order_id not in sightings.claimed]
     there: dict[tuple[str, str, str], list[OrderReport]] = {}
@@ -110,7 +114,11 @@ def attribute(
 def might_be(
     order: Order, report: OrderReport, sightings: SeenOrders, traits: BrokerTraits, *, sending_ends: timedelta
 ) -> bool:
-    """False only when the report is certainly not this order: another symbol or side, another time, seen before."""
+    """Return False only when the report is certainly not this order.
+
+    That is when it has another exchange, symbol or side, was seen before our send, or has a time at which our send
+    cannot have been accepted. An order that was never sent has no report either.
+    """
     if (order.exchange, order.symbol, order.side) != (report.exchange, report.symbol, report.side):
         return False
     if order.sent_at is None:
@@ -126,10 +134,14 @@ def might_be(
 
 
 def shows_all_since(order: Order, book: Book, traits: BrokerTraits, *, sending_ends: timedelta) -> bool:
-    """True when the book would certainly show what became of the order's last send: if it does not, that is absent.
+    """Return True when the book would certainly show the result of the order's last send, so that a miss is an absence.
 
-    Only a read that succeeded, lists closed orders too, and began later than the last moment at which our request
-    could have left, plus the time an order may take to show in the book. An error while looking is not an absence.
+    The read must have succeeded: a failed read is not an absence. Besides:
+
+    - it lists closed orders too, and goes back as far as the send;
+    - it has no unreadable row that may be this order;
+    - it began later than the last moment at which our request could have left, plus the time that the broker may take
+      to accept the order and to show it in the book.
     """
     if not book.complete or order.sent_at is None:
         return False
@@ -143,7 +155,7 @@ def shows_all_since(order: Order, book: Book, traits: BrokerTraits, *, sending_e
 
 
 def _agrees(order: Order, report: OrderReport) -> bool:
-    """The report is of what we asked for, in all that it tells of it."""
+    """Return True when the report agrees with our request in every field that the report has."""
     return (
         report.quantity == order.quantity
         and report.product in (None, order.product)
@@ -153,7 +165,7 @@ def _agrees(order: Order, report: OrderReport) -> bool:
 
 
 def _is_new(order: Order, report: OrderReport, sightings: SeenOrders) -> bool:
-    """True when the broker order would have been seen if it had been there before our send."""
+    """Return True when the broker order would have been seen if it had existed before our send."""
     if report.placed_at is not None or order.execution_type is not ExecutionType.EXIT:
         return True
     assert order.sent_at is not None
@@ -163,7 +175,7 @@ def _is_new(order: Order, report: OrderReport, sightings: SeenOrders) -> bool:
 def _entangled(
     orders: Sequence[Order], fits: Mapping[str, Sequence[OrderReport]]
 ) -> Iterator[tuple[list[Order], list[OrderReport]]]:
-    """Orders and reports that are tied to each other, directly or through others; each group once."""
+    """Yield the groups of orders and reports that are connected, directly or through others; each group once."""
     fitting: dict[str, list[Order]] = {}
     for order in orders:
         for report in fits[order.command_id]:
@@ -194,7 +206,12 @@ def _provable(
     traits: BrokerTraits,
     sending_ends: timedelta,
 ) -> bool:
-    """As many reports as orders, each fits each, it matters to nobody which is whose, and nothing more can come."""
+    """Return True when a group can be matched for certain.
+
+    - There are as many reports as orders, and each report fits each order.
+    - The orders are of one kind, so it does not matter which report belongs to which order.
+    - Nothing more can come: each order is UNKNOWN, and the book shows the result of its send.
+    """
     if len(orders) != len(reports) or any(len(fits[o.command_id]) != len(reports) for o in orders):
         return False
     if any(_kind(o) != _kind(orders[0]) for o in orders):
@@ -206,7 +223,7 @@ def _provable(
 
 
 def _kind(order: Order) -> tuple[object, ...]:
-    """All of an order that a fill or a later cancel acts on."""
+    """Return everything about an order that a fill or a later cancel acts on."""
     return (
         order.strategy_name,
         order.execution_type,
@@ -224,6 +241,6 @@ def _sent(order: Order) -> tuple[datetime, str]:
 
 
 def _placed(report: OrderReport) -> tuple[bool, float, str]:
-    """Those without a time last, in the order of their ids."""
+    """Sort key by the broker's time; reports without a time come last, in the order of their ids."""
     at = report.placed_at
     return at is None, 0.0 if at is None else at.timestamp(), report.broker_order_id

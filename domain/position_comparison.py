@@ -1,6 +1,7 @@
-"""What our strategies hold, beside what the broker says: pure, and never a guess.
+"""Compare what our strategies hold with the broker's positions: pure, without guessing.
 
-A difference is judged only when nothing under way could still explain it. It never leads to an order: it is told.
+A difference is judged only when nothing in progress could still explain it. It never leads to an order: people are
+notified of it.
 """
 
 from collections.abc import Iterable
@@ -19,18 +20,22 @@ Place = tuple[str, str, str]
 """Exchange, symbol, product."""
 
 LAGS_AT_MOST = timedelta(seconds=30)
-"""A read that began sooner than that after a fill of ours was recorded may not show it yet: books lag by seconds."""
+"""The longest time for which a read of the positions may not show a recorded fill of ours: brokers lag by seconds.
+
+It is counted from the recording of the fill to the beginning of the read.
+"""
 
 _UNSETTLED = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.PARTIALLY_FILLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One position as we know it and as the broker does; quantities in units, positive long.
+    """One position by our records and by the broker's; quantities in units, positive long.
 
-    `held` is the sum over our strategies, by their own fills. `is_external`: none of them holds anything there.
-    `savings`: of what the broker has more, shares that were delivered on earlier days. Nobody has traded: they were
-    somebody's all along.
+    - `held`: the sum over our strategies, by their own fills.
+    - `is_external`: none of our strategies holds anything there.
+    - `savings`: the part of the broker's surplus that was delivered on earlier days. These shares come from no trade of
+      today: somebody owned them before.
     """
 
     exchange: str
@@ -43,43 +48,48 @@ class Difference:
 
     @property
     def where(self) -> Place:
-        """Where it is."""
+        """Exchange, symbol and product of the position."""
         return self.exchange, self.symbol, self.product
 
     @property
     def amount(self) -> Decimal:
-        """What the broker has more than we do; zero where both agree."""
+        """How much more the broker has than our strategies hold, signed; zero where both agree."""
         return self.at_broker - self.held
 
     @property
     def unexplained(self) -> Decimal:
-        """What is left of the amount, and is to be told."""
+        """The amount without the delivered shares of earlier days: people are notified of this part."""
         return self.amount - self.savings
 
     @property
     def is_kept(self) -> bool:
-        """True while exits and entries must know of it; savings where no strategy holds any concern nobody here."""
+        """True while exits and entries must know of the difference.
+
+        Delivered shares of earlier days do not matter where no strategy holds anything.
+        """
         return bool(self.unexplained) or (bool(self.amount) and not self.is_external)
 
     @property
     def adds(self) -> bool:
-        """True where the broker has more than we hold, on the same side: that takes nothing from anybody here."""
+        """True where the broker has more than we hold, on the same side: no strategy lacks anything then."""
         return self.amount * (self.held or self.at_broker) > 0
 
 
 class Judgement(Enum):
-    """Whether a comparison can be believed."""
+    """Whether a difference can be trusted."""
 
-    NOT_YET = "not yet"  # something under way may change either side
+    NOT_YET = "not yet"  # something in progress may change either side
     PERHAPS = "perhaps"  # a resting order of ours, filled a moment ago, would explain it
     SETTLED = "settled"
 
 
 def compared(snapshot: PositionsSnapshot, holdings: Iterable[Holding]) -> dict[Place, Difference]:
-    """Every place where we or the broker have something, and what both say of it.
+    """Compare every place where our strategies or the broker have something.
 
-    Left out is what could not be read, and shares that were delivered on earlier days where no strategy holds any:
-    those are somebody's savings, and not news.
+    Left out are:
+
+    - places that could not be read;
+    - shares delivered on earlier days where no strategy holds any: somebody owned them before, and they are not news.
     """
     held: dict[Place, Decimal] = {}
     for h in holdings:
@@ -95,7 +105,7 @@ def compared(snapshot: PositionsSnapshot, holdings: Iterable[Holding]) -> dict[P
 
 
 def gone(snapshot: PositionsSnapshot, told: Place) -> Difference | None:
-    """What is to be said of a place that was told and is compared no more; None while it cannot be read."""
+    """Return the difference at a place that was notified and is no longer compared; None while it cannot be read."""
     return _difference(snapshot, told, ZERO, is_external=True) if snapshot.is_readable(*told) else None
 
 
@@ -112,12 +122,12 @@ def judge(
     last_fill_at: datetime | None,
     settled_before: datetime,
 ) -> Judgement:
-    """Whether the difference can be believed.
+    """Judge whether the difference can be trusted.
 
     Args:
-        open_orders: those of the client that may be live at the broker, read after the holdings were.
-        last_fill_at: when a fill in the symbol was last recorded, read after the holdings were.
-        settled_before: a fill recorded at or after it may not show in the broker's positions yet.
+        open_orders: the client's orders that may be live at the broker, read after the holdings.
+        last_fill_at: when a fill in the symbol was last recorded, read after the holdings.
+        settled_before: a fill recorded at or after this time may not show in the broker's positions yet.
     """
     if last_fill_at is not None and last_fill_at >= settled_before:
         return Judgement.NOT_YET
@@ -133,7 +143,7 @@ def judge(
 
 
 def settled_before(snapshot: PositionsSnapshot, horizon: timedelta) -> datetime:
-    """Fills recorded before then show in this read, by what the broker promises."""
+    """Return the time before which every recorded fill shows in this read, by the broker's promise."""
     return snapshot.read_started_at - horizon
 
 

@@ -1,10 +1,10 @@
-"""Why an order is FAILED: `FAMILY:REASON`, from one enum whose table in docs/ is generated."""
+"""Reason codes of FAILED orders: tags `FAMILY:REASON`, from one enum. The table in docs/ is generated from it."""
 
 from enum import StrEnum
 
 
 class Family(StrEnum):
-    """Who said no."""
+    """The family of a reason: which rule or party stopped the order."""
 
     RISK_BLOCKED = "RISK_BLOCKED"
     GUARD_BLOCKED = "GUARD_BLOCKED"
@@ -18,11 +18,11 @@ class Family(StrEnum):
 
 
 class Reason(StrEnum):
-    """Reason codes of our own rules; a broker's rejection carries the broker's code instead."""
+    """Reason codes of our own; the tag of a broker's rejection has the broker's code instead."""
 
     family: Family
-    what: str  # happened
-    follows: str  # what that means; empty where the title says it
+    what: str  # what happened
+    follows: str  # what that means; empty where `what` says it already
 
     def __new__(cls, code: str, family: Family, what: str, follows: str = "") -> "Reason":
         member = str.__new__(cls, code)
@@ -34,11 +34,11 @@ class Reason(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """Both in one."""
+        """What happened and what that means, as one text."""
         return f"{self.what}: {self.follows}" if self.follows else self.what
 
     def with_detail(self, detail: str) -> str:
-        """The sentence with its figures, if there are any."""
+        """Return the sentence with the figures in `detail`, if there are any."""
         return f"{self.sentence} ({detail})" if detail else self.sentence
 
     DAILY_LOSS_HIT = "DAILY_LOSS_HIT", Family.RISK_BLOCKED, "Daily loss limit hit", "no new entries today"
@@ -144,7 +144,7 @@ class Reason(StrEnum):
 
 
 def tag_of(reason: Reason) -> str:
-    """The tag of one of our own reasons: `RISK_BLOCKED:DAILY_LOSS_HIT`."""
+    """Return the tag of one of our own reasons, such as `RISK_BLOCKED:DAILY_LOSS_HIT`."""
     return f"{reason.family}:{reason.value}"
 
 
@@ -153,28 +153,28 @@ _BY_TAG = {tag_of(reason): reason for reason in Reason}
 
 
 def broker_tag(family: Family, code: str = "") -> str:
-    """The tag of a broker's word: `BROKER_REJECTED:<code>`, or the bare family without a code."""
+    """Return the tag of a broker's answer: `BROKER_REJECTED:<code>`, or the bare family without a code."""
     return f"{family}:{code}" if code else str(family)
 
 
 def reason_in(tag: str | None) -> str:
-    """The part behind the colon, else the whole tag, else nothing."""
+    """Return the part of a tag after the colon, the whole tag where it has no colon, or "" for no tag."""
     return "" if tag is None else tag.partition(":")[2] or tag
 
 
 def family_of(tag: str | None) -> Family | None:
-    """Who said no; None where nobody did, or the tag is none of ours."""
+    """Return the family of a tag; None without a tag, or where the tag has no family of ours."""
     name = "" if tag is None else tag.partition(":")[0]
     return Family(name) if name in _FAMILIES else None
 
 
 def reason_of(tag: str | None) -> Reason | None:
-    """The reason of our own that the tag names; None where it is a broker's word, or there is none."""
+    """Return the reason of ours that the tag names; None without a tag, or where it is a broker's."""
     return None if tag is None else _BY_TAG.get(tag)
 
 
 def words_of(tag: str | None) -> str:
-    """What the tag means, for people; empty for a broker's own code, which only the broker's message explains."""
+    """Return what the tag means, for people; empty for a broker's code, which only the broker's message explains."""
     reason = reason_of(tag)
     if reason is not None:
         return reason.sentence
@@ -182,11 +182,11 @@ def words_of(tag: str | None) -> str:
 
 
 def sentence_of(tag: str | None) -> str:
-    """What the tag means, for people; a broker's own code stands for itself."""
+    """Return what the tag means, for people; the tag itself where it has a broker's own code."""
     return words_of(tag) or tag or ""
 
 
 def reasons_table() -> str:
-    """The Markdown table of every reason: docs/reason-codes.md is this text."""
+    """Return the Markdown table of every reason, as it stands in docs/reason-codes.md."""
     rows = [f"| `{tag_of(reason)}` | {reason.sentence} |" for reason in Reason]
     return "\n".join(["| tag | meaning |", "|---|---|", *rows]) + "\n"

@@ -1,4 +1,4 @@
-"""What the sender of an alert is told: its legs are durable, and this is how they stand."""
+"""The receipt for the sender of an alert: its legs are durable, and these are their states."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,9 @@ from domain.order import Order
 class Receipt:
     """The durable outcome of one delivery.
 
-    `alert_id` is the first delivery's where this one is a duplicate; `legs` are this delivery's own rows
-    (a duplicate's stand FAILED), and `originals` the first delivery's rows, leg by leg, where there is one.
+    - `alert_id`: the first delivery's id where this one is a duplicate.
+    - `legs`: this delivery's own rows; those of a duplicate are FAILED.
+    - `originals`: the first delivery's rows, leg by leg, where there is one.
     """
 
     alert_id: str

@@ -1,10 +1,10 @@
-"""Reconciling one order with the broker's word: pure, idempotent, never a guess.
+"""Reconcile one order with the broker's order book: pure, idempotent, without guessing.
 
 Invariants, tested by shuffling, repeating and dropping reports:
 
 - one pass converges: deciding again on the result changes nothing;
-- a filled quantity never shrinks, whatever order reports come in;
-- without a report an order is only ever called ABSENT, and only when the book proves it;
+- a filled quantity never shrinks, in whatever sequence the reports arrive;
+- without a report an order ends only as ABSENT, proven by the book, or, a day order of yesterday, as EXPIRED;
 - EXECUTED needs the broker's order id; what the broker shows live or filled is never left FAILED.
 """
 
@@ -26,14 +26,14 @@ from domain.reason_codes import Family, Reason, broker_tag, tag_of
 from domain.states import STATUS_OF, Phase, Status
 
 PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLACED"}
-"""The decision columns of an order that the broker has taken."""
+"""The decision columns of an order that the broker has accepted."""
 
 FOLLOWED = "followed"
-"""The key in an order's context under which an operator's word stands which of the broker's orders it is."""
+"""The key in an order's context for the broker order number that an operator gave for it."""
 
 
 def unknown_because(why: str) -> dict[str, str]:
-    """The reason of an order whose outcome is not known."""
+    """Return the reason columns of an order whose outcome is not known."""
     return {"reason_message": _because(why), "reason_detail": why}
 
 
@@ -51,9 +51,10 @@ LIVE = frozenset({BrokerStatus.PENDING, BrokerStatus.OPEN, BrokerStatus.TRIGGER_
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where the order goes and with what changes; no phase: it stays as it is.
+    """The phase to move the order to, and the columns that change with it.
 
-    Alarms are for people, who are told each once: a book that goes on showing it raises it again.
+    Without a phase the order stays as it is. Alarms are for people. Each later book that shows the same condition
+    raises the same alarm again; the caller notifies once for each.
     """
 
     phase: Phase | None = None
@@ -72,15 +73,15 @@ def decide(
     sending_ends: timedelta,
     attribution: Attribution = NOT_LOOKED_FOR,
 ) -> Verdict:
-    """What a successful read of the book says of one order.
+    """Decide what a successful read of the order book means for one order.
 
     Args:
-        order: the row as it stands now.
-        book: a read that succeeded; a failed one never comes here.
+        order: the current row.
+        book: a read that succeeded. A failed read is never passed in.
         traits: what the broker promises.
-        sending_ends: so long after `sent_at` the call may still be on its way to the broker.
-        attribution: whose this book's reports are, for a broker that echoes nothing (C0). Without it nothing is
-            decided there of an order whose broker id is not known.
+        sending_ends: how long after `sent_at` the call may still be on its way to the broker.
+        attribution: which reports of this book belong to which orders, for a broker that echoes nothing (C0). Without
+            it, nothing is decided there about an order whose broker id is not known.
     """
     nameless = found_by_shape(order, traits)
     report, alarms = (attribution.owned.get(order.command_id), ()) if nameless else find_report(order, book)
@@ -96,7 +97,7 @@ def decide(
         back = taken_back(order, report)
         if back is None or not _is_after_its_end(order, book, traits):
             return Verdict(alarms=alarms)
-        # The fill stays: nothing here is proven by a word that was another before.
+        # Keep the fill: a status that contradicts what the broker reported before proves nothing.
         return _noted(order, order.phase, back, alarms)
     changes = _changes(order, report, phase, tag)
     others = _successors(order, report, book) if order.broker_order_id is not None else ()
@@ -122,16 +123,16 @@ def decide(
 
 
 def _noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] = ()) -> Verdict:
-    """An alarm whose words the row is to show as its reason."""
+    """Return a verdict that raises an alarm and shows its text as the row's reason."""
     changes = _differing(order, {"reason_message": alarm.text})
     return Verdict(phase if changes else None, changes, (*others, alarm))
 
 
 def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
-    """The report about this order, by the broker's id, else by our tag in its book.
+    """Find the report about this order by the broker's id, or by our tag while that id is not known.
 
-    Where several broker orders carry our tag, the one that is live or filled is taken and people are told:
-    the tag is not unique everywhere, and it must never happen where it is.
+    Where several broker orders carry our tag, the one that is live or filled is used and an alarm is raised. Not every
+    broker keeps tags unique, and at one that does this must never happen.
     """
     if order.broker_order_id is not None:
         return _numbered(order, book)
@@ -147,12 +148,15 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
 
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:
-    """Sorts reports that carry one tag: those that live or were filled come first."""
+    """Sort key for reports that carry the same tag: those that are live or were filled come first."""
     return report.status in DEAD and not report.filled_quantity, report.broker_order_id
 
 
 def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
-    """The report under the order's number: not one that the broker gave to another order, as it may on another day."""
+    """Find the report under the order's number, unless the broker gave that number to another order.
+
+    Some brokers use their numbers again on another day.
+    """
     assert order.broker_order_id is not None
     report = book.by_id.get(order.broker_order_id)
     if report is None or is_about(order, report):
@@ -165,33 +169,36 @@ def _numbered(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm
 
 
 def is_about(order: Order, report: OrderReport) -> bool:
-    """False when a report under the order's number is certainly not of it: without our tag, of another symbol or side.
+    """Return False when a report under the order's number certainly belongs to another order.
 
-    That the tag is missing proves nothing: it may go when an order is changed at the broker's terminal.
+    That is a report without our tag and with another exchange, symbol or side. A missing tag alone proves nothing: it
+    may be lost when the order is changed at the broker's terminal.
     """
     same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
     return same or report.client_order_id == order.client_order_id
 
 
 def is_own(order: Order, report: OrderReport) -> bool:
-    """True where a report that carries the tag of an order that is not sent yet is that order, sent before.
+    """Return True when a report with the tag of an order that counts as not sent is that order, sent earlier.
 
-    A `signal_id` gives the tag, so one that was used for another symbol or side is another order's.
+    Where an alert has a `signal_id`, the tag is derived from it. A `signal_id` that was used before for another symbol
+    or side gives the same tag, and the report belongs to that other order.
     """
     place = (report.exchange.casefold(), report.symbol.casefold())
     if report.client_order_id != order.client_order_id:
         return False
     if place != (order.exchange.casefold(), order.symbol.casefold()):
         return False
-    if (
-        order.execution_type is ExecutionType.EXIT
-    ):  # its side is what the position asks for, where it names none
+    if order.execution_type is ExecutionType.EXIT:  # an exit that names no side takes it from the position
         return order.requested_side in (None, report.side)
     return report.side is order.side
 
 
 def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...]:
-    """Other broker orders under our tag that live or were filled: a replaced number, or an order that was doubled."""
+    """List other broker orders under our tag that are live or were filled.
+
+    Either the broker replaced the order's number, or the order was placed twice.
+    """
     return tuple(
         r.broker_order_id
         for r in book.by_tag.get(order.client_order_id, ())
@@ -200,9 +207,10 @@ def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...
 
 
 def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
-    """The report under the number that an operator gave, if it can be this order's; a slip of the hand is told.
+    """Find the report under the number that an operator gave, if it can be this order's; else raise an alarm.
 
-    The number is the row's own only when the book has shown it: until then it is a word that can be taken back.
+    The alarm catches a mistyped number. The row takes the number over only when the book has shown it; until then the
+    operator can correct it.
     """
     number = json.loads(order.context_json).get(FOLLOWED) if order.context_json else None
     if number is None:
@@ -225,10 +233,10 @@ def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[A
 
 
 def silence(order: Order, book: Book) -> str | None:
-    """Why a read that succeeded says nothing of an acknowledged order; None when it does."""
+    """Explain why a successful read says nothing about an acknowledged order; None when it does."""
     report, _ = find_report(order, book)
     if report is None and hidden_in(order, book):
-        return None  # the row that may be it is told, and the order stays as it is
+        return None  # people are notified of the unreadable row that may be it, and the order stays as it is
     if report is None:
         return "the broker's book, which can be read, does not show it"
     if report.status is BrokerStatus.UNRECOGNISED:
@@ -238,13 +246,13 @@ def silence(order: Order, book: Book) -> str | None:
 
 
 def hidden_in(order: Order, book: Book) -> bool:
-    """True where a row that could not be read may be this order: that the book does not show it proves nothing."""
+    """Return True when an unreadable row may be this order: then its absence from the book proves nothing."""
     ref = OrderRef(order.client_order_id, order.broker_order_id)
     return book.hides(ref, order.exchange, order.symbol) is not None
 
 
 def contradiction(order: Order, book: Book) -> Alarm | None:
-    """Why the broker's own rows of an order cannot all be true, and what to do; None where they can."""
+    """Explain why the broker's own rows of an order cannot all be true, and what to do; None when they can."""
     report, _ = find_report(order, book)
     if report is None:
         return None
@@ -267,14 +275,14 @@ def _is_whole(order: Order, report: OrderReport) -> bool:
 
 
 def found_by_shape(order: Order, traits: BrokerTraits) -> bool:
-    """True where only symbol, side, quantity and time can tell which broker order is this one."""
+    """Return True when the order can be matched only by symbol, side, quantity and time."""
     return traits.id_class is IdClass.C0 and order.broker_order_id is None and order.test_mode is None
 
 
 def _unattributed(
     order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta, attribution: Attribution
 ) -> Verdict:
-    """No report is known to be this order: absent if none might be it, else a matter for people."""
+    """Decide on an order that no report is attributed to: absent if no report might be it, else an alarm for people."""
     if attribution.none_for(order):
         return _absent(order, book, traits, sending_ends)
     possible = attribution.possible.get(order.command_id, ())
@@ -292,7 +300,7 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
     if order.broker_order_id is not None:
         return _vanished(order, book, traits)
     if order.phase is not Phase.UNKNOWN:
-        return NOTHING  # its call is still under way
+        return NOTHING  # its call is still in progress
     if not shows_all_since(order, book, traits, sending_ends=sending_ends):
         return NOTHING
     late = timedelta(seconds=traits.acceptance_horizon)
@@ -300,7 +308,7 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
         Phase.ABSENT,
         {
             "tag": tag_of(Reason.PROVEN),
-            # Horizons are what was seen, not a promise: for as long again it counts as if it might be live.
+            # Horizons are observed values, not promises: for one more acceptance horizon it counts as perhaps live.
             "provisional_until": book.read_started_at + late if late else None,
             "decision_type": DecisionType.FAILED,
             "reason_code": "EXCHANGE_ERROR_UNKNOWN",
@@ -310,12 +318,14 @@ def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timede
 
 
 def absent_because(order: Order, open_still: str = "") -> dict[str, str]:
-    """The reason of an order that the broker never had, with why its outcome had been unknown, for whoever asks later
-    what went wrong; and with what is open still, where it was to close that.
+    """Return the reason columns of an order that the broker never had.
+
+    They keep why its outcome was unknown, so that the cause can still be found later. `open_still` says what remains
+    open where the order was to close it.
     """
     why = order.reason_detail
     cause = _because(why) if why else ""
-    if why is None:  # of an earlier version: only the message is known
+    if why is None:  # written by an earlier version, which kept only the message
         cause = order.reason_message or ""
     if not open_still:
         return {"reason_message": Reason.PROVEN.with_detail(cause), "reason_detail": cause}
@@ -324,9 +334,10 @@ def absent_because(order: Order, open_still: str = "") -> dict[str, str]:
 
 
 def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
-    """The broker acknowledged it and a complete, later book does not have it: nobody knows, and somebody must hear.
+    """Decide on an acknowledged order that is missing from a complete, later book: its outcome is unknown.
 
-    It is never called absent. An order that lives for a day is gone from the next day's book because it has ended.
+    It is never called absent, and people have to be notified. A day order of an earlier day is missing because it has
+    ended: it becomes EXPIRED.
     """
     assert order.updated_at is not None
     settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
@@ -339,18 +350,21 @@ def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
         Phase.UNKNOWN,
         {
             **unknown_because("it is no longer in the broker's book"),
-            "escalation": 0,  # this is told anew, whatever was told of it before
+            "escalation": 0,  # people are notified of this again, whatever they were notified of before
         },
     )
 
 
 def _is_of_a_day_before(order: Order, book: Book) -> bool:
-    """True where the broker's day in which the order was sent is over, and the book is of a later one."""
+    """Return True when the order was sent on a broker's day that is over, and the book is of a later day."""
     return order.sent_at is not None and book.covers_from is not None and order.sent_at < book.covers_from
 
 
 def _ended_with_its_day(order: Order) -> Verdict:
-    """What it filled stays; what may have been filled after our last look shows as a difference of the positions."""
+    """Return the verdict of a day order that ended with its day: EXPIRED, with the fills recorded so far.
+
+    A fill after our last read of the book shows as a difference of the positions.
+    """
     text = (
         "a day order ends with its day, and the broker's book of the new day no longer has it; "
         f"the book last showed {decimal_text(order.filled_quantity)} of {decimal_text(order.quantity)} filled"
@@ -367,29 +381,26 @@ def _ended_with_its_day(order: Order) -> Verdict:
 
 
 def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | None]:
-    """The phase the report speaks of, and its tag; None when it decides nothing."""
+    """Return the phase and the tag that the report implies; no phase when it decides nothing."""
     filled = max(report.filled_quantity, order.filled_quantity)
     if report.status is BrokerStatus.UNRECOGNISED or report.contradiction:
         return None, None
     if order.status is Status.EXECUTED:
-        return (
-            order.phase,
-            order.tag,
-        )  # it has ended: all that can still come is more fills than were asked for
+        # It has ended: the only thing that can still come is an overfill.
+        return order.phase, order.tag
     if report.status in DEAD:
         if filled >= order.quantity:
-            return Phase.FILLED, None  # cancelled after the last fill: it is filled
+            return Phase.FILLED, None  # a cancel after the last fill changes nothing: it is filled
         phase, family = DEAD[report.status]
         return phase, broker_tag(family, report.code if family is Family.BROKER_REJECTED else "")
     if report.status is BrokerStatus.COMPLETE:
-        # Complete means all of what the broker has as the order's quantity; less than that is a book in motion.
+        # COMPLETE means that all of the broker's quantity of the order is filled. Less than that is a book in the
+        # middle of an update.
         if _is_whole(order, report):
             return Phase.FILLED, None
         if order.phase is Phase.UNKNOWN and order.broker_order_id is not None:
-            return (
-                None,
-                None,
-            )  # it stayed so for too long and was called unknown: the same row does not undo that
+            # The row stayed incomplete for too long and the order was called unknown: the same row must not undo that.
+            return None, None
         return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
     if report.status in LIVE:
         return (Phase.PARTIALLY_FILLED if filled else Phase.WORKING), None
@@ -397,7 +408,7 @@ def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | 
 
 
 def _stale(order: Order, phase: Phase, report: OrderReport, book: Book, traits: BrokerTraits) -> bool:
-    """True for an old word about an order that has ended: a replay, a lagging or reordered report."""
+    """Return True when the report is older than the end of an order: a replay, a lagging or a reordered report."""
     if order.status is Status.EXECUTED:
         return report.filled_quantity <= order.filled_quantity
     if order.status is not Status.FAILED or report.filled_quantity > order.filled_quantity:
@@ -408,15 +419,15 @@ def _stale(order: Order, phase: Phase, report: OrderReport, book: Book, traits: 
 
 
 def _is_after_its_end(order: Order, book: Book, traits: BrokerTraits) -> bool:
-    """True for a book that cannot be older than what an order that has ended ended with."""
+    """Return True when the book is certainly newer than the update that ended the order."""
     assert order.updated_at is not None
     return book.read_started_at > order.updated_at + timedelta(seconds=traits.visibility_horizon)
 
 
 def taken_back(order: Order, report: OrderReport) -> Alarm | None:
-    """Why an order that was filled and what the book says of it now cannot both be true; None where they can.
+    """Raise an alarm when the book now shows an order ended with less than its recorded fill; None otherwise.
 
-    A book that lags shows it live still; that it has ended with less than it had filled is no lag.
+    Both cannot be true. It is no lag: a lagging book would show the order as still live.
     """
     if order.status is not Status.EXECUTED or report.status not in DEAD or report.contradiction:
         return None
@@ -447,15 +458,16 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
         wanted["exchange_error_snippet"] = report.reason[:500] or None
     else:
         wanted |= PLACED
-        if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):  # of those it says how they were sent
+        # The message of a working order says how it was sent, and stays.
+        if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):
             wanted["reason_message"] = None
         if order.phase is Phase.UNKNOWN:
-            wanted["escalation"] = 0  # that it rests is told anew
+            wanted["escalation"] = 0  # that it rests needs a notification of its own
     return _differing(order, wanted)
 
 
 def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not so yet. A reason's detail comes with its message, or not at all."""
+    """Return the wanted columns that differ from the row. A reason's detail changes only together with its message."""
     found = {name: value for name, value in wanted.items() if getattr(order, name) != value}
     found.pop("reason_detail", None)
     if "reason_message" in found and "reason_detail" in wanted:
@@ -472,7 +484,7 @@ _CODES = {
     "429": "RATE_LIMIT",
 }
 _WORDS = tuple(
-    # The first that fits wins: "margin limit exceeded" is a matter of funds, not of rate.
+    # The first match wins: "margin limit exceeded" is about funds, not about a rate.
     (name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
     for name, words in (
         ("AUTHENTICATION_ERROR", "session expired|invalid session|unauthori[sz]ed"),
@@ -486,10 +498,10 @@ _WORDS = tuple(
 
 
 def reason_class(code: str, text: str) -> str:
-    """The class of a broker's error, for diagnostics: a closed set of words.
+    """Classify a broker's error for diagnostics, into a closed set of names.
 
-    A code says more than a word, and a word counts only as a word: "limit order" is no rate limit, "imbalance" no
-    balance.
+    A known code goes before the text. The text is matched by whole words only: "limit order" is no rate limit, and
+    "imbalance" is no balance.
     """
     known = _CODES.get(code)
     if known is not None:

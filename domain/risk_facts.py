@@ -1,4 +1,4 @@
-"""What the blockers are told: facts read inside the transaction that will act on them."""
+"""The facts that the blockers decide by, read inside the transaction that will act on them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from domain.order import Order
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the rules may look at, about one order at one instant.
+    """Everything that the rules may use, about one order at one instant.
 
     Times are aware UTC, quantities in units, money in account currency. `None` means "not known", never zero.
     """
@@ -22,37 +22,33 @@ class Facts:
     live_allowed: bool  # False: a real broker while LIVE_TRADING is false
     halt: str | None = None  # why the client or the strategy is halted
     positions_read_at: datetime | None = None  # the last successful read of the broker's positions
-    unreadable_row: str | None = None  # of the last read, which hides this symbol or a limited loss
+    unreadable_row: str | None = None  # of the last read; hides this symbol or a limited loss
     pnl: Decimal | None = None  # of the trading day, as last read
     lowest_pnl: Decimal | None = None  # the worst of the trading day so far that two reads confirm
-    loss_counts_from: Decimal = (
-        ZERO  # where a loss limit counts from: the loss at which an operator lifted it
-    )
-    loss_latched: bool = (
-        False  # the limit was hit today and nobody has lifted that; limits may have changed since
-    )
+    loss_counts_from: Decimal = ZERO  # where the loss limit counts from: the loss at which it was lifted
+    # The limit was hit today and no operator has lifted it. Limits may have changed since.
+    loss_latched: bool = False
     entries_last_minute: int = 0
     open_orders: int = 0  # of the client, this one not counted
     unknown_on_symbol: int = 0
-    position_disputed: bool = (
-        False  # the broker's position contradicts our fills, and that is not believed yet
-    )
-    own_open_entries: int = 0  # of this strategy in this symbol, this one not counted
+    # The broker's position contradicts our fills, and the difference is not believed yet.
+    position_disputed: bool = False
+    own_open_entries: int = 0  # of this strategy in this symbol without a fill, this one not counted
     own_held_entries: int = 0  # entries that make up the strategy's position in this symbol
     own_net: Decimal = ZERO  # what this strategy holds in this symbol, positive long
-    closed_by_hand: bool = (
-        False  # orders that are not ours have closed what is held there; no read has shown it yet
-    )
-    turns_own_entry: bool = False  # an older open entry of this strategy has the other side
-    exit_ahead: bool = False  # an older exit of this strategy in this symbol is under way and does not rest
-    exit_open: bool = False  # any exit of this strategy in this symbol is under way, resting ones too
+    # External orders or believed differences have closed what is held in this symbol, and no read of the positions has
+    # shown it flat yet.
+    closed_by_hand: bool = False
+    turns_own_entry: bool = False  # an open entry of this strategy ahead of this one has the other side
+    exit_ahead: bool = False  # an older exit of this strategy in this symbol is outstanding and does not rest
+    exit_open: bool = False  # any exit of this strategy in this symbol is outstanding, resting ones too
     opposite_holders: tuple[str, ...] = ()  # other strategies on the other side of this symbol
     last_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What one strategy holds of one symbol, by its own fills. `net_quantity` positive long."""
+    """What one strategy holds of one symbol, by its own fills. `net_quantity` in units, positive long."""
 
     client_id: str
     strategy_name: str
@@ -67,13 +63,16 @@ class Holding:
 class ExitFacts:
     """What an exit must know about its symbol, read in the transaction that claims it.
 
-    `holdings` are all strategies' in its exchange and symbol, by their recorded fills; one without entries is a fill
-    of an exit that was recorded before its entry's. `orders` are the other orders there that are not over: created, at
-    the broker, or absent but perhaps accepted late. `by_hand` is what the broker's own rows of orders that are not ours
-    did to the position, `believed` the part of the difference between holdings and broker that lasted long enough to be
-    believed; both signed. `known` are, of those two, what was in a product before ours went missing in another one:
-    that is nobody's here, and no conversion of ours. `last_fill_at`: when a fill of ours in the symbol was recorded.
-    `elsewhere`: what strategies hold of the symbol at other exchanges, which this exit cannot close.
+    - `holdings`: what all strategies hold at its exchange in its symbol, by their recorded fills. A holding without
+      entries comes from an exit whose fill was recorded before the fill of its entry.
+    - `orders`: the other orders there that have not ended: created, at the broker, or absent but perhaps accepted late.
+    - `by_hand`: the effect of external orders on the position, by the broker's own rows of them; signed.
+    - `believed`: the part of the difference between holdings and broker that is believed, because it lasted long enough
+      or is a surplus that was believed at once; signed.
+    - `known`: the units, by product, that differences and external orders put there before ours went missing in another
+      product. No strategy holds them, and they are no conversion of ours.
+    - `last_fill_at`: when a fill of ours in the symbol was last recorded.
+    - `elsewhere`: what strategies hold of the symbol at other exchanges, which this exit cannot close.
     """
 
     holdings: tuple[Holding, ...] = ()

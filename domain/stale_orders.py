@@ -1,7 +1,8 @@
-"""Orders that a person should look at: those that have been at the broker for over an hour.
+"""Stale orders: those that have been at the broker for over an hour and that a person should check.
 
-That alone is nothing wrong: a limit order may rest all day. But an order that its broker forgot, that nobody follows,
-or whose outcome stays unknown, looks the same from afar, so somebody is asked once whether it should still be there.
+A long time alone is no fault: a limit order may rest all day. But an order that its broker forgot, that nobody follows,
+or whose outcome stays unknown looks the same from outside. So people are notified once, to check whether it should
+still be there.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class StaleOrder:
 
 
 def why_still_open(order: Order) -> str:
-    """Why an order is still SENT_TO_BROKER, in words, as far as its row tells."""
+    """Explain why an order is still SENT_TO_BROKER, as far as its row shows."""
     why = _why(order)
     return why if order.cancel_requested_at is None else f"{why}; a cancel was asked for and is not confirmed"
 

@@ -1,7 +1,7 @@
-"""An order's life: four statuses that operators see, finer phases inside them, one table of transitions.
+"""The states of an order: four statuses that operators see, finer phases inside them, one table of transitions.
 
-The same table is compiled into triggers of the database, so an edge that is missing here
-is missing for an operator's `UPDATE` too.
+The same table is compiled into triggers of the database, so the database also rejects an operator's `UPDATE` along an
+edge that is missing here.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from domain.errors import IllegalTransition
 
 
 class Status(StrEnum):
-    """What operators see."""
+    """The status of an order, as operators see it."""
 
     CREATED = "CREATED"
     SENT_TO_BROKER = "SENT_TO_BROKER"
@@ -19,18 +19,18 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where exactly the order is; each phase belongs to one status."""
+    """The exact state of an order; each phase belongs to one status."""
 
     REGISTERED = "REGISTERED"  # durable here, not yet claimed
-    SUBMITTING = "SUBMITTING"  # claimed: the call to the broker may be under way
-    UNKNOWN = "UNKNOWN"  # the call's outcome is not known: may be live
+    SUBMITTING = "SUBMITTING"  # claimed: the call to the broker may be in progress
+    UNKNOWN = "UNKNOWN"  # the call's outcome is not known: the order may be live
     WORKING = "WORKING"  # the broker has it
-    PARTIALLY_FILLED = "PARTIALLY_FILLED"  # the broker has it, some of it is filled
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"  # the broker has it, and part of it is filled
     FILLED = "FILLED"  # filled in full
-    BLOCKED = "BLOCKED"  # one of our rules said no: never sent
-    LAPSED = "LAPSED"  # never left us, and the alert's life is over
+    BLOCKED = "BLOCKED"  # blocked by one of our rules: never sent
+    LAPSED = "LAPSED"  # will not be sent any more: never left us, or turned away
     REFUSED = "REFUSED"  # the broker refused the request itself
-    REJECTED = "REJECTED"  # the broker took it, then rejected it
+    REJECTED = "REJECTED"  # the broker accepted the request, then rejected the order
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     ABSENT = "ABSENT"  # proven: the broker never had it
@@ -62,32 +62,33 @@ _BOOK_SAYS = frozenset(
         Phase.EXPIRED,
     }
 )
-"""Where the broker's own word about an order can lead from any phase in which it may have the order."""
+"""The phases that the broker's book can lead to from any phase in which the broker may have the order."""
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
-    # The self-edge is a resized exit or a postponed retry: still ours alone.
+    # The self-edge is a resized exit or a postponed retry.
     Phase.REGISTERED: frozenset({Phase.REGISTERED, Phase.SUBMITTING, Phase.BLOCKED, Phase.LAPSED}),
-    # Back to REGISTERED only when the request provably never left us.
+    # Back to REGISTERED only when the request provably never left us, or the broker says that it turned it away.
     Phase.SUBMITTING: _BOOK_SAYS
     | {Phase.REGISTERED, Phase.UNKNOWN, Phase.REFUSED, Phase.LAPSED, Phase.SUBMITTING},
     # The self-edge is an escalation, or sending again with the same id where the broker allows it.
-    # REFUSED: the first call's own answer, arriving after its deadline.
+    # REFUSED: the answer to the first call, which arrived after its deadline.
     Phase.UNKNOWN: _BOOK_SAYS | {Phase.UNKNOWN, Phase.ABSENT, Phase.REFUSED},
-    # UNKNOWN: acknowledged, and later no longer in the book.
+    # UNKNOWN: acknowledged, and later missing from the book.
     Phase.WORKING: _BOOK_SAYS | {Phase.UNKNOWN},
     Phase.PARTIALLY_FILLED: _BOOK_SAYS - {Phase.WORKING} | {Phase.UNKNOWN},
-    # Overfill: the broker reports more than was ordered. Recorded, and loud.
+    # The self-edge is an overfill (the broker reports more than was ordered), or a book that later shows less than was
+    # filled. Both are recorded and people are notified.
     Phase.FILLED: frozenset({Phase.FILLED}),
-    # Never sent, so no word of any broker can be about them.
+    # Never sent, so no broker's report can be about it.
     Phase.BLOCKED: frozenset(),
-    # Real world possibility: the broker shows as live or filled what had been called dead, or called never sent
-    # (a proxy that answered for a broker it did reach). Its book wins.
+    # The broker's book wins where it shows an order as live or filled that was recorded as ended or never sent. This
+    # happens, for example, when a proxy answers with an error for a broker that it did reach.
     Phase.LAPSED: _BOOK_SAYS,
     Phase.REFUSED: _BOOK_SAYS,
     Phase.REJECTED: _BOOK_SAYS,
     Phase.CANCELLED: _BOOK_SAYS,
     Phase.EXPIRED: _BOOK_SAYS,
-    # The self-edge: a person ends the wait for a late acceptance.
+    # The self-edge: an operator ends the wait for a late acceptance.
     Phase.ABSENT: _BOOK_SAYS | {Phase.ABSENT},
 }
 
@@ -96,7 +97,7 @@ MAY_BE_LIVE = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.WORKING, Phase.P
 
 
 def check_transition(current: Phase, target: Phase) -> None:
-    """Let an edge of the table pass.
+    """Check that the table has this transition.
 
     Raises:
         IllegalTransition: the table has no such edge.

@@ -1,4 +1,4 @@
-"""Times are aware UTC; their text sorts as they do, because its width never changes."""
+"""Times are aware UTC. Their texts sort in order of time, because the width never changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 
 def time_text(at: datetime) -> str:
-    """ISO-8601 UTC with microseconds and `Z`, fixed width: `2026-11-21T09:15:00.000000Z`."""
+    """Return ISO-8601 UTC text with microseconds and `Z`, of fixed width: `2026-11-21T09:15:00.000000Z`."""
     return _utc_text(at if at.tzinfo is UTC else at.astimezone(UTC))
 
 
@@ -19,7 +19,7 @@ def parse_time(text: str) -> datetime:
     """Read what `time_text` wrote (any ISO-8601 time with an offset is accepted).
 
     Raises:
-        ValueError: no time, or a naive one.
+        ValueError: the text is not a time, or has no UTC offset.
     """
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
@@ -28,26 +28,30 @@ def parse_time(text: str) -> datetime:
 
 
 def trading_day(at: datetime, zone: ZoneInfo, starts: time = time()) -> date:
-    """The market's day at that instant, which begins at `starts` of its clock: daily limits begin anew with it."""
+    """Return the trading day of that instant. It begins at `starts` by the market's clock, and daily limits with it."""
     day = at.astimezone(zone).date()
     return day if at >= day_start(day, zone, starts) else day - timedelta(days=1)
 
 
 def day_start(day: date, zone: ZoneInfo, starts: time = time()) -> datetime:
-    """The instant at which that trading day begins; where the clock shows the time twice, the first."""
+    """Return the instant at which that trading day begins; the first one where the clock shows the time twice."""
     return datetime.combine(day, starts, zone).astimezone(UTC)
 
 
 def is_within(since: datetime, now: datetime, window: timedelta) -> bool:
-    """True while less than the window has elapsed since a stamp.
+    """Return True while less than the window has elapsed since a timestamp.
 
-    A stamp that lies in the future was made before the clock was set back: how much has elapsed since then is not
-    known. It is not young for that. Only as much as the window itself is passed over, since two processes that take
-    the time in turn may write their stamps in the other order.
+    A timestamp in the future was made before the clock was set back. How much time has elapsed since then is not known,
+    so it does not count as recent. One exception: a timestamp less than the window ahead does, because two processes
+    that read the clock one after the other may write their timestamps in the other order.
     """
     return abs(now - since) < window
 
 
 def has_elapsed(since: datetime, now: datetime, window: timedelta) -> bool:
-    """True when a wait of that length is over: whoever waits for a stamp of the future would wait for hours."""
+    """Return True when the window has elapsed since a timestamp.
+
+    A timestamp far in the future counts as elapsed. Otherwise, after the clock was set back, a wait could last for
+    hours.
+    """
     return not is_within(since, now, window)

@@ -1,4 +1,4 @@
-"""The changes that our own actions make of an order, each with its tag and its decision columns filled in."""
+"""Make the order changes that follow from our own actions, each with its tag and its decision columns."""
 
 import json
 from datetime import datetime, timedelta
@@ -18,20 +18,20 @@ from domain.states import Phase
 from domain.times import is_within
 
 Outcome = OrderResult | NotSent | Refused | OutcomeUnknown
-"""Everything that can come back from asking a broker for an order."""
+"""Every result that a call to place an order can have."""
 
 _TELL_WAITING = timedelta(seconds=15)
 _TELL_AGAIN = timedelta(minutes=5)
 _LOOK_AGAIN = timedelta(seconds=5)
 
 _FOLLOWED_BY, _FOLLOWED_WHY = "followed_by", "followed_because"
-"""Beside FOLLOWED: who gave the number, and how it was found."""
+"""Context keys beside FOLLOWED: who gave the number, and why."""
 
 _REPEATS = frozenset({Reason.SIGNAL_ALREADY_SEEN, Reason.CONTENT_ALREADY_SEEN})
 
 
 def blocked(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> OrderChange:
-    """One of our own rules said no; the order is never sent. `detail` are the figures, empty where there are none."""
+    """Block an order by one of our own rules: it is never sent. `detail`: the figures, empty where there are none."""
     return advance(
         order,
         Phase.BLOCKED,
@@ -48,15 +48,18 @@ def blocked(order: Order, reason: Reason, detail: str, *, at: datetime, actor: s
 
 
 def stopped(order: Order, reason: Reason, detail: str, *, at: datetime, actor: str) -> OrderChange:
-    """One of our own rules stopped it: blocked, or, where a call was made that the broker says it turned away, lapsed,
-    from where the book can still revive it."""
+    """Stop an order by one of our own rules.
+
+    The order is blocked. Where a call was made that the broker says it turned away, it lapses instead: from LAPSED the
+    book can still revive it, should the broker have accepted the order after all.
+    """
     if order.look_first:
         return never_sent(order, reason, at=at, actor=actor)
     return blocked(order, reason, detail, at=at, actor=actor)
 
 
 def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail: str = "") -> OrderChange:
-    """It provably never left us, and will not be sent any more."""
+    """End an order that will not be sent any more: it never left us, or the broker said that it turned it away."""
     return advance(
         order,
         Phase.LAPSED,
@@ -73,7 +76,7 @@ def never_sent(order: Order, reason: Reason, *, at: datetime, actor: str, detail
 
 
 def refused(order: Order, code: str, text: str, *, at: datetime, actor: str) -> OrderChange:
-    """The broker provably refused the request."""
+    """End an order whose request the broker provably refused."""
     return advance(
         order,
         Phase.REFUSED,
@@ -88,7 +91,7 @@ def refused(order: Order, code: str, text: str, *, at: datetime, actor: str) -> 
 
 
 def resolved_absent(order: Order, text: str, *, at: datetime, actor: str) -> OrderChange:
-    """An operator found that the broker does not have the order."""
+    """Record an operator's finding that the broker does not have the order."""
     return advance(
         order,
         Phase.ABSENT,
@@ -112,11 +115,11 @@ def resolved_fill(
     actor: str,
     text: str | None = None,
 ) -> OrderChange:
-    """An operator found the order at the broker, filled in full; `text` is the operator's reason, if there is one.
+    """Record an operator's finding that the broker filled the order in full; `text`: the operator's reason, if any.
 
     Raises:
-        InvalidResolution: the fill is not this order's. One that is not its whole quantity is none that a hand could
-            settle: a partly filled order is followed.
+        InvalidResolution: the fill is not this order's. An operator cannot settle a fill of another quantity than the
+            order's whole one: a partly filled order is followed under its broker number (`followed`).
     """
     _check_number(order, broker_order_id)
     if filled != order.quantity:
@@ -142,7 +145,7 @@ def resolved_fill(
 def followed(
     order: Order, broker_order_id: str, *, at: datetime, actor: str, text: str | None = None
 ) -> OrderChange:
-    """An operator says which of the broker's orders it is. Nothing is believed of it until the book has shown that one.
+    """Record the broker order number that an operator gave. Nothing is decided by it until the book shows that order.
 
     Raises:
         InvalidResolution: the number cannot be this order's.
@@ -161,7 +164,7 @@ def followed(
 
 
 def number_given_by(order: Order) -> tuple[str, str] | None:
-    """Who gave the broker's number that the order has, and why; None where no person did."""
+    """Return who gave the order's broker number, and why; None where no person did."""
     said = json.loads(order.context_json or "{}")
     if order.broker_order_id is None or said.get(FOLLOWED) != order.broker_order_id:
         return None
@@ -179,7 +182,7 @@ def _check_number(order: Order, broker_order_id: str) -> None:
 
 
 def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> OrderChange:
-    """CREATED → SENT_TO_BROKER: from its commit on, the order may be live."""
+    """Claim an order for sending (CREATED → SENT_TO_BROKER). From the commit on, it may be live."""
     return advance(
         order,
         Phase.SUBMITTING,
@@ -196,7 +199,7 @@ def claimed(order: Order, *, at: datetime, claimant: str, **sized: Any) -> Order
 
 
 def claimed_again(order: Order, *, at: datetime, claimant: str) -> OrderChange:
-    """Another send under the same id, where the broker promises that it cannot make a second order."""
+    """Claim an order for a resend under the same id, where the broker promises that this makes no second order."""
     return advance(
         order,
         Phase.UNKNOWN,
@@ -209,7 +212,10 @@ def claimed_again(order: Order, *, at: datetime, claimant: str) -> OrderChange:
 
 
 def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
-    """Look again soon; the longer it lasts, the less often, so that waiting costs little. An exit is told."""
+    """Postpone an order that cannot be sent yet, with backoff; an exit that waits long is escalated.
+
+    The longer it waits, the less often it is tried, so that waiting costs little.
+    """
     return advance(
         order,
         Phase.REGISTERED,
@@ -222,22 +228,28 @@ def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
 
 
 def _told_waiting(order: Order, at: datetime) -> int:
-    """An exit that is not sent for so long is told, and again while that lasts: its position stays open meanwhile."""
+    """Return the escalation level of an order that waits to be sent.
+
+    People are notified when an exit has waited for `_TELL_WAITING`, and again every `_TELL_AGAIN` while it waits: its
+    position stays open meanwhile. The level of an entry stays as it is.
+    """
     waited = at - order.created_at
     if order.execution_type is not ExecutionType.EXIT or is_within(order.created_at, at, _TELL_WAITING):
         return order.escalation
-    return max(
-        order.escalation, 2 + max(waited, timedelta(0)) // _TELL_AGAIN
-    )  # of the future: nobody knows how long
+    # A creation time in the future (the clock was set back) gives a negative wait: its true length is not known.
+    return max(order.escalation, 2 + max(waited, timedelta(0)) // _TELL_AGAIN)
 
 
 def backoff(waited: timedelta) -> timedelta:
-    """How long to wait after having waited so long: half as much again, from 0.1 s to 5 s."""
+    """Return how long to wait next after a wait of that length: half of it, at least 0.1 s and at most 5 s."""
     return min(max(waited / 2, timedelta(seconds=0.1)), timedelta(seconds=5))
 
 
 def waiting(order: Order, wait: Wait, *, at: datetime, actor: str) -> OrderChange:
-    """An entry that something else has to come before: looked at when that moves, and now and then besides."""
+    """Make an entry wait for something that has to come first.
+
+    It is checked again when that moves, and every `_LOOK_AGAIN` besides.
+    """
     return advance(
         order,
         Phase.REGISTERED,
@@ -250,28 +262,29 @@ def waiting(order: Order, wait: Wait, *, at: datetime, actor: str) -> OrderChang
 
 
 def looked_at(wait: Wait, now: datetime) -> datetime:
-    """When a waiting entry is looked at again, should nothing have moved by then."""
+    """Return when a waiting entry is checked again if nothing has moved by then."""
     return max(min(wait.until, now + _LOOK_AGAIN), now + timedelta(milliseconds=50))
 
 
 def released(order: Order, *, at: datetime, actor: str) -> OrderChange:
-    """What a waiting entry waits for has moved: it is looked at now."""
+    """Release a waiting entry, because what it waits for has moved: it is checked now."""
     return advance(order, Phase.REGISTERED, at=at, actor=actor, not_before=None)
 
 
 def unknown(order: Order, why: str, *, at: datetime, actor: str) -> OrderChange:
-    """The call's outcome is not known: the order may be live."""
-    # That it waited to be sent was told; this is told anew.
+    """Mark an order whose call has an unknown outcome: it may be live."""
+    # Escalation starts anew: a notification that it waited to be sent says nothing of an unknown outcome.
     return advance(order, Phase.UNKNOWN, at=at, actor=actor, **unknown_because(why), escalation=0)
 
 
 def answered(
     order: Order, outcome: Outcome, *, resend: bool, visible_after: timedelta, at: datetime, actor: str
 ) -> OrderChange | None:
-    """What a call's outcome does to the row as it stands now, which others may have moved while the call lasted.
+    """Apply the outcome of a call to the current row, which others may have moved during the call.
 
-    `visible_after`: so long may an order that the broker has taken be missing from its book.
-    None where the outcome tells nothing new: the refusal of a re-send, for one, proves nothing about the first send.
+    `visible_after`: how long an order that the broker has accepted may be missing from its book.
+    Returns None where the outcome says nothing new. For example, the refusal of a resend proves nothing about the first
+    send.
     """
     if isinstance(outcome, OrderResult):
         return None if order.broker_order_id is not None else placed(order, outcome, at=at, actor=actor)
@@ -288,7 +301,7 @@ def answered(
 
 
 def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> OrderChange:
-    """The broker has it."""
+    """Record that the broker acknowledged the order."""
     return advance(
         order,
         Phase.WORKING,
@@ -297,7 +310,7 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Or
         tag=None,
         broker_order_id=result.broker_order_id,
         reason_message=result.detail,
-        escalation=0,  # that it waited was told; that it rests is told anew
+        escalation=0,  # a notification that it waited says nothing of an order that rests
         **PLACED,
     )
 
@@ -305,10 +318,11 @@ def placed(order: Order, result: OrderResult, *, at: datetime, actor: str) -> Or
 def not_sent(
     order: Order, why: str, *, at: datetime, actor: str, look_after: timedelta | None = None
 ) -> OrderChange:
-    """Back to CREATED, to be tried again with backoff within the alert's life; after that it lapses.
+    """Move an order back to CREATED, to be sent again with backoff within the alert's life; after that it lapses.
 
-    `look_after`: it may have been taken all the same. It keeps when it was sent, the mark by which the next send waits
-    for a look at the broker's book, one that begins when a taken order would show there.
+    `look_after`: the broker turned the order away, but may have accepted it all the same. The order then keeps
+    `sent_at`, by which the next send knows that it has to wait for a read of the order book. That read must begin when
+    an accepted order would show there, `look_after` later at the earliest. It does not lapse here.
     """
     look_first = look_after is not None
     not_before = at + max(backoff(at - order.created_at), look_after or timedelta(0))

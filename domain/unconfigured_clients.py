@@ -1,4 +1,4 @@
-"""Rows that nobody serves: orders that have not ended, and holdings, of a client that the settings do not name."""
+"""Rows that no process serves: open orders and holdings of a client that the settings do not name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ _NAMED = 5  # holdings, in a message
 class UnconfiguredRows:
     """What a client that is not configured still has in orders.db.
 
-    `waiting` orders were not sent, `at_broker` may be live; `account` is whose its rows are, None where nobody knows.
+    - `waiting`: how many orders were not sent.
+    - `at_broker`: how many orders may be live.
+    - `account`: the account that its rows belong to; None where none is recorded.
     """
 
     client_id: str
@@ -22,7 +24,7 @@ class UnconfiguredRows:
     account: BrokerAccount | None
 
     def __str__(self) -> str:
-        """`alice (FA1 at shoonya): 1 order at the broker, S1 holds 50 NFO:NIFTY`."""
+        """Return a text such as `alice (FA1 at shoonya): 1 order at the broker, S1 holds 50 NFO:NIFTY`."""
         parts = []
         if self.at_broker:
             parts.append(f"{_orders(self.at_broker)} at the broker")
@@ -35,7 +37,7 @@ class UnconfiguredRows:
 
 
 def what_to_do(rows: UnconfiguredRows, configured: Mapping[str, BrokerAccount]) -> str:
-    """The ways on, for these configured clients and their accounts."""
+    """Return what to do about the rows, given the configured clients and their accounts."""
     back = f"put {rows.client_id} back into the clients file"
     for client_id, account in configured.items():
         if rows.account == account:
@@ -44,7 +46,7 @@ def what_to_do(rows: UnconfiguredRows, configured: Mapping[str, BrokerAccount]) 
 
 
 def told_of(rows: UnconfiguredRows, configured: Mapping[str, BrokerAccount]) -> str:
-    """What a person is told."""
+    """Return the text of the notification about the rows."""
     return (
         f"orders.db has rows of a client that is not configured: {rows}. Nobody follows or exits them, and they count "
         f"for no other client. What to do: {what_to_do(rows, configured)}"

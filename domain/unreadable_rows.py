@@ -1,4 +1,4 @@
-"""What a row of the broker's positions that cannot be read stands in the way of, in the words of every report of it."""
+"""Say what an unreadable row of the broker's positions prevents, with the same text in every report of it."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from domain.broker_reports import UnreadableRow
 
 
 def place_of(row: UnreadableRow) -> str:
-    """`NSE INFY`, or which symbols a row may be of that names none."""
+    """Return the row's place, such as `NSE INFY`, or the symbols that a row without a symbol may be of."""
     if row.symbol is not None:
         return " ".join(filter(None, (row.exchange, row.symbol)))
     kind = " ".join(filter(None, (row.exchange, row.product)))
@@ -14,12 +14,15 @@ def place_of(row: UnreadableRow) -> str:
 
 
 def stops_all_entries(rows: Sequence[UnreadableRow], *, loss_is_limited: bool) -> bool:
-    """True where a daily loss limit is set and the rows hide how much was lost."""
+    """Return True where a daily loss limit is set and the rows hide how much was lost."""
     return loss_is_limited and any(row.has_pnl for row in rows)
 
 
 def what_they_stop(rows: Sequence[UnreadableRow], client_id: str, *, loss_is_limited: bool) -> str:
-    """`exits of NSE INFY wait and entries there are blocked`, and whether the client's other entries are too."""
+    """Return a text such as `exits of NSE INFY wait and entries there are blocked`.
+
+    It also says when all other entries of the client are blocked.
+    """
     places = "; ".join(dict.fromkeys(map(place_of, rows)))
     text = f"exits of {places} wait and entries there are blocked"
     if stops_all_entries(rows, loss_is_limited=loss_is_limited):

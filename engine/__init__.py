@@ -1,1 +1,1 @@
-"""The three parts of the OrderWatcher: sending, following what was sent, and knowing the positions."""
+"""The three parts of the OrderWatcher: send orders, reconcile them with the broker, and keep positions current."""

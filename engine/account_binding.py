@@ -1,14 +1,22 @@
-"""Whose rows these are: a client whose broker or account is another than its rows tell of is not served.
+"""Bind each client to the broker account that its rows belong to, and do not serve it on any other account.
 
-Its holdings and open orders would be taken for those of an account that never had them: an exit would sell somebody
-else's position, an order that this broker never saw would be proven absent. So nothing is sent to such an account,
-exits neither, and nothing of it is kept.
+A client is not served when its broker or account differs from the one that its rows belong to. Otherwise its holdings
+and open orders would be applied to an account that never had them:
 
-Remembered is the first account whose book or positions could be read, in one transaction, so that of two watchers that
-begin at once with different settings only one is served. The other way round too: an account whose rows are another
-client id's already, as after a renaming, is not served under a new id before `cli.py rebind OLD NEW` has moved them. A
-login that failed is not remembered: it may be mistyped. Each claim compares again in its own transaction, since an
-operator may rebind the client under a running watcher.
+- an exit would sell somebody else's position;
+- an order that this broker never saw would be proven absent.
+
+So nothing is sent to such an account, not even exits, and nothing that is read from it is stored.
+
+The first account whose order book or positions could be read is remembered. That happens in one transaction, so that
+of two watchers that start at once with different settings only one is served. An account whose login failed is not
+remembered, because it may be mistyped.
+
+The check works the other way round too. An account whose rows already belong to another client id, as after a
+renaming, is not served under the new id until `cli.py rebind OLD NEW` has moved the rows.
+
+Each claim compares the accounts again in its own transaction, because an operator may rebind the client while a
+watcher is running.
 """
 
 import logging
@@ -29,27 +37,29 @@ _KEY = NoticeKey(NoticeSubject.REFUSED_ACCOUNT)
 
 
 class AccountBinding:
-    """Compares each client's account with the one its rows tell of; safe to call from several threads.
+    """Compares each client's account with the one that its rows belong to. Safe to call from several threads.
 
-    `on_refused` is called with a client that is not served, each time that is found.
+    `on_refused` is called with the id of a client that is not served, each time that is found.
     """
 
     def __init__(self, store: Store, *, on_refused: Callable[[str], None] = lambda client_id: None) -> None:
         self._store = store
         self._on_refused = on_refused
         self._refused: dict[str, str] = {}
-        self._told: dict[str, tuple[BrokerAccount, AccountStanding]] = {}  # spares a write at each look
+        self._told: dict[str, tuple[BrokerAccount, AccountStanding]] = {}  # saves a write at each poll
         self._confirmed: set[str] = set()
 
     def refused(self, client_id: str) -> str | None:
-        """Why the client is not served, as last found out; None: it is, or nothing is known yet."""
+        """Return why the client is not served, by the last check. None: it is served, or nothing is known yet."""
         return self._refused.get(client_id)
 
     def may_look(self, context: ClientContext) -> bool:
-        """True unless the rows are known to be another account's, or the account another client's: told, once.
+        """Return whether the client's account may be read, and notify once when it may not.
+
+        False when the rows are known to belong to another account, or the account to another client.
 
         Raises:
-            StoreUnavailable: it is not known, or could not be told.
+            StoreUnavailable: the answer is not known, or the notice could not be stored.
         """
         mine = _account_of(context)
         return mine is None or self._judge(
@@ -57,7 +67,9 @@ class AccountBinding:
         )
 
     def saw(self, context: ClientContext) -> bool:
-        """A read of the account succeeded: it is remembered if none was. True when what was read may be used.
+        """Record that a read of the account succeeded; return True when what was read may be used.
+
+        The account is remembered if none was.
 
         Raises:
             StoreUnavailable: it could not be remembered.
@@ -76,10 +88,10 @@ class AccountBinding:
         return self._judge(context, mine, standing)
 
     def require(self, tx: Transaction, context: ClientContext, order: Order) -> None:
-        """To be asked in the transaction that claims an order, after the account was read.
+        """Check the account in the transaction that claims an order, after the account was read.
 
         Raises:
-            ConcurrentUpdate: the rows are another account's, or the account another client's; nothing may be sent.
+            ConcurrentUpdate: the rows belong to another account, or the account to another client; nothing may be sent.
         """
         mine = _account_of(context)
         if mine is None or order.test_mode is not None:
@@ -121,7 +133,7 @@ def _why_not(client_id: str, mine: BrokerAccount, standing: AccountStanding) -> 
 
 
 def rebind(store: Store, client_id: str, account: BrokerAccount, *, by: str) -> BrokerAccount:
-    """Make a client's rows those of another account: what was held, seen and told at the old one is forgotten.
+    """Bind a client's rows to another account, and forget what was held, seen and notified at the old one.
 
     The history of its orders stays. Returns the old account.
 
@@ -151,13 +163,13 @@ def rebind(store: Store, client_id: str, account: BrokerAccount, *, by: str) -> 
 def move_rows(
     store: Store, old: str, new: str, account: BrokerAccount, *, clock: Clock, by: str
 ) -> tuple[int, int]:
-    """Make the rows of a client that is not configured any more those of another id of the same account.
+    """Move the rows of a client that is no longer configured to another client id of the same account.
 
     Returns how many orders and holdings were moved.
 
     Raises:
-        NotFound: there is nothing to move, or the two are not of one account.
-        OpenOrders: a watcher serves the old client still; nothing was changed.
+        NotFound: there is nothing to move, or the two ids are not of one account.
+        OpenOrders: a watcher still serves the old client; nothing was changed.
         StoreUnavailable: nothing was changed.
     """
 
@@ -196,7 +208,7 @@ def _other_account(rows_of: str, before: BrokerAccount, new: str, account: Broke
 
 
 def _confirm(tx: Transaction, client_id: str, mine: BrokerAccount) -> AccountStanding:
-    """What is remembered, which this account becomes if nothing was; the end of a refusal is told."""
+    """Bind the account unless one is bound, and return the standing. Notify when that ends a refusal."""
     standing = tx.account_standing(client_id, mine)
     if standing.taken_by is not None:
         return standing
@@ -208,6 +220,6 @@ def _confirm(tx: Transaction, client_id: str, mine: BrokerAccount) -> AccountSta
 
 
 def _account_of(context: ClientContext) -> BrokerAccount | None:
-    """None where the adapter does not say whose it is: that is never compared."""
+    """Return the client's account. None: the adapter does not name it, so it is never compared."""
     traits = context.broker.traits
     return BrokerAccount(traits.name, traits.account) if traits.account else None

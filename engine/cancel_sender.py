@@ -1,4 +1,4 @@
-"""Asking brokers for the cancels that operators asked for; the book tells what became of them."""
+"""Send the requested cancels to the brokers. The order book shows what became of them."""
 
 import logging
 from collections.abc import Sequence
@@ -22,17 +22,21 @@ _AGAIN = timedelta(minutes=1)  # the longest wait between two requests to cancel
 
 
 class CancelSender:
-    """Sends each cancel that is wanted, again while the book shows the order, and tells once when it does not end."""
+    """Sends each requested cancel, again while the book shows the order. Notifies once if the order does not end."""
 
     def __init__(self, store: Store, *, clock: Clock, claimant: str, rules: EngineTimings) -> None:
         self._store = store
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
-        self._errors: dict[str, str] = {}  # what the last request of each order came back with
+        self._errors: dict[str, str] = {}  # the error that each order's last cancel request ended with
 
     def send(self, context: ClientContext, orders: Sequence[Order], book: Book) -> None:
-        """Send those that are due after this book. Raises: StoreUnavailable, before the request that it is about."""
+        """Send the cancels that are due after this book.
+
+        Raises:
+            StoreUnavailable: a request could not be recorded, and was not sent.
+        """
         now = self._clock.now()
         for order in orders:
             if self._is_due(order, book, now) and self._store.write(
@@ -47,14 +51,16 @@ class CancelSender:
         except BrokerError as error:
             log.warning("order %s: cancel: %s", order.command_id, error)
             self._errors[order.command_id] = str(error)
-        except Exception as error:  # an adapter's defect: the book tells whether the order was cancelled
+        except Exception as error:  # a defect of the adapter: the book shows whether the order was cancelled
             log.exception("order %s: the adapter failed to cancel", order.command_id)
             self._errors[order.command_id] = f"{type(error).__name__}: {error}"
 
     def _is_due(self, order: Order, book: Book, now: datetime) -> bool:
-        """At once; then while the book shows the order, ever more rarely: each request takes from the rate budget.
+        """Return True when the order's cancel is to be sent now.
 
-        One that the book does not show is not asked for again: there is nothing left to cancel, as far as is known.
+        - The first request goes at once.
+        - It is repeated while the book shows the order, ever more rarely: each request takes from the rate budget.
+        - It is not repeated for an order that the book does not show: as far as is known, nothing is left to cancel.
         """
         asked, sent = order.cancel_requested_at, order.cancel_sent_at
         if asked is None or not order.may_be_live or order.broker_order_id is None:
@@ -65,9 +71,9 @@ class CancelSender:
         return order.broker_order_id in book.by_id and not timedelta(0) <= now - sent < wait
 
     def _note(self, tx: Transaction, order: Order, now: datetime) -> bool:
-        """Before the request, and with it once what became of those before: the book still shows the order.
+        """Record the request before it is sent. Notify once when earlier requests did not end the order.
 
-        False when the order has moved meanwhile: the next look tells whether there is anything left to cancel.
+        Returns False when the order has moved meanwhile: the next poll shows whether anything is left to cancel.
         """
         current = tx.get(order.command_id)
         if current is None or current.phase is not order.phase or current.cancel_requested_at is None:

@@ -1,4 +1,4 @@
-"""What the parts of the watcher share: a client's seat and the durations."""
+"""What the parts of the watcher share: each client's context, and the engine's timings."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -12,7 +12,7 @@ from domain.times import trading_day
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """One client's place at the engine: its broker and what binds its orders."""
+    """One client as the engine serves it: its broker, and the policy that binds its orders."""
 
     client_id: str
     broker: Broker
@@ -23,35 +23,34 @@ class ClientContext:
 class EngineTimings:
     """Durations of the engine. All of them bound a wait; none is a guess about an outcome."""
 
-    broker_deadline: timedelta = timedelta(seconds=15)  # a call that takes longer has an unknown outcome
-    submit_window: timedelta = timedelta(seconds=2)  # a claim that got no further within it is not sent
-    exit_hold: timedelta = timedelta(seconds=10)  # an exit waits so long for older entries to settle
-    exit_dispute: timedelta = timedelta(
-        seconds=30
-    )  # an exit whose size our fills and the broker's positions disagree on waits so long for them to agree
-    difference_believed: timedelta = timedelta(
-        minutes=3
-    )  # so long must a difference stand until it is believed
-    resend_after: timedelta = timedelta(
-        seconds=2
-    )  # between two sends of one id, where the broker allows them
+    # A call that takes longer has an unknown outcome.
+    broker_deadline: timedelta = timedelta(seconds=15)
+    # A claim that has not reached its broker call within it is not sent.
+    submit_window: timedelta = timedelta(seconds=2)
+    # How long an exit waits for a poll of the order book, and for resting exits to be cancelled.
+    exit_hold: timedelta = timedelta(seconds=10)
+    # How long an exit waits while our fills and the broker's positions disagree on its size.
+    exit_dispute: timedelta = timedelta(seconds=30)
+    # How long a position difference must stand until it is believed.
+    difference_believed: timedelta = timedelta(minutes=3)
+    # The time between two sends under one id, where the broker allows them.
+    resend_after: timedelta = timedelta(seconds=2)
     unknown_log: timedelta = CANNOT_BE_READ_AFTER
     unknown_tell: timedelta = timedelta(seconds=60)
     positions_refresh: timedelta = timedelta(seconds=2)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
-    day_starts: time = time(
-        6
-    )  # when a trading day begins there: after one session, before the broker's reset
+    # When a trading day begins in that zone: after one session, before the broker's reset.
+    day_starts: time = time(6)
 
     def same_day(self, one: Order, other: Order) -> bool:
-        """True when both are of one day, within which no broker gives a number to two orders."""
+        """Return True when both orders are of one day. Within a day no broker gives one number to two orders."""
         return self.is_one_day(one.created_at, other.created_at)
 
     def is_one_day(self, first: datetime, second: datetime) -> bool:
-        """True when both moments are of one day of the broker's, as far as it can be told.
+        """Return True when both moments may fall within one day of the broker's.
 
-        Whether its numbers begin anew at midnight or at its own reset is not known, so either makes one day of them:
-        a number that was taken for a repeated one would let a fill count twice.
+        It is not known whether the broker's order numbers begin anew at midnight or at its own reset. So one day by
+        either boundary is enough: if a number were wrongly taken for a reused one, its fill could count twice.
         """
         return any(
             trading_day(first, self.zone, starts) == trading_day(second, self.zone, starts)
@@ -60,5 +59,5 @@ class EngineTimings:
 
     @property
     def sending_ends(self) -> timedelta:
-        """So long after a claim its call may still be on its way to the broker."""
+        """How long after a claim its call may still be on its way to the broker."""
         return self.submit_window + self.broker_deadline

@@ -1,18 +1,25 @@
-"""Before the first entry: no client's entry is sent until its broker has been read once by this process.
+"""Hold back each client's entries until this process has read the client's broker once.
 
-One book that was brought in line with the open orders, and one read of the positions, must have succeeded since the
-watcher began: only then is it known what earlier orders became and what is held. Until then entries wait as CREATED,
-and lapse when their alert's life is over. Exits do not wait here: each is sized by a read of the positions that began
-after it was registered or last put off, so it cannot go before they can be read, and it leaves alone what other exits
-in our own table may still take, whether their end is known yet or not. A book that cannot be read is no reason to keep
-a position open.
+Two reads must have succeeded since the watcher began:
 
-Where the broker echoes nothing of ours (C0), that book must be a complete one: see `domain.order_matching`.
+- one order book, which was reconciled with the open orders;
+- one read of the positions.
 
-Each client has its own gate. It shuts again when the book cannot be read for a while: entries would go out blindly,
-while nobody follows what became of those before. How old the positions may be is the blockers' to judge.
+Only then is it known what became of earlier orders and what is held. Until then entries wait as CREATED, and they
+lapse when their alert's life is over.
 
-One thing bars exits too: rows that are another account's (`engine.account_binding`).
+Exits do not wait here. Each exit is sized by a read of the positions that began after the exit was registered or last
+postponed, so it cannot be sent before the positions can be read. It leaves alone what other exits in our own table may
+still take, whether or not their outcome is known. An order book that cannot be read is no reason to keep a position
+open.
+
+Where the broker echoes no id of ours (C0), the order book must be a complete one: see `domain.order_matching`.
+
+Each client has its own gate. The gate shuts again when the order book cannot be read for a while. Otherwise entries
+would be sent blindly, while nobody follows what became of the earlier ones. The blockers judge how old the positions
+may be.
+
+One condition stops exits too: rows that belong to another account (`engine.account_binding`).
 """
 
 import logging
@@ -29,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class EntryReadiness:
-    """Which clients' brokers have been read since this process began; safe to call from several threads."""
+    """Tracks which clients' brokers have been read since this process began. Safe to call from several threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -43,11 +50,11 @@ class EntryReadiness:
         return self._missing.get(client_id) == {}
 
     def is_barred(self, client_id: str) -> bool:
-        """True when nothing may be sent, exits neither: the rows are another account's."""
+        """True when nothing may be sent, not even exits: the client is not served on this account."""
         return self.accounts.refused(client_id) is not None
 
     def missing(self, client_id: str) -> Missing:
-        """What entries wait for, and why each part of it is missing; empty when the gate is open."""
+        """Return which parts entries wait for and why each is missing; empty when the gate is open."""
         refused = self.accounts.refused(client_id)
         if refused is not None:
             return {Part.ACCOUNT: refused}
@@ -55,10 +62,10 @@ class EntryReadiness:
             return dict(self._missing_of(client_id))
 
     def passed(self, client_id: str, part: Part) -> None:
-        """This part has been read.
+        """Record that this part has been read, and notify once the wait is over.
 
         Raises:
-            StoreUnavailable: the end of the wait could not be told; it is told the next time.
+            StoreUnavailable: the notice could not be stored; the next call tries again.
         """
         with self._lock:
             missing = self._missing_of(client_id)
@@ -71,10 +78,12 @@ class EntryReadiness:
             self._tell(client_id, "the broker has been read: entries are sent again", undo=self._told.add)
 
     def failed(self, client_id: str, part: Part, error: str) -> bool:
-        """A read failed; the first time this is told, once for all parts. False when the part is not waited for.
+        """Record that a read failed. The first failure is notified, once for all parts.
+
+        Returns False when entries do not wait for this part.
 
         Raises:
-            StoreUnavailable: it could not be told; it is told the next time.
+            StoreUnavailable: the notice could not be stored; the next call tries again.
         """
         with self._lock:
             missing = self._missing_of(client_id)
@@ -90,10 +99,10 @@ class EntryReadiness:
         return True
 
     def shut(self, client_id: str, part: Part, error: str) -> None:
-        """What had been read cannot be read any more, and that lasts: entries wait again, and it is told.
+        """Make entries wait again, because a part that had been read has not been readable for a while, and notify.
 
         Raises:
-            StoreUnavailable: it could not be told; it is told the next time.
+            StoreUnavailable: the notice could not be stored; the next failed read tries again.
         """
         with self._lock:
             self._missing_of(client_id)[part] = error
@@ -103,7 +112,7 @@ class EntryReadiness:
         self._tell(client_id, text, undo=self._told.discard)
 
     def _forget(self, client_id: str) -> None:
-        """What was read was another account's."""
+        """Forget what was read, because it belongs to another account."""
         with self._lock:
             self._missing.pop(client_id, None)
 

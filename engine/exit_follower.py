@@ -1,7 +1,7 @@
-"""An exit's goal is flat, and nothing of ours that would open the position again.
+"""Follow an exit to its goal: the position is flat, and no order of ours would open it again.
 
-An exit that names no quantity takes back its strategy's older entries. What such an entry still fills, however late,
-leaves as a further part of the exit's leg: a row of its own, so that each row has at most one broker order.
+An exit that names no quantity cancels its strategy's older entries. What such an entry still fills, however late, is
+exited by a further part of the exit's leg. The part is a row of its own, so that each row has at most one broker order.
 """
 
 import logging
@@ -27,10 +27,10 @@ _PART_LIFE = timedelta(hours=1)
 
 
 def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> ExitFacts:
-    """Ask for the cancels that this exit needs; returns the facts as they are then."""
+    """Request the cancels that this exit needs; return the facts as they are then."""
     ended = set()
     for order in to_take_back(exit_, facts):
-        # The end of the one before may have woken it, which wrote its row.
+        # The end of the previous order may have released this one, which rewrites its row.
         current = tx.get(order.command_id) or order
         after = _cancel(tx, current, exit_, now=now, actor=actor)
         if after.status is Status.FAILED:
@@ -41,7 +41,7 @@ def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime,
 
 
 def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor: str) -> Order:
-    """One that is being sent, or of unknown outcome, cannot be cancelled: it is when it shows."""
+    """Request the cancel, except while the order is being sent or has no known number: then when the book shows it."""
     if hindrance(order.phase, order.broker_order_id) is not None:
         return order
     reason = f"exit {exit_.short_id} takes it back"
@@ -50,9 +50,10 @@ def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor
 
 
 def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: datetime, actor: str) -> Order:
-    """After an entry moved: a later exit of its strategy takes it back, and what it filled leaves as a part.
+    """Apply a later full exit of the strategy to an entry that has moved.
 
-    Returns the entry's row as it is then.
+    The entry is cancelled if it is live. What it filled is exited by a further part of the exit. Returns the entry's
+    row as it is then.
     """
     if after.execution_type is not ExecutionType.ENTRY or after.test_mode is not None:
         return after
@@ -68,7 +69,7 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
 
 
 def still_held(tx: Transaction, order: Order) -> str:
-    """What an exit that came to nothing leaves open, and what to do; empty: nothing."""
+    """Return what a failed exit leaves open, and what to do; empty: nothing is left open."""
     if order.execution_type is not ExecutionType.EXIT or order.test_mode is not None:
         return ""
     held = tx.holding(order.client_id, order.strategy_name, order.exchange, order.symbol)
@@ -88,7 +89,7 @@ def _is_live(order: Order) -> bool:
 
 
 def _closes(exit_: Order, entry: Order) -> bool:
-    """Whether the exit is about the side that this entry opens: an entry of the other side is a reversal and stays."""
+    """Return True when the exit closes the side that this entry opens. An entry of the other side is a reversal."""
     if exit_.status is Status.CREATED or exit_.phase is Phase.BLOCKED:
         return exit_.requested_side in (None, entry.side.opposite)
     return exit_.side is entry.side.opposite

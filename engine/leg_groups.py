@@ -1,4 +1,4 @@
-"""The entries of one alert stand or fall together, also after they were registered."""
+"""Keep the entries of one alert together after they were registered: when one fails, the unsent ones are not sent."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Order]:
-    """The other entries of its alert, where they are judged together; else none."""
+    """Return the other entries of the order's alert, where these are judged together; otherwise none."""
     is_entry = order.execution_type is ExecutionType.ENTRY
     if not is_entry or not policy.strategy(order.strategy_name).is_grouped:
         return []
@@ -28,28 +28,31 @@ def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Orde
 
 
 def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:
-    """Whether an entry that waited is let go by the other legs of its alert."""
+    """Return the block or wait that the other legs of its alert impose on an entry that waited; None: it may go."""
     return with_its_group(order, other_legs(tx, policy, order))
 
 
 def after_leg_ended(
     tx: Transaction, policy: ClientPolicy, before: Order, after: Order, *, now: datetime, actor: str
 ) -> None:
-    """The broker's word, or a call's answer, has ended a leg. One that we took back ourselves is no surprise."""
+    """Apply the group rule after the broker's book, or a call's answer, has ended a leg.
+
+    A leg whose cancel was requested here is left out, because its end was expected.
+    """
     has_failed = after.status is Status.FAILED and before.status is not Status.FAILED
     if has_failed and after.cancel_requested_at is None:
         keep_group(tx, policy, after, now=now, actor=actor)
 
 
 def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
-    """After a leg came to nothing: those that were not sent are not sent either, and what is live is told."""
+    """After one leg failed, block the legs that were not sent, and notify of those that are live."""
     legs = other_legs(tx, policy, ended)
     why = incomplete(ended)
     for leg in legs:
         if leg.status is not Status.CREATED:
             continue
-        unsent = tx.get(leg.command_id) or leg  # the end of the one before may have woken it
-        if unsent.look_first:  # it may be at the broker: its look tells, and its group is asked again then
+        unsent = tx.get(leg.command_id) or leg  # the end of the previous leg may have released it
+        if unsent.look_first:  # it may be at the broker: after its book lookup the group is judged again
             wait = Wait(WaitsFor.GROUP, unsent.not_before or now)
             tx.apply(waiting(unsent, wait, at=now, actor=actor))
         else:

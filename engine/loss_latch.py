@@ -1,4 +1,4 @@
-"""Latching the daily loss limit once two reads show it reached, telling that, and lifting it on a person's word."""
+"""Latch the daily loss limit once two reads show it reached, notify of that, and lift it when an operator says so."""
 
 import logging
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ log = logging.getLogger(__name__)
 
 
 class LossLatch:
-    """Keeps in the store which limits were hit today, so that a limit that is changed afterwards lifts nothing."""
+    """Stores which limits were hit today, so that changing a limit afterwards lifts nothing."""
 
     def __init__(self, store: Store, *, rules: EngineTimings) -> None:
         self._store = store
         self._rules = rules
 
     def check(self, context: ClientContext) -> None:
-        """Latch and tell each limit of the client that was hit and is not latched yet.
+        """Latch each limit of the client that was hit and is not latched yet, and notify of it.
 
         Raises:
-            StoreUnavailable: nothing was kept; the next check finds the same.
+            StoreUnavailable: nothing was stored; the next check finds the same.
         """
         book = context.policy.limits
         if all(limits.max_daily_loss is None for limits in (book.default, *book.by_strategy.values())):
@@ -55,14 +55,14 @@ class LossLatch:
 def lift(
     store: Store, clients: Mapping[str, ClientPolicy], client_id: str, *, at: datetime, by: str, reason: str
 ) -> Lift:
-    """Let entries go on after the daily loss limit was hit; returns what was lifted.
+    """Lift the daily loss limit after it was hit, so that entries go on; return what was lifted.
 
-    From then on the limit counts from the loss that there is now: entries stop once the whole of it is lost again.
+    From then on the limit counts from the present loss. Entries stop once the whole limit is lost again.
 
     Raises:
         NotFound: no such client.
         NothingToLift: no limit is latched, or the day's profit and loss is not known.
-        StoreUnavailable: nothing was kept.
+        StoreUnavailable: nothing was stored.
     """
     if client_id not in clients:
         raise NotFound(f"no client {client_id!r}")

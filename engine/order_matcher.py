@@ -1,4 +1,8 @@
-"""Whose the broker's orders are, for brokers that echo nothing of ours: what was seen when, and what rows claim."""
+"""Match broker orders with ours where the broker echoes no id of ours (C0).
+
+This module gathers the evidence for `domain.order_matching`: when each broker order was first seen, and which broker
+ids rows already have.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +16,7 @@ from engine.client_context import ClientContext, EngineTimings
 
 
 class OrderMatcher:
-    """Remembers since when each broker order has been there, as far as this process has seen it."""
+    """Remembers since when each broker order has been in the book, as far as this process has seen."""
 
     def __init__(self, *, clock: Clock, rules: EngineTimings) -> None:
         self._clock = clock
@@ -21,7 +25,7 @@ class OrderMatcher:
         self._followed_from: dict[str, datetime] = {}
 
     def saw(self, context: ClientContext, book: Book) -> None:
-        """A read has just ended: its orders were there before anything that is sent from now on."""
+        """Record a read that has just ended. Its orders were there before anything that is sent from now on."""
         if not _by_shape(context):
             return
         now = self._clock.now()
@@ -32,11 +36,11 @@ class OrderMatcher:
             self._followed_from.setdefault(context.client_id, now)
 
     def may_begin(self, context: ClientContext, book: Book) -> bool:
-        """True when, after this book, it can be told later what was there before an entry that is sent from now on."""
+        """Return True when, after this book, it is known what was there before an entry that is sent from now on."""
         return (book.complete and not book.unreadable) or not _by_shape(context)
 
     def attribution(self, source: Ownership, context: ClientContext, book: Book) -> Attribution:
-        """Whose the reports of this book are. `source` is the transaction that acts on the answer, or the store."""
+        """Match the book's reports with our orders. `source`: the transaction that acts on the answer, or the store."""
         unplaced = source.unplaced(context.client_id) if _by_shape(context) else []
         if not any(order.phase is Phase.UNKNOWN for order in unplaced):
             return NOT_LOOKED_FOR
@@ -51,17 +55,17 @@ class OrderMatcher:
         )
 
     def unplaced(self, source: Ownership, context: ClientContext) -> list[Order]:
-        """The orders that might own a report that no row has; read after the book in which it is."""
+        """Return the orders that might own a report that no row has. Read them after the book that shows the report."""
         return source.unplaced(context.client_id) if _by_shape(context) else []
 
     def may_own(self, context: ClientContext, orders: Iterable[Order], report: OrderReport) -> bool:
-        """True when the report might be one of these orders: it is not to be taken for somebody else's yet."""
+        """Return True when the report might be one of these orders: it must not pass for an external order yet."""
         seen = SeenOrders(first_seen=self._first_seen.get(context.client_id, {}))
         ends = self._rules.sending_ends
         return any(might_be(o, report, seen, context.broker.traits, sending_ends=ends) for o in orders)
 
     def _sightings(self, source: Ownership, client_id: str, ids: list[str]) -> SeenOrders:
-        """What the database knows, and what this process has seen, which may be earlier."""
+        """Combine what the database knows with what this process has seen, which may be earlier."""
         known, seen = source.sightings(client_id, ids), self._first_seen.get(client_id, {})
         times = {id_: [t for t in (known.first_seen.get(id_), seen.get(id_)) if t is not None] for id_ in ids}
         first = {id_: min(found) for id_, found in times.items() if found}

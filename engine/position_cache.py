@@ -1,6 +1,6 @@
-"""The reads of positions that exits are sized from: one may serve several exits, none that it may be too old for.
+"""Cache the positions that exits are sized from. One read may serve several exits, but none that it is too old for.
 
-Each call to a broker takes a place in its rate: a basket of legs that is closed at once would otherwise pay twice for
+Each broker call uses up rate budget. Without the cache, a basket of legs that is closed at once would pay twice for
 each leg.
 """
 
@@ -14,22 +14,22 @@ from domain.ports import Clock
 from engine.client_context import ClientContext
 
 _SERVES = timedelta(seconds=2)  # from the read's beginning: a trade by hand since then would not show
-_RENEWED = timedelta(seconds=1)  # after its end one of those who ask reads anew, while the others go on
+_RENEWED = timedelta(seconds=1)  # from the read's end: then one caller reads anew, the others still use it
 
 
 @dataclass(slots=True)
 class _Kept:
     snapshot: PositionsSnapshot | None = None
     ended_at: datetime | None = None
-    readers: int = 0  # threads that read at this moment
+    readers: int = 0  # threads that are reading at this moment
 
 
 class PositionCache:
-    """Each client's last read; safe to call from several threads, none of which ever waits for another's read.
+    """Each client's last read of the positions. Safe to call from several threads; none waits for another's read.
 
-    A read serves an exit whose row was last written before the read began: it shows all that the exit could ask for
-    when it was registered, or put off to look again. What has changed since is the business of
-    `domain.exit_sizing.size_exit`, which knows the fills recorded after a read began and the orders under way.
+    A read serves an exit whose row was last written before the read began. Such a read shows all that the exit could
+    ask for when it was registered or last postponed. `domain.exit_sizing.size_exit` accounts for what has changed
+    since: it knows the fills recorded after a read began, and the outstanding orders.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class PositionCache:
         self._lock = threading.Lock()
 
     def read(self, context: ClientContext, order: Order) -> PositionsSnapshot:
-        """The positions, read now or shortly before.
+        """Return the positions, read now or shortly before.
 
         Raises:
             ReadFailed: they had to be read and could not be.

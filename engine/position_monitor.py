@@ -1,4 +1,4 @@
-"""Knowing the positions: read, kept with their age, and told when they cannot be read."""
+"""Keep positions current: read them, store them with their age, and notify when they cannot be read."""
 
 import logging
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ class PositionMonitor:
         self._comparer = PositionReconciler(store, clock=clock, believed_after=rules.difference_believed)
         self._loss_latch = LossLatch(store, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
-        self._compared_at: dict[str, datetime] = {}  # kept with the next read: no commit of its own
+        self._compared_at: dict[str, datetime] = {}  # stored with the next read, which saves a commit
         self._unread = ReadFailureTracker(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
         self._rows = UnreadableRows(
@@ -43,10 +43,10 @@ class PositionMonitor:
         )
 
     def refresh(self, context: ClientContext, *, force: bool = False) -> bool:
-        """Read and keep the client's positions and profit and loss, when it is time; True when they were read.
+        """Read and store the client's positions and profit and loss when they are due; True when they were read.
 
         Raises:
-            StoreUnavailable: they could not be kept.
+            StoreUnavailable: they could not be stored.
         """
         now, client_id = self._clock.now(), context.client_id
         last = self._refreshed_at.get(client_id)
@@ -58,7 +58,7 @@ class PositionMonitor:
         except ReadFailed as error:
             self._unreadable(client_id, now, str(error))
             return False
-        except Exception as error:  # an adapter's defect: it says nothing of the position
+        except Exception as error:  # a defect of the adapter: it says nothing about the position
             log.exception("client %s: the adapter failed to read positions", client_id)
             self._unreadable(client_id, now, f"{type(error).__name__}: {error}")
             return False
@@ -71,9 +71,8 @@ class PositionMonitor:
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         self._readable(client_id)
         self._gate.passed(client_id, Part.POSITIONS)
-        if self._gate.is_open(
-            client_id
-        ):  # else a fill that nobody could see yet would pass for somebody else's
+        # Before the first order book, a fill of ours that nobody could see yet would pass for an external one.
+        if self._gate.is_open(client_id):
             self._comparer.compare(client_id, snapshot, horizon=horizon)
             self._compared_at[client_id] = snapshot.read_started_at
         return True
@@ -88,20 +87,20 @@ class PositionMonitor:
         self._loss_latch.check(context)
 
     def _believe(self, client_id: str, now: datetime) -> None:
-        """A difference that has stood for minutes, read after read, is how things are."""
+        """Believe each difference that has stood for `difference_believed`, read after read."""
         since = now - self._rules.difference_believed
         if self._store.has_disputed(client_id, since):
             self._store.write(lambda tx: tx.believe_differences(client_id, since))
 
     def _interval(self, context: ClientContext) -> timedelta:
-        """As often as the settings say, and no more often than the broker allows."""
+        """Refresh as often as the settings say, and no more often than the broker allows."""
         return max(self._rules.positions_refresh, timedelta(seconds=context.broker.traits.positions_interval))
 
     def _unreadable(self, client_id: str, now: datetime, error: str) -> None:
-        """Keep what was read before, with its age; tell once when it lasts."""
+        """Keep what was read before, with its age, and notify once when the failure lasts."""
         self._store.save_read_error(client_id, now, error)
         if self._gate.failed(client_id, Part.POSITIONS, error):
-            return  # which has told it
+            return  # the gate has notified of it
         since = self._unread.failed(client_id)
         if since is not None and client_id not in self._told_unreadable:
             text = (

@@ -1,4 +1,4 @@
-"""Telling the operator where our strategies' holdings and the broker's positions differ."""
+"""Reconcile our strategies' holdings with the broker's positions, and notify the operator where they differ."""
 
 import logging
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from domain.times import has_elapsed
 log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=60)
-"""So long a resting order of ours may pass for the explanation: its fill would have been recorded by then."""
+"""How long a resting order of ours may explain a difference: its fill would have been recorded by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The same amount in so many reads on end, the last of which began then."""
+    """One amount that consecutive reads have shown: since when, when the last of them began, and how many."""
 
     amount: Decimal
     since: datetime
@@ -31,19 +31,24 @@ class _Seen:
 
 
 class _Ready(NamedTuple):
-    """A difference that is to be told."""
+    """A difference that is to be notified."""
 
     difference: Difference
     since: datetime
-    is_quiet: bool  # no fill of ours in the symbol for so long that the read shows them all
+    is_quiet: bool  # our last fill in the symbol is so old that the read shows all our fills
 
 
 class PositionReconciler:
     """Compares each read of the positions with the holdings.
 
-    A difference is told when two reads on end showed it and nothing under way explains it: once for each place and
-    amount, again when the amount changes, and once when it is gone. What was told is kept in the store, so that
-    neither a restart nor a second watcher tells it again; only the looking is remembered here.
+    A difference is notified when two consecutive reads showed it and nothing pending explains it:
+
+    - once for each place and amount;
+    - again when the amount changes;
+    - once when it is gone.
+
+    What was notified is kept in the store, so that neither a restart nor a second watcher repeats it. Only what the
+    reads have shown so far is kept in memory.
     """
 
     def __init__(self, store: Store, *, clock: Clock, believed_after: timedelta) -> None:
@@ -53,15 +58,15 @@ class PositionReconciler:
         self._seen: dict[str, dict[Place, _Seen]] = {}
 
     def compare(self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta) -> None:
-        """Compare one successful read; a read that failed never comes here.
+        """Compare one successful read. A read that failed is never passed in.
 
         Raises:
-            StoreUnavailable: nothing was told; the next read tells it.
+            StoreUnavailable: nothing was notified; the next read does it.
         """
         news = self._news(client_id, snapshot)
         before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
         ready = []
-        # The holdings were read before these: what changed them since then shows in one of the two.
+        # Read after the holdings: what has changed those since shows as an open order or as the last fill.
         open_orders = self._store.get_open_orders(client_id) if news else []
         for d in news:
             last_fill_at = self._store.last_fill_at(client_id, d.symbol)
@@ -76,7 +81,7 @@ class PositionReconciler:
             seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
             patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
             if seen.reads > 1 and patient:
-                # After a fill of ours, units too many may be a read of before it.
+                # Soon after a fill of ours, a surplus at the broker may only mean that the read is older than the fill.
                 is_quiet = last_fill_at is None or has_elapsed(
                     last_fill_at, snapshot.read_started_at, self._believed_after
                 )
@@ -86,7 +91,7 @@ class PositionReconciler:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
 
     def _news(self, client_id: str, snapshot: PositionsSnapshot) -> list[Difference]:
-        """What is not as it was told last."""
+        """Return the differences that are not as they were last notified."""
         told = {d.where: d for d in self._store.told_differences(client_id)}
         found = compared(snapshot, self._store.holdings(client_id))
         over = {place: d for place in told if place not in found and (d := gone(snapshot, place)) is not None}
@@ -104,10 +109,10 @@ class PositionReconciler:
         now = self._clock.now()
         for d, since, is_quiet in ready:
             if tx.held_at(client_id, d.where) != d.held:
-                continue  # a fill or a person has changed it since it was compared: the next read shows what is left
+                continue  # a fill or a person has changed the holding since: the next read shows what is left
             before = tx.told_difference(client_id, d.where)
             tx.keep_difference(client_id, d, since, now, believed=is_quiet)
-            # Both sides may have moved by the same: the page shows the new figures, and nothing is to be told.
+            # Both sides may have moved by the same amount: the page shows the new figures, nothing is to be notified.
             if d.unexplained != (before.unexplained if before else ZERO):
                 notice = _notice(client_id, d, before)
                 log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)

@@ -1,4 +1,4 @@
-"""Since when something of a broker cannot be read."""
+"""Track since when a broker cannot be read, and which single rows of its reads cannot be parsed."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class ReadFailureTracker:
-    """Since when one thing could not be read, for each client: one failure is a lag, many on end are news."""
+    """Since when one kind of read has failed, for each client. One failure may be a lag; many in a row are news."""
 
     def __init__(self, *, clock: Clock, rules: EngineTimings) -> None:
         self._clock = clock
@@ -24,35 +24,35 @@ class ReadFailureTracker:
         self._since: dict[str, datetime] = {}
 
     def failed(self, client_id: str) -> datetime | None:
-        """A read has failed; since when, if that has lasted."""
+        """Record a failed read; return since when reads fail, or None while that is less than `unknown_log`."""
         now = self._clock.now()
         since = self._since[client_id] = min(self._since.get(client_id, now), now)
         return since if now - since >= self._rules.unknown_log else None
 
     def passed(self, client_id: str) -> None:
-        """A read has succeeded."""
+        """Record a successful read."""
         self._since.pop(client_id, None)
 
 
 class UnreadableRows:
-    """Tells each row that cannot be read once for as long as it is there; the rest of its read is used meanwhile.
+    """Notifies once of each row that cannot be read, for as long as it is there. The rest of its read is used.
 
-    What was told is kept in the store, so that no restart and no second watcher tells it again; it is read from there
-    once, so that a read without news asks nothing.
+    What was notified is kept in the store, so that no restart and no second watcher repeats it. It is loaded from
+    there once, so that a read without news needs no query.
     """
 
     def __init__(self, about: NoticeSubject, what: str, means: str) -> None:
-        """`what` could not be read, and what that means for whom it concerns."""
+        """`what` says what could not be read; `means` says what follows from it, for the person who is notified."""
         self._about = about
         self._what = what
         self._means = means
         self._told: dict[str, set[NoticeKey]] = {}
 
     def tell(self, store: Store, client_id: str, rows: Sequence[UnreadableRow]) -> None:
-        """Tell what is new of these, which are all that one read could not make out.
+        """Notify of the rows that are new among these, which are all that one read could not parse.
 
         Raises:
-            StoreUnavailable: they could not be told; they are told the next time.
+            StoreUnavailable: the notices could not be stored; the next call tries again.
         """
         if client_id not in self._told:
             self._told[client_id] = set(store.told_keys(client_id, self._about))
@@ -78,9 +78,9 @@ class UnreadableRows:
                 log.error("client %s: %s", client_id, text)
 
     def _key(self, row: UnreadableRow) -> NoticeKey:
-        """What stays the same of a row that is read again and again, while its prices and times move."""
+        """Return what stays the same of a row that is read again and again, while its prices and times change."""
         named = (row.exchange, row.symbol, row.product, row.broker_order_id, row.client_order_id)
         if any(named):
             return NoticeKey(self._about, tuple(each or "" for each in named))
-        # One that names nothing is known by all that it holds.
+        # A row that names nothing is identified by its whole text.
         return NoticeKey(self._about, (sha256(row.text.encode(errors="replace")).hexdigest(),))

@@ -1,4 +1,4 @@
-"""Following orders in the broker's book to their end."""
+"""Reconcile open orders with the broker's order book until they end."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -44,13 +44,13 @@ from engine.tag_lookup import came_to_nothing, is_refusal
 
 log = logging.getLogger(__name__)
 
-_MAX_SENDS = 5  # of one entry under one id; after that only the book is asked
-_MOVES_IN_ONE = 100  # orders moved in one transaction: webhooks wait for no longer than that
-_SILENT = timedelta(seconds=5)  # no look has ended for so long: a broker hangs
+_MAX_SENDS = 5  # of one entry under one id; after that only the book is polled
+_MOVES_IN_ONE = 100  # orders moved in one transaction, so that no webhook waits for longer than that
+_SILENT = timedelta(seconds=5)  # no poll has ended for so long: the broker hangs
 
 
 class Reconciler:
-    """Brings open orders in line with the book, and resolves what is not known."""
+    """Brings open orders in line with the book, and resolves unknown outcomes."""
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class Reconciler:
             refs = [OrderRef(o.client_order_id, o.broker_order_id) for o in at_broker]
             book = context.broker.read_book(refs, urgent=self.looks.takes_urgent(context.client_id))
         except ReadFailed as error:
-            # Our own rate budget puts a read off every few seconds when the minute is full: nothing is wrong then.
+            # When the minute's quota is used up, our own rate limiter refuses a read every few seconds: no fault.
             level = logging.INFO if error.code == "RATE_LIMIT" else logging.WARNING
             self._unreadable(context, at_broker, str(error), level=level)
             return moved
-        except Exception as error:  # an adapter's defect: it says nothing of the orders
+        except Exception as error:  # a defect of the adapter: it says nothing about the orders
             log.exception("client %s: the adapter failed to read the book", context.client_id)
             self._unreadable(context, at_broker, f"{type(error).__name__}: {error}")
             return moved
@@ -139,7 +139,7 @@ class Reconciler:
     def _unreadable(
         self, context: ClientContext, at_broker: Sequence[Order], error: str, *, level: int = logging.WARNING
     ) -> None:
-        """Nothing is decided; what is unknown is told as time goes by, and the book is read again soon."""
+        """Decide nothing. Unknown outcomes go on being escalated, and another poll is requested soon."""
         log.log(level, "client %s: the order book could not be read: %s", context.client_id, error)
         self._unheard.forget(context.client_id)
         self.looks.ask(context.client_id)
@@ -150,7 +150,7 @@ class Reconciler:
             self._gate.shut(context.client_id, Part.BOOK, error)
 
     def _apply_book(self, context: ClientContext, orders: Sequence[Order], book: Book) -> int:
-        """Move what the book decides; what it leaves unknown is then sent again or escalated."""
+        """Move the orders that the book decides; those that it leaves unknown are then sent again or escalated."""
         rows = {o.command_id: o for o in orders}
         whose = self._owners.attribution(self._store, context, book)
         decided = [o for o in orders if self._is_news(o, self._decide(context, o, book, whose))]
@@ -165,7 +165,7 @@ class Reconciler:
         return sum(rows[o.command_id] != o for o in decided)
 
     def _is_news(self, order: Order, verdict: Verdict) -> bool:
-        """True when there is something to write: a move, or an alarm that was not told yet."""
+        """Return True when there is something to write: a move, or an alarm that was not notified yet."""
         if verdict.phase is not None:
             return True
         return not all(self._store.is_told(order.client_id, alarm.key) for alarm in verdict.alarms)
@@ -206,7 +206,7 @@ class Reconciler:
             self._alarm(tx, order, Alarm(key, text))
             return order
         if owner is not None and number is not None and self._is_owner(order, owner, book.by_id[number]):
-            # One order of the broker's is one of ours: taken for two, its fill would be held twice.
+            # One broker order belongs to one row: if two rows took it, its fill would be held twice.
             key = of_order(NoticeSubject.TAG_IS_ANOTHERS, order.command_id, number, owner.command_id)
             self._alarm(tx, order, Alarm(key, f"broker order {number} is that of {owner.command_id} already"))
             return order
@@ -218,17 +218,20 @@ class Reconciler:
         return keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _is_owner(self, order: Order, owner: Order, report: OrderReport) -> bool:
-        """False where the broker has only used a number again."""
+        """Return False where the broker has only used the number again, for another order."""
         return is_about(owner, report) and self._rules.same_day(order, owner)
 
     @staticmethod
     def _was_there_before(tx: Transaction, order: Order, number: str) -> bool:
-        """True when it was noted as nobody's before our only send: a database that was restored gives out old tags."""
+        """Return True when the broker order was noted as external before our only send of this order.
+
+        That happens after a restore: the restored database gives out old tags again.
+        """
         seen = tx.sightings(order.client_id, [number]).first_seen.get(number)
         return seen is not None and order.sent_at is not None and order.attempts <= 1 and seen < order.sent_at
 
     def _call_unknown(self, context: ClientContext, orders: Sequence[Order], book: Book) -> int:
-        """What the book has said nothing of for a while is unknown, and told; returns how many."""
+        """Mark orders unknown that the book has not shown usably for a while, and notify; return how many."""
         unheard = self._unheard.heard(context.client_id, orders, book)
         rows = {order.command_id: order for order in orders}
         lost = 0
@@ -238,7 +241,7 @@ class Reconciler:
         return lost
 
     def _tell_resting(self, orders: Sequence[Order]) -> None:
-        """A market order that is not filled soon is told once: while an exit rests, no other closes its position."""
+        """Notify once of a market order that is not filled soon: while an exit rests, no other closes its position."""
         for order in orders:
             rests = order.order_type is OrderType.MARKET and order.phase in (
                 Phase.WORKING,
@@ -253,10 +256,10 @@ class Reconciler:
                 self._store.write(partial(self._louder, order=order, level=2))
 
     def _lose_sight(self, tx: Transaction, order: Order, why: str, alarm: Alarm | None) -> bool:
-        """Call it unknown; an alarm is told at once."""
+        """Mark the order unknown; an alarm is notified at once."""
         current = tx.get(order.command_id)
         if current is None or current.event_hash != order.event_hash:
-            return False  # something has been heard of it meanwhile
+            return False  # its row has changed meanwhile: there is news of it
         if alarm is not None:
             self._alarm(tx, current, alarm)
         if current.phase is Phase.UNKNOWN:
@@ -273,13 +276,13 @@ class Reconciler:
 
     @staticmethod
     def _alarm(tx: Transaction, order: Order, alarm: Alarm) -> None:
-        """Tell people, once whatever restarts."""
+        """Notify people of the alarm once, even across restarts."""
         notice = Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, alarm.text)
         if tx.notify_once(alarm.key, notice):
             log.error("order %s: %s", order.command_id, alarm.text)
 
     def _reconcile_simulated(self, context: ClientContext, orders: Sequence[Order]) -> int:
-        """Test mode walks the same way: its report goes through the same decision."""
+        """Reconcile orders in test mode: the simulated report goes through the same decision as a real one."""
         moved = 0
         for order in orders:
             if order.phase is Phase.SUBMITTING:
@@ -291,12 +294,12 @@ class Reconciler:
     # unknown outcomes ---------------------------------------------------------------------------------------
 
     def _may_send_again(self, context: ClientContext, order: Order) -> bool:
-        """Only where the broker promises that the same id cannot make a second order, and only in the alert's life."""
+        """Return True only within the alert's life, where the broker promises that one id cannot make two orders."""
         traits, now = context.broker.traits, self._clock.now()
         if not traits.id_class.may_send_again or order.is_over(now) or order.test_mode is not None:
             return False
         if order.broker_order_id is not None:
-            return False  # the broker had it: it is not to be made again, whatever became of it
+            return False  # the broker had it: whatever became of it, it must not be made again
         if traits.id_window and now + self._rules.sending_ends > order.created_at + timedelta(
             seconds=traits.id_window
         ):
@@ -304,7 +307,7 @@ class Reconciler:
         return order.execution_type is ExecutionType.EXIT or order.attempts < _MAX_SENDS
 
     def _resend(self, context: ClientContext, orders: Sequence[Order], book: Book) -> None:
-        """Send again, with the same id, what a later book does not show."""
+        """Send orders again, under the same id, that a later book does not show."""
         for order in orders:
             assert order.sent_at is not None
             waited = has_elapsed(order.sent_at, self._clock.now(), self._rules.resend_after)
@@ -315,7 +318,7 @@ class Reconciler:
             self._submitter.send_again(context, order)
 
     def escalate(self, context: ClientContext) -> None:
-        """Tell of unknown outcomes while no look comes to its end, as when the broker hangs; asks no broker.
+        """Escalate unknown outcomes while no poll ends, as when the broker hangs; calls no broker.
 
         Raises:
             StoreUnavailable: the database could not be read or written.
@@ -324,7 +327,7 @@ class Reconciler:
             self._escalate([o for o in self._open_orders(context) if o.test_mode is None])
 
     def _escalate(self, orders: Sequence[Order]) -> None:
-        """An outcome that stays unknown is told louder and louder."""
+        """Escalate outcomes that stay unknown, level by level."""
         for order in orders:
             if order.phase is not Phase.UNKNOWN:
                 continue
@@ -336,7 +339,7 @@ class Reconciler:
     def _loudness(self, order: Order) -> int:
         waited = self._clock.now() - order.created_at
         if waited < timedelta(0):
-            return 2  # the clock was set back: nobody knows for how long it has waited
+            return 2  # the clock was set back: nobody knows how long the order has waited
         return 2 if waited >= self._rules.unknown_tell else int(waited >= self._rules.unknown_log)
 
     def _louder(self, tx: Transaction, order: Order, level: int) -> None:
@@ -348,7 +351,7 @@ class Reconciler:
     # what no open order explains ----------------------------------------------------------------------------
 
     def _explain(self, context: ClientContext, open_orders: Sequence[Order], book: Book) -> None:
-        """Late evidence about closed orders, and broker orders that are not ours at all."""
+        """Handle reports that no open order explains: late evidence about closed orders, and external orders."""
         ids = {o.broker_order_id for o in open_orders}
         tags = {o.client_order_id for o in open_orders}
         explained = self._explained.setdefault(context.client_id, {})
@@ -360,27 +363,30 @@ class Reconciler:
                 continue
             if self._explain_report(context, report, book, unplaced):
                 explained[report.broker_order_id] = report
-        if book.complete:  # what a book of the day no longer has needs no memory
+        if book.complete:  # a report that the day's book no longer has need not be remembered
             self._explained[context.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
 
     def _explain_report(
         self, context: ClientContext, report: OrderReport, book: Book, unplaced: Sequence[Order]
     ) -> bool:
-        """False while the same report has to be looked at again: the row moves, or it is too young to be believed.
+        """Handle one report. Return False while the same report has to be examined again.
 
-        So is a report that may be one of the `unplaced` orders, until it is known which order is whose.
+        That is so while:
+
+        - its row moves, or the report is too young to be believed;
+        - it may be one of the `unplaced` orders, and it is not known yet which of them.
         """
         row = None
-        # By our tag first: an answer that is recorded between the two look-ups is then found by the second.
+        # By our tag first: an answer that is recorded between the two lookups is then found by the second.
         if report.client_order_id:
             row = self._store.get_by_client_order_id(context.client_id, report.client_order_id)
         row = row or self._store.get_by_broker_id(context.client_id, report.broker_order_id)
         if row is not None and (row.phase is Phase.BLOCKED or not is_about(row, report)):
-            row = None  # the broker has given a number of ours to another order
+            row = None  # the broker has given the number of our order to another one
         if row is not None and row.phase is Phase.REGISTERED:
             if is_own(row, report) and is_refusal(row, report):
                 return True
-            if is_own(row, report):  # it was turned away, and taken nevertheless
+            if is_own(row, report):  # the broker said that it turned the order away, and took it nevertheless
                 self._store.write(partial(self._sent_before, command_id=row.command_id, report=report))
                 return False
             row = None
@@ -412,7 +418,10 @@ class Reconciler:
             self._apply_verdict(tx, context, order, book)
 
     def _external(self, tx: Transaction, context: ClientContext, report: OrderReport) -> None:
-        """Shown and told once; never traded against. What came to nothing under a tag of ours concerns nobody."""
+        """Record an external order and notify of it once; it is never traded against.
+
+        An order under a tag of ours that is dead and was not filled concerns nobody: it is recorded without a notice.
+        """
         is_new = tx.note_external(context.client_id, report, self._clock.now())
         if is_new and not (is_ours(report.client_order_id) and came_to_nothing(report)):
             what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"

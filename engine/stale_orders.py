@@ -1,4 +1,4 @@
-"""Telling the operator of orders that have been at the broker for over an hour."""
+"""Notify the operator of orders that have been at the broker for over an hour."""
 
 import logging
 from datetime import datetime
@@ -10,13 +10,13 @@ from domain.stale_orders import FROZEN_AFTER, why_still_open
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 100  # told in one transaction: webhooks wait for no longer than that
+_AT_ONCE = 100  # notices in one transaction, so that no webhook waits for longer than that
 
 
 class StaleOrderNotifier:
     """Asks a person, once for each order, whether it should still be at the broker.
 
-    That it was told is kept in the store: no restart and no second watcher tells it again.
+    The notice is recorded in the store: no restart and no second watcher repeats it.
     """
 
     def __init__(self, store: Store, *, clock: Clock) -> None:
@@ -24,13 +24,13 @@ class StaleOrderNotifier:
         self._clock = clock
 
     def tell_frozen(self, client_id: str) -> int:
-        """Tell of the client's orders that came into that age; returns how many.
+        """Notify of the client's orders that have reached that age; return how many.
 
         Raises:
-            StoreUnavailable: the database could not be read or written; the rest is told the next time.
+            StoreUnavailable: the database could not be read or written; the next call does the rest.
         """
         told, sent_before = 0, self._clock.now() - FROZEN_AFTER
-        # Looked for outside of the transaction first, so that nobody waits while there is nothing to tell.
+        # Checked outside a transaction first, so that no other writer waits while there is nothing to notify.
         while self._store.untold_frozen(client_id, sent_before, limit=1):
             now_told = self._store.write(lambda tx: self._tell(tx, client_id, sent_before))
             if not now_told:

@@ -1,4 +1,4 @@
-"""Claiming orders and sending each once."""
+"""Claim orders, and send each once."""
 
 import logging
 import threading
@@ -51,11 +51,11 @@ class _Call:
 
     client_id: str
     began_at: datetime
-    expired: bool = False  # it outlived its deadline, and that was recorded
+    expired: bool = False  # the call outlived its deadline, and that was recorded
 
 
 class Submitter:
-    """Claims what may be sent, sends it, and commits what came back; safe to call from several threads."""
+    """Claims orders that may be sent, sends them, and commits each outcome. Safe to call from several threads."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Submitter:
                 self._hold(order, "the rows are those of another account than the settings name")
                 return True
             why = self.own_tags.look(context, order) if order.look_first else None
-            if why is not None:  # however old it is: it may be at the broker
+            if why is not None:  # however old the order is: it may be at the broker
                 self._hold(order, why)
                 return True
             claimed = (
@@ -121,21 +121,22 @@ class Submitter:
         return True
 
     def _pick(self, client_id: str, *, exits_only: bool) -> Order | None:
-        """The first claimable order that no other thread of this process is at, and that need not wait."""
+        """Return the first claimable order that no other thread of this process handles and that need not wait."""
         now, gated = self._clock.now(), not self._gate.is_open(client_id)
         with self._lock:
             orders = self._store.claimable(client_id, now, limit=len(self._picked) + 1, exits_only=exits_only)
             free = next((o for o in orders if o.command_id not in self._picked), None)
             if free is not None and gated and _waits(free, now):
-                return None  # exits come first: all that is left are entries
+                return None  # exits come first: only entries are left
             if free is not None:
                 self._picked.add(free.command_id)
             return free
 
     def _claim_entry(self, context: ClientContext, order: Order) -> Order | None:
-        """CREATED → SENT_TO_BROKER, committed; None when a rule stopped it, it has to wait, or its life is over.
+        """Claim an entry: CREATED → SENT_TO_BROKER, committed.
 
-        The row is not read again: writing the change compares it with what was read.
+        Returns None when a rule stopped it, it has to wait, or its life is over. The row is not read again, because
+        writing the change compares it with the row that was read.
         """
 
         def work(tx: Transaction) -> Order | None:
@@ -151,11 +152,10 @@ class Submitter:
         return self._store.write(work)
 
     def _claim_exit(self, context: ClientContext, order: Order) -> Order | None:
-        """As for an entry, with side and quantity from a read of the positions that began after it was registered."""
+        """Claim an exit like an entry, with side and quantity from positions read after it was registered."""
         if order.is_over(self._clock.now()):
-            return self._claim_entry(
-                context, order
-            )  # which ends it, whether the positions can be read or not
+            # This ends the exit, whether or not the positions can be read.
+            return self._claim_entry(context, order)
         if self._waits_for_book(context, order):
             self._hold(order, HoldReason.BOOK_FIRST.sentence)
             return None
@@ -164,7 +164,7 @@ class Submitter:
         except ReadFailed as error:
             self._hold(order, f"positions could not be read: {error}")
             return None
-        except Exception as error:  # an adapter's defect: it says nothing of the position
+        except Exception as error:  # a defect of the adapter: it says nothing about the position
             log.exception("order %s: the adapter failed to read positions", order.command_id)
             self._hold(order, f"positions could not be read: {type(error).__name__}: {error}")
             return None
@@ -178,10 +178,10 @@ class Submitter:
         return self._store.write(work)
 
     def _waits_for_book(self, context: ClientContext, order: Order) -> bool:
-        """Whether the broker's order book is to be read before this exit is sized.
+        """Return True when the broker's order book must be read before this exit is sized.
 
-        Where positions lag, the book shows first what others have just closed, the broker's square-off for one. An exit
-        does not wait for long: a book that cannot be read must not keep a position open.
+        Where positions lag, the book is the first to show what others have just closed, such as the broker's own
+        square-off. An exit waits for `exit_hold` at most: a book that cannot be read must not keep a position open.
         """
         lags = context.broker.traits.position_horizon > 0
         if not lags or self._looks.shows(context.client_id, order.created_at):
@@ -196,10 +196,10 @@ class Submitter:
     def _not_now(
         self, tx: Transaction, context: ClientContext, order: Order, now: datetime
     ) -> OrderChange | None:
-        """What becomes of an order that may not be sent now; None: it may."""
+        """Return the change of an order that may not be sent now; None: it may be sent."""
         actor = self._claimant
         sent_before = self.own_tags.sent_before(tx, order)
-        # The cancel came while the order was to be looked up in the book.
+        # The cancel was requested while the order still had to be looked up in the book.
         if sent_before is None and order.cancel_requested_at is not None:
             return never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=now, actor=actor)
         if sent_before is None and order.is_over(now):
@@ -229,7 +229,7 @@ class Submitter:
     ) -> OrderChange:
         actor = self._claimant
         hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
-        if hidden is not None:  # whatever its other rows say: what cannot be read is not flat
+        if hidden is not None:  # whatever the other rows show: a position that cannot be read is not flat
             return held(order, f"its position could not be read: {hidden.text}", at=now, actor=actor)
         facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
         may_wait = is_within(order.created_at, now, self._rules.exit_hold)
@@ -252,10 +252,11 @@ class Submitter:
     def _disputed(
         self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime
     ) -> ExitSize | ExitHold:
-        """Wait for a read that agrees with our fills; then send the smaller of the two; the rest is a person's.
+        """Wait for a read that agrees with our fills; after that send the smaller of the two sizes.
 
-        Where what would explain the difference will be known later it waits twice as long, and no longer: fills of
-        others in the symbol may never cease, and an outcome may stay unknown.
+        A person is notified, and asked to exit the rest. The wait is `exit_dispute`. It is twice as long where the
+        cause of the difference will be known later, and no longer: fills of others in the symbol may never cease, and
+        an outcome may stay unknown. While the smaller size is nothing, the exit stays on hold.
         """
         since = self._disputed_since.setdefault(order.command_id, now)
         waits = self._rules.exit_dispute * (2 if dispute.may_settle else 1)
@@ -273,7 +274,7 @@ class Submitter:
         return dispute.smaller
 
     def send_again(self, context: ClientContext, order: Order) -> None:
-        """Send an order of unknown outcome once more under the same id; the broker's class must allow it."""
+        """Send an order of unknown outcome once more under the same id; the broker's id class must allow it."""
         snapshot = None
         if _is_sized_here(order):
             try:
@@ -283,7 +284,7 @@ class Submitter:
                     "order %s: not sent again, for its position is not known: %s", order.command_id, error
                 )
                 return
-            except Exception:  # an adapter's defect: it says nothing of the position
+            except Exception:  # a defect of the adapter: it says nothing about the position
                 log.exception(
                     "order %s: not sent again: the adapter failed to read positions", order.command_id
                 )
@@ -317,7 +318,7 @@ class Submitter:
         snapshot: PositionsSnapshot,
         now: datetime,
     ) -> bool:
-        """True when the exit, as it was sized for its first send, would not turn the position round."""
+        """Return True when the exit, as it was sized for its first send, would not reverse the position."""
         whole = replace(order, requested_quantity=None)
         facts = tx.exit_facts(order, now)
         size = size_exit(whole, snapshot, facts, scope=_scope(context, order), may_wait=False)
@@ -328,9 +329,9 @@ class Submitter:
     # the one path to any broker -----------------------------------------------------------------------------
 
     def execute_command(self, context: ClientContext, order: Order, *, resend: bool = False) -> None:
-        """Send a claimed order and record what came back. The only place that asks a broker for an order.
+        """Send a claimed order and record the outcome. This is the only place that asks a broker for an order.
 
-        The claim is committed before this is called and is never trusted to have led to a call.
+        The claim is committed before this is called. A claim is never trusted to have led to a call.
         """
         with self._lock:
             self._calls[order.command_id] = _Call(context.client_id, self._clock.now())
@@ -340,7 +341,7 @@ class Submitter:
     def _send(self, context: ClientContext, order: Order) -> Outcome:
         assert order.sent_at is not None
         if has_elapsed(order.sent_at, self._clock.now(), self._rules.submit_window):
-            # This process slept. Others may by now judge the order absent: it must not be sent behind their back.
+            # This process was suspended. Others may judge the order absent by now: it must not be sent any more.
             return NotSent("the claim got no further within its window")
         command = UniversalOrderCommand.of(order)
         try:
@@ -349,7 +350,7 @@ class Submitter:
             return context.broker.place(command)
         except (NotSent, Refused, OutcomeUnknown) as outcome:
             return outcome
-        except Exception as error:  # an adapter's defect says nothing of the order: it may be live
+        except Exception as error:  # a defect of the adapter says nothing about the order: it may be live
             log.exception("order %s: the adapter failed", order.command_id)
             return OutcomeUnknown(f"{type(error).__name__}: {error}")
 
@@ -381,13 +382,12 @@ class Submitter:
         return True
 
     def _record(self, order: Order, outcome: Outcome, *, resend: bool) -> None:
-        """Commit a call's outcome. Without the database it is kept here, and tried again before anything else."""
+        """Commit a call's outcome. Without the database it is kept in memory, and retried before anything else."""
         try:
             try:
                 self._store.write(partial(self._apply_outcome, order=order, outcome=outcome, resend=resend))
-            except (
-                ConcurrentUpdate
-            ):  # others moved the row while the call lasted: judge by the row as it is now
+            except ConcurrentUpdate:
+                # Others moved the row while the call lasted: judge by the row as it is now.
                 self._record_anew(order, outcome, resend=resend)
         except StoreUnavailable:
             with self._lock:
@@ -398,13 +398,13 @@ class Submitter:
                 self._calls.pop(order.command_id, None)
 
     def _record_anew(self, claim: Order, outcome: Outcome, *, resend: bool) -> None:
-        """Record a call's outcome on the row as it is now, unless it has been claimed anew since that call."""
+        """Record a call's outcome on the row as it is now. After a later claim, only an acknowledgement is recorded."""
 
         def work(tx: Transaction) -> None:
             order = tx.get(claim.command_id)
             assert order is not None
             another = (order.sent_at, order.claimed_by) != (claim.sent_at, claim.claimed_by)
-            # An acknowledgement is true of the order whenever it comes; all else only of the call it answers.
+            # An acknowledgement holds for the order whenever it comes. All else holds only for the call it answers.
             if isinstance(outcome, OrderResult) or not another:
                 self._apply_outcome(tx, order, outcome, resend=resend)
 
@@ -415,16 +415,15 @@ class Submitter:
         if doubt is not None:
             log.error("order %s: %s", order.command_id, doubt)
             tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, doubt))
-            outcome = OutcomeUnknown(doubt)  # the book tells which one it is
-        context = self._contexts.get(
-            order.client_id
-        )  # a row that was moved may be another process's client's
+            outcome = OutcomeUnknown(doubt)  # the book shows which broker order it is
+        # A row that was moved may belong to a client that another process serves.
+        context = self._contexts.get(order.client_id)
         horizon = 0.0
         if context is not None:
             horizon = context.broker.traits.visibility_horizon
             echoes_nothing = context.broker.traits.id_class is IdClass.C0
             if echoes_nothing and isinstance(outcome, NotSent) and outcome.look_first:
-                outcome = OutcomeUnknown(outcome.message)  # no look at the book can find it by its tag
+                outcome = OutcomeUnknown(outcome.message)  # a book without tags cannot show it
         at, visible_after = self._clock.now(), timedelta(seconds=horizon)
         change = answered(
             order, outcome, resend=resend, visible_after=visible_after, at=at, actor=self._claimant
@@ -436,7 +435,7 @@ class Submitter:
             keep_exits_true(tx, order, after, now=now, actor=self._claimant)
 
     def _doubt(self, tx: Transaction, order: Order, result: OrderResult) -> str | None:
-        """Why the acknowledged number cannot be believed to be this order's; None: it can."""
+        """Return why the acknowledged number cannot be believed to be this order's; None: it can."""
         number = result.broker_order_id
         if order.broker_order_id not in (None, number):
             return f"the broker acknowledged {number}; the row follows {order.broker_order_id}"
@@ -444,13 +443,13 @@ class Submitter:
         if owner is None or owner.command_id == order.command_id:
             return None
         if not self._rules.same_day(order, owner):
-            return None  # some brokers begin anew each day
+            return None  # some brokers begin their numbers anew each day
         return f"the broker answered with {number}, which is {owner.command_id}'s"
 
-    # claims that came to nothing ----------------------------------------------------------------------------
+    # claims without a recorded outcome ----------------------------------------------------------------------
 
     def record_again(self) -> None:
-        """Record what the database could not take when it came; one thread at a time."""
+        """Record the outcomes that the database could not take when they came; one thread at a time."""
         with self._recording:
             with self._lock:
                 waiting = list(self._unrecorded.values())
@@ -460,7 +459,7 @@ class Submitter:
                     self._unrecorded.pop(claim.command_id, None)
 
     def settle_claim(self, order: Order) -> Order:
-        """A claim whose caller is gone has an unknown outcome: the call may or may not have been made."""
+        """Mark a claim whose caller is gone as unknown: the call may or may not have been made. Return the row."""
         if order.phase is not Phase.SUBMITTING or self._is_calling(order):
             return order
 
@@ -484,7 +483,7 @@ class Submitter:
 
 
 def _waits(order: Order, now: datetime) -> bool:
-    """True for an entry in its life; one whose life is over is claimed to be ended, which sends nothing."""
+    """True for an entry whose life is not over. One whose life is over is claimed so that it ends; nothing is sent."""
     return order.execution_type is not ExecutionType.EXIT and not order.is_over(now)
 
 
@@ -494,7 +493,7 @@ def _is_sized_here(order: Order) -> bool:
 
 
 def _scope(context: ClientContext, order: Order) -> ExitScope:
-    """A person's exit of what no strategy holds is about the position."""
+    """Return what the exit closes. An operator's exit of what no strategy holds closes the position."""
     if order.strategy_name == OPERATOR:
         return ExitScope.POSITION
     return context.policy.strategy(order.strategy_name).exit_scope

@@ -1,12 +1,17 @@
-"""A broker order that carries an order's own tag is that order, sent before, whatever the database remembers.
+"""Look up an order's tag in the broker's book before it is sent, so that an order sent before is not sent again.
 
-A database that was restored gives out the tags of orders that are at the broker already, and a front end may say of an
-order that it turned it away and have taken it. So no order is claimed for its first send while the broker's book, as it
-was last read or as `external_orders` has kept it, shows its tag: it is followed under the number that it has there.
+A broker order that carries an order's own tag is that order, whatever the database remembers. It can be there already
+for two reasons:
 
-What was turned away is sent again only after a read of the book that began when a taken order would show in it
-(`BrokerTraits.visibility_horizon` after that answer). What the broker shows or accepts only after that is beyond us,
-and becomes two orders under one tag, which is told then.
+- a database that was restored gives out the tags of orders that are at the broker already;
+- a broker's front end may say that it turned an order away although it has taken it.
+
+So no order is claimed for its first send while its tag shows in the broker's book, as last read or as kept in
+`external_orders`. The order is then followed under the number that it has there.
+
+An order that was turned away is sent again only after a read of the book that began when a taken order would show in
+it (`BrokerTraits.visibility_horizon` after that answer). If the broker shows or accepts the order only after that,
+nothing here can prevent two orders under one tag; that is then notified.
 """
 
 import logging
@@ -27,11 +32,11 @@ from engine.client_context import ClientContext, EngineTimings
 
 log = logging.getLogger(__name__)
 
-_SERVES = timedelta(seconds=10)  # so long one read serves several orders that were turned away together
+_SERVES = timedelta(seconds=10)  # how long one read serves several orders that were turned away together
 
 
 class TagLookup:
-    """What each client's last book shows under our tags; safe to call from several threads."""
+    """What each client's last book shows under our tags. Safe to call from several threads."""
 
     def __init__(self, *, clock: Clock, claimant: str, rules: EngineTimings) -> None:
         self._clock = clock
@@ -40,7 +45,7 @@ class TagLookup:
         self._last: dict[str, Book] = {}
 
     def saw(self, client_id: str, book: Book) -> None:
-        """A read has succeeded. Of two that overlap the one that began later counts, and only one of a whole book."""
+        """Record a successful read. Only a complete book counts; of two overlapping reads, the one that began later."""
         last = self._last.get(client_id)
         if book.complete and (
             last is None or not book.read_started_at < last.read_started_at <= self._clock.now()
@@ -48,9 +53,10 @@ class TagLookup:
             self._last[client_id] = book
 
     def look(self, context: ClientContext, order: Order) -> str | None:
-        """Read the book for an order that was turned away, unless it was read since then; why it may not go yet.
+        """Return why an order that was turned away may not be sent yet. Reads the book unless it was read since then.
 
-        None: it may be claimed, which sends it where the book does not show its tag, and follows it where it does.
+        None: it may be claimed. The claim sends the order where the book does not show its tag, and follows it where
+        the book does.
         """
         try:
             book = self._last.get(context.client_id)  # one read serves those that were turned away together
@@ -60,7 +66,7 @@ class TagLookup:
                 self.saw(context.client_id, book)
         except ReadFailed as error:
             return f"it was turned away, and the book could not be read since: {error}"
-        except Exception as error:  # an adapter's defect: it says nothing of the order
+        except Exception as error:  # a defect of the adapter: it says nothing about the order
             log.exception("order %s: the adapter failed to read the book", order.command_id)
             return (
                 f"it was turned away, and the book could not be read since: {type(error).__name__}: {error}"
@@ -70,16 +76,17 @@ class TagLookup:
         return None
 
     def _is_news(self, book: Book, order: Order) -> bool:
-        """Whether the order would show in this book, had it been taken: its time has come before the read began."""
+        """Return True for a recent book that began when the order, had it been taken, would show in it."""
         assert order.updated_at is not None
         since = max(order.updated_at, order.not_before or order.updated_at)
         began = book.read_started_at
         return since < began <= self._clock.now() <= began + _SERVES
 
     def sent_before(self, tx: Transaction, order: Order) -> OrderReport | None:
-        """What is at the broker under the tag of an order that is about to be sent for the first time.
+        """Return what is at the broker under the tag of an order that is about to be sent for the first time.
 
-        A noted order of another day is not it: a backup of weeks ago may give a tag of then to an alert of today.
+        An external order that was noted on another day does not count: a backup of weeks ago may give a tag of then
+        to an alert of today.
         """
         if order.test_mode is not None:
             return None
@@ -99,7 +106,10 @@ class TagLookup:
         return shown
 
     def follow(self, tx: Transaction, order: Order, report: OrderReport, now: datetime) -> OrderChange:
-        """Make that broker order the order's own, and tell it; what becomes of it the book says."""
+        """Make that broker order the order's own, and notify of it. The book then shows what becomes of it.
+
+        Where the broker order is another row's already, this order is held, or ended once its life is over.
+        """
         number = report.broker_order_id
         owner = tx.get_by_broker_id(order.client_id, number)
         if owner is not None and self._rules.same_day(order, owner):
@@ -116,7 +126,7 @@ class TagLookup:
         log.error("order %s: %s", order.command_id, text)
         tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
         as_sent = {}
-        if order.execution_type is ExecutionType.EXIT:  # as it was sized then
+        if order.execution_type is ExecutionType.EXIT:  # the size is that of the earlier send
             product = report.product or order.product
             as_sent = {"side": report.side, "quantity": report.quantity, "product": product}
         claim = tx.apply(claimed(order, at=now, claimant=self._claimant, **as_sent))
@@ -124,7 +134,7 @@ class TagLookup:
 
 
 def is_refusal(order: Order, report: OrderReport) -> bool:
-    """True for what the broker keeps of an order that it had turned away."""
+    """True for the dead, unfilled order that a broker keeps of a request that it turned away."""
     return order.look_first and came_to_nothing(report)
 
 

@@ -1,4 +1,4 @@
-"""Telling of rows that nobody serves: those of a client that was taken out of the settings, or renamed."""
+"""Notify of rows that nobody serves: those of a client that was removed from the settings, or renamed."""
 
 import logging
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ log = logging.getLogger(__name__)
 _KEY = NoticeKey(NoticeSubject.UNCONFIGURED_CLIENT)
 
 SERVED_FOR = timedelta(seconds=10)
-"""So long after a watcher's heartbeat for a client it counts as served, whatever the settings here say."""
+"""How long after a watcher's heartbeat a client still counts as served, whatever the settings here say."""
 
 
 class UnconfiguredClients:
-    """Tells a person once of each client that has something open and is not configured.
+    """Notifies a person once of each client that has something open and is not configured.
 
-    That it was told is kept in the database, so that no restart tells it again; it is forgotten once the client is
-    configured again or has nothing open.
+    The notice is recorded in the database, so that no restart repeats it. It is cleared once the client is configured
+    again or has nothing open.
 
     Args:
         configured: the clients of the settings and their accounts.
-        default: who is told where no configured client has the account.
+        default: the client that is notified where no configured client has the account.
     """
 
     def __init__(
@@ -38,15 +38,15 @@ class UnconfiguredClients:
         self._default = default
 
     def check(self) -> list[UnconfiguredRows]:
-        """Tell what was not told yet; returns what is open and not served.
+        """Notify of what was not notified yet; return what is open and not served.
 
         Raises:
-            StoreUnavailable: the database could not be read or written; it is told the next time.
+            StoreUnavailable: the database could not be read or written; the next call tries again.
         """
         rows = self._store.unconfigured_rows(self._configured, self._clock.now() - SERVED_FOR)
         found = {each.client_id: each for each in rows}
         told = set(self._store.told_clients(_KEY.about))
-        # Looked for outside of a transaction, so that nobody waits while there is nothing to tell.
+        # Checked outside a transaction, so that no other writer waits while there is nothing to notify.
         new, ended = [found[id_] for id_ in found.keys() - told], told - found.keys()
         if new or ended:
             self._store.write(lambda tx: self._tell(tx, new, ended))
@@ -62,6 +62,6 @@ class UnconfiguredClients:
                 log.critical("%s", text)
 
     def _heir(self, rows: UnconfiguredRows) -> str:
-        """The client whose chat is told: one of the same account, as after a renaming."""
+        """Return the client whose chat gets the notice: one of the same account, as after a renaming."""
         heirs = (id_ for id_, account in self._configured.items() if account == rows.account)
         return next(heirs, self._default)

@@ -1,1 +1,1 @@
-"""How people hear of it: facts become texts, the outbox is drained, Telegram carries them."""
+"""Notify people: facts become texts, the outbox is drained, and Telegram delivers them."""

@@ -1,4 +1,4 @@
-"""Folding: one text that stands for many waiting messages, so that a flood drains fast and nothing of it is lost."""
+"""Make digests: one text that stands for many pending messages, so that a flood drains fast and nothing is lost."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -10,16 +10,16 @@ from notifications.markup import MESSAGE_LIMIT, escaped, plain, safe, units, wit
 from notifications.messages import resolve_command
 
 FOLD_ABOVE = 5
-"""Up to so many waiting messages are sent one by one."""
+"""Up to this many pending messages are sent one by one."""
 
 COUNT_ABOVE = 200
-"""Of more than so many, the everyday ones are only counted."""
+"""When more than this many are pending, the everyday ones are only counted."""
 
 ROOM = 3900
-"""What a folded text may measure, in units: below Telegram's limit with some air."""
+"""The longest digest, in units: somewhat below Telegram's limit."""
 
 _HEADLINE = 220  # room for what one message says
-_ORDER = 180  # and for the order that it says it of: never cut for the headline's sake
+_ORDER = 180  # room for the order that the message is about; a long headline does not shorten it
 _CLIENT = 80
 _EXAMPLE = 100
 _EXAMPLES = 3
@@ -33,19 +33,19 @@ _COUNTED = frozenset(
         NoticeKind.ALERT_REJECTED,
     }
 )
-"""Kinds that come in floods. Broker failures, unknowns and whatever else is odd keep their own lines."""
+"""Kinds that come in floods. Broker failures, unknown outcomes and whatever else is odd keep lines of their own."""
 
 _SHOWN_AT_THE_BROKER = frozenset({NoticeKind.PLACED, NoticeKind.PARTIALLY_FILLED, NoticeKind.RESURRECTED})
 
 _FAILED = frozenset({NoticeKind.BLOCKED, NoticeKind.REJECTED, NoticeKind.FAILED, NoticeKind.ALERT_REJECTED})
-"""Kinds that say of themselves that their order is FAILED, where a message came without facts."""
+"""Kinds that mean that their order is FAILED. They decide for messages that were stored without facts."""
 
 Entry = tuple[str, str]
-"""What is counted as one, in Telegram's HTML, and what tells one message from the next among those."""
+"""The label that equal messages are counted under, in Telegram's HTML, and what distinguishes one of them."""
 
 
 def next_text(waiting: Sequence[OutboxMessage], now: datetime) -> tuple[str, Sequence[OutboxMessage]]:
-    """The next text to send, and the messages it stands for: always the oldest ones, at least one.
+    """Return the next text to send, and the messages that it stands for: always the oldest ones, at least one.
 
     Args:
         waiting: at least one message, oldest first.
@@ -55,7 +55,7 @@ def next_text(waiting: Sequence[OutboxMessage], now: datetime) -> tuple[str, Seq
         return alone(waiting), waiting[:1]
     entry = _counted if len(waiting) > COUNT_ABOVE else _own_line
     since = _said_since(waiting)
-    # A text only grows with what it covers, so the most that fit can be found by halving.
+    # A text only grows with the messages it covers, so a binary search finds how many fit.
     fitting = bisect_right(
         range(1, len(waiting) + 1), ROOM, key=lambda n: units(fold(waiting[:n], now, entry, since))
     )
@@ -66,7 +66,7 @@ def next_text(waiting: Sequence[OutboxMessage], now: datetime) -> tuple[str, Seq
 
 
 def alone(waiting: Sequence[OutboxMessage]) -> str:
-    """The oldest message as it is; of an unknown outcome also what a later one says that became of it."""
+    """Return the oldest message. To an unknown outcome it adds what a later message says became of the order."""
     first = waiting[0]
     since = _said_since(waiting).get(first.id)
     if since is None:
@@ -75,7 +75,7 @@ def alone(waiting: Sequence[OutboxMessage]) -> str:
     if first.facts is None:
         told = f"{since}\n{first.text}"
     else:
-        end = len(escaped(first.facts.headline))  # of the first line, below which it stands
+        end = len(escaped(first.facts.headline))  # of the first line; the addition goes below it
         told = f"{first.text[:end]}\n{since}{first.text[end:]}"
     return told if units(told) <= MESSAGE_LIMIT else first.text
 
@@ -86,7 +86,10 @@ def fold(
     entry: Callable[[OutboxMessage], Entry],
     since: Mapping[int, str],
 ) -> str:
-    """One text for all of them: a heading, the unknown outcomes with what to do, then a line for each that differs."""
+    """Return one text for all messages: a heading, the unknown outcomes with what to do, then a line for each group.
+
+    A group has the same label, and where there are several clients, the same client.
+    """
     several = len({message.client_id for message in messages}) > 1
 
     def whose(message: OutboxMessage) -> str:
@@ -120,7 +123,7 @@ _WHAT_TO_DO = "\n".join(
 
 
 def _said_since(waiting: Sequence[OutboxMessage]) -> dict[int, str]:
-    """By message id of an unknown outcome: what later messages say that became of the order, where they do."""
+    """Map the message id of each unknown outcome to what later messages say became of the order, where they say so."""
     became: dict[str, str] = {}
     since = {}
     for message in reversed(waiting):
@@ -135,7 +138,7 @@ def _said_since(waiting: Sequence[OutboxMessage]) -> dict[int, str]:
 
 
 def _became(message: OutboxMessage) -> str | None:
-    """What the message says that its order is; empty: not known. None where it says nothing of that."""
+    """The outcome that the message states for its order; empty: unknown. None when it states no outcome."""
     if message.kind == NoticeKind.UNKNOWN:
         return ""
     if message.facts.is_failure if message.facts is not None else message.kind in _FAILED:
@@ -154,14 +157,14 @@ def _unknown_line(message: OutboxMessage, since: str | None) -> str:
 
 
 def _own_line(message: OutboxMessage) -> Entry:
-    """The first line and the order that it is about, told apart by the short id."""
+    """Label a message by its first line and the order that it is about; the short id distinguishes it."""
     said = message.facts
-    if said is None:  # of an earlier version: its words are for people, and nothing is known of what they say
+    if said is None:  # from an earlier version: only the text for people is stored, and no facts
         shown = without_markup(message.text)[: _HEADLINE + 1]  # one more than fits, so that a cut shows
         return safe(shown, _HEADLINE), ""
     parts = [safe(said.headline, _HEADLINE)]
     if said.what:
-        # Where what it is about only begins with the symbol, cutting it short leaves that.
+        # A subject that only begins with the symbol still shows it when it is cut.
         shows_end = said.about != said.symbol or parts[0] == escaped(said.headline)
         named = said.is_about_symbol and shows_end
         order = (said.what, said.traded) if named else (said.what, said.traded, said.symbol)
@@ -172,7 +175,7 @@ def _own_line(message: OutboxMessage) -> Entry:
 
 
 def _counted(message: OutboxMessage) -> Entry:
-    """The title, told apart by what it was about; entries and exits are counted apart."""
+    """Label a message by its title; its subject distinguishes it. Entries and exits are counted separately."""
     said = message.facts
     if message.kind not in _COUNTED or (said is not None and said.by_hand):
         return _own_line(message)

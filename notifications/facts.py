@@ -1,4 +1,4 @@
-"""What a message tells, as data: the same notice that `messages` words, for those who fold messages."""
+"""Extract the facts of a message as data, from the notice that `messages` renders. Digests are made from them."""
 
 import html
 
@@ -10,7 +10,7 @@ from notifications.messages import headline, lift_command, said_by_hand, shown_i
 
 
 def facts_of(notice: Notice) -> MessageFacts:
-    """Defined for every notice, and true of the text that `messages.render` makes of it."""
+    """Return a notice's facts. Defined for every notice, and in agreement with the text of `messages.render`."""
     title, about = map(html.unescape, headline(notice))
     order = notice.order
     if order is None:

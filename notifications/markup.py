@@ -1,4 +1,4 @@
-"""The little of Telegram's HTML that we write, and its measure of length."""
+"""The part of Telegram's HTML that we write, and Telegram's measure of length."""
 
 import html
 import re
@@ -38,7 +38,7 @@ def safe(text: str, room: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """A plain line in our HTML, whole."""
+    """A plain line in our HTML, not cut."""
     return html.escape(text, quote=False)
 
 

@@ -1,8 +1,9 @@
-"""Wording: a notice becomes the text that a person reads, in Telegram's HTML. Pure, and defined for every notice:
+"""Render a notice as the text that a person reads, in Telegram's HTML.
 
-it is called inside the transaction that records the fact, which must not fail for want of a word.
+Rendering is pure and defined for every notice: it runs inside the transaction that records the fact, and must not make
+that transaction fail.
 
-The first line stands for the whole where many messages are folded into one; the last line ends with the id.
+The first line stands for the whole message in a digest. The last line ends with the id.
 """
 
 from collections.abc import Callable
@@ -22,10 +23,10 @@ from domain.transitions import number_given_by
 from notifications.markup import safe
 
 _FAILURE = "<b>ORDER FAILED</b>"
-"""Stands in the message of each order that is FAILED: operators search for it."""
+"""Part of the message of each order that is FAILED: operators search for it."""
 
 Headline = tuple[str, str]
-"""The first line, as title and what it is about, in Telegram's HTML."""
+"""The first line as title and subject, in Telegram's HTML."""
 
 _NAME = 80  # room for one name, symbol or number, in units
 _TAG = 120
@@ -56,7 +57,7 @@ def kind_is_blocked(notice: Notice) -> bool:
 
 
 def resolve_command(command_id: str, outcome: str) -> str:
-    """The line that settles an unknown outcome, to be copied; words in capitals stand for what a person knows."""
+    """The command that resolves an unknown outcome, to be copied; words in capitals stand for what a person knows."""
     return f"<code>python cli.py resolve {safe(quote(command_id), _NAME)} {safe(outcome, _TAG)}</code>"
 
 
@@ -166,7 +167,7 @@ _OF_AN_ORDER: dict[NoticeKind, Callable[[Order], Headline]] = {
 
 
 def _failure(order: Order) -> str:
-    """The line by which failures are found in `telegram_messages`: it must contain ORDER FAILED, unbroken."""
+    """The line of a failure. Searches in `telegram_messages` look for it: it must contain ORDER FAILED, unbroken."""
     blocked = order.phase is Phase.BLOCKED
     parts = ["blocked, never sent" if blocked else safe(order.tag or order.phase, _TAG), _why(order)]
     if order.filled_quantity:
@@ -175,14 +176,14 @@ def _failure(order: Order) -> str:
 
 
 def _why(order: Order) -> str:
-    """What the reason's message adds to the lines above: the figures, mostly."""
+    """What the reason's message adds to the lines above, mostly figures."""
     if order.phase in (Phase.REFUSED, Phase.REJECTED):
         return ""  # said already
     return safe(_detail(order), _REASON)
 
 
 def _detail(order: Order) -> str:
-    """What the reason's message says beyond its tag; all of it where that is not known apart."""
+    """What the reason's message says beyond its tag; the whole message where that part is not stored separately."""
     return (order.reason_message if order.reason_detail is None else order.reason_detail) or ""
 
 
@@ -195,7 +196,7 @@ _EXPLAINED_APART = frozenset(
         NoticeKind.RESURRECTED,
     }
 )
-"""Kinds with an explanation of their own, whoever said what."""
+"""Kinds with an explanation of their own; no line names the person who acted."""
 
 
 def _explained(notice: Notice, order: Order) -> list[str]:
@@ -222,21 +223,21 @@ def _explained(notice: Notice, order: Order) -> list[str]:
 
 
 def _consequence(notice: Notice, order: Order) -> str:
-    """What the first line leaves out of its sentence: what follows from it."""
+    """The consequence of a failure, which the first line leaves out."""
     reason = reason_of(order.tag) if notice.kind is NoticeKind.FAILED else None
     said = "" if reason is None else reason.follows
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def said_by_hand(notice: Notice, order: Order) -> str:
-    """Who said so and why, where it was a person; empty where the message does not tell."""
+    """Name the person who acted, and why; empty where no person acted or the message does not name one."""
     if notice.kind in _EXPLAINED_APART:
         return ""
     who, reason = safe(notice.by, _NAME), safe(order.reason_message or "", _REASON)
     if who and order.phase is Phase.LAPSED:
         return f"By hand: {who} cancelled it."
     if who:
-        # Of a failure the line above says why.
+        # For a failure the line above says why.
         why = f" ({reason})" if reason and order.status is not Status.FAILED else ""
         return f"By hand: {who} said so{why}; it was not read from the broker's book."
     given = number_given_by(order) if notice.kind is NoticeKind.PLACED else None
@@ -247,7 +248,7 @@ def said_by_hand(notice: Notice, order: Order) -> str:
 
 
 def _cancel_asked(notice: Notice, order: Order) -> str:
-    """Who had asked for a cancel and why: of one that was cancelled, and of one that was filled all the same."""
+    """Say who asked for a cancel and why, for an order that was cancelled or was filled all the same; else empty."""
     wish = cancel_wish(order) if order.phase in (Phase.CANCELLED, Phase.FILLED) else None
     if wish is None or notice.kind not in (NoticeKind.FAILED, NoticeKind.FILLED):
         return ""
@@ -257,7 +258,10 @@ def _cancel_asked(notice: Notice, order: Order) -> str:
 
 
 def _unknown_explained(order: Order) -> list[str]:
-    """For someone woken at night: what is not known, since when and why, what we do, what they can do."""
+    """Explain an unknown outcome to an operator woken at night.
+
+    It says what is not known, since when and why, what we do, and what the operator can do.
+    """
     since = f"since {_time(order.sent_at)}" if order.sent_at else "for too long"
     number = order.broker_order_id
     known = f", number {safe(number, _NAME)}" if number else ""
@@ -273,7 +277,7 @@ def _unknown_explained(order: Order) -> list[str]:
 
 
 def _exits_meanwhile(order: Order) -> str:
-    """Which exits go while this order's outcome is not known, and what ends the wait of the others."""
+    """Say which exits are sent while this order's outcome is unknown, and what ends the wait of the others."""
     whose = safe(order.strategy_name, _NAME)
     if order.execution_type is ExecutionType.EXIT:
         return (
@@ -287,7 +291,11 @@ def _exits_meanwhile(order: Order) -> str:
 
 
 def _ways_to_resolve(order: Order) -> list[str]:
-    """One that has its number is looked for under it already: to give it once more would change nothing."""
+    """The commands that resolve the order.
+
+    An order with a broker's number is looked up under it already, so giving that number with `--found` would change
+    nothing.
+    """
     filled = f"--executed {quote(order.broker_order_id or '')} --filled {decimal_text(order.quantity)}"
     there = (
         ("If all of it was filled (--price where the broker shows one):", filled)
@@ -357,8 +365,8 @@ def _what(order: Order) -> str:
 
 
 def traded(order: Order) -> tuple[str, str]:
-    """`BUY 50`, and of which symbol."""
-    quantity = _number(order.quantity) if order.quantity else "all"  # an exit of everything, not yet measured
+    """`BUY 50`, and the symbol."""
+    quantity = _number(order.quantity) if order.quantity else "all"  # a full exit, not sized yet
     return f"{order.side} {quantity}", _symbol(order)
 
 
@@ -379,9 +387,9 @@ def _whose(order: Order) -> str:
 
 
 def _whom(notice: Notice) -> str:
-    """As `_whose`, of a notice that is about no order."""
+    """As `_whose`, for a notice that is about no order."""
     if notice.kind in _WHOM_FIRST:
-        return ""  # the first line says whom
+        return ""  # the first line names the client
     symbol = notice.symbol if notice.kind is NoticeKind.ALERT_REJECTED else None
     shown = [safe(part, _NAME) for part in (notice.client_id, symbol) if part]
     if notice.alert_id is not None:

@@ -1,4 +1,4 @@
-"""The log's line for what befell an order and for a halt: one for each, written once it is durable and not before."""
+"""Log one line for each change of an order and for each halt, once it is durable and not before."""
 
 import logging
 from collections.abc import Callable
@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
 
-_LONGEST = 300  # characters of what others wrote
+_LONGEST = 300  # characters of a line, which may contain what others wrote
 
 
 def journaled(write: Callable[[Work[T]], T], work: Work[T]) -> T:
-    """Do the work by `write`, a store's; then log what it told of. Returns and raises as `write` does."""
+    """Do the work with a store's `write`, then log its notices. Returns and raises as `write` does."""
     if not log.isEnabledFor(logging.INFO):
         return write(work)
     told: list[Notice] = []
 
     def noted(tx: Transaction) -> T:
-        told.clear()  # of a run that was undone
+        told.clear()  # those of a run that was rolled back
         return work(cast("Transaction", _Noting(tx, told)))
 
     result = write(noted)
@@ -38,7 +38,7 @@ def journaled(write: Callable[[Work[T]], T], work: Work[T]) -> T:
 
 
 class _Noting:
-    """A transaction that keeps what is told in it."""
+    """A transaction that collects its notices."""
 
     def __init__(self, tx: Transaction, told: list[Notice]) -> None:
         self._tx = tx
@@ -64,7 +64,7 @@ class _Noting:
 
 
 def line_of(notice: Notice) -> str | None:
-    """The line of an order's or a halt's notice; None for the others: whoever makes those logs them."""
+    """The log line for a notice about an order or a halt; None for other notices, which their creators log."""
     order = notice.order
     if notice.kind in (NoticeKind.HALTED, NoticeKind.RESUMED):
         return _plain(f"{notice.kind.lower()} {notice.client_id}: {notice.detail}")
@@ -94,5 +94,5 @@ _BEFELL: dict[NoticeKind, Callable[[Order], str]] = {
 
 
 def _plain(text: str) -> str:
-    """One line whatever a name or a reason holds."""
+    """One printable line, whatever a name or a reason contains."""
     return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])

@@ -1,4 +1,4 @@
-"""Draining the outbox: every message is delivered in the end, in its chat's order, at the pace the channel allows."""
+"""Drain the outbox: deliver every message eventually, in order within its chat, at the pace the channel allows."""
 
 import logging
 import math
@@ -13,13 +13,16 @@ from notifications.digest import alone, next_text
 log = logging.getLogger(__name__)
 
 POLL = 1.0
-"""Seconds between two looks into an outbox that is empty, or that somebody else drains."""
+"""Seconds between two polls of an outbox that is empty, or that another drainer serves."""
 
 LEASE = timedelta(seconds=30)
-"""So long after its last send a drainer that died keeps others from its chats; longer than one send can take."""
+"""The time a drainer holds a chat after its last send: so long a dead drainer keeps others from the chat.
+
+It is longer than one send can take.
+"""
 
 MOST_AT_ONCE = 1000
-"""Messages that one text may stand for."""
+"""The most messages that one text may stand for."""
 
 BETWEEN_SENDS = 1 / 30
 """Seconds, over all chats: Telegram takes 30 messages a second from one bot."""
@@ -36,18 +39,18 @@ LONGEST_BACKOFF = 60.0
 
 @dataclass(slots=True)
 class _Chat:
-    """One chat and how it goes there. `due` is monotonic: nothing is sent before."""
+    """One chat and the state of its deliveries. Nothing is sent to it before `due`, a monotonic time."""
 
     chat_id: str
     clients: list[str]
     due: float = 0.0
     failures: int = 0  # in a row
-    single_until: int = 0  # messages up to this id were refused as a fold, and go one by one
-    unmarked: tuple[list[int], str] | None = None  # delivered, and not yet known to be marked
-    refilled: float = -math.inf  # a group's budget: monotonic, when it will have one message left
+    single_until: int = 0  # messages up to this id were refused as a digest, and are sent one by one
+    unmarked: tuple[list[int], str] | None = None  # delivered, but the mark is not known to be durable
+    refilled: float = -math.inf  # a group's budget: the monotonic time at which it allows a message again
 
     def pace(self, at: float, seconds: float) -> None:
-        """After an attempt at `at`, wait so long, or longer if the channel's own limits ask for it."""
+        """Set `due` after an attempt at `at`: `seconds` later, or more if the channel's limits require it."""
         self.due = at + max(seconds, BETWEEN_SENDS_TO_ONE)
         if self.chat_id.startswith(("-", "@")):
             self.refilled = max(self.refilled, at - (GROUP_BURST - 1) * GROUP_REFILL) + GROUP_REFILL
@@ -55,11 +58,11 @@ class _Chat:
 
 
 class OutboxDrainer:
-    """Sends what waits in the outbox, from a thread of its own: a channel that hangs holds up nothing but it.
+    """Sends the pending messages of the outbox, from a thread of its own: a channel that hangs delays nothing else.
 
-    Delivery is at least once: a crash, or a loss of the lease, between the send and its mark delivers again.
-    Messages wait for as long as the channel fails; only those it refuses for what they are end FAILED.
-    Several drainers may run; a lease for each chat lets one of them send there.
+    - Delivery is at least once: a crash, or a loss of the lease, between the send and its mark delivers again.
+    - Messages wait for as long as the channel fails. Only those whose content it refuses end FAILED.
+    - Several drainers may run. A lease for each chat lets one of them send there.
 
     Args:
         store: the outbox.
@@ -92,18 +95,17 @@ class OutboxDrainer:
         ]
 
     def drain(self, now: datetime) -> float:
-        """One pass, at most one send to each chat; returns the seconds until the next is wanted.
+        """Make one pass, with at most one send to each chat; returns the seconds until the next pass is due.
 
-        Calling earlier is harmless, so whoever sees a commit may call at once. `now` is the time at which the pass
-        begins; a send may take seconds, so the clock is read again after each.
+        An earlier call is harmless, so it may be called at once after a commit. `now` is the time at which the pass
+        begins. A send may take seconds, so the clock is read again after each chat that was served.
 
         Raises:
             StoreUnavailable: the outbox could not be written; nothing is lost by calling again.
         """
         wanted = POLL
-        for chat in sorted(
-            self._chats, key=lambda chat: chat.due
-        ):  # who waited longest first: nobody starves
+        # The chat that has waited longest goes first, so that none starves.
+        for chat in sorted(self._chats, key=lambda chat: chat.due):
             wait = max(chat.due, self._line_free) - self._monotonic()
             if wait <= 0:
                 wait = self._serve(chat, now)
@@ -112,27 +114,26 @@ class OutboxDrainer:
         return max(wanted, 0.0)
 
     def release(self) -> None:
-        """Give the leases back, on an orderly end, so that another drainer need not wait for them to run out."""
+        """Give the leases back at an orderly end, so that another drainer need not wait until they expire."""
         self.release_of([self._holder])
 
     def release_of(self, holders: Iterable[str]) -> None:
-        """Give back what these hold, all of whom have provably ended: people wait for messages after a crash, too."""
+        """Give back the leases of holders that have provably ended, so that messages need not wait after a crash."""
         now = self._clock.now()
         for holder in holders:
             for chat in self._chats:
                 self._store.lease(_lease_name(chat), holder, now, timedelta(0))
 
     def _serve(self, chat: _Chat, now: datetime) -> float:
-        """Send one text, if there is anything to send and it is ours to send; returns seconds to wait."""
+        """Send one text if a message is pending and this drainer gets the lease; returns the seconds to wait."""
         self._mark_delivered(chat, now)
         if not self._store.pending(chat.clients, 1):
             return POLL
         chat.due = self._monotonic() + POLL  # also holds when something below raises
         if not self._store.lease(_lease_name(chat), self._holder, now, LEASE):
             return POLL
-        waiting = self._store.pending(
-            chat.clients, MOST_AT_ONCE
-        )  # only now: the last holder may have sent some
+        # Read only now, under the lease: the last holder may have sent some.
+        waiting = self._store.pending(chat.clients, MOST_AT_ONCE)
         if waiting:
             self._send(chat, waiting, now)
         return chat.due - self._monotonic()
@@ -155,7 +156,10 @@ class OutboxDrainer:
         self._mark_delivered(chat, self._clock.now())
 
     def _mark_delivered(self, chat: _Chat, now: datetime) -> None:
-        """Kept until the mark is durable, so that a busy database does not cause a second delivery."""
+        """Mark delivered messages. They are remembered until the mark is durable, so that none is sent twice.
+
+        A busy database would otherwise cause a second delivery.
+        """
         if chat.unmarked is not None:
             ids, sent_as = chat.unmarked
             self._store.mark_sent(ids, sent_as, now)
@@ -176,7 +180,7 @@ class OutboxDrainer:
             log.warning("chat %s: message %d is refused for good: %s", chat.chat_id, ids[0], failure)
             self._store.mark_failed(ids, str(failure), now)
         else:
-            chat.single_until = ids[-1]  # whichever of them is at fault, the others shall be delivered
+            chat.single_until = ids[-1]  # one of them is at fault; the others must be delivered
             self._store.mark_attempt(ids, str(failure), now)
 
     def _pace(self, chat: _Chat, *, wait: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""Telegram's Bot API, of which one method is needed: `sendMessage`."""
+"""Send messages by Telegram's Bot API, of which only the method `sendMessage` is needed."""
 
 import logging
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from domain.ports import SendFailed
 from notifications.markup import without_markup
 
 _REFUSED_FOR_GOOD = ("message is too long", "message text is empty", "text must be non-empty")
-"""What is wrong with these is the message itself; every other refusal is for an operator to put right."""
+"""Refusals of the message itself. Every other refusal is for an operator to put right."""
 
 _UNREADABLE_MARKUP = "can't parse entities"
-_LONGEST_WAIT = 86_400.0  # seconds; a longer `retry_after` is no word to go by
+_LONGEST_WAIT = 86_400.0  # seconds; a longer `retry_after` is ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class _Answer:
 
 
 class TelegramSender:
-    """Sends as one bot. For one thread at a time; a call lasts at most about twice its timeouts.
+    """Sends messages as one bot, for one thread at a time. A call lasts at most about twice its timeouts.
 
     The token is part of every URL, so no error of `requests` and no URL leaves this class.
 
@@ -55,8 +55,8 @@ class TelegramSender:
         A text whose markup Telegram cannot read is sent once more without any.
 
         Raises:
-            SendFailed: it was not delivered, or nobody knows (a timeout). `permanent` only where Telegram would
-                refuse this very text again; a chat not found or a wrong token is for an operator to put right.
+            SendFailed: it was not delivered, or that is unknown (a timeout). `permanent` only where Telegram would
+                refuse this very text again. A chat not found or a wrong token is for an operator to put right.
         """
         answer = self._call({"chat_id": chat_id, "text": text, "parse_mode": "HTML"})
         if answer.status == 400 and _UNREADABLE_MARKUP in answer.description.lower():
@@ -72,11 +72,11 @@ class TelegramSender:
                 self._url,
                 json={**payload, "link_preview_options": {"is_disabled": True}},
                 timeout=self._timeouts,
-                allow_redirects=False,  # it would carry the token to wherever it points
+                allow_redirects=False,  # a redirect would carry the token elsewhere
             )
             return self._read(response)
         except requests.RequestException as error:
-            broken = type(error).__name__  # and no more of it: its text holds the URL
+            broken = type(error).__name__  # only the type: the error's text contains the URL
         raise SendFailed(f"Telegram could not be reached, or not understood: {broken}")
 
     def _read(self, response: requests.Response) -> _Answer:
@@ -124,5 +124,5 @@ class _HideToken(logging.Filter):
 
 
 def _keep_out_of_logs(token: str) -> None:
-    """At DEBUG, urllib3 logs the path of every request, and the token stands in it."""
+    """Keep the token out of the logs: at DEBUG, urllib3 logs the path of every request, which contains it."""
     logging.getLogger("urllib3.connectionpool").addFilter(_HideToken(token))

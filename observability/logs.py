@@ -1,4 +1,4 @@
-"""Logging: one line an event, as text for people or as JSON for machines."""
+"""Logging: one line for each event, as text for people or as JSON for machines."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, read from the store when they are asked for: no process has to add up the others."""
+"""Metrics for Prometheus. They are read from the store on request, so no process adds up the figures of others."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -33,7 +33,7 @@ class _StoreCollector(Collector):
 
 
 def metrics_page(read: Callable[[], Figures]) -> Callable[[], bytes]:
-    """A function that gives the metrics in Prometheus' text format."""
+    """Create a function that returns the metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_StoreCollector(read))
     return lambda: generate_latest(registry)

@@ -1,1 +1,1 @@
-"""orders.db: the only room that knows SQL."""
+"""Persistence of orders.db. Only this package contains SQL."""

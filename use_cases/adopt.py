@@ -1,4 +1,4 @@
-"""Adopting units of the account that no strategy holds: see `domain.adoption_rules` for what is allowed."""
+"""Adopt units of the account that no strategy holds. See `domain.adoption_rules` for what is allowed."""
 
 import logging
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 def adopt(
     store: Store, clients: Mapping[str, ClientPolicy], request: AdoptionRequest, *, clock: Clock
 ) -> Adoption:
-    """Make units that no strategy holds the named strategy's holding, note it for good and tell it.
+    """Make units that no strategy holds a holding of the named strategy, record that for good, and notify of it.
 
-    Judged and written in one transaction: of two requests for the same units the second finds none.
+    The request is judged and written in one transaction: of two requests for the same units the second finds none.
 
     Raises:
         NotFound: no such client.
-        InvalidAdoption: the request cannot be understood as it is; names the field.
-        AdoptionNotPossible: not as things are at present; names the field, and what to do.
-        StoreUnavailable: nothing was kept.
+        InvalidAdoption: the request is not valid as it is; names the field.
+        AdoptionNotPossible: the adoption is not possible at present; names the field, and what to do.
+        StoreUnavailable: nothing was stored.
     """
     if request.client_id not in clients:
         raise NotFound(f"no client {request.client_id!r}")
@@ -51,7 +51,7 @@ def adopt(
 
 
 def _in_our_letters(request: AdoptionRequest) -> AdoptionRequest:
-    """As alerts are written here: in capitals, without blanks around."""
+    """Write the names as alerts are stored: no blanks around; symbol, exchange and product in capitals."""
     return replace(
         request,
         symbol=request.symbol.strip().upper(),

@@ -1,4 +1,4 @@
-"""Makes an alert durable: its legs become orders and intents in one transaction, judged before anything is sent."""
+"""Register an alert: its legs become orders and intents in one transaction, judged before anything is sent."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -31,8 +31,8 @@ class RegisterAlert:
     """Registers alerts.
 
     Args:
-        clients: what binds each client.
-        dedup_window: the same content without a signal_id within it is a duplicate.
+        clients: the policy that binds each client.
+        dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
     """
 
@@ -111,7 +111,7 @@ class RegisterAlert:
         intents: Sequence[str],
         signal_id: str | None,
     ) -> tuple[Order, ...]:
-        """Each leg is judged with the legs before it written, so that limits count them; then one for all."""
+        """Judge each leg after the legs before it are written, so that limits count them; then decide for all legs."""
         legs, blocks = [], dict[int, Block]()
         for order, intent in zip(orders, intents, strict=True):
             answer = judged(tx, order, policy, order.created_at)
@@ -124,7 +124,7 @@ class RegisterAlert:
             return _block_all(tx, legs, blocks)
         if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
             return tuple(legs)
-        wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # none goes alone
+        wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # no leg is sent alone
         return tuple(
             leg if leg.waits_for else tx.apply(waiting(leg, wait, at=leg.created_at, actor=_ACTOR))
             for leg in legs
@@ -133,7 +133,7 @@ class RegisterAlert:
     def _duplicate(
         self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
     ) -> Reason | None:
-        """Why this delivery repeats the first, or None: the window slides with each accepted alert."""
+        """Return why this delivery repeats the first, or None. The window slides with each accepted alert."""
         if alert.signal_id is None:
             is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
             return None if is_old or may_be_repeated(tx, first) else Reason.CONTENT_ALREADY_SEEN
@@ -149,7 +149,7 @@ class RegisterAlert:
     def _register_duplicate(
         self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, first: Alert, reason: Reason
     ) -> Receipt:
-        """A repeated delivery stands in the order book as blocked and never becomes a command."""
+        """Write a repeated delivery's legs as blocked orders, which never become commands."""
         alert_id = self._ids.alert_id(delivery.received_at)
         originals = tuple(tx.orders_of_alert(first.alert_id))
         legs = []
@@ -216,18 +216,18 @@ class RegisterAlert:
 
 
 def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Block]) -> tuple[Order, ...]:
-    """Those with a reason of their own first: the others name the first of them."""
+    """Block all legs: first those with a reason of their own, then the others, which name the first of those."""
     done = dict[int, Order]()
     for index in sorted(range(len(legs)), key=lambda i: i not in blocks):
-        leg = tx.get(legs[index].command_id) or legs[index]  # the end of the one before may have woken it
+        leg = tx.get(legs[index].command_id) or legs[index]  # the previous leg's end may have released it
         found = blocks.get(index) or incomplete(done[min(blocks)])
         done[index] = block(tx, leg, found, _ACTOR)
     return tuple(done[index] for index in range(len(legs)))
 
 
 def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
-    """What became of the leg that this one repeats: blocked here does not mean that nothing was traded."""
-    if index >= len(originals):  # in the archive
+    """Say what became of the leg that this one repeats: blocked here does not mean that nothing was traded."""
+    if index >= len(originals):  # the original leg is in the archive
         return f"alert {first.alert_id}"
     leg = originals[index]
     return f"the first one stands: {leg.command_id}, {leg.status}" + (f" {leg.tag}" if leg.tag else "")
@@ -241,7 +241,7 @@ def _outcome(legs: Sequence[Order]) -> Outcome:
 
 
 def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> tuple[Side, Decimal]:
-    """As asked; for an exit a first reading of the position as last known, which its claim will replace."""
+    """Return side and quantity as asked. An exit gets a first size by its strategy's holding; its claim replaces it."""
     if alert.execution_type is not ExecutionType.EXIT:
         assert leg.side and leg.quantity is not None
         return leg.side, leg.quantity

@@ -1,4 +1,4 @@
-"""How an order's row is born, whoever asks for it: judged, written with its intent, blocked where a rule says no."""
+"""Register an order, whoever asks for it: judge it, write it with its intent, and block it where a rule says so."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ def life_of(execution_type: ExecutionType, alert_life: timedelta) -> timedelta:
 def register_judged(
     tx: Transaction, order: Order, intent: str, signal_id: str | None, *, policy: ClientPolicy, actor: str
 ) -> Order:
-    """Judge an order by the facts of this transaction, and write it as that says: to be sent, to wait, or blocked."""
+    """Judge an order by the facts of this transaction, and write it accordingly: to be sent, to wait, or blocked."""
     answer = judged(tx, order, policy, order.created_at)
     written = write(tx, order, intent, signal_id, wait=answer, actor=actor)
     return block(tx, written, answer, actor) if isinstance(answer, Block) else written
@@ -54,5 +54,5 @@ def write(
 
 
 def block(tx: Transaction, order: Order, found: Block, actor: str) -> Order:
-    """One of our own rules said no."""
+    """Record that one of our own rules blocked the order."""
     return tx.apply(blocked(order, found.reason, found.detail, at=order.created_at, actor=actor))

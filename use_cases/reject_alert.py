@@ -1,4 +1,4 @@
-"""What is told of an alert that cannot be traded on: what it asked for, and what that leaves open."""
+"""Build the notice of an alert that cannot be traded on: what it asked for, and what that leaves open."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ class RejectedRequest:
 
     @property
     def is_entry(self) -> bool:
-        """True where it certainly wanted to close nothing."""
+        """True where the alert was certainly not meant to close anything."""
         return _same(self.execution_type, ExecutionType.ENTRY)
 
     @property
     def is_exit(self) -> bool:
-        """True where it certainly wanted to close something."""
+        """True where the alert was certainly meant to close something."""
         return _same(self.execution_type, ExecutionType.EXIT)
 
 
 def rejection(
     client_id: str, alert_id: str, error: str, wish: RejectedRequest, holdings: Iterable[Holding] = ()
 ) -> Notice:
-    """The notice; `holdings` are the client's."""
+    """Return the notice. `holdings` are those of the client."""
     said = str(wish)
     return Notice(
         NoticeKind.ALERT_REJECTED,
@@ -53,7 +53,7 @@ def rejection(
 
 
 def _left_open(wish: RejectedRequest, holdings: Iterable[Holding]) -> str:
-    """What an exit was to close and has not."""
+    """Say what an exit was meant to close and has not closed; empty for an entry."""
     if wish.is_entry:
         return ""
     if not wish.is_exit:

@@ -1,4 +1,4 @@
-"""When an alert with the same content is no repeat although it comes within the window."""
+"""Decide when an alert with the same content is no duplicate although it comes within the window."""
 
 from collections.abc import Sequence
 
@@ -17,18 +17,22 @@ _PASSING = {
         Reason.ALERT_TOO_OLD,
     )
 }
-"""What stopped an entry for the moment. Limits, halts and duplicates stand."""
+"""The tags of what stopped an entry only for the moment. Blocks by limits, halts and duplicates stand."""
 
 _FOLLOWS = tag_of(Reason.GROUP_INCOMPLETE)
-"""What stopped a leg because of another one: the other one's reason decides."""
+"""The tag of a leg that was stopped because of another leg: the reason of that other leg decides."""
 
 
 def may_be_repeated(tx: Transaction, first: Alert) -> bool:
-    """True for an exit whose goal, "flat", was not reached, or is none any more, and for an entry that never began.
+    """Return True when the same content is a new alert and not a duplicate of `first`.
 
-    The exit's goal was not reached where every leg failed; and what there is to close now is not what it closed where
-    the strategy has entered anew since. A sender that repeats the old exit after that closes the new position: better
-    than one that nobody closes.
+    - An exit may be repeated where every leg failed: its goal, a flat position, was not reached.
+    - An exit may be repeated where the strategy has entered anew since: what there is to close now is not what the
+      first exit closed.
+    - An entry may be repeated where it never began.
+
+    A sender that repeats an old exit after a new entry closes the new position. That is better than a position that
+    nobody closes.
     """
     legs = tx.orders_of_alert(first.alert_id)
     if first.execution_type is not ExecutionType.EXIT:
@@ -39,7 +43,7 @@ def may_be_repeated(tx: Transaction, first: Alert) -> bool:
 
 
 def _never_began(legs: Sequence[Order]) -> bool:
-    """True where no leg was sent, and what stopped each of them may have passed by now."""
+    """Return True when no leg was sent, and what stopped each of them may have passed by now."""
     tags = {leg.tag for leg in legs}
     unsent = all(
         leg.phase in (Phase.BLOCKED, Phase.LAPSED) and not leg.attempts and leg.sent_at is None

@@ -1,4 +1,4 @@
-"""The dialects of alerts: a name, which is part of the webhook's path, and one pure parse() for each."""
+"""The alert formats: for each a name, which is part of the webhook's path, and a pure parse()."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,13 +8,13 @@ from domain.alert import ParsedAlert
 
 
 class Parse(Protocol):
-    """Reads a document of one dialect."""
+    """Parses a document of one format."""
 
     def __call__(self, document: dict[str, object], *, default_client: str) -> ParsedAlert:
-        """What the alert asks for; `default_client` is whom it is for when it names nobody.
+        """Parse an alert; `default_client` is its client when it names none.
 
         Raises:
-            InvalidAlert: it cannot be traded on.
+            InvalidAlert: the alert cannot be traded on.
         """
 
 

@@ -1,6 +1,6 @@
-"""The kinds of value that the native format's fields have. Each reader takes what came and gives what is meant.
+"""The types of the native format's fields. Each reader converts a received value to the value that is meant.
 
-A reader raises ValueError for anything else; the description beside it completes "expected …".
+A reader raises ValueError for any other value. The description beside it completes "expected …".
 """
 
 import re
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class NotBuiltYet(ValueError):
-    """The value is a good one, and asks for what the program cannot do yet."""
+    """The value is valid, but asks for something that the program cannot do yet."""
 
 
 _NUMERAL = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
@@ -63,7 +63,7 @@ def _one_of(words: Mapping[str, T]) -> Callable[[object], T]:
 
 
 def _optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
-    """Nothing and the empty text, which templates leave where nothing is meant, stand for nothing."""
+    """Read null and the empty text as None: templates leave an empty text where no value is meant."""
 
     def read_optional(value: object) -> T | None:
         return None if value is None or value == "" else read(value)
@@ -78,7 +78,7 @@ def _execution_type(value: object) -> ExecutionType:
 
 
 def number(value: object) -> Decimal:
-    """A finite number, or a text of one; true and false are none."""
+    """Read a finite number, or the text of one; true and false are not numbers."""
     if type(value) is int:
         return Decimal(value)
     if isinstance(value, str) and _NUMERAL.fullmatch(value.strip()):
@@ -99,14 +99,14 @@ def _price(value: object) -> Decimal | None:
     price = number(value)
     if not price:
         return None
-    # The unary plus rounds to the precision that later arithmetic has.
+    # The unary plus rounds to the precision of later arithmetic: a price that this would change is refused.
     if not _PRICE_STEP <= price < _PRICE_LIMIT or price != +price:
         raise ValueError
     return price
 
 
 def _not_built(value: object) -> None:
-    """A field that means something the program cannot do yet: only when it asks for nothing may it stand."""
+    """Accept a field for something that the program cannot do yet only when it asks for nothing: null, empty or 0."""
     try:
         asks = value is not None and value != "" and bool(number(value))
     except ValueError:
@@ -134,8 +134,8 @@ def _upper(pattern: re.Pattern[str]) -> Callable[[object], str]:
 def _text(most: int) -> Callable[[object], str]:
     def read(value: object) -> str:
         text = value.strip() if isinstance(value, str) else ""
-        # A placeholder that arrives unresolved is the same in every alert: as an id it would make
-        # a duplicate of each later one.
+        # An unresolved placeholder is the same in every alert: as an id it would make every later alert a
+        # duplicate.
         if not 1 <= len(text) <= most or not text.isprintable() or "{{" in text:
             raise ValueError
         return text
@@ -148,7 +148,7 @@ def _signal_id(value: object) -> str:
 
 
 OR_NONE = ", or 0 or null for none"
-"""The end of a description of what may be left out; wrong where it may not."""
+"""The end of the description of an optional field. It is removed where the field is required."""
 
 ExecutionTypeField = Annotated[
     ExecutionType, PlainValidator(_execution_type), Field(description="ENTRY or EXIT")

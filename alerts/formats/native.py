@@ -1,4 +1,4 @@
-"""The native format: Orderwatch's own, and that of bots whose webhooks it took over."""
+"""Parse the native format: Orderwatch's own, and that of bots whose webhooks it took over."""
 
 from difflib import get_close_matches
 from typing import Annotated, NamedTuple, TypeVar
@@ -31,11 +31,14 @@ NAME = "native"
 DEFAULT_PRODUCT = "MIS"
 
 IGNORED = frozenset({"secret_key", "underlying", "expiry", "time", "timestamp", "comment"})
-"""Top-level keys that ask for nothing: the secret was looked at before; what the legs' symbols were built from
-stands in the symbols; when and why the signal came is for people."""
+"""Top-level keys that ask for nothing.
+
+The secret was checked before. `underlying` and `expiry` are contained in the legs' symbols, which were built from them.
+When and why the signal came is information for people.
+"""
 
 _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", "product": "product_type"}
-"""Other dialects' words for ours, too unlike ours to be found by their spelling."""
+"""Other formats' names for our keys. They are too different from ours to be suggested by their spelling."""
 
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
@@ -83,11 +86,11 @@ class _Alert(BaseModel):
 
 
 def parse(document: dict[str, object], *, default_client: str) -> ParsedAlert:
-    """What a native alert asks for. The document's keys are in lower case.
+    """Parse a native alert. The document's keys are in lower case.
 
     Raises:
         InvalidAlert: `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the format has
-            and the program cannot do yet: such a thing is never accepted and left undone.
+            and the program cannot do yet. Such a request is never accepted and then ignored.
     """
     try:
         asked = _Alert.model_validate({key: document[key] for key in document if key not in IGNORED})
@@ -147,7 +150,7 @@ def _refuse_contradiction(legs: tuple[LegRequest, ...]) -> None:
             raise InvalidAlert("CONTRADICTION", message, f"legs[{index}].direction")
 
 
-# what is wrong with it ---------------------------------------------------------------------------------------
+# errors ------------------------------------------------------------------------------------------------------
 
 
 class _Fault(NamedTuple):
@@ -169,7 +172,7 @@ def _invalid(error: ValidationError) -> InvalidAlert:
 
 
 def _rank(fault: _Fault) -> int:
-    """What to say first: what the alert is for, then a key that may be a misspelt one, then the rest in order."""
+    """Rank faults by what to report first: `execution_type`, then an unknown key (maybe misspelt), then the rest."""
     if fault.location == ("execution_type",):
         return 0
     return 1 if fault.kind == "extra_forbidden" else 2

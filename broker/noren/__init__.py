@@ -1,1 +1,1 @@
-"""Brokers that speak Noren: Shoonya, and by preset Flattrade and Zebu. See `adapter.NorenBroker`."""
+"""Brokers that use the Noren API: Shoonya, and by preset Flattrade and Zebu. See `adapter.NorenBroker`."""

@@ -1,4 +1,4 @@
-"""A broker that speaks Noren, behind the port of all brokers."""
+"""Adapter for brokers that use the Noren API, behind the broker port."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -49,27 +49,28 @@ _SESSION_REFUSED = "the broker refused the session twice"
 _READS = {
     "OrderBook": PeriodicRead.BOOK,
     "PositionBook": PeriodicRead.POSITIONS,
-}  # those that come again and again
+}  # the reads that are repeated all the time
 DEFAULT_PROTECTION_PERCENT = Decimal(3)
 
 
 class NorenBroker:
-    """One client's account at a broker that speaks Noren. Safe to call from several threads.
+    """One client's account at a broker that uses the Noren API. Safe to call from several threads.
 
-    The class is C1: `remarks` is echoed and not unique, so what may have been sent is looked up and never sent again.
-    An order that was turned away, for its session or for the rate, is not in its book, so it may be sent again; but
-    front ends have said so of orders that they had taken. It ends as `NotSent` that asks for a look at the book first.
+    The id class is C1: `remarks` is echoed but not unique. So an order that may have been sent is looked up and never
+    sent again. An order that was turned away, for its session or for the rate, is not in the broker's order book, so it
+    may be sent again. But front ends have also reported this of orders that they had accepted. So such an order ends as
+    `NotSent` with `look_first`: the book is read before a retry.
 
-    These brokers take no market orders from programs: a MARKET order is sent as a limit, a STOP as a stop-limit, from
-    a quote of that moment (`broker.noren.protection`). What was really sent stands in the result's `detail`.
+    These brokers accept no market orders from programs. A MARKET order is sent as a limit and a STOP as a stop-limit,
+    from a quote of that moment (`broker.noren.protection`). The result's `detail` says what was really sent.
 
     Args:
-        account: with its `api_url`; where that is empty, the preset's stands in.
-        preset: what is peculiar to this broker (`broker.noren.presets.PRESETS`).
+        account: the account and its `api_url`. If that is empty, the preset's is used.
+        preset: the properties of this broker (`broker.noren.presets.PRESETS`).
         budget: the outgoing rate that all of the account's calls share.
         timeouts: must end before the engine's deadline for a call; see `Timeouts.within`.
         acceptance_horizon: seconds for which its front end may still accept what it had received when we hung up.
-        protection_percent: how far beyond the market such a limit lies; None sends market orders as they are.
+        protection_percent: how far beyond the market such a limit lies. None sends market orders as they are.
     """
 
     def __init__(
@@ -90,8 +91,8 @@ class NorenBroker:
             visibility_horizon=3.0,
             acceptance_horizon=acceptance_horizon,
             position_horizon=2.0,
-            day_orders=True,  # `broker.noren.requests` sends none else
-            book_interval=2.0,  # each read is one of the minute's calls; order updates ask for one at once
+            day_orders=True,  # `broker.noren.requests` sends only day orders
+            book_interval=2.0,  # each read uses one of the minute's calls; order updates trigger one at once
             positions_interval=5.0,
             account=account.user_id,
         )
@@ -104,7 +105,7 @@ class NorenBroker:
         self._protection_percent = protection_percent
         url = account.api_url or preset.api_url
         self._wire = Wire(url, self._timeouts, bearer=self._bearer)
-        # An order waits for its quote, and must still leave in time: a quote that does not come soon comes too late.
+        # An order waits for its quote and must still leave in time. So a slow quote is given up early.
         quarter = self._timeouts.send_within / 4
         brief = replace(
             self._timeouts,
@@ -123,16 +124,16 @@ class NorenBroker:
     # the port -----------------------------------------------------------------------------------------------
 
     def place(self, command: UniversalOrderCommand) -> OrderResult:
-        """Ask for an order, once; an exit is let through the rate budget before entries.
+        """Send an order, once. In the rate budget, an exit goes before entries.
 
         Raises:
-            NotSent: no connection, no session, no room in the rate budget, turned away for the rate, or no price for
-                the limit that a market order is sent with.
-            Refused: the broker said no in words that prove it, or the wire cannot express the order (`VALIDATION`).
+            NotSent: no connection, no session, no slot in the rate budget, too late to send, turned away for the rate,
+                or no price for the limit that a market order is sent with.
+            Refused: the broker's text proves a refusal, or the API cannot express the order (`VALIDATION`).
             OutcomeUnknown: anything else.
         """
         products = self._preset.products
-        requests.place_fields(command, self._account, products)  # refused before anything is asked for it
+        requests.place_fields(command, self._account, products)  # refuses before a quote is read for it
         last_moment = self._last_moment()
         sent = self._protected(command, last_moment)
         fields = self._spellings.as_there(requests.place_fields(sent, self._account, products))
@@ -145,7 +146,7 @@ class NorenBroker:
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
-        """Ask that an order be as `command` says, its quantity the whole order's. Raises as `place` does."""
+        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does."""
         requests.modify_fields(broker_order_id, command, self._account)
         last_moment = self._last_moment()
         sent = self._protected(command, last_moment)
@@ -154,7 +155,7 @@ class NorenBroker:
         self._order("ModifyOrder", fields, command, detail, last_moment)
 
     def cancel(self, ref: OrderRef) -> None:
-        """Ask for a cancel; an order known by our id alone is looked up in the book first.
+        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
 
         Raises:
             NotSent: as for `place`, or the book could not be read.
@@ -166,16 +167,16 @@ class NorenBroker:
             self._ask("CancelOrder", fields, self._last_moment(), urgent=True)
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
-        """The day's whole book, closed orders too.
+        """Read the day's whole order book, closed orders included.
 
-        It is not complete when an order is missing that the broker has shown before. A row that could not be read
-        stands in `unreadable`; rows of one order that contradict themselves are settled by its history and trades.
+        The book is not complete if an order is missing that the broker has shown before. A row that could not be read
+        is in `unreadable`. Contradictory rows of one order are settled by its history and trades.
 
         Args:
             urgent: an exit waits for it.
 
         Raises:
-            ReadFailed: it could not be read; `no data` alone means that it is empty.
+            ReadFailed: the book could not be read. Only `no data` means that it is empty.
         """
         return self._book(wanted, urgent=urgent, settle=True)
 
@@ -193,15 +194,15 @@ class NorenBroker:
         return book if expected <= shown else replace(book, complete=False)
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """All positions, those of today that are flat too, and what was delivered on days before.
+        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
 
-        Where only a row of them, or the Holdings, could not be read, that stands in `unreadable`.
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
 
         Args:
             urgent: an exit is sized from them.
 
         Raises:
-            ReadFailed: they could not be read.
+            ReadFailed: the positions could not be read.
         """
         started = self._clock.now()
         found = rows_in(self._read("PositionBook", {"actid": self._account.user_id}, urgent=urgent))
@@ -219,20 +220,20 @@ class NorenBroker:
             self._spellings.note(listed if isinstance(listed, list) else [row])
         return found
 
-    # what else the wire can tell ----------------------------------------------------------------------------
+    # other reads --------------------------------------------------------------------------------------------
 
     def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
-        """Every state of one order, in the broker's order (the newest first). Raises: ReadFailed."""
+        """Read every state of one order, in the broker's sequence (the newest first). Raises: ReadFailed."""
         reports, _ = parsing.orders_in(rows_in(self._read("SingleOrdHist", {"norenordno": broker_order_id})))
         return reports
 
     def trades(self) -> tuple[parsing.Trade, ...]:
-        """The day's fills. Raises: ReadFailed."""
+        """Read the day's fills. Raises: ReadFailed."""
         found = rows_in(self._read("TradeBook", {"actid": self._account.user_id}))
         return tuple(parsing.trade_in(row) for row in found)
 
     def funds(self) -> parsing.Funds:
-        """Cash and the margin in use, in account currency. Raises: ReadFailed."""
+        """Read the cash and the margin in use, in account currency. Raises: ReadFailed."""
         record = record_in(self._read("Limits", {"actid": self._account.user_id}))
         try:
             return parsing.Funds(parsing.number(record, "cash"), parsing.number(record, "marginused", ZERO))
@@ -240,7 +241,7 @@ class NorenBroker:
             raise ReadFailed(f"the limits cannot be read: {error}") from error
 
     def last_price(self, exchange: str, token: str) -> Decimal:
-        """The last traded price of the symbol with this token (see `search`). Raises: ReadFailed."""
+        """Read the last traded price of the symbol with this token (see `search`). Raises: ReadFailed."""
         record = quotes.record_of(exchange, token, self._read)
         try:
             return parsing.number(record, "lp")
@@ -248,14 +249,14 @@ class NorenBroker:
             raise ReadFailed(f"the quote cannot be read: {error}") from error
 
     def search(self, exchange: str, text: str) -> tuple[parsing.Scrip, ...]:
-        """Symbols of the exchange that match the text. Raises: ReadFailed."""
+        """Find the symbols of the exchange that match the text. Raises: ReadFailed."""
         return quotes.search(exchange, text, self._read)
 
     def updates(self, nudge: Callable[[], None]) -> OrderUpdates | None:
-        """The broker's pushed order updates, not started yet; None where the account has no `ws_url`."""
+        """Return the order stream, not started yet; None if the account has no `ws_url`."""
         if self._account.ws_url is None:
             return None
-        by_token = self._account.access_token is not None  # whatever the preset does with it elsewhere
+        by_token = self._account.access_token is not None  # whatever the preset does with the token elsewhere
         return OrderUpdates(
             self._account.ws_url, self._account.user_id, self._session.key, nudge, bearer=by_token
         )
@@ -268,7 +269,7 @@ class NorenBroker:
     # one call -----------------------------------------------------------------------------------------------
 
     def _last_moment(self) -> datetime:
-        """When the body of an order call that begins now may leave at the latest, whatever is asked for it before."""
+        """Return when the body of an order call that begins now may leave at the latest, whatever is read before."""
         return self._clock.now() + timedelta(seconds=self._timeouts.send_within)
 
     def _order(
@@ -279,7 +280,7 @@ class NorenBroker:
         detail: str | None,
         last_moment: datetime,
     ) -> dict[str, Any]:
-        """Send an order, and let what is said of it tell as what it was sent."""
+        """Send an order. Log what it is sent as, and add that to the message of an error."""
         if detail is not None:
             log.info("order %s: %s", command.client_order_id, detail)
         try:
@@ -292,11 +293,11 @@ class NorenBroker:
             raise Refused(_with(error.message, detail), error.code) from error
 
     def _protected(self, command: UniversalOrderCommand, last_moment: datetime) -> UniversalOrderCommand:
-        """The command with a limit, if it has none and needs one.
+        """Return the command with a limit, if it has none and needs one.
 
         Raises:
-            NotSent: there is no price to set it from. Of an exit, the positions' last price is one.
-            Refused: the broker does not know the symbol of an entry; an exit's is held there.
+            NotSent: there is no price to set the limit from. For an exit, the positions' last price serves too.
+            Refused: the broker does not know the symbol of an entry. An exit is not refused: its symbol is held there.
         """
         percent = self._protection_percent
         if percent is None or command.order_type not in protection.UNLIMITED:
@@ -318,13 +319,13 @@ class NorenBroker:
     def _ask(
         self, endpoint: str, fields: Mapping[str, str], last_moment: datetime, *, urgent: bool
     ) -> dict[str, Any]:
-        """Send an order call; its body never leaves after its last moment."""
+        """Send an order call. Its body never leaves after its last moment."""
 
         def in_time() -> bool:
             return self._clock.now() <= last_moment
 
         for _ in range(2):
-            if not in_time():  # it takes no place from others
+            if not in_time():  # takes no slot from other calls
                 raise NotSent("getting ready took too long: the order was not sent")
             self._budget.take(urgent=urgent)
             try:
@@ -341,7 +342,7 @@ class NorenBroker:
             if not expired(reply):
                 return accepted(reply)
             self._session.refused(key)
-            if endpoint == "PlaceOrder":  # what is said of a new order is looked up before it is sent again
+            if endpoint == "PlaceOrder":  # the front end may have accepted it: read the book before a retry
                 said = reply.error or f"HTTP {reply.status}"
                 raise NotSent(f"the broker refused the session: {said}", AUTHENTICATION, look_first=True)
         raise NotSent(_SESSION_REFUSED, AUTHENTICATION)
@@ -349,7 +350,7 @@ class NorenBroker:
     def _read_quote(
         self, endpoint: str, fields: Mapping[str, str], *, last_moment: datetime, urgent: bool
     ) -> HttpReply:
-        """Ask what an order's limit is set from, while the order may still leave."""
+        """Read what an order's limit is set from, as long as the order may still leave."""
         if self._clock.now() > last_moment:
             raise ReadFailed("no time is left to ask for a price")
         reply = self._read(endpoint, fields, urgent=urgent, wire=self._quote_wire)
@@ -360,7 +361,7 @@ class NorenBroker:
     def _read(
         self, endpoint: str, fields: Mapping[str, str], *, urgent: bool = False, wire: Wire | None = None
     ) -> HttpReply:
-        """Ask for something. What an exit or a cancel needs is urgent; a quote for an entry goes the entry's pace."""
+        """Send a read call. Reads for an exit or a cancel are urgent; a quote for an entry has the entry's priority."""
         fields = {"uid": self._account.user_id, **fields}
         for _ in range(2):
             try:

@@ -1,8 +1,9 @@
-"""What an order's rows say together, where one of them cannot be true.
+"""Resolve contradictory order-book rows into one report per order.
 
-Two rows of one order may differ, in any order of the list: the one that is newest and says most is the last word. A row
-may contradict itself: COMPLETE with less than its quantity filled, or more filled than its quantity. Then the order's
-history and the day's trades are asked; what they do not settle is told with the row, and decides nothing.
+Two rows of one order may differ, in any order of the list. The row that is newest and says most (`says_more`) is the
+decisive one. A row may also contradict itself: COMPLETE with less than its quantity filled, or more filled than its
+quantity. Then the order's history and the day's trades are read. A contradiction that they do not settle is reported
+with the row, and the row decides nothing.
 """
 
 import logging
@@ -18,16 +19,16 @@ from domain.ports import Clock
 
 log = logging.getLogger(__name__)
 
-_ASKED_AT_ONCE = 3  # orders in one read of the book: each takes from the minute's calls
-_AGAIN = timedelta(seconds=5)  # so long the same rows are not asked about again
+_ASKED_AT_ONCE = 3  # orders looked up per read of the book: each look-up uses calls of the minute's quota
+_AGAIN = timedelta(seconds=5)  # the same rows are not looked up again within this time
 
 
 class ReportBuilder:
-    """Makes one report of the rows of each order. Safe to call from several threads.
+    """Builds one report from the rows of each order. Safe to call from several threads.
 
     Args:
-        history: every state of one order. Raises: ReadFailed.
-        trades: the day's fills. Raises: ReadFailed.
+        history: reads every state of one order. Raises: ReadFailed.
+        trades: reads the day's fills. Raises: ReadFailed.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class ReportBuilder:
         self._known: dict[tuple[OrderReport, ...], tuple[datetime, OrderReport]] = {}
 
     def settled(self, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
-        """One report for each order, in the order in which they first came."""
+        """Return one report for each order, in the sequence in which the orders first appear."""
         by_number: dict[str, dict[OrderReport, None]] = {}
         for report in reports:
             by_number.setdefault(report.broker_order_id, {})[report] = None
@@ -75,7 +76,7 @@ class ReportBuilder:
             return _in_doubt(rows, f"its history and trades could not be read: {error}")
 
     def _by_trades(self, rows: tuple[OrderReport, ...], word: OrderReport) -> OrderReport:
-        """What the trades bear out of the last word: how much was filled, and at which price."""
+        """Confirm the decisive row by the trades: they give the filled quantity and the average price."""
         fills = {
             (t.trade_id or n): t
             for n, t in enumerate(self._trades())
@@ -90,7 +91,7 @@ class ReportBuilder:
 
 
 def _certain(rows: tuple[OrderReport, ...]) -> OrderReport | None:
-    """The last word, where nothing is to be asked: of several rows it must be the newest too."""
+    """Return the decisive row if no look-up is needed, else None. Of several rows it must also be the newest."""
     word = _last_word(rows)
     if _doubt(word) is not None:
         return None
@@ -126,7 +127,7 @@ def _says_the_same(one: OrderReport, other: OrderReport) -> bool:
 
 
 def _doubt(report: OrderReport) -> str | None:
-    """Why the report cannot be true by itself."""
+    """Return why the report contradicts itself; None if it does not."""
     if report.filled_quantity > report.quantity:
         return "more is filled than was ordered"
     if report.status is BrokerStatus.COMPLETE and report.filled_quantity < report.quantity:

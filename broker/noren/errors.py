@@ -1,4 +1,6 @@
-"""What an answer means. Decided here alone, and where a text proves nothing, nothing is concluded from it.
+"""Classify a broker's answer: accepted, refused, not sent, or outcome unknown.
+
+Only this module decides what an answer means. A text that proves nothing leads to no conclusion.
 
 An order call ends in one of four ways:
 
@@ -6,19 +8,19 @@ An order call ends in one of four ways:
 |---|---|
 | `stat` `Ok` with HTTP 2xx | accepted |
 | the broker's own `Not_Ok` whose whole text says that a rate was exceeded (`_RATES`), or a refused session \
-(`expired`) | `NotSent` with `look_first`: it was turned away, and the book is read before it is sent again |
+(`expired`) | `NotSent` with `look_first`: the call was turned away, and the order book is read before a retry |
 | `Not_Ok` with a text that proves a refusal (`_PROOFS`) | `Refused` |
-| everything else: 5xx, no JSON, no text, a timeout inside the broker, words nobody has seen, an HTTP 429 that the \
-broker itself says nothing with | `OutcomeUnknown` |
+| everything else: 5xx, no JSON, no text, a timeout inside the broker, an unknown text, an HTTP 429 without a text \
+from the broker | `OutcomeUnknown` |
 
-A text is taken for a rate only as a whole: "RMS: corporate limit exceeded" is a refusal, and sent again for as long as
-its alert lives it would be many orders. A bare 429 may come from anything between us and the broker, also from what
-counts answers instead of requests, so the book is asked first.
+A text means an exceeded rate only if the whole text matches. "RMS: corporate limit exceeded" is a refusal: retried for
+as long as its alert lives, it would become many orders. A bare 429 may come from anything between us and the broker,
+including something that counts answers instead of requests. So the order book is read first.
 
-Doubt is cheap: the book, which lists the whole day, settles an unknown outcome within seconds. A wrong `Refused`
-would call an order failed while it is live.
+An unknown outcome is cheap: the order book lists the whole day and settles it within seconds. A wrong `Refused` would
+mark an order as failed while it is live.
 
-The texts are those of public clients, documents and reports of the brokers that speak Noren.
+The texts come from public clients, documents and reports of the brokers that use the Noren API.
 """
 
 import re
@@ -36,7 +38,7 @@ _COUNT = (
 )
 _MINUTE = re.compile(_COUNT.format("minute"))
 _RATES = tuple(
-    # Whole texts, in lower case and with single blanks, as traders' reports and public clients have them.
+    # Whole texts, in lower case with single spaces, as found in traders' reports and public clients.
     re.compile(pattern)
     for pattern in (
         _COUNT.format("second|minute|hour|day"),
@@ -46,7 +48,7 @@ _RATES = tuple(
 )
 _NO_DATA = re.compile(r"(error occur+ed 5 )?no data")
 
-# These outweigh any proof: whoever says them does not know what became of the order.
+# These outweigh any proof of a refusal: a broker that says this does not know what became of the order.
 _DOUBTS = re.compile(r"time[d ]*-?out|internal|try again|temporar|unavailable|not respond|unable to connect")
 
 _FREEZE = r"(freeze (qty|quantity)|(qty|quantity) freeze)"
@@ -57,8 +59,8 @@ _PROOFS = tuple(
     for pattern in (
         r"^invalid input\b",  # the form was not accepted
         r"^error occur+ed : 2\b.*invalid input",  # the documented failure of PlaceOrder
-        r"^rejected ?:",  # the order system's own word; ORA and RMS follow it
-        r"^(red|rms|ora|rule|exch) ?:",  # risk management's rules, without the word before them
+        r"^rejected ?:",  # the order system's own prefix; ORA and RMS follow it
+        r"^(red|rms|ora|rule|exch) ?:",  # risk management's rules, without that prefix
         r"^invalid (trading ?symbol|symbol|scrip|exchange|product|price|quantity|qty|trigger|order|token)\b",
         r"\b(symbol|scrip|contract|instrument) not found\b",
         r"\b(margin|funds?|balance|limits?) (shortfall|insufficient|exceed(s|ed)?|not available)\b",
@@ -80,16 +82,16 @@ _CODE = re.compile(r"^(?:rejected ?: ?)?([a-z_]{2,8}) ?:", re.IGNORECASE)
 
 
 def expired(reply: HttpReply) -> bool:
-    """True when the session was refused, and with it the call, if the front end did as it says."""
+    """True when the session was refused. The call was then refused too, if the front end did what it says."""
     said = reply.status < 500 and bool(_EXPIRED.match(reply.error.lower()))
     return not reply.ok and (reply.status == 401 or said)
 
 
 def accepted(reply: HttpReply) -> dict[str, Any]:
-    """The fields of an answer that accepted an order call.
+    """Return the fields of an answer that accepted an order call.
 
     Raises:
-        NotSent, Refused, OutcomeUnknown: as the table above says.
+        NotSent, Refused, OutcomeUnknown: as in the table of this module's docstring.
     """
     error = reply.error
     if reply.ok and 200 <= reply.status < 300:
@@ -109,12 +111,12 @@ def accepted(reply: HttpReply) -> dict[str, Any]:
 
 
 def minute_is_full(reply: HttpReply) -> bool:
-    """True when the call was turned away because the account has made too many in this minute."""
+    """True when the call was turned away because the account has made too many calls in this minute."""
     return bool(_MINUTE.fullmatch(reply.error.lower()))
 
 
 def exceeds_rate(reply: HttpReply) -> bool:
-    """True when the broker itself says, and says nothing else, that it turned the call away for the rate."""
+    """True when the broker itself says only that it turned the call away because a rate was exceeded."""
     said = reply.error.lower()
     return reply.status < 500 and any(rate.fullmatch(said) for rate in _RATES)
 
@@ -126,7 +128,7 @@ def proves_refusal(error: str) -> bool:
 
 
 def refuses_market_orders(error: str) -> bool:
-    """True when the text says that an order must name its limit."""
+    """True when the text says that an order must have a limit price."""
     return bool(_MARKET_ORDERS.search(error.lower()))
 
 
@@ -141,20 +143,23 @@ _NAMED = {
         "then exit again",
     ),
 }
-"""Refusals with a name and a remedy of their own."""
+"""Refusals that have their own name and remedy."""
 
 
 def with_advice(error: str) -> str:
-    """The broker's text and, where it is known what helps, that."""
+    """Return the broker's text, followed by the remedy where one is known."""
     advice = next((told for words, told in _NAMED.values() if words.search(error.lower())), None)
     return error if advice is None else f"{error} ({advice})"
 
 
 def code_of(error: str) -> str:
-    """The broker's code: Noren has none, so the word before the colon: `RMS`, `ORA`, `RED`, or `INVALID_INPUT`.
+    """Return a code for the broker's text. Noren has none, so it is the prefix before the colon or a name of ours.
 
-    The domain classes reasons by the text; the code only names the desk that said no, or the rule where a person or
-    the engine has to do something about it: `FREEZE_QUANTITY`, `DELIVERY_NOT_AUTHORISED`.
+    The domain classifies reasons by the text. The code only names one of these:
+
+    - the department at the broker that refused (the prefix): `RMS`, `ORA`, `RED`;
+    - `INVALID_INPUT`;
+    - the rule, where a person or the engine has to act on it: `FREEZE_QUANTITY`, `DELIVERY_NOT_AUTHORISED`.
     """
     for name, (words, _) in _NAMED.items():
         if words.search(error.lower()):
@@ -166,10 +171,10 @@ def code_of(error: str) -> str:
 
 
 def rows_in(reply: HttpReply) -> list[dict[str, Any]]:
-    """The rows of a book. An empty one comes as an error, and its text alone means empty.
+    """Return the rows of a book. An empty book comes as an error; only that error's text means empty.
 
     Raises:
-        ReadFailed: anything else; it says nothing about the book.
+        ReadFailed: any other answer; it proves nothing about the book.
     """
     if reply.status in (200, 400) and _NO_DATA.fullmatch(_words(reply.error)):
         return []
@@ -182,10 +187,10 @@ def rows_in(reply: HttpReply) -> list[dict[str, Any]]:
 
 
 def record_in(reply: HttpReply) -> dict[str, Any]:
-    """The fields of a read that answers with one record.
+    """Return the fields of a read that answers with one record.
 
     Raises:
-        ReadFailed: it was not answered.
+        ReadFailed: the answer is not a successful one.
     """
     if reply.status != 200 or not reply.ok:
         raise _unread(reply)

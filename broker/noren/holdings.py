@@ -1,8 +1,8 @@
-"""Shares that were delivered on earlier days: this wire keeps them apart from the positions, and they are no less held.
+"""Merge the Holdings into the positions: shares delivered on earlier days, which this API lists apart.
 
-They are one position with what was bought and sold of them today for delivery (CNC). A share that two exchanges list
-is named with both, and can be sold at either: it is a position at each. Where the broker does not tell the Holdings,
-delivery is not known, and not flat.
+They form one position with today's purchases and sales of the same share for delivery (CNC). A share that two exchanges
+list is named with both and can be sold at either, so it is a position at each. If the broker does not return the
+Holdings, the delivery positions are unknown, not flat.
 """
 
 import logging
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 
 DELIVERY = "CNC"
 
-_FRESH = timedelta(minutes=5)  # deliveries come overnight: in the day the Holdings hardly change
-_USABLE = timedelta(minutes=15)  # where they cannot be read anew, and no exit is to be sized from them
+_FRESH = timedelta(minutes=5)  # deliveries come overnight: during the day the Holdings hardly change
+_USABLE = timedelta(minutes=15)  # the last read serves if a new one fails and no exit is sized from it
 
-# The sum that the vendor publishes for what is there: these, and the larger of the two below. `dpqty` is not a part of
-# `holdqty` but comes beside it; what was pledged (`brkcolqty`) cannot be sold and is left out.
+# The vendor's published sum of the shares that are there: these fields, and the larger of the two below. `dpqty` is not
+# a part of `holdqty` but is added to it. Pledged shares (`brkcolqty`) cannot be sold and are left out.
 _COUNTED = ("holdqty", "btstqty", "unplgdqty", "benqty")
 _EITHER = ("dpqty", "npoadqty")  # the same shares at the depository, with and without a power of attorney
 
@@ -45,7 +45,7 @@ class Ask(Protocol):
 
 
 class Delivered:
-    """What one read of the Holdings says: units of each place, and the rows that could not be read."""
+    """The result of one read of the Holdings: the units at each place, and the rows that could not be read."""
 
     def __init__(self, quantities: Mapping[Place, Decimal], unreadable: Sequence[UnreadableRow]) -> None:
         self.quantities = quantities
@@ -53,7 +53,7 @@ class Delivered:
 
 
 class Holdings:
-    """One account's Holdings, read as rarely as they may be. Safe to call from several threads.
+    """One account's Holdings, read as rarely as possible. Safe to call from several threads.
 
     Args:
         ask: reads the rows. Raises: ReadFailed.
@@ -66,7 +66,11 @@ class Holdings:
         self._last: tuple[datetime, Delivered] | None = None
 
     def read(self, *, urgent: bool) -> Delivered:
-        """What was delivered; where an exit is sized from it and there is anything, as it is now."""
+        """Return the delivered shares, from the last read while it is fresh.
+
+        If an exit is sized from them (`urgent`) and the last read has units or unreadable rows, they are read again. If
+        the read fails and the last one does not serve either, the result says that the Holdings are unreadable.
+        """
         now = self._clock.now()
         kept, age = self._kept(now)
         if kept is not None and age < _FRESH and not (urgent and (kept.quantities or kept.unreadable)):
@@ -83,7 +87,7 @@ class Holdings:
         return read
 
     def _kept(self, now: datetime) -> tuple[Delivered | None, timedelta]:
-        """The last read of today, and its age."""
+        """Return today's last read and its age; None if there is none."""
         with self._lock:
             last = self._last
         if last is None or trading_day(last[0], ZONE) != trading_day(now, ZONE) or now < last[0]:
@@ -92,7 +96,7 @@ class Holdings:
 
 
 def delivered_in(rows: Sequence[Row]) -> Delivered:
-    """What these rows say. Rows of the same share are added up: brokers split them by how the shares are kept."""
+    """Parse the rows. Rows of the same share are added up: brokers split them by how the shares are kept."""
     quantities: dict[Place, Decimal] = {}
     unreadable = []
     for row in rows:
@@ -113,10 +117,10 @@ def delivered_in(rows: Sequence[Row]) -> Delivered:
 def merged(
     positions: Sequence[Position], delivered: Delivered
 ) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
-    """The positions with what was delivered, and what is not known of them because of the Holdings."""
+    """Return the positions with the delivered shares, and what is unknown of them because of the Holdings."""
     found = {(p.exchange, p.symbol): p for p in positions if p.product == DELIVERY}
     hidden = list(delivered.unreadable)
-    if any(row.symbol is None for row in hidden):  # those that are listed lack what was delivered of them
+    if any(row.symbol is None for row in hidden):  # listed positions lack their delivered shares then
         hidden += [_unknown(place, hidden[0].text) for place in found]
     names = {(row.exchange, row.symbol) for row in hidden}
     together = {
@@ -125,7 +129,7 @@ def merged(
         if place not in names
     }
     rest = [p for p in positions if p.product != DELIVERY or (p.exchange, p.symbol) not in together]
-    # A sale out of Holdings is not a short: with nothing delivered left to set it against, there is nothing there.
+    # A sale out of Holdings is not a short: if no delivered shares are left to set it against, the position is flat.
     clean = (
         p if p.product != DELIVERY or p.net_quantity >= 0 else replace(p, net_quantity=ZERO) for p in rest
     )
@@ -136,8 +140,8 @@ def _with_delivered(today: Position | None, place: Place, units: Decimal) -> Pos
     if today is None:
         return Position(*place, DELIVERY, units, delivered=units)
     sold = max(-today.net_quantity, ZERO)
-    # The wire keeps the units of a day's sales in the Holdings until the night. Where more was sold than they show,
-    # this broker has taken them out already.
+    # This API keeps the units that were sold today in the Holdings until the night. If more was sold than they show,
+    # this broker has taken the sold units out already.
     left = units if sold > units else units - sold
     net = left + max(today.net_quantity, ZERO)
     return replace(today, net_quantity=net, delivered=left)
@@ -151,7 +155,7 @@ def _units(row: Row) -> Decimal:
 
 
 def _places(row: Row) -> list[Place]:
-    """Where the share is listed; some deployments name it in the row itself."""
+    """Return where the share is listed. Some deployments name it in the row itself."""
     named = row.get("exch_tsym")
     listed = named if isinstance(named, list) else [row]
     places = [

@@ -1,4 +1,4 @@
-"""Whether a book can be the whole day's: an order once in it stays in it until the day's end."""
+"""Detect an incomplete order book: an order that was once in the book stays in it until the day's end."""
 
 import threading
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from broker.noren.wire import text_of
 from domain.ports import Clock
 from domain.times import trading_day
 
-ZONE = ZoneInfo("Asia/Kolkata")  # of the broker's days
+ZONE = ZoneInfo("Asia/Kolkata")  # the broker's days begin and end in this zone
 
 
 class KnownOrderNumbers:
-    """Order numbers of today that the book must show. Safe to call from several threads.
+    """Today's order numbers that a complete order book must show. Safe to call from several threads.
 
-    A book that lags, or leaves closed orders out, proves no absence. It is found out by what it should show and does
-    not: numbers that the broker gave or showed before. Noren numbers begin with their day (`YYMMDD`); of other days,
-    and of numbers made otherwise, nothing is expected.
+    A book that lags or leaves closed orders out does not prove that an order is absent. It is detected by the numbers
+    that it lacks: numbers that the broker gave or showed before. Noren numbers begin with their day (`YYMMDD`). Numbers
+    of other days and numbers in another format are not expected.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -26,14 +26,14 @@ class KnownOrderNumbers:
         self._numbers: set[str] = set()
 
     def note(self, numbers: Iterable[str]) -> None:
-        """The broker has orders with these numbers."""
+        """Record that the broker has orders with these numbers."""
         today = self._today()
         with self._lock:
             self._numbers = {n for n in self._numbers if n.startswith(today)}
             self._numbers.update(n for n in numbers if n.startswith(today))
 
     def expected(self, also: Iterable[str]) -> frozenset[str]:
-        """What a book that is read from now on must show: the numbers noted, and those of `also` that are of today."""
+        """Return the numbers that a book read from now on must show: today's, of those noted and of those in `also`."""
         today = self._today()
         with self._lock:
             numbers = self._numbers.union(also)
@@ -44,16 +44,17 @@ class KnownOrderNumbers:
 
 
 class SymbolSpellings:
-    """How the broker writes its symbols, where that is not in capitals. Safe to call from several threads.
+    """The broker's spelling of symbols that it does not write in capitals. Safe to call from several threads.
 
-    Our orders have them in capitals, and so are they compared; what goes out is what the broker has shown.
+    Our orders have their symbols in capitals, and symbols are compared in capitals. A request contains the spelling
+    that the broker has shown.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], str] = {}
 
     def note(self, found: Iterable[object]) -> None:
-        """Remember the symbols of these rows that are written otherwise."""
+        """Remember the symbols in these rows that are not written in capitals."""
         for row in found:
             if isinstance(row, dict):
                 exchange, symbol = text_of(row, "exch").upper(), text_of(row, "tsym")
@@ -61,11 +62,11 @@ class SymbolSpellings:
                     self._known[exchange, symbol.upper()] = symbol
 
     def as_there(self, fields: dict[str, str]) -> dict[str, str]:
-        """An order's fields with the symbol as the broker writes it."""
+        """Return an order's fields with the symbol as the broker spells it."""
         symbol = self._known.get((fields["exch"].upper(), fields["tsym"].upper()))
         return fields if symbol is None else {**fields, "tsym": symbol}
 
 
 def day_began(at: datetime) -> datetime:
-    """The midnight with which the broker's day of that instant began: its book holds no order from before."""
+    """Return the midnight at which the broker's day of `at` began. The day's book holds no earlier order."""
     return at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Order updates that the broker pushes. They only say "look now": the book remains the one source of truth."""
+"""Receive the order updates that the broker pushes. They only trigger a poll: the order book stays the one truth."""
 
 import json
 import logging
@@ -12,21 +12,21 @@ import websocket
 log = logging.getLogger(__name__)
 
 _HEARTBEAT = 30.0  # seconds between two of ours
-_SILENCE = 95.0  # three heartbeats without any answer: the line is dead, whatever the machine believes
-_LOOK = 1.0  # seconds between two looks at the clock
+_SILENCE = 95.0  # three heartbeats without any answer: the connection is dead, even if it seems open
+_LOOK = 1.0  # seconds between two checks of the clock
 _WAITS = (1.0, 60.0)  # seconds before connecting again, first and longest, doubling
-_LASTED = 60.0  # seconds; one that was cut sooner may have been cut for another one of the same token
+_LASTED = 60.0  # seconds; a shorter connection may have been cut for another one with the same token
 _TIMEOUT = 10.0
 
 
 class OrderUpdates:
-    """Listens in a daemon thread of its own and calls `nudge` on each order update. Nothing it does ever raises.
+    """Listens in a daemon thread of its own and calls `nudge` on each order update. No error leaves the thread.
 
     Args:
         url: the broker's `wss://` address.
-        user_id: both user and account.
-        key: gives the session's key; may raise, and is then asked again later.
-        nudge: wakes whoever reads the book; must be quick.
+        user_id: used as both user and account.
+        key: returns the session's key. It may raise, and is then called again later.
+        nudge: wakes the thread that polls the book. It must be quick.
         bearer: True for an OAuth access token (`"t":"a"`), False for a QuickAuth key (`"t":"c"`).
     """
 
@@ -52,19 +52,19 @@ class OrderUpdates:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._thread = threading.Thread(target=self._run, name="order-updates", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End; the thread follows soon."""
+        """Stop listening. The thread ends soon after."""
         self._stopping.set()
         socket = self._socket
         if socket is not None:
             _cut(socket)
 
     def hello(self, key: str) -> dict[str, str]:
-        """The message that opens the connection, of the era that the key belongs to."""
+        """Return the message that opens the connection, in the form for this kind of key."""
         message = {"uid": self._user_id, "actid": self._user_id, "source": "API"}
         return (
             {"t": "a", **message, "accesstoken": key}
@@ -73,10 +73,10 @@ class OrderUpdates:
         )
 
     def handle(self, text: str | bytes) -> str:
-        """Act on one message and return its type; what cannot be read is left alone.
+        """Act on one message and return its type. A message that cannot be read is ignored.
 
         Raises:
-            ConnectionError: the broker does not want this connection.
+            ConnectionError: the broker refused this connection.
         """
         message = _message(text)
         kind = str(message.get("t", "")).lower()
@@ -85,7 +85,7 @@ class OrderUpdates:
                 raise ConnectionError("the broker refused the connection for order updates")
             self._worked = True
             self._send({"t": "o", "actid": self._user_id})
-            self._nudge()  # whatever happened while nobody listened
+            self._nudge()  # catches up on what happened without a connection
         elif kind == "om":
             self._nudge()
         return kind
@@ -105,7 +105,7 @@ class OrderUpdates:
             self._wait(min(_WAITS[0] * 2 ** min(failures, 10), _WAITS[1]))
 
     def _listen(self) -> None:
-        """One connection, from its beginning to its end."""
+        """Run one connection, from its beginning to its end."""
         self._socket = websocket.create_connection(
             self._url, timeout=_TIMEOUT, http_no_proxy=["*"], redirect_limit=0
         )

@@ -1,10 +1,10 @@
-"""Rows of the wire, read tolerantly: any case, numbers as text, fields that are missing. Never guessed at.
+"""Parse the broker's rows tolerantly: any case, numbers as text, missing fields. Values are never guessed.
 
-A row that names no order, symbol or quantity raises ValueError: what cannot be read is not zero. It becomes an
-`UnreadableRow`, so that it stands in nobody's way but its own. A quantity is read strictly: whether "1,000" is a
-thousand or one is for a person to say. A price is read where it can be: a fill counts, whatever it cost.
+A row that names no order, symbol or quantity raises ValueError: an unreadable value is not zero. The row becomes an
+`UnreadableRow`, so that it affects only its own order or position. A quantity is parsed strictly: "1,000" may mean a
+thousand or one, and a person has to decide. A price is parsed where possible: a fill counts, whatever it cost.
 
-Symbols are given in capitals, as our orders have them; `SymbolSpellings` knows how the broker itself writes them.
+Symbols are returned in capitals, as our orders have them. `SymbolSpellings` knows how the broker itself spells them.
 """
 
 import json
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 _SIDES = {"B": Side.BUY, "S": Side.SELL}
 
-# Blanks stand for underscores. Words that are not here decide nothing.
+# Spaces stand for underscores. A status that is not listed here decides nothing.
 _STATUSES = {
     "PENDING": BrokerStatus.PENDING,
     "AFTER MARKET ORDER REQ RECEIVED": BrokerStatus.PENDING,
@@ -51,7 +51,7 @@ _SHOWN = (
     "norenordno", "remarks", "status", "exch", "tsym", "prd", "trantype", "qty", "fillshares", "netqty", "daybuyqty",
     "daysellqty", "rpnl", "urmtom", "lp", "norentm",
 )  # fmt: skip
-"""What is told of a row that cannot be read."""
+"""The fields that are quoted from a row that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +87,16 @@ class Scrip:
 
 
 def status_in(word: str) -> BrokerStatus:
-    """A status word in our vocabulary: any case, blanks or underscores; an unknown one is UNRECOGNISED."""
+    """Translate a status text: in any case, with spaces or underscores. An unknown text is UNRECOGNISED."""
     words = " ".join(word.upper().replace("_", " ").split())
     return _STATUSES.get(words, BrokerStatus.UNRECOGNISED)
 
 
 def order_in(row: Row) -> OrderReport:
-    """One row of the order book. A partial fill shows as `fillshares` while the status is still OPEN.
+    """Parse one row of the order book. A partial fill shows as `fillshares` while the status is still OPEN.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the row cannot be read.
     """
     filled = number(row, "fillshares", ZERO)
     price, unread = price_in(row, "avgprc")
@@ -119,7 +119,7 @@ def order_in(row: Row) -> OrderReport:
 
 
 def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[UnreadableRow, ...]]:
-    """All rows that can be read, and those that cannot: of what they may be no absence can be proven."""
+    """Parse all rows and return the unreadable ones apart. An order that may be one of those is not proven absent."""
     reports, unreadable = [], []
     for row in rows:
         try:
@@ -130,7 +130,7 @@ def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[Unrea
 
 
 def unreadable_row(row: Row, why: object) -> UnreadableRow:
-    """What a row that cannot be read names nevertheless; its text is the row as it came."""
+    """Return what an unreadable row still names. `text` is the reason, and the `_SHOWN` fields as they came."""
     shown = json.dumps({name: row[name] for name in _SHOWN if name in row})
     return UnreadableRow(
         exchange=text_of(row, "exch").upper() or None,
@@ -144,7 +144,7 @@ def unreadable_row(row: Row, why: object) -> UnreadableRow:
 
 @contextmanager
 def _whole(what: str) -> Iterator[None]:
-    """Around the reading of a row that must not be left out: what cannot be read raises ReadFailed."""
+    """Raise ReadFailed if the enclosed code cannot parse a row that must not be left out."""
     try:
         yield
     except ValueError as error:
@@ -154,9 +154,9 @@ def _whole(what: str) -> Iterator[None]:
 def positions_in(
     rows: Sequence[Row], products: Mapping[str, str]
 ) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
-    """All positions that can be read, each once, and the rows that cannot: a position left out would pass for flat.
+    """Parse all positions, each once, and return the unreadable rows. A position left out would be taken for flat.
 
-    Two rows of one position that differ tell nothing of it, wherever they stand in the list.
+    If two rows of one position have different quantities, the position is unknown, wherever they are in the list.
     """
     found: dict[tuple[str, str, str], Position] = {}
     unreadable = []
@@ -173,10 +173,10 @@ def positions_in(
 
 
 def position_in(row: Row, products: Mapping[str, str]) -> Position:
-    """One row of the positions; `products` maps the wire's words to ours, and others stay as they are.
+    """Parse one row of the positions. `products` maps the API's product names to ours; other names stay as they are.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the row cannot be read.
     """
     product = needed(row, "prd").upper()
     return Position(
@@ -192,10 +192,10 @@ def position_in(row: Row, products: Mapping[str, str]) -> Position:
 
 
 def trade_in(row: Row) -> Trade:
-    """One row of the trade book.
+    """Parse one row of the trade book.
 
     Raises:
-        ReadFailed: it cannot be read.
+        ReadFailed: the row cannot be read.
     """
     with _whole("a trade"):
         return Trade(
@@ -210,10 +210,10 @@ def trade_in(row: Row) -> Trade:
 
 
 def scrip_in(row: Row) -> Scrip:
-    """One result of a search.
+    """Parse one result of a symbol search.
 
     Raises:
-        ReadFailed: it cannot be read.
+        ReadFailed: the row cannot be read.
     """
     with _whole("a symbol"):
         return Scrip(
@@ -226,7 +226,7 @@ def scrip_in(row: Row) -> Scrip:
 
 
 def time_in(row: Row, name: str) -> datetime | None:
-    """A time of the exchange's zone, `10:48:03 20-05-2020`; None where it is missing or written otherwise."""
+    """Parse a time in the exchange's zone, `10:48:03 20-05-2020`; None if it is missing or in another format."""
     try:
         return datetime.strptime(text_of(row, name), "%H:%M:%S %d-%m-%Y").replace(tzinfo=ZONE).astimezone(UTC)
     except ValueError:
@@ -234,10 +234,10 @@ def time_in(row: Row, name: str) -> datetime | None:
 
 
 def side_in(row: Row) -> Side:
-    """The side of an order or trade.
+    """Parse the side of an order or trade.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it is missing or unknown.
     """
     word = needed(row, "trantype").upper()
     if word[:1] not in _SIDES:
@@ -246,10 +246,10 @@ def side_in(row: Row) -> Side:
 
 
 def needed(row: Row, name: str) -> str:
-    """A field that must be there.
+    """Return a required field.
 
     Raises:
-        ValueError: it is missing.
+        ValueError: the field is missing.
     """
     text = text_of(row, name)
     if not text:
@@ -258,10 +258,10 @@ def needed(row: Row, name: str) -> str:
 
 
 def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
-    """A number, sent as one or as text.
+    """Parse a number that was sent as a number or as text.
 
     Raises:
-        ValueError: it is none, or it is missing and there is no default.
+        ValueError: the field is no number, or it is missing and there is no default.
     """
     text = text_of(row, name)
     if not text and default is not None:
@@ -273,7 +273,7 @@ def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
 
 
 def price_in(row: Row, name: str) -> tuple[Decimal | None, str]:
-    """A price, None where there is none or it cannot be read; and in words what could not be read."""
+    """Parse a price: None if there is none or it is unreadable. The text says what could not be read."""
     try:
         return number(row, name, ZERO) or None, ""
     except ValueError:

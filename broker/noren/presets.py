@@ -1,4 +1,4 @@
-"""The brokers that speak Noren. They differ in what stands here and nowhere else."""
+"""The brokers that use the Noren API. They differ only in what is defined here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,15 @@ _PRODUCTS = MappingProxyType({"MIS": "I", "NRML": "M", "CNC": "C"})
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One broker's own ways.
+    """The properties of one broker.
 
-    `api_url` is its public address for access tokens (no slash at its end), for accounts that name none. `bearer` is
-    True where an access token goes into the `Authorization` header, False where it goes into `jKey`; order updates are
-    opened by the token in the same way everywhere, at the address that the account names. `products` maps our words to
-    the wire's. `per_minute` is how many calls it takes in a minute from one account, reads and those of other programs
-    too; what comes beyond is refused, and seems to count as well. Source: traders' reports of 2026, whose answers read
-    "Order Recieved 121 in a current minute exceeds Limit 120 for user".
+    - `api_url`: its public address for access tokens, without a trailing slash. Used for accounts that name none.
+    - `bearer`: True where an access token goes into the `Authorization` header, False where it goes into `jKey`. The
+      order stream is opened with the token in the same way everywhere, at the address that the account names.
+    - `products`: our product names mapped to those of the API.
+    - `per_minute`: how many calls it accepts from one account in a minute. Reads count, and calls of other programs.
+      Further calls are refused, and seem to count as well. Source: traders' reports of 2026, which quote the answer
+      "Order Recieved 121 in a current minute exceeds Limit 120 for user".
     """
 
     name: str
@@ -40,9 +41,10 @@ PRESETS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class NorenAccount:
-    """One trading account and what it logs in with: an access token, or everything else that is secret here.
+    """One trading account and its credentials: an access token, or all the other secret fields here.
 
-    `api_url` has no slash at its end; empty, it is the preset's. `ws_url` None: the book is polled, and nothing else.
+    - `api_url`: without a trailing slash. If it is empty, the preset's address is used.
+    - `ws_url`: the address of the order stream. If it is None, the order book is only polled.
     """
 
     api_url: str

@@ -1,7 +1,7 @@
-"""Market orders for a broker that takes none from programs: limits that trade at once, and not at any price.
+"""Turn market orders into limits that trade at once but not at any price, for brokers that take no market orders.
 
-Pure. A MARKET order becomes a LIMIT and a STOP becomes a STOP_LIMIT whose price lies so many percent beyond what the
-order would trade at, so that it goes through whatever stands in the book up to there, and no further.
+Pure. A MARKET order becomes a LIMIT and a STOP becomes a STOP_LIMIT. The limit lies a percentage beyond the price at
+which the order would trade. So the order takes every offer or bid in the exchange's book up to the limit, and no more.
 """
 
 from dataclasses import dataclass, replace
@@ -13,17 +13,17 @@ from domain.errors import ReadFailed
 from domain.money import decimal_text
 
 UNLIMITED = frozenset({OrderType.MARKET, OrderType.STOP})
-"""The types that name no worst price."""
+"""The order types that name no worst price."""
 
-_LEAST_TICKS = 10  # of a cheap option the percents are less than the next tick
+_LEAST_TICKS = 10  # for a cheap option the percentage is less than one tick
 _HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is known of a symbol's prices, in its currency; None where there is no such price.
+    """The known prices of a symbol, in its currency; None where there is no such price.
 
-    `tick` is the step of its prices, `low` and `high` the band that the exchange takes orders in today.
+    `tick` is the step of its prices. `low` and `high` are the band in which the exchange takes orders today.
     """
 
     tick: Decimal
@@ -35,14 +35,20 @@ class Quote:
 
 
 def protected(command: UniversalOrderCommand, quote: Quote, percent: Decimal) -> UniversalOrderCommand:
-    """The command with a limit: `percent` beyond the best price it would trade at, or beyond a stop's trigger.
+    """Return the command with a limit: `percent` beyond the best price it would trade at, or beyond a stop's trigger.
 
-    The limit is at least ten ticks from there, on a tick, above zero, and within the day's band; a stop's is left
-    alone by a band that its trigger is outside of, since a limit on the trigger's other side could never be taken.
+    The limit is:
+
+    - at least ten ticks from that price,
+    - on a tick,
+    - above zero,
+    - within the day's band. The band is ignored for a stop whose trigger is outside of it: a limit on the other side
+      of the trigger could never be filled.
+
     A command that names its worst price stays as it is.
 
     Raises:
-        ReadFailed: the quote has neither a price of the book's other side nor a last one.
+        ReadFailed: the quote has neither a price of the book's other side nor a last price.
     """
     if command.order_type not in UNLIMITED:
         return command
@@ -56,7 +62,7 @@ def protected(command: UniversalOrderCommand, quote: Quote, percent: Decimal) ->
 
 
 def base_of(command: UniversalOrderCommand, quote: Quote) -> Decimal:
-    """The price from which the limit is measured. Raises: ReadFailed: there is none."""
+    """Return the price from which the limit is measured. Raises: ReadFailed: there is none."""
     if command.order_type is OrderType.STOP:
         base = command.trigger_price
     else:
@@ -67,7 +73,7 @@ def base_of(command: UniversalOrderCommand, quote: Quote) -> Decimal:
 
 
 def told(sent: UniversalOrderCommand) -> str:
-    """What a protected command was sent as, for the order's story."""
+    """Describe what a protected command was sent as, for the order's history."""
     price = decimal_text(sent.price or Decimal(0))
     if sent.order_type is OrderType.LIMIT:
         return f"sent as a limit order at {price}: the broker takes no market orders"

@@ -1,7 +1,7 @@
-"""What the broker says a symbol trades at, and never another symbol's price.
+"""Read a symbol's prices, and never return another symbol's price.
 
-A broker of this wire sometimes answers `GetQuotes` with a whole snapshot of another instrument, and calls it `Ok`. So
-the answer has to name the instrument that was asked for; where it does not, it is asked for again, twice at most.
+A broker with this API sometimes answers `GetQuotes` with a whole snapshot of another instrument and calls it `Ok`. So
+the answer has to name the requested instrument. Where it does not, the request is repeated, twice at most.
 """
 
 import logging
@@ -25,15 +25,15 @@ from domain.times import trading_day
 log = logging.getLogger(__name__)
 
 Ask = Callable[[str, Mapping[str, str]], HttpReply]
-"""Makes one read, of this endpoint with these fields."""
+"""Makes one read call to the given endpoint with the given fields."""
 
-_ASKED = 3  # times at most
-_STANDS_IN = timedelta(seconds=10)  # so long after a read of the positions began its prices are still of use
+_ASKED = 3  # requests at most
+_STANDS_IN = timedelta(seconds=10)  # prices of a position read stay usable this long after its start
 
 
 @dataclass(frozen=True, slots=True)
 class _Instrument:
-    """The broker's number of a symbol, and its tick where that was told."""
+    """The broker's number of a symbol, and its tick where the broker gave one."""
 
     token: str
     tick: Decimal | None
@@ -43,11 +43,11 @@ _Symbol = tuple[str, str]
 
 
 class UnknownSymbol(ReadFailed):
-    """The broker answered, and knows no symbol of this name."""
+    """The broker answered that it knows no symbol of this name."""
 
 
 class Quotes:
-    """Prices of one account's broker; remembers each symbol's number for the day. Safe to call from several threads."""
+    """Prices from one account's broker. Keeps each symbol's number for the day. Safe to call from several threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -58,14 +58,14 @@ class Quotes:
         self._last_at: datetime | None = None
 
     def of(self, exchange: str, symbol: str, ask: Ask) -> Quote:
-        """The symbol's prices now.
+        """Read the symbol's current prices.
 
         Raises:
-            UnknownSymbol: the broker does not know it.
-            ReadFailed: they could not be read.
+            UnknownSymbol: the broker does not know the symbol.
+            ReadFailed: the prices could not be read.
         """
         known = self._known(exchange, symbol)
-        if known is None or known.tick is None:  # rows of positions may tell the token alone
+        if known is None or known.tick is None:  # position rows may contain the token without the tick
             known = self._find(exchange, symbol, ask)
         record = record_of(exchange, known.token, ask, symbol=symbol)
         try:
@@ -74,7 +74,7 @@ class Quotes:
             raise ReadFailed(f"the quote of {symbol} cannot be read: {error}") from error
 
     def stand_in(self, exchange: str, symbol: str) -> Quote | None:
-        """What the last read of the positions says of the symbol; None where it says nothing, or long ago."""
+        """Return the symbol's price from the last position read; None if it has none or the read is too old."""
         known = self._known(exchange, symbol)
         if known is None or known.tick is None:
             return None
@@ -85,7 +85,7 @@ class Quotes:
         return Quote(known.tick, last=price)
 
     def note_positions(self, found: Iterable[Mapping[str, Any]], at: datetime) -> None:
-        """Keep what rows of a read of the positions that began then tell of their symbols."""
+        """Keep the prices, numbers and ticks that position rows contain. `at` is when their read began."""
         last, instruments = {}, {}
         for row in found:
             key = _key(text_of(row, "exch"), text_of(row, "tsym"))
@@ -111,7 +111,7 @@ class Quotes:
             return self._instruments.get(_key(exchange, symbol))
 
     def _find(self, exchange: str, symbol: str, ask: Ask) -> _Instrument:
-        """The symbol of exactly this name, and none that only resembles it."""
+        """Find the symbol of exactly this name. A symbol with a similar name does not count."""
         for scrip in search(exchange, symbol, ask):
             if _key(scrip.exchange, scrip.symbol) == _key(exchange, symbol):
                 found = _Instrument(scrip.token, scrip.tick_size)
@@ -121,14 +121,14 @@ class Quotes:
         raise UnknownSymbol(f"the broker's search does not find {symbol} at {exchange}")
 
     def _forget_yesterday(self) -> None:
-        """A number may be another symbol's tomorrow."""
+        """Drop the numbers of earlier days: tomorrow a number may belong to another symbol."""
         today = trading_day(self._clock.now(), ZONE)
         if self._day != today:
             self._day, self._instruments = today, {}
 
 
 def search(exchange: str, text: str, ask: Ask) -> tuple[parsing.Scrip, ...]:
-    """Symbols of the exchange that match the text. Raises: ReadFailed."""
+    """Find the symbols of the exchange that match the text. Raises: ReadFailed."""
     reply = ask("SearchScrip", {"exch": exchange, "stext": text})
     found = record_in(reply).get("values") if reply.ok else rows_in(reply)
     if not isinstance(found, list):
@@ -137,10 +137,10 @@ def search(exchange: str, text: str, ask: Ask) -> tuple[parsing.Scrip, ...]:
 
 
 def record_of(exchange: str, token: str, ask: Ask, *, symbol: str | None = None) -> dict[str, Any]:
-    """The quote of the instrument with this token, as it came; with `symbol`, it must not name another one.
+    """Return the unparsed quote of the instrument with this token. With `symbol`, it must not name another symbol.
 
     Raises:
-        ReadFailed: it could not be read, or each answer was another instrument's.
+        ReadFailed: the quote could not be read, or each answer was that of another instrument.
     """
     for _ in range(_ASKED):
         record = record_in(ask("GetQuotes", {"exch": exchange, "token": token}))

@@ -1,4 +1,7 @@
-"""Orders as the wire wants them: strictly, every value a string, and refused here where the wire has no word for it."""
+"""Build order requests strictly in the form of the Noren API: every value is a string.
+
+An order that the API cannot express is refused here.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -24,10 +27,10 @@ _HAS_TRIGGER = (OrderType.STOP, OrderType.STOP_LIMIT)
 def place_fields(
     command: UniversalOrderCommand, account: NorenAccount, products: Mapping[str, str]
 ) -> dict[str, str]:
-    """The fields of `PlaceOrder`. Our client order id travels in `remarks`, which the book echoes.
+    """Return the fields of `PlaceOrder`. Our client order id goes into `remarks`, which the order book echoes.
 
     Raises:
-        Refused: the wire cannot express the order; nothing was sent.
+        Refused: the API cannot express the order; nothing was sent.
     """
     if command.product not in products:
         raise Refused(f"product {command.product!r}: expected one of {', '.join(products)}", _VALIDATION)
@@ -46,10 +49,10 @@ def place_fields(
 def modify_fields(
     broker_order_id: str, command: UniversalOrderCommand, account: NorenAccount
 ) -> dict[str, str]:
-    """The fields of `ModifyOrder`; the quantity is that of the whole order, filled part and all.
+    """Return the fields of `ModifyOrder`. The quantity is that of the whole order, its filled part included.
 
     Raises:
-        Refused: the wire cannot express the order; nothing was sent.
+        Refused: the API cannot express the order; nothing was sent.
     """
     return {
         "uid": account.user_id,
@@ -61,7 +64,7 @@ def modify_fields(
 
 
 def _terms(command: UniversalOrderCommand) -> dict[str, str]:
-    """What `PlaceOrder` and `ModifyOrder` share. `trgprc` is sent for stops alone, and a market order's `prc` is 0."""
+    """Return the fields that both calls share. `trgprc` is sent only for stops; a market order's `prc` is 0."""
     kind = command.order_type
     terms = {
         "exch": _word("exchange", command.exchange),

@@ -1,7 +1,10 @@
 """The session at the broker: a key that every call carries, made when it is needed and renewed when it is refused.
 
-Two eras. QuickAuth: a login with password, TOTP and application key gives the key. OAuth: the operator logs in with a
-browser and sets the access token; it cannot be renewed from here, only tried again.
+There are two ways to get a key:
+
+- QuickAuth: a login with password, TOTP and application key gives the key.
+- OAuth: the operator logs in with a browser and sets the access token. It cannot be renewed from here, only tried
+  again.
 """
 
 import hashlib
@@ -21,31 +24,37 @@ from domain.times import has_elapsed, is_within
 
 log = logging.getLogger(__name__)
 
-# After these the same login would be refused again, and some more of them lock the account.
+# After one of these the same login would be refused again, and a few more attempts would lock the account.
 _FINAL = ("wrong password", "wrong user", "password expired", "change password", "lock", "disabled")
 
-# Said of the broker's own machines: neither password nor code was judged, so nothing counts against the account.
+# The broker's own machines failed: neither password nor code was checked, so nothing counts against the account.
 _NOBODY_LOOKED = re.compile(
     r"^(server|gateway|request) ?time[d ]*-?out\b|^internal\b|service unavailable|unable to connect"
 )
 
 _UNREACHED = (1.0, 5.0)
-"""Seconds to the next login, first and longest, doubling, where nobody looked at the last one: exits wait for it."""
+"""Seconds to the next login if the broker did not check the last one: the first wait and the longest, doubling.
+
+Short, because exits wait for the login.
+"""
 
 _REFUSED = (1.0, 60.0)
-"""The same where the broker refused a session that it had given."""
+"""The same, if the broker refused a session that it had given."""
 
 _COUNTED = (60.0, 3600.0)
-"""The same where it counts the login against the account, from the second in a row on."""
+"""The same, if the broker counts the login against the account; from the second such login in a row."""
 
 _ONCE_MORE = 10.0
-"""Seconds to the next login after the first that was counted: it may have been a code at the edge of its 30 seconds,
-and exits wait for it no longer than 15 s. The next comes with another code: no refused code is counted twice."""
+"""Seconds to the next login after the first one that counted.
+
+The refused code may have been at the edge of its 30 seconds, and exits wait for the login no longer than 15 s. The next
+login uses another code, so no refused code is counted twice.
+"""
 
 _CODE_LASTS = timedelta(seconds=30)
 
 _LOGIN_TAKES = 10.0
-"""Seconds that a thread waits for the login of another: whatever holds that one up, its caller goes on."""
+"""Seconds that a thread waits for the login of another thread. Then its caller goes on, whatever delays that login."""
 
 _NEVER = "; not tried again before a restart: put the credentials right first"
 
@@ -53,9 +62,11 @@ _SOON = timedelta(seconds=60)
 
 
 class LoginFailed(Exception):
-    """There is no session, so nothing was sent. `code` is 401 when it is for the broker's gate to let us in.
+    """There is no session, so nothing was sent.
 
-    `counts`: the broker counts it against the account. `final`: another attempt can only make it worse.
+    - `code`: 401 if the authentication itself failed, else empty.
+    - `counts`: the broker counts the login against the account.
+    - `final`: another attempt can only make it worse.
     """
 
     def __init__(self, message: str, code: str = "", *, counts: bool = False, final: bool = False) -> None:
@@ -69,7 +80,7 @@ class QuickAuth:
     """Logs in with password and TOTP.
 
     Args:
-        clock: the time of the TOTP code.
+        clock: gives the time for the TOTP code.
     """
 
     def __init__(self, account: NorenAccount, wire: Wire, clock: Clock) -> None:
@@ -79,10 +90,10 @@ class QuickAuth:
         self._refused_code = ""
 
     def __call__(self) -> str:
-        """A new session key.
+        """Log in and return a new session key.
 
         Raises:
-            LoginFailed: there is none.
+            LoginFailed: the login gave no key.
         """
         try:
             fields = self._fields()
@@ -121,7 +132,7 @@ class QuickAuth:
         try:
             totp, now = TOTP(secret), self._clock.now()
             code = totp.at(now)
-            # Brokers take the neighbouring code too: better than the same again, or an exit that waits 30 s.
+            # Brokers accept the neighbouring code too. It avoids a second refusal, and a wait of 30 s for an exit.
             return totp.at(now + _CODE_LASTS) if code == self._refused_code else code
         except ValueError as error:  # not base32
             raise LoginFailed(f"the TOTP secret is not one{_NEVER}", AUTHENTICATION, final=True) from error
@@ -130,14 +141,15 @@ class QuickAuth:
 class Session:
     """One client's session, for all its threads.
 
-    `key` gives the key that calls carry; who is told that the broker does not know it says so by `refused`. Threads
-    whose key was refused together wait for one login. Of keys that are refused soon after they were made, one is
-    renewed at once; from the second in a row on each counts as a failed login: where two programs end each other's
-    sessions, nothing logs in without end.
+    `key` returns the key that calls carry. A caller whose key the broker does not know reports it by `refused`. Threads
+    whose key was refused at the same time wait for one login.
+
+    Of keys that are refused soon after they were made, the first is renewed at once. From the second in a row, each
+    counts as a failed login. Otherwise two programs that end each other's sessions would log in without end.
     """
 
     def __init__(self, login: Callable[[], str], clock: Clock, *, renewable: bool) -> None:
-        """`login` makes a key; with `renewable` False it always gives the same one, and a refusal is a failure."""
+        """`login` makes a key. With `renewable` False it always gives the same key, and a refusal is a failure."""
         self._login = login
         self._clock = clock
         self._renewable = renewable
@@ -152,17 +164,18 @@ class Session:
 
     @classmethod
     def for_account(cls, account: NorenAccount, wire: Wire, clock: Clock) -> "Session":
-        """The session of an account, of the era that its settings speak of."""
+        """Return the session of an account: with an access token if its settings have one, else by QuickAuth."""
         token = account.access_token
         if token is not None:
             return cls(lambda: token, clock, renewable=False)
         return cls(QuickAuth(account, wire, clock), clock, renewable=True)
 
     def key(self) -> str:
-        """The key, after a login if there is none.
+        """Return the key, after a login if there is none.
 
         Raises:
-            LoginFailed: there is none, and it is not the time for another attempt, or that failed too.
+            LoginFailed: there is no key, and another attempt is not due yet, or failed too, or is still being made by
+                another thread.
         """
         key = self._key
         if key is not None:
@@ -177,7 +190,7 @@ class Session:
             self._lock.release()
 
     def refused(self, key: str) -> None:
-        """The broker does not know that key (any more). The first caller's word counts, for the key in use only."""
+        """Report that the broker does not know the key (any more). Only the first report of the key in use counts."""
         with self._lock:
             if self._key != key:
                 return
@@ -210,17 +223,17 @@ class Session:
         return key
 
     def _may_try(self) -> bool:
-        """The wait that was set counts elapsed time: a clock that was set back must not keep a login out for hours."""
+        """True when the wait is over. Elapsed time counts: a clock that was set back must not bar logins for hours."""
         if self._failed_at is None:
             return False
         return has_elapsed(self._failed_at, self._clock.now(), self._wait)
 
     def _fail(self, failure: LoginFailed) -> None:
-        """Note when the next attempt may be made: never after a final failure."""
+        """Record when the next attempt may be made: never after a final failure."""
         kind = _COUNTED if failure.counts else _REFUSED if failure.code else _UNREACHED
         first, longest = kind
         failures = self._failures.get(kind, 0)
-        if kind is _COUNTED:  # the first of them is soon tried again; from the second on as the others
+        if kind is _COUNTED:  # the first is retried soon; from the second on, as the others
             wait = _ONCE_MORE if not failures else min(first * 2 ** min(failures - 1, 20), longest)
         else:
             wait = min(first * 2 ** min(failures, 20), longest)

@@ -1,14 +1,14 @@
-"""The wire: one POST, its body as Noren's form wants it, its answer as JSON, and nothing ever sent twice.
+"""Send HTTP requests to the broker: one POST with a Noren form as its body, a JSON answer, and no automatic resend.
 
-Two ways to send, because they may fail in different ways:
+There are two ways to send, because they may fail in different ways:
 
-- A **read** goes over connections that are kept: it may be repeated, so one that the broker dropped costs nothing.
-- An **order** goes over a connection of its own. On a kept connection that the broker is just closing, nobody can
-  tell whether the order arrived; on a new one, most failures of the network are failures to connect, and those are
-  proof that nothing left. It costs one handshake, and makes unknown outcomes rare.
+- A **read** uses kept connections. It may be repeated, so a connection that the broker dropped costs nothing.
+- An **order** uses a connection of its own. On a kept connection that the broker is just closing, nobody can know
+  whether the order arrived. On a new connection, most network failures are failures to connect, and those prove that
+  nothing left. The new connection costs one handshake and makes unknown outcomes rare.
 
-What proves it is the body: it is handed over piece by piece, so it is known whether its first byte was asked for. It
-never is where a name was not resolved, a connection not made, or TLS not agreed on; without it there is no order.
+The proof is the request's body. It is handed over piece by piece, so it is known whether its first byte was requested.
+It never is if a name was not resolved, a connection not made, or TLS not agreed on. Without its body there is no order.
 """
 
 import json
@@ -33,7 +33,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util.retry import Retry
 
-_FORMS_OWN = re.compile("[&%+#;=]")  # what would end or change the value of a form
+_FORMS_OWN = re.compile("[&%+#;=]")  # characters that would end or change a form's value
 
 
 class RequestNotSent(Exception):
@@ -41,7 +41,7 @@ class RequestNotSent(Exception):
 
 
 class TooLate(RequestNotSent):
-    """The connection took so long that the order must not go any more."""
+    """The connection took so long that the order must not be sent any more."""
 
 
 class AnswerLost(Exception):
@@ -50,10 +50,10 @@ class AnswerLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Bounds of one call, in seconds.
+    """The timeouts of one call, in seconds.
 
-    `send_within`: an order's body leaves no later than so long after its call began. The engine judges absence by a
-    book that is read after the last moment at which the order could have left, so an order must never leave late.
+    `send_within`: an order's body leaves no later than this long after its call began. The engine judges absence by an
+    order book that is read after the last moment at which the order could have left. So an order must never leave late.
     """
 
     connect: float = 3.0
@@ -62,25 +62,25 @@ class Timeouts:
 
     @classmethod
     def within(cls, deadline: float) -> "Timeouts":
-        """Timeouts with which a call that is sent at its last moment still ends before the engine's deadline."""
+        """Return timeouts with which a call that is sent at its last moment still ends before the engine's deadline."""
         return cls(connect=deadline * 0.2, read=deadline * 0.5, send_within=deadline * 0.3)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An answer: its HTTP status, and its JSON with keys in lower case (None where it is no JSON)."""
+    """An answer: its HTTP status, and its JSON with keys in lower case (None if it is not JSON)."""
 
     status: int
     body: Any
 
     @property
     def ok(self) -> bool:
-        """True when the broker itself says so."""
+        """True when the broker's own `stat` is `Ok`."""
         return isinstance(self.body, dict) and text_of(self.body, "stat").lower() == "ok"
 
     @property
     def error(self) -> str:
-        """The broker's `emsg` in one line; empty when it gave none. Some deployments wrap an error into a list."""
+        """The broker's `emsg` in one line, empty if it gave none. Some deployments wrap an error into a list."""
         body = self.body
         if isinstance(body, list) and len(body) == 1:
             body = body[0]
@@ -90,16 +90,16 @@ class HttpReply:
 
 
 def text_of(row: Mapping[str, Any], name: str) -> str:
-    """A field as text, whether it came as text or as a number; empty when it is missing."""
+    """Return a field as text, whether it came as text or as a number; empty if it is missing."""
     value = row.get(name)
     return "" if value is None else str(value).strip()
 
 
 def encode(fields: Mapping[str, str], key: str | None = None) -> bytes:
-    """`jData=<json>`, and `&jKey=<key>` where the session's key travels in the body; `&` in `M&M-EQ` survives.
+    """Encode a request: `jData=<json>`, and `&jKey=<key>` if the session's key goes into the body.
 
-    Some of these brokers undo a form's percent-encoding and some read the JSON as it stands. JSON's own escapes
-    mean the same to both.
+    The `&` in `M&M-EQ` survives: it is sent as a JSON escape. Some of these brokers undo a form's percent-encoding and
+    some read the JSON as it stands. JSON's own escapes mean the same to both.
     """
     text = json.dumps(dict(fields), separators=(",", ":"))
     body = "jData=" + _FORMS_OWN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", text)
@@ -112,7 +112,7 @@ class Wire:
     """Sends to one base URL. Safe to call from several threads.
 
     Args:
-        base_url: without a slash at its end.
+        base_url: without a trailing slash.
         bearer: True where the session's key goes into the `Authorization` header, False where it goes into `jKey`.
     """
 
@@ -120,28 +120,28 @@ class Wire:
         self._base_url = base_url
         self._bearer = bearer
         self._timeouts = timeouts
-        # Made once: reading the authorities' certificates takes longer than an order may.
+        # Made once: reading the certificates of the authorities takes longer than an order may take.
         tls = base_url.startswith("https:")
         self._tls = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH) if tls else None
         self._kept = self._new_session()
 
     def read(self, endpoint: str, fields: Mapping[str, str], key: str | None) -> HttpReply:
-        """Ask for something that may be asked for again.
+        """Send a read call, which may be repeated.
 
         Raises:
-            Unsent: there was no connection to send it over.
-            Lost: no whole answer came back.
+            RequestNotSent: there was no connection to send it over.
+            AnswerLost: no whole answer came back.
         """
         return self._post(self._kept, endpoint, fields, key, lambda: True)
 
     def order(
         self, endpoint: str, fields: Mapping[str, str], key: str | None, in_time: Callable[[], bool]
     ) -> HttpReply:
-        """Send an order call, once; `in_time` is asked when the connection stands, just before the order leaves.
+        """Send an order call, once. `in_time` is called when the connection is made, just before the order leaves.
 
         Raises:
-            Unsent: there was no connection to send it over, or it was too late.
-            Lost: it may have arrived.
+            RequestNotSent: there was no connection to send it over, or it was too late.
+            AnswerLost: the order may have arrived.
         """
         with self._new_session() as session:
             session.headers["Connection"] = "close"
@@ -169,7 +169,7 @@ class Wire:
                 data=body,
                 headers=headers,
                 timeout=(self._timeouts.connect, self._timeouts.read),
-                allow_redirects=False,  # it would carry the order and its key to wherever it points
+                allow_redirects=False,  # a redirect would carry the order and its key to wherever it points
                 stream=True,
             ) as response:
                 return HttpReply(response.status_code, _json(self._content(response)))
@@ -179,10 +179,10 @@ class Wire:
             raise AnswerLost(f"no answer from the broker: {_reason(error)}") from error
 
     def _content(self, response: requests.Response) -> bytes:
-        """The whole answer, within a bounded time: the timeout of `requests` is only that of each piece."""
+        """Read the whole answer within a bounded time: the timeout of `requests` applies only to each piece."""
         give_up = time.monotonic() + self._timeouts.read
         pieces = []
-        while piece := response.raw.read1(decode_content=True):  # what is there, without waiting for more
+        while piece := response.raw.read1(decode_content=True):  # what has arrived, without waiting for more
             pieces.append(piece)
             if time.monotonic() > give_up:
                 raise AnswerLost("no answer from the broker: timed out in the middle of it")
@@ -200,9 +200,9 @@ class Wire:
 
 
 class _Body:
-    """A body that asks, at the last moment, whether it may still go, and knows whether it has begun to.
+    """A body that checks at the last moment whether it may still be sent, and records whether it began to leave.
 
-    `requests` sends it with a Content-Length; it asks for the pieces when the connection stands.
+    `requests` sends it with a Content-Length. It requests the pieces when the connection is made.
     """
 
     def __init__(self, content: bytes, in_time: Callable[[], bool]) -> None:
@@ -221,7 +221,7 @@ class _Body:
 
 
 class _Adapter(HTTPAdapter):
-    """Never tries again by itself: whether a request may be repeated is not for a library to say."""
+    """Never retries by itself: a library cannot decide whether a request may be repeated."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
@@ -234,11 +234,11 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """The TLS context verifies already; by default the certificates would be read again for each connection."""
+        """Do nothing: the TLS context verifies already. The default would read the certificates for each connection."""
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in our words; the error's own text can hold the request."""
+    """Describe what went wrong in our own text, because the error's text can contain the request."""
     cause = _cause(error)
     kind = type(cause).__name__
     timed_out = isinstance(cause, ReadTimeoutError | ConnectTimeoutError)
@@ -247,7 +247,7 @@ def _reason(error: Exception) -> str:
 
 
 def _cause(error: Exception) -> Exception:
-    """The error of the connection itself, which `requests` and urllib3 have wrapped."""
+    """Return the connection's own error, which `requests` and urllib3 have wrapped."""
     inner = error.args[0] if error.args else None
     if isinstance(error, MaxRetryError):
         inner = error.reason

@@ -1,1 +1,1 @@
-"""The paper broker: simulated money, a real order book that outlives the process."""
+"""The paper broker: simulated money, and a real order book that outlives the process."""

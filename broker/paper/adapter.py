@@ -1,14 +1,14 @@
-"""The paper broker: simulated money, a real book that outlives the process.
+"""The paper broker: simulated money, and a real order book that outlives the process.
 
-Which price is the last one, where nobody sets it (`carried_mark`):
+The last price of a symbol where nobody sets it (`carried_mark`):
 
-- a reference price that an order carries is the last price of its symbol, and so is one set by `set_mark`;
-- the limit of a LIMIT order counts as the last price while nobody has named a better one, so that on a fresh
-  paper broker a limit order is filled at its limit, and after `set_mark` it waits for its price;
-- a MARKET order in a symbol without any price trades at `default_price`;
-- a stop's prices tell nothing: in a symbol without any price it waits for the first one.
+- The reference price that an order carries becomes the last price of its symbol, as does a price set by `set_mark`.
+- The limit of a LIMIT order counts as the last price while there is no better one. So on a fresh paper broker a limit
+  order is filled at its limit, and after `set_mark` it waits for its price.
+- A MARKET order in a symbol without any price trades at `default_price`.
+- A stop's prices never count: in a symbol without any price it waits for the first one.
 
-A symbol that begins with `REJECT` is always refused, so that a rejection can be seen without setting anything up.
+A symbol that begins with `REJECT` is always refused, so that a rejection can be seen without any set-up.
 """
 
 import sqlite3
@@ -31,16 +31,16 @@ from domain.errors import Refused
 from domain.ports import Clock
 from domain.times import time_text, trading_day
 
-_RECENT = timedelta(seconds=60)  # a book shows what changed since then, whether it was asked for or not
-_RECENT_LIMIT = 100  # but no more than so many, so that reading stays cheap while thousands are traded
+_RECENT = timedelta(seconds=60)  # a book shows what changed within this time, requested or not
+_RECENT_LIMIT = 100  # but no more orders than this, so that reading stays cheap while thousands are traded
 _ALWAYS_REFUSED = "REJECT"
 
 
 class PaperBroker:
     """One client's simulated broker, in a file that all clients and several processes share.
 
-    Safe to call from several threads. `latency_seconds` is what every call to the broker takes on its way.
-    `default_price` None refuses a MARKET order in a symbol without a price.
+    Safe to call from several threads. `latency_seconds` is the simulated network delay of every call to the broker.
+    With `default_price` None, a MARKET order in a symbol without a price is refused.
     """
 
     traits = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0)
@@ -58,11 +58,11 @@ class PaperBroker:
         default_price: Decimal | None = Decimal(100),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Open the file, making it if need be.
+        """Open the file, and create it if it is missing.
 
         Raises:
-            PaperBookTooNew: a newer program wrote it.
-            OSError, sqlite3.Error: it cannot be opened.
+            PaperBookTooNew: a newer program wrote the file.
+            OSError, sqlite3.Error: the file cannot be opened.
         """
         migrate(path)
         self._store = PaperStore(path)
@@ -78,11 +78,11 @@ class PaperBroker:
     # the port -----------------------------------------------------------------------------------------------
 
     def place(self, command: UniversalOrderCommand) -> OrderResult:
-        """Place an order; a client order id that is known already never makes a second one.
+        """Place an order. A client order id that is already known never makes a second order.
 
         Raises:
             NotSent: nothing was written.
-            Refused: the order cannot be, or a rejection was asked for.
+            Refused: the order is not possible, or a rejection was set up.
             OutcomeUnknown: the commit failed.
         """
         self._travel()
@@ -92,7 +92,7 @@ class PaperBroker:
         return answer
 
     def cancel(self, ref: OrderRef) -> None:
-        """Cancel a resting order, by the broker's id or ours.
+        """Cancel a resting order, found by the broker's id or ours.
 
         Raises:
             NotSent: nothing was written.
@@ -103,7 +103,7 @@ class PaperBroker:
         self._store.write(lambda db: self._cancel(self._rows(db), ref))
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
-        """What is known of the wanted orders, all open ones, and some that changed in the last minute.
+        """Read the wanted orders, all open ones, and some that changed in the last minute.
 
         Raises:
             ReadFailed: the file could not be read.
@@ -116,7 +116,7 @@ class PaperBroker:
         return Book(started, reports, complete=True)
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """Every position that is not flat or was traded today.
+        """Read every position that is not flat or was traded today.
 
         Raises:
             ReadFailed: the file could not be read.
@@ -126,21 +126,21 @@ class PaperBroker:
         day = trading_day(started, self._zone)
         return PositionsSnapshot(started, tuple(self._store.read(lambda db: self._rows(db).positions(day))))
 
-    # the simulated world ------------------------------------------------------------------------------------
+    # the simulated market -----------------------------------------------------------------------------------
 
     def set_mark(self, exchange: str, symbol: str, price: Decimal, quantity: Decimal | None = None) -> None:
-        """The last price of a symbol; with a quantity only so many units trade at it, until the next one.
+        """Set the last price of a symbol. With a quantity, only that many units trade at it, until the next price.
 
         Raises:
             NotSent: nothing was written.
-            Refused: price or quantity is no number to trade on.
+            Refused: price or quantity is not a number that can be traded.
             OutcomeUnknown: the commit failed.
         """
         mark = Mark(price, quantity)
         self._store.write(lambda db: self._set_mark(self._rows(db), exchange, symbol, mark))
 
     def reject_next(self, symbol: str, code: str, text: str, *, later: bool = False) -> None:
-        """Refuse the next order in the symbol, or, if `later`, take it and reject it in the book.
+        """Refuse the next order in the symbol or, if `later`, accept it and reject it in the book.
 
         Raises:
             NotSent: nothing was written.
@@ -150,13 +150,13 @@ class PaperBroker:
         self._store.write(lambda db: self._rows(db).add_rejection(symbol, rejection))
 
     def close(self) -> None:
-        """Close the calling thread's connection to the file; another call opens it again."""
+        """Close the calling thread's connection to the file. Its next call opens it again."""
         self._store.close()
 
     # inside a transaction -----------------------------------------------------------------------------------
 
     def _place(self, rows: ClientRows, command: UniversalOrderCommand) -> OrderResult | Refused:
-        """A refusal is returned, not raised, so that the rejection it used up is committed."""
+        """Place an order. A refusal is returned, not raised: raising would roll back the rejection that it used up."""
         known = rows.sequence_of(command.client_order_id)
         if known is not None:
             return OrderResult(broker_order_id(known), duplicate=True)
@@ -178,12 +178,12 @@ class PaperBroker:
     def _carry(
         self, rows: ClientRows, command: UniversalOrderCommand, day: date
     ) -> tuple[Market, MarketStep]:
-        """The market as it was, and what the price that the order carries does to it."""
+        """Return the market as it was, and the step that the order's carried price causes."""
         mark = rows.mark(command.exchange, command.symbol)
         before = Market(mark, positions=rows.positions_in(command.exchange, command.symbol))
         carried = carried_mark(command, mark, self._default_price)
         if carried is None or carried == mark:
-            # Only a price that moves concerns other orders: what the last one could fill, it has filled.
+            # Only a new price affects other orders: the last price has already filled what it could.
             return before, MarketStep(before)
         before = replace(before, resting=rows.resting(command.exchange, command.symbol))
         return before, matching.set_mark(before, carried, self._rules, day=day)
@@ -216,10 +216,10 @@ class PaperBroker:
 def carried_mark(
     command: UniversalOrderCommand, mark: Mark | None, default_price: Decimal | None
 ) -> Mark | None:
-    """The last price after an order that may carry one; see the top of this module."""
+    """Return the last price after an order that may carry one, by the rules at the top of this module."""
     if command.reference_price is not None:
         if mark is not None and mark.price == command.reference_price:
-            return replace(mark, firm=True)  # the same price again makes no more units trade at it
+            return replace(mark, firm=True)  # the same price again makes no more units available
         return Mark(command.reference_price)
     if mark is not None and mark.firm:
         return mark
@@ -249,7 +249,7 @@ def _standing_rejection(symbol: str) -> Rejection | None:
 
 
 def _reports(rows: ClientRows, wanted: Sequence[OrderRef], since: str) -> tuple[OrderReport, ...]:
-    """What a book shows, each order once. Wanted orders are mostly open: only the others are looked up one by one."""
+    """Return a book's reports, each order once. Wanted orders are mostly open, so only the others are looked up."""
     entries: dict[int, Entry] = {e.order.sequence: e for e in rows.open_entries()}
     entries |= {e.order.sequence: e for e in rows.recent_entries(since, limit=_RECENT_LIMIT)}
     listed = {e.client_order_id for e in entries.values()}

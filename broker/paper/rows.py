@@ -1,6 +1,6 @@
-"""One client's rows of the paper broker's file, inside a transaction of the caller's.
+"""Read and write one client's rows of the paper broker's file, inside the caller's transaction.
 
-Every statement finds its rows by an index, so that none grows slower with the orders of the past.
+Every statement finds its rows by an index, so that none becomes slower as past orders accumulate.
 """
 
 import json
@@ -21,13 +21,13 @@ _COLUMNS = (
     "sequence, client_order_id, exchange, symbol, product, side, order_type, quantity, price, trigger_price,"
     " status, filled_quantity, filled_value, code, reason"
 )
-_BY_SEQUENCE = "NOT INDEXED"  # only the key itself is left then
+_BY_SEQUENCE = "NOT INDEXED"  # then SQLite can use only the primary key
 _POSITIONS = (
     "SELECT p.exchange, p.symbol, p.product, m.price, net_quantity, open_cost, realized_pnl, traded_on"
     " FROM positions p"
 )
 _WITH_MARK = "LEFT JOIN marks m USING (client_id, exchange, symbol) WHERE p.client_id = ?"
-_OPEN = "status IN ('OPEN', 'TRIGGER_PENDING')"  # word for word as in the partial index
+_OPEN = "status IN ('OPEN', 'TRIGGER_PENDING')"  # must equal the partial index's condition exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Entry:
     order: SimOrder
 
     def report(self) -> OrderReport:
-        """The row as the port's callers see it."""
+        """Return the row as the port's callers see it."""
         order = self.order
         return OrderReport(
             broker_order_id=broker_order_id(order.sequence),
@@ -58,19 +58,19 @@ class Entry:
 
 
 def broker_order_id(sequence: int) -> str:
-    """`P` and the sequence, as wide for the first order as for any."""
+    """Return `P` and the sequence, which has the same width for every order."""
     return f"P{sequence:012d}"
 
 
 def sequence_in(broker_id: str | None) -> int | None:
-    """The sequence in a broker order id; None when it is no id of ours."""
+    """Return the sequence in a broker order id; None if it is not an id of ours."""
     digits = (broker_id or "")[1:]
     known = digits.isascii() and digits.isdigit() and broker_order_id(int(digits)) == broker_id
     return int(digits) if known else None
 
 
 class ClientRows:
-    """What one client's part of the file holds, and how it is changed."""
+    """Reads and changes one client's part of the file."""
 
     def __init__(self, connection: sqlite3.Connection, client_id: str) -> None:
         self._db = connection
@@ -79,7 +79,7 @@ class ClientRows:
     # orders -------------------------------------------------------------------------------------------------
 
     def sequence_of(self, client_order_id: str) -> int | None:
-        """The order that has this client order id."""
+        """Return the sequence of the order with this client order id; None if there is none."""
         row = self._one(
             "SELECT sequence FROM orders WHERE client_id = ? AND client_order_id = ?",
             self._client,
@@ -88,27 +88,27 @@ class ClientRows:
         return None if row is None else int(row[0])
 
     def next_sequence(self) -> int:
-        """The sequence of the next order, of whatever client; held by the write transaction."""
+        """Return the sequence of the next order of any client. The write transaction keeps it reserved."""
         row = self._one("SELECT coalesce(max(sequence), 0) + 1 FROM orders")
         assert row is not None
         return int(row[0])
 
     def find(self, ref: OrderRef) -> Entry | None:
-        """The order by the broker's id, else by the client's."""
+        """Find the order by the broker's id, else by the client's."""
         sequence = sequence_in(ref.broker_order_id) or self.sequence_of(ref.client_order_id)
         found = self._entries("sequence = ?", sequence, by=_BY_SEQUENCE)
         return found[0] if found else None
 
     def open_entries(self) -> list[Entry]:
-        """All orders that rest."""
+        """Return all resting orders."""
         return self._entries(_OPEN, by="INDEXED BY orders_open")
 
     def recent_entries(self, since: str, *, limit: int) -> list[Entry]:
-        """The orders that changed last, and not before `since`."""
+        """Return the orders that changed last, and not before `since`."""
         return self._entries("updated_at >= ? ORDER BY updated_at DESC LIMIT ?", since, limit)
 
     def wanted_entries(self, refs: Sequence[OrderRef]) -> list[Entry]:
-        """The orders that these refs mean, by either id; an order may be listed twice."""
+        """Return the orders that these refs identify, by either id. An order may be listed twice."""
         tags = json.dumps([ref.client_order_id for ref in refs])
         sequences = json.dumps([sequence_in(ref.broker_order_id) for ref in refs])
         return [
@@ -117,7 +117,7 @@ class ClientRows:
         ]
 
     def add(self, command: UniversalOrderCommand, order: SimOrder, at: str) -> None:
-        """Write a new order as the market left it."""
+        """Insert a new order in the state in which the market left it."""
         self._db.execute(
             f"INSERT INTO orders ({_COLUMNS}, client_id, placed_at, updated_at)"
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -144,7 +144,7 @@ class ClientRows:
         )
 
     def update(self, orders: Iterable[SimOrder], at: str) -> None:
-        """Write what the market changed of known orders."""
+        """Update known orders that the market changed."""
         self._db.executemany(
             "UPDATE orders SET status = ?, filled_quantity = ?, filled_value = ?, updated_at = ? WHERE sequence = ?",
             [
@@ -154,7 +154,7 @@ class ClientRows:
         )
 
     def _entries(self, where: str, *values: object, by: str = "") -> list[Entry]:
-        """The client's orders that fit; `by` says which index to use where SQLite cannot know which is the quickest."""
+        """Return the client's orders that match. `by` names the index where SQLite cannot know which is quickest."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM orders {by} WHERE client_id = ? AND {where}", (self._client, *values)
         )
@@ -163,7 +163,7 @@ class ClientRows:
     # the market ---------------------------------------------------------------------------------------------
 
     def mark(self, exchange: str, symbol: str) -> Mark | None:
-        """The last price of a symbol."""
+        """Return the last price of a symbol; None if there is none."""
         row = self._one(
             "SELECT price, available, firm FROM marks WHERE client_id = ? AND exchange = ? AND symbol = ?",
             self._client,
@@ -173,14 +173,14 @@ class ClientRows:
         return None if row is None else Mark(Decimal(row[0]), optional_decimal(row[1]), bool(row[2]))
 
     def resting(self, exchange: str, symbol: str) -> tuple[SimOrder, ...]:
-        """The resting orders of a symbol, oldest first."""
+        """Return the resting orders of a symbol, oldest first."""
         entries = self._entries(
             f"exchange = ? AND symbol = ? AND {_OPEN} ORDER BY sequence", exchange, symbol
         )
         return tuple(entry.order for entry in entries)
 
     def positions_in(self, exchange: str, symbol: str) -> dict[str, NetPosition]:
-        """The positions in a symbol, by product."""
+        """Return the positions in a symbol, by product."""
         rows = self._db.execute(
             "SELECT product, net_quantity, open_cost, realized_pnl, traded_on FROM positions"
             " WHERE client_id = ? AND exchange = ? AND symbol = ?",
@@ -189,7 +189,7 @@ class ClientRows:
         return {row[0]: _net_position(row[1:]) for row in rows}
 
     def save_market(self, exchange: str, symbol: str, before: Market, after: Market) -> None:
-        """Write the mark and the positions where they changed."""
+        """Write the mark and the positions if they changed."""
         key = (self._client, exchange, symbol)
         if after.mark is not None and after.mark != before.mark:
             self._db.execute(
@@ -216,8 +216,8 @@ class ClientRows:
         )
 
     def positions(self, day: date) -> list[Position]:
-        """The positions that are not flat or were traded on that trading day."""
-        # The indexes are named: both conditions hold for few rows, which SQLite cannot know.
+        """Return the positions that are not flat or were traded on that trading day."""
+        # The indexes are named because SQLite cannot know that both conditions hold for few rows only.
         rows = self._db.execute(
             f"{_POSITIONS} INDEXED BY positions_held {_WITH_MARK} AND net_quantity <> '0'"
             f" UNION {_POSITIONS} INDEXED BY positions_traded {_WITH_MARK} AND traded_on = ?",
@@ -228,14 +228,14 @@ class ClientRows:
     # simulated rejections -----------------------------------------------------------------------------------
 
     def add_rejection(self, symbol: str, rejection: Rejection) -> None:
-        """Reject one order of this symbol, after those that are to be rejected already."""
+        """Add a rejection of one order of this symbol, after the rejections that wait already."""
         self._db.execute(
             "INSERT INTO rejections (client_id, symbol, code, reason, later) VALUES (?,?,?,?,?)",
             (self._client, symbol, rejection.code, rejection.text, int(rejection.later)),
         )
 
     def take_rejection(self, symbol: str) -> Rejection | None:
-        """The rejection that waits for the symbol's next order; it is used up."""
+        """Return the rejection that waits for the symbol's next order, and delete it."""
         row = self._one(
             "SELECT id, code, reason, later FROM rejections WHERE client_id = ? AND symbol = ? ORDER BY id LIMIT 1",
             self._client,
@@ -251,7 +251,7 @@ class ClientRows:
 
 
 def changed_orders(*steps: MarketStep) -> dict[int, SimOrder]:
-    """What the steps, one after the other, left of each order that they changed."""
+    """Return each order that the steps changed, in its state after the last of them."""
     return {order.sequence: order for step in steps for order in step.changed}
 
 

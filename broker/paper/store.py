@@ -1,4 +1,4 @@
-"""The paper broker's SQLite file: its schema, its connections, and transactions that say whether they were kept."""
+"""The paper broker's SQLite file: schema, connections, and transactions that report whether they were committed."""
 
 import fcntl
 import os
@@ -19,10 +19,10 @@ _RETRY_SECONDS = (
     0.0005  # SQLite's own busy handler sleeps up to 100 ms; a transaction here takes about 0.1 ms
 )
 _CHECKPOINT_PAGES = (
-    8000  # each checkpoint costs two fsyncs: with 32 MB between them hardly an order meets one
+    8000  # each checkpoint costs two fsyncs: with 32 MB between them hardly any order is delayed by one
 )
 _BROKEN = (sqlite3.Error, OSError, ArithmeticError, ValueError)
-"""What a file that is gone, full, foreign or edited by hand raises, and text that SQLite cannot hold."""
+"""The errors of a file that is gone, full, foreign or edited by hand, and of text that SQLite cannot hold."""
 
 _VERSION = 1
 _SCHEMA = """
@@ -93,11 +93,11 @@ class PaperBookTooNew(Exception):
 
 
 def migrate(path: Path) -> None:
-    """Make the file, or check that this program knows it; safe to call from several processes.
+    """Create the file, or check that this program knows its schema. Safe to call from several processes.
 
     Raises:
-        PaperBookTooNew: it has a newer schema.
-        OSError, sqlite3.Error: the place cannot be written, or the file is something else.
+        PaperBookTooNew: the file has a newer schema.
+        OSError, sqlite3.Error: the path cannot be written, or the file is something else.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _make_private(path, ".migrate.lock")
@@ -118,10 +118,10 @@ def migrate(path: Path) -> None:
 
 
 class PaperStore:
-    """Transactions on the file, one connection a thread; several processes may have it open.
+    """Transactions on the file, with one connection for each thread. Several processes may have the file open.
 
-    A commit is not followed by an fsync (`synchronous=NORMAL`): it survives a kill of the process at any
-    instruction, and after a power loss the file is sound but may lack the last commits. That is enough for
+    A commit is not followed by an fsync (`synchronous=NORMAL`). It survives a kill of the process at any
+    instruction. After a power loss the file is sound but may lack the last commits. That is enough for
     simulated money, and makes an order several times faster.
     """
 
@@ -131,13 +131,13 @@ class PaperStore:
         self._turn = threading.Lock()
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction; what it raises rolls the transaction back.
+        """Run `work` in one transaction. An error that it raises rolls the transaction back.
 
         Raises:
-            NotSent: nothing was kept.
+            NotSent: nothing was committed.
             OutcomeUnknown: the commit failed half-way.
         """
-        # Threads of this process queue here: waking the next one is quicker than its polling the file.
+        # Threads of this process queue here: waking the next one is quicker than letting it poll the file.
         if not self._turn.acquire(timeout=BUSY_SECONDS):
             raise NotSent("the paper broker is busy")
         try:
@@ -155,7 +155,7 @@ class PaperStore:
         """Run `work` on one snapshot of the file.
 
         Raises:
-            ReadFailed: it could not be read.
+            ReadFailed: the file could not be read.
         """
         try:
             return _patiently(lambda: self._on_snapshot(work))
@@ -164,23 +164,23 @@ class PaperStore:
             raise ReadFailed(f"the paper broker's file could not be read: {error}") from error
 
     def close(self) -> None:
-        """Close this thread's connection; the next call opens another."""
+        """Close this thread's connection. The next call opens another."""
         connection, self._local.connection = getattr(self._local, "connection", None), None
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
 
     def _uncommitted(self, work: Callable[[sqlite3.Connection], T]) -> tuple[sqlite3.Connection, T]:
-        """The work done, its transaction still open."""
+        """Run `work` and return with its transaction still open."""
         try:
             connection = self._connection()
             _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
             return connection, work(connection)
         except _BROKEN as error:
-            self.close()  # which rolls back
+            self.close()  # this rolls back
             raise NotSent(f"the paper broker's file could not be written: {error}") from error
         except BaseException:
-            self.close()  # a refusal, an interrupt, a defect: whatever it is, the lock on the file ends with it
+            self.close()  # a refusal, an interrupt, a defect: each must release the lock on the file
             raise
 
     def _on_snapshot(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -192,7 +192,7 @@ class PaperStore:
             connection.execute("ROLLBACK")
 
     def _connection(self) -> sqlite3.Connection:
-        """This thread's connection to the file that is at the path now, not to one that was deleted meanwhile."""
+        """Return this thread's connection to the file that is at the path now, not to one deleted meanwhile."""
         inode = os.stat(self._path).st_ino
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None or self._local.inode != inode:
@@ -203,9 +203,10 @@ class PaperStore:
 
 
 def _make_private(path: Path, lock: str) -> None:
-    """Let a database, its log and its lock be their owner's alone, whether they are there already or not.
+    """Restrict a database, its log and its lock to their owner, whether they exist already or not.
 
-    SQLite gives its log the mode of the database. By path: closing a handle of the file would drop SQLite's locks.
+    SQLite gives its log the mode of the database. The mode is changed by path, because closing a handle of the file
+    would drop SQLite's locks.
     """
     for suffix in ("", lock):
         with suppress(FileExistsError):
@@ -214,13 +215,13 @@ def _make_private(path: Path, lock: str) -> None:
         file = path.with_name(path.name + suffix)
         with suppress(
             FileNotFoundError, PermissionError
-        ):  # another user's: that it is shared was decided there
+        ):  # another user's file: that user decided to share it
             if file.stat().st_mode & 0o077:
                 file.chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """A connection to a file that exists: one that is gone is not made anew, empty."""
+    """Connect to a file that exists. A missing file is not created, because it would be empty."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
@@ -234,7 +235,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _patiently(attempt: Callable[[], T]) -> T:
-    """Try again while another process holds the file, for `BUSY_SECONDS` at most."""
+    """Retry while another process locks the file, for `BUSY_SECONDS` at most."""
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:

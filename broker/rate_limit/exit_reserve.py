@@ -1,8 +1,8 @@
-"""What exits may take while the rate budget's file cannot be used: few calls, so that the broker's limits hold.
+"""Allow exits a few calls while the rate budget's file cannot be used, so that the broker's limits still hold.
 
-Nobody takes places from the file meanwhile. Before it was locked at most what the budget allows was taken; on top of it
+Nobody takes slots from the file in that time. Before the file was locked, at most the budget was taken. On top of it,
 each process makes no more than two calls in a window (an exit's read and its order) and twenty in a minute, as many as
-the budget leaves to other programs. Once the file can be used again they are written into it.
+the budget leaves to other programs. Once the file can be used again, these calls are written into it.
 """
 
 import threading
@@ -14,16 +14,16 @@ _IN_A_MINUTE = 20
 
 
 class ExitReserve:
-    """The calls that this process made without the file; for several threads. `window` is in microseconds."""
+    """The calls that this process made without the file. For several threads. `window` is in microseconds."""
 
     def __init__(self, window: int) -> None:
         self._window = window
         self._lock = threading.Lock()
-        self._made: list[int] = []  # that still count
+        self._made: list[int] = []  # the calls that still count
         self._unwritten: list[int] = []
 
     def take(self, now: int) -> bool:
-        """Take a place at `now`, microseconds since 1970; False where none is left."""
+        """Take a slot at `now`, in microseconds since 1970. False if none is left."""
         with self._lock:
             self._made = [at for at in self._made if now - MINUTE < at <= now]
             recent = [at for at in self._made if at > now - self._window]
@@ -34,7 +34,7 @@ class ExitReserve:
             return True
 
     def give_back(self) -> list[int]:
-        """The calls that the file does not know of yet; they are its from then on."""
+        """Return the calls that the file does not contain yet. From then on they count in the file."""
         with self._lock:
             unwritten, self._unwritten = self._unwritten, []
             return unwritten

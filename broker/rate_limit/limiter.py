@@ -1,7 +1,7 @@
-"""The outgoing rate of one account: no more than so many calls in any second and in any minute, whoever makes them.
+"""Limit the outgoing rate of one account: the calls in any second and in any minute, whoever makes them.
 
-The last calls' times stand in a small file beside the database, under a lock: several processes share one budget, and
-a restart does not forget what the broker still counts.
+The times of the last calls are in a small file beside the database, under a lock. So several processes share one
+budget, and a restart does not forget the calls that the broker still counts.
 """
 
 import logging
@@ -24,10 +24,10 @@ from domain.ports import Clock
 log = logging.getLogger(__name__)
 
 _CODE = "RATE_LIMIT"
-_STEP = 10_000  # microseconds an entry waits between two looks while exits go first
+_STEP = 10_000  # microseconds that an entry waits between two attempts while exits go first
 _SIGHTED = "sighted"
-_SIGHT_LASTS = 50_000  # microseconds after the last sight of an exit within which it asks for its own place
-_AT_ONCE = 0.7  # of the places may go to a burst of entries; the rest is spread until the next comes free
+_SIGHT_LASTS = 50_000  # microseconds; an exit requests its own slot within this time after it was last seen
+_AT_ONCE = 0.7  # share of the slots for a burst of entries; the rest is spread until the next is free
 _FULL = "too many calls are waiting for the broker"
 _FULL_MINUTE = "this minute's calls are used up"
 _CLOSED = "the broker has counted more calls in this minute than were made here"
@@ -35,26 +35,27 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RateBudget:
-    """At most `rate` calls in any `window` and `per_minute` in any minute; an exit that waits takes the next place
-    before any entry, else whoever came first.
+    """Allow at most `rate` calls in any `window` and `per_minute` in any minute.
 
-    For several threads and processes of one machine. What the minute allows whom: see `broker.rate_limit.minute_quota`.
+    A waiting exit takes the next slot before any entry. Otherwise the first caller to come takes it. For several
+    threads and processes of one machine. `broker.rate_limit.minute_quota` decides which calls the minute allows.
 
-    An exit needs two places, one to read the position it is sized from and one for its order. So that no entry goes
-    in between, nor before the exit has asked at all, entries look for exits that wait to be sent (`exit_waits`). So
-    that an exit finds a place soon, entries take the places one by one once most are taken: if they took all at once,
-    the next would come free only when the window is over. A periodic read goes after exits and before entries; one
-    that is due goes first.
+    - An exit needs two slots: one to read the position that it is sized from, and one for its order. No entry may go
+      in between, nor before the exit has requested a slot at all. So entries check for exits that wait to be sent
+      (`exit_waits`).
+    - An exit must find a slot soon. So entries take the slots one by one once most are taken. If they took all at
+      once, the next slot would be free only when the window is over.
+    - A periodic read goes after exits and before entries. A read that is due goes first.
 
     Args:
-        path: the file; made when it is missing. One for each account.
+        path: the file, created if it is missing. One for each account.
         rate: calls in one window. Source: 10 a second for API orders since the retail-algo rules.
-        window: seconds. A little over one, because on their way calls move closer together.
-        per_minute: calls in any 60 s; 0: only the window bounds them.
-        kept: of these, places that only exits, cancels and the reads they need may use.
-        patience: seconds after which a caller gives up; a periodic read does so at once when it would be in vain.
-        exit_waits: tells whether an exit of the account may be sent now and was not claimed yet; asked by entries.
-        sleep: waits for so many seconds.
+        window: seconds. A little over one, because calls move closer together on their way to the broker.
+        per_minute: calls in any 60 s. With 0, only the window limits them.
+        kept: of these, slots that only exits, cancels and the reads they need may use.
+        patience: seconds after which a caller gives up. A periodic read gives up at once if waiting is in vain.
+        exit_waits: returns whether an exit of the account may be sent now and is not claimed yet. Called for entries.
+        sleep: waits for the given seconds.
     """
 
     def __init__(
@@ -84,14 +85,14 @@ class RateBudget:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def take(self, *, urgent: bool, reads: PeriodicRead | None = None) -> None:
-        """Take one call's place, waiting for it if need be.
+        """Take a slot for one call, and wait for it if necessary.
 
         Args:
-            urgent: goes first: exits, cancels, and the reads that both depend on.
-            reads: what is read, if the call is one that comes again and again; without it and not urgent: an entry.
+            urgent: the call goes first. True for exits, cancels, and the reads that both depend on.
+            reads: what is read, if the call is a periodic read. If it is None and not `urgent`, the call is an entry.
 
         Raises:
-            NotSent: none came free in time, or it cannot be told who goes first; the call must not be made.
+            NotSent: no slot was free in time, or it is unknown who goes first. The call must not be made.
         """
         me = f"{os.getpid()}-{threading.get_ident()}-{next(self._numbers)}"
         give_up = self._now() + self._patience
@@ -112,7 +113,7 @@ class RateBudget:
             raise NotSent(f"it cannot be told whether an exit waits: {error}") from error
 
     def exceeded(self) -> None:
-        """The broker says that its count of this minute is full: for a minute, none but the most needed calls go."""
+        """Record that the broker's own count of this minute is full. For a minute only the most needed calls go."""
         try:
             with self._state() as state:
                 now = self._now()
@@ -131,14 +132,14 @@ class RateBudget:
             )
 
     def _try(self, me: str, give_up: int, *, urgent: bool, reads: PeriodicRead | None = None) -> int | None:
-        """Take a place and return None, or return the microseconds after which to try again."""
+        """Take a slot and return None, or return the microseconds after which to try again."""
         who = Caller(me, give_up, None if urgent or reads is None else f"{reads}-{self._process}", urgent)
-        # Before the lock: no exit ever waits for this look.
+        # Called before the lock is taken, so that no exit ever waits for this check.
         exit_waits = who.is_entry and self._exit_waits()
         with self._state() as state:
             now = self._now()
             state.forget(now, max(self._window, MINUTE if self._minute.places else 0), self._patience)
-            if exit_waits:  # entries lose sight of it when it is claimed, a moment before it asks here
+            if exit_waits:  # entries no longer see it once it is claimed, just before it requests a slot
                 state.exits[_SIGHTED] = now + _SIGHT_LASTS
             wait, why = self._wait(state, who, now)
             if not wait:
@@ -151,7 +152,7 @@ class RateBudget:
         return max(1, min(wait, give_up - now)) if wait else None
 
     def _wait(self, state: State, who: Caller, now: int) -> tuple[int, str]:
-        """Microseconds until it is worth to try again, and what for; 0: there is a place, and this caller has it."""
+        """Return the microseconds until the next attempt, and the reason. 0 means that this caller has a slot."""
         if who.reader is not None:
             return self._wait_to_read(state, who, who.reader, now)
         line = state.exits if who.urgent else state.entries
@@ -174,7 +175,7 @@ class RateBudget:
         return _turn(line, who.name, min(free, left)), _FULL
 
     def _wait_to_read(self, state: State, who: Caller, reader: str, now: int) -> tuple[int, str]:
-        """The same for a periodic read; it stands in a line only once the minute lets it go."""
+        """Do the same for a periodic read. It joins a queue only once the minute's quota lets it go."""
         state.readers.setdefault(reader, ReaderState(now)).asked = now
         closed_for = max(0, state.closed_until - now)
         turn = self._minute.turn(state.calls, state.readers, reader, now, closed_for=closed_for)
@@ -182,7 +183,7 @@ class RateBudget:
             state.leave(who.name)
         if turn.wait:
             return turn.wait, _CLOSED if closed_for else _FULL_MINUTE
-        if turn.is_due:  # the next place is its own, also where a basket of exits takes all for many seconds
+        if turn.is_due:  # it takes the next slot, even if a basket of exits takes all others for many seconds
             state.exits = {who.name: who.give_up, **state.exits}
         else:
             state.reads.setdefault(who.name, who.give_up)
@@ -196,18 +197,18 @@ class RateBudget:
         return _turn(state.reads, who.name, free), _FULL
 
     def _second(self, state: State, now: int) -> tuple[int, int]:
-        """How many places of the window are free, and the microseconds until the next will be."""
+        """Return how many slots of the window are free, and the microseconds until the next one is."""
         recent = [call for call in state.calls if call > now - self._window]
         return self._rate - len(recent), min(recent, default=now) + self._window - now
 
     @contextmanager
     def _state(self) -> Iterator[State]:
-        """The file's state, locked; what is left of it on the way out, also through an error, is written back."""
+        """Lock the file and yield its state. The changed state is written back at the end, also after an error."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             lock_soon(handle, self._sleep_really)
             state = self._read(handle)
-            # What went without the file counts in it from now on.
+            # Calls that were made without the file count in it from now on.
             state.calls = sorted([*state.calls, *self._reserve.give_back()])
             try:
                 yield state
@@ -218,7 +219,7 @@ class RateBudget:
 
     @staticmethod
     def _sleep_really(seconds: float) -> None:
-        """Another process is waited for, which no clock of this one moves on."""
+        """Sleep in real time: another process is waited for, and no simulated clock of this process advances it."""
         time.sleep(seconds)
 
     def _read(self, handle: int) -> State:
@@ -228,8 +229,8 @@ class RateBudget:
         try:
             return State.from_json(line)
         except (ValueError, TypeError, AttributeError, LookupError):
-            # Damaged: nobody knows what was sent, so as much as may be counts as sent just now.
-            spent = max(self._rate, self._minute.places - self._minute.kept)  # exits go on
+            # The file is damaged, so it is unknown what was sent. As many calls as allowed count as sent just now.
+            spent = max(self._rate, self._minute.places - self._minute.kept)  # exits keep their slots
             return State([self._now()] * spent)
 
     def _now(self) -> int:
@@ -237,13 +238,13 @@ class RateBudget:
 
 
 def _turn(line: Mapping[str, int], name: str, free: int) -> int:
-    """0 for those who stand at the front of the line, as many as there are free places; else until the next look."""
+    """Return 0 for the callers at the front of the queue, one for each free slot; else the time to the next attempt."""
     names = [who for who in line if who != _SIGHTED]
     return 0 if name not in line or names.index(name) < free else _STEP
 
 
 def _write(handle: int, state: State) -> None:
-    """In one piece, and its end marked, so that a kill in between leaves the old line or the new one."""
+    """Write the state in one piece with its end marked, so that a kill leaves either the old line or the new one."""
     line = state.to_json() + b"\n"
     os.pwrite(handle, line, 0)
     os.ftruncate(handle, len(line))

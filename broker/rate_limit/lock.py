@@ -1,13 +1,14 @@
-"""The lock of a rate budget's file, waited for no longer than an exit may wait.
+"""Lock a rate budget's file, and wait for the lock no longer than an exit may wait.
 
-A process that was stopped inside the lock keeps it: the kernel frees it only when the process ends. The lock is never
-taken from it by force, so a process that goes on later writes what it read, and nobody has written in between.
+A process that was stopped while it holds the lock keeps it: the kernel frees the lock only when the process ends. The
+lock is never taken away by force. So a process that goes on later writes what it read, and nobody has written in
+between.
 """
 
 import fcntl
 from collections.abc import Callable
 
-_STEP = 0.002  # seconds between two tries
+_STEP = 0.002  # seconds between two attempts
 _TRIES = 150  # 0.3 s in all; the lock is held for less than a millisecond
 
 
@@ -19,7 +20,7 @@ def lock_soon(handle: int, sleep: Callable[[float], None]) -> None:
     """Take the lock.
 
     Raises:
-        Locked: its holder keeps it.
+        LockHeld: its holder does not release it in time.
         OSError: the file cannot be locked.
     """
     for _ in range(_TRIES):

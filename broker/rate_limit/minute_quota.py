@@ -1,23 +1,24 @@
-"""Whose call may go where a broker counts calls by the minute too. Pure: times are microseconds since 1970.
+"""Decide which calls may go where a broker also counts calls by the minute. Pure: times are microseconds since 1970.
 
-A broker that counts all calls of an account, reads too, and refuses everything beyond so many in a minute, makes it
-blind: no fill is seen and no exit goes until the minute is over. So the minute's places are dealt out by what a call is
-for:
+Such a broker counts all calls of an account, reads too, and refuses everything beyond a number of calls in a minute.
+An account that reaches the limit is blind: no fill is seen and no exit goes until the minute is over. So the minute's
+slots are allotted by the purpose of a call:
 
-- **Exits, cancels and the reads they need** may use every place but those that the next reads need.
-- **Entries** stop `kept` places short of that: whatever entries do, an exit finds one.
-- **Periodic reads**, of the book and of the positions: polling is the truth, for an order of unknown outcome is proven
-  by nothing else, so they must not starve; and they come for ever, so they must not eat up what entries need. They go
-  as they come while less than half of the places is used that they share with entries. From there on each reader
-  (one process reading one thing) spaces its own, the wider the fuller the minute, until one goes each 7.6 s: that one
-  is **due**, and its place was kept free by all others, exits too.
+- **Exits, cancels and the reads they need** may use every slot except those that the next periodic reads need.
+- **Entries** stop `kept` slots short of that. So an exit finds a slot, whatever entries do.
+- **Periodic reads** of the order book and of the positions must not starve: nothing but polling proves what became of
+  an order of unknown outcome. They never end, so they must not use up what entries need either.
+    - They go as they come while less than half of the slots that they share with entries is used.
+    - From there on each reader (one process reading one thing) spaces its own reads. The fuller the minute, the wider
+      the spacing, until one read goes each 7.6 s (later if many readers share the minute).
+    - The read at that spacing is **due**. Its slot was kept free by all other calls, exits too.
 
-The places that a reader needs next are counted exactly: one for each time it will be due within a minute, less those
-that its own older reads give back by then. While it reads at an even pace that is one place, or none.
+The slots that a reader needs next are counted exactly: one for each time it will be due within a minute, less those
+that its own older reads give back by then. While it reads at an even pace, that is one slot or none.
 
-When the broker says that its own count is full although ours is not, somebody else (a telephone, another program)
-uses the account: until a minute has passed only exits, cancels, their reads, and reads that are due go. Without these
-nothing would be known at its end: positions that old stop entries.
+The broker may say that its own count is full although ours is not. Then somebody else (a telephone, another program)
+uses the account. Until a minute has passed, only exits, cancels, their reads, and reads that are due go. Without the
+due reads nothing would be known at the end of that minute, and positions that are so old stop entries.
 """
 
 from bisect import bisect_right
@@ -26,14 +27,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 MINUTE = 61_000_000
-"""A little over a minute, because on their way calls move closer together."""
+"""A little over a minute, because calls move closer together on their way to the broker."""
 
 _PLENTY = 1_000_000
-_SURE = 8  # reads of each reader in a minute, whatever else is asked for
+_SURE = 8  # reads in a minute that each reader is guaranteed, whatever other calls wait
 
 
 class PeriodicRead(StrEnum):
-    """What is read again and again."""
+    """What is read periodically."""
 
     BOOK = "book"
     POSITIONS = "positions"
@@ -41,7 +42,7 @@ class PeriodicRead(StrEnum):
 
 @dataclass
 class ReaderState:
-    """When it last asked for a place, and when its reads of the last minute were made, oldest first."""
+    """When a reader last requested a slot, and when its reads of the last minute were made, oldest first."""
 
     asked: int
     made: list[int] = field(default_factory=list)
@@ -49,7 +50,7 @@ class ReaderState:
 
 @dataclass(frozen=True, slots=True)
 class ReadTurn:
-    """A periodic read's: how long it has to wait, and whether it is due, and so goes first."""
+    """The turn of a periodic read: how long it has to wait, and whether it is due and so goes first."""
 
     wait: int
     is_due: bool
@@ -57,7 +58,7 @@ class ReadTurn:
 
 @dataclass(frozen=True, slots=True)
 class MinuteQuota:
-    """The rules for `places` calls in a minute (0: as many as one likes), `kept` of them for exits alone."""
+    """The quota of `places` calls in a minute (0: unlimited), of which `kept` are slots for exits alone."""
 
     places: int
     kept: int
@@ -65,7 +66,7 @@ class MinuteQuota:
     def free(
         self, calls: Sequence[int], readers: Mapping[str, ReaderState], now: int, *, urgent: bool
     ) -> int:
-        """How many of the orders that wait may go now, `calls` being those of the last minute."""
+        """Return how many of the waiting orders may go now. `calls` are those of the last minute."""
         if not self.places:
             return _PLENTY
         sure = self._sure(readers)
@@ -81,7 +82,7 @@ class MinuteQuota:
         *,
         closed_for: int,
     ) -> ReadTurn:
-        """When the reader of that name may go; while the minute is closed, none but one that is due."""
+        """Return when the reader of that name may go. While the minute is closed, only a read that is due may."""
         me, sure = readers[name], self._sure(readers)
         gap = _gap(sure)
         due = me.made[-1] + gap if me.made else now
@@ -99,19 +100,22 @@ class MinuteQuota:
         return ReadTurn(max(0, me.made[-1] + min(spaced, gap) - now), is_due=False)
 
     def _sure(self, readers: Mapping[str, ReaderState]) -> int:
-        """Reads in a minute that each reader is sure of; many, as of a process that starts anew all the time, share."""
+        """Return the reads in a minute that each reader is guaranteed.
+
+        Many readers, as of a process that restarts all the time, share the slots.
+        """
         if not self.places:
             return _SURE
         return max(1, min(_SURE, (self.places - self.kept) // 2 // max(len(readers), 1)))
 
 
 def _gap(sure: int) -> int:
-    """Between two reads that are due."""
+    """Return the time between two reads that are due."""
     return -(-MINUTE // sure)
 
 
 def _owed(reader: ReaderState, now: int, sure: int) -> int:
-    """Places that its due reads of the coming minute need beyond those that its older ones give back by then."""
+    """Return the slots that its due reads of the next minute need beyond those that its older reads give back."""
     gap = _gap(sure)
     first = max(now, reader.made[-1] + gap) if reader.made else now
     back = [made + MINUTE for made in reader.made]

@@ -1,4 +1,4 @@
-"""What stands in a rate budget's file: the calls that still count, and who waits for a place."""
+"""The contents of a rate budget's file: the calls that still count, and the callers that wait for a slot."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,12 +6,15 @@ from typing import Any
 
 from broker.rate_limit.minute_quota import MINUTE, ReaderState
 
-_READS_ON = 15_000_000  # microseconds; whoever has not asked for so long reads no more, and needs no place
+_READS_ON = 15_000_000  # microseconds; a reader without a request for so long has stopped, and needs no slot
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks for a place, until when, and what for: a periodic read under its reader's name, an exit, or an entry."""
+    """Who requests a slot, until when, and what for.
+
+    The call is a periodic read if it has a `reader` (the reader's name), an exit if `urgent`, else an entry.
+    """
 
     name: str
     give_up: int
@@ -25,10 +28,13 @@ class Caller:
 
 @dataclass
 class State:
-    """Microseconds since 1970: when the last calls were made, and until when each waits, whoever came first first.
+    """The calls and the queues. All times are in microseconds since 1970.
 
-    `reads` are those that wait for a place of the second only; `readers` all that read again and again. Until
-    `closed_until` the broker's own count of the minute is full.
+    - `calls`: when the last calls were made.
+    - `exits`, `entries`, `reads`: the queues. Until when each caller waits, in the sequence in which they came. `reads`
+      has only the periodic reads that wait for a slot of the window, not of the minute.
+    - `readers`: all that read periodically.
+    - `closed_until`: until then the broker's own count of the minute is full.
     """
 
     calls: list[int] = field(default_factory=list)
@@ -40,10 +46,10 @@ class State:
 
     @classmethod
     def from_json(cls, text: bytes) -> "State":
-        """What the file says; files of before the minute was counted end with the entries.
+        """Parse the file. Files from before the minute was counted end with the entries.
 
         Raises:
-            ValueError, TypeError, AttributeError, IndexError: it says nothing.
+            ValueError, TypeError, AttributeError, IndexError: the text has another form.
         """
         calls, exits, entries, *minute = json.loads(text)
         reads, readers, closed_until = minute or ({}, {}, 0)
@@ -60,13 +66,13 @@ class State:
         )
 
     def to_json(self) -> bytes:
-        """As `from_json` reads it."""
+        """Serialise the state in the form that `from_json` parses."""
         readers = {who: [reader.asked, *reader.made] for who, reader in self.readers.items()}
         whole = [self.calls, self.exits, self.entries, self.reads, readers, self.closed_until]
         return json.dumps(whole, separators=(",", ":")).encode()
 
     def forget(self, now: int, horizon: int, patience: int) -> None:
-        """Drop the calls that no longer count, and those who wait no longer: they gave up, or their process ended."""
+        """Drop the calls that no longer count, and the callers that gave up or whose process ended."""
         # A clock that was set back must not shut the budget for hours: such calls count as made just now.
         self.calls = [min(call, now) for call in self.calls if call > now - horizon]
         for line in (self.exits, self.entries, self.reads):
@@ -82,13 +88,13 @@ class State:
         self.closed_until = min(self.closed_until, now + MINUTE)
 
     def take(self, who: Caller, now: int) -> None:
-        """Note a call."""
+        """Record a call."""
         self.calls.append(now)
         if who.reader is not None:
             self.readers[who.reader].made.append(now)
 
     def leave(self, who: str) -> None:
-        """No longer in any line."""
+        """Remove the caller from all queues."""
         for line in (self.exits, self.entries, self.reads):
             line.pop(who, None)
 

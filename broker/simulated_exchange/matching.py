@@ -1,7 +1,7 @@
 """A small simulated exchange: what an order, a cancel or a new price does to one account's market in one symbol.
 
-Pure: every function takes a `Market` and returns a `MarketStep` with the market after it and what changed. Who keeps
-the orders, and under which ids, is the caller's business; here an order is known by its `sequence`, which rises with
+Pure: every function takes a `Market` and returns a `MarketStep` with the market after it and what changed. The caller
+decides where orders are stored and under which ids. Here an order is identified by its `sequence`, which rises with
 time.
 
 Invariants, tested with any sequence of orders, cancels and prices:
@@ -32,16 +32,17 @@ from domain.broker_reports import BrokerStatus
 from domain.errors import Refused
 from domain.money import ZERO
 
-_LARGEST = Decimal(10) ** 18  # a number beyond any sense, and still one that is computed with exactly
+_LARGEST = Decimal(10) ** 18  # larger than any sensible number, and still computed exactly
 
 
 def place(
     market: Market, order: SimOrder, rules: Rules, *, day: date, rejection: Rejection | None = None
 ) -> MarketStep:
-    """Take a new order, and fill what can be filled at once. A stop beyond the mark triggers at once.
+    """Accept a new order, and fill what can be filled at once. A stop whose trigger is already met triggers at once.
 
     Raises:
-        Refused: by `rejection`, or because the order cannot be: see `check_order`; a MARKET order needs a mark.
+        Refused: by `rejection`, because the order is not possible (see `check_order`), or because a MARKET order has
+            no mark.
     """
     check_order(order)
     if rejection is not None:
@@ -57,10 +58,10 @@ def place(
 
 
 def cancel(market: Market, sequence: int) -> MarketStep:
-    """Take a resting order out of the market; its fills stay.
+    """Remove a resting order from the market. Its fills stay.
 
     Raises:
-        Refused: no such order rests.
+        Refused: there is no such resting order.
     """
     dead = replace(market.order(sequence), status=BrokerStatus.CANCELLED)
     rest = tuple(order for order in market.resting if order.sequence != sequence)
@@ -77,10 +78,13 @@ def modify(
     price: Decimal | None = None,
     trigger_price: Decimal | None = None,
 ) -> MarketStep:
-    """Change what is named of a resting order (None: as it was), and fill what can be filled then. It keeps its place.
+    """Change the named values of a resting order (None: unchanged), and fill what can be filled then.
+
+    The order keeps its place in the queue.
 
     Raises:
-        Refused: no such order rests, the order cannot be so, or as much as the new quantity is already filled.
+        Refused: there is no such resting order, the changed order is not possible, or as much as the new quantity is
+            already filled.
     """
     old = market.order(sequence)
     order = replace(
@@ -97,10 +101,10 @@ def modify(
 
 
 def set_mark(market: Market, mark: Mark, rules: Rules, *, day: date) -> MarketStep:
-    """A new last price: triggers stops and fills what it crosses, the most aggressive first, then the oldest.
+    """Set a new last price. It triggers stops and fills what it crosses, the most aggressive first, then the oldest.
 
     Raises:
-        Refused: the price, or the available quantity, is not a number to trade on.
+        Refused: the price, or the available quantity, is not a number that can be traded.
     """
     _check_number(mark.price, "price")
     if mark.available:
@@ -109,10 +113,10 @@ def set_mark(market: Market, mark: Mark, rules: Rules, *, day: date) -> MarketSt
 
 
 def check_order(order: SimOrder) -> None:
-    """Let an order pass that an exchange could take.
+    """Check that an exchange could accept the order.
 
     Raises:
-        Refused: quantity, price or trigger price is missing, not positive, or beyond any sense.
+        Refused: quantity, price or trigger price is missing, not positive, or too large.
     """
     _check_number(order.quantity, "quantity")
     if order.order_type in NEEDS_PRICE:
@@ -130,7 +134,7 @@ def _check_number(value: Decimal | None, name: str) -> None:
 
 
 def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = None) -> MarketStep:
-    """Trigger and fill what the mark allows. `touched` was changed by the caller already, and is reported too."""
+    """Trigger and fill what the mark allows. The caller has already changed `touched`, which is reported too."""
     mark = market.mark
     if mark is None:
         return MarketStep(market, () if touched is None else (touched,))
@@ -155,7 +159,7 @@ def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = 
 
 
 def _triggered(order: SimOrder, mark: Decimal) -> SimOrder:
-    """The order, set to work if its trigger price has traded."""
+    """Return the order, opened if its trigger price has traded."""
     if order.status is not BrokerStatus.TRIGGER_PENDING:
         return order
     assert order.trigger_price is not None
@@ -164,21 +168,21 @@ def _triggered(order: SimOrder, mark: Decimal) -> SimOrder:
 
 
 def _crossed(order: SimOrder, mark: Decimal) -> bool:
-    """True when the order works and its limit allows a trade at the mark."""
+    """True when the order is open and its limit allows a trade at the mark."""
     if order.status is not BrokerStatus.OPEN:
         return False
     return order.limit is None or mark * order.side.sign <= order.limit * order.side.sign
 
 
 def _priority(order: SimOrder, mark: Decimal) -> tuple[bool, Decimal, int]:
-    """The sort key of price-time priority: who would pay most beyond the mark goes first, then the oldest."""
+    """Sort by price-time priority: the order that would pay most beyond the mark goes first, then the oldest."""
     if order.limit is None:
         return False, ZERO, order.sequence
     return True, (mark - order.limit) * order.side.sign, order.sequence
 
 
 def _fill_price(order: SimOrder, mark: Decimal, rules: Rules) -> Decimal:
-    """The mark with slippage against the taker, but never worse than the limit and never below one tick."""
+    """Return the mark with slippage against the taker, but never worse than the limit and never below one tick."""
     price = max(mark + rules.slippage * order.side.sign, min(mark, rules.tick))
     if order.limit is None:
         return price

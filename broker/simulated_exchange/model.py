@@ -1,4 +1,4 @@
-"""The words of the simulated exchange: one account's market in one symbol, its orders, its positions. All immutable."""
+"""The types of the simulated exchange: one account's market in one symbol, its orders, its positions. All immutable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from domain.errors import Refused
 from domain.money import ZERO
 
 LIVE = frozenset({BrokerStatus.OPEN, BrokerStatus.TRIGGER_PENDING})
-"""The statuses in which an order rests; every other one is its end."""
+"""The statuses in which an order rests. Every other status is final."""
 
 NEEDS_PRICE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 NEEDS_TRIGGER = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
-_QUOTIENT = Context(prec=16)  # of an average price, which need not end
-_MONEY_STEP = Decimal("1e-8")  # of the cost that a partial reduction releases, which need not end either
+_QUOTIENT = Context(prec=16)  # for an average price, which may have endless decimals
+_MONEY_STEP = Decimal("1e-8")  # for the cost that a partial reduction releases, with the same problem
 _WIDE = Context(prec=60)  # no sum of allowed numbers is too large for it
 
 
@@ -25,7 +25,7 @@ _WIDE = Context(prec=60)  # no sum of allowed numbers is too large for it
 class Mark:
     """The last price of a symbol, and how many units trade there: `available` None means any number.
 
-    A mark that is not `firm` was only inferred: any price that somebody names replaces it.
+    A mark that is not `firm` was only inferred. Any price that is named later replaces it.
     """
 
     price: Decimal
@@ -35,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How the market fills: a taker gets `slippage_ticks` × `tick` less than the mark."""
+    """The rules for fills: a taker's price is `slippage_ticks` × `tick` worse than the mark."""
 
     tick: Decimal
     slippage_ticks: int = 0
@@ -48,7 +48,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refusal to be simulated: of the request itself, or, if `later`, of the order once it is in the book."""
+    """A refusal to simulate: of the request itself or, if `later`, of the order once it is in the book."""
 
     code: str
     text: str
@@ -57,7 +57,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class SimOrder:
-    """One order at the simulated exchange. Quantities in units; `filled_value` is the sum of quantity × price."""
+    """One order at the simulated exchange. Quantities are in units. `filled_value` is the sum of quantity × price."""
 
     sequence: int
     product: str
@@ -89,7 +89,7 @@ class SimOrder:
 
     @property
     def limit(self) -> Decimal | None:
-        """The worst price it may be filled at; None: any."""
+        """The worst price at which it may be filled; None means any price."""
         return self.price if self.order_type in NEEDS_PRICE else None
 
 
@@ -97,7 +97,7 @@ class SimOrder:
 class NetPosition:
     """What the account holds of one symbol under one product. Money in account currency.
 
-    `open_cost` is what the net quantity cost, negative for what a short brought in. `realized_pnl` is that of the
+    `open_cost` is the cost of the net quantity; the proceeds of a short are negative. `realized_pnl` is that of the
     trading day `traded_on`, the day of the last fill.
     """
 
@@ -112,15 +112,15 @@ class NetPosition:
         return average(self.open_cost, self.net_quantity)
 
     def realized_on(self, day: date) -> Decimal:
-        """Realized profit and loss of that trading day."""
+        """Return the realized profit and loss of that trading day."""
         return self.realized_pnl if self.traded_on == day else ZERO
 
     def unrealized(self, price: Decimal) -> Decimal:
-        """Profit and loss if what is held were closed at this price."""
+        """Return the profit and loss if what is held were closed at this price."""
         return self.net_quantity * price - self.open_cost
 
     def after(self, signed: Decimal, price: Decimal, *, day: date) -> "NetPosition":
-        """The position after a fill of `signed` units; it may reduce, close or reverse what is held."""
+        """Return the position after a fill of `signed` units. It may reduce, close or reverse what is held."""
         held, direction = abs(self.net_quantity), 1 if self.net_quantity > 0 else -1
         closing = min(abs(signed), held) if signed * direction < 0 else ZERO
         if closing == held:
@@ -159,10 +159,10 @@ class Market:
     positions: Mapping[str, NetPosition] = field(default_factory=dict)
 
     def order(self, sequence: int) -> SimOrder:
-        """The resting order of that sequence.
+        """Return the resting order with that sequence.
 
         Raises:
-            Refused: none rests there.
+            Refused: there is no such resting order.
         """
         for order in self.resting:
             if order.sequence == sequence:
@@ -180,5 +180,5 @@ class MarketStep:
 
 
 def average(value: Decimal, quantity: Decimal) -> Decimal | None:
-    """value / quantity, to 16 digits; None where there is no quantity."""
+    """Divide value by quantity, to 16 digits. None if the quantity is zero."""
     return _QUOTIENT.divide(value, quantity) if quantity else None

@@ -19,7 +19,7 @@ class SystemClock:
     """The machine's time."""
 
     def now(self) -> datetime:
-        """The present, aware UTC."""
+        """The current time, aware UTC."""
         return datetime.now(UTC)
 
 

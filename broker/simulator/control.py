@@ -1,4 +1,7 @@
-"""The simulator's own endpoints for tests: faults, prices, ends of orders, trades by hand, and a look inside."""
+"""The simulator's control endpoints for tests.
+
+They set faults, prices and deliveries, end orders, place orders by hand, convert positions, and show the state.
+"""
 
 import json
 from dataclasses import replace
@@ -19,11 +22,14 @@ from domain.errors import Refused
 from domain.money import optional_text
 
 BY_HAND = "MOB"
-"""The `ordersource` of what was placed by hand, in the broker's app."""
+"""The `ordersource` of an order that was placed by hand, in the broker's app."""
 
 
 class _Mark(BaseModel):
-    """`POST /_mark`: a last price; `quantity` units trade at it, None: any number. `ls`, `ti`: lot and tick."""
+    """`POST /_mark`: set a symbol's last price.
+
+    `quantity` units trade at it; None means any number. `ls` and `ti` are the lot and the tick.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,7 +42,7 @@ class _Mark(BaseModel):
 
 
 class _End(BaseModel):
-    """`POST /_end`: the exchange ends a live order by itself."""
+    """`POST /_end`: the exchange ends a live order on its own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +53,7 @@ class _End(BaseModel):
 
 
 class _Deliver(BaseModel):
-    """`POST /_deliver`: what a user has of a share from earlier days; `also` is where else it is listed."""
+    """`POST /_deliver`: set what a user holds of a share from earlier days. `also` is where else it is listed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +65,10 @@ class _Deliver(BaseModel):
 
 
 class _Place(BaseModel):
-    """`POST /_place`: an order by hand, as the broker's own app sends it; a limit with a `price`, else at market."""
+    """`POST /_place`: place an order by hand, as the broker's own app does.
+
+    With a `price` it is a limit order, without one a market order.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,7 +82,7 @@ class _Place(BaseModel):
 
 
 class _Convert(BaseModel):
-    """`POST /_convert`: all that a user holds of a symbol in one product becomes a position in another."""
+    """`POST /_convert`: move all that a user holds of a symbol in product `prd` to product `to`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -119,7 +128,11 @@ def control(simulator: Simulator, method: str, name: str, body: bytes) -> WireRe
 
 
 def state(simulator: Simulator) -> dict[str, object]:
-    """All orders as their book shows them now, the last prices, the calls that came in, the faults that stand."""
+    """Return the simulator's state for `GET /_state`.
+
+    It has all orders as their book shows them now, the last prices, how many calls came in, how many orders are kept
+    back, and the faults in force.
+    """
     known = simulator.exchange.instruments()
     marks = {symbol: simulator.exchange.mark(*symbol) for symbol in known}
     return {
@@ -139,7 +152,7 @@ def state(simulator: Simulator) -> dict[str, object]:
 
 
 def _place(simulator: Simulator, asked: _Place) -> str:
-    """Orders by hand carry no tag of ours, and another source."""
+    """Place an order by hand. It carries no tag of ours, and its source is `BY_HAND`."""
     ticket = OrderTerms("", 0, asked.uid, asked.uid, asked.exch, asked.tsym, asked.prd, "DAY", None)
     order_type = OrderType.MARKET if asked.price is None else OrderType.LIMIT
     order = SimOrder(0, asked.prd, asked.side, order_type, asked.quantity, asked.price)

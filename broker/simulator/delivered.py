@@ -1,4 +1,4 @@
-"""Shares that were delivered to a user on earlier days, as `Holdings` shows them and `POST /_deliver` brings them."""
+"""Shares that were delivered to a user on earlier days: `POST /_deliver` sets them, `Holdings` shows them."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -9,13 +9,13 @@ from broker.simulator.words import Instrument
 from domain.money import decimal_text
 
 HoldingsRow = dict[str, object]
-"""A row of `Holdings`: unlike those of other books it has a list in it, of where the share is listed."""
+"""A row of `Holdings`. Unlike the rows of other books it contains a list: where the share is listed."""
 
 _Place = tuple[str, str]
 
 
 class Delivered:
-    """What was delivered to whom. A day's sales are told in `usedqty`, until the night takes them off."""
+    """The shares delivered to each user. A day's sales show in `usedqty` until the night deducts them."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Delivered:
                 self.take(record)
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """Let the user have so many units of a share, which may be listed at several places, whatever there was."""
+        """Set a user's units of a share, replacing what was there. The share may be listed at several places."""
         places = tuple((exch, tsym) for exch, tsym in record["listed"])
         with self._lock:
             self._units.setdefault(record["uid"], {})[places] = Decimal(record["quantity"])
@@ -37,9 +37,9 @@ class Delivered:
         sold: Mapping[_Place, Decimal],
         carried: Mapping[_Place, Decimal],
     ) -> list[HoldingsRow]:
-        """The user's rows: what was delivered to him, and `carried`, what he had bought for delivery before today.
+        """Return the user's rows: the delivered shares, and `carried`, what was bought for delivery before today.
 
-        Of what was sold out of them today, so much is told as used.
+        `usedqty` shows how much of them was sold today.
         """
         with self._lock:
             units = dict(self._units.get(uid, {}))

@@ -1,4 +1,7 @@
-"""What each call of the wire does, and what is answered. One function an endpoint; faults have their say elsewhere."""
+"""What each call of the wire does and answers: one function for each endpoint.
+
+Faults that stop a call or replace its answer are applied in `service`.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -30,14 +33,14 @@ from domain.errors import Refused
 
 CASH = Decimal(1_000_000)
 NO_DATA = 'Error Occurred : 5 "no data"'
-_SYMBOL = re.compile(r"(?=.*[\d-])[A-Z0-9&_-]+")  # of a contract; whoever only looks for one writes less
+_SYMBOL = re.compile(r"(?=.*[\d-])[A-Z0-9&_-]+")  # the full name of a contract; a search for one uses less
 _OTHER = Instrument("NSE", "OTHER-EQ", "999999")
 _NOT_FOUND = "Rejected : ORA:Order not found"
 _WITHOUT_SESSION = frozenset({"QuickAuth", "GenAcsTok"})
 
 
 class NotOk(Exception):
-    """The call is answered `Not_Ok`; the text is its `emsg`."""
+    """The call is answered with `Not_Ok`. The text is its `emsg`."""
 
 
 Body = dict[str, object] | list[Row]
@@ -45,7 +48,7 @@ Body = dict[str, object] | list[Row]
 
 @dataclass(frozen=True, slots=True)
 class WireCall:
-    """One call as it came: its fields, its token, and the faults that shape what it does."""
+    """One call as it arrived: its fields, its token, and the faults that strike it."""
 
     data: Data
     token: str | None
@@ -53,12 +56,12 @@ class WireCall:
     uid: str = ""
 
     def fault(self, kind: FaultKind) -> Fault | None:
-        """The fault of that kind, if one strikes."""
+        """Return the fault of that kind; None if none strikes this call."""
         return next((fault for fault in self.faults if fault.kind is kind), None)
 
 
 class Endpoints:
-    """The wire's calls over one exchange."""
+    """The calls of the wire, on one exchange."""
 
     def __init__(
         self,
@@ -94,10 +97,10 @@ class Endpoints:
         }
 
     def answer(self, endpoint: str, data: Data, token: str | None, faults: Sequence[Fault]) -> Body:
-        """Do what the call asks for.
+        """Process one call and return its answer.
 
         Raises:
-            NotOk: it is refused.
+            NotOk: the call is refused.
         """
         uid = self._sessions.user_of(token)
         if endpoint not in _WITHOUT_SESSION and (uid is None or data.get("uid") not in (None, "", uid)):
@@ -181,7 +184,7 @@ class Endpoints:
             raise NotOk(f"{_NOT_FOUND} to Cancel") from refusal
         return self._ok(result=norenordno)
 
-    # books: newest first ------------------------------------------------------------------------------------
+    # books; orders and trades newest first ------------------------------------------------------------------
 
     def _order_book(self, call: WireCall) -> Body:
         present = [
@@ -221,7 +224,7 @@ class Endpoints:
         return self._book(call, rows_left)
 
     def _holdings(self, call: WireCall) -> Body:
-        """What was sold for delivery today is used up of what was delivered before."""
+        """Return the delivered shares. What was sold for delivery today counts as used."""
         before = self._delivered_before(call.uid)
         held = self._exchange.positions(call.uid).items()
         sold = {
@@ -234,7 +237,7 @@ class Endpoints:
         return self._book(call, found)  # type: ignore[arg-type]
 
     def _delivered_before(self, uid: str) -> dict[HoldingKey, DayPosition]:
-        """What had been bought for delivery, less what was sold, when the day began: it is a position no longer."""
+        """Return what was bought for delivery, less what was sold, before today. It is no longer a position."""
         began = self._exchange.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
         held = self._exchange.positions(uid, began - timedelta(microseconds=1))
         return {key: holding for key, holding in held.items() if key[2] == DELIVERY}
@@ -277,7 +280,10 @@ class Endpoints:
         ]
 
     def _order_row(self, ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
-        """The row; kept until the order changes, since a book of thousands is read again and again."""
+        """Return the order's row from a cache, which holds it until the order or its instrument changes.
+
+        Without the cache, every poll of a book of thousands would build all rows anew.
+        """
         kept = self._kept.get(ticket.norenordno)
         if kept is None or kept[0] is not version or kept[1] is not instrument:
             kept = (version, instrument, rows.order_row(ticket, version, instrument))
@@ -285,7 +291,7 @@ class Endpoints:
         return kept[2]
 
     def _book(self, call: WireCall, found: list[Row]) -> Body:
-        """The rows, as the faults want them; an empty book is an error on this wire."""
+        """Apply the faults to the rows and return them. An empty book is an error on this wire."""
         found = blemished(found, call.faults)
         missing = call.fault(FaultKind.MISSING_ROW)
         if missing is not None and found:

@@ -1,4 +1,7 @@
-"""The simulated exchange: every account's orders over one matching core, one caller at a time, journal first."""
+"""The simulated exchange: every account's orders over one matching core.
+
+It serves one caller at a time, and writes to the journal before it answers.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -54,14 +57,17 @@ REPORTS = {
     BrokerStatus.EXPIRED: "Expired",
     BrokerStatus.COMPLETE: "Fill",
 }
-"""The wire's word for how an order came to a status."""
+"""The wire's report type for an order that reached a status."""
 
 Listener = Callable[[OrderTerms, Version], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ForcedOutcome:
-    """What shall become of an order whatever the market says: rejected, or cancelled once so much of it is filled."""
+    """An outcome that is forced on an order, whatever the market says.
+
+    The order is rejected (`rejection`), or cancelled once `cancel_after_fill` units of it are filled.
+    """
 
     rejection: Rejection | None = None
     cancel_after_fill: Decimal | None = None
@@ -69,7 +75,7 @@ class ForcedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Modification:
-    """What a `ModifyOrder` asks for; None: as it was."""
+    """The changes that a `ModifyOrder` asks for. None: as it was."""
 
     order_type: OrderType
     quantity: Decimal | None
@@ -78,14 +84,16 @@ class Modification:
 
 
 class Exchange:
-    """Orders, marks and positions. Safe to call from several threads; what a call did is in the journal when it ends.
+    """Orders, marks and positions. Safe to call from several threads.
 
-    A limit order in a symbol without a price is filled at its limit, a market order at `default_price`; any price
+    When a call ends, what it did is in the journal.
+
+    In a symbol without a price, a limit order is filled at its limit and a market order at `default_price`. A price
     that somebody sets replaces those.
     """
 
     def __init__(self, clock: Clock, journal: EventLog, *, default_price: Decimal = Decimal(100)) -> None:
-        """Take up what the journal tells of.
+        """Restore the state that the journal records.
 
         Raises:
             ValueError, KeyError: the journal is not one of this program.
@@ -105,10 +113,10 @@ class Exchange:
     # orders -------------------------------------------------------------------------------------------------
 
     def place(self, ticket: OrderTerms, order: SimOrder, fate: ForcedOutcome) -> str:
-        """Take a new order; its number. The sequence and number that the arguments carry are replaced.
+        """Take a new order and return its number. The sequence and number in the arguments are replaced.
 
         Raises:
-            Refused: the order cannot be.
+            Refused: no exchange could take such an order.
         """
         with self._turn() as at:
             sequence, day = self._ledger.next_sequence(), trading_day(at, ZONE)
@@ -124,7 +132,7 @@ class Exchange:
             return ticket.norenordno
 
     def refuse(self, uid: str, remarks: str | None, emsg: str) -> None:
-        """Note that a `PlaceOrder` was refused, and that no order came of it."""
+        """Record that a `PlaceOrder` was refused and created no order."""
         with self._turn() as at:
             self._records.append(
                 {"kind": "refused", "at": time_text(at), "uid": uid, "remarks": remarks, "emsg": emsg}
@@ -134,15 +142,15 @@ class Exchange:
         """Cancel a live order.
 
         Raises:
-            Refused: it is not this user's, or not live.
+            Refused: the order is not this user's, or not live.
         """
         self.end(uid, norenordno, BrokerStatus.CANCELLED)
 
     def end(self, uid: str, norenordno: str, status: BrokerStatus, reason: str = "") -> None:
-        """End a live order: cancelled, expired or rejected, as the broker or the exchange may do by themselves.
+        """End a live order as cancelled, expired or rejected, as the broker or the exchange may do on their own.
 
         Raises:
-            Refused: it is not this user's, or not live.
+            Refused: the order is not this user's, or not live.
         """
         with self._turn() as at:
             entry, symbol, market = self._live(uid, norenordno)
@@ -154,7 +162,7 @@ class Exchange:
         """Change a live order, and fill what can be filled then.
 
         Raises:
-            Refused: it is not this user's, not live, or cannot be so.
+            Refused: the order is not this user's, not live, or cannot be changed so.
         """
         with self._turn() as at:
             entry, symbol, market = self._live(uid, norenordno)
@@ -163,7 +171,7 @@ class Exchange:
             self._settle(symbol, step, at, report="Replaced")
 
     def convert(self, uid: str, exch: str, tsym: str, prd: str, to: str) -> Decimal:
-        """Move all that the user holds of a symbol in one product to another; how many units, negative when short."""
+        """Move all that the user holds of a symbol from `prd` to `to`. Return the units, negative when short."""
         with self._turn() as at:
             holding = self._ledger.account(uid).held.get((exch, tsym, prd), DayPosition())
             quantity, price = holding.net.net_quantity, holding.net.average_price
@@ -176,10 +184,10 @@ class Exchange:
     # the market ---------------------------------------------------------------------------------------------
 
     def set_mark(self, exch: str, tsym: str, mark: Mark, *, ls: Decimal | None, ti: Decimal | None) -> None:
-        """The last price of a symbol, and its lot and tick where they are named; fills what the price crosses.
+        """Set the last price of a symbol, and its lot and tick where given. Fill the orders that the price crosses.
 
         Raises:
-            Refused: the price or the quantity is no number to trade on.
+            Refused: the price or the quantity is not a number to trade on.
         """
         with self._turn() as at:
             symbol = (exch, tsym)
@@ -194,7 +202,7 @@ class Exchange:
             return self._ledger.mark((exch, tsym))
 
     def price(self, instrument: Instrument) -> Decimal:
-        """What the symbol trades at: its last price, else the default one."""
+        """The price at which the symbol trades: its last price, else the default one."""
         mark = self.mark(instrument.exch, instrument.tsym)
         return self._default_price if mark is None else mark.price
 
@@ -204,7 +212,7 @@ class Exchange:
             self._instrument((exch, tsym))
 
     def instruments(self) -> dict[Symbol, Instrument]:
-        """All symbols that are known."""
+        """All known symbols."""
         with self._lock:
             return dict(self._ledger.instruments)
 
@@ -217,7 +225,7 @@ class Exchange:
     def orders(
         self, uid: str | None, at: datetime | None = None
     ) -> list[tuple[OrderTerms, Sequence[Version]]]:
-        """Each order of the user (None: of all) with its versions until then, oldest first."""
+        """Each order of the user (None: of all users) with its versions up to `at`, oldest first."""
         with self._lock:
             ledger = self._ledger
             entries = ledger.entries.values() if uid is None else ledger.account(uid).entries
@@ -227,20 +235,20 @@ class Exchange:
     def order(
         self, uid: str, norenordno: str, at: datetime | None = None
     ) -> tuple[OrderTerms, Sequence[Version]] | None:
-        """One order of the user with its versions until then; None where there is none."""
+        """One order of the user with its versions up to `at`; None where there is none."""
         with self._lock:
             entry = self._ledger.entry(uid, norenordno)
             versions = [] if entry is None else entry.until(at)
         return (entry.ticket, versions) if entry is not None and versions else None
 
     def trades(self, uid: str, at: datetime | None = None) -> list[tuple[OrderTerms, Version]]:
-        """The user's trades until then, oldest first."""
+        """The user's trades up to `at`, oldest first."""
         with self._lock:
             trades = list(self._ledger.account(uid).trades)
         return [trade for trade in trades if at is None or trade[1].at <= at]
 
     def positions(self, uid: str, at: datetime | None = None) -> dict[HoldingKey, DayPosition]:
-        """The user's positions as they stood then, those traded to flat too."""
+        """The user's positions as of `at`, including those traded to flat."""
         with self._lock:
             return self._ledger.account(uid).holdings(at)
 
@@ -248,7 +256,7 @@ class Exchange:
 
     @contextmanager
     def _turn(self) -> Iterator[datetime]:
-        """The caller's turn. What happened in it is in the journal when it ends, before anybody can be answered."""
+        """Serve one caller at a time. What the caller did is in the journal at the end, before any answer goes out."""
         with self._lock:
             try:
                 yield self._clock.now()
@@ -274,7 +282,7 @@ class Exchange:
         if fate.cancel_after_fill is not None:
             self._settle(symbol, _partly(market, order, fate.cancel_after_fill, rules, day), at)
             return
-        # The price stays, so the orders that rest stay too: the core need not look at thousands of them.
+        # The price does not change, so no resting order can fill. The core gets none: checking thousands takes long.
         step = matching.place(Market(market.mark), order, rules, day=day, rejection=fate.rejection)
         after = Market(step.market.mark, (*market.resting, *step.market.resting))
         self._settle(symbol, replace(step, market=after), at)
@@ -282,7 +290,7 @@ class Exchange:
             self._settle(symbol, matching.cancel(after, order.sequence), at)
 
     def _settle(self, symbol: Symbol, step: MarketStep, at: datetime, report: str | None = None) -> None:
-        """Keep what a step has done: the market after it, each trade, each order that stands differently now."""
+        """Record what a step has done: the market after it, each trade, and each order that it changed."""
         old = self._ledger.mark(symbol)
         self._ledger.markets[symbol] = step.market
         if step.market.mark is not None and step.market.mark != old:
@@ -308,7 +316,7 @@ class Exchange:
         return entry, symbol, self._ledger.markets[symbol]
 
     def _instrument(self, symbol: Symbol, ls: Decimal | None = None, ti: Decimal | None = None) -> Instrument:
-        """The symbol's instrument, made known if it is not, with the lot and tick where they are named."""
+        """Return the symbol's instrument, created if it is not known yet, with the lot and tick where given."""
         old = self._ledger.instruments.get(symbol)
         new = old or self._ledger.new_instrument(symbol)
         new = replace(new, ls=new.ls if ls is None else ls, ti=new.ti if ti is None else ti)
@@ -322,7 +330,12 @@ class Exchange:
 
 
 def _inferred_mark(order: SimOrder, mark: Mark | None, default_price: Decimal) -> Mark | None:
-    """The last price once this order has come: one that somebody set stays, else a limit order's limit counts."""
+    """Return the last price once this order has arrived.
+
+    - A price that somebody set stays.
+    - Otherwise the limit of a limit order becomes the last price.
+    - A market order in a symbol without a price sets the default price.
+    """
     if mark is not None and mark.firm:
         return mark
     if order.order_type is OrderType.LIMIT and order.price is not None:
@@ -333,7 +346,7 @@ def _inferred_mark(order: SimOrder, mark: Mark | None, default_price: Decimal) -
 
 
 def _partly(market: Market, order: SimOrder, quantity: Decimal, rules: Rules, day: date) -> MarketStep:
-    """The order, filled in part at a price that it allows, then cancelled; other orders are left alone."""
+    """Fill part of the order at a price that it allows, then cancel the rest. Other orders are not touched."""
     price = order.limit or (market.mark.price if market.mark else order.trigger_price)
     assert price is not None
     alone = Market(Mark(price, min(quantity, order.quantity)))
@@ -360,7 +373,7 @@ def _modified(market: Market, order: SimOrder, changes: Modification, rules: Rul
             price=changes.price,
             trigger_price=changes.trigger_price,
         )
-    # Another type is another order to the core; under the same sequence it keeps its place and its fills.
+    # The core cannot change an order's type, so it gets a new order. The same sequence keeps its place and fills.
     other = replace(
         order,
         order_type=changes.order_type,

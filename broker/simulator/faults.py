@@ -1,9 +1,15 @@
-"""What can go wrong on demand: the vocabulary of faults, and the box that says which of them strike a call.
+"""Faults on demand: the kinds of faults, and the box that decides which of them strike a call.
 
-A fault strikes the next `times` calls, or each call with a `probability`, or, with neither, every call; the first
-`skip` calls are let pass, and `only` restricts it to calls whose fields have these values. With `lasting`, a fault that
-has struck a user's call strikes all further ones of that user in the same way for so many seconds. Calls are counted in
-the order they arrive, and chance comes from one seeded source, so that the same calls meet the same faults again.
+Which calls a fault strikes:
+
+- With `times`, the next `times` calls. With `probability`, each call with that probability. With neither, every call.
+- `skip`: the first `skip` calls pass without the fault.
+- `only`: it strikes only calls whose fields have these values.
+- `lasting`: once it has struck a user's call, it strikes all further calls of that user in the same way for so many
+  seconds.
+
+Calls are counted in the order in which they arrive, and chance comes from one seeded source. So the same calls meet the
+same faults again.
 """
 
 import random
@@ -43,36 +49,41 @@ ENDPOINTS = frozenset(
 
 
 class FaultKind(StrEnum):
-    """Before processing, the broker never sees the call; after it, the broker has done all of it."""
+    """The kinds of faults.
+
+    A call that is not processed is one that the broker never sees. If a fault strikes after a call is processed, the
+    broker has done all of it.
+    """
 
     RATE_LIMIT = "rate_limit"  # 429 for what exceeds `per_second`; not processed
     MINUTE_LIMIT = (
         "minute_limit"  # Not_Ok for what exceeds `per_minute`, refused calls counting too; not processed
     )
-    EXPIRED_SESSION = "expired_session"  # the session ends, and the call is answered so
+    EXPIRED_SESSION = "expired_session"  # the session ends, and the answer says so; not processed
     HANG = "hang"  # no answer while the fault stands, then the connection is closed; not processed
     LATE = "late"  # processed only after `seconds`, whether or not the client still waits
-    # The front end keeps the order for `seconds` and then accepts it, whoever has hung up; the journal has both times.
+    # The front end keeps the order for `seconds`, then accepts it even if the client hung up. The journal has both
+    # times.
     LATE_ACCEPTANCE = "late_acceptance"
     DROP_BEFORE = "drop_before"  # the connection is closed; not processed
     ERROR_5XX_BEFORE = "error_5xx_before"  # `status` and a page of a proxy; not processed
     REFUSE = "refuse"  # Not_Ok with `emsg` and `status`; not processed
-    FAILING_BOOK = "failing_book"  # the same, for the order book
+    FAILING_BOOK = "failing_book"  # as `refuse`, for the order book
 
     REJECT_LATER = "reject_later"  # acknowledged, then REJECTED in the book with `emsg` as the reason
     CANCEL_AFTER_PARTIAL_FILL = (
         "cancel_after_partial_fill"  # `quantity` is filled (else half), the rest cancelled
     )
-    LAGGING_BOOK = "lagging_book"  # what is read is the state of `seconds` ago
+    LAGGING_BOOK = "lagging_book"  # the answer is the state of `seconds` ago
     OPEN_ONLY_BOOK = "open_only_book"  # closed orders are missing
     DUPLICATED_BOOK = "duplicated_book"  # every row comes twice
     REORDERED_BOOK = "reordered_book"  # the rows are shuffled
-    UNREADABLE_ROW = "unreadable_row"  # a quantity is `value`, or missing; of `tsym`, `norenordno`, or all
+    UNREADABLE_ROW = "unreadable_row"  # quantity `value` or missing; rows of `tsym`, `norenordno`, or all
     MISSING_FILLSHARES = "missing_fillshares"  # COMPLETE rows do not say how much is filled
     STALE_TWIN = "stale_twin"  # each order's first row comes once more, after all others
-    EMPTY_BOOK = "empty_book"  # "no data", whatever there is
+    EMPTY_BOOK = "empty_book"  # "no data", whatever the book holds
     MISSING_ROW = "missing_row"  # one row is left out
-    WILD_ROW = "wild_row"  # one position's quantity and profit are other ones
+    WILD_ROW = "wild_row"  # one position has a wrong quantity and profit
     ANOTHER_QUOTE = "another_quote"  # Ok, and the whole quote of another instrument
 
     LATENCY = "latency"  # processed at once, answered after `seconds`
@@ -80,9 +91,9 @@ class FaultKind(StrEnum):
     ERROR_5XX_AFTER = "error_5xx_after"  # processed, then `status` and a page of a proxy
     REFUSE_AFTER = "refuse_after"  # processed, then Not_Ok with `emsg` and `status`
     TRUNCATE = "truncate"  # processed, then half of the answer; `declared` is the length it claims to have
-    GARBAGE = "garbage"  # processed, then 200 and something that is no JSON
+    GARBAGE = "garbage"  # processed, then 200 and something that is not JSON
 
-    LOST_UPDATE = "lost_update"  # of the stream, not of a call: an update is never sent
+    LOST_UPDATE = "lost_update"  # strikes the update stream, not a call: an update is never sent
     DUPLICATED_UPDATE = "duplicated_update"  # it is sent twice
     REORDERED_UPDATE = "reordered_update"  # it is sent after the one that follows it
     CUT_STREAM = "cut_stream"  # the subscriber's connection is closed instead
@@ -91,7 +102,7 @@ class FaultKind(StrEnum):
 OF_UPDATES = frozenset(
     {FaultKind.LOST_UPDATE, FaultKind.DUPLICATED_UPDATE, FaultKind.REORDERED_UPDATE, FaultKind.CUT_STREAM}
 )
-"""Those that strike order updates instead of calls."""
+"""The kinds that strike order updates instead of calls."""
 
 _DEFAULTS: dict[FaultKind, dict[str, Any]] = {
     FaultKind.EXPIRED_SESSION: {"status": 200, "emsg": EXPIRED},
@@ -128,11 +139,12 @@ _NEEDED = {
 
 
 class Fault(BaseModel):
-    """One fault as it is asked for.
+    """One fault as requested. A kind ignores the fields that it has no use for.
 
-    `endpoint` `*` is every one. With `up_to`, each strike draws its `seconds` between the two. `draw` says which row of
-    a book is meant, as a share of all rows; each strike draws it where it is not given. `status` is the HTTP status;
-    200 on a Not_Ok means as the simulator's others come. What a kind has no use for is ignored.
+    - `endpoint`: `*` means every endpoint.
+    - `up_to`: each strike draws its seconds between `seconds` and `up_to`.
+    - `draw`: which row of a book is meant, as a fraction of all rows. Each strike draws it where it is not given.
+    - `status`: the HTTP status. 200 on a `Not_Ok` means the status of the simulator's other `Not_Ok` answers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -179,7 +191,7 @@ class Fault(BaseModel):
         return self
 
     def drawn(self, chance: random.Random) -> "Fault":
-        """The fault as it strikes once: what is left to chance is settled."""
+        """Return the fault for one strike, with its random values drawn."""
         settled: dict[str, Any] = {}
         if self.up_to is not None:
             settled["seconds"] = chance.uniform(self.seconds, self.up_to)
@@ -188,12 +200,12 @@ class Fault(BaseModel):
         return self.model_copy(update=settled) if settled else self
 
     def row_of(self, rows: int) -> int:
-        """The index of the row that is meant, of so many."""
+        """Return the index of the row that is meant, out of `rows` rows."""
         return int((self.draw or 0) * rows)
 
 
 class FaultPlan(BaseModel):
-    """What `POST /_faults` and the faults file hold. `keep`: in addition to those that stand already."""
+    """The content of `POST /_faults` and of the faults file. `keep`: add these faults to those already in force."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -203,18 +215,18 @@ class FaultPlan(BaseModel):
 
 
 class _Armed:
-    """A fault, and what it has seen and done so far."""
+    """A fault in force, with the counts of the calls it has seen and struck."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.struck = 0
-        self._begun = 0  # strikes, where one that lasts counts once
+        self._begun = 0  # strikes; a lasting one counts once
         self._seen = 0
         self._lasting: dict[str | None, tuple[float, Fault | None]] = {}
         self._passed: deque[float] = deque()
 
     def strikes(self, endpoint: str, data: Data, chance: random.Random, now: float) -> Fault | None:
-        """The fault as this call meets it; None when it is spared."""
+        """Return the fault as it strikes this call; None when it does not strike."""
         fault = self.fault
         if fault.endpoint not in (EVERY, endpoint) or any(data.get(k) != v for k, v in fault.only.items()):
             return None
@@ -255,7 +267,7 @@ class _Armed:
 
 
 class FaultBox:
-    """The faults that stand now; safe to call from several threads."""
+    """The faults in force. Safe to call from several threads."""
 
     def __init__(self, clock: Clock, plan: FaultPlan | None = None) -> None:
         self._clock = clock
@@ -267,7 +279,10 @@ class FaultBox:
             self.put(plan)
 
     def put(self, plan: FaultPlan) -> None:
-        """Let these faults stand, instead of or beside those that do; whoever hangs is let go in the first case."""
+        """Put these faults in force. With `keep` they are added; otherwise they replace the present ones.
+
+        Replacing them releases the calls that hang.
+        """
         with self._lock:
             armed = [_Armed(fault) for fault in plan.faults]
             if plan.keep:
@@ -278,11 +293,11 @@ class FaultBox:
             self._lifted = threading.Event()
 
     def strike(self, endpoint: str, data: Data) -> tuple[Fault, ...]:
-        """The faults that this call meets, in the order in which they were asked for."""
+        """Return the faults that strike this call, in the order in which they were requested."""
         return self._struck(endpoint, data, lambda kind: kind not in OF_UPDATES)
 
     def strike_update(self, update: Data) -> frozenset[FaultKind]:
-        """What befalls this order update on its way to one subscriber."""
+        """Return the kinds of faults that strike this order update on its way to one subscriber."""
         return frozenset(fault.kind for fault in self._struck(EVERY, update, OF_UPDATES.__contains__))
 
     def _struck(self, endpoint: str, data: Data, concerns: Callable[[FaultKind], bool]) -> tuple[Fault, ...]:
@@ -293,17 +308,17 @@ class FaultBox:
             return tuple(fault for fault in met if fault is not None)
 
     def shuffle(self, rows: list[Any]) -> None:
-        """Shuffle in place, by the same seeded chance."""
+        """Shuffle the rows in place, by the same seeded chance."""
         with self._lock:
             self._chance.shuffle(rows)
 
     def lifted(self) -> threading.Event:
-        """Is set when the faults that stand now are replaced."""
+        """Return an event that is set when the present faults are replaced."""
         with self._lock:
             return self._lifted
 
     def report(self) -> Sequence[dict[str, Any]]:
-        """What stands, and how often each has struck."""
+        """Return the faults in force, and how often each has struck."""
         with self._lock:
             return [
                 {**a.fault.model_dump(mode="json", exclude_defaults=True), "struck": a.struck}

@@ -1,4 +1,4 @@
-"""Reading the wire: `jData=<json>` with an optional `&jKey=<token>`, whatever content type it is sent as."""
+"""Request parsing: `jData=<json>` with an optional `&jKey=<token>`, whatever content type it is sent as."""
 
 import json
 import re
@@ -19,19 +19,20 @@ T = TypeVar("T")
 
 
 class InvalidInput(Exception):
-    """The request cannot be read; the text is what the wire says of it."""
+    """The request cannot be parsed. The text is what the wire answers."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"Invalid Input : {text}")
 
 
 def read_form(body: bytes) -> tuple[Data, str | None]:
-    """What stands in `jData`, and the `jKey`.
+    """Return the content of `jData`, and the `jKey`.
 
     The body is decoded as a form: a bare `&` ends the value, `+` is a space, `%26` is an `&`.
 
     Raises:
-        InvalidInput: it is no such body; every value has to be a string (or null, which the official client sends).
+        InvalidInput: the body is not such a form, or a value in `jData` is not a string (or null, which the official
+            client sends).
     """
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -47,7 +48,7 @@ def read_form(body: bytes) -> tuple[Data, str | None]:
 
 
 def needed(data: Data, *names: str) -> list[str]:
-    """The values of these fields.
+    """Return the values of these fields.
 
     Raises:
         InvalidInput: one is missing or empty.
@@ -62,10 +63,10 @@ def needed(data: Data, *names: str) -> list[str]:
 
 
 def order_in(data: Data) -> tuple[OrderTerms, SimOrder]:
-    """The order that a `PlaceOrder` asks for, still without its number.
+    """Return the order that a `PlaceOrder` asks for, still without its number.
 
     Raises:
-        InvalidInput: a field is missing, or is none of its words.
+        InvalidInput: a field is missing, or has a value that is not allowed.
     """
     uid, actid, exch, tsym, prd = needed(data, "uid", "actid", "exch", "tsym", "prd")
     side, ret = one_of(data, "trantype", _SIDES), one_of(data, "ret", {word: word for word in RETENTIONS})
@@ -94,10 +95,11 @@ def order_in(data: Data) -> tuple[OrderTerms, SimOrder]:
 
 
 def changes_in(data: Data) -> Modification:
-    """Type, quantity and prices, as far as they mean something to orders of that type.
+    """Return type, quantity and prices. A price that orders of that type do not use is None.
 
     Raises:
-        InvalidInput: one of them is missing or no number.
+        InvalidInput: the type, or a price that it needs, is missing or not valid, or the quantity is not a
+            positive whole number.
     """
     order_type = one_of(data, "prctyp", PRICE_TYPES)
     quantity = number_in(data, "qty") if data.get("qty") else None
@@ -112,10 +114,10 @@ def changes_in(data: Data) -> Modification:
 
 
 def number_in(data: Data, name: str) -> Decimal:
-    """A positive number.
+    """Return a field as a positive number.
 
     Raises:
-        InvalidInput: it is missing, or none.
+        InvalidInput: the field is missing, or not such a number.
     """
     (text,) = needed(data, name)
     if not _NUMBER.fullmatch(text) or not Decimal(text):
@@ -124,10 +126,10 @@ def number_in(data: Data, name: str) -> Decimal:
 
 
 def one_of(data: Data, name: str, words: Mapping[str, T]) -> T:
-    """What the field's word stands for.
+    """Return what the field's value stands for.
 
     Raises:
-        InvalidInput: it is missing, or none of the words.
+        InvalidInput: the field is missing, or its value is none of `words`.
     """
     (word,) = needed(data, name)
     if word not in words:

@@ -1,7 +1,7 @@
-"""The journal: every order that was taken and whatever became of it, as lines of JSON that others may read.
+"""The journal: every order that was taken and what became of it, as lines of JSON that others may read.
 
-A line is written before the request it comes from is answered, and it is whole or absent: it outlives a kill of
-the process at any instruction. There is no fsync, so a power loss may take the last lines. The lines are:
+A line is written before its request is answered, and it is whole or absent. It survives a kill of the process at any
+instruction. There is no fsync, so a power loss may take the last lines. The lines are:
 
 - `order`: a `PlaceOrder` that was taken: `at`, `norenordno`, `remarks`, and the order's fields;
 - `fill`: a trade: `flid`, `flqty`, `flprc`, and the order after it (`status`, `fillshares`, …);
@@ -10,8 +10,8 @@ the process at any instruction. There is no fsync, so a power loss may take the 
   follow;
 - `converted`: units that changed their product (`prd` to `to`): `qty`, negative where they are short, and the `price`;
 - `refused`: a `PlaceOrder` that was answered `Not_Ok`: `remarks`, `emsg`. No order came of it;
-- `delivered`: shares of earlier days: the `quantity` a user has of what is `listed` so;
-- `mark`, `instrument`, `session`, `logout`: what else a restart has to know.
+- `delivered`: shares of earlier days: the `quantity` that a user has of a share, and where it is `listed`;
+- `mark`, `instrument`, `session`, `logout`: what else a restart needs.
 """
 
 import json
@@ -43,13 +43,13 @@ _TICKET_FIELDS = tuple(f.name for f in fields(OrderTerms))
 
 
 class EventLog:
-    """An append-only file of records, safe to share between threads; without a path it keeps nothing."""
+    """An append-only file of records, safe to share between threads. Without a path it keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open the file, making it if need be; a line that a kill cut short is taken off.
+        """Open the file, creating it if it is missing. A last line that a kill cut short is removed.
 
         Raises:
-            OSError: it cannot be opened.
+            OSError: the file cannot be opened.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -60,10 +60,10 @@ class EventLog:
             self._file.truncate(path.read_bytes().rfind(b"\n") + 1)
 
     def records(self) -> Iterator[Record]:
-        """What was written so far.
+        """Yield the records written so far.
 
         Raises:
-            ValueError: a line is no record.
+            ValueError: a line is not a record.
         """
         if self._path is not None:
             with open(self._path, "rb") as lines:
@@ -83,19 +83,19 @@ class EventLog:
                     content = content[self._file.write(content) :]
 
     def close(self) -> None:
-        """Close the file. Nothing can be recorded from then on, and so nothing acknowledged."""
+        """Close the file. From then on nothing can be recorded, and so nothing acknowledged."""
         if self._file is not None:
             with self._lock:
                 self._file.close()
 
 
 def order_record(ticket: OrderTerms, version: Version) -> Record:
-    """An order that was taken, in its first version."""
+    """The record of an order that was taken, in its first version."""
     return {"kind": "order", **asdict(ticket), **_order_part(version)}
 
 
 def version_record(ticket: OrderTerms, version: Version) -> Record:
-    """A later version of an order."""
+    """The record of a later version of an order."""
     names = {"norenordno": ticket.norenordno, "remarks": ticket.remarks}
     if version.trade is None:
         return {"kind": "status", **names, **_order_part(version)}
@@ -105,7 +105,7 @@ def version_record(ticket: OrderTerms, version: Version) -> Record:
 
 
 def mark_record(exch: str, tsym: str, mark: Mark) -> Record:
-    """The last price of a symbol, and how many units still trade there."""
+    """The record of a symbol's last price, and of how many units still trade there."""
     return {
         "kind": "mark",
         "exch": exch,
@@ -117,7 +117,7 @@ def mark_record(exch: str, tsym: str, mark: Mark) -> Record:
 
 
 def instrument_record(instrument: Instrument) -> Record:
-    """A symbol that is known from now on, or whose lot or tick is another now."""
+    """The record of a symbol that is new, or whose lot or tick has changed."""
     return {
         "kind": "instrument",
         "exch": instrument.exch,
@@ -129,7 +129,7 @@ def instrument_record(instrument: Instrument) -> Record:
 
 
 def ticket_in(record: Mapping[str, Any]) -> OrderTerms:
-    """The ticket of an `order` record."""
+    """The order terms in an `order` record."""
     return OrderTerms(**{name: record[name] for name in _TICKET_FIELDS})
 
 
@@ -155,7 +155,7 @@ def version_in(record: Mapping[str, Any], ticket: OrderTerms) -> Version:
 
 
 def converted_record(conversion: Conversion) -> Record:
-    """Units that changed their product."""
+    """The record of units that changed their product."""
     return {
         "kind": "converted",
         "at": time_text(conversion.at),
@@ -170,19 +170,19 @@ def converted_record(conversion: Conversion) -> Record:
 
 
 def converted_in(record: Mapping[str, Any]) -> Conversion:
-    """The conversion of a `converted` record."""
+    """The conversion in a `converted` record."""
     names = {name: record[name] for name in ("uid", "exch", "tsym", "prd", "to")}
     quantity, price = Decimal(record["qty"]), Decimal(record["price"])
     return Conversion(at=parse_time(record["at"]), quantity=quantity, price=price, **names)
 
 
 def mark_in(record: Mapping[str, Any]) -> Mark:
-    """The mark of a `mark` record."""
+    """The mark in a `mark` record."""
     return Mark(Decimal(record["price"]), optional_decimal(record["available"]), record["firm"])
 
 
 def instrument_in(record: Mapping[str, Any]) -> Instrument:
-    """The instrument of an `instrument` record."""
+    """The instrument in an `instrument` record."""
     lot, tick = Decimal(record["ls"]), Decimal(record["ti"])
     return Instrument(record["exch"], record["tsym"], record["token"], lot, tick)
 

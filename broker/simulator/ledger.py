@@ -1,4 +1,4 @@
-"""The ledger: the simulated broker's memory of the day, which the journal's records alone can rebuild."""
+"""The ledger: the simulated broker's state of the day. The journal's records alone can rebuild it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ Symbol = tuple[str, str]
 
 @dataclass(slots=True)
 class Account:
-    """What one user id has: its orders, its trades and the positions they have made, all in their order."""
+    """What one user id has: its orders, its trades and the positions they made, each in the order of time."""
 
     entries: list[BookEntry] = field(default_factory=list)
     trades: list[tuple[OrderTerms, Version]] = field(default_factory=list)
@@ -34,19 +34,19 @@ class Account:
     changes: list[OrderChange] = field(default_factory=list)
 
     def holdings(self, at: datetime | None) -> dict[HoldingKey, DayPosition]:
-        """The positions as they stood then; None: now."""
+        """The positions as of `at`; None: now."""
         if at is None:
             return dict(self.held)
         return holdings(change for change in self.changes if _time_of(change) <= at)
 
     def change(self, change: OrderChange) -> None:
-        """A trade or a conversion."""
+        """Record a trade or a conversion."""
         self.changes.append(change)
         apply_change(self.held, change)
 
 
 class Ledger:
-    """All orders, accounts, markets and symbols. Not safe to share between threads by itself."""
+    """All orders, accounts, markets and symbols. Not safe to share between threads on its own."""
 
     def __init__(self) -> None:
         self.entries: dict[str, BookEntry] = {}
@@ -57,14 +57,14 @@ class Ledger:
         self._trades = 0
 
     def add(self, ticket: OrderTerms, version: Version) -> BookEntry:
-        """A new order in its first version."""
+        """Add a new order in its first version."""
         entry = BookEntry(ticket, [version])
         self.entries[ticket.norenordno] = self._by_sequence[ticket.sequence] = entry
         self.accounts.setdefault(ticket.uid, Account()).entries.append(entry)
         return entry
 
     def change(self, entry: BookEntry, version: Version) -> None:
-        """A later version of an order."""
+        """Add a later version of an order."""
         entry.versions.append(version)
         if version.trade is None:
             return
@@ -74,7 +74,7 @@ class Ledger:
         account.change((ticket, version))
 
     def convert(self, conversion: Conversion) -> None:
-        """Units that changed their product."""
+        """Record units that changed their product."""
         self.accounts.setdefault(conversion.uid, Account()).change(conversion)
 
     def entry_of(self, sequence: int) -> BookEntry:
@@ -87,7 +87,7 @@ class Ledger:
         return entry if entry is not None and entry.ticket.uid == uid else None
 
     def account(self, uid: str) -> Account:
-        """The user's account; an empty one where nothing was done yet."""
+        """The user's account; an empty one for a user who has done nothing yet."""
         return self.accounts.get(uid, Account())
 
     def next_sequence(self) -> int:
@@ -104,11 +104,11 @@ class Ledger:
         return None if market is None else market.mark
 
     def new_instrument(self, symbol: Symbol) -> Instrument:
-        """An instrument for a symbol that nobody has named before."""
+        """A new instrument for a symbol that nobody has named before."""
         return Instrument(*symbol, token=str(1001 + len(self.instruments)))
 
     def take(self, record: Mapping[str, Any]) -> None:
-        """Do again what a record tells of; those that are not of orders, marks or symbols are left to others."""
+        """Replay a record. Records of anything but orders, conversions, marks and symbols are left to others."""
         match record["kind"]:
             case "order":
                 ticket = ticket_in(record)
@@ -126,7 +126,7 @@ class Ledger:
                 self.instruments[instrument.exch, instrument.tsym] = instrument
 
     def rest_again(self) -> None:
-        """Put the orders that live back into their markets, once all records are taken."""
+        """Put the live orders back into their markets, once all records are replayed."""
         for entry in self.entries.values():
             if entry.order.is_live:
                 symbol = (entry.ticket.exch, entry.ticket.tsym)

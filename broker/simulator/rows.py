@@ -1,4 +1,7 @@
-"""Writing the wire: rows of the books. Numbers are strings, and a field that says nothing is left out, as there."""
+"""The rows of the books as the wire shows them.
+
+As at the real broker, numbers are strings and a field that says nothing is left out.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,22 +22,22 @@ from domain.money import ZERO, decimal_text
 
 Row = dict[str, str]
 
-_BAND = Decimal("0.2")  # of the last price; told, and not enforced
+_BAND = Decimal("0.2")  # as a fraction of the last price; quoted, not enforced
 _WILD = (
     (-1, "-9999999.00"),
     (10, "9999999.00"),
     (0, "0.00"),
-)  # what the quantity is multiplied by, and the profit
+)  # a factor for the quantity, and the profit
 _STATUS_WORDS = {BrokerStatus.CANCELLED: "CANCELED"}
 
 
 def wire_time(at: datetime) -> str:
-    """`10:48:03 20-05-2020`, in the exchange's zone."""
+    """Format a time as `10:48:03 20-05-2020`, in the exchange's zone."""
     return f"{at.astimezone(ZONE):%H:%M:%S %d-%m-%Y}"
 
 
 def order_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
-    """An order as the order book, its history and the order updates show it."""
+    """The row of an order in the order book, in its history and in the order updates."""
     order = version.order
     row = {
         "stat": "Ok",
@@ -75,12 +78,12 @@ def order_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> R
 
 
 def history_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
-    """One version of an order in its history."""
+    """The row of one version of an order in its history."""
     return {**order_row(ticket, version, instrument), "rpt": version.report}
 
 
 def trade_row(ticket: OrderTerms, version: Version, instrument: Instrument) -> Row:
-    """A trade in the trade book."""
+    """The row of a trade in the trade book."""
     return {**order_row(ticket, version, instrument), **_trade(version, instrument)}
 
 
@@ -95,7 +98,10 @@ def update_message(ticket: OrderTerms, version: Version, instrument: Instrument)
 def position_row(
     uid: str, key: HoldingKey, held: DayPosition, mark: Mark | None, instrument: Instrument
 ) -> Row:
-    """A position. `rpnl` and `urmtom` are profit and loss, realized today and at the last price."""
+    """The row of a position.
+
+    `rpnl` is the profit and loss realized on the day of the last fill, `urmtom` the unrealized one at the last price.
+    """
     price = mark.price if mark is not None else held.net.average_price or ZERO
     exch, tsym, prd = key
     return {
@@ -123,7 +129,7 @@ def position_row(
 
 
 def without_delivered(row: Row, carried: Mapping[HoldingKey, DayPosition]) -> bool:
-    """Take off a position's row, in place, what was delivered on earlier days; False where nothing of today is left."""
+    """Subtract, in place, what was delivered on earlier days from a position's row. False: nothing of today is left."""
     before = carried.get((row["exch"], row["tsym"], row["prd"]))
     if before is None:
         return True
@@ -133,14 +139,14 @@ def without_delivered(row: Row, carried: Mapping[HoldingKey, DayPosition]) -> bo
 
 
 def make_wild(row: Row, draw: float) -> None:
-    """Falsify a position's row in place: turned round, tenfold or flat, and with a profit that nobody made."""
+    """Falsify a position's row in place: reverse it, multiply it by ten or make it flat, and invent a profit."""
     factor, profit = _WILD[int(draw * 997) % len(_WILD)]
     row["netqty"] = decimal_text(Decimal(row["netqty"]) * factor)
     row["urmtom"] = profit
 
 
 def quote(instrument: Instrument, last: Decimal) -> Row:
-    """The last price of a symbol, the best bid and offer a tick around it, and the day's band."""
+    """The quote of a symbol: last price, best bid and offer one tick around it, and the day's price band."""
     prices = {
         "lp": last,
         "bp1": max(last - instrument.ti, ZERO),  # 0: nobody bids
@@ -153,12 +159,12 @@ def quote(instrument: Instrument, last: Decimal) -> Row:
 
 
 def found(instrument: Instrument) -> Row:
-    """A symbol in the answer to a search."""
+    """The row of a symbol in the answer to a search."""
     return {"exch": instrument.exch, "tsym": instrument.tsym, **_named(instrument)}
 
 
 def money_row(values: Mapping[str, Decimal]) -> Row:
-    """Amounts of money, with two decimals."""
+    """Format amounts of money with two decimals."""
     return {name: f"{value:.2f}" for name, value in values.items()}
 
 

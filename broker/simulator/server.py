@@ -1,4 +1,4 @@
-"""The simulator's HTTP server: keep-alive, one thread a connection, every answer in one piece."""
+"""The simulator's HTTP server: keep-alive, one thread for each connection, every answer sent in one piece."""
 
 import socket
 import sys
@@ -25,19 +25,22 @@ class _Server(ThreadingHTTPServer):
         self._ended = False
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, and know of it while it is open."""
+        """Serve a connection in its own thread, and keep track of it while it is open."""
         with self._lock:
             self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """A connection has ended."""
+        """Forget a connection that has ended."""
         with self._lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def cut(self) -> None:
-        """End every connection, those that are kept alive too: whoever listens no more must not go on answering."""
+        """End every connection, including those that are kept alive.
+
+        Otherwise a server that no longer listens would go on answering on them.
+        """
         with self._lock:
             self._ended = True
             for connection in self._open:
@@ -45,7 +48,7 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away, or was cut off, is nothing to report; anything else is a defect, and is shown."""
+        """Ignore a client that went away or was cut off. Report anything else: it is a defect."""
         if not self._ended and not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -88,11 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
             f"HTTP/1.1 {answer.status} {_phrase(answer.status)}\r\nContent-Type: {answer.content_type}\r\n"
             f"Content-Length: {length}\r\nConnection: {'close' if self.close_connection else 'keep-alive'}\r\n\r\n"
         )
-        with suppress(ConnectionError):  # the client did not wait
+        with suppress(ConnectionError):  # the client has hung up
             self.wfile.write(head.encode() + answer.body)
 
     def log_message(self, *args: object) -> None:
-        """Nothing: the journal says what matters."""
+        """Log nothing: the journal has what matters."""
 
 
 def _phrase(status: int) -> str:
@@ -103,10 +106,10 @@ def _phrase(status: int) -> str:
 
 
 class SimulatorServer:
-    """Serves a simulator on a port until `stop`; port 0 takes a free one. `url` is where it is."""
+    """Serve a simulator on a port until `stop`. Port 0 takes a free one. `url` is its address."""
 
     def __init__(self, simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Bind the port; requests are answered from `start` on.
+        """Bind the port. Requests are answered from `start` on.
 
         Raises:
             OSError: the port is taken.
@@ -118,11 +121,11 @@ class SimulatorServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def start(self) -> None:
-        """Answer requests, in threads of their own."""
+        """Start answering requests, in separate threads."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer nothing more on any connection, and let everybody who waits go."""
+        """Stop answering on every connection, and release every call that waits."""
         self._server.shutdown()
         self._server.cut()
         self.simulator.close()

@@ -1,4 +1,4 @@
-"""The simulator without its sockets: a call comes in, faults have their say, and an answer or nothing goes out."""
+"""The simulator without its sockets: take a call, apply the faults, and return an answer or nothing."""
 
 import json
 import threading
@@ -22,14 +22,14 @@ from domain.times import time_text
 QUICK_AUTH_BASE = "NorenWClientTP"
 OAUTH_BASE = "NorenWClientAPI"
 _MINUTE_IS_FULL = (
-    "Invalid Input : Order Recieved {} in a current minute exceeds Limit {} for user"  # as it comes
+    "Invalid Input : Order Recieved {} in a current minute exceeds Limit {} for user"  # the broker's spelling
 )
 _PROXY_PAGE = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 
 
 @dataclass(frozen=True, slots=True)
 class WireResponse:
-    """What goes out: `length` is what it claims to be long, where that is not the truth."""
+    """An HTTP answer. `length` is the length that it declares, where that is not the true one."""
 
     status: int
     body: bytes
@@ -38,7 +38,7 @@ class WireResponse:
 
 
 class Simulator:
-    """The broker behind the wire. Safe to call from several threads; `close` ends all waiting."""
+    """The broker behind the wire. Safe to call from several threads. `close` ends all waiting."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Simulator:
         default_price: Decimal = Decimal(100),
         market_orders: bool = False,
     ) -> None:
-        """Take up the journal where it ended. With `market_orders` False, MKT and SL-MKT are refused.
+        """Continue from where the journal ended. With `market_orders` False, MKT and SL-MKT are refused.
 
         Raises:
             OSError: the journal cannot be opened.
-            ValueError, KeyError: it is not one of this program.
+            ValueError, KeyError: the journal is not one of this program.
         """
         self._journal = EventLog(journal)
         self._closing = threading.Event()
@@ -73,7 +73,7 @@ class Simulator:
         )
 
     def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> WireResponse | None:
-        """One call. None: the connection is to be closed without an answer."""
+        """Handle one call. None: close the connection without an answer."""
         if base not in (QUICK_AUTH_BASE, OAUTH_BASE) or endpoint not in ENDPOINTS:
             return WireResponse(404, b"Not Found", "text/plain")
         self._count(self._received, endpoint)
@@ -95,12 +95,12 @@ class Simulator:
         return answer
 
     def calls(self) -> dict[str, dict[str, int]]:
-        """How many calls of each endpoint came in, and how many of them were processed."""
+        """Return how many calls of each endpoint came in, and how many of them were processed."""
         with self._counting:
             return {"received": dict(self._received), "processed": dict(self._processed)}
 
     def deliver(self, uid: str, listed: Sequence[tuple[str, str]], quantity: Decimal) -> None:
-        """Let the user have so many delivered units of a share that is listed at these exchanges under these names."""
+        """Set a user's delivered units of a share. `listed` has its exchanges and its name at each."""
         record = {
             "kind": "delivered",
             "at": time_text(self.exchange.now()),
@@ -112,12 +112,12 @@ class Simulator:
         self._delivered.take(record)
 
     def kept_back(self) -> int:
-        """How many orders the front end has received and not yet accepted."""
+        """Return how many orders the front end has received and not yet accepted."""
         with self._counting:
             return self._kept_back
 
     def close(self) -> None:
-        """Let everybody who waits go, unprocessed and unanswered, and close the journal."""
+        """Release every waiting call without an answer, and close the journal. None of them is processed any more."""
         self._closing.set()
         self._journal.close()
 
@@ -131,7 +131,7 @@ class Simulator:
             return self._not_ok(str(refusal))
 
     def _before(self, fault: Fault, token: str | None) -> tuple[bool, WireResponse | None]:
-        """Whether the call goes on to be processed, and what is answered if it does not."""
+        """Return whether the call is to be processed, and the answer if it is not."""
         match fault.kind:
             case FaultKind.LATE:
                 return not self._closing.wait(fault.seconds), None
@@ -176,13 +176,13 @@ class Simulator:
         return answer
 
     def _keep_back(self, fault: Fault, data: Data) -> None:
-        """Note an order that the front end has received and will accept later only."""
+        """Record an order that the front end has received and will accept only later."""
         received = {"kind": "received", "uid": data.get("uid"), "remarks": data.get("remarks")}
         at = time_text(self.exchange.now())
         self._journal.append([{**received, "at": at, "seconds": round(fault.seconds, 3)}])
 
     def _wait_kept_back(self, seconds: float) -> bool:
-        """Wait; False when the simulator ends meanwhile."""
+        """Wait while an order is kept back. False: the simulator was closed meanwhile."""
         with self._counting:
             self._kept_back += 1
         try:

@@ -1,4 +1,4 @@
-"""Logging in, in both eras of the wire: with password and TOTP, or with a code for an access token."""
+"""Logins of both generations of the wire: with password and TOTP, or with a code for an access token."""
 
 import base64
 import hashlib
@@ -12,20 +12,20 @@ from broker.simulator.journal import EventLog
 from domain.ports import Clock
 from domain.times import time_text
 
-DEFAULT_USER = "FA00001"  # whose a code is that names nobody, where any login is accepted
+DEFAULT_USER = "FA00001"  # the user of a code that names none, where any login is accepted
 _WRONG = "Invalid Input : Wrong user id or password"
 _TOTP_SECONDS = 30
 
 
 class Denied(Exception):
-    """The login is refused; the text is what the wire says of it."""
+    """The login is refused. The text is what the wire answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What one user has to know to log in. An empty one is not asked for.
+    """What one user has to know to log in. `QuickAuth` does not check a field that is empty.
 
-    `access_token` is one that is valid without a login, as if it had been got elsewhere.
+    `access_token` is valid without a login, as if it had been obtained elsewhere.
     """
 
     password: str = ""
@@ -37,9 +37,9 @@ class Credentials:
 
 
 class Sessions:
-    """Who is logged in, by token; safe to call from several threads. Sessions outlive a restart, as there.
+    """The logged-in users, by token. Safe to call from several threads.
 
-    Without accounts anybody may log in as anybody.
+    Sessions survive a restart, as at the real broker. Without accounts anybody may log in as any user.
     """
 
     def __init__(self, accounts: Mapping[str, Credentials] | None, journal: EventLog, clock: Clock) -> None:
@@ -57,11 +57,11 @@ class Sessions:
                 self._users.pop(record["token"], None)
 
     def login(self, data: Data) -> tuple[str, str]:
-        """QuickAuth: the user and a new session key.
+        """QuickAuth: return the user and a new session key.
 
         Raises:
-            InvalidInput: something is missing.
-            Denied: something is wrong.
+            InvalidInput: a field is missing.
+            Denied: a value is wrong.
         """
         uid, pwd, factor2, vc, appkey, _ = needed(data, "uid", "pwd", "factor2", "vc", "appkey", "imei")
         known = self._credentials(uid)
@@ -76,11 +76,11 @@ class Sessions:
         return uid, self._open(uid)
 
     def exchange(self, data: Data) -> tuple[str, str]:
-        """GenAcsTok: the user that the code is of, and a new access token.
+        """GenAcsTok: return the user to whom the code belongs, and a new access token.
 
         Raises:
-            InvalidInput: something is missing.
-            Denied: the checksum fits no account.
+            InvalidInput: a field is missing.
+            Denied: the checksum matches no account.
         """
         code, checksum = needed(data, "code", "checksum")
         if self._accounts is None:
@@ -94,12 +94,12 @@ class Sessions:
         raise Denied("Invalid Input : Invalid Code or Checksum")
 
     def user_of(self, token: str | None) -> str | None:
-        """Whose session that is; None when it is none, or has ended."""
+        """The user of the session with this token; None when there is no such session, or it has ended."""
         with self._lock:
             return self._users.get(token or "")
 
     def end(self, token: str | None) -> None:
-        """End a session, if it is one."""
+        """End the session with this token, if there is one."""
         with self._lock:
             if token is not None and self._users.pop(token, None) is not None:
                 self._journal.append([{"kind": "logout", "at": time_text(self._clock.now()), "token": token}])
@@ -121,7 +121,7 @@ class Sessions:
             return token
 
     def _one_time_passwords(self, secret: str) -> set[str]:
-        """Those of now, and of the steps beside it."""
+        """The one-time passwords of the current step and of the steps before and after it."""
         step = int(self._clock.now().timestamp()) // _TOTP_SECONDS
         return {one_time_password(secret, step + drift) for drift in (-1, 0, 1)} if secret else set()
 

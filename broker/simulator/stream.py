@@ -1,4 +1,4 @@
-"""Order updates over a WebSocket (RFC 6455, the little of it that is needed): log in, subscribe, be told."""
+"""Order updates over a WebSocket (RFC 6455, the part that is needed): log in, subscribe, receive updates."""
 
 import base64
 import hashlib
@@ -23,10 +23,10 @@ _LOGINS = {"c": ("ck", "susertoken"), "a": ("ak", "accesstoken")}
 
 
 class UpdateStream:
-    """A WebSocket server that tells subscribers what happens to their orders; port 0 takes a free one."""
+    """A WebSocket server that notifies subscribers of changes to their orders. Port 0 takes a free one."""
 
     def __init__(self, simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Bind the port; clients are served from `start` on.
+        """Bind the port. Clients are served from `start` on.
 
         Raises:
             OSError: the port is taken.
@@ -40,12 +40,12 @@ class UpdateStream:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def start(self) -> None:
-        """Serve clients, in threads of their own."""
+        """Start serving clients, in separate threads."""
         self._simulator.exchange.listeners.append(self._tell)
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every connection."""
+        """Stop serving, and close every connection."""
         self._simulator.exchange.listeners.remove(self._tell)
         self._server.shutdown()
         self._server.server_close()
@@ -53,36 +53,36 @@ class UpdateStream:
         self._thread.join(5)
 
     def disconnect(self) -> None:
-        """Close every connection; clients may come back."""
+        """Close every connection. Clients may connect again."""
         with self._lock:
             for client in self._clients:
                 client.close()
 
     def user_of(self, token: str | None) -> str | None:
-        """Whose session that is."""
+        """The user of the session with this token."""
         return self._simulator.sessions.user_of(token)
 
     def enter(self, client: "_Client") -> None:
-        """A client has come."""
+        """Add a client that has connected."""
         with self._lock:
             self._clients.add(client)
 
     def leave(self, client: "_Client") -> None:
-        """A client has gone."""
+        """Remove a client that has disconnected."""
         with self._lock:
             self._clients.discard(client)
 
     def message(self, ticket: OrderTerms, version: Version) -> dict[str, str]:
-        """The update as it goes out."""
+        """The message that is sent for this version of an order."""
         known = self._simulator.exchange.instruments()
         return update_message(ticket, version, known[ticket.exch, ticket.tsym])
 
     def faults_of(self, message: dict[str, str]) -> frozenset[FaultKind]:
-        """What befalls this update on its way."""
+        """The kinds of faults that strike this update on its way."""
         return self._simulator.faults.strike_update(message)
 
     def _tell(self, ticket: OrderTerms, version: Version) -> None:
-        """Called inside the exchange's turn, so it only queues."""
+        """Queue an update. It must not send: the exchange calls it while it holds its lock."""
         with self._lock:
             for client in self._clients:
                 if client.account == ticket.actid:
@@ -99,14 +99,14 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Client(socketserver.StreamRequestHandler):
-    """One connection: this thread reads, another one writes the news."""
+    """One connection. This thread reads; another one writes the updates."""
 
     server: _Server
     request: socket.socket
 
     def setup(self) -> None:
         super().setup()
-        self.account: str | None = None  # whose updates are wanted
+        self.account: str | None = None  # the account whose updates the client subscribed to
         self.news: queue.SimpleQueue[tuple[OrderTerms, Version] | None] = queue.SimpleQueue()
         self._user: str | None = None
         self._writing = threading.Lock()
@@ -117,7 +117,7 @@ class _Client(socketserver.StreamRequestHandler):
         self.server.stream.enter(self)
         threading.Thread(target=self._write_news, daemon=True).start()
         try:
-            with suppress(OSError, ValueError):  # the client went away, or sends what is no message
+            with suppress(OSError, ValueError):  # the client hung up, or sent something that is not a message
                 while (message := self._read_message()) is not None:
                     self._answer(message)
         finally:
@@ -157,7 +157,7 @@ class _Client(socketserver.StreamRequestHandler):
             self._send({"t": "hk"})
 
     def _write_news(self) -> None:
-        kept: list[dict[str, str]] = []  # what goes out after the next update
+        kept: list[dict[str, str]] = []  # messages to send after the next update
         with suppress(OSError):
             while (update := self.news.get()) is not None:
                 message = self.server.stream.message(*update)
@@ -189,7 +189,7 @@ class _Client(socketserver.StreamRequestHandler):
             self.wfile.write(bytes([0x80 | opcode]) + length + content)
 
     def _read_message(self) -> dict[str, Any] | None:
-        """The next message; None at the end of the connection. Messages in several frames are not understood."""
+        """The next message; None at the end of the connection. Messages in several frames are not supported."""
         while True:
             head = self.rfile.read(2)
             if len(head) < 2:

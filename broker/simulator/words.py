@@ -1,4 +1,4 @@
-"""What the simulated broker remembers of orders, trades and positions. Names of the wire are kept as they are there."""
+"""The simulated broker's records of orders, trades and positions. Names from the wire are kept as they are."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class OrderTerms:
-    """What never changes of an order once it was taken. `remarks` None: none came."""
+    """The part of an order that never changes once it was taken. `remarks` None: the request had none."""
 
     norenordno: str
     sequence: int
@@ -64,7 +64,10 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One order as it stood from `at` on: `report` is the wire's word for what happened, `trade` the fill, if any."""
+    """One state of an order, from `at` on.
+
+    `report` is the wire's report type for what happened. `trade` is the fill, if there was one.
+    """
 
     at: datetime
     report: str
@@ -74,7 +77,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class BookEntry:
-    """One order in the book, with all it has been; the last version is the present one."""
+    """One order in the book, with all its versions. The last version is the present one."""
 
     ticket: OrderTerms
     versions: list[Version]
@@ -85,7 +88,7 @@ class BookEntry:
         return self.versions[-1].order
 
     def until(self, at: datetime | None) -> list[Version]:
-        """What it had been by then, oldest first; empty before it came. None: until now."""
+        """The versions up to `at`, oldest first; empty before the order arrived. None: up to now."""
         if at is None:
             return list(self.versions)
         return [version for version in self.versions if version.at <= at]
@@ -93,7 +96,7 @@ class BookEntry:
 
 @dataclass(frozen=True, slots=True)
 class DayPosition:
-    """A position of today: the net of it, and what was bought and sold, in units and money."""
+    """A position: its net, and what was bought and sold, in units and money."""
 
     net: NetPosition = field(default_factory=NetPosition)
     bought: Decimal = ZERO
@@ -102,7 +105,7 @@ class DayPosition:
     earned: Decimal = ZERO
 
     def after(self, version: Version) -> "DayPosition":
-        """The holding after the version's trade."""
+        """The position after the version's trade."""
         trade, day = version.trade, trading_day(version.at, ZONE)
         assert trade is not None
         signed, money = trade.quantity * version.order.side.sign, trade.quantity * trade.price
@@ -112,7 +115,7 @@ class DayPosition:
         return replace(self, net=net, sold=self.sold + trade.quantity, earned=self.earned + money)
 
     def moved(self, signed: Decimal, price: Decimal, day: date) -> "DayPosition":
-        """The holding after so many units came (or, negative, went) from or to another product."""
+        """The position after `signed` units came from another product or, if negative, went to one."""
         return replace(self, net=self.net.after(signed, price, day=day))
 
 
@@ -122,7 +125,10 @@ HoldingKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Units of a position that were moved to another product at `price`, what they had cost: nothing is realized."""
+    """Units of a position that were moved to another product.
+
+    They move at `price`, which is what they had cost, so no profit or loss is realized.
+    """
 
     at: datetime
     uid: str
@@ -134,18 +140,18 @@ class Conversion:
     price: Decimal
 
     def apply(self, held: dict[HoldingKey, DayPosition]) -> None:
-        """Move them."""
+        """Move the units."""
         for prd, quantity in ((self.prd, -self.quantity), (self.to, self.quantity)):
             key = (self.exch, self.tsym, prd)
             held[key] = held.get(key, DayPosition()).moved(quantity, self.price, trading_day(self.at, ZONE))
 
 
 OrderChange = tuple[OrderTerms, Version] | Conversion
-"""What changes positions: a trade of an order, or a conversion."""
+"""A change to positions: a trade of an order, or a conversion."""
 
 
 def holdings(changes: Iterable[OrderChange]) -> dict[HoldingKey, DayPosition]:
-    """The positions that these trades and conversions, in their order, have made."""
+    """The positions that these trades and conversions make, applied in their order."""
     held: dict[HoldingKey, DayPosition] = {}
     for change in changes:
         apply_change(held, change)
@@ -153,7 +159,7 @@ def holdings(changes: Iterable[OrderChange]) -> dict[HoldingKey, DayPosition]:
 
 
 def apply_change(held: dict[HoldingKey, DayPosition], change: OrderChange) -> None:
-    """Bring positions to where they are after a trade or a conversion."""
+    """Apply a trade or a conversion to the positions, in place."""
     if isinstance(change, Conversion):
         change.apply(held)
         return

@@ -1,4 +1,4 @@
-// Renews the parts of the page marked data-live every two seconds. Without it the page works; it only stands still.
+// Refreshes the parts of the page that are marked data-live every two seconds. Without it the page works, unrefreshed.
 "use strict";
 (() => {
   const SECONDS = 2;
@@ -8,7 +8,7 @@
   const pause = document.getElementById("pause");
   let paused = false;
 
-  // What is the same stays in place, so that a hover, a focus or an open note survives.
+  // Parts that are unchanged stay in place, so that a hover, a focus or an open note survives.
   function renew(old, fresh) {
     const before = [...old.children];
     const after = [...fresh.children].map((wanted, index) => {

@@ -1,1 +1,1 @@
-"""The store of orders on SQLite: the only room that knows its SQL."""
+"""The orders store on SQLite. Only this package contains its SQL."""

@@ -1,4 +1,4 @@
-"""Whose orders a client's rows are, in the client's row of `accounts`."""
+"""Record which broker account a client's rows belong to, in the client's row of `accounts`."""
 
 import sqlite3
 
@@ -15,11 +15,11 @@ _FORGOTTEN = (
     "told_notices",
     "accounts",  # profit and loss of the day, and when positions were read
 )
-_NAMED = 5  # open orders, in a refusal
+_NAMED = 5  # open orders listed in an error message
 
 
 def account(connection: sqlite3.Connection, client_id: str) -> BrokerAccount | None:
-    """The account that is remembered; None while none is."""
+    """Return the broker account that the client's rows belong to, or None if none is recorded."""
     row = connection.execute(
         "SELECT broker, broker_user FROM accounts WHERE client_id = ? AND broker IS NOT NULL", (client_id,)
     ).fetchone()
@@ -27,9 +27,12 @@ def account(connection: sqlite3.Connection, client_id: str) -> BrokerAccount | N
 
 
 def standing(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> AccountStanding:
-    """Whose the client's rows are, and which other client's rows stand in its way to this account.
+    """Return which account the client's rows belong to, and which other client id blocks it from `wanted`.
 
-    The rows of another client id stand in the way of one that is new here, and of any while they have something open.
+    Another client id whose rows belong to `wanted` blocks:
+
+    - a client for which no account is recorded yet: always;
+    - any other client: only while that client id has open orders or holdings.
     """
     known = {
         id_: BrokerAccount(broker, user)
@@ -53,7 +56,7 @@ def _has_open(connection: sqlite3.Connection, client_id: str) -> bool:
 
 
 def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> BrokerAccount:
-    """Remember the account unless one is; what is remembered then."""
+    """Record the account unless one is recorded already. Return the recorded account."""
     connection.execute(
         "INSERT INTO accounts (client_id, broker, broker_user) VALUES (?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
         "SET broker = excluded.broker, broker_user = excluded.broker_user WHERE broker IS NULL",
@@ -63,7 +66,10 @@ def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) 
 
 
 def watchers_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
-    """The names of watchers that gave a heartbeat for the client, whether or not they live."""
+    """Return the names of watchers that wrote a heartbeat for the client or claimed an order that is SUBMITTING.
+
+    Watchers that no longer run are included.
+    """
     rows = connection.execute("SELECT DISTINCT watcher_id FROM heartbeats WHERE client_id = ?", (client_id,))
     claims = connection.execute(
         "SELECT DISTINCT claimed_by FROM orders WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
@@ -74,7 +80,7 @@ def watchers_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
 
 
 def rebind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> None:
-    """Make the rows another account's, and forget what was held, seen and told at the old one.
+    """Assign the client's rows to another account, and delete what was held, seen and notified at the old one.
 
     Raises:
         OpenOrders: orders of the client have not ended; nothing was changed.

@@ -1,4 +1,7 @@
-"""Units that were adopted, in `adoptions`: append-only, each row chained to the one before it, as order events are."""
+"""Store adoptions: units of the account that a person assigned to a strategy.
+
+The table `adoptions` is append-only. Each row is chained to the one before it, as order events are.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,7 +20,10 @@ from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, pos
 
 _TOLD = ("client_id", "exchange", "symbol", "product", "strategy_name", "quantity", "average_price", "adopted_at",
          "adopted_by", "reason", "positions_read_at", "at_broker", "moved_from")  # fmt: skip
-"""What a row says; `moved_from` is the row of the client's old id that it repeats under the new one, if any."""
+"""The columns with a row's content.
+
+`moved_from` is the row of the client's old id that this row repeats under the new id, if any.
+"""
 
 _INSERT = (
     f"INSERT INTO adoptions ({', '.join(_TOLD)}, previous_hash, hash) "
@@ -30,7 +36,10 @@ Values = tuple[str | int | None, ...]
 def adoption_facts(
     connection: sqlite3.Connection, client_id: str, symbol: str, now: datetime
 ) -> AdoptionFacts:
-    """What is known of the symbol, on all exchanges; brokers may write it in other letters than we do."""
+    """Return what is known of the symbol on all exchanges.
+
+    Brokers may write the symbol in other upper and lower case than we do.
+    """
     snapshot, error = _read(connection, client_id, symbol)
     orders = connection.execute(
         f"{SELECT_ORDER} WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 "
@@ -65,13 +74,13 @@ def adoption_facts(
 def _read(
     connection: sqlite3.Connection, client_id: str, symbol: str
 ) -> tuple[PositionsSnapshot | None, str | None]:
-    """The last read of the positions, as far as it is about the symbol, and why a later one failed."""
+    """Return the symbol's part of the last positions that were read, and why a later read failed."""
     row = connection.execute(
         "SELECT positions_read_at, read_error FROM accounts WHERE client_id = ?", (client_id,)
     ).fetchone()
     if row is None or row[0] is None:
         return None, None if row is None else row[1]
-    # What an earlier read showed stays in the table with that read's time: it is not listed now.
+    # A row from an earlier read stays in the table with that read's time. It does not count as listed now.
     positions = connection.execute(
         f"{SELECT_POSITION} WHERE client_id = ? AND symbol = ? COLLATE NOCASE AND read_at = ?",
         (client_id, symbol, row[0]),
@@ -90,7 +99,10 @@ def _known(
 
 
 def keep_adoption(connection: sqlite3.Connection, a: Adoption) -> None:
-    """Write the row, what its strategy holds from now on, and what is left of the difference that was told."""
+    """Write the adoption, the strategy's new holding, and what is left of the notified difference.
+
+    Units that external orders explain are subtracted from what those orders still have unexplained.
+    """
     _append(
         connection,
         (a.client_id, a.exchange, a.symbol, a.product, a.strategy_name, decimal_text(a.quantity),
@@ -135,7 +147,7 @@ def _keep_difference(connection: sqlite3.Connection, a: Adoption, left: KnownDif
 
 
 def _explain(connection: sqlite3.Connection, a: Adoption) -> None:
-    """Of the orders by hand on that side so many units explain nothing more, the oldest first."""
+    """Subtract the explained units from the unexplained units of external orders on that side, oldest first."""
     left = a.explained
     rows = connection.execute(
         "SELECT broker_order_id, unexplained_quantity FROM external_orders WHERE unexplained_quantity <> '0' "
@@ -152,7 +164,7 @@ def _explain(connection: sqlite3.Connection, a: Adoption) -> None:
 
 
 def move_adoptions(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Repeat a client's adoptions under its new id; those under the old one stay as they were written."""
+    """Repeat a client's adoptions under its new id. Those under the old id stay as they were written."""
     rows = connection.execute(
         f"SELECT {', '.join(_TOLD[1:-1])}, adoption_id FROM adoptions a WHERE client_id = ? AND NOT EXISTS "
         "(SELECT 1 FROM adoptions b WHERE b.moved_from = a.adoption_id) ORDER BY adoption_id",
@@ -163,7 +175,7 @@ def move_adoptions(connection: sqlite3.Connection, old: str, new: str) -> None:
 
 
 def check_adoptions(connection: sqlite3.Connection, add: Callable[[str, str], None]) -> int:
-    """Walk the chain; `add(where, what)` is told of each fault. Returns how many rows there are."""
+    """Check the hash chain and call `add(where, what)` for each fault. Return how many rows there are."""
     count, previous, expected = 0, "", 1
     for adoption_id, told, before, digest in _rows(connection):
         name, count = f"adoption {adoption_id}", count + 1

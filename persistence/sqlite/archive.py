@@ -1,11 +1,12 @@
-"""Moves closed orders out of orders.db into an archive beside it, a batch at a time.
+"""Move closed orders out of orders.db into an archive beside it, one batch at a time.
 
 An order moves with its events and messages, and only together with the other legs of its alert. `alerts` and
-`order_intents` stay for ever: their keys are what makes a repeated signal a duplicate, and what keeps a new alert's
-intent from taking an old one's client order id.
+`order_intents` stay for ever. Their keys make a repeated signal a duplicate, and keep a new alert's intent from
+taking an old one's client order id.
 
-A batch is first copied and committed in the archive, then recorded in `archived_orders` and deleted in one
-transaction of orders.db. Killed between the two, the next run copies the same rows again and goes on.
+A batch is first copied and committed in the archive. Then it is recorded in `archived_orders` and deleted, in one
+transaction of orders.db. If the process is killed between the two, the next run copies the same rows again and goes
+on.
 """
 
 import sqlite3
@@ -39,27 +40,27 @@ class ArchiveProgress:
         )
 
 
-_LONGEST_TURN = 15.0  # seconds to wait for another that archives
+_LONGEST_TURN = 15.0  # seconds to wait for another process that archives
 
 NOTHING = ArchiveProgress(0, 0, 0)
 
 
 def archive_beside(path: Path) -> Path:
-    """Where the archive of an orders.db is kept."""
+    """Return the path of the archive of an orders.db."""
     return path.with_name("archive.db")
 
 
 def archive(
     path: Path, archive_path: Path, *, older_than: datetime, batch: int, now: datetime
 ) -> ArchiveProgress:
-    """Move one batch of orders that are closed and have not changed since `older_than`; call again until NOTHING.
+    """Move one batch of closed orders that have not changed since `older_than`. Call again until it returns NOTHING.
 
-    Orders with a message still to be sent wait. The room they leave in orders.db is used again by new orders;
+    Orders with a pending message are not moved yet. New orders reuse the space that moved orders leave in orders.db;
     the file does not shrink. The write lock is held for about 30 ms with 500 orders.
 
     Args:
         path: orders.db, already migrated.
-        archive_path: the archive; made if it is not there.
+        archive_path: the archive; created if it does not exist.
         older_than: the last change of each leg of an alert must lie before this.
         batch: orders chosen; the other legs of their alerts come with them.
         now: the time that is recorded with each order.
@@ -81,7 +82,11 @@ def archive(
 
 
 def _make_archive(path: Path) -> None:
-    """The tables of orders.db, without triggers that refuse rows which come as they are, and append-only."""
+    """Create the tables of orders.db in the archive.
+
+    They lack the triggers of orders.db, which would refuse rows that are copied as they are. Triggers of their own
+    make `orders` and `order_events` append-only.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     make_private(path, ".lock")
     with open(path.with_name(path.name + ".lock"), "w") as turn, closing(connect(path)) as connection:
@@ -101,7 +106,7 @@ def _make_archive(path: Path) -> None:
 def _cover(connection: sqlite3.Connection, now: datetime) -> int:
     """Bring the checkpoints up to date and return the last event they cover.
 
-    An event must be covered before it moves: a checkpoint is made of what is in orders.db.
+    An event must be covered before it moves, because a checkpoint is made only from what is in orders.db.
     """
     more = True
     while more:
@@ -132,7 +137,7 @@ _COPY = (
 
 
 def _copy(connection: sqlite3.Connection, cutoff: str, covered: int, batch: int) -> int:
-    """Choose the next batch and commit its copy in the archive; returns how many orders it has."""
+    """Choose the next batch and commit its copy in the archive. Return how many orders it has."""
     with _transaction(connection, "DEFERRED"):  # takes the archive's write lock only
         connection.execute("DELETE FROM temp.moving")
         connection.execute(_PICK, {"cutoff": cutoff, "covered": covered, "batch": batch})
@@ -149,13 +154,13 @@ DELETE FROM temp.moving WHERE alert_id IN (
 
 
 def _remove(connection: sqlite3.Connection, at: str) -> ArchiveProgress:
-    """Record the copied batch as archived and delete it, except alerts of which something changed since the copy."""
+    """Record the copied batch as archived and delete it, except alerts that changed since the copy."""
     with _transaction(connection, "IMMEDIATE"):
         connection.execute(_KEEP_CHANGED)
         connection.execute(
             "INSERT INTO main.archived_orders SELECT command_id, event_hash, ? FROM temp.moving", (at,)
         )
-        # Nothing is told any more of an order that has gone there.
+        # No notice is sent any more about an archived order.
         connection.execute(f"DELETE FROM main.told_notices WHERE {_MOVING}")
         events = connection.execute(f"DELETE FROM main.order_events WHERE {_MOVING}").rowcount
         orders = connection.execute(f"DELETE FROM main.orders WHERE {_MOVING}").rowcount

@@ -1,8 +1,13 @@
-"""Moves a client's rows to another client id of the same account; the caller's transaction makes it all or nothing.
+"""Move a client's rows to another client id of the same account.
 
-Orders are moved by an event each, so that their histories still rebuild them: those that have not ended, and those
-that changed so lately that the broker's book may still show them. Older ones are history and keep the id under which
-they were sent. Alerts and intents are re-keyed, so that a `signal_id` stays once for ever.
+The caller's transaction makes the move all or nothing. Each order is moved by an event, so that its history still
+rebuilds it. The orders that move are:
+
+- those that have not ended;
+- those that changed so recently that the broker's book may still show them.
+
+Older orders are history and keep the id under which they were sent. Alerts and intents are re-keyed, so that a
+`signal_id` still counts only once, for ever.
 """
 
 import json
@@ -20,17 +25,17 @@ from persistence.sqlite.rows import SELECT_ORDER, order_of
 from persistence.sqlite.told_notices import move_told
 
 IN_BOOKS = timedelta(days=3)
-"""So long after its last change an order may still stand in a broker's book: a night and a weekend."""
+"""How long after its last change an order may still be in a broker's book: a night and a weekend."""
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
 DROPPED = ("positions", "heartbeats", "unreadable_positions")
-"""Those whose rows are read or written anew."""
+"""Tables whose rows do not move, because they are read or written anew."""
 
 
 class RenamedRows(NamedTuple):
-    """How much followed the client."""
+    """How many orders and holdings moved with the client."""
 
     orders: int
     holdings: int
@@ -45,7 +50,7 @@ def move_client(
     at: datetime,
     actor: str,
 ) -> RenamedRows:
-    """Make the rows of `old` those of `new`.
+    """Move the rows of client id `old` to client id `new`.
 
     Args:
         apply: writes an order's change.
@@ -85,7 +90,10 @@ def _orders_to_move(connection: sqlite3.Connection, old: str, at: datetime) -> l
 
 
 def _move_holdings(connection: sqlite3.Connection, old: str, new: str) -> int:
-    """Two holdings of one strategy in one symbol become one: both are fills of the same account."""
+    """Move the holdings and return how many there were.
+
+    Two holdings of one strategy in one symbol become one, because both are fills of the same account.
+    """
     rows = connection.execute(
         "SELECT symbol, exchange, strategy_name, product, net_quantity, entries, updated_at FROM holdings "
         "WHERE client_id = ?",
@@ -107,7 +115,13 @@ def _move_holdings(connection: sqlite3.Connection, old: str, new: str) -> int:
 
 
 def _move_differences(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """What was found under the new id where the old one held something was found without knowing of it."""
+    """Move the position differences, and delete those of the new id that were found without knowing of the old one.
+
+    They are those in a symbol in which
+
+    - an order was moved from the old id, or
+    - the old id has a difference too.
+    """
     connection.execute(
         "DELETE FROM position_differences WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM orders o "
         "WHERE o.client_id = ?1 AND o.symbol = position_differences.symbol "
@@ -126,7 +140,10 @@ def _move_differences(connection: sqlite3.Connection, old: str, new: str) -> Non
 
 
 def _move_external(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """A broker order that was nobody's under the new id may be one that came with the move."""
+    """Move the external orders, and delete those that are orders of ours.
+
+    An order that was external under the new id may be one that was moved from the old id.
+    """
     connection.execute("UPDATE OR IGNORE external_orders SET client_id = ? WHERE client_id = ?", (new, old))
     connection.execute("DELETE FROM external_orders WHERE client_id = ?", (old,))
     connection.execute(
@@ -137,7 +154,10 @@ def _move_external(connection: sqlite3.Connection, old: str, new: str) -> None:
 
 
 def _rekey(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Keys begin with the client's id; one that the new id has already stays as it is."""
+    """Replace the client id with which idempotency keys begin.
+
+    An intent's key that the new id has already stays as it is.
+    """
     length = len(old) + 1
     connection.execute(
         "UPDATE OR IGNORE order_intents SET idempotency_key = ?1 || substr(idempotency_key, ?2) "
@@ -153,7 +173,13 @@ def _rekey(connection: sqlite3.Connection, old: str, new: str) -> None:
 
 
 def _move_account(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """The day's loss is the account's: of two of one day the lower stands, and what either had latched."""
+    """Move the account's row, or merge it into that of the new id if that has an account recorded.
+
+    The day's loss belongs to the account. If both rows are of the same trading day:
+
+    - the lower `lowest_pnl` stands;
+    - what either had latched stays latched.
+    """
     bound = connection.execute(
         "SELECT trading_day, lowest_pnl, loss_latched FROM accounts WHERE client_id = ? AND broker IS NOT NULL",
         (new,),

@@ -1,4 +1,4 @@
-"""The trading day's profit and loss in a client's row of `accounts`, and the lifts of its latches in `lifts`."""
+"""Store the trading day's profit and loss in the client's row of `accounts`, and lifts of its latches in `lifts`."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 def day_loss(connection: sqlite3.Connection, client_id: str) -> DayLoss | None:
-    """What is kept of the client's day; None while no positions were read."""
+    """Return the client's stored profit and loss of the day, or None while no positions were read."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM accounts WHERE client_id = ? AND trading_day IS NOT NULL", (client_id,)
     ).fetchone()
@@ -37,7 +37,7 @@ def day_loss(connection: sqlite3.Connection, client_id: str) -> DayLoss | None:
 
 
 def save_day_loss(connection: sqlite3.Connection, client_id: str, loss: DayLoss) -> None:
-    """Put it into the client's row, whose other columns stay."""
+    """Write the day's profit and loss to the client's row. The row's other columns stay."""
     connection.execute(
         f"INSERT INTO accounts (client_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (client_id) DO UPDATE SET "
@@ -65,7 +65,7 @@ def save_read(
     day_starts: datetime | None,
     compared_at: datetime | None = None,
 ) -> None:
-    """Keep that positions were read, and what that says of the day's loss."""
+    """Record that positions were read, and update the day's loss from the snapshot."""
     read = PnlRead(
         at=snapshot.read_started_at,
         day=day,
@@ -94,7 +94,7 @@ def _has_filled(connection: sqlite3.Connection, client_id: str, since: datetime)
 
 
 def keep_lift(connection: sqlite3.Connection, lift: Lift) -> None:
-    """Note who lifted what, when and why; nothing is ever taken out of this table."""
+    """Record who lifted which latches, when and why. Nothing is ever deleted from this table."""
     connection.execute(
         "INSERT INTO lifts (client_id, lifted_at, lifted_by, reason, trading_day, lowest_pnl, pnl, "
         "loss_counted_from, latched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -1,9 +1,11 @@
-"""Whether a database that could not be read or written is damaged, or has only no room at present.
+"""Determine whether a database that could not be read or written is damaged, or only has no room at present.
 
-A checkpoint that a full disk (or a kill) ends midway leaves some pages of a commit in the main file and others not:
-that file alone is malformed, and nothing is lost, for the log still has every page. So what one look calls damaged is
-looked at again as SQLite itself reads it, the log included, on a connection of its own, some times over; and while
-the disk is full nothing is called damaged at all.
+A checkpoint that a full disk (or a kill) ends midway leaves some pages of a commit in the main file and others not.
+That file alone is malformed, but nothing is lost, because the log still has every page. Therefore:
+
+- A database that one check calls damaged is checked again several times, as SQLite itself reads it, including the
+  log, on a connection of its own.
+- While the disk is full, nothing is called damaged at all.
 """
 
 import errno
@@ -17,14 +19,14 @@ from pathlib import Path
 from domain.errors import StoreFull, StoreUnavailable
 
 _NO_ROOM = 1 << 20  # bytes free
-_TRIES, _PAUSE = 4, 0.25  # looks, and seconds between them: alert platforms give up after 3
-_LOOK_SECONDS = 0.25  # so long one look searches the pages for damage; in a large database not all of them
-_STEPS = 1000  # of SQLite's machine, between two looks at the clock
+_TRIES, _PAUSE = 4, 0.25  # checks, and seconds between them: alert platforms give up after 3 s
+_LOOK_SECONDS = 0.25  # how long one check searches the pages for damage; in a large database not all of them
+_STEPS = 1000  # of SQLite's virtual machine, between two reads of the clock
 _DAMAGE = {
     sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
-}  # the first: a table is missing
+}  # SQLITE_ERROR: a table is missing
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 _CANNOT = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
@@ -32,11 +34,11 @@ Check = Callable[[sqlite3.Connection], str | None]
 
 
 def no_room(path: Path) -> str | None:
-    """What is said of a disk on which hardly anything can be written; None: there is room."""
+    """Return a message if hardly anything can be written on the disk, or None if there is room."""
     try:
         found = os.statvfs(path.absolute().parent)
     except OSError:
-        return None  # whoever wants to write there will be told
+        return None  # a write there will report the error itself
     free = found.f_bavail * found.f_frsize
     if free >= _NO_ROOM:
         return None
@@ -44,7 +46,10 @@ def no_room(path: Path) -> str | None:
 
 
 def cannot(path: Path, error: Exception) -> StoreUnavailable:
-    """What an error means that says nothing of the database itself: nothing was kept, and it may be tried again."""
+    """Return the store error for an error that says nothing about the database itself.
+
+    Nothing was kept, and the work may be tried again.
+    """
     full = no_room(path) if isinstance(error, OSError) or is_lasting(error) else None
     if full is None and _code(error) != sqlite3.SQLITE_FULL and getattr(error, "errno", 0) != errno.ENOSPC:
         return StoreUnavailable(f"{path.name}: {error}")
@@ -53,22 +58,23 @@ def cannot(path: Path, error: Exception) -> StoreUnavailable:
 
 
 def is_lasting(error: Exception) -> bool:
-    """True for what the next write will meet too, as one that had to wait for others will not."""
+    """Return True for an error that the next write will meet too, unlike that of a database that was only busy."""
     return _code(error) in _CANNOT
 
 
 def is_gone(error: OSError) -> bool:
-    """True where the path leads nowhere, and not where it could only not be followed."""
+    """Return True if the path does not exist. A path that could only not be accessed is not gone."""
     return error.errno in _GONE
 
 
 def damage(path: Path, check: Check) -> str | None:
-    """What is wrong with the database as SQLite reads it, log and all, after some looks; None: it is intact.
+    """Return what is wrong with the database as SQLite reads it, including the log, or None if it is intact.
 
-    `check` says what is wrong with what it reads on the connection.
+    It counts as damaged only if several checks in a row fail. `check` returns what is wrong with what it reads on
+    the connection.
 
     Raises:
-        StoreUnavailable: it cannot be told at present; in particular not while the disk is full.
+        StoreUnavailable: this cannot be determined at present, in particular while the disk is full.
     """
     found = None
     for round_ in range(_TRIES):
@@ -92,7 +98,7 @@ def _look(path: Path, check: Check) -> str | None:
 
 
 def _search(connection: sqlite3.Connection) -> str | None:
-    """What a look at the pages finds that is no longer than it may be."""
+    """Search the pages for damage, for at most `_LOOK_SECONDS`. Return what is wrong, or None."""
     give_up = time.monotonic() + _LOOK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > give_up, _STEPS)
     try:

@@ -1,8 +1,8 @@
 """Connections to SQLite, and the group commit that makes durable writes cheap.
 
-`synchronous=FULL` in WAL costs one fsync a commit. Writers of one process that arrive while a commit is under
-way are gathered and committed together by the next leader, each inside a savepoint of its own: one fsync, and
-still each succeeds or fails alone.
+`synchronous=FULL` in WAL costs one fsync per commit. Writers of one process that arrive while a commit is under way
+are committed together by the next leader, each inside its own savepoint. This costs one fsync, and each writer still
+succeeds or fails alone.
 """
 
 import contextlib
@@ -20,16 +20,15 @@ from persistence.sqlite.identity import IdentityGuard, judged
 
 BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
 _RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
-_PAGE_BYTES = 1024  # of a new database: a lone commit writes each page that it touches, and touches many
+_PAGE_BYTES = 1024  # of a new database: a single commit touches many pages, and writes each of them
 _CHECKPOINT_PAGES = 80_000  # a safety net only: the watcher checkpoints, so that no webhook has to
 _MAX_BATCH = 64
-_PAUSE_SECONDS = (
-    0.0006  # between two transactions of one process, longer than others' retry: so none is starved
-)
+# Between two transactions of one process. It is longer than other processes' retry interval, so none is starved.
+_PAUSE_SECONDS = 0.0006
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection as all of ours are: WAL, durable, autocommit, foreign writers waited for.
+    """Open a connection with our common settings: WAL, durable, autocommit, waiting for other writers.
 
     Raises:
         sqlite3.Error: the file cannot be opened or is no database.
@@ -37,7 +36,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # changes nothing in a database that has pages
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # has no effect on a database that has pages
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
@@ -59,7 +58,7 @@ class _Job:
 
 
 class GroupCommit:
-    """Runs write work of many threads on one connection, many to a transaction."""
+    """Runs the write work of many threads on one connection, many jobs per transaction."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,14 +67,16 @@ class GroupCommit:
         self._turn = threading.Lock()
         self._ended_at = 0.0
         self._guard = IdentityGuard(path)
-        self.replaced: StoreReplaced | None = None  # why this process must write no more, once it is known
-        self._failed: tuple[StoreUnavailable, int] | None = None  # and how many commits there were then
+        self.replaced: StoreReplaced | None = None  # why this process must not write any more, once known
+        self._failed: tuple[StoreUnavailable, int] | None = None  # with the number of commits at that time
 
     def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Run the work in a durable transaction and return its result. It must touch nothing but the connection.
+        """Run the work in a durable transaction and return its result. It must use nothing but the connection.
+
+        Whatever `work` raises is raised unchanged.
 
         Raises:
-            StoreUnavailable: nothing was kept; whatever `work` raised is raised as it is.
+            StoreUnavailable: nothing was kept.
         """
         job = _Job(work)
         self._queue.append(job)
@@ -94,16 +95,16 @@ class GroupCommit:
         return job.result
 
     def _hand_on(self) -> None:
-        """Whoever led goes back to its own sender; one of those that came meanwhile leads next."""
+        """Wake one of the threads that arrived meanwhile to lead next. The last leader returns to its own caller."""
         with contextlib.suppress(IndexError):
             self._queue[0].wake.set()
 
     def look(self) -> None:
-        """Look whether the file is still the database that was in use, without writing to it.
+        """Check that the file is still the database that was in use, without writing to it.
 
         Raises:
-            StoreReplaced: it is not; nothing is written by this any more.
-            StoreUnavailable: that cannot be told at present.
+            StoreReplaced: it is not. This object writes nothing any more.
+            StoreUnavailable: whether it is cannot be determined at present.
         """
         with self._turn:
             if self.replaced is None:
@@ -116,7 +117,10 @@ class GroupCommit:
 
     @property
     def unwritable(self) -> StoreUnavailable | None:
-        """Why nothing can be written at present: the disk is full, or the last write failed and nobody's has passed."""
+        """Why nothing can be written at present, or None.
+
+        Either the disk is full, or the last write failed and no process has committed since.
+        """
         failed, full = self._failed, no_room(self._path)
         if failed is not None and failed[1] == self._guard.commits:
             return failed[0]
@@ -131,7 +135,7 @@ class GroupCommit:
     def _lead(self) -> None:
         self._let_others_in()
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _MAX_BATCH))]
-        if not batch:  # another leader took it meanwhile: no commit for nothing
+        if not batch:  # another leader took the jobs meanwhile: avoid an empty commit
             return
         failure: StoreUnavailable = StoreUnavailable("orders.db: the commit was interrupted")
         committed = False
@@ -142,7 +146,7 @@ class GroupCommit:
             self._guard.enter(connection)
             for job in batch:
                 _run_alone(connection, job, savepoint=len(batch) > 1)
-            if len(batch) > 1 or batch[0].error is None:  # else the only work failed, and was rolled back
+            if len(batch) > 1 or batch[0].error is None:  # else the only job failed and was rolled back
                 connection.execute("COMMIT")
                 self._guard.committed()
                 self._failed = None
@@ -152,9 +156,9 @@ class GroupCommit:
         except StoreUnavailable as error:
             failure = self._noted(error)
         except sqlite3.Error as error:
-            self._discard()  # before it is looked at: others may write meanwhile
+            self._discard()  # before the file is checked, so that others can write meanwhile
             failure = self._failure(error)
-        finally:  # whatever interrupts the leader, nobody is told that his work was kept when it was not
+        finally:  # whatever interrupts the leader, no caller may learn that its work was kept when it was not
             if not committed:
                 self._discard()
             for job in batch:
@@ -165,7 +169,10 @@ class GroupCommit:
             self._ended_at = time.monotonic()
 
     def _failure(self, error: sqlite3.Error) -> StoreUnavailable:
-        """A damaged file gets no better by trying again: it is told apart from one that is busy, or has no room."""
+        """Return the store error for a SQLite error.
+
+        A retry does not repair a damaged file, so it is distinguished from a busy database and from a full disk.
+        """
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
             failure = cannot(self._path, error)
             return self._noted(failure) if is_lasting(error) else failure
@@ -180,8 +187,11 @@ class GroupCommit:
         return failure
 
     def _let_others_in(self) -> None:
-        """SQLite's lock is not fair: whoever has just let it go would mostly take it again. What comes meanwhile is
-        committed together."""
+        """Pause, so that other processes can take SQLite's write lock.
+
+        The lock is not fair: the process that has just released it would mostly take it again. Jobs that arrive
+        during the pause are committed together.
+        """
         pause = self._ended_at + _PAUSE_SECONDS - time.monotonic()
         if pause > 0:
             time.sleep(pause)
@@ -189,7 +199,7 @@ class GroupCommit:
     def _begin(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = connect(self._path)
-            self._connection.execute("PRAGMA busy_timeout=0")  # waiting is done below, finer
+            self._connection.execute("PRAGMA busy_timeout=0")  # the loop below waits in finer steps
             self._guard.opened()
         give_up = time.monotonic() + BUSY_SECONDS
         while True:
@@ -202,7 +212,7 @@ class GroupCommit:
                 time.sleep(_RETRY_SECONDS)
 
     def _discard(self) -> None:
-        """After a failed commit nothing on this connection can be trusted: start anew next time."""
+        """Close the connection: after a failed commit nothing on it can be trusted. The next commit opens a new one."""
         if self._connection is not None:
             try:
                 self._connection.close()
@@ -218,7 +228,10 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _run_alone(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
-    """Run one work so that its failure is its own; the only one of a transaction needs no savepoint for that."""
+    """Run one job so that its failure affects no other job.
+
+    The only job of a transaction needs no savepoint for that.
+    """
     if savepoint:
         connection.execute("SAVEPOINT job")
     try:
@@ -239,14 +252,14 @@ def _run_alone(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) ->
 
 
 class Readers:
-    """One read connection a thread, so that reads never wait for writes."""
+    """One read connection per thread, so that reads never wait for writes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
 
     def get(self) -> sqlite3.Connection:
-        """This thread's connection.
+        """Return this thread's connection.
 
         Raises:
             StoreUnavailable: the database cannot be opened.
@@ -262,14 +275,17 @@ class Readers:
 
 
 class ChangeSignal:
-    """Tells when any process has committed, by SQLite's own counter: no message to lose, nothing to clean up."""
+    """Detects commits of any process by SQLite's own counter.
+
+    There is no message to lose and nothing to clean up.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path, read_only=True)
         self._seen = self._version()
 
     def changed(self) -> bool:
-        """True when something was committed since the last call; a few microseconds."""
+        """Return True if something was committed since the last call. It takes a few microseconds."""
         version = self._version()
         changed, self._seen = version != self._seen, version
         return changed
@@ -279,7 +295,7 @@ class ChangeSignal:
 
 
 def checkpoint_wal(path: Path) -> None:
-    """Move committed pages from the log into the database, without making anybody wait for it.
+    """Move committed pages from the log into the database, without making any reader or writer wait.
 
     Raises:
         sqlite3.Error: the database cannot be written.

@@ -1,4 +1,7 @@
-"""What a person should look at: orders long at the broker, and positions that differ. None grows with history."""
+"""Queries for what a person should check: orders long at the broker, and position differences.
+
+None of them grows with history.
+"""
 
 import sqlite3
 from datetime import datetime
@@ -16,12 +19,12 @@ from persistence.sqlite.rows import ORDER_COLUMNS, optional_time, order_of
 
 Row = dict[str, Any]
 
-# An order's last way into SENT_TO_BROKER; a second send under the same id is none.
+# When the order last entered SENT_TO_BROKER. A second send under the same id does not count.
 _SINCE = (
     "(SELECT max(e.at) FROM order_events e WHERE e.command_id = orders.command_id "
     "AND e.to_status = 'SENT_TO_BROKER' AND e.from_status IS NOT 'SENT_TO_BROKER')"
 )
-# No order was sent before it was created: the index alone leaves out those that are young.
+# No order is sent before it is created, so the index on `created_at` alone excludes young orders.
 _FROZEN = (
     f"SELECT orders.*, {_SINCE} AS sent_to_broker_at FROM orders INDEXED BY orders_at_broker "
     "WHERE status = 'SENT_TO_BROKER' AND created_at <= :before AND sent_to_broker_at <= :before"
@@ -34,9 +37,9 @@ _OLDEST = "ORDER BY sent_to_broker_at, command_id LIMIT :limit"
 
 
 def frozen_rows(connection: sqlite3.Connection, sent_before: datetime, *, limit: int) -> list[Row]:
-    """Orders of all clients that are SENT_TO_BROKER since before then, the oldest first.
+    """Return the orders of all clients that have been SENT_TO_BROKER since `sent_before` or earlier, oldest first.
 
-    Each is its row, with `sent_to_broker_at` and `why` it is still open.
+    Each has the order's columns, `sent_to_broker_at`, and `why` it is still open.
     """
     values = {"before": time_text(sent_before), "limit": limit}
     rows = rows_of(connection, f"{_FROZEN} {_OLDEST}", values)
@@ -44,7 +47,7 @@ def frozen_rows(connection: sqlite3.Connection, sent_before: datetime, *, limit:
 
 
 def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
-    """How many orders of all clients are SENT_TO_BROKER since before then."""
+    """Count the orders of all clients that have been SENT_TO_BROKER since `sent_before` or earlier."""
     [(count,)] = connection.execute(f"SELECT count(*) FROM ({_FROZEN})", {"before": time_text(sent_before)})
     return int(count)
 
@@ -52,7 +55,7 @@ def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
 def untold_frozen(
     connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
 ) -> list[StaleOrder]:
-    """Those of a client of which nobody was told yet, the oldest first."""
+    """Return the client's stale orders about which no notice was sent yet, oldest first."""
     values = {"before": time_text(sent_before), "client": client_id, "limit": limit}
     rows = rows_of(connection, f"{_FROZEN} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
     return [StaleOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
@@ -64,13 +67,13 @@ _DIFFERENCE = (
 
 
 def told_differences(connection: sqlite3.Connection, client_id: str) -> list[Difference]:
-    """The differences that were told and still stand."""
+    """Return the client's differences that were notified and still stand."""
     rows = connection.execute(f"{_DIFFERENCE} WHERE client_id = ?", (client_id,))
     return [_difference(row) for row in rows]
 
 
 def told_difference(connection: sqlite3.Connection, client_id: str, place: Place) -> Difference | None:
-    """The one that stands there."""
+    """Return the notified difference that stands at this place, or None."""
     row = connection.execute(
         f"{_DIFFERENCE} WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
         (client_id, *place),
@@ -87,9 +90,10 @@ def keep_difference(
     *,
     believed: bool,
 ) -> None:
-    """Put it in the place of what was told there before; one that is gone leaves nothing.
+    """Replace the difference stored at its place. A difference that is gone leaves no row.
 
-    `believed`: units that the broker has more are taken for there at once.
+    Args:
+        believed: units that the broker has in excess of our holdings are believed at once.
     """
     key = (client_id, *d.where)
     old = connection.execute(f"SELECT believed, difference, since {_AT_PLACE}", key).fetchone()
@@ -97,9 +101,8 @@ def keep_difference(
     if believed and d.adds and d.is_kept:
         known = d.amount
         _explained(connection, client_id, d.exchange, d.symbol)
-    if (
-        old and parse_decimal(old[1]) == d.amount
-    ):  # both sides moved by the same: it is the difference of before
+    if old and parse_decimal(old[1]) == d.amount:
+        # Both sides moved by the same amount: it is the earlier difference, and it has stood since then.
         since = min(since, parse_time(old[2]))
     connection.execute(f"DELETE {_AT_PLACE}", key)
     if d.is_kept:
@@ -122,7 +125,10 @@ _AT_PLACE = "FROM position_differences WHERE client_id = ? AND exchange = ? AND 
 
 
 def believe_differences(connection: sqlite3.Connection, client_id: str, since: datetime) -> None:
-    """Believe what has stood since then: from now on it is what our fills and the broker differ by."""
+    """Believe the differences that have stood since `since` or earlier.
+
+    From now on our fills and the broker's position are expected to differ by them.
+    """
     rows = connection.execute(
         "UPDATE position_differences SET believed = difference WHERE client_id = ? AND since <= ? "
         "AND believed <> difference RETURNING exchange, symbol",
@@ -133,7 +139,10 @@ def believe_differences(connection: sqlite3.Connection, client_id: str, since: d
 
 
 def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal) -> None:
-    """A fill of an exit took so many units (signed) that no strategy held: they count as there no more."""
+    """Subtract units (signed) that an exit's fill took although no strategy held them.
+
+    They no longer count as a believed difference or as unexplained units of external orders.
+    """
     place = (order.client_id, order.exchange, order.symbol)
     found = connection.execute(
         "SELECT 'D', product, believed FROM position_differences WHERE believed <> '0' "
@@ -150,7 +159,7 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
         units -= taken
         if kind == "D":
             connection.execute(
-                # It has to stand anew before it is believed: the figure is one of before this fill.
+                # The stored difference was measured before this fill: it must stand anew before it is believed.
                 "UPDATE position_differences SET believed = ?, since = ? "
                 "WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
                 (decimal_text(there + taken), column(order.updated_at), *place, key),
@@ -163,7 +172,7 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
 
 
 def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
-    """The symbol is flat on both sides: nothing that was told or believed of it counts any more."""
+    """Drop everything that was notified or believed about a symbol, because it is flat on both sides."""
     connection.execute(
         "DELETE FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ?",
         (client_id, exchange, symbol),
@@ -172,7 +181,10 @@ def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str,
 
 
 def _explained(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
-    """What orders by hand did to the position is in the difference that is believed, and must not count twice."""
+    """Mark the symbol's external orders as explained.
+
+    Their effect on the position is part of the believed difference and must not count twice.
+    """
     connection.execute(
         "UPDATE external_orders SET unexplained_quantity = '0' WHERE client_id = ? AND exchange = ? AND symbol = ? "
         "AND unexplained_quantity <> '0'",
@@ -181,7 +193,7 @@ def _explained(connection: sqlite3.Connection, client_id: str, exchange: str, sy
 
 
 def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:
-    """When a fill in the symbol was last recorded."""
+    """Return when a fill in the symbol was last recorded, or None."""
     row = connection.execute(
         "SELECT max(filled_at) FROM last_fills WHERE client_id = ? AND symbol = ?", (client_id, symbol)
     ).fetchone()
@@ -206,7 +218,7 @@ def _order(row: Row) -> Order:
 
 
 def rows_of(connection: sqlite3.Connection, sql: str, values: Any = ()) -> list[Row]:
-    """What a query finds, each row by its columns' names."""
+    """Return the rows that a query finds, each as a dict by column name."""
     found = connection.execute(sql, values)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found]

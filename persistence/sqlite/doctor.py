@@ -1,4 +1,7 @@
-"""The doctor's judgement of orders.db and of those that live on it: each finding with what to do about it."""
+"""Check the health of orders.db and of the processes that use it.
+
+Each finding says what to do about it.
+"""
 
 import shlex
 import shutil
@@ -32,7 +35,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's. `advice` is empty where nothing is to be done."""
+    """One line of the doctor's report. `advice` is empty if nothing is to be done."""
 
     health: Health
     name: str
@@ -42,18 +45,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the settings make one expect."""
+    """The state that the settings make one expect."""
 
     beat_max_age: timedelta
     positions_max_age: Mapping[str, timedelta]  # by client
     telegram: bool  # messages are sent
     accounts: Mapping[str, BrokerAccount] = field(default_factory=dict)  # by client
-    exits_off: Collection[str] = ()  # clients whose real broker is sent nothing
-    loss_limited: Collection[str] = ()  # clients that enter nothing while the day's loss is not known
+    exits_off: Collection[str] = ()  # clients with a real broker that is sent nothing
+    loss_limited: Collection[str] = ()  # clients whose entries are blocked while the day's loss is unknown
 
 
 def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]:
-    """Look at everything that orders.db can tell, changing nothing."""
+    """Yield findings about everything that orders.db shows, without changing anything."""
     yield _disk(path)
     try:
         vitals = read_vitals(path, beats_since=now - expected.beat_max_age, sent_before=now - FROZEN_AFTER)
@@ -90,7 +93,7 @@ def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]
 
 
 def _unconfigured(vitals: DatabaseHealth, expected: Expected) -> Iterator[Finding]:
-    """What clients have open that the settings do not name: nobody follows it."""
+    """Report what clients that the settings do not name have open. No watcher follows it."""
     known = expected.accounts.keys() | expected.positions_max_age.keys()
     for rows in vitals.unserved if known else ():
         if rows.client_id not in known:
@@ -121,7 +124,7 @@ def _resume(halt: StandingHalt) -> str:
 
 
 def _option(name: str, value: str) -> list[str]:
-    """Behind an equals sign a value that begins with a dash is not taken for an option."""
+    """Use an equals sign for a value that begins with a dash, so that it is not parsed as an option."""
     return [f"{name}={value}"] if value.startswith("-") else [name, value]
 
 
@@ -152,7 +155,10 @@ def _schema(path: Path, vitals: DatabaseHealth) -> Finding:
 
 
 def _clock(vitals: DatabaseHealth, now: datetime) -> Finding:
-    """The only other clock at hand is the past: nothing can have happened later than now."""
+    """Compare the clock with the last event, which cannot be later than now.
+
+    No other clock is available for comparison.
+    """
     if vitals.last_event is not None and vitals.last_event > now + _CLOCK_SLACK:
         text = f"it is {now:%Y-%m-%d %H:%M:%S} UTC, but the last event is of {vitals.last_event:%Y-%m-%d %H:%M:%S}"
         return Finding(
@@ -162,7 +168,7 @@ def _clock(vitals: DatabaseHealth, now: datetime) -> Finding:
 
 
 def _starting(path: Path) -> str:
-    """What is to be done where no watcher beats."""
+    """Return the advice for when no watcher writes heartbeats."""
     if no_room(path) is not None:
         return "free some room on the disk: until then no heartbeat can be written, and no order is sent"
     return "start the service (`python trading_bot.py`): without a watcher no order is sent"
@@ -170,7 +176,7 @@ def _starting(path: Path) -> str:
 
 def _watcher(vitals: DatabaseHealth, now: datetime, expected: Expected, advice: str) -> Finding:
     if vitals.last_beat is None:
-        # One that ends in order takes its heartbeats with it; what it read of the brokers stays.
+        # A watcher that shuts down normally deletes its heartbeats. What it read from the brokers stays.
         read = [account.positions_read_at for account in vitals.accounts if account.positions_read_at]
         last = f"does not run; positions were last read {_ago(now - max(read))}" if read else "does not run"
         return Finding(Health.FAIL, "watcher", last if vitals.accounts else "has never run", advice)
@@ -211,7 +217,7 @@ def _positions(client_id: str, account: Account | None, now: datetime, max_age: 
 
 
 def _readable(read: Finding, client_id: str, rows: Sequence[UnreadableRow], expected: Expected) -> Finding:
-    """Positions of which a row could not be made out are not well, however new the read is."""
+    """Turn the finding into a failure if a row of the positions is unreadable, however recent the read is."""
     if not rows:
         return read
     stops = what_they_stop(rows, client_id, loss_is_limited=client_id in expected.loss_limited)
@@ -252,7 +258,7 @@ def _frozen(vitals: DatabaseHealth) -> Finding:
 
 
 def _differences(vitals: DatabaseHealth, now: datetime, expected: Expected) -> Finding:
-    """Of the clients that are served: nobody compares for one that is configured no more."""
+    """Report differences of configured clients only: nobody compares positions of a client that is not configured."""
     known = {account.client_id: account for account in vitals.accounts}
     unknown = [
         f"{client} ({why})"
@@ -281,7 +287,10 @@ def _differences(vitals: DatabaseHealth, now: datetime, expected: Expected) -> F
 
 
 def _why_not_compared(account: Account | None, now: datetime, max_age: timedelta) -> str | None:
-    """Since when nobody has compared, and where it is known why; None where somebody did a moment ago."""
+    """Return since when the positions were not compared and, if known, why.
+
+    Return None if they were compared within `max_age` and the last read succeeded.
+    """
     if account is None or account.compared_at is None:
         return "never yet"
     if account.read_error is None and is_within(account.compared_at, now, max_age):

@@ -1,4 +1,7 @@
-"""What would be left without exits where live trading is off: units held, and orders that may still be filled."""
+"""Find what would be left without exits while live trading is off.
+
+That is units held, and orders that may still be filled.
+"""
 
 import sqlite3
 
@@ -11,7 +14,10 @@ _NAMED = 5
 
 
 def exposed(connection: sqlite3.Connection) -> dict[str, str]:
-    """Client id → what it has open by the fills and orders of its strategies, in words; none without."""
+    """Return client id → a text of what the client has open, by the fills and orders of its strategies.
+
+    Clients that have nothing open are left out.
+    """
     found: dict[str, list[str]] = {}
     for client_id, what in connection.execute(_HELD):
         found.setdefault(client_id, []).append(what)

@@ -1,4 +1,7 @@
-"""What is known of broker orders that no row explains: since when they are there, and whose tag they carry."""
+"""Queries about external orders, which are broker orders that no row explains.
+
+They find when an external order was first seen, which tag it carries, and which of our orders it may be.
+"""
 
 import json
 import sqlite3
@@ -15,7 +18,7 @@ from persistence.sqlite.rows import SELECT_ORDER, order_of
 
 
 def unplaced(connection: sqlite3.Connection, client_id: str) -> list[Order]:
-    """Orders that may be live and whose broker id is not known, oldest first."""
+    """Return orders that may be live and whose broker id is not known, oldest first. Test mode is left out."""
     rows = connection.execute(
         f"{SELECT_ORDER} INDEXED BY orders_at_broker WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
         "AND broker_order_id IS NULL AND test_mode IS NULL ORDER BY created_at",
@@ -25,7 +28,7 @@ def unplaced(connection: sqlite3.Connection, client_id: str) -> list[Order]:
 
 
 def sightings(connection: sqlite3.Connection, client_id: str, broker_order_ids: Iterable[str]) -> SeenOrders:
-    """Which of these ids rows have, archived ones too, and since when the others are noted as nobody's."""
+    """Return which of these ids belong to our rows, archived ones too, and when external ones were first seen."""
     values = {"client": client_id, "ids": json.dumps(list(broker_order_ids))}
     claimed = {row[0] for row in connection.execute(_CLAIMED, values)}
     seen = {row[0]: parse_time(row[1]) for row in connection.execute(_SEEN, values)}
@@ -35,7 +38,7 @@ def sightings(connection: sqlite3.Connection, client_id: str, broker_order_ids: 
 def tagged_external(
     connection: sqlite3.Connection, client_id: str, client_order_id: str
 ) -> list[tuple[OrderReport, datetime]]:
-    """The noted broker orders that carry this tag, and when each was first seen."""
+    """Return the external orders that carry this tag, and when each was first seen."""
     rows = connection.execute(_TAGGED, (client_order_id, client_id)).fetchall()
     return [_noted(row) for row in rows]
 
@@ -56,14 +59,14 @@ def _noted(row: tuple[str, ...]) -> tuple[OrderReport, datetime]:
     return report, parse_time(first_seen)
 
 
-# Asked at each claim, and nearly always of an index without a row.
+# This query runs at each claim, and its partial index is nearly always empty.
 _TAGGED = """
 SELECT broker_order_id, client_order_id, broker_status, exchange, symbol, side, quantity, filled_quantity, product,
     first_seen_at
 FROM external_orders INDEXED BY external_orders_tagged WHERE client_order_id = ? AND client_id = ?
 """
 
-# An archived order's client is its alert's; where no alert tells, the id is taken for claimed.
+# An archived order's client is that of its alert. If the alert is missing, the id counts as claimed.
 _CLAIMED = """
 SELECT broker_order_id FROM orders
 WHERE client_id = :client AND broker_order_id IN (SELECT value FROM json_each(:ids))

@@ -1,21 +1,24 @@
-"""Waiting for a lock of ours on a file, and no longer than is good: a process that was stopped inside one keeps it."""
+"""Take a file lock within a time limit.
+
+Without a limit a caller could wait for ever: a process that was stopped while it held the lock keeps it.
+"""
 
 import fcntl
 import time
 from typing import IO
 
-_STEP = 0.02  # seconds between two tries
+_STEP = 0.02  # seconds between two attempts
 
 
 class FileLocked(OSError):
-    """Another process holds the lock and does not go on."""
+    """Another process holds the lock and did not release it in time."""
 
 
 def lock_within(file: IO[str], seconds: float) -> None:
     """Take the exclusive lock of an open file.
 
     Raises:
-        FileLocked: it was not free in time; says what to do.
+        FileLocked: the lock was not free within `seconds`; the message says what to do.
     """
     give_up = time.monotonic() + seconds
     while True:

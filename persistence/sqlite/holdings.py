@@ -1,4 +1,4 @@
-"""What strategies hold follows their own fills."""
+"""Update what strategies hold from their own fills."""
 
 import sqlite3
 from decimal import Decimal
@@ -15,11 +15,13 @@ _HOLDING = (
 
 
 def follow_fill(connection: sqlite3.Connection, before: Order, after: Order) -> None:
-    """What a strategy holds follows its own fills, in the transaction that records them.
+    """Update what a strategy holds from a fill, in the transaction that records the fill.
 
-    An exit reduces what is held. Its fill may be recorded before those of the entry that it closed: as much as the
-    strategy's entries at the broker may still bring is kept as held the other way round, with no entry to its
-    name, until they bring it or end. What an exit took beyond that was nobody's here.
+    An exit reduces what is held. Its fill may be recorded before the fills of the entry that it closed. Then:
+
+    - As many units as the strategy's entries at the broker may still fill are kept as a holding on the other side,
+      with no entry to its name, until the entries fill them or end.
+    - Units that an exit took beyond that belonged to no strategy here.
     """
     is_entry = after.execution_type is ExecutionType.ENTRY
     filled = after.filled_quantity != before.filled_quantity or after.side is not before.side
@@ -70,9 +72,9 @@ def _reduce(
     delta: Decimal,
     at: Column,
 ) -> Decimal:
-    """Take an exit's fill off what its strategy holds, its own product first; returns what found nothing to reduce.
+    """Subtract an exit's fill from what its strategy holds, its own product first. Return the units that are left.
 
-    A position that was converted is held in the product in which it was bought, and leaves in another.
+    A position that was converted is held in the product in which it was bought, and is closed in another.
     """
     for product in sorted(held, key=lambda name: name != exit_.product):
         net, entries = held[product]
@@ -97,7 +99,10 @@ def _hold(
 
 
 def _still_to_come(connection: sqlite3.Connection, order: Order) -> Decimal:
-    """What entries at the broker may still bring of what this order, or the exit that it came after, is about."""
+    """Return how many units the strategy's entries at the broker may still fill.
+
+    They are the entries on this order's side if it is an entry, and on the other side if it is an exit.
+    """
     side = order.side if order.execution_type is ExecutionType.ENTRY else order.side.opposite
     rows = connection.execute(
         "SELECT quantity, filled_quantity FROM orders WHERE status = 'SENT_TO_BROKER' AND client_id = ? "

@@ -1,15 +1,18 @@
-"""Whether orders.db is still the database that this installation writes to.
+"""Check that orders.db is still the database that this installation writes to.
 
 Three things are compared before anything is written, inside the write transaction:
 
-- the device and inode of the file and of its log, which a rename, a removal or an rsync changes;
-- the identity in the database, and its generation, which grows with each commit: an older copy has a lower one;
-- both of them in the main file without its log, since a copy over the same inode stays hidden behind the log. Where
-  that file alone makes no sense, it may be a checkpoint that did not end: then SQLite's own view decides (`intact`).
+- The device and inode of the file and of its log. A rename, a removal or an rsync changes them.
+- The identity in the database, and its generation, which grows with each commit. An older copy has a lower one.
+- Both of them in the main file without its log, because a copy written over the same inode stays hidden behind the
+  log. If the main file alone makes no sense, a checkpoint may not have finished. Then SQLite's own view decides
+  (`damage`).
 
-How far the generation has come is shared by all processes in a small file beside the database, `orders.db.generation`:
-a process that has not written for hours knows it too. It is written after a commit, so it is never ahead of the
-database. Never open orders.db here with `os.open`: closing it would drop the locks that SQLite holds for this process.
+All processes share the newest generation in a small file beside the database, `orders.db.generation`, so that a
+process that has not written for hours knows it too. The file is written after a commit, so it is never ahead of the
+database.
+
+Never open orders.db here with `os.open`: closing it would drop the locks that SQLite holds for this process.
 """
 
 import mmap
@@ -24,9 +27,9 @@ from pathlib import Path
 from domain.errors import StoreReplaced, StoreUnavailable
 from persistence.sqlite.damage import cannot, damage, is_gone
 
-_RECORD = struct.Struct("=QQQQ32s")  # generation, that of the main file, device, inode, id
+_RECORD = struct.Struct("=QQQQ32s")  # generation, generation of the main file, device, inode, id
 _NUMBER = struct.Struct("=Q")
-_MAIN = 8  # where the second number lies
+_MAIN = 8  # offset of the second number
 _GROW = "UPDATE database_identity SET generation = generation + 1 RETURNING id, generation"
 _READ = "SELECT id, generation FROM database_identity"
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
@@ -40,71 +43,71 @@ WHAT_TO_DO = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which database, and how many commits it has seen."""
+    """Which database it is, and how many commits it has seen."""
 
     id: str
     generation: int
 
 
 class IdentityFile:
-    """The file beside the database that tells all processes how far it has come."""
+    """The file beside the database that shares its identity and generation between all processes."""
 
     def __init__(self, database: Path) -> None:
         handle = os.open(witness_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             missing = _RECORD.size - os.fstat(handle).st_size
-            if (
-                missing > 0
-            ):  # written, not only said to be there: on a full disk mapped memory ends the process
+            if missing > 0:
+                # Write real bytes instead of only setting the size: on a full disk, a write to mapped memory without
+                # disk space behind it ends the process.
                 os.pwrite(handle, bytes(missing), _RECORD.size - missing)
             self._memory = mmap.mmap(handle, _RECORD.size)
         finally:
             os.close(handle)
 
     def read(self) -> tuple[Identity, tuple[int, int]] | None:
-        """The identity and where its file lies (device, inode); None where nothing was ever noted."""
+        """Return the identity and the device and inode of its file, or None if nothing was ever recorded."""
         generation, _, device, inode, id_ = _RECORD.unpack(self._memory[:])
         text = id_.rstrip(b"\0").decode("ascii", "replace")
         return (Identity(text, generation), (device, inode)) if text else None
 
     def note(self, identity: Identity, place: tuple[int, int]) -> None:
-        """Note all of it."""
+        """Record the identity and the device and inode of its file."""
         self._memory[:] = _RECORD.pack(identity.generation, 0, *place, identity.id.encode("ascii"))
 
     def grow(self, generation: int) -> None:
-        """Note a commit."""
+        """Record the generation of a commit, unless a newer one is recorded."""
         if self.generation < generation:
             _NUMBER.pack_into(self._memory, 0, generation)
 
     def grow_main(self, generation: int) -> None:
-        """Note what the main file holds without its log."""
+        """Record the generation of the main file without its log, unless a newer one is recorded."""
         if self.main_generation < generation:
             _NUMBER.pack_into(self._memory, _MAIN, generation)
 
     @property
     def main_generation(self) -> int:
-        """The generation that some process has seen in the main file."""
+        """The newest generation that any process has seen in the main file."""
         return int(_NUMBER.unpack_from(self._memory, _MAIN)[0])
 
     @property
     def generation(self) -> int:
-        """The generation that some process has committed."""
+        """The newest generation that any process has committed."""
         return int(_NUMBER.unpack_from(self._memory)[0])
 
 
 def witness_path(database: Path) -> Path:
-    """`orders.db.generation`."""
+    """Return the path of `orders.db.generation`."""
     return database.with_name(database.name + ".generation")
 
 
 def noted_id(database: Path) -> str:
-    """Which database lies there, in short, for a health check; empty where nothing was noted yet."""
+    """Return the start of the recorded database id, for a health check, or "" if none was recorded yet."""
     noted = IdentityFile(database).read() if witness_path(database).exists() else None
     return noted[0].id[:12] if noted else ""
 
 
 class IdentityGuard:
-    """Refuses to write into a database that is not, or no longer, the one that this process knows."""
+    """Refuses to write to a database that is not, or is no longer, the one that this process knows."""
 
     def __init__(self, database: Path) -> None:
         self._path = database
@@ -115,7 +118,7 @@ class IdentityGuard:
         self._log_place: tuple[int, int] | None = None
         self._changed_at = 0
         self._grown = 0
-        self._size = 0  # of the main file, when it was last well
+        self._size = 0  # of the main file, when it last passed the check
 
     @property
     def commits(self) -> int:
@@ -123,22 +126,22 @@ class IdentityGuard:
         return self._witness.generation if self._witness is not None else 0
 
     def opened(self) -> None:
-        """A new connection was made: its log may be a new file, the database may not."""
+        """Note that a new connection was opened: its log may be a new file, the database may not."""
         self._log_place = None
 
     def enter(self, connection: sqlite3.Connection) -> None:
-        """Look before the first write of a transaction that has begun, and grow the generation with it.
+        """Check the database before the first write of a transaction that has begun, and increment the generation.
 
         Raises:
             StoreReplaced: nothing may be written.
-            StoreUnavailable: whether anything may be cannot be told at present.
+            StoreUnavailable: whether anything may be written cannot be determined at present.
             sqlite3.Error: as any statement.
         """
         if self._known is None:
             self._meet(connection)
         file = self._look_at_files()
         if self._known is None:
-            return  # a file without an identity: none of ours
+            return  # a file without an identity is not one of our databases
         found = _fetch(connection, _GROW)
         if found is None or found.id != self._known.id:
             raise _replaced(self._path, "it is another database than before")
@@ -152,23 +155,23 @@ class IdentityGuard:
         self._grown = found.generation
 
     def look(self) -> None:
-        """Look at the files alone; before the first transaction there is nothing to compare with.
+        """Check only the files. Before the first transaction there is nothing to compare them with.
 
         Raises:
-            StoreReplaced: nothing may be written, and no log be moved into the main file.
-            StoreUnavailable: that cannot be told at present.
+            StoreReplaced: nothing may be written, and the log must not be checkpointed into the main file.
+            StoreUnavailable: whether that is so cannot be determined at present.
         """
         if self._known is not None:
             self._look_behind_the_log(self._look_at_files())
 
     def committed(self) -> None:
-        """The transaction is durable: what it has grown to is the least that is ever to be seen again."""
+        """Record the generation of a durable transaction. A lower one must never be seen again."""
         if self._known is not None and self._witness is not None:
             self._known = Identity(self._known.id, self._grown)
             self._witness.grow(self._grown)
 
     def _meet(self, connection: sqlite3.Connection) -> None:
-        """The first transaction of this process: all that it can know is what others have noted."""
+        """Learn the identity in this process's first transaction, from what other processes have recorded."""
         try:
             has_table = connection.execute(_HAS_TABLE).fetchone() is not None
             noted = IdentityFile(self._path).read() if witness_path(self._path).exists() else None
@@ -188,7 +191,7 @@ class IdentityGuard:
             raise self._not_found(error, f"its files cannot be looked at: {error}") from error
 
     def _look_at_files(self) -> os.stat_result:
-        """Whether the paths still lead to the files that are open here; what is said of the main file."""
+        """Check that the paths still lead to the files that are open here. Return the main file's stat."""
         try:
             found, log = os.stat(self._path), os.stat(self._wal)
         except OSError as error:
@@ -203,8 +206,11 @@ class IdentityGuard:
         return found
 
     def _look_behind_the_log(self, file: os.stat_result) -> None:
-        """The main file alone: a copy over the same file shows there, while the log still shows what was."""
-        newest = self._witness.main_generation if self._witness else 0  # before the file: it only grows
+        """Check the main file without its log.
+
+        A copy written over the same file shows there, while the log still shows the previous content.
+        """
+        newest = self._witness.main_generation if self._witness else 0  # read before the file: it only grows
         try:
             found = read_main_file(self._path)
         except StoreReplaced as error:
@@ -220,10 +226,13 @@ class IdentityGuard:
         self._size, self._changed_at = file.st_size, file.st_ctime_ns
 
     def _look_with_the_log(self, file: os.stat_result, alone: StoreReplaced) -> None:
-        """The main file alone makes no sense: a part of the log may still have to be moved into it."""
-        newest = self.commits  # before the look: it only grows
+        """Check the database together with its log, because the main file alone makes no sense.
+
+        Part of the log may still have to be checkpointed into the main file.
+        """
+        newest = self.commits  # read before the check: it only grows
         if file.st_size < self._size:
-            raise alone  # a checkpoint makes it longer, never shorter
+            raise alone  # a checkpoint makes the file longer, never shorter
 
         def check(connection: sqlite3.Connection) -> str | None:
             found = _fetch(connection, _READ)
@@ -236,12 +245,18 @@ class IdentityGuard:
             raise _replaced(self._path, why) from alone
 
     def _not_found(self, error: OSError, why: str) -> StoreUnavailable:
-        """A file that is not there was taken away; one that could not be looked at may be there."""
+        """Return the error for a file that could not be read.
+
+        A file that does not exist was removed. A file that could not be accessed may still be there.
+        """
         return _replaced(self._path, why) if is_gone(error) else cannot(self._path, error)
 
 
 def judged(path: Path, error: Exception) -> StoreUnavailable:
-    """What it means that SQLite called the database malformed: it is damaged only if it stays so."""
+    """Return the error for a database that SQLite called malformed.
+
+    It counts as damaged only if it stays malformed.
+    """
     try:
         why = damage(path, lambda connection: None if _fetch(connection, _READ) else "it has no identity")
     except StoreUnavailable as unclear:
@@ -250,10 +265,10 @@ def judged(path: Path, error: Exception) -> StoreUnavailable:
 
 
 def read_main_file(path: Path) -> Identity:
-    """The identity in the main file, as the last checkpoint left it.
+    """Return the identity in the main file, as the last checkpoint left it.
 
     Raises:
-        StoreReplaced: the file is truncated, malformed, or none of ours.
+        StoreReplaced: the file is truncated, malformed, or not one of our databases.
     """
     why = ""
     for _ in range(_TRIES):
@@ -273,10 +288,10 @@ def read_main_file(path: Path) -> Identity:
 
 
 def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> None:
-    """Compare the database that is there with the one that was last written to, and remember where it lies.
+    """Compare the database with the one that was last written to, and record its device and inode.
 
     Raises:
-        StoreReplaced: another one, or an older copy, lies in its place.
+        StoreReplaced: another database, an older copy, or one without an identity is in its place.
     """
     found = _fetch(connection, _READ)
     if found is None:

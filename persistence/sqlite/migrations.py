@@ -1,4 +1,4 @@
-"""Making and migrating orders.db at start, by sqlite-utils' migrations."""
+"""Create and migrate orders.db at start, with sqlite-utils' migrations."""
 
 import logging
 import sqlite3
@@ -59,116 +59,125 @@ TABLES = (
 
 @migrations()
 def first_tables(db: Database) -> None:
-    """Everything that the first version needs."""
+    """Create everything that the first version needs."""
     for script in FIRST:
         _run(db, script)
 
 
 @migrations()
 def position_differences(db: Database) -> None:
-    """What was told of positions that are not as our strategies hold them."""
+    """Store the notified differences between the broker's positions and our strategies' holdings."""
     _run(db, POSITION_DIFFERENCES)
 
 
 @migrations()
 def fills_of_each_side(db: Database) -> None:
-    """When a fill of each side was last recorded: an exit waits for those that reduce."""
+    """Store when a fill of each side was last recorded. An exit waits for fills that reduce."""
     _run(db, FILLS_OF_EACH_SIDE)
 
 
 @migrations()
 def accounts_remembered(db: Database) -> None:
-    """Whose orders each client's rows are; of older rows nobody knows, so the first account that is met takes them."""
+    """Store the broker account that each client's rows belong to.
+
+    The account of older rows is unknown, so the first account that is met takes them.
+    """
     _run(db, ACCOUNTS_REMEMBERED)
 
 
 @migrations()
 def exits_by_own_fills(db: Database) -> None:
-    """What an exit named, parts of a leg, provisional absence, and which differences at the broker are believed."""
+    """Store what an exit named, parts of a leg, provisional absence, and which position differences are believed."""
     _run(db, EXITS_BY_OWN_FILLS)
 
 
 @migrations()
 def database_identity(db: Database) -> None:
-    """Which database this is, and how many commits it has seen: a copy put in its place is found out."""
+    """Store which database this is and how many commits it has seen, so that a copy put in its place is detected."""
     _run(db, DATABASE_IDENTITY)
 
 
 @migrations()
 def positions_compared(db: Database) -> None:
-    """When a client's positions were last compared with what its strategies hold: reading them is not comparing."""
+    """Store when a client's positions were last compared with its strategies' holdings.
+
+    A read of the positions alone is not a comparison.
+    """
     _run(db, POSITIONS_COMPARED)
 
 
 @migrations()
 def clients_not_configured(db: Database) -> None:
-    """Of which clients that the settings do not name somebody was told."""
+    """Store about which clients that the settings do not name a notice was sent."""
     _run(db, CLIENTS_NOT_CONFIGURED)
 
 
 @migrations()
 def unreadable_positions(db: Database) -> None:
-    """Rows of the last read of the positions that could not be made out; what of a position was delivered."""
+    """Store the unreadable rows of the last read of the positions, and how much of a position was delivered."""
     _run(db, UNREADABLE_POSITIONS)
 
 
 @migrations()
 def daily_loss(db: Database) -> None:
-    """What of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
+    """Store what of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
     _run(db, DAILY_LOSS)
 
 
 @migrations()
 def entries_that_wait(db: Database) -> None:
-    """What an entry waits for before it may be sent."""
+    """Store what an entry waits for before it may be sent."""
     _run(db, ENTRIES_THAT_WAIT)
 
 
 @migrations()
 def adopted_units(db: Database) -> None:
-    """Units of the account that a person made a strategy's holding: who, when and why, for good."""
+    """Store permanently which units of the account a person assigned to a strategy's holding: who, when and why."""
     _run(db, ADOPTED_UNITS)
 
 
 @migrations()
 def our_tags_in_the_book(db: Database) -> None:
-    """Which noted broker orders carry a tag of this program's form: such an order is not sent a second time."""
+    """Store which external orders carry a tag of this program's form. Such an order is not sent a second time."""
     _run(db, OUR_TAGS_IN_THE_BOOK)
 
 
 @migrations()
 def shares_of_earlier_days(db: Database) -> None:
-    """What of a difference are shares that were delivered on earlier days: nobody has traded, and nobody is told."""
+    """Store how much of a difference is shares that were delivered on earlier days.
+
+    Nobody has traded these, so nobody is notified.
+    """
     _run(db, SHARES_OF_EARLIER_DAYS)
 
 
 @migrations()
 def unexplained_external_orders(db: Database) -> None:
-    """Orders by hand that count in a position, by symbol: each exit's claim asks for them."""
+    """Index by symbol the external orders that count in a position. Each exit's claim queries them."""
     _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
 
 
 @migrations()
 def heartbeats_part_by_part(db: Database) -> None:
-    """What a loop waits for, as data: its words are for people alone."""
+    """Store what a loop waits for as data. The text in its heartbeat is only for people."""
     _run(db, HEARTBEATS_PART_BY_PART)
 
 
 @migrations()
 def facts_of_messages(db: Database) -> None:
-    """What a message tells, as data beside its text, for those who fold messages."""
+    """Store a message's content as data beside its text, for folding messages into digests."""
     _run(db, FACTS_OF_MESSAGES)
 
 
 @migrations()
 def details_of_reasons(db: Database) -> None:
-    """What a reason's message says beyond its tag's sentence, apart."""
+    """Store separately what a reason's message says beyond its tag's sentence."""
     _run(db, DETAILS_OF_REASONS)
 
 
 @migrations()
 def told_once(db: Database) -> None:
-    """What a person was told and is not to be told again, by key; what was remembered elsewhere moves there."""
+    """Store by key which notices were sent and must not be sent again. Move there what was remembered elsewhere."""
     _run(db, TOLD_ONCE)
     carry_over(db)
     _run(db, TOLD_ELSEWHERE)
@@ -185,17 +194,19 @@ class DatabaseTooNew(Exception):
 
 
 def migrate(path: Path) -> None:
-    """Bring orders.db to this program's schema, making it if need be; safe to call from several processes.
+    """Migrate orders.db to this program's schema, creating it if needed. Safe to call from several processes.
 
     Raises:
         StoreReplaced: it is not the database that was last written to.
         DatabaseTooNew: it has a migration that this program does not know.
+        StoreUnavailable: it cannot be read or written at present, in particular while the disk is full.
         OSError, sqlite3.Error: the place cannot be written.
+        RuntimeError: a table is missing after the migration.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(path.name + ".migrate.lock"), "w", opener=private) as turn:
         lock_within(turn, _LONGEST_MIGRATION)
-        is_new = not path.exists()  # before the file is made private, which makes it
+        is_new = not path.exists()  # before `make_private`, which creates the file
         make_private(path, ".migrate.lock")
         try:
             with closing(connect(path)) as connection:
@@ -209,7 +220,7 @@ def migrate(path: Path) -> None:
 
 
 def _migrate(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> set[str]:
-    """Apply what is missing; returns the tables that are there then."""
+    """Apply the missing migrations. Return the tables that exist afterwards."""
     db = Database(connection)
     _refuse_newer(db, path)
     for pending in migrations.pending(db):
@@ -221,7 +232,7 @@ def _migrate(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> set
 
 
 def check_identity(path: Path) -> None:
-    """See that a database that another process has migrated is still the one that was in use.
+    """Check that a database that another process has migrated is still the one that was in use.
 
     Raises:
         StoreReplaced: it is not.
@@ -236,7 +247,7 @@ def check_identity(path: Path) -> None:
 
 
 def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    """A damaged file is not one that is busy, and neither is a disk without room."""
+    """Return the error to raise, so that a damaged file, a full disk and a busy database are distinguished."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return judged(path, error)

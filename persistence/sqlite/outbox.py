@@ -1,4 +1,4 @@
-"""The outbox as its sender sees it: `domain.ports.OutboxStore` on SQLite."""
+"""Implement `domain.ports.OutboxStore` on SQLite: the outbox as its sender sees it."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -14,14 +14,17 @@ _LONGEST = timedelta(minutes=1)  # no lease is made for longer
 
 
 class SqliteOutbox:
-    """Reads and marks `telegram_messages`; has its own connections, so that no order waits for it in this process."""
+    """Reads and marks `telegram_messages`.
+
+    Its group commit must be its own, so that no order in this process waits for a message.
+    """
 
     def __init__(self, commits: GroupCommit, readers: Readers) -> None:
         self._commits = commits
         self._readers = readers
 
     def pending(self, client_ids: Sequence[str], limit: int) -> list[OutboxMessage]:
-        """Oldest first."""
+        """Return the clients' pending messages, oldest first."""
         rows = self._readers.get().execute(
             "SELECT id, client_id, kind, message, attempts, timestamp, command_id, facts_json "
             "FROM telegram_messages "
@@ -45,13 +48,13 @@ class SqliteOutbox:
         self._mark(ids, "status = 'FAILED', last_error = ?", error)
 
     def lease(self, name: str, holder: str, now: datetime, length: timedelta) -> bool:
-        """Take or renew an exclusive lease; False while somebody else holds it."""
+        """Take or renew an exclusive lease. Return False while another holder has it."""
 
         def work(connection: sqlite3.Connection) -> bool:
             done = connection.execute(
                 "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
                 "until = excluded.until WHERE holder = excluded.holder OR until < ? OR until > ?",
-                # A lease is honoured for no longer than its length from now: beyond that the clock was set back.
+                # A lease that ends later than its length from now was taken before the clock was set back: ignore it.
                 (
                     name,
                     holder,

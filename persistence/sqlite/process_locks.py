@@ -1,7 +1,8 @@
-"""Who is alive: each watcher holds a lock on a file of its own, which the kernel lets go when the process ends.
+"""File locks that show which watchers are alive.
 
-A claim carries its watcher's name. Whether the caller of an unanswered order call is gone is thereby known,
-not timed: no clock, no process id that may be used again.
+Each watcher holds a lock on a file of its own. The kernel releases the lock when the process ends. A claim carries
+its watcher's name, so whether the caller of an unanswered order call is gone is known, not inferred from a timeout.
+This needs no clock, and no process id that may be reused.
 """
 
 import fcntl
@@ -29,8 +30,8 @@ class ProcessLocks:
         """Hold this name until the process ends.
 
         Raises:
-            ValueError: not a name that can be one.
-            OSError: somebody else holds it, or the folder cannot be written.
+            ValueError: the name is not a valid watcher name.
+            OSError: another process holds it, or the folder cannot be written.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no watcher's name")
@@ -45,7 +46,8 @@ class ProcessLocks:
             if self._still_there(handle, name):
                 self._held[name] = handle
                 return
-            os.close(handle)  # it was taken for an ended one's and removed between opening and locking it
+            # Between our open and lock, another process removed the file as that of an ended watcher: try again.
+            os.close(handle)
 
     def _still_there(self, handle: int, name: str) -> bool:
         try:
@@ -54,14 +56,14 @@ class ProcessLocks:
             return False
 
     def leave(self, name: str) -> None:
-        """Let the name go."""
+        """Release the name."""
         handle = self._held.pop(name, None)
         if handle is not None:
             (self._folder / name).unlink(missing_ok=True)
             os.close(handle)
 
     def alive(self, name: str) -> bool:
-        """False only when nobody holds the name: its process ended, however it ended."""
+        """Return False only if nobody holds the name: its process ended, however it ended."""
         if name in self._held:
             return True
         try:
@@ -78,14 +80,15 @@ class ProcessLocks:
             os.close(handle)
 
     def names(self) -> list[str]:
-        """All names that somebody entered, whether or not he lives."""
+        """Return all names that a process entered, whether or not that process is alive."""
         return sorted(file.name for file in self._folder.iterdir()) if self._folder.is_dir() else []
 
     @contextmanager
     def ended(self) -> Iterator[list[str]]:
-        """The names of watchers that ended without leaving; they are forgotten when the block ends, not when it fails.
+        """Yield the names of watchers that ended without leaving.
 
-        So whoever dies while telling of them leaves them to the next. Of several that ask at once one gets them.
+        They are forgotten when the block ends, but not when it fails. A process that dies while it notifies about
+        them therefore leaves them to the next one. If several processes ask at once, only one gets the names.
         """
         telling = self._alone()
         try:
@@ -99,7 +102,10 @@ class ProcessLocks:
                 os.close(telling)
 
     def _alone(self) -> int | None:
-        """The folder's lock, None while somebody else holds it: not those of its files, for which one might wait."""
+        """Take the folder's lock, or return None while another process holds it.
+
+        The locks of the files in the folder do not serve, because a process may be waiting for one of them.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -110,7 +116,7 @@ class ProcessLocks:
         return handle
 
     def _remove(self, file: Path) -> None:
-        """Remove it while its lock is held here, so that nobody can take the name in between unseen."""
+        """Remove the file while holding its lock, so that no process can take the name in between unnoticed."""
         try:
             handle = os.open(file, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -119,16 +125,16 @@ class ProcessLocks:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.unlink(missing_ok=True)
         except BlockingIOError:
-            pass  # somebody holds it after all
+            pass  # another process holds it after all
         finally:
             os.close(handle)
 
 
 def _lock_soon(handle: int) -> None:
-    """Take the lock, over the moment for which somebody else may hold it to see whether anybody does.
+    """Take the lock, retrying for the moment in which another process may hold it to check who is alive.
 
     Raises:
-        BlockingIOError: its holder stays.
+        BlockingIOError: another process keeps holding it.
     """
     for _ in range(20):
         try:

@@ -1,4 +1,7 @@
-"""The orders database behind the domain's port: reads on a connection per thread, writes by group commit."""
+"""Implement the domain's store port on the orders database.
+
+Each thread reads on its own connection. Writes go through group commit.
+"""
 
 import json
 import sqlite3
@@ -40,19 +43,19 @@ from persistence.sqlite.transaction import FactsOf, Render, SqliteTransaction
 
 T = TypeVar("T")
 
-_LONGEST_WAIT = timedelta(
-    seconds=10
-)  # no order is put off for longer: such a time is of a clock that was set back
+# No order is postponed for longer. A `not_before` beyond that was written before the clock was set back: ignore it.
+_LONGEST_WAIT = timedelta(seconds=10)
 
 
 class OrderRepository:
-    """`domain.ports.Store` on SQLite.
+    """Implement `domain.ports.Store` on SQLite.
 
     Args:
         path: orders.db, already migrated.
-        clock: for the time of messages.
-        render: words a notice; the outbox keeps the text.
-        facts_of: what that text tells, as data, kept beside it; without them messages are folded by their kind alone.
+        clock: gives the time of messages and of state changes.
+        render: turns a notice into text; the outbox keeps the text.
+        facts_of: returns the content of that text as data, kept beside it. Without this data, messages are folded
+            into digests by their kind alone.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class OrderRepository:
     def update_status(
         self, command_id: str, expected: Phase, phase: Phase, *, actor: str, **changes: Any
     ) -> Order:
-        """Compare-and-swap of the state: only from the expected phase, only along the table.
+        """Change the phase by compare-and-swap: only from the expected phase, only along the transition table.
 
         Raises:
             NotFound, ConcurrentUpdate, IllegalTransition: nothing was written.
@@ -95,13 +98,13 @@ class OrderRepository:
         return self.write(work)
 
     def update_tag(self, command_id: str, expected: Phase, tag: str | None, *, actor: str) -> Order:
-        """Change the tag alone, where the table lets the phase stay. Raises as `update_status` does."""
+        """Change only the tag, where the transition table lets the phase stay. Raises as `update_status` does."""
         return self.update_status(command_id, expected, expected, actor=actor, tag=tag)
 
     def update_broker_id(
         self, command_id: str, expected: Phase, broker_order_id: str, *, actor: str
     ) -> Order:
-        """Note the broker's id: the order is WORKING from then on. Raises as `update_status` does."""
+        """Record the broker's order id and make the order WORKING. Raises as `update_status` does."""
         return self.update_status(
             command_id, expected, Phase.WORKING, actor=actor, broker_order_id=broker_order_id
         )
@@ -199,7 +202,7 @@ class OrderRepository:
             )
         )
 
-    # what the broker told -----------------------------------------------------------------------------------
+    # holdings, positions and accounts -----------------------------------------------------------------------
 
     def holdings(self, client_id: str) -> list[Holding]:
         return self._read(lambda connection: rule_facts.holdings(connection, client_id))
@@ -261,13 +264,13 @@ class OrderRepository:
         day_starts: datetime | None = None,
         compared_at: datetime | None = None,
     ) -> None:
-        # What has changed is found out before the transaction, so that no webhook waits for it.
+        # Compute the changes before the transaction, so that no webhook waits for that.
         read_at = time_text(snapshot.read_started_at)
         present = dict.fromkeys(
             self._rows(f"SELECT {_POSITION_COLUMNS} FROM positions WHERE client_id = ?", client_id)
         )
         wanted = dict.fromkeys(_position_row(client_id, p) for p in snapshot.positions)
-        # What could not be read is not flat: what was last read of it stays, with its age.
+        # An unreadable position is not a flat one: its last readable row stays, with its age.
         kept = {row[:4] for row in present if not snapshot.is_readable(*row[1:4])}
         kept -= {row[:4] for row in wanted}
         gone = [row[:4] for row in present if row not in wanted and row[:4] not in kept]
@@ -323,7 +326,7 @@ class OrderRepository:
         self._commits.run(lambda connection: connection.executemany(_INSERT_BEAT, rows))
 
     def forget_beats(self, watchers: Iterable[str]) -> None:
-        """Drop the heartbeats of watchers that ended, so that nobody takes them for one that stalls."""
+        """Delete the heartbeats of watchers that ended, so that they are not mistaken for stalled watchers."""
         names = [(name,) for name in watchers]
         self._commits.run(
             lambda connection: connection.executemany("DELETE FROM heartbeats WHERE watcher_id = ?", names)
@@ -335,7 +338,7 @@ class OrderRepository:
 
     @property
     def replaced(self) -> str | None:
-        """Why this process writes to the database no more; None: it may."""
+        """Why this process must not write to the database any more, or None if it may."""
         return None if self._commits.replaced is None else str(self._commits.replaced)
 
     @property
@@ -347,7 +350,7 @@ class OrderRepository:
         return self.claimants.alive(claimant)
 
     def close(self) -> None:
-        """Close the writing connection; the threads' read connections go with their threads."""
+        """Close the write connection. A thread's read connection goes with its thread."""
         self._commits.close()
 
     def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:

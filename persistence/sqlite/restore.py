@@ -1,4 +1,4 @@
-"""Copies of orders.db, and putting one in its place while nobody uses it."""
+"""Back up orders.db, and put a copy in its place while no process uses it."""
 
 import fcntl
 import os
@@ -18,13 +18,14 @@ _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
 
 
 class CannotRestore(OrderwatchError):
-    """Nothing was changed."""
+    """The backup or restore was refused. Nothing was changed."""
 
 
 def backup(database: Path, target: Path) -> None:
-    """Copy the database, its log included, into one file, while it may be in use.
+    """Copy the database, including its log, into one file. The database may be in use.
 
-    The copy's identity is marked: put in the database's place by hand while the service runs, it is recognised.
+    The copy gets an id of its own. If it is put in the database's place by hand while the service runs, the service
+    detects it.
 
     Raises:
         CannotRestore: the target exists.
@@ -39,13 +40,13 @@ def backup(database: Path, target: Path) -> None:
 
 
 def restore(database: Path, source: Path, at: datetime) -> Path | None:
-    """Put a copy in the database's place; returns where the one before lies now, None if it stays what it was.
+    """Put a copy in the database's place. Return where the previous database is now, or None if there was none.
 
-    The source may be the database itself: what lies there is then taken as it is. The generation goes on from the
-    newest that any process has seen, under a new identity.
+    The source may be the database itself: its present content is then accepted as it is. The restored database gets
+    a new identity. Its generation continues from the newest that any process has seen.
 
     Raises:
-        CannotRestore: a process has the database open, or the source is no whole database of ours.
+        CannotRestore: a process has the database open, or the source is not an intact database of Orderwatch.
         sqlite3.Error, OSError: nothing was put in place.
     """
     with _alone(database):
@@ -66,7 +67,7 @@ def restore(database: Path, source: Path, at: datetime) -> Path | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    # Not with `immutable`: what stands in the log belongs to it.
+    # Not with `immutable`, which ignores the log: the log's content belongs to the database.
     with (
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as one,
         closing(sqlite3.connect(target)) as other,
@@ -100,7 +101,7 @@ def _newest(database: Path) -> int:
 
 
 def _set_aside(database: Path, at: datetime) -> Path:
-    """Keep what was there, log and all: it may be wanted to see what the copy does not have."""
+    """Keep the previous database and its log: they may be needed to see what the copy lacks."""
     kept = database.with_name(f"{database.name}.before-{at:%Y%m%dT%H%M%SZ}")
     for suffix in ("", "-wal", "-shm"):
         file = database.with_name(database.name + suffix)
@@ -111,10 +112,10 @@ def _set_aside(database: Path, at: datetime) -> Path:
 
 @contextmanager
 def _alone(database: Path) -> Iterator[None]:
-    """No process has the database open, and none starts meanwhile.
+    """Make sure that no process has the database open, and that none starts meanwhile.
 
     Raises:
-        CannotRestore: one has.
+        CannotRestore: a process has it open, or a watcher runs.
     """
     database.parent.mkdir(parents=True, exist_ok=True)
     with open(database.with_name(database.name + ".migrate.lock"), "w") as turn:
@@ -134,7 +135,10 @@ def _alone(database: Path) -> Iterator[None]:
 
 
 def _is_open(database: Path) -> bool:
-    """This process must have no connection of its own: closing this file would drop its locks."""
+    """Return whether a process has the database open.
+
+    This process must have no connection of its own: closing the file here would drop that connection's locks.
+    """
     with open(database, "rb+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)

@@ -1,4 +1,4 @@
-"""Rows to domain objects and back."""
+"""Convert database rows to domain objects and back."""
 
 import sqlite3
 from collections.abc import Callable
@@ -35,11 +35,11 @@ _Reader = Callable[[Any], Any]
 
 
 def _member(kind: type[StrEnum]) -> _Reader:
-    """Three times as fast as calling the enum; what is no member of it is a KeyError."""
+    """Return a lookup by value, three times as fast as calling the enum. An unknown value is a KeyError."""
     return {member.value: member for member in kind}.__getitem__
 
 
-# A column that is NULL is None; these read all others.
+# A NULL column becomes None. These functions convert all other values.
 _READERS: dict[str, _Reader] = {
     "execution_type": _member(ExecutionType),
     "side": _member(Side),
@@ -155,5 +155,5 @@ def position_of(row: tuple[Any, ...]) -> Position:
 
 
 def optional_time(text: str | None) -> datetime | None:
-    """A time column that may be NULL."""
+    """Parse a time column that may be NULL."""
     return None if text is None else parse_time(text)

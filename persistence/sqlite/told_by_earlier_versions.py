@@ -1,4 +1,7 @@
-"""What earlier versions remembered of what they had told, in their own words; read once, by a migration."""
+"""Import the notices that earlier versions had sent, from the texts that they stored.
+
+A migration uses this once.
+"""
 
 import re
 
@@ -18,7 +21,7 @@ _FILL_TAKEN_BACK = re.compile(
 
 
 def carry_over(db: Database) -> None:
-    """Keep under its key what is not to be told again."""
+    """Store the keys of notices that must not be sent again."""
     _refused(db)
     _of_orders(db)
 
@@ -36,7 +39,7 @@ def _refused(db: Database) -> None:
 
 
 def _of_orders(db: Database) -> None:
-    """The reason that an order's row shows was told when it was written there."""
+    """Import the reasons in the rows of orders. A notice was sent when such a reason was written there."""
     rows = db.execute(
         "SELECT client_id, command_id, reason_message, updated_at FROM orders "
         "WHERE reason_message LIKE 'it may be broker order %' "

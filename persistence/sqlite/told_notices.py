@@ -1,4 +1,4 @@
-"""What was told once, by client and key: the memory behind `Transaction.notify_once`."""
+"""Remember which notices were sent, by client and key, so that `Transaction.notify_once` sends each only once."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -24,13 +24,13 @@ def note(
     command_id: str | None,
     at: datetime,
 ) -> bool:
-    """Note that it is told; False when it was already, with the same state."""
+    """Record the notice as sent. Return False if it was recorded already with the same state."""
     values = (client_id, key.about, joined(key.facts), joined(state), command_id, time_text(at))
     return connection.execute(_NOTE, values).rowcount == 1
 
 
 def clear(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> bool:
-    """The next time it is told anew; True when it had been told."""
+    """Forget the notice, so that it is sent again the next time. Return True if it was recorded."""
     done = connection.execute(
         f"DELETE FROM told_notices WHERE {_OF_KEY}", (client_id, key.about, joined(key.facts))
     )
@@ -38,7 +38,7 @@ def clear(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> boo
 
 
 def is_told(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> bool:
-    """Whether it was told and is not cleared."""
+    """Return whether the notice was sent and is not cleared."""
     row = connection.execute(
         f"SELECT 1 FROM told_notices WHERE {_OF_KEY}", (client_id, key.about, joined(key.facts))
     ).fetchone()
@@ -46,7 +46,7 @@ def is_told(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> b
 
 
 def told_keys(connection: sqlite3.Connection, client_id: str, about: NoticeSubject) -> list[NoticeKey]:
-    """What of this kind was told of the client and is not cleared."""
+    """Return the keys of the client's notices of this subject that were sent and are not cleared."""
     rows = connection.execute(
         "SELECT facts FROM told_notices WHERE client_id = ? AND about = ? ORDER BY facts", (client_id, about)
     )
@@ -54,7 +54,7 @@ def told_keys(connection: sqlite3.Connection, client_id: str, about: NoticeSubje
 
 
 def told_clients(connection: sqlite3.Connection, about: NoticeSubject) -> list[str]:
-    """The clients of which something of this kind was told."""
+    """Return the clients about which a notice of this subject was sent and is not cleared."""
     rows = connection.execute(
         "SELECT DISTINCT client_id FROM told_notices WHERE about = ? ORDER BY client_id", (about,)
     )
@@ -67,11 +67,11 @@ _OF_THE_ID = (
     NoticeSubject.UNREADABLE_ORDER_ROW,
     NoticeSubject.UNREADABLE_POSITION_ROW,
 )
-"""What is found anew under another id of the client."""
+"""Subjects that are detected anew under the client's new id, so their notices do not move to it."""
 
 
 def move_told(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """What was told of the client's orders is not told again under its new id."""
+    """Move the client's notices to its new id, so that those about its orders are not sent again."""
     marks = ", ".join("?" * len(_OF_THE_ID))
     connection.execute(
         f"DELETE FROM told_notices WHERE client_id IN (?, ?) AND about IN ({marks})", (old, new, *_OF_THE_ID)

@@ -1,4 +1,4 @@
-"""What a write transaction can do: the domain's changes become rows, all of a change at once."""
+"""Implement the domain's write transaction: write all rows of a change together."""
 
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -53,9 +53,9 @@ from persistence.sqlite.rows import (
 from persistence.sqlite.triggers import CONCURRENT
 
 Render = Callable[[Notice], str]
-"""Words a notice."""
+"""Turns a notice into text."""
 FactsOf = Callable[[Notice], MessageFacts | None]
-"""What the words tell, as data."""
+"""Returns the content of that text as data."""
 
 _INSERT_EVENT = (
     "INSERT INTO order_events (command_id, at, from_status, to_status, from_phase, to_phase, tag, actor, "
@@ -107,7 +107,7 @@ class SqliteTransaction:
 
     def entered_since(self, order: Order) -> bool:
         row = self._connection.execute(
-            # Ids begin with their time, so the primary key finds what came later.
+            # Ids begin with their time, so the primary key finds later orders.
             "SELECT 1 FROM orders WHERE command_id > ? AND client_id = ? AND strategy_name = ? AND exchange = ? "
             "AND symbol = ? AND execution_type = 'ENTRY' AND status IN ('SENT_TO_BROKER', 'EXECUTED') "
             "AND test_mode IS NULL LIMIT 1",
@@ -179,7 +179,7 @@ class SqliteTransaction:
         )
 
     def _claim_external(self, before: Order, after: Order) -> None:
-        """A broker order that was noted as nobody's has turned out to be this one."""
+        """Delete the external order that has turned out to be this order."""
         if after.broker_order_id != before.broker_order_id:
             self._connection.execute(
                 "DELETE FROM external_orders WHERE client_id = ? AND broker_order_id = ?",
@@ -187,7 +187,7 @@ class SqliteTransaction:
             )
 
     def _follow_alert(self, before: Order, after: Order) -> None:
-        """An alert is decided as its most consequential leg is: placed before failed before skipped."""
+        """Give the alert the decision of its most consequential leg: placed before failed before skipped."""
         if after.decision_type is None or after.decision_type is before.decision_type:
             return
         self._connection.execute(
@@ -199,7 +199,10 @@ class SqliteTransaction:
         )  # fmt: skip
 
     def _release_waiting(self, before: Order, after: Order, actor: str) -> None:
-        """An order that is over, or waits no more, may be what entries of its alert, strategy and symbol wait for."""
+        """Release the entries that may have waited for an order that has ended or no longer waits.
+
+        These are the waiting entries of its alert, and those of its strategy in its symbol.
+        """
         waits_no_more = before.waits_for is not None and before.waits_for is not after.waits_for
         if not waits_no_more and (after.status not in _OVER or before.status is after.status):
             return
@@ -274,7 +277,7 @@ class SqliteTransaction:
             "AND strategy_name = coalesce(?3, strategy_name) AND exchange = coalesce(?5, exchange) "
             "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f WHERE f.client_id = holdings.client_id "
             "AND f.symbol = holdings.symbol AND f.filled_at >= ?4)) "
-            # A fill that is not recorded yet will be, and takes from the holding then.
+            # A fill that is not recorded yet will be recorded later, and is subtracted from the holding then.
             "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER' "
             "AND o.client_id = holdings.client_id AND o.symbol = holdings.symbol "
             "AND (o.exchange, o.product) = (holdings.exchange, holdings.product) AND o.test_mode IS NULL "
@@ -327,7 +330,7 @@ class SqliteTransaction:
         )
         return False
 
-    # what a person is told once -----------------------------------------------------------------------------
+    # notices sent once, differences and external orders -----------------------------------------------------
 
     def untold_frozen(self, client_id: str, sent_before: datetime, *, limit: int) -> list[StaleOrder]:
         return differences.untold_frozen(self._connection, client_id, sent_before, limit=limit)
@@ -431,7 +434,7 @@ class SqliteTransaction:
         )
         return done.rowcount > 0
 
-    # whose the rows are -------------------------------------------------------------------------------------
+    # broker accounts ----------------------------------------------------------------------------------------
 
     def account(self, client_id: str) -> BrokerAccount | None:
         return accounts.account(self._connection, client_id)

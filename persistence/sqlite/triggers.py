@@ -1,9 +1,16 @@
-"""Triggers generated from the domain's table of transitions, so that even an operator's UPDATE cannot break it.
+"""Triggers generated from the domain's transition table, so that even an operator's UPDATE cannot break it.
 
-They hold three things: a row of `orders` moves only along an edge of the table and only to where its newest event
-says it is; `order_events` is append-only and each event follows the head of its order's chain; nothing is deleted
-unless it has been archived. `INSERT OR REPLACE` deletes without asking the triggers on DELETE, so those on INSERT
-refuse a row that is there already.
+They enforce these rules:
+
+- A row of `orders` moves only along an edge of the table, and only to where its newest event says it is.
+- What identifies an order does not change, nor do its side and quantity once it is no longer CREATED. Its client id
+  changes only by an event that records the move.
+- `order_events` is append-only, and each event follows the head of its order's chain.
+- No order and no event is deleted unless it has been archived.
+- `event_checkpoints` and `adoptions` are append-only.
+
+`INSERT OR REPLACE` deletes rows without firing the DELETE triggers. The INSERT triggers therefore refuse a row that
+exists already.
 """
 
 import sqlite3
@@ -48,7 +55,7 @@ TRIGGERS: dict[str, str] = {
             OR NEW.client_order_id <> OLD.client_order_id OR NEW.strategy_name <> OLD.strategy_name
             OR (OLD.status <> 'CREATED' AND (NEW.side <> OLD.side OR NEW.quantity <> OLD.quantity))
         BEGIN SELECT RAISE(ABORT, '{ILLEGAL}'); END""",
-    # An order changes its client id alone, and only by an event that says from which to which.
+    # With its client id nothing else of an order changes, and its event must record the old and the new id.
     "orders_moved": f"""
         CREATE TRIGGER orders_moved BEFORE UPDATE ON orders
         WHEN NEW.client_id <> OLD.client_id AND ({_ANYTHING_ELSE} OR NOT EXISTS (
@@ -104,7 +111,7 @@ TRIGGERS: dict[str, str] = {
 
 
 def sync_triggers(connection: sqlite3.Connection) -> None:
-    """Make the database's triggers those of this program; in one transaction, so that none is ever missing."""
+    """Replace the database's triggers with this program's, in one transaction, so that none is ever missing."""
     wanted = {name: sql.strip() for name, sql in TRIGGERS.items()}
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
     present = {name: sql.strip() for name, sql in rows}

@@ -1,4 +1,4 @@
-"""Rows of clients that the settings do not name."""
+"""Find open orders and holdings of clients that the settings do not name."""
 
 import sqlite3
 from collections.abc import Collection
@@ -22,9 +22,9 @@ _SERVED = "SELECT DISTINCT client_id FROM heartbeats WHERE client_id <> '' AND b
 def unconfigured_rows(
     connection: sqlite3.Connection, configured: Collection[str], served_since: datetime
 ) -> list[UnconfiguredRows]:
-    """What clients that are not configured have open, by client.
+    """Return the open orders and holdings of clients that are not configured, sorted by client.
 
-    A client for which a watcher has given a heartbeat since `served_since` is left out: another process with other
+    A client for which a watcher has written a heartbeat since `served_since` is left out: another process with other
     settings serves it.
     """
     counts: dict[str, list[int]] = {}

@@ -1,4 +1,7 @@
-"""Rows of the last read of the positions that could not be made out: what they may be of is not known, and not flat."""
+"""Store the rows of the last read of the positions that could not be parsed.
+
+A position that such a row may describe is unknown, not flat.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -7,13 +10,13 @@ from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.times import time_text
 
 Named = tuple[str | None, str | None, str | None, str, int]
-"""Exchange, symbol, product, the row's text, whether it would have told profit and loss."""
+"""Exchange, symbol, product, the row's text, whether the row would have reported profit and loss."""
 
 COLUMNS = "exchange, symbol, product, row_text, has_pnl"
 
 
 def save(connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot) -> None:
-    """Keep those of this read in the place of those of the read before."""
+    """Replace the unreadable rows of the client's previous read with those of this read."""
     connection.execute("DELETE FROM unreadable_positions WHERE client_id = ?", (client_id,))
     connection.executemany(
         "INSERT INTO unreadable_positions VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -33,7 +36,7 @@ def save(connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnap
 
 
 def rows_of(connection: sqlite3.Connection, client_id: str) -> tuple[UnreadableRow, ...]:
-    """Those of the client's last read."""
+    """Return the unreadable rows of the client's last read."""
     found = connection.execute(
         f"SELECT {COLUMNS} FROM unreadable_positions WHERE client_id = ? ORDER BY rowid", (client_id,)
     )
@@ -41,13 +44,13 @@ def rows_of(connection: sqlite3.Connection, client_id: str) -> tuple[UnreadableR
 
 
 def by_client(connection: sqlite3.Connection) -> dict[str, tuple[UnreadableRow, ...]]:
-    """Those of every client's last read; a client without any is left out."""
+    """Return the unreadable rows of every client's last read. A client without any is left out."""
     clients = connection.execute("SELECT DISTINCT client_id FROM unreadable_positions ORDER BY 1").fetchall()
     return {client: rows_of(connection, client) for (client,) in clients}
 
 
 def rows_in(found: Iterable[Sequence[object]]) -> tuple[UnreadableRow, ...]:
-    """Rows of the columns above."""
+    """Convert database rows with the columns `COLUMNS`."""
     return tuple(_row(*values) for values in found)  # type: ignore[arg-type]
 
 
@@ -57,11 +60,11 @@ def hiding(
     rows: Sequence[UnreadableRow],
     place: tuple[str, str, str | None],
 ) -> UnreadableRow | None:
-    """The first of these because of which the position at exchange, symbol and product (None: any) is not known."""
+    """Return the first row that makes the position at exchange, symbol and product (None: any) unknown, or None."""
     if not rows:
         return None
     exchange, symbol, product = place
-    # What an earlier read showed stays in the table with that read's time: it is not listed now.
+    # A row from an earlier read stays in the table with that read's time. It does not count as listed now.
     listed = connection.execute(
         "SELECT 1 FROM positions JOIN accounts USING (client_id) WHERE client_id = ? AND exchange = ? AND symbol = ? "
         "AND product = coalesce(?, product) AND read_at = positions_read_at LIMIT 1",

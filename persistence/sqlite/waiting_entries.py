@@ -1,4 +1,4 @@
-"""Entries that wait for something else to come first."""
+"""Find entries that wait for something else to happen first."""
 
 import sqlite3
 
@@ -7,7 +7,10 @@ from persistence.sqlite.rows import SELECT_ORDER, order_of
 
 
 def waiting_for(connection: sqlite3.Connection, order: Order) -> list[Order]:
-    """Those that may wait for this order: the entries of its alert, and of its strategy in its symbol."""
+    """Return the waiting entries that may be waiting for this order.
+
+    These are the waiting entries of its alert, and those of its strategy in its symbol.
+    """
     rows = connection.execute(
         f"{SELECT_ORDER} INDEXED BY orders_waiting WHERE status = 'CREATED' AND waits_for IS NOT NULL "
         "AND client_id = ?1 AND not_before IS NOT NULL AND command_id <> ?6 "

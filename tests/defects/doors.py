@@ -58,8 +58,8 @@ DOORS = (
         (
             Edit(
                 "alerts/webhook.py",
-                "        except Exception as error:  # broken off",
-                "        except OSError as error:  # broken off",
+                "        except Exception as error:  # cut short",
+                "        except OSError as error:  # cut short",
             ),
         ),
         (

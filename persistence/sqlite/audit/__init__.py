@@ -1,1 +1,1 @@
-"""Proof that orders.db says what happened: hash chains, checkpoints, replay."""
+"""Proof that orders.db matches what happened: hash chains, checkpoints, replay."""

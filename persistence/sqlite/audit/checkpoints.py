@@ -1,5 +1,8 @@
-"""Checkpoints over all events, so that what leaves no trace in any one chain is found: a chain's cut tail, or an
-order deleted together with all its events."""
+"""Checkpoints over all events.
+
+They reveal deletions that leave no trace in any single chain: a chain's truncated tail, or an order that was deleted
+together with all its events.
+"""
 
 import hashlib
 import sqlite3
@@ -12,10 +15,10 @@ MAX_EVENTS = 10_000  # a checkpoint holds the write lock for about 1 ms per 1,00
 
 
 def make_checkpoint(connection: sqlite3.Connection, now: datetime) -> bool:
-    """Cover the events since the last checkpoint, at most `MAX_EVENTS`; False when there are none.
+    """Write a checkpoint over the events since the last one, at most `MAX_EVENTS`. Return False if there are none.
 
-    It must run in a write transaction: then every event id up to the newest one is committed, and none will
-    ever come in below it. Call again while it is True: `while commits.run(lambda c: make_checkpoint(c, now))`.
+    It must run in a write transaction: then every event id up to the newest one is committed, and no lower id can
+    be added later. Call again while it returns True: `while commits.run(lambda c: make_checkpoint(c, now))`.
     """
     last, previous = last_checkpoint(connection)
     events = connection.execute(
@@ -32,7 +35,7 @@ def make_checkpoint(connection: sqlite3.Connection, now: datetime) -> bool:
 
 
 def last_checkpoint(connection: sqlite3.Connection) -> tuple[int, str]:
-    """The last event id that a checkpoint covers, and that checkpoint's hash; 0 and nothing before the first."""
+    """Return the last event id that a checkpoint covers, and that checkpoint's hash; 0 and "" if there is none."""
     row = connection.execute(
         "SELECT last_event_id, hash FROM event_checkpoints ORDER BY checkpoint_id DESC LIMIT 1"
     ).fetchone()
@@ -40,7 +43,7 @@ def last_checkpoint(connection: sqlite3.Connection) -> tuple[int, str]:
 
 
 def checkpoint_hash(previous: str, events: Iterable[tuple[int, str]]) -> str:
-    """SHA-256 (hex) over the previous checkpoint's hash and each event's id and hash, in the order of ids."""
+    """Return the SHA-256 (hex) over the previous checkpoint's hash and each event's id and hash, in id order."""
     digest = hashlib.sha256(previous.encode())
     for event_id, event_hash in events:
         digest.update(f"\n{event_id} {event_hash}".encode())

@@ -1,4 +1,4 @@
-"""Whether no event is gone: ids without holes, and checkpoints that still fit what they covered."""
+"""Check that no event is missing: ids have no gaps, and each checkpoint still matches the events that it covered."""
 
 import heapq
 import sqlite3
@@ -14,7 +14,7 @@ class Coverage:
     """What the checkpoints cover."""
 
     checkpoints: int = 0
-    unseen: int = 0  # checkpoints over archived events while there is no archive to read
+    unseen: int = 0  # checkpoints over archived events, not verified because there is no archive to read
     uncovered: int = 0  # events after the last checkpoint
     head: str = ""  # the last checkpoint's hash
 
@@ -22,7 +22,7 @@ class Coverage:
 def check_coverage(
     orders: sqlite3.Connection, archive: sqlite3.Connection | None, add: Callable[[str, str], None]
 ) -> Coverage:
-    """Walk all events of both databases by id beside the checkpoints; `add(where, what)` is told of each fault."""
+    """Compare all events of both databases, by id, with the checkpoints. Call `add(where, what)` for each fault."""
     (archived,) = orders.execute("SELECT EXISTS (SELECT 1 FROM archived_orders)").fetchone()
     blind = bool(archived) and archive is None
     events = _EventsById([orders] if archive is None else [orders, archive])
@@ -43,7 +43,7 @@ def check_coverage(
     written = _last_given(orders, "event_checkpoints")
     if written != last_checkpoint:
         add("event_checkpoints", f"the last one is {last_checkpoint}, but {written} was written")
-    # What is archived is covered by a checkpoint: a hole after the last one is a deletion in any case.
+    # Archived events are always covered by a checkpoint, so a gap after the last one is a deletion in any case.
     coverage.uncovered = sum(1 for _ in events.up_to(_last_given(orders, "order_events")))
     _tell_gaps(events, add)
     return coverage
@@ -55,21 +55,21 @@ def _tell_gaps(events: "_EventsById", add: Callable[[str, str], None]) -> None:
 
 
 def _last_given(connection: sqlite3.Connection, table: str) -> int:
-    """The last id that SQLite gave out in this table, kept even where its row is gone."""
+    """Return the last id that SQLite assigned in this table. SQLite keeps it even if the row was deleted."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return int(row[0]) if row else 0
 
 
 class _EventsById:
-    """All events in the order of their ids, handed out range by range.
+    """Iterate over all events in the order of their ids, range by range.
 
-    SQLite gives ids without holes, as a transaction that fails takes its ids back: a hole is a deletion.
+    SQLite assigns ids without gaps, because a failed transaction releases its ids. A gap is therefore a deletion.
     """
 
     def __init__(self, databases: Sequence[sqlite3.Connection]) -> None:
         streams = [c.execute("SELECT event_id, hash FROM order_events ORDER BY event_id") for c in databases]
         merged = heapq.merge(*((tuple(row) for row in stream) for stream in streams))
-        # The copy and the original of a move under way are one event; if they differ, the hash will tell.
+        # During a move, the copy and the original are one event. If they differ, the checkpoint's hash shows it.
         self._events: Iterator[tuple[int, str]] = (event for event, _ in groupby(merged))
         self._next = next(self._events, None)
         self._expected = 1
@@ -77,7 +77,10 @@ class _EventsById:
         self.gaps: list[tuple[int, int]] = []
 
     def up_to(self, last: int) -> Iterator[tuple[int, str]]:
-        """The events that follow those handed out before, `last` included; sets `count` and `gaps` of this range."""
+        """Yield the events after those already yielded, up to and including `last`.
+
+        `count` and `gaps` are set for this range.
+        """
         self.count = 0
         self.gaps = []
         while self._next is not None and self._next[0] <= last:

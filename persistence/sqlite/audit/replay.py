@@ -1,4 +1,4 @@
-"""Whether each order's row is what its history says: the pure part of `verify`, over streams of rows."""
+"""Check that each order's row matches its event history. This is the pure part of `verify`, over streams of rows."""
 
 import heapq
 import json
@@ -15,7 +15,7 @@ from domain.states import STATUS_OF, TRANSITIONS, Phase
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One order's row, if there is one, and its events in their order, if there are any."""
+    """One order's row, if there is one, and its events in order, if there are any."""
 
     command_id: str
     row: sqlite3.Row | None
@@ -23,7 +23,7 @@ class History:
 
 
 def histories(connection: sqlite3.Connection) -> Iterator[History]:
-    """Every order that has a row or an event, by command_id; both tables are streamed side by side."""
+    """Yield every order that has a row or an event, by command_id. Both tables are streamed side by side."""
     rows = (
         (row["command_id"], row) for row in connection.execute("SELECT * FROM orders ORDER BY command_id")
     )
@@ -41,7 +41,7 @@ def histories(connection: sqlite3.Connection) -> Iterator[History]:
 
 
 def faults(history: History) -> list[str]:
-    """What is wrong with it, each in a sentence; nothing when the events rebuild the row exactly."""
+    """Return one sentence for each fault, and nothing when the events rebuild the row exactly."""
     if history.row is None:
         return [f"has {len(history.events)} events and no row in orders"]
     if not history.events:
@@ -67,7 +67,7 @@ def _illegal_steps(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _is_a_move(event: Mapping[str, Any]) -> bool:
-    """True for an event by which an order of any phase becomes another client id's, and nothing else."""
+    """Return True for an event that only changes the order's client id. This is allowed in any phase."""
     detail = json.loads(event["detail_json"])
     return isinstance(detail, dict) and detail.keys() == {"client_id", "moved_from"}
 
@@ -79,7 +79,7 @@ def _leads_to(before: str | None, phase: str) -> bool:
 
 
 def _differences(row: sqlite3.Row, rebuilt: Mapping[str, Column]) -> Iterator[str]:
-    """Columns whose value no event accounts for; those that no event ever named must be empty."""
+    """Yield the columns whose value no event accounts for. A column that no event ever named must be NULL."""
     for name, value in zip(row.keys(), row, strict=True):
         expected = rebuilt.get(name)
         if value != expected:

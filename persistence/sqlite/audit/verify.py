@@ -1,4 +1,7 @@
-"""Proves that orders.db still says what happened: read-only, streaming, on one consistent view of the database."""
+"""Verify that orders.db still matches what happened.
+
+The check is read-only and streaming, and reads one consistent snapshot of the database.
+"""
 
 import heapq
 import sqlite3
@@ -14,12 +17,12 @@ from persistence.sqlite.audit.event_coverage import check_coverage
 from persistence.sqlite.audit.replay import History, faults, histories
 from persistence.sqlite.triggers import TRIGGERS
 
-MAX_PROBLEMS = 1_000  # reported in words; the rest is counted
+MAX_PROBLEMS = 1_000  # listed in the report; the rest is only counted
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`where` is a command_id, or what else is concerned; `what` is a sentence."""
+    """One fault. `where` is a command_id or the name of what else is concerned; `what` is a sentence."""
 
     where: str
     what: str
@@ -27,37 +30,36 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """What was checked and what was found."""
+    """How much was checked, and which problems were found."""
 
     orders: int = 0
     events: int = 0  # in orders.db
     archived: int = 0  # orders of the archive
     checkpoints: int = 0
-    adoptions: int = 0  # units that a person made a strategy's holding
+    adoptions: int = 0  # rows by which a person added units to a strategy's holding
     uncovered: int = 0  # events after the last checkpoint
-    head: str = (
-        ""  # the last checkpoint's hash: note it elsewhere, and nobody can rewrite what it covers unseen
-    )
+    # The last checkpoint's hash. If a copy is kept elsewhere, a rewrite of what it covers is always detected.
+    head: str = ""
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def add(self, where: str, what: str) -> None:
-        """Note a problem."""
+        """Count a problem, and list it while fewer than `MAX_PROBLEMS` are listed."""
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(where, what))
 
     @property
     def exit_code(self) -> int:
-        """0: all is right; 1: something is wrong; 3: nothing wrong was found, but not all could be looked at."""
+        """The exit code: 0: no problem; 1: at least one problem; 3: no problem found, but not all could be checked."""
         return 1 if self.problem_count else 3 if self.warnings else 0
 
 
 def verify(path: Path, archive_path: Path | None = None) -> Report:
-    """Check orders.db, and the archive where orders were moved to it.
+    """Check orders.db and, if it exists, the archive to which orders were moved.
 
-    Writers are not held up; only the write-ahead log cannot be cut short while this runs.
+    Writers are not blocked. Only the write-ahead log cannot be truncated while this runs.
 
     Raises:
         sqlite3.Error: the database cannot be opened at all.
@@ -67,7 +69,7 @@ def verify(path: Path, archive_path: Path | None = None) -> Report:
         orders = stack.enter_context(closing(_open(path)))
         archive = None
         if archive_path is not None and archive_path.exists():
-            # Opened second: an order that moves meanwhile is then seen twice, and never nowhere.
+            # Open the archive second: an order that is archived meanwhile is then seen twice instead of nowhere.
             archive = stack.enter_context(closing(_open(archive_path)))
         checks: list[Callable[[], None]] = [
             lambda: _check_file(orders, "orders.db", report),
@@ -89,7 +91,8 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute("BEGIN")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the view begins with the first read
+    # The snapshot begins with the first read.
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection
 
 
@@ -165,7 +168,10 @@ def _archived_faults(head: str, copy: History | None) -> Iterator[str]:
 
 
 def _check_unrecorded(command_id: str, orders: sqlite3.Connection, report: Report) -> None:
-    """A copy that was not recorded is a move that was interrupted, as long as the original is there."""
+    """Report an archived copy without a record, unless the original is still in orders.
+
+    A copy without a record whose original still exists comes from an interrupted move.
+    """
     if orders.execute("SELECT 1 FROM orders WHERE command_id = ?", (command_id,)).fetchone() is None:
         report.add(command_id, "is in the archive, neither recorded as archived nor in orders")
 

@@ -1,4 +1,7 @@
-"""What the command line shows of orders and alerts; the same questions can be put to orders.db and to the archive."""
+"""Query the orders and alerts that the command line shows.
+
+The same queries run on orders.db and on the archive.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -13,7 +16,7 @@ Story = dict[str, Any]
 
 @contextmanager
 def looking(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can only read and never makes a file.
+    """Open a connection that can only read and never creates a file.
 
     Raises:
         sqlite3.Error: there is no database.
@@ -28,7 +31,7 @@ def looking(path: Path) -> Iterator[sqlite3.Connection]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which orders; None: any."""
+    """A filter for orders. None matches any value."""
 
     status: str | None = None
     symbol: str | None = None
@@ -38,7 +41,7 @@ class Wanted:
 
 
 def list_orders(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
-    """Orders that fit, newest first."""
+    """Return the matching orders, newest first."""
     filters = {
         name: getattr(wanted, name)
         for name in ("status", "symbol", "strategy_name", "client_id")
@@ -53,17 +56,20 @@ def list_orders(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
 
 
 def strategies_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
-    """The strategies of which the client has orders, by name."""
+    """Return the strategies of which the client has orders, sorted by name."""
     rows = connection.execute(_STRATEGIES, {"client": client_id})
     return sorted(name for (name,) in rows)
 
 
 def find_story(paths: Iterable[Path], text: str) -> tuple[list[str], Story | None]:
-    """The order whose id is the text, or is the only one to end with it, in the first of these databases that has one.
+    """Find an order by its id or the end of its id, in the first of these databases that has a match.
 
-    The id of its alert serves as well, where the alert has no other leg there. Returns the ids that fit, and the
-    story when it is one: its row, events and messages as `order`, `events` and `messages`. A database that is not
-    there has no orders.
+    The id of its alert, or the end of that, serves as well if the alert has no other leg there. A database that does
+    not exist has no orders.
+
+    Returns:
+        The matching ids and, if there is exactly one, the order's story: its row, events and messages as `order`,
+        `events` and `messages`.
     """
     for path in paths:
         if path.exists():
@@ -83,7 +89,7 @@ def _matching_ids(connection: sqlite3.Connection, text: str) -> list[str]:
 
 
 def legs_of(paths: Iterable[Path], text: str) -> list[Row]:
-    """The legs of the alert that the text means; none where it means one order, or orders of several alerts."""
+    """Return the legs of the alert that the text means; none if it means one order, or orders of several alerts."""
     for path in paths:
         if path.exists():
             with looking(path) as connection:
@@ -107,7 +113,7 @@ def _story_of(connection: sqlite3.Connection, command_id: str) -> Story:
 
 
 def kept_alert(connection: sqlite3.Connection, alert_id: str) -> Row | None:
-    """An alert as it was delivered, its secret masked."""
+    """Return an alert as it was delivered, with its secret masked, or None."""
     return next(iter(_rows(connection, "SELECT * FROM alerts WHERE alert_id = :id", {"id": alert_id})), None)
 
 
@@ -124,7 +130,7 @@ _BY_END = (
     "OR substr(alert_id, -length(:id)) = :id ORDER BY alert_id, leg_index LIMIT 10"
 )
 
-# Each part reads an index of its statuses alone, which for the closed ones holds all that is asked: no row is read.
+# Each part reads an index of its statuses only. For closed orders the index covers the query, so no row is read.
 _STRATEGIES = " UNION ".join(
     f"SELECT strategy_name FROM orders INDEXED BY {index} WHERE {status} AND client_id = :client"
     for index, status in (

@@ -1,4 +1,7 @@
-"""The state of orders.db and of those that live on it, for the doctor: read-only, a few indexed queries."""
+"""Query the state of orders.db and of the processes that use it, for the doctor.
+
+The queries are read-only, few and indexed.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,18 +28,18 @@ from persistence.sqlite.unreadable_rows import by_client
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """When a client's positions were last read, and why not since."""
+    """When a client's positions were last read, and why they were not read since."""
 
     client_id: str
     positions_read_at: datetime | None
     read_error: str | None
     compared_at: datetime | None = None  # when its positions were last compared with the holdings
-    remembered: BrokerAccount | None = None  # whose the client's rows are; None: no watcher has seen it yet
+    remembered: BrokerAccount | None = None  # the account of its rows; None: no watcher has seen it yet
 
 
 @dataclass(frozen=True, slots=True)
 class StandingHalt:
-    """A client, or (with `strategy_name`) one of its strategies, that enters nothing."""
+    """A halt of a client or, with `strategy_name`, of one of its strategies: no entries are sent."""
 
     client_id: str
     strategy_name: str | None
@@ -45,35 +48,34 @@ class StandingHalt:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHealth:
-    """What the doctor looks at; a time is None where nothing was ever written."""
+    """What the doctor checks. A time is None if nothing was ever written."""
 
     pending_migrations: tuple[str, ...]
     triggers_changed: bool
     last_beat: datetime | None
-    troubled_loops: tuple[str, ...]  # those whose last beat said other than OK
+    troubled_loops: tuple[str, ...]  # those whose last heartbeat has a state other than OK
     accounts: tuple[Account, ...]
-    outbox: int  # messages to be sent
+    outbox: int  # pending messages
     outbox_since: datetime | None  # the oldest of them
     unknown_orders: int
-    frozen_orders: int  # at the broker since before `sent_before`
-    unreadable: Mapping[str, tuple[UnreadableRow, ...]]  # client, and rows of its positions as last read
-    differences: tuple[tuple[str, str], ...]  # client, and a position that is not as our strategies hold it
+    frozen_orders: int  # at the broker since `sent_before` or earlier
+    unreadable: Mapping[str, tuple[UnreadableRow, ...]]  # client, and rows of its last read of the positions
+    differences: tuple[tuple[str, str], ...]  # client, and a position that differs from our holdings
     halts: tuple[StandingHalt, ...]
     last_event: datetime | None
     exposed: Mapping[str, str]  # client, and what it has open
-    unserved: tuple[
-        UnconfiguredRows, ...
-    ]  # what clients have open for which no watcher has given a heartbeat
+    # What clients have open for which no watcher has written a heartbeat since `beats_since`.
+    unserved: tuple[UnconfiguredRows, ...]
 
 
 def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> DatabaseHealth:
-    """Look at a database without changing it; what loops said before `beats_since` is over.
+    """Read the state of a database without changing it. Loop states from before `beats_since` are ignored.
 
     Raises:
         sqlite3.Error: it is missing, damaged, or was never migrated.
     """
     with looking(path) as connection:
-        connection.execute("BEGIN")  # one view of everything
+        connection.execute("BEGIN")  # one snapshot for all queries
 
         def rows(query: str, **values: object) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in connection.execute(query, values)]
@@ -102,7 +104,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             outbox_since=optional_time(since),
             unknown_orders=unknown,
             frozen_orders=frozen_count(connection, sent_before),
-            # A database of yesterday's program is told from its missing migration, not from a missing table.
+            # A database of an older program is reported by its pending migration. It must not fail on a missing table.
             unreadable={} if pending else by_client(connection),
             differences=() if pending else tuple(_difference(*row) for row in rows(_DIFFERENCES)),
             halts=tuple(

@@ -1,4 +1,4 @@
-"""The figures behind `/metrics`."""
+"""Query the values for `/metrics`."""
 
 from datetime import datetime
 
@@ -7,7 +7,10 @@ from persistence.sqlite.database import Readers
 
 
 def figures(readers: Readers, now: datetime) -> dict[str, dict[str, float]]:
-    """Metric name → label → figure; ages in seconds. Uses only partial and covering indexes."""
+    """Return metric name → label → value. Ages are in seconds.
+
+    Counts of orders, messages and unreadable rows use only partial and covering indexes.
+    """
     connection = readers.get()
 
     def pairs(sql: str) -> dict[str, float]:

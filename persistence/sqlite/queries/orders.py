@@ -1,10 +1,10 @@
-"""The read side: what pages and diagnostics ask of orders.db.
+"""The read model of orders.db for pages and diagnostics.
 
-A row is a dict by column name, as it stands in the table: times are ISO-8601 UTC text, money and quantities decimal
-text. Every method raises `StoreUnavailable` when the database cannot be read.
+A row is a dict by column name, with values as they are stored: times are ISO-8601 UTC text, money and quantities are
+decimal text. Every method raises `StoreUnavailable` when the database cannot be read.
 
-Every list of orders is made of one stream a status, each read newest first off an index of that status alone: no
-question walks the table, and the cost of a page does not grow with history.
+Every list of orders is merged from one stream per status. Each stream is read newest first from an index of that
+status only. No query scans the table, and the cost of a page does not grow with history.
 """
 
 import base64
@@ -33,7 +33,7 @@ T = TypeVar("T")
 _STREAMS = {
     Status.CREATED: "orders INDEXED BY orders_claimable WHERE status = 'CREATED'",
     Status.SENT_TO_BROKER: "orders INDEXED BY orders_at_broker WHERE status = 'SENT_TO_BROKER'",
-    # A partial index serves only a query that repeats its condition word for word.
+    # SQLite uses a partial index only for a query that repeats the index's condition literally.
     Status.EXECUTED: "orders INDEXED BY orders_closed WHERE status IN ('EXECUTED', 'FAILED') AND status = 'EXECUTED'",
     Status.FAILED: "orders INDEXED BY orders_closed WHERE status IN ('EXECUTED', 'FAILED') AND status = 'FAILED'",
 }
@@ -41,13 +41,13 @@ _NEWEST = ("created_at", "command_id")
 
 
 class OrderQueries:
-    """Questions to orders.db; a connection a thread, never waiting for a writer."""
+    """Queries on orders.db. Each thread has its own connection and never waits for a writer."""
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
 
     def ping(self) -> None:
-        """Return when the database answers.
+        """Check that the database answers.
 
         Raises:
             StoreUnavailable: it does not.
@@ -59,16 +59,19 @@ class OrderQueries:
     def orders(
         self, wanted: Mapping[str, object], *, limit: int, cursor: str | None = None
     ) -> tuple[list[Row], str | None]:
-        """Orders that fit, newest first, and the cursor of the page after them, None on the last.
+        """Return the matching orders, newest first, and the cursor of the next page (None on the last page).
 
         Args:
-            wanted: any of `status`, `symbol`, `strategy_name`, `client_id` (text, in which `*` stands for anything),
-                `since` and `until` (aware times; created at or after the one, before the other).
+            wanted: any of these filters:
+
+                - `status`: a status, exactly;
+                - `symbol`, `strategy_name`, `client_id`: text, in which `*` stands for anything;
+                - `since`, `until`: aware times; orders created at or after `since`, and before `until`.
             limit: rows on a page.
-            cursor: where the page before ended; opaque.
+            cursor: where the previous page ended; opaque.
 
         Raises:
-            ValueError: that is no cursor of ours.
+            ValueError: the cursor is not one that this method returned, or the status is unknown.
         """
         until = _text_of(wanted.get("until"))
         conditions, values = _conditions(wanted)
@@ -92,7 +95,7 @@ class OrderQueries:
         return rows[:limit], _cursor_of(rows[limit - 1]) if len(rows) > limit else None
 
     def counts(self, wanted: Mapping[str, object]) -> dict[str, int]:
-        """How many orders fit in each status; `wanted` as for `orders`, its status left aside."""
+        """Count the matching orders of each status. `wanted` is as for `orders`; its status is ignored."""
         conditions, values = _conditions(wanted)
         if "until" in wanted:
             conditions += " AND created_at < :until"
@@ -104,9 +107,9 @@ class OrderQueries:
             }
 
     def story(self, command_id: str) -> Row | None:
-        """Everything about one order, or None when there is no such order.
+        """Return everything about one order, or None if there is no such order.
 
-        `order`; its `events` and `messages`, in their order; its `intent` and `alert`, None where it has none;
+        The keys are `order`; its `events` and `messages`, in order; its `intent` and `alert`, None if it has none;
         its `siblings`, the alert's other legs.
         """
         with self._one_view():
@@ -130,17 +133,19 @@ class OrderQueries:
             }
 
     def strategies(self, client_id: str) -> list[str]:
-        """The strategies of which the client has orders, by name."""
+        """Return the strategies of which the client has orders, sorted by name."""
         return self._read(lambda connection: strategies_of(connection, client_id))
 
     # diagnostics --------------------------------------------------------------------------------------------
 
     def signals(self, *, since: datetime, settled_before: datetime, side: str | None, limit: int) -> Row:
-        """The legs of the alerts received since then, and the rejected alerts, which have none, newest first.
+        """Return the legs of the alerts received since `since`, and the rejected alerts (without legs), newest first.
 
-        `signals` are the newest `limit` of them, `violations` the newest `limit` of those with any of the flags
-        `missing_intent`, `null_decision` and `untold`; `counts` are over all. An undecided order is a violation only
-        when it was created before `settled_before`.
+        - `signals`: the newest `limit` of them.
+        - `violations`: the newest `limit` of those with any of the flags `missing_intent`, `null_decision`, `untold`.
+        - `counts`: over all of them.
+
+        An undecided order that is still open is a violation only if it was created before `settled_before`.
         """
         values = {
             "since": time_text(since),
@@ -162,27 +167,27 @@ class OrderQueries:
     # health -------------------------------------------------------------------------------------------------
 
     def heartbeats(self) -> list[Row]:
-        """The last beat of every loop, those of watchers that ended long ago too."""
+        """Return the last heartbeat of every loop, including those of watchers that ended long ago."""
         return self._rows("SELECT * FROM heartbeats ORDER BY watcher_id, loop, client_id")
 
     def accounts(self) -> list[Row]:
-        """When each client's positions were last read, and the trading day's profit and loss."""
+        """Return when each client's positions were last read, and the trading day's profit and loss."""
         return self._rows("SELECT * FROM accounts ORDER BY client_id")
 
     def halts(self) -> list[Row]:
-        """What is halted; an empty `strategy_name` means the whole client."""
+        """Return what is halted. An empty `strategy_name` means the whole client."""
         return self._rows("SELECT * FROM halts ORDER BY client_id, strategy_name")
 
     def positions(self) -> list[Row]:
-        """The broker's positions as last read, flat ones too."""
+        """Return the broker's positions as last read, including flat ones."""
         return self._rows("SELECT * FROM positions ORDER BY client_id, exchange, symbol, product")
 
     def unreadable_positions(self) -> dict[str, tuple[UnreadableRow, ...]]:
-        """The rows of each client's last read of the positions that could not be made out; most clients have none."""
+        """Return the unreadable rows of each client's last read of the positions. Most clients have none."""
         return self._read(by_client)
 
     def holdings(self) -> list[Row]:
-        """What each strategy holds by its own fills."""
+        """Return what each strategy holds by its own fills."""
         return self._rows("SELECT * FROM holdings ORDER BY client_id, symbol, exchange, strategy_name")
 
     def exposed(self) -> dict[str, str]:
@@ -193,32 +198,38 @@ class OrderQueries:
             raise StoreUnavailable(f"orders.db: {error}") from error
 
     def unconfigured(self, configured: Collection[str], served_since: datetime) -> list[UnconfiguredRows]:
-        """What clients that are not configured have open, those left out that a watcher has served since then."""
+        """Return what clients that are not configured have open.
+
+        A client that a watcher has served since `served_since` is left out.
+        """
         return self._read(lambda connection: unconfigured_rows(connection, configured, served_since))
 
     def unknown_orders(self) -> list[Row]:
-        """Orders of which it is not known whether the broker has them, oldest first."""
+        """Return orders of which it is not known whether the broker has them, oldest first, at most 500."""
         return self._rows(
             f"SELECT * FROM {_STREAMS[Status.SENT_TO_BROKER]} AND phase = 'UNKNOWN' ORDER BY created_at LIMIT 500"
         )
 
     def frozen_orders(self, sent_before: datetime, *, limit: int = 500) -> list[Row]:
-        """Orders that are SENT_TO_BROKER since before then, oldest first, with `sent_to_broker_at` and `why`."""
+        """Return orders that have been SENT_TO_BROKER since `sent_before` or earlier, oldest first.
+
+        Each has `sent_to_broker_at` and `why` it is still open.
+        """
         return self._read(lambda connection: frozen_rows(connection, sent_before, limit=limit))
 
     def frozen_count(self, sent_before: datetime) -> int:
-        """How many orders are SENT_TO_BROKER since before then, all counted."""
+        """Count all orders that have been SENT_TO_BROKER since `sent_before` or earlier."""
         return self._read(lambda connection: frozen_count(connection, sent_before))
 
     def position_differences(self) -> list[Row]:
-        """The positions whose difference from what our strategies hold was told and still stands."""
+        """Return the positions whose difference from our strategies' holdings was notified and still stands."""
         return self._rows(
             "SELECT * FROM position_differences WHERE savings <> difference "
             "ORDER BY client_id, symbol, exchange, product"
         )
 
     def outbox(self) -> Row:
-        """How many messages wait to be sent (`pending`), and since when (`oldest`, None when none does)."""
+        """Return how many messages are pending (`pending`), and since when (`oldest`, None if there are none)."""
         [row] = self._rows(
             "SELECT pending, (SELECT timestamp FROM telegram_messages WHERE id = first) AS oldest FROM "
             "(SELECT count(*) AS pending, min(id) AS first FROM telegram_messages WHERE status = 'PENDING')"
@@ -229,13 +240,13 @@ class OrderQueries:
 
     @contextmanager
     def _one_view(self) -> Iterator[None]:
-        """Everything read inside is of one instant."""
+        """Make all reads inside the block see one snapshot."""
         connection = self._readers.get()
         connection.execute("BEGIN")
         try:
             yield
         finally:
-            connection.execute("ROLLBACK")  # nothing was written: this only lets go of the snapshot
+            connection.execute("ROLLBACK")  # nothing was written: this only releases the snapshot
 
     def _rows(self, sql: str, values: Any = ()) -> list[Row]:
         return self._read(lambda connection: rows_of(connection, sql, values))
@@ -260,7 +271,7 @@ def _streams_of(wanted: Mapping[str, object]) -> list[str]:
 
 
 def _conditions(wanted: Mapping[str, object]) -> tuple[str, dict[str, object]]:
-    """SQL that follows a WHERE of a stream, and its values, for all but the upper end of the time."""
+    """Return SQL to append to a stream's WHERE, and its values, for all filters but `until`."""
     conditions, values = "", dict[str, object]()
     for name in ("symbol", "strategy_name", "client_id"):
         text = wanted.get(name)
@@ -274,7 +285,7 @@ def _conditions(wanted: Mapping[str, object]) -> tuple[str, dict[str, object]]:
 
 
 def _pattern(text: str) -> str:
-    """In a pattern `*` is the only sign that stands for others."""
+    """Escape the text so that `*` is the only wildcard in a pattern."""
     return text.replace("[", "[[]").replace("?", "[?]") if "*" in text else text
 
 

@@ -1,4 +1,7 @@
-"""The queries behind the blockers' facts. Each uses a partial index, so none grows with history."""
+"""Query the facts for the blockers.
+
+Queries on orders use a partial index or a range of the primary key, so none grows with history.
+"""
 
 import json
 import sqlite3
@@ -31,7 +34,7 @@ def entry_facts(
     limits: Limits,
     live_allowed: bool,
 ) -> Facts:
-    """Everything the rules need about one order; counts that no limit asks for are left at zero."""
+    """Return everything the rules need about one order. Counts that no limit asks for are left at zero."""
     account = _account(connection, query.client_id, (query.exchange, query.symbol))
     opened = _open_on_symbol(connection, query, now)
     held = _held_on_symbol(connection, query)
@@ -52,7 +55,7 @@ def entry_facts(
         unknown_on_symbol=opened.unknown,
         position_disputed=account.disputed,
         own_open_entries=opened.own,
-        # A partly filled entry is open and held, and still one.
+        # A partly filled entry is both open and held, but counts as one.
         own_held_entries=max(held.own_entries, opened.own_partial),
         own_net=held.own_net,
         closed_by_hand=bool(held.own_entries) and _is_closed_by_hand(connection, query, held.net),
@@ -65,7 +68,7 @@ def entry_facts(
 
 
 def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None = None) -> list[Holding]:
-    """What strategies hold, of one symbol or of all."""
+    """Return what strategies hold, of one symbol or of all."""
     rows = connection.execute(
         "SELECT client_id, strategy_name, exchange, symbol, product, net_quantity, entries FROM holdings "
         "WHERE client_id = ?" + (" AND symbol = ?" if symbol else ""),
@@ -78,13 +81,13 @@ def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None 
 
 
 def held_at(connection: sqlite3.Connection, client_id: str, place: Place) -> Decimal:
-    """What all strategies together hold at exchange, symbol and product."""
+    """Return what all strategies together hold at exchange, symbol and product."""
     held = holdings(connection, client_id, place[1])
     return sum((h.net_quantity for h in held if (h.exchange, h.symbol, h.product) == place), ZERO)
 
 
 def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> ExitFacts:
-    """What an exit must know about its symbol."""
+    """Return what an exit must know about its symbol."""
     place = (order.client_id, order.symbol, order.exchange)
     rows = connection.execute(
         f"{SELECT_ORDER} WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 "
@@ -125,13 +128,16 @@ SELECT 'FILLED', '', '0', '0', max(filled_at) FROM last_fills WHERE client_id = 
 def _known(
     elsewhere: Sequence[tuple[str, str, str, str, str]], by_hand: Sequence[tuple[str, Decimal]]
 ) -> dict[str, Decimal]:
-    """Units that are nobody's here, by product. Those that appeared as ours went missing may be ours, converted."""
+    """Return the units that belong to no strategy here, by product.
+
+    Units that appeared while ours went missing in another product are left out: they may be ours, converted.
+    """
     known = dict[str, Decimal]()
     differences = [row for row in elsewhere if row[0] == "BELIEVED"]
     for _, product, _, units, since in differences:
         amount = parse_decimal(units)
         missing = [parse_time(row[4]) for row in differences if parse_decimal(row[3]) * amount < 0]
-        # Both ends of a conversion need not show in one read.
+        # The two sides of a conversion may show in different reads.
         if not missing or parse_time(since) + LAGS_AT_MOST < min(missing):
             known[product] = known.get(product, ZERO) + amount
     for product, amount in by_hand:
@@ -147,12 +153,12 @@ _BY_HAND = (
 
 
 def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
-    """What the broker's rows of orders that are not ours did to the position, as far as it is not believed already."""
+    """Return what external orders did to the position, except what a believed difference contains already."""
     return _total(connection, _BY_HAND, (client_id, symbol, exchange))
 
 
 def believed(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
-    """The part of the differences there that lasted long enough to be believed."""
+    """Return the believed part of the differences there. Most become believed when they have lasted long enough."""
     return _total(connection, _BELIEVED, (client_id, symbol, exchange))
 
 
@@ -163,7 +169,7 @@ def _total(connection: sqlite3.Connection, sql: str, place: tuple[str, str, str]
 def net_position(
     connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str, product: str
 ) -> Decimal | None:
-    """The position as last read; None when positions were never read, or not what they are there."""
+    """Return the position as last read, or None if positions were never read or this one was unreadable."""
     if _account(connection, client_id).read_at is None:
         return None
     rows = unreadable_rows.rows_of(connection, client_id)
@@ -178,7 +184,7 @@ def net_position(
 
 class _Account(NamedTuple):
     read_at: datetime | None = None
-    pnl: Decimal | None = None  # zero while the broker shows the day before's
+    pnl: Decimal | None = None  # zero while the broker still shows that of the day before
     lowest: Decimal | None = None
     loss_counts_from: Decimal = ZERO
     latched: Sequence[str] = ()
@@ -186,13 +192,13 @@ class _Account(NamedTuple):
 
 
 def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")) -> _Account:
-    """When positions were read, what is known of the day's loss, and whether the position there is disputed."""
+    """Return when positions were read, what is known of the day's loss, and whether the position is disputed."""
     row = connection.execute(
         "SELECT positions_read_at, iif(pnl_is_carried, '0', pnl), lowest_pnl, loss_counts_from, loss_latched, "
         "EXISTS (SELECT 1 FROM position_differences d "
         "WHERE d.client_id = accounts.client_id AND (d.exchange, d.symbol) = (?2, ?3) "
         "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed "
-        # Units too many take nothing from anybody here.
+        # Excess units at the broker take nothing from any strategy, so they are not a dispute.
         "AND (d.difference LIKE '-%') <> (iif(d.held = '0', d.at_broker, d.held) LIKE '-%')) "
         "FROM accounts WHERE client_id = ?1",
         (client_id, *place),
@@ -213,9 +219,9 @@ def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, s
 def _stopping(
     connection: sqlite3.Connection, query: ExposureQuery, limits: Limits
 ) -> tuple[str | None, str | None]:
-    """Why the client or the strategy is halted, and the row because of which the symbol's position is not known.
+    """Return why the client or the strategy is halted, and the unreadable row that hides the symbol's position.
 
-    With a limit on the day's loss every row whose profit and loss is missing is in the way of every symbol.
+    With a limit on the day's loss, every row whose profit and loss is missing blocks every symbol.
     """
     halt, found = connection.execute(
         "SELECT (SELECT reason FROM halts WHERE client_id = ?1 AND strategy_name IN ('', ?2) LIMIT 1), "
@@ -233,11 +239,11 @@ def _stopping(
 
 @dataclass(slots=True)
 class _Open:
-    """The orders of one symbol that are not over, seen from one order."""
+    """The open orders of one symbol, from the point of view of one order."""
 
     unknown: int = 0
     own: int = 0  # open entries of its strategy without a fill
-    own_partial: int = 0  # and with one
+    own_partial: int = 0  # open entries of its strategy with a fill
     turns_own_entry: bool = False
     exit_ahead: bool = False
     exit_open: bool = False
@@ -263,10 +269,10 @@ SELECT strategy_name, side, 'ABSENT', 1, 0, 1 FROM orders INDEXED BY orders_abse
 
 
 def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> _Open:
-    """The other open orders on the symbol.
+    """Summarise the other open orders on the symbol.
 
-    A claimed order whose call never came back counts as unknown only once it has been found out; until then
-    its own strategy is held back by its being open.
+    A claimed order whose broker call never returned counts as unknown only once that has been detected. Until then
+    it holds back its own strategy, because it is open.
     """
     place = (query.client_id, query.symbol, query.exchange, query.command_id or "")
     rows = connection.execute(_OPEN_ON_SYMBOL, (*place, time_text(now), time_text(query.created_at or now)))
@@ -289,7 +295,7 @@ def _count_entries(
 ) -> None:
     if not is_own:
         found.opposite |= {strategy} if is_opposite else set()
-    elif kind == "ENTRY":  # a later one that waits goes after this one
+    elif kind == "ENTRY":  # a later entry that waits is sent after this one
         found.own_partial += count if has_fill else 0
         found.own += 0 if has_fill else count
         found.turns_own_entry |= is_opposite
@@ -297,7 +303,7 @@ def _count_entries(
 
 @dataclass(slots=True)
 class _Held:
-    """What strategies hold of one symbol, seen from one order; units signed, long positive."""
+    """What strategies hold of one symbol, from the point of view of one order. Units are signed, long positive."""
 
     own_entries: int = 0  # entries that make up what its strategy holds
     own_net: Decimal = ZERO
@@ -320,7 +326,7 @@ def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> _He
 
 
 def _is_closed_by_hand(connection: sqlite3.Connection, query: ExposureQuery, net: Decimal) -> bool:
-    """True when what is known of others' orders has closed all that strategies hold there."""
+    """Return True if external orders and believed differences have closed all that strategies hold there."""
     place = (query.client_id, query.symbol, query.exchange)
     others = by_hand(connection, *place) + believed(connection, *place)
     return bool(others) and not net + others
@@ -359,7 +365,7 @@ def _open_orders(connection: sqlite3.Connection, query: ExposureQuery, limits: L
 
 
 def _count(connection: sqlite3.Connection, rows: str, parameters: tuple[object, ...]) -> int:
-    """How many rows, counted no further than their LIMIT: a limit needs no larger number."""
+    """Count the rows, but no further than their LIMIT. The check of a limit needs no larger number."""
     return int(connection.execute(f"SELECT count(*) FROM ({rows})", parameters).fetchone()[0])
 
 
