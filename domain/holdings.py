@@ -1,13 +1,15 @@
 """What an order's fill does to the holdings of its strategy. Pure: a store reads the facts and writes the result."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from domain.alert import ExecutionType
 from domain.money import ZERO
 from domain.order import Order
+
+Key = TypeVar("Key")
 
 
 class Held(NamedTuple):
@@ -79,6 +81,17 @@ def effects_of(
         entries = max(entries, 1)
     effects.held[after.product] = Held(net, entries)
     return effects
+
+
+def taken_off(there: Iterable[tuple[Key, Decimal]], units: Decimal) -> list[tuple[Key, Decimal]]:
+    """Take signed units of a fill off figures of the opposite sign, one after the other; returns those that change."""
+    changed = []
+    for key, figure in there:
+        if figure * units < 0:
+            taken = min(abs(figure), abs(units)) * (1 if units > 0 else -1)
+            units -= taken
+            changed.append((key, figure + taken))
+    return changed
 
 
 def _has_filled(before: Order, after: Order) -> bool:

@@ -178,8 +178,8 @@ TOGETHER = (
     ),
     Defect(
         "a-late-exit-forgets-what-was-entered-since",
-        "An exit that had been called absent was filled late: what its strategy had entered on the other side since then "
-        "was taken out of the holdings with it.",
+        "An exit that had been called absent was filled late: what its strategy had entered on the other side since "
+        "then was taken out of the holdings with it.",
         (Edit("domain/holdings.py", "    if not is_entry and net and entries:\n", "    if False:\n"),),
         ("tests/domain/test_holdings.py"
          "::test_an_exit_that_fills_late_leaves_what_its_strategy_has_entered_since",),

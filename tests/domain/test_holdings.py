@@ -57,7 +57,7 @@ def test_an_exit_turns_no_holding_round(side, filled, more, product, held, to_co
 
 
 def test_an_exit_that_fills_late_leaves_what_its_strategy_has_entered_since():
-    """The exit of a short was called absent, another one closed that, the strategy is long: then the first one fills."""
+    """The exit of a short was called absent, another one closed it, the strategy is long; then the first one fills."""
     before, after = change(ExecutionType.EXIT, Side.BUY, 0, 50, "MIS")
     effects = effects_of(before, after, {"MIS": Held(Decimal(100), 1)}, lambda: Decimal(0))
     assert (effects.held, effects.taken_elsewhere) == ({}, 50)
