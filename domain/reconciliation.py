@@ -9,7 +9,6 @@ Invariants, tested by shuffling, repeating and dropping reports:
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,6 +17,7 @@ from typing import Any
 
 from domain.alert import DecisionType, ExecutionType
 from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport
+from domain.error_class import reason_class
 from domain.money import decimal_text
 from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.order import Order
@@ -473,40 +473,3 @@ def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:
     if "reason_message" in found and "reason_detail" in wanted:
         found["reason_detail"] = wanted["reason_detail"]
     return found
-
-
-_CODES = {
-    "401": "AUTHENTICATION_ERROR",
-    "40101": "AUTHENTICATION_ERROR",
-    "40103": "AUTHENTICATION_ERROR",
-    "306": "INSUFFICIENT_FUNDS",
-    "609": "INSUFFICIENT_FUNDS",
-    "429": "RATE_LIMIT",
-}
-_WORDS = tuple(
-    # The first match wins: "margin limit exceeded" is about funds, not about a rate.
-    (name, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
-    for name, words in (
-        ("AUTHENTICATION_ERROR", "session expired|invalid session|unauthori[sz]ed"),
-        ("SIGNATURE_ERROR", "signatures?"),
-        ("INSUFFICIENT_FUNDS", "insufficient|balance|margins?"),
-        ("MIN_NOTIONAL_NOT_MET", "min(?:imum)?[ _]notional"),
-        ("RATE_LIMIT", "rate limits?|too many requests|rate exceeded|request limit"),
-        ("TIMEOUT", "time[d ]?-? ?out"),
-    )
-)
-
-
-def reason_class(code: str, text: str) -> str:
-    """Classify a broker's error for diagnostics, into a closed set of names.
-
-    A known code goes before the text. The text is matched by whole words only: "limit order" is no rate limit, and
-    "imbalance" is no balance.
-    """
-    known = _CODES.get(code)
-    if known is not None:
-        return known
-    for name, words in _WORDS:
-        if words.search(text):
-            return name
-    return "EXCHANGE_REJECTED" if code or text else "EXCHANGE_ERROR_UNKNOWN"

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from domain.holdings import taken_off
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notice_keys import NoticeSubject
 from domain.order import Order
@@ -151,23 +152,20 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
         "FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND exchange = ?2 AND symbol = ?3",
         place,
     ).fetchall()
-    for kind, key, text in found:
-        there = parse_decimal(text)
-        if there * units >= 0:
-            continue
-        taken = min(abs(there), abs(units)) * (1 if units > 0 else -1)
-        units -= taken
+    for (kind, key), left in taken_off(
+        (((kind, key), parse_decimal(text)) for kind, key, text in found), units
+    ):
         if kind == "D":
             connection.execute(
                 # The stored difference was measured before this fill: it must stand anew before it is believed.
                 "UPDATE position_differences SET believed = ?, since = ? "
                 "WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
-                (decimal_text(there + taken), column(order.updated_at), *place, key),
+                (decimal_text(left), column(order.updated_at), *place, key),
             )
         else:
             connection.execute(
                 "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
-                (decimal_text(abs(there + taken)), order.client_id, key),
+                (decimal_text(abs(left)), order.client_id, key),
             )
 
 

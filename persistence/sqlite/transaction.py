@@ -1,5 +1,6 @@
 """Implement the domain's write transaction: write all rows of a change together."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -10,6 +11,7 @@ from domain.adoption import Adoption, AdoptionFacts
 from domain.alert import Alert, DecisionType
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
+from domain.effects import decision_effect, intent_effect, releases_waiting
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits
@@ -22,10 +24,9 @@ from domain.order_events import OrderChange, column
 from domain.order_matching import SeenOrders
 from domain.ports import ExposureQuery, Halt
 from domain.position_comparison import Difference, Place
-from domain.reason_codes import Family, Reason, family_of, reason_in, tag_of
+from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.stale_orders import StaleOrder
-from domain.states import Phase, Status
 from domain.times import time_text
 from domain.transitions import released
 from persistence.sqlite import (
@@ -65,8 +66,6 @@ _INSERT_MESSAGE = (
     "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
     "alert_id, blocked, facts_json) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?, ?)"
 )
-_OVER = frozenset({Status.EXECUTED, Status.FAILED})
-_INTENT_STATUS = {Status.CREATED: "PENDING", Status.EXECUTED: "ORDER_PLACED", Status.FAILED: "ORDER_FAILED"}
 
 
 class SqliteTransaction:
@@ -170,13 +169,13 @@ class SqliteTransaction:
             raise ConcurrentUpdate(f"{before.command_id} moved on")
 
     def _follow_intent(self, before: Order, after: Order) -> None:
-        status = _intent_status(after)
-        if status == _intent_status(before) and before.broker_order_id == after.broker_order_id:
-            return
-        self._connection.execute(
-            "UPDATE order_intents SET status = ?, order_id = ?, error_message = ?, updated_at = ? WHERE command_id = ?",
-            (status, after.broker_order_id, after.tag, column(after.updated_at), after.command_id),
-        )
+        effect = intent_effect(before, after)
+        if effect is not None:
+            self._connection.execute(
+                "UPDATE order_intents SET status = ?, order_id = ?, error_message = ?, updated_at = ? "
+                "WHERE command_id = ?",
+                (*effect, column(after.updated_at), after.command_id),
+            )
 
     def _claim_external(self, before: Order, after: Order) -> None:
         """Delete the external order that has turned out to be this order."""
@@ -187,24 +186,18 @@ class SqliteTransaction:
             )
 
     def _follow_alert(self, before: Order, after: Order) -> None:
-        """Give the alert the decision of its most consequential leg: placed before failed before skipped."""
-        if after.decision_type is None or after.decision_type is before.decision_type:
+        effect = decision_effect(before, after)
+        if effect is None:
             return
+        *columns, replaces = effect
         self._connection.execute(
             "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ?, exchange_error_snippet = ? "
-            "WHERE alert_id = ? AND coalesce(decision_type, 'SKIPPED') <> 'EXECUTED' "
-            "AND NOT (coalesce(decision_type, '') = 'FAILED' AND ? = 'SKIPPED')",
-            (after.decision_type, after.reason_code, after.reason_message, after.exchange_error_snippet,
-             after.alert_id, after.decision_type),
-        )  # fmt: skip
+            "WHERE alert_id = ? AND (decision_type IS NULL OR decision_type IN (SELECT value FROM json_each(?)))",
+            (*columns, after.alert_id, json.dumps(replaces)),
+        )
 
     def _release_waiting(self, before: Order, after: Order, actor: str) -> None:
-        """Release the entries that may have waited for an order that has ended or no longer waits.
-
-        These are the waiting entries of its alert, and those of its strategy in its symbol.
-        """
-        waits_no_more = before.waits_for is not None and before.waits_for is not after.waits_for
-        if not waits_no_more and (after.status not in _OVER or before.status is after.status):
+        if not releases_waiting(before, after):
             return
         at = after.updated_at or self._now()
         for row in waiting_entries.waiting_for(self._connection, after):
@@ -453,14 +446,3 @@ class SqliteTransaction:
 
     def rebind_account(self, client_id: str, account: BrokerAccount) -> None:
         accounts.rebind(self._connection, client_id, account)
-
-
-def _intent_status(order: Order) -> str:
-    if order.phase is Phase.BLOCKED:
-        if family_of(order.tag) is Family.DUPLICATE_BLOCKED:
-            return "DEDUP_SKIPPED"
-        if reason_in(order.tag) == Reason.ORDER_BLOCKED_LIVE_TRADING:
-            return "ORDER_BLOCKED_LIVE_TRADING"
-    if order.status is Status.SENT_TO_BROKER:
-        return "ORDER_PLACED" if order.broker_order_id else "PENDING"
-    return _INTENT_STATUS[order.status]

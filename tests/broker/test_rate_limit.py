@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from app.system import SystemClock
 from broker.rate_limit.limiter import RateBudget
+from domain.error_class import reason_class
 from domain.errors import NotSent, StoreUnavailable
-from domain.reconciliation import reason_class
 from tests.contract.broker_contract import SPAWN, START, ContractClock
 
 RATE, WINDOW = 3, 1.1

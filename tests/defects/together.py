@@ -177,6 +177,14 @@ TOGETHER = (
          "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
     ),
     Defect(
+        "a-late-exit-forgets-what-was-entered-since",
+        "An exit that had been called absent was filled late: what its strategy had entered on the other side since "
+        "then was taken out of the holdings with it.",
+        (Edit("domain/holdings.py", "    if not is_entry and net and entries:\n", "    if False:\n"),),
+        ("tests/domain/test_holdings.py"
+         "::test_an_exit_that_fills_late_leaves_what_its_strategy_has_entered_since",),
+    ),
+    Defect(
         "a-leg-that-may-be-live-is-called-blocked",
         "One leg was refused; the other, of which the broker had said that it was turned away, was called blocked, and "
         "was at the broker.",
@@ -193,7 +201,7 @@ TOGETHER = (
     Defect(
         "what-was-sold-is-still-there",
         "An exit of the whole position sold units by hand too, which counted as there for the next one.",
-        (Edit("persistence/sqlite/holdings.py", "take_elsewhere(connection, after, taken - net)", "taken -= net"),),
+        (Edit("domain/holdings.py", "        effects.taken_elsewhere = taken - net\n", "        taken -= net\n"),),
         (f"{LATE}::test_what_an_exit_of_the_whole_position_took_by_hand_is_there_no_more",),
     ),
     Defect(

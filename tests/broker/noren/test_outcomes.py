@@ -11,8 +11,8 @@ import pytest
 from broker.noren import wire
 from broker.noren.errors import code_of, proves_refusal
 from domain.broker_reports import OrderRef
+from domain.error_class import reason_class
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
-from domain.reconciliation import reason_class
 from tests.broker.noren.making import FAST, make, order_row
 from tests.broker.noren.stub import (
     NO_DATA,

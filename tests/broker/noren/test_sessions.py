@@ -7,8 +7,8 @@ import pytest
 
 from broker.noren.session import LoginFailed, Session
 from domain.broker_reports import OrderRef
+from domain.error_class import reason_class
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
-from domain.reconciliation import reason_class
 from tests.broker.noren.making import make
 from tests.broker.noren.stub import EXPIRED, NO_DATA, PLACED, drops_after_reading, not_ok, says, slow
 from tests.contract.broker_contract import a_command

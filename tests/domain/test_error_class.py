@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.reconciliation import reason_class
+from domain.error_class import reason_class
 
 
 @pytest.mark.parametrize(
