@@ -237,7 +237,7 @@ class Watcher:
 
     def _save_beats(self) -> None:
         try:
-            self._store.save_beats(self._heartbeats())
+            self._store.save_heartbeats(self._heartbeats())
             self._told_full = False
         except StoreReplaced as error:
             self._end_replaced(str(error))

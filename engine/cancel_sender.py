@@ -12,7 +12,7 @@ from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance
-from domain.ports import Clock, Store, Transaction
+from domain.ports import Clock, Transaction, Writes
 from domain.times import has_elapsed
 from engine.client_context import ClientContext, EngineTimings
 
@@ -24,7 +24,7 @@ _AGAIN = timedelta(minutes=1)  # the longest wait between two requests to cancel
 class CancelSender:
     """Sends each requested cancel, again while the book shows the order. Notifies once if the order does not end."""
 
-    def __init__(self, store: Store, *, clock: Clock, claimant: str, rules: EngineTimings) -> None:
+    def __init__(self, store: Writes, *, clock: Clock, claimant: str, rules: EngineTimings) -> None:
         self._store = store
         self._clock = clock
         self._claimant = claimant

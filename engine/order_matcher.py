@@ -10,7 +10,7 @@ from datetime import datetime
 from domain.broker_reports import Book, IdClass, OrderReport
 from domain.order import Order
 from domain.order_matching import NOT_LOOKED_FOR, Attribution, SeenOrders, attribute, might_be
-from domain.ports import Clock, Ownership
+from domain.ports import Clock, MatchingReads
 from domain.states import Phase
 from engine.client_context import ClientContext, EngineTimings
 
@@ -39,7 +39,7 @@ class OrderMatcher:
         """Return True when, after this book, it is known what was there before an entry that is sent from now on."""
         return (book.complete and not book.unreadable) or not _by_shape(context)
 
-    def attribution(self, source: Ownership, context: ClientContext, book: Book) -> Attribution:
+    def attribution(self, source: MatchingReads, context: ClientContext, book: Book) -> Attribution:
         """Match the book's reports with our orders. `source`: the transaction that acts on the answer, or the store."""
         unplaced = source.unplaced(context.client_id) if _by_shape(context) else []
         if not any(order.phase is Phase.UNKNOWN for order in unplaced):
@@ -54,7 +54,7 @@ class OrderMatcher:
             sending_ends=self._rules.sending_ends,
         )
 
-    def unplaced(self, source: Ownership, context: ClientContext) -> list[Order]:
+    def unplaced(self, source: MatchingReads, context: ClientContext) -> list[Order]:
         """Return the orders that might own a report that no row has. Read them after the book that shows the report."""
         return source.unplaced(context.client_id) if _by_shape(context) else []
 
@@ -64,7 +64,7 @@ class OrderMatcher:
         ends = self._rules.sending_ends
         return any(might_be(o, report, seen, context.broker.traits, sending_ends=ends) for o in orders)
 
-    def _sightings(self, source: Ownership, client_id: str, ids: list[str]) -> SeenOrders:
+    def _sightings(self, source: MatchingReads, client_id: str, ids: list[str]) -> SeenOrders:
         """Combine what the database knows with what this process has seen, which may be earlier."""
         known, seen = source.sightings(client_id, ids), self._first_seen.get(client_id, {})
         times = {id_: [t for t in (known.first_seen.get(id_), seen.get(id_)) if t is not None] for id_ in ids}

@@ -9,13 +9,13 @@ from domain.adoption_rules import adopted
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.notices import Notice, NoticeKind
-from domain.ports import Clock, Store, Transaction
+from domain.ports import Clock, Transaction, Writes
 
 log = logging.getLogger(__name__)
 
 
 def adopt(
-    store: Store, clients: Mapping[str, ClientPolicy], request: AdoptionRequest, *, clock: Clock
+    store: Writes, clients: Mapping[str, ClientPolicy], request: AdoptionRequest, *, clock: Clock
 ) -> Adoption:
     """Make units that no strategy holds a holding of the named strategy, record that for good, and notify of it.
 

@@ -318,7 +318,7 @@ class OrderRepository:
 
     # loops --------------------------------------------------------------------------------------------------
 
-    def save_beats(self, heartbeats: Iterable[Heartbeat]) -> None:
+    def save_heartbeats(self, heartbeats: Iterable[Heartbeat]) -> None:
         rows = [
             (b.watcher_id, b.loop, b.client_id, time_text(b.at), b.state, b.detail, json.dumps(b.missing))
             for b in heartbeats

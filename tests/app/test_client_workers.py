@@ -269,16 +269,16 @@ def test_a_full_disk_is_told_once_past_the_outbox_and_again_after_there_was_room
     house = House(tmp_path / "orders.db")
     told: list[str] = []
     house.watcher._tell_directly = told.append
-    save = house.store.save_beats
+    save = house.store.save_heartbeats
 
     def full(heartbeats: object) -> None:
         raise StoreFull("orders.db: the disk is full: 0 KiB free")
 
     for _ in range(2):
-        monkeypatch.setattr(house.store, "save_beats", full)
+        monkeypatch.setattr(house.store, "save_heartbeats", full)
         for _ in range(3):
             house.watcher._save_beats()
-        monkeypatch.setattr(house.store, "save_beats", save)
+        monkeypatch.setattr(house.store, "save_heartbeats", save)
         house.watcher._save_beats()
     wait_for(lambda: len(told) == 2, 5, "both to be told")
     assert all("no order is sent, exits included" in text and "restore" not in text for text in told)

@@ -165,7 +165,7 @@ def test_it_is_not_ready_and_a_stranger_is_not_told_whose_account_it_is(at):
     with at("shoonya") as services:
         missing, now = watch(services).missing("default"), services.clock.now()
         heartbeats = [Heartbeat("watcher", "reconcile", "default", now, WAITING, in_words(missing), missing)]
-        services.store.save_beats(heartbeats)
+        services.store.save_heartbeats(heartbeats)
         expected = HealthExpectations(("default",), 60, 3600)
         found = loop_checks(services.views.heartbeats(), services.views.accounts(), {}, expected, now)
     check = found["broker:default"]

@@ -201,7 +201,7 @@ def test_a_client_is_ready_when_one_watcher_that_beats_has_read_its_broker(
 
 
 def test_waiting_is_no_trouble_of_the_watchers(house: House) -> None:
-    house.store.save_beats(
+    house.store.save_heartbeats(
         [Heartbeat("w", "reconcile", "sick", house.clock.now(), WAITING, "positions: 502")]
     )
     assert house.checks()["watcher"] == (True, "every loop beats")

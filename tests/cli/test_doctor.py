@@ -23,7 +23,7 @@ def healths(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 
 def test_the_doctor_finds_a_running_service_well(maker, service, capsys):
     now = datetime.now(UTC)
-    maker.store.save_beats([Heartbeat("w1", "place", "default", now)])
+    maker.store.save_heartbeats([Heartbeat("w1", "place", "default", now)])
     maker.store.save_positions("default", PositionsSnapshot(now, ()), now.date(), compared_at=now)
     assert cli.main(["doctor", "--json"]) == 0
     found = healths(capsys)
@@ -58,7 +58,7 @@ def test_the_doctor_says_what_to_do(maker, capsys, monkeypatch):
     maker.order("late", Phase.BLOCKED)
     keep_difference(maker, "INFY", 50, 60)
     keep_difference(maker, "GOLD", 0, -5)
-    maker.store.save_beats([Heartbeat("w1", "place", "default", old)])
+    maker.store.save_heartbeats([Heartbeat("w1", "place", "default", old)])
     maker.store.save_positions("default", PositionsSnapshot(old, ()), old.date(), compared_at=old)
     maker.store.save_read_error("default", old, "session expired")
     assert cli.main(["doctor"]) == 1

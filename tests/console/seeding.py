@@ -251,7 +251,7 @@ class House:
 
     def beat(self, watcher_id: str = "watcher-1", state: str = "OK", at: datetime | None = None) -> None:
         at = at or self.clock.now()
-        self.store.save_beats(
+        self.store.save_heartbeats(
             [Heartbeat(watcher_id, loop, client, at, state) for loop, client in WATCHER_LOOPS]
         )
 

@@ -54,7 +54,7 @@ def test_the_beats_are_too_old(healthy: House):
 
 
 def test_one_loop_stands_still(healthy: House):
-    healthy.store.save_beats(
+    healthy.store.save_heartbeats(
         [Heartbeat("watcher-1", "execute", "default", healthy.clock.now(), "STALLED", "in place")]
     )
     status, checks = ready(healthy)
@@ -85,12 +85,12 @@ def test_a_stranger_is_told_what_is_missing_but_not_in_the_brokers_words(
     beat = Heartbeat(
         "watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing
     )
-    healthy.store.save_beats([beat])
+    healthy.store.save_heartbeats([beat])
     told_apart(healthy, "broker:default", f"entries of default wait for the first look: {public}")
 
 
 def test_a_stranger_is_told_that_a_loop_stalls_but_not_why(healthy: House):
-    healthy.store.save_beats(
+    healthy.store.save_heartbeats(
         [Heartbeat("watcher-1", "reconcile", "default", healthy.clock.now(), "STALLED", WORDS)]
     )
     told_apart(healthy, "watcher", "loop reconcile of default is STALLED")
@@ -101,7 +101,7 @@ def test_a_stranger_is_not_told_whose_the_rows_of_a_client_are_that_is_not_serve
     beat = Heartbeat(
         "watcher-1", "reconcile", "default", healthy.clock.now(), WAITING, in_words(missing), missing
     )
-    healthy.store.save_beats([beat])
+    healthy.store.save_heartbeats([beat])
     told_apart(
         healthy,
         "broker:default",
@@ -137,7 +137,7 @@ def test_a_watcher_that_ended_long_ago_does_not_matter(healthy: House):
 
 def test_the_newest_of_several_sick_watchers_is_told_of(house: House):
     house.beat("watcher-0", "STALLED", house.clock.now() - timedelta(days=1))
-    house.store.save_beats([Heartbeat("watcher-9", "wake", "", house.clock.now(), "STALLED")])
+    house.store.save_heartbeats([Heartbeat("watcher-9", "wake", "", house.clock.now(), "STALLED")])
     assert ready(house)[1]["watcher"]["sentence"] == "loop wake is STALLED"
 
 

@@ -175,7 +175,7 @@ def test_it_is_told_anew_after_it_was_configured_in_between(traded):
 
 def test_rows_that_another_process_serves_are_nobodys_concern(traded):
     traded.clock.advance(60)
-    traded.store.save_beats([Heartbeat("elsewhere", "reconcile", "default", traded.clock.now())])
+    traded.store.save_heartbeats([Heartbeat("elsewhere", "reconcile", "default", traded.clock.now())])
     assert checker(traded, other=REAL).check() == []
     traded.clock.advance(11)
     assert checker(traded, other=REAL).check() != []

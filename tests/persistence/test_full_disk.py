@@ -70,7 +70,7 @@ def test_a_checkpoint_that_did_not_end_is_no_damaged_database(maker):
     maker.store.look()
     maker.order("B", Phase.REGISTERED)  # the first write after the file has changed looks behind the log
     fresh = OrderRepository(maker.path, clock=maker.clock, render=lambda notice: str(notice.kind))
-    fresh.save_beats([])  # and so does one of a process that begins now
+    fresh.save_heartbeats([])  # and so does one of a process that begins now
     fresh.close()
     check_identity(maker.path)
     checkpoint_wal(maker.path)
@@ -123,19 +123,19 @@ def test_files_that_cannot_be_looked_at_are_not_gone(maker, monkeypatch, number)
     with monkeypatch.context() as patched:
         patched.setattr(os, "stat", fails)
         with pytest.raises(StoreUnavailable):
-            maker.store.save_beats([])
+            maker.store.save_heartbeats([])
     assert maker.store.replaced is None
-    maker.store.save_beats([])
+    maker.store.save_heartbeats([])
 
 
 def test_a_write_that_fails_is_remembered_until_any_process_has_written(maker):
     other = OrderRepository(maker.path, clock=maker.clock, render=lambda notice: str(notice.kind))
-    other.save_beats([])
+    other.save_heartbeats([])
     wal = maker.path.with_name("orders.db-wal")
     with no_file_longer_than(wal.stat().st_size), pytest.raises(StoreUnavailable):
         maker.order("B", Phase.REGISTERED)
     assert "disk I/O error" in str(maker.store.unwritable) and maker.store.replaced is None
-    other.save_beats([])
+    other.save_heartbeats([])
     assert maker.store.unwritable is None
     other.close()
 

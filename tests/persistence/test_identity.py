@@ -68,7 +68,7 @@ def test_a_process_that_has_not_written_for_long_knows_how_far_others_came(maker
     _empty_log(maker.path)
     shutil.copyfile(older, maker.path)  # over the same inode
     with pytest.raises(StoreReplaced, match="older copy"):
-        idle.save_beats([])
+        idle.save_heartbeats([])
     assert _count(maker.path) == 1
 
 
@@ -136,7 +136,7 @@ def test_the_checkpoint_does_not_mix_a_log_into_a_file_that_is_not_its_own(maker
 def test_commits_and_checkpoints_of_several_processes_are_no_replacement(maker):
     other = _another(maker)
     for index in range(40):
-        (maker.store, other)[index % 2].save_beats([])
+        (maker.store, other)[index % 2].save_heartbeats([])
         if index % 7 == 0:
             checkpoint_wal(maker.path)
         maker.store.look()
@@ -165,13 +165,13 @@ def test_a_database_that_is_gone_is_made_anew_at_the_start(maker):
     maker.store.close()
     maker.path.unlink()
     migrate(maker.path)
-    _another(maker).save_beats([])
+    _another(maker).save_heartbeats([])
 
 
 def test_each_commit_grows_the_generation_and_all_processes_see_it(maker):
     checkpoint_wal(maker.path)
     before = read_main_file(maker.path)
-    _another(maker).save_beats([])
+    _another(maker).save_heartbeats([])
     checkpoint_wal(maker.path)
     assert read_main_file(maker.path).generation == before.generation + 1
 

@@ -1,0 +1,50 @@
+"""The interfaces that the services need from outside, by role. Adapters implement them; tests pass their own."""
+
+from domain.ports.accounts import AccountReads, AccountWrites, ClientReads
+from domain.ports.broker import Broker, MarkSetter
+from domain.ports.clock import Clock, Ids
+from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, HeartbeatStore
+from domain.ports.matching import ExternalOrders, MatchingReads
+from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
+from domain.ports.notices import NoticeReads, NoticeWrites
+from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites
+from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
+from domain.ports.rules import ExposureQuery, Halt, RuleFacts, StopWrites
+from domain.ports.store import Store, Writes
+from domain.ports.transaction import Transaction
+
+__all__ = [
+    "CANNOT_BE_READ_AFTER",
+    "WAITING",
+    "AccountReads",
+    "AccountWrites",
+    "AlertWrites",
+    "Broker",
+    "ClaimReads",
+    "ClientReads",
+    "Clock",
+    "ExposureQuery",
+    "ExternalOrders",
+    "Halt",
+    "Heartbeat",
+    "HeartbeatStore",
+    "HoldingReads",
+    "HoldingWrites",
+    "Ids",
+    "MarkSetter",
+    "MatchingReads",
+    "NoticeReads",
+    "NoticeWrites",
+    "OrderReads",
+    "OrderWrites",
+    "OutboxMessage",
+    "OutboxStore",
+    "PositionStore",
+    "RuleFacts",
+    "SendFailed",
+    "Sender",
+    "StopWrites",
+    "Store",
+    "Transaction",
+    "Writes",
+]

@@ -1,0 +1,32 @@
+"""Attribution of broker orders: which belong to our orders, and which to none."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from domain.broker_reports import OrderReport
+from domain.order import Order
+from domain.order_matching import SeenOrders
+
+
+class MatchingReads(Protocol):
+    """The reads that attribute broker orders, where the broker echoes no id of ours."""
+
+    def unplaced(self, client_id: str) -> list[Order]:
+        """List orders that may be live and whose broker id is not known, oldest first, without test mode."""
+
+    def sightings(self, client_id: str, broker_order_ids: Iterable[str]) -> SeenOrders:
+        """Return which of these ids rows have (archived rows too), and since when others are noted as external."""
+
+
+class ExternalOrders(Protocol):
+    """Broker orders that no order of ours explains, in a transaction."""
+
+    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
+        """Record a broker order that no row explains, until a row does; True when it was not known before."""
+
+    def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
+        """List the recorded external orders that carry this tag, and when each was first seen."""
+
+    def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
+        """Return exchange, symbol and side of a recorded external order; None where it is not recorded."""

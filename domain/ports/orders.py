@@ -1,0 +1,85 @@
+"""Orders and alerts: what is read of them, and what a transaction writes."""
+
+from datetime import datetime
+from typing import Protocol
+
+from domain.alert import Alert, DecisionType
+from domain.order import Order
+from domain.order_events import OrderChange
+
+
+class OrderReads(Protocol):
+    """Orders as they stand."""
+
+    def get_by_id(self, command_id: str) -> Order | None: ...
+
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
+
+    def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
+        """Return the order with this tag that was sent and whose id at the broker is not known yet."""
+
+    def get_open_orders(self, client_id: str) -> list[Order]:
+        """List orders that may be live at the broker (SENT_TO_BROKER), oldest first."""
+
+    def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]: ...
+
+    def has_provisional(self, client_id: str, now: datetime) -> bool:
+        """Return True while an order that was proven absent may still be accepted late."""
+
+
+class ClaimReads(Protocol):
+    """What may be sent now, and who has claimed."""
+
+    def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
+        """List CREATED orders that may be sent now, exits first, then oldest first."""
+
+    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
+        """Return True when the client has a CREATED order that may be sent now."""
+
+    def claimant_alive(self, claimant: str) -> bool:
+        """Return False only when the watcher that claimed under this name has provably ended."""
+
+
+class AlertWrites(Protocol):
+    """Alerts and intents, in a transaction."""
+
+    def add_alert(self, alert: Alert) -> None: ...
+
+    def last_accepted(self, key: str) -> Alert | None:
+        """Return the newest delivery under this idempotency key that was no duplicate and not rejected."""
+
+    def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
+        """Fill an alert's decision columns."""
+
+    def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
+        """Add the intent under its UNIQUE key, in the transaction that registers its order.
+
+        Raises:
+            ConcurrentUpdate: the key is taken.
+        """
+
+    def orders_of_alert(self, alert_id: str) -> list[Order]: ...
+
+    def entered_since(self, order: Order) -> bool:
+        """Return True when the order's strategy has a later entry in its symbol that is or was at the broker."""
+
+
+class OrderWrites(Protocol):
+    """Orders, in a transaction."""
+
+    def apply(self, change: OrderChange) -> Order:
+        """Write a change: its event, its row, its intent's status, its notices, and its effect on holdings.
+
+        Raises:
+            ConcurrentUpdate: the row moved since the change was computed.
+        """
+
+    def get(self, command_id: str) -> Order | None: ...
+
+    def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
+
+    def full_exit_after(self, entry: Order) -> Order | None:
+        """Return the last exit without a quantity that the entry's strategy registered in its symbol after it."""
+
+    def count_parts(self, command_id: str) -> int:
+        """Return how many further parts a leg has."""
