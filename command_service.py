@@ -8,18 +8,10 @@ from decimal import Decimal
 
 from domain.actors import WEBHOOK
 from domain.adoption import Adoption, AdoptionRequest
-from domain.alert import (
-    Alert,
-    DecisionType,
-    Delivery,
-    ExecutionType,
-    OrderType,
-    Outcome,
-    ParsedAlert,
-    Side,
-)
+from domain.alert import Alert, Delivery, ParsedAlert
 from domain.cancellation import cancel_asked
 from domain.commands import UniversalOrderCommand
+from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side
 from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy

@@ -18,7 +18,7 @@ from benchmarks.measures import Measure, absolute, compared, quantile
 from benchmarks.noren_broker import Arrival, NorenProcess
 from benchmarks.service import environment, has_beaten, one_in, services_for
 from benchmarks.workspace import Failed, Started, Workspace, wait_until
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 
 _RATE, _WINDOW = 10, 1.1  # the budget as built: calls, and the seconds in which no more than those may leave
 _LATENCY = 0.05

@@ -12,7 +12,7 @@ from benchmarks.measures import Measure, absolute, compared
 from benchmarks.service import CLIENT, environment, looking, one, one_in, services_for, start_watcher
 from benchmarks.usage import cpu_seconds
 from benchmarks.workspace import Workspace, wait_until
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 
 _LATENCY_MS = 50
 _THREADS = 10

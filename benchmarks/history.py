@@ -14,7 +14,7 @@ from benchmarks.measures import Measure, absolute, compared
 from benchmarks.multiply import multiply
 from benchmarks.service import CLIENT, environment, one_in, services_for
 from benchmarks.workspace import Workspace
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from order_watcher import OrderWatcherEngine
 from persistence.sqlite.database import checkpoint_wal, connect
 

@@ -19,18 +19,10 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from app.supervisor import end_with_parent
-from domain.alert import Side
-from domain.broker_reports import (
-    Book,
-    BrokerStatus,
-    BrokerTraits,
-    IdClass,
-    OrderRef,
-    OrderReport,
-    Position,
-    PositionsSnapshot,
-)
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, Position, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.money import ZERO, decimal_text
 from domain.ports import Clock

@@ -7,7 +7,8 @@ from itertools import islice, product
 
 from app.container import Services
 from benchmarks.service import CLIENT
-from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from domain.alert import Delivery, LegRequest, ParsedAlert
+from domain.enums import ExecutionType, OrderType, Side
 from domain.receipt import Receipt
 
 EXCHANGE = "NFO"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from blockers.rules import Block
-from domain.alert import Side
 from domain.entry_waits import Wait, WaitsFor
+from domain.enums import Side
 from domain.order import Order
 from domain.reason_codes import Reason
 from domain.states import Status

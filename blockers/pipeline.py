@@ -8,9 +8,9 @@ from blockers.execution_guard import ExecutionGuard, halted, opposite_side_held,
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
 from blockers.sequence import exit_first
-from domain.alert import ExecutionType
 from domain.daily_loss import latch_name
 from domain.entry_waits import Wait
+from domain.enums import ExecutionType
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, Transaction

@@ -5,9 +5,9 @@ Both depend on the order alone. They are the same after a restart, and no broker
 
 from decimal import Decimal
 
-from domain.alert import TestMode
 from domain.broker_reports import BrokerStatus, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import TestMode
 from domain.errors import Refused
 from domain.money import ZERO
 from domain.order import Order

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from console.ports import ConsoleReader, Row
-from domain.alert import Side
+from domain.enums import Side
 
 _SETTLED_AFTER = timedelta(seconds=60)
 """How long an order may have no decision. After that the operator was notified that its outcome is unknown."""

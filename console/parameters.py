@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from console.ports import Wanted
 from domain.actors import Actor, ActorKind
-from domain.alert import Side
+from domain.enums import Side
 from domain.money import parse_decimal
 from domain.states import Status
 

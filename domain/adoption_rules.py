@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.adoption import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference, check_request
-from domain.alert import ExecutionType
 from domain.broker_reports import Position, PositionsSnapshot
+from domain.enums import ExecutionType
 from domain.errors import AdoptionNotPossible, InvalidAdoption
 from domain.money import ZERO, decimal_text
 from domain.order import Order

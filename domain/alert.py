@@ -3,64 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
-
-class ExecutionType(StrEnum):
-    """What an alert's legs do to the position."""
-
-    ENTRY = "ENTRY"  # opens
-    EXIT = "EXIT"  # reduces, never opens
-    ADJUST = "ADJUST"  # exits first, then entries, as one
-
-
-class Side(StrEnum):
-    BUY = "BUY"
-    SELL = "SELL"
-
-    @property
-    def sign(self) -> int:
-        """+1 for a buy, -1 for a sell: multiply by it to get a signed quantity."""
-        return 1 if self is Side.BUY else -1
-
-    @property
-    def opposite(self) -> "Side":
-        """The other side, which undoes this one."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-
-class OrderType(StrEnum):
-    MARKET = "MARKET"
-    LIMIT = "LIMIT"
-    STOP = "STOP"  # becomes a market order once the trigger price trades
-    STOP_LIMIT = "STOP_LIMIT"
-
-
-class TestMode(StrEnum):
-    """Process the alert in full, but with a simulated answer in place of the broker's."""
-
-    __test__ = False  # not a test class, whatever its name suggests to a collector
-
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-
-
-class Outcome(StrEnum):
-    """The outcome of one delivery."""
-
-    ACCEPTED = "accepted"
-    BLOCKED = "blocked"
-    PARTIALLY_BLOCKED = "partially_blocked"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"  # authenticated and stored, but not tradable
-
-
-class DecisionType(StrEnum):
-    """The decision about an alert or a leg, for diagnostics."""
-
-    EXECUTED = "EXECUTED"
-    FAILED = "FAILED"
-    SKIPPED = "SKIPPED"
+from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side, TestMode
 
 
 @dataclass(frozen=True, slots=True)

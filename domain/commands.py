@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.alert import ExecutionType, OrderType, Side, TestMode
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.order import Order
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from domain.alert import DecisionType
+from domain.enums import DecisionType
 from domain.order import Order
 from domain.reason_codes import Family, Reason, family_of, reason_in
 from domain.states import Phase, Status

@@ -15,8 +15,8 @@ from decimal import Decimal
 from enum import StrEnum
 from shlex import quote
 
-from domain.alert import ExecutionType, OrderType, Side
 from domain.broker_reports import PositionsSnapshot
+from domain.enums import ExecutionType, OrderType, Side
 from domain.limits import ExitScope
 from domain.money import ZERO, decimal_text
 from domain.order import Order

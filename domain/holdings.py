@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.money import ZERO
 from domain.order import Order
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from domain.alert import DecisionType, ExecutionType, OrderType, Side, TestMode
 from domain.entry_waits import WaitsFor
+from domain.enums import DecisionType, ExecutionType, OrderType, Side, TestMode
 from domain.money import ZERO
 from domain.states import MAY_BE_LIVE, Phase, Status
 

@@ -29,8 +29,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from domain.alert import ExecutionType
-from domain.broker_reports import Book, BrokerTraits, OrderRef, OrderReport
+from domain.broker_capabilities import BrokerTraits
+from domain.broker_reports import Book, OrderRef, OrderReport
+from domain.enums import ExecutionType
 from domain.order import Order
 from domain.states import Phase
 

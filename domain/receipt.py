@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.alert import Outcome
+from domain.enums import Outcome
 from domain.order import Order
 
 

@@ -15,8 +15,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.alert import DecisionType, ExecutionType
-from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderRef, OrderReport
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport
+from domain.enums import DecisionType, ExecutionType
 from domain.error_class import reason_class
 from domain.money import decimal_text
 from domain.notice_keys import Alarm, NoticeSubject, of_order

@@ -8,7 +8,7 @@ still be there.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.alert import OrderType
+from domain.enums import OrderType
 from domain.money import decimal_text
 from domain.order import Order
 from domain.states import Phase

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.alert import DecisionType, ExecutionType
 from domain.commands import OrderResult
 from domain.entry_waits import Wait
+from domain.enums import DecisionType, ExecutionType
 from domain.error_class import reason_class
 from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
 from domain.money import decimal_text

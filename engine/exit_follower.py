@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain.alert import ExecutionType
 from domain.cancellation import cancel_asked, hindrance
+from domain.enums import ExecutionType
 from domain.exit_sizing import to_take_back
 from domain.ids import client_order_id
 from domain.money import ZERO, decimal_text

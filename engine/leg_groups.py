@@ -6,8 +6,8 @@ from datetime import datetime
 
 from blockers.groups import incomplete, with_its_group
 from blockers.rules import Block
-from domain.alert import ExecutionType
 from domain.entry_waits import Wait, WaitsFor
+from domain.enums import ExecutionType
 from domain.limits import ClientPolicy
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind

@@ -7,7 +7,8 @@ ids rows already have.
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.broker_reports import Book, IdClass, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import Book, OrderReport
 from domain.order import Order
 from domain.order_matching import NOT_LOOKED_FOR, Attribution, SeenOrders, attribute, might_be
 from domain.ports import Clock, MatchingReads

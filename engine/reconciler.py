@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
-from domain.alert import ExecutionType, OrderType
 from domain.broker_reports import Book, OrderRef, OrderReport
+from domain.enums import ExecutionType, OrderType
 from domain.errors import ReadFailed
 from domain.first_reads import Part
 from domain.ids import is_ours

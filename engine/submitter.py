@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from blockers.pipeline import blocked_by, judged
-from domain.alert import ExecutionType
-from domain.broker_reports import IdClass, PositionsSnapshot
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.entry_waits import Wait
+from domain.enums import ExecutionType
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
 from domain.exit_sizing import OPERATOR, ExitDispute, ExitHold, ExitSize, HoldReason, size_exit
 from domain.limits import ExitScope

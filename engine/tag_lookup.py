@@ -17,9 +17,9 @@ nothing here can prevent two orders under one tag; that is then notified.
 import logging
 from datetime import datetime, timedelta
 
-from domain.alert import ExecutionType
 from domain.broker_reports import Book, OrderRef, OrderReport
 from domain.commands import OrderResult
+from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.notices import Notice, NoticeKind
 from domain.order import Order

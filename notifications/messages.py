@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from shlex import quote
 
-from domain.alert import ExecutionType, OrderType
 from domain.cancellation import cancel_wish
+from domain.enums import ExecutionType, OrderType
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order

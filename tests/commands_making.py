@@ -5,10 +5,11 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from command_service import CommandService
-from domain.alert import Delivery, ExecutionType, OrderType, Side
+from domain.alert import Delivery
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.commands import UniversalOrderCommand
 from domain.daily_loss import CONFIRMED_AFTER
+from domain.enums import ExecutionType, OrderType, Side
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.times import day_start, trading_day
 from persistence.sqlite.repository import OrderRepository

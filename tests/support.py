@@ -8,12 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from command_service import CommandService
-from domain.alert import Delivery, ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from domain.alert import Delivery, LegRequest, ParsedAlert
+from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import (
     Book,
     BrokerStatus,
-    BrokerTraits,
-    IdClass,
     OrderRef,
     OrderReport,
     Position,
@@ -21,6 +20,7 @@ from domain.broker_reports import (
     UnreadableRow,
 )
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import BrokerError, ReadFailed
 from domain.ids import ulid
 from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits, StrategyBook, StrategyPolicy

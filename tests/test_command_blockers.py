@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from command_service import CommandService
-from domain.alert import Side, TestMode
 from domain.broker_reports import BrokerStatus, PositionsSnapshot
+from domain.enums import Side, TestMode
 from domain.errors import OutcomeUnknown
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.states import Phase

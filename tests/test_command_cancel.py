@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from command_service import ResolvedFill
-from domain.broker_reports import IdClass
+from domain.broker_capabilities import IdClass
 from domain.errors import ConcurrentUpdate, OutcomeUnknown
 from domain.order import Order
 from domain.states import Phase

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from command_service import CommandService
-from domain.alert import ExecutionType, Outcome, TestMode
+from domain.enums import ExecutionType, Outcome, TestMode
 from domain.errors import SignalReused
 from domain.limits import LimitBook, Limits
 from domain.states import Status

@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from command_service import ResolvedFill
-from domain.alert import Side
-from domain.broker_reports import BrokerStatus, IdClass, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.commands import UniversalOrderCommand
+from domain.enums import Side
 from domain.errors import (
     ConcurrentUpdate,
     InvalidAlert,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import persistence.sqlite.database
-from domain.alert import Outcome
+from domain.enums import Outcome
 from domain.errors import ConcurrentUpdate, InvalidAlert, StoreUnavailable
 from domain.limits import Limits
 from persistence.sqlite.transaction import SqliteTransaction

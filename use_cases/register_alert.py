@@ -8,8 +8,9 @@ from blockers.groups import incomplete, waits_for_bought
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import WEBHOOK
-from domain.alert import Alert, DecisionType, Delivery, ExecutionType, LegRequest, Outcome, ParsedAlert, Side
+from domain.alert import Alert, Delivery, LegRequest, ParsedAlert
 from domain.entry_waits import Wait, WaitsFor
+from domain.enums import DecisionType, ExecutionType, Outcome, Side
 from domain.errors import SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
 from domain.limits import ClientPolicy

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from blockers.pipeline import judged
 from blockers.rules import Block
-from domain.alert import ExecutionType
 from domain.entry_waits import Wait
+from domain.enums import ExecutionType
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.order_events import register

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.risk_facts import Holding

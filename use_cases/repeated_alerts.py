@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from domain.alert import Alert, ExecutionType
+from domain.alert import Alert
+from domain.enums import ExecutionType
 from domain.order import Order
 from domain.ports import Transaction
 from domain.reason_codes import Reason, tag_of

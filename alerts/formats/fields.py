@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field, PlainValidator
 
 from alerts.sanitising import shown
-from domain.alert import ExecutionType, OrderType, Side, TestMode
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 
 T = TypeVar("T")
 

@@ -24,7 +24,8 @@ from alerts.formats.fields import (
     TestModeField,
 )
 from alerts.sanitising import shown, shown_key
-from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side
+from domain.alert import LegRequest, ParsedAlert
+from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
 
 NAME = "native"

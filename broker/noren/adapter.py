@@ -27,17 +27,10 @@ from broker.noren.session import LoginFailed, Session
 from broker.noren.wire import AnswerLost, HttpReply, RequestNotSent, Timeouts, Wire, text_of
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
-from domain.alert import ExecutionType
-from domain.broker_reports import (
-    Book,
-    BrokerStatus,
-    BrokerTraits,
-    IdClass,
-    OrderRef,
-    OrderReport,
-    PositionsSnapshot,
-)
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import ExecutionType
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.money import ZERO
 from domain.ports import Clock

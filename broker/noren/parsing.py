@@ -18,8 +18,8 @@ from typing import Any
 from broker.noren.errors import code_of, with_advice
 from broker.noren.known_order_numbers import ZONE
 from broker.noren.wire import text_of
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
+from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.money import ZERO, parse_decimal
 

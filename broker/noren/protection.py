@@ -7,8 +7,8 @@ which the order would trade. So the order takes every offer or bid in the exchan
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from domain.alert import OrderType, Side
 from domain.commands import UniversalOrderCommand
+from domain.enums import OrderType, Side
 from domain.errors import ReadFailed
 from domain.money import decimal_text
 

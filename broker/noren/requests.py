@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from broker.noren.presets import NorenAccount
-from domain.alert import OrderType, Side
 from domain.commands import UniversalOrderCommand
+from domain.enums import OrderType, Side
 from domain.errors import Refused
 from domain.money import decimal_text
 

@@ -24,9 +24,10 @@ from broker.paper.rows import ClientRows, Entry, broker_order_id, changed_orders
 from broker.paper.store import PaperStore, migrate
 from broker.simulated_exchange import matching
 from broker.simulated_exchange.model import Mark, Market, MarketStep, Rejection, Rules, SimOrder
-from domain.alert import OrderType
-from domain.broker_reports import Book, BrokerTraits, IdClass, OrderRef, OrderReport, PositionsSnapshot
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import OrderType
 from domain.errors import Refused
 from domain.ports import Clock
 from domain.times import time_text, trading_day

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from broker.simulated_exchange.model import Mark, Market, MarketStep, NetPosition, Rejection, SimOrder
-from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus, OrderRef, OrderReport, Position
 from domain.commands import UniversalOrderCommand
+from domain.enums import OrderType, Side
 from domain.money import ZERO, decimal_text, optional_decimal, optional_text
 
 _COLUMNS = (

@@ -27,8 +27,8 @@ from broker.simulated_exchange.model import (
     Rules,
     SimOrder,
 )
-from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus
+from domain.enums import OrderType, Side
 from domain.errors import Refused
 from domain.money import ZERO
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Context, Decimal
 
-from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus
+from domain.enums import OrderType, Side
 from domain.errors import Refused
 from domain.money import ZERO
 

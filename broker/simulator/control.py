@@ -16,8 +16,8 @@ from broker.simulator.exchange import ForcedOutcome
 from broker.simulator.faults import FaultPlan
 from broker.simulator.service import Simulator, WireResponse
 from broker.simulator.words import OrderTerms
-from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus
+from domain.enums import OrderType, Side
 from domain.errors import Refused
 from domain.money import optional_text
 

@@ -28,7 +28,7 @@ from broker.simulator.words import (
     OrderTerms,
     Version,
 )
-from domain.alert import OrderType
+from domain.enums import OrderType
 from domain.errors import Refused
 
 CASH = Decimal(1_000_000)

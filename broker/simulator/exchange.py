@@ -42,8 +42,8 @@ from broker.simulator.words import (
     Trade,
     Version,
 )
-from domain.alert import OrderType
 from domain.broker_reports import BrokerStatus
+from domain.enums import OrderType
 from domain.errors import Refused
 from domain.ports import Clock
 from domain.times import time_text, trading_day

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from broker.simulated_exchange.model import NEEDS_PRICE, NEEDS_TRIGGER, SimOrder
 from broker.simulator.exchange import Modification
 from broker.simulator.words import PRICE_TYPES, PRODUCTS, RETENTIONS, OrderTerms
-from domain.alert import OrderType, Side
+from domain.enums import OrderType, Side
 
 _NUMBER = re.compile(r"\d{1,15}(\.\d{1,8})?")
 _SIDES = {"B": Side.BUY, "S": Side.SELL}

@@ -32,8 +32,8 @@ from broker.simulator.words import (
     Trade,
     Version,
 )
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus
+from domain.enums import Side
 from domain.money import decimal_text, optional_decimal, optional_text
 from domain.times import parse_time, time_text
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from broker.simulated_exchange.model import NetPosition, SimOrder
-from domain.alert import OrderType
+from domain.enums import OrderType
 from domain.money import ZERO
 from domain.times import trading_day
 

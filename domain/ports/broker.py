@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from domain.broker_reports import Book, BrokerTraits, OrderRef, PositionsSnapshot
+from domain.broker_capabilities import BrokerTraits
+from domain.broker_reports import Book, OrderRef, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 
 

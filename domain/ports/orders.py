@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Protocol
 
-from domain.alert import Alert, DecisionType
+from domain.alert import Alert
+from domain.enums import DecisionType
 from domain.order import Order
 from domain.order_events import OrderChange
 

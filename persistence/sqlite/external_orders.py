@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport
+from domain.enums import Side
 from domain.money import parse_decimal
 from domain.order import Order
 from domain.order_matching import SeenOrders

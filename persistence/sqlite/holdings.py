@@ -3,7 +3,7 @@
 import sqlite3
 from decimal import Decimal
 
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.holdings import Held, effects_of, touches_holdings
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.order import Order

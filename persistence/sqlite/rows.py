@@ -7,18 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from domain.alert import (
-    Alert,
-    DecisionType,
-    Delivery,
-    ExecutionType,
-    OrderType,
-    Outcome,
-    Side,
-    TestMode,
-)
+from domain.alert import Alert, Delivery
 from domain.broker_reports import Position
 from domain.entry_waits import WaitsFor
+from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side, TestMode
 from domain.money import parse_decimal
 from domain.order import Order
 from domain.order_events import column

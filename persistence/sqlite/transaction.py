@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.adoption import Adoption, AdoptionFacts
-from domain.alert import Alert, DecisionType
+from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
+from domain.enums import DecisionType
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits

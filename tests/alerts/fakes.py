@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 
 from alerts.auth import Secrets
 from alerts.webhook import create_webhook
-from domain.alert import Delivery, LegRequest, Outcome, ParsedAlert, Side
+from domain.alert import Delivery, LegRequest, ParsedAlert
+from domain.enums import Outcome, Side
 from domain.errors import InvalidAlert
 from domain.order import Order
 from domain.receipt import Receipt

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from alerts import strict_json
 from alerts.formats import native
-from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side, TestMode
+from domain.alert import LegRequest, ParsedAlert
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.errors import InvalidAlert
 from tests.alerts.fakes import a_document, with_leg
 

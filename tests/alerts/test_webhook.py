@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from alerts.auth import Secrets
-from domain.alert import Outcome
+from domain.enums import Outcome
 from domain.errors import InvalidAlert, SignalReused, StoreUnavailable
 from domain.receipt import Receipt
 from domain.states import Status

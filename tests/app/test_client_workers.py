@@ -15,8 +15,9 @@ import pytest
 from app.system import RandomIds, SystemClock
 from app.watcher import Watcher, WatcherOptions
 from command_service import CommandService
-from domain.alert import Delivery, ExecutionType, Side
+from domain.alert import Delivery
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import ExecutionType, Side
 from domain.errors import StoreFull
 from domain.limits import ClientPolicy, LimitBook
 from domain.order import Order

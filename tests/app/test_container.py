@@ -8,7 +8,8 @@ import pytest
 
 from app.container import Services, build_services
 from config.settings import load_settings
-from domain.alert import Alert, Delivery, ExecutionType, Outcome
+from domain.alert import Alert, Delivery
+from domain.enums import ExecutionType, Outcome
 from domain.notices import Notice, NoticeKind
 from domain.order_events import register
 from notifications.facts import facts_of

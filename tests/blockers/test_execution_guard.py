@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from blockers.execution_guard import ExecutionGuard
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
+from domain.enums import Side
 from tests.support import Desk, leg
 
 SYMBOL = "NIFTY26NOV24500CE"

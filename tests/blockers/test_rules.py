@@ -20,7 +20,7 @@ from blockers.execution_guard import (
 from blockers.pipeline import ALWAYS, ENTRY_RULES, first_block
 from blockers.risk import RiskManager, daily_loss, open_orders, order_quantity, order_value, orders_per_minute
 from blockers.rules import Block
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.limits import Limits
 from domain.reason_codes import Reason
 from domain.risk_facts import Facts

@@ -4,7 +4,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from broker.paper.adapter import PaperBroker
-from domain.alert import OrderType
+from domain.enums import OrderType
 from tests.contract.broker_contract import a_command
 
 ZONE = ZoneInfo("Asia/Kolkata")

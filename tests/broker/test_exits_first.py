@@ -13,8 +13,9 @@ from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
 from config.settings import load_settings
-from domain.alert import Delivery, ExecutionType
+from domain.alert import Delivery
 from domain.broker_reports import OrderRef
+from domain.enums import ExecutionType
 from domain.errors import NotSent, ReadFailed, Refused
 from domain.states import Status
 from persistence.sqlite.migrations import migrate

@@ -11,7 +11,8 @@ from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
 from config.settings import load_settings
-from domain.alert import Delivery, OrderType
+from domain.alert import Delivery
+from domain.enums import OrderType
 from domain.money import decimal_text
 from domain.stale_orders import why_still_open
 from domain.states import Phase, Status

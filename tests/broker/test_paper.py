@@ -10,8 +10,8 @@ from broker.paper import store
 from broker.paper.adapter import carried_mark
 from broker.paper.rows import broker_order_id, sequence_in
 from broker.simulated_exchange.model import Mark
-from domain.alert import ExecutionType, OrderType, Side
 from domain.broker_reports import BrokerStatus, OrderRef
+from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import Refused
 from tests.broker.making import limit, make, stop
 from tests.contract.broker_contract import (

@@ -12,8 +12,8 @@ from broker.paper.rows import broker_order_id
 from broker.paper.store import PaperBookTooNew
 from broker.simulated_exchange import matching
 from broker.simulated_exchange.model import Mark, Market, Rules, SimOrder
-from domain.alert import OrderType, Side
 from domain.broker_reports import OrderRef
+from domain.enums import OrderType, Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
 from domain.times import trading_day
 from tests.broker.making import TICK, ZONE, make

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from broker.test_mode import simulated_report, simulated_result
-from domain.alert import ExecutionType, OrderType, Side, TestMode
-from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, BrokerStatus
 from domain.commands import UniversalOrderCommand
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.errors import Refused
 from domain.money import ZERO
 from domain.order import Order

@@ -6,7 +6,8 @@ import hmac
 import pytest
 
 import cli
-from domain.alert import Alert, Delivery, Outcome
+from domain.alert import Alert, Delivery
+from domain.enums import Outcome
 from tests.cli.making import SECRET
 
 

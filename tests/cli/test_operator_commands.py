@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 import cli
-from domain.alert import ExecutionType, Side
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
+from domain.enums import ExecutionType, Side
 from domain.states import Phase, Status
 from tests.cli.making import order_of
 from tests.persistence.making import Maker

@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 from command_service import CommandService, ResolvedFill
 from console import TradingMode, create_console, create_health
 from domain.adoption import Adoption, AdoptionRequest
-from domain.alert import Alert, DecisionType, Delivery, ExecutionType, OrderType, Outcome, Side
+from domain.alert import Alert, Delivery
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.commands import OrderResult
 from domain.daily_loss import Lift
+from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side
 from domain.errors import NotFound, NothingToLift
 from domain.ids import client_order_id, command_id
 from domain.limits import ClientPolicy, LimitBook

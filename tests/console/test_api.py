@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from console import TradingMode
-from domain.alert import Side
+from domain.enums import Side
 from tests.console.seeding import BEARER, House
 from tests.support import START
 

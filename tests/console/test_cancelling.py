@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.order import Order
 from domain.order_events import advance
 from domain.states import Phase, Status

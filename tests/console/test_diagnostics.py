@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.alert import Side
+from domain.enums import Side
 from domain.order_events import advance
 from domain.reason_codes import Reason
 from domain.states import Phase

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console import TradingMode
-from domain.alert import OrderType, Side
+from domain.enums import OrderType, Side
 from domain.reason_codes import Reason
 from tests.console.seeding import House
 

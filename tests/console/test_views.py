@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import Side
+from domain.enums import Side
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import time_text

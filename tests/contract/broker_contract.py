@@ -13,9 +13,10 @@ from typing import ClassVar
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType, Side
-from domain.broker_reports import BrokerStatus, IdClass, OrderRef, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderRef, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.ids import client_order_id
 from domain.money import ZERO

@@ -29,7 +29,7 @@ SENDING = (
         "A timed-out buy was rescued by placing another one; the first one had been taken as well.",
         (
             Edit(
-                "domain/broker_reports.py",
+                "domain/broker_capabilities.py",
                 "in (IdClass.C3, IdClass.C4)",
                 "in (IdClass.C1, IdClass.C3, IdClass.C4)",
             ),

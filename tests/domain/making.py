@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from domain.alert import ExecutionType, OrderType, Side
+from domain.enums import ExecutionType, OrderType, Side
 from domain.order import Order
 from domain.states import STATUS_OF, Phase
 

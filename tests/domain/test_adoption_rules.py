@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from domain.adoption import Adoption, AdoptionFacts, AdoptionRequest, KnownDifference
 from domain.adoption_rules import adopted
-from domain.alert import ExecutionType, Side
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
+from domain.enums import ExecutionType, Side
 from domain.errors import AdoptionNotPossible, InvalidAdoption
 from domain.money import ZERO
 from domain.position_comparison import LAGS_AT_MOST

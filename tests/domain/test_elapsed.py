@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.times import has_elapsed, is_within
 from tests.persistence.making import START, Maker
 

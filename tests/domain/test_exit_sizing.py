@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, OrderType, Side
 from domain.broker_reports import Position, PositionsSnapshot
+from domain.enums import ExecutionType, OrderType, Side
 from domain.exit_sizing import (
     ExitDispute,
     ExitHold,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, Side
+from domain.enums import ExecutionType, Side
 from domain.holdings import Held, effects_of, touches_holdings
 from domain.states import Phase
 from tests.domain.making import an_order

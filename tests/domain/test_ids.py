@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, LegRequest, OrderType, Side, TestMode
+from domain.alert import LegRequest
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.ids import (
     CLIENT_ORDER_ID_LENGTH,
     alert_key,

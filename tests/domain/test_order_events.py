@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import DecisionType, Side
+from domain.enums import DecisionType, Side
 from domain.errors import IllegalTransition
 from domain.order import Order
 from domain.order_events import OrderChange, OrderEvent, advance, column, register, replay

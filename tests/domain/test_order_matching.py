@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, OrderType, Side
-from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, BrokerStatus, OrderReport
+from domain.enums import ExecutionType, OrderType, Side
 from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.order import Order
 from domain.order_matching import Attribution, SeenOrders, attribute, might_be

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import Side
-from domain.broker_reports import Book, BrokerStatus, BrokerTraits, IdClass, OrderReport
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, BrokerStatus, OrderReport
+from domain.enums import Side
 from domain.order import Order
 from domain.order_events import advance
 from domain.order_matching import shows_all_since

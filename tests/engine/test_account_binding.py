@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from domain.account import BrokerAccount
-from domain.alert import Side
-from domain.broker_reports import BrokerStatus, IdClass, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderReport
+from domain.enums import Side
 from domain.errors import NotFound, OpenOrders, OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.first_reads import Part
 from domain.states import Phase, Status

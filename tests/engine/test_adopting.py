@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from domain.adoption import Adoption, AdoptionRequest
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport
+from domain.enums import Side
 from domain.errors import (
     AdoptionNotPossible,
     InvalidAdoption,

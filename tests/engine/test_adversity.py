@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType, Side
-from domain.broker_reports import BrokerStatus, IdClass, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.commands import OrderResult
+from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
 from domain.states import Phase, Status
 from tests.support import Desk, leg

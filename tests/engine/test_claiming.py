@@ -6,7 +6,8 @@ What must not trade, or not any more, is not sent at all.
 from datetime import timedelta
 from decimal import Decimal
 
-from domain.broker_reports import Book, IdClass
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import Book
 from domain.errors import OutcomeUnknown
 from domain.states import Phase, Status
 from tests.engine.dying import die_in_the_call

@@ -17,9 +17,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from domain.alert import OrderType, ParsedAlert, TestMode
-from domain.broker_reports import BrokerStatus, IdClass, OrderReport, PositionsSnapshot
+from domain.alert import ParsedAlert
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderReport, PositionsSnapshot
 from domain.commands import UniversalOrderCommand
+from domain.enums import OrderType, TestMode
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, Refused
 from domain.order import Order
 from domain.states import Phase, Status

@@ -7,9 +7,11 @@ from decimal import Decimal
 import pytest
 
 from command_service import ResolvedFill
-from domain.alert import LegRequest, Side
-from domain.broker_reports import BrokerStatus, IdClass
+from domain.alert import LegRequest
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus
 from domain.commands import UniversalOrderCommand
+from domain.enums import Side
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import Limits
 from domain.order import Order

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.alert import TestMode
+from domain.enums import TestMode
 from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.first_reads import Part
 from domain.limits import ClientPolicy, LimitBook

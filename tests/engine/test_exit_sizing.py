@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType
 from domain.broker_reports import BrokerStatus
+from domain.enums import ExecutionType, OrderType
 from domain.errors import ReadFailed, Refused
 from domain.limits import Limits
 from domain.states import Status

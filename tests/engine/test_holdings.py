@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport
+from domain.enums import Side
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 

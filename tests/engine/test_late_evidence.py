@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import OrderType, Side
 from domain.broker_reports import BrokerStatus, Position, PositionsSnapshot
 from domain.commands import UniversalOrderCommand
+from domain.enums import OrderType, Side
 from domain.errors import OutcomeUnknown, ReadFailed
 from domain.limits import ExitScope, StrategyBook, StrategyPolicy
 from domain.states import Phase, Status

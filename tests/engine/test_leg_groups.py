@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import Outcome, Side
 from domain.broker_reports import BrokerStatus
 from domain.entry_waits import WaitsFor
+from domain.enums import Outcome, Side
 from domain.errors import NotSent, Refused
 from domain.limits import Limits
 from domain.states import Phase, Status

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType
 from domain.broker_reports import Book, BrokerStatus
+from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.notices import NoticeKind
 from domain.states import Phase, Status

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import TestMode
+from domain.enums import TestMode
 from domain.errors import NotSent, Refused, StoreUnavailable
 from domain.notices import NoticeKind
 from domain.states import Phase, Status

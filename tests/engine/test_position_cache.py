@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType
 from domain.broker_reports import BrokerStatus
+from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.states import Status
 from engine.position_cache import PositionCache

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType, Side, TestMode
 from domain.broker_reports import BrokerStatus, Position, PositionsSnapshot, UnreadableRow
+from domain.enums import ExecutionType, Side, TestMode
 from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.notices import NoticeKind
 from domain.position_comparison import compared

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.broker_reports import Book, BrokerStatus, IdClass, OrderRef, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import (
     ConcurrentUpdate,

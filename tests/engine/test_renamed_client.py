@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from domain.account import BrokerAccount
-from domain.alert import Side
+from domain.enums import Side
 from domain.errors import NotFound, OpenOrders
 from domain.first_reads import Part
 from domain.ports import Heartbeat

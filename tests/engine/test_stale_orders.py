@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ExecutionType, OrderType
 from domain.broker_reports import BrokerStatus
+from domain.enums import ExecutionType, OrderType
 from domain.errors import NotSent, OutcomeUnknown
 from domain.notices import NoticeKind
 from domain.stale_orders import why_still_open

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import Outcome, Side
 from domain.broker_reports import BrokerStatus
 from domain.entry_waits import WaitsFor
+from domain.enums import Outcome, Side
 from domain.errors import OutcomeUnknown
 from domain.limits import LimitBook, Limits, StrategyBook, StrategyPolicy
 from domain.states import Phase, Status

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import Side
-from domain.broker_reports import Book, BrokerStatus, IdClass, UnreadableRow
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import Book, BrokerStatus, UnreadableRow
+from domain.enums import Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
 from domain.notices import NoticeKind
 from domain.states import Phase, Status

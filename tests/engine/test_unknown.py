@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from command_service import ResolvedFill
-from domain.broker_reports import Book, IdClass
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import Book
 from domain.errors import OutcomeUnknown, ReadFailed, Refused
 from domain.notices import NoticeKind
 from domain.reason_codes import Reason

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 
-from domain.alert import ExecutionType, OrderType, Side
+from domain.enums import ExecutionType, OrderType, Side
 from domain.message_facts import MessageFacts
 from domain.order import Order
 from domain.ports import OutboxMessage

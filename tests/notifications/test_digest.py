@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import ExecutionType, Side
+from domain.enums import ExecutionType, Side
 from domain.message_facts import message_facts
 from domain.notices import Notice, NoticeKind
 from domain.ports import SendFailed

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 import cli_parser
-from domain.alert import ExecutionType, OrderType, Side, TestMode
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.notices import Notice, NoticeKind
 from domain.reason_codes import Reason
 from domain.states import STATUS_OF, Phase, Status

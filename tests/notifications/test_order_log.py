@@ -8,7 +8,7 @@ import pytest
 
 from app.container import build_services
 from config.settings import load_settings
-from domain.alert import TestMode
+from domain.enums import TestMode
 from domain.errors import StoreUnavailable
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind

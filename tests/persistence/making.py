@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from domain.alert import Alert, Delivery, ExecutionType, OrderType, Outcome, Side
+from domain.alert import Alert, Delivery
+from domain.enums import ExecutionType, OrderType, Outcome, Side
 from domain.ids import client_order_id, command_id
 from domain.order import Order
 from domain.order_events import advance, register

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.account import BrokerAccount
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
+from domain.enums import Side
 from domain.errors import OpenOrders
 from domain.ports import Transaction
 from domain.position_comparison import Difference

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import Side
 from domain.broker_reports import BrokerStatus, OrderReport
+from domain.enums import Side
 from domain.ids import client_order_id, is_ours
 from tests.persistence.making import Maker
 

@@ -11,9 +11,10 @@ from decimal import Decimal
 from random import Random
 from typing import Protocol
 
-from domain.alert import ExecutionType, OrderType, Side
-from domain.broker_reports import BrokerStatus, IdClass, OrderReport
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderReport
 from domain.commands import UniversalOrderCommand
+from domain.enums import ExecutionType, OrderType, Side
 from domain.money import ZERO
 from tests.simulation.plan import EXCHANGE, OTHER_PRODUCT, PRODUCT, Plan
 from tests.simulation.scheduler import SECOND, START, Scheduler

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from domain.alert import ExecutionType
+from domain.enums import ExecutionType
 from domain.money import ZERO
 from domain.order import Order
 from tests.simulation.ownership import A_MOMENT

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from domain.alert import ExecutionType, LegRequest, OrderType
+from domain.alert import LegRequest
 from domain.commands import UniversalOrderCommand
+from domain.enums import ExecutionType, OrderType
 from domain.money import ZERO
 from domain.order import Order
 from domain.states import Phase, Status

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
-from domain.alert import ExecutionType, LegRequest, OrderType, ParsedAlert, Side, TestMode
-from domain.broker_reports import BrokerTraits, IdClass
+from domain.alert import LegRequest, ParsedAlert
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 

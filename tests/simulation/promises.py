@@ -11,8 +11,8 @@ from pathlib import Path
 
 from greenlet import getcurrent, greenlet
 
-from domain.alert import ExecutionType
 from domain.commands import UniversalOrderCommand
+from domain.enums import ExecutionType
 from domain.exit_sizing import HoldReason
 from domain.order import Order
 from domain.receipt import Receipt

@@ -6,7 +6,7 @@ import pytest
 
 from blockers.execution_guard import ExecutionGuard
 from domain import exit_sizing, reconciliation
-from domain.broker_reports import IdClass
+from domain.broker_capabilities import IdClass
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase

@@ -12,7 +12,7 @@ import pytest
 
 from command_service import CommandService
 from domain import reconciliation
-from domain.broker_reports import IdClass
+from domain.broker_capabilities import IdClass
 from domain.errors import NotSent, OutcomeUnknown, Refused, StoreUnavailable
 from domain.exit_sizing import ExitSize
 from engine import submitter as submitting

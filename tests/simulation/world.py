@@ -11,8 +11,9 @@ from pathlib import Path
 from greenlet import getcurrent, greenlet
 
 from command_service import CommandService, ResolvedFill
-from domain.alert import Delivery, Side
-from domain.broker_reports import IdClass
+from domain.alert import Delivery
+from domain.broker_capabilities import IdClass
+from domain.enums import Side
 from domain.errors import OrderwatchError, StoreUnavailable
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.order import Order

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.alert import OrderType
+from domain.enums import OrderType
 from domain.states import Phase, Status
 from tests.broker.noren.making import make
 from tests.simulator.wire import TSYM, USER, Wire, serving

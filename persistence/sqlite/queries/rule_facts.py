@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from domain.alert import Side
+from domain.enums import Side
 from domain.ids import ulid
 from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal

@@ -3,7 +3,7 @@
 import pytest
 
 from broker.rate_limit.limiter import RateBudget
-from domain.alert import ExecutionType, OrderType, Side
+from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from tests.broker.noren.making import FAST, d, make, position_row
 from tests.broker.noren.stub import PLACED, drops_after_reading, not_ok, says, slow

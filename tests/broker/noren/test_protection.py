@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broker.noren.protection import Quote, protected, told
-from domain.alert import OrderType, Side
+from domain.enums import OrderType, Side
 from domain.errors import ReadFailed
 from tests.broker.noren.making import d
 from tests.contract.broker_contract import a_command

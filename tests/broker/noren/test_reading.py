@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from broker.noren.parsing import Funds
-from domain.alert import Side
-from domain.broker_reports import BrokerStatus, IdClass, OrderRef
+from domain.broker_capabilities import IdClass
+from domain.broker_reports import BrokerStatus, OrderRef
+from domain.enums import Side
 from domain.errors import ReadFailed
 from tests.broker.noren.making import d, order_row, position_row
 from tests.broker.noren.stub import NO_DATA, not_ok, says

@@ -9,8 +9,8 @@ import pytest
 from pyotp.totp import TOTP
 
 from broker.noren.wire import encode
-from domain.alert import OrderType, Side
 from domain.broker_reports import OrderRef
+from domain.enums import OrderType, Side
 from domain.errors import Refused
 from domain.ids import client_order_id
 from tests.broker.noren.making import ACCOUNT, make, order_row
