@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from domain.errors import StoreUnavailable
 from domain.first_reads import Missing
-from order_watcher import OrderWatcherEngine
+from engine.order_watcher import OrderWatcherEngine
 
 log = logging.getLogger(__name__)
 

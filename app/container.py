@@ -25,7 +25,9 @@ from domain.daily_loss import Lift
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.ports import Broker, SendFailed, Transaction
+from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
+from engine.order_watcher import OrderWatcherEngine
 from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
 from notifications.facts import facts_of
@@ -33,7 +35,6 @@ from notifications.messages import render
 from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
-from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.outbox import SqliteOutbox

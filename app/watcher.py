@@ -22,7 +22,7 @@ from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
 from domain.first_reads import Missing, in_words
 from domain.notices import Notice, NoticeKind
 from domain.ports import WAITING, Clock, Heartbeat, Store
-from order_watcher import OrderWatcherEngine
+from engine.order_watcher import OrderWatcherEngine
 
 log = logging.getLogger(__name__)
 

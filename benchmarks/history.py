@@ -15,7 +15,7 @@ from benchmarks.multiply import multiply
 from benchmarks.service import CLIENT, environment, one_in, services_for
 from benchmarks.workspace import Workspace
 from domain.enums import ExecutionType
-from order_watcher import OrderWatcherEngine
+from engine.order_watcher import OrderWatcherEngine
 from persistence.sqlite.database import checkpoint_wal, connect
 
 _FEW = 1000

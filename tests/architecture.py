@@ -46,7 +46,7 @@ ROOMS = {
     "blockers/": Room(("domain",)),
     "use_cases/": Room(("domain", "blockers", "observability"), LOG),
     "command_service.py": Room(("domain", "blockers", "observability", "use_cases"), LOG),
-    "order_watcher.py": Room(("domain", "blockers", "observability", "engine"), LOG),
+    "order_watcher.py": Room(("engine",)),
     # A lock is no I/O; the threads that make it necessary are app's.
     "engine/": Room(("domain", "blockers", "observability"), (*LOG, "threading")),
     "alerts/": Room(SERVICES, LOG),
@@ -64,7 +64,7 @@ ROOMS = {
     "broker/simulator/": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
     "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
     "app/": Room(
-        (*ADAPTER, "order_watcher", "notifications"),
+        (*ADAPTER, "engine", "notifications"),
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),

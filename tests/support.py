@@ -29,7 +29,8 @@ from domain.money import ZERO
 from domain.notices import Notice
 from domain.order import Order
 from domain.times import time_text
-from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
+from engine.client_context import ClientContext, EngineTimings
+from engine.order_watcher import OrderWatcherEngine
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.repository import OrderRepository
 

@@ -22,7 +22,8 @@ from domain.errors import StoreFull
 from domain.limits import ClientPolicy, LimitBook
 from domain.order import Order
 from domain.states import Phase, Status
-from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
+from engine.client_context import ClientContext, EngineTimings
+from engine.order_watcher import OrderWatcherEngine
 from persistence.sqlite.database import ChangeSignal
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.repository import OrderRepository

@@ -20,7 +20,8 @@ from domain.first_reads import Missing, Part
 from domain.limits import ClientPolicy, LimitBook
 from domain.ports import WAITING, Heartbeat
 from domain.states import Phase
-from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
+from engine.client_context import ClientContext, EngineTimings
+from engine.order_watcher import OrderWatcherEngine
 from persistence.sqlite.database import ChangeSignal, Readers
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.queries.orders import OrderQueries

@@ -14,7 +14,7 @@ from domain.errors import NotFound, OpenOrders, OutcomeUnknown, ReadFailed, Stor
 from domain.first_reads import Part
 from domain.states import Phase, Status
 from engine.account_binding import rebind
-from order_watcher import OrderWatcherEngine
+from engine.order_watcher import OrderWatcherEngine
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, leg
 
 PAPER, REAL = BrokerAccount("fake", "paper"), BrokerAccount("fake", "FA1")

@@ -9,8 +9,9 @@ from domain.errors import OutcomeUnknown, ReadFailed, StoreUnavailable
 from domain.first_reads import Part
 from domain.limits import ClientPolicy, LimitBook
 from domain.states import Phase, Status
+from engine.client_context import ClientContext
 from engine.entry_readiness import EntryReadiness
-from order_watcher import ClientContext, OrderWatcherEngine
+from engine.order_watcher import OrderWatcherEngine
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, entry, leg, simulated_report, simulated_result
 
 DOWN = ReadFailed("502")

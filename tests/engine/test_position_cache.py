@@ -9,8 +9,8 @@ from domain.broker_reports import BrokerStatus
 from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.states import Status
+from engine.client_context import ClientContext
 from engine.position_cache import PositionCache
-from order_watcher import ClientContext
 from tests.support import Desk, leg
 
 NAMES = [f"NIFTY26NOV2{index}000CE" for index in range(8)]

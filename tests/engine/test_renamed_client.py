@@ -13,8 +13,9 @@ from domain.ports import Heartbeat
 from domain.states import Phase, Status
 from domain.transitions import claimed
 from engine.account_binding import move_rows
+from engine.client_context import ClientContext
+from engine.order_watcher import OrderWatcherEngine
 from engine.unconfigured_clients import UnconfiguredClients
-from order_watcher import ClientContext, OrderWatcherEngine
 from persistence.sqlite.audit.verify import verify
 from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker
 

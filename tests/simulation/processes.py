@@ -14,10 +14,11 @@ from domain.broker_reports import PositionsSnapshot
 from domain.errors import StoreUnavailable
 from domain.ids import ulid
 from domain.ports import SendFailed, Transaction
+from engine.client_context import ClientContext, EngineTimings
+from engine.order_watcher import OrderWatcherEngine
 from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.outbox import OutboxDrainer
-from order_watcher import ClientContext, EngineTimings, OrderWatcherEngine
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.outbox import SqliteOutbox
 from persistence.sqlite.repository import OrderRepository

@@ -16,9 +16,9 @@ from domain.broker_capabilities import IdClass
 from domain.errors import NotSent, OutcomeUnknown, Refused, StoreUnavailable
 from domain.exit_sizing import ExitSize
 from engine import submitter as submitting
+from engine.order_watcher import OrderWatcherEngine
 from engine.reconciler import Reconciler
 from engine.submitter import Submitter
-from order_watcher import OrderWatcherEngine
 from persistence.sqlite.transaction import SqliteTransaction
 from tests.simulation.__main__ import line
 from tests.simulation.plan import make_plan

@@ -1,0 +1,139 @@
+"""The OrderWatcher: claim the orders that may be sent, send each once, and reconcile it with the broker until it ends.
+
+The engine knows no SQL, no HTTP, no threads of its own and no wall clock. Every method does one bounded piece of work
+for one client. It may be called from several threads and several processes at once: claims are compare-and-swap in
+the store, and nothing between two commits is trusted after a crash.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from domain.broker_reports import OrderReport
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.first_reads import Missing, in_words
+from domain.order import Order
+from domain.ports import Clock, Store
+from engine.book_poll_schedule import BookPollSchedule
+from engine.client_context import ClientContext, EngineTimings
+from engine.entry_readiness import EntryReadiness
+from engine.position_monitor import PositionMonitor
+from engine.reconciler import Reconciler
+from engine.submitter import Submitter
+
+
+class OrderWatcherEngine:
+    """Moves the orders of all clients.
+
+    Args:
+        store: the orders database.
+        contexts: each client's broker and policy.
+        claimant: this watcher's name, by which others can find out whether it is alive.
+        simulated_result, simulated_report: what stands in for the broker's answer and order book in test mode.
+
+    Every method raises `StoreUnavailable` when the database cannot be read or written. Nothing was then sent that
+    the database does not know of.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        contexts: Mapping[str, ClientContext],
+        *,
+        clock: Clock,
+        claimant: str,
+        rules: EngineTimings,
+        simulated_result: Callable[[UniversalOrderCommand], OrderResult],
+        simulated_report: Callable[[Order], OrderReport],
+    ) -> None:
+        self._contexts = contexts
+        self._gate = EntryReadiness(store)
+        looks = BookPollSchedule(clock=clock)
+        self._submitter = Submitter(
+            store,
+            self._gate,
+            looks,
+            contexts,
+            clock=clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_result=simulated_result,
+        )
+        self._reconciler = Reconciler(
+            store,
+            self._submitter,
+            self._gate,
+            looks,
+            clock=clock,
+            claimant=claimant,
+            rules=rules,
+            simulated_report=simulated_report,
+        )
+        self._positions = PositionMonitor(store, self._gate, clock=clock, rules=rules)
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The clients this engine serves."""
+        return tuple(self._contexts)
+
+    def tick(self) -> int:
+        """Run one full round for every client, in this thread; return how many orders were claimed or moved.
+
+        A client's round begins with a read of the broker where its entries still wait for one.
+        """
+        moved = 0
+        for client_id in self._contexts:
+            if self.waits_for(client_id) is not None:
+                moved += self.reconcile(client_id)
+                self.refresh(client_id, force=True)
+            while self.execute_next(client_id):
+                moved += 1
+            moved += self.reconcile(client_id)
+            self.refresh(client_id)
+        return moved
+
+    def waits_for(self, client_id: str) -> str | None:
+        """Return, in words, what keeps the client's entries from being sent; None: nothing.
+
+        Entries wait from this watcher's start until the first `reconcile` that could read the book and the first
+        `refresh` that could read the positions; see `engine.entry_readiness`. A client whose rows belong to another
+        account waits for good, with its exits, and nothing below does anything for it; see `engine.account_binding`.
+        """
+        return in_words(self.missing(client_id)) or None
+
+    def missing(self, client_id: str) -> Missing:
+        """Return the same, part by part; empty: nothing."""
+        return self._gate.missing(client_id)
+
+    def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
+        """Claim the client's most urgent order and send it; False when there is nothing to do now."""
+        return self._submitter.execute_next(self._contexts[client_id], exits_only=exits_only)
+
+    def expire_overdue(self, client_id: str) -> int:
+        """Record calls that outlived their deadline as unknown; returns how many. A late answer is still used."""
+        return self._submitter.expire_overdue(client_id)
+
+    def reconcile(self, client_id: str) -> int:
+        """Bring the client's open orders in line with its broker's book; returns how many moved."""
+        context = self._contexts[client_id]
+        return self._reconciler.reconcile(context) if self._gate.accounts.may_look(context) else 0
+
+    def nudge(self, client_id: str) -> None:
+        """Request a poll after something has happened at the client's broker.
+
+        `reconcile` then reads the book as soon as its interval allows.
+        """
+        self._reconciler.looks.ask(client_id)
+
+    def book_due_in(self, client_id: str) -> timedelta | None:
+        """Return how long until `reconcile` may read a book that was wanted too soon; None: none was wanted."""
+        return self._reconciler.looks.due_in(client_id)
+
+    def escalate(self, client_id: str) -> None:
+        """Escalate outcomes that stay unknown while no `reconcile` ends; calls no broker."""
+        if self._gate.accounts.may_look(self._contexts[client_id]):
+            self._reconciler.escalate(self._contexts[client_id])
+
+    def refresh(self, client_id: str, *, force: bool = False) -> bool:
+        """Read and store the client's positions and profit and loss when they are due; True when they were read."""
+        context = self._contexts[client_id]
+        return self._gate.accounts.may_look(context) and self._positions.refresh(context, force=force)
