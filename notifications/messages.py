@@ -51,11 +51,6 @@ def render(notice: Notice) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def kind_is_blocked(notice: Notice) -> bool:
-    """True when one of our own rules stopped the order before it was sent."""
-    return notice.kind is NoticeKind.BLOCKED
-
-
 def resolve_command(command_id: str, outcome: str) -> str:
     """The command that resolves an unknown outcome, to be copied; words in capitals stand for what a person knows."""
     return f"<code>python cli.py resolve {safe(quote(command_id), _NAME)} {safe(outcome, _TAG)}</code>"

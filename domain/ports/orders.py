@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.alert import Alert
-from domain.enums import DecisionType
 from domain.order import Order
 from domain.order_events import OrderChange
 
@@ -48,9 +47,6 @@ class AlertWrites(Protocol):
 
     def last_accepted(self, key: str) -> Alert | None:
         """Return the newest delivery under this idempotency key that was no duplicate and not rejected."""
-
-    def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
-        """Fill an alert's decision columns."""
 
     def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
         """Add the intent under its UNIQUE key, in the transaction that registers its order.

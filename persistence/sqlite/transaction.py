@@ -12,7 +12,6 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
-from domain.enums import DecisionType
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits
@@ -92,12 +91,6 @@ class SqliteTransaction:
             (key,),
         ).fetchone()
         return None if row is None else alert_of(row)
-
-    def decide_alert(self, alert_id: str, decision: DecisionType, code: str, message: str | None) -> None:
-        self._connection.execute(
-            "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ? WHERE alert_id = ?",
-            (decision, code, message, alert_id),
-        )
 
     def orders_of_alert(self, alert_id: str) -> list[Order]:
         rows = self._connection.execute(

@@ -15,7 +15,7 @@ from domain.notices import Notice, NoticeKind
 from domain.reason_codes import Reason
 from domain.states import STATUS_OF, Phase, Status
 from notifications.markup import without_markup
-from notifications.messages import kind_is_blocked, render
+from notifications.messages import render
 from tests.notifications.fakes import START, an_order
 
 FACTS = "ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5\ndefault · NIFTY_STRADDLE · <code>KC6W0N4E-1</code>"
@@ -442,10 +442,6 @@ def test_nothing_is_said_twice():
         said = [line for line in text.split("\n") if line]
         assert len(set(said)) == len(said)
         assert not notice.detail or without_markup(text).count(notice.detail) <= 1
-
-
-def test_only_our_own_rules_block():
-    assert [kind for kind in NoticeKind if kind_is_blocked(Notice(kind, "c"))] == [NoticeKind.BLOCKED]
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
