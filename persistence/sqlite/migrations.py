@@ -222,7 +222,7 @@ def migrate(path: Path) -> None:
 def _migrate(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> set[str]:
     """Apply the missing migrations. Return the tables that exist afterwards."""
     db = Database(connection)
-    _refuse_newer(db, path)
+    refuse_newer(db, path)
     for pending in migrations.pending(db):
         log.info("[BOOT] migrating %s: %s", path.name, pending.name)
     migrations.apply(db)
@@ -254,7 +254,8 @@ def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:
     return cannot(path, error) if is_lasting(error) else error
 
 
-def _refuse_newer(db: Database, path: Path) -> None:
+def refuse_newer(db: Database, path: Path) -> None:
+    """Raise DatabaseTooNew when a newer program than this one has migrated the database."""
     known = {m.name for m in migrations._migrations}
     unknown = [m.name for m in migrations.applied(db) if m.name not in known]
     if unknown:

@@ -8,9 +8,11 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from domain.errors import OrderwatchError
 from persistence.sqlite.identity import IdentityFile, witness_path
-from persistence.sqlite.migrations import migrate
+from persistence.sqlite.migrations import DatabaseTooNew, migrate, refuse_newer
 from persistence.sqlite.process_locks import ProcessLocks
 
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that every open SQLite connection holds a lock on
@@ -46,8 +48,10 @@ def restore(database: Path, source: Path, at: datetime) -> Path | None:
     a new identity. Its generation continues from the newest that any process has seen.
 
     Raises:
-        CannotRestore: a process has the database open, or the source is not an intact database of Orderwatch.
-        sqlite3.Error, OSError: nothing was put in place.
+        CannotRestore: a process has the database open, or the source is not an intact database that this version of
+            Orderwatch can use. Nothing was put in place.
+        sqlite3.Error, OSError: nothing was put in place, or the copy is there and could not be migrated; the start of
+            the service migrates it then, or says why not.
     """
     with _alone(database):
         fresh = database.with_name(database.name + ".restoring")
@@ -85,6 +89,11 @@ def _prove(path: Path, source: Path) -> None:
             raise CannotRestore(f"{source} is no whole database of Orderwatch: {error}") from error
     if said != "ok":
         raise CannotRestore(f"{source} is damaged: {said}")
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            refuse_newer(Database(connection), source)
+    except DatabaseTooNew as error:
+        raise CannotRestore(str(error)) from error
 
 
 def _new_identity(path: Path, newest: int) -> None:

@@ -117,3 +117,17 @@ def test_a_backup_holds_what_still_stands_in_the_log(tmp_path):
     maker.order("A1", Phase.REGISTERED)
     backup(maker.path, tmp_path / "copy.db")
     assert _alerts(tmp_path / "copy.db") == ["A1"]
+
+
+def test_a_copy_of_a_newer_program_leaves_the_database_in_its_place(copied):
+    database, copy = copied
+    before = _alerts(database)
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+            "VALUES ('orderwatch', 'of_tomorrow', '2027-01-01')"
+        )
+    with pytest.raises(CannotRestore, match="of_tomorrow"):
+        restore(database, copy, AT)
+    assert _alerts(database) == before
+    assert [p.name for p in database.parent.glob("*before*")] == []
