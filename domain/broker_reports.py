@@ -208,15 +208,23 @@ class PositionsSnapshot:
             found.setdefault(_key(p.exchange, p.symbol), {})[p.product] = p.net_quantity
         return found
 
+    @cached_property
+    def _delivered(self) -> dict[tuple[str, str, str], Decimal]:
+        """Map exchange, symbol and product to the units that were delivered on earlier days."""
+        found: dict[tuple[str, str, str], Decimal] = {}
+        for p in self.positions:
+            if p.delivered:
+                place = (*_key(p.exchange, p.symbol), p.product)
+                found[place] = found.get(place, ZERO) + p.delivered
+        return found
+
     def net(self, exchange: str, symbol: str, product: str) -> Decimal:
         """Return the net quantity there; a position that is not listed is flat, provided that it `is_readable`."""
         return self._by_symbol.get(_key(exchange, symbol), {}).get(product, ZERO)
 
     def delivered(self, exchange: str, symbol: str, product: str) -> Decimal:
         """Return the part of the net quantity there that was delivered on earlier days."""
-        key = _key(exchange, symbol)
-        there = (p for p in self.positions if p.product == product and _key(p.exchange, p.symbol) == key)
-        return sum((p.delivered for p in there), ZERO)
+        return self._delivered.get((*_key(exchange, symbol), product), ZERO)
 
     def by_product(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
         """Return the symbol's net quantities by product, for the listed products."""

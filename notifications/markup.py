@@ -11,7 +11,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 def units(text: str) -> int:
     """Length as Telegram counts it: UTF-16 code units, so that most emoji count two."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return len(text) if text.isascii() else len(text) + sum(char > "\uffff" for char in text)
 
 
 def plain(text: str) -> str:

@@ -103,6 +103,8 @@ class Account:
         self.turned_away: set[str] = set()  # tags of which the broker has said that it did not take the order
         self.sleeping = 0  # requests that nobody can expect to be accepted any more, and that will be
         self.fills: list[tuple[int, str, str, Decimal]] = []
+        self._moves: dict[str, list[tuple[int, str, Decimal]]] = {}
+        self._sorted = 0  # so many fills stand in `_moves`
         self.by_hand: list[tuple[int, str, str, Decimal]] = []  # those of them that are none of ours
         self.conversions: list[tuple[int, str, str, Decimal]] = []  # from one product to another
         self.reads: deque[Read] = deque(maxlen=40)
@@ -300,15 +302,20 @@ class Account:
 
     # truths -------------------------------------------------------------------------------------------------
 
+    def _moves_of(self, symbol: str) -> list[tuple[int, str, Decimal]]:
+        """When the symbol's position moved, in which product, and by how much: `fills` only grows."""
+        for at, name, of, signed in self.fills[self._sorted :]:
+            self._moves.setdefault(name, []).append((at, of, signed))
+        self._sorted = len(self.fills)
+        return self._moves.get(symbol, [])
+
     def net(self, symbol: str, product: str | None = None) -> Decimal:
         """The position as it truly is, in one product or in all of them."""
-        return sum(
-            (signed for _, name, of, signed in self.fills if name == symbol and product in (None, of)), ZERO
-        )
+        return sum((signed for _, of, signed in self._moves_of(symbol) if product in (None, of)), ZERO)
 
     def net_at(self, symbol: str, micros: int) -> Decimal:
         """The position as it was at that moment."""
-        return sum((signed for at, name, _, signed in self.fills if name == symbol and at <= micros), ZERO)
+        return sum((signed for at, _, signed in self._moves_of(symbol) if at <= micros), ZERO)
 
     def nets_at(self, micros: int) -> dict[tuple[str, str], Decimal]:
         """All positions as they were at that moment, by symbol and product."""
