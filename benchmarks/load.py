@@ -111,17 +111,21 @@ class Load:
         An alert that is due while no connection is free waits for one, and that wait counts as latency.
         """
         idle, waiting = deque(self._lines.values()), deque(self._times(rate))
-        busy = 0
+        busy, none_free_until = 0, -1.0
         while waiting or busy:
             now = time.perf_counter() - began
             while waiting and waiting[0] <= now and idle:
-                due = time.time_ns() - int((now - waiting.popleft()) * 1e9)
-                self._send(idle.popleft(), due=due if busy == len(self._lines) - 1 else 0)
+                at = waiting.popleft()
+                due = time.time_ns() - int((now - at) * 1e9)
+                self._send(idle.popleft(), due=due if at <= none_free_until else 0)
                 busy += 1
             gap = waiting[0] - now if waiting and idle else 1.0
+            was_free = bool(idle)
             for line in self._answered(max(gap, 0.0)):
                 idle.append(line)
                 busy -= 1
+            if not was_free:
+                none_free_until = time.perf_counter() - began
 
     def _times(self, rate: float) -> Iterator[float]:
         chance, at = random.Random(7), 0.0
