@@ -10,7 +10,7 @@ So neither a stale, empty or wild read nor a missing fill can reverse a position
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from shlex import quote
@@ -131,11 +131,18 @@ def size_exit(
         may_wait: True while it may still wait for resting exits to be cancelled. For older entries of its strategy it
             waits as long as it lives: their fills may not be recorded yet.
     """
-    view = _view(order, snapshot, facts, scope)
+    resting = in_the_way(order, facts) if may_wait else ()
+    if resting:
+        without = replace(facts, orders=tuple(o for o in facts.orders if o not in resting))
+        answer = _answer(order, _view(order, snapshot, without, scope), snapshot, without)
+        # An exit that sends nothing cancels nothing: it would take a stop from a position that stays.
+        return ExitHold(HoldReason.TAKING_BACK) if isinstance(answer, ExitSize) else answer
+    return _answer(order, _view(order, snapshot, facts, scope), snapshot, facts)
+
+
+def _answer(order: Order, view: _View, snapshot: PositionsSnapshot, facts: ExitFacts) -> ExitAnswer:
     if view.sign and order.requested_side not in (None, view.closing):
         return NothingToExit(_contradiction(order, view, snapshot), contradicts=True)
-    if may_wait and in_the_way(order, facts):
-        return ExitHold(HoldReason.TAKING_BACK)
     ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
     if ours != read:
         may_settle = view.may_be_converted or 0 < ours - read <= view.unknown
@@ -149,19 +156,16 @@ def size_exit(
     return NothingToExit(_nothing(order, snapshot, facts))
 
 
-def to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
-    """List the strategy's orders that this exit cancels first.
+def entries_to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
+    """List the strategy's older entries that could open again what a full exit closes. It cancels them first.
 
-    - For a full exit: older entries that could open again what it closes. An entry of the other side is a reversal and
-      stays.
-    - Resting exits that are in its way (`in_the_way`).
-
-    An exit with a quantity leaves entries alone.
+    An entry of the other side is a reversal and stays. An exit with a quantity leaves entries alone.
     """
+    if not order.is_full_exit:
+        return ()
     held = sum((h.net_quantity for h in facts.holdings if _is_own(order, h.strategy_name, h.entries)), ZERO)
     closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
-    entries = _older_entries(order, facts) if order.is_full_exit else ()
-    return (*(e for e in entries if closes is None or e.side is closes.opposite), *in_the_way(order, facts))
+    return tuple(e for e in _older_entries(order, facts) if closes is None or e.side is closes.opposite)
 
 
 def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
@@ -178,6 +182,7 @@ def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
         and o.strategy_name == order.strategy_name
         and o.order_type is not OrderType.MARKET
         and o.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+        and _is_about_the_same(o, order)
     )
 
 
@@ -189,6 +194,7 @@ def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
         and o.strategy_name == order.strategy_name
         and (o.created_at, o.command_id) < (order.created_at, order.command_id)
         and o.status is not Status.FAILED
+        and order.requested_product in (None, o.product)
     )
 
 
@@ -307,7 +313,12 @@ def _is_about_the_same(other: Order, order: Order) -> bool:
 def _held_by_others(order: Order, facts: ExitFacts, sign: int) -> dict[str, Decimal]:
     held: dict[str, Decimal] = {}
     for h in facts.holdings:
-        if h.strategy_name != order.strategy_name and h.net_quantity * sign > 0:
+        # What the exit's own strategy holds in a product that the exit does not name is not for this exit either.
+        is_another = h.strategy_name != order.strategy_name or order.requested_product not in (
+            None,
+            h.product,
+        )
+        if is_another and h.net_quantity * sign > 0:
             held[h.product] = held.get(h.product, ZERO) + abs(h.net_quantity)
     return held
 

@@ -11,13 +11,14 @@ from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
 from domain.enums import ExecutionType
-from domain.exit_sizing import to_take_back
+from domain.exit_sizing import entries_to_take_back, in_the_way
 from domain.ids import client_order_id
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import register
 from domain.ports import Transaction
+from domain.reason_codes import Reason, reason_in
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
 
@@ -27,9 +28,9 @@ _PART_LIFE = timedelta(hours=1)
 
 
 def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> ExitFacts:
-    """Request the cancels that this exit needs; return the facts as they are then."""
+    """Cancel the entries that would open again what this exit closes; return the facts as they are then."""
     ended = set()
-    for order in to_take_back(exit_, facts):
+    for order in entries_to_take_back(exit_, facts):
         # The end of the previous order may have released this one, which rewrites its row.
         current = tx.get(order.command_id) or order
         after = _cancel(tx, current, exit_, now=now, actor=actor)
@@ -38,6 +39,24 @@ def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime,
     return (
         replace(facts, orders=tuple(o for o in facts.orders if o.command_id not in ended)) if ended else facts
     )
+
+
+def cancel_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> None:
+    """Cancel the resting exits in the way of one that is to be filled at once.
+
+    A person is notified where that exit closes a part only: what it leaves is held without them.
+    """
+    for order in in_the_way(exit_, facts):
+        after = _cancel(tx, order, exit_, now=now, actor=actor)
+        if after is order or exit_.requested_quantity is None:
+            continue
+        kind, units = order.order_type, decimal_text(order.open_quantity)
+        text = (
+            f"its exit {order.short_id} ({kind} of {units}) is cancelled so that {exit_.short_id} can exit "
+            f"{decimal_text(exit_.requested_quantity)}: what is left is held without it; place it anew for that"
+        )
+        log.warning("order %s: %s", exit_.command_id, text)
+        tx.notify(Notice(NoticeKind.SYSTEM, exit_.client_id, exit_, exit_.alert_id, exit_.symbol, text))
 
 
 def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor: str) -> Order:
@@ -60,8 +79,8 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     filled = after.filled_quantity - before.filled_quantity
     if not filled and not _is_live(after):
         return after
-    exit_ = tx.full_exit_after(after)
-    if exit_ is None or not _closes(exit_, after):
+    exit_ = next((e for e in tx.full_exits_after(after) if _closes(e, after)), None)
+    if exit_ is None:
         return after
     if filled and exit_.status is not Status.CREATED:
         _add_part(tx, exit_, after, filled, now=now, actor=actor)
@@ -89,8 +108,16 @@ def _is_live(order: Order) -> bool:
 
 
 def _closes(exit_: Order, entry: Order) -> bool:
-    """Return True when the exit closes the side that this entry opens. An entry of the other side is a reversal."""
-    if exit_.status is Status.CREATED or exit_.phase is Phase.BLOCKED:
+    """Return True when the exit closes the side that this entry opens. An entry of the other side is a reversal.
+
+    An exit that was never sent has no side but the one that was asked for. One that a person cancelled closes nothing.
+    """
+    if reason_in(exit_.tag) == Reason.CANCELLED_BEFORE_SENT or exit_.requested_product not in (
+        None,
+        entry.product,
+    ):
+        return False
+    if not exit_.attempts:
         return exit_.requested_side in (None, entry.side.opposite)
     return exit_.side is entry.side.opposite
 
@@ -112,7 +139,7 @@ def add_part(
 ) -> Order:
     """Register a further part of an exit's leg, of that many units."""
     leg = exit_.parent_command_id or exit_.command_id
-    command_id = f"{leg}.{tx.count_parts(leg) + 2}"
+    command_id = f"{leg}.{len(tx.parts(leg)) + 2}"
     part = Order(
         command_id=command_id,
         alert_id=exit_.alert_id,

@@ -67,14 +67,14 @@ class PositionMonitor:
         self._keep(context, snapshot)
         self._rows.tell(self._store, client_id, snapshot.unreadable)
         horizon = timedelta(seconds=context.broker.traits.position_horizon)
-        self._believe(client_id, now)
-        self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         self._readable(client_id)
         self._gate.passed(client_id, Part.POSITIONS)
         # Before the first order book, a fill of ours that nobody could see yet would pass for an external one.
         if self._gate.is_open(client_id):
             self._comparer.compare(client_id, snapshot, horizon=horizon)
             self._compared_at[client_id] = snapshot.read_started_at
+            self._believe(client_id, now)
+        self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         return True
 
     def _keep(self, context: ClientContext, snapshot: PositionsSnapshot) -> None:
@@ -88,9 +88,9 @@ class PositionMonitor:
 
     def _believe(self, client_id: str, now: datetime) -> None:
         """Believe each difference that has stood for `difference_believed`, read after read."""
-        since = now - self._rules.difference_believed
-        if self._store.has_disputed(client_id, since):
-            self._store.write(lambda tx: tx.believe_differences(client_id, since))
+        since, standing = now - self._rules.difference_believed, self._comparer.standing(client_id)
+        if standing and self._store.has_disputed(client_id, since):
+            self._store.write(lambda tx: tx.believe_differences(client_id, since, standing))
 
     def _interval(self, context: ClientContext) -> timedelta:
         """Refresh as often as the settings say, and no more often than the broker allows."""

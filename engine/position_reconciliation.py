@@ -1,7 +1,7 @@
 """Reconcile our strategies' holdings with the broker's positions, and notify the operator where they differ."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=60)
 """How long a resting order of ours may explain a difference: its fill would have been recorded by then."""
+
+
+_GAP = timedelta(seconds=60)
+"""Reads that are further apart do not show that a difference stood all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,12 @@ class PositionReconciler:
         self._clock = clock
         self._believed_after = believed_after
         self._seen: dict[str, dict[Place, _Seen]] = {}
+        self._shown: dict[str, dict[Place, _Seen]] = {}
+
+    def standing(self, client_id: str) -> dict[Place, Decimal]:
+        """Return the differences that reads have shown long enough to be believed, without a gap, by place."""
+        shown = self._shown.get(client_id, {})
+        return {p: s.amount for p, s in shown.items() if s.read_at - s.since >= self._believed_after}
 
     def compare(self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta) -> None:
         """Compare one successful read. A read that failed is never passed in.
@@ -63,7 +73,9 @@ class PositionReconciler:
         Raises:
             StoreUnavailable: nothing was notified; the next read does it.
         """
-        news = self._news(client_id, snapshot)
+        found = compared(snapshot, self._store.holdings(client_id))
+        self._note_shown(client_id, found, snapshot.read_started_at)
+        news = self._news(client_id, snapshot, found)
         before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
         ready = []
         # Read after the holdings: what has changed those since shows as an open order or as the last fill.
@@ -90,13 +102,24 @@ class PositionReconciler:
         if ready:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
 
-    def _news(self, client_id: str, snapshot: PositionsSnapshot) -> list[Difference]:
+    def _note_shown(self, client_id: str, found: Mapping[Place, Difference], read_at: datetime) -> None:
+        before, after = self._shown.get(client_id, {}), dict[Place, _Seen]()
+        for place, d in found.items():
+            seen = before.get(place)
+            if seen is not None and read_at - seen.read_at > _GAP:
+                seen = None  # what stood before a gap may have gone and come again
+            if d.amount:
+                after[place] = self._looked(seen, d.amount, read_at)
+        self._shown[client_id] = after
+
+    def _news(
+        self, client_id: str, snapshot: PositionsSnapshot, found: Mapping[Place, Difference]
+    ) -> list[Difference]:
         """Return the differences that are not as they were last notified."""
         told = {d.where: d for d in self._store.told_differences(client_id)}
-        found = compared(snapshot, self._store.holdings(client_id))
         over = {place: d for place in told if place not in found and (d := gone(snapshot, place)) is not None}
         return [
-            d for place, d in (found | over).items() if (d != told[place] if place in told else d.is_kept)
+            d for place, d in {**found, **over}.items() if (d != told[place] if place in told else d.is_kept)
         ]
 
     @staticmethod
@@ -113,7 +136,9 @@ class PositionReconciler:
             before = tx.told_difference(client_id, d.where)
             tx.keep_difference(client_id, d, since, now, believed=is_quiet)
             # Both sides may have moved by the same amount: the page shows the new figures, nothing is to be notified.
-            if d.unexplained != (before.unexplained if before else ZERO):
+            # But an exit of units that were closed by hand has opened the other side: that is news by the same amount.
+            is_nobodys = before is not None and d.is_external and not before.is_external and bool(d.unexplained)
+            if d.unexplained != (before.unexplained if before else ZERO) or is_nobodys:
                 notice = _notice(client_id, d, before)
                 log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)
                 tx.notify(notice)

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,9 +14,7 @@ from domain.commands import OrderResult, UniversalOrderCommand
 from domain.entry_waits import Wait
 from domain.enums import ExecutionType
 from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
-from domain.exit_sizing import OPERATOR, ExitDispute, ExitHold, ExitSize, HoldReason, size_exit
-from domain.limits import ExitScope
-from domain.money import decimal_text
+from domain.exit_sizing import HoldReason
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import OrderChange
@@ -38,7 +36,8 @@ from domain.transitions import (
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
-from engine.exit_follower import add_part, keep_exits_true, take_back
+from engine.exit_follower import keep_exits_true, take_back
+from engine.exit_sizer import ExitSizer
 from engine.leg_groups import after_leg_ended, keep_group, let_go
 from engine.position_cache import PositionCache
 from engine.tag_lookup import TagLookup
@@ -85,7 +84,7 @@ class Submitter:
         self._calls: dict[str, _Call] = {}
         self._unrecorded: dict[str, tuple[Order, Outcome, bool]] = {}
         self._recording = threading.Lock()
-        self._disputed_since: dict[str, datetime] = {}
+        self._exits = ExitSizer(claimant=claimant, rules=rules)
 
     # claim and execute --------------------------------------------------------------------------------------
 
@@ -163,16 +162,18 @@ class Submitter:
         try:
             snapshot = self._exit_reads.read(context, order)
         except ReadFailed as error:
-            self._hold(order, f"positions could not be read: {error}")
+            self._hold_unread(order, str(error))
             return None
         except Exception as error:  # a defect of the adapter: it says nothing about the position
             log.exception("order %s: the adapter failed to read positions", order.command_id)
-            self._hold(order, f"positions could not be read: {type(error).__name__}: {error}")
+            self._hold_unread(order, f"{type(error).__name__}: {error}")
             return None
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            change = self._not_now(tx, context, order, now) or self._sized(tx, context, order, snapshot, now)
+            change = self._not_now(tx, context, order, now) or self._exits.sized(
+                tx, context, order, snapshot, now
+            )
             after = tx.apply(change)
             return after if after.phase is Phase.SUBMITTING else None
 
@@ -193,6 +194,16 @@ class Submitter:
     def _hold(self, order: Order, reason: str) -> None:
         now = self._clock.now()
         self._store.write(lambda tx: tx.apply(held(order, reason, at=now, actor=self._claimant)))
+
+    def _hold_unread(self, order: Order, error: str) -> None:
+        """Hold an exit whose position could not be read. Its strategy's resting entries are cancelled all the same."""
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            take_back(tx, order, tx.exit_facts(order, now), now=now, actor=self._claimant)
+            tx.apply(held(order, f"positions could not be read: {error}", at=now, actor=self._claimant))
+
+        self._store.write(work)
 
     def _not_now(
         self, tx: Transaction, context: ClientContext, order: Order, now: datetime
@@ -219,60 +230,6 @@ class Submitter:
         if answer is None:
             return None
         return stopped(order, answer.reason, answer.detail, at=now, actor=actor)
-
-    def _sized(
-        self,
-        tx: Transaction,
-        context: ClientContext,
-        order: Order,
-        snapshot: PositionsSnapshot,
-        now: datetime,
-    ) -> OrderChange:
-        actor = self._claimant
-        hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
-        if hidden is not None:  # whatever the other rows show: a position that cannot be read is not flat
-            return held(order, f"its position could not be read: {hidden.text}", at=now, actor=actor)
-        facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
-        may_wait = is_within(order.created_at, now, self._rules.exit_hold)
-        answer = size_exit(order, snapshot, facts, scope=_scope(context, order), may_wait=may_wait)
-        if isinstance(answer, ExitDispute):
-            answer = self._disputed(tx, order, answer, now)
-        if isinstance(answer, ExitSize):
-            if answer.rest:
-                add_part(tx, order, answer.rest, product=order.product, now=now, actor=actor)
-            sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product}
-            return claimed(order, at=now, claimant=actor, **sized)
-        if isinstance(answer, ExitHold):
-            return held(order, answer.reason.sentence, at=now, actor=actor)
-        if answer.contradicts:
-            log.error("order %s: %s", order.command_id, answer.detail)
-            place = (order, order.alert_id, order.symbol)
-            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, *place, answer.detail))
-        return stopped(order, Reason.NO_POSITION, answer.detail, at=now, actor=actor)
-
-    def _disputed(
-        self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime
-    ) -> ExitSize | ExitHold:
-        """Wait for a read that agrees with our fills; after that send the smaller of the two sizes.
-
-        A person is notified, and asked to exit the rest. The wait is `exit_dispute`. It is twice as long where the
-        cause of the difference will be known later, and no longer: fills of others in the symbol may never cease, and
-        an outcome may stay unknown. While the smaller size is nothing, the exit stays on hold.
-        """
-        since = self._disputed_since.setdefault(order.command_id, now)
-        waits = self._rules.exit_dispute * (2 if dispute.may_settle else 1)
-        if dispute.smaller is None or is_within(since, now, waits):
-            return ExitHold(HoldReason.DISPUTED)
-        self._disputed_since.pop(order.command_id, None)
-        ours, read = decimal_text(dispute.by_fills), decimal_text(dispute.by_read)
-        text = (
-            f"our own fills say {ours} to exit, the broker's positions {read}: "
-            f"{decimal_text(dispute.smaller.quantity)} are sent. Look into the broker's own "
-            "terminal; what is left there has to be exited by a person"
-        )
-        log.error("order %s: %s", order.command_id, text)
-        tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
-        return dispute.smaller
 
     def send_again(self, context: ClientContext, order: Order) -> None:
         """Send an order of unknown outcome once more under the same id; the broker's id class must allow it."""
@@ -307,25 +264,9 @@ class Submitter:
             or blocked_by(tx, current, context.policy, now)
         ):
             return None
-        if snapshot is not None and not self._still_fits(tx, context, current, snapshot, now):
+        if snapshot is not None and not self._exits.still_fits(tx, context, current, snapshot, now):
             return None
         return tx.apply(claimed_again(current, at=now, claimant=self._claimant))
-
-    def _still_fits(
-        self,
-        tx: Transaction,
-        context: ClientContext,
-        order: Order,
-        snapshot: PositionsSnapshot,
-        now: datetime,
-    ) -> bool:
-        """Return True when the exit, as it was sized for its first send, would not reverse the position."""
-        whole = replace(order, requested_quantity=None)
-        facts = tx.exit_facts(order, now)
-        size = size_exit(whole, snapshot, facts, scope=_scope(context, order), may_wait=False)
-        if not isinstance(size, ExitSize) or size.side is not order.side:
-            return False
-        return size.product == order.product and size.quantity >= order.quantity
 
     # the one path to any broker -----------------------------------------------------------------------------
 
@@ -491,10 +432,3 @@ def _waits(order: Order, now: datetime) -> bool:
 def _is_sized_here(order: Order) -> bool:
     """Exits take their size from the position, except in test mode, which touches no broker."""
     return order.execution_type is ExecutionType.EXIT and order.test_mode is None
-
-
-def _scope(context: ClientContext, order: Order) -> ExitScope:
-    """Return what the exit closes. An operator's exit of what no strategy holds closes the position."""
-    if order.strategy_name == OPERATOR:
-        return ExitScope.POSITION
-    return context.policy.strategy(order.strategy_name).exit_scope

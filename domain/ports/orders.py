@@ -75,8 +75,11 @@ class OrderWrites(Protocol):
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
 
-    def full_exit_after(self, entry: Order) -> Order | None:
-        """Return the last exit without a quantity that the entry's strategy registered in its symbol after it."""
+    def full_exits_after(self, entry: Order) -> list[Order]:
+        """List the exits without a quantity that the entry's strategy registered in its symbol after it, latest first.
 
-    def count_parts(self, command_id: str) -> int:
-        """Return how many further parts a leg has."""
+        The latest five: whoever repeats an exit more often than that repeats the same one.
+        """
+
+    def parts(self, command_id: str) -> list[Order]:
+        """List the further parts of a leg."""

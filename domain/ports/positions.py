@@ -1,5 +1,6 @@
 """Holdings of our strategies, positions at the broker, and their differences."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -93,8 +94,11 @@ class HoldingWrites(Protocol):
         `believed`: units that the broker has more, on the same side, are believed at once.
         """
 
-    def believe_differences(self, client_id: str, since: datetime) -> None:
-        """Believe differences that have lasted since `since`: the broker's position is then expected to differ so."""
+    def believe_differences(self, client_id: str, since: datetime, standing: Mapping[Place, Decimal]) -> None:
+        """Believe differences that have lasted since `since` and that all reads have shown (`standing`, by place).
+
+        The broker's position is then expected to differ by them.
+        """
 
     def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
         """Forget the differences of a symbol that is flat, and what external orders did to its position."""

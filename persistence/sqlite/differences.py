@@ -4,10 +4,12 @@ None of them grows with history.
 """
 
 import sqlite3
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from domain.broker_reports import OrderReport
 from domain.holdings import taken_off
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notice_keys import NoticeSubject
@@ -99,9 +101,10 @@ def keep_difference(
     key = (client_id, *d.where)
     old = connection.execute(f"SELECT believed, difference, since {_AT_PLACE}", key).fetchone()
     known = parse_decimal(old[0]) if old else ZERO
+    believed_before = known
     if believed and d.adds and d.is_kept:
         known = d.amount
-        _explained(connection, client_id, d.exchange, d.symbol)
+    _follow_believed(connection, (client_id, *d.where), (known if d.is_kept else ZERO) - believed_before)
     if old and parse_decimal(old[1]) == d.amount:
         # Both sides moved by the same amount: it is the earlier difference, and it has stood since then.
         since = min(since, parse_time(old[2]))
@@ -125,18 +128,31 @@ def keep_difference(
 _AT_PLACE = "FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?"
 
 
-def believe_differences(connection: sqlite3.Connection, client_id: str, since: datetime) -> None:
-    """Believe the differences that have stood since `since` or earlier.
+def believe_differences(
+    connection: sqlite3.Connection, client_id: str, since: datetime, standing: Mapping[Place, Decimal]
+) -> None:
+    """Believe the differences that have stood since `since` or earlier, and that are among `standing`.
 
     From now on our fills and the broker's position are expected to differ by them.
+
+    Args:
+        standing: the amounts that reads have shown all that time, by place.
     """
     rows = connection.execute(
-        "UPDATE position_differences SET believed = difference WHERE client_id = ? AND since <= ? "
-        "AND believed <> difference RETURNING exchange, symbol",
+        "SELECT exchange, symbol, product, difference, believed FROM position_differences "
+        "WHERE client_id = ? AND since <= ? AND believed <> difference",
         (client_id, time_text(since)),
     ).fetchall()
-    for exchange, symbol in rows:
-        _explained(connection, client_id, exchange, symbol)
+    for exchange, symbol, product, difference, believed in rows:
+        place = (exchange, symbol, product)
+        if standing.get(place) != parse_decimal(difference):
+            continue
+        connection.execute(
+            "UPDATE position_differences SET believed = difference WHERE client_id = ? AND exchange = ? "
+            "AND symbol = ? AND product = ?",
+            (client_id, *place),
+        )
+        _follow_believed(connection, (client_id, *place), parse_decimal(difference) - parse_decimal(believed))
 
 
 def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal) -> None:
@@ -175,19 +191,66 @@ def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str,
         "DELETE FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ?",
         (client_id, exchange, symbol),
     )
-    _explained(connection, client_id, exchange, symbol)
-
-
-def _explained(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
-    """Mark the symbol's external orders as explained.
-
-    Their effect on the position is part of the believed difference and must not count twice.
-    """
     connection.execute(
         "UPDATE external_orders SET unexplained_quantity = '0' WHERE client_id = ? AND exchange = ? AND symbol = ? "
         "AND unexplained_quantity <> '0'",
         (client_id, exchange, symbol),
     )
+
+
+def _follow_believed(
+    connection: sqlite3.Connection, place: tuple[str, str, str, str], change: Decimal
+) -> None:
+    """Take a change of what is believed at a place off its external orders: they must not count twice.
+
+    Units bought by hand that are believed now are in the difference. A believed difference that is gone took the units
+    sold by hand with it.
+    """
+    if not change:
+        return
+    rows = connection.execute(
+        "SELECT broker_order_id, CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity "
+        "FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ? AND exchange = ? AND symbol = ? "
+        "AND coalesce(product, ?4) = ?4 ORDER BY first_seen_at",
+        place,
+    ).fetchall()
+    for number, left in taken_off(((number, parse_decimal(text)) for number, text in rows), -change):
+        connection.execute(
+            "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
+            (decimal_text(abs(left)), place[0], number),
+        )
+
+
+_SHOWS_WITHIN = timedelta(seconds=40)
+"""Order book and positions are read at different times: so long may one show an order by hand before the other does."""
+
+
+def already_believed(
+    connection: sqlite3.Connection, client_id: str, report: OrderReport, at: datetime
+) -> Decimal:
+    """Return how many units of an external order a young believed difference contains: positions showed it first.
+
+    What external orders of that time have taken from that difference already is not counted again.
+    """
+    place = (client_id, report.exchange, report.symbol, report.product)
+    found = connection.execute(
+        "SELECT product, believed, since FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? "
+        "AND product = coalesce(?, product) AND believed <> '0'",
+        place,
+    ).fetchall()
+    for product, text, since in found:
+        believed = parse_decimal(text)
+        young_from = time_text(parse_time(since) - _SHOWS_WITHIN)
+        if believed * report.side.sign <= 0 or parse_time(since) < at - _SHOWS_WITHIN:
+            continue
+        rows = connection.execute(
+            "SELECT filled_quantity, unexplained_quantity FROM external_orders WHERE client_id = ? AND exchange = ? "
+            "AND symbol = ? AND coalesce(product, ?4) = ?4 AND side = ? AND first_seen_at >= ?",
+            (client_id, report.exchange, report.symbol, product, report.side, young_from),
+        )
+        taken = sum((parse_decimal(filled) - parse_decimal(left) for filled, left in rows), ZERO)
+        return max(abs(believed) - taken, ZERO)
+    return ZERO
 
 
 def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -289,21 +289,23 @@ class SqliteTransaction:
         key = (client_id, r.broker_order_id)
         known = self._connection.execute(
             "SELECT filled_quantity, unexplained_quantity FROM external_orders WHERE client_id = ? "
-            "AND broker_order_id = ?",
-            key,
+            "AND broker_order_id = ? AND (exchange, symbol, side) = (?, ?, ?)",
+            (*key, r.exchange, r.symbol, r.side),
         ).fetchone()
         filled, tag = (
             decimal_text(r.filled_quantity),
             r.client_order_id if is_ours(r.client_order_id) else None,
         )
+        counted = differences.already_believed(self._connection, client_id, r, at)
         if known is None:
+            # A broker begins its numbers anew: one of another symbol or side is another order.
             self._connection.execute(
-                "INSERT INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*key, r.exchange, r.symbol, r.side, decimal_text(r.quantity), filled, r.status, time_text(at),
-                 r.product, filled, tag),
+                 r.product, decimal_text(max(r.filled_quantity - counted, ZERO)), tag),
             )  # fmt: skip
             return True
-        more = max(r.filled_quantity - parse_decimal(known[0]), ZERO)
+        more = max(r.filled_quantity - parse_decimal(known[0]) - counted, ZERO)
         self._connection.execute(
             "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ?, "
             "client_order_id = coalesce(?, client_order_id) WHERE client_id = ? AND broker_order_id = ?",
@@ -339,8 +341,8 @@ class SqliteTransaction:
     ) -> None:
         differences.keep_difference(self._connection, client_id, difference, since, at, believed=believed)
 
-    def believe_differences(self, client_id: str, since: datetime) -> None:
-        differences.believe_differences(self._connection, client_id, since)
+    def believe_differences(self, client_id: str, since: datetime, standing: Mapping[Place, Decimal]) -> None:
+        differences.believe_differences(self._connection, client_id, since, standing)
 
     def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
         differences.forget_symbol(self._connection, client_id, exchange, symbol)
@@ -371,22 +373,19 @@ class SqliteTransaction:
     def exit_facts(self, order: Order, now: datetime) -> ExitFacts:
         return fact_queries.exit_facts(self._connection, order, now)
 
-    def full_exit_after(self, entry: Order) -> Order | None:
-        row = self._connection.execute(
+    def full_exits_after(self, entry: Order) -> list[Order]:
+        rows = self._connection.execute(
             f"{SELECT_ORDER} INDEXED BY orders_full_exits WHERE execution_type = 'EXIT' "
             "AND requested_quantity IS NULL AND client_id = ? AND symbol = ? AND strategy_name = ? "
             "AND command_id > ? AND exchange = ? AND test_mode IS NULL AND parent_command_id IS NULL "
-            f"AND (phase <> 'BLOCKED' OR tag = '{tag_of(Reason.NO_POSITION)}') ORDER BY command_id DESC LIMIT 1",
+            f"AND (phase <> 'BLOCKED' OR tag = '{tag_of(Reason.NO_POSITION)}') ORDER BY command_id DESC LIMIT 5",
             (entry.client_id, entry.symbol, entry.strategy_name, entry.command_id, entry.exchange),
-        ).fetchone()
-        return None if row is None else order_of(row)
+        ).fetchall()
+        return [order_of(row) for row in rows]
 
-    def count_parts(self, command_id: str) -> int:
-        return int(
-            self._connection.execute(
-                "SELECT count(*) FROM orders WHERE parent_command_id = ?", (command_id,)
-            ).fetchone()[0]
-        )
+    def parts(self, command_id: str) -> list[Order]:
+        rows = self._connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))
+        return [order_of(row) for row in rows]
 
     def unplaced(self, client_id: str) -> list[Order]:
         return sighting_queries.unplaced(self._connection, client_id)

@@ -15,8 +15,9 @@ from domain.exit_sizing import (
     ExitSize,
     HoldReason,
     NothingToExit,
+    entries_to_take_back,
+    in_the_way,
     size_exit,
-    to_take_back,
 )
 from domain.limits import ExitScope
 from domain.risk_facts import ExitFacts, Holding
@@ -244,10 +245,15 @@ def test_what_is_taken_back():
     of_another = other(strategy_name="B")
     orders = (entry, reversal, target, of_another)
     facts = ExitFacts((holding("STRADDLE", 50),), orders)
-    assert to_take_back(exit_order(), facts) == (entry, target)
-    assert to_take_back(exit_order(Decimal(20)), facts) == (target,)
-    assert to_take_back(exit_order(order_type=OrderType.LIMIT, price=Decimal(1)), facts) == (entry,)
-    assert to_take_back(exit_order(), ExitFacts((), orders)) == (entry, reversal, target)
+    assert (entries_to_take_back(exit_order(), facts), in_the_way(exit_order(), facts)) == (
+        (entry,),
+        (target,),
+    )
+    part, limit = exit_order(Decimal(20)), exit_order(order_type=OrderType.LIMIT, price=Decimal(1))
+    assert (entries_to_take_back(part, facts), in_the_way(part, facts)) == ((), (target,))
+    assert (entries_to_take_back(limit, facts), in_the_way(limit, facts)) == ((entry,), ())
+    assert entries_to_take_back(exit_order(), ExitFacts((), orders)) == (entry, reversal)
+    assert entries_to_take_back(exit_order(requested_product="NRML"), facts) == ()
 
 
 def test_an_exit_at_market_passes_a_target():

@@ -148,8 +148,8 @@ def test_what_the_broker_shows_flat_is_told_once_with_who_held_it(holding):
     holding.settle()
     shows(holding)
     assert look(holding, 4) == ["POSITION_DIFFERS"]
-    holding.clock.advance(180)
-    assert look(holding, 2) == ["HOLDING_CLEARED"]
+    assert look(holding, 80) == []
+    assert look(holding, 12) == ["HOLDING_CLEARED"]
     notice = next(n for n in holding.notices if n.kind is NoticeKind.HOLDING_CLEARED)
     assert notice.detail == (
         f"the broker shows NFO {SYMBOL} flat (it has for minutes); no longer held: SECOND 20 MIS, STRADDLE 50 MIS"
