@@ -8,8 +8,9 @@ Three things are compared before anything is written, inside the write transacti
   that file alone makes no sense, it may be a checkpoint that did not end: then SQLite's own view decides (`intact`).
 
 How far the generation has come is shared by all processes in a small file beside the database, `orders.db.generation`:
-a process that has not written for hours knows it too. It is written after a commit, so it is never ahead of the
-database. Never open orders.db here with `os.open`: closing it would drop the locks that SQLite holds for this process.
+a process that has not written for hours knows it too. It is written after a commit, and at a start after a sync, so it
+is never ahead of the database, not even on a disk that has lost its power. Never open orders.db here with `os.open`:
+closing it would drop the locks that SQLite holds for this process.
 """
 
 import mmap
@@ -17,7 +18,7 @@ import os
 import sqlite3
 import struct
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,6 +182,7 @@ class IdentityGuard:
             self._witness = IdentityFile(self._path)
             place = _place(self._path)
             if noted is None:
+                _sync(self._path)
                 noted = (found, place)
                 self._witness.note(*noted)
             self._known, self._place = noted
@@ -291,7 +293,23 @@ def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) 
             raise _replaced(
                 path, f"it is an older copy: commit {found.generation}, {before.generation} were made"
             )
+    _sync(path)
     witness.note(found, _place(path))
+
+
+def _sync(path: Path) -> None:
+    """Bring all commits that can be read to the disk, before a note of them may get there.
+
+    A process that is killed inside a COMMIT has written it and not synced it; SQLite shows it to the next one all the
+    same. Where there is no log, the checkpoint that removed it has synced the main file.
+    """
+    for place in (path.with_name(path.name + "-wal"), path.absolute().parent):
+        with suppress(FileNotFoundError):
+            handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _fetch(connection: sqlite3.Connection, query: str) -> Identity | None:

@@ -18,7 +18,7 @@ from persistence.sqlite.database import GroupCommit, connect
 from persistence.sqlite.migrations import migrate
 from tests.e2e.power_loss import journal
 from tests.e2e.power_loss.disk import Disk, Fate, Names, read_folder, write_folder
-from tests.e2e.power_loss.journal import Record, Shim
+from tests.e2e.power_loss.journal import Kind, Record, Shim
 from tests.e2e.service import ROOT
 
 
@@ -134,3 +134,29 @@ def test_a_commit_that_is_not_synced_is_seen_to_be_lost(
     written = writer.run(3, synchronous)
     assert len(written.durable) == 3
     assert lost_commits(written, tmp_path / "left", every=2, fates=[Fate.NOTHING])
+
+
+def test_a_kill_before_the_sync_and_a_loss_after_the_next_start(writer: Writer, tmp_path: Path) -> None:
+    """The next process reads the commit that was written and not synced; no note of it may be ahead of the disk."""
+    writer.run(1)
+    killed_at = records_before_the_sync(writer)
+    written = writer.run(1, killed_at=killed_at)
+    written.records = written.records[: killed_at + 8]
+    chance = random.Random(1)
+    refused = []
+    for count, disk in written.moments(first=killed_at):
+        for fate in [Fate.SECTORS] * 8:
+            folder = tmp_path / "left"
+            shutil.rmtree(folder, ignore_errors=True)
+            write_folder(folder, disk.lose(fate, chance), chance)
+            there = commits_in(folder / "orders.db")
+            refused += [f"after record {count}: {there}"] if isinstance(there, StoreReplaced) else []
+    assert refused == []
+
+
+def records_before_the_sync(writer: Writer) -> int:
+    """How many records a run makes until its first commit is written and not synced."""
+    records = writer.run(1).records
+    ends = [number for number, each in enumerate(records) if each.kind is Kind.SYNC_END]
+    frames = [number for number, each in enumerate(records) if each.path == "orders.db-wal" and each.data]
+    return next(end for end in ends if frames[1] < end)
