@@ -1,4 +1,4 @@
-"""The compiled shim."""
+"""The compiled shim, and a small program under it."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.power_loss import journal
 from tests.e2e.power_loss.journal import NoCompiler
+from tests.e2e.power_loss.small_run import Writer
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +18,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def writer(tmp_path: Path, library: Path) -> Writer:
+    return Writer(tmp_path, library)

@@ -1,91 +1,16 @@
 """A commit that was called durable survives a loss at any moment, and one that was not synced is seen to be lost."""
 
-import os
 import random
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from domain.errors import StoreReplaced
-from persistence.sqlite.database import GroupCommit, connect
-from persistence.sqlite.migrations import migrate
-from tests.e2e.power_loss import journal
-from tests.e2e.power_loss.disk import Disk, Fate, Names, read_folder, write_folder
-from tests.e2e.power_loss.journal import Kind, Record, Shim
-from tests.e2e.service import ROOT
-
-
-@dataclass
-class Written:
-    """What a run of the writer did: the numbers it called durable, each with its time, and all that was recorded."""
-
-    start: dict[str, tuple[int, bytes]]
-    records: Sequence[Record]
-    durable: list[tuple[int, int]]
-
-    def durable_by(self, count: int) -> int:
-        """How many commits were called durable before the next record."""
-        end = self.records[count].at if count < len(self.records) else time.time_ns()
-        return sum(1 for at, _ in self.durable if at < end)
-
-    def moments(self, first: int = 0) -> Iterator[tuple[int, Disk]]:
-        """The disk after each record, from the first wanted on, under each way of making names durable."""
-        for names in Names:
-            disk = Disk(self.start, names)
-            for count in range(len(self.records) + 1):
-                disk.play(self.records[count - 1 : count] if count else [])
-                if count >= first:
-                    yield count, disk
-
-
-class Writer:
-    """Runs the writer under the shim, in a folder of its own."""
-
-    def __init__(self, folder: Path, library: Path) -> None:
-        self._folder = folder.resolve()
-        self._data = self._folder / "data"
-        self._data.mkdir()
-        self._library = library
-        self._runs = 0
-
-    def run(self, commits: int, *planted: str, killed_at: int | None = None) -> Written:
-        """Run it on what is there; with `killed_at` everything ends at that record, and the writer is run again."""
-        self._runs += 1
-        start = read_folder(self._data)
-        shim = Shim(self._library, self._data, self._folder / f"journal{self._runs}")
-        durable = []
-        if killed_at is not None:
-            shim.cut(killed_at)
-            durable += self._once(shim, commits, planted)
-            shim.mend()
-        durable += self._once(shim, commits, planted)
-        return Written(start, journal.read(shim.journal), durable)
-
-    def _once(self, shim: Shim, commits: int, planted: Sequence[str]) -> list[tuple[int, int]]:
-        program, database = "tests.e2e.power_loss.writer", str(self._data / "orders.db")
-        words = [sys.executable, "-m", program, database, str(commits)]
-        with subprocess.Popen(
-            [*words, *planted],
-            cwd=ROOT,
-            env={**os.environ, **shim.environment},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            assert process.stdout is not None
-            return [(time.time_ns(), int(line)) for line in process.stdout]
-
-
-@pytest.fixture
-def writer(tmp_path: Path, library: Path) -> Writer:
-    return Writer(tmp_path, library)
+from tests.e2e.power_loss.disk import Fate, write_folder
+from tests.e2e.power_loss.journal import Kind
+from tests.e2e.power_loss.small_run import Writer, Written, commits_in
 
 
 def lost_commits(written: Written, folder: Path, *, every: int, fates: Sequence[Fate]) -> list[str]:
@@ -104,17 +29,6 @@ def lost_commits(written: Written, folder: Path, *, every: int, fates: Sequence[
                     f"after record {count}, {fate.value} left: {there} of {written.durable_by(count)}"
                 )
     return found
-
-
-def commits_in(database: Path) -> int | StoreReplaced:
-    """How many commits the program finds at its next start, or why it does not start."""
-    try:
-        migrate(database)
-        GroupCommit(database).run(lambda connection: None)
-    except StoreReplaced as refused:
-        return refused
-    with closing(connect(database)) as connection:
-        return int(connection.execute("SELECT count(*) FROM halts").fetchone()[0])
 
 
 def test_a_commit_that_was_called_durable_is_there_after_any_loss(writer: Writer, tmp_path: Path) -> None:
