@@ -98,6 +98,11 @@ def witness_path(database: Path) -> Path:
     return database.with_name(database.name + ".generation")
 
 
+def restoring_path(database: Path) -> Path:
+    """`orders.db.restoring`: a copy on its way into the database's place."""
+    return database.with_name(database.name + ".restoring")
+
+
 def noted_id(database: Path) -> str:
     """Which database lies there, in short, for a health check; empty where nothing was noted yet."""
     noted = IdentityFile(database).read() if witness_path(database).exists() else None
@@ -182,7 +187,7 @@ class IdentityGuard:
             self._witness = IdentityFile(self._path)
             place = _place(self._path)
             if noted is None:
-                _sync(self._path)
+                _sync_log(self._path)
                 noted = (found, place)
                 self._witness.note(*noted)
             self._known, self._place = noted
@@ -293,23 +298,28 @@ def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) 
             raise _replaced(
                 path, f"it is an older copy: commit {found.generation}, {before.generation} were made"
             )
-    _sync(path)
+    _sync_log(path)
     witness.note(found, _place(path))
 
 
-def _sync(path: Path) -> None:
+def _sync_log(path: Path) -> None:
     """Bring all commits that can be read to the disk, before a note of them may get there.
 
     A process that is killed inside a COMMIT has written it and not synced it; SQLite shows it to the next one all the
     same. Where there is no log, the checkpoint that removed it has synced the main file.
     """
-    for place in (path.with_name(path.name + "-wal"), path.absolute().parent):
-        with suppress(FileNotFoundError):
-            handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+    with suppress(FileNotFoundError):
+        sync(path.with_name(path.name + "-wal"))
+    sync(path.absolute().parent)
+
+
+def sync(place: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk. Never orders.db itself: see above."""
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _fetch(connection: sqlite3.Connection, query: str) -> Identity | None:

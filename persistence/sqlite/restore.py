@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import OrderwatchError
-from persistence.sqlite.identity import IdentityFile, witness_path
+from persistence.sqlite.identity import IdentityFile, restoring_path, sync, witness_path
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.process_locks import ProcessLocks
 
@@ -49,7 +49,7 @@ def restore(database: Path, source: Path, at: datetime) -> Path | None:
         sqlite3.Error, OSError: nothing was put in place.
     """
     with _alone(database):
-        fresh = database.with_name(database.name + ".restoring")
+        fresh = restoring_path(database)
         fresh.unlink(missing_ok=True)
         try:
             _copy(source, fresh)
@@ -58,9 +58,11 @@ def restore(database: Path, source: Path, at: datetime) -> Path | None:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
-        kept = _set_aside(database, at) if database.exists() else None
+        kept = _set_aside(database, at)
         os.replace(fresh, database)
+        sync(database.absolute().parent)
         witness_path(database).unlink(missing_ok=True)
+        sync(database.absolute().parent)
     migrate(database)
     return kept
 
@@ -99,14 +101,19 @@ def _newest(database: Path) -> int:
     return IdentityFile(database).generation if witness_path(database).exists() else 0
 
 
-def _set_aside(database: Path, at: datetime) -> Path:
-    """Keep what was there, log and all: it may be wanted to see what the copy does not have."""
+def _set_aside(database: Path, at: datetime) -> Path | None:
+    """Keep what was there, log and all: it may be wanted to see what the copy does not have.
+
+    The log may be there alone, where a restore before this one was interrupted: it must not become the copy's.
+    """
     kept = database.with_name(f"{database.name}.before-{at:%Y%m%dT%H%M%SZ}")
+    existed = database.exists()
     for suffix in ("", "-wal", "-shm"):
         file = database.with_name(database.name + suffix)
         if file.exists():
             os.replace(file, kept.with_name(kept.name + suffix))
-    return kept
+    sync(database.absolute().parent)
+    return kept if existed else None
 
 
 @contextmanager
