@@ -95,7 +95,7 @@ def before(records: Sequence[Record], at: int) -> int:
 class Shim:
     """What is preloaded, with a journal and a switch for the power of its own."""
 
-    def __init__(self, library: Path, folder: Path, journal: Path, *, sync_us: int = 1000) -> None:
+    def __init__(self, library: Path, folder: Path, journal: Path, *, sync_us: int = 3000) -> None:
         """Watch that folder.
 
         Args:

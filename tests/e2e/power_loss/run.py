@@ -229,9 +229,9 @@ class PowerLoss:
         """Start once more; all that is open ends. Returns why the run was none."""
         for name in ("LD_PRELOAD", "POWER_LOSS_FOLDER", "POWER_LOSS_JOURNAL", "POWER_LOSS_CONTROL"):
             self._service.settings.pop(name)
-        self._start()
         for sender in self._senders:
             sender.stop()
+        self._start()
         for sender in self._senders:
             sender.join(60)
         losses = self.figures.counts["losses"]
