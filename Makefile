@@ -5,10 +5,10 @@ export PYTHON
 SETUP := sh config/bootstrap.sh
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: help run test check bench sweep simulate defects torture format clean
+.PHONY: help run test check bench sweep simulate defects torture power-loss format clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 run: ## serve webhook, watcher and console (the paper broker unless set otherwise)
 	@$(SETUP) runtime
@@ -38,6 +38,10 @@ defects: ## plant each historical mistake and count the tests that notice it (ma
 torture: ## real processes, a broker at its worst, kills at random: SECONDS=60 SEED=1 REAL_HORIZON=1
 	@$(SETUP) dev
 	@$(VENV_PYTHON) -m tests.e2e.torture --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(REAL_HORIZON),--real-horizon)
+
+power-loss: ## real processes that lose their power, on every disk that may be left: LIVES=20 CUTS=100 SEED=1
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m tests.e2e.power_loss.run --lives $(or $(LIVES),20) --cuts $(or $(CUTS),100) $(if $(SEED),--seed $(SEED))
 
 sweep: ## die at every boundary of every kind of order, and at every boundary of the recovery
 	@$(SETUP) dev

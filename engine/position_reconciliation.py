@@ -137,7 +137,9 @@ class PositionReconciler:
             tx.keep_difference(client_id, d, since, now, believed=is_quiet)
             # Both sides may have moved by the same amount: the page shows the new figures, nothing is to be notified.
             # But an exit of units that were closed by hand has opened the other side: that is news by the same amount.
-            is_nobodys = before is not None and d.is_external and not before.is_external and bool(d.unexplained)
+            is_nobodys = (
+                before is not None and d.is_external and not before.is_external and bool(d.unexplained)
+            )
             if d.unexplained != (before.unexplained if before else ZERO) or is_nobodys:
                 notice = _notice(client_id, d, before)
                 log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)

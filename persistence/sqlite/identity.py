@@ -9,8 +9,8 @@ Three things are compared before anything is written, inside the write transacti
   (`damage`).
 
 All processes share the newest generation in a small file beside the database, `orders.db.generation`, so that a
-process that has not written for hours knows it too. The file is written after a commit, so it is never ahead of the
-database.
+process that has not written for hours knows it too. The file is written after a commit, and at a start
+after a sync. So it is never ahead of the database, not even on a disk that has lost its power.
 
 Never open orders.db here with `os.open`: closing it would drop the locks that SQLite holds for this process.
 """
@@ -20,7 +20,7 @@ import os
 import sqlite3
 import struct
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,11 @@ class IdentityFile:
 def witness_path(database: Path) -> Path:
     """Return the path of `orders.db.generation`."""
     return database.with_name(database.name + ".generation")
+
+
+def restoring_path(database: Path) -> Path:
+    """`orders.db.restoring`: a copy on its way into the database's place."""
+    return database.with_name(database.name + ".restoring")
 
 
 def noted_id(database: Path) -> str:
@@ -184,6 +189,7 @@ class IdentityGuard:
             self._witness = IdentityFile(self._path)
             place = _place(self._path)
             if noted is None:
+                _sync_log(self._path)
                 noted = (found, place)
                 self._witness.note(*noted)
             self._known, self._place = noted
@@ -306,7 +312,28 @@ def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) 
             raise _replaced(
                 path, f"it is an older copy: commit {found.generation}, {before.generation} were made"
             )
+    _sync_log(path)
     witness.note(found, _place(path))
+
+
+def _sync_log(path: Path) -> None:
+    """Bring all commits that can be read to the disk, before a note of them may get there.
+
+    A process that is killed inside a COMMIT has written it and not synced it; SQLite shows it to the next one all the
+    same. Where there is no log, the checkpoint that removed it has synced the main file.
+    """
+    with suppress(FileNotFoundError):
+        sync(path.with_name(path.name + "-wal"))
+    sync(path.absolute().parent)
+
+
+def sync(place: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk. Never orders.db itself: see above."""
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _fetch(connection: sqlite3.Connection, query: str) -> Identity | None:

@@ -12,7 +12,7 @@ from domain.errors import StoreReplaced
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
-from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged
+from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
@@ -207,6 +207,8 @@ def migrate(path: Path) -> None:
     with open(path.with_name(path.name + ".migrate.lock"), "w", opener=private) as turn:
         lock_within(turn, _LONGEST_MIGRATION)
         is_new = not path.exists()  # before `make_private`, which creates the file
+        if is_new and restoring_path(path).exists():
+            raise _restore_did_not_end(path)
         make_private(path, ".migrate.lock")
         try:
             with closing(connect(path)) as connection:
@@ -244,6 +246,14 @@ def check_identity(path: Path) -> None:
             check_at_start(path, connection, is_new=False)
     except sqlite3.DatabaseError as error:
         raise _named(path, error) from error
+
+
+def _restore_did_not_end(path: Path) -> StoreReplaced:
+    return StoreReplaced(
+        f"{path.absolute()} is not there: a restore did not end, and left {restoring_path(path).name}. Type "
+        "`python cli.py restore FILE` again; what was there before lies beside it as *.before-*. To begin with an "
+        f"empty database instead, remove {restoring_path(path).name}"
+    )
 
 
 def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:

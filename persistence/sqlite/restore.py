@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from domain.errors import OrderwatchError
-from persistence.sqlite.identity import IdentityFile, witness_path
+from persistence.sqlite.identity import IdentityFile, restoring_path, sync, witness_path
 from persistence.sqlite.migrations import DatabaseTooNew, migrate, refuse_newer
 from persistence.sqlite.process_locks import ProcessLocks
 
@@ -54,7 +54,7 @@ def restore(database: Path, source: Path, at: datetime) -> Path | None:
             the service migrates it then, or says why not.
     """
     with _alone(database):
-        fresh = database.with_name(database.name + ".restoring")
+        fresh = restoring_path(database)
         fresh.unlink(missing_ok=True)
         try:
             _copy(source, fresh)
@@ -63,9 +63,11 @@ def restore(database: Path, source: Path, at: datetime) -> Path | None:
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
-        kept = _set_aside(database, at) if database.exists() else None
+        kept = _set_aside(database, at)
         os.replace(fresh, database)
+        sync(database.absolute().parent)
         witness_path(database).unlink(missing_ok=True)
+        sync(database.absolute().parent)
     migrate(database)
     return kept
 
@@ -109,14 +111,19 @@ def _newest(database: Path) -> int:
     return IdentityFile(database).generation if witness_path(database).exists() else 0
 
 
-def _set_aside(database: Path, at: datetime) -> Path:
-    """Keep the previous database and its log: they may be needed to see what the copy lacks."""
+def _set_aside(database: Path, at: datetime) -> Path | None:
+    """Keep what was there, log and all: it may be wanted to see what the copy does not have.
+
+    The log may be there alone, where a restore before this one was interrupted: it must not become the copy's.
+    """
     kept = database.with_name(f"{database.name}.before-{at:%Y%m%dT%H%M%SZ}")
+    existed = database.exists()
     for suffix in ("", "-wal", "-shm"):
         file = database.with_name(database.name + suffix)
         if file.exists():
             os.replace(file, kept.with_name(kept.name + suffix))
-    return kept
+    sync(database.absolute().parent)
+    return kept if existed else None
 
 
 @contextmanager

@@ -30,6 +30,8 @@ def free_port() -> int:
 class Service:
     """`python trading_bot.py` with the paper broker, and what its databases hold."""
 
+    root = ROOT  # of the program; may be another copy of it
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.port = free_port()
@@ -54,7 +56,7 @@ class Service:
         """Start one of the project's programs with this service's settings, in a process group of its own."""
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         return subprocess.Popen(
-            [sys.executable, str(ROOT / program), *arguments],
+            [sys.executable, str(self.root / program), *arguments],
             cwd=self.folder,
             env={**inherited, **self.settings},
             stdout=self.log,

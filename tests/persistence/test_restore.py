@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import StoreReplaced
 from domain.states import Phase
 from persistence.sqlite.identity import read_main_file
 from persistence.sqlite.migrations import migrate
@@ -131,3 +132,28 @@ def test_a_copy_of_a_newer_program_leaves_the_database_in_its_place(copied):
         restore(database, copy, AT)
     assert _alerts(database) == before
     assert [p.name for p in database.parent.glob("*before*")] == []
+
+
+def test_nothing_begins_anew_where_a_restore_did_not_end(copied):
+    database, copy = copied
+    shutil.copy(copy, database.with_name("orders.db.restoring"))
+    database.rename(database.with_name("orders.db.before-then"))
+    with pytest.raises(StoreReplaced, match="a restore did not end"):
+        migrate(database)
+    assert not database.exists()
+    restore(database, copy, AT)
+    assert _alerts(database) == ["A1"]
+
+
+def test_a_log_that_an_interrupted_restore_left_does_not_become_the_copys(copied):
+    database, copy = copied
+    log = database.with_name("orders.db-wal")
+    with closing(sqlite3.connect(database)) as holds:  # so that the log stays
+        holds.execute("SELECT count(*) FROM alerts").fetchall()
+        _write(database, "A3")
+        left = log.read_bytes()
+    database.unlink()
+    log.write_bytes(left)
+    assert restore(database, copy, AT) is None
+    assert _alerts(database) == ["A1"]
+    assert database.with_name("orders.db.before-20261121T100000Z-wal").read_bytes() == left
