@@ -137,7 +137,8 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
     """
     if order.broker_order_id is not None:
         return _numbered(order, book)
-    tagged = list(book.by_tag.get(order.client_order_id, ()))
+    before = turned_away(order)
+    tagged = [r for r in book.by_tag.get(order.client_order_id, ()) if r.broker_order_id not in before]
     if not tagged:
         return None, ()
     tagged.sort(key=likeliest)
@@ -146,6 +147,17 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
     ids = [r.broker_order_id for r in tagged]
     text = f"{len(tagged)} broker orders carry the tag {order.client_order_id}: {', '.join(ids)}"
     return tagged[0], (Alarm(of_order(NoticeSubject.TAG_TWICE, order.command_id, *ids), text),)
+
+
+TURNED_AWAY = "turned_away"
+"""The key in an order's context for the dead broker orders of calls before its last one."""
+
+
+def turned_away(order: Order) -> frozenset[str]:
+    """Return the numbers of the dead orders that the broker kept of calls that it had turned away before the last."""
+    return (
+        frozenset(json.loads(order.context_json).get(TURNED_AWAY, ())) if order.context_json else frozenset()
+    )
 
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:
@@ -462,7 +474,6 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
         # The message of a working order says how it was sent, and stays.
         if order.phase not in (Phase.WORKING, Phase.PARTIALLY_FILLED):
             wanted["reason_message"] = None
-        if order.phase is Phase.UNKNOWN:
             wanted["escalation"] = 0  # that it rests needs a notification of its own
     return _differing(order, wanted)
 

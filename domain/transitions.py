@@ -268,8 +268,12 @@ def looked_at(wait: Wait, now: datetime) -> datetime:
 
 
 def released(order: Order, *, at: datetime, actor: str) -> OrderChange:
-    """Release a waiting entry, because what it waits for has moved: it is checked now."""
-    return advance(order, Phase.REGISTERED, at=at, actor=actor, not_before=None)
+    """Release a waiting entry, because what it waits for has moved: it is checked now.
+
+    One that was turned away is checked no sooner than the book would show it.
+    """
+    not_before = order.not_before if order.look_first else None
+    return advance(order, Phase.REGISTERED, at=at, actor=actor, not_before=not_before)
 
 
 def unknown(order: Order, why: str, *, at: datetime, actor: str) -> OrderChange:

@@ -68,6 +68,8 @@ class CancelSender:
         if sent is None:
             return True
         wait = min(max(sent - asked, self._rules.resend_after), _AGAIN)
+        if sent < asked:  # the clock was set back in between
+            wait = _AGAIN
         return order.broker_order_id in book.by_id and not timedelta(0) <= now - sent < wait
 
     def _note(self, tx: Transaction, order: Order, now: datetime) -> bool:

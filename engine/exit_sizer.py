@@ -1,6 +1,7 @@
 """Size an exit at its claim, and act on what stands in its way: the engine's side of `domain.exit_sizing`."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -47,8 +48,14 @@ class ExitSizer:
         order: Order,
         snapshot: PositionsSnapshot,
         now: datetime,
+        *,
+        kept: Mapping[str, str],
     ) -> OrderChange:
-        """Claim the exit with its size, hold it, or end it because there is nothing that it may take."""
+        """Claim the exit with its size, hold it, or end it because there is nothing that it may take.
+
+        Args:
+            kept: further columns that the claim writes.
+        """
         actor = self._claimant
         hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
         if hidden is not None:  # whatever the other rows show: a position that cannot be read is not flat
@@ -66,7 +73,7 @@ class ExitSizer:
             rest = answer.rest - _unsent_parts(tx, order)
             if rest > 0:
                 add_part(tx, order, rest, product=order.product, now=now, actor=actor)
-            sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product}
+            sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product, **kept}
             return claimed(order, at=now, claimant=actor, **sized)
         if isinstance(answer, ExitHold):
             if answer.reason is HoldReason.TAKING_BACK:

@@ -15,6 +15,10 @@ from domain.states import Phase
 _FOR = timedelta(seconds=15)  # the time after which an unknown outcome is logged, too; lags are shorter
 
 
+_GAP = timedelta(seconds=12)
+"""Reads that are further apart are not consecutive: a sweep of the book is every 10 s. One failed read changes nothing."""
+
+
 class MissingOrderTracker:
     """Remembers since when each acknowledged order has been missing, or had an unknown status, in consecutive reads.
 
@@ -24,18 +28,18 @@ class MissingOrderTracker:
 
     def __init__(self) -> None:
         self._since: dict[str, dict[str, datetime]] = {}
+        self._read_at: dict[str, datetime] = {}
 
     def heard(self, client_id: str, orders: Sequence[Order], book: Book) -> dict[str, str]:
         """Record a successful read; return, by command id, why orders are to be marked unknown now."""
-        before = self._since.get(client_id, {})
+        last = self._read_at.get(client_id)
+        is_consecutive = last is not None and abs(book.read_started_at - last) <= _GAP
+        self._read_at[client_id] = book.read_started_at
+        before = self._since.get(client_id, {}) if is_consecutive else {}
         silent = {order.command_id: why for order in orders if (why := _silence(order, book)) is not None}
         since = {id_: min(before.get(id_, book.read_started_at), book.read_started_at) for id_ in silent}
         self._since[client_id] = since
         return {id_: why for id_, why in silent.items() if book.read_started_at - since[id_] >= _FOR}
-
-    def forget(self, client_id: str) -> None:
-        """Start anew, because the book could not be read: reads before and after that are not consecutive."""
-        self._since.pop(client_id, None)
 
 
 def _silence(order: Order, book: Book) -> str | None:

@@ -79,7 +79,7 @@ class PositionReconciler:
         before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
         ready = []
         # Read after the holdings: what has changed those since shows as an open order or as the last fill.
-        open_orders = self._store.get_open_orders(client_id) if news else []
+        open_orders = self._store.may_be_live(client_id) if news else []
         for d in news:
             last_fill_at = self._store.last_fill_at(client_id, d.symbol)
             judgement = judge(

@@ -10,7 +10,7 @@ from domain.enums import ExecutionType, OrderType
 from domain.errors import ReadFailed
 from domain.first_reads import Part
 from domain.ids import is_ours
-from domain.notice_keys import Alarm, NoticeSubject, of_order
+from domain.notice_keys import Alarm, NoticeKey, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance
@@ -141,7 +141,6 @@ class Reconciler:
     ) -> None:
         """Decide nothing. Unknown outcomes go on being escalated, and another poll is requested soon."""
         log.log(level, "client %s: the order book could not be read: %s", context.client_id, error)
-        self._unheard.forget(context.client_id)
         self.looks.ask(context.client_id)
         self._escalate(at_broker)
         self.looks.end(context.client_id)
@@ -423,12 +422,16 @@ class Reconciler:
         An order under a tag of ours that is dead and was not filled concerns nobody: it is recorded without a notice.
         """
         is_new = tx.note_external(context.client_id, report, self._clock.now())
-        if is_new and not (is_ours(report.client_order_id) and came_to_nothing(report)):
-            what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
-            kind, whose = NoticeKind.EXTERNAL_ORDER, "is not ours"
-            if is_ours(report.client_order_id):
-                kind, whose = NoticeKind.UNREMEMBERED_ORDER, "carries our tag and is not known here"
-                what = f"{what}, tag {report.client_order_id}"
-            number = report.broker_order_id
-            log.warning("client %s: broker order %s %s: %s", context.client_id, number, whose, what)
-            tx.notify(Notice(kind, context.client_id, symbol=report.symbol, detail=f"{number}: {what}"))
+        number, kind = report.broker_order_id, NoticeKind.EXTERNAL_ORDER
+        what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
+        if is_ours(report.client_order_id):
+            kind, what = NoticeKind.UNREMEMBERED_ORDER, f"{what}, tag {report.client_order_id}"
+        notice = Notice(kind, context.client_id, symbol=report.symbol, detail=f"{number}: {what}")
+        if kind is NoticeKind.EXTERNAL_ORDER:
+            if is_new:
+                log.warning("client %s: broker order %s is not ours: %s", context.client_id, number, what)
+                tx.notify(notice)
+        elif not came_to_nothing(report):
+            key = NoticeKey(NoticeSubject.UNREMEMBERED, (number, report.client_order_id or ""))
+            if tx.notify_once(key, notice):
+                log.warning("client %s: broker order %s carries our tag: %s", context.client_id, number, what)

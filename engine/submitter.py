@@ -104,7 +104,7 @@ class Submitter:
                 return True
             why = self.own_tags.look(context, order) if order.look_first else None
             if why is not None:  # however old the order is: it may be at the broker
-                self._hold(order, why)
+                self._hold_unseen(order, why)
                 return True
             claimed = (
                 self._claim_exit(context, order)
@@ -143,7 +143,9 @@ class Submitter:
             now = self._clock.now()
             change = self._not_now(tx, context, order, now)
             if change is None:
-                return tx.apply(claimed(order, at=now, claimant=self._claimant))
+                return tx.apply(
+                    claimed(order, at=now, claimant=self._claimant, **self.own_tags.refusals(order))
+                )
             after = tx.apply(change)
             if after.status is Status.FAILED:
                 keep_group(tx, context.policy, after, now=now, actor=self._claimant)
@@ -171,9 +173,10 @@ class Submitter:
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
-            change = self._not_now(tx, context, order, now) or self._exits.sized(
-                tx, context, order, snapshot, now
-            )
+            change = self._not_now(tx, context, order, now)
+            if change is None:
+                kept = self.own_tags.refusals(order)
+                change = self._exits.sized(tx, context, order, snapshot, now, kept=kept)
             after = tx.apply(change)
             return after if after.phase is Phase.SUBMITTING else None
 
@@ -194,6 +197,23 @@ class Submitter:
     def _hold(self, order: Order, reason: str) -> None:
         now = self._clock.now()
         self._store.write(lambda tx: tx.apply(held(order, reason, at=now, actor=self._claimant)))
+
+    def _hold_unseen(self, order: Order, why: str) -> None:
+        """Hold an order that was turned away while the book cannot be read for it.
+
+        An entry whose life is over is of unknown outcome then: it is escalated, matched by its tag, and a person can
+        resolve it. Exits are escalated as they are, and go as soon as the book can be read.
+        """
+        now = self._clock.now()
+        if order.execution_type is ExecutionType.EXIT or not order.is_over(now):
+            self._hold(order, why)
+            return
+
+        def work(tx: Transaction) -> None:
+            sent = tx.apply(claimed(order, at=now, claimant=self._claimant))
+            tx.apply(unknown(sent, why, at=now, actor=self._claimant))
+
+        self._store.write(work)
 
     def _hold_unread(self, order: Order, error: str) -> None:
         """Hold an exit whose position could not be read. Its strategy's resting entries are cancelled all the same."""
@@ -223,7 +243,8 @@ class Submitter:
         if sent_before is not None:
             return self.own_tags.follow(tx, order, sent_before, now)
         answer = judged(tx, order, context.policy, now)
-        if answer is None and order.waits_for is not None:
+        # Legs that were not tried yet are blocked as soon as another one fails; this one may have been on its way.
+        if answer is None and (order.waits_for is not None or order.not_before is not None):
             answer = let_go(tx, context.policy, order)
         if isinstance(answer, Wait):
             return waiting(order, answer, at=now, actor=actor)

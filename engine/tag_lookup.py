@@ -14,6 +14,7 @@ it (`BrokerTraits.visibility_horizon` after that answer). If the broker shows or
 nothing here can prevent two orders under one tag; that is then notified.
 """
 
+import json
 import logging
 from datetime import datetime, timedelta
 
@@ -26,7 +27,7 @@ from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import Clock, Transaction
 from domain.reason_codes import Reason
-from domain.reconciliation import DEAD, find_report, hidden_in, is_own, likeliest
+from domain.reconciliation import DEAD, TURNED_AWAY, find_report, hidden_in, is_own, likeliest, turned_away
 from domain.transitions import claimed, held, never_sent, placed
 from engine.client_context import ClientContext, EngineTimings
 
@@ -71,7 +72,10 @@ class TagLookup:
             return (
                 f"it was turned away, and the book could not be read since: {type(error).__name__}: {error}"
             )
-        if not book.complete or (hidden_in(order, book) and find_report(order, book)[0] is None):
+        shown = find_report(order, book)[0]
+        if book.covers_from is not None and order.sent_at is not None and order.sent_at < book.covers_from:
+            return "it was turned away, and the book begins later than that"
+        if not book.complete or (hidden_in(order, book) and (shown is None or is_refusal(order, shown))):
             return "it was turned away, and what the book shows since then is not whole"
         return None
 
@@ -81,6 +85,17 @@ class TagLookup:
         since = max(order.updated_at, order.not_before or order.updated_at)
         began = book.read_started_at
         return since < began <= self._clock.now() <= began + _SERVES
+
+    def refusals(self, order: Order) -> dict[str, str]:
+        """Return the columns that keep which dead orders of its earlier calls the book shows, for its next claim."""
+        book = self._last.get(order.client_id)
+        if not order.look_first or book is None:
+            return {}
+        dead = {r.broker_order_id for r in book.by_tag.get(order.client_order_id, ()) if came_to_nothing(r)}
+        if not dead:
+            return {}
+        context = json.loads(order.context_json or "{}")
+        return {"context_json": json.dumps({**context, TURNED_AWAY: sorted(dead | turned_away(order))})}
 
     def sent_before(self, tx: Transaction, order: Order) -> OrderReport | None:
         """Return what is at the broker under the tag of an order that is about to be sent for the first time.
@@ -135,7 +150,8 @@ class TagLookup:
 
 def is_refusal(order: Order, report: OrderReport) -> bool:
     """True for the dead, unfilled order that a broker keeps of a request that it turned away."""
-    return order.look_first and came_to_nothing(report)
+    is_of_before = order.look_first or report.broker_order_id in turned_away(order)
+    return is_of_before and came_to_nothing(report)
 
 
 def came_to_nothing(report: OrderReport) -> bool:

@@ -135,7 +135,7 @@ class NorenBroker:
         broker_order_id = text_of(answer, "norenordno")
         if not broker_order_id:
             raise OutcomeUnknown(_with("the broker accepted the order and gave no number for it", detail))
-        self._memory.note([broker_order_id])
+        self._memory.given(broker_order_id)
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:

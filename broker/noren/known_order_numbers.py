@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from broker.noren.wire import text_of
@@ -12,31 +12,49 @@ from domain.times import trading_day
 ZONE = ZoneInfo("Asia/Kolkata")  # the broker's days begin and end in this zone
 
 
+_SHOWS_AFTER = timedelta(seconds=3)
+"""An order that was acknowledged a moment ago may not be in the book yet: see the adapter's visibility horizon."""
+_GIVEN_UP_AFTER = timedelta(minutes=5)
+"""A number that no book has shown for so long proves no incomplete book. Its order is reported as missing."""
+
+
 class KnownOrderNumbers:
     """Today's order numbers that a complete order book must show. Safe to call from several threads.
 
     A book that lags or leaves closed orders out does not prove that an order is absent. It is detected by the numbers
     that it lacks: numbers that the broker gave or showed before. Noren numbers begin with their day (`YYMMDD`). Numbers
-    of other days and numbers in another format are not expected.
+    of other days and numbers in another format are not expected. A number that the broker gave and no book has shown is
+    expected from a moment after it was given, and not for ever.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._numbers: set[str] = set()
+        self._shown: set[str] = set()
+        self._given: dict[str, datetime] = {}
 
     def note(self, numbers: Iterable[str]) -> None:
-        """Record that the broker has orders with these numbers."""
+        """Record that the order book shows these numbers."""
         today = self._today()
         with self._lock:
-            self._numbers = {n for n in self._numbers if n.startswith(today)}
-            self._numbers.update(n for n in numbers if n.startswith(today))
+            self._shown = {n for n in self._shown if n.startswith(today)}
+            self._shown.update(n for n in numbers if n.startswith(today))
+            self._given = {n: at for n, at in self._given.items() if n not in self._shown}
+
+    def given(self, number: str) -> None:
+        """Record that the broker gave an order this number."""
+        with self._lock:
+            self._given.setdefault(number, self._clock.now())
 
     def expected(self, also: Iterable[str]) -> frozenset[str]:
-        """Return the numbers that a book read from now on must show: today's, of those noted and of those in `also`."""
-        today = self._today()
+        """Return the numbers that a book read from now on must show: today's, of those known and of those in `also`.
+
+        `also` are numbers of orders that are live here; one that was given and never shown counts as the others do.
+        """
+        now, today = self._clock.now(), self._today()
         with self._lock:
-            numbers = self._numbers.union(also)
+            numbers = self._shown.union(n for n in also if n not in self._given)
+            numbers.update(n for n, at in self._given.items() if _SHOWS_AFTER <= now - at < _GIVEN_UP_AFTER)
         return frozenset(number for number in numbers if number.startswith(today))
 
     def _today(self) -> str:

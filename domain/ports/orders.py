@@ -21,6 +21,9 @@ class OrderReads(Protocol):
     def get_open_orders(self, client_id: str) -> list[Order]:
         """List orders that may be live at the broker (SENT_TO_BROKER), oldest first."""
 
+    def may_be_live(self, client_id: str) -> list[Order]:
+        """List orders that may be live: as `get_open_orders`, and those that the broker says it turned away."""
+
     def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]: ...
 
     def has_provisional(self, client_id: str, now: datetime) -> bool:

@@ -137,6 +137,13 @@ class OrderRepository:
             client_id,
         )
 
+    def may_be_live(self, client_id: str) -> list[Order]:
+        return self._orders(
+            f"{SELECT_ORDER} INDEXED BY orders_open WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? "
+            "AND sent_at IS NOT NULL ORDER BY created_at",
+            client_id,
+        )
+
     def has_disputed(self, client_id: str, since: datetime) -> bool:
         return bool(
             self._rows(

@@ -149,10 +149,20 @@ def test_a_book_that_misses_what_it_showed_today_proves_no_absence(broker, stub,
     assert broker.read_book([]).complete
 
 
-def test_a_book_that_lags_behind_an_acknowledged_order_is_not_complete(broker, stub):
+def test_a_book_that_lags_behind_an_acknowledged_order_is_not_complete(broker, stub, clock):
     broker.place(a_command())
+    assert broker.read_book([]).complete  # it may be missing for a moment
+    clock.advance(seconds=3)
     assert not broker.read_book([]).complete
     assert read(broker, stub, order_row()).complete
+
+
+def test_a_number_that_no_book_ever_shows_does_not_make_all_books_incomplete(broker, stub, clock):
+    broker.place(a_command())
+    clock.advance(seconds=299)
+    assert not broker.read_book([]).complete
+    clock.advance(seconds=2)
+    assert broker.read_book([OrderRef("owabc", "26112000000001")]).complete
 
 
 def test_a_book_must_show_the_open_orders_of_today(broker, stub):
