@@ -15,8 +15,8 @@ from domain.states import Phase
 _FOR = timedelta(seconds=15)  # the time after which an unknown outcome is logged, too; lags are shorter
 
 
-_GAP = timedelta(seconds=12)
-"""Reads that are further apart are not consecutive: a sweep of the book is every 10 s. One failed read changes nothing."""
+_GAP = timedelta(seconds=18)
+"""Reads that are further apart are not consecutive. A failed read in between alone changes nothing."""
 
 
 class MissingOrderTracker:

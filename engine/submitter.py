@@ -143,9 +143,8 @@ class Submitter:
             now = self._clock.now()
             change = self._not_now(tx, context, order, now)
             if change is None:
-                return tx.apply(
-                    claimed(order, at=now, claimant=self._claimant, **self.own_tags.refusals(order))
-                )
+                kept = self.own_tags.refusals(order)
+                return tx.apply(claimed(order, at=now, claimant=self._claimant, **kept))
             after = tx.apply(change)
             if after.status is Status.FAILED:
                 keep_group(tx, context.policy, after, now=now, actor=self._claimant)

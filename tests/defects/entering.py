@@ -133,7 +133,7 @@ ENTERING = (
         (
             Edit(
                 SUBMITTER,
-                '            self._hold(order, f"positions could not be read: {error}")\n            return None\n',
+                "            self._hold_unread(order, str(error))\n            return None\n",
                 "            snapshot = PositionsSnapshot(self._clock.now(), ())\n",
             ),
         ),
@@ -221,8 +221,8 @@ ENTERING = (
         (
             Edit(
                 "engine/exit_follower.py",
-                "    for order in to_take_back(exit_, facts):",
-                "    for order in to_take_back(exit_, facts)[:0]:",
+                "    for order in entries_to_take_back(exit_, facts):",
+                "    for order in entries_to_take_back(exit_, facts)[:0]:",
             ),
         ),
         ("tests/engine/test_late_evidence.py::test_an_exit_takes_its_resting_entry_back",),
@@ -244,7 +244,7 @@ ENTERING = (
         "The exit closed the whole position, units that were bought by hand among them.",
         (
             Edit(
-                "engine/submitter.py",
+                "engine/exit_sizer.py",
                 "    return context.policy.strategy(order.strategy_name).exit_scope",
                 "    return ExitScope.POSITION",
             ),

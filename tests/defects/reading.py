@@ -57,11 +57,11 @@ READING = (
         "Another symbol's position had no quantity: no exit of any symbol was sent for as long as that lasted.",
         (
             Edit(
-                SUBMITTER,
+                "engine/exit_sizer.py",
                 "        if hidden is not None:  # whatever",
                 "        if snapshot.unreadable:  # whatever",
             ),
-            Edit(SUBMITTER, "could not be read: {hidden.text}", "could not be read: {hidden}"),
+            Edit("engine/exit_sizer.py", "could not be read: {hidden.text}", "could not be read: {hidden}"),
         ),
         (f"{BAD_ROWS}::test_an_exit_of_another_symbol_goes_on",),
     ),
@@ -70,7 +70,7 @@ READING = (
         "An exit of a symbol whose row could not be read was ended: nothing to exit.",
         (
             Edit(
-                SUBMITTER,
+                "engine/exit_sizer.py",
                 "        if hidden is not None:  # whatever",
                 "        if False and hidden:  # whatever",
             ),

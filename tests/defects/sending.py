@@ -89,10 +89,10 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "            return tx.apply(claimed(order, at=now, claimant=self._claimant))\n",
-                "            row = tx.apply(claimed(order, at=now, claimant=self._claimant))\n"
-                "            self._apply_outcome(tx, row, self._send(context, row), resend=False)\n"
-                "            return None\n",
+                "                return tx.apply(claimed(order, at=now, claimant=self._claimant, **kept))\n",
+                "                row = tx.apply(claimed(order, at=now, claimant=self._claimant, **kept))\n"
+                "                self._apply_outcome(tx, row, self._send(context, row), resend=False)\n"
+                "                return None\n",
             ),
         ),
         (f"{CLAIMING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
@@ -352,8 +352,8 @@ SENDING = (
         (
             Edit(
                 "engine/reconciler.py",
-                "            if is_ours(report.client_order_id):\n",
-                "            if is_ours(report.client_order_id) and False:\n",
+                "        if is_ours(report.client_order_id):\n            kind, what",
+                "        if is_ours(report.client_order_id) and False:\n            kind, what",
             ),
         ),
         (f"{OWN_TAGS}::test_a_repeated_exit_whose_tag_is_in_the_book_is_followed_and_not_sent",),

@@ -157,7 +157,7 @@ TOGETHER = (
         "a-young-fill-ends-the-search-for-a-conversion",
         "Another strategy's fill came just before an exit's patience ended: the position that a hand had converted was "
         "not seen, and half of it stayed.",
-        (Edit("engine/submitter.py", "(2 if dispute.may_settle else 1)", "1"),),
+        (Edit("engine/exit_sizer.py", "(2 if dispute.may_settle else 1)", "1"),),
         (f"{LATE}::test_a_fill_of_others_does_not_hide_a_conversion_from_an_exit",),
     ),
     Defect(
@@ -183,6 +183,105 @@ TOGETHER = (
         (Edit("domain/holdings.py", "    if not is_entry and net and entries:\n", "    if False:\n"),),
         ("tests/domain/test_holdings.py"
          "::test_an_exit_that_fills_late_leaves_what_its_strategy_has_entered_since",),
+    ),
+    Defect(
+        "a-round-trip-by-hand-leaves-a-ghost",
+        "A hand had bought 50 and sold them again: the sale counted for ever, and an exit of 50 that a strategy held "
+        "was called a contradiction for its whole life.",
+        (Edit("persistence/sqlite/differences.py", "    if not change:\n", "    if change <= 0:\n"),),
+        ("tests/engine/test_orders_by_hand.py::test_a_round_trip_by_hand_holds_no_exit",),
+    ),
+    Defect(
+        "figures-before-rows-count-twice",
+        "The positions showed what a hand had bought before the order book did: believed, and counted once more.",
+        (
+            Edit(
+                TRANSACTION,
+                "        counted = differences.already_believed(self._connection, client_id, r, at)\n",
+                "        counted = ZERO\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_units_that_positions_showed_first_are_counted_once",),
+    ),
+    Defect(
+        "believed-by-age-alone",
+        "Two empty reads, three minutes without any, one more: the difference had stood for minutes, and the holding "
+        "was forgotten.",
+        (
+            Edit(
+                "engine/position_reconciliation.py",
+                "            if seen is not None and read_at - seen.read_at > _GAP:\n",
+                "            if seen is not None and read_at < seen.read_at:\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_empty_reads_around_an_outage_forget_nothing",),
+    ),
+    Defect(
+        "an-exit-that-sends-nothing-takes-the-stop",
+        "An exit of the wrong side was ended, and had cancelled the stop of the position before.",
+        (
+            Edit(
+                EXITS,
+                "        return ExitHold(HoldReason.TAKING_BACK) if isinstance(answer, ExitSize) else answer\n",
+                "        return ExitHold(HoldReason.TAKING_BACK)\n",
+            ),
+        ),
+        ("tests/engine/test_protection_stays.py::test_an_exit_of_the_wrong_side_leaves_the_stop",),
+    ),
+    Defect(
+        "a-part-for-each-try",
+        "The broker turned the first part of an exit away twice: its second part was registered three times, and more "
+        "was sold than was asked.",
+        (Edit("engine/exit_sizer.py", "answer.rest - _unsent_parts(tx, order)", "answer.rest"),),
+        (
+            "tests/engine/test_protection_stays.py"
+            "::test_a_part_is_registered_once_however_often_the_first_one_is_tried",
+        ),
+    ),
+    Defect(
+        "a-later-exit-hides-the-one-that-closes",
+        "A second exit, of the other side, came after the one that closed the position: what its entry filled later "
+        "stayed.",
+        (
+            Edit(
+                "engine/exit_follower.py",
+                "(e for e in tx.full_exits_after(after) if _closes(e, after))",
+                "(e for e in tx.full_exits_after(after)[:1] if _closes(e, after))",
+            ),
+        ),
+        ("tests/engine/test_protection_stays.py::test_a_later_exit_of_the_other_side_hides_no_earlier_one[True]",),
+    ),
+    Defect(
+        "a-dead-row-is-the-outcome",
+        "An exit had been turned away, and the broker kept a rejected row of it. Sent again and taken, it was called "
+        "REJECTED by that row, was repeated, and both filled: the position was turned round.",
+        (Edit("domain/reconciliation.py", "    before = turned_away(order)\n", "    before = frozenset[str]()\n"),),
+        ("tests/engine/test_turned_away.py::test_the_dead_row_of_a_first_send_is_not_the_outcome_of_the_second[2]",),
+    ),
+    Defect(
+        "a-leg-goes-after-its-group",
+        "One leg was refused while the call of another one lasted, which then had not left: it was sent alone.",
+        (
+            Edit(
+                SUBMITTER,
+                "(order.waits_for is not None or order.not_before is not None)",
+                "order.waits_for is not None",
+            ),
+        ),
+        ("tests/engine/test_turned_away.py"
+         "::test_a_leg_whose_call_was_under_way_does_not_go_after_its_group_has_failed[how0]",),
+    ),
+    Defect(
+        "a-turned-away-leg-in-limbo",
+        "A leg that had been turned away could not be looked up: it waited for ever, untold, with its life long over.",
+        (
+            Edit(
+                SUBMITTER,
+                "        if order.execution_type is ExecutionType.EXIT or not order.is_over(now):\n",
+                "        if order.look_first:\n",
+            ),
+        ),
+        ("tests/engine/test_turned_away.py::test_a_leg_that_cannot_be_looked_up_is_told_when_its_life_is_over",),
     ),
     Defect(
         "a-leg-that-may-be-live-is-called-blocked",

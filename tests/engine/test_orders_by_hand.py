@@ -1,0 +1,244 @@
+"""What hands trade beside us counts once, and as long as it is there: round trips, figures before rows, outages."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from domain.broker_reports import BrokerStatus, OrderReport, PositionsSnapshot
+from domain.enums import Side
+from domain.errors import ReadFailed
+from domain.states import Status
+from tests.engine.test_adopting import adopt, by_hand
+from tests.engine.test_late_evidence import lag_positions, net, spin
+from tests.support import EXIT, MARKET_EXIT, leg
+
+SYMBOL = "NIFTY26NOV24500CE"
+
+
+def hand(desk, units, number, product="MIS", symbol=SYMBOL):
+    """Somebody trades in the broker's own terminal."""
+    quantity, side = Decimal(abs(units)), Side.BUY if units > 0 else Side.SELL
+    desk.broker.orders[number] = OrderReport(
+        number,
+        None,
+        BrokerStatus.COMPLETE,
+        "NFO",
+        symbol,
+        side,
+        quantity,
+        quantity,
+        Decimal(100),
+        product=product,
+    )
+    desk.broker.products[number] = product
+
+
+def resting_elsewhere(desk):
+    """Any live order of the client: its book is read each second, as on any busy day."""
+    desk.broker.fill_at_once = False
+    desk.post(leg("BANKNIFTY"), strategy_name="ELSE")
+    spin(desk, 2)
+    desk.broker.fill_at_once = True
+
+
+def test_a_round_trip_by_hand_holds_no_exit(desk):
+    resting_elsewhere(desk)
+    by_hand(desk, 50, "H1")
+    spin(desk, 15)
+    by_hand(desk, -50, "H2")
+    spin(desk, 300)
+    assert net(desk) == 0
+    desk.post()
+    spin(desk, 200)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 320)
+    assert net(desk) == 0
+
+
+def test_a_round_trip_by_hand_ends_no_exit_soon_after_its_entry(desk):
+    """Within 30 s of the entry's fill the exit is ended at once: NO_POSITION, and 50 are held."""
+    resting_elsewhere(desk)
+    by_hand(desk, 50, "H1")
+    spin(desk, 15)
+    by_hand(desk, -50, "H2")
+    spin(desk, 300)
+    desk.post()
+    spin(desk, 10)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 20)
+    assert desk.order(exit_.command_id).status is Status.EXECUTED
+
+
+def test_a_round_trip_of_yesterday_is_over(desk):
+    """It stays over the night: the trader's round trip of yesterday, a new book today."""
+    resting_elsewhere(desk)
+    by_hand(desk, 50, "H1")
+    spin(desk, 15)
+    by_hand(desk, -50, "H2")
+    spin(desk, 300)
+    desk.clock.advance(24 * 3600)
+    desk.broker.orders = {k: v for k, v in desk.broker.orders.items() if k.startswith("B")}
+    spin(desk, 30)
+    desk.post()
+    spin(desk, 60)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 120)
+    assert desk.order(exit_.command_id).status is Status.EXECUTED
+
+
+def round_trip(desk, units):
+    resting_elsewhere(desk)
+    hand(desk, units, "H1")
+    spin(desk, 15)
+    hand(desk, -units, "H2")
+    spin(desk, 300)
+
+
+def test_after_a_round_trip_one_empty_read_forgets_nothing(desk):
+    round_trip(desk, 50)
+    desk.post()
+    spin(desk, 200)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = lambda *, urgent=False: PositionsSnapshot(desk.clock.now(), ())
+    spin(desk, 2.5)
+    desk.broker.read_positions = right
+    spin(desk, 5)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 30)
+    assert net(desk) == 0
+
+
+def test_after_a_round_trip_a_reversal_goes(desk):
+    round_trip(desk, 50)
+    desk.post()
+    spin(desk, 200)
+    desk.post(MARKET_EXIT, **EXIT)
+    desk.post(leg(side=Side.SELL, price=Decimal(110)))
+    spin(desk, 320)
+    assert net(desk) == -50
+
+
+def test_units_that_positions_showed_first_are_counted_once(desk):
+    hand(desk, 50, "H1")
+    spin(desk, 60)
+    adopt(desk)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0
+
+
+def test_what_a_hand_sold_and_bought_again_is_even(desk):
+    """Strategy's own 50; hand sells 20 of it, buys them back ten minutes later; hand sells all; then the exit."""
+    desk.broker.traits = replace(desk.broker.traits, position_horizon=2.0, book_interval=1.0)
+    resting_elsewhere(desk)
+    desk.post()
+    spin(desk, 200)
+    hand(desk, -20, "H1")
+    spin(desk, 300)
+    hand(desk, 20, "H2")
+    spin(desk, 300)
+    assert desk.rows(
+        "SELECT sum((CASE side WHEN 'BUY' THEN 1 ELSE -1 END) * unexplained_quantity) FROM external_orders"
+    ) == [(0,)]
+
+
+def test_an_order_by_hand_that_fills_in_pieces_is_counted_once(desk):
+    """The positions are ahead of the book by a few seconds: the last piece counts twice."""
+    resting_elsewhere(desk)
+    read_book = desk.broker.read_book
+    hand(desk, 50, "H1")
+
+    desk.broker.read_book = lambda refs, urgent=False: replace(
+        b := read_book(refs),
+        reports=tuple(
+            replace(r, filled_quantity=Decimal(20), status=BrokerStatus.OPEN)
+            if r.broker_order_id == "H1"
+            else r
+            for r in b.reports
+        ),
+    )
+    spin(desk, 8)
+    desk.broker.read_book = read_book
+    spin(desk, 300)
+    assert desk.rows("SELECT unexplained_quantity FROM external_orders") == [("0",)]
+
+
+def empty(desk):
+    return lambda *, urgent=False: PositionsSnapshot(desk.clock.now(), ())
+
+
+def failing(*, urgent=False):
+    raise ReadFailed("502")
+
+
+def test_empty_reads_around_an_outage_forget_nothing(desk):
+    """Two empty reads, three minutes in which nothing can be read, one more empty read."""
+    desk.post()
+    spin(desk, 60)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 4.5)
+    desk.broker.read_positions = failing
+    spin(desk, 180)
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 2)
+    desk.broker.read_positions = right
+    spin(desk, 10)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0
+
+
+def test_empty_reads_around_a_stop_forget_nothing(desk):
+    desk.post()
+    spin(desk, 60)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 4.5)
+    desk.kill()
+    desk.clock.advance(3600)
+    desk.engine = desk.new_engine("watcher-2")
+    desk.look()
+    desk.broker.read_positions = right
+    spin(desk, 10)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0
+
+
+def test_a_difference_that_is_gone_is_not_believed(desk):
+    desk.post()
+    spin(desk, 60)
+    desk.broker.fill_at_once = False
+    (b,) = desk.post(leg(qty=25, price=Decimal(90)), strategy_name="OTHER")
+    spin(desk, 10)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 5)
+    desk.broker.read_positions = right
+    desk.broker.report(desk.order(b.command_id).broker_order_id, BrokerStatus.OPEN, 10)
+    desk.engine.reconcile("default")
+    spin(desk, 240)
+    desk.broker.fill_at_once = True
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert desk.order(exit_.command_id).filled_quantity == 50
+
+
+def test_an_order_by_hand_under_a_number_of_yesterday_is_another_order(desk):
+    """Number 17 was a hand's purchase of BANKNIFTY yesterday; today it is a hand's sale of what we hold."""
+    desk.broker.traits = replace(desk.broker.traits, position_horizon=2.0, book_interval=1.0)
+    hand(desk, 30, "17", symbol="GOLD")
+    spin(desk, 30)
+    desk.clock.advance(24 * 3600)
+    desk.broker.orders.clear()
+    spin(desk, 30)
+    desk.post()
+    spin(desk, 40)
+
+    lag_positions(desk, 3)
+    spin(desk, 11)
+    hand(desk, -50, "17")
+    spin(desk, 1.5)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert [c.side for c in desk.broker.placed] == [Side.BUY]
