@@ -10,8 +10,8 @@ from domain.broker_capabilities import IdClass
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase
+from engine import exit_sizer as sizing
 from engine import reconciler as following
-from engine import submitter as submitting
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
 from tests.simulation.runs import first_breach
@@ -41,20 +41,20 @@ def other_exits_do_not_count(patch):
 
 
 def whatever_is_there_is_the_strategys(patch):
-    patch.setattr(submitting, "_scope", lambda context, order: ExitScope.POSITION)
+    patch.setattr(sizing, "scope_of", lambda context, order: ExitScope.POSITION)
 
 
 def the_side_that_was_asked_says_nothing(patch):
-    original = submitting.size_exit
+    original = sizing.size_exit
 
     def size(order, snapshot, facts, **options):
         return original(replace(order, requested_side=None), snapshot, facts, **options)
 
-    patch.setattr(submitting, "size_exit", size)
+    patch.setattr(sizing, "size_exit", size)
 
 
 def one_read_ends_the_exit(patch):
-    original = submitting.size_exit
+    original = sizing.size_exit
 
     def size(order, snapshot, facts, **options):
         answer = original(order, snapshot, facts, **options)
@@ -62,7 +62,7 @@ def one_read_ends_the_exit(patch):
             return answer.smaller or NothingToExit("the position is flat")
         return answer
 
-    patch.setattr(submitting, "size_exit", size)
+    patch.setattr(sizing, "size_exit", size)
 
 
 def older_entries_do_not_count(patch):
