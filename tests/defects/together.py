@@ -173,7 +173,7 @@ TOGETHER = (
         "A read of before another strategy's fill showed units that had gone, those of a third one were in another "
         "product, and both exits together turned the position of this product round.",
         (Edit(EXITS, " if not (whole or shows_all) else ZERO", " * 0"),),
-        ("tests/domain/test_exits.py"
+        ("tests/domain/test_exit_sizing.py"
          "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
     ),
     Defect(
