@@ -157,7 +157,10 @@ ENTERING = (
     Defect(
         "exit-sells-anothers-fill",
         "The position showed what another strategy had just bought, no fill told of it yet, and the exit sold it.",
-        (Edit(EXITS, "sign, min(left, by_fills), min(left, by_read)", "sign, by_read, by_read"),),
+        (
+            Edit(EXITS, "sign, min(left, by_fills), min(left, by_read)", "sign, by_read, by_read"),
+            Edit(EXITS, " if not (whole or shows_all) else ZERO", " * 0"),
+        ),
         (
             "tests/engine/test_holdings.py::test_one_strategys_exit_does_not_sell_what_another_has_just_bought",
         ),

@@ -41,12 +41,13 @@ SENDING = (
         "retry-under-a-new-id",
         "Each retry signed a new request with an id of its own, so the exchange could not see that it was one order.",
         (
+            Edit(SUBMITTER, "import logging\n", "import dataclasses\nimport logging\n"),
             Edit(
                 SUBMITTER,
                 _COMMAND,
                 _COMMAND + "        if order.attempts > 1:\n"
                 '            retry_id = f"{order.client_order_id[:18]}r{order.attempts}"\n'
-                "            command = replace(command, client_order_id=retry_id)\n",
+                "            command = dataclasses.replace(command, client_order_id=retry_id)\n",
             ),
         ),
         (f"{CLAIMING}::test_an_order_that_is_sent_again_is_one_order_at_the_broker",),
@@ -56,11 +57,12 @@ SENDING = (
         "id-from-the-clock",
         "The client order id was made of the time of the call: after a crash nobody knew under which id to look.",
         (
+            Edit(SUBMITTER, "import logging\n", "import dataclasses\nimport logging\n"),
             Edit(
                 SUBMITTER,
                 _COMMAND,
                 _COMMAND
-                + '        command = replace(command, client_order_id=f"ow{self._clock.now():%d%H%M%S%f}")\n',
+                + '        command = dataclasses.replace(command, client_order_id=f"ow{self._clock.now():%d%H%M%S%f}")\n',
             ),
         ),
         (f"{CLAIMING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),

@@ -164,7 +164,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 MONEY = "tests/domain/test_money.py::test_nothing_stays_nothing"
 PLANTED = {
     "a defect": ("else decimal_text(value)", "else str(value * 2)", True),
-    "nothing that matters": ("the one way money", "the only way money", False),
+    "nothing that matters": ("the only format in which", "the one format in which", False),
     "no Python": ("ZERO = Decimal(0)", "ZERO = Decimal(0", False),
     "a module that cannot be imported": ("ZERO = Decimal(0)", "ZERO = Decimal(nought)", False),
     "a program that does not run": ("else decimal_text(value)", "else decimal_txt(value)", False),
