@@ -61,8 +61,8 @@ SENDING = (
             Edit(
                 SUBMITTER,
                 _COMMAND,
-                _COMMAND
-                + '        command = dataclasses.replace(command, client_order_id=f"ow{self._clock.now():%d%H%M%S%f}")\n',
+                _COMMAND + '        now = f"ow{self._clock.now():%d%H%M%S%f}"\n'
+                "        command = dataclasses.replace(command, client_order_id=now)\n",
             ),
         ),
         (f"{CLAIMING}::test_the_claim_and_the_client_id_are_durable_before_the_broker_hears_of_it",),
