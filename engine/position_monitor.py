@@ -32,6 +32,7 @@ class PositionMonitor:
         self._comparer = PositionReconciler(store, clock=clock, believed_after=rules.difference_believed)
         self._loss_latch = LossLatch(store, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
+        self._resumed: set[str] = set()
         self._compared_at: dict[str, datetime] = {}  # stored with the next read, which saves a commit
         self._unread = ReadFailureTracker(clock=clock, rules=rules)
         self._told_unreadable: set[str] = set()
@@ -64,6 +65,7 @@ class PositionMonitor:
             return False
         if not self._gate.accounts.saw(context):
             return False
+        self._resume(client_id)
         self._keep(context, snapshot)
         self._rows.tell(self._store, client_id, snapshot.unreadable)
         horizon = timedelta(seconds=context.broker.traits.position_horizon)
@@ -76,6 +78,14 @@ class PositionMonitor:
             self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         return True
+
+    def _resume(self, client_id: str) -> None:
+        """At the first read of this process: differences that an earlier one saw until a moment ago go on standing."""
+        if client_id not in self._resumed:
+            last = self._store.saved_positions(client_id)
+            if last is not None:
+                self._comparer.resume(client_id, last.read_started_at)
+            self._resumed.add(client_id)
 
     def _keep(self, context: ClientContext, snapshot: PositionsSnapshot) -> None:
         zone, starts = self._rules.zone, self._rules.day_starts

@@ -62,6 +62,17 @@ class PositionReconciler:
         self._seen: dict[str, dict[Place, _Seen]] = {}
         self._shown: dict[str, dict[Place, _Seen]] = {}
 
+    def resume(self, client_id: str, last_read_at: datetime) -> None:
+        """Go on from what an earlier process has notified: its last read was then.
+
+        Where that is longer ago than two reads may be apart, the next comparison begins anew.
+        """
+        since = self._store.differences_since(client_id)
+        told = self._store.told_differences(client_id)
+        self._shown[client_id] = {
+            d.where: _Seen(d.amount, since[d.where], last_read_at) for d in told if d.where in since
+        }
+
     def standing(self, client_id: str) -> dict[Place, Decimal]:
         """Return the differences that reads have shown long enough to be believed, without a gap, by place."""
         shown = self._shown.get(client_id, {})

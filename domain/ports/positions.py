@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.adoption import Adoption, AdoptionFacts
 from domain.broker_reports import PositionsSnapshot
 from domain.daily_loss import DayLoss
+from domain.enums import Side
 from domain.position_comparison import Difference, Place
 from domain.risk_facts import Holding
 
@@ -22,6 +23,9 @@ class HoldingReads(Protocol):
 
     def told_differences(self, client_id: str) -> list[Difference]:
         """List the positions' differences that were notified and still exist."""
+
+    def differences_since(self, client_id: str) -> dict[Place, datetime]:
+        """Return since when each difference that was notified has been seen."""
 
     def has_disputed(self, client_id: str, since: datetime) -> bool:
         """Return True when a difference has lasted since `since` and is not believed yet."""
@@ -105,6 +109,12 @@ class HoldingWrites(Protocol):
 
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         """Return the effect of external orders on the position that no believed difference explains yet."""
+
+    def closed_by_others(self, client_id: str, exchange: str, symbol: str, side: Side) -> Decimal:
+        """Return what others did to the position (signed) since our last fill on that side.
+
+        What was there before closes nothing of ours: it is theirs on the other side.
+        """
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         """Return by how much the broker's position is believed to differ from what strategies hold."""

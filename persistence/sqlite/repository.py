@@ -20,7 +20,7 @@ from domain.order import Order
 from domain.order_events import advance
 from domain.order_matching import SeenOrders
 from domain.ports import Clock, Heartbeat, Transaction
-from domain.position_comparison import Difference
+from domain.position_comparison import Difference, Place
 from domain.risk_facts import Holding
 from domain.stale_orders import StaleOrder
 from domain.states import Phase
@@ -216,6 +216,12 @@ class OrderRepository:
 
     def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
         return self._read(lambda connection: differences.last_fill_at(connection, client_id, symbol))
+
+    def differences_since(self, client_id: str) -> dict[Place, datetime]:
+        rows = self._rows(
+            "SELECT exchange, symbol, product, since FROM position_differences WHERE client_id = ?", client_id
+        )
+        return {(exchange, symbol, product): parse_time(since) for exchange, symbol, product, since in rows}
 
     def told_differences(self, client_id: str) -> list[Difference]:
         return self._read(lambda connection: differences.told_differences(connection, client_id))

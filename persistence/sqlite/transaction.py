@@ -12,6 +12,7 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
+from domain.enums import Side
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits
@@ -349,6 +350,9 @@ class SqliteTransaction:
 
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.by_hand(self._connection, client_id, symbol, exchange)
+
+    def closed_by_others(self, client_id: str, exchange: str, symbol: str, side: Side) -> Decimal:
+        return fact_queries.closed_by_others(self._connection, client_id, symbol, exchange, side)
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.believed(self._connection, client_id, symbol, exchange)

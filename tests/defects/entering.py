@@ -262,7 +262,7 @@ ENTERING = (
         (
             Edit(
                 "blockers/execution_guard.py",
-                "            if not (by_hand or believed) or total + by_hand + believed:",
+                "            if not closed or total + closed:",
                 "            if not held:",
             ),
             Edit(

@@ -204,6 +204,12 @@ TOGETHER = (
         ("tests/engine/test_orders_by_hand.py::test_units_that_positions_showed_first_are_counted_once",),
     ),
     Defect(
+        "a-hands-units-close-ours",
+        "A hand was long by 50, a strategy went short by 50: the account was flat, and the short was forgotten.",
+        (Edit("persistence/sqlite/queries/rule_facts.py", "AND since >= entered.at", "AND since >= ''"),),
+        ("tests/engine/test_orders_by_hand.py::test_units_that_a_hand_held_before_close_nothing_of_ours",),
+    ),
+    Defect(
         "believed-by-age-alone",
         "Two empty reads, three minutes without any, one more: the difference had stood for minutes, and the holding "
         "was forgotten.",

@@ -136,3 +136,17 @@ def test_what_the_brokers_own_rows_closed_is_forgotten_at_once(desk):
         "the broker shows NFO NIFTY26NOV24500CE flat (broker orders that no order here explains closed it); "
         "no longer held: STRADDLE 50 MIS"
     ]
+
+
+def test_watchers_that_come_and_go_see_it_for_minutes_together(desk):
+    desk.post()
+    desk.settle()
+    desk.broker.orders.clear()
+    for number in range(2, 24):
+        for _ in range(10):
+            desk.clock.advance(1)
+            desk.engine.reconcile("default")
+            desk.engine.refresh("default")
+        desk.kill(f"watcher-{number - 1}")
+        desk.engine = desk.new_engine(f"watcher-{number}")
+    assert desk.rows("SELECT count(*) FROM holdings") == [(0,)]

@@ -242,3 +242,16 @@ def test_an_order_by_hand_under_a_number_of_yesterday_is_another_order(desk):
     desk.post(MARKET_EXIT, **EXIT)
     spin(desk, 60)
     assert [c.side for c in desk.broker.placed] == [Side.BUY]
+
+
+def test_units_that_a_hand_held_before_close_nothing_of_ours(desk):
+    """A hand is long by 50, a strategy goes short by 50: the account is flat, and both hold what they hold."""
+    resting_elsewhere(desk)
+    hand(desk, 50, "H1")
+    spin(desk, 200)
+    desk.post(leg(side=Side.SELL))
+    spin(desk, 240)
+    assert "HOLDING_CLEARED" not in [n.kind for n in desk.notices]
+    assert [
+        str(r[0]) for r in desk.rows("SELECT net_quantity FROM holdings WHERE symbol = 'NIFTY26NOV24500CE'")
+    ] == ["-50"]

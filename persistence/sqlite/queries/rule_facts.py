@@ -157,6 +157,27 @@ def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchang
     return _total(connection, _BY_HAND, (client_id, symbol, exchange))
 
 
+def closed_by_others(
+    connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str, side: Side
+) -> Decimal:
+    """What others did to the position since our last fill on that side. What was there before closes nothing."""
+    values = {"client": client_id, "symbol": symbol, "exchange": exchange, "side": side}
+    rows = connection.execute(_CLOSED_BY_OTHERS, values).fetchall()
+    return sum((parse_decimal(text) for (text,) in rows), ZERO)
+
+
+_CLOSED_BY_OTHERS = """
+WITH entered AS (SELECT coalesce(max(filled_at), '') AS at FROM last_fills
+    WHERE client_id = :client AND symbol = :symbol AND side = :side)
+SELECT believed FROM position_differences, entered
+    WHERE client_id = :client AND symbol = :symbol AND exchange = :exchange AND since >= entered.at
+UNION ALL
+SELECT CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity FROM external_orders, entered
+    WHERE unexplained_quantity <> '0' AND client_id = :client AND symbol = :symbol AND exchange = :exchange
+    AND first_seen_at >= entered.at
+"""
+
+
 def believed(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
     """Return the believed part of the differences there. Most become believed when they have lasted long enough."""
     return _total(connection, _BELIEVED, (client_id, symbol, exchange))
@@ -327,9 +348,9 @@ def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> _He
 
 def _is_closed_by_hand(connection: sqlite3.Connection, query: ExposureQuery, net: Decimal) -> bool:
     """Return True if external orders and believed differences have closed all that strategies hold there."""
-    place = (query.client_id, query.symbol, query.exchange)
-    others = by_hand(connection, *place) + believed(connection, *place)
-    return bool(others) and not net + others
+    side = Side.BUY if net > 0 else Side.SELL
+    closed = closed_by_others(connection, query.client_id, query.symbol, query.exchange, side)
+    return bool(closed) and not net + closed
 
 
 def _entries_last_minute(
