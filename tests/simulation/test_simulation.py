@@ -15,6 +15,7 @@ from domain import reconciliation
 from domain.broker_capabilities import IdClass
 from domain.errors import NotSent, OutcomeUnknown, Refused, StoreUnavailable
 from domain.exit_sizing import ExitSize
+from engine import exit_sizer as sizing
 from engine import submitter as submitting
 from engine.order_watcher import OrderWatcherEngine
 from engine.reconciler import Reconciler
@@ -155,7 +156,7 @@ def a_repeated_signal_is_a_new_alert(patch):
 
 
 def exit_sized_from_the_alert(patch):
-    original = submitting.size_exit
+    original = sizing.size_exit
 
     def size(order, snapshot, facts, **options):
         sized = original(order, snapshot, facts, **options)
@@ -163,7 +164,7 @@ def exit_sized_from_the_alert(patch):
             return ExitSize(order.side, order.requested_quantity, order.product)
         return sized
 
-    patch.setattr(submitting, "size_exit", size)
+    patch.setattr(sizing, "size_exit", size)
 
 
 def dead_is_dead(patch):
