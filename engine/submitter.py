@@ -17,7 +17,7 @@ from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed,
 from domain.exit_sizing import HoldReason
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import OrderChange
+from domain.order_events import OrderChange, advance
 from domain.ports import Clock, Store, Transaction
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
@@ -209,8 +209,10 @@ class Submitter:
             return
 
         def work(tx: Transaction) -> None:
-            sent = tx.apply(claimed(order, at=now, claimant=self._claimant))
-            tx.apply(unknown(sent, why, at=now, actor=self._claimant))
+            row = tx.apply(claimed(order, at=now, claimant=self._claimant))
+            # No call is made now: what the broker has under its tag was placed after the call that was turned away.
+            row = tx.apply(unknown(row, why, at=now, actor=self._claimant))
+            tx.apply(advance(row, Phase.UNKNOWN, at=now, actor=self._claimant, sent_at=order.sent_at))
 
         self._store.write(work)
 

@@ -283,10 +283,12 @@ def test_one_whose_life_ended_meanwhile_ends_only_after_its_look(desk):
     desk.broker.script = [TAKEN_ALL_THE_SAME]
     desk.post()
     desk.engine.execute_next("default")
+    sent_at = desk.only().sent_at
     desk.broker.book_error = ReadFailed("down")
     desk.clock.advance(400)
     desk.settle()
     assert desk.only().phase is Phase.UNKNOWN  # escalated, and a person can resolve it
+    assert desk.only().sent_at == sent_at
     assert len(desk.broker.placed) == 1
     desk.broker.book_error = None
     desk.clock.advance(31)
