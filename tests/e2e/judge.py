@@ -82,11 +82,16 @@ def revived_untold(case: Case) -> Iterator[str]:
 
 
 def revived(case: Case) -> Iterator[tuple[Row, BrokerOrder]]:
-    """Orders that the broker accepted later than the horizon, and that were called FAILED then."""
+    """Orders that the broker accepted later than the horizon, and that were called FAILED then.
+
+    One that it only refused then was never accepted: FAILED, with nothing filled, is what became of it.
+    """
     for row in case.orders.values():
         for order in case.sent(row):
             before = [e for e in case.events[row["command_id"]] if time_of(e["at"]) <= order.at]
-            if order.late_by > case.evidence.horizon and before and before[-1]["to_status"] == "FAILED":
+            refused = order.status == "REJECTED" and not order.filled
+            late = order.late_by > case.evidence.horizon and not refused
+            if late and before and before[-1]["to_status"] == "FAILED":
                 yield row, order
 
 

@@ -104,6 +104,14 @@ def test_a_late_acceptance_within_the_horizon_must_not_have_been_called_failed(w
     assert verdict.figures["revived"] == 0
 
 
+def test_what_was_only_refused_late_was_never_accepted(world):
+    world.order("kept", "SUBMITTING", "UNKNOWN", "ABSENT", step=3)
+    world.at_broker("7", "owkept", "REJECTED", 0, received=3.5, taken=11)
+    verdict = world.judge(horizon=7)
+    assert verdict.figures["revived"] == 0
+    assert not verdict.found["revived untold"]
+
+
 @pytest.mark.parametrize(("told", "calls"), [(None, 1), (10.5, 1), (12.0, 0), (35.5, 0), (36.5, 1)])
 def test_what_was_accepted_beyond_the_horizon_is_counted_and_must_be_told(world, told, calls):
     late(world)
