@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from blockers.rules import Block, Rule
 from domain.broker_reports import PositionsSnapshot
-from domain.enums import Side
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
@@ -115,8 +114,7 @@ class ExecutionGuard:
 
         def work(tx: Transaction) -> bool:
             by_hand = tx.by_hand(client_id, exchange, symbol)
-            closed = tx.closed_by_others(client_id, exchange, symbol, Side.BUY if total > 0 else Side.SELL)
-            if not closed or total + closed:
+            if not tx.is_closed_by_others(client_id, exchange, symbol, total):
                 return False
             if not tx.clear_holdings(client_id, symbol=symbol, exchange=exchange, settled_before=settled):
                 return False

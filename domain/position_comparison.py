@@ -19,6 +19,8 @@ from domain.states import Phase
 Place = tuple[str, str, str]
 """Exchange, symbol, product."""
 
+READS_APART_AT_MOST = timedelta(seconds=60)
+"""Reads that are further apart do not show that a difference stood all the time between them."""
 LAGS_AT_MOST = timedelta(seconds=30)
 """The longest time for which a read of the positions may not show a recorded fill of ours: brokers lag by seconds.
 

@@ -11,17 +11,21 @@ from domain.broker_reports import PositionsSnapshot
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
-from domain.position_comparison import Difference, Judgement, Place, compared, gone, judge, settled_before
+from domain.position_comparison import (
+    Difference,
+    Judgement,
+    Place,
+    compared,
+    gone,
+    judge,
+    settled_before,
+)
 from domain.times import has_elapsed
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=60)
 """How long a resting order of ours may explain a difference: its fill would have been recorded by then."""
-
-
-_GAP = timedelta(seconds=60)
-"""Reads that are further apart do not show that a difference stood all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,7 @@ class PositionReconciler:
         self._shown: dict[str, dict[Place, _Seen]] = {}
 
     def resume(self, client_id: str, last_read_at: datetime) -> None:
-        """Go on from what an earlier process has notified: its last read was then.
-
-        Where that is longer ago than two reads may be apart, the next comparison begins anew.
-        """
+        """Go on from what an earlier process has notified: its last read was then."""
         since = self._store.differences_since(client_id)
         told = self._store.told_differences(client_id)
         self._shown[client_id] = {
@@ -74,7 +75,10 @@ class PositionReconciler:
         }
 
     def standing(self, client_id: str) -> dict[Place, Decimal]:
-        """Return the differences that reads have shown long enough to be believed, without a gap, by place."""
+        """Return the differences that each read has shown for long enough to be believed, by place.
+
+        The store knows of gaps between reads: see `Store.differences_since`.
+        """
         shown = self._shown.get(client_id, {})
         return {p: s.amount for p, s in shown.items() if s.read_at - s.since >= self._believed_after}
 
@@ -117,8 +121,6 @@ class PositionReconciler:
         before, after = self._shown.get(client_id, {}), dict[Place, _Seen]()
         for place, d in found.items():
             seen = before.get(place)
-            if seen is not None and read_at - seen.read_at > _GAP:
-                seen = None  # what stood before a gap may have gone and come again
             if d.amount:
                 after[place] = self._looked(seen, d.amount, read_at)
         self._shown[client_id] = after

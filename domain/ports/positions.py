@@ -8,7 +8,6 @@ from typing import Protocol
 from domain.adoption import Adoption, AdoptionFacts
 from domain.broker_reports import PositionsSnapshot
 from domain.daily_loss import DayLoss
-from domain.enums import Side
 from domain.position_comparison import Difference, Place
 from domain.risk_facts import Holding
 
@@ -25,10 +24,10 @@ class HoldingReads(Protocol):
         """List the positions' differences that were notified and still exist."""
 
     def differences_since(self, client_id: str) -> dict[Place, datetime]:
-        """Return since when each difference that was notified has been seen."""
+        """Return since when reads have shown each notified difference without a gap."""
 
     def has_disputed(self, client_id: str, since: datetime) -> bool:
-        """Return True when a difference has lasted since `since` and is not believed yet."""
+        """Return True when reads have shown a difference since `since`, and it is not believed yet."""
 
     def may_forget(self, client_id: str, exchange: str, symbol: str) -> bool:
         """Return True when something was recorded that may explain why the broker shows the symbol flat."""
@@ -110,10 +109,10 @@ class HoldingWrites(Protocol):
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         """Return the effect of external orders on the position that no believed difference explains yet."""
 
-    def closed_by_others(self, client_id: str, exchange: str, symbol: str, side: Side) -> Decimal:
-        """Return what others did to the position (signed) since our last fill on that side.
+    def is_closed_by_others(self, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
+        """Return True if others have closed all that strategies hold there (signed units).
 
-        What was there before closes nothing of ours: it is theirs on the other side.
+        What was there before our last fill closes nothing of ours, nor does a hand that sells what it had bought.
         """
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:

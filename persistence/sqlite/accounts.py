@@ -12,6 +12,7 @@ _FORGOTTEN = (
     "last_fills",
     "external_orders",
     "position_differences",
+    "believed_ahead",
     "told_notices",
     "accounts",  # profit and loss of the day, and when positions were read
 )

@@ -30,7 +30,7 @@ IN_BOOKS = timedelta(days=3)
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
-DROPPED = ("positions", "heartbeats", "unreadable_positions")
+DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead")
 """Tables whose rows do not move, because they are read or written anew."""
 
 

@@ -15,7 +15,7 @@ from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notice_keys import NoticeSubject
 from domain.order import Order
 from domain.order_events import column
-from domain.position_comparison import Difference, Place
+from domain.position_comparison import READS_APART_AT_MOST, Difference, Place
 from domain.stale_orders import StaleOrder, why_still_open
 from domain.times import parse_time, time_text
 from persistence.sqlite.rows import ORDER_COLUMNS, optional_time, order_of
@@ -99,21 +99,23 @@ def keep_difference(
         believed: units that the broker has in excess of our holdings are believed at once.
     """
     key = (client_id, *d.where)
-    old = connection.execute(f"SELECT believed, difference, since {_AT_PLACE}", key).fetchone()
+    old = connection.execute(f"SELECT believed, difference, since, shown_since {_AT_PLACE}", key).fetchone()
     known = parse_decimal(old[0]) if old else ZERO
     believed_before = known
     if believed and d.adds and d.is_kept:
         known = d.amount
-    _follow_believed(connection, (client_id, *d.where), (known if d.is_kept else ZERO) - believed_before)
+    change = (known if d.is_kept else ZERO) - believed_before
+    _follow_believed(connection, (client_id, *d.where), change, since)
+    shown_since = since
     if old and parse_decimal(old[1]) == d.amount:
         # Both sides moved by the same amount: it is the earlier difference, and it has stood since then.
-        since = min(since, parse_time(old[2]))
+        since, shown_since = min(since, parse_time(old[2])), min(since, parse_time(old[3]))
     connection.execute(f"DELETE {_AT_PLACE}", key)
     if d.is_kept:
         kind = "EXTERNAL" if d.is_external else "DIFFERENT"
         figures = (decimal_text(d.held), decimal_text(d.at_broker), decimal_text(d.amount), kind)
         connection.execute(
-            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO position_differences VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *key,
                 *figures,
@@ -121,6 +123,7 @@ def keep_difference(
                 time_text(told_at),
                 decimal_text(known),
                 decimal_text(d.savings),
+                time_text(shown_since),
             ),
         )
 
@@ -131,7 +134,7 @@ _AT_PLACE = "FROM position_differences WHERE client_id = ? AND exchange = ? AND 
 def believe_differences(
     connection: sqlite3.Connection, client_id: str, since: datetime, standing: Mapping[Place, Decimal]
 ) -> None:
-    """Believe the differences that have stood since `since` or earlier, and that are among `standing`.
+    """Believe the differences that reads have shown since `since` or earlier, and that are among `standing`.
 
     From now on our fills and the broker's position are expected to differ by them.
 
@@ -139,11 +142,11 @@ def believe_differences(
         standing: the amounts that reads have shown all that time, by place.
     """
     rows = connection.execute(
-        "SELECT exchange, symbol, product, difference, believed FROM position_differences "
-        "WHERE client_id = ? AND since <= ? AND believed <> difference",
+        "SELECT exchange, symbol, product, difference, believed, since FROM position_differences "
+        "WHERE client_id = ? AND shown_since <= ? AND believed <> difference",
         (client_id, time_text(since)),
     ).fetchall()
-    for exchange, symbol, product, difference, believed in rows:
+    for exchange, symbol, product, difference, believed, stood_since in rows:
         place = (exchange, symbol, product)
         if standing.get(place) != parse_decimal(difference):
             continue
@@ -152,7 +155,20 @@ def believe_differences(
             "AND symbol = ? AND product = ?",
             (client_id, *place),
         )
-        _follow_believed(connection, (client_id, *place), parse_decimal(difference) - parse_decimal(believed))
+        change = parse_decimal(difference) - parse_decimal(believed)
+        _follow_believed(connection, (client_id, *place), change, parse_time(stood_since))
+
+
+def stand_anew_after_a_gap(connection: sqlite3.Connection, client_id: str, read_at: datetime) -> None:
+    """Let differences be shown anew where the last read that was compared is too long ago for them to have stood.
+
+    What was there before the gap may have gone and come again.
+    """
+    connection.execute(
+        "UPDATE position_differences SET shown_since = ?2 WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM accounts "
+        "WHERE client_id = ?1 AND coalesce(positions_compared_at, positions_read_at) < ?3)",
+        (client_id, time_text(read_at), time_text(read_at - READS_APART_AT_MOST)),
+    )
 
 
 def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal) -> None:
@@ -174,8 +190,8 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
         if kind == "D":
             connection.execute(
                 # The stored difference was measured before this fill: it must stand anew before it is believed.
-                "UPDATE position_differences SET believed = ?, since = ? "
-                "WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
+                "UPDATE position_differences SET believed = ?1, since = ?2, shown_since = ?2 "
+                "WHERE client_id = ?3 AND exchange = ?4 AND symbol = ?5 AND product = ?6",
                 (decimal_text(left), column(order.updated_at), *place, key),
             )
         else:
@@ -192,6 +208,10 @@ def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str,
         (client_id, exchange, symbol),
     )
     connection.execute(
+        "DELETE FROM believed_ahead WHERE client_id = ? AND exchange = ? AND symbol = ?",
+        (client_id, exchange, symbol),
+    )
+    connection.execute(
         "UPDATE external_orders SET unexplained_quantity = '0' WHERE client_id = ? AND exchange = ? AND symbol = ? "
         "AND unexplained_quantity <> '0'",
         (client_id, exchange, symbol),
@@ -199,12 +219,15 @@ def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str,
 
 
 def _follow_believed(
-    connection: sqlite3.Connection, place: tuple[str, str, str, str], change: Decimal
+    connection: sqlite3.Connection, place: tuple[str, str, str, str], change: Decimal, at: datetime
 ) -> None:
     """Take a change of what is believed at a place off its external orders: they must not count twice.
 
     Units bought by hand that are believed now are in the difference. A believed difference that is gone took the units
-    sold by hand with it.
+    sold by hand with it. What finds no order to take from is kept for one that the order book shows later.
+
+    Args:
+        at: when reads first showed the change.
     """
     if not change:
         return
@@ -214,43 +237,70 @@ def _follow_believed(
         "AND coalesce(product, ?4) = ?4 ORDER BY first_seen_at",
         place,
     ).fetchall()
-    for number, left in taken_off(((number, parse_decimal(text)) for number, text in rows), -change):
+    figures = {number: parse_decimal(text) for number, text in rows}
+    for number, left in taken_off(figures.items(), -change):
         connection.execute(
             "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
             (decimal_text(abs(left)), place[0], number),
         )
+        change -= figures[number] - left
+    if change:
+        _keep_ahead(connection, place, change, at)
 
 
 _SHOWS_WITHIN = timedelta(seconds=40)
 """Order book and positions are read at different times: so long may one show an order by hand before the other does."""
 
 
-def already_believed(
-    connection: sqlite3.Connection, client_id: str, report: OrderReport, at: datetime
-) -> Decimal:
-    """Return how many units of an external order a young believed difference contains: positions showed it first.
+def _keep_ahead(
+    connection: sqlite3.Connection, place: tuple[str, str, str, str], units: Decimal, at: datetime
+) -> None:
+    """Keep units (signed) that positions have shown and no order of the book explains yet.
 
-    What external orders of that time have taken from that difference already is not counted again.
+    A position that is gone for one read and comes again takes them back.
     """
-    place = (client_id, report.exchange, report.symbol, report.product)
-    found = connection.execute(
-        "SELECT product, believed, since FROM position_differences WHERE client_id = ? AND exchange = ? AND symbol = ? "
-        "AND product = coalesce(?, product) AND believed <> '0'",
-        place,
+    known = connection.execute(
+        "SELECT units FROM believed_ahead WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ? "
+        "AND at >= ?",
+        (*place, time_text(at - _SHOWS_WITHIN)),
+    ).fetchone()
+    units += parse_decimal(known[0]) if known else ZERO
+    connection.execute(
+        "INSERT OR REPLACE INTO believed_ahead VALUES (?, ?, ?, ?, ?, ?)",
+        (*place, decimal_text(units), time_text(at)),
+    )
+
+
+def take_believed(
+    connection: sqlite3.Connection, client_id: str, report: OrderReport, units: Decimal, at: datetime
+) -> Decimal:
+    """Return how many of these units of an external order were believed before the order book showed it.
+
+    They are in a difference, or in the end of one, and do not explain another order as well.
+    """
+    rows = connection.execute(
+        "SELECT product, units FROM believed_ahead WHERE client_id = ?1 AND exchange = ?2 AND symbol = ?3 "
+        "AND product = coalesce(?4, product) AND at >= ?5",
+        (client_id, report.exchange, report.symbol, report.product, time_text(at - _SHOWS_WITHIN)),
     ).fetchall()
-    for product, text, since in found:
-        believed = parse_decimal(text)
-        young_from = time_text(parse_time(since) - _SHOWS_WITHIN)
-        if believed * report.side.sign <= 0 or parse_time(since) < at - _SHOWS_WITHIN:
-            continue
-        rows = connection.execute(
-            "SELECT filled_quantity, unexplained_quantity FROM external_orders WHERE client_id = ? AND exchange = ? "
-            "AND symbol = ? AND coalesce(product, ?4) = ?4 AND side = ? AND first_seen_at >= ?",
-            (client_id, report.exchange, report.symbol, product, report.side, young_from),
-        )
-        taken = sum((parse_decimal(filled) - parse_decimal(left) for filled, left in rows), ZERO)
-        return max(abs(believed) - taken, ZERO)
-    return ZERO
+    wanted = units
+    for product, text in rows:
+        ahead = parse_decimal(text)
+        if ahead * report.side.sign > 0:
+            taken = min(abs(ahead), wanted)
+            wanted -= taken
+            connection.execute(
+                "UPDATE believed_ahead SET units = ? WHERE client_id = ? AND exchange = ? AND symbol = ? "
+                "AND product = ?",
+                (
+                    decimal_text(ahead - taken * report.side.sign),
+                    client_id,
+                    report.exchange,
+                    report.symbol,
+                    product,
+                ),
+            )
+    return units - wanted
 
 
 def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:

@@ -31,6 +31,7 @@ from persistence.sqlite.schema import (
     POSITION_DIFFERENCES,
     POSITIONS_COMPARED,
     SHARES_OF_EARLIER_DAYS,
+    SHOWN_WITHOUT_A_GAP,
     TOLD_ELSEWHERE,
     TOLD_ONCE,
     UNEXPLAINED_EXTERNAL_ORDERS,
@@ -181,6 +182,12 @@ def told_once(db: Database) -> None:
     _run(db, TOLD_ONCE)
     carry_over(db)
     _run(db, TOLD_ELSEWHERE)
+
+
+@migrations()
+def differences_shown_without_a_gap(db: Database) -> None:
+    """Store since when each read has shown a difference, and units that positions showed before the order book did."""
+    _run(db, SHOWN_WITHOUT_A_GAP)
 
 
 def _run(db: Database, script: str) -> None:

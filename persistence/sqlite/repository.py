@@ -147,8 +147,8 @@ class OrderRepository:
     def has_disputed(self, client_id: str, since: datetime) -> bool:
         return bool(
             self._rows(
-                "SELECT 1 FROM position_differences WHERE client_id = ? AND since <= ? AND believed <> difference "
-                "LIMIT 1",
+                "SELECT 1 FROM position_differences WHERE client_id = ? AND shown_since <= ? "
+                "AND believed <> difference LIMIT 1",
                 client_id,
                 time_text(since),
             )
@@ -219,7 +219,8 @@ class OrderRepository:
 
     def differences_since(self, client_id: str) -> dict[Place, datetime]:
         rows = self._rows(
-            "SELECT exchange, symbol, product, since FROM position_differences WHERE client_id = ?", client_id
+            "SELECT exchange, symbol, product, shown_since FROM position_differences WHERE client_id = ?",
+            client_id,
         )
         return {(exchange, symbol, product): parse_time(since) for exchange, symbol, product, since in rows}
 
@@ -293,6 +294,7 @@ class OrderRepository:
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
+            differences.stand_anew_after_a_gap(connection, client_id, snapshot.read_started_at)
             daily_loss.save_read(connection, client_id, snapshot, day, day_starts, compared_at)
             connection.executemany(
                 "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",

@@ -439,5 +439,19 @@ DROP TABLE unconfigured_clients;
 ALTER TABLE accounts DROP COLUMN refused_account;
 """
 
+SHOWN_WITHOUT_A_GAP = """
+ALTER TABLE position_differences ADD COLUMN shown_since TEXT NOT NULL DEFAULT '';
+UPDATE position_differences SET shown_since = since;
+CREATE TABLE believed_ahead (
+    client_id TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    product TEXT NOT NULL,
+    units TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (client_id, exchange, symbol, product)
+) STRICT, WITHOUT ROWID;
+"""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

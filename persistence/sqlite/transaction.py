@@ -12,7 +12,6 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
-from domain.enums import Side
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits
@@ -297,16 +296,16 @@ class SqliteTransaction:
             decimal_text(r.filled_quantity),
             r.client_order_id if is_ours(r.client_order_id) else None,
         )
-        counted = differences.already_believed(self._connection, client_id, r, at)
+        more = max(r.filled_quantity - (parse_decimal(known[0]) if known else ZERO), ZERO)
+        more -= differences.take_believed(self._connection, client_id, r, more, at)
         if known is None:
             # A broker begins its numbers anew: one of another symbol or side is another order.
             self._connection.execute(
                 "INSERT OR REPLACE INTO external_orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*key, r.exchange, r.symbol, r.side, decimal_text(r.quantity), filled, r.status, time_text(at),
-                 r.product, decimal_text(max(r.filled_quantity - counted, ZERO)), tag),
+                 r.product, decimal_text(more), tag),
             )  # fmt: skip
             return True
-        more = max(r.filled_quantity - parse_decimal(known[0]) - counted, ZERO)
         self._connection.execute(
             "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ?, "
             "client_order_id = coalesce(?, client_order_id) WHERE client_id = ? AND broker_order_id = ?",
@@ -351,8 +350,8 @@ class SqliteTransaction:
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.by_hand(self._connection, client_id, symbol, exchange)
 
-    def closed_by_others(self, client_id: str, exchange: str, symbol: str, side: Side) -> Decimal:
-        return fact_queries.closed_by_others(self._connection, client_id, symbol, exchange, side)
+    def is_closed_by_others(self, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
+        return fact_queries.is_closed_by_others(self._connection, client_id, symbol, exchange, held)
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.believed(self._connection, client_id, symbol, exchange)

@@ -197,8 +197,8 @@ TOGETHER = (
         (
             Edit(
                 TRANSACTION,
-                "        counted = differences.already_believed(self._connection, client_id, r, at)\n",
-                "        counted = ZERO\n",
+                "        more -= differences.take_believed(self._connection, client_id, r, more, at)\n",
+                "",
             ),
         ),
         ("tests/engine/test_orders_by_hand.py::test_units_that_positions_showed_first_are_counted_once",),
@@ -215,12 +215,39 @@ TOGETHER = (
         "was forgotten.",
         (
             Edit(
-                "engine/position_reconciliation.py",
-                "            if seen is not None and read_at - seen.read_at > _GAP:\n",
-                "            if seen is not None and read_at < seen.read_at:\n",
+                "persistence/sqlite/repository.py",
+                "            differences.stand_anew_after_a_gap(connection, client_id, snapshot.read_started_at)\n",
+                "",
             ),
         ),
-        ("tests/engine/test_orders_by_hand.py::test_empty_reads_around_an_outage_forget_nothing",),
+        (
+            "tests/engine/test_orders_by_hand.py::test_empty_reads_around_an_outage_forget_nothing",
+            "tests/engine/test_orders_by_hand.py"
+            "::test_what_a_process_saw_before_an_outage_is_no_proof_for_the_next_one",
+        ),
+    ),
+    Defect(
+        "a-round-trip-around-an-entry-closes-it",
+        "A hand bought, a strategy bought, the hand sold its own again: the strategy's units passed for closed, and a "
+        "second entry went.",
+        (
+            Edit(
+                "persistence/sqlite/queries/rule_facts.py",
+                "_total(connection, _BY_HAND, place) + _total(connection, _BELIEVED, place)",
+                "-held",
+            ),
+        ),
+        (
+            "tests/engine/test_orders_by_hand.py"
+            "::test_a_second_entry_is_a_duplicate_after_a_round_trip_around_the_first",
+        ),
+    ),
+    Defect(
+        "gone-before-its-order-counts-twice",
+        "Positions showed that a hand had sold its own units before the order book did: the sale counted once more, "
+        "against a strategy's units.",
+        (Edit("persistence/sqlite/differences.py", "    if change:\n", "    if change > 0:\n"),),
+        ("tests/engine/test_orders_by_hand.py::test_a_sale_by_hand_that_the_book_shows_late_counts_once",),
     ),
     Defect(
         "an-exit-that-sends-nothing-takes-the-stop",

@@ -255,3 +255,97 @@ def test_units_that_a_hand_held_before_close_nothing_of_ours(desk):
     assert [
         str(r[0]) for r in desk.rows("SELECT net_quantity FROM holdings WHERE symbol = 'NIFTY26NOV24500CE'")
     ] == ["-50"]
+
+
+def test_a_hand_that_sells_what_it_had_bought_closes_nothing_of_ours(desk):
+    """A hand buys 50, a strategy buys 50, the hand sells its own again; and positions are empty for some seconds."""
+    resting_elsewhere(desk)
+    hand(desk, 50, "H1")
+    spin(desk, 3)
+    desk.post()
+    spin(desk, 60)
+    hand(desk, -50, "H2")
+    spin(desk, 30)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 7)
+    desk.broker.read_positions = right
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0
+    assert "HOLDING_CLEARED" not in [n.kind for n in desk.notices]
+
+
+def test_a_second_entry_is_a_duplicate_after_a_round_trip_around_the_first(desk):
+    resting_elsewhere(desk)
+    hand(desk, 50, "H1")
+    spin(desk, 1.5)
+    desk.post()
+    spin(desk, 60)
+    hand(desk, -50, "H2")
+    spin(desk, 30)
+    (second,) = desk.post(leg(price=Decimal(101)))
+    spin(desk, 30)
+    assert desk.order(second.command_id).tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"
+
+
+def test_what_a_process_saw_before_an_outage_is_no_proof_for_the_next_one(desk):
+    """A watcher is replaced as the outage ends, when another one has read the positions a second ago."""
+    desk.post()
+    spin(desk, 60)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 4.5)
+    desk.broker.read_positions = failing
+    spin(desk, 180)
+    desk.broker.read_positions = empty(desk)
+    other = desk.new_engine("watcher-2")
+    other.reconcile("default")
+    other.refresh("default")
+    desk.kill()
+    desk.engine = desk.new_engine("watcher-3")
+    spin(desk, 3)
+    desk.broker.read_positions = right
+    spin(desk, 10)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0
+
+
+def test_a_sale_by_hand_that_the_book_shows_late_counts_once(desk):
+    """The hand's own units: positions show at once that they are gone, the order book twelve seconds later."""
+    resting_elsewhere(desk)
+    hand(desk, 50, "H1")
+    spin(desk, 60)
+    read_book = desk.broker.read_book
+    hand(desk, -50, "H2")
+    desk.broker.read_book = lambda refs, urgent=False: replace(
+        b := read_book(refs), reports=tuple(r for r in b.reports if r.broker_order_id != "H2")
+    )
+    spin(desk, 12)
+    desk.broker.read_book = read_book
+    spin(desk, 30)
+    assert desk.rows("SELECT unexplained_quantity FROM external_orders WHERE broker_order_id = 'H2'") == [
+        ("0",)
+    ]
+    desk.post()
+    spin(desk, 30)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0
+
+
+def test_a_position_that_is_gone_for_one_read_takes_nothing_off_a_later_order(desk):
+    """A surplus of a hand is missing in some reads; then the hand really sells."""
+    resting_elsewhere(desk)
+    hand(desk, 50, "H1")
+    spin(desk, 60)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 5)
+    desk.broker.read_positions = right
+    spin(desk, 8)
+    hand(desk, -30, "H2")
+    spin(desk, 300)
+    assert desk.rows("SELECT believed FROM position_differences") == [("20",)]
+    assert desk.rows("SELECT units FROM believed_ahead WHERE units <> '0'") == []

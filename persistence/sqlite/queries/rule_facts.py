@@ -58,7 +58,8 @@ def entry_facts(
         # A partly filled entry is both open and held, but counts as one.
         own_held_entries=max(held.own_entries, opened.own_partial),
         own_net=held.own_net,
-        closed_by_hand=bool(held.own_entries) and _is_closed_by_hand(connection, query, held.net),
+        closed_by_hand=bool(held.own_entries)
+        and is_closed_by_others(connection, query.client_id, query.symbol, query.exchange, held.net),
         turns_own_entry=opened.turns_own_entry,
         exit_ahead=opened.exit_ahead,
         exit_open=opened.exit_open,
@@ -157,16 +158,25 @@ def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchang
     return _total(connection, _BY_HAND, (client_id, symbol, exchange))
 
 
-def closed_by_others(
-    connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str, side: Side
-) -> Decimal:
-    """What others did to the position since our last fill on that side. What was there before closes nothing."""
+def is_closed_by_others(
+    connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str, held: Decimal
+) -> bool:
+    """Return True if others have closed all that strategies hold there (signed units).
+
+    Two sums must say so. All that others have there makes it flat: a hand that sells what it had bought closes nothing
+    of ours. And what they did since our last fill on that side is enough: what was there before closes nothing either.
+    """
+    place = (client_id, symbol, exchange)
+    if not held or held + _total(connection, _BY_HAND, place) + _total(connection, _BELIEVED, place):
+        return False
+    side = Side.BUY if held > 0 else Side.SELL
     values = {"client": client_id, "symbol": symbol, "exchange": exchange, "side": side}
-    rows = connection.execute(_CLOSED_BY_OTHERS, values).fetchall()
-    return sum((parse_decimal(text) for (text,) in rows), ZERO)
+    rows = connection.execute(_DONE_BY_OTHERS, values).fetchall()
+    since = sum((parse_decimal(text) for (text,) in rows), ZERO)
+    return -since * side.sign >= abs(held)
 
 
-_CLOSED_BY_OTHERS = """
+_DONE_BY_OTHERS = """
 WITH entered AS (SELECT coalesce(max(filled_at), '') AS at FROM last_fills
     WHERE client_id = :client AND symbol = :symbol AND side = :side)
 SELECT believed FROM position_differences, entered
@@ -344,13 +354,6 @@ def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> _He
         elif h.net_quantity * query.sign < 0:
             held.opposite.add(h.strategy_name)
     return held
-
-
-def _is_closed_by_hand(connection: sqlite3.Connection, query: ExposureQuery, net: Decimal) -> bool:
-    """Return True if external orders and believed differences have closed all that strategies hold there."""
-    side = Side.BUY if net > 0 else Side.SELL
-    closed = closed_by_others(connection, query.client_id, query.symbol, query.exchange, side)
-    return bool(closed) and not net + closed
 
 
 def _entries_last_minute(
