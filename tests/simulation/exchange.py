@@ -44,6 +44,7 @@ class TrueOrder:
     twice: bool = False  # the book always has its first row too, after the one that is true
     says_nothing_until: float = -1.0  # its book says COMPLETE and nothing filled
     unreadable_until: float = -1.0
+    shows_from: float = -1.0  # the book does not have it before, though positions do
     contradicts_since: float | None = None  # when a read first said so
     said: list[tuple[int, OrderReport]] = field(default_factory=list)
 
@@ -113,7 +114,9 @@ class Account:
         self.odd_symbols: set[str] = set()
         self.troubled_at = -1.0
         self.calm = False
+        self.down = (-1.0, -1.0)  # nothing can be read from then until then
         self.random = plan.random(f"account {client_id}")
+        self.aside = plan.random(f"account {client_id} aside")
         self.faults: Counter[str] = Counter()
         self._rates = plan.rates
         self._book_has_times = plan.book_has_times
@@ -164,6 +167,13 @@ class Account:
         self._live(order)
         return order
 
+    def keep_dead(self, command: UniversalOrderCommand) -> None:
+        """A request is turned away, and what is left of it is a dead row."""
+        order = self._make(command.symbol, command.side, command.quantity, command)
+        order.product, order.status = command.product, BrokerStatus.REJECTED
+        self._say(order, "RMS9")
+        self._witness.order_made(self, order)
+
     def _known(self, tag: str) -> TrueOrder | None:
         """The order that this broker takes the same id to be, by what it promises about ids."""
         orders = self.by_tag.get(tag, [])
@@ -194,6 +204,8 @@ class Account:
     def trade_by_hand(self, symbol: str, side: Side, quantity: Decimal) -> None:
         """Somebody uses the account without us."""
         order = self._make(symbol, side, quantity, None)
+        if self.happens("order by hand shows late", self.aside):
+            order.shows_from = self._scheduler.seconds + self.aside.uniform(3.0, 25.0)
         self.by_hand.append((self._scheduler.micros, symbol, order.product, quantity * side.sign))
         self.fill(order, order.quantity)
 
@@ -333,6 +345,19 @@ class Account:
             for at, name, of, signed in moves
             if name == symbol and at > since and product in (None, of)
         ]
+
+    def go_down(self, seconds: float) -> None:
+        """For so long nothing can be read; just before and after it, some brokers say that nothing is held."""
+        empty = self.aside.choice((0.0, 7.0))
+        now = self._scheduler.seconds
+        self.faults["outage"] += 1
+        self.down = (now + empty, now + empty + seconds)
+        self.trouble(empty + seconds)
+        self._be_empty(empty)
+        self._scheduler.later(empty + seconds, lambda: self._be_empty(empty))
+
+    def _be_empty(self, seconds: float) -> None:
+        self.empty_until = max(self.empty_until, self._scheduler.seconds + seconds)
 
     def expects(self) -> bool:
         """Requests are still on their way, or sleep at the broker."""

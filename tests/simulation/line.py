@@ -82,6 +82,8 @@ class Line:
             if fate == "turned away, taken":
                 account.travelling[command.client_order_id] += 1
                 account.arrive(command)
+            elif account.happens("dead row kept", account.aside):
+                account.keep_dead(command)
             raise NotSent("Session Expired", look_first=True)
         if fate == "revived":
             account.sleeping += 1
@@ -177,6 +179,7 @@ class Line:
         account = self._account
         self._cross(self._process, "read_book")
         began, micros = self._scheduler.now(), self._scheduler.micros
+        self._is_down()
         if account.happens("book fails"):
             slow = account.random.uniform(0.0, 3.0)
             account.trouble(slow)
@@ -185,7 +188,7 @@ class Line:
         if account.happens("book lags"):
             micros -= round(account.random.random() * self.traits.visibility_horizon * SECOND)
         now = self._scheduler.seconds
-        orders = account.orders.values()
+        orders = [order for order in account.orders.values() if order.shows_from <= now]
         said = [self._said(order, micros) for order in orders if not self._is_unreadable(order)]
         reports = [report for report in said if report is not None]
         complete = not account.happens("book is of open orders")
@@ -241,6 +244,7 @@ class Line:
         account = self._account
         self._cross(self._process, "read_positions")
         began, micros = self._scheduler.now(), self._scheduler.micros
+        self._is_down()
         if account.happens("positions fail"):
             account.trouble()
             raise ReadFailed("gateway timeout")
@@ -259,6 +263,12 @@ class Line:
             account.trouble(0.3)
             self._scheduler.sleep(account.random.uniform(0.0, 0.3))
         return snapshot
+
+    def _is_down(self) -> None:
+        begins, ends = self._account.down
+        if begins <= self._scheduler.seconds < ends:
+            self._scheduler.sleep(0.5)
+            raise ReadFailed("no route to host")
 
     def _behind(self) -> int:
         """By how much this read is older than anybody says."""

@@ -317,6 +317,7 @@ class Ownership:
                     and apart < SETTLING
                     and not self._entered_between(exit_, entry)
                     and not self._hand_came_between(exit_, entry)
+                    and not self._hand_hid_units(exit_, entry)
                 ):
                     self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
 
@@ -324,6 +325,15 @@ class Ownership:
         """Somebody traded there when the exit was on its way or later: whose the units are is a matter for people."""
         began = round((exit_.created_at - START).total_seconds() * SECOND)
         return bool(self._promises.accounts[entry.client_id].moved_by_hand(entry.symbol, began))
+
+    def _hand_hid_units(self, exit_: Order, entry: Order) -> bool:
+        """A hand was short before the strategy was long, say: the exit could close no more than the account had."""
+        before = [o for o in self.orders(entry) if o.is_exit or self._row(o).created_at <= exit_.created_at]
+        own, net = self.own(before), self._promises.accounts[entry.client_id].net(entry.symbol)
+        return own * exit_.side.sign < 0 and own != net and self._hand_was_there(entry)
+
+    def _hand_was_there(self, row: Order) -> bool:
+        return bool(self._promises.accounts[row.client_id].moved_by_hand(row.symbol, -1))
 
     def _entered_between(self, exit_: Order, entry: Order) -> bool:
         """Another entry came or went after the exit and before this one: it is that one which would be turned."""

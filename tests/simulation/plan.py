@@ -65,6 +65,15 @@ RATES: Mapping[str, float] = {
 }
 """How often each thing goes wrong, where a world has it at all."""
 
+ASIDE: Mapping[str, float] = {
+    "round trip by hand": 0.03,  # in a symbol of our strategies: bought, and sold again some time later
+    "order by hand shows late": 0.50,  # of an order by hand: the book has it long after the positions
+    "dead row kept": 0.50,  # of a request that was turned away: it stands in the book, dead, under our tag
+    "outage": 0.50,  # of a pause: nothing of the broker can be read for most of it
+    "traded by hand in a pause": 0.10,  # of an alert before the pause: in its symbol
+}
+"""More that goes wrong, drawn from streams of its own: the worlds are what they would be without it, and then this."""
+
 SHAPES: Mapping[str, float] = {
     "exit soon": 0.15,  # while its entry may rest, be partly filled, or be unknown
     "exit of nothing": 0.03,  # of a strategy that has entered nothing there
@@ -75,7 +84,10 @@ SHAPES: Mapping[str, float] = {
 }
 """How often alerts come in the forms in which order bots have been wrong."""
 
-SWITCHES = (*RATES, *SHAPES)
+PAUSES = 0.12
+"""Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
+
+SWITCHES = (*RATES, *ASIDE, *SHAPES)
 """Everything that a run can leave out."""
 
 
@@ -109,6 +121,8 @@ class Plan:
     acceptance_horizon: float = 0.0
     max_open_orders: int | None = None
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
+    pause: tuple[float, float] | None = None
+    """From this second to that one no alert comes."""
 
     @property
     def traits(self) -> BrokerTraits:
@@ -148,9 +162,12 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     if id_class in (IdClass.C0, IdClass.C3) or random.random() < 0.6:
         # Nobody could tell whose it is, or its id counts no longer; and where it happens, worlds last for minutes.
         rates["revived"] = 0.0
+    aside = Random(f"{seed} aside")
+    rates |= {name: rate * aside.choice((0.0, 1.0, 1.0)) for name, rate in ASIDE.items()}
+    length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
-    return Plan(
+    plan = Plan(
         seed=seed,
         id_class=id_class,
         clients=clients,
@@ -166,6 +183,15 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
+    return with_pause(plan, length) if length else plan
+
+
+def with_pause(plan: Plan, seconds: float) -> Plan:
+    """The same world, with a pause of so many seconds after half of its alerts."""
+    half = len(plan.alerts) // 2
+    begins = plan.alerts[half - 1].at if half else 0.0
+    later = tuple(replace(planned, at=round(planned.at + seconds, 3)) for planned in plan.alerts[half:])
+    return replace(plan, alerts=plan.alerts[:half] + later, pause=(begins, begins + seconds))
 
 
 class _Market:

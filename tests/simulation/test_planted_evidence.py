@@ -1,6 +1,7 @@
 """What bots have made of late, partial and wrong evidence, planted into the engine: the simulation notices each."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,9 @@ from engine import exit_sizer as sizing
 from engine import reconciler as following
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
+from persistence.sqlite import differences
+from persistence.sqlite.queries import rule_facts
+from tests.simulation.plan import with_pause
 from tests.simulation.runs import first_breach
 
 
@@ -93,12 +97,51 @@ def contradictions_are_nobodys_concern(patch):
     patch.setattr(MissingOrderTracker, "heard", lambda self, client_id, orders, book: {})
 
 
+def the_dead_row_of_a_turned_away_call_is_the_orders(patch):
+    patch.setattr(reconciliation, "turned_away", lambda order: frozenset())
+
+
+def what_stood_before_a_gap_still_stands(patch):
+    patch.setattr(differences, "READS_APART_AT_MOST", timedelta(days=1))
+
+
+def a_hand_that_sells_what_it_bought_closes_ours(patch):
+    original = rule_facts.is_closed_by_others
+
+    def is_closed_by_others(connection, client_id, symbol, exchange, held):
+        with pytest.MonkeyPatch.context() as inside:
+            inside.setattr(rule_facts, "_total", lambda *_: -held / 2)
+            return original(connection, client_id, symbol, exchange, held)
+
+    patch.setattr(rule_facts, "is_closed_by_others", is_closed_by_others)
+
+
+def what_is_gone_before_its_order_counts_again(patch):
+    patch.setattr(differences, "_keep_ahead", lambda *_: None)
+
+
 LATE = {
     absence_proven_by_a_timer: ("3 false FAILED", 60.0),
     absence_is_final: ("8 revived, told", 20.0),
 }
 """With the broker's horizon."""
+PAUSED = {
+    what_stood_before_a_gap_still_stands: ("12 forgotten", {"positions empty": 0.01, "outage": 1.0}),
+    a_hand_that_sells_what_it_bought_closes_ours: (
+        "12 forgotten",
+        {"positions empty": 0.01, "outage": 1.0, "round trip by hand": 0.3},
+    ),
+    what_is_gone_before_its_order_counts_again: (
+        "12 forgotten",
+        {"positions empty": 0.02, "round trip by hand": 0.3, "order by hand shows late": 1.0},
+    ),
+}
+"""In worlds with a pause, in which differences are believed."""
 PLANTED = {
+    the_dead_row_of_a_turned_away_call_is_the_orders: (
+        "3 false FAILED",
+        {"turned away": 0.15, "dead row kept": 0.9, "unanswered": 0.2, "late": 0.1},
+    ),
     other_exits_do_not_count: ("11 reversed", {}),
     whatever_is_there_is_the_strategys: ("11 not its own", {}),
     the_side_that_was_asked_says_nothing: ("11 the side that was asked", {}),
@@ -136,3 +179,16 @@ def test_a_planted_belief_in_absence_breaks_its_promise(monkeypatch, plant):
 
     plant(monkeypatch)
     assert first_breach(promise, most=6, change=provoked) is not None, "not noticed"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("plant", PAUSED, ids=lambda plant: plant.__name__)
+def test_a_planted_belief_about_time_breaks_its_promise(monkeypatch, plant):
+    promise, often = PAUSED[plant]
+
+    def provoked(plan):
+        paused = plan if plan.pause else with_pause(plan, 260.0)
+        return replace(paused, rates={**plan.rates, **often})
+
+    plant(monkeypatch)
+    assert first_breach(promise, change=provoked) is not None, "not noticed"

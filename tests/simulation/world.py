@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 
 from greenlet import getcurrent, greenlet
 
@@ -317,15 +318,47 @@ class World:
                 self.scheduler.spawn(self._cancel_one, after=planned.at + self.uniform(0.0, 5.0))
             if self.happens("halted"):
                 self.scheduler.spawn(partial(self._halt, client), after=planned.at)
+        self._plan_hands()
+
+    def _plan_hands(self) -> None:
+        """What people and their broker do beside all that, from a stream of its own."""
+        aside = self.plan.random("hands")
+        for planned in self.plan.alerts:
+            if aside.random() < self.plan.rates["round trip by hand"]:
+                at = max(planned.at + aside.uniform(-3.0, 8.0), 0.0)
+                self._plan_round_trip(planned, at, at + aside.uniform(0.2, 40.0), aside)
+        if self.plan.pause is None:
+            return
+        begins, ends = self.plan.pause
+        for planned in self.plan.alerts:
+            if planned.at <= begins and aside.random() < self.plan.rates["traded by hand in a pause"]:
+                self.scheduler.later(aside.uniform(begins, ends), partial(self._trade_beside_us, planned))
+        for account in self.accounts.values():
+            if aside.random() < self.plan.rates["outage"]:
+                down = begins + aside.uniform(5.0, 60.0)
+                until = ends + aside.uniform(-20.0, 3.0)
+                self.scheduler.later(down, partial(account.go_down, until - down))
+
+    def _plan_round_trip(self, planned: PlannedAlert, at: float, back: float, aside: Random) -> None:
+        account, symbol = self.accounts[planned.alert.client_id], planned.alert.legs[0].symbol
+        quantity = Decimal(aside.choice(self._shapes))
+        side = aside.choice((Side.BUY, Side.SELL))
+        self.counts["round trip by hand"] += 1
+        for when, way in ((at, side), (back, side.opposite)):
+            self.scheduler.later(when, partial(account.trade_by_hand, symbol, way, quantity))
 
     def _near(self, planned: PlannedAlert) -> float:
         """Before the alert or after it."""
         return max(planned.at + self.uniform(-3.0, 8.0), 0.0)
 
+    @property
+    def _shapes(self) -> tuple[int, ...]:
+        """What quantities a hand trades."""
+        return (7, 13) if self.plan.id_class is IdClass.C0 else (10, 25, 50, 75)
+
     def _trade_beside_us(self, planned: PlannedAlert) -> None:
         """By hand, in the symbol of a strategy; where nothing tells orders apart but their shape, in one of its own."""
-        shapes = (7, 13) if self.plan.id_class is IdClass.C0 else (10, 25, 50, 75)
-        quantity = Decimal(self._random.choice(shapes))
+        quantity = Decimal(self._random.choice(self._shapes))
         side = self._random.choice((Side.BUY, Side.SELL))
         account = self.accounts[planned.alert.client_id]
         account.trade_by_hand(planned.alert.legs[0].symbol, side, quantity)
