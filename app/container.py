@@ -17,7 +17,7 @@ from broker.noren.presets import PRESETS, NorenAccount, Preset
 from broker.noren.wire import Timeouts
 from broker.paper.adapter import PaperBroker
 from broker.rate_limit.limiter import RateBudget
-from broker.test_mode import simulated_report, simulated_result
+from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, NorenSettings, Settings
 from domain.adoption import Adoption, AdoptionRequest
@@ -113,7 +113,7 @@ class Services:
     @cached_property
     def brokers(self) -> dict[str, Broker]:
         """Each client's broker."""
-        return {c.client_id: self._broker(c) for c in self.settings.clients}
+        return {c.client_id: BrokerWithTestMode(self._broker(c), self.clock) for c in self.settings.clients}
 
     def _broker(self, client: ClientSettings) -> Broker:
         s = self.settings
@@ -160,8 +160,6 @@ class Services:
             clock=self.clock,
             claimant=claimant,
             rules=rules,
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
         )
 
     def drainer(self, holder: str) -> OutboxDrainer | None:

@@ -7,8 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
+from domain.commands import UniversalOrderCommand
 from domain.enums import OrderType, Side
 from domain.money import ZERO
+from domain.order import Order
 
 
 class BrokerStatus(StrEnum):
@@ -102,10 +104,20 @@ class UnreadableRow:
 
 @dataclass(frozen=True, slots=True)
 class OrderRef:
-    """The ids by which one of our orders can be found at the broker."""
+    """The ids by which one of our orders can be found at the broker.
+
+    `test_command`: the command of an order in test mode, from which its report is simulated. None: it is a real order.
+    """
 
     client_order_id: str
     broker_order_id: str | None
+    test_command: UniversalOrderCommand | None = None
+
+    @classmethod
+    def of(cls, order: Order) -> "OrderRef":
+        """Make the reference to this order."""
+        command = None if order.test_mode is None else UniversalOrderCommand.of(order)
+        return cls(order.client_order_id, order.broker_order_id, command)
 
 
 @dataclass(frozen=True)

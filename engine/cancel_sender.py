@@ -47,7 +47,7 @@ class CancelSender:
     def _ask(self, context: ClientContext, order: Order) -> None:
         self._errors.pop(order.command_id, None)
         try:
-            context.broker.cancel(OrderRef(order.client_order_id, order.broker_order_id))
+            context.broker.cancel(OrderRef.of(order))
         except BrokerError as error:
             log.warning("order %s: cancel: %s", order.command_id, error)
             self._errors[order.command_id] = str(error)

@@ -5,13 +5,10 @@ for one client. It may be called from several threads and several processes at o
 the store, and nothing between two commits is trusted after a crash.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
-from domain.broker_reports import OrderReport
-from domain.commands import OrderResult, UniversalOrderCommand
 from domain.first_reads import Missing, in_words
-from domain.order import Order
 from domain.ports import Clock, Store
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
@@ -28,7 +25,6 @@ class OrderWatcherEngine:
         store: the orders database.
         contexts: each client's broker and policy.
         claimant: this watcher's name, by which others can find out whether it is alive.
-        simulated_result, simulated_report: what stands in for the broker's answer and order book in test mode.
 
     Every method raises `StoreUnavailable` when the database cannot be read or written. Nothing was then sent that
     the database does not know of.
@@ -42,31 +38,15 @@ class OrderWatcherEngine:
         clock: Clock,
         claimant: str,
         rules: EngineTimings,
-        simulated_result: Callable[[UniversalOrderCommand], OrderResult],
-        simulated_report: Callable[[Order], OrderReport],
     ) -> None:
         self._contexts = contexts
         self._gate = EntryReadiness(store)
         looks = BookPollSchedule(clock=clock)
         self._submitter = Submitter(
-            store,
-            self._gate,
-            looks,
-            contexts,
-            clock=clock,
-            claimant=claimant,
-            rules=rules,
-            simulated_result=simulated_result,
+            store, self._gate, looks, contexts, clock=clock, claimant=claimant, rules=rules
         )
         self._reconciler = Reconciler(
-            store,
-            self._submitter,
-            self._gate,
-            looks,
-            clock=clock,
-            claimant=claimant,
-            rules=rules,
-            simulated_report=simulated_report,
+            store, self._submitter, self._gate, looks, clock=clock, claimant=claimant, rules=rules
         )
         self._positions = PositionMonitor(store, self._gate, clock=clock, rules=rules)
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -67,7 +67,6 @@ class Submitter:
         clock: Clock,
         claimant: str,
         rules: EngineTimings,
-        simulated_result: Callable[[UniversalOrderCommand], OrderResult],
     ) -> None:
         self._store = store
         self._gate = gate
@@ -76,7 +75,6 @@ class Submitter:
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
-        self._simulated_result = simulated_result
         self._exit_reads = PositionCache(clock=clock)
         self.own_tags = TagLookup(clock=clock, claimant=claimant, rules=rules)
         self._lock = threading.Lock()
@@ -309,8 +307,6 @@ class Submitter:
             return NotSent("the claim got no further within its window")
         command = UniversalOrderCommand.of(order)
         try:
-            if command.test_mode is not None:
-                return self._simulated_result(command)
             return context.broker.place(command)
         except (NotSent, Refused, OutcomeUnknown) as outcome:
             return outcome

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService
 from domain.alert import Delivery, LegRequest, ParsedAlert
 from domain.broker_capabilities import BrokerTraits, IdClass
@@ -167,24 +168,6 @@ class FakeBroker:
         return PositionsSnapshot(at, listed, self.unreadable_positions)
 
 
-def simulated_result(command: UniversalOrderCommand) -> OrderResult:
-    return OrderResult(f"TEST-{command.client_order_id}")
-
-
-def simulated_report(order: Order) -> OrderReport:
-    return OrderReport(
-        order.broker_order_id or "TEST",
-        order.client_order_id,
-        BrokerStatus.COMPLETE,
-        order.exchange,
-        order.symbol,
-        order.side,
-        order.quantity,
-        order.quantity,
-        order.price or Decimal(1),
-    )
-
-
 class Desk:
     """A whole engine on a real database with a fake broker and a clock that is told the time."""
 
@@ -239,14 +222,13 @@ class Desk:
     def new_engine(self, name: str) -> OrderWatcherEngine:
         """A watcher of that name; it is alive until `kill`."""
         self.store.claimants.enter(name)
+        broker = BrokerWithTestMode(self.broker, self.clock)
         return OrderWatcherEngine(
             self.store,
-            {"default": ClientContext("default", self.broker, self.policies["default"])},
+            {"default": ClientContext("default", broker, self.policies["default"])},
             clock=self.clock,
             claimant=name,
             rules=self.rules,
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
         )
 
     def kill(self, name: str = "watcher-1") -> None:

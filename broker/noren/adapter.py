@@ -27,6 +27,7 @@ from broker.noren.session import LoginFailed, Session
 from broker.noren.wire import AnswerLost, HttpReply, RequestNotSent, Timeouts, Wire, text_of
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
+from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -125,6 +126,7 @@ class NorenBroker:
             Refused: the broker's text proves a refusal, or the API cannot express the order (`VALIDATION`).
             OutcomeUnknown: anything else.
         """
+        refuse_test_mode(command)
         products = self._preset.products
         requests.place_fields(command, self._account, products)  # refuses before a quote is read for it
         last_moment = self._last_moment()

@@ -24,6 +24,7 @@ from broker.paper.rows import ClientRows, Entry, broker_order_id, changed_orders
 from broker.paper.store import PaperStore, migrate
 from broker.simulated_exchange import matching
 from broker.simulated_exchange.model import Mark, Market, MarketStep, Rejection, Rules, SimOrder
+from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -86,6 +87,7 @@ class PaperBroker:
             Refused: the order is not possible, or a rejection was set up.
             OutcomeUnknown: the commit failed.
         """
+        refuse_test_mode(command)
         self._travel()
         answer = self._store.write(lambda db: self._place(self._rows(db), command))
         if isinstance(answer, Refused):

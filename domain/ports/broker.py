@@ -15,7 +15,9 @@ class Broker(Protocol):
     Order calls raise only `NotSent`, `Refused` or `OutcomeUnknown`; reads raise only `ReadFailed`.
     """
 
-    traits: BrokerTraits
+    @property
+    def traits(self) -> BrokerTraits:
+        """What the adapter declares about the broker."""
 
     def place(self, command: UniversalOrderCommand) -> OrderResult:
         """Place an order, once.

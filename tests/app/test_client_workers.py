@@ -29,7 +29,7 @@ from persistence.sqlite.migrations import migrate
 from persistence.sqlite.repository import OrderRepository
 from tests.contract.broker_contract import a_command
 from tests.e2e.service import wait_for
-from tests.support import FakeBroker, entry, leg, simulated_report, simulated_result
+from tests.support import FakeBroker, entry, leg
 
 
 class Hanging(FakeBroker):
@@ -80,8 +80,6 @@ class House:
             clock=self.clock,
             claimant="w",
             rules=EngineTimings(broker_deadline=timedelta(seconds=deadline)),
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
         )
         self.watcher = Watcher(
             engine,

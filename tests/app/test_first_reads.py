@@ -27,7 +27,7 @@ from persistence.sqlite.migrations import migrate
 from persistence.sqlite.queries.orders import OrderQueries
 from persistence.sqlite.repository import OrderRepository
 from tests.e2e.service import wait_for
-from tests.support import START, FakeBroker, entry, leg, simulated_report, simulated_result
+from tests.support import START, FakeBroker, entry, leg
 
 
 class Sick(FakeBroker):
@@ -75,8 +75,6 @@ class House:
             clock=self.clock,
             claimant="w",
             rules=EngineTimings(),
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
         )
         self.watcher = Watcher(
             self.engine,

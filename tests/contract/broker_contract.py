@@ -16,7 +16,7 @@ import pytest
 from domain.broker_capabilities import IdClass
 from domain.broker_reports import BrokerStatus, OrderRef, OrderReport
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.enums import ExecutionType, OrderType, Side
+from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.ids import client_order_id
 from domain.money import ZERO
@@ -117,6 +117,12 @@ class BrokerContract:
         return broker
 
     # one order ----------------------------------------------------------------------------------------------
+
+    def test_an_order_in_test_mode_is_refused(self, broker):
+        with pytest.raises(Refused) as caught:
+            broker.place(a_command(test_mode=TestMode.SUCCESS))
+        assert caught.value.code == "TEST_MODE"
+        assert not reports_of(broker, [a_command()])
 
     def test_a_placed_order_is_in_the_book_under_both_ids(self, broker, clock):
         before = clock.now()

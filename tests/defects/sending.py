@@ -360,4 +360,16 @@ SENDING = (
         ),
         (f"{OWN_TAGS}::test_a_repeated_exit_whose_tag_is_in_the_book_is_followed_and_not_sent",),
     ),
+    Defect(
+        "a-test-order-is-sent",
+        "An alert that was meant as a rehearsal was sent to the broker, and filled with real money.",
+        (
+            Edit(
+                "broker/test_mode.py",
+                "        if command.test_mode is not None:\n            return simulated_result",
+                "        if command.test_mode is None:\n            return simulated_result",
+            ),
+        ),
+        ("tests/broker/test_test_mode.py::test_an_order_in_test_mode_never_reaches_the_broker",),
+    ),
 )

@@ -12,7 +12,7 @@ from domain.states import Phase, Status
 from engine.client_context import ClientContext
 from engine.entry_readiness import EntryReadiness
 from engine.order_watcher import OrderWatcherEngine
-from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, entry, leg, simulated_report, simulated_result
+from tests.support import EXIT, MARKET_EXIT, Desk, FakeBroker, entry, leg
 
 DOWN = ReadFailed("502")
 
@@ -196,8 +196,6 @@ def test_one_clients_broker_keeps_no_other_client_waiting(desk):
         clock=desk.clock,
         claimant="both",
         rules=desk.rules,
-        simulated_result=simulated_result,
-        simulated_report=simulated_report,
     )
     for name, broker in brokers.items():
         desk.store.save_positions(name, broker.read_positions(), desk.clock.at.date())

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
-from broker.test_mode import simulated_report, simulated_result
+from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService
 from domain.broker_reports import PositionsSnapshot
 from domain.errors import StoreUnavailable
@@ -121,8 +121,6 @@ class Watcher:
             clock=world.scheduler,
             claimant=name,
             rules=EngineTimings(),
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
         )
         # The one lock that is held over a commit, where a task may sleep.
         self.engine._submitter._recording = CooperativeLock(world.scheduler)  # type: ignore[assignment]
@@ -134,9 +132,10 @@ class Watcher:
             self._begin(partial(self._execute, client, exits_only=True))
         self._begin(self._drain)
 
-    def _line(self, client: str) -> Line:
+    def _line(self, client: str) -> BrokerWithTestMode:
         world = self._world
-        return Line(world.accounts[client], self.process, world.scheduler, world.promises, world.cross)
+        line = Line(world.accounts[client], self.process, world.scheduler, world.promises, world.cross)
+        return BrokerWithTestMode(line, world.scheduler)
 
     def _sender_of_messages(self) -> OutboxDrainer:
         scheduler = self._world.scheduler
