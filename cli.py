@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from app.settings import load_settings
 from app.system import operator_name
+from broker.registry import BROKERS
 from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
 from cli_holdings import adopt_units, exits_of
@@ -27,7 +29,7 @@ from cli_output import Refused, age_text, cancel_told, facts, table
 from cli_parser import parser
 from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
-from config.settings import Settings, SettingsError, load_settings
+from config.settings import Settings, SettingsError
 from domain.actors import Actor, ActorKind
 from domain.errors import NotFound, OrderwatchError
 from domain.halt_warning import never_seen
@@ -376,7 +378,15 @@ def _rename_client(services: "Services", old: str, new: str, *, yes: bool) -> in
     if not yes and not _confirmed(f"move the orders and holdings of {old} at {account} to {new}?"):
         print("nothing was changed")
         return 1
-    orders, holdings = move_rows(services.store, old, new, account, clock=services.clock, by=operator_name())
+    orders, holdings = move_rows(
+        services.store,
+        old,
+        new,
+        account,
+        without_users=[name for name, broker in BROKERS.items() if not broker.knows_users],
+        clock=services.clock,
+        by=operator_name(),
+    )
     print(f"{orders} orders and {holdings} holdings of {old} are those of {new} from now on")
     return 0
 

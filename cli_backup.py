@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from config.settings import load_settings
+from app.settings import load_settings
 from domain.actors import Actor, ActorKind
 from persistence.sqlite.audit.verify import Report
 from persistence.sqlite.restore import backup, restore

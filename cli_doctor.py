@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 
+from app.settings import load_settings
 from cli_posting import base_url
-from config.settings import DOTENV, ClientSettings, SettingsError, load_settings
+from config.settings import DOTENV, ClientSettings, SettingsError
 from persistence.sqlite.doctor import Expected, Finding, Health, check_up
 from persistence.sqlite.identity import noted_id
 
@@ -49,7 +50,7 @@ def _source() -> str:
 
 
 def _trades_at(client: ClientSettings) -> str:
-    """`alice at flattrade, live trading off`."""
+    """`alice at <broker>, live trading off`."""
     off = "" if client.policy.live_allowed else ", live trading off"
     return f"{client.client_id} at {client.broker}{off}"
 

@@ -20,20 +20,19 @@ from alerts.auth import Secrets
 from alerts.webhook import create_webhook
 from app.arguments import WATCH, WEB, check_no_arguments, service_arguments
 from app.container import OperatorActions, Services, build_services
+from app.settings import load_settings
 from app.startup_banner import StartupBanner, Trading
 from app.supervisor import EXIT_REPLACED, end_with_parent
 from app.system import SystemClock, new_watcher_name
 from app.watcher import Housekeeping, Watcher, WatcherOptions
 from app.web import WebServer, gunicorn_options
-from broker.noren.adapter import NorenBroker
-from broker.noren.order_stream import OrderUpdates
 from command_service import CommandService
-from config.settings import ClientSettings, Settings, SettingsError, load_settings
+from config.settings import ClientSettings, Settings, SettingsError
 from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
-from domain.ports import Transaction
+from domain.ports import OrderStream, Transaction
 from domain.receipt import Receipt
 from notifications.outbox import OutboxDrainer
 from observability.logs import configure_logging
@@ -179,8 +178,8 @@ def _add_console(app: Flask, services: Services) -> None:
 
 
 def _mode(client: ClientSettings) -> TradingMode:
-    if client.broker == "paper":
-        return TradingMode.PAPER
+    if not client.is_real:
+        return TradingMode.SIMULATED
     return TradingMode.LIVE if client.live_trading else TradingMode.DRY
 
 
@@ -231,12 +230,12 @@ def watch_alone(arguments: Sequence[str] | None = None) -> int:
     return watch()
 
 
-def _order_updates(services: Services, watcher: Watcher) -> list[OrderUpdates]:
+def _order_updates(services: Services, watcher: Watcher) -> list[OrderStream]:
     """The brokers' order streams, where they have one. They only give speed: the order book stays the truth."""
     found = []
     for client_id, broker in services.brokers.items():
-        if isinstance(broker, NorenBroker):
-            listener = broker.updates(partial(watcher.nudge, client_id))
+        if broker.stream is not None:
+            listener = broker.stream.updates(partial(watcher.nudge, client_id))
             found += [] if listener is None else [listener]
     return found
 
@@ -446,7 +445,7 @@ def _say_where(settings: Settings) -> None:
         f"http://{settings.host}:{settings.port}",
         None if secret is None else secret.get_secret_value(),
         None if token is None else token.get_secret_value(),
-        [Trading(c.client_id, c.broker, c.noren is not None, c.live_trading) for c in settings.clients],
+        [Trading(c.client_id, c.broker, c.is_real, c.live_trading) for c in settings.clients],
     )
     print(greeting, flush=True)
 

@@ -9,22 +9,16 @@ from functools import cached_property
 from html import escape
 from typing import TypeVar
 
-from pydantic import SecretStr
-
 from app.system import RandomIds, SystemClock
-from broker.noren.adapter import NorenBroker
-from broker.noren.presets import PRESETS, NorenAccount, Preset
-from broker.noren.wire import Timeouts
-from broker.paper.adapter import PaperBroker
-from broker.rate_limit.limiter import RateBudget
-from broker.test_mode import BrokerWithTestMode
+from broker.description import BrokerSetup
+from broker.registry import BROKERS
 from command_service import CommandService, ResolvedFill
-from config.settings import ClientSettings, NorenSettings, Settings
+from config.settings import ClientSettings, Settings
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
-from domain.ports import Broker, SendFailed, Transaction
+from domain.ports import ClientBroker, SendFailed, Transaction
 from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
 from engine.order_watcher import OrderWatcherEngine
@@ -44,9 +38,6 @@ from persistence.sqlite.repository import OrderRepository
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_FOR_OTHER_PROGRAMS = 20  # of the calls that a broker allows in a minute, those left to other programs
-_KEPT_FOR_EXITS = 5  # one in five of our calls
 
 
 class _JournaledRepository(OrderRepository):
@@ -111,37 +102,29 @@ class Services:
         return UnconfiguredClients(self.store, accounts, clock=self.clock, default=s.client_id)
 
     @cached_property
-    def brokers(self) -> dict[str, Broker]:
-        """Each client's broker."""
-        return {c.client_id: BrokerWithTestMode(self._broker(c), self.clock) for c in self.settings.clients}
+    def brokers(self) -> dict[str, ClientBroker]:
+        """Each client's broker, which answers for orders in test mode itself."""
+        return {c.client_id: self._broker(c) for c in self.settings.clients}
 
-    def _broker(self, client: ClientSettings) -> Broker:
-        s = self.settings
-        if client.noren is not None:
-            return _noren(client.broker, client.noren, s, self.clock, self._budget(client, client.noren))
-        return PaperBroker(
-            s.paper_db,
-            client.client_id,
-            self.clock,
-            zone=s.trading_timezone,
-            tick=s.paper_tick,
-            slippage_ticks=s.paper_slippage_ticks,
-            latency_seconds=s.paper_latency_ms / 1000,
-            default_price=s.paper_default_price,
-        )
-
-    def _budget(self, client: ClientSettings, account: NorenSettings) -> RateBudget:
-        """The rate budget of one account, shared by all processes of this machine. Its entries let exits go first."""
-        client_id = client.client_id
+    def _broker(self, client: ClientSettings) -> ClientBroker:
+        s, client_id = self.settings, client.client_id
 
         def exit_waits() -> bool:
             return self.store.has_work(client_id, self.clock.now(), exits_only=True)
 
-        path = self.settings.orders_db.with_name(f"{client_id}.budget")
-        per_minute = _calls_per_minute(PRESETS[client.broker], account)
-        return RateBudget(
-            path, self.clock, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS, exit_waits=exit_waits
+        setup = BrokerSetup(
+            client_id=client_id,
+            account=client.account,
+            shared=s.shared[client.broker],
+            clock=self.clock,
+            orders_db=s.orders_db,
+            zone=s.trading_timezone,
+            deadline_seconds=s.broker_deadline_seconds,
+            acceptance_horizon_seconds=s.acceptance_horizon_seconds,
+            market_protection_percent=s.market_protection_percent,
+            exit_waits=exit_waits,
         )
+        return BROKERS[client.broker].connect(setup)
 
     def engine(self, claimant: str) -> OrderWatcherEngine:
         """Create the order watcher's engine; it claims orders under the given name."""
@@ -156,7 +139,10 @@ class Services:
         )
         return OrderWatcherEngine(
             self.store,
-            {id_: ClientContext(id_, broker, self.policies[id_]) for id_, broker in self.brokers.items()},
+            {
+                id_: ClientContext(id_, broker.port, self.policies[id_])
+                for id_, broker in self.brokers.items()
+            },
             clock=self.clock,
             claimant=claimant,
             rules=rules,
@@ -188,45 +174,6 @@ class Services:
                 sender.send(chat, escape(f"🛑 {text}"))
             except SendFailed as error:
                 log.error("could not tell %s: %s", chat, error)
-
-
-def _calls_per_minute(preset: Preset, account: NorenSettings) -> int:
-    """The calls per minute that the settings give, or else fewer than the broker allows.
-
-    The broker also counts the calls of a phone and of its own terminal.
-    """
-    own = account.calls_per_minute
-    return preset.per_minute - _FOR_OTHER_PROGRAMS if own is None else own
-
-
-def _noren(
-    preset: str, account: NorenSettings, settings: Settings, clock: SystemClock, budget: RateBudget
-) -> NorenBroker:
-    """The adapter of one Noren account."""
-
-    def plain(secret: SecretStr | None) -> str | None:
-        return None if secret is None else secret.get_secret_value()
-
-    protection = settings.market_protection_percent if account.market_orders == "protected" else None
-    return NorenBroker(
-        NorenAccount(
-            account.api_url or "",  # the preset's
-            account.user_id,
-            plain(account.password),
-            plain(account.totp_secret),
-            account.vendor_code,
-            plain(account.api_secret),
-            account.imei,
-            plain(account.access_token),
-            account.ws_url,
-        ),
-        PRESETS[preset],
-        clock,
-        budget=budget,
-        timeouts=Timeouts.within(settings.broker_deadline_seconds),
-        protection_percent=protection,
-        acceptance_horizon=settings.acceptance_horizon_seconds,
-    )
 
 
 def build_services(settings: Settings) -> Services:
@@ -281,6 +228,7 @@ class OperatorActions:
             NotFound: no such client, or its broker is no simulated one.
         """
         broker = self._services.brokers.get(client_id)
-        if not isinstance(broker, PaperBroker):
+        marks = None if broker is None else broker.set_mark
+        if marks is None:
             raise NotFound(f"client {client_id!r} has no simulated market")
-        broker.set_mark(exchange, symbol, price)
+        marks.set_mark(exchange, symbol, price)

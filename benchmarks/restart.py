@@ -10,7 +10,6 @@ from benchmarks.measures import Measure, absolute
 from benchmarks.multiply import multiply
 from benchmarks.service import CLIENT, environment, has_beaten, one_in, services_for, start_watcher
 from benchmarks.workspace import Failed, Workspace, wait_until
-from broker.paper.adapter import PaperBroker
 
 _BASE = 100
 _SYMBOLS = [f"OPEN{index}" for index in range(10)]
@@ -57,10 +56,10 @@ def _open_orders(services: Services) -> None:
 
 
 def _set_marks(services: Services, price: int) -> None:
-    broker = services.brokers[CLIENT]
-    assert isinstance(broker, PaperBroker)
+    marks = services.brokers[CLIENT].set_mark
+    assert marks is not None
     for symbol in _SYMBOLS:
-        broker.set_mark(EXCHANGE, symbol, Decimal(price))
+        marks.set_mark(EXCHANGE, symbol, Decimal(price))
 
 
 def _until_first_beat(workspace: Workspace, env: Mapping[str, str], path: Path) -> float:

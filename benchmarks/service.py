@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.settings import load_settings
 from benchmarks.workspace import ROOT, Started, Workspace, answers, wait_until
-from config.settings import load_settings
 from trading_bot import Services, build_services
 
 SECRET = "benchmark-secret"

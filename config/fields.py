@@ -32,7 +32,8 @@ def amount(what: str = "a number greater than 0") -> Any:
     return Field(gt=0, le=MOST, allow_inf_nan=False, description=what)
 
 
-def _lower(value: object) -> object:
+def lower(value: object) -> object:
+    """Turn a text into small letters, before it is validated."""
     return value.lower() if isinstance(value, str) else value
 
 
@@ -47,13 +48,6 @@ def _none_word(value: object) -> object:
 def _digits(value: object) -> object:
     # In TOML a chat's number is naturally written without quotes.
     return str(value) if type(value) is int else value
-
-
-def _calls(value: int) -> int:
-    # Fewer calls leave no room for the reads that are needed to follow an order.
-    if value != 0 and not 40 <= value <= 100_000:
-        raise ValueError
-    return value
 
 
 def _database(path: Path) -> Path:
@@ -127,26 +121,15 @@ ClockTime = Annotated[
     time, BeforeValidator(_clock_time), Field(description="a time of day from 00:00 to 23:59, such as 06:00")
 ]
 
-BrokerName = Annotated[
-    Literal["paper", "shoonya", "flattrade", "zebu"],
-    BeforeValidator(_lower),
-    Field(description="paper, shoonya, flattrade or zebu"),
-]
-MarketOrders = Annotated[
-    Literal["protected", "plain"], BeforeValidator(_lower), Field(description="protected or plain")
-]
 Percent = Annotated[
     Decimal, Field(gt=0, le=20, allow_inf_nan=False, description="a number greater than 0, 20 at most")
-]
-CallsPerMinute = Annotated[
-    int, AfterValidator(_calls), Field(description="a whole number from 40 to 100000, or 0")
 ]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(_upper),
     Field(description="DEBUG, INFO, WARNING, ERROR or CRITICAL"),
 ]
-Scope = Annotated[ExitScope, BeforeValidator(_lower), Field(description="own or position")]
-LogFormat = Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")]
-Group = Annotated[GroupPolicy, BeforeValidator(_lower), Field(description="independent or hedge_first")]
+Scope = Annotated[ExitScope, BeforeValidator(lower), Field(description="own or position")]
+LogFormat = Annotated[Literal["text", "json"], BeforeValidator(lower), Field(description="text or json")]
+Group = Annotated[GroupPolicy, BeforeValidator(lower), Field(description="independent or hedge_first")]
 ReportBuilder = Annotated[float, seconds(0, 60)]

@@ -1,13 +1,15 @@
 """The settings: every name, its default and its allowed values."""
 
+from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, InstanceOf, SecretStr, create_model
 
+from config.brokers import Brokers, SharedSettings, account_fields, shared_fields
 from config.clients import Account, ClientSettings
 from config.fields import (
     Age,
@@ -23,7 +25,6 @@ from config.fields import (
     LogLevel,
     Percent,
     Port,
-    PriceOrNone,
     ReportBuilder,
     Secret,
     TimeZone,
@@ -66,11 +67,6 @@ class Service(BaseModel):
     # How far beyond the market the limit prices lie of the limit orders that replace market orders.
     market_protection_percent: Percent = Decimal(3)
 
-    paper_slippage_ticks: Annotated[int, whole(0, 1000)] = 0
-    paper_tick: Amount = Decimal("0.05")
-    paper_latency_ms: Annotated[int, whole(0, 60_000, "milliseconds")] = 0
-    paper_default_price: PriceOrNone = Decimal(100)  # of a symbol never seen; None: rejected
-
     telegram_bot_token: Secret | None = None
     telegram_api_url: HttpUrl = "https://api.telegram.org"
 
@@ -85,10 +81,12 @@ class Service(BaseModel):
 
 
 class Environment(Service, Account):
-    """All settings as the environment and `.env` give them, each checked by itself."""
+    """All settings as the environment and `.env` give them, each checked by itself.
+
+    Those of the brokers are added by `environment_model`.
+    """
 
     console_token: Secret | None = None
-    paper_db: Database | None = None
     limits_file: File = Path("config/limits.toml")
     clients_file: File = Path("config/clients.toml")
     strategies_file: File = Path("config/strategies.toml")
@@ -103,17 +101,18 @@ class Environment(Service, Account):
     guard_max_entries: Count = 1
     positions_max_age_seconds: Age = 60.0
 
-    @property
-    def paper_file(self) -> Path:
-        """Where the paper broker stores its order book."""
-        return self.paper_db or self.orders_db.with_name("paper.db")
+
+def environment_model(brokers: Brokers) -> type[Environment]:
+    """The model of all settings, those of these brokers included."""
+    fields = account_fields(brokers) | shared_fields(brokers)
+    return create_model("Environment", __base__=Environment, **fields)
 
 
 class Settings(Service):
     """The settings of a run, complete and consistent."""
 
     console_token: SecretStr
-    paper_db: Path
+    shared: Mapping[str, InstanceOf[SharedSettings]]  # by broker
     clients: tuple[ClientSettings, ...]
     secrets_made_up: tuple[str, ...]  # the names of those that were generated; see `secrets_file`
 

@@ -9,37 +9,38 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
+from config.brokers import Brokers, SharedSettings, part
 from config.checking import Problems, SettingsError, checked, unknown
 from config.clients import (
     ClientSettings,
     NamedAccount,
-    NorenSettings,
     check_accounts,
     complete,
     read_accounts,
 )
 from config.limits import read_limits
-from config.model import Environment, Service, Settings
+from config.model import Environment, Service, Settings, environment_model
 from config.secrets_file import ensure_secrets
 from config.strategies import read_strategies
 from domain.limits import Limits, StrategyPolicy
 
-__all__ = ["DOTENV", "ClientSettings", "NorenSettings", "Settings", "SettingsError", "load_settings"]
+__all__ = ["DOTENV", "ClientSettings", "Settings", "SettingsError", "read_settings"]
 
 _REAL_POSITIONS = 15.0  # seconds; when the minute's call budget is used up, positions are read every 10 s
 _SHORTEST_SECRET = 16  # characters, where whoever guesses the secret trades with real money
 
-# A variable with one of these prefixes is meant for us; if it is unknown, it is misspelled.
+# A variable with one of these prefixes, or that of a broker, is meant for us; if it is unknown, it is misspelled.
 PREFIXES = (
-    "SHOONYA_", "FLATTRADE_", "ZEBU_", "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
-    "PAPER_", "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_PROTECTION",
+    "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
+    "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_PROTECTION",
 )  # fmt: skip
 
 
 DOTENV = Path(".env")
 
 
-def load_settings(
+def read_settings(
+    brokers: Brokers,
     environ: Mapping[str, str] | None = None,
     *,
     dotenv_path: Path | None = DOTENV,
@@ -48,6 +49,7 @@ def load_settings(
     """Read and check all settings; a variable of the environment wins over its line in `.env`.
 
     Args:
+        brokers: those that BROKER can name, with their settings.
         environ: the environment; None for that of this process.
         dotenv_path: the `.env` to read if it exists; None for none.
         keep_secrets: store generated secrets for the next start. Without it nothing is written, and the generated
@@ -57,14 +59,18 @@ def load_settings(
         SettingsError: it lists everything that is wrong at once.
     """
     problems = Problems()
-    given = _given(os.environ if environ is None else environ, dotenv_path, problems)
-    env = checked(Environment, given, problems, str.upper)
-    accounts = read_accounts(_optional_file(env, "clients_file", problems), env, env.client_id, problems)
+    model = environment_model(brokers)
+    prefixes = (*PREFIXES, *(f"{name.upper()}_" for name in brokers))
+    given = _given(model, prefixes, os.environ if environ is None else environ, dotenv_path, problems)
+    env = checked(model, given, problems, str.upper)
+    clients_file = _optional_file(env, "clients_file", problems)
+    accounts = read_accounts(clients_file, env, env.client_id, brokers, problems)
+    shared = {name: part(name, broker.shared, env) for name, broker in brokers.items()}
     limits_file = _optional_file(env, "limits_file", problems)
     books = read_limits(limits_file, _limits(env), [each.client_id for each in accounts], problems)
     strategies = read_strategies(_optional_file(env, "strategies_file", problems), problems)
     check_accounts(accounts, problems)
-    _check_together(env, accounts, problems)
+    _check_together(env, accounts, shared, problems)
     problems.raise_any()
 
     settling = timedelta(seconds=env.settling_seconds)
@@ -72,7 +78,7 @@ def load_settings(
     return Settings(
         **{name: getattr(env, name) for name in Service.model_fields},
         console_token=secrets["CONSOLE_TOKEN"],
-        paper_db=env.paper_file,
+        shared=shared,
         clients=tuple(
             complete(
                 each,
@@ -86,14 +92,20 @@ def load_settings(
     )
 
 
-def _given(environ: Mapping[str, str], dotenv_path: Path | None, problems: Problems) -> dict[str, str]:
+def _given(
+    model: type[Environment],
+    prefixes: tuple[str, ...],
+    environ: Mapping[str, str],
+    dotenv_path: Path | None,
+    problems: Problems,
+) -> dict[str, str]:
     """Our settings from `.env` and the environment, which wins: field → value. An empty value counts as not set."""
-    known = {field.upper() for field in Environment.model_fields}
+    known = {field.upper() for field in model.model_fields}
     file = dict(_dotenv(dotenv_path, problems)) if dotenv_path else {}
     for name in sorted(file.keys() - known):
         problems.add(f"{dotenv_path}: {name}", unknown(name.upper(), known, "see config/example.env"))
     for name in sorted(environ.keys() - known):
-        if name.startswith(PREFIXES):
+        if name.startswith(prefixes):
             problems.add(name, unknown(name, known, "see config/example.env"))
     return {
         name.lower(): value.strip()
@@ -148,7 +160,9 @@ def _limits(env: Environment) -> Limits:
     )
 
 
-def _check_together(env: Environment, accounts: list[NamedAccount], problems: Problems) -> None:
+def _check_together(
+    env: Environment, accounts: list[NamedAccount], shared: Mapping[str, SharedSettings], problems: Problems
+) -> None:
     """Record values that are valid alone, but not together with other settings."""
     # Otherwise a watcher would count as stalled, and positions as stale, while everything works as configured.
     for longer, shorter in (
@@ -161,8 +175,9 @@ def _check_together(env: Environment, accounts: list[NamedAccount], problems: Pr
     if any(each.is_real for each in accounts) and env.positions_max_age_seconds < _REAL_POSITIONS:
         text = f"got {env.positions_max_age_seconds:g}, expected {_REAL_POSITIONS:g} or more: at a real broker they are"
         problems.add("POSITIONS_MAX_AGE_SECONDS", f"{text} read each 5 to 10 s")
-    if env.paper_file.absolute() == env.orders_db.absolute():
-        problems.add("PAPER_DB", f"got {str(env.paper_file)!r}, expected another file than ORDERS_DB")
+    for broker, its in shared.items():
+        for field, complaint in its.problems(env.orders_db):
+            problems.add(f"{broker}_{field}".upper(), complaint)
     for each in accounts:
         secret = each.account.webhook_secret
         if each.is_live and secret is not None and len(secret.get_secret_value()) < _SHORTEST_SECRET:

@@ -170,7 +170,8 @@ class Desk:
         """The most dangerous of the clients' modes."""
         present = set(self.modes.values())
         return next(
-            (mode for mode in (TradingMode.LIVE, TradingMode.DRY, TradingMode.PAPER) if mode in present), None
+            (mode for mode in (TradingMode.LIVE, TradingMode.DRY, TradingMode.SIMULATED) if mode in present),
+            None,
         )
 
 

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 class TradingMode(StrEnum):
     """What happens to a client's orders."""
 
-    PAPER = "paper"
+    SIMULATED = "simulated"
     LIVE = "live"
     DRY = "live trading off"  # a real broker that is sent nothing
 

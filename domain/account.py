@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BrokerAccount:
-    """An account at a broker. `user` is the broker's user id; at the paper broker it is the client id.
+    """An account at a broker. `user` is the broker's user id, or the client id at a broker without users.
 
     Equality ignores the letter case of `user`, because brokers accept both.
     """

@@ -1,4 +1,4 @@
-"""What a broker promises: about our ids, about time, and about what its reads show."""
+"""What a broker promises: about our ids, about time, about what its reads show; and what it can do beyond the port."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +17,24 @@ class IdClass(StrEnum):
     def may_send_again(self) -> bool:
         """True where sending once more with the same id cannot make a second order."""
         return self in (IdClass.C3, IdClass.C4)
+
+
+class Capability(StrEnum):
+    """What only some brokers can do. `domain.ports.ClientBroker` has an interface for each."""
+
+    MODIFY = "modify"  # change a resting order
+    LOOK_UP = "look_up"  # tell every state that one order went through
+    QUOTES = "quotes"  # tell a last price
+    STREAM = "stream"  # tell at once that an order has changed
+    SET_MARK = "set_mark"  # let us set the last price: a simulated market
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLimits:
+    """How many calls a broker accepts from one account, reads included. None: it does not limit them."""
+
+    calls_per_second: int | None = None
+    calls_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from domain.alert import LegRequest, ParsedAlert
 from domain.money import optional_text
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
-CLIENT_ORDER_ID_LENGTH = 20  # the shortest limit among the brokers we know (Kite's tag)
+CLIENT_ORDER_ID_LENGTH = 20  # the shortest limit among the brokers we know
 
 
 def content_hash(alert: ParsedAlert) -> str:

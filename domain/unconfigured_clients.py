@@ -24,7 +24,7 @@ class UnconfiguredRows:
     account: BrokerAccount | None
 
     def __str__(self) -> str:
-        """Return a text such as `alice (FA1 at shoonya): 1 order at the broker, S1 holds 50 NFO:NIFTY`."""
+        """Return a text such as `alice (FA1 at <broker>): 1 order at the broker, S1 holds 50 NFO:NIFTY`."""
         parts = []
         if self.at_broker:
             parts.append(f"{_orders(self.at_broker)} at the broker")

@@ -20,7 +20,7 @@ watcher is running.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from domain.account import AccountStanding, BrokerAccount, not_served, taken
@@ -161,11 +161,21 @@ def rebind(store: Store, client_id: str, account: BrokerAccount, *, by: str) -> 
 
 
 def move_rows(
-    store: Store, old: str, new: str, account: BrokerAccount, *, clock: Clock, by: str
+    store: Store,
+    old: str,
+    new: str,
+    account: BrokerAccount,
+    *,
+    without_users: Collection[str] = (),
+    clock: Clock,
+    by: str,
 ) -> tuple[int, int]:
     """Move the rows of a client that is no longer configured to another client id of the same account.
 
     Returns how many orders and holdings were moved.
+
+    Args:
+        without_users: the brokers that know an account by its client's id alone, so that its rows cannot move.
 
     Raises:
         NotFound: there is nothing to move, or the two ids are not of one account.
@@ -178,9 +188,9 @@ def move_rows(
         if before is None:
             raise NotFound(f"no watcher has seen an account of {old}: there is nothing to move")
         if before != account:
-            raise NotFound(_other_account(old, before, new, account))
+            raise NotFound(_other_account(old, before, new, account, without_users))
         if there is not None and there != account:
-            raise NotFound(_other_account(new, there, new, account))
+            raise NotFound(_other_account(new, there, new, account, without_users))
         living = [name for name in tx.watchers_of(old) if store.claimant_alive(name)]
         if living:
             raise OpenOrders(
@@ -195,15 +205,17 @@ def move_rows(
     return store.write(work)
 
 
-def _other_account(rows_of: str, before: BrokerAccount, new: str, account: BrokerAccount) -> str:
-    paper = (
-        " (the paper broker knows a client by its id: its rows cannot move)"
-        if before.broker == "paper"
+def _other_account(
+    rows_of: str, before: BrokerAccount, new: str, account: BrokerAccount, without_users: Collection[str]
+) -> str:
+    never = (
+        f" (the {before.broker} broker knows a client by its id: its rows cannot move)"
+        if before.broker in without_users
         else ""
     )
     return (
         f"the rows of {rows_of} are those of {before}, and the settings name {account} for {new}: rows move only "
-        f"within one account{paper}"
+        f"within one account{never}"
     )
 
 

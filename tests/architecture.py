@@ -5,10 +5,14 @@ A new room, or a new thing for a room to touch, is a decision: it is written int
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from broker import registry
+from broker.registry import BROKERS
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ FREE = {"pydantic", "typing_extensions"}
 
 SERVICES = ("domain", "command_service", "observability")
 ADAPTER = ("domain", "observability")
+# A broker's settings model stands with the broker. The settings are given the models, and import no broker.
+DESCRIBED = (*ADAPTER, "config.brokers", "config.fields")
 # Whoever may import observability may write to a log; setting logging up is observability's.
 LOG = ("logging",)
 BROKER = (*LOG, *CLOCK, *THREADS, *SOCKETS, *HTTP, "websocket")
@@ -56,11 +62,12 @@ ROOMS = {
     "persistence/sqlite/": Room(
         ADAPTER, (*LOG, "sqlite3", "sqlite_utils", *CLOCK, *FILES, *THREADS, *SOCKETS)
     ),
-    "broker/": Room(ADAPTER, BROKER),
-    "broker/noren/": Room(ADAPTER, (*BROKER, "pyotp")),
+    "broker/": Room(DESCRIBED, BROKER),
+    "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone
+    "broker/noren/": Room(DESCRIBED, (*BROKER, "pyotp")),
     "broker/rate_limit/": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
-    "broker/paper/": Room(ADAPTER, (*BROKER, *FILES, "sqlite3")),
+    "broker/paper/": Room(DESCRIBED, (*BROKER, *FILES, "sqlite3")),
     "broker/simulator/": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
     "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
     "app/": Room(
@@ -69,6 +76,7 @@ ROOMS = {
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
     "app/container.py": Room(None, None),
+    "app/settings.py": Room(("broker", "config"), FILES),
     "gunicorn.conf.py": Room(),  # settings of a gunicorn that is started by hand
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),
@@ -81,6 +89,13 @@ ROOMS = {
     "benchmarks/": Room(None, None),
 }
 WITHOUT_RULES = {"tests", "docs", "data"}
+
+# Who adds a broker adds a folder of this room and its line in the registry: nothing else may depend on which there are.
+BROKERS_ROOM = "broker/"
+MAY_NAME_BROKERS = (BROKERS_ROOM, "benchmarks/")
+BROKER_NAMES = BROKERS.keys() | {
+    file.parent.name for file in Path(registry.__file__).parent.glob("*/description.py")
+}
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"
@@ -129,6 +144,7 @@ def _in_file(name: str, file: Path) -> list[str]:
         *_import_breaches(name, tree, room),
         *_use_breaches(name, tree, room),
         *_place_breaches(name, tree),
+        *_name_breaches(name, source),
         *_size_breaches(source, tree),
     }
     return [f"{name}:{line}: {rule}" for line, rule in sorted(breaches)]
@@ -144,11 +160,16 @@ def _import_breaches(name: str, tree: ast.Module, room: Room) -> Iterator[Breach
         for module in _modules(name, node):
             top = module.split(".")[0]
             if top in _OURS:
-                granted = room.ours is None or top == own or top in room.ours
+                granted = room.ours is None or top == own or _is_in(module, room.ours)
                 if not granted and not (top == "trading_bot" and node in start):
                     yield node.lineno, f"must not import {top}"
             elif (needed := _needed(module)) and room.world is not None and needed not in room.world:
                 yield node.lineno, f"must not use {needed}"
+
+
+def _is_in(module: str, granted: tuple[str, ...]) -> bool:
+    """Whether a grant names the module or a package that it is in."""
+    return any(module == each or module.startswith(f"{each}.") for each in granted)
 
 
 def _modules(name: str, node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -204,6 +225,18 @@ def _place_breaches(name: str, tree: ast.Module) -> Iterator[Breach]:
     if not name.startswith("broker/"):
         for line in sorted(lines)[granted:]:
             yield line, f"only one line, in {SENDER}, sends orders to a broker: no other .place"
+
+
+def _name_breaches(name: str, source: str) -> Iterator[Breach]:
+    """A broker's name in code, comment or docstring, also as a part of a longer name: `SHOONYA_URL`, `PaperBroker`."""
+    if name.startswith(MAY_NAME_BROKERS):
+        return
+    for number, line in enumerate(source.splitlines(), start=1):
+        if not any(broker in line.lower() for broker in BROKER_NAMES):
+            continue
+        parts = {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", line)}
+        for broker in sorted(BROKER_NAMES & parts):
+            yield number, f"only {BROKERS_ROOM} names a broker: {broker}"
 
 
 def _size_breaches(source: str, tree: ast.Module) -> Iterator[Breach]:

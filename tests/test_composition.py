@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.container import Services, build_services
+from app.settings import load_settings
 from app.supervisor import EXIT_REPLACED
-from config.settings import load_settings
 from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.errors import StoreFull, StoreUnavailable
 from domain.states import Phase, Status

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.container import build_services
-from config.settings import load_settings
+from app.settings import load_settings
 from trading_bot import make_app
 
 TOKEN = "a-long-console-token"

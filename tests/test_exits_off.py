@@ -6,7 +6,7 @@ import pytest
 
 import trading_bot
 from app.container import build_services
-from config.settings import load_settings
+from app.settings import load_settings
 from console import TradingMode
 from domain.states import Phase
 from domain.times import time_text

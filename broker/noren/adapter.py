@@ -47,6 +47,20 @@ _READS = {
 DEFAULT_PROTECTION_PERCENT = Decimal(3)
 
 
+def traits_of(preset: Preset) -> BrokerTraits:
+    """What every account there has in common."""
+    return BrokerTraits(
+        name=preset.name,
+        is_real=True,
+        id_class=IdClass.C1,
+        visibility_horizon=3.0,
+        position_horizon=2.0,
+        day_orders=True,  # `broker.noren.requests` sends only day orders
+        book_interval=2.0,  # each read uses one of the minute's calls; order updates trigger one at once
+        positions_interval=5.0,
+    )
+
+
 class NorenBroker:
     """One client's account at a broker that uses the Noren API. Safe to call from several threads.
 
@@ -78,17 +92,8 @@ class NorenBroker:
         protection_percent: Decimal | None = DEFAULT_PROTECTION_PERCENT,
         acceptance_horizon: float = 180.0,
     ) -> None:
-        self.traits = BrokerTraits(
-            name=preset.name,
-            is_real=True,
-            id_class=IdClass.C1,
-            visibility_horizon=3.0,
-            acceptance_horizon=acceptance_horizon,
-            position_horizon=2.0,
-            day_orders=True,  # `broker.noren.requests` sends only day orders
-            book_interval=2.0,  # each read uses one of the minute's calls; order updates trigger one at once
-            positions_interval=5.0,
-            account=account.user_id,
+        self.traits = replace(
+            traits_of(preset), acceptance_horizon=acceptance_horizon, account=account.user_id
         )
         self._account = account
         self._preset = preset

@@ -37,6 +37,8 @@ _RECENT = timedelta(seconds=60)  # a book shows what changed within this time, r
 _RECENT_LIMIT = 100  # but no more orders than this, so that reading stays cheap while thousands are traded
 _ALWAYS_REFUSED = "REJECT"
 
+TRAITS = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0)
+
 
 class PaperBroker:
     """One client's simulated broker, in a file that all clients and several processes share.
@@ -44,8 +46,6 @@ class PaperBroker:
     Safe to call from several threads. `latency_seconds` is the simulated network delay of every call to the broker.
     With `default_price` None, a MARKET order in a symbol without a price is refused.
     """
-
-    traits = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0)
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class PaperBroker:
         migrate(path)
         self._store = PaperStore(path)
         self._client_id = client_id
-        self.traits = replace(PaperBroker.traits, account=client_id)
+        self.traits = replace(TRAITS, account=client_id)
         self._clock = clock
         self._zone = zone
         self._rules = Rules(tick, slippage_ticks)

@@ -1,7 +1,16 @@
 """The interfaces that the services need from outside, by role. Adapters implement them; tests pass their own."""
 
 from domain.ports.accounts import AccountReads, AccountWrites, ClientReads
-from domain.ports.broker import Broker, MarkSetter
+from domain.ports.broker import (
+    Broker,
+    ClientBroker,
+    MarkSetter,
+    OrderLookUp,
+    OrderModifier,
+    OrderStream,
+    QuoteReader,
+    StreamSource,
+)
 from domain.ports.clock import Clock, Ids
 from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, HeartbeatStore
 from domain.ports.matching import ExternalOrders, MatchingReads
@@ -21,6 +30,7 @@ __all__ = [
     "AlertWrites",
     "Broker",
     "ClaimReads",
+    "ClientBroker",
     "ClientReads",
     "Clock",
     "ExposureQuery",
@@ -35,16 +45,21 @@ __all__ = [
     "MatchingReads",
     "NoticeReads",
     "NoticeWrites",
+    "OrderLookUp",
+    "OrderModifier",
     "OrderReads",
+    "OrderStream",
     "OrderWrites",
     "OutboxMessage",
     "OutboxStore",
     "PositionStore",
+    "QuoteReader",
     "RuleFacts",
     "SendFailed",
     "Sender",
     "StopWrites",
     "Store",
+    "StreamSource",
     "Transaction",
     "Writes",
 ]

@@ -1,11 +1,12 @@
-"""A client's broker."""
+"""A client's broker: the port that every broker has, and the ports of what only some can do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from domain.broker_capabilities import BrokerTraits
-from domain.broker_reports import Book, OrderRef, PositionsSnapshot
+from domain.broker_capabilities import BrokerTraits, Capability
+from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 
 
@@ -42,7 +43,7 @@ class Broker(Protocol):
         """
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """Read all positions.
+        """Read all positions, shares that were delivered on earlier days included.
 
         Args:
             urgent: an exit is sized from them. Where calls are rationed, this read must not wait for others.
@@ -52,7 +53,71 @@ class Broker(Protocol):
         """
 
 
-class MarkSetter(Protocol):
-    """A setter for the last prices of a simulated market; only simulated brokers have one."""
+class OrderModifier(Protocol):
+    """Changes resting orders."""
 
-    def set_mark(self, exchange: str, symbol: str, price: Decimal) -> None: ...
+    def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
+        """Modify an order to match `command`, whose quantity is that of the whole order. Raises as `place` does."""
+
+
+class OrderLookUp(Protocol):
+    """Looks up one order."""
+
+    def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
+        """Read every state of the order, newest first. Raises `ReadFailed`."""
+
+
+class QuoteReader(Protocol):
+    """Reads prices."""
+
+    def last_price(self, exchange: str, token: str) -> Decimal:
+        """Read the last traded price of the symbol with this token of the broker's. Raises `ReadFailed`."""
+
+
+class OrderStream(Protocol):
+    """Order updates that a broker sends by itself, in threads of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class StreamSource(Protocol):
+    """Opens order streams. They only give speed: the order book stays the truth."""
+
+    def updates(self, nudge: Callable[[], None]) -> OrderStream | None:
+        """Return a stream that is not started yet and calls `nudge` when an order has changed; None: none is set up."""
+
+
+class MarkSetter(Protocol):
+    """Sets the last prices of a simulated market."""
+
+    def set_mark(self, exchange: str, symbol: str, price: Decimal) -> None:
+        """Set the last price of a symbol. Raises as `Broker.place` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBroker:
+    """One client's broker: `port`, and an interface for each capability; None: it does not have this one.
+
+    Whoever needs a capability asks for its interface here, and never which broker it is.
+    """
+
+    port: Broker
+    modify: OrderModifier | None = None
+    look_up: OrderLookUp | None = None
+    quotes: QuoteReader | None = None
+    stream: StreamSource | None = None
+    set_mark: MarkSetter | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """The capabilities that it has an interface for."""
+        interfaces = {
+            Capability.MODIFY: self.modify,
+            Capability.LOOK_UP: self.look_up,
+            Capability.QUOTES: self.quotes,
+            Capability.STREAM: self.stream,
+            Capability.SET_MARK: self.set_mark,
+        }
+        return frozenset(name for name, interface in interfaces.items() if interface is not None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.container import Services, build_services
-from config.settings import load_settings
+from app.settings import load_settings
 from domain.alert import Alert, Delivery
 from domain.enums import ExecutionType, Outcome
 from domain.notices import Notice, NoticeKind
@@ -16,6 +16,7 @@ from notifications.facts import facts_of
 from notifications.messages import render
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.outbox import SqliteOutbox
+from tests.adapters import adapter_of
 from tests.persistence.making import Maker
 
 CLIENTS = """
@@ -46,8 +47,8 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
 
 
 def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):
-    for broker in services.brokers.values():
-        broker._budget.take(urgent=False)  # an account's own, with places of its own
+    for client_id in services.brokers:
+        adapter_of(services, client_id)._budget.take(urgent=False)  # an account's own, with places of its own
     assert sorted(file.name for file in tmp_path.glob("*.budget")) == ["alice.budget", "bob.budget"]
 
 
@@ -64,8 +65,8 @@ def test_an_entry_asks_whether_an_exit_waits_without_reading_one(services, monke
         raise AssertionError("orders were read")
 
     monkeypatch.setattr(services.store, "claimable", read)
-    for broker in services.brokers.values():
-        assert broker._budget._exit_waits() is False
+    for client_id in services.brokers:
+        assert adapter_of(services, client_id)._budget._exit_waits() is False
 
 
 @pytest.mark.parametrize(
@@ -92,4 +93,4 @@ def test_an_exit_waits_that_may_be_sent_now_from_the_same_account(services, kind
         tx.apply(register(order, at=at, actor="webhook"))
 
     services.store.write(work)
-    assert services.brokers["alice"]._budget._exit_waits() is waits
+    assert adapter_of(services, "alice")._budget._exit_waits() is waits

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.container import Services
+from app.settings import load_settings
 from broker.simulated_exchange.model import Mark
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
-from config.settings import load_settings
 from console.health import HealthExpectations, loop_checks
 from domain.account import BrokerAccount
 from domain.alert import Delivery
@@ -19,6 +19,7 @@ from domain.ports import WAITING, Heartbeat
 from domain.states import Phase
 from engine.account_binding import rebind
 from persistence.sqlite.migrations import migrate
+from tests.adapters import adapter_of
 from tests.app.test_container import CLIENTS
 from tests.contract.broker_contract import EXCHANGE, SYMBOL, ContractClock, a_command
 from tests.support import EXIT, MARKET_EXIT, entry, leg
@@ -57,12 +58,12 @@ def at(tmp_path, clock, simulator):
         migrate(settings.orders_db)
         made = Services(settings, clock)
         if broker == "shoonya":
-            made.brokers["default"]._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
+            adapter_of(made)._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
         made.store.claimants.enter("watcher")
         yield made
         made.store.claimants.leave("watcher")
         if broker == "shoonya":
-            made.brokers["default"].close()
+            adapter_of(made).close()
         made.store.close()
 
     yield open_
@@ -101,14 +102,14 @@ def test_what_was_tried_on_paper_never_sells_what_was_bought_by_hand_at_the_real
     with at("paper") as services:
         watch(services)
         post(services, leg(SYMBOL))
-        services.brokers["default"].set_mark(EXCHANGE, "NIFTY26NOV24600CE", leg().price)
+        adapter_of(services).set_mark(EXCHANGE, "NIFTY26NOV24600CE", leg().price)
         resting = post(services, leg("NIFTY26NOV24600CE", price=leg().price / 2), strategy_name="OTHER")
         watch(services)
         held = services.store.holdings("default")
         assert len(held) == 1 and order_of(services, resting).phase is Phase.WORKING
     with at("shoonya") as services:
         simulator.exchange.set_mark(EXCHANGE, SYMBOL, Mark(leg().price), ls=None, ti=None)
-        services.brokers["default"].place(a_command("by hand"))
+        adapter_of(services).place(a_command("by hand"))
         before = orders_at(simulator)
         exit_ = post(services, MARKET_EXIT, **EXIT)
         engine = watch(services)
@@ -190,7 +191,7 @@ def test_each_adapter_says_whose_it_is_as_the_settings_do(tmp_path, clock, monke
     }
     services = Services(load_settings(environ), clock)
     migrate(services.settings.orders_db)
-    said = {id_: (b.traits.name, b.traits.account) for id_, b in services.brokers.items()}
+    said = {id_: (b.port.traits.name, b.port.traits.account) for id_, b in services.brokers.items()}
     assert said == {"alice": ("shoonya", "FA1"), "bob": ("shoonya", "FA2"), "carol": ("paper", "carol")}
     configured = {c.client_id: c.broker_account for c in services.settings.clients}
     assert {id_: BrokerAccount(*pair) for id_, pair in said.items()} == configured

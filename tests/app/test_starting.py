@@ -12,7 +12,7 @@ import pytest
 
 import trading_bot
 from app.arguments import Start, check_no_arguments, service_arguments
-from config.settings import load_settings
+from app.settings import load_settings
 from tests.e2e.service import free_port
 from trading_bot import _say_where
 

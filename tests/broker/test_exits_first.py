@@ -7,18 +7,19 @@ from decimal import Decimal
 import pytest
 
 from app.container import Services
+from app.settings import load_settings
 from broker.simulated_exchange.model import Mark
 from broker.simulator.faults import EXPIRED, Fault, FaultKind, FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
-from config.settings import load_settings
 from domain.alert import Delivery
 from domain.broker_reports import OrderRef
 from domain.enums import ExecutionType
 from domain.errors import NotSent, ReadFailed, Refused
 from domain.states import Status
 from persistence.sqlite.migrations import migrate
+from tests.adapters import adapter_of
 from tests.contract.broker_contract import a_command
 from tests.support import entry, leg
 
@@ -52,9 +53,9 @@ def services(tmp_path, clock, simulator):
     settings = load_settings(environment, dotenv_path=None)
     migrate(settings.orders_db)
     made = Services(settings, clock)
-    made.brokers["default"]._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
+    adapter_of(made)._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
     yield made
-    made.brokers["default"].close()
+    adapter_of(made).close()
     made.store.close()
     server.stop()
 
@@ -90,9 +91,7 @@ def test_what_a_429_turns_away_goes_later_and_once(services, simulator):
     taken = Counter(ticket.remarks for ticket, _ in simulator.exchange.orders(None))
     assert taken == Counter(order.client_order_id for order in entries + leaving)
     services.clock.advance(seconds=61)  # the looks for what was turned away took places of that minute
-    assert not any(
-        position.net_quantity for position in services.brokers["default"].read_positions().positions
-    )
+    assert not any(position.net_quantity for position in adapter_of(services).read_positions().positions)
     turned_away = sum(fault.get("struck", 0) for fault in simulator.faults.report())
     assert turned_away == (2 * ORDERS - 1) // 4  # each fifth call, and each of those was made again
     told = "SELECT count(*) FROM order_events WHERE from_phase = 'SUBMITTING' AND to_phase = 'REGISTERED'"
@@ -119,7 +118,7 @@ def test_what_is_turned_away_and_taken_all_the_same_is_one_order(services, simul
 
 
 def test_an_entry_takes_no_place_while_an_exit_waits_to_be_sent(services, simulator):
-    broker = services.brokers["default"]
+    broker = adapter_of(services)
     (waiting,) = post(services, leg(side=None), execution_type=ExecutionType.EXIT)
     with pytest.raises(NotSent) as error:
         broker.place(a_command())
@@ -180,7 +179,7 @@ def test_entries_beyond_the_minute_go_later_and_an_exit_among_them_at_once(servi
 
 @pytest.mark.parametrize("refused", ["OrderBook", "PlaceOrder"])
 def test_a_minute_that_others_have_used_up_is_left_to_exits(services, simulator, refused):
-    broker = services.brokers["default"]
+    broker = adapter_of(services)
     broker.place(a_command())
     broker.read_positions()
     words = Fault(kind=FaultKind.REFUSE, endpoint=refused, emsg=MINUTE_IS_FULL, times=1)

@@ -5,18 +5,19 @@ import json
 import pytest
 
 from app.container import Services
+from app.settings import load_settings
 from broker.simulated_exchange.model import Mark
 from broker.simulator.faults import Fault, FaultKind, FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import OAUTH_BASE, Simulator
 from broker.simulator.sessions import Credentials
-from config.settings import load_settings
 from domain.alert import Delivery
 from domain.enums import OrderType
 from domain.money import decimal_text
 from domain.stale_orders import why_still_open
 from domain.states import Phase, Status
 from persistence.sqlite.migrations import migrate
+from tests.adapters import adapter_of
 from tests.broker.noren.making import d
 from tests.contract.broker_contract import EXCHANGE, SYMBOL
 from tests.support import entry, leg
@@ -49,10 +50,10 @@ def services(tmp_path, clock, simulator):
     settings = load_settings(environment, dotenv_path=None)
     migrate(settings.orders_db)
     made = Services(settings, clock)
-    made.brokers["default"]._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
+    adapter_of(made)._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
     made.store.claimants.enter("watcher")
     yield made
-    made.brokers["default"].close()
+    adapter_of(made).close()
     made.store.close()
     server.stop()
 
@@ -103,7 +104,7 @@ def test_an_entry_and_the_exit_that_closes_it_trade_as_limits(services, engine, 
     assert entered.order_type is OrderType.MARKET and entered.average_price == 100
     left = work(services, engine, leave(services), until=Phase.FILLED)
     assert left.reason_message == TELLS.format("94.95")
-    assert not any(each.net_quantity for each in services.brokers["default"].read_positions().positions)
+    assert not any(each.net_quantity for each in adapter_of(services).read_positions().positions)
     shown = [
         (version[-1].order.order_type, version[-1].order.price)
         for _, version in simulator.exchange.orders(None)
@@ -166,7 +167,7 @@ def test_an_entry_waits_for_a_quote_of_its_own_symbol(services, engine, simulato
 
 
 def test_a_refusal_of_a_market_order_names_the_setting(services, engine):
-    broker = services.brokers["default"]
+    broker = adapter_of(services)
     broker._protection_percent = None
     order = work(services, engine, enter(services), until=Phase.REFUSED)
     assert order.tag == "BROKER_REJECTED:ALGO_CHK"

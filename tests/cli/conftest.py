@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 import cli
+from app.settings import load_settings
 from command_service import CommandService
-from config.settings import load_settings
 from domain.limits import ClientPolicy, LimitBook
 from persistence.sqlite.identity import noted_id
 from tests.cli.making import SECRET, Service

@@ -8,12 +8,14 @@ from typing import get_args
 import pytest
 
 from app.container import Services
+from app.settings import load_settings
 from app.system import SystemClock
 from broker.noren.adapter import NorenBroker
 from broker.noren.presets import PRESETS
+from broker.registry import BROKERS
 from config.checking import SettingsError
-from config.clients import Account, NorenSettings
-from config.settings import load_settings
+from config.clients import account_model
+from tests.adapters import adapter_of
 
 SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame-please"}
 BY_PASSWORD = dict.fromkeys(("USER_ID", "PASSWORD", "TOTP_SECRET", "VENDOR_CODE", "API_SECRET", "IMEI"), "x")
@@ -38,20 +40,21 @@ def problems(environ: dict[str, str]) -> list[str]:
 
 def broker_of(environ: dict[str, str]) -> NorenBroker:
     services = Services(load_settings(environ), SystemClock())
-    broker = services.brokers["default"]
+    broker = adapter_of(services)
     assert isinstance(broker, NorenBroker)
     return broker
 
 
 def test_every_preset_can_be_named_and_every_name_has_a_preset():
-    names = get_args(Account.model_fields["broker"].annotation)
+    names = get_args(account_model(BROKERS).model_fields["broker"].annotation)
     assert set(names) == {"paper", *PRESETS}
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_setting_of_a_broker_is_read(name: str):
-    own = {field.removeprefix(f"{name}_") for field in Account.model_fields if field.startswith(f"{name}_")}
-    assert {"api_url", "user_id", "access_token", "ws_url"} <= own <= set(NorenSettings.model_fields)
+    fields = account_model(BROKERS).model_fields
+    own = {field.removeprefix(f"{name}_") for field in fields if field.startswith(f"{name}_")}
+    assert {"api_url", "user_id", "access_token", "ws_url"} <= own == set(BROKERS[name].account.model_fields)
     given = {field: f"{field}-1" for field in own} | {
         "api_url": "https://x.y/api/",
         "ws_url": "wss://x.y/ws",
@@ -59,8 +62,8 @@ def test_every_setting_of_a_broker_is_read(name: str):
         "calls_per_minute": "77",
     }
     client = load_settings(at(name, **{field.upper(): text for field, text in given.items()})).default_client
-    assert client.broker == name and client.noren is not None
-    shown = {field: getattr(client.noren, field) for field in own}
+    assert client.broker == name and client.is_real
+    shown = {field: getattr(client.account, field) for field in own}
     plain = {
         field: value.get_secret_value() if hasattr(value, "get_secret_value") else value
         for field, value in shown.items()
@@ -208,7 +211,7 @@ def test_clients_may_trade_at_different_brokers(tmp_path):
     (tmp_path / "clients.toml").write_text(text)
     settings = load_settings(environ)
     assert [client.broker for client in settings.clients] == ["flattrade", "zebu", "flattrade"]
-    assert [client.noren and client.noren.user_id for client in settings.clients] == ["F1", "Z2", "F3"]
+    assert [client.account.user for client in settings.clients] == ["F1", "Z2", "F3"]
 
 
 @pytest.mark.parametrize("path", ["README.md", "config/example.env"])

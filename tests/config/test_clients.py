@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import load_settings
+from broker.noren.settings import LoginAccount
 from config.checking import SettingsError
 from config.model import Settings
-from config.settings import load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "clients.example.toml"
 CONSOLE = {"CONSOLE_TOKEN": "open-sesame-please"}
@@ -60,8 +61,8 @@ def test_each_key_defaults_to_the_setting():
         False,
         "-100",
     )
-    assert two.noren is not None
-    assert (two.noren.api_url, two.noren.user_id) == ("https://example.com/api", "FA2")
+    assert isinstance(two.account, LoginAccount)
+    assert (two.account.api_url, two.account.user_id) == ("https://example.com/api", "FA2")
     assert settings.client("b.2") is two
     assert settings.default_client is one
     with pytest.raises(KeyError):

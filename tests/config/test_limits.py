@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import load_settings
 from config.checking import Problems, SettingsError
 from config.limits import read_limits
-from config.settings import load_settings
 from domain.limits import LimitBook, Limits
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "limits.example.toml"

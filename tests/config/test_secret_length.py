@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import load_settings
 from config.checking import SettingsError
-from config.settings import load_settings
 
 ZEBU = {
     "BROKER": "zebu",

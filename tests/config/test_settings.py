@@ -8,9 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.settings import load_settings
+from broker.noren.settings import AddressedAccount
+from broker.paper.settings import PaperSettings
+from broker.registry import BROKERS
 from config.checking import SettingsError
-from config.model import Environment, Settings
-from config.settings import load_settings
+from config.model import Settings, environment_model
 from domain.limits import Limits
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "example.env"
@@ -44,10 +47,11 @@ class TestDefaults:
         client = settings.default_client
         assert settings.clients == (client,)
         assert (client.client_id, client.broker, client.live_trading) == ("default", "paper", False)
-        assert client.noren is None
+        assert not client.is_real
         assert client.telegram_chat_id is None
         assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-        assert (settings.orders_db, settings.paper_db) == (Path("data/orders.db"), Path("data/paper.db"))
+        assert settings.orders_db == Path("data/orders.db")
+        assert settings.shared["paper"].file(settings.orders_db) == Path("data/paper.db")
         assert settings.trading_timezone == ZoneInfo("Asia/Kolkata")
         assert settings.archive_after_days is None
         assert settings.secrets_made_up == ()
@@ -63,10 +67,11 @@ class TestDefaults:
             line[1:] for line in EXAMPLE.read_text().splitlines() if line[:1] == "#" and line[1:2].isupper()
         ]
         example = dict(line.split("=", 1) for line in lines)
-        assert example.keys() == {name.upper() for name in Environment.model_fields}
+        everything = environment_model(BROKERS)
+        assert example.keys() == {name.upper() for name in everything.model_fields}
         given = {name.lower(): value for name, value in example.items() if value}
-        assert Environment.model_validate(given) == Environment()
-        assert {name for name, field in Environment.model_fields.items() if field.default is not None} == set(
+        assert everything.model_validate(given) == everything()
+        assert {name for name, field in everything.model_fields.items() if field.default is not None} == set(
             given
         )
 
@@ -87,8 +92,6 @@ class TestValues:
         [
             ("PORT", " 8080 ", 8080),
             ("HOST", "::1", "::1"),
-            ("PAPER_TICK", "0.01", Decimal("0.01")),
-            ("PAPER_DEFAULT_PRICE", "None", None),
             ("DEDUP_WINDOW_SECONDS", "0", 0.0),
             ("WEBHOOK_RATE_PER_SECOND", "0", 0),
             ("LOG_LEVEL", "debug", "DEBUG"),
@@ -104,6 +107,10 @@ class TestValues:
     )
     def test_a_value_is_read(self, name, text, value):
         assert getattr(load(**{name: text}), name.lower()) == value
+
+    def test_a_value_of_a_brokers_own_is_read(self):
+        paper = load(PAPER_TICK="0.01", PAPER_DEFAULT_PRICE="None").shared["paper"]
+        assert paper == PaperSettings(tick=Decimal("0.01"), default_price=None)
 
     @pytest.mark.parametrize(
         ("name", "text", "expected"),
@@ -324,11 +331,11 @@ class TestShoonya:
     def test_with_an_access_token(self):
         client = load(**SHOONYA, LIVE_TRADING="true").default_client
         assert client.live_trading
-        assert client.noren is not None
-        assert client.noren.api_url == "https://api.example.com/NorenWClientAPI"
-        assert client.noren.access_token is not None
-        assert client.noren.access_token.get_secret_value() == "tok-en"
-        assert (client.noren.password, client.noren.ws_url) == (None, None)
+        assert isinstance(client.account, AddressedAccount)
+        assert client.account.api_url == "https://api.example.com/NorenWClientAPI"
+        assert client.account.access_token is not None
+        assert client.account.access_token.get_secret_value() == "tok-en"
+        assert (client.account.password, client.account.ws_url) == (None, None)
 
     def test_without_an_access_token_the_password_and_its_company_are_needed(self):
         found = problems(
@@ -343,4 +350,4 @@ class TestShoonya:
         assert load(**SHOONYA, LIVE_TRADING="true").default_client.policy.live_allowed
 
     def test_its_settings_may_wait_beside_the_paper_broker(self):
-        assert load(**SHOONYA | {"BROKER": "paper"}).default_client.noren is None
+        assert not load(**SHOONYA | {"BROKER": "paper"}).default_client.is_real

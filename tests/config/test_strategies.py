@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import load_settings
 from config.checking import Problems, SettingsError
-from config.settings import load_settings
 from config.strategies import read_strategies
 from domain.limits import ExitScope, GroupPolicy, StrategyBook, StrategyPolicy
 

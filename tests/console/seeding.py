@@ -113,7 +113,7 @@ class House:
         )
         self.made = 0
         self.app = Flask(__name__, static_folder=None)
-        self.modes = modes or {"default": TradingMode.PAPER}
+        self.modes = modes or {"default": TradingMode.SIMULATED}
         self.loss_limited: list[str] = []
         self.app.register_blueprint(
             create_console(

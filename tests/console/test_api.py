@@ -186,7 +186,7 @@ def test_a_body_that_is_no_object_of_texts(house: House, body: bytes):
 
 
 def test_with_several_clients_one_must_be_named(tmp_path: Path):
-    house = House(tmp_path, modes={"a": TradingMode.PAPER, "b": TradingMode.LIVE})
+    house = House(tmp_path, modes={"a": TradingMode.SIMULATED, "b": TradingMode.LIVE})
     answer = wish(house, "/api/halt", {"reason": "news"})
     assert answer.status_code == 400 and answer.json["error"]["field"] == "client_id"
     assert wish(house, "/api/halt", {"client_id": "b"}).status_code == 200

@@ -75,13 +75,13 @@ def test_the_head_of_a_good_day(house: House):
     house.beat()
     house.read_positions()
     text = page(house)
-    for shown in ("paper", "watcher alive", "positions 0 s", "−1,372.5"):
+    for shown in ("simulated", "watcher alive", "positions 0 s", "−1,372.5"):
         assert shown in text
     assert "halted" not in text
 
 
 def test_the_head_of_a_bad_day(tmp_path: Path):
-    house = House(tmp_path, modes={"default": TradingMode.PAPER, "real": TradingMode.LIVE})
+    house = House(tmp_path, modes={"default": TradingMode.SIMULATED, "real": TradingMode.LIVE})
     house.halt(reason="news")
     house.lose(house.alert()[0])
     text = page(house)

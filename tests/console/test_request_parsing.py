@@ -89,7 +89,7 @@ def test_fields_in_the_address_are_not_taken_for_none(house: House):
 
 
 def test_a_client_that_is_not_served_is_said_to_be_none(tmp_path: Path):
-    house = House(tmp_path, modes={"alice": TradingMode.PAPER, "bob": TradingMode.LIVE})
+    house = House(tmp_path, modes={"alice": TradingMode.SIMULATED, "bob": TradingMode.LIVE})
     for path in ("/api/halt", "/api/resume"):
         answer = post(house, path, '{"client_id": "bobb"}')
         assert answer.status_code == 404

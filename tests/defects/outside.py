@@ -107,7 +107,13 @@ OUTSIDE = (
     Defect(
         "clients-share-a-rate-budget",
         "All accounts shared one rate limiter: a busy one kept the exits of another waiting.",
-        (Edit("app/container.py", 'with_name(f"{client_id}.budget")', 'with_name("orders.budget")'),),
+        (
+            Edit(
+                "broker/noren/description.py",
+                'with_name(f"{setup.client_id}.budget")',
+                'with_name("orders.budget")',
+            ),
+        ),
         ("tests/app/test_container.py::test_each_client_has_a_rate_budget_of_its_own",),
     ),
     Defect(

@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.container import Services, build_services
-from config.settings import load_settings
+from app.settings import load_settings
 from tests.e2e.judge import Verdict, judge
 from tests.e2e.judge_evidence import Evidence, read_database, read_deliveries, read_journal
 from tests.e2e.service import Service, wait_for

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.container import build_services
-from config.settings import load_settings
+from app.settings import load_settings
 from domain.enums import TestMode
 from domain.errors import StoreUnavailable
 from domain.notice_keys import NoticeKey, NoticeSubject
