@@ -10,7 +10,9 @@ from dataclasses import replace
 import trading_bot
 from app.supervisor import end_with_parent
 from benchmarks.http_broker import StubBroker
+from broker.test_mode import BrokerWithTestMode
 from config.settings import Settings
+from domain.ports import ClientBroker
 from trading_bot import Services, build_services
 
 
@@ -26,7 +28,11 @@ def main() -> int:
     def with_stub(settings: Settings) -> Services:
         services = build_services(settings)
         services.__dict__["brokers"] = {
-            client: StubBroker(urls.get(client) or urls[""], services.clock, traits)
+            client: ClientBroker(
+                BrokerWithTestMode(
+                    StubBroker(urls.get(client) or urls[""], services.clock, traits), services.clock
+                )
+            )
             for client in services.policies
         }
         return services

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel, ValidationError
 
+import trading_bot
+from app import container
 from broker import registry
 from broker.description import AnyBroker, BrokerDescription, BrokerSetup, registered
 from broker.registry import BROKERS
@@ -25,6 +27,7 @@ from domain import ports
 from domain.broker_capabilities import BrokerLimits, BrokerTraits, Capability, IdClass
 from domain.broker_reports import OrderRef
 from domain.enums import TestMode
+from domain.errors import NotFound, Refused
 from tests.contract.broker_contract import a_command
 from tests.support import FakeBroker, ManualClock
 
@@ -38,7 +41,7 @@ INTERFACES: dict[Capability, type] = {
 SOME_VALUES = ("U1", "https://127.0.0.1:9/api", "wss://127.0.0.1:9/ws", "50", "protected")
 
 
-@pytest.fixture(params=BROKERS.values(), ids=BROKERS)
+@pytest.fixture(params=list(BROKERS.values()), ids=list(BROKERS))
 def described(request: pytest.FixtureRequest) -> AnyBroker:
     return request.param
 
@@ -174,7 +177,7 @@ def test_what_is_built_is_what_was_described_and_nobody_is_called(described, tmp
 
 def test_every_capability_has_an_interface():
     assert INTERFACES.keys() == set(Capability)
-    assert all(issubclass(each, Protocol) and methods(each) for each in INTERFACES.values())  # type: ignore[arg-type]
+    assert all(issubclass(each, Protocol) and methods(each) for each in INTERFACES.values())
 
 
 def test_an_order_in_test_mode_is_answered_without_the_broker(described, tmp_path):
@@ -187,6 +190,13 @@ def test_an_order_in_test_mode_is_answered_without_the_broker(described, tmp_pat
     number = connected.port.place(command).broker_order_id
     book = connected.port.read_book([OrderRef(command.client_order_id, number, command)])
     assert book.by_id.keys() == {number}
+
+
+def test_an_adapter_itself_refuses_an_order_in_test_mode(described, tmp_path):
+    built = described.build(setup_of(described, as_needed(described.account), tmp_path))
+    with pytest.raises(Refused) as caught:
+        built.port.place(a_command(test_mode=TestMode.SUCCESS))
+    assert caught.value.code == "TEST_MODE"
 
 
 # the registry -------------------------------------------------------------------------------------------------
@@ -212,13 +222,20 @@ class AcmeAccount(AccountSettings):
         return [field for field in ("login", "api_key") if getattr(self, field) is None]
 
 
+class AcmeBroker(FakeBroker):
+    def __init__(self) -> None:
+        super().__init__(ManualClock(), is_real=True)
+        self.traits = replace(TRAITS, account="A1")
+
+
+TRAITS = BrokerTraits(name="acme", is_real=True, id_class=IdClass.C1)
 ACME = BrokerDescription(
-    traits=BrokerTraits(name="acme", is_real=True, id_class=IdClass.C4),
+    traits=TRAITS,
     capabilities=frozenset(),
     limits=BrokerLimits(),
     account=AcmeAccount,
     shared=SharedSettings,
-    build=lambda setup: ports.ClientBroker(FakeBroker(setup.clock)),
+    build=lambda setup: ports.ClientBroker(AcmeBroker()),
 )
 WITH_ACME = registered(*BROKERS.values(), ACME)
 SECRETS = {"WEBHOOK_SECRET": "knock-knock-who-is-there", "CONSOLE_TOKEN": "open-sesame-please"}
@@ -230,6 +247,17 @@ def test_a_new_broker_needs_its_description_alone():
     assert client.account == AcmeAccount.model_validate({"login": "A1", "api_key": "k"})
     assert (str(client.broker_account), client.exits_are_off) == ("A1 at acme", True)
     assert {"acme_login", "acme_api_key"} <= environment_model(WITH_ACME).model_fields.keys()
+
+
+def test_a_new_broker_is_served_and_asked_for_what_it_can_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "BROKERS", WITH_ACME)
+    environ = {"ORDERS_DB": str(tmp_path / "o.db"), "BROKER": "acme", "ACME_LOGIN": "A1", "ACME_API_KEY": "k"}
+    services = container.build_services(read_settings(WITH_ACME, SECRETS | environ, dotenv_path=None))
+    assert services.engine("watcher").clients == ("default",)
+    assert services.brokers["default"].port.traits.name == "acme"
+    with pytest.raises(NotFound, match="no simulated market"):
+        container.OperatorActions(services).set_mark("default", "NFO", "NIFTY", Decimal(1))
+    assert trading_bot._order_updates(services, watcher=None) == []
 
 
 @pytest.mark.parametrize(

@@ -372,4 +372,22 @@ SENDING = (
         ),
         ("tests/broker/test_test_mode.py::test_an_order_in_test_mode_never_reaches_the_broker",),
     ),
+    Defect(
+        "a-test-order-is-sent-where-nobody-stands-before",
+        "One of several ways to the broker had no check for rehearsals, and sent one.",
+        (
+            Edit(
+                "broker/description.py",
+                "        return replace(built, port=BrokerWithTestMode(built.port, setup.clock))",
+                "        return replace(built, port=built.port)",
+            ),
+        ),
+        ("tests/broker/test_registry.py::test_an_order_in_test_mode_is_answered_without_the_broker",),
+    ),
+    Defect(
+        "a-rehearsal-reaches-the-adapter",
+        "The adapter sent whatever it was handed: a rehearsal that went past the one check was filled.",
+        (Edit("broker/noren/adapter.py", "        refuse_test_mode(command)\n", ""),),
+        ("tests/broker/test_registry.py::test_an_adapter_itself_refuses_an_order_in_test_mode",),
+    ),
 )
