@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from domain.times import time_text
 from persistence.sqlite.audit.checkpoints import last_checkpoint, make_checkpoint
 from persistence.sqlite.database import connect
@@ -91,7 +89,7 @@ def _make_archive(path: Path) -> None:
     make_private(path, ".lock")
     with open(path.with_name(path.name + ".lock"), "w") as turn, closing(connect(path)) as connection:
         lock_within(turn, _LONGEST_TURN)
-        migrations.apply(Database(connection))
+        migrations.apply(connection)
         for table in ("orders", "order_events"):
             connection.execute(
                 f"CREATE TRIGGER IF NOT EXISTS {table}_kept BEFORE DELETE ON {table} "

@@ -1,12 +1,15 @@
-"""Create and migrate orders.db at start, with sqlite-utils' migrations."""
+"""Create and migrate orders.db at start, with sqlite-utils' migrations.
+
+sqlite-utils is imported only where a migration is missing: it would cost each start some 50 ms, and each process
+memory.
+"""
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
+from typing import TYPE_CHECKING
 
 from domain.errors import StoreReplaced
 from persistence.sqlite.damage import cannot, is_lasting
@@ -40,11 +43,64 @@ from persistence.sqlite.schema import (
 from persistence.sqlite.told_by_earlier_versions import carry_over
 from persistence.sqlite.triggers import sync_triggers
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+Step = Callable[["Database"], None]
+
 _LONGEST_MIGRATION = 15.0  # seconds to wait for another process that migrates
 
 log = logging.getLogger(__name__)
 
-migrations = Migrations("orderwatch")
+_SET = "orderwatch"  # the name of our migrations among sqlite-utils' sets
+_APPLIED = "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid"
+_HAS_APPLIED = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+
+
+class MigrationList:
+    """The migrations in their order. Decorate a function with an instance's call to append it."""
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+
+    def __call__(self) -> Callable[[Step], Step]:
+        def append(step: Step) -> Step:
+            self._steps.append(step)
+            return step
+
+        return append
+
+    @property
+    def names(self) -> list[str]:
+        """Their names, oldest first."""
+        return [step.__name__ for step in self._steps]
+
+    def pending(self, connection: sqlite3.Connection) -> list[str]:
+        """Return the names of those that this database lacks."""
+        applied = set(self.applied(connection))
+        return [name for name in self.names if name not in applied]
+
+    def applied(self, connection: sqlite3.Connection) -> list[str]:
+        """Return the names of those that were applied to this database, by any version."""
+        if connection.execute(_HAS_APPLIED).fetchone() is None:
+            return []
+        return [name for (name,) in connection.execute(_APPLIED, (_SET,))]
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Apply those that are pending, each in a transaction together with its record."""
+        if not self.pending(connection):
+            return
+        from sqlite_utils import Database
+        from sqlite_utils.migrations import Migrations
+
+        library = Migrations(_SET)
+        for step in self._steps:
+            library()(step)
+        library.apply(Database(connection))
+
+
+migrations = MigrationList()
 
 TABLES = (
     "alerts",
@@ -59,26 +115,26 @@ TABLES = (
 
 
 @migrations()
-def first_tables(db: Database) -> None:
+def first_tables(db: "Database") -> None:
     """Create everything that the first version needs."""
     for script in FIRST:
         _run(db, script)
 
 
 @migrations()
-def position_differences(db: Database) -> None:
+def position_differences(db: "Database") -> None:
     """Store the notified differences between the broker's positions and our strategies' holdings."""
     _run(db, POSITION_DIFFERENCES)
 
 
 @migrations()
-def fills_of_each_side(db: Database) -> None:
+def fills_of_each_side(db: "Database") -> None:
     """Store when a fill of each side was last recorded. An exit waits for fills that reduce."""
     _run(db, FILLS_OF_EACH_SIDE)
 
 
 @migrations()
-def accounts_remembered(db: Database) -> None:
+def accounts_remembered(db: "Database") -> None:
     """Store the broker account that each client's rows belong to.
 
     The account of older rows is unknown, so the first account that is met takes them.
@@ -87,19 +143,19 @@ def accounts_remembered(db: Database) -> None:
 
 
 @migrations()
-def exits_by_own_fills(db: Database) -> None:
+def exits_by_own_fills(db: "Database") -> None:
     """Store what an exit named, parts of a leg, provisional absence, and which position differences are believed."""
     _run(db, EXITS_BY_OWN_FILLS)
 
 
 @migrations()
-def database_identity(db: Database) -> None:
+def database_identity(db: "Database") -> None:
     """Store which database this is and how many commits it has seen, so that a copy put in its place is detected."""
     _run(db, DATABASE_IDENTITY)
 
 
 @migrations()
-def positions_compared(db: Database) -> None:
+def positions_compared(db: "Database") -> None:
     """Store when a client's positions were last compared with its strategies' holdings.
 
     A read of the positions alone is not a comparison.
@@ -108,43 +164,43 @@ def positions_compared(db: Database) -> None:
 
 
 @migrations()
-def clients_not_configured(db: Database) -> None:
+def clients_not_configured(db: "Database") -> None:
     """Store about which clients that the settings do not name a notice was sent."""
     _run(db, CLIENTS_NOT_CONFIGURED)
 
 
 @migrations()
-def unreadable_positions(db: Database) -> None:
+def unreadable_positions(db: "Database") -> None:
     """Store the unreadable rows of the last read of the positions, and how much of a position was delivered."""
     _run(db, UNREADABLE_POSITIONS)
 
 
 @migrations()
-def daily_loss(db: Database) -> None:
+def daily_loss(db: "Database") -> None:
     """Store what of the broker's profit and loss is today's, what two reads confirm, and an operator's lifts."""
     _run(db, DAILY_LOSS)
 
 
 @migrations()
-def entries_that_wait(db: Database) -> None:
+def entries_that_wait(db: "Database") -> None:
     """Store what an entry waits for before it may be sent."""
     _run(db, ENTRIES_THAT_WAIT)
 
 
 @migrations()
-def adopted_units(db: Database) -> None:
+def adopted_units(db: "Database") -> None:
     """Store permanently which units of the account a person assigned to a strategy's holding: who, when and why."""
     _run(db, ADOPTED_UNITS)
 
 
 @migrations()
-def our_tags_in_the_book(db: Database) -> None:
+def our_tags_in_the_book(db: "Database") -> None:
     """Store which external orders carry a tag of this program's form. Such an order is not sent a second time."""
     _run(db, OUR_TAGS_IN_THE_BOOK)
 
 
 @migrations()
-def shares_of_earlier_days(db: Database) -> None:
+def shares_of_earlier_days(db: "Database") -> None:
     """Store how much of a difference is shares that were delivered on earlier days.
 
     Nobody has traded these, so nobody is notified.
@@ -153,31 +209,31 @@ def shares_of_earlier_days(db: Database) -> None:
 
 
 @migrations()
-def unexplained_external_orders(db: Database) -> None:
+def unexplained_external_orders(db: "Database") -> None:
     """Index by symbol the external orders that count in a position. Each exit's claim queries them."""
     _run(db, UNEXPLAINED_EXTERNAL_ORDERS)
 
 
 @migrations()
-def heartbeats_part_by_part(db: Database) -> None:
+def heartbeats_part_by_part(db: "Database") -> None:
     """Store what a loop waits for as data. The text in its heartbeat is only for people."""
     _run(db, HEARTBEATS_PART_BY_PART)
 
 
 @migrations()
-def facts_of_messages(db: Database) -> None:
+def facts_of_messages(db: "Database") -> None:
     """Store a message's content as data beside its text, for folding messages into digests."""
     _run(db, FACTS_OF_MESSAGES)
 
 
 @migrations()
-def details_of_reasons(db: Database) -> None:
+def details_of_reasons(db: "Database") -> None:
     """Store separately what a reason's message says beyond its tag's sentence."""
     _run(db, DETAILS_OF_REASONS)
 
 
 @migrations()
-def told_once(db: Database) -> None:
+def told_once(db: "Database") -> None:
     """Store by key which notices were sent and must not be sent again. Move there what was remembered elsewhere."""
     _run(db, TOLD_ONCE)
     carry_over(db)
@@ -185,12 +241,12 @@ def told_once(db: Database) -> None:
 
 
 @migrations()
-def differences_shown_without_a_gap(db: Database) -> None:
+def differences_shown_without_a_gap(db: "Database") -> None:
     """Store since when each read has shown a difference, and units that positions showed before the order book did."""
     _run(db, SHOWN_WITHOUT_A_GAP)
 
 
-def _run(db: Database, script: str) -> None:
+def _run(db: "Database", script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
             db.execute(statement)
@@ -230,14 +286,13 @@ def migrate(path: Path) -> None:
 
 def _migrate(path: Path, connection: sqlite3.Connection, *, is_new: bool) -> set[str]:
     """Apply the missing migrations. Return the tables that exist afterwards."""
-    db = Database(connection)
-    refuse_newer(db, path)
-    for pending in migrations.pending(db):
-        log.info("[BOOT] migrating %s: %s", path.name, pending.name)
-    migrations.apply(db)
+    refuse_newer(connection, path)
+    for pending in migrations.pending(connection):
+        log.info("[BOOT] migrating %s: %s", path.name, pending)
+    migrations.apply(connection)
     sync_triggers(connection)
     check_at_start(path, connection, is_new=is_new)
-    return set(db.table_names())
+    return {name for (name,) in connection.execute(_TABLES)}
 
 
 def check_identity(path: Path) -> None:
@@ -271,10 +326,10 @@ def _named(path: Path, error: sqlite3.DatabaseError) -> Exception:
     return cannot(path, error) if is_lasting(error) else error
 
 
-def refuse_newer(db: Database, path: Path) -> None:
+def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
     """Raise DatabaseTooNew when a newer program than this one has migrated the database."""
-    known = {m.name for m in migrations._migrations}
-    unknown = [m.name for m in migrations.applied(db) if m.name not in known]
+    known = set(migrations.names)
+    unknown = [name for name in migrations.applied(connection) if name not in known]
     if unknown:
         raise DatabaseTooNew(
             f"{path} was migrated by a newer Orderwatch ({', '.join(unknown)}): run that version, or restore a backup"

@@ -8,8 +8,6 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from domain.errors import OrderwatchError
 from persistence.sqlite.identity import IdentityFile, restoring_path, sync, witness_path
 from persistence.sqlite.migrations import DatabaseTooNew, migrate, refuse_newer
@@ -93,7 +91,7 @@ def _prove(path: Path, source: Path) -> None:
         raise CannotRestore(f"{source} is damaged: {said}")
     try:
         with closing(sqlite3.connect(path)) as connection:
-            refuse_newer(Database(connection), source)
+            refuse_newer(connection, source)
     except DatabaseTooNew as error:
         raise CannotRestore(str(error)) from error
 

@@ -4,10 +4,12 @@ A migration uses this once.
 """
 
 import re
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from domain.notice_keys import NoticeKey, NoticeSubject, joined, of_order
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 _INSERT = "INSERT OR IGNORE INTO told_notices VALUES (?, ?, ?, ?, ?, ?)"
 _REFUSED = re.compile(r"(?P<user>.+) at (?P<broker>\S+?)(?:, whose rows are those of (?P<other>.+))?")
@@ -20,13 +22,13 @@ _FILL_TAKEN_BACK = re.compile(
 )
 
 
-def carry_over(db: Database) -> None:
+def carry_over(db: "Database") -> None:
     """Store the keys of notices that must not be sent again."""
     _refused(db)
     _of_orders(db)
 
 
-def _refused(db: Database) -> None:
+def _refused(db: "Database") -> None:
     rows = db.execute(
         "SELECT client_id, refused_account, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') FROM accounts "
         "WHERE refused_account IS NOT NULL"
@@ -38,7 +40,7 @@ def _refused(db: Database) -> None:
             db.execute(_INSERT, (client_id, NoticeSubject.REFUSED_ACCOUNT, "", state, None, at))
 
 
-def _of_orders(db: Database) -> None:
+def _of_orders(db: "Database") -> None:
     """Import the reasons in the rows of orders. A notice was sent when such a reason was written there."""
     rows = db.execute(
         "SELECT client_id, command_id, reason_message, updated_at FROM orders "

@@ -212,3 +212,10 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     with pytest.raises(StoreReplaced):
         migrate(path)
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_database_that_lacks_nothing_needs_no_library(tmp_path):
+    path = tmp_path / "orders.db"
+    migrate(path)
+    check = f"{MIGRATE}; assert 'sqlite_utils' not in sys.modules, 'it was imported'"
+    subprocess.run([sys.executable, "-c", check, path], cwd=ROOT, check=True, timeout=60)

@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from domain.account import BrokerAccount
 from domain.broker_reports import UnreadableRow
 from domain.times import time_text
@@ -80,7 +78,7 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
         def rows(query: str, **values: object) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in connection.execute(query, values)]
 
-        pending = tuple(m.name for m in migrations.pending(Database(connection)))
+        pending = tuple(migrations.pending(connection))
         [(beat,)] = rows("SELECT max(beat_at) FROM heartbeats")
         [(outbox, since)] = rows(_OUTBOX)
         [(unknown,)] = rows(_UNKNOWN)
