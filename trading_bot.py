@@ -1,48 +1,54 @@
 """The composition root: what the services of each process are made of, and what each process serves."""
 
 import contextlib
+import gc
 import logging
 import os
 import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
-from typing import NoReturn
+from functools import cache, partial
+
+if __name__ == "__main__":
+    gc.disable()  # until `main`: collections during the imports find nothing, and take a seventh of the start
 
 from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
 from alerts.webhook import create_webhook
-from app.arguments import WATCH, WEB, check_no_arguments, service_arguments
-from app.container import OperatorActions, Services, build_services
-from app.settings import load_settings
-from app.startup_banner import StartupBanner, Trading
-from app.supervisor import EXIT_REPLACED, end_with_parent
-from app.system import SystemClock, new_watcher_name
+from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
+from app.child_process import ChildProcess, end_with_parent
+from app.container import OperatorActions, Services, build_services, load_http_clients
+from app.starting import (
+    EXIT_UNAVAILABLE,
+    notify_exits_off,
+    prepared,
+    print_banner,
+    read_settings,
+    warn_of_slow_stall,
+)
+from app.stopped_holder import StoppedHolder
+from app.supervisor import EXIT_PORT_TAKEN, is_free, supervise
+from app.system import new_watcher_name
 from app.watcher import Housekeeping, Watcher, WatcherOptions
 from app.web import WebServer, gunicorn_options
 from command_service import CommandService
-from config.settings import ClientSettings, Settings, SettingsError
+from config.settings import ClientSettings, Settings
 from console import Access, TradingMode, create_console, create_health
 from domain.alert import Delivery, ParsedAlert
-from domain.errors import InvalidAlert, StoreReplaced, StoreUnavailable
+from domain.errors import InvalidAlert, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import OrderStream, Transaction
 from domain.receipt import Receipt
 from notifications.outbox import OutboxDrainer
-from observability.logs import configure_logging
-from observability.metrics import CONTENT_TYPE, metrics_page
 from persistence.sqlite.archive import archive, archive_beside
 from persistence.sqlite.audit.checkpoints import make_checkpoint
 from persistence.sqlite.database import ChangeSignal, GroupCommit, checkpoint_wal
-from persistence.sqlite.file_lock import FileLocked
 from persistence.sqlite.identity import noted_id
-from persistence.sqlite.migrations import DatabaseTooNew, check_identity
 from persistence.sqlite.queries.metrics import figures
 
 __all__ = [
@@ -60,9 +66,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-EXIT_SETTINGS = 2
-EXIT_UNAVAILABLE = 75  # EX_TEMPFAIL: orders.db cannot be written at present
-SLOWEST_STALL = 6.0  # seconds; up to this value exits wait at most 15 s for a watcher that hangs
+_PROGRAM = "trading_bot.py"
 _OLDEST_BEAT = 5.0  # seconds; a watcher writes a heartbeat every two
 
 
@@ -101,7 +105,7 @@ class TradingBot:
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Create the application with the webhook and the console. The watcher runs in a process of its own."""
-    return make_app(build_services(settings or _settings()))
+    return make_app(build_services(settings or read_settings()))
 
 
 def make_app(services: Services) -> Flask:
@@ -167,14 +171,21 @@ def _add_console(app: Flask, services: Services) -> None:
         )
     )
     access = Access(token, clock)
-    page = metrics_page(lambda: figures(services.readers, clock.now()))
+    page = cache(lambda: _metrics_page(services))  # its library is loaded for those who ask
 
     @app.get("/metrics")
     def metrics() -> Response:
         refusal = access.refusal(request)
         if refusal is not None:
             raise refusal
-        return Response(page(), content_type=CONTENT_TYPE)
+        content, content_type = page()
+        return Response(content(), content_type=content_type)
+
+
+def _metrics_page(services: Services) -> tuple[Callable[[], bytes], str]:
+    from observability.metrics import CONTENT_TYPE, metrics_page
+
+    return metrics_page(lambda: figures(services.readers, services.clock.now())), CONTENT_TYPE
 
 
 def _mode(client: ClientSettings) -> TradingMode:
@@ -183,10 +194,9 @@ def _mode(client: ClientSettings) -> TradingMode:
     return TradingMode.LIVE if client.live_trading else TradingMode.DRY
 
 
-def serve_web(*, supervised: bool) -> int:
+def serve_web(settings: Settings, *, supervised: bool) -> int:
     """Serve the web server alone, in this process."""
-    settings = _settings()
-    services = _prepared(settings, supervised=supervised)
+    services = prepared(settings, supervised=supervised)
     options = gunicorn_options(
         settings.host, settings.port, workers=settings.web_workers, threads=settings.web_threads
     )
@@ -194,12 +204,14 @@ def serve_web(*, supervised: bool) -> int:
     return 0
 
 
-def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
-    """Run a watcher alone, in this process."""
-    settings = _settings()
-    services = _prepared(settings, supervised=supervised)
+def watch(
+    settings: Settings | None = None, *, supervised: bool = False, pulse_pipe: int | None = None
+) -> int:
+    """Run a watcher alone, in this process. Without `settings` they are read; heartbeats go to `pulse_pipe`."""
+    settings = settings or read_settings()
+    services = prepared(settings, supervised=supervised)
     if not supervised:
-        _warn_of_slow_stall(settings)
+        warn_of_slow_stall(settings)
     name = new_watcher_name()
     services.store.claimants.enter(name)
     drainer = services.drainer(name)
@@ -207,7 +219,7 @@ def watch(*, supervised: bool = False, pulse_pipe: int | None = None) -> int:
         _tell_of_the_dead(services, name, ended)
         if drainer is not None:
             drainer.release_of(ended)
-    _tell_exits_off(services)
+    notify_exits_off(services)
     watcher = make_watcher(services, name, drainer)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
@@ -332,126 +344,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = service_arguments(sys.argv[1:] if arguments is None else arguments)
     if start.supervised:
         end_with_parent()
+    settings = read_settings()
+    load_http_clients(settings)
+    gc.freeze()  # what was imported stays: no collection looks at it, or copies memory that processes share
+    gc.enable()
     if start.part == WEB:
-        return serve_web(supervised=start.supervised)
+        return serve_web(settings, supervised=start.supervised)
     if start.part == WATCH:
-        return watch(supervised=start.supervised, pulse_pipe=start.pulse_pipe)
-    settings = _settings()
-    _prepared(settings, supervised=False)
-    _warn_of_slow_stall(settings)
-    _say_where(settings)
-    return _become_supervisor(settings)
+        return watch(settings, supervised=start.supervised)
+    return _serve_everything(settings)
 
 
-def _become_supervisor(settings: Settings) -> NoReturn:
-    """Replace this process by the supervisor, because this process has imported everything to check the settings."""
-    program = Path(__file__).resolve()
-    supervisor = program.parent / "app" / "supervisor.py"
-    limit = settings.watcher_stall_seconds
-    address = [settings.host, str(settings.port)]
-    rest = [settings.log_level, settings.log_format, str(settings.orders_db.absolute())]
-    command = [sys.executable, str(supervisor), str(program), *address, str(limit), *rest]
-    os.execv(sys.executable, command)
+def _serve_everything(settings: Settings) -> int:
+    """Become the supervisor of a watcher and a web server, which are forked from this process.
 
-
-def _settings() -> Settings:
-    """Load the settings, or end the process with one clear line for each error in them."""
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(f"Orderwatch cannot start with these settings:\n{error}", file=sys.stderr)
-        raise SystemExit(EXIT_SETTINGS) from None
-    configure_logging(settings.log_level, settings.log_format)
-    return settings
-
-
-def _prepared(settings: Settings, *, supervised: bool) -> Services:
-    """Build the services of this process, or end it with one clear line.
-
-    A supervised process does not migrate the database, because the process that started it has done so.
+    This process itself starts no thread and opens no database: see `app.child_process`.
     """
-    try:
-        if not supervised:
-            services = build_services(settings)
-            _refuse_exits_off(services)
-            return services
-        check_identity(settings.orders_db)
-    except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
-        print(f"Orderwatch cannot start: {error}", file=sys.stderr)
-        raise SystemExit(EXIT_REPLACED) from None
-    except (StoreUnavailable, OSError) as error:  # the supervisor retries: there may be room on the disk then
-        print(f"Orderwatch cannot start now: {error}", file=sys.stderr)
-        raise SystemExit(EXIT_UNAVAILABLE) from None
-    return Services(settings, SystemClock(), instance=str(os.getppid()))
-
-
-def _exits_off(services: Services) -> dict[str, str]:
-    """The clients whose exits are not sent although they have something open at a real broker, and what is open."""
-    dry = [c.client_id for c in services.settings.clients if c.exits_are_off]
-    found = services.views.exposed() if dry else {}
-    return {client: found[client] for client in dry if client in found}
-
-
-def _refuse_exits_off(services: Services) -> None:
-    """Refuse to start with live trading off while something is held, unless a second setting confirms it.
-
-    Without live trading the exits are not sent either.
-    """
-    refused = False
-    for client_id, held in _exits_off(services).items():
-        if services.settings.client(client_id).live_trading_off_with_positions:
-            continue
-        refused = True
-        print(
-            f"Orderwatch cannot start: LIVE_TRADING is false for {client_id}, which has open: {held}. Its exits would "
-            "not be sent either. Set LIVE_TRADING=true; or close it at the broker; or, if it is meant, set "
-            "LIVE_TRADING_OFF_WITH_POSITIONS=true as well. `python cli.py halt` stops entries alone.",
-            file=sys.stderr,
+    address = (settings.host, settings.port)
+    if not is_free(*address):
+        log.critical(
+            "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
+            *address,
         )
-    if refused:
-        raise SystemExit(EXIT_SETTINGS)
-
-
-def _tell_exits_off(services: Services) -> None:
-    """Notify, at each start of a watcher, that exits are off, although an operator has confirmed it."""
-    for client_id, held in _exits_off(services).items():
-        text = f"LIVE_TRADING is false: exits are not sent either, while {client_id} has open: {held}"
-        log.critical(text)
-        services.store.write(partial(_notify, client_id=client_id, text=text))
-
-
-def _notify(tx: Transaction, client_id: str, text: str) -> None:
-    tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
-
-
-def _warn_of_slow_stall(settings: Settings) -> None:
-    """Warn at the start that exits may wait for longer than 15 s. Such a value dates from when 30 was the default."""
-    if settings.watcher_stall_seconds > SLOWEST_STALL:
-        log.warning(
-            "WATCHER_STALL_SECONDS is %g: for so long and the time of a start no exit and no message goes when a "
-            "watcher hangs. It no longer depends on BROKER_DEADLINE_SECONDS: take the line out for 5, or set %g or "
-            "less",
-            settings.watcher_stall_seconds,
-            SLOWEST_STALL,
-        )
-
-
-def _say_where(settings: Settings) -> None:
-    """Print what a new user needs: the addresses, the secrets, whose orders are live, and a line to paste."""
-    client_id, made_up = settings.client_id, settings.secrets_made_up
-    secret = settings.default_client.webhook_secret if _is_made_up(made_up, client_id) else None
-    token = settings.console_token if "CONSOLE_TOKEN" in made_up else None
-    greeting = StartupBanner(
-        f"http://{settings.host}:{settings.port}",
-        None if secret is None else secret.get_secret_value(),
-        None if token is None else token.get_secret_value(),
-        [Trading(c.client_id, c.broker, c.is_real, c.live_trading) for c in settings.clients],
+        return EXIT_PORT_TAKEN
+    status = ChildProcess(partial(_prepare, settings), (_PROGRAM, "prepare")).wait()
+    if status:
+        return status if status > 0 else EXIT_UNAVAILABLE
+    warn_of_slow_stall(settings)
+    print_banner(settings)
+    return supervise(
+        _PROGRAM,
+        lambda pulse_pipe: watch(settings, supervised=True, pulse_pipe=pulse_pipe),
+        partial(_serve_web_in_child, settings),
+        address=address,
+        pulse_limit=settings.watcher_stall_seconds,
+        free_locks=StoppedHolder(settings.orders_db.absolute()).look,
     )
-    print(greeting, flush=True)
 
 
-def _is_made_up(names: Sequence[str], client_id: str) -> bool:
-    return not {"WEBHOOK_SECRET", f"WEBHOOK_SECRET.{client_id}"}.isdisjoint(names)
+def _prepare(settings: Settings) -> int:
+    """Create or migrate the database and check that the service may start; the status is 0 when it may."""
+    prepared(settings, supervised=False)
+    return 0
+
+
+def _serve_web_in_child(settings: Settings) -> int:
+    sys.argv = [sys.argv[0], WEB, SUPERVISED]  # with which gunicorn starts its successor on SIGUSR2
+    return serve_web(settings, supervised=True)
 
 
 if __name__ == "__main__":

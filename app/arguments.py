@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.supervisor import PULSE, SUPERVISED
-
 WEB, WATCH = "web", "watch"
+# Means that the process that started this one has prepared the database, and that this one ends with it.
+SUPERVISED = "--supervised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +14,10 @@ class Start:
     """What to start: `web`, `watch`, or (None) both of them under a supervisor.
 
     With `supervised` the process that started this one has prepared the database, and this process ends with it.
-    `pulse_pipe` is the file descriptor to which a watcher writes its heartbeats.
     """
 
     part: str | None
     supervised: bool
-    pulse_pipe: int | None
 
 
 def service_arguments(given: Sequence[str]) -> Start:
@@ -37,9 +35,8 @@ def service_arguments(given: Sequence[str]) -> Start:
         help="the web server alone, or a watcher alone; without it both, under a supervisor",
     )
     parser.add_argument(SUPERVISED, action="store_true", help="end with the process that started this one")
-    parser.add_argument(PULSE, type=int, dest="pulse_pipe", help=argparse.SUPPRESS)
     options = parser.parse_args(given)
-    return Start(options.part, options.supervised, options.pulse_pipe)
+    return Start(options.part, options.supervised)
 
 
 def check_no_arguments(given: Sequence[str]) -> None:

@@ -3,11 +3,10 @@
 The supervisor does as little as possible. It starts both, restarts what ends, and ends with both when it is asked to.
 On Linux its children end with it even when it is killed, so that nothing is left holding the port.
 
-It imports only the standard library, the log set-up and `app.stopped_holder`, and it replaces the process that read
-the settings, so that it uses next to no memory.
+It is the process that read the settings and imported everything, and its children are forked from it. It therefore
+starts no thread and opens no database: see `app.child_process`.
 """
 
-import ctypes
 import errno
 import logging
 import os
@@ -15,20 +14,16 @@ import re
 import select
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
-log = logging.getLogger("app.supervisor")  # the same name where this file is the main program
+from app.arguments import WATCH, WEB
+from app.child_process import ChildProcess
 
-# Means that the child's parent has prepared the database, and that the child ends with its parent.
-SUPERVISED = "--supervised"
-PULSE = "--pulse-pipe"  # names the pipe to which a child writes heartbeats
+log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
 _WATCHER_START_SECONDS = 5.0  # until the web server starts; earlier entries wait for the first broker read
 _START_SECONDS = 15.0  # for a first heartbeat, so that a start on a busy machine does not count as hanging
 _HOLDER_EVERY = 0.5
@@ -38,15 +33,6 @@ _LONGEST_ANSWER = 65_536  # bytes of a health check
 # EX_CONFIG, of a child: orders.db is not the one that was in use. A restart would make it worse.
 EXIT_REPLACED = 78
 EXIT_PORT_TAKEN = 69  # EX_UNAVAILABLE, of the whole service: another program listens on its port
-
-
-def end_with_parent() -> None:
-    """Ask the kernel (Linux) to end this process when its parent ends; elsewhere a killed parent leaves it running."""
-    if sys.platform.startswith("linux"):
-        parent = os.getppid()
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent or parent == 1:
-            log.warning("the parent has ended already")
 
 
 class HeartbeatPipe:
@@ -88,9 +74,10 @@ class Child:
     """A process to keep running."""
 
     name: str
-    command: Sequence[str]
-    pulse: "HeartbeatPipe | None" = None
-    process: subprocess.Popen[bytes] | None = None
+    run: Callable[[], int]
+    title: Sequence[str]  # what `ps` shows for it
+    pulse: HeartbeatPipe | None = None
+    process: ChildProcess | None = None
     started_at: float = 0.0
     failures: int = 0
     next_start: float = field(default=0.0)
@@ -99,12 +86,9 @@ class Child:
     def start(self) -> None:
         """Start the process."""
         self.started_at = time.monotonic()
-        if self.pulse is None:
-            self.process = subprocess.Popen(self.command)
-            return
-        self.pulse.begin()
-        command = [*self.command, PULSE, str(self.pulse.writing)]
-        self.process = subprocess.Popen(command, pass_fds=(self.pulse.writing,))
+        if self.pulse is not None:
+            self.pulse.begin()
+        self.process = ChildProcess(self.run, self.title)
 
     def look(self) -> None:
         """Restart the process when it has ended, with a back-off. Kill it first when its heartbeats are missing."""
@@ -113,7 +97,7 @@ class Child:
             log.critical("%s gives no sign of life: it is killed and started anew", self.name)
             self.process.kill()
             self.process.wait()
-        if self.process is not None and self.process.poll() is not None:
+        if self.process is not None and self.process.returncode is not None:
             if self.process.returncode == EXIT_REPLACED:
                 self.is_final = True
                 return
@@ -147,8 +131,14 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT; returns the exit status, 0 when all children ended in order.
 
         When a child reports that orders.db was replaced, all children are ended, so that nothing is left that writes
-        or sends.
+        or sends. An error ends them too: whoever started this process starts it again.
         """
+        try:
+            return self._run()
+        finally:
+            self._end_all()
+
+    def _run(self) -> int:
         is_announced = False
         while not self._stopping:
             for child in self._children:
@@ -157,7 +147,6 @@ class Supervisor:
                 log.critical(
                     "orders.db is not the database that was in use: everything ends; see the line above"
                 )
-                self._end_all()
                 return EXIT_REPLACED
             self._look_after_locks()
             is_announced = is_announced or self._announce()
@@ -174,7 +163,9 @@ class Supervisor:
         self._stopping = True
 
     def _end_all(self) -> int:
-        running = [c.process for c in self._children if c.process is not None and c.process.poll() is None]
+        running = [
+            c.process for c in self._children if c.process is not None and c.process.returncode is None
+        ]
         for process in running:
             process.terminate()
         give_up = time.monotonic() + _STOP_SECONDS
@@ -182,7 +173,7 @@ class Supervisor:
         for process in running:
             try:
                 process.wait(max(0.1, give_up - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            except TimeoutError:
                 process.kill()
                 clean = False
         return 0 if clean else 1
@@ -190,39 +181,35 @@ class Supervisor:
 
 def supervise(
     program: str,
-    host: str,
-    port: int,
+    watch: Callable[[int], int],
+    web: Callable[[], int],
+    *,
+    address: tuple[str, int],
     pulse_limit: float,
     free_locks: Callable[[], object] = lambda: None,
 ) -> int:
-    """Run the program's watcher and its web server until a signal ends them; returns the exit status.
+    """Run a watcher and the web server until a signal ends them; returns the exit status.
 
-    - Nothing is started when the port is in use.
+    - `watch` and `web` each run in a process of their own, which `ps` shows as a part of `program`. `watch` is given
+      the pipe (a file descriptor) to which it writes its heartbeats.
     - The web server starts when the watcher has read its brokers, or after a few seconds if that takes longer: alerts
       must be accepted even then.
     - A watcher without a heartbeat for `pulse_limit` seconds is killed and restarted.
     - `free_locks` is called again and again.
     """
     pulse = HeartbeatPipe(pulse_limit)
-    if not is_free(host, port):
-        log.critical(
-            "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
-            host,
-            port,
-        )
-        return EXIT_PORT_TAKEN
-    watcher = Child("watcher", [sys.executable, program, "watch", SUPERVISED], pulse)
-    web = Child("web", [sys.executable, program, "web", SUPERVISED])
-    supervisor = Supervisor([watcher, web], lambda: _say_when_ready(host, port), free_locks=free_locks)
+    watcher = Child("watcher", partial(watch, pulse.writing), (program, WATCH), pulse)
+    server = Child("web", web, (program, WEB))
+    supervisor = Supervisor([watcher, server], lambda: _say_when_ready(*address), free_locks=free_locks)
     watcher.start()
     if not pulse.wait(_WATCHER_START_SECONDS):
         log.warning("the watcher has not read every broker yet; entries wait until it has")
-    web.start()
+    server.start()
     return supervisor.run()
 
 
 def is_free(host: str, port: int) -> bool:
-    """False when the port is in use already. An address that cannot be bound at all is reported by the web server."""
+    """False when another program listens there. The web server reports an address that cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -257,14 +244,3 @@ def answering_instance(host: str, port: int) -> str | None:
         return None
     found = re.search(rb'"instance": ?"([^"]+)"', answer)
     return found[1].decode("ascii", "replace") if found else None
-
-
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[1])  # modules here are named like packages
-    from app.stopped_holder import StoppedHolder
-    from observability.logs import configure_logging
-
-    _program, _host, _port, _limit, _level, _style, _database = sys.argv[1:]
-    configure_logging(_level, _style)
-    _holder = StoppedHolder(Path(_database))
-    raise SystemExit(supervise(_program, _host, int(_port), float(_limit), _holder.look))

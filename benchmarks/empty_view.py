@@ -7,7 +7,7 @@ import sys
 
 from flask import Flask, Response
 
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 from app.web import WebServer, gunicorn_options
 
 

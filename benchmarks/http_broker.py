@@ -18,7 +18,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, Position, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand

@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 
 _NUMBER = b"########"
 _HEAD_END = b"\r\n\r\n"

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 from app.system import SystemClock
 from benchmarks.workspace import Started, Workspace, answers, free_port, wait_until
 from broker.simulator.faults import Fault, FaultKind, FaultPlan

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import trading_bot
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 from broker.noren.wire import HttpReply, Wire
 
 

@@ -8,7 +8,7 @@ import argparse
 from dataclasses import replace
 
 import trading_bot
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 from benchmarks.http_broker import StubBroker
 from broker.test_mode import BrokerWithTestMode
 from config.settings import Settings

@@ -77,6 +77,7 @@ ROOMS = {
     "config/": Room(("domain",), ("dotenv", *FILES)),
     "app/container.py": Room(None, None),
     "app/settings.py": Room(("broker", "config"), FILES),
+    "app/starting.py": Room(None, None),  # what trading_bot.py does before it serves
     "gunicorn.conf.py": Room(),  # settings of a gunicorn that is started by hand
     "trading_bot.py": Room(None, None),
     "cli.py": Room(None, None),

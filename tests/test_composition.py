@@ -7,12 +7,13 @@ import pytest
 
 from app.container import Services, build_services
 from app.settings import load_settings
+from app.starting import EXIT_UNAVAILABLE, prepared
 from app.supervisor import EXIT_REPLACED
 from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.errors import StoreFull, StoreUnavailable
 from domain.states import Phase, Status
 from tests.persistence.making import Maker, StepClock
-from trading_bot import EXIT_UNAVAILABLE, _prepared, _tell_of_the_dead, make_app, make_watcher
+from trading_bot import _tell_of_the_dead, make_app, make_watcher
 
 TOKEN = "a-long-console-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -89,9 +90,9 @@ def test_a_start_without_room_ends_with_what_a_supervisor_tries_again(
     def full(path: Path) -> None:
         raise error
 
-    monkeypatch.setattr("trading_bot.check_identity", full)
+    monkeypatch.setattr("app.starting.check_identity", full)
     with pytest.raises(SystemExit) as ended:
-        _prepared(services.settings, supervised=True)
+        prepared(services.settings, supervised=True)
     assert ended.value.code == EXIT_UNAVAILABLE != EXIT_REPLACED
     assert "cannot start now" in capsys.readouterr().err
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-import trading_bot
 from app.container import build_services
 from app.settings import load_settings
+from app.starting import notify_exits_off, refuse_exits_off
 from console import TradingMode
 from domain.states import Phase
 from domain.times import time_text
@@ -31,7 +31,7 @@ def make(tmp_path, monkeypatch):
 
 def test_the_start_is_refused_while_something_is_held(make, capsys):
     with pytest.raises(SystemExit) as end:
-        trading_bot._refuse_exits_off(make(held=True, LIVE_TRADING="false"))
+        refuse_exits_off(make(held=True, LIVE_TRADING="false"))
     said = capsys.readouterr().err
     assert end.value.code == 2
     for words in (
@@ -52,13 +52,13 @@ def test_the_start_is_refused_while_something_is_held(make, capsys):
     ],
 )
 def test_otherwise_it_is_not(make, held, environ):
-    trading_bot._refuse_exits_off(make(held=held, **environ))
+    refuse_exits_off(make(held=held, **environ))
 
 
 def test_what_was_confirmed_is_an_alarm_all_the_same(make, caplog):
     services = make(held=True, LIVE_TRADING="false", LIVE_TRADING_OFF_WITH_POSITIONS="true")
     with caplog.at_level(logging.CRITICAL):
-        trading_bot._tell_exits_off(services)
+        notify_exits_off(services)
     assert "exits are not sent" in caplog.text
     connection = services.readers.get()
     [(message,)] = connection.execute(

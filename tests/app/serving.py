@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app import connections
-from app.supervisor import end_with_parent
+from app.child_process import end_with_parent
 from app.web import WebServer, gunicorn_options
 
 REQUEST_SECONDS = 0.8

@@ -2,21 +2,19 @@
 
 import os
 import signal
-import sys
 import time
+from functools import partial
 
 import pytest
 
 from app import supervisor
-from app.supervisor import PULSE, Child, HeartbeatPipe
+from app.supervisor import Child, HeartbeatPipe
 
-_CHILD = f"""
-import os, sys, time
-pipe = int(sys.argv[sys.argv.index({PULSE!r}) + 1])
-while True:
-    os.write(pipe, b".")
-    time.sleep(0.05)
-"""
+
+def _beat(pipe: int) -> int:
+    while True:
+        os.write(pipe, b".")
+        time.sleep(0.05)
 
 
 def test_a_child_that_starts_has_longer_than_one_that_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +34,10 @@ def test_a_child_that_starts_has_longer_than_one_that_was_heard(monkeypatch: pyt
 
 
 def test_a_stopped_child_is_killed_and_started_anew() -> None:
-    child = Child("watcher", [sys.executable, "-c", _CHILD], HeartbeatPipe(0.5))
+    pulse = HeartbeatPipe(0.5)
+    child = Child("watcher", partial(_beat, pulse.writing), ("a test", "watch"), pulse)
     child.start()
-    assert child.pulse is not None and child.pulse.wait(20)
+    assert pulse.wait(20)
     child.look()
     first = child.process
     assert first is not None

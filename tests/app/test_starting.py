@@ -1,4 +1,4 @@
-"""The start: what can be typed, what is printed, and that the supervisor logs as it was told to."""
+"""The start: what can be typed, what is printed, what stops it, and that every process logs as it was told to."""
 
 import json
 import os
@@ -13,8 +13,9 @@ import pytest
 import trading_bot
 from app.arguments import Start, check_no_arguments, service_arguments
 from app.settings import load_settings
+from app.starting import print_banner
+from app.supervisor import EXIT_PORT_TAKEN, EXIT_REPLACED
 from tests.e2e.service import free_port
-from trading_bot import _say_where
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOONYA = {
@@ -37,12 +38,12 @@ def _in_an_empty_directory(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("typed", "means"),
     [
-        ("", Start(None, supervised=False, pulse_pipe=None)),
-        ("web", Start("web", supervised=False, pulse_pipe=None)),
-        ("watch", Start("watch", supervised=False, pulse_pipe=None)),
-        ("--supervised", Start(None, supervised=True, pulse_pipe=None)),
-        ("web --supervised", Start("web", supervised=True, pulse_pipe=None)),
-        ("watch --supervised --pulse-pipe 7", Start("watch", supervised=True, pulse_pipe=7)),
+        ("", Start(None, supervised=False)),
+        ("web", Start("web", supervised=False)),
+        ("watch", Start("watch", supervised=False)),
+        ("--supervised", Start(None, supervised=True)),
+        ("web --supervised", Start("web", supervised=True)),
+        ("watch --supervised", Start("watch", supervised=True)),
     ],
 )
 def test_the_ways_in_which_the_service_is_started(typed, means):
@@ -54,8 +55,7 @@ NONSENSE = [
     "web watch",
     "web web",
     "--sup",
-    "watch --pulse-pipe",
-    "watch --pulse-pipe x",
+    "watch --pulse-pipe 7",
     "Web",
     "-x",
 ]
@@ -64,7 +64,7 @@ NONSENSE = [
 @pytest.mark.parametrize(("typed", "code"), [("--help", 0), ("-h", 0), *((words, 2) for words in NONSENSE)])
 @pytest.mark.parametrize("take", [trading_bot.main, service_arguments, check_no_arguments])
 def test_anything_else_starts_nothing(typed, code, take, tmp_path, capsys, monkeypatch):
-    for step in ("end_with_parent", "_settings"):
+    for step in ("end_with_parent", "read_settings"):
         monkeypatch.setattr(trading_bot, step, lambda: pytest.fail("something is started"))
     with pytest.raises(SystemExit) as end:
         take(typed.split())
@@ -94,7 +94,7 @@ def test_the_programs_read_what_was_typed(program, word, code, tmp_path):
 
 
 def greeting(capsys: pytest.CaptureFixture[str], **environ: str) -> str:
-    _say_where(load_settings(environ, dotenv_path=None))
+    print_banner(load_settings(environ, dotenv_path=None))
     return capsys.readouterr().out
 
 
@@ -146,39 +146,60 @@ def test_only_secrets_that_were_made_up_are_printed(capsys, name):
     assert json.loads(Path("data/secrets.json").read_text())[other] in text
 
 
-# the supervisor's log -----------------------------------------------------------------------------------------------
+# the whole service ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("level", "first"), [("INFO", "ended with 3"), ("CRITICAL", "another program listens")]
-)
-@pytest.mark.parametrize("style", ["json", "text"])
-def test_the_supervisor_logs_in_the_form_and_from_the_level_of_the_settings(tmp_path, level, style, first):
-    """Its children here end at once, and at CRITICAL its port is one on which somebody listens already."""
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import os, sys\nif '--pulse-pipe' in sys.argv:\n    os.write(int(sys.argv[-1]), b'.')\nsys.exit(3)\n"
+def _started(folder: Path, **settings: str) -> subprocess.Popen[str]:
+    """`python trading_bot.py` in an empty folder."""
+    return subprocess.Popen(
+        [sys.executable, ROOT / "trading_bot.py"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **OWN, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_port_that_is_taken_is_told_before_anything_is_touched(tmp_path, style):
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        where = ["127.0.0.1", str(listening.getsockname()[1] if level == "CRITICAL" else free_port())]
-        command = [
-            sys.executable,
-            ROOT / "app/supervisor.py",
-            program,
-            *where,
-            "60",
-            level,
-            style,
-            "orders.db",
-        ]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as supervisor:
-            assert supervisor.stderr is not None
-            line = supervisor.stderr.readline().decode()
-            supervisor.terminate()
-            supervisor.communicate(timeout=25)
+        port = str(listening.getsockname()[1])
+        with _started(tmp_path, PORT=port, LOG_FORMAT=style, LOG_LEVEL="CRITICAL") as service:
+            out, err = service.communicate(timeout=30)
+    assert service.returncode == EXIT_PORT_TAKEN
+    [line] = err.splitlines()
+    told = json.loads(line)["message"] if style == "json" else line
+    assert f"another program listens on 127.0.0.1:{port}: nothing was started" in told
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_supervisor_and_children_log_in_the_form_of_the_settings(tmp_path, style):
+    with _started(tmp_path, PORT=str(free_port()), LOG_FORMAT=style) as service:
+        lines = []
+        assert service.stderr is not None
+        for line in service.stderr:
+            lines.append(line)
+            if "ready on http" in line:
+                break
+        service.terminate()
+        lines += service.communicate(timeout=25)[1].splitlines()
     if style == "json":
-        told = json.loads(line)
-        assert told["level"] in (level, "ERROR") and told["logger"] == "app.supervisor"
-        assert told["message"].find(first) >= 0
+        logs = [(entry["logger"], entry["process"]) for entry in map(json.loads, lines)]
     else:
-        assert (level in line or "ERROR" in line) and " app.supervisor: " in line and first in line
+        logs = [(line.split()[3].rstrip(":"), int(line.split()[2].strip("[]"))) for line in lines]
+    assert ("app.supervisor", service.pid) in logs
+    for logger in ("persistence.sqlite.migrations", "app.watcher"):
+        assert {process for name, process in logs if name == logger} - {service.pid}
+
+
+def test_a_database_that_cannot_be_served_ends_the_start_with_its_line_and_status(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "orders.db").write_bytes(b"no database" * 1000)
+    with _started(tmp_path, PORT=str(free_port())) as service:
+        out, err = service.communicate(timeout=30)
+    assert service.returncode == EXIT_REPLACED
+    assert "Orderwatch cannot start: " in err and "Traceback" not in err
+    assert out == ""

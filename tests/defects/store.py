@@ -123,7 +123,7 @@ STORE = (
         "Live trading was switched off while positions were open; their exits were then not sent either.",
         (
             Edit(
-                "trading_bot.py",
+                "app/starting.py",
                 "    if refused:\n",
                 "    if refused and not services:\n",
             ),

@@ -1,5 +1,6 @@
-"""What ends is started again, what is stopped is noticed, and nothing is left behind."""
+"""What ends is started again, what is stopped is noticed, and nothing is shared or left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from app.stopped_holder import is_stopped
-from tests.e2e.service import Service, alert, wait_for
+from tests.e2e.service import Service, alert, children_of, wait_for
 
 
 @pytest.fixture
@@ -108,6 +109,91 @@ def test_sigterm_ends_everything_in_order(service: Service) -> None:
     assert not _alive(watcher)
     assert not _alive(web)
     assert service.rows("SELECT count(*) FROM heartbeats") == [(0,)]
+
+
+def test_every_process_of_the_service_ends_with_a_supervisor_that_is_killed(service: Service) -> None:
+    assert service.process is not None
+    family = _descendants(service.process.pid)
+    assert len(family) == 4  # watcher, web server, two of its workers
+    os.kill(service.process.pid, signal.SIGKILL)
+    for pid in family:
+        wait_for(lambda pid=pid: not _alive(pid), 25, f"process {pid} to end")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_end_everything(service: Service, number: int) -> None:
+    """A terminal sends both to every process of its group."""
+    assert service.process is not None
+    family = _descendants(service.process.pid)
+    os.killpg(service.process.pid, number)
+    assert service.process.wait(25) == (0 if number == signal.SIGINT else -number)
+    for pid in family:
+        wait_for(lambda pid=pid: not _alive(pid), 25, f"process {pid} to end")  # type: ignore[misc]
+
+
+def test_a_signal_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    for seconds in (0.05, 0.4, 0.8, 1.0, 1.2, 1.4, 1.7):
+        service = Service(tmp_path)
+        service.start(wait=False)
+        time.sleep(seconds)
+        assert service.process is not None
+        family = _descendants(service.process.pid)
+        service.process.terminate()
+        assert service.process.wait(25) in (0, -signal.SIGTERM)
+        for pid in family:
+            wait_for(lambda pid=pid: not _alive(pid), 25, f"process {pid} to end")  # type: ignore[misc]
+        service.log.close()
+
+
+def test_nothing_that_must_not_be_shared_is_open_where_processes_are_forked(service: Service) -> None:
+    """Neither a database nor a lock, and no thread; nor after a watcher and the web server were replaced."""
+    assert service.process is not None
+    parent = service.process.pid
+    executes(service, "BEFORE")
+    for replaced in ("", "watch", "web"):
+        if replaced:
+            first = service.pid_of(replaced)
+            os.kill(first, signal.SIGKILL)
+            wait_for(lambda: _running(service, replaced, other_than=first), 20, f"a new {replaced}")
+        assert os.listdir(f"/proc/{parent}/task") == [str(parent)]
+        assert _open_files(parent, service.folder) <= {"service.log"}
+    wait_for(service.is_ready, 20, "the service to be ready")
+    held = _open_files(service.pid_of("watch"), service.folder)
+    assert {"orders.db", "orders.db-wal", "paper.db"} <= held  # the files would be seen, were they open
+
+
+def test_no_process_holds_the_files_of_another(service: Service) -> None:
+    """The watcher's lock is in its own process alone, and so its end is known at once."""
+    assert service.process is not None
+    executes(service, "BEFORE")
+    watcher = service.pid_of("watch")
+    [lock] = (service.folder / "orders.db.watchers").iterdir()
+    for pid in _descendants(service.process.pid):
+        names = {Path(name).name for name in _links(pid)}
+        assert (lock.name in names) == (pid == watcher)
+    os.kill(watcher, signal.SIGKILL)
+    wait_for(lambda: _told(service, f"watcher {lock.name} ended unexpectedly"), 20, "the message")
+
+
+def _descendants(pid: int) -> list[int]:
+    found = children_of(pid)
+    for child in found:
+        found += children_of(child)
+    return found
+
+
+def _links(pid: int) -> list[str]:
+    links = []
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(handle))
+    return links
+
+
+def _open_files(pid: int, folder: Path) -> set[str]:
+    """The files below this folder that the process has open or in its memory."""
+    mapped = [line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    return {Path(name).name for name in [*_links(pid), *mapped] if name.startswith(str(folder))}
 
 
 def _running(service: Service, role: str, *, other_than: int) -> bool:

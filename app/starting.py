@@ -1,0 +1,126 @@
+"""Start: read the settings, prepare the database, refuse what must not start, and print what a user needs to know."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from app.container import Services, build_services
+from app.settings import load_settings
+from app.startup_banner import StartupBanner, Trading
+from app.supervisor import EXIT_REPLACED
+from app.system import SystemClock
+from config.settings import Settings, SettingsError
+from domain.errors import StoreReplaced, StoreUnavailable
+from domain.notices import Notice, NoticeKind
+from domain.ports import Transaction
+from observability.logs import configure_logging
+from persistence.sqlite.file_lock import FileLocked
+from persistence.sqlite.migrations import DatabaseTooNew, check_identity
+
+log = logging.getLogger(__name__)
+
+EXIT_SETTINGS = 2
+EXIT_UNAVAILABLE = 75  # EX_TEMPFAIL: orders.db cannot be written at present
+SLOWEST_STALL = 6.0  # seconds; up to this value exits wait at most 15 s for a watcher that hangs
+
+
+def read_settings() -> Settings:
+    """Load the settings, or end the process with one clear line for each error in them."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"Orderwatch cannot start with these settings:\n{error}", file=sys.stderr)
+        raise SystemExit(EXIT_SETTINGS) from None
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def prepared(settings: Settings, *, supervised: bool) -> Services:
+    """Build the services of this process, or end it with one clear line.
+
+    A supervised process does not migrate the database, because the process that started it has done so.
+    """
+    try:
+        if not supervised:
+            services = build_services(settings)
+            refuse_exits_off(services)
+            return services
+        check_identity(settings.orders_db)
+    except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
+        print(f"Orderwatch cannot start: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_REPLACED) from None
+    except (StoreUnavailable, OSError) as error:  # the supervisor retries: there may be room on the disk then
+        print(f"Orderwatch cannot start now: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_UNAVAILABLE) from None
+    return Services(settings, SystemClock(), instance=str(os.getppid()))
+
+
+def _exits_off(services: Services) -> dict[str, str]:
+    """The clients whose exits are not sent although they have something open at a real broker, and what is open."""
+    dry = [c.client_id for c in services.settings.clients if c.exits_are_off]
+    found = services.views.exposed() if dry else {}
+    return {client: found[client] for client in dry if client in found}
+
+
+def refuse_exits_off(services: Services) -> None:
+    """Refuse to start with live trading off while something is held, unless a second setting confirms it.
+
+    Without live trading the exits are not sent either.
+    """
+    refused = False
+    for client_id, held in _exits_off(services).items():
+        if services.settings.client(client_id).live_trading_off_with_positions:
+            continue
+        refused = True
+        print(
+            f"Orderwatch cannot start: LIVE_TRADING is false for {client_id}, which has open: {held}. Its exits would "
+            "not be sent either. Set LIVE_TRADING=true; or close it at the broker; or, if it is meant, set "
+            "LIVE_TRADING_OFF_WITH_POSITIONS=true as well. `python cli.py halt` stops entries alone.",
+            file=sys.stderr,
+        )
+    if refused:
+        raise SystemExit(EXIT_SETTINGS)
+
+
+def notify_exits_off(services: Services) -> None:
+    """Notify, at each start of a watcher, that exits are off, although an operator has confirmed it."""
+    for client_id, held in _exits_off(services).items():
+        text = f"LIVE_TRADING is false: exits are not sent either, while {client_id} has open: {held}"
+        log.critical(text)
+        services.store.write(partial(_notify, client_id=client_id, text=text))
+
+
+def _notify(tx: Transaction, client_id: str, text: str) -> None:
+    tx.notify(Notice(NoticeKind.SYSTEM, client_id, detail=text))
+
+
+def warn_of_slow_stall(settings: Settings) -> None:
+    """Warn at the start that exits may wait for longer than 15 s. Such a value dates from when 30 was the default."""
+    if settings.watcher_stall_seconds > SLOWEST_STALL:
+        log.warning(
+            "WATCHER_STALL_SECONDS is %g: for so long and the time of a start no exit and no message goes when a "
+            "watcher hangs. It no longer depends on BROKER_DEADLINE_SECONDS: take the line out for 5, or set %g or "
+            "less",
+            settings.watcher_stall_seconds,
+            SLOWEST_STALL,
+        )
+
+
+def print_banner(settings: Settings) -> None:
+    """Print what a new user needs: the addresses, the secrets, whose orders are live, and a line to paste."""
+    client_id, made_up = settings.client_id, settings.secrets_made_up
+    secret = settings.default_client.webhook_secret if _is_made_up(made_up, client_id) else None
+    token = settings.console_token if "CONSOLE_TOKEN" in made_up else None
+    greeting = StartupBanner(
+        f"http://{settings.host}:{settings.port}",
+        None if secret is None else secret.get_secret_value(),
+        None if token is None else token.get_secret_value(),
+        [Trading(c.client_id, c.broker, c.is_real, c.live_trading) for c in settings.clients],
+    )
+    print(greeting, flush=True)
+
+
+def _is_made_up(names: Sequence[str], client_id: str) -> bool:
+    return not {"WEBHOOK_SECRET", f"WEBHOOK_SECRET.{client_id}"}.isdisjoint(names)

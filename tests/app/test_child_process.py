@@ -1,0 +1,98 @@
+"""A forked child: how it ends, which signals it heeds, what `ps` shows of it, and that it never outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.child_process import ChildProcess
+from tests.e2e.service import ROOT, wait_for
+
+_TITLE = ("a test", "child")
+
+
+def _sleep() -> int:
+    time.sleep(60)
+    return 0
+
+
+def _exit_with_75() -> int:
+    raise SystemExit(75)
+
+
+def _fail() -> int:
+    raise ValueError("as it must not")
+
+
+@pytest.mark.parametrize(("run", "status"), [(lambda: 0, 0), (lambda: 3, 3), (_exit_with_75, 75), (_fail, 1)])
+def test_its_status_is_what_the_function_came_to(run, status):
+    assert ChildProcess(run, _TITLE).wait(20) == status
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(ChildProcess.terminate, -signal.SIGTERM), (ChildProcess.kill, -signal.SIGKILL)],
+)
+def test_its_status_names_the_signal_that_ended_it(end, status):
+    child = ChildProcess(_sleep, _TITLE)
+    assert child.returncode is None
+    with pytest.raises(TimeoutError):
+        child.wait(0.05)
+    end(child)
+    assert child.wait(20) == status == child.returncode
+    end(child)  # it has ended: nothing else may get the signal
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_at_its_first_instruction_is_not_lost_in_the_handlers_of_its_parent(number):
+    """The parent's handlers only note the signal, as the supervisor's do."""
+    noted = []
+    before = signal.signal(number, lambda *_: noted.append(number))
+    try:
+        children = [ChildProcess(_sleep, _TITLE) for _ in range(20)]
+        for child in children:
+            os.kill(child.pid, number)
+        assert [child.wait(20) for child in children] == [-number] * 20
+        assert noted == []
+        os.kill(os.getpid(), number)
+        assert noted == [number]
+    finally:
+        signal.signal(number, before)
+
+
+def test_signals_that_the_parent_held_back_come_to_it_afterwards():
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    ChildProcess(lambda: 0, _TITLE).wait(20)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+
+
+_PARENT = """
+import os, sys, time
+from app.child_process import ChildProcess
+
+def sleep():
+    time.sleep(60)
+    return 0
+
+child = ChildProcess(sleep, ("program.py", "watch"))
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of other systems does not tell")
+def test_it_ends_with_a_parent_that_is_killed_and_is_shown_under_its_title():
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        shown = Path(f"/proc/{pid}/cmdline")
+        wait_for(lambda: shown.read_bytes().rstrip(b"\0") == b"program.py\0watch", 10, "the title")
+        assert b"ChildProcess" in Path(f"/proc/{parent.pid}/cmdline").read_bytes()
+        parent.kill()
+    wait_for(lambda: not shown.exists() or not shown.read_bytes(), 10, "the child to end")
