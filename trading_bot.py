@@ -35,7 +35,7 @@ from app.stopped_holder import StoppedHolder
 from app.supervisor import EXIT_PORT_TAKEN, is_free, supervise
 from app.system import new_watcher_name
 from app.watcher import Housekeeping, Watcher, WatcherOptions
-from app.web import WebServer, gunicorn_options
+from app.web import WebServer, gunicorn_options, load_web_server
 from command_service import CommandService
 from config.settings import ClientSettings, Settings
 from console import Access, TradingMode, create_console, create_health
@@ -367,7 +367,9 @@ def _serve_everything(settings: Settings) -> int:
             *address,
         )
         return EXIT_PORT_TAKEN
-    status = ChildProcess(partial(_prepare, settings), (_PROGRAM, "prepare")).wait()
+    preparing = ChildProcess(partial(_prepare, settings), (_PROGRAM, "prepare"))
+    load_web_server()
+    status = preparing.wait()
     if status:
         return status if status > 0 else EXIT_UNAVAILABLE
     warn_of_slow_stall(settings)

@@ -37,6 +37,7 @@ _STAYS_ACTIVE = 2.0
 _BEAT_EVERY = 2.0
 _FIRST_LOOKS = 5.0  # the first heartbeat waits no longer than this for the first broker reads
 _LOOK_AGAIN = 0.05  # between two checks of what is being waited for
+_FIRST_LOOK_AGAIN = 0.005  # the same for the first broker reads: the web server starts after them
 _SLOWEST_MESSAGE = 300.0
 _PULSE_EVERY = 0.5
 _SLOWEST_CARE = 8.0  # a write to a locked database fails after about four
@@ -131,7 +132,9 @@ class Watcher:
         self._polled_at = time.monotonic()
         # Whoever watches this process waits no longer for its first heartbeat.
         patience = min(_FIRST_LOOKS, self._options.stall_seconds / 2)
-        self._until(lambda: all(lane.has_looked for lane in self._lanes.values()), patience)
+        self._until(
+            lambda: all(lane.has_looked for lane in self._lanes.values()), patience, every=_FIRST_LOOK_AGAIN
+        )
         self._care.beat_at = time.monotonic()
         self._care.start()
         while not self._stopping.is_set():
@@ -157,11 +160,11 @@ class Watcher:
         """The clients whose entries have waited since the start, each with what they wait for."""
         return {client: missing for client, lane in self._lanes.items() if (missing := lane.missing)}
 
-    def _until(self, happened: Callable[[], bool], seconds: float) -> None:
+    def _until(self, happened: Callable[[], bool], seconds: float, *, every: float = _LOOK_AGAIN) -> None:
         """Wait until it has happened, until the seconds have passed, or until the watcher has to stop."""
         give_up = time.monotonic() + seconds
         while not happened() and (left := give_up - time.monotonic()) > 0:
-            if self._stopping.wait(min(left, _LOOK_AGAIN)):
+            if self._stopping.wait(min(left, every)):
                 return
 
     def nudge(self, client_id: str) -> None:

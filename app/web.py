@@ -26,6 +26,12 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return self._make_app()
 
 
+def load_web_server() -> None:
+    """Import what gunicorn imports only when it starts. For a process that forks, and that waits for something else."""
+
+    import app.front  # noqa: F401
+
+
 def gunicorn_options(host: str, port: int, *, workers: int, threads: int) -> dict[str, object]:
     """Options of the web server: threads, because the work waits for fsync, and keep-alive, because senders repeat.
 
