@@ -12,7 +12,9 @@ from types import FrameType
 from benchmarks.measures import BASELINE_FILE, Measure, machine_facts, save, table
 from benchmarks.workspace import Failed, Workspace
 
-NAMES = ("webhook", "latency", "drain", "budget", "isolation", "slow_senders", "history", "restart", "idle")
+NAMES = (
+    "webhook", "latency", "drain", "budget", "isolation", "slow_senders", "history", "starting", "restart", "idle",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ def run(workspace: Workspace, *, quick: bool) -> Iterator[Measure]:
         "idle CPU", share, "%", at_most=2, note=f"of one core, {processes} processes, {seconds:g} s"
     )
     yield absolute(
-        "memory (PSS)", pss, "MB", at_most=200,
+        "memory (PSS)", pss, "MB", at_most=120,
         note=f"of {processes} processes after 200 alerts; pages they share count once",
     )  # fmt: skip
     yield absolute("memory (RSS)", rss, "MB", note="pages the processes share count once for each of them")

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.arguments import SUPERVISED  # ends with its parent, even with one that is killed
 from app.settings import load_settings
 from benchmarks.workspace import ROOT, Started, Workspace, answers, wait_until
 from trading_bot import Services, build_services
 
 SECRET = "benchmark-secret"
 CLIENT = "default"
-_SUPERVISED = "--supervised"  # ends with its parent, even with one that is killed
 
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
@@ -42,19 +42,19 @@ def read_positions(env: Mapping[str, str]) -> None:
 
 def start_web(workspace: Workspace, env: Mapping[str, str]) -> Started:
     """Start the webhook and the console alone, as gunicorn serves them. Return once they answer."""
-    started = workspace.start("web", [str(ROOT / "trading_bot.py"), "web", _SUPERVISED], env)
+    started = workspace.start("web", [str(ROOT / "trading_bot.py"), "web", SUPERVISED], env)
     wait_until(lambda: answers(int(env["PORT"])), 30, started)
     return started
 
 
 def start_watcher(workspace: Workspace, env: Mapping[str, str]) -> Started:
     """Start a watcher alone. It has not begun to work yet when this returns."""
-    return workspace.start("watcher", [str(ROOT / "trading_bot.py"), "watch", _SUPERVISED], env)
+    return workspace.start("watcher", [str(ROOT / "trading_bot.py"), "watch", SUPERVISED], env)
 
 
 def start_all(workspace: Workspace, env: Mapping[str, str]) -> Started:
     """Start the whole service with its one command. Return once it answers."""
-    started = workspace.start("service", [str(ROOT / "trading_bot.py"), _SUPERVISED], env)
+    started = workspace.start("service", [str(ROOT / "trading_bot.py"), SUPERVISED], env)
     wait_until(lambda: answers(int(env["PORT"])), 30, started)
     return started
 
