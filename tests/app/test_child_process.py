@@ -47,21 +47,29 @@ def test_its_status_names_the_signal_that_ended_it(end, status):
     end(child)  # it has ended: nothing else may get the signal
 
 
+def _signalled(number: int) -> ChildProcess:
+    child = ChildProcess(_sleep, _TITLE)
+    os.kill(child.pid, number)
+    return child
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_at_its_first_instruction_is_not_lost_in_the_handlers_of_its_parent(number):
     """The parent's handlers only note the signal, as the supervisor's do."""
-    noted = []
+    noted: list[int] = []
+    children: list[ChildProcess] = []
     before = signal.signal(number, lambda *_: noted.append(number))
     try:
-        children = [ChildProcess(_sleep, _TITLE) for _ in range(20)]
-        for child in children:
-            os.kill(child.pid, number)
-        assert [child.wait(20) for child in children] == [-number] * 20
+        children = [_signalled(number) for _ in range(20)]
+        wait_for(lambda: None not in [child.returncode for child in children], 10, "all of them to end")
+        assert {child.returncode for child in children} == {-number}
         assert noted == []
         os.kill(os.getpid(), number)
         assert noted == [number]
     finally:
         signal.signal(number, before)
+        for child in children:
+            child.kill()
 
 
 def test_signals_that_the_parent_held_back_come_to_it_afterwards():

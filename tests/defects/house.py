@@ -91,6 +91,35 @@ HOUSE = (
         ("tests/app/test_stopped_holder.py::test_one_that_was_stopped_is_ended_and_others_write_on",),
     ),
     Defect(
+        "child-outlives-its-supervisor",
+        "The supervisor was killed: its watcher went on unwatched, its web server kept the port from the next start.",
+        (
+            Edit(
+                "app/child_process.py",
+                "    _let_kernel_end_it()\n    if os.getppid() != parent:  #",
+                "    if os.getppid() != parent:  #",
+            ),
+        ),
+        (
+            "tests/app/test_child_process.py::test_it_ends_with_a_parent_that_is_killed_and_is_shown_under_its_title",
+        ),
+    ),
+    Defect(
+        "signal-at-the-fork-is-lost",
+        "A stop reached a child that had just been forked, in its parent's handler: it ran on until it was killed.",
+        (
+            Edit(
+                "app/child_process.py",
+                "signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)",
+                "signal.pthread_sigmask(signal.SIG_BLOCK, ())",
+            ),
+        ),
+        (
+            "tests/app/test_child_process.py::"
+            "test_a_signal_at_its_first_instruction_is_not_lost_in_the_handlers_of_its_parent",
+        ),
+    ),
+    Defect(
         "ready-while-the-broker-refuses",
         "The bot told that its broker could not be read and that exits waited, and its own health check was green.",
         (
