@@ -32,7 +32,7 @@ from app.starting import (
     warn_of_slow_stall,
 )
 from app.stopped_holder import StoppedHolder
-from app.supervisor import EXIT_PORT_TAKEN, is_free, supervise
+from app.supervisor import EXIT_PORT_TAKEN, is_taken, supervise
 from app.system import new_watcher_name
 from app.watcher import Housekeeping, Watcher, WatcherOptions
 from app.web import WebServer, gunicorn_options, load_web_server
@@ -361,11 +361,7 @@ def _serve_everything(settings: Settings) -> int:
     This process itself starts no thread and opens no database: see `app.child_process`.
     """
     address = (settings.host, settings.port)
-    if not is_free(*address):
-        log.critical(
-            "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
-            *address,
-        )
+    if is_taken(*address):
         return EXIT_PORT_TAKEN
     preparing = ChildProcess(partial(_prepare, settings), (_PROGRAM, "prepare"))
     load_web_server()

@@ -208,15 +208,26 @@ def supervise(
     return supervisor.run()
 
 
-def is_free(host: str, port: int) -> bool:
-    """False when another program listens there. The web server reports an address that cannot be bound."""
+def is_taken(host: str, port: int) -> bool:
+    """True, with a line in the log, when another program listens there.
+
+    The web server reports an address that cannot be bound for another reason.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))
         except OSError as error:
-            return error.errno != errno.EADDRINUSE
+            if error.errno != errno.EADDRINUSE:
+                return False
+        else:
+            return False
+    log.critical(
+        "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
+        host,
+        port,
+    )
     return True
 
 
