@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from app import supervisor
-from app.supervisor import Child, HeartbeatPipe
+from app.supervisor import Child, HeartbeatPipe, Supervisor
 
 
 def _beat(pipe: int) -> int:
@@ -51,3 +51,20 @@ def test_a_stopped_child_is_killed_and_started_anew() -> None:
     assert time.monotonic() - began < 5
     child.process.kill()
     child.process.wait()
+
+
+def test_an_error_of_the_supervisor_leaves_no_child_behind() -> None:
+    """Whoever started it starts it again; what is left would hold the port, with nobody to watch over it."""
+
+    def fail() -> None:
+        raise OSError("as it must not")
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        child = Child("web", partial(_beat, HeartbeatPipe(60).writing), ("a test", "web"))
+        with pytest.raises(OSError, match="as it must not"):
+            Supervisor([child], free_locks=fail).run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert child.process is not None and child.process.returncode == -signal.SIGTERM
