@@ -113,11 +113,12 @@ def test_sigterm_ends_everything_in_order(service: Service) -> None:
 
 def test_every_process_of_the_service_ends_with_a_supervisor_that_is_killed(service: Service) -> None:
     assert service.process is not None
-    family = _descendants(service.process.pid)
-    assert len(family) == 4  # watcher, web server, two of its workers
-    os.kill(service.process.pid, signal.SIGKILL)
-    for pid in family:
-        wait_for(lambda pid=pid: not _alive(pid), 25, f"process {pid} to end")  # type: ignore[misc]
+    pid = service.process.pid
+    wait_for(lambda: len(_descendants(pid)) == 4, 10, "watcher, web server and two of its workers")
+    family = _descendants(pid)
+    os.kill(pid, signal.SIGKILL)
+    for child in family:
+        wait_for(lambda child=child: not _alive(child), 25, f"process {child} to end")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
