@@ -22,7 +22,7 @@ from alerts.auth import Secrets
 from alerts.webhook import create_webhook
 from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
 from app.child_process import ChildProcess, end_with_parent
-from app.container import OperatorActions, Services, build_services, load_http_clients
+from app.container import OperatorActions, Services, build_services
 from app.starting import (
     EXIT_UNAVAILABLE,
     notify_exits_off,
@@ -345,7 +345,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if start.supervised:
         end_with_parent()
     settings = read_settings()
-    load_http_clients(settings)
     gc.freeze()  # what was imported stays: no collection looks at it, or copies memory that processes share
     gc.enable()
     if start.part == WEB:

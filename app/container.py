@@ -28,6 +28,7 @@ from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
+from notifications.telegram import TelegramSender
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.outbox import SqliteOutbox
@@ -153,8 +154,6 @@ class Services:
         token = self.settings.telegram_bot_token
         if token is None or not chats:
             return None
-        from notifications.telegram import TelegramSender
-
         commits = GroupCommit(self.settings.orders_db)  # its own, so that no order queues behind a message
         return OutboxDrainer(
             SqliteOutbox(commits, self.readers),
@@ -169,23 +168,12 @@ class Services:
         s = self.settings
         if s.telegram_bot_token is None:
             return
-        from notifications.telegram import TelegramSender
-
         sender = TelegramSender(s.telegram_bot_token.get_secret_value(), s.telegram_api_url)
         for chat in dict.fromkeys(c.telegram_chat_id for c in s.clients if c.telegram_chat_id):
             try:
                 sender.send(chat, escape(f"🛑 {text}"))
             except SendFailed as error:
                 log.error("could not tell %s: %s", chat, error)
-
-
-def load_http_clients(settings: Settings) -> None:
-    """Import the HTTP client of Telegram where these settings need it. Without them it is not loaded.
-
-    For a process that forks, so that none of its children imports it again.
-    """
-    if settings.telegram_bot_token is not None:
-        import notifications.telegram  # noqa: F401
 
 
 def build_services(settings: Settings) -> Services:
