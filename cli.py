@@ -9,13 +9,12 @@ import contextlib
 import json
 import re
 import signal
-import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 
@@ -31,27 +30,16 @@ from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError
 from domain.actors import Actor, ActorKind
-from domain.errors import NotFound, OrderwatchError
+from domain.errors import NotFound, OrderwatchError, StoreUnavailable
 from domain.halt_warning import never_seen
 from domain.money import decimal_text
+from domain.ports import Wanted
 from domain.stale_orders import FROZEN_AFTER, FROZEN_MEANS
 from domain.times import parse_time
 from engine.account_binding import move_rows, rebind
 from engine.loss_latch import lift
-from persistence.sqlite.archive import NOTHING, archive, archive_beside
-from persistence.sqlite.audit.verify import verify
-from persistence.sqlite.differences import frozen_rows
-from persistence.sqlite.doctor import Health
-from persistence.sqlite.migrations import DatabaseTooNew, migrate
-from persistence.sqlite.queries.archived_orders import (
-    Wanted,
-    find_story,
-    kept_alert,
-    legs_of,
-    list_orders,
-    looking,
-    strategies_of,
-)
+from persistence.database import Database, open_database
+from persistence.reports import NOTHING, Health
 
 if TYPE_CHECKING:
     from app.container import Services
@@ -62,8 +50,6 @@ _ALL = 100_000  # orders at a broker for over an hour are never so many
 _EXPECTED_ERRORS = (
     OrderwatchError,
     SettingsError,
-    DatabaseTooNew,
-    sqlite3.Error,
     requests.RequestException,
     OSError,
 )
@@ -95,9 +81,9 @@ def orders(options: argparse.Namespace) -> int:
     """List orders, newest first."""
     if options.frozen:
         return _frozen_orders(options)
-    wanted = Wanted(options.status, options.symbol, options.strategy, options.client, options.limit)
-    with looking(_database()) as connection:
-        rows = list_orders(connection, wanted)
+    given = {"status": options.status, **_filters(options)}
+    wanted = cast("Wanted", {name: value for name, value in given.items() if value is not None})
+    rows = _database().orders(wanted, limit=options.limit)
     if options.json:
         _print_json(rows)
     else:
@@ -107,10 +93,8 @@ def orders(options: argparse.Namespace) -> int:
 
 def _frozen_orders(options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
-    with looking(_database()) as connection:
-        found = frozen_rows(connection, now - FROZEN_AFTER, limit=_ALL)
-    wanted = {"symbol": options.symbol, "strategy_name": options.strategy, "client_id": options.client}
-    chosen = {name: value for name, value in wanted.items() if value is not None}
+    found = _database().frozen_orders(now - FROZEN_AFTER, limit=_ALL)
+    chosen = {name: value for name, value in _filters(options).items() if value is not None}
     rows = [
         {**row, "age": age_text(now - parse_time(row["sent_to_broker_at"]))}
         for row in found
@@ -123,14 +107,18 @@ def _frozen_orders(options: argparse.Namespace) -> int:
     return 0
 
 
+def _filters(options: argparse.Namespace) -> dict[str, str | None]:
+    return {"symbol": options.symbol, "strategy_name": options.strategy, "client_id": options.client}
+
+
 def show(options: argparse.Namespace) -> int:
     """One order's story: its row, its events, its messages. Of an alert with several legs: the list of them."""
-    path = _database()
-    legs = legs_of((path, archive_beside(path)), options.id)
+    database = _database()
+    legs = database.legs_of(options.id)
     if legs:
         _print_json(legs) if options.json else print(table(_ORDER_COLUMNS, legs))
         return 0
-    story = _story(path, options.id)
+    story = _story(database, options.id)
     if options.json:
         _print_json(story)
         return 0
@@ -143,8 +131,8 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _story(path: Path, text: str) -> dict[str, Any]:
-    ids, story = find_story((path, archive_beside(path)), text)
+def _story(database: Database, text: str) -> dict[str, Any]:
+    ids, story = database.find_story(text)
     if len(ids) > 1:
         raise Refused(f"{text} fits several orders: {', '.join(ids)}")
     if story is None:
@@ -166,8 +154,7 @@ def alert(options: argparse.Namespace) -> int:
 def replay(options: argparse.Namespace) -> int:
     """Post a kept alert's body again, as a new delivery that passes every check anew."""
     settings = _settings()
-    with looking(_existing(settings)) as connection:
-        kept = kept_alert(connection, options.id)
+    kept = _existing(settings).kept_alert(options.id)
     if kept is None:
         raise NotFound(f"no alert {options.id}")
     _chosen(settings, kept["client_id"])  # signed for another client it would be another client's order
@@ -210,15 +197,14 @@ def halt(options: argparse.Namespace) -> int:
         services.commands.halt(client_id, options.strategy, by=operator_name(), reason=options.reason)
         print(f"halted: {client_id} {options.strategy or '(all strategies)'}")
     if options.strategy is not None:
-        with contextlib.suppress(sqlite3.Error):  # the halts are stored: a note must not fail them
+        with contextlib.suppress(StoreUnavailable):  # the halts are stored: a note must not fail them
             for client_id in clients:
-                _note_unseen(services.settings.orders_db, client_id, options.strategy)
+                _note_unseen(services.database, client_id, options.strategy)
     return 0
 
 
-def _note_unseen(path: Path, client_id: str, strategy_name: str) -> None:
-    with looking(path) as connection:
-        note = never_seen(strategy_name, strategies_of(connection, client_id))
+def _note_unseen(database: Database, client_id: str, strategy_name: str) -> None:
+    note = never_seen(strategy_name, database.strategies(client_id))
     if note is not None:
         print(f"note: {note}")
 
@@ -267,7 +253,7 @@ def resolve(options: argparse.Namespace) -> int:
     if number is not None:
         fill = ResolvedFill(number, options.filled, options.price, options.reason)
     services = _services()
-    command_id = _story(services.settings.orders_db, options.id)["order"]["command_id"]
+    command_id = _story(services.database, options.id)["order"]["command_id"]
     order = services.commands.resolve(
         command_id, by=operator_name(), executed=fill, failed_reason=options.failed
     )
@@ -278,14 +264,13 @@ def resolve(options: argparse.Namespace) -> int:
 def cancel(options: argparse.Namespace) -> int:
     """Take an order back. One that was not sent ends at once; else the broker is asked, and its book decides."""
     services = _services()
-    path = services.settings.orders_db
-    command_id = _story(path, options.id)["order"]["command_id"]
+    command_id = _story(services.database, options.id)["order"]["command_id"]
     by = operator_name() if options.by is None else str(Actor(ActorKind.CLI, options.by))
     try:
         services.commands.cancel(command_id, by=by, reason=options.reason)
     except NotFound:
         raise Refused(f"{command_id} has ended and is in the archive: there is nothing to cancel") from None
-    print(cancel_told(_story(path, command_id)))
+    print(cancel_told(_story(services.database, command_id)))
     return 0
 
 
@@ -325,8 +310,7 @@ def flatten(options: argparse.Namespace) -> int:
 
 def verify_database(options: argparse.Namespace) -> int:
     """Prove that orders.db and its archive still say what happened."""
-    path = _database()
-    report = verify(path, archive_beside(path))
+    report = _database().verify()
     if options.json:
         _print_json(asdict(report) | {"exit_code": report.exit_code})
         return report.exit_code
@@ -340,13 +324,11 @@ def archive_orders(options: argparse.Namespace) -> int:
     days = settings.archive_after_days if options.days is None else options.days
     if days is None:
         raise Refused("say --days N, or set ARCHIVE_AFTER_DAYS")
-    path, total = _existing(settings), NOTHING
-    migrate(path)
+    database, total = _existing(settings), NOTHING
+    database.migrate()
     while True:
         now = datetime.now(UTC)
-        moved = archive(
-            path, archive_beside(path), older_than=now - timedelta(days=days), batch=_BATCH, now=now
-        )
+        moved = database.archive(older_than=now - timedelta(days=days), batch=_BATCH, now=now)
         if moved == NOTHING:
             print(f"moved {total.orders} orders, {total.events} events, {total.messages} messages")
             return 0
@@ -394,7 +376,7 @@ def _rename_client(services: "Services", old: str, new: str, *, yes: bool) -> in
 def migrate_database(options: argparse.Namespace) -> int:
     """Make orders.db or bring it to this program's schema."""
     path = _settings().orders_db
-    migrate(path)
+    open_database(path).migrate()
     print(f"{path.absolute()} is up to date")
     return 0
 
@@ -427,18 +409,19 @@ def _settings() -> Settings:
     return load_settings(keep_secrets=False)
 
 
-def _database() -> Path:
+def _database() -> Database:
     return _existing(_settings())
 
 
-def _existing(settings: Settings) -> Path:
-    """The path of orders.db. Raises Refused when there is none: a wrong directory must not become an installation."""
-    if not settings.orders_db.exists():
+def _existing(settings: Settings) -> Database:
+    """orders.db. Raises Refused when there is none: a wrong directory must not become an installation."""
+    database = open_database(settings.orders_db)
+    if not database.exists():
         raise Refused(
             f"no database at {settings.orders_db.absolute()}: start the service, or type this where it runs: "
             "there its .env is read, which names its clients too"
         )
-    return settings.orders_db
+    return database
 
 
 def _chosen(settings: Settings, client_id: str | None) -> list[str]:

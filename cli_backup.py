@@ -6,14 +6,14 @@ from pathlib import Path
 
 from app.settings import load_settings
 from domain.actors import Actor, ActorKind
-from persistence.sqlite.audit.verify import Report
-from persistence.sqlite.restore import backup, restore
+from persistence.database import open_database
+from persistence.reports import Report
 
 
 def backup_database(options: argparse.Namespace) -> int:
     """Copy orders.db into a file that does not exist yet; the service may run meanwhile."""
     database = load_settings(keep_secrets=False).orders_db
-    backup(database, Path(options.file))
+    open_database(database).backup(Path(options.file))
     print(
         f"{database.absolute()} is copied to {options.file}; `python cli.py restore {options.file}` takes it back"
     )
@@ -25,7 +25,7 @@ def restore_database(options: argparse.Namespace) -> int:
     from app.container import build_services  # here, so that other commands need no web server's modules
 
     settings = load_settings(keep_secrets=False)
-    kept = restore(settings.orders_db, Path(options.file), datetime.now(UTC))
+    kept = open_database(settings.orders_db).restore(Path(options.file), datetime.now(UTC))
     services = build_services(settings)
     for client in settings.clients:
         why = f"{options.file} was restored: compare orders and positions with the broker, then resume"

@@ -1,6 +1,5 @@
 """Collect the doctor's findings: on the settings, on orders.db and the processes that use it, and on the service."""
 
-import sqlite3
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,14 +9,14 @@ import requests
 from app.settings import load_settings
 from cli_posting import base_url
 from config.settings import DOTENV, ClientSettings, SettingsError
-from persistence.sqlite.doctor import Expected, Finding, Health, check_up
-from persistence.sqlite.identity import noted_id
+from persistence.database import library_version, open_database
+from persistence.reports import Expected, Finding, Health
 
 
 def findings_of_everything() -> Iterator[Finding]:
     """Check everything that can be checked on this machine, and change nothing."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding(Health.OK, "python", f"{version}, SQLite {sqlite3.sqlite_version}")
+    yield Finding(Health.OK, "python", f"{version}, {library_version()}")
     try:
         settings = load_settings(keep_secrets=False)
     except SettingsError as error:
@@ -37,8 +36,9 @@ def findings_of_everything() -> Iterator[Finding]:
         loss_limited=[c.client_id for c in settings.clients if c.limits.always_limits_loss],
         exits_off=[c.client_id for c in settings.clients if c.exits_are_off],
     )
-    yield from check_up(settings.orders_db, datetime.now(UTC), expected)
-    yield _reachable(base_url(settings), noted_id(settings.orders_db))
+    database = open_database(settings.orders_db)
+    yield from database.check_up(datetime.now(UTC), expected)
+    yield _reachable(base_url(settings), database.identity())
 
 
 def _source() -> str:

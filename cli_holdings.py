@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.system import operator_name
 from cli_output import Refused
 from domain.adoption import AdoptionRequest
+from domain.errors import StoreUnavailable
 from domain.exit_sizing import OPERATOR
 from domain.halt_warning import never_seen
 from domain.money import ZERO, decimal_text
-from persistence.sqlite.queries.archived_orders import looking, strategies_of
 
 if TYPE_CHECKING:
     from app.container import Services
@@ -33,9 +32,8 @@ def adopt_units(options: argparse.Namespace, services: "Services", client_id: st
     )
     done = services.commands.adopt(request)
     print(f"adopted: {done.means}.")
-    with contextlib.suppress(sqlite3.Error):  # the adoption is stored: a note must not fail it
-        with looking(services.settings.orders_db) as connection:
-            note = never_seen(done.strategy_name, strategies_of(connection, client_id))
+    with contextlib.suppress(StoreUnavailable):  # the adoption is stored: a note must not fail it
+        note = never_seen(done.strategy_name, services.database.strategies(client_id))
         if note is not None:
             print(f"note: {note}")
     return 0

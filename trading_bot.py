@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -45,11 +44,7 @@ from domain.notices import Notice, NoticeKind
 from domain.ports import OrderStream, Transaction
 from domain.receipt import Receipt
 from notifications.outbox import OutboxDrainer
-from persistence.sqlite.archive import archive, archive_beside
-from persistence.sqlite.audit.checkpoints import make_checkpoint
-from persistence.sqlite.database import ChangeSignal, GroupCommit, checkpoint_wal
-from persistence.sqlite.identity import noted_id
-from persistence.sqlite.queries.metrics import figures
+from persistence.database import Database
 
 __all__ = [
     "Services",
@@ -164,7 +159,7 @@ def _add_console(app: Flask, services: Services) -> None:
             beat_max_age_seconds=beat_age,
             positions_max_age_seconds=positions_age,
             instance=services.instance,
-            database=lambda: noted_id(settings.orders_db),
+            database=services.database.identity,
             replaced=lambda: services.store.replaced,
             loss_limited=loss_limited,
             unwritable=lambda: services.store.unwritable,
@@ -185,7 +180,7 @@ def _add_console(app: Flask, services: Services) -> None:
 def _metrics_page(services: Services) -> tuple[Callable[[], bytes], str]:
     from observability.metrics import CONTENT_TYPE, metrics_page
 
-    return metrics_page(lambda: figures(services.readers, services.clock.now())), CONTENT_TYPE
+    return metrics_page(lambda: services.database.metrics(services.clock.now())), CONTENT_TYPE
 
 
 def _mode(client: ClientSettings) -> TradingMode:
@@ -279,7 +274,7 @@ def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -
         services.engine(name),
         services.store,
         clock=clock,
-        changes=ChangeSignal(settings.orders_db),
+        changes=services.database.changes(),
         drain_outbox=None if drainer is None else lambda: drainer.drain(clock.now()),
         housekeeping=_housekeeping(services),
         options=WatcherOptions(
@@ -294,20 +289,15 @@ def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -
 
 
 def _housekeeping(services: Services) -> list[Housekeeping]:
-    settings, clock = services.settings, services.clock
-    commits = GroupCommit(settings.orders_db)
+    database, clock = services.database, services.clock
 
     def move_log() -> None:
         try:
             services.store.look()  # the WAL of one database must not be moved into another
-            checkpoint_wal(settings.orders_db)
+            database.move_log()
             services.store.look()  # other processes need to know the new state of the file
-        except (StoreUnavailable, sqlite3.Error) as error:
+        except StoreUnavailable as error:
             log.error("the log of orders.db was not moved into it: %s", error)
-
-    def checkpoint_events() -> None:
-        while commits.run(lambda connection: make_checkpoint(connection, clock.now())):
-            pass
 
     def tell_frozen() -> None:
         for client_id in services.policies:
@@ -315,25 +305,19 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
 
     jobs = [
         Housekeeping("wal", 2.0, move_log),
-        Housekeeping("event_checkpoint", 60.0, checkpoint_events),
+        Housekeeping("event_checkpoint", 60.0, lambda: database.checkpoint_events(clock.now())),
         Housekeeping("frozen_orders", 60.0, tell_frozen),
         Housekeeping("unconfigured_clients", 10.0, services.unconfigured.check),
     ]
-    days = settings.archive_after_days
+    days = services.settings.archive_after_days
     if days is not None:
-        jobs.append(Housekeeping("archive", 60.0, lambda: _archive_one_batch(settings, clock.now(), days)))
+        jobs.append(Housekeeping("archive", 60.0, lambda: _archive_one_batch(database, clock.now(), days)))
     return jobs
 
 
-def _archive_one_batch(settings: Settings, now: datetime, days: int) -> None:
+def _archive_one_batch(database: Database, now: datetime, days: int) -> None:
     """Archive one bounded batch, so that orders are never delayed for long. The next call goes on where it stopped."""
-    archive(
-        settings.orders_db,
-        archive_beside(settings.orders_db),
-        older_than=now - timedelta(days=days),
-        batch=500,
-        now=now,
-    )
+    database.archive(older_than=now - timedelta(days=days), batch=500, now=now)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

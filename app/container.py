@@ -1,13 +1,11 @@
 """Build the services of a process: store, brokers, clock and sender, passed to the services that need them."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
 from html import escape
-from typing import TypeVar
 
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
@@ -18,7 +16,7 @@ from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
-from domain.ports import ClientBroker, SendFailed, Transaction
+from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
 from engine.order_watcher import OrderWatcherEngine
@@ -29,22 +27,10 @@ from notifications.messages import render
 from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
-from persistence.sqlite.database import GroupCommit, Readers
-from persistence.sqlite.migrations import migrate
-from persistence.sqlite.outbox import SqliteOutbox
-from persistence.sqlite.queries.orders import OrderQueries
-from persistence.sqlite.repository import OrderRepository
+from persistence.database import Database, open_database
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-
-class _JournaledRepository(OrderRepository):
-    """The order repository, with a log line for what each durable change did to an order."""
-
-    def write(self, work: Callable[[Transaction], T]) -> T:
-        return journaled(super().write, work)
 
 
 @dataclass(frozen=True)
@@ -61,21 +47,19 @@ class Services:
         return {c.client_id: c.policy for c in self.settings.clients}
 
     @cached_property
-    def store(self) -> OrderRepository:
-        """The order repository on orders.db."""
-        return _JournaledRepository(
-            self.settings.orders_db, clock=self.clock, render=render, facts_of=facts_of
-        )
+    def database(self) -> Database:
+        """orders.db."""
+        return open_database(self.settings.orders_db)
 
     @cached_property
-    def readers(self) -> Readers:
-        """Read connections to orders.db, for pages and messages."""
-        return Readers(self.settings.orders_db)
+    def store(self) -> ProcessStore:
+        """The store on orders.db, with a log line for what each durable change did to an order."""
+        return self.database.store(clock=self.clock, render=render, facts_of=facts_of, journal=journaled)
 
     @cached_property
-    def views(self) -> OrderQueries:
+    def views(self) -> ReadModel:
         """The queries for pages and diagnostics."""
-        return OrderQueries(self.readers)
+        return self.database.queries()
 
     @cached_property
     def commands(self) -> CommandService:
@@ -154,9 +138,8 @@ class Services:
         token = self.settings.telegram_bot_token
         if token is None or not chats:
             return None
-        commits = GroupCommit(self.settings.orders_db)  # its own, so that no order queues behind a message
         return OutboxDrainer(
-            SqliteOutbox(commits, self.readers),
+            self.database.outbox(),
             TelegramSender(token.get_secret_value(), self.settings.telegram_api_url),
             chats,
             self.clock,
@@ -182,8 +165,9 @@ def build_services(settings: Settings) -> Services:
     Raises:
         DatabaseTooNew: a newer program has migrated the database.
     """
-    migrate(settings.orders_db)
-    return Services(settings, SystemClock())
+    services = Services(settings, SystemClock())
+    services.database.migrate()
+    return services
 
 
 class OperatorActions:

@@ -16,8 +16,8 @@ from domain.errors import StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
 from observability.logs import configure_logging
-from persistence.sqlite.file_lock import FileLocked
-from persistence.sqlite.migrations import DatabaseTooNew, check_identity
+from persistence.database import open_database
+from persistence.errors import DatabaseTooNew, FileLocked
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def prepared(settings: Settings, *, supervised: bool) -> Services:
             services = build_services(settings)
             refuse_exits_off(services)
             return services
-        check_identity(settings.orders_db)
+        open_database(settings.orders_db).check_identity()
     except (StoreReplaced, DatabaseTooNew, FileLocked) as error:
         print(f"Orderwatch cannot start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_REPLACED) from None

@@ -1,6 +1,7 @@
 """Measure what a million closed orders cost a new one."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,7 +17,6 @@ from benchmarks.service import CLIENT, environment, one_in, services_for
 from benchmarks.workspace import Workspace
 from domain.enums import ExecutionType
 from engine.order_watcher import OrderWatcherEngine
-from persistence.sqlite.database import checkpoint_wal, connect
 
 _FEW = 1000
 _MANY = 1_000_000
@@ -88,7 +88,7 @@ def _make_past(folder: Path) -> None:
 
 def _deliver(services: Services) -> None:
     """Mark all notifications as sent: those of a long history no longer wait in the outbox."""
-    with closing(connect(services.settings.orders_db)) as connection:
+    with closing(sqlite3.connect(services.settings.orders_db, isolation_level=None)) as connection:
         connection.execute("UPDATE telegram_messages SET status = 'SENT', attempts = 1, sent_at = timestamp")
 
 
@@ -121,7 +121,7 @@ class Desk:
 
     def tidy(self) -> None:
         """Checkpoint the WAL, as the watcher does every two seconds. The WAL then starts anew in the space it has."""
-        checkpoint_wal(self._services.settings.orders_db)
+        self._services.database.move_log()
 
     def close(self) -> None:
         self._services.store.close()

@@ -22,7 +22,7 @@ from benchmarks.service import (
 )
 from benchmarks.usage import cpu_seconds
 from benchmarks.workspace import Failed, Started, Workspace, answers, free_port, wait_until
-from persistence.sqlite.database import checkpoint_wal
+from persistence.database import open_database
 
 _ROUND_SECONDS = 5.0
 _HOUSEKEEPING_SECONDS = 2.0  # the watcher's interval
@@ -161,7 +161,7 @@ def _checkpoints(path: Path) -> Iterator[None]:
 
     def keep() -> None:
         while not over.wait(_HOUSEKEEPING_SECONDS):
-            checkpoint_wal(path)
+            open_database(path).move_log()
 
     thread = threading.Thread(target=keep, daemon=True)
     thread.start()

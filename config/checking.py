@@ -10,6 +10,8 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from domain.database_url import without_password
+
 Model = TypeVar("Model", bound=BaseModel)
 
 NameOf = Callable[[str], str]
@@ -107,4 +109,6 @@ def _expected(field: FieldInfo) -> str:
 def _shown(field: FieldInfo, value: object) -> str:
     if "SecretStr" in repr(field.annotation):
         return "a value (not shown)"
+    if isinstance(value, str):
+        return repr(without_password(value))
     return str(value) if isinstance(value, Decimal) else repr(value)

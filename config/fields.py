@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from domain.database_url import EXPECTED, sqlite_path
 from domain.limits import ExitScope, GroupPolicy
 
 # A larger number is a typing error, and its plain text could be extremely long (1e999999).
@@ -48,6 +49,10 @@ def _none_word(value: object) -> object:
 def _digits(value: object) -> object:
     # In TOML a chat's number is naturally written without quotes.
     return str(value) if type(value) is int else value
+
+
+def _named_database(value: object) -> object:
+    return sqlite_path(value) if isinstance(value, str) else value
 
 
 def _database(path: Path) -> Path:
@@ -111,7 +116,9 @@ ChatId = Annotated[
     BeforeValidator(_digits),
 ]
 
-Database = Annotated[Path, AfterValidator(_database), Field(description="the path of a database file")]
+Database = Annotated[
+    Path, BeforeValidator(_named_database), AfterValidator(_database), Field(description=EXPECTED)
+]
 File = Annotated[Path, AfterValidator(Path.expanduser), Field(description="the path of a file that exists")]
 TimeZone = Annotated[
     ZoneInfo, BeforeValidator(_zone), Field(description="the name of a time zone, such as Asia/Kolkata")

@@ -3,6 +3,6 @@
 from console.access import Access
 from console.blueprint import create_console
 from console.health import create_health
-from console.ports import ConsoleControl, ConsoleReader, TradingMode
+from console.ports import ConsoleControl, TradingMode
 
-__all__ = ["Access", "ConsoleControl", "ConsoleReader", "TradingMode", "create_console", "create_health"]
+__all__ = ["Access", "ConsoleControl", "TradingMode", "create_console", "create_health"]

@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from console.context import Desk
 from console.diagnostics import recent_signals
 from console.parameters import BadParameter, Parameters, operator_of, wanted_of
-from console.ports import Row
 from console.request_parsing import body_of, is_form, query_of
 from domain.errors import NotFound, StoreUnavailable
 from domain.halt_warning import never_seen
 from domain.money import decimal_text
+from domain.ports.read_model import Row
 from domain.stale_orders import FROZEN_MEANS
 from domain.times import time_text
 

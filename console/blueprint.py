@@ -17,7 +17,7 @@ from console.health import HealthExpectations
 from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
-from console.ports import ConsoleControl, ConsoleReader, Modes
+from console.ports import ConsoleControl, Modes
 from console.resolving import add_resolving
 from domain.errors import (
     AdoptionNotPossible,
@@ -29,6 +29,7 @@ from domain.errors import (
     StoreUnavailable,
 )
 from domain.ports import Clock
+from domain.ports.read_model import ReadModel
 
 _MAX_BODY = 64 * 1024
 _OPEN = {"console.static", "console.login", "console.log_in"}
@@ -46,7 +47,7 @@ _HEADERS = {
 
 
 def create_console(
-    reader: ConsoleReader,
+    reader: ReadModel,
     control: ConsoleControl,
     *,
     token: str,

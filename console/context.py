@@ -19,11 +19,12 @@ from console.health import (
     watchers,
 )
 from console.parameters import BadParameter, Parameters
-from console.ports import ConsoleControl, ConsoleReader, Modes, Row, TradingMode
+from console.ports import ConsoleControl, Modes, TradingMode
 from console.template_filters import PageFormatter
 from domain.broker_reports import UnreadableRow
 from domain.errors import NotFound
 from domain.ports import Clock
+from domain.ports.read_model import ReadModel, Row
 from domain.stale_orders import FROZEN_AFTER
 from domain.unreadable_rows import place_of
 
@@ -34,7 +35,7 @@ _MOST_FROZEN = 500  # rows that are listed; the rest is only counted
 class Desk:
     """The console's collaborators. `zone` is the time zone in which times are shown and a filter's days are read."""
 
-    reader: ConsoleReader
+    reader: ReadModel
     control: ConsoleControl
     access: Access
     limit: LoginLimit

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from console.ports import ConsoleReader, Row
 from domain.enums import Side
+from domain.ports.read_model import ReadModel, Row
 
 _SETTLED_AFTER = timedelta(seconds=60)
 """How long an order may have no decision. After that the operator was notified that its outcome is unknown."""
@@ -18,7 +18,7 @@ _FLAGS = {
 
 
 def recent_signals(
-    reader: ConsoleReader, *, now: datetime, hours: int, limit: int, side: Side | None
+    reader: ReadModel, *, now: datetime, hours: int, limit: int, side: Side | None
 ) -> dict[str, Any]:
     """Return the signals of the last `hours`, and what is wrong with any of them.
 

@@ -10,11 +10,11 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from console.ports import ConsoleReader, Row
 from domain.broker_reports import UnreadableRow
 from domain.errors import StoreFull, StoreUnavailable
 from domain.first_reads import TO_BE_READ, Part
 from domain.ports import CANNOT_BE_READ_AFTER, WAITING, Clock
+from domain.ports.read_model import ReadModel, Row
 from domain.times import parse_time
 from domain.unconfigured_clients import UnconfiguredRows
 from domain.unreadable_rows import stops_all_entries, what_they_stop
@@ -45,7 +45,7 @@ class HealthExpectations:
 
 
 def create_health(
-    reader: ConsoleReader,
+    reader: ReadModel,
     *,
     clock: Clock,
     clients: Sequence[str],
@@ -88,7 +88,7 @@ def create_health(
 
 
 def all_checks(
-    reader: ConsoleReader, expected: HealthExpectations, now: datetime, replaced: str | None = None
+    reader: ReadModel, expected: HealthExpectations, now: datetime, replaced: str | None = None
 ) -> dict[str, Check]:
     """Run all checks: `database`, `watcher` and one `broker:<client>` for each client.
 
@@ -117,9 +117,7 @@ def _written(error: StoreUnavailable | None) -> Check:
     return Check(ok=False, sentence=f"{means} ({error})", public=means)
 
 
-def unconfigured(
-    reader: ConsoleReader, expected: HealthExpectations, now: datetime
-) -> list[UnconfiguredRows]:
+def unconfigured(reader: ReadModel, expected: HealthExpectations, now: datetime) -> list[UnconfiguredRows]:
     """Return what clients have open that are not configured and that no watcher serves. Raises StoreUnavailable."""
     return reader.unconfigured(expected.clients, now - timedelta(seconds=expected.beat_max_age_seconds))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
-from console.ports import Wanted
 from domain.actors import Actor, ActorKind
 from domain.enums import Side
 from domain.money import parse_decimal
+from domain.ports.read_model import Wanted
 from domain.states import Status
 
 _MAX_TEXT = 200

@@ -9,9 +9,9 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from console.ports import Row
 from domain.cancellation import cancel_under_way, hindrance
 from domain.money import ZERO, decimal_text
+from domain.ports.read_model import Row
 from domain.reason_codes import words_of
 from domain.states import Phase
 from domain.times import parse_time

@@ -58,7 +58,7 @@ ROOMS = {
     "alerts/": Room(SERVICES, LOG),
     "alerts/webhook.py": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
     "console/": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
-    "persistence/": Room(ADAPTER, LOG),
+    "persistence/": Room(ADAPTER, (*LOG, "pathlib")),  # a path names a database; opening it is sqlite's
     "persistence/sqlite/": Room(
         ADAPTER, (*LOG, "sqlite3", "sqlite_utils", *CLOCK, *FILES, *THREADS, *SOCKETS)
     ),
@@ -160,7 +160,14 @@ def _import_breaches(name: str, tree: ast.Module, room: Room) -> Iterator[Breach
             continue
         for module in _modules(name, node):
             top = module.split(".")[0]
-            if top in _OURS:
+            if module.startswith("persistence.sqlite") and own != "persistence" and room.ours is None:
+                yield (
+                    node.lineno,
+                    "only persistence/ knows which database it is: must not import persistence.sqlite",
+                )
+            elif module == "sqlite3" and room.world is None and own != "benchmarks":
+                yield node.lineno, "only persistence/ knows which database it is: must not use sqlite3"
+            elif top in _OURS:
                 granted = room.ours is None or top == own or _is_in(module, room.ours)
                 if not granted and not (top == "trading_bot" and node in start):
                     yield node.lineno, f"must not import {top}"

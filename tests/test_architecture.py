@@ -71,6 +71,16 @@ BREACHES = [
     ("console/pages.py", "import persistence", "console/pages.py:1: must not import persistence"),
     ("persistence/x.py", "import requests", "persistence/x.py:1: must not use requests"),
     ("persistence/x.py", "from config import settings", "persistence/x.py:1: must not import config"),
+    (
+        "cli.py",
+        "from persistence.sqlite.database import connect",
+        "cli.py:1: only persistence/ knows which database it is: must not import persistence.sqlite",
+    ),
+    (
+        "app/container.py",
+        "import sqlite3",
+        "app/container.py:1: only persistence/ knows which database it is: must not use sqlite3",
+    ),
     ("broker/shoonya.py", "import sqlite3", "broker/shoonya.py:1: must not use sqlite3"),
     ("broker/shoonya.py", "import sqlite_utils", "broker/shoonya.py:1: must not use sqlite_utils"),
     ("notifications/x.py", "import command_service", "notifications/x.py:1: must not import command_service"),

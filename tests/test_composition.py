@@ -90,7 +90,7 @@ def test_a_start_without_room_ends_with_what_a_supervisor_tries_again(
     def full(path: Path) -> None:
         raise error
 
-    monkeypatch.setattr("app.starting.check_identity", full)
+    monkeypatch.setattr("persistence.sqlite.sqlite_database.check_identity", full)
     with pytest.raises(SystemExit) as ended:
         prepared(services.settings, supervised=True)
     assert ended.value.code == EXIT_UNAVAILABLE != EXIT_REPLACED

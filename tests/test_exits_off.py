@@ -1,6 +1,8 @@
 """LIVE_TRADING=false stops exits too: where something is held at a real broker, that is asked for twice and told."""
 
 import logging
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -60,10 +62,9 @@ def test_what_was_confirmed_is_an_alarm_all_the_same(make, caplog):
     with caplog.at_level(logging.CRITICAL):
         notify_exits_off(services)
     assert "exits are not sent" in caplog.text
-    connection = services.readers.get()
-    [(message,)] = connection.execute(
-        "SELECT message FROM telegram_messages WHERE kind = 'SYSTEM'"
-    ).fetchall()
+    with closing(sqlite3.connect(services.settings.orders_db)) as connection:
+        query = "SELECT message FROM telegram_messages WHERE kind = 'SYSTEM'"
+        [(message,)] = connection.execute(query).fetchall()
     assert "exits are not sent" in message
 
 

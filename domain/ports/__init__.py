@@ -18,8 +18,9 @@ from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
 from domain.ports.notices import NoticeReads, NoticeWrites
 from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
+from domain.ports.read_model import ReadModel, Row, Wanted
 from domain.ports.rules import ExposureQuery, Halt, RuleFacts, StopWrites
-from domain.ports.store import Store, Writes
+from domain.ports.store import Claimants, Journal, ProcessStore, Store, Writes
 from domain.ports.transaction import Transaction
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "AlertWrites",
     "Broker",
     "ClaimReads",
+    "Claimants",
     "ClientBroker",
     "ClientReads",
     "Clock",
@@ -41,6 +43,7 @@ __all__ = [
     "HoldingReads",
     "HoldingWrites",
     "Ids",
+    "Journal",
     "MarkSetter",
     "MatchingReads",
     "NoticeReads",
@@ -53,7 +56,10 @@ __all__ = [
     "OutboxMessage",
     "OutboxStore",
     "PositionStore",
+    "ProcessStore",
     "QuoteReader",
+    "ReadModel",
+    "Row",
     "RuleFacts",
     "SendFailed",
     "Sender",
@@ -61,5 +67,6 @@ __all__ = [
     "Store",
     "StreamSource",
     "Transaction",
+    "Wanted",
     "Writes",
 ]

@@ -12,35 +12,18 @@ on.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from domain.times import time_text
+from persistence.reports import NOTHING, ArchiveProgress
 from persistence.sqlite.audit.checkpoints import last_checkpoint, make_checkpoint
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.migrations import migrations
 from persistence.sqlite.private_files import make_private
 
-
-@dataclass(frozen=True, slots=True)
-class ArchiveProgress:
-    """How many rows were moved."""
-
-    orders: int
-    events: int
-    messages: int
-
-    def __add__(self, other: "ArchiveProgress") -> "ArchiveProgress":
-        return ArchiveProgress(
-            self.orders + other.orders, self.events + other.events, self.messages + other.messages
-        )
-
-
 _LONGEST_TURN = 15.0  # seconds to wait for another process that archives
-
-NOTHING = ArchiveProgress(0, 0, 0)
 
 
 def archive_beside(path: Path) -> Path:

@@ -6,10 +6,9 @@ Each finding says what to do about it.
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from domain.account import BrokerAccount, not_served, taken
@@ -18,6 +17,7 @@ from domain.stale_orders import FROZEN_AFTER
 from domain.times import is_within
 from domain.unconfigured_clients import what_to_do
 from domain.unreadable_rows import place_of, what_they_stop
+from persistence.reports import Expected, Finding, Health
 from persistence.sqlite.damage import no_room
 from persistence.sqlite.queries.health import Account, DatabaseHealth, StandingHalt, read_vitals
 
@@ -25,34 +25,6 @@ _FULL_SOON = 1 << 30  # bytes free
 _FULL = 100 << 20
 _MESSAGES_LATE = timedelta(seconds=60)
 _CLOCK_SLACK = timedelta(seconds=1)
-
-
-class Health(StrEnum):
-    OK = "OK"
-    WARN = "WARN"  # works, but not as meant
-    FAIL = "FAIL"  # does not work
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report. `advice` is empty if nothing is to be done."""
-
-    health: Health
-    name: str
-    text: str
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """The state that the settings make one expect."""
-
-    beat_max_age: timedelta
-    positions_max_age: Mapping[str, timedelta]  # by client
-    telegram: bool  # messages are sent
-    accounts: Mapping[str, BrokerAccount] = field(default_factory=dict)  # by client
-    exits_off: Collection[str] = ()  # clients with a real broker that is sent nothing
-    loss_limited: Collection[str] = ()  # clients whose entries are blocked while the day's loss is unknown
 
 
 def check_up(path: Path, now: datetime, expected: Expected) -> Iterator[Finding]:

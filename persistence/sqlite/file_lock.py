@@ -7,11 +7,9 @@ import fcntl
 import time
 from typing import IO
 
+from persistence.errors import FileLocked
+
 _STEP = 0.02  # seconds between two attempts
-
-
-class FileLocked(OSError):
-    """Another process holds the lock and did not release it in time."""
 
 
 def lock_within(file: IO[str], seconds: float) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domain.errors import StoreReplaced
+from persistence.errors import DatabaseTooNew
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
@@ -250,10 +251,6 @@ def _run(db: "Database", script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
             db.execute(statement)
-
-
-class DatabaseTooNew(Exception):
-    """The database was migrated by a newer program than this one."""
 
 
 def migrate(path: Path) -> None:

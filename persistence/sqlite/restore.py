@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import OrderwatchError
+from persistence.errors import DatabaseTooNew
 from persistence.sqlite.identity import IdentityFile, restoring_path, sync, witness_path
-from persistence.sqlite.migrations import DatabaseTooNew, migrate, refuse_newer
+from persistence.sqlite.migrations import migrate, refuse_newer
 from persistence.sqlite.process_locks import ProcessLocks
 
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that every open SQLite connection holds a lock on

@@ -14,8 +14,6 @@ from domain.notices import Notice, NoticeKind
 from domain.order_events import register
 from notifications.facts import facts_of
 from notifications.messages import render
-from persistence.sqlite.migrations import migrate
-from persistence.sqlite.outbox import SqliteOutbox
 from tests.adapters import adapter_of
 from tests.persistence.making import Maker
 
@@ -53,10 +51,9 @@ def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):
 
 
 def test_a_message_is_kept_with_what_it_tells(services):
-    migrate(services.settings.orders_db)
     notice = Notice(NoticeKind.ALERT_REJECTED, "alice", detail="no symbol")
     services.store.write(lambda tx: tx.notify(notice))
-    [waiting] = SqliteOutbox(services.store._commits, services.readers).pending(["alice"], 10)
+    [waiting] = services.database.outbox().pending(["alice"], 10)
     assert (waiting.text, waiting.facts) == (render(notice), facts_of(notice))
 
 

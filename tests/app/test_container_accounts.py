@@ -1,6 +1,7 @@
 """One orders.db, started with the paper broker and then with a real one, and the other way round."""
 
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,9 @@ def orders_at(simulator: Simulator) -> int:
 
 
 def messages(services: Services) -> list[str]:
-    found = services.store._rows("SELECT message FROM telegram_messages WHERE kind = 'SYSTEM' ORDER BY id")
-    return [text for (text,) in found]
+    query = "SELECT message FROM telegram_messages WHERE kind = 'SYSTEM' ORDER BY id"
+    with closing(sqlite3.connect(services.settings.orders_db)) as connection:
+        return [text for (text,) in connection.execute(query)]
 
 
 def test_what_was_tried_on_paper_never_sells_what_was_bought_by_hand_at_the_real_broker(at, simulator):

@@ -15,7 +15,7 @@ import cli
 from app.settings import load_settings
 from command_service import CommandService
 from domain.limits import ClientPolicy, LimitBook
-from persistence.sqlite.identity import noted_id
+from persistence.database import open_database
 from tests.cli.making import SECRET, Service
 from tests.persistence.making import Maker, StepClock
 
@@ -36,6 +36,7 @@ def services(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     policies = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}
     made = SimpleNamespace(
         settings=load_settings(),
+        database=open_database(maker.path),
         store=maker.store,
         clock=maker.clock,
         policies=policies,
@@ -60,7 +61,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             database = (
-                state.database if state.database is not None else noted_id(Path(os.environ["ORDERS_DB"]))
+                state.database
+                if state.database is not None
+                else open_database(os.environ["ORDERS_DB"]).identity()
             )
             self._answer(json.dumps({"status": "ok", "database": database}).encode())
 

@@ -27,6 +27,7 @@ def test_orders_are_listed_aligned_and_newest_first(maker, capsys):
         ([], {"filled-1", "working-1"}),
         (["--status", "executed"], {"filled-1"}),
         (["--symbol", "NIFTY26NOV24500CE"], {"filled-1", "working-1"}),
+        (["--symbol", "NIFTY*CE"], {"filled-1", "working-1"}),
         (["--symbol", "other"], set()),
         (["--strategy", "STRADDLE", "--client", "default"], {"filled-1", "working-1"}),
         (["--client", "other"], set()),

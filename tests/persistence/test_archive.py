@@ -14,8 +14,9 @@ import pytest
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.states import STATUS_OF, Phase, Status
+from persistence.reports import NOTHING, ArchiveProgress
 from persistence.sqlite import archive as module
-from persistence.sqlite.archive import NOTHING, ArchiveProgress, archive, archive_beside
+from persistence.sqlite.archive import archive, archive_beside
 from persistence.sqlite.audit.verify import verify
 from persistence.sqlite.database import connect
 from tests.persistence.making import START, Maker

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from persistence.sqlite.file_lock import FileLocked, lock_within
+from persistence.errors import FileLocked
+from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.migrations import migrate
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import StoreReplaced
+from persistence.errors import DatabaseTooNew
 from persistence.sqlite.identity import witness_path
-from persistence.sqlite.migrations import TABLES, DatabaseTooNew, migrate
+from persistence.sqlite.migrations import TABLES, migrate
 from persistence.sqlite.queries.health import read_vitals
 from persistence.sqlite.triggers import TRIGGERS
 

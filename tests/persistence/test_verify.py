@@ -10,10 +10,11 @@ import pytest
 from domain.order_events import advance, event_hash
 from domain.states import Phase
 from domain.times import time_text
+from persistence.reports import MAX_PROBLEMS, Report
 from persistence.sqlite.archive import archive, archive_beside
 from persistence.sqlite.audit import checkpoints
 from persistence.sqlite.audit.checkpoints import checkpoint_hash, make_checkpoint
-from persistence.sqlite.audit.verify import MAX_PROBLEMS, Report, verify
+from persistence.sqlite.audit.verify import verify
 from persistence.sqlite.triggers import TRIGGERS
 from tests.persistence.making import START, Maker
 
@@ -238,7 +239,7 @@ def test_a_damaged_file_is_reported_and_not_raised(maker):
 
 
 def test_problems_are_counted_on_when_there_are_too_many_to_list(maker, monkeypatch):
-    monkeypatch.setattr("persistence.sqlite.audit.verify.MAX_PROBLEMS", 3)
+    monkeypatch.setattr("persistence.reports.MAX_PROBLEMS", 3)
     report = tamper(maker, "UPDATE orders SET price = '1'")
     assert (len(report.problems), report.problem_count) == (3, len(Phase))
     assert MAX_PROBLEMS > 3

@@ -7,53 +7,15 @@ import heapq
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from persistence.reports import Report
 from persistence.sqlite.adoptions import check_adoptions
 from persistence.sqlite.audit.event_coverage import check_coverage
 from persistence.sqlite.audit.replay import History, faults, histories
 from persistence.sqlite.triggers import TRIGGERS
-
-MAX_PROBLEMS = 1_000  # listed in the report; the rest is only counted
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One fault. `where` is a command_id or the name of what else is concerned; `what` is a sentence."""
-
-    where: str
-    what: str
-
-
-@dataclass(slots=True)
-class Report:
-    """How much was checked, and which problems were found."""
-
-    orders: int = 0
-    events: int = 0  # in orders.db
-    archived: int = 0  # orders of the archive
-    checkpoints: int = 0
-    adoptions: int = 0  # rows by which a person added units to a strategy's holding
-    uncovered: int = 0  # events after the last checkpoint
-    # The last checkpoint's hash. If a copy is kept elsewhere, a rewrite of what it covers is always detected.
-    head: str = ""
-    problem_count: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def add(self, where: str, what: str) -> None:
-        """Count a problem, and list it while fewer than `MAX_PROBLEMS` are listed."""
-        self.problem_count += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(Problem(where, what))
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code: 0: no problem; 1: at least one problem; 3: no problem found, but not all could be checked."""
-        return 1 if self.problem_count else 3 if self.warnings else 0
 
 
 def verify(path: Path, archive_path: Path | None = None) -> Report:

@@ -1,4 +1,4 @@
-"""Query the orders and alerts that the command line shows.
+"""Find orders and alerts by what an operator types, and tell an order's story.
 
 The same queries run on orders.db and on the archive.
 """
@@ -6,11 +6,11 @@ The same queries run on orders.db and on the archive.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
+from persistence.sqlite.differences import Row, rows_of
+
 Story = dict[str, Any]
 
 
@@ -27,32 +27,6 @@ def looking(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A filter for orders. None matches any value."""
-
-    status: str | None = None
-    symbol: str | None = None
-    strategy_name: str | None = None
-    client_id: str | None = None
-    limit: int = 50
-
-
-def list_orders(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
-    """Return the matching orders, newest first."""
-    filters = {
-        name: getattr(wanted, name)
-        for name in ("status", "symbol", "strategy_name", "client_id")
-        if getattr(wanted, name) is not None
-    }
-    where = f"WHERE {' AND '.join(f'{name} = :{name}' for name in filters)}" if filters else ""
-    return _rows(
-        connection,
-        f"SELECT * FROM orders {where} ORDER BY created_at DESC, command_id DESC LIMIT :limit",
-        {**filters, "limit": wanted.limit},
-    )
 
 
 def strategies_of(connection: sqlite3.Connection, client_id: str) -> list[str]:
@@ -76,7 +50,7 @@ def find_story(paths: Iterable[Path], text: str) -> tuple[list[str], Story | Non
             with looking(path) as connection:
                 ids = _matching_ids(connection, text)
                 if ids:
-                    return ids, _story_of(connection, ids[0]) if len(ids) == 1 else None
+                    return ids, story_of(connection, ids[0]) if len(ids) == 1 else None
     return [], None
 
 
@@ -102,14 +76,15 @@ def legs_of(paths: Iterable[Path], text: str) -> list[Row]:
     return []
 
 
-def _story_of(connection: sqlite3.Connection, command_id: str) -> Story:
+def story_of(connection: sqlite3.Connection, command_id: str) -> Story | None:
+    """Return an order with its `events` and `messages`, in order, from orders.db or the archive; None: not there."""
     queries = {
         "order": _ORDER,
         "events": "SELECT * FROM order_events WHERE command_id = :id ORDER BY event_id",
         "messages": "SELECT * FROM telegram_messages WHERE command_id = :id ORDER BY id",
     }
     found: Story = {name: _rows(connection, query, {"id": command_id}) for name, query in queries.items()}
-    return found | {"order": found["order"][0]}
+    return found | {"order": found["order"][0]} if found["order"] else None
 
 
 def kept_alert(connection: sqlite3.Connection, alert_id: str) -> Row | None:
@@ -118,7 +93,7 @@ def kept_alert(connection: sqlite3.Connection, alert_id: str) -> Row | None:
 
 
 def _rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Row]:
-    return [dict(row) for row in connection.execute(query, values)]
+    return rows_of(connection, query, values)
 
 
 _ORDER = "SELECT * FROM orders WHERE command_id = :id"

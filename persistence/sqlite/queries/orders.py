@@ -14,17 +14,16 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from domain.broker_reports import UnreadableRow
 from domain.errors import StoreUnavailable
 from domain.states import Status
 from domain.times import parse_time, time_text
 from domain.unconfigured_clients import UnconfiguredRows
-from persistence.sqlite.database import Readers
 from persistence.sqlite.differences import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite.exposure import exposed
-from persistence.sqlite.queries.archived_orders import strategies_of
+from persistence.sqlite.queries.archived_orders import story_of, strategies_of
 from persistence.sqlite.unconfigured_clients import unconfigured_rows
 from persistence.sqlite.unreadable_rows import by_client
 
@@ -40,10 +39,17 @@ _STREAMS = {
 _NEWEST = ("created_at", "command_id")
 
 
+class Connections(Protocol):
+    """Gives the connection to read on."""
+
+    def get(self) -> sqlite3.Connection:
+        """Return this thread's connection."""
+
+
 class OrderQueries:
     """Queries on orders.db. Each thread has its own connection and never waits for a writer."""
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Connections) -> None:
         self._readers = readers
 
     def ping(self) -> None:
@@ -113,22 +119,16 @@ class OrderQueries:
         its `siblings`, the alert's other legs.
         """
         with self._one_view():
-            order = self._first("SELECT * FROM orders WHERE command_id = ?", (command_id,))
-            if order is None:
+            story = self._read(lambda connection: story_of(connection, command_id))
+            if story is None:
                 return None
-            return {
-                "order": order,
-                "events": self._rows(
-                    "SELECT * FROM order_events WHERE command_id = ? ORDER BY event_id", (command_id,)
-                ),
+            alert_id = story["order"]["alert_id"]
+            return story | {
                 "intent": self._first("SELECT * FROM order_intents WHERE command_id = ?", (command_id,)),
-                "alert": self._first("SELECT * FROM alerts WHERE alert_id = ?", (order["alert_id"],)),
-                "messages": self._rows(
-                    "SELECT * FROM telegram_messages WHERE command_id = ? ORDER BY id", (command_id,)
-                ),
+                "alert": self._first("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)),
                 "siblings": self._rows(
                     "SELECT * FROM orders WHERE alert_id = ? AND command_id <> ? ORDER BY leg_index",
-                    (order["alert_id"], command_id),
+                    (alert_id, command_id),
                 ),
             }
 
