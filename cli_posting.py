@@ -1,13 +1,12 @@
 """Post an alert to the running service, signed as its client, and tell a missing answer from an alert not accepted."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
 from config.settings import ClientSettings, Settings
+from domain.credentials import alert_signature, secret_bytes
 from domain.errors import OrderwatchError
 
 _TIMEOUT = 30.0  # seconds for the service to answer
@@ -29,10 +28,10 @@ def post_alert(url: str, body: bytes, client: ClientSettings) -> requests.Respon
     Raises:
         NoAnswer: there was none.
     """
-    secret = client.webhook_secret.get_secret_value().encode()
+    secret = secret_bytes(client.webhook_secret.get_secret_value())
     headers = {
         "Content-Type": "application/json",
-        "X-Signature": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
+        "X-Signature": alert_signature(secret, body),
     }
     return _sent(url, body, headers)
 

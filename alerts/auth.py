@@ -1,10 +1,10 @@
 """Authenticate alerts: find the client by its secret, in any of the three ways in which it may be sent."""
 
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Mapping
+
+from domain.credentials import alert_signature, is_same, secret_bytes
 
 MASK = "***"
 
@@ -33,7 +33,7 @@ class Secrets:
             raise ValueError("every client needs a webhook secret")
         # The default client last: it wins where clients share a secret.
         ordered = sorted(by_client.items(), key=lambda item: item[0] == default_client)
-        self._by_client = [(client_id, _bytes(secret)) for client_id, secret in ordered]
+        self._by_client = [(client_id, secret_bytes(secret)) for client_id, secret in ordered]
         # Longest first: a secret may begin with another one.
         self._texts = sorted(set(by_client.values()), key=len, reverse=True)
         self._spellings = re.compile("|".join(_any_spelling(text) for text in self._texts))
@@ -53,14 +53,14 @@ class Secrets:
         """
         if body_secret is None and path_token is None and signature is None:
             return None
-        plain = [_bytes(text) for text in (body_secret, path_token) if text is not None]
-        signed = None if signature is None else _bytes(signature.strip().lower())
+        plain = [secret_bytes(text) for text in (body_secret, path_token) if text is not None]
+        signed = None if signature is None else secret_bytes(signature.strip().lower())
         found = None
         # Every client is compared, each in constant time, so that the time taken reveals nothing.
         for client_id, secret in self._by_client:
-            right = [hmac.compare_digest(given, secret) for given in plain]
+            right = [is_same(given, secret) for given in plain]
             if signed is not None:
-                right.append(hmac.compare_digest(signed, _signature(secret, raw)))
+                right.append(is_same(signed, alert_signature(secret, raw).encode()))
             if all(right):
                 found = client_id
         return found
@@ -106,14 +106,6 @@ def secret_in_unreadable(raw: bytes) -> str | None:
     return ""
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # JSON can spell what UTF-8 cannot
-
-
-def _signature(secret: bytes, raw: bytes) -> bytes:
-    return b"sha256=" + hmac.digest(secret, raw, hashlib.sha256).hex().encode()
-
-
 def _any_spelling(secret: str) -> str:
     # Atomic groups: a character is read in one way only. With backtracking, a text that holds almost the
     # secret would take a time that doubles with each of its characters.
@@ -124,7 +116,7 @@ def _spellings(char: str) -> list[str]:
     """Regular expressions for the ways a character can be written in JSON or in a form, the longest first."""
     units = char.encode("utf-16-be", "surrogatepass").hex()
     by_number = "".join(rf"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
-    in_form = "".join(f"%{byte:02x}" for byte in _bytes(char))
+    in_form = "".join(f"%{byte:02x}" for byte in secret_bytes(char))
     by_name = json.dumps(char, ensure_ascii=False)[1:-1]  # such as \n
     plus = [r"\+"] if char == " " else []
     return [f"(?i:{by_number})", f"(?i:{in_form})", re.escape(by_name), rf"\\?{re.escape(char)}", *plus]

@@ -1,6 +1,5 @@
 """Authenticate console requests: by the bearer token, or by the session that the login page gives for it."""
 
-import hmac
 import logging
 import secrets
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from flask import Request
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
+from domain.credentials import is_same, secret_bytes, signature_of
 from domain.ports import Clock
 from domain.times import is_within
 
@@ -35,13 +35,13 @@ class Access:
     def __init__(self, token: str, clock: Clock) -> None:
         if not token:
             raise ValueError("the console needs a token")
-        self._token = token.encode()
+        self._token = secret_bytes(token)
         self._clock = clock
         self._guesses = LoginLimit(clock)
 
     def is_token(self, text: str) -> bool:
         """Compare a text with the token, in constant time."""
-        return hmac.compare_digest(text.encode(), self._token)
+        return is_same(secret_bytes(text), self._token)
 
     def by_bearer(self, request: Request) -> bool:
         """True when the request carries the token itself."""
@@ -52,7 +52,7 @@ class Access:
         """True when the request carries a genuine session that has not expired."""
         nonce, _, rest = request.cookies.get(COOKIE, "").partition(".")
         expiry, _, signature = rest.partition(".")
-        genuine = hmac.compare_digest(signature.encode(), self._signature(nonce, expiry).encode())
+        genuine = is_same(secret_bytes(signature), self._signature(nonce, expiry).encode())
         return genuine and int(expiry) > self._clock.now().timestamp()
 
     def refusal(self, request: Request) -> HTTPException | None:
@@ -95,7 +95,7 @@ class Access:
         )
 
     def _signature(self, nonce: str, expiry: str) -> str:
-        return hmac.digest(self._token, f"console session {nonce} {expiry}".encode(), "sha256").hex()
+        return signature_of(self._token, secret_bytes(f"console session {nonce} {expiry}"))
 
 
 class LoginLimit:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from flask import request
@@ -11,6 +11,7 @@ from flask import request
 from console.access import Access, LoginLimit
 from console.health import (
     HealthExpectations,
+    account_read,
     age_seconds,
     all_checks,
     as_json,
@@ -23,6 +24,7 @@ from console.ports import ConsoleControl, Modes, TradingMode
 from console.template_filters import PageFormatter
 from domain.broker_reports import UnreadableRow
 from domain.errors import NotFound
+from domain.health import ComparedState, compared_state
 from domain.ports import Clock
 from domain.ports.read_model import ReadModel, Row
 from domain.stale_orders import FROZEN_AFTER
@@ -90,7 +92,7 @@ class Desk:
             "unknown_orders": self.reader.unknown_orders(),
             "frozen_count": self.reader.frozen_count(now - FROZEN_AFTER),
             "position_differences": self._differences(),
-            "not_compared": self._not_compared(accounts),
+            "not_compared": self._not_compared(accounts, now),
         }
 
     def frozen(self, now: datetime) -> tuple[list[Row], int]:
@@ -121,7 +123,7 @@ class Desk:
             StoreUnavailable: the database cannot be read.
         """
         differences, accounts = self._differences(), self._accounts(now)
-        missing = self._not_compared(accounts)
+        missing = self._not_compared(accounts, now)
         return {
             "differences": differences,
             "accounts": accounts,
@@ -150,13 +152,13 @@ class Desk:
         """Position differences of the configured clients. Differences of other clients are never compared again."""
         return [d for d in self.reader.position_differences() if d["client_id"] in self.expected.clients]
 
-    def _not_compared(self, accounts: Sequence[Row]) -> list[Row]:
+    def _not_compared(self, accounts: Sequence[Row], now: datetime) -> list[Row]:
         """List the clients whose positions are not known at present, each with `why`."""
         known = {row["client_id"]: row for row in accounts}
         max_age = self.expected.positions_max_age_seconds
         hidden = self.reader.unreadable_positions()
         reasons = {
-            client: _not_read(known.get(client), max_age) or _not_known(hidden.get(client, ()))
+            client: _not_read(known.get(client), max_age, now) or _not_known(hidden.get(client, ()))
             for client in self.expected.clients
         }
         return [{"client_id": client, "why": why} for client, why in reasons.items() if why is not None]
@@ -183,19 +185,21 @@ def _not_known(rows: Sequence[UnreadableRow]) -> str | None:
     return f"a row cannot be read of {'; '.join(dict.fromkeys(map(place_of, rows)))}"
 
 
-def _not_read(account: Row | None, max_age: float) -> str | None:
+def _not_read(account: Row | None, max_age: float, now: datetime) -> str | None:
     """Say why an account's positions are not known; None when they were read and compared recently."""
-    if account is None or account["positions_age_seconds"] is None:
-        return "positions were never read"
-    if account["read_error"] is not None:
-        return f"the last read failed: {account['read_error']}"
-    if abs(account["positions_age_seconds"]) > max_age:
-        return (
-            f"positions were read {account['positions_age_seconds']:.0f} s ago, {max_age:.0f} s are allowed"
-        )
-    compared = account["compared_age_seconds"]
-    if compared is None:
-        return "positions were read, and not compared yet: the order book has to be read first"
-    if abs(compared) > max_age:
-        return f"not compared since {account['positions_compared_at']}: the order book cannot be read"
-    return None
+    row = account or {}
+    state = compared_state(account_read(row), now, timedelta(seconds=max_age))
+    match state:
+        case ComparedState.CURRENT:
+            return None
+        case ComparedState.NEVER_READ:
+            return "positions were never read"
+        case ComparedState.LAST_READ_FAILED:
+            return f"the last read failed: {row['read_error']}"
+        case ComparedState.READ_LONG_AGO:
+            age = row["positions_age_seconds"]
+            return f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed"
+        case ComparedState.NEVER_COMPARED:
+            return "positions were read, and not compared yet: the order book has to be read first"
+        case ComparedState.COMPARED_LONG_AGO:
+            return f"not compared since {row['positions_compared_at']}: the order book cannot be read"

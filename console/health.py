@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 from domain.broker_reports import UnreadableRow
 from domain.errors import StoreFull, StoreUnavailable
 from domain.first_reads import TO_BE_READ, Part
-from domain.ports import CANNOT_BE_READ_AFTER, WAITING, Clock
+from domain.health import AccountRead, ReadState, first_trouble, read_state, watchers_trouble
+from domain.ports import WAITING, Clock, Heartbeat
 from domain.ports.read_model import ReadModel, Row
 from domain.times import parse_time
 from domain.unconfigured_clients import UnconfiguredRows
@@ -177,7 +178,7 @@ def watchers(heartbeats: Sequence[Row], max_age: float, now: datetime) -> list[d
     found = []
     for watcher_id, rows in groupby(sorted(heartbeats, key=_watcher_id), key=_watcher_id):
         loops = [{**row, "age_seconds": age_seconds(row["beat_at"], now)} for row in rows]
-        trouble = next(filter(None, (_trouble(loop, max_age) for loop in loops)), None)
+        trouble = first_trouble(map(_heartbeat, loops), now, timedelta(seconds=max_age))
         last = max(loop["beat_at"] for loop in loops)
         found.append({"watcher_id": watcher_id, "last_beat_at": last, "trouble": trouble, "loops": loops})
     return sorted(found, key=lambda watcher: str(watcher["last_beat_at"]), reverse=True)
@@ -187,25 +188,20 @@ def _watcher_id(row: Row) -> str:
     return str(row["watcher_id"])
 
 
-def _trouble(loop: Row, max_age: float) -> str | None:
-    name = f"{loop['loop']} of {loop['client_id']}" if loop["client_id"] else loop["loop"]
-    if loop["state"] not in ("OK", WAITING):
-        return f"loop {name} is {loop['state']}" + (f": {loop['detail']}" if loop["detail"] else "")
-    if loop["age_seconds"] > max_age:
-        return f"loop {name} last beat {loop['age_seconds']:.0f} s ago"
-    if loop["age_seconds"] < -max_age:
-        return f"loop {name} last beat {-loop['age_seconds']:.0f} s in the future: the clock was set back"
-    return None
+def _heartbeat(row: Row) -> Heartbeat:
+    at = parse_time(row["beat_at"])
+    return Heartbeat(row["watcher_id"], row["loop"], row["client_id"], at, row["state"], row["detail"] or "")
 
 
 def _watcher(heartbeats: Sequence[Row], max_age: float, now: datetime) -> Check:
-    found = watchers(heartbeats, max_age, now)
-    if not found:
+    if not heartbeats:
         return Check(ok=False, sentence="no watcher runs")
-    if any(watcher["trouble"] is None for watcher in found):
+    beats, allowed = [_heartbeat(row) for row in heartbeats], timedelta(seconds=max_age)
+    trouble = watchers_trouble(beats, now, allowed)
+    if trouble is None:
         return Check(ok=True, sentence="every loop beats")
-    bare = (_trouble({**loop, "detail": ""}, max_age) for loop in found[0]["loops"])
-    return Check(ok=False, sentence=str(found[0]["trouble"]), public=next(filter(None, bare)))
+    bare = watchers_trouble(beats, now, allowed, detailed=False)
+    return Check(ok=False, sentence=trouble, public=bare)
 
 
 def _not_read_yet(heartbeats: Sequence[Row], client: str, max_age: float, now: datetime) -> Check | None:
@@ -249,17 +245,27 @@ def _readable(read: Check, rows: Sequence[UnreadableRow], client: str, *, loss_i
     )
 
 
+def account_read(account: Row) -> AccountRead:
+    """Return what an account's row says of its last read."""
+    read_at, compared_at = account.get("positions_read_at"), account.get("positions_compared_at")
+    return AccountRead(
+        None if read_at is None else parse_time(read_at),
+        account.get("read_error"),
+        None if compared_at is None else parse_time(compared_at),
+    )
+
+
 def _broker(account: Row, max_age: float, now: datetime) -> Check:
-    age = age_seconds(account.get("positions_read_at"), now)
-    if age is None:
+    read = account_read(account)
+    state = read_state(read, now, timedelta(seconds=max_age))
+    age = 0.0 if read.read_at is None else (now - read.read_at).total_seconds()
+    if state is ReadState.NEVER_READ:
         return Check(ok=False, sentence="positions were never read")
-    if age < -max_age:
+    if state is ReadState.IN_THE_FUTURE:
         said = f"positions were read {-age:.0f} s in the future: the clock was set back, they are not known to be new"
         return Check(ok=False, sentence=said)
-    error = account.get("read_error")
-    if error is not None and age >= CANNOT_BE_READ_AFTER.total_seconds():
+    if state is ReadState.CANNOT_BE_READ:
         bare = f"positions cannot be read since {age:.0f} s: exits wait"
-        return Check(ok=False, sentence=f"{bare}: {error}", public=bare)
-    return Check(
-        ok=age <= max_age, sentence=f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed"
-    )
+        return Check(ok=False, sentence=f"{bare}: {read.error}", public=bare)
+    sentence = f"positions were read {age:.0f} s ago, {max_age:.0f} s are allowed"
+    return Check(ok=state is ReadState.CURRENT, sentence=sentence)

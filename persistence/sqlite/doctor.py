@@ -13,8 +13,8 @@ from pathlib import Path
 
 from domain.account import BrokerAccount, not_served, taken
 from domain.broker_reports import UnreadableRow
+from domain.health import ComparedState, ReadState, compared_state, read_state, watchers_trouble
 from domain.stale_orders import FROZEN_AFTER
-from domain.times import is_within
 from domain.unconfigured_clients import what_to_do
 from domain.unreadable_rows import place_of, what_they_stop
 from persistence.reports import Expected, Finding, Health
@@ -147,16 +147,19 @@ def _starting(path: Path) -> str:
 
 
 def _watcher(vitals: DatabaseHealth, now: datetime, expected: Expected, advice: str) -> Finding:
-    if vitals.last_beat is None:
+    if not vitals.heartbeats:
         # A watcher that shuts down normally deletes its heartbeats. What it read from the brokers stays.
         read = [account.positions_read_at for account in vitals.accounts if account.positions_read_at]
         last = f"does not run; positions were last read {_ago(now - max(read))}" if read else "does not run"
         return Finding(Health.FAIL, "watcher", last if vitals.accounts else "has never run", advice)
-    age = now - vitals.last_beat
+    age = now - max(beat.at for beat in vitals.heartbeats)
     if abs(age) > expected.beat_max_age:
         return Finding(Health.FAIL, "watcher", f"last beat {_ago(age)}", advice)
     if vitals.troubled_loops:
         return Finding(Health.WARN, "watcher", "; ".join(vitals.troubled_loops), "see the service's log")
+    trouble = watchers_trouble(vitals.heartbeats, now, expected.beat_max_age)
+    if trouble is not None:  # one loop hangs while another one of the same watcher beats
+        return Finding(Health.FAIL, "watcher", trouble, "see the service's log")
     return Finding(Health.OK, "watcher", f"last beat {_ago(age)}")
 
 
@@ -183,7 +186,7 @@ def _positions(client_id: str, account: Account | None, now: datetime, max_age: 
     if account is None or account.positions_read_at is None:
         return Finding(Health.FAIL, name, f"its positions were never read{error}", advice)
     age = now - account.positions_read_at
-    if abs(age) > max_age:
+    if read_state(account.read, now, max_age) is not ReadState.CURRENT:
         return Finding(Health.FAIL, name, f"positions read {_ago(age)}{error}", advice)
     return Finding(Health.OK, name, f"positions read {_ago(age)}")
 
@@ -265,7 +268,7 @@ def _why_not_compared(account: Account | None, now: datetime, max_age: timedelta
     """
     if account is None or account.compared_at is None:
         return "never yet"
-    if account.read_error is None and is_within(account.compared_at, now, max_age):
+    if compared_state(account.read, now, max_age) is ComparedState.CURRENT:
         return None
     why = f": {account.read_error}" if account.read_error else ""
     return f"since {account.compared_at:%Y-%m-%d %H:%M:%S} UTC{why}"

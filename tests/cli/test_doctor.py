@@ -41,6 +41,15 @@ def test_the_doctor_finds_a_running_service_well(maker, service, capsys):
     }
 
 
+def test_the_doctor_calls_a_watcher_with_a_hung_loop_not_well_as_readyz_does(maker, service, capsys):
+    now = datetime.now(UTC)
+    hung = Heartbeat("w1", "reconcile", "default", now - timedelta(seconds=61))
+    maker.store.save_heartbeats([Heartbeat("w1", "place", "default", now), hung])
+    assert cli.main(["doctor", "--json"]) == 1
+    [watcher] = [finding for finding in json_of(capsys) if finding["name"] == "watcher"]
+    assert watcher["health"] == "FAIL" and "loop reconcile of default last beat 61 s ago" in watcher["text"]
+
+
 def keep_difference(
     maker: Maker, symbol: str, held: int, at_broker: int, *, client_id: str = "default"
 ) -> None:

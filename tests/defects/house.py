@@ -124,7 +124,9 @@ HOUSE = (
         "The bot told that its broker could not be read and that exits waited, and its own health check was green.",
         (
             Edit(
-                "console/health.py", "    if error is not None and age >=", "    if error is None and age >="
+                "domain/health.py",
+                "    if account.error is not None and age >=",
+                "    if account.error is None and age >=",
             ),
         ),
         (

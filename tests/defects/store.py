@@ -97,7 +97,7 @@ STORE = (
         (
             Edit(
                 "persistence/sqlite/doctor.py",
-                "    if account.read_error is None and is_within(account.compared_at, now, max_age):\n",
+                "    if compared_state(account.read, now, max_age) is ComparedState.CURRENT:\n",
                 "    if account.read_error is None and account.positions_read_at is not None:\n",
             ),
         ),

@@ -11,7 +11,9 @@ from typing import Any
 
 from domain.account import BrokerAccount
 from domain.broker_reports import UnreadableRow
-from domain.times import time_text
+from domain.health import AccountRead
+from domain.ports import Heartbeat
+from domain.times import parse_time, time_text
 from domain.unconfigured_clients import UnconfiguredRows
 from persistence.sqlite.accounts import account as remembered
 from persistence.sqlite.differences import frozen_count
@@ -34,6 +36,11 @@ class Account:
     compared_at: datetime | None = None  # when its positions were last compared with the holdings
     remembered: BrokerAccount | None = None  # the account of its rows; None: no watcher has seen it yet
 
+    @property
+    def read(self) -> AccountRead:
+        """What is judged of its reads."""
+        return AccountRead(self.positions_read_at, self.read_error, self.compared_at)
+
 
 @dataclass(frozen=True, slots=True)
 class StandingHalt:
@@ -50,7 +57,7 @@ class DatabaseHealth:
 
     pending_migrations: tuple[str, ...]
     triggers_changed: bool
-    last_beat: datetime | None
+    heartbeats: tuple[Heartbeat, ...]  # the last of every loop, of watchers that ended too
     troubled_loops: tuple[str, ...]  # those whose last heartbeat has a state other than OK
     accounts: tuple[Account, ...]
     outbox: int  # pending messages
@@ -79,14 +86,16 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             return [tuple(row) for row in connection.execute(query, values)]
 
         pending = tuple(migrations.pending(connection))
-        [(beat,)] = rows("SELECT max(beat_at) FROM heartbeats")
         [(outbox, since)] = rows(_OUTBOX)
         [(unknown,)] = rows(_UNKNOWN)
         event = rows("SELECT at FROM order_events ORDER BY event_id DESC LIMIT 1")
         return DatabaseHealth(
             pending_migrations=pending,
             triggers_changed=_stripped(rows(_TRIGGERS)) != _stripped(TRIGGERS.items()),
-            last_beat=optional_time(beat),
+            heartbeats=tuple(
+                Heartbeat(watcher, loop, client, parse_time(at), state, detail or "")
+                for watcher, loop, client, at, state, detail in rows(_BEATS)
+            ),
             troubled_loops=tuple(" ".join(row) for row in rows(_TROUBLED, since=time_text(beats_since))),
             accounts=tuple(
                 Account(
@@ -131,6 +140,10 @@ _DIFFERENCES = (
 _TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _OUTBOX = "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
 _UNKNOWN = "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"
+_BEATS = (
+    "SELECT watcher_id, loop, client_id, beat_at, state, detail FROM heartbeats "
+    "ORDER BY watcher_id, loop, client_id"
+)
 _TROUBLED = (
     "SELECT loop, client_id, state, detail FROM heartbeats WHERE state <> 'OK' AND beat_at > :since "
     "ORDER BY loop, client_id"
