@@ -152,3 +152,26 @@ def settled_before(snapshot: PositionsSnapshot, horizon: timedelta) -> datetime:
 def _is_on_symbol(order: Order, difference: Difference) -> bool:
     same = (order.exchange, order.symbol) == (difference.exchange, difference.symbol)
     return same and order.test_mode is None
+
+
+def known_elsewhere(
+    differences: Iterable[tuple[str, Decimal, datetime]], by_hand: Iterable[tuple[str, Decimal]]
+) -> dict[str, Decimal]:
+    """Return the units of a symbol that belong to no strategy, by product.
+
+    Units that appeared while ours went missing in another product are left out: they may be ours, converted.
+
+    Args:
+        differences: the symbol's differences: product, amount, and since when it has stood.
+        by_hand: product and unexplained units of external orders, signed.
+    """
+    known = dict[str, Decimal]()
+    there = list(differences)
+    for product, amount, since in there:
+        missing = [at for _, units, at in there if units * amount < 0]
+        # The two sides of a conversion may show in different reads.
+        if not missing or since + LAGS_AT_MOST < min(missing):
+            known[product] = known.get(product, ZERO) + amount
+    for product, units in by_hand:
+        known[product] = known.get(product, ZERO) + units
+    return known

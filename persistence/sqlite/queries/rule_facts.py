@@ -17,7 +17,7 @@ from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery
-from domain.position_comparison import LAGS_AT_MOST, Place
+from domain.position_comparison import Place, known_elsewhere
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import parse_time, time_text
 from persistence.sqlite import unreadable_rows
@@ -103,12 +103,17 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
         [(product, parse_decimal(units)) for kind, product, units, *_ in elsewhere if kind == wanted]
         for wanted in ("BELIEVED", "BY_HAND")
     )
+    differences = [
+        (product, parse_decimal(units), parse_time(since))
+        for kind, product, _, units, since in elsewhere
+        if kind == "BELIEVED"
+    ]
     return ExitFacts(
         holdings=tuple(h for h in held if h.exchange == order.exchange),
         orders=tuple(order_of(row) for row in rows),
         by_hand=sum((units for _, units in by_hand_), ZERO),
         believed=sum((units for _, units in believed_), ZERO),
-        known=_known(elsewhere, by_hand_),
+        known=known_elsewhere(differences, by_hand_),
         last_fill_at=next((optional_time(row[4]) for row in elsewhere if row[0] == "FILLED"), None),
         elsewhere=tuple(h for h in held if h.exchange != order.exchange),
     )
@@ -124,26 +129,6 @@ SELECT 'BY_HAND', coalesce(product, ''),
 UNION ALL
 SELECT 'FILLED', '', '0', '0', max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2
 """
-
-
-def _known(
-    elsewhere: Sequence[tuple[str, str, str, str, str]], by_hand: Sequence[tuple[str, Decimal]]
-) -> dict[str, Decimal]:
-    """Return the units that belong to no strategy here, by product.
-
-    Units that appeared while ours went missing in another product are left out: they may be ours, converted.
-    """
-    known = dict[str, Decimal]()
-    differences = [row for row in elsewhere if row[0] == "BELIEVED"]
-    for _, product, _, units, since in differences:
-        amount = parse_decimal(units)
-        missing = [parse_time(row[4]) for row in differences if parse_decimal(row[3]) * amount < 0]
-        # The two sides of a conversion may show in different reads.
-        if not missing or parse_time(since) + LAGS_AT_MOST < min(missing):
-            known[product] = known.get(product, ZERO) + amount
-    for product, amount in by_hand:
-        known[product] = known.get(product, ZERO) + amount
-    return known
 
 
 _BELIEVED = "SELECT believed FROM position_differences WHERE client_id = ? AND symbol = ? AND exchange = ?"

@@ -1,0 +1,1 @@
+"""The orders store in memory, for tests. It keeps the contract of every store, and forgets when its process ends."""

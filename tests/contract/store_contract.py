@@ -1,0 +1,32 @@
+"""What every store promises, role by role (`domain/ports/`). Each store's tests subclass `StoreContract`.
+
+Not in it yet: adoptions, moving a client to another id, and the read model of pages and commands.
+"""
+
+from tests.contract.store_orders import (
+    ClaimsContract,
+    IntentsContract,
+    OrderWritesContract,
+    TransactionContract,
+)
+from tests.contract.store_positions import (
+    DifferencesContract,
+    ExternalOrdersContract,
+    HoldingsContract,
+    PositionsContract,
+)
+from tests.contract.store_rest import (
+    AccountsContract,
+    FactsContract,
+    LoopsContract,
+    NoticesContract,
+    StopsContract,
+)
+
+
+class StoreContract(
+    TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
+    DifferencesContract, ExternalOrdersContract, NoticesContract, StopsContract, LoopsContract, AccountsContract,
+    FactsContract,
+):  # fmt: skip
+    """All roles of one store."""

@@ -1,0 +1,366 @@
+"""The contract of orders, alerts and intents, and of the transaction that writes them."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.alert import Alert
+from domain.entry_waits import Wait, WaitsFor
+from domain.enums import DecisionType, OrderType, Outcome, Side, TestMode
+from domain.errors import ConcurrentUpdate, IllegalTransition
+from domain.order_events import advance, event_hash, register
+from domain.ports import Halt
+from domain.reason_codes import Reason
+from domain.states import Phase, Status
+from domain.times import time_text
+from domain.transitions import blocked, waiting
+from tests.contract.store_making import (
+    AN_EXIT,
+    CLIENT,
+    STRATEGY,
+    StoreCase,
+    an_alert,
+    an_order,
+)
+
+
+class Oops(Exception):
+    """An error of the work itself."""
+
+
+class TransactionContract(StoreCase):
+    def test_a_write_returns_what_its_work_returned(self, house):
+        assert house.store.write(lambda tx: 42) == 42
+
+    def test_an_error_of_the_work_is_raised_as_it_is_and_keeps_nothing(self, house, outbox):
+        order = house.work()
+
+        def work(tx):
+            tx.add_alert(an_alert("a2", house.clock.now()))
+            at = house.clock.now()
+            tx.apply(register(an_order("a2", at), at=at, actor="webhook"))
+            tx.set_halt(Halt(CLIENT, None, at, "ann", "why"))
+            change = advance(
+                order, Phase.FILLED, at=at, actor="w1", filled_quantity=Decimal(50), average_price=Decimal(1)
+            )
+            tx.apply(change)
+            raise Oops
+
+        before = outbox.pending([CLIENT], 100)
+        with pytest.raises(Oops):
+            house.store.write(work)
+        assert house.order(order.command_id) == order
+        assert house.store.get_by_id("a2-1") is None
+        assert house.held() == {}
+        assert outbox.pending([CLIENT], 100) == before
+        assert house.store.write(lambda tx: tx.clear_halt(CLIENT, None)) is False
+        assert house.store.write(lambda tx: tx.last_accepted(f"{CLIENT}|signal|a2")) is None
+
+    def test_after_an_error_the_store_goes_on(self, house):
+        def fails(tx):
+            raise Oops
+
+        with pytest.raises(Oops):
+            house.store.write(fails)
+        assert house.register().phase is Phase.REGISTERED
+
+    def test_a_transaction_sees_what_it_wrote_and_others_see_it_afterwards(self, house):
+        at = house.clock.now()
+
+        def work(tx):
+            tx.add_alert(an_alert("a1", at))
+            tx.apply(register(an_order("a1", at), at=at, actor="webhook"))
+            return tx.get("a1-1"), house.store.get_by_id("a1-1")
+
+        inside, outside = house.store.write(work)
+        assert inside is not None and outside is None
+        assert house.order("a1-1") == inside
+
+    def test_writers_of_many_threads_lose_nothing(self, house):
+        threads = [threading.Thread(target=house.register, args=(f"a{n}",)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {f"a{n}-1" for n in range(8)} == {
+            o.command_id
+            for o in house.store.claimable(CLIENT, house.clock.now(), limit=100, exits_only=False)
+        }
+
+
+class OrderWritesContract(StoreCase):
+    def test_a_registered_order_is_read_back_as_it_was_written(self, house):
+        exact = {
+            "price": Decimal("0.05"),
+            "trigger_price": Decimal("1E+3"),
+            "test_mode": TestMode.SUCCESS,
+            "requested_side": Side.BUY,
+            "requested_product": "NRML",
+            "order_type": OrderType.STOP_LIMIT,
+        }
+        order = house.register(**exact)
+        assert house.order(order.command_id) == order
+        assert {name: getattr(order, name) for name in exact} == exact
+        assert order.event_hash
+
+    def test_each_move_has_its_event_chained_to_the_one_before(self, house, tmp_path):
+        order = house.fill(house.work())
+        found = self.events(house.store, tmp_path, order.command_id)
+        assert [(a, b) for a, b, _, _ in found] == [
+            (None, "REGISTERED"),
+            ("REGISTERED", "SUBMITTING"),
+            ("SUBMITTING", "WORKING"),
+            ("WORKING", "FILLED"),
+        ]
+        hashes = ["", *(digest for *_, digest in found)]
+        assert [previous for _, _, previous, _ in found] == hashes[:-1]
+        assert order.event_hash == hashes[-1] and len(set(hashes)) == 5
+
+    def test_the_hash_covers_the_event(self, house, tmp_path):
+        at = house.clock.now()
+        order = an_order("a1", at)
+        change = register(order, at=at, actor="webhook")
+        house.store.write(lambda tx: (tx.add_alert(an_alert("a1", at)), tx.apply(change)))
+        e = change.event
+        digest = event_hash(
+            "", "a1-1", time_text(at), None, "CREATED", None, "REGISTERED", None, "webhook", e.detail_json
+        )
+        assert house.order("a1-1").event_hash == e.hash == digest
+
+    def test_a_move_computed_from_an_older_row_is_refused(self, house, tmp_path):
+        order = house.register()
+        house.claim(order)
+        with pytest.raises(ConcurrentUpdate):
+            house.claim(order)
+        assert len(self.events(house.store, tmp_path, order.command_id)) == 2
+
+    def test_an_order_is_registered_once(self, house):
+        order = house.register()
+        again = register(replace(order, event_hash=""), at=house.clock.now(), actor="webhook")
+        with pytest.raises(ConcurrentUpdate):
+            house.store.write(lambda tx: tx.apply(again))
+        assert house.order(order.command_id) == order
+
+    @pytest.mark.parametrize("changes", [{"strategy_name": "OTHER"}, {"symbol": "OTHER"}, {"alert_id": "a9"}])
+    def test_what_identifies_an_order_never_changes(self, house, changes):
+        order = house.register()
+        with pytest.raises(IllegalTransition):
+            house.move(order, Phase.REGISTERED, **changes)
+        assert house.order(order.command_id) == order
+
+    @pytest.mark.parametrize("changes", [{"side": Side.SELL}, {"quantity": Decimal(60)}])
+    def test_side_and_quantity_change_only_before_it_is_sent(self, house, changes):
+        order = house.move(house.register(), Phase.REGISTERED, **changes)
+        order = house.claim(order)
+        other = {"side": Side.BUY} if "side" in changes else {"quantity": Decimal(70)}
+        with pytest.raises(IllegalTransition):
+            house.move(order, Phase.SUBMITTING, **other)
+        assert house.order(order.command_id) == order
+
+    def test_a_phase_that_the_table_does_not_lead_to_is_refused_by_the_store_too(self, house):
+        order = house.entered()
+        forged = advance(order, Phase.FILLED, at=house.clock.now(), actor="w1")
+        forged = replace(
+            forged, after=replace(forged.after, phase=Phase.WORKING, status=Status.SENT_TO_BROKER)
+        )
+        with pytest.raises(IllegalTransition):
+            house.store.write(
+                lambda tx: tx.apply(replace(forged, columns=(*forged.columns, "phase", "status")))
+            )
+        assert house.order(order.command_id) == order
+
+    def test_an_order_is_found_by_each_of_its_ids(self, house):
+        claimed = house.claim(house.register())
+        store = house.store
+        assert store.get_by_client_order_id(CLIENT, claimed.client_order_id) == claimed
+        order = house.move(claimed, Phase.WORKING, broker_order_id="B1")
+        assert store.get_by_broker_id(CLIENT, "B1") == order
+        assert store.write(lambda tx: tx.get_by_broker_id(CLIENT, "B1")) == order
+        assert store.get_by_client_order_id(CLIENT, order.client_order_id) is None  # its number is known
+        assert store.get_by_broker_id("bob", "B1") is None
+        assert store.get_by_id("other") is None
+
+    def test_of_two_orders_under_one_broker_id_the_younger_is_meant(self, house):
+        for alert in ("a1", "a2"):
+            house.move(house.claim(house.register(alert)), Phase.WORKING, broker_order_id="B1")
+        found = house.store.get_by_broker_id(CLIENT, "B1")
+        assert found is not None and found.command_id == "a2-1"
+
+    def test_an_exits_part_is_found_by_its_leg_and_is_no_leg_itself(self, house):
+        leg = house.register(**AN_EXIT)
+        part = house.register("a1", 1, parent_command_id=leg.command_id, **AN_EXIT)
+        assert house.store.write(lambda tx: tx.parts(leg.command_id)) == [part]
+        assert house.store.write(lambda tx: tx.orders_of_alert("a1")) == [leg]
+
+    def test_the_latest_full_exits_are_found_latest_first(self, house):
+        entry = house.register("a0")
+        full = {**AN_EXIT, "requested_quantity": None}
+        for n in range(1, 8):
+            house.register(f"a{n}", **full)
+        house.register("a8", **AN_EXIT)  # it names a quantity
+        house.register("a9", **{**full, "strategy_name": "OTHER"})
+        found = house.store.write(lambda tx: tx.full_exits_after(entry))
+        assert [order.command_id for order in found] == [f"a{n}-1" for n in (7, 6, 5, 4, 3)]
+
+    def test_a_later_entry_counts_when_it_is_or_was_at_the_broker(self, house):
+        first, second = house.register("a1"), house.register("a2")
+        since = lambda: house.store.write(lambda tx: tx.entered_since(first))  # noqa: E731
+        assert since() is False
+        house.claim(second)
+        assert since() is True
+        assert house.store.write(lambda tx: tx.entered_since(second)) is False
+
+    def test_a_waiting_entry_is_released_when_what_it_waits_for_ends(self, house):
+        exit_ = house.work("a1", **AN_EXIT)
+        entry = house.register("a2")
+        wait = Wait(WaitsFor.EXIT, entry.expires_at)
+        house.store.write(lambda tx: tx.apply(waiting(entry, wait, at=house.clock.now(), actor="w1")))
+        assert house.order("a2-1").not_before is not None
+        house.fill(exit_)
+        released = house.order("a2-1")
+        assert (released.not_before, released.waits_for) == (None, WaitsFor.EXIT)
+
+
+class IntentsContract(StoreCase):
+    def test_an_intents_key_is_taken_once_and_the_loser_keeps_nothing(self, house):
+        house.register("a1")
+        at = house.clock.now()
+        order = an_order("a2", at)
+
+        def work(tx):
+            tx.add_alert(an_alert("a2", at))
+            tx.add_intent(tx.apply(register(order, at=at, actor="webhook")), f"{CLIENT}|a1|0|0", None)
+
+        with pytest.raises(ConcurrentUpdate):
+            house.store.write(work)
+        assert house.store.get_by_id("a2-1") is None
+
+    def test_an_order_has_one_intent(self, house):
+        order = house.register("a1")
+        with pytest.raises(ConcurrentUpdate):
+            house.store.write(lambda tx: tx.add_intent(order, "another key", None))
+
+    def test_an_intent_follows_its_order(self, house, tmp_path):
+        order = house.register()
+        found = lambda: self.intent(house.store, tmp_path, order.command_id)  # noqa: E731
+        assert found() == ("PENDING", None, None)
+        order = house.claim(order)
+        assert found() == ("PENDING", None, None)
+        order = house.move(order, Phase.WORKING, broker_order_id="B1")
+        assert found() == ("ORDER_PLACED", "B1", None)
+        house.move(order, Phase.REJECTED, tag="BROKER_REJECTED:17")
+        assert found() == ("ORDER_FAILED", "B1", "BROKER_REJECTED:17")
+
+    def test_a_blocked_duplicate_is_skipped(self, house, tmp_path):
+        order = house.register()
+        change = blocked(order, Reason.DUPLICATE_ENTRY_BLOCKED, "", at=house.clock.now(), actor="webhook")
+        house.store.write(lambda tx: tx.apply(change))
+        assert self.intent(house.store, tmp_path, order.command_id)[0] == "DEDUP_SKIPPED"
+
+    def test_the_newest_delivery_that_was_accepted_is_found_by_its_key(self, house):
+        at = house.clock.now()
+
+        def add(alert_id: str, **changes: object) -> Alert:
+            alert = an_alert(alert_id, at, idempotency_key="key", **changes)
+            house.store.write(lambda tx: tx.add_alert(alert))
+            return alert
+
+        def last() -> Alert | None:
+            return house.store.write(lambda tx: tx.last_accepted("key"))
+
+        assert last() is None
+        add("a1")
+        second = add("a2", generation=1, content_hash="c", strategy_name=STRATEGY, signal_id="s1")
+        add("a3", generation=2, duplicate_of="a2", outcome=Outcome.DUPLICATE)
+        add("a4", generation=3, outcome=Outcome.REJECTED)
+        assert last() == second
+
+    def test_an_alert_is_decided_as_its_most_consequential_leg(self, house):
+        first, second = house.register("a1"), house.register("a1", 1)
+
+        def decision() -> DecisionType | None:
+            alert = house.store.write(lambda tx: tx.last_accepted(f"{CLIENT}|signal|a1"))
+            assert alert is not None
+            return alert.decision_type
+
+        assert decision() is None
+        change = blocked(first, Reason.DUPLICATE_ENTRY_BLOCKED, "", at=house.clock.now(), actor="webhook")
+        house.store.write(lambda tx: tx.apply(change))
+        assert decision() is DecisionType.SKIPPED
+        order = house.claim(second)
+        house.move(order, Phase.WORKING, broker_order_id="B1", decision_type=DecisionType.EXECUTED)
+        assert decision() is DecisionType.EXECUTED
+
+    def test_an_alert_is_added_once(self, house):
+        alert = an_alert("a1", house.clock.now())
+        house.store.write(lambda tx: tx.add_alert(alert))
+        with pytest.raises(
+            Exception, match="a"
+        ):  # each store in its own words: such an id is never made twice
+            house.store.write(lambda tx: tx.add_alert(replace(alert, signal_id="other")))
+        assert house.store.write(lambda tx: tx.last_accepted(alert.idempotency_key)) == alert
+
+
+class ClaimsContract(StoreCase):
+    def test_exits_are_claimed_first_and_then_the_oldest(self, house):
+        for alert, changes in (("a1", {}), ("a2", {}), ("a3", AN_EXIT), ("a4", AN_EXIT)):
+            house.register(alert, **changes)
+        found = house.store.claimable(CLIENT, house.clock.now(), limit=3, exits_only=False)
+        assert [order.command_id for order in found] == ["a3-1", "a4-1", "a1-1"]
+        exits = house.store.claimable(CLIENT, house.clock.now(), limit=9, exits_only=True)
+        assert [order.command_id for order in exits] == ["a3-1", "a4-1"]
+        assert house.store.claimable("bob", house.clock.now(), limit=9, exits_only=False) == []
+
+    def test_there_is_work_only_while_something_may_be_sent(self, house):
+        has_work = house.store.has_work
+        assert not has_work(CLIENT, house.clock.now())
+        order = house.register()
+        assert has_work(CLIENT, house.clock.now())
+        assert not has_work(CLIENT, house.clock.now(), exits_only=True)
+        house.claim(order)
+        assert not has_work(CLIENT, house.clock.now())
+
+    def test_a_postponed_order_waits_unless_the_clock_was_set_back(self, house):
+        order = house.register()
+        now = house.clock.now()
+        for seconds, waits in ((5, True), (0, False), (-1, False), (11, False)):
+            order = house.move(order, Phase.REGISTERED, not_before=now + timedelta(seconds=seconds))
+            assert house.store.has_work(CLIENT, now) is not waits, seconds
+
+    def test_orders_at_the_broker_are_listed_oldest_first(self, house):
+        house.register("a1")
+        claimed, working = house.claim(house.register("a2")), house.work("a3")
+        house.entered("a4")
+        other = house.work("a5", strategy_name="OTHER")
+        store = house.store
+        assert store.get_open_orders(CLIENT) == [claimed, working, other]
+        assert store.get_open_orders_by_strategy(CLIENT, "OTHER") == [other]
+        assert store.may_be_live(CLIENT) == [claimed, working, other]
+        assert store.unplaced(CLIENT) == [claimed]
+
+    def test_an_order_that_was_turned_away_may_be_live(self, house):
+        order = house.move(house.claim(house.register()), Phase.REGISTERED)
+        assert order.look_first
+        assert house.store.may_be_live(CLIENT) == [order]
+        assert house.store.get_open_orders(CLIENT) == []
+
+    def test_an_absent_order_is_provisional_until_its_time(self, house):
+        order = house.move(house.claim(house.register()), Phase.UNKNOWN)
+        until = house.clock.now() + timedelta(minutes=2)
+        house.move(order, Phase.ABSENT, provisional_until=until, tag="BROKER_ABSENT:PROVEN")
+        assert house.store.has_provisional(CLIENT, until - timedelta(seconds=1))
+        assert not house.store.has_provisional(CLIENT, until)
+        assert not house.store.has_provisional("bob", house.clock.now())
+
+    def test_a_claimant_is_alive_while_it_holds_its_name(self, house):
+        store = house.store
+        assert not store.claimant_alive("w1")
+        store.claimants.enter("w1")
+        assert store.claimant_alive("w1")
+        store.claimants.leave("w1")
+        assert not store.claimant_alive("w1")
+        with store.claimants.ended() as ended:
+            assert ended == []
