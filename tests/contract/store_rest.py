@@ -106,12 +106,14 @@ class NoticesContract(StoreCase):
         assert [m.client_id for m in outbox.pending([CLIENT, "gone"], 9)] == [CLIENT]
 
     def test_stale_orders_are_listed_until_people_were_notified(self, house):
-        old, younger = house.work("a1"), house.work("a2")
+        claimed = house.claim(house.register("a1"))
+        old = house.move(claimed, Phase.WORKING, broker_order_id="B1")
+        younger = house.work("a2")
         house.entered("a3")
         now = house.clock.now()
         found = house.store.untold_frozen(CLIENT, now, limit=9)
         assert [stale.order for stale in found] == [old, younger]
-        assert old.created_at < found[0].since < found[1].since < now
+        assert found[0].since == claimed.updated_at < found[1].since < now
         assert house.store.untold_frozen(CLIENT, found[0].since, limit=9) == found[:1]
         assert house.store.untold_frozen(CLIENT, now, limit=1) == found[:1]
         key = of_order(NoticeSubject.FROZEN, old.command_id)
