@@ -32,7 +32,7 @@ _BY_AGE = attrgetter("created_at")
 
 
 class MemoryStore(Reads):
-    """Implement `domain.ports.ProcessStore` in memory, except adoptions and moving a client to another id.
+    """Implement `domain.ports.ProcessStore` in memory, except moving a client to another id.
 
     Writers follow one another. Each works on a draft, which becomes the tables at once when its work has ended, so
     readers see all of it or nothing. A write copies the tables: this store is for some thousand rows, not more.

@@ -28,7 +28,7 @@ from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status, check_transition
 from domain.transitions import released
-from persistence.memory import differences, facts
+from persistence.memory import adoptions, differences, facts
 from persistence.memory.reads import OPEN, Reads
 from persistence.memory.tables import AccountRow, Intent, Message, Tables
 
@@ -42,7 +42,7 @@ _NAMED = 5  # open orders listed in an error message
 class MemoryTransaction(Reads):
     """Implement `domain.ports.Transaction` on a draft of the tables.
 
-    Not implemented: adoptions, and moving a client to another id; they raise NotImplementedError.
+    Moving a client to another id is not implemented: it raises NotImplementedError.
     """
 
     def __init__(
@@ -321,10 +321,11 @@ class MemoryTransaction(Reads):
         return facts.believed(self._tables, client_id, exchange, symbol)
 
     def adoption_facts(self, client_id: str, symbol: str, now: datetime) -> AdoptionFacts:
-        raise NotImplementedError("the store in memory knows no adoptions")
+        held, filled_at = self.holdings(client_id), self.last_fill_at(client_id, symbol)
+        return adoptions.adoption_facts(self._tables, client_id, symbol, held, filled_at, now)
 
     def keep_adoption(self, adoption: Adoption) -> None:
-        raise NotImplementedError("the store in memory knows no adoptions")
+        adoptions.keep_adoption(self._tables, adoption)
 
     # rules --------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """What every store promises, role by role (`domain/ports/`). Each store's tests subclass `StoreContract`.
 
-Not in it yet: adoptions, moving a client to another id, and the read model of pages and commands.
+Not in it yet: moving a client to another id, and the read model of pages and commands.
 """
 
 from tests.contract.store_orders import (
@@ -10,6 +10,7 @@ from tests.contract.store_orders import (
     TransactionContract,
 )
 from tests.contract.store_positions import (
+    AdoptionsContract,
     DifferencesContract,
     ExternalOrdersContract,
     HoldingsContract,
@@ -26,7 +27,7 @@ from tests.contract.store_rest import (
 
 class StoreContract(
     TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
-    DifferencesContract, ExternalOrdersContract, NoticesContract, StopsContract, LoopsContract, AccountsContract,
-    FactsContract,
+    DifferencesContract, ExternalOrdersContract, AdoptionsContract, NoticesContract, StopsContract, LoopsContract,
+    AccountsContract, FactsContract,
 ):  # fmt: skip
     """All roles of one store."""
