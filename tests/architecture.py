@@ -62,6 +62,7 @@ ROOMS = {
     "persistence/sqlite/": Room(
         ADAPTER, (*LOG, "sqlite3", "sqlite_utils", *CLOCK, *FILES, *THREADS, *SOCKETS)
     ),
+    "persistence/sqlite/queries/statements.py": Room((), ("importlib",)),  # reads the .sql files beside it
     "persistence/memory/": Room(ADAPTER, ("threading",)),  # a double for tests: it touches nothing
     "broker/": Room(DESCRIBED, BROKER),
     "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone

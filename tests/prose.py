@@ -38,7 +38,7 @@ ALLOWED = {
         "PageFormatter.reason",
     ): "of a row of an earlier version, shown without saying a thing twice",
     (
-        "persistence/sqlite/queries/orders.py",
+        "persistence/sqlite/queries/recent_signals.sql",
         "<module>",
     ): "operators are promised the words ORDER FAILED: this counts where they lack",
 }
@@ -72,17 +72,24 @@ def prose_read(root: Path, allowed: dict[tuple[str, str], str] | None = None) ->
     """
     allowed = ALLOWED if allowed is None else allowed
     found, needed = [], set()
-    for file in sorted(root.rglob("*.py")):
+    for file in sorted([*root.rglob("*.py"), *root.rglob("*.sql")]):
         name = file.relative_to(root).as_posix()
         if not any(name.startswith(room) for room in ROOMS if room != "benchmarks/"):
             continue
-        for where, line, rule in _in_module(ast.parse(file.read_text(encoding="utf-8"), name)):
+        source = file.read_text(encoding="utf-8")
+        places = _in_statement(source) if file.suffix == ".sql" else _in_module(ast.parse(source, name))
+        for where, line, rule in places:
             if (name, where) in allowed:
                 needed.add((name, where))
             else:
                 found.append(f"{name}:{line}: {where}: {rule}")
     idle = [f"{name}: {where}: allowed, and does nothing of the kind" for name, where in allowed]
     return found + [line for place, line in zip(allowed, idle, strict=True) if place not in needed]
+
+
+def _in_statement(source: str) -> Iterator[tuple[str, int, str]]:
+    for found in _IN_SQL.finditer(source):
+        yield "<module>", source.count("\n", 0, found.start()) + 1, "searches prose in SQL"
 
 
 def _in_module(tree: ast.Module) -> Iterator[tuple[str, int, str]]:

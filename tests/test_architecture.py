@@ -229,6 +229,11 @@ def test_what_reads_no_prose_passes(tmp_path, source):
     assert prose_read(tmp_path, {}) == []
 
 
+def test_a_statement_in_a_file_of_its_own_is_read_too(tmp_path):
+    plant(tmp_path, "persistence/sqlite/queries/x.sql", "SELECT 1\nWHERE instr(t.message, 'ORDER FAILED')")
+    assert prose_read(tmp_path, {}) == ["persistence/sqlite/queries/x.sql:2: <module>: searches prose in SQL"]
+
+
 def test_a_reading_is_allowed_where_it_stands_and_nowhere_else(tmp_path):
     source = "class X:\n    def f(self): return order.reason_message == 'x'\n    def g(self): return note.text == 'x'"
     plant(tmp_path, "engine/x.py", source)

@@ -121,7 +121,8 @@ def test_a_defect_fits_the_source_and_is_python(defect: Defect) -> None:
         before = sources.get(edit.file) or (ROOT / edit.file).read_text(encoding="utf-8")
         sources[edit.file] = edit.apply(before)
     for file, source in sources.items():
-        compile(source, file, "exec")
+        if file.endswith(".py"):
+            compile(source, file, "exec")
 
 
 @each_defect

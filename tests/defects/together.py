@@ -206,7 +206,7 @@ TOGETHER = (
     Defect(
         "a-hands-units-close-ours",
         "A hand was long by 50, a strategy went short by 50: the account was flat, and the short was forgotten.",
-        (Edit("persistence/sqlite/queries/rule_facts.py", "AND since >= entered.at", "AND since >= ''"),),
+        (Edit("persistence/sqlite/queries/closed_by_others.sql", "AND since >= entered.at", "AND since >= ''"),),
         ("tests/engine/test_orders_by_hand.py::test_units_that_a_hand_held_before_close_nothing_of_ours",),
     ),
     Defect(

@@ -21,6 +21,7 @@ from domain.position_comparison import Place, known_elsewhere
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import parse_time, time_text
 from persistence.sqlite import unreadable_rows
+from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import SELECT_ORDER, optional_time, order_of
 
 _MINUTE = timedelta(seconds=60)
@@ -119,16 +120,7 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
     )
 
 
-_ELSEWHERE = """
-SELECT 'BELIEVED', product, believed, difference, since FROM position_differences
-    WHERE client_id = ?1 AND symbol = ?2 AND exchange = ?3
-UNION ALL
-SELECT 'BY_HAND', coalesce(product, ''),
-    CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END, '0', NULL
-    FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
-UNION ALL
-SELECT 'FILLED', '', '0', '0', max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2
-"""
+_ELSEWHERE = statement("elsewhere_on_symbol")
 
 
 _BELIEVED = "SELECT believed FROM position_differences WHERE client_id = ? AND symbol = ? AND exchange = ?"
@@ -161,16 +153,7 @@ def is_closed_by_others(
     return -since * side.sign >= abs(held)
 
 
-_DONE_BY_OTHERS = """
-WITH entered AS (SELECT coalesce(max(filled_at), '') AS at FROM last_fills
-    WHERE client_id = :client AND symbol = :symbol AND side = :side)
-SELECT believed FROM position_differences, entered
-    WHERE client_id = :client AND symbol = :symbol AND exchange = :exchange AND since >= entered.at
-UNION ALL
-SELECT CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity FROM external_orders, entered
-    WHERE unexplained_quantity <> '0' AND client_id = :client AND symbol = :symbol AND exchange = :exchange
-    AND first_seen_at >= entered.at
-"""
+_DONE_BY_OTHERS = statement("closed_by_others")
 
 
 def believed(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
@@ -266,22 +249,7 @@ class _Open:
     opposite: set[str] = field(default_factory=set)  # other strategies with entries on the other side
 
 
-_OPEN_ON_SYMBOL = """
-SELECT strategy_name, side,
-    CASE WHEN execution_type = 'ENTRY'
-            THEN iif(waits_for IS NOT NULL AND (created_at, command_id) > (?6, ?4), 'LATER_ENTRY', 'ENTRY')
-        -- A further part of an exit's leg is younger than the leg, and begins with its id.
-        WHEN iif(parent_command_id IS NULL, (created_at, command_id) > (?6, ?4), command_id > ?4) THEN 'LATER_EXIT'
-        WHEN order_type <> 'MARKET' AND phase IN ('WORKING', 'PARTIALLY_FILLED') THEN 'RESTING_EXIT'
-        ELSE 'EXIT' END,
-    phase = 'UNKNOWN', filled_quantity <> '0', count(*) FROM orders
-WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
-    AND command_id <> ?4 AND test_mode IS NULL GROUP BY 1, 2, 3, 4, 5
-UNION ALL
--- One that the broker may still accept late is as unknown as before.
-SELECT strategy_name, side, 'ABSENT', 1, 0, 1 FROM orders INDEXED BY orders_absent WHERE phase = 'ABSENT'
-    AND client_id = ?1 AND symbol = ?2 AND exchange = ?3 AND provisional_until > ?5
-"""
+_OPEN_ON_SYMBOL = statement("open_on_symbol")
 
 
 def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> _Open:
