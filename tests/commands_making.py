@@ -11,8 +11,8 @@ from domain.commands import UniversalOrderCommand
 from domain.daily_loss import CONFIRMED_AFTER
 from domain.enums import ExecutionType, OrderType, Side
 from domain.limits import ClientPolicy, LimitBook, Limits
+from domain.ports import Store
 from domain.times import day_start, trading_day
-from persistence.sqlite.repository import OrderRepository
 from tests.support import Desk, ManualClock, SeededIds, leg
 
 WINDOW = timedelta(seconds=60)
@@ -22,7 +22,7 @@ KOLKATA = ZoneInfo("Asia/Kolkata")
 DAY_STARTS = time(6)
 
 
-def service(store: OrderRepository, clock: ManualClock, seed: int = 0, **clients: Limits) -> CommandService:
+def service(store: Store, clock: ManualClock, seed: int = 0, **clients: Limits) -> CommandService:
     """A service of its own for these clients on a store that others may use too."""
     policies = {
         name: ClientPolicy(name, LimitBook(limits), live_allowed=True) for name, limits in clients.items()

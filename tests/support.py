@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService
@@ -32,8 +33,7 @@ from domain.order import Order
 from domain.times import time_text
 from engine.client_context import ClientContext, EngineTimings
 from engine.order_watcher import OrderWatcherEngine
-from persistence.sqlite.migrations import migrate
-from persistence.sqlite.repository import OrderRepository
+from persistence.database import open_database
 
 INDEPENDENT = StrategyPolicy(group=GroupPolicy.INDEPENDENT)
 """Each leg for itself."""
@@ -183,15 +183,15 @@ class Desk:
         strategy: StrategyPolicy | None = None,
     ) -> None:
         self.path = folder / "orders.db"
-        migrate(self.path)
+        open_database(self.path).migrate()
         self.clock = ManualClock()
         self.notices: list[Notice] = []
         strategies = StrategyBook(strategy or StrategyPolicy())
         policy = ClientPolicy("default", LimitBook(limits or Limits()), live_allowed, strategies)
         self.policies = {"default": policy}
         self.broker = FakeBroker(self.clock, id_class, is_real=is_real)
-        self.store = OrderRepository(
-            self.path, clock=self.clock, render=self._render, facts_of=self._facts_of
+        self.store = open_database(self.path).store(
+            clock=self.clock, render=self._render, facts_of=self._facts_of
         )
         self.rules = rules or EngineTimings()
         self.commands = CommandService(
@@ -255,19 +255,20 @@ class Desk:
 
     def only(self) -> Order:
         """The one order there is."""
-        rows = self.store._rows("SELECT command_id FROM orders")
+        rows = self.rows("SELECT command_id FROM orders")
         assert len(rows) == 1, rows
-        return self.order(rows[0][0])
+        return self.order(str(rows[0][0]))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
-        return self.store._rows(sql, *parameters)
+        store: Any = self.store  # on SQLite: its own connection is open already
+        found: list[tuple[object, ...]] = store._rows(sql, *parameters)
+        return found
 
     def hold(self, quantity: int, *, strategy: str = "STRADDLE", symbol: str = "NIFTY26NOV24500CE") -> None:
         """Let a strategy hold what it did not buy here."""
         row = ("default", symbol, "NFO", strategy, "MIS", str(quantity), 1, time_text(self.clock.now()))
-        self.store._commits.run(
-            lambda c: c.execute("INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        )
+        store: Any = self.store
+        store._commits.run(lambda c: c.execute("INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row))
 
     def settle(self, rounds: int = 3) -> None:
         """Tick until nothing moves, a little later each time."""

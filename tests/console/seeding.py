@@ -28,10 +28,9 @@ from domain.reason_codes import Reason
 from domain.states import Phase
 from domain.transitions import blocked, claimed, placed, refused, unknown
 from notifications.messages import render
+from persistence.database import open_database
 from persistence.sqlite.database import Readers
-from persistence.sqlite.migrations import migrate
 from persistence.sqlite.queries.orders import OrderQueries
-from persistence.sqlite.repository import OrderRepository
 from tests.support import START, ManualClock, SeededIds
 
 TOKEN = "a-long-console-token"
@@ -96,10 +95,10 @@ class House:
         modes: dict[str, TradingMode | None] | None = None,
     ) -> None:
         self.path = folder / "orders.db"
-        migrate(self.path)
+        open_database(self.path).migrate()
         self.clock = ManualClock()
         self.told = told
-        self.store = OrderRepository(self.path, clock=self.clock, render=self._render)
+        self.store = open_database(self.path).store(clock=self.clock, render=self._render)
         self.views = OrderQueries(Readers(self.path))
         self.control = Control(
             CommandService(

@@ -110,7 +110,7 @@ def test_a_stranger_is_not_told_whose_the_rows_of_a_client_are_that_is_not_serve
     )
 
 
-def test_a_loop_of_an_earlier_version_waits_in_words_alone(healthy: House):
+def test_a_loop_of_an_earlier_version_waits_in_words_alone(healthy):
     healthy.store._commits.run(
         lambda connection: connection.execute(
             "INSERT OR REPLACE INTO heartbeats (watcher_id, loop, client_id, beat_at, state, detail) "

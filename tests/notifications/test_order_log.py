@@ -28,7 +28,7 @@ def house(tmp_path: Path) -> House:
     """A database that is written as the service writes it."""
     made = House(tmp_path)
     environ = {"ORDERS_DB": str(made.path), "WEBHOOK_SECRET": "w" * 20, "CONSOLE_TOKEN": "t" * 20}
-    made.store = build_services(load_settings(environ, dotenv_path=None)).store  # type: ignore[assignment]
+    made.store = build_services(load_settings(environ, dotenv_path=None)).store
     return made
 
 

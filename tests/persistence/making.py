@@ -14,8 +14,7 @@ from domain.ids import client_order_id, command_id
 from domain.order import Order
 from domain.order_events import advance, register
 from domain.states import TRANSITIONS, Phase
-from persistence.sqlite.migrations import migrate
-from persistence.sqlite.repository import OrderRepository
+from persistence.database import open_database
 
 START = datetime(2026, 11, 21, 9, 15, tzinfo=UTC)
 
@@ -54,8 +53,8 @@ class Maker:
     clock: StepClock = field(default_factory=StepClock)
 
     def __post_init__(self) -> None:
-        migrate(self.path)
-        self.store = OrderRepository(self.path, clock=self.clock, render=lambda notice: str(notice.kind))
+        open_database(self.path).migrate()
+        self.store = open_database(self.path).store(clock=self.clock, render=lambda notice: str(notice.kind))
 
     def alert(self, alert_id: str, *phases: Phase) -> list[Order]:
         """An alert with a leg in each of these phases."""
