@@ -32,7 +32,6 @@ from persistence.database import Database, open_database
 log = logging.getLogger(__name__)
 
 
-
 @dataclass(frozen=True)
 class Services:
     """All services of one process, built from the settings. Each is opened when it is first used."""

@@ -10,7 +10,7 @@ from domain.holdings import taken_off
 from domain.ids import is_ours
 from domain.money import ZERO
 from domain.order import Order
-from domain.position_comparison import Difference, Place
+from domain.position_comparison import READS_APART_AT_MOST, Difference, Place
 from persistence.memory.tables import ExternalOrder, KeptDifference, PlaceKey, Tables
 
 _SHOWS_WITHIN = timedelta(seconds=40)
@@ -23,12 +23,13 @@ def keep_difference(t: Tables, client_id: str, d: Difference, since: datetime, *
     old = t.differences.pop(key, None)
     before = old.believed if old else ZERO
     known = d.amount if believed and d.adds and d.is_kept else before
-    _follow_believed(t, key, (known if d.is_kept else ZERO) - before)
+    _follow_believed(t, key, (known if d.is_kept else ZERO) - before, since)
+    shown_since = since
     if old and old.difference.amount == d.amount:
         # Both sides moved by the same amount: it is the earlier difference, and it has stood since then.
-        since = min(since, old.since)
+        since, shown_since = min(since, old.since), min(since, old.shown_since)
     if d.is_kept:
-        t.differences[key] = KeptDifference(d, since, known)
+        t.differences[key] = KeptDifference(d, since, shown_since, known)
 
 
 def believe_differences(
@@ -36,12 +37,12 @@ def believe_differences(
 ) -> None:
     """Believe the differences that have stood since `since` or earlier, and that are among `standing`."""
     for key, kept in list(t.differences.items()):
-        if key[0] != client_id or kept.since > since or kept.is_settled:
+        if key[0] != client_id or kept.shown_since > since or kept.is_settled:
             continue
         amount = kept.difference.amount
         if standing.get(key[1:]) == amount:
             t.differences[key] = replace(kept, believed=amount)
-            _follow_believed(t, key, amount - kept.believed)
+            _follow_believed(t, key, amount - kept.believed, kept.since)
 
 
 def take_elsewhere(t: Tables, order: Order, units: Decimal) -> None:
@@ -54,7 +55,7 @@ def take_elsewhere(t: Tables, order: Order, units: Decimal) -> None:
         if is_believed:
             # The stored difference was measured before this fill: it must stand anew before it is believed.
             key = (*there, name)
-            t.differences[key] = replace(t.differences[key], believed=left, since=at)
+            t.differences[key] = replace(t.differences[key], believed=left, since=at, shown_since=at)
         else:
             _explain(t, (order.client_id, name), abs(left))
 
@@ -65,13 +66,13 @@ def forget_symbol(t: Tables, client_id: str, exchange: str, symbol: str) -> None
         del t.differences[(client_id, *place)]
     for number, _ in t.external_of(client_id, exchange, symbol):
         _explain(t, (client_id, number), ZERO)
+    t.ahead = {key: kept for key, kept in t.ahead.items() if key[:3] != (client_id, exchange, symbol)}
 
 
 def note_external(t: Tables, client_id: str, r: OrderReport, at: datetime) -> bool:
     """Record a broker order that no row explains; True when it was not known before."""
     key = (client_id, r.broker_order_id)
     known = t.external.get(key)
-    counted = _already_believed(t, client_id, r, at)
     tag = r.client_order_id if is_ours(r.client_order_id) else None
     noted = OrderReport(
         broker_order_id=r.broker_order_id,
@@ -84,48 +85,57 @@ def note_external(t: Tables, client_id: str, r: OrderReport, at: datetime) -> bo
         filled_quantity=r.filled_quantity,
         product=r.product,
     )
-    if known is None or _place(known.report) != _place(r):
+    same = known if known is not None and _place(known.report) == _place(r) else None
+    more = max(r.filled_quantity - (same.report.filled_quantity if same else ZERO), ZERO)
+    more -= _take_believed(t, client_id, r, more, at)
+    if same is None:
         # A broker begins its numbers anew: one of another symbol or side is another order.
-        t.external[key] = ExternalOrder(noted, at, max(r.filled_quantity - counted, ZERO))
+        t.external[key] = ExternalOrder(noted, at, more)
         return True
-    old = known.report
-    more = max(r.filled_quantity - old.filled_quantity - counted, ZERO)
+    old = same.report
     filled = max(r.filled_quantity, old.filled_quantity)
     report = replace(old, status=r.status, filled_quantity=filled, client_order_id=tag or old.client_order_id)
-    t.external[key] = replace(known, report=report, unexplained=known.unexplained + more)
+    t.external[key] = replace(same, report=report, unexplained=same.unexplained + more)
     return False
 
 
-def _already_believed(t: Tables, client_id: str, report: OrderReport, at: datetime) -> Decimal:
-    """Return how many units of an external order a young believed difference contains: positions showed it first."""
-    for place, kept in t.differences_of(client_id, report.exchange, report.symbol):
-        if report.product not in (None, place[2]) or kept.believed * report.side.sign <= 0:
-            continue
-        if kept.since < at - _SHOWS_WITHIN:
-            continue
-        taken = [
-            each.report.filled_quantity - each.unexplained
-            for _, each in t.external_of(client_id, report.exchange, report.symbol)
-            if each.report.product in (None, place[2])
-            and each.report.side is report.side
-            and each.first_seen_at >= kept.since - _SHOWS_WITHIN
-        ]
-        return max(abs(kept.believed) - sum(taken, ZERO), ZERO)
-    return ZERO
+def stand_anew_after_a_gap(t: Tables, client_id: str, last: datetime | None, read_at: datetime) -> None:
+    """Let differences be shown anew where the last read that was compared is too long ago for them to have stood."""
+    if last is not None and last < read_at - READS_APART_AT_MOST:
+        for key, kept in list(t.differences.items()):
+            if key[0] == client_id:
+                t.differences[key] = replace(kept, shown_since=read_at)
 
 
-def _follow_believed(t: Tables, key: PlaceKey, change: Decimal) -> None:
+def _take_believed(t: Tables, client_id: str, r: OrderReport, units: Decimal, at: datetime) -> Decimal:
+    """Return how many of these units of an external order were believed before the order book showed it."""
+    wanted = units
+    for key, (ahead, since) in list(t.ahead.items()):
+        if key[:3] != (client_id, r.exchange, r.symbol) or r.product not in (None, key[3]):
+            continue
+        if since >= at - _SHOWS_WITHIN and ahead * r.side.sign > 0:
+            taken = min(abs(ahead), wanted)
+            wanted -= taken
+            t.ahead[key] = (ahead - taken * r.side.sign, since)
+    return units - wanted
+
+
+def _follow_believed(t: Tables, key: PlaceKey, change: Decimal, at: datetime) -> None:
     """Take a change of what is believed at a place off its external orders: they must not count twice."""
     if not change:
         return
     client_id, exchange, symbol, product = key
-    there = [
-        (number, each.effect)
+    figures = {
+        number: each.effect
         for number, each in t.external_of(client_id, exchange, symbol)
         if each.report.product in (None, product)
-    ]
-    for number, left in taken_off(there, -change):
+    }
+    for number, left in taken_off(figures.items(), -change):
+        change -= figures[number] - left
         _explain(t, (client_id, number), abs(left))
+    if change:
+        known, since = t.ahead.get(key, (ZERO, at))
+        t.ahead[key] = (change + (known if since >= at - _SHOWS_WITHIN else ZERO), at)
 
 
 def _explain(t: Tables, key: tuple[str, str], unexplained: Decimal) -> None:

@@ -105,17 +105,20 @@ def by_hand(t: Tables, client_id: str, exchange: str, symbol: str) -> Decimal:
     return sum((each.effect for _, each in t.external_of(client_id, exchange, symbol)), ZERO)
 
 
-def closed_by_others(t: Tables, client_id: str, exchange: str, symbol: str, side: Side) -> Decimal:
-    """What others did to the position since our last fill on that side. What was there before closes nothing."""
+def is_closed_by_others(t: Tables, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
+    """Return True if others have closed all that strategies hold there. What was there before closes nothing."""
+    there = (client_id, exchange, symbol)
+    if not held or held + by_hand(t, *there) + believed(t, *there):
+        return False
+    side = Side.BUY if held > 0 else Side.SELL
     entered = t.last_fills.get((client_id, symbol, side))
 
     def is_after(at: datetime) -> bool:
         return entered is None or at >= entered
 
-    there = (client_id, exchange, symbol)
     differences = (kept.believed for _, kept in t.differences_of(*there) if is_after(kept.since))
     orders = (each.effect for _, each in t.external_of(*there) if is_after(each.first_seen_at))
-    return sum((*differences, *orders), ZERO)
+    return -sum((*differences, *orders), ZERO) * side.sign >= abs(held)
 
 
 def net_position(t: Tables, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
@@ -191,8 +194,7 @@ def _disputed(t: Tables, q: ExposureQuery) -> bool:
 
 def _is_closed_by_hand(t: Tables, q: ExposureQuery, here: Iterable[Holding]) -> bool:
     net = sum((h.net_quantity for h in here), ZERO)
-    closed = closed_by_others(t, q.client_id, q.exchange, q.symbol, Side.BUY if net > 0 else Side.SELL)
-    return bool(closed) and not net + closed
+    return is_closed_by_others(t, q.client_id, q.exchange, q.symbol, net)
 
 
 def _entries_last_minute(t: Tables, q: ExposureQuery, now: datetime, limits: Limits) -> int:

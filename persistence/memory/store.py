@@ -19,6 +19,7 @@ from domain.order import Order
 from domain.ports import Clock, Heartbeat, OutboxMessage, Transaction
 from domain.position_comparison import Difference, Place
 from domain.states import Status
+from persistence.memory.differences import stand_anew_after_a_gap
 from persistence.memory.reads import Reads
 from persistence.memory.tables import AccountRow, KeptPosition, Tables
 from persistence.memory.transaction import MemoryTransaction
@@ -135,11 +136,11 @@ class MemoryStore(Reads):
 
     def differences_since(self, client_id: str) -> dict[Place, datetime]:
         differences = self._tables.differences.items()
-        return {key[1:]: kept.since for key, kept in differences if key[0] == client_id}
+        return {key[1:]: kept.shown_since for key, kept in differences if key[0] == client_id}
 
     def has_disputed(self, client_id: str, since: datetime) -> bool:
         return any(
-            key[0] == client_id and kept.since <= since and not kept.is_settled
+            key[0] == client_id and kept.shown_since <= since and not kept.is_settled
             for key, kept in self._tables.differences.items()
         )
 
@@ -168,6 +169,9 @@ class MemoryStore(Reads):
         compared_at: datetime | None = None,
     ) -> None:
         def work(t: Tables) -> None:
+            row = t.accounts.get(client_id, AccountRow())
+            last = row.compared_at or row.read_at
+            stand_anew_after_a_gap(t, client_id, last, snapshot.read_started_at)
             self._save_account(t, client_id, snapshot, day, day_starts, compared_at)
             old = {key: kept for key, kept in t.positions.items() if key[0] == client_id}
             for key in old:

@@ -70,6 +70,7 @@ class KeptDifference:
 
     difference: Difference
     since: datetime
+    shown_since: datetime  # reads have shown it since then without a gap
     believed: Decimal = ZERO
 
     @property
@@ -116,6 +117,9 @@ class Tables:
     accounts: dict[str, AccountRow] = field(default_factory=dict)
     differences: dict[PlaceKey, KeptDifference] = field(default_factory=dict)
     external: dict[tuple[str, str], ExternalOrder] = field(default_factory=dict)
+    ahead: dict[PlaceKey, tuple[Decimal, datetime]] = field(
+        default_factory=dict
+    )  # believed before the book shows it
     halts: dict[tuple[str, str], Halt] = field(default_factory=dict)
     lifts: list[Lift] = field(default_factory=list)
     adoptions: list[Adoption] = field(default_factory=list)

@@ -12,7 +12,7 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
-from domain.enums import ExecutionType, Outcome, Side
+from domain.enums import ExecutionType, Outcome
 from domain.errors import ConcurrentUpdate, IllegalTransition, OpenOrders
 from domain.holdings import Held, effects_of, touches_holdings
 from domain.limits import Limits
@@ -314,8 +314,8 @@ class MemoryTransaction(Reads):
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return facts.by_hand(self._tables, client_id, exchange, symbol)
 
-    def closed_by_others(self, client_id: str, exchange: str, symbol: str, side: Side) -> Decimal:
-        return facts.closed_by_others(self._tables, client_id, exchange, symbol, side)
+    def is_closed_by_others(self, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
+        return facts.is_closed_by_others(self._tables, client_id, exchange, symbol, held)
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return facts.believed(self._tables, client_id, exchange, symbol)
@@ -388,6 +388,7 @@ class MemoryTransaction(Reads):
         t.external = _without(t.external, client_id)
         t.differences = _without(t.differences, client_id)
         t.told = _without(t.told, client_id)
+        t.ahead = _without(t.ahead, client_id)
         t.unreadable.pop(client_id, None)
         t.accounts[client_id] = AccountRow(account)
 

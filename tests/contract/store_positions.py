@@ -288,17 +288,19 @@ class DifferencesContract(StoreCase):
 
     def test_what_others_did_since_our_last_fill_closes_what_we_hold(self, house):
         closed = lambda: house.store.write(  # noqa: E731
-            lambda tx: tx.closed_by_others(CLIENT, EXCHANGE, SYMBOL, Side.BUY)
+            lambda tx: tx.is_closed_by_others(CLIENT, EXCHANGE, SYMBOL, Decimal(50))
         )
         sold = lambda number, filled: house.store.write(  # noqa: E731
             lambda tx: tx.note_external(CLIENT, a_report(number, filled, Side.SELL), house.clock.now())
         )
-        sold("X1", 8)
-        assert closed() == -8
         house.entered()
-        assert closed() == 0  # it was there before
-        sold("X2", 20)
-        assert closed() == -20
+        assert not closed()
+        sold("X1", 20)
+        assert not closed()
+        sold("X2", 30)
+        assert closed()
+        house.fill(house.work("a2", quantity=Decimal(1)))
+        assert not closed()  # it was there before
 
 
 class ExternalOrdersContract(StoreCase):

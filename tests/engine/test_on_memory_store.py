@@ -23,8 +23,6 @@ from tests.support import (
     SeededIds,
     entry,
     leg,
-    simulated_report,
-    simulated_result,
 )
 
 
@@ -51,8 +49,6 @@ class Desk:
             clock=self.clock,
             claimant="w1",
             rules=EngineTimings(),
-            simulated_result=simulated_result,
-            simulated_report=simulated_report,
         )
         self.engine.reconcile("default")
         self.engine.refresh("default", force=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import SettingsError, load_settings
+from app.settings import load_settings
+from config.settings import SettingsError
 from domain.errors import StoreUnavailable
 from domain.states import Phase
 from persistence.database import open_database
