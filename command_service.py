@@ -25,6 +25,7 @@ from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
 from use_cases.register_alert import RegisterAlert
 from use_cases.register_order import life_of, register_judged, write
+from use_cases.register_together import RegisterTogether, unknown_client
 from use_cases.reject_alert import RejectedRequest, rejection
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class CommandService:
         self._register_alert = RegisterAlert(
             clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life
         )
+        self._register_together = RegisterTogether(clients, self._register_alert)
 
     # alerts -------------------------------------------------------------------------------------------------
 
@@ -82,8 +84,19 @@ class CommandService:
             StoreUnavailable: nothing was stored.
         """
         if alert.client_id not in self._clients:
-            raise InvalidAlert("UNKNOWN_CLIENT", f"no client {alert.client_id!r} is configured", "client_id")
+            raise unknown_client(alert.client_id)
         return self._store.write(lambda tx: self._register_alert(tx, alert, delivery))
+
+    def register_together(self, alerts: Sequence[tuple[ParsedAlert, Delivery]]) -> list[Receipt | Exception]:
+        """Make several alerts durable in one transaction, in their order; each succeeds or fails by itself.
+
+        Returns, for each, what `register` would return or raise.
+
+        Raises:
+            StoreUnavailable: nothing of any of them was stored.
+        """
+        batch = self._register_together.prepare(alerts)
+        return self._store.write(lambda tx: self._register_together(tx, batch))
 
     def register_intent(self, tx: Transaction, order: Order, intent: str, signal_id: str | None) -> Order:
         """Write the order's row and its intent under the UNIQUE key; a row that is there already is returned."""

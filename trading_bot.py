@@ -18,7 +18,10 @@ from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
+from alerts.rate_limit import delivery_limiter, guess_limiter
+from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
+from app.alert_door import ALERTS, AlertApplication
 from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
 from app.child_process import ChildProcess, end_with_parent
 from app.container import OperatorActions, Services, build_services
@@ -75,6 +78,10 @@ class TradingBot:
         """Make an alert's legs durable; returns their state. Raises as `CommandService.register` does."""
         return self._commands.register(alert, delivery)
 
+    def process_alerts(self, alerts: Sequence[tuple[ParsedAlert, Delivery]]) -> list[Receipt | Exception]:
+        """Make several alerts durable in one transaction. Raises as `CommandService.register_together` does."""
+        return self._commands.register_together(alerts)
+
     def keep_rejected(
         self,
         client_id: str,
@@ -108,25 +115,35 @@ def make_app(services: Services) -> Flask:
     settings = services.settings
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.webhook_max_bytes  # the front reads no more either
-    secrets = Secrets(
-        {c.client_id: c.webhook_secret.get_secret_value() for c in settings.clients}, settings.client_id
-    )
-    app.register_blueprint(
-        create_webhook(
-            TradingBot(services.commands),
-            secrets,
-            clock=services.clock,
-            max_bytes=settings.webhook_max_bytes,
-            rate_per_second=settings.webhook_rate_per_second,
-            auth_failures_per_minute=settings.webhook_auth_failures_per_minute,
-            monotonic=time.monotonic,
-        )
-    )
+    receiver = _receiver(services)
+    app.register_blueprint(create_webhook(receiver, max_bytes=settings.webhook_max_bytes))
     _add_console(app, services)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
+    hops = settings.trusted_proxies
+    app.extensions[ALERTS] = AlertApplication(receiver, partial(_sender_behind, hops))
+    if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
+
+
+def _sender_behind(hops: int, address: str, forwarded: str | None) -> str:
+    """The sender behind so many trusted proxies."""
+    if not hops or forwarded is None:
+        return address
+    environ = {"REMOTE_ADDR": address, "HTTP_X_FORWARDED_FOR": forwarded}
+    ProxyFix(lambda *_: (), x_for=hops, x_proto=0, x_host=0)(environ, lambda *_: lambda _: None)
+    return environ["REMOTE_ADDR"]
+
+
+def _receiver(services: Services) -> AlertReceiver:
+    settings = services.settings
+    secrets = {c.client_id: c.webhook_secret.get_secret_value() for c in settings.clients}
+    return AlertReceiver(
+        TradingBot(services.commands),
+        Secrets(secrets, settings.client_id),
+        clock=services.clock,
+        rate=delivery_limiter(settings.webhook_rate_per_second, time.monotonic),
+        failures=guess_limiter(settings.webhook_auth_failures_per_minute, time.monotonic),
+    )
 
 
 def _add_console(app: Flask, services: Services) -> None:

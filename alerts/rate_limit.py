@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 MAX_SENDERS = 10_000
+SMALLEST_BURST = 5
+"""Alerts that a sender may always send at once: alerts for the close and the open of a bar arrive together."""
 
 
 class RateLimiter:
@@ -48,3 +50,13 @@ class RateLimiter:
         if sender not in self._recent and len(self._recent) >= self._generation_size:
             self._older, self._recent = self._recent, {}
         self._recent[sender] = full_at
+
+
+def delivery_limiter(per_second: float, monotonic: Callable[[], float]) -> RateLimiter:
+    """Limit the deliveries of one sender; 0 means no limit."""
+    return RateLimiter(per_second, burst=max(per_second, SMALLEST_BURST), monotonic=monotonic)
+
+
+def guess_limiter(per_minute: int, monotonic: Callable[[], float]) -> RateLimiter:
+    """Limit the wrong secrets of one sender that are answered as such; 0 means no limit."""
+    return RateLimiter(per_minute / 60, burst=per_minute, monotonic=monotonic)

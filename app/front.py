@@ -11,6 +11,7 @@ from typing import Any
 
 from gunicorn.workers import gasgi
 
+from app.alert_door import ALERTS
 from app.connections import Connection, Connections
 from app.wsgi_handoff import WholeRequests
 
@@ -47,7 +48,8 @@ class FrontWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no ty
         """Load the application and wrap it, so that it gets whole requests only."""
         app = self.app.wsgi()
         max_bytes = getattr(app, "config", {}).get("MAX_CONTENT_LENGTH") or _DEFAULT_MAX_BYTES
-        self.asgi = WholeRequests(app, threads=self.cfg.threads, max_bytes=max_bytes)
+        alerts = getattr(app, "extensions", {}).get(ALERTS)
+        self.asgi = WholeRequests(app, threads=self.cfg.threads, max_bytes=max_bytes, alerts=alerts)
 
     async def _serve(self) -> None:
         # The worker creates one of these for each connection, and has no other hook.

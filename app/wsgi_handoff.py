@@ -3,11 +3,15 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from io import BytesIO
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
+
+from alerts.receiver import Answer as AlertAnswer
+from alerts.receiver import Request as AlertRequest
+from app.alert_door import AlertApplication, AlertDoor
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +46,13 @@ class Threads:
     """A pool of threads that run calls. A submitted call is always run, even when its result is no longer awaited."""
 
     def __init__(self, count: int, name: str) -> None:
-        self._calls: SimpleQueue[tuple[Callable[[], Answer], Callable[[Answer], None]]] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         for number in range(count):
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Run the call, which raises nothing, in a thread."""
+        self._calls.put(call)
 
     async def run(self, call: Callable[[], Answer]) -> Answer:
         """Run the call in a thread; returns its result.
@@ -58,13 +66,12 @@ class Threads:
             if not answer.done():
                 answer.set_result(result)
 
-        self._calls.put((call, lambda result: _tell(loop, take, result)))
+        self.put(lambda: _tell(loop, take, call()))
         return await answer
 
     def _work(self) -> None:
         while True:
-            call, done = self._calls.get()
-            done(call())
+            self._calls.get()()
 
 
 def _tell(loop: asyncio.AbstractEventLoop, take: Callable[[Answer], None], result: Answer) -> None:
@@ -77,14 +84,18 @@ def _tell(loop: asyncio.AbstractEventLoop, take: Callable[[Answer], None], resul
 class WholeRequests:
     """An ASGI application that passes whole requests to a WSGI application.
 
-    Alerts have threads of their own, so that a slow page delays no alert.
+    Alerts have threads of their own, so that a slow page delays no alert. Where the application offers it, plain alerts
+    are received on the event loop.
     """
 
-    def __init__(self, app: WsgiApp, *, threads: int, max_bytes: int) -> None:
+    def __init__(
+        self, app: WsgiApp, *, threads: int, max_bytes: int, alerts: AlertApplication | None = None
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._alerts = Threads(threads, "alerts")
         self._others = Threads(threads, "pages")
+        self._door = None if alerts is None else AlertDoor(alerts, self._alerts.put)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -99,8 +110,34 @@ class WholeRequests:
         elif len(body) > self._max_bytes:
             await _refuse_size(receive, send, more=more)
         else:
-            threads = self._alerts if scope["path"].startswith("/webhook") else self._others
-            await _send(send, await threads.run(lambda: call_wsgi(self._app, scope, body)))
+            await _send(send, await self._answer(scope, body))
+
+    async def _answer(self, scope: Scope, body: bytes) -> Answer:
+        raw_path = scope["raw_path"].partition(b"?")[0]
+        answer = self.alert_answer(scope["method"], raw_path, scope["headers"], scope.get("client"), body)
+        if answer is not None:
+            return await answer
+        threads = self._alerts if scope["path"].startswith("/webhook") else self._others
+        return await threads.run(lambda: call_wsgi(self._app, scope, body))
+
+    def alert_answer(
+        self,
+        method: str,
+        raw_path: bytes,
+        headers: Sequence[Header],
+        client: tuple[str, int] | None,
+        body: bytes,
+    ) -> Awaitable[Answer] | None:
+        """Receive a whole alert on the event loop; None for what is not plainly one, and for what is too large."""
+        if self._door is None or len(body) > self._max_bytes:
+            return None
+        request = self._door.request_of(method, raw_path, headers, client[0] if client else "")
+        return None if request is None else self._received(self._door, request, body)
+
+    @staticmethod
+    async def _received(door: AlertDoor, request: AlertRequest, body: bytes) -> Answer:
+        answer = door.receive(request, body)
+        return _as_flask_would(answer if isinstance(answer, AlertAnswer) else await answer)
 
 
 def _announced(scope: Scope) -> int:
@@ -132,6 +169,12 @@ async def _refuse_size(receive: Receive, send: Send, *, more: bool) -> None:
         message = await receive()
         more = message["type"] == "http.request" and bool(message.get("more_body"))
         left -= len(message.get("body", b""))
+
+
+def _as_flask_would(answer: AlertAnswer) -> Answer:
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+    length = (b"content-length", b"%d" % len(answer.body))
+    return Answer(answer.status, [*headers, *_JSON, length], answer.body)
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -13,7 +13,7 @@ from domain.entry_waits import Wait
 from domain.enums import ExecutionType
 from domain.limits import ClientPolicy
 from domain.order import Order
-from domain.ports import ExposureQuery, Transaction
+from domain.ports import ExposureQuery, FactsQuestion, Transaction
 from domain.risk_facts import Facts
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
@@ -45,17 +45,31 @@ def judged(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -
 
     While the entry waits, only those rules apply whose answer the exit does not change.
     """
-    facts = _facts(tx, order, policy, now)
+    return judge(order, policy, _facts(tx, order, policy, now))
+
+
+def judge(order: Order, policy: ClientPolicy, facts: Facts) -> Block | Wait | None:
+    """Return the answer of `judged` for these facts."""
     if order.execution_type is ExecutionType.EXIT:
         return first_block(order, facts)
     answer = exit_first(order, facts, policy.strategy(order.strategy_name).settling)
     if isinstance(answer, Wait):
         return first_block(order, facts, (*ALWAYS, *WHILE_WAITING)) or answer
-    before = (*ALWAYS, *RiskManager.rules, *ExecutionGuard.rules)
-    return first_block(order, facts, before) or answer or first_block(order, facts, duplicates.RULES)
+    return (
+        first_block(order, facts, _BEFORE_DUPLICATES) or answer or first_block(order, facts, duplicates.RULES)
+    )
+
+
+_BEFORE_DUPLICATES: tuple[Rule, ...] = (*ALWAYS, *RiskManager.rules, *ExecutionGuard.rules)
 
 
 def _facts(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Facts:
+    asked = question(order, policy, now)
+    return tx.facts(asked.query, now=now, limits=asked.limits, live_allowed=asked.live_allowed)
+
+
+def question(order: Order, policy: ClientPolicy, now: datetime) -> FactsQuestion:
+    """Return what facts the rules need about the order."""
     query = ExposureQuery(
         order.client_id,
         order.strategy_name,
@@ -67,9 +81,9 @@ def _facts(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -
         limits_of=latch_name(policy.limits, order.strategy_name),
         created_at=order.created_at,
     )
-    return tx.facts(
+    return FactsQuestion(
         query,
-        now=now,
-        limits=policy.limits.for_strategy(order.strategy_name),
-        live_allowed=policy.live_allowed or order.test_mode is not None,
+        now,
+        policy.limits.for_strategy(order.strategy_name),
+        policy.live_allowed or order.test_mode is not None,
     )

@@ -47,6 +47,13 @@ class _Noting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
+    def attempt(self, work: Callable[[], T]) -> T | Exception:
+        before = len(self._told)
+        result = self._tx.attempt(work)
+        if isinstance(result, Exception):
+            del self._told[before:]  # what it wrote was undone
+        return result
+
     def apply(self, change: OrderChange) -> Order:
         after = self._tx.apply(change)
         self._told.extend(change.notices)

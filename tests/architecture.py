@@ -56,7 +56,7 @@ ROOMS = {
     # A lock is no I/O; the threads that make it necessary are app's.
     "engine/": Room(("domain", "blockers", "observability"), (*LOG, "threading")),
     "alerts/": Room(SERVICES, LOG),
-    "alerts/webhook.py": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
+    "alerts/webhook.py": Room(SERVICES, (*LOG, *FLASK)),
     "console/": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),
     "persistence/": Room(ADAPTER, (*LOG, "pathlib")),  # a path names a database; opening it is sqlite's
     "persistence/sqlite/": Room(
@@ -73,7 +73,7 @@ ROOMS = {
     "broker/simulator/": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
     "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
     "app/": Room(
-        (*ADAPTER, "engine", "notifications"),
+        (*ADAPTER, "alerts", "engine", "notifications"),  # the front receives alerts on its event loop
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),

@@ -25,7 +25,7 @@ from domain.transitions import waiting
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.repeated_alerts import may_be_repeated
 
-_ACTOR = str(WEBHOOK)
+ACTOR = str(WEBHOOK)
 
 
 class RegisterAlert:
@@ -60,13 +60,12 @@ class RegisterAlert:
                 return self._register_duplicate(tx, alert, delivery, first, reason)
         generation = 0 if first is None else first.generation + 1
         alert_id = self._ids.alert_id(delivery.received_at)
+        intents = [intent_key(key, generation, index) for index in range(len(alert.legs))]
         orders = [
-            self._order(tx, alert, leg, alert_id, index, intent_key(key, generation, index), delivery)
-            for index, leg in enumerate(alert.legs)
+            self._order(alert, leg, alert_id, index, intent, delivery, *_side_and_quantity(tx, alert, leg))
+            for index, (leg, intent) in enumerate(zip(alert.legs, intents, strict=True))
         ]
-        legs = self._register_legs(
-            tx, alert, orders, [intent_key(key, generation, i) for i in range(len(orders))]
-        )
+        legs = self._register_legs(tx, alert, orders, intents)
         outcome = _outcome(legs)
         first_blocked = legs[0] if outcome is Outcome.BLOCKED else None
         tx.add_alert(
@@ -100,7 +99,7 @@ class RegisterAlert:
         if is_group:
             return self._register_group(tx, policy, orders, intents, alert.signal_id)
         return tuple(
-            register_judged(tx, order, intent, alert.signal_id, policy=policy, actor=_ACTOR)
+            register_judged(tx, order, intent, alert.signal_id, policy=policy, actor=ACTOR)
             for order, intent in zip(orders, intents, strict=True)
         )
 
@@ -120,14 +119,14 @@ class RegisterAlert:
                 blocks[order.leg_index] = answer
             elif answer is None and waits_for_bought(order.side, [o.side for o in orders]):
                 answer = Wait(WaitsFor.GROUP, order.expires_at)
-            legs.append(write(tx, order, intent, signal_id, wait=answer, actor=_ACTOR))
+            legs.append(write(tx, order, intent, signal_id, wait=answer, actor=ACTOR))
         if blocks:
             return _block_all(tx, legs, blocks)
         if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
             return tuple(legs)
         wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # no leg is sent alone
         return tuple(
-            leg if leg.waits_for else tx.apply(waiting(leg, wait, at=leg.created_at, actor=_ACTOR))
+            leg if leg.waits_for else tx.apply(waiting(leg, wait, at=leg.created_at, actor=ACTOR))
             for leg in legs
         )
 
@@ -155,9 +154,11 @@ class RegisterAlert:
         originals = tuple(tx.orders_of_alert(first.alert_id))
         legs = []
         for index, leg in enumerate(alert.legs):
-            order = self._order(tx, alert, leg, alert_id, index, f"duplicate|{alert_id}|{index}", delivery)
-            order = write(tx, order, f"duplicate|{alert_id}|{index}", alert.signal_id, actor=_ACTOR)
-            legs.append(block(tx, order, Block(reason, _first_stands(first, originals, index)), _ACTOR))
+            intent = f"duplicate|{alert_id}|{index}"
+            sized = _side_and_quantity(tx, alert, leg)
+            order = self._order(alert, leg, alert_id, index, intent, delivery, *sized)
+            order = write(tx, order, intent, alert.signal_id, actor=ACTOR)
+            legs.append(block(tx, order, Block(reason, _first_stands(first, originals, index)), ACTOR))
         tx.add_alert(
             Alert(
                 alert_id=alert_id,
@@ -177,18 +178,25 @@ class RegisterAlert:
         )
         return Receipt(first.alert_id, Outcome.DUPLICATE, tuple(legs), originals)
 
+    def order_of_entry(self, alert: ParsedAlert, delivery: Delivery, intent: str) -> Order:
+        """Make the order of an entry with a single leg."""
+        [leg] = alert.legs
+        assert leg.side is not None and leg.quantity is not None
+        alert_id = self._ids.alert_id(delivery.received_at)
+        return self._order(alert, leg, alert_id, 0, intent, delivery, leg.side, leg.quantity)
+
     def _order(
         self,
-        tx: Transaction,
         alert: ParsedAlert,
         leg: LegRequest,
         alert_id: str,
         index: int,
         intent: str,
         delivery: Delivery,
+        side: Side,
+        quantity: Decimal,
     ) -> Order:
         at = delivery.received_at
-        side, quantity = _side_and_quantity(tx, alert, leg)
         is_exit = alert.execution_type is ExecutionType.EXIT
         return Order(
             command_id=command_id(alert_id, index),
@@ -222,7 +230,7 @@ def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Bloc
     for index in sorted(range(len(legs)), key=lambda i: i not in blocks):
         leg = tx.get(legs[index].command_id) or legs[index]  # the previous leg's end may have released it
         found = blocks.get(index) or incomplete(done[min(blocks)])
-        done[index] = block(tx, leg, found, _ACTOR)
+        done[index] = block(tx, leg, found, ACTOR)
     return tuple(done[index] for index in range(len(legs)))
 
 

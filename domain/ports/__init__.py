@@ -16,10 +16,10 @@ from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, He
 from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
 from domain.ports.notices import NoticeReads, NoticeWrites
-from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites
+from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites, Registration
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
 from domain.ports.read_model import ReadModel, Row, Wanted
-from domain.ports.rules import ExposureQuery, Halt, RuleFacts, StopWrites
+from domain.ports.rules import ExposureQuery, FactsQuestion, Halt, RuleFacts, StopWrites
 from domain.ports.store import Claimants, Journal, ProcessStore, Store, Writes
 from domain.ports.transaction import Transaction
 
@@ -37,6 +37,7 @@ __all__ = [
     "Clock",
     "ExposureQuery",
     "ExternalOrders",
+    "FactsQuestion",
     "Halt",
     "Heartbeat",
     "HeartbeatStore",
@@ -59,6 +60,7 @@ __all__ = [
     "ProcessStore",
     "QuoteReader",
     "ReadModel",
+    "Registration",
     "Row",
     "RuleFacts",
     "SendFailed",

@@ -1,7 +1,8 @@
 """Orders and alerts: what is read of them, and what a transaction writes."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.alert import Alert
 from domain.order import Order
@@ -43,6 +44,14 @@ class ClaimReads(Protocol):
         """Return False only when the watcher that claimed under this name has provably ended."""
 
 
+class Registration(NamedTuple):
+    """A new alert with the one order that it makes, and the UNIQUE key of that order's intent."""
+
+    alert: Alert
+    change: OrderChange
+    intent: str
+
+
 class AlertWrites(Protocol):
     """Alerts and intents, in a transaction."""
 
@@ -56,6 +65,15 @@ class AlertWrites(Protocol):
 
         Raises:
             ConcurrentUpdate: the key is taken.
+        """
+
+    def accepted_among(self, keys: Sequence[str]) -> set[str]:
+        """Return those of the keys under which `last_accepted` would find an alert."""
+
+    def add_registrations(self, registrations: Sequence[Registration]) -> None:
+        """Write them all, or raise an error: then nothing of this transaction may be kept but what came before.
+
+        Call it inside `attempt`.
         """
 
     def orders_of_alert(self, alert_id: str) -> list[Order]: ...

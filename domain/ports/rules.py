@@ -1,8 +1,9 @@
 """The facts that the rules judge by, halts, and the loss of the day."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.daily_loss import DayLoss, Lift
 from domain.limits import Limits
@@ -25,6 +26,15 @@ class ExposureQuery:
     created_at: datetime | None = None  # None: now
 
 
+class FactsQuestion(NamedTuple):
+    """What the facts about an order are asked for: the order, the time, and what binds it."""
+
+    query: ExposureQuery
+    now: datetime
+    limits: Limits
+    live_allowed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Halt:
     """A halt of a strategy, or of the whole client where `strategy_name` is None; by whom and why."""
@@ -40,6 +50,9 @@ class RuleFacts(Protocol):
     """The facts that rules and exit sizing need, read in the transaction that acts on them."""
 
     def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts: ...
+
+    def facts_of_all(self, questions: Sequence[FactsQuestion]) -> list[Facts]:
+        """Return for each question what `facts` would return."""
 
     def exit_facts(self, order: Order, now: datetime) -> ExitFacts: ...
 

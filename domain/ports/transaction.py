@@ -1,6 +1,7 @@
 """One write transaction."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from domain.ports.accounts import AccountReads, AccountWrites
 from domain.ports.matching import ExternalOrders, MatchingReads
@@ -9,9 +10,21 @@ from domain.ports.orders import AlertWrites, OrderWrites
 from domain.ports.positions import HoldingWrites
 from domain.ports.rules import RuleFacts, StopWrites
 
+T = TypeVar("T")
+
+
+class Attempts(Protocol):
+    """Parts of a transaction that fail by themselves."""
+
+    def attempt(self, work: Callable[[], T]) -> T | Exception:
+        """Run the work; return its result, or its error after what it wrote was undone.
+
+        An error that concerns the whole database is raised, and the whole transaction fails.
+        """
+
 
 class Transaction(
     AlertWrites, OrderWrites, NoticeWrites, HoldingWrites, RuleFacts, StopWrites, ExternalOrders, AccountWrites,
-    MatchingReads, NoticeReads, AccountReads, Protocol,
+    MatchingReads, NoticeReads, AccountReads, Attempts, Protocol,
 ):  # fmt: skip
     """One write transaction: all of it becomes durable, or nothing."""

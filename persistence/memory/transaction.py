@@ -1,7 +1,7 @@
 """One write transaction of the store in memory: it writes to a draft, which becomes the tables or is thrown away."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -22,7 +22,7 @@ from domain.notice_keys import NoticeKey, joined
 from domain.notices import Notice
 from domain.order import Order
 from domain.order_events import OrderChange
-from domain.ports import ExposureQuery, Halt
+from domain.ports import ExposureQuery, FactsQuestion, Halt, Registration
 from domain.position_comparison import Difference, Place
 from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
@@ -58,6 +58,15 @@ class MemoryTransaction(Reads):
         self._facts_of = facts_of
         self._now = now
 
+    def attempt(self, work: Callable[[], T]) -> T | Exception:
+        before = self._tables.draft()
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - works that share a transaction each get their own error
+            for each in fields(before):
+                setattr(self._tables, each.name, getattr(before, each.name))
+            return error
+
     # alerts and intents -------------------------------------------------------------------------------------
 
     def add_alert(self, alert: Alert) -> None:
@@ -80,6 +89,14 @@ class MemoryTransaction(Reads):
         if key in intents or any(each.command_id == order.command_id for each in intents.values()):
             raise ConcurrentUpdate(f"intent {key} is taken")
         intents[key] = Intent(order.command_id, signal_id)
+
+    def accepted_among(self, keys: Sequence[str]) -> set[str]:
+        return {key for key in keys if self.last_accepted(key) is not None}
+
+    def add_registrations(self, registrations: Sequence[Registration]) -> None:
+        for each in registrations:
+            self.add_intent(self.apply(each.change), each.intent, each.alert.signal_id)
+            self.add_alert(each.alert)
 
     def orders_of_alert(self, alert_id: str) -> list[Order]:
         legs = [
@@ -332,6 +349,12 @@ class MemoryTransaction(Reads):
     def facts(self, query: ExposureQuery, *, now: datetime, limits: Limits, live_allowed: bool) -> Facts:
         held = self.holdings(query.client_id)
         return facts.entry_facts(self._tables, query, held, now=now, limits=limits, live_allowed=live_allowed)
+
+    def facts_of_all(self, questions: Sequence[FactsQuestion]) -> list[Facts]:
+        return [
+            self.facts(each.query, now=each.now, limits=each.limits, live_allowed=each.live_allowed)
+            for each in questions
+        ]
 
     def exit_facts(self, order: Order, now: datetime) -> ExitFacts:
         held = self.holdings(order.client_id)

@@ -12,11 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.errors import StoreFull, StoreReplaced, StoreUnavailable
 from persistence.sqlite.damage import cannot, is_lasting, no_room
 from persistence.sqlite.identity import IdentityFile, IdentityGuard, judged, witness_path
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 2.0  # how long a writer waits for other processes: alert platforms give up after 3 s
 _RETRY_SECONDS = 0.0002  # SQLite's own busy handler sleeps up to 100 ms; a commit here takes about 1 ms
@@ -234,22 +236,36 @@ def _run_alone(connection: sqlite3.Connection, job: _Job, *, savepoint: bool) ->
     The only job of a transaction needs no savepoint for that.
     """
     if savepoint:
-        connection.execute("SAVEPOINT job")
+        job.result, job.error = attempt(connection, lambda: job.work(connection))
+        return
+    job.result, job.error = _result_of(lambda: job.work(connection))
+    if job.error is not None and connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def attempt(connection: sqlite3.Connection, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """Run the work in a savepoint. Return its result, or its error after what it did was rolled back.
+
+    Raises:
+        sqlite3.Error: the error concerns the database, not the work: the whole transaction fails.
+    """
+    connection.execute("SAVEPOINT attempt")
+    result, error = _result_of(work)
+    if error is not None:
+        connection.execute("ROLLBACK TO attempt")
+    connection.execute("RELEASE attempt")
+    return result, error
+
+
+def _result_of(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
-        job.result = job.work(connection)
+        return work(), None
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FATAL:
             raise
-        job.error = error
-    except Exception as error:  # noqa: BLE001 - callers that share a transaction each get their own error
-        job.error = error
-    if not savepoint:
-        if job.error is not None and connection.in_transaction:
-            connection.execute("ROLLBACK")
-        return
-    if job.error is not None:
-        connection.execute("ROLLBACK TO job")
-    connection.execute("RELEASE job")
+        return None, error
+    except Exception as error:  # noqa: BLE001 - works that share a transaction each get their own error
+        return None, error
 
 
 class Readers:

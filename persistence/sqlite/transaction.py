@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar, cast
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.adoption import Adoption, AdoptionFacts
@@ -22,7 +23,7 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import OrderChange, column
 from domain.order_matching import SeenOrders
-from domain.ports import ExposureQuery, Halt
+from domain.ports import ExposureQuery, FactsQuestion, Halt, Registration
 from domain.position_comparison import Difference, Place
 from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
@@ -40,7 +41,16 @@ from persistence.sqlite import (
     waiting_entries,
 )
 from persistence.sqlite import external_orders as sighting_queries
+from persistence.sqlite.database import attempt
 from persistence.sqlite.queries import rule_facts as fact_queries
+from persistence.sqlite.queries.batch_facts import facts_of_all
+from persistence.sqlite.registrations import (
+    INSERT_EVENT,
+    INSERT_INTENT,
+    add_registrations,
+    event_row,
+    intent_row,
+)
 from persistence.sqlite.rows import (
     INSERT_ALERT,
     INSERT_ORDER,
@@ -53,14 +63,16 @@ from persistence.sqlite.rows import (
 )
 from persistence.sqlite.triggers import CONCURRENT
 
+T = TypeVar("T")
+
 Render = Callable[[Notice], str]
 """Turns a notice into text."""
 FactsOf = Callable[[Notice], MessageFacts | None]
 """Returns the content of that text as data."""
 
-_INSERT_EVENT = (
-    "INSERT INTO order_events (command_id, at, from_status, to_status, from_phase, to_phase, tag, actor, "
-    "detail_json, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ACCEPTED_AMONG = (
+    "SELECT DISTINCT idempotency_key FROM alerts WHERE idempotency_key IN (SELECT value FROM json_each(?)) "
+    "AND duplicate_of IS NULL AND outcome <> 'rejected'"
 )
 _INSERT_MESSAGE = (
     "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
@@ -79,6 +91,10 @@ class SqliteTransaction:
         self._facts_of = facts_of
         self._now = now
 
+    def attempt(self, work: Callable[[], T]) -> T | Exception:
+        result, error = attempt(self._connection, work)
+        return cast("T", result) if error is None else error
+
     # alerts -------------------------------------------------------------------------------------------------
 
     def add_alert(self, alert: Alert) -> None:
@@ -91,6 +107,13 @@ class SqliteTransaction:
             (key,),
         ).fetchone()
         return None if row is None else alert_of(row)
+
+    def accepted_among(self, keys: Sequence[str]) -> set[str]:
+        rows = self._connection.execute(_ACCEPTED_AMONG, (json.dumps(keys),))
+        return {key for (key,) in rows}
+
+    def add_registrations(self, registrations: Sequence[Registration]) -> None:
+        add_registrations(self._connection, registrations)
 
     def orders_of_alert(self, alert_id: str) -> list[Order]:
         rows = self._connection.execute(
@@ -139,11 +162,7 @@ class SqliteTransaction:
     def _record(self, change: OrderChange) -> None:
         e = change.event
         try:
-            self._connection.execute(
-                _INSERT_EVENT,
-                (e.command_id, time_text(e.at), e.from_status, e.to_status, e.from_phase, e.to_phase, e.tag,
-                 e.actor, e.detail_json, e.previous_hash, e.hash),
-            )  # fmt: skip
+            self._connection.execute(INSERT_EVENT, event_row(e))
         except sqlite3.IntegrityError as error:
             if CONCURRENT in str(error):
                 raise ConcurrentUpdate(f"{e.command_id} moved on") from error
@@ -198,13 +217,8 @@ class SqliteTransaction:
             self.apply(released(row, at=at, actor=actor))
 
     def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:
-        at = column(order.created_at)
         try:
-            self._connection.execute(
-                "INSERT INTO order_intents (idempotency_key, signal_id, command_id, symbol, side, status, created_at, "
-                "updated_at) VALUES (?, ?, ?, ?, ?, 'PENDING', ?, ?)",
-                (key, signal_id, order.command_id, order.symbol, order.side, at, at),
-            )
+            self._connection.execute(INSERT_INTENT, intent_row(order, key, signal_id))
         except sqlite3.IntegrityError as error:
             raise ConcurrentUpdate(f"intent {key} is taken") from error
 
@@ -372,6 +386,9 @@ class SqliteTransaction:
         return fact_queries.entry_facts(
             self._connection, query, now=now, limits=limits, live_allowed=live_allowed
         )
+
+    def facts_of_all(self, questions: Sequence[FactsQuestion]) -> list[Facts]:
+        return facts_of_all(self._connection, questions)
 
     def exit_facts(self, order: Order, now: datetime) -> ExitFacts:
         return fact_queries.exit_facts(self._connection, order, now)

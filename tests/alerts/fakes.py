@@ -10,6 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alerts.auth import Secrets
+from alerts.rate_limit import delivery_limiter, guess_limiter
+from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
 from domain.alert import Delivery, LegRequest, ParsedAlert
 from domain.enums import Outcome, Side
@@ -84,6 +86,9 @@ class FakeDesk:
         legs = tuple(order_of(alert, leg, f"a1-{place}") for place, leg in enumerate(alert.legs, 1))
         return self.receipt or Receipt("a1", Outcome.ACCEPTED, legs)
 
+    def process_alerts(self, alerts: Sequence[tuple[ParsedAlert, Delivery]]) -> list[Receipt | Exception]:
+        return [self.process_alert(*each) for each in alerts]
+
     def keep_rejected(
         self,
         client_id: str,
@@ -147,16 +152,10 @@ def web_client(
     failures: int = 0,
     monotonic: Seconds | None = None,
 ) -> FlaskClient:
+    clock = monotonic or Seconds()
+    receiver = AlertReceiver(
+        desk, secrets, clock=FixedClock(), rate=delivery_limiter(rate, clock), failures=guess_limiter(failures, clock)
+    )  # fmt: skip
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(
-        create_webhook(
-            desk,
-            secrets,
-            clock=FixedClock(),
-            max_bytes=max_bytes,
-            rate_per_second=rate,
-            auth_failures_per_minute=failures,
-            monotonic=monotonic or Seconds(),
-        )
-    )
+    app.register_blueprint(create_webhook(receiver, max_bytes=max_bytes))
     return app.test_client()

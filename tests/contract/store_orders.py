@@ -12,7 +12,7 @@ from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, OrderType, Outcome, Side, TestMode
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.order_events import advance, event_hash, register
-from domain.ports import Halt
+from domain.ports import Halt, Registration
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
 from domain.times import time_text
@@ -58,6 +58,24 @@ class TransactionContract(StoreCase):
         assert outbox.pending([CLIENT], 100) == before
         assert house.store.write(lambda tx: tx.clear_halt(CLIENT, None)) is False
         assert house.store.write(lambda tx: tx.last_accepted(f"{CLIENT}|signal|a2")) is None
+
+    def test_an_attempt_that_fails_is_undone_alone_and_registrations_are_written_together(self, house):
+        at = house.clock.now()
+
+        def registration(alert_id):
+            change = register(an_order(alert_id, at), at=at, actor="webhook")
+            return Registration(an_alert(alert_id, at), change, f"{alert_id}|0|0")
+
+        def work(tx):
+            first = tx.attempt(lambda: tx.add_registrations([registration("a2"), registration("a3")]))
+            again = tx.attempt(lambda: tx.add_registrations([registration("a4"), registration("a3")]))
+            return first, again, tx.accepted_among([f"{CLIENT}|signal|{each}" for each in ("a2", "a3", "a4")])
+
+        first, again, keys = house.store.write(work)
+        assert first is None and isinstance(again, Exception)
+        assert keys == {f"{CLIENT}|signal|a2", f"{CLIENT}|signal|a3"}
+        assert house.order("a2-1").phase is Phase.REGISTERED
+        assert house.store.get_by_id("a4-1") is None
 
     def test_after_an_error_the_store_goes_on(self, house):
         def fails(tx):

@@ -25,8 +25,8 @@ DOORS = (
         (
             Edit(
                 HANDOFF,
-                "self._calls.put((call,",
-                'self._calls.put((lambda: Answer(500, [], b"") if answer.cancelled() else call(),',
+                "_tell(loop, take, call())",
+                '_tell(loop, take, Answer(500, [], b"") if answer.cancelled() else call())',
             ),
         ),
         (f"{FRONT_TESTS}::test_a_whole_alert_is_carried_out_though_its_sender_left",),
@@ -36,6 +36,86 @@ DOORS = (
         "A stop waited ten seconds for kept connections on which nobody was asking anything.",
         (Edit(FRONT, "            self.connections.close_idle()\n", "            pass\n"),),
         (f"{FRONT_TESTS}::test_a_stop_waits_for_no_idle_or_silent_sender",),
+    ),
+    Defect(
+        "answered-before-the-commit",
+        "The event loop answered an alert as soon as it was in the batch; a kill before the commit lost it.",
+        (
+            Edit(
+                "app/alert_batches.py",
+                "        answered = []\n",
+                '        answered = []\n        deliver([(each.answer, Answer(200, b"{}")) for each in batch])\n',
+            ),
+        ),
+        ("tests/app/test_alert_batches.py::test_nobody_is_answered_before_the_commit_has_ended",),
+    ),
+    Defect(
+        "a-batch-acknowledged-on-a-full-disk",
+        "Where the commit of a batch failed, its alerts were answered as taken.",
+        (
+            Edit(
+                "alerts/receiver.py",
+                "            return [answer_to_error(error)] * len(received)\n",
+                "            return [Answer(200, answer_to_error(error).body)] * len(received)\n",
+            ),
+        ),
+        (
+            "tests/test_register_together.py::test_a_full_disk_at_the_commit_of_a_batch_acknowledges_none_of_it",
+        ),
+    ),
+    Defect(
+        "one-bad-alert-takes-its-neighbours-along",
+        "One row that the database refused rolled back the whole batch, and its good neighbours were dropped with it.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "            return [self._alone(tx, each) for each in beside]\n",
+                "            return [written for _ in beside]\n",
+            ),
+        ),
+        (
+            "tests/test_register_together.py::"
+            "test_a_row_that_the_database_refuses_drops_none_of_its_neighbours",
+        ),
+    ),
+    Defect(
+        "neighbours-do-not-see-each-other",
+        "All alerts of a batch were judged by the facts before it: a strategy entered one symbol twice.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "seen.isdisjoint(touched) and self._is_plain(alert)",
+                "self._is_plain(alert)",
+            ),
+        ),
+        (
+            "tests/test_register_together.py::"
+            "test_of_two_entries_of_one_strategy_in_one_symbol_the_second_is_blocked",
+        ),
+    ),
+    Defect(
+        "a-batch-outruns-the-limits",
+        "A limit on open orders counted what was there before the batch, and let all of the batch pass.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "        return limits.max_orders_per_minute is None and limits.max_open_orders is None\n",
+                "        return limits is not None\n",
+            ),
+        ),
+        ("tests/test_register_together.py::test_a_limit_counts_the_neighbours",),
+    ),
+    Defect(
+        "a-batch-forgets-the-halt",
+        "The facts of a batch were read without halts: what an operator had stopped was registered to be sent.",
+        (
+            Edit(
+                "persistence/sqlite/queries/batch_facts.py",
+                "WHERE EXISTS (SELECT 1 FROM halts WHERE client_id = ?1)\n    OR EXISTS",
+                "WHERE EXISTS",
+            ),
+        ),
+        ("tests/test_register_together.py::test_what_stops_an_entry_stops_it_in_a_batch_too",),
     ),
     Defect(
         "the-square-of-the-keys",

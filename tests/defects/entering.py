@@ -82,9 +82,9 @@ ENTERING = (
         "The webhook said 202 and put the alert into a queue in memory; what was not durable was not sent again.",
         (
             Edit(
-                "alerts/webhook.py",
-                '    return _answer(503, body, {"Retry-After": str(RETRY_SECONDS)})\n',
-                "    return _answer(202, body)\n",
+                "alerts/receiver.py",
+                '        return Answer(503, error_json("UNAVAILABLE", message), headers)\n',
+                '        return Answer(202, error_json("UNAVAILABLE", message))\n',
             ),
         ),
         ("tests/alerts/test_webhook.py::test_what_could_not_be_made_durable_is_asked_for_again",),

@@ -5,18 +5,18 @@ Queries on orders use a partial index or a range of the primary key, so none gro
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.enums import Side
 from domain.ids import ulid
 from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
-from domain.ports import ExposureQuery
+from domain.ports import ExposureQuery, FactsQuestion
 from domain.position_comparison import Place, known_elsewhere
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import parse_time, time_text
@@ -25,48 +25,6 @@ from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import SELECT_ORDER, optional_time, order_of
 
 _MINUTE = timedelta(seconds=60)
-
-
-def entry_facts(
-    connection: sqlite3.Connection,
-    query: ExposureQuery,
-    *,
-    now: datetime,
-    limits: Limits,
-    live_allowed: bool,
-) -> Facts:
-    """Return everything the rules need about one order. Counts that no limit asks for are left at zero."""
-    account = _account(connection, query.client_id, (query.exchange, query.symbol))
-    opened = _open_on_symbol(connection, query, now)
-    held = _held_on_symbol(connection, query)
-    halt, unreadable = _stopping(connection, query, limits)
-    return Facts(
-        now=now,
-        limits=limits,
-        live_allowed=live_allowed,
-        halt=halt,
-        unreadable_row=unreadable,
-        positions_read_at=account.read_at,
-        pnl=account.pnl,
-        lowest_pnl=account.lowest,
-        loss_counts_from=account.loss_counts_from,
-        loss_latched=query.limits_of in account.latched,
-        entries_last_minute=_entries_last_minute(connection, query, now, limits),
-        open_orders=_open_orders(connection, query, limits),
-        unknown_on_symbol=opened.unknown,
-        position_disputed=account.disputed,
-        own_open_entries=opened.own,
-        # A partly filled entry is both open and held, but counts as one.
-        own_held_entries=max(held.own_entries, opened.own_partial),
-        own_net=held.own_net,
-        closed_by_hand=bool(held.own_entries)
-        and is_closed_by_others(connection, query.client_id, query.symbol, query.exchange, held.net),
-        turns_own_entry=opened.turns_own_entry,
-        exit_ahead=opened.exit_ahead,
-        exit_open=opened.exit_open,
-        opposite_holders=tuple(sorted(opened.opposite | held.opposite)),
-        last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
-    )
 
 
 def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None = None) -> list[Holding]:
@@ -169,7 +127,7 @@ def net_position(
     connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str, product: str
 ) -> Decimal | None:
     """Return the position as last read, or None if positions were never read or this one was unreadable."""
-    if _account(connection, client_id).read_at is None:
+    if account_facts(connection, client_id).read_at is None:
         return None
     rows = unreadable_rows.rows_of(connection, client_id)
     if unreadable_rows.hiding(connection, client_id, rows, (exchange, symbol, product)) is not None:
@@ -181,7 +139,9 @@ def net_position(
     return ZERO if row is None else parse_decimal(row[0])
 
 
-class _Account(NamedTuple):
+class Account(NamedTuple):
+    """What is known of a client's account: the age of its positions, and its loss of the day."""
+
     read_at: datetime | None = None
     pnl: Decimal | None = None  # zero while the broker still shows that of the day before
     lowest: Decimal | None = None
@@ -190,7 +150,9 @@ class _Account(NamedTuple):
     disputed: bool = False
 
 
-def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")) -> _Account:
+def account_facts(
+    connection: sqlite3.Connection, client_id: str, place: tuple[str, str] = ("", "")
+) -> Account:
     """Return when positions were read, what is known of the day's loss, and whether the position is disputed."""
     row = connection.execute(
         "SELECT positions_read_at, iif(pnl_is_carried, '0', pnl), lowest_pnl, loss_counts_from, loss_latched, "
@@ -203,9 +165,9 @@ def _account(connection: sqlite3.Connection, client_id: str, place: tuple[str, s
         (client_id, *place),
     ).fetchone()
     if row is None:
-        return _Account()
+        return Account()
     read_at, pnl, lowest, counts_from, latched, disputed = row
-    return _Account(
+    return Account(
         optional_time(read_at),
         optional_decimal(pnl),
         optional_decimal(lowest),
@@ -237,7 +199,7 @@ def _stopping(
 
 
 @dataclass(slots=True)
-class _Open:
+class OpenOrders:
     """The open orders of one symbol, from the point of view of one order."""
 
     unknown: int = 0
@@ -250,9 +212,11 @@ class _Open:
 
 
 _OPEN_ON_SYMBOL = statement("open_on_symbol")
+OPEN_ON_SYMBOLS = statement("open_on_symbols")
+"""As `_OPEN_ON_SYMBOL`, for many orders of one client."""
 
 
-def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> _Open:
+def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> OpenOrders:
     """Summarise the other open orders on the symbol.
 
     A claimed order whose broker call never returned counts as unknown only once that has been detected. Until then
@@ -260,7 +224,12 @@ def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: d
     """
     place = (query.client_id, query.symbol, query.exchange, query.command_id or "")
     rows = connection.execute(_OPEN_ON_SYMBOL, (*place, time_text(now), time_text(query.created_at or now)))
-    found = _Open()
+    return open_orders_in(rows, query)
+
+
+def open_orders_in(rows: Iterable[Sequence[Any]], query: ExposureQuery) -> OpenOrders:
+    """Summarise open orders on the symbol of an order."""
+    found = OpenOrders()
     for strategy, side, kind, is_unknown, has_fill, count in rows:
         found.unknown += count if is_unknown else 0
         is_own, is_opposite = strategy == query.strategy_name, Side(side).sign != query.sign
@@ -275,7 +244,14 @@ def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: d
 
 
 def _count_entries(
-    found: _Open, strategy: str, kind: str, count: int, *, is_own: bool, is_opposite: bool, has_fill: bool
+    found: OpenOrders,
+    strategy: str,
+    kind: str,
+    count: int,
+    *,
+    is_own: bool,
+    is_opposite: bool,
+    has_fill: bool,
 ) -> None:
     if not is_own:
         found.opposite |= {strategy} if is_opposite else set()
@@ -286,7 +262,7 @@ def _count_entries(
 
 
 @dataclass(slots=True)
-class _Held:
+class Held:
     """What strategies hold of one symbol, from the point of view of one order. Units are signed, long positive."""
 
     own_entries: int = 0  # entries that make up what its strategy holds
@@ -295,8 +271,8 @@ class _Held:
     opposite: set[str] = field(default_factory=set)  # other strategies that hold the other side
 
 
-def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> _Held:
-    held = _Held()
+def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> Held:
+    held = Held()
     for h in holdings(connection, query.client_id, query.symbol):
         if h.exchange != query.exchange:
             continue
@@ -353,3 +329,63 @@ def _last_price(connection: sqlite3.Connection, query: ExposureQuery) -> Decimal
         (query.client_id, query.exchange, query.symbol),
     ).fetchone()
     return None if row is None else optional_decimal(row[0])
+
+
+def entry_facts(
+    connection: sqlite3.Connection,
+    query: ExposureQuery,
+    *,
+    now: datetime,
+    limits: Limits,
+    live_allowed: bool,
+) -> Facts:
+    """Return everything the rules need about one order. Counts that no limit asks for are left at zero."""
+    account = account_facts(connection, query.client_id, (query.exchange, query.symbol))
+    return facts_from(
+        connection,
+        FactsQuestion(query, now, limits, live_allowed),
+        account,
+        _open_on_symbol(connection, query, now),
+        _held_on_symbol(connection, query),
+        _stopping(connection, query, limits),
+    )
+
+
+def facts_from(
+    connection: sqlite3.Connection,
+    asked: FactsQuestion,
+    account: Account,
+    opened: OpenOrders,
+    held: Held,
+    stopping: tuple[str | None, str | None],
+) -> Facts:
+    """Put together what was found about one order, and what its limits need beside that."""
+    query, now, limits = asked.query, asked.now, asked.limits
+    halt, unreadable = stopping
+    return Facts(
+        now=now,
+        limits=limits,
+        live_allowed=asked.live_allowed,
+        halt=halt,
+        unreadable_row=unreadable,
+        positions_read_at=account.read_at,
+        pnl=account.pnl,
+        lowest_pnl=account.lowest,
+        loss_counts_from=account.loss_counts_from,
+        loss_latched=query.limits_of in account.latched,
+        entries_last_minute=_entries_last_minute(connection, query, now, limits),
+        open_orders=_open_orders(connection, query, limits),
+        unknown_on_symbol=opened.unknown,
+        position_disputed=account.disputed,
+        own_open_entries=opened.own,
+        # A partly filled entry is both open and held, but counts as one.
+        own_held_entries=max(held.own_entries, opened.own_partial),
+        own_net=held.own_net,
+        closed_by_hand=bool(held.own_entries)
+        and is_closed_by_others(connection, query.client_id, query.symbol, query.exchange, held.net),
+        turns_own_entry=opened.turns_own_entry,
+        exit_ahead=opened.exit_ahead,
+        exit_open=opened.exit_open,
+        opposite_holders=tuple(sorted(opened.opposite | held.opposite)),
+        last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
+    )

@@ -1,0 +1,326 @@
+"""Receive alerts, whichever door they come through: from the bytes of a whole request to the answer.
+
+The Flask route and the event loop of `app/front.py` both call this, so their answers are the same. A delivery is
+received in two steps. `read` needs no database: it refuses the delivery, or returns what has to be made durable.
+`settle` makes that durable, and only then returns the answer.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from math import ceil
+from typing import NamedTuple, NoReturn, Protocol
+
+from alerts import strict_json
+from alerts.auth import Secrets, secret_in_unreadable
+from alerts.formats import FORMATS
+from alerts.rate_limit import RateLimiter
+from alerts.responses import error_json, invalid_json, receipt_json
+from alerts.sanitising import shown
+from domain.alert import Delivery, ParsedAlert
+from domain.errors import InvalidAlert, SignalReused, StoreUnavailable
+from domain.ports import Clock
+from domain.receipt import Receipt
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5
+"""Seconds after which a sender should retry after a failure of ours; TradingView retries by itself."""
+_NAMED = 20  # legs of a rejected alert whose symbols are notified: as many as an alert may have
+
+
+class AlertRegistrar(Protocol):
+    """Registers alerts. What a call stored is durable when it returns."""
+
+    def process_alert(self, alert: ParsedAlert, delivery: Delivery) -> Receipt:
+        """Make the legs durable; returns their state.
+
+        Raises:
+            InvalidAlert: the alert cannot be traded on; nothing was stored.
+            SignalReused: its signal_id came before with other content; nothing was stored.
+            StoreUnavailable: nothing was stored.
+        """
+
+    def process_alerts(self, alerts: Sequence[tuple[ParsedAlert, Delivery]]) -> list[Receipt | Exception]:
+        """Make several alerts durable in one transaction, in their order.
+
+        Each alert succeeds or fails by itself. Returns, for each, what `process_alert` would return or raise.
+
+        Raises:
+            StoreUnavailable: nothing of any of them was stored.
+        """
+
+    def keep_rejected(
+        self,
+        client_id: str,
+        delivery: Delivery,
+        error: InvalidAlert,
+        *,
+        strategy_name: str | None,
+        signal_id: str | None,
+        execution_type: str | None,
+        symbols: Sequence[str],
+    ) -> str:
+        """Store an alert that cannot be traded on, and notify the operator; returns the alert's id.
+
+        The keyword arguments are what the alert asked for, as its sender wrote it. A value that cannot be read or
+        must not be shown is None, or missing from `symbols`.
+
+        Raises:
+            StoreUnavailable: the alert was not stored.
+        """
+
+
+class Answer(NamedTuple):
+    """The answer to a sender: a status and JSON, with the headers that it has beside the content type."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Refused(Exception):
+    """The delivery is refused, and is not stored."""
+
+    def __init__(
+        self, status: int, code: str, message: str, field: str | None = None, *, wait: float | None = None
+    ) -> None:
+        super().__init__(message)
+        headers = () if wait is None else (("Retry-After", str(ceil(wait))),)
+        self.answer = Answer(status, error_json(code, message, field), headers)
+
+
+class Request(NamedTuple):
+    """A request to the webhook: its sender, its path below `/webhook`, and the header that may sign it."""
+
+    sender: str
+    name: str = "native"  # the format
+    token: str | None = None
+    signature: str | None = None
+
+
+class Received(NamedTuple):
+    """A delivery of a known client that has to be made durable: an alert, or why it cannot be traded on."""
+
+    client_id: str
+    delivery: Delivery
+    document: dict[str, object]
+    content: ParsedAlert | InvalidAlert
+
+
+class AlertReceiver:
+    """Authenticates, reads and answers deliveries.
+
+    Args:
+        rate: limits the deliveries of one sender.
+        failures: limits the wrong secrets of one sender.
+    """
+
+    def __init__(
+        self,
+        desk: AlertRegistrar,
+        secrets: Secrets,
+        *,
+        clock: Clock,
+        rate: RateLimiter,
+        failures: RateLimiter,
+    ) -> None:
+        self._desk = desk
+        self._secrets = secrets
+        self._clock = clock
+        self._rate = rate
+        self._failures = failures
+
+    def receive(self, request: Request, raw: bytes) -> Received | Answer:
+        """Receive a delivery that has arrived whole. Refusals and errors of ours are answers too."""
+        try:
+            return self.read(request, raw, self.admit(request.sender))
+        except Refused as refused:
+            return refused.answer
+        except Exception as error:  # noqa: BLE001 - the sender gets an answer, whatever went wrong
+            return answer_to_error(error)
+
+    # step one: without the database -------------------------------------------------------------------------
+
+    def admit(self, sender: str) -> datetime:
+        """Count a delivery of the sender, before its body is read; return the time at which it was received.
+
+        Raises:
+            Refused: the sender has sent too many.
+        """
+        received_at = self._clock.now()
+        wait = self._rate.wait(sender)
+        if wait:
+            raise Refused(429, "RATE_LIMITED", "too many alerts from this sender", wait=wait)
+        return received_at
+
+    def read(self, request: Request, raw: bytes, received_at: datetime) -> Received:
+        """Authenticate the sender of an admitted delivery and parse the body.
+
+        Raises:
+            Refused: the sender is not known, so nothing is stored.
+        """
+        try:
+            document = strict_json.parse(raw)
+        except InvalidAlert as error:
+            client_id = self._client_of_unreadable(raw, error, request)
+            return Received(client_id, self._delivery(raw, request, received_at), {}, error)
+        client_id = self._client(raw, document, request)
+        return Received(
+            client_id,
+            self._delivery(raw, request, received_at),
+            document,
+            _content(request.name, document, client_id),
+        )
+
+    def _delivery(self, raw: bytes, request: Request, received_at: datetime) -> Delivery:
+        known = request.name if request.name in FORMATS else "unknown"  # a path may hold even the secret
+        return Delivery(received_at, request.sender, self._secrets.mask_body(raw), known)
+
+    # step two: durable --------------------------------------------------------------------------------------
+
+    def settle(self, received: Received) -> Answer:
+        """Make a delivery durable, then answer it. Errors of ours are answers too."""
+        outcome: Receipt | Exception
+        if isinstance(received.content, InvalidAlert):
+            outcome = received.content
+        else:
+            try:
+                outcome = self._desk.process_alert(received.content, received.delivery)
+            except Exception as error:  # noqa: BLE001 - the sender gets an answer, whatever went wrong
+                outcome = error
+        return self._answered(received, outcome)
+
+    def settle_together(self, received: Sequence[Received]) -> list[Answer | Received]:
+        """Make several alerts durable in one transaction, in their order, then answer each.
+
+        In the place of an alert that turned out to be one that cannot be traded on, a delivery is returned that has
+        yet to be settled.
+        """
+        alerts = [(each.content, each.delivery) for each in received if isinstance(each.content, ParsedAlert)]
+        try:
+            outcomes = self._desk.process_alerts(alerts)
+        except Exception as error:  # noqa: BLE001 - the senders get an answer, whatever went wrong
+            return [answer_to_error(error)] * len(received)
+        return [
+            each._replace(content=outcome)
+            if isinstance(outcome, InvalidAlert)
+            else self._answered(each, outcome)
+            for each, outcome in zip(received, outcomes, strict=True)
+        ]
+
+    def _answered(self, received: Received, outcome: Receipt | Exception) -> Answer:
+        if isinstance(outcome, Receipt):
+            return Answer(200, receipt_json(outcome))
+        if not isinstance(outcome, InvalidAlert):
+            return answer_to_error(outcome)
+        try:
+            return self._reject(received, outcome)
+        except Exception as error:  # noqa: BLE001 - the sender gets an answer, whatever went wrong
+            return answer_to_error(error)
+
+    def _reject(self, received: Received, error: InvalidAlert) -> Answer:
+        """Store an authenticated alert that cannot be traded on, because no sender sends it again after a 4xx."""
+        mask = self._secrets.mask  # a sender may have put the secret anywhere
+        shown_error = type(error)(error.code, mask(error.message), error.field and mask(error.field))
+        document = received.document
+        alert_id = self._desk.keep_rejected(
+            received.client_id,
+            received.delivery,
+            shown_error,
+            strategy_name=self._label(document.get("strategy_name")),
+            signal_id=self._label(document.get("signal_id")),
+            execution_type=self._label(document.get("execution_type")),
+            symbols=self._symbols(document),
+        )
+        log.warning("alert %s of %s rejected: %s", alert_id, received.client_id, shown_error)
+        status = 409 if isinstance(error, SignalReused) else 400
+        return Answer(status, invalid_json(shown_error, alert_id=alert_id))
+
+    def _symbols(self, document: dict[str, object]) -> tuple[str, ...]:
+        """The symbols that a rejected alert asks to trade, each once."""
+        legs = document.get("legs")
+        named = (
+            [leg.get("tradingsymbol") for leg in legs if isinstance(leg, dict)]
+            if isinstance(legs, list)
+            else []
+        )
+        return tuple(dict.fromkeys(symbol for each in named[:_NAMED] if (symbol := self._label(each))))
+
+    def _label(self, value: object) -> str | None:
+        """A name from a rejected alert, with secrets masked; None unless it is 1 to 128 printable characters."""
+        text = str(value) if type(value) is int else value
+        if not isinstance(text, str) or not text.isprintable() or not 1 <= len(text) <= 128:
+            return None
+        return self._secrets.mask(text)
+
+    # authentication -----------------------------------------------------------------------------------------
+
+    def _client(self, raw: bytes, document: dict[str, object], request: Request) -> str:
+        given = document.get("secret_key")
+        # An empty field means that the template's user sends the secret in one of the other ways.
+        secret = None if given is None or given == "" else given if isinstance(given, str) else ""
+        client_id = self._authenticated(raw, secret, request)
+        named = document.get("client_id")
+        if client_id is None or (isinstance(named, str) and named.strip() not in ("", client_id)):
+            guessed = any(way is not None for way in (secret, request.token, request.signature))
+            self._refuse_stranger(request.sender, guessed=guessed)
+        return client_id
+
+    def _client_of_unreadable(self, raw: bytes, error: InvalidAlert, request: Request) -> str:
+        secret = secret_in_unreadable(raw)
+        client_id = self._authenticated(raw, secret, request)
+        if client_id is not None:
+            return client_id
+        if request.token is not None or request.signature is not None:
+            self._refuse_stranger(request.sender, guessed=True)
+        if secret is not None:
+            self._count_guess(request.sender)
+        raise Refused(400, error.code, error.message, error.field)
+
+    def _authenticated(self, raw: bytes, secret: str | None, request: Request) -> str | None:
+        return self._secrets.authenticate(
+            raw, body_secret=secret, path_token=request.token, signature=request.signature
+        )
+
+    def _refuse_stranger(self, sender: str, *, guessed: bool) -> NoReturn:
+        if guessed:
+            self._count_guess(sender)
+        log.warning("alert of %s refused: no right secret", sender)
+        raise Refused(
+            401,
+            "UNAUTHORIZED",
+            "expected the right secret, as secret_key in the body, path token or X-Signature "
+            "(and where several are given, all of them right and for the client_id)",
+            "secret_key",
+        )
+
+    def _count_guess(self, sender: str) -> None:
+        # This limit never refuses the right secret. Platforms send all their users' alerts from the same few
+        # addresses, and a stranger's guesses must not stop our user's orders.
+        wait = self._failures.wait(sender)
+        if wait:
+            raise Refused(429, "RATE_LIMITED", "too many wrong secrets from this sender", wait=wait)
+
+
+def _content(name: str, document: dict[str, object], client_id: str) -> ParsedAlert | InvalidAlert:
+    parse = FORMATS.get(name)
+    if parse is None:
+        message = f"expected one of {', '.join(FORMATS)} in the path, got {shown(name)}"
+        return InvalidAlert("UNKNOWN_FORMAT", message, "format")
+    try:
+        return parse(document, default_client=client_id)
+    except InvalidAlert as error:
+        return error
+
+
+def answer_to_error(error: Exception) -> Answer:
+    """The answer to an error of ours, which is logged: the sender may send the same alert again."""
+    headers = (("Retry-After", str(RETRY_SECONDS)),)
+    if isinstance(error, StoreUnavailable):
+        log.error("an alert could not be made durable: %s", error)
+        message = "the alert could not be made durable and was not taken: send it again"
+        return Answer(503, error_json("UNAVAILABLE", message), headers)
+    log.error("an alert met an unexpected error", exc_info=error)
+    # The error may have occurred after the legs became durable; the same alert sent again is then a duplicate.
+    return Answer(500, error_json("INTERNAL_ERROR", "an error of ours: send the same alert again"), headers)

@@ -1,0 +1,151 @@
+"""Register several alerts in one transaction: the plain ones with one statement a table, any other one alone.
+
+A plain alert is a single entry that no other alert of the batch can have an influence on, and that no limit counts.
+Everything of it is prepared before the transaction begins. In the transaction the rules judge it by the facts there, as
+they judge any order. Where they let it pass, it is written beside its neighbours. Where they don't, where its key was
+used before, and where the common statement fails, it is registered alone, exactly as it would be without a batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from blockers.pipeline import judge, question
+from domain.alert import Alert, Delivery, ParsedAlert
+from domain.enums import ExecutionType, Outcome
+from domain.errors import InvalidAlert
+from domain.ids import alert_key, content_hash, intent_key
+from domain.limits import ClientPolicy
+from domain.order_events import register
+from domain.ports import FactsQuestion, Registration, Transaction
+from domain.receipt import Receipt
+from use_cases.register_alert import ACTOR, RegisterAlert
+
+AlertDelivery = tuple[ParsedAlert, Delivery]
+Result = Receipt | Exception
+"""What registering one alert returned or raised."""
+
+
+class _Plan(NamedTuple):
+    """A plain alert, ready to be judged and written."""
+
+    registration: Registration
+    asked: FactsQuestion
+    policy: ClientPolicy
+
+    @property
+    def key(self) -> str:
+        return self.registration.alert.idempotency_key
+
+    @property
+    def receipt(self) -> Receipt:
+        return Receipt(self.registration.alert.alert_id, Outcome.ACCEPTED, (self.registration.change.after,))
+
+
+class Prepared(NamedTuple):
+    """An alert of a batch, with its plan where it is plain."""
+
+    alert: ParsedAlert
+    delivery: Delivery
+    plan: _Plan | None
+
+
+class RegisterTogether:
+    """Registers the alerts of a batch in their order. Each succeeds or fails by itself."""
+
+    def __init__(self, clients: Mapping[str, ClientPolicy], register_alert: RegisterAlert) -> None:
+        self._clients = clients
+        self._register_alert = register_alert
+
+    # before the transaction ---------------------------------------------------------------------------------
+
+    def prepare(self, alerts: Sequence[AlertDelivery]) -> list[Prepared]:
+        """Prepare the rows and events of the plain alerts."""
+        seen: set[tuple[str, str]] = set()  # keys, and the clients' symbols, of the alerts before
+        prepared = []
+        for alert, delivery in alerts:
+            content = content_hash(alert)
+            key = alert_key(alert, content)
+            touched = {(alert.client_id, leg.symbol) for leg in alert.legs} | {("", key)}
+            is_plain = seen.isdisjoint(touched) and self._is_plain(alert)
+            plan = self._plan(alert, delivery, key, content) if is_plain else None
+            prepared.append(Prepared(alert, delivery, plan))
+            seen |= touched
+        return prepared
+
+    def _is_plain(self, alert: ParsedAlert) -> bool:
+        policy = self._clients.get(alert.client_id)
+        if policy is None or len(alert.legs) != 1 or alert.execution_type is not ExecutionType.ENTRY:
+            return False
+        limits = policy.limits.for_strategy(alert.strategy_name)
+        return limits.max_orders_per_minute is None and limits.max_open_orders is None
+
+    def _plan(self, alert: ParsedAlert, delivery: Delivery, key: str, content: str) -> _Plan:
+        policy = self._clients[alert.client_id]
+        intent = intent_key(key, 0, 0)
+        order = self._register_alert.order_of_entry(alert, delivery, intent)
+        row = Alert(
+            alert_id=order.alert_id,
+            client_id=alert.client_id,
+            delivery=delivery,
+            outcome=Outcome.ACCEPTED,
+            idempotency_key=key,
+            content_hash=content,
+            signal_id=alert.signal_id,
+            strategy_name=alert.strategy_name,
+            execution_type=alert.execution_type,
+        )
+        change = register(order, at=order.created_at, actor=ACTOR)
+        asked = question(order, policy, order.created_at)
+        return _Plan(Registration(row, change, intent), asked, policy)
+
+    # in the transaction -------------------------------------------------------------------------------------
+
+    def __call__(self, tx: Transaction, batch: Sequence[Prepared]) -> list[Result]:
+        """Register the batch; return what registering each alert returned or raised."""
+        passed = _passed(tx, [each.plan for each in batch if each.plan is not None])
+        results: list[Result] = []
+        beside: list[Prepared] = []  # plain alerts that follow each other
+        for each in batch:
+            if each.plan is not None and each.plan.key in passed:
+                beside.append(each)
+                continue
+            results += self._write(tx, beside)
+            beside = []
+            results.append(self._alone(tx, each))
+        return results + self._write(tx, beside)
+
+    def _write(self, tx: Transaction, beside: Sequence[Prepared]) -> list[Result]:
+        plans = [each.plan for each in beside if each.plan is not None]
+        if not plans:
+            return []
+        written = tx.attempt(lambda: tx.add_registrations([plan.registration for plan in plans]))
+        if isinstance(written, Exception):  # one of them is to blame: each by itself
+            return [self._alone(tx, each) for each in beside]
+        return [plan.receipt for plan in plans]
+
+    def _alone(self, tx: Transaction, each: Prepared) -> Result:
+        client_id = each.alert.client_id
+        if client_id not in self._clients:
+            return unknown_client(client_id)
+        return tx.attempt(lambda: self._register_alert(tx, each.alert, each.delivery))
+
+
+def _passed(tx: Transaction, plans: Sequence[_Plan]) -> set[str]:
+    """The keys of the plans that are new, and that the rules let pass without a wait.
+
+    The facts are read before anything of the batch is written. That makes no difference, because a plan shares neither
+    its key nor its symbol with an alert before it.
+    """
+    used = tx.accepted_among([plan.key for plan in plans])
+    new = [plan for plan in plans if plan.key not in used]
+    facts = tx.facts_of_all([plan.asked for plan in new])
+    return {
+        plan.key
+        for plan, known in zip(new, facts, strict=True)
+        if judge(plan.registration.change.after, plan.policy, known) is None
+    }
+
+
+def unknown_client(client_id: str) -> InvalidAlert:
+    """The error of an alert for a client that is not configured."""
+    return InvalidAlert("UNKNOWN_CLIENT", f"no client {client_id!r} is configured", "client_id")
