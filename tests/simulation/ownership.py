@@ -32,6 +32,7 @@ SETTLING = 2.5  # seconds: both halves of a turn that came closer together must 
 TOLD_WITHIN = 15.0
 SLACK = 8.0  # for somebody to come by
 A_STOP_GOES_WITHIN = 20.0
+RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
 
 
 class Breaks(Protocol):
@@ -55,6 +56,7 @@ class Ownership:
         self._stopped_short: set[str] = set()
         self._alerts: dict[str, list[str]] = {}
         self._revived: list[tuple[Account, TrueOrder]] = []
+        self._rests_since: dict[str, float] = {}  # since when each row has said that its order rests
 
     # truths -------------------------------------------------------------------------------------------------
 
@@ -179,6 +181,8 @@ class Ownership:
 
     def moved(self, before: Order | None, row: Order) -> None:
         """A row has changed."""
+        if row.phase in RESTING and (before is None or before.phase not in RESTING):
+            self._rests_since[row.command_id] = self._scheduler.seconds
         if row.status is not Status.FAILED or row.test_mode is not None:
             return
         if before is not None and before.status is Status.FAILED:
@@ -286,7 +290,9 @@ class Ownership:
                 if o.is_exit
                 and o.rest
                 and self._row(o).order_type is OrderType.LIMIT
-                and self._row(o).phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+                and self._row(o).phase in RESTING
+                # One of unknown outcome until now rested unseen: the exit waited for its outcome.
+                and self._scheduler.seconds - self._rests_since[self._row(o).command_id] > A_STOP_GOES_WITHIN
             ]
             if targets and waited > A_STOP_GOES_WITHIN and self._is_clear(account, row.symbol):
                 text = f"{row.command_id} waits for {waited:.0f} s behind {targets[0].broker_id}"

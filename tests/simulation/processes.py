@@ -3,17 +3,23 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
+from greenlet import getcurrent, greenlet
+
+from app.alert_batches import MOST_TOGETHER
 from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService
+from domain.alert import Delivery
 from domain.broker_reports import PositionsSnapshot
 from domain.errors import StoreUnavailable
 from domain.ids import ulid
 from domain.ports import SendFailed, Transaction
+from domain.receipt import Receipt
 from engine.client_context import ClientContext, EngineTimings
 from engine.order_watcher import OrderWatcherEngine
 from notifications.facts import facts_of
@@ -26,9 +32,12 @@ from tests.simulation.line import Line
 from tests.simulation.scheduler import CooperativeLock, Killed, Process
 
 if TYPE_CHECKING:
+    from tests.simulation.plan import PlannedAlert
     from tests.simulation.world import World
 
 T = TypeVar("T")
+
+_GATHERS = 0.3  # how often an alert finds the database busy, and how many wait then is chance
 
 
 class WatchedStore(OrderRepository):
@@ -89,10 +98,24 @@ class Ids:
         return ulid(at, self._random.getrandbits(80))
 
 
+@dataclass
+class _Waiting:
+    """An alert on its way into a batch, and what became of it."""
+
+    task: greenlet
+    planned: "PlannedAlert"
+    delivery: Delivery
+    result: Receipt | Exception | None = None
+
+
 class Web:
     """A process that takes alerts and operators' wishes."""
 
     def __init__(self, world: "World", name: str) -> None:
+        self._world = world
+        self._random = world.plan.random(f"{name} gathers")
+        self._waiting: list[_Waiting] = []
+        self._is_committing = False
         self.process = Process(name)
         self.store = WatchedStore(world, self.process)
         self.commands = CommandService(
@@ -103,6 +126,45 @@ class Web:
             dedup_window=timedelta(seconds=60),
             alert_life=timedelta(seconds=120),
         )
+
+    def register(self, planned: "PlannedAlert") -> Receipt:
+        """As the front does: alerts that wait when a commit begins are registered together."""
+        scheduler = self._world.scheduler
+        mine = _Waiting(getcurrent(), planned, Delivery(scheduler.now(), "127.0.0.1", "{}", "native"))
+        self._waiting.append(mine)
+        if self._is_committing:
+            while mine.result is None:
+                scheduler.sleep(3600.0)  # whoever commits wakes it
+        else:
+            self._is_committing = True
+            if self._random.random() < _GATHERS:  # as while another process holds the lock
+                scheduler.sleep(self._random.random())
+            while self._waiting:
+                self._register(self._waiting[:MOST_TOGETHER])
+            self._is_committing = False
+        if not isinstance(mine.result, Receipt):
+            assert mine.result is not None
+            raise mine.result
+        return mine.result
+
+    def _register(self, batch: list[_Waiting]) -> None:
+        del self._waiting[: len(batch)]
+        self._world.promises.incoming[getcurrent()] = {
+            each.delivery.received_at: each.planned for each in batch
+        }
+        for each, result in zip(batch, self._results(batch), strict=True):
+            each.result = result
+            if each.task is not getcurrent():
+                self._world.scheduler.wake(each.task)
+
+    def _results(self, batch: list[_Waiting]) -> list[Receipt | Exception]:
+        try:
+            if len(batch) == 1:
+                return [self.commands.register(batch[0].planned.alert, batch[0].delivery)]
+            self._world.counts["registered together"] += len(batch)
+            return self.commands.register_together([(each.planned.alert, each.delivery) for each in batch])
+        except StoreUnavailable as error:
+            return [error] * len(batch)
 
 
 class Watcher:

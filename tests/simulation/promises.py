@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from greenlet import getcurrent, greenlet
@@ -64,7 +65,9 @@ class Promises:
         self.steps = 0
         self.told: Counter[str] = Counter()
         self.troubled_at = -1.0  # when a process died or the database failed
-        self.incoming: dict[greenlet, PlannedAlert] = {}  # what each task is about to register
+        self.incoming: dict[
+            greenlet, dict[datetime, PlannedAlert]
+        ] = {}  # what each task is about to register
         self._unchecked = tuple(unchecked)
         self._registered: dict[str, None] = {}
         self._unfinished: dict[str, None] = {}
@@ -121,7 +124,7 @@ class Promises:
         self.rows[order.command_id] = order
         self._index(order)
         if before is None:
-            self.ownership.registered(order, self.incoming.get(getcurrent()))
+            self.ownership.registered(order, self.incoming.get(getcurrent(), {}).get(order.created_at))
         self.ownership.moved(before, order)
         if order.escalation >= 2 > (before.escalation if before else 0):
             # An exit that is not sent yet, or a market order that rests, is told as such.

@@ -12,7 +12,6 @@ from random import Random
 from greenlet import getcurrent, greenlet
 
 from command_service import CommandService, ResolvedFill
-from domain.alert import Delivery
 from domain.broker_capabilities import IdClass
 from domain.enums import Side
 from domain.errors import OrderwatchError, StoreUnavailable
@@ -288,12 +287,10 @@ class World:
 
     def _deliver(self, planned: PlannedAlert) -> bool:
         alert = planned.alert
-        self.promises.incoming[getcurrent()] = planned
         web = self._webs[self._random.randrange(len(self._webs))]
         try:
             with self.scheduler.inside(web.process):
-                delivery = Delivery(self.scheduler.now(), "127.0.0.1", "{}", "native")
-                receipt = web.commands.register(alert, delivery)
+                receipt = web.register(planned)
         except (Killed, StoreUnavailable):
             self.counts["not acknowledged"] += 1
             return False
