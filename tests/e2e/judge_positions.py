@@ -239,12 +239,16 @@ def _where(case: Case, row: Row) -> tuple[str, ...] | None:
 
 
 def _older_entries(case: Case, row: Row) -> Iterator[BrokerOrder]:
-    """What the broker took of its strategy's entries in the symbol that came before the exit, on the side it closes."""
+    """What the broker took of its strategy's entries in the symbol that came before the exit, on the side it closes.
+
+    An entry of the side that the exit sent is a reversal: it waits for the exit, and stays.
+    """
+    side = row["side"] if case.sent(row) else row["requested_side"]
     for other in case.by_strategy[_key(row)]:
         if (
             other["execution_type"] == "ENTRY"
             and other["created_at"] < row["created_at"]
-            and row["requested_side"] != other["side"]
+            and side != other["side"]
         ):
             yield from case.sent(other)
 

@@ -270,6 +270,24 @@ def test_an_exit_that_was_executed_while_the_rest_of_its_entry_was_to_come(tmp_p
     assert not called(world)
 
 
+@pytest.mark.parametrize(("side", "calls"), [("SELL", False), ("BUY", True)])
+def test_a_reversal_that_waited_for_the_exit_stays(world, side, calls):
+    """Another exit came when the reversal waited for the first one: that is no reason to take the turn back."""
+    world.order(
+        "turn",
+        "SUBMITTING",
+        "FILLED",
+        began=20,
+        step=20,
+        broker_order_id="7",
+        filled_quantity="50",
+        side=side,
+    )
+    an_exit(world, "3", 30)
+    world.at_broker("7", "owturn", "COMPLETE", 50, taken=39, side=side)
+    assert ("exits ended too soon" in called(world)) is calls
+
+
 # holdings ------------------------------------------------------------------------------------------------------
 
 
