@@ -4,6 +4,8 @@ export PYTHON
 
 SETUP := sh config/bootstrap.sh
 VENV_PYTHON := .venv/bin/python
+WORKERS ?= 2
+PYTEST = $(VENV_PYTHON) -m pytest $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadgroup) --durations 20
 
 .PHONY: help run test check bench sweep simulate defects torture power-loss format clean
 
@@ -14,18 +16,19 @@ run: ## serve webhook, watcher and console (the paper broker unless set otherwis
 	@$(SETUP) runtime
 	@exec $(VENV_PYTHON) trading_bot.py
 
-test: ## the whole test suite, in several processes where told so: WORKERS=2
+test: ## the test suite but for its long slices, in two processes: WORKERS=2
 	@$(SETUP) dev
 	@$(SETUP) browser
-	@$(VENV_PYTHON) -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadgroup) --durations 20
+	@$(PYTEST) -m "not gate"
 
-check: ## what CI runs: format, lint, types, architecture, tests
+check: ## what CI runs: format, lint, types, architecture, tests, and the long slices of the tests
 	@$(SETUP) dev
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest -q tests/test_architecture.py
 	@$(MAKE) --no-print-directory test
+	@$(PYTEST) -m gate
 
 bench: ## the benchmarks, each beside its baseline
 	@$(SETUP) dev

@@ -4,6 +4,8 @@ import functools
 import importlib
 import os
 import queue
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -103,6 +105,7 @@ def _healthy(shop: Workshop, tests: list[str]) -> Run:
     return shop.run(tests, timeout=4 * RUN_SECONDS, stop_at_first=False)
 
 
+@pytest.mark.gate
 @each_in_its_group
 def test_a_planted_defect_is_caught(defect: Defect, findings: Callable[[Defect], Findings]) -> None:
     found = findings(defect)
@@ -141,6 +144,22 @@ def test_the_table_is_a_table():
     for defect in DEFECTS:
         assert defect.edits and defect.tests, defect.name
         assert "|" not in defect.story and defect.story.endswith("."), defect.name
+
+
+@pytest.mark.gate
+def test_each_is_noticed_by_a_test_that_make_test_runs():
+    paths = sorted({plain(test).partition("::")[0] for defect in DEFECTS for test in defect.tests})
+    listed = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not gate", *paths],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    run = {line for line in listed if "::" in line}
+    run |= {plain(line) for line in run} | {line.partition("::")[0] for line in run}
+    for defect in DEFECTS:
+        assert any(test in run for test in defect.tests), f"{defect.name}: its tests are all of the gate"
 
 
 def test_the_page_about_them_is_fresh():

@@ -8,6 +8,7 @@ from tests.e2e import torture
 from tests.e2e.torture_senders import Plan
 
 
+@pytest.mark.gate
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_doubled_or_called_wrongly_whatever_fails(tmp_path: Path) -> None:

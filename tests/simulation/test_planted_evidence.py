@@ -20,6 +20,8 @@ from persistence.sqlite.queries import rule_facts
 from tests.simulation.plan import with_pause
 from tests.simulation.runs import first_breach
 
+pytestmark = pytest.mark.gate
+
 
 def absence_proven_by_a_timer(patch):
     original = reconciliation.shows_all_since

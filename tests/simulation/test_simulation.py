@@ -27,17 +27,19 @@ from tests.simulation.runs import first_breach, run_many, run_plan, shrink
 from use_cases.register_alert import RegisterAlert
 
 ROOT = Path(__file__).parents[2]
-LIFECYCLES = 14_000
 
 
 @pytest.mark.timeout(400)
-def test_no_promise_is_broken(capsys):
-    total = run_many("suite", LIFECYCLES, jobs=os.cpu_count() or 1, tell=lambda total: None)
+@pytest.mark.parametrize(
+    ("seed", "lifecycles"), [("test", 3_000), pytest.param("suite", 14_000, marks=pytest.mark.gate)]
+)
+def test_no_promise_is_broken(capsys, seed, lifecycles):
+    total = run_many(seed, lifecycles, jobs=os.cpu_count() or 1, tell=lambda total: None)
     with capsys.disabled():
-        print(f"\n{line(total, 'suite', 1.0, 1)}")
+        print(f"\n{line(total, seed, 1.0, 1)}")
     assert total.broken == []
-    assert total.lifecycles >= LIFECYCLES
-    assert total.counts["crash"] > 100, "worlds in which nothing goes wrong prove nothing"
+    assert total.lifecycles >= lifecycles
+    assert total.counts["crash"] > lifecycles / 140, "worlds in which nothing goes wrong prove nothing"
 
 
 # the same seed is the same run ----------------------------------------------------------------------------------
@@ -218,6 +220,7 @@ OFTEN = {one_broker_call_at_a_time: {"hangs": 0.05}}
 """What has to happen more often than usual for a defect to show in a few worlds."""
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("plant", DEFECTS, ids=lambda plant: plant.__name__)
 def test_a_planted_defect_breaks_its_promise(monkeypatch, plant):

@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.power_loss.run import Plan, run
 
 
+@pytest.mark.gate
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("library")
