@@ -76,7 +76,7 @@ class Connections:
 
     def expire(self, now: float) -> None:
         """End the connections that are past their deadline."""
-        for connection in [c for c in self._all if c.due <= now]:
+        for connection in [c for c in self._all if min(c.due, c.unread_due) <= now]:
             connection.expire()
 
     def close_idle(self) -> None:
@@ -96,15 +96,19 @@ class Connections:
 
 
 class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's connection with a deadline (`due`, on the loop's clock; infinite while the next step is ours)."""
+    """gunicorn's connection with a deadline (`due`, on the loop's clock; infinite while the next step is ours).
+
+    `unread_due` is that of an answer that its sender does not read. Further requests of that sender do not move it.
+    """
 
     def __init__(self, worker: FrontServer) -> None:
         super().__init__(worker)
         self._connections = worker.connections
         self._clock = worker.loop.time
         self.due = math.inf
+        self.unread_due = math.inf
         self._is_idle = False
-        self._unread = False
+        self._is_last_step = False
 
     # calls from the transport ---------------------------------------------------------------------------------
 
@@ -126,15 +130,16 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and end the wait for its request."""
         super().connection_lost(exc)
+        if self._flow_control:
+            self._flow_control.resume_writing()  # nobody will read what still waits to be written
         self._connections.remove(self)
         self._stop_waiting()
 
     def pause_writing(self) -> None:
         """Start the deadline for reading the answer, once for each answer: the sender does not read at present."""
         super().pause_writing()
-        if not self._unread and not self._closed:
-            self._unread = True
-            self.due = self._clock() + UNREAD_SECONDS
+        if self.unread_due == math.inf and not self._closed:
+            self.unread_due = self._clock() + UNREAD_SECONDS
 
     # calls from the parser and the request loop ---------------------------------------------------------------
 
@@ -151,6 +156,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._connections.is_busy(self)
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        """Answer a request. The next one of the same sender waits until the answer was read but for a small rest."""
+        is_kept = await self._answer_request(request, sockname, peername)
+        if self._flow_control:
+            await self._flow_control.drain()
+        self.unread_due = math.inf
+        return is_kept
+
+    async def _answer_request(self, request: Any, sockname: Any, peername: Any) -> bool:
         """Answer an alert that has arrived whole here, which spares it a task and a scope of its own."""
         receiver = self._body_receiver
         hooked = self._pre_request is not None or self._post_request is not None
@@ -177,7 +190,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _arm_keepalive_timer(self) -> None:
         self._is_idle = True
-        self._unread = False
+        self._is_last_step = False
         self.due = self._clock() + self._keepalive
         self._connections.is_idle(self)
 
@@ -196,7 +209,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def expire(self) -> None:
         """End the connection, whose deadline has passed. An incomplete request is answered first."""
-        if self._closed or self._unread:
+        if self._closed or self._is_last_step or self.unread_due <= self._clock():
             self.transport.abort()
         elif self._is_idle:
             self.cut_off()
@@ -205,7 +218,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self.cut_off()
         elif self._body_receiver is not None:
             self.due = self._clock() + CLOSE_SECONDS
-            self._unread = True  # so the next expiry aborts the connection
+            self._is_last_step = True  # the next expiry aborts the connection
             self._body_receiver.signal_disconnect()  # the reader of the body answers that it did not arrive
 
     def cut_off(self) -> None:
