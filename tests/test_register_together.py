@@ -26,6 +26,7 @@ from alerts.receiver import AlertReceiver, Answer, Received
 from blockers.pipeline import question
 from command_service import CommandService
 from domain.alert import Delivery, ParsedAlert
+from domain.broker_reports import PositionsSnapshot
 from domain.enums import Outcome, Side
 from domain.errors import ConcurrentUpdate, InvalidAlert, SignalReused, StoreUnavailable
 from domain.ids import ulid
@@ -282,6 +283,22 @@ def test_errors_are_each_alerts_own(desk) -> None:
     assert isinstance(unknown, InvalidAlert) and unknown.code == "UNKNOWN_CLIENT"
     assert isinstance(reused, SignalReused)
     assert count(desk) == 3
+
+
+def test_what_cannot_be_read_of_one_client_stops_no_other(desk) -> None:
+    desk.policies["b"] = desk.policies["default"]
+    for client in ("default", "b"):
+        desk.store.save_positions(client, PositionsSnapshot(desk.clock.now(), ()), desk.clock.now().date())
+    desk.store._commits.run(
+        lambda c: c.execute("UPDATE accounts SET loss_latched = 'damaged' WHERE client_id = 'b'")
+    )
+    both = delivered([entry(leg("A")), entry(leg("A"), client_id="b")])
+    try:
+        ours, theirs = desk.commands.register_together(both)
+    except ValueError as error:
+        pytest.fail(f"neither was registered: {error}")
+    assert isinstance(ours, Receipt) and ours.outcome is Outcome.ACCEPTED
+    assert isinstance(theirs, ValueError)
 
 
 @pytest.mark.parametrize("table", ["orders", "order_events", "order_intents", "alerts"])

@@ -102,7 +102,9 @@ class RegisterTogether:
 
     def __call__(self, tx: Transaction, batch: Sequence[Prepared]) -> list[Result]:
         """Register the batch; return what registering each alert returned or raised."""
-        passed = _passed(tx, [each.plan for each in batch if each.plan is not None])
+        judged = tx.attempt(lambda: _passed(tx, [each.plan for each in batch if each.plan is not None]))
+        # What is known of one client cannot be read: each by itself, so that it stops no other.
+        passed = set[str]() if isinstance(judged, Exception) else judged
         results: list[Result] = []
         beside: list[Prepared] = []  # plain alerts that follow each other
         for each in batch:
