@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from blockers.rules import Block, Rule
 from domain.broker_reports import PositionsSnapshot
@@ -107,14 +108,16 @@ class ExecutionGuard:
     def _forget(self, held: Sequence[Holding], settled: datetime) -> bool:
         """Forget what all strategies hold of one symbol, and notify of it in the same transaction."""
         client_id, exchange, symbol = held[0].client_id, held[0].exchange, held[0].symbol
-        total = sum((h.net_quantity for h in held), ZERO)
+        units: dict[str, Decimal] = {}
+        for h in held:
+            units[h.product] = units.get(h.product, ZERO) + h.net_quantity
         what = ", ".join(
             sorted(f"{h.strategy_name} {decimal_text(h.net_quantity)} {h.product}" for h in held)
         )
 
         def work(tx: Transaction) -> bool:
             by_hand = tx.by_hand(client_id, exchange, symbol)
-            if not tx.is_closed_by_others(client_id, exchange, symbol, total):
+            if not tx.is_closed_by_others(client_id, exchange, symbol, units):
                 return False
             if not tx.clear_holdings(client_id, symbol=symbol, exchange=exchange, settled_before=settled):
                 return False

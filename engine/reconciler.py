@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from domain.broker_reports import Book, OrderRef, OrderReport
@@ -70,6 +70,7 @@ class Reconciler:
         self._claimant = claimant
         self._rules = rules
         self._explained: dict[str, dict[str, OrderReport]] = {}
+        self._whole_book_at: dict[str, datetime] = {}  # when the last read began that showed every order
         self._owners = OrderMatcher(clock=clock, rules=rules)
         self._unheard = MissingOrderTracker()
         self._cancels = CancelSender(store, clock=clock, claimant=claimant, rules=rules)
@@ -360,6 +361,8 @@ class Reconciler:
                 continue
             if self._explain_report(context, report, book, unplaced):
                 explained[report.broker_order_id] = report
+        if book.complete and not book.unreadable:
+            self._whole_book_at[context.client_id] = book.read_started_at
         if book.complete:  # a report that the day's book no longer has need not be remembered
             self._explained[context.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
 
@@ -419,7 +422,8 @@ class Reconciler:
 
         An order under a tag of ours that is dead and was not filled concerns nobody: it is recorded without a notice.
         """
-        is_new = tx.note_external(context.client_id, report, self._clock.now())
+        unseen_at = self._whole_book_at.get(context.client_id)
+        is_new = tx.note_external(context.client_id, report, self._clock.now(), unseen_at=unseen_at)
         number, kind = report.broker_order_id, NoticeKind.EXTERNAL_ORDER
         what = f"{report.side} {report.quantity} {report.exchange}:{report.symbol}, {report.status}"
         if is_ours(report.client_order_id):

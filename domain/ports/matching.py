@@ -22,8 +22,15 @@ class MatchingReads(Protocol):
 class ExternalOrders(Protocol):
     """Broker orders that no order of ours explains, in a transaction."""
 
-    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
-        """Record a broker order that no row explains, until a row does; True when it was not known before."""
+    def note_external(
+        self, client_id: str, report: OrderReport, at: datetime, *, unseen_at: datetime | None = None
+    ) -> bool:
+        """Record a broker order that no row explains, until a row does; True when it was not known before.
+
+        Args:
+            unseen_at: when a whole read of the order book last began that did not show the report as it is. Positions
+                may have shown it since then. None: not known, so not long before `at`.
+        """
 
     def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
         """List the recorded external orders that carry this tag, and when each was first seen."""

@@ -109,8 +109,10 @@ class HoldingWrites(Protocol):
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         """Return the effect of external orders on the position that no believed difference explains yet."""
 
-    def is_closed_by_others(self, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
-        """Return True if others have closed all that strategies hold there (signed units).
+    def is_closed_by_others(
+        self, client_id: str, exchange: str, symbol: str, held: Mapping[str, Decimal]
+    ) -> bool:
+        """Return True if others have closed all that strategies hold there (signed units, by product).
 
         What was there before our last fill closes nothing of ours, nor does a hand that sells what it had bought.
         """

@@ -69,7 +69,7 @@ def forget_symbol(t: Tables, client_id: str, exchange: str, symbol: str) -> None
     t.ahead = {key: kept for key, kept in t.ahead.items() if key[:3] != (client_id, exchange, symbol)}
 
 
-def note_external(t: Tables, client_id: str, r: OrderReport, at: datetime) -> bool:
+def note_external(t: Tables, client_id: str, r: OrderReport, at: datetime, unseen_at: datetime) -> bool:
     """Record a broker order that no row explains; True when it was not known before."""
     key = (client_id, r.broker_order_id)
     known = t.external.get(key)
@@ -87,7 +87,7 @@ def note_external(t: Tables, client_id: str, r: OrderReport, at: datetime) -> bo
     )
     same = known if known is not None and _place(known.report) == _place(r) else None
     more = max(r.filled_quantity - (same.report.filled_quantity if same else ZERO), ZERO)
-    more -= _take_believed(t, client_id, r, more, at)
+    more -= _take_believed(t, client_id, r, more, unseen_at)
     if same is None:
         # A broker begins its numbers anew: one of another symbol or side is another order.
         t.external[key] = ExternalOrder(noted, at, more)
@@ -107,13 +107,13 @@ def stand_anew_after_a_gap(t: Tables, client_id: str, last: datetime | None, rea
                 t.differences[key] = replace(kept, shown_since=read_at)
 
 
-def _take_believed(t: Tables, client_id: str, r: OrderReport, units: Decimal, at: datetime) -> Decimal:
+def _take_believed(t: Tables, client_id: str, r: OrderReport, units: Decimal, unseen_at: datetime) -> Decimal:
     """Return how many of these units of an external order were believed before the order book showed it."""
     wanted = units
     for key, (ahead, since) in list(t.ahead.items()):
         if key[:3] != (client_id, r.exchange, r.symbol) or r.product not in (None, key[3]):
             continue
-        if since >= at - _SHOWS_WITHIN and ahead * r.side.sign > 0:
+        if since >= unseen_at - _SHOWS_WITHIN and ahead * r.side.sign > 0:
             taken = min(abs(ahead), wanted)
             wanted -= taken
             t.ahead[key] = (ahead - taken * r.side.sign, since)

@@ -1,6 +1,6 @@
 """The facts that rules and exit sizing need, from the tables of the store in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -105,20 +105,23 @@ def by_hand(t: Tables, client_id: str, exchange: str, symbol: str) -> Decimal:
     return sum((each.effect for _, each in t.external_of(client_id, exchange, symbol)), ZERO)
 
 
-def is_closed_by_others(t: Tables, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
-    """Return True if others have closed all that strategies hold there. What was there before closes nothing."""
+def is_closed_by_others(
+    t: Tables, client_id: str, exchange: str, symbol: str, held: Mapping[str, Decimal]
+) -> bool:
+    """Return True if others have closed all that strategies hold there, by product. What was before closes nothing."""
     there = (client_id, exchange, symbol)
-    if not held or held + by_hand(t, *there) + believed(t, *there):
-        return False
-    side = Side.BUY if held > 0 else Side.SELL
-    entered = t.last_fills.get((client_id, symbol, side))
+    orders = [(e.report.product, e.effect, e.first_seen_at) for _, e in t.external_of(*there)]
+    others = [(place[2], kept.believed, kept.since) for place, kept in t.differences_of(*there)]
 
-    def is_after(at: datetime) -> bool:
-        return entered is None or at >= entered
+    def is_closed(product: str, units: Decimal) -> bool:
+        side = Side.BUY if units > 0 else Side.SELL
+        entered = t.last_fills.get((client_id, symbol, side))
+        of_it = [(effect, at) for of, effect, at in [*orders, *others] if of in (None, product)]
+        since = sum((effect for effect, at in of_it if entered is None or at >= entered), ZERO)
+        return not units + sum((effect for effect, _ in of_it), ZERO) and -since * side.sign >= abs(units)
 
-    differences = (kept.believed for _, kept in t.differences_of(*there) if is_after(kept.since))
-    orders = (each.effect for _, each in t.external_of(*there) if is_after(each.first_seen_at))
-    return -sum((*differences, *orders), ZERO) * side.sign >= abs(held)
+    open_ = {product: units for product, units in held.items() if units}
+    return bool(open_) and all(is_closed(product, units) for product, units in open_.items())
 
 
 def net_position(t: Tables, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
@@ -193,8 +196,10 @@ def _disputed(t: Tables, q: ExposureQuery) -> bool:
 
 
 def _is_closed_by_hand(t: Tables, q: ExposureQuery, here: Iterable[Holding]) -> bool:
-    net = sum((h.net_quantity for h in here), ZERO)
-    return is_closed_by_others(t, q.client_id, q.exchange, q.symbol, net)
+    held: dict[str, Decimal] = {}
+    for h in here:
+        held[h.product] = held.get(h.product, ZERO) + h.net_quantity
+    return is_closed_by_others(t, q.client_id, q.exchange, q.symbol, held)
 
 
 def _entries_last_minute(t: Tables, q: ExposureQuery, now: datetime, limits: Limits) -> int:

@@ -170,7 +170,7 @@ class MemoryStore(Reads):
     ) -> None:
         def work(t: Tables) -> None:
             row = t.accounts.get(client_id, AccountRow())
-            last = row.compared_at or row.read_at
+            last = compared_at or row.compared_at or row.read_at
             stand_anew_after_a_gap(t, client_id, last, snapshot.read_started_at)
             self._save_account(t, client_id, snapshot, day, day_starts, compared_at)
             old = {key: kept for key, kept in t.positions.items() if key[0] == client_id}

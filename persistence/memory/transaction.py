@@ -331,7 +331,9 @@ class MemoryTransaction(Reads):
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return facts.by_hand(self._tables, client_id, exchange, symbol)
 
-    def is_closed_by_others(self, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
+    def is_closed_by_others(
+        self, client_id: str, exchange: str, symbol: str, held: Mapping[str, Decimal]
+    ) -> bool:
         return facts.is_closed_by_others(self._tables, client_id, exchange, symbol, held)
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:
@@ -376,8 +378,10 @@ class MemoryTransaction(Reads):
 
     # external orders ----------------------------------------------------------------------------------------
 
-    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
-        return differences.note_external(self._tables, client_id, report, at)
+    def note_external(
+        self, client_id: str, report: OrderReport, at: datetime, *, unseen_at: datetime | None = None
+    ) -> bool:
+        return differences.note_external(self._tables, client_id, report, at, unseen_at or at)
 
     def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
         return [

@@ -159,15 +159,23 @@ def believe_differences(
         _follow_believed(connection, (client_id, *place), change, parse_time(stood_since))
 
 
-def stand_anew_after_a_gap(connection: sqlite3.Connection, client_id: str, read_at: datetime) -> None:
+def stand_anew_after_a_gap(
+    connection: sqlite3.Connection, client_id: str, read_at: datetime, *, compared_at: datetime | None
+) -> None:
     """Let differences be shown anew where the last read that was compared is too long ago for them to have stood.
 
     What was there before the gap may have gone and come again.
+
+    Args:
+        compared_at: when the caller last compared a read, which is not stored yet; None: it has compared none.
     """
+    oldest = read_at - READS_APART_AT_MOST
+    if compared_at is not None and compared_at >= oldest:
+        return
     connection.execute(
         "UPDATE position_differences SET shown_since = ?2 WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM accounts "
         "WHERE client_id = ?1 AND coalesce(positions_compared_at, positions_read_at) < ?3)",
-        (client_id, time_text(read_at), time_text(read_at - READS_APART_AT_MOST)),
+        (client_id, time_text(read_at), time_text(oldest)),
     )
 
 
@@ -272,16 +280,18 @@ def _keep_ahead(
 
 
 def take_believed(
-    connection: sqlite3.Connection, client_id: str, report: OrderReport, units: Decimal, at: datetime
+    connection: sqlite3.Connection, client_id: str, report: OrderReport, units: Decimal, unseen_at: datetime
 ) -> Decimal:
     """Return how many of these units of an external order were believed before the order book showed it.
 
-    They are in a difference, or in the end of one, and do not explain another order as well.
+    They are in a difference, or in the end of one, and do not explain another order as well. An order that a whole
+    book did not show long after the positions did (`unseen_at`) is not the one; while the book cannot be read, none is
+    too late.
     """
     rows = connection.execute(
         "SELECT product, units FROM believed_ahead WHERE client_id = ?1 AND exchange = ?2 AND symbol = ?3 "
         "AND product = coalesce(?4, product) AND at >= ?5",
-        (client_id, report.exchange, report.symbol, report.product, time_text(at - _SHOWS_WITHIN)),
+        (client_id, report.exchange, report.symbol, report.product, time_text(unseen_at - _SHOWS_WITHIN)),
     ).fetchall()
     wanted = units
     for product, text in rows:

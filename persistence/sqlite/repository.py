@@ -294,7 +294,9 @@ class OrderRepository:
         new = [(*row, read_at) for row in wanted if row not in present]
 
         def work(connection: sqlite3.Connection) -> None:
-            differences.stand_anew_after_a_gap(connection, client_id, snapshot.read_started_at)
+            differences.stand_anew_after_a_gap(
+                connection, client_id, snapshot.read_started_at, compared_at=compared_at
+            )
             daily_loss.save_read(connection, client_id, snapshot, day, day_starts, compared_at)
             connection.executemany(
                 "DELETE FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",

@@ -290,7 +290,9 @@ class SqliteTransaction:
     def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
         return fact_queries.net_position(self._connection, client_id, exchange, symbol, product)
 
-    def note_external(self, client_id: str, report: OrderReport, at: datetime) -> bool:
+    def note_external(
+        self, client_id: str, report: OrderReport, at: datetime, *, unseen_at: datetime | None = None
+    ) -> bool:
         r = report
         archived = self._connection.execute(
             "SELECT 1 FROM archived_orders JOIN order_intents USING (command_id) "
@@ -311,7 +313,7 @@ class SqliteTransaction:
             r.client_order_id if is_ours(r.client_order_id) else None,
         )
         more = max(r.filled_quantity - (parse_decimal(known[0]) if known else ZERO), ZERO)
-        more -= differences.take_believed(self._connection, client_id, r, more, at)
+        more -= differences.take_believed(self._connection, client_id, r, more, unseen_at or at)
         if known is None:
             # A broker begins its numbers anew: one of another symbol or side is another order.
             self._connection.execute(
@@ -364,7 +366,9 @@ class SqliteTransaction:
     def by_hand(self, client_id: str, exchange: str, symbol: str) -> Decimal:
         return fact_queries.by_hand(self._connection, client_id, symbol, exchange)
 
-    def is_closed_by_others(self, client_id: str, exchange: str, symbol: str, held: Decimal) -> bool:
+    def is_closed_by_others(
+        self, client_id: str, exchange: str, symbol: str, held: Mapping[str, Decimal]
+    ) -> bool:
         return fact_queries.is_closed_by_others(self._connection, client_id, symbol, exchange, held)
 
     def believed(self, client_id: str, exchange: str, symbol: str) -> Decimal:

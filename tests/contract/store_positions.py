@@ -288,7 +288,7 @@ class DifferencesContract(StoreCase):
 
     def test_what_others_did_since_our_last_fill_closes_what_we_hold(self, house):
         closed = lambda: house.store.write(  # noqa: E731
-            lambda tx: tx.is_closed_by_others(CLIENT, EXCHANGE, SYMBOL, Decimal(50))
+            lambda tx: tx.is_closed_by_others(CLIENT, EXCHANGE, SYMBOL, {"MIS": Decimal(50)})
         )
         sold = lambda number, filled: house.store.write(  # noqa: E731
             lambda tx: tx.note_external(CLIENT, a_report(number, filled, Side.SELL), house.clock.now())

@@ -262,7 +262,7 @@ ENTERING = (
         (
             Edit(
                 "blockers/execution_guard.py",
-                "            if not tx.is_closed_by_others(client_id, exchange, symbol, total):",
+                "            if not tx.is_closed_by_others(client_id, exchange, symbol, units):",
                 "            if not held:",
             ),
             Edit(

@@ -197,7 +197,7 @@ TOGETHER = (
         (
             Edit(
                 TRANSACTION,
-                "        more -= differences.take_believed(self._connection, client_id, r, more, at)\n",
+                "        more -= differences.take_believed(self._connection, client_id, r, more, unseen_at or at)\n",
                 "",
             ),
         ),
@@ -206,7 +206,7 @@ TOGETHER = (
     Defect(
         "a-hands-units-close-ours",
         "A hand was long by 50, a strategy went short by 50: the account was flat, and the short was forgotten.",
-        (Edit("persistence/sqlite/queries/closed_by_others.sql", "AND since >= entered.at", "AND since >= ''"),),
+        (Edit("persistence/sqlite/queries/closed_by_others.sql", "since >= entered.at", "1"),),
         ("tests/engine/test_orders_by_hand.py::test_units_that_a_hand_held_before_close_nothing_of_ours",),
     ),
     Defect(
@@ -216,7 +216,9 @@ TOGETHER = (
         (
             Edit(
                 "persistence/sqlite/repository.py",
-                "            differences.stand_anew_after_a_gap(connection, client_id, snapshot.read_started_at)\n",
+                "            differences.stand_anew_after_a_gap(\n"
+                "                connection, client_id, snapshot.read_started_at, compared_at=compared_at\n"
+                "            )\n",
                 "",
             ),
         ),
@@ -233,14 +235,50 @@ TOGETHER = (
         (
             Edit(
                 "persistence/sqlite/queries/rule_facts.py",
-                "_total(connection, _BY_HAND, place) + _total(connection, _BELIEVED, place)",
-                "-held",
+                "not units + there and -since",
+                "-since",
             ),
         ),
         (
             "tests/engine/test_orders_by_hand.py"
             "::test_a_second_entry_is_a_duplicate_after_a_round_trip_around_the_first",
         ),
+    ),
+    Defect(
+        "a-hedge-in-another-product-closes-ours",
+        "A hand sold another product as a hedge: with one empty read the strategy's units were forgotten.",
+        (
+            Edit(
+                "persistence/sqlite/queries/rule_facts.py",
+                " for of, text, is_since in rows if of in (\"\", product)]",
+                " for _, text, is_since in rows]",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_a_hedge_by_hand_in_another_product_closes_nothing_of_ours",),
+    ),
+    Defect(
+        "an-outage-makes-an-order-by-hand-too-late",
+        "The order book could not be read for a minute, the positions could: what a hand traded meanwhile counted twice.",
+        (
+            Edit(
+                "engine/reconciler.py",
+                "        unseen_at = self._whole_book_at.get(context.client_id)\n",
+                "        unseen_at = None\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_an_order_by_hand_while_the_book_cannot_be_read_counts_once",),
+    ),
+    Defect(
+        "one-clients-damage-stops-a-batch",
+        "What was kept of one client could not be read, and no alert of another one that came with it was taken.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "tx.attempt(lambda: _passed(tx, [each.plan for each in batch if each.plan is not None]))",
+                "_passed(tx, [each.plan for each in batch if each.plan is not None])",
+            ),
+        ),
+        ("tests/test_register_together.py::test_what_cannot_be_read_of_one_client_stops_no_other",),
     ),
     Defect(
         "gone-before-its-order-counts-twice",

@@ -1,12 +1,15 @@
 """What hands trade beside us counts once, and as long as it is there: round trips, figures before rows, outages."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from domain.broker_reports import BrokerStatus, OrderReport, PositionsSnapshot
 from domain.enums import Side
 from domain.errors import ReadFailed
+from domain.limits import Limits
 from domain.states import Status
+from engine.client_context import EngineTimings
 from tests.engine.test_adopting import adopt, by_hand
 from tests.engine.test_late_evidence import lag_positions, net, spin
 from tests.support import EXIT, MARKET_EXIT, leg
@@ -349,3 +352,61 @@ def test_a_position_that_is_gone_for_one_read_takes_nothing_off_a_later_order(de
     spin(desk, 300)
     assert desk.rows("SELECT believed FROM position_differences") == [("20",)]
     assert desk.rows("SELECT units FROM believed_ahead WHERE units <> '0'") == []
+
+
+def test_a_hedge_by_hand_in_another_product_closes_nothing_of_ours(desk):
+    desk.post()
+    spin(desk, 60)
+    hand(desk, -50, "H1", product="NRML")
+    spin(desk, 20)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 4)
+    desk.broker.read_positions = right
+    spin(desk, 5)
+    (second,) = desk.post(leg(price=Decimal(101)))
+    spin(desk, 10)
+    assert desk.order(second.command_id).tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"
+    assert "HOLDING_CLEARED" not in [n.kind for n in desk.notices]
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert desk.order(exit_.command_id).filled_quantity == 50
+
+
+def test_an_order_by_hand_while_the_book_cannot_be_read_counts_once(desk):
+    """A minute without the order book, positions as ever: long enough for the book to be late by more than a wait."""
+    resting_elsewhere(desk)
+    desk.broker.book_error = ReadFailed("502")
+    spin(desk, 5)
+    hand(desk, 50, "H1")
+    spin(desk, 60)
+    desk.broker.book_error = None
+    spin(desk, 60)
+    assert desk.rows("SELECT unexplained_quantity FROM external_orders") == [("0",)]
+    desk.broker.book_error = ReadFailed("502")
+    spin(desk, 5)
+    hand(desk, -50, "H2")
+    spin(desk, 60)
+    desk.broker.book_error = None
+    spin(desk, 60)
+    assert desk.rows("SELECT unexplained_quantity FROM external_orders") == [("0",), ("0",)]
+    desk.post()
+    spin(desk, 60)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert desk.order(exit_.command_id).filled_quantity == 50
+
+
+def test_a_difference_is_believed_where_reads_are_half_a_minute_apart(make_desk):
+    desk = make_desk(
+        rules=EngineTimings(positions_refresh=timedelta(seconds=45)),
+        limits=Limits(positions_max_age_seconds=300),
+    )
+    desk.post()
+    desk.settle(3)
+    desk.broker.read_positions = empty(desk)
+    for _ in range(20):
+        desk.clock.advance(45)
+        desk.engine.tick()
+        desk.engine.refresh("default")
+    assert desk.rows("SELECT 1 FROM holdings WHERE net_quantity <> '0'") == []

@@ -245,7 +245,7 @@ def facts(tx: Any, client: str, symbol: str, now: datetime) -> Iterator[object]:
     for product in PRODUCTS:
         yield tx.net_position(client, "NFO", symbol, product)
         yield tx.held_at(client, ("NFO", symbol, product))
-    yield [tx.is_closed_by_others(client, "NFO", symbol, Decimal(units)) for units in (-10, 10, 25)]
+    yield [tx.is_closed_by_others(client, "NFO", symbol, {"MIS": Decimal(units)}) for units in (-10, 10, 25)]
     yield tx.by_hand(client, "NFO", symbol), tx.believed(client, "NFO", symbol)
     exit_ = an_order("none", now, client_id=client, exchange="NFO", symbol=symbol)
     found = tx.exit_facts(exit_, now)

@@ -108,14 +108,13 @@ def what_stood_before_a_gap_still_stands(patch):
 
 
 def a_hand_that_sells_what_it_bought_closes_ours(patch):
-    original = rule_facts.is_closed_by_others
+    original = rule_facts._of_others
 
-    def is_closed_by_others(connection, client_id, symbol, exchange, held):
-        with pytest.MonkeyPatch.context() as inside:
-            inside.setattr(rule_facts, "_total", lambda *_: -held / 2)
-            return original(connection, client_id, symbol, exchange, held)
+    def of_others(*place):
+        _, since = original(*place)
+        return since, since
 
-    patch.setattr(rule_facts, "is_closed_by_others", is_closed_by_others)
+    patch.setattr(rule_facts, "_of_others", of_others)
 
 
 def what_is_gone_before_its_order_counts_again(patch):

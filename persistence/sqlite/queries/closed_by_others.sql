@@ -1,9 +1,10 @@
--- What others did to a position since our last fill on one side, as signed units in text.
+-- What others have at a place, as product ('' where it is not known) and signed units in text; and whether they have it
+-- since our last fill on one side.
 WITH entered AS (SELECT coalesce(max(filled_at), '') AS at FROM last_fills
     WHERE client_id = :client AND symbol = :symbol AND side = :side)
-SELECT believed FROM position_differences, entered
-    WHERE client_id = :client AND symbol = :symbol AND exchange = :exchange AND since >= entered.at
+SELECT product, believed, since >= entered.at FROM position_differences, entered
+    WHERE believed <> '0' AND client_id = :client AND symbol = :symbol AND exchange = :exchange
 UNION ALL
-SELECT CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity FROM external_orders, entered
+SELECT coalesce(product, ''), CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity,
+    first_seen_at >= entered.at FROM external_orders, entered
     WHERE unexplained_quantity <> '0' AND client_id = :client AND symbol = :symbol AND exchange = :exchange
-    AND first_seen_at >= entered.at

@@ -5,7 +5,7 @@ Queries on orders use a partial index or a range of the primary key, so none gro
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -94,21 +94,33 @@ def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchang
 
 
 def is_closed_by_others(
-    connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str, held: Decimal
+    connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str, held: Mapping[str, Decimal]
 ) -> bool:
-    """Return True if others have closed all that strategies hold there (signed units).
+    """Return True if others have closed all that strategies hold there (signed units, by product).
 
-    Two sums must say so. All that others have there makes it flat: a hand that sells what it had bought closes nothing
-    of ours. And what they did since our last fill on that side is enough: what was there before closes nothing either.
+    Two sums must say so, for each product: a hand that sells another product as a hedge closes nothing of ours. All
+    that others have there makes it flat: a hand that sells what it had bought closes nothing either. And what they did
+    since our last fill on that side is enough: what was there before is theirs.
     """
-    place = (client_id, symbol, exchange)
-    if not held or held + _total(connection, _BY_HAND, place) + _total(connection, _BELIEVED, place):
-        return False
-    side = Side.BUY if held > 0 else Side.SELL
+
+    def is_closed(product: str, units: Decimal) -> bool:
+        side = Side.BUY if units > 0 else Side.SELL
+        there, since = _of_others(connection, (client_id, symbol, exchange), product, side)
+        return not units + there and -since * side.sign >= abs(units)
+
+    open_ = {product: units for product, units in held.items() if units}
+    return bool(open_) and all(is_closed(product, units) for product, units in open_.items())
+
+
+def _of_others(
+    connection: sqlite3.Connection, place: tuple[str, str, str], product: str, side: Side
+) -> tuple[Decimal, Decimal]:
+    """Return what others have of a product: all of it, and what they have since our last fill on that side."""
+    client_id, symbol, exchange = place
     values = {"client": client_id, "symbol": symbol, "exchange": exchange, "side": side}
     rows = connection.execute(_DONE_BY_OTHERS, values).fetchall()
-    since = sum((parse_decimal(text) for (text,) in rows), ZERO)
-    return -since * side.sign >= abs(held)
+    units = [(parse_decimal(text), is_since) for of, text, is_since in rows if of in ("", product)]
+    return sum((u for u, _ in units), ZERO), sum((u for u, is_since in units if is_since), ZERO)
 
 
 _DONE_BY_OTHERS = statement("closed_by_others")
@@ -267,7 +279,7 @@ class Held:
 
     own_entries: int = 0  # entries that make up what its strategy holds
     own_net: Decimal = ZERO
-    net: Decimal = ZERO  # of all strategies
+    by_product: dict[str, Decimal] = field(default_factory=dict)  # of all strategies
     opposite: set[str] = field(default_factory=set)  # other strategies that hold the other side
 
 
@@ -276,7 +288,7 @@ def _held_on_symbol(connection: sqlite3.Connection, query: ExposureQuery) -> Hel
     for h in holdings(connection, query.client_id, query.symbol):
         if h.exchange != query.exchange:
             continue
-        held.net += h.net_quantity
+        held.by_product[h.product] = held.by_product.get(h.product, ZERO) + h.net_quantity
         if h.strategy_name == query.strategy_name:
             held.own_entries += max(h.entries, 1)
             held.own_net += h.net_quantity if h.entries else ZERO
@@ -382,7 +394,7 @@ def facts_from(
         own_held_entries=max(held.own_entries, opened.own_partial),
         own_net=held.own_net,
         closed_by_hand=bool(held.own_entries)
-        and is_closed_by_others(connection, query.client_id, query.symbol, query.exchange, held.net),
+        and is_closed_by_others(connection, query.client_id, query.symbol, query.exchange, held.by_product),
         turns_own_entry=opened.turns_own_entry,
         exit_ahead=opened.exit_ahead,
         exit_open=opened.exit_open,
