@@ -258,7 +258,7 @@ TOGETHER = (
     ),
     Defect(
         "an-outage-makes-an-order-by-hand-too-late",
-        "The order book could not be read for a minute, the positions could: what a hand traded meanwhile counted twice.",
+        "The order book could not be read for a minute, positions could: what a hand traded meanwhile counted twice.",
         (
             Edit(
                 "engine/reconciler.py",
