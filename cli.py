@@ -7,7 +7,6 @@ could be checked. `doctor` ends with 1 when something does not work.
 import argparse
 import contextlib
 import json
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import requests
 
+from alerts.formats.registry import DIALECTS
 from app.settings import load_settings
 from app.system import operator_name
 from broker.registry import BROKERS
@@ -167,7 +167,7 @@ def replay(options: argparse.Namespace) -> int:
         window = settings.dedup_window_seconds
         print(f"note: within {window:g} s of the same content the answer will be duplicate", file=sys.stderr)
     # The secret was masked when the alert was stored. An empty one leaves authentication to the signature.
-    body = re.sub(r'(?i)("secret_key"\s*:\s*")\*\*\*"', r'\1"', str(kept["raw_body"])).encode()
+    body = DIALECTS.empty_masked_secret(str(kept["raw_body"]), str(kept["format"])).encode()
     return _post(settings, body, url=options.url, client_id=kept["client_id"], path=_webhook(kept["format"]))
 
 

@@ -53,7 +53,7 @@ def _looking(add: _Add) -> None:
 def _alerts(add: _Add) -> None:
     post = add("alert")
     post.add_argument("file", help="the alert's body; - for standard input")
-    post.add_argument("--format", help="its dialect; native without it")
+    post.add_argument("--format", help="its dialect; without it, the one that recognises the body")
     post.add_argument("--client", help="whose secret signs it")
     again = add("replay")
     again.add_argument("id", help="an alert_id")

@@ -8,18 +8,6 @@ from domain.credentials import alert_signature, is_same, secret_bytes
 
 MASK = "***"
 
-# After the key, however it is quoted: text up to the closing quote, or a bare word as in a form.
-# The counts are possessive (`+` behind them), so there is no backtracking: the sender is not authenticated yet, and
-# must not be able to use up time.
-_SECRET_IN_TEXT = re.compile(
-    r"""secret_key[\\"'“”‘’\s]{0,10}+[:=]\s{0,10}+\\{0,8}+"""
-    r"""(?:"([^"\\]+)|'([^'\\]+)|[“”]([^“”\\]+)|[‘’]([^‘’\\]+)|([^\s"'“”‘’\\,;&}]+))""",
-    re.IGNORECASE,
-)
-_KEY = b"secret_key"
-_LONGEST_PLACE = 4096  # bytes, from the key to the end of the secret
-_MOST_PLACES = 64  # occurrences of the key that are checked; no template has more
-
 
 class Secrets:
     """The webhook secret of each client. No part of a secret is ever shown.
@@ -47,7 +35,7 @@ class Secrets:
 
         Args:
             raw: the body as received; a signature covers it.
-            body_secret: `secret_key` of the body.
+            body_secret: the secret that stands in the body.
             path_token: the last part of the path.
             signature: the `X-Signature` header, `sha256=<hex>`.
         """
@@ -84,26 +72,6 @@ class Secrets:
                 for encoding in ("utf-16-le", "utf-16-be"):
                     raw = raw.replace(secret.encode(encoding, "surrogatepass"), MASK.encode())
         return self.mask(raw.decode("utf-8", "backslashreplace"))
-
-
-def secret_in_unreadable(raw: bytes) -> str | None:
-    """Find the `secret_key` in a body that is not valid JSON.
-
-    None when there is none. "" when there are several different ones, or too many occurrences of the key to check.
-    """
-    found, at, lower = None, -1, raw.lower()
-    for _ in range(_MOST_PLACES):
-        at = lower.find(_KEY, at + 1)
-        if at < 0:
-            return found
-        match = _SECRET_IN_TEXT.match(raw[at : at + _LONGEST_PLACE].decode("utf-8", "replace"))
-        if match is None:
-            continue
-        value = match[match.lastindex or 0]
-        if found is not None and value != found:
-            return ""
-        found = value
-    return ""
 
 
 def _any_spelling(secret: str) -> str:

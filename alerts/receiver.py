@@ -6,14 +6,16 @@ received in two steps. `read` needs no database: it refuses the delivery, or ret
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from math import ceil
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, Protocol
 
-from alerts import strict_json
-from alerts.auth import Secrets, secret_in_unreadable
-from alerts.formats import FORMATS
+from alerts.auth import Secrets
+from alerts.decoding import Body, decode
+from alerts.formats.description import UNKNOWN, AskedFor, Dialect, Dialects
+from alerts.formats.registry import DIALECTS
 from alerts.rate_limit import RateLimiter
 from alerts.responses import error_json, invalid_json, receipt_json
 from alerts.sanitising import shown
@@ -94,7 +96,7 @@ class Request(NamedTuple):
     """A request to the webhook: its sender, its path below `/webhook`, and the header that may sign it."""
 
     sender: str
-    name: str = "native"  # the format
+    name: str | None = None  # of the dialect
     token: str | None = None
     signature: str | None = None
 
@@ -104,7 +106,7 @@ class Received(NamedTuple):
 
     client_id: str
     delivery: Delivery
-    document: dict[str, object]
+    asked_for: Callable[[], AskedFor]
     content: ParsedAlert | InvalidAlert
 
 
@@ -114,6 +116,7 @@ class AlertReceiver:
     Args:
         rate: limits the deliveries of one sender.
         failures: limits the wrong secrets of one sender.
+        dialects: those that alerts may be written in.
     """
 
     def __init__(
@@ -124,12 +127,19 @@ class AlertReceiver:
         clock: Clock,
         rate: RateLimiter,
         failures: RateLimiter,
+        dialects: Dialects = DIALECTS,
     ) -> None:
         self._desk = desk
         self._secrets = secrets
         self._clock = clock
         self._rate = rate
         self._failures = failures
+        self._dialects = dialects
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names that a path below `/webhook` may have."""
+        return self._dialects.names
 
     def receive(self, request: Request, raw: bytes) -> Received | Answer:
         """Receive a delivery that has arrived whole. Refusals and errors of ours are answers too."""
@@ -160,22 +170,38 @@ class AlertReceiver:
         Raises:
             Refused: the sender is not known, so nothing is stored.
         """
-        try:
-            document = strict_json.parse(raw)
-        except InvalidAlert as error:
-            client_id = self._client_of_unreadable(raw, error, request)
-            return Received(client_id, self._delivery(raw, request, received_at), {}, error)
-        client_id = self._client(raw, document, request)
+        body = decode(raw)
+        dialect = self._dialects.dialect_of(body, request.name)
+        client_id = self._client(body, dialect, request)
         return Received(
             client_id,
-            self._delivery(raw, request, received_at),
-            document,
-            _content(request.name, document, client_id),
+            Delivery(
+                received_at, request.sender, self._secrets.mask_body(raw), self._format(dialect, request.name)
+            ),
+            partial(dialect.asked_for, body),
+            self._content(body, dialect, request.name, client_id),
         )
 
-    def _delivery(self, raw: bytes, request: Request, received_at: datetime) -> Delivery:
-        known = request.name if request.name in FORMATS else "unknown"  # a path may hold even the secret
-        return Delivery(received_at, request.sender, self._secrets.mask_body(raw), known)
+    def _format(self, dialect: Dialect, name: str | None) -> str:
+        """The format to store. A name that is not known is not: a path may hold even the secret."""
+        return UNKNOWN if self._is_unknown(name) else dialect.name
+
+    def _is_unknown(self, name: str | None) -> bool:
+        return name is not None and self._dialects.named(name) is None
+
+    def _content(
+        self, body: Body, dialect: Dialect, name: str | None, client_id: str
+    ) -> ParsedAlert | InvalidAlert:
+        unreadable = body.unreadable_as(dialect.form)
+        if unreadable is not None:
+            return unreadable
+        if self._is_unknown(name):
+            message = f"expected one of {', '.join(self.formats)} in the path, got {shown(name)}"
+            return InvalidAlert("UNKNOWN_FORMAT", message, "format")
+        try:
+            return dialect.parse(body, default_client=client_id)
+        except InvalidAlert as error:
+            return error
 
     # step two: durable --------------------------------------------------------------------------------------
 
@@ -223,29 +249,24 @@ class AlertReceiver:
         """Store an authenticated alert that cannot be traded on, because no sender sends it again after a 4xx."""
         mask = self._secrets.mask  # a sender may have put the secret anywhere
         shown_error = type(error)(error.code, mask(error.message), error.field and mask(error.field))
-        document = received.document
+        asked_for = received.asked_for()
         alert_id = self._desk.keep_rejected(
             received.client_id,
             received.delivery,
             shown_error,
-            strategy_name=self._label(document.get("strategy_name")),
-            signal_id=self._label(document.get("signal_id")),
-            execution_type=self._label(document.get("execution_type")),
-            symbols=self._symbols(document),
+            strategy_name=self._label(asked_for.strategy_name),
+            signal_id=self._label(asked_for.signal_id),
+            execution_type=self._label(asked_for.execution_type),
+            symbols=self._symbols(asked_for),
         )
         log.warning("alert %s of %s rejected: %s", alert_id, received.client_id, shown_error)
         status = 409 if isinstance(error, SignalReused) else 400
         return Answer(status, invalid_json(shown_error, alert_id=alert_id))
 
-    def _symbols(self, document: dict[str, object]) -> tuple[str, ...]:
+    def _symbols(self, asked_for: AskedFor) -> tuple[str, ...]:
         """The symbols that a rejected alert asks to trade, each once."""
-        legs = document.get("legs")
-        named = (
-            [leg.get("tradingsymbol") for leg in legs if isinstance(leg, dict)]
-            if isinstance(legs, list)
-            else []
-        )
-        return tuple(dict.fromkeys(symbol for each in named[:_NAMED] if (symbol := self._label(each))))
+        named = asked_for.symbols[:_NAMED]
+        return tuple(dict.fromkeys(symbol for each in named if (symbol := self._label(each))))
 
     def _label(self, value: object) -> str | None:
         """A name from a rejected alert, with secrets masked; None unless it is 1 to 128 printable characters."""
@@ -256,43 +277,27 @@ class AlertReceiver:
 
     # authentication -----------------------------------------------------------------------------------------
 
-    def _client(self, raw: bytes, document: dict[str, object], request: Request) -> str:
-        given = document.get("secret_key")
-        # An empty field means that the template's user sends the secret in one of the other ways.
-        secret = None if given is None or given == "" else given if isinstance(given, str) else ""
-        client_id = self._authenticated(raw, secret, request)
-        named = document.get("client_id")
-        if client_id is None or (isinstance(named, str) and named.strip() not in ("", client_id)):
-            guessed = any(way is not None for way in (secret, request.token, request.signature))
-            self._refuse_stranger(request.sender, guessed=guessed)
-        return client_id
-
-    def _client_of_unreadable(self, raw: bytes, error: InvalidAlert, request: Request) -> str:
-        secret = secret_in_unreadable(raw)
-        client_id = self._authenticated(raw, secret, request)
-        if client_id is not None:
-            return client_id
-        if request.token is not None or request.signature is not None:
-            self._refuse_stranger(request.sender, guessed=True)
-        if secret is not None:
-            self._count_guess(request.sender)
-        raise Refused(400, error.code, error.message, error.field)
-
-    def _authenticated(self, raw: bytes, secret: str | None, request: Request) -> str | None:
-        return self._secrets.authenticate(
-            raw, body_secret=secret, path_token=request.token, signature=request.signature
+    def _client(self, body: Body, dialect: Dialect, request: Request) -> str:
+        secret = dialect.secret.find(body)
+        client_id = self._secrets.authenticate(
+            body.raw, body_secret=secret, path_token=request.token, signature=request.signature
         )
-
-    def _refuse_stranger(self, sender: str, *, guessed: bool) -> NoReturn:
-        if guessed:
-            self._count_guess(sender)
-        log.warning("alert of %s refused: no right secret", sender)
+        if client_id is not None and dialect.client_of(body) in (None, client_id):
+            return client_id
+        if secret is not None or request.token is not None or request.signature is not None:
+            self._count_guess(request.sender)
+        unreadable = body.unreadable_as(dialect.form)
+        if unreadable is not None and request.token is None and request.signature is None:
+            # It carries no right secret as far as anybody can read it: say what cannot be read.
+            raise Refused(400, unreadable.code, unreadable.message, unreadable.field)
+        log.warning("alert of %s refused: no right secret", request.sender)
+        key = dialect.secret.key
         raise Refused(
             401,
             "UNAUTHORIZED",
-            "expected the right secret, as secret_key in the body, path token or X-Signature "
+            f"expected the right secret, as {key} in the body, path token or X-Signature "
             "(and where several are given, all of them right and for the client_id)",
-            "secret_key",
+            key,
         )
 
     def _count_guess(self, sender: str) -> None:
@@ -301,17 +306,6 @@ class AlertReceiver:
         wait = self._failures.wait(sender)
         if wait:
             raise Refused(429, "RATE_LIMITED", "too many wrong secrets from this sender", wait=wait)
-
-
-def _content(name: str, document: dict[str, object], client_id: str) -> ParsedAlert | InvalidAlert:
-    parse = FORMATS.get(name)
-    if parse is None:
-        message = f"expected one of {', '.join(FORMATS)} in the path, got {shown(name)}"
-        return InvalidAlert("UNKNOWN_FORMAT", message, "format")
-    try:
-        return parse(document, default_client=client_id)
-    except InvalidAlert as error:
-        return error
 
 
 def answer_to_error(error: Exception) -> Answer:

@@ -1,4 +1,4 @@
-"""Parse the JSON of an alert, whatever its content type, and refuse everything that could be read in two ways."""
+"""Parse the JSON of an alert, and refuse everything that could be read in two ways."""
 
 import json
 import re
@@ -14,19 +14,17 @@ MAX_NUMBER_LENGTH = 64
 MAX_MARKS = 10_000
 """The most texts, commas and opening brackets in one body: each costs time before the sender is authenticated."""
 
-_BOM = b"\xef\xbb\xbf"
 # A comma inside a text is no mark. The counts are possessive (`+` behind each), so there is no backtracking. The match
 # ends at the first mark too many.
 _MANY_MARKS = re.compile(r"""(?:[^",{\[]*+(?:[,{\[]|"[^"]*+"))""" f"{{{MAX_MARKS + 1}}}+")
 _TYPOGRAPHIC = "“”„‟‘’‚‛«»″′"
 
 
-def parse(raw: bytes) -> dict[str, object]:
+def parse(text: str) -> dict[str, object]:
     """Parse one JSON object. Keys are returned in lower case at every depth, fractions as `Decimal`.
 
     Refused are:
 
-    - another encoding than UTF-8
     - anything else than one object
     - NaN and Infinity
     - a key that occurs twice (in any case)
@@ -34,21 +32,20 @@ def parse(raw: bytes) -> dict[str, object]:
     - numbers longer than MAX_NUMBER_LENGTH
     - more than MAX_MARKS texts, commas and opening brackets
 
-    The time taken is linear in the body's length, because the sender is not authenticated yet.
+    The time taken is linear in the text's length, because the sender is not authenticated yet.
 
     Raises:
         InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
     """
-    text = _text(raw)
     _check_marks(text)
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise _unreadable(_reason(text, error)) from None
+        raise unreadable(_reason(text, error)) from None
     except RecursionError:
         raise _too_deep() from None
     if type(document) is not dict:
-        raise _unreadable(_not_an_object(document))
+        raise unreadable(_not_an_object(document))
     # Nesting that is too deep needs this many opening brackets. Most alerts have fewer, and need no walk.
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
         raise _too_deep()
@@ -63,27 +60,16 @@ def _check_marks(text: str) -> None:
         return
     # Once escaped backslashes and escaped quotes are removed, each quote that is left begins or ends a text.
     if _MANY_MARKS.match(text.replace(r"\\", "").replace(r"\"", "")):
-        raise _unreadable(f"expected at most {MAX_MARKS} texts, commas and brackets, got more")
+        raise unreadable(f"expected at most {MAX_MARKS} texts, commas and brackets, got more")
 
 
-def _text(raw: bytes) -> str:
-    try:
-        text = raw.removeprefix(_BOM).decode()
-    except UnicodeDecodeError as error:
-        raise _unreadable(
-            f"expected UTF-8 text, got byte 0x{raw[error.start]:02x} at {error.start}"
-        ) from None
-    if not text or text.isspace():
-        raise _unreadable("expected a JSON object, got an empty body")
-    return text
-
-
-def _unreadable(message: str, field: str = "body") -> InvalidAlert:
+def unreadable(message: str, field: str = "body") -> InvalidAlert:
+    """The error of a body that nobody can read."""
     return InvalidAlert("UNREADABLE", message, field)
 
 
 def _too_deep() -> InvalidAlert:
-    return _unreadable(f"expected at most {MAX_DEPTH} levels of nesting, got more")
+    return unreadable(f"expected at most {MAX_DEPTH} levels of nesting, got more")
 
 
 def _reason(text: str, error: json.JSONDecodeError) -> str:
@@ -116,7 +102,7 @@ def _refuse_duplicate(pairs: list[tuple[str, object]]) -> NoReturn:
             break
         seen.add(twice)
     key = shown_key(twice)
-    raise _unreadable(f"expected each key once (in any case), got {key!r} twice", key)
+    raise unreadable(f"expected each key once (in any case), got {key!r} twice", key)
 
 
 def _fraction(numeral: str) -> Decimal:
@@ -125,7 +111,7 @@ def _fraction(numeral: str) -> Decimal:
     try:
         return Decimal(numeral)
     except InvalidOperation:
-        raise _unreadable(f"expected a number, got {numeral}: its exponent is beyond all bounds") from None
+        raise unreadable(f"expected a number, got {numeral}: its exponent is beyond all bounds") from None
 
 
 def _integer(numeral: str) -> int:
@@ -135,13 +121,13 @@ def _integer(numeral: str) -> int:
 
 
 def _refuse_number(numeral: str) -> NoReturn:
-    raise _unreadable(
+    raise unreadable(
         f"expected a number of at most {MAX_NUMBER_LENGTH} characters, got one of {len(numeral)}"
     )
 
 
 def _constant(word: str) -> NoReturn:
-    raise _unreadable(f"expected a number, got {word}: a placeholder had no value")
+    raise unreadable(f"expected a number, got {word}: a placeholder had no value")
 
 
 def _depth_exceeds(document: object, limit: int) -> bool:

@@ -42,7 +42,7 @@ class _Webhook:
         self._receiver = receiver
         self._max_bytes = max_bytes
 
-    def receive(self, name: str = "native", token: str | None = None) -> Response:
+    def receive(self, name: str | None = None, token: str | None = None) -> Response:
         """Process one delivery; the answer says what became of it."""
         sender = request.remote_addr or "unknown"
         received_at = self._receiver.admit(sender)

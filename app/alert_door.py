@@ -12,8 +12,8 @@ from domain.alert import ParsedAlert
 ALERTS = "orderwatch.alerts"
 """The key under which a Flask application's `extensions` hold its `AlertApplication`."""
 
-_PATH = re.compile(rb"/webhook/?|/webhook/native/?|/webhook/native/([A-Za-z0-9_\-]{1,200})")
-"""Paths whose routing is beyond doubt. Flask routes any other."""
+_TOKEN = rb"[A-Za-z0-9_\-]{1,200}"
+"""Tokens whose routing is beyond doubt. Flask routes any other path."""
 _LARGE = 16_384
 """Bytes of a body from which on a thread reads it, so that the event loop is never busy with one request for long."""
 
@@ -41,26 +41,28 @@ class AlertDoor:
         self._receiver = application.receiver
         self._sender_of = application.sender_of
         self._in_thread = in_thread
+        names = "|".join(application.receiver.formats).encode()
+        self._path = re.compile(rb"/webhook(?:/?|/(%b)(?:/?|/(%b)))" % (names, _TOKEN))
         self._batches = AlertBatches(application.receiver.settle_together, self._settle_alone)
 
     def request_of(self, method: str, raw_path: bytes, headers: Headers, client: str) -> Request | None:
         """The request to the webhook; None for whatever is not plainly one, which the WSGI application answers."""
         if method != "POST":
             return None
-        path = _PATH.fullmatch(raw_path)
+        path = self._path.fullmatch(raw_path)
         if path is None:
             return None
         signature = forwarded = None
-        for name, value in headers:
-            if b"_" in name:  # in a WSGI environ it is one with the name that has hyphens
+        for header, value in headers:
+            if b"_" in header:  # in a WSGI environ it is one with the name that has hyphens
                 return None
-            if name == b"x-signature":
+            if header == b"x-signature":
                 signature = _joined(signature, value)
-            elif name == b"x-forwarded-for":
+            elif header == b"x-forwarded-for":
                 forwarded = _joined(forwarded, value)
         sender = self._sender_of(client, forwarded) or "unknown"
-        token = None if path[1] is None else path[1].decode()
-        return Request(sender, "native", token, signature)
+        name, token = [None if part is None else part.decode() for part in path.groups()]
+        return Request(sender, name, token, signature)
 
     def receive(self, request: Request, body: bytes) -> "Answer | asyncio.Future[Answer]":
         """Receive a whole delivery. Call it on the event loop.

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from statistics import quantiles
 
-from alerts import strict_json
-from alerts.auth import Secrets, secret_in_unreadable
+from alerts.auth import Secrets
+from alerts.decoding import decode
+from alerts.formats.registry import DIALECTS
 from benchmarks.load import Spec
 from benchmarks.measures import Measure, absolute, quantile
 from benchmarks.service import SECRET, environment, read_positions, start_web
 from benchmarks.webhook import load
 from benchmarks.workspace import Workspace, free_port
-from domain.errors import InvalidAlert
 from tests.alerts.hostile_bodies import SHAPES
 from tests.app.slow_senders import slow_senders
 
@@ -85,9 +85,8 @@ def _once(work: Callable[[], None]) -> float:
 
 
 def _before_authentication(raw: bytes, secrets: Secrets) -> None:
-    secret: str | None = "wrong"
-    try:
-        strict_json.parse(raw)
-    except InvalidAlert:
-        secret = secret_in_unreadable(raw)
+    body = decode(raw)
+    dialect = DIALECTS.dialect_of(body)
+    secret = dialect.secret.find(body)
+    dialect.client_of(body)
     secrets.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=00")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from alerts.formats.registry import DIALECTS
 from broker import registry
 from broker.registry import BROKERS
 
@@ -95,10 +96,12 @@ WITHOUT_RULES = {"tests", "docs", "data"}
 
 # Who adds a broker adds a folder of this room and its line in the registry: nothing else may depend on which there are.
 BROKERS_ROOM = "broker/"
-MAY_NAME_BROKERS = (BROKERS_ROOM, "benchmarks/")
 BROKER_NAMES = BROKERS.keys() | {
     file.parent.name for file in Path(registry.__file__).parent.glob("*/description.py")
 }
+# Nor on which dialects alerts may be written in. The benchmarks measure certain ones.
+NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
+MAY_NAME_ALL = "benchmarks/"
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"
@@ -238,15 +241,18 @@ def _place_breaches(name: str, tree: ast.Module) -> Iterator[Breach]:
 
 
 def _name_breaches(name: str, source: str) -> Iterator[Breach]:
-    """A broker's name in code, comment or docstring, also as a part of a longer name: `SHOONYA_URL`, `PaperBroker`."""
-    if name.startswith(MAY_NAME_BROKERS):
+    """A broker's or a dialect's name in code, comment or docstring, also in a longer name: `PaperBroker`."""
+    if name.startswith(MAY_NAME_ALL):
         return
-    for number, line in enumerate(source.splitlines(), start=1):
-        if not any(broker in line.lower() for broker in BROKER_NAMES):
+    for room, (what, names) in NAMED_IN_ONE_ROOM.items():
+        if name.startswith(room):
             continue
-        parts = {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", line)}
-        for broker in sorted(BROKER_NAMES & parts):
-            yield number, f"only {BROKERS_ROOM} names a broker: {broker}"
+        for number, line in enumerate(source.splitlines(), start=1):
+            if not any(each in line.lower() for each in names):
+                continue
+            parts = {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", line)}
+            for each in sorted(names & parts):
+                yield number, f"only {room} names a {what}: {each}"
 
 
 def _size_breaches(source: str, tree: ast.Module) -> Iterator[Breach]:

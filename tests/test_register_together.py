@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import persistence.sqlite.database
 from alerts.auth import Secrets
+from alerts.formats.description import AskedFor
 from alerts.rate_limit import delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver, Answer, Received
 from blockers.pipeline import question
@@ -343,7 +344,7 @@ def receiver_of(desk: Desk) -> AlertReceiver:
 
 
 def received(alerts: list[tuple[ParsedAlert, Delivery]]) -> list[Received]:
-    return [Received("default", delivery, {}, alert) for alert, delivery in alerts]
+    return [Received("default", delivery, AskedFor, alert) for alert, delivery in alerts]
 
 
 def test_a_full_disk_at_the_commit_of_a_batch_acknowledges_none_of_it(desk, monkeypatch) -> None:

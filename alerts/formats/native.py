@@ -1,10 +1,12 @@
-"""Parse the native format: Orderwatch's own, and that of bots whose webhooks it took over."""
+"""The native dialect: Orderwatch's own, and that of bots whose webhooks it took over."""
 
 from difflib import get_close_matches
 from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from alerts.decoding import Body, Document, Form
+from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.fields import (
     OR_NONE,
     ClientField,
@@ -23,6 +25,7 @@ from alerts.formats.fields import (
     SymbolField,
     TestModeField,
 )
+from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert
 from domain.enums import ExecutionType, OrderType, Side
@@ -31,7 +34,8 @@ from domain.errors import InvalidAlert
 NAME = "native"
 DEFAULT_PRODUCT = "MIS"
 
-IGNORED = frozenset({"secret_key", "underlying", "expiry", "time", "timestamp", "comment"})
+SECRET = SecretField("secret_key")
+IGNORED = frozenset({SECRET.key, "underlying", "expiry", "time", "timestamp", "comment"})
 """Top-level keys that ask for nothing.
 
 The secret was checked before. `underlying` and `expiry` are contained in the legs' symbols, which were built from them.
@@ -86,13 +90,14 @@ class _Alert(BaseModel):
     trail_when: NotBuilt = None
 
 
-def parse(document: dict[str, object], *, default_client: str) -> ParsedAlert:
-    """Parse a native alert. The document's keys are in lower case.
+def parse(body: Body, *, default_client: str) -> ParsedAlert:
+    """Parse a native alert.
 
     Raises:
-        InvalidAlert: `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the format has
-            and the program cannot do yet. Such a request is never accepted and then ignored.
+        InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the
+            format has and the program cannot do yet. Such a request is never accepted and then ignored.
     """
+    document = _readable(body)
     try:
         asked = _Alert.model_validate({key: document[key] for key in document if key not in IGNORED})
     except ValidationError as error:
@@ -109,6 +114,13 @@ def parse(document: dict[str, object], *, default_client: str) -> ParsedAlert:
         signal_id=asked.signal_id,
         test_mode=asked.test_mode,
     )
+
+
+def _readable(body: Body) -> Document:
+    error = body.unreadable_as(Form.JSON)
+    if error is not None:
+        raise error
+    return body.document or {}
 
 
 def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
@@ -215,3 +227,38 @@ def _suggestion(location: tuple[int | str, ...]) -> str:
         return "; it belongs " + ("into each of the legs" if other is _Leg else "beside the legs")
     close = get_close_matches(key[:80], known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+# the description --------------------------------------------------------------------------------------------
+
+
+def _recognises(body: Body) -> bool:
+    document = body.document
+    return document is not None and ("legs" in document or "execution_type" in document)
+
+
+def _client_of(body: Body) -> str | None:
+    named = (body.document or {}).get("client_id")
+    return (named.strip() or None) if isinstance(named, str) else None
+
+
+def _asked_for(body: Body) -> AskedFor:
+    document = body.document or {}
+    legs = document.get("legs")
+    return AskedFor(
+        document.get("strategy_name"),
+        document.get("signal_id"),
+        document.get("execution_type"),
+        [leg.get("tradingsymbol") for leg in legs if isinstance(leg, dict)] if isinstance(legs, list) else (),
+    )
+
+
+NATIVE = Dialect(
+    name=NAME,
+    form=Form.JSON,
+    recognises=_recognises,
+    secret=SECRET,
+    client_of=_client_of,
+    asked_for=_asked_for,
+    parse=parse,
+)

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from alerts import strict_json
-from alerts.auth import Secrets, secret_in_unreadable
-from domain.errors import InvalidAlert
+from alerts.auth import Secrets
+from alerts.decoding import decode
+from alerts.formats.registry import DIALECTS
 from tests.alerts.hostile_bodies import SHAPES
 
 SIZE = 262_144
@@ -15,11 +15,10 @@ SECRETS = Secrets({"default": "a secret of some length", "other": "another one a
 
 def before_authentication(raw: bytes) -> None:
     """What the webhook does until it knows the client."""
-    secret: str | None = "wrong"
-    try:
-        strict_json.parse(raw)
-    except InvalidAlert:
-        secret = secret_in_unreadable(raw)
+    body = decode(raw)
+    dialect = DIALECTS.dialect_of(body)
+    secret = dialect.secret.find(body)
+    dialect.client_of(body)
     SECRETS.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=00")
 
 

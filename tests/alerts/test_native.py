@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import strict_json
+from alerts.decoding import Body, decode
 from alerts.formats import native
 from domain.alert import LegRequest, ParsedAlert
 from domain.enums import ExecutionType, OrderType, Side, TestMode
@@ -18,7 +18,7 @@ from tests.alerts.fakes import a_document, with_leg
 
 def parse(document: dict[str, Any]) -> ParsedAlert:
     """Through bytes, as in life."""
-    return native.parse(strict_json.parse(json.dumps(document).encode()), default_client="default")
+    return native.parse(decode(json.dumps(document).encode()), default_client="default")
 
 
 def leg_of(**changes: Any) -> LegRequest:
@@ -367,7 +367,7 @@ def test_what_was_written_is_read_back_with_keys_in_any_case(
     document = written(alert, lambda number: number if number is None else f"<{number:f}>")
     text = json.dumps(mixed(document))
     text = text.replace("<", "").replace(">", "") if as_text else text.replace('"<', "").replace('>"', "")
-    assert native.parse(strict_json.parse(text.encode()), default_client="default") == alert
+    assert native.parse(decode(text.encode()), default_client="default") == alert
 
 
 values = st.recursive(
@@ -385,7 +385,7 @@ def test_any_values_are_read_or_refused_by_field(top: dict[str, Any], leg: dict[
     document = with_leg(**leg)
     refused = None
     try:
-        native.parse(document | top, default_client="default")
+        native.parse(Body(b"", "", document | top, None), default_client="default")
     except InvalidAlert as error:
         refused = error
     assert refused is None or (refused.field and refused.message)

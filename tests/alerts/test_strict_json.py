@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.strict_json import parse
+from alerts.decoding import Form, decode
 from domain.errors import InvalidAlert
+
+
+def parse(raw: bytes) -> dict[str, object]:
+    """The document of a body, through its decoding, as in life."""
+    body = decode(raw)
+    assert (body.document is None) == (body.error is not None)
+    if body.error is not None:
+        raise body.error
+    return body.document or {}
 
 
 def test_keys_are_lowered_at_every_depth_and_fractions_are_exact() -> None:
@@ -54,6 +63,17 @@ def test_what_is_wrong_is_said(raw: bytes, says: str) -> None:
     assert caught.value.code == "UNREADABLE"
     assert caught.value.field
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [(b"\xef\xbb\xbfbuy \xc3\xa9", "buy é"), (b"{}", "{}"), (b" \r\n", None), (b"\xff", None)],
+)
+def test_the_text_is_there_whether_or_not_it_is_json(raw: bytes, text: str | None) -> None:
+    body = decode(raw)
+    assert (body.raw, body.text) == (raw, text)
+    assert (body.unreadable_as(Form.TEXT) is None) == (text is not None)
+    assert (body.unreadable_as(Form.JSON) is None) == (raw == b"{}")
 
 
 def test_wide_is_not_deep_and_sixteen_levels_are_allowed() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
+from alerts.formats.description import AskedFor
 from alerts.receiver import Answer, Received
 from app.alert_batches import MOST_TOGETHER, AlertBatches
 from domain.alert import Delivery
@@ -12,7 +13,7 @@ from tests.support import entry
 
 
 def received(name: str) -> Received:
-    return Received("default", Delivery(NOW, "x", name, "native"), {}, entry())
+    return Received("default", Delivery(NOW, "x", name, "native"), AskedFor, entry())
 
 
 class Committing:
