@@ -1,13 +1,14 @@
 """Alerts and orders for the benchmarks."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice, product
 
 from app.container import Services
 from benchmarks.service import CLIENT
-from domain.alert import Delivery, LegRequest, ParsedAlert
+from domain.alert import Delivery, LegRequest, ParsedAlert, kind_of
 from domain.enums import ExecutionType, OrderType, Side
 from domain.receipt import Receipt
 
@@ -39,7 +40,8 @@ def register(
     execution: ExecutionType = ExecutionType.ENTRY,
 ) -> Receipt:
     """Register one alert."""
-    alert = ParsedAlert("native", CLIENT, strategy, execution, tuple(legs), signal)
+    asked = tuple(replace(leg, kind=kind_of(execution, leg.quantity)) for leg in legs)
+    alert = ParsedAlert("native", CLIENT, strategy, execution, asked, signal)
     delivery = Delivery(datetime.now(UTC), "127.0.0.1", _BODY, "native")
     return services.commands.register(alert, delivery)
 

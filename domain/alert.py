@@ -4,16 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side, TestMode
+from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
+
+
+def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
+    """Return the kind of a leg in an alert of this execution type."""
+    if execution_type is ExecutionType.ENTRY:
+        return LegKind.ENTRY
+    return LegKind.FLAT if quantity is None else LegKind.EXIT
 
 
 @dataclass(frozen=True, slots=True)
 class LegRequest:
     """One instruction inside an alert, validated.
 
-    - `quantity`: in units of the symbol. None only on an EXIT, where it means "all of it".
-    - `side`: None only on an EXIT, whose side then comes from the position.
-    - `product`: empty only on an EXIT of any product.
+    - `quantity`: in units of the symbol. None only where the kind is FLAT.
+    - `side`: None only on an EXIT or FLAT, whose side then comes from the position.
+    - `product`: empty only on an EXIT or FLAT of any product.
     - `reference_price`: the price at the signal, never a limit.
     """
 
@@ -26,11 +33,16 @@ class LegRequest:
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     reference_price: Decimal | None = None
+    kind: LegKind = LegKind.ENTRY
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedAlert:
-    """What an alert asks for, independent of the format that it came in."""
+    """What an alert asks for, independent of the format that it came in.
+
+    Raises:
+        ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
+    """
 
     format: str
     client_id: str
@@ -39,6 +51,13 @@ class ParsedAlert:
     legs: tuple[LegRequest, ...]
     signal_id: str | None = None
     test_mode: TestMode | None = None
+
+    def __post_init__(self) -> None:
+        for leg in self.legs:
+            if leg.kind is not kind_of(self.execution_type, leg.quantity):
+                raise ValueError(
+                    f"a leg of {leg.symbol} is {leg.kind} in an alert that is {self.execution_type}"
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,19 @@ class ExecutionType(StrEnum):
     ADJUST = "ADJUST"  # exits first, then entries, as one
 
 
+class LegKind(StrEnum):
+    """What one leg of an alert asks for."""
+
+    ENTRY = "ENTRY"  # open a position, or add to it
+    EXIT = "EXIT"  # reduce a position by a quantity
+    FLAT = "FLAT"  # close all that is held
+
+    @property
+    def execution_type(self) -> ExecutionType:
+        """What the order of such a leg does to the position."""
+        return ExecutionType.ENTRY if self is LegKind.ENTRY else ExecutionType.EXIT
+
+
 class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"

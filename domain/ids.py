@@ -29,6 +29,8 @@ def content_hash(alert: ParsedAlert) -> str:
 
 
 def _leg_content(leg: LegRequest) -> list[str | None]:
+    # Hashes that are stored have no kind in them. None is needed for the kinds that follow from the execution type and
+    # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither has to be added here.
     return [
         leg.exchange,
         leg.symbol,

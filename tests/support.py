@@ -10,7 +10,7 @@ from typing import Any
 
 from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService
-from domain.alert import Delivery, LegRequest, ParsedAlert
+from domain.alert import Delivery, LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import (
     Book,
@@ -296,7 +296,8 @@ EXIT = {"execution_type": ExecutionType.EXIT}
 
 
 def entry(*legs: LegRequest, **changes: object) -> ParsedAlert:
-    values: dict[str, object] = {
+    """An alert; the kind of its legs follows from its execution type."""
+    values: dict[str, Any] = {
         "format": "native",
         "client_id": "default",
         "strategy_name": "STRADDLE",
@@ -305,7 +306,9 @@ def entry(*legs: LegRequest, **changes: object) -> ParsedAlert:
         "signal_id": None,
         "test_mode": None,
     }
-    return ParsedAlert(**(values | changes))  # type: ignore[arg-type]
+    values |= changes
+    kinds = [replace(leg, kind=kind_of(values["execution_type"], leg.quantity)) for leg in values["legs"]]
+    return ParsedAlert(**(values | {"legs": tuple(kinds)}))
 
 
 def kinds(desk: Desk) -> list[str]:

@@ -10,7 +10,7 @@ from blockers.rules import Block
 from domain.actors import WEBHOOK
 from domain.alert import Alert, Delivery, LegRequest, ParsedAlert
 from domain.entry_waits import Wait, WaitsFor
-from domain.enums import DecisionType, ExecutionType, Outcome, Side
+from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
 from domain.limits import ClientPolicy
@@ -197,14 +197,15 @@ class RegisterAlert:
         quantity: Decimal,
     ) -> Order:
         at = delivery.received_at
-        is_exit = alert.execution_type is ExecutionType.EXIT
+        execution_type = leg.kind.execution_type
+        is_exit = execution_type is ExecutionType.EXIT
         return Order(
             command_id=command_id(alert_id, index),
             alert_id=alert_id,
             leg_index=index,
             client_id=alert.client_id,
             strategy_name=alert.strategy_name,
-            execution_type=alert.execution_type,
+            execution_type=execution_type,
             exchange=leg.exchange,
             symbol=leg.symbol,
             side=side,
@@ -218,7 +219,7 @@ class RegisterAlert:
             test_mode=alert.test_mode,
             client_order_id=client_order_id(intent),
             created_at=at,
-            expires_at=at + life_of(alert.execution_type, self._alert_life),
+            expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
         )
@@ -251,7 +252,7 @@ def _outcome(legs: Sequence[Order]) -> Outcome:
 
 def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> tuple[Side, Decimal]:
     """Return side and quantity as asked. An exit gets a first size by its strategy's holding; its claim replaces it."""
-    if alert.execution_type is not ExecutionType.EXIT:
+    if leg.kind is LegKind.ENTRY:
         assert leg.side and leg.quantity is not None
         return leg.side, leg.quantity
     held = tx.holding(alert.client_id, alert.strategy_name, leg.exchange, leg.symbol)

@@ -27,7 +27,7 @@ from alerts.formats.fields import (
 )
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
-from domain.alert import LegRequest, ParsedAlert
+from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
 
@@ -146,6 +146,7 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
         price=leg.price if order_type in _LIMITED else None,
         trigger_price=leg.trigger_price,
         reference_price=None if order_type in _LIMITED else leg.price,
+        kind=kind_of(asked.execution_type, leg.qty),
     )
 
 

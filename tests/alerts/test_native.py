@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from alerts.decoding import Body, decode
 from alerts.formats import native
 from domain.alert import LegRequest, ParsedAlert
-from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.enums import ExecutionType, LegKind, OrderType, Side, TestMode
 from domain.errors import InvalidAlert
 from tests.alerts.fakes import a_document, with_leg
+from tests.support import entry
 
 
 def parse(document: dict[str, Any]) -> ParsedAlert:
@@ -130,8 +131,10 @@ def test_a_leg_overrides_the_alerts_product_and_exchange() -> None:
 
 def test_an_exit_needs_neither_side_nor_quantity() -> None:
     leg = leg_of(execution_type="exit", direction=..., qty=None, order_type=..., price=...)
-    assert (leg.side, leg.quantity) == (None, None)
-    assert leg_of(execution_type="EXIT", direction="SELL", qty=5).quantity == 5
+    assert (leg.side, leg.quantity, leg.kind) == (None, None, LegKind.FLAT)
+    leg = leg_of(execution_type="EXIT", direction="SELL", qty=5)
+    assert (leg.quantity, leg.kind) == (5, LegKind.EXIT)
+    assert leg_of().kind is LegKind.ENTRY
 
 
 @pytest.mark.parametrize("given_price", [0, 0.0, "0", "0.0", None, "", ...])
@@ -320,7 +323,7 @@ def requests(draw: st.DrawFn) -> LegRequest:
 
 
 alerts = st.builds(
-    ParsedAlert,
+    entry,
     format=st.just("native"),
     client_id=st.just("default"),
     strategy_name=names,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.alert import LegRequest
-from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.alert import LegRequest, kind_of
+from domain.enums import ExecutionType, LegKind, OrderType, Side, TestMode
 from domain.ids import (
     CLIENT_ORDER_ID_LENGTH,
     alert_key,
@@ -71,11 +71,40 @@ def test_the_dialect_is_no_part_of_the_content():
     assert content_hash(entry(format="tradingview")) == content_hash(entry(format="native"))
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(LegRequest)])
+@pytest.mark.parametrize("name", [field.name for field in fields(LegRequest) if field.name != "kind"])
 def test_every_field_of_a_leg_is_part_of_the_content(name):
     changed = replace(FULL_LEG, **{name: OTHER_LEG[name]})
     assert content_hash(entry(changed)) != content_hash(entry(FULL_LEG))
     assert content_hash(entry(FULL_LEG, changed)) != content_hash(entry(FULL_LEG, FULL_LEG))
+
+
+def test_the_kind_of_a_leg_follows_from_what_the_content_holds():
+    """So it is no part of the content, and stored hashes stay what they are."""
+    seen = {
+        kind: (execution_type, quantity is None)
+        for execution_type in (ExecutionType.ENTRY, ExecutionType.EXIT)
+        for quantity in (Decimal(5), None)
+        for kind in LegKind
+        if kind is kind_of(execution_type, quantity)
+    }
+    assert seen.keys() == set(LegKind)
+    assert all(kind.execution_type is execution_type for kind, (execution_type, _) in seen.items())
+
+
+@pytest.mark.parametrize(
+    ("execution_type", "quantity", "kind"),
+    [
+        (ExecutionType.ENTRY, Decimal(5), LegKind.EXIT),
+        (ExecutionType.EXIT, Decimal(5), LegKind.ENTRY),
+        (ExecutionType.EXIT, Decimal(5), LegKind.FLAT),
+        (ExecutionType.EXIT, None, LegKind.EXIT),
+        (ExecutionType.EXIT, None, LegKind.ENTRY),
+    ],
+)
+def test_a_leg_of_a_kind_that_contradicts_its_alert_makes_no_alert(execution_type, quantity, kind):
+    wrong = replace(FULL_LEG, quantity=quantity, kind=kind)
+    with pytest.raises(ValueError, match=kind):
+        replace(entry(), execution_type=execution_type, legs=(wrong,))
 
 
 @pytest.mark.parametrize("name", OTHER_ALERT)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
-from domain.alert import LegRequest, ParsedAlert
+from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.enums import ExecutionType, OrderType, Side, TestMode
 
@@ -302,24 +302,26 @@ class _Market:
     ) -> ParsedAlert:
         random = self._random
         names_side = self._is("exit names a side")
-        legs = tuple(
-            LegRequest(
+
+        def leaving(leg: LegRequest) -> LegRequest:
+            quantity = None if whole or random.random() < 0.7 else leg.quantity
+            return LegRequest(
                 symbol=leg.symbol,
                 exchange=leg.exchange,
                 side=leg.side.opposite if names_side and leg.side else None,
-                quantity=None if whole or random.random() < 0.7 else leg.quantity,
+                quantity=quantity,
                 product=leg.product,
                 order_type=order_type,
                 price=price,
+                kind=kind_of(ExecutionType.EXIT, quantity),
             )
-            for leg in entry.legs
-        )
+
         return ParsedAlert(
             format="native",
             client_id=entry.client_id,
             strategy_name=entry.strategy_name,
             execution_type=ExecutionType.EXIT,
-            legs=legs,
+            legs=tuple(leaving(leg) for leg in entry.legs),
             signal_id=f"exit-{len(self._planned)}" if random.random() < 0.7 else None,
         )
 
