@@ -10,6 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from alerts.auth import Secrets
+from alerts.formats.description import Dialects
+from alerts.formats.registry import DIALECTS
 from alerts.rate_limit import delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
@@ -151,11 +153,17 @@ def web_client(
     rate: float = 0,
     failures: int = 0,
     monotonic: Seconds | None = None,
+    dialects: Dialects = DIALECTS,
 ) -> FlaskClient:
     clock = monotonic or Seconds()
     receiver = AlertReceiver(
-        desk, secrets, clock=FixedClock(), rate=delivery_limiter(rate, clock), failures=guess_limiter(failures, clock)
-    )  # fmt: skip
+        desk,
+        secrets,
+        clock=FixedClock(),
+        rate=delivery_limiter(rate, clock),
+        failures=guess_limiter(failures, clock),
+        dialects=dialects,
+    )
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(create_webhook(receiver, max_bytes=max_bytes))
     return app.test_client()
