@@ -133,6 +133,31 @@ DOORS = (
         ("tests/alerts/test_strict_json.py::test_members_are_counted_whatever_the_texts_between_them_hold",),
     ),
     Defect(
+        "an-exit-that-is-registered-as-an-entry",
+        "The legs of an alert had no kind of their own, and the one that was assumed made entries of its exits.",
+        (
+            Edit("alerts/formats/native.py", "        kind=kind_of(asked.execution_type, leg.qty),\n", ""),
+            Edit(
+                "domain/alert.py",
+                "            if leg.kind is not kind_of(",
+                "            if False and leg.kind is not kind_of(",
+            ),
+        ),
+        ("tests/alerts/test_native.py::test_an_exit_needs_neither_side_nor_quantity",),
+    ),
+    Defect(
+        "a-secret-of-another-type-is-none",
+        "What was sent as the secret and was no text counted as none: a wrong secret beside a right one went unseen.",
+        (
+            Edit(
+                "alerts/formats/secret_field.py",
+                '        return given if isinstance(given, str) else ""\n',
+                "        return given if isinstance(given, str) else None\n",
+            ),
+        ),
+        ("tests/alerts/test_secret_field.py::test_in_a_document_it_is_the_value_of_its_key",),
+    ),
+    Defect(
         "a-broken-chunk-is-our-error",
         "A broken chunk of a body was answered with 500 and wrote a traceback, for anybody and without a secret.",
         (
