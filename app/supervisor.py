@@ -208,21 +208,30 @@ def supervise(
     return supervisor.run()
 
 
-def is_taken(host: str, port: int) -> bool:
-    """True, with a line in the log, when another program listens there.
+_PORT_TRIES = 15
 
-    The web server reports an address that cannot be bound for another reason.
-    """
+
+def _is_free(host: str, port: int) -> bool:
+    """True unless another program listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                return False
-        else:
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def is_taken(host: str, port: int) -> bool:
+    """True, with a line in the log, when another program listens there.
+
+    The web server reports an address that cannot be bound for another reason.
+    """
+    for _ in range(_PORT_TRIES):  # the web server of a supervisor that was just killed may be about to end
+        if _is_free(host, port):
             return False
+        time.sleep(0.1)
     log.critical(
         "another program listens on %s:%d: nothing was started; end it (another Orderwatch?), or set another PORT",
         host,
