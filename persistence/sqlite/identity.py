@@ -21,7 +21,7 @@ import sqlite3
 import struct
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from domain.errors import StoreReplaced, StoreUnavailable
@@ -299,11 +299,12 @@ def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) 
     Raises:
         StoreReplaced: another database, an older copy, or one without an identity is in its place.
     """
+    witness = IdentityFile(path)
+    # Before the database is read: another process may commit in between, and records it afterwards.
+    noted = witness.read()
     found = _fetch(connection, _READ)
     if found is None:
         raise _replaced(path, "it has no identity")
-    witness = IdentityFile(path)
-    noted = witness.read()
     if noted is not None and not is_new:
         before = noted[0]
         if found.id != before.id:
@@ -313,6 +314,8 @@ def check_at_start(path: Path, connection: sqlite3.Connection, *, is_new: bool) 
                 path, f"it is an older copy: commit {found.generation}, {before.generation} were made"
             )
     _sync_log(path)
+    if noted is not None and noted[0].id == found.id:
+        found = replace(found, generation=max(found.generation, witness.generation))
     witness.note(found, _place(path))
 
 

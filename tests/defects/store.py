@@ -8,6 +8,20 @@ FULL = "tests/persistence/test_full_disk.py"
 
 STORE = (
     Defect(
+        "a-commit-during-a-start-is-an-older-copy",
+        "A watcher committed while a web server started: the database passed for an older copy, and everything ended.",
+        (
+            Edit(IDENTITY, "    noted = witness.read()\n    found = _fetch(connection, _READ)\n", ""),
+            Edit(
+                IDENTITY,
+                "    witness = IdentityFile(path)\n    # Before the database",
+                "    found = _fetch(connection, _READ)\n    witness = IdentityFile(path)\n"
+                "    noted = witness.read()\n    # Before the database",
+            ),
+        ),
+        (f"{REPLACED}::test_a_commit_of_another_process_during_a_start_is_no_older_copy",),
+    ),
+    Defect(
         "replaced-file-written-to",
         "orders.db was replaced by a copy while the bot ran; alerts were acknowledged into the file that was gone.",
         (

@@ -10,8 +10,9 @@ import pytest
 
 from domain.errors import StoreReplaced
 from domain.states import Phase
+from persistence.sqlite import identity
 from persistence.sqlite.database import checkpoint_wal
-from persistence.sqlite.identity import read_main_file, witness_path
+from persistence.sqlite.identity import IdentityFile, read_main_file, witness_path
 from persistence.sqlite.migrations import migrate
 from persistence.sqlite.repository import OrderRepository
 from tests.persistence.making import Maker
@@ -181,3 +182,36 @@ def test_a_replaced_database_is_no_reason_to_try_again_and_an_ordinary_failure_i
         maker.store.write(lambda tx: (_ for _ in ()).throw(ValueError("the work itself")))
     assert maker.store.replaced is None
     maker.order("A2", Phase.REGISTERED)
+
+
+def test_a_commit_of_another_process_during_a_start_is_no_older_copy(maker, monkeypatch):
+    """A watcher writes while a web server starts: what that reads of the database and beside it is of two moments."""
+    commits = iter(range(10))
+    fetch, read = identity._fetch, IdentityFile.read
+
+    def commits_meanwhile() -> None:
+        maker.order(f"B{next(commits)}", Phase.REGISTERED)
+
+    def slow_fetch(connection, query):
+        found = fetch(connection, query)
+        if isinstance(connection, Starting):
+            commits_meanwhile()
+        return found
+
+    def slow_read(self):
+        noted = read(self)
+        commits_meanwhile()
+        return noted
+
+    class Starting(sqlite3.Connection):
+        """The connection of the process that starts."""
+
+    with closing(sqlite3.connect(maker.path, factory=Starting)) as connection:
+        monkeypatch.setattr(identity, "_fetch", slow_fetch)
+        monkeypatch.setattr(IdentityFile, "read", slow_read)
+        identity.check_at_start(maker.path, connection, is_new=False)
+        monkeypatch.undo()
+    with closing(sqlite3.connect(maker.path)) as connection:
+        (newest,) = connection.execute("SELECT generation FROM database_identity").fetchone()
+    assert IdentityFile(maker.path).generation == newest, "what others have recorded since is kept"
+    maker.order("C1", Phase.REGISTERED)
