@@ -16,7 +16,6 @@ from engine import reconciler as following
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
 from persistence.sqlite import differences
-from persistence.sqlite.queries import rule_facts
 from tests.simulation.plan import with_pause
 from tests.simulation.runs import first_breach
 
@@ -107,16 +106,6 @@ def what_stood_before_a_gap_still_stands(patch):
     patch.setattr(differences, "READS_APART_AT_MOST", timedelta(days=1))
 
 
-def a_hand_that_sells_what_it_bought_closes_ours(patch):
-    original = rule_facts._of_others
-
-    def of_others(*place):
-        _, since = original(*place)
-        return since, since
-
-    patch.setattr(rule_facts, "_of_others", of_others)
-
-
 def what_is_gone_before_its_order_counts_again(patch):
     patch.setattr(differences, "_keep_ahead", lambda *_: None)
 
@@ -128,10 +117,6 @@ LATE = {
 """With the broker's horizon."""
 PAUSED = {
     what_stood_before_a_gap_still_stands: ("12 forgotten", {"positions empty": 0.01, "outage": 1.0}),
-    a_hand_that_sells_what_it_bought_closes_ours: (
-        "12 forgotten",
-        {"positions empty": 0.01, "outage": 1.0, "round trip by hand": 0.3},
-    ),
     what_is_gone_before_its_order_counts_again: (
         "12 forgotten",
         {"positions empty": 0.02, "round trip by hand": 0.3, "order by hand shows late": 1.0},
