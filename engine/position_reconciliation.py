@@ -12,6 +12,7 @@ from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.position_comparison import (
+    READS_APART_AT_MOST,
     Difference,
     Judgement,
     Place,
@@ -137,8 +138,8 @@ class PositionReconciler:
 
     @staticmethod
     def _looked(seen: _Seen | None, amount: Decimal, read_at: datetime) -> _Seen:
-        if seen is None or seen.amount != amount:
-            return _Seen(amount, read_at, read_at)
+        if seen is None or seen.amount != amount or read_at - seen.read_at > READS_APART_AT_MOST:
+            return _Seen(amount, read_at, read_at)  # what stood before a gap may have gone and come again
         return _Seen(amount, seen.since, read_at, seen.reads + int(read_at > seen.read_at))
 
     def _tell(self, tx: Transaction, client_id: str, ready: Sequence[_Ready]) -> None:

@@ -223,10 +223,22 @@ TOGETHER = (
             ),
         ),
         (
-            "tests/engine/test_orders_by_hand.py::test_empty_reads_around_an_outage_forget_nothing",
             "tests/engine/test_orders_by_hand.py"
             "::test_what_a_process_saw_before_an_outage_is_no_proof_for_the_next_one",
         ),
+    ),
+    Defect(
+        "two-reads-around-a-gap-are-consecutive",
+        "One empty read before an outage and one after it: the difference had stood for minutes, and the holding was "
+        "forgotten.",
+        (
+            Edit(
+                "engine/position_reconciliation.py",
+                " or read_at - seen.read_at > READS_APART_AT_MOST:",
+                ":",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_a_read_on_each_side_of_an_outage_is_no_difference_that_stood",),
     ),
     Defect(
         "a-round-trip-around-an-entry-closes-it",

@@ -410,3 +410,23 @@ def test_a_difference_is_believed_where_reads_are_half_a_minute_apart(make_desk)
         desk.engine.tick()
         desk.engine.refresh("default")
     assert desk.rows("SELECT 1 FROM holdings WHERE net_quantity <> '0'") == []
+
+
+def test_a_read_on_each_side_of_an_outage_is_no_difference_that_stood(desk):
+    """One empty read before three minutes in which nothing can be read, and one after: nothing was told in between."""
+    desk.post()
+    spin(desk, 60)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    desk.clock.advance(2)
+    desk.engine.refresh("default", force=True)
+    desk.broker.read_positions = failing
+    spin(desk, 190)
+    desk.broker.read_positions = empty(desk)
+    desk.clock.advance(2)
+    desk.engine.refresh("default", force=True)
+    desk.broker.read_positions = right
+    spin(desk, 10)
+    desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    assert net(desk) == 0

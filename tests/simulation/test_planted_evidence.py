@@ -12,6 +12,7 @@ from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase
 from engine import exit_sizer as sizing
+from engine import position_reconciliation
 from engine import reconciler as following
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
@@ -103,7 +104,8 @@ def the_dead_row_of_a_turned_away_call_is_the_orders(patch):
 
 
 def what_stood_before_a_gap_still_stands(patch):
-    patch.setattr(differences, "READS_APART_AT_MOST", timedelta(days=1))
+    for module in (differences, position_reconciliation):
+        patch.setattr(module, "READS_APART_AT_MOST", timedelta(days=1))
 
 
 def what_is_gone_before_its_order_counts_again(patch):
