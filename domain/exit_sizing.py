@@ -115,6 +115,9 @@ class _View:
     unknown: Decimal = ZERO  # of that, exits of unknown outcome
     products: Mapping[str, Decimal] = field(default_factory=dict)  # what each may give, the preferred first
     may_be_converted: bool = False
+    is_behind: bool = (
+        False  # the read has more than our fills and nothing explains it: it is from before one of them
+    )
 
     @property
     def closing(self) -> Side:
@@ -144,7 +147,7 @@ def _answer(order: Order, view: _View, snapshot: PositionsSnapshot, facts: ExitF
     if view.sign and order.requested_side not in (None, view.closing):
         return NothingToExit(_contradiction(order, view, snapshot), contradicts=True)
     ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
-    if ours != read:
+    if ours != read or (ours and view.is_behind):
         may_settle = view.may_be_converted or 0 < ours - read <= view.unknown
         return ExitDispute(_sized(view, min(ours, read)), ours, read, may_settle)
     if ours:
@@ -215,8 +218,13 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     shows_all = facts.last_fill_at is None or has_elapsed(
         facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
     )
-    # A read from about the time of our last fill may show units that this fill has taken since, from any product.
-    more = max(sum(nets.values(), ZERO) * sign - ours * sign, ZERO) if not (whole or shows_all) else ZERO
+    # A read from about the time of our last fill may show units that this fill has taken since, from any product. Units
+    # that went missing before that fill are still missing, even where such a read has just what our fills say.
+    missing = max(-facts.disputed * sign, ZERO)
+    is_sure = shows_all or (whole and not missing)
+    more = ZERO if is_sure else max(sum(nets.values(), ZERO) * sign - (ours * sign - missing), ZERO)
+    # Who has sold meanwhile does not show in such a read, unless told units or an entry that is filling make it larger.
+    is_behind = more > missing + max(facts.disputed * sign, ZERO) + _filling(facts, sign)
     free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
         free = {p: q for p, q in free.items() if p == order.requested_product}
@@ -243,7 +251,14 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     by_read = sum(products.values(), ZERO)
     may_be_converted = not shows_all and any(converted.values())
     return _View(
-        sign, min(left, by_fills), min(left, by_read), under_way, unknown, products, may_be_converted
+        sign,
+        min(left, by_fills),
+        min(left, by_read),
+        under_way,
+        unknown,
+        products,
+        may_be_converted,
+        is_behind,
     )
 
 
@@ -321,6 +336,17 @@ def _held_by_others(order: Order, facts: ExitFacts, sign: int) -> dict[str, Deci
         if is_another and h.net_quantity * sign > 0:
             held[h.product] = held.get(h.product, ZERO) + abs(h.net_quantity)
     return held
+
+
+def _filling(facts: ExitFacts, sign: int) -> Decimal:
+    """Return what entries at the broker may have filled already on that side without our having recorded it."""
+    return _sum(
+        o
+        for o in facts.orders
+        if o.execution_type is ExecutionType.ENTRY
+        and o.side.sign == sign
+        and (o.status is Status.SENT_TO_BROKER or o.look_first)
+    )
 
 
 def _sum(orders: Iterable[Order]) -> Decimal:

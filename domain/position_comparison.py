@@ -154,6 +154,14 @@ def _is_on_symbol(order: Order, difference: Difference) -> bool:
     return same and order.test_mode is None
 
 
+def still_disputed(differences: Decimal, believed: Decimal, by_hand: Decimal) -> Decimal:
+    """Return the part of a symbol's differences that is neither believed nor explained by external orders; signed."""
+    left = differences - believed
+    if left * by_hand > 0:
+        left = max(abs(left) - abs(by_hand), ZERO).copy_sign(left)
+    return left
+
+
 def known_elsewhere(
     differences: Iterable[tuple[str, Decimal, datetime]], by_hand: Iterable[tuple[str, Decimal]]
 ) -> dict[str, Decimal]:

@@ -71,6 +71,7 @@ class ExitFacts:
       or is a surplus that was believed at once; signed.
     - `known`: the units, by product, that differences and external orders put there before ours went missing in another
       product. No strategy holds them, and they are no conversion of ours.
+    - `disputed`: the part of the difference that was told and that nothing explains yet; signed.
     - `last_fill_at`: when a fill of ours in the symbol was last recorded.
     - `elsewhere`: what strategies hold of the symbol at other exchanges, which this exit cannot close.
     """
@@ -80,5 +81,6 @@ class ExitFacts:
     by_hand: Decimal = ZERO
     believed: Decimal = ZERO
     known: Mapping[str, Decimal] = field(default_factory=dict)
+    disputed: Decimal = ZERO
     last_fill_at: datetime | None = None
     elsewhere: tuple[Holding, ...] = ()

@@ -12,6 +12,7 @@ from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.position_comparison import (
+    LAGS_AT_MOST,
     READS_APART_AT_MOST,
     Difference,
     Judgement,
@@ -91,7 +92,9 @@ class PositionReconciler:
         """
         found = compared(snapshot, self._store.holdings(client_id))
         self._note_shown(client_id, found, snapshot.read_started_at)
-        news = self._news(client_id, snapshot, found)
+        told = {d.where: d for d in self._store.told_differences(client_id)}
+        missing = {place for place, d in told.items() if d.amount * d.held < 0}
+        news = self._news(told, snapshot, found)
         before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
         ready = []
         # Read after the holdings: what has changed those since shows as an open order or as the last fill.
@@ -106,6 +109,11 @@ class PositionReconciler:
             )
             if judgement is Judgement.NOT_YET:
                 continue
+            shows_fills = last_fill_at is None or has_elapsed(
+                last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
+            )
+            if not d.amount and not shows_fills and d.where in missing:
+                continue  # a read of before our last fill may have by chance just what our records say after it
             seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
             patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
             if seen.reads > 1 and patient:
@@ -126,11 +134,11 @@ class PositionReconciler:
                 after[place] = self._looked(seen, d.amount, read_at)
         self._shown[client_id] = after
 
+    @staticmethod
     def _news(
-        self, client_id: str, snapshot: PositionsSnapshot, found: Mapping[Place, Difference]
+        told: Mapping[Place, Difference], snapshot: PositionsSnapshot, found: Mapping[Place, Difference]
     ) -> list[Difference]:
         """Return the differences that are not as they were last notified."""
-        told = {d.where: d for d in self._store.told_differences(client_id)}
         over = {place: d for place in told if place not in found and (d := gone(snapshot, place)) is not None}
         return [
             d for place, d in {**found, **over}.items() if (d != told[place] if place in told else d.is_kept)

@@ -12,7 +12,7 @@ from domain.limits import Limits
 from domain.money import ZERO
 from domain.order import Order
 from domain.ports import ExposureQuery
-from domain.position_comparison import known_elsewhere
+from domain.position_comparison import known_elsewhere, still_disputed
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase
 from persistence.memory.reads import OPEN
@@ -78,6 +78,8 @@ def exit_facts(
     by_hand = [
         (each.report.product or "", each.effect) for _, each in t.external_of(*there) if each.unexplained
     ]
+    by_hand_units = sum((units for _, units in by_hand), ZERO)
+    believed_units = believed(t, *there)
     return ExitFacts(
         holdings=tuple(h for h in here if h.exchange == order.exchange),
         orders=tuple(
@@ -87,9 +89,12 @@ def exit_facts(
             and other.command_id != order.command_id
             and (other.is_provisional(now) or (other.status in OPEN and other.test_mode is None))
         ),
-        by_hand=sum((units for _, units in by_hand), ZERO),
-        believed=believed(t, *there),
+        by_hand=by_hand_units,
+        believed=believed_units,
         known=known_elsewhere(differences, by_hand),
+        disputed=still_disputed(
+            sum((units for _, units, _ in differences), ZERO), believed_units, by_hand_units
+        ),
         last_fill_at=last_fill_at,
         elsewhere=tuple(h for h in here if h.exchange != order.exchange),
     )

@@ -158,8 +158,12 @@ ENTERING = (
         "exit-sells-anothers-fill",
         "The position showed what another strategy had just bought, no fill told of it yet, and the exit sold it.",
         (
-            Edit(EXITS, "sign, min(left, by_fills), min(left, by_read)", "sign, by_read, by_read"),
-            Edit(EXITS, " if not (whole or shows_all) else ZERO", " * 0"),
+            Edit(
+                EXITS,
+                "        min(left, by_fills),\n        min(left, by_read),\n",
+                "        by_read,\n        by_read,\n",
+            ),
+            Edit(EXITS, "    is_sure = shows_all or (whole and not missing)\n", "    is_sure = True\n"),
         ),
         (
             "tests/engine/test_holdings.py::test_one_strategys_exit_does_not_sell_what_another_has_just_bought",
@@ -294,8 +298,8 @@ ENTERING = (
         (
             Edit(
                 "domain/exit_sizing.py",
-                "    if ours != read:\n",
-                "    ours = read\n    if ours != read:\n",
+                "    if ours != read or (ours and view.is_behind):\n",
+                "    ours = read\n    if ours != read or (ours and view.is_behind):\n",
             ),
         ),
         ("tests/engine/test_late_evidence.py::test_empty_reads_send_nothing_forget_nothing_and_end_no_exit",),

@@ -172,7 +172,7 @@ TOGETHER = (
         "what-has-just-left-is-still-there",
         "A read of before another strategy's fill showed units that had gone, those of a third one were in another "
         "product, and both exits together turned the position of this product round.",
-        (Edit(EXITS, " if not (whole or shows_all) else ZERO", " * 0"),),
+        (Edit(EXITS, "    is_sure = shows_all or (whole and not missing)\n", "    is_sure = True\n"),),
         ("tests/domain/test_exit_sizing.py"
          "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
     ),
@@ -410,5 +410,31 @@ TOGETHER = (
             ),
         ),
         (f"{GROUPS}::test_a_sold_leg_that_is_rejected_beside_its_hedge_is_told",),
+    ),
+    Defect(
+        "a-read-that-agrees-is-right",
+        "A hand had sold 25 of 100 and an exit 25: a read of before showed the 75 of our own fills, and they were sent "
+        "where 50 were left.",
+        (Edit(EXITS, "    missing = max(-facts.disputed * sign, ZERO)\n", "    missing = ZERO\n"),),
+        ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
+    ),
+    Defect(
+        "what-is-missing-is-back-at-once",
+        "Two late reads in a row ended a difference by the size of our last fill, and the exit sent too much.",
+        (
+            Edit(
+                "engine/position_reconciliation.py",
+                "            if not d.amount and not shows_fills and d.where in missing:\n",
+                "            if not d.amount and not shows_fills and d.where is None:\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
+    ),
+    Defect(
+        "a-read-of-before-shows-every-hand",
+        "A read of before another strategy's exit had more than our fills say, and a hand's sale in it: the exit "
+        "sold what was not there any more.",
+        (Edit(EXITS, "    if ours != read or (ours and view.is_behind):\n", "    if ours != read:\n"),),
+        ("tests/domain/test_exit_sizing.py::test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold",),
     ),
 )  # fmt: skip

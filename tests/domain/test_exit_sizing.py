@@ -292,3 +292,22 @@ def test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left
     facts["last_fill_at"] = AT - timedelta(minutes=1)
     answer = size(exit_order(), positions(MIS=175, NRML=75), *held, **facts)
     assert isinstance(answer, ExitSize)  # somebody's units more, and no fill that could explain them
+
+
+def test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold():
+    """B's exit of 75 has left S 25 of our 100, and a hand has sold 7 before: the read of before the fill has 68."""
+    facts = {"last_fill_at": AT - timedelta(seconds=2)}
+    answer = size(exit_order(), positions(MIS=68), holding("STRADDLE", 25), **facts)
+    assert isinstance(answer, ExitDispute)
+    facts["disputed"] = Decimal(43)  # but these were told before: somebody else's
+    answer = size(exit_order(), positions(MIS=68), holding("STRADDLE", 25), **facts)
+    assert isinstance(answer, ExitSize)
+
+
+def test_an_entry_that_is_filling_makes_a_read_no_older():
+    facts = {
+        "last_fill_at": AT - timedelta(seconds=2),
+        "orders": (other(quantity=Decimal(50), strategy_name="B"),),
+    }
+    assert isinstance(size(exit_order(), positions(MIS=75), holding("STRADDLE", 25), **facts), ExitSize)
+    assert isinstance(size(exit_order(), positions(MIS=76), holding("STRADDLE", 25), **facts), ExitDispute)

@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from domain.broker_reports import BrokerStatus, OrderReport, PositionsSnapshot
 from domain.enums import Side
 from domain.errors import ReadFailed
-from domain.limits import Limits
+from domain.limits import ExitScope, Limits, StrategyPolicy
 from domain.states import Status
 from engine.client_context import EngineTimings
 from tests.engine.test_adopting import adopt, by_hand
@@ -430,3 +432,31 @@ def test_a_read_on_each_side_of_an_outage_is_no_difference_that_stood(desk):
     desk.post(MARKET_EXIT, **EXIT)
     spin(desk, 60)
     assert net(desk) == 0
+
+
+@pytest.mark.parametrize("scope", ExitScope)
+@pytest.mark.parametrize("apart", [0.5, 3, 8])
+def test_a_late_read_that_has_just_what_our_fills_say_is_not_believed(make_desk, scope, apart):
+    """25 of our 100 were sold by hand, and 25 by us: positions of before that have the 75 of our own fills."""
+    desk = make_desk(strategy=StrategyPolicy(scope))
+    desk.post(leg(qty=100))
+    spin(desk, 60)
+    read_book, right = desk.broker.read_book, desk.broker.read_positions
+    desk.broker.read_book = lambda refs, urgent=False: replace(
+        b := read_book(refs), reports=tuple(r for r in b.reports if r.broker_order_id != "H1")
+    )
+    hand(desk, -25, "H1")
+    spin(desk, 10)
+    before, until = right(), desk.clock.now() + timedelta(seconds=12)
+
+    def late(*, urgent=False):
+        now = right()
+        return now if now.read_started_at > until else replace(before, read_started_at=now.read_started_at)
+
+    desk.broker.read_positions = late
+    (part,) = desk.post(replace(MARKET_EXIT, quantity=Decimal(25)), signal_id="part", **EXIT)
+    spin(desk, apart)
+    assert desk.order(part.command_id).status is Status.EXECUTED
+    (rest,) = desk.post(MARKET_EXIT, signal_id="rest", **EXIT)
+    spin(desk, 120)
+    assert (net(desk), desk.order(rest.command_id).status) == (0, Status.EXECUTED)

@@ -39,6 +39,7 @@ class TrueOrder:
     status: BrokerStatus = BrokerStatus.OPEN
     filled: Decimal = ZERO
     odd: bool = False  # the broker went back on its own word: filled after it was dead, or filled too much
+    was_turned_away: bool = False  # a dead row, all that is left of a request that the broker did not take
     revived: bool = False  # accepted later than the broker's horizon
     shown_at: float | None = None  # when a read of the book first told of it, where it was revived
     twice: bool = False  # the book always has its first row too, after the one that is true
@@ -170,9 +171,14 @@ class Account:
     def keep_dead(self, command: UniversalOrderCommand) -> None:
         """A request is turned away, and what is left of it is a dead row."""
         order = self._make(command.symbol, command.side, command.quantity, command)
-        order.product, order.status = command.product, BrokerStatus.REJECTED
+        order.product, order.status, order.was_turned_away = command.product, BrokerStatus.REJECTED, True
         self._say(order, "RMS9")
         self._witness.order_made(self, order)
+
+    def number_of(self, tag: str) -> str | None:
+        """The number in an answer about this id: the newest order that was taken, else that of a dead row."""
+        orders = sorted(self.by_tag.get(tag, []), key=lambda order: not order.was_turned_away)
+        return orders[-1].broker_id if orders else None
 
     def _known(self, tag: str) -> TrueOrder | None:
         """The order that this broker takes the same id to be, by what it promises about ids."""
@@ -345,6 +351,10 @@ class Account:
             for at, name, of, signed in moves
             if name == symbol and at > since and product in (None, of)
         ]
+
+    def converted_by_hand(self, symbol: str, since: int) -> bool:
+        """Whether a hand has carried units on under another product after that moment."""
+        return any(name == symbol and at > since for at, name, _, _ in self.conversions)
 
     def go_down(self, seconds: float) -> None:
         """For so long nothing can be read; just before and after it, some brokers say that nothing is held."""

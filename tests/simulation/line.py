@@ -108,10 +108,10 @@ class Line:
             hangs = random.uniform(10.0, 40.0)
             account.trouble(hangs)
             self._scheduler.sleep(hangs)
-            known = account.by_tag.get(command.client_order_id)
-            if not known or random.random() < 0.5:
+            known = account.number_of(command.client_order_id)
+            if known is None or random.random() < 0.5:
                 raise OutcomeUnknown("connection reset")
-            return OrderResult(known[-1].broker_id)
+            return OrderResult(known)
         return self._answered(command, fate)
 
     def _answered(self, command: UniversalOrderCommand, fate: str) -> OrderResult:
@@ -129,7 +129,9 @@ class Line:
             account.arrive(command)
         if fate == "unanswered":
             raise OutcomeUnknown("the answer was cut off")
-        return OrderResult(account.by_tag[command.client_order_id][-1].broker_id)
+        known = account.number_of(command.client_order_id)
+        assert known is not None
+        return OrderResult(known)
 
     @property
     def traits_horizon(self) -> float:

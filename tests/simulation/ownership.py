@@ -32,6 +32,7 @@ SETTLING = 2.5  # seconds: both halves of a turn that came closer together must 
 TOLD_WITHIN = 15.0
 SLACK = 8.0  # for somebody to come by
 A_STOP_GOES_WITHIN = 20.0
+AFTER_A_CONVERSION = 75 * SECOND
 RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
 
 
@@ -294,7 +295,14 @@ class Ownership:
                 # One of unknown outcome until now rested unseen: the exit waited for its outcome.
                 and self._scheduler.seconds - self._rests_since[self._row(o).command_id] > A_STOP_GOES_WITHIN
             ]
-            if targets and waited > A_STOP_GOES_WITHIN and self._is_clear(account, row.symbol):
+            # Whose units a hand has converted is known when reads show all fills.
+            converted = account.converted_by_hand(row.symbol, self._scheduler.micros - AFTER_A_CONVERSION)
+            if (
+                targets
+                and waited > A_STOP_GOES_WITHIN
+                and self._is_clear(account, row.symbol)
+                and not converted
+            ):
                 text = f"{row.command_id} waits for {waited:.0f} s behind {targets[0].broker_id}"
                 self._breaks("11 a stop passes a target", f"{text}: {row.reason_message}")
 

@@ -204,7 +204,7 @@ class Promises:
         for o in orders:
             if o.odd or o.revived:
                 continue  # the broker goes back on its own word: settled in the end, and checked there
-            if order.phase is Phase.BLOCKED:
+            if order.phase is Phase.BLOCKED and not o.was_turned_away:
                 self.breaks("4 blocked and sent", f"{order.command_id}: {_said(o)}")
             if o.is_live or o.filled > order.filled_quantity or o.filled >= order.quantity:
                 self.breaks(

@@ -108,10 +108,6 @@ def what_stood_before_a_gap_still_stands(patch):
         patch.setattr(module, "READS_APART_AT_MOST", timedelta(days=1))
 
 
-def what_is_gone_before_its_order_counts_again(patch):
-    patch.setattr(differences, "_keep_ahead", lambda *_: None)
-
-
 LATE = {
     absence_proven_by_a_timer: ("3 false FAILED", 60.0),
     absence_is_final: ("8 revived, told", 20.0),
@@ -119,10 +115,6 @@ LATE = {
 """With the broker's horizon."""
 PAUSED = {
     what_stood_before_a_gap_still_stands: ("12 forgotten", {"positions empty": 0.01, "outage": 1.0}),
-    what_is_gone_before_its_order_counts_again: (
-        "12 forgotten",
-        {"positions empty": 0.02, "round trip by hand": 0.3, "order by hand shows late": 1.0},
-    ),
 }
 """In worlds with a pause, in which differences are believed."""
 PLANTED = {

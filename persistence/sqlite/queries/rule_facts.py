@@ -17,7 +17,7 @@ from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery, FactsQuestion
-from domain.position_comparison import Place, known_elsewhere
+from domain.position_comparison import Place, known_elsewhere, still_disputed
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import parse_time, time_text
 from persistence.sqlite import unreadable_rows
@@ -67,12 +67,17 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
         for kind, product, _, units, since in elsewhere
         if kind == "BELIEVED"
     ]
+    believed_units = sum((units for _, units in believed_), ZERO)
+    by_hand_units = sum((units for _, units in by_hand_), ZERO)
     return ExitFacts(
         holdings=tuple(h for h in held if h.exchange == order.exchange),
         orders=tuple(order_of(row) for row in rows),
-        by_hand=sum((units for _, units in by_hand_), ZERO),
-        believed=sum((units for _, units in believed_), ZERO),
+        by_hand=by_hand_units,
+        believed=believed_units,
         known=known_elsewhere(differences, by_hand_),
+        disputed=still_disputed(
+            sum((units for _, units, _ in differences), ZERO), believed_units, by_hand_units
+        ),
         last_fill_at=next((optional_time(row[4]) for row in elsewhere if row[0] == "FILLED"), None),
         elsewhere=tuple(h for h in held if h.exchange != order.exchange),
     )
