@@ -11,6 +11,7 @@ So neither a stale, empty or wild read nor a missing fill can reverse a position
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from shlex import quote
@@ -115,8 +116,9 @@ class _View:
     unknown: Decimal = ZERO  # of that, exits of unknown outcome
     products: Mapping[str, Decimal] = field(default_factory=dict)  # what each may give, the preferred first
     may_be_converted: bool = False
+    is_doubtful: bool = False  # only what is believed makes it flat, and the read does not have that either
     is_behind: bool = (
-        False  # the read has more than our fills and nothing explains it: it is from before one of them
+        False  # the read has more than our fills, and nothing explains it but a read of before one
     )
 
     @property
@@ -154,6 +156,8 @@ def _answer(order: Order, view: _View, snapshot: PositionsSnapshot, facts: ExitF
         return _sized(view, ours) or NothingToExit(FLAT)
     if view.under_way:
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
+    if view.is_doubtful:
+        return ExitDispute(None, ours, read)
     if _older_entries(order, facts):
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
@@ -215,16 +219,9 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     unknown = _sum(o for o in exits if o.phase in _OUTCOME_UNKNOWN)
     left = max(held * sign - mine, ZERO)
     others = _held_by_others(order, facts, sign)
-    shows_all = facts.last_fill_at is None or has_elapsed(
-        facts.last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
-    )
-    # A read from about the time of our last fill may show units that this fill has taken since, from any product. Units
-    # that went missing before that fill are still missing, even where such a read has just what our fills say.
-    missing = max(-facts.disputed * sign, ZERO)
-    is_sure = shows_all or (whole and not missing)
-    more = ZERO if is_sure else max(sum(nets.values(), ZERO) * sign - (ours * sign - missing), ZERO)
-    # Who has sold meanwhile does not show in such a read, unless told units or an entry that is filling make it larger.
-    is_behind = more > missing + max(facts.disputed * sign, ZERO) + _filling(facts, sign)
+    shows_all = _shows(facts.last_fill_at, snapshot)
+    surplus = (sum(nets.values(), ZERO) - ours) * sign
+    more, is_behind = _of_before(facts, snapshot, sign, surplus, is_whole=whole)
     free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
         free = {p: q for p, q in free.items() if p == order.requested_product}
@@ -250,6 +247,8 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     by_fills = max(ours * sign + elsewhere - under_way, ZERO)
     by_read = sum(products.values(), ZERO)
     may_be_converted = not shows_all and any(converted.values())
+    # What is believed of two products is one conversion, and the end of one half may be known before that of the other.
+    is_doubtful = bool(left and facts.believed) and not by_fills and sum(nets.values(), ZERO) != ours
     return _View(
         sign,
         min(left, by_fills),
@@ -258,8 +257,34 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         unknown,
         products,
         may_be_converted,
+        is_doubtful,
         is_behind,
     )
+
+
+def _of_before(
+    facts: ExitFacts, snapshot: PositionsSnapshot, sign: int, surplus: Decimal, *, is_whole: bool
+) -> tuple[Decimal, bool]:
+    """Return what a read from about the time of our last fill may have too many, and whether it must be of before.
+
+    It may show units that this fill has taken since, from any product. Units that went missing before a fill that
+    closes are still missing, even where such a read has just what our fills say. What a hand did meanwhile does not
+    show in a read of before such a fill, unless told units or an entry that is filling are its surplus.
+
+    Args:
+        surplus: how much more the read has than our fills say, on the side of the position.
+    """
+    shows_closing = _shows(facts.last_fills.get(Side.SELL if sign > 0 else Side.BUY), snapshot)
+    missing = ZERO if shows_closing else max(-facts.disputed * sign, ZERO)
+    if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):
+        return ZERO, False
+    explained = max(facts.disputed * sign, ZERO) + _filling(facts, sign)
+    return max(surplus + missing, ZERO), not shows_closing and surplus > explained
+
+
+def _shows(filled_at: datetime | None, snapshot: PositionsSnapshot) -> bool:
+    """Return True when the read began so long after that fill that it shows it."""
+    return filled_at is None or has_elapsed(filled_at, snapshot.read_started_at, LAGS_AT_MOST)
 
 
 def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:

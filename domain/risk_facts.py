@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from domain.enums import Side
 from domain.limits import Limits
 from domain.money import ZERO
 from domain.order import Order
@@ -72,7 +73,7 @@ class ExitFacts:
     - `known`: the units, by product, that differences and external orders put there before ours went missing in another
       product. No strategy holds them, and they are no conversion of ours.
     - `disputed`: the part of the difference that was told and that nothing explains yet; signed.
-    - `last_fill_at`: when a fill of ours in the symbol was last recorded.
+    - `last_fills`: when a fill of ours in the symbol was last recorded, by side.
     - `elsewhere`: what strategies hold of the symbol at other exchanges, which this exit cannot close.
     """
 
@@ -82,5 +83,10 @@ class ExitFacts:
     believed: Decimal = ZERO
     known: Mapping[str, Decimal] = field(default_factory=dict)
     disputed: Decimal = ZERO
-    last_fill_at: datetime | None = None
+    last_fills: Mapping[Side, datetime] = field(default_factory=dict)
     elsewhere: tuple[Holding, ...] = ()
+
+    @property
+    def last_fill_at(self) -> datetime | None:
+        """When a fill of ours in the symbol was last recorded, of either side."""
+        return max(self.last_fills.values(), default=None)

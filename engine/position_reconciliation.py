@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from domain.broker_reports import PositionsSnapshot
+from domain.enums import Side
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
@@ -93,7 +94,6 @@ class PositionReconciler:
         found = compared(snapshot, self._store.holdings(client_id))
         self._note_shown(client_id, found, snapshot.read_started_at)
         told = {d.where: d for d in self._store.told_differences(client_id)}
-        missing = {place for place, d in told.items() if d.amount * d.held < 0}
         news = self._news(told, snapshot, found)
         before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
         ready = []
@@ -109,11 +109,8 @@ class PositionReconciler:
             )
             if judgement is Judgement.NOT_YET:
                 continue
-            shows_fills = last_fill_at is None or has_elapsed(
-                last_fill_at, snapshot.read_started_at, LAGS_AT_MOST
-            )
-            if not d.amount and not shows_fills and d.where in missing:
-                continue  # a read of before our last fill may have by chance just what our records say after it
+            if not d.amount and self._may_be_of_before(client_id, told.get(d.where), snapshot):
+                continue
             seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
             patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
             if seen.reads > 1 and patient:
@@ -125,6 +122,17 @@ class PositionReconciler:
         self._seen[client_id] = after
         if ready:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
+
+    def _may_be_of_before(self, client_id: str, told: Difference | None, snapshot: PositionsSnapshot) -> bool:
+        """Return True where a read that has what our records say may have it by chance: it is of before our last exit.
+
+        That exit's fill would be as large as what was missing.
+        """
+        if told is None or told.amount * told.held >= 0:
+            return False
+        closing = Side.SELL if told.held > 0 else Side.BUY
+        closed_at = self._store.last_fill_at(client_id, told.symbol, closing)
+        return closed_at is not None and not has_elapsed(closed_at, snapshot.read_started_at, LAGS_AT_MOST)
 
     def _note_shown(self, client_id: str, found: Mapping[Place, Difference], read_at: datetime) -> None:
         before, after = self._shown.get(client_id, {}), dict[Place, _Seen]()

@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.adoption import Adoption, AdoptionFacts
 from domain.broker_reports import PositionsSnapshot
 from domain.daily_loss import DayLoss
+from domain.enums import Side
 from domain.position_comparison import Difference, Place
 from domain.risk_facts import Holding
 
@@ -17,8 +18,8 @@ class HoldingReads(Protocol):
 
     def holdings(self, client_id: str) -> list[Holding]: ...
 
-    def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
-        """Return when a fill in the symbol was last recorded."""
+    def last_fill_at(self, client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
+        """Return when a fill in the symbol was last recorded, of that side or of any."""
 
     def told_differences(self, client_id: str) -> list[Difference]:
         """List the positions' differences that were notified and still exist."""

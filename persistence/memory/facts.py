@@ -68,9 +68,7 @@ def entry_facts(
     )
 
 
-def exit_facts(
-    t: Tables, order: Order, held: list[Holding], last_fill_at: datetime | None, now: datetime
-) -> ExitFacts:
+def exit_facts(t: Tables, order: Order, held: list[Holding], now: datetime) -> ExitFacts:
     """Return what an exit must know about its symbol."""
     there = (order.client_id, order.exchange, order.symbol)
     here = [h for h in held if h.symbol == order.symbol]
@@ -95,7 +93,11 @@ def exit_facts(
         disputed=still_disputed(
             sum((units for _, units, _ in differences), ZERO), believed_units, by_hand_units
         ),
-        last_fill_at=last_fill_at,
+        last_fills={
+            Side(side): at
+            for (client, symbol, side), at in t.last_fills.items()
+            if (client, symbol) == (order.client_id, order.symbol)
+        },
         elsewhere=tuple(h for h in here if h.exchange != order.exchange),
     )
 

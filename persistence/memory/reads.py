@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.daily_loss import DayLoss
+from domain.enums import Side
 from domain.money import decimal_text
 from domain.notice_keys import NoticeKey, NoticeSubject, joined, of_order, parted
 from domain.order import Order
@@ -138,9 +139,10 @@ class Reads:
             if client == client_id
         ]
 
-    def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
+    def last_fill_at(self, client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
         fills = self._tables.last_fills.items()
-        return max((at for (c, s, _), at in fills if (c, s) == (client_id, symbol)), default=None)
+        there = (at for (c, s, of), at in fills if (c, s) == (client_id, symbol) and side in (None, of))
+        return max(there, default=None)
 
     def day_loss(self, client_id: str) -> DayLoss | None:
         return self._tables.accounts.get(client_id, AccountRow()).day_loss

@@ -360,8 +360,7 @@ class MemoryTransaction(Reads):
 
     def exit_facts(self, order: Order, now: datetime) -> ExitFacts:
         held = self.holdings(order.client_id)
-        filled_at = self.last_fill_at(order.client_id, order.symbol)
-        return facts.exit_facts(self._tables, order, held, filled_at, now)
+        return facts.exit_facts(self._tables, order, held, now)
 
     def set_halt(self, halt: Halt) -> None:
         self._tables.halts[(halt.client_id, halt.strategy_name or "")] = halt

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from domain.broker_reports import OrderReport
+from domain.enums import Side
 from domain.holdings import taken_off
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notice_keys import NoticeSubject
@@ -313,10 +314,13 @@ def take_believed(
     return units - wanted
 
 
-def last_fill_at(connection: sqlite3.Connection, client_id: str, symbol: str) -> datetime | None:
-    """Return when a fill in the symbol was last recorded, or None."""
+def last_fill_at(
+    connection: sqlite3.Connection, client_id: str, symbol: str, side: Side | None = None
+) -> datetime | None:
+    """Return when a fill in the symbol was last recorded, of that side or of any, or None."""
     row = connection.execute(
-        "SELECT max(filled_at) FROM last_fills WHERE client_id = ? AND symbol = ?", (client_id, symbol)
+        "SELECT max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2 AND coalesce(?3, side) = side",
+        (client_id, symbol, side),
     ).fetchone()
     return None if row is None else optional_time(row[0])
 

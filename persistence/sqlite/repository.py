@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from domain.account import AccountStanding, BrokerAccount
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
+from domain.enums import Side
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.money import decimal_text, optional_text
 from domain.notice_keys import NoticeKey, NoticeSubject
@@ -214,8 +215,8 @@ class OrderRepository:
     def holdings(self, client_id: str) -> list[Holding]:
         return self._read(lambda connection: rule_facts.holdings(connection, client_id))
 
-    def last_fill_at(self, client_id: str, symbol: str) -> datetime | None:
-        return self._read(lambda connection: differences.last_fill_at(connection, client_id, symbol))
+    def last_fill_at(self, client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
+        return self._read(lambda connection: differences.last_fill_at(connection, client_id, symbol, side))
 
     def differences_since(self, client_id: str) -> dict[Place, datetime]:
         rows = self._rows(

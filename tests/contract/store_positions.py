@@ -97,6 +97,8 @@ class HoldingsContract(StoreCase):
         assert house.store.last_fill_at(CLIENT, SYMBOL) == order.updated_at
         later = house.fill(house.work("a2", quantity=Decimal(20), **AN_EXIT))
         assert house.store.last_fill_at(CLIENT, SYMBOL) == later.updated_at
+        assert house.store.last_fill_at(CLIENT, SYMBOL, Side.SELL) == later.updated_at
+        assert house.store.last_fill_at(CLIENT, SYMBOL, Side.BUY) == order.updated_at
         assert house.store.last_fill_at(CLIENT, "OTHER") is None
         assert house.store.last_fill_at("bob", SYMBOL) is None
 

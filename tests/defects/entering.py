@@ -163,7 +163,11 @@ ENTERING = (
                 "        min(left, by_fills),\n        min(left, by_read),\n",
                 "        by_read,\n        by_read,\n",
             ),
-            Edit(EXITS, "    is_sure = shows_all or (whole and not missing)\n", "    is_sure = True\n"),
+            Edit(
+                EXITS,
+                "    if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):\n",
+                "    if facts:\n",
+            ),
         ),
         (
             "tests/engine/test_holdings.py::test_one_strategys_exit_does_not_sell_what_another_has_just_bought",

@@ -172,7 +172,8 @@ TOGETHER = (
         "what-has-just-left-is-still-there",
         "A read of before another strategy's fill showed units that had gone, those of a third one were in another "
         "product, and both exits together turned the position of this product round.",
-        (Edit(EXITS, "    is_sure = shows_all or (whole and not missing)\n", "    is_sure = True\n"),),
+        (Edit(EXITS, "    if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):\n",
+              "    if facts:\n"),),
         ("tests/domain/test_exit_sizing.py"
          "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
     ),
@@ -415,7 +416,7 @@ TOGETHER = (
         "a-read-that-agrees-is-right",
         "A hand had sold 25 of 100 and an exit 25: a read of before showed the 75 of our own fills, and they were sent "
         "where 50 were left.",
-        (Edit(EXITS, "    missing = max(-facts.disputed * sign, ZERO)\n", "    missing = ZERO\n"),),
+        (Edit(EXITS, "ZERO if shows_closing else max(-facts.disputed * sign, ZERO)", "ZERO"),),
         ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
     ),
     Defect(
@@ -424,8 +425,8 @@ TOGETHER = (
         (
             Edit(
                 "engine/position_reconciliation.py",
-                "            if not d.amount and not shows_fills and d.where in missing:\n",
-                "            if not d.amount and not shows_fills and d.where is None:\n",
+                "        if told is None or told.amount * told.held >= 0:\n",
+                "        if told is None or told.amount:\n",
             ),
         ),
         ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
@@ -436,5 +437,11 @@ TOGETHER = (
         "sold what was not there any more.",
         (Edit(EXITS, "    if ours != read or (ours and view.is_behind):\n", "    if ours != read:\n"),),
         ("tests/domain/test_exit_sizing.py::test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold",),
+    ),
+    Defect(
+        "half-a-conversion-makes-flat",
+        "One half of a conversion by hand ended with a wild read, the other counted on, and an exit was ended as flat.",
+        (Edit(EXITS, "    if view.is_doubtful:\n", "    if view.is_doubtful is None:\n"),),
+        ("tests/domain/test_exit_sizing.py::test_what_is_believed_of_one_half_of_a_conversion_makes_nothing_flat",),
     ),
 )  # fmt: skip

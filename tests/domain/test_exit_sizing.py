@@ -284,21 +284,25 @@ def test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left
         execution_type=ExecutionType.EXIT, quantity=Decimal(75), strategy_name="B", side=Side.SELL
     )
     held = (holding("B", 75), holding("D", 25), holding("STRADDLE", 100))
-    facts = {"orders": (resting,), "last_fill_at": AT - timedelta(seconds=2)}
+    facts = {"orders": (resting,), "last_fills": {Side.SELL: AT - timedelta(seconds=2)}}
     answer = size(exit_order(), positions(MIS=175, NRML=75), *held, **facts)
     assert isinstance(answer, ExitDispute)
     assert answer.smaller is not None
     assert answer.smaller.quantity == 50
-    facts["last_fill_at"] = AT - timedelta(minutes=1)
+    facts["last_fills"] = {Side.SELL: AT - timedelta(minutes=1)}
     answer = size(exit_order(), positions(MIS=175, NRML=75), *held, **facts)
     assert isinstance(answer, ExitSize)  # somebody's units more, and no fill that could explain them
 
 
 def test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold():
     """B's exit of 75 has left S 25 of our 100, and a hand has sold 7 before: the read of before the fill has 68."""
-    facts = {"last_fill_at": AT - timedelta(seconds=2)}
+    facts = {"last_fills": {Side.SELL: AT - timedelta(seconds=2)}}
     answer = size(exit_order(), positions(MIS=68), holding("STRADDLE", 25), **facts)
     assert isinstance(answer, ExitDispute)
+    bought = {Side.BUY: AT - timedelta(seconds=2)}  # the read of before that has less, not more
+    assert isinstance(
+        size(exit_order(), positions(MIS=68), holding("STRADDLE", 25), last_fills=bought), ExitSize
+    )
     facts["disputed"] = Decimal(43)  # but these were told before: somebody else's
     answer = size(exit_order(), positions(MIS=68), holding("STRADDLE", 25), **facts)
     assert isinstance(answer, ExitSize)
@@ -306,8 +310,18 @@ def test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold():
 
 def test_an_entry_that_is_filling_makes_a_read_no_older():
     facts = {
-        "last_fill_at": AT - timedelta(seconds=2),
+        "last_fills": {Side.SELL: AT - timedelta(seconds=2)},
         "orders": (other(quantity=Decimal(50), strategy_name="B"),),
     }
     assert isinstance(size(exit_order(), positions(MIS=75), holding("STRADDLE", 25), **facts), ExitSize)
     assert isinstance(size(exit_order(), positions(MIS=76), holding("STRADDLE", 25), **facts), ExitDispute)
+
+
+def test_what_is_believed_of_one_half_of_a_conversion_makes_nothing_flat():
+    """Short 50 of S, and +85 believed in its product; the other half (-85) has just ended with a wild, empty read."""
+    facts = {"believed": Decimal(85), "last_fills": {Side.BUY: AT - timedelta(minutes=1)}}
+    answer = size(exit_order(), positions(MIS=0), holding("STRADDLE", -50), **facts)
+    assert isinstance(answer, ExitDispute)
+    assert answer.smaller is None
+    answer = size(exit_order(), positions(MIS=35), holding("STRADDLE", -50), **facts)
+    assert isinstance(answer, NothingToExit)  # the read has what is believed

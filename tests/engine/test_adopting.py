@@ -197,12 +197,11 @@ def test_what_is_adopted_while_it_is_being_compared_is_not_told_as_nobodys(desk,
     look(desk, 1)
     asked = desk.store.last_fill_at
 
-    def meanwhile(
-        client_id: str, symbol: str
-    ) -> datetime | None:  # the comparer has read the holdings before
+    def meanwhile(client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
+        """The comparer has read the holdings before."""
         if not held(desk):
             adopt(desk)
-        return asked(client_id, symbol)
+        return asked(client_id, symbol, side)
 
     monkeypatch.setattr(desk.store, "last_fill_at", meanwhile)
     look(desk)

@@ -250,7 +250,7 @@ def facts(tx: Any, client: str, symbol: str, now: datetime) -> Iterator[object]:
     exit_ = an_order("none", now, client_id=client, exchange="NFO", symbol=symbol)
     found = tx.exit_facts(exit_, now)
     yield sorted(found.holdings, key=repr), sorted(found.orders, key=repr), found.by_hand, found.believed
-    yield dict(found.known), found.last_fill_at
+    yield dict(found.known), dict(found.last_fills), found.disputed
 
 
 @pytest.mark.parametrize("seed", range(5))

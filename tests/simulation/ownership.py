@@ -145,7 +145,7 @@ class Ownership:
         self._orders.setdefault(self._place(row), []).append(order)
         if order.revived:
             self._revived.append((account, order))
-        if order.is_exit and order.symbol not in account.odd_symbols:
+        if order.is_exit and order.symbol not in account.odd_symbols and not order.was_turned_away:
             self._reverses(account, order)
             self._is_own(account, row, order)
 

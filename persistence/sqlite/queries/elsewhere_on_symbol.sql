@@ -7,4 +7,4 @@ SELECT 'BY_HAND', coalesce(product, ''),
     CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END, '0', NULL
     FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND symbol = ?2 AND exchange = ?3
 UNION ALL
-SELECT 'FILLED', '', '0', '0', max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2
+SELECT 'FILLED', side, '0', '0', filled_at FROM last_fills WHERE client_id = ?1 AND symbol = ?2

@@ -78,7 +78,7 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
         disputed=still_disputed(
             sum((units for _, units, _ in differences), ZERO), believed_units, by_hand_units
         ),
-        last_fill_at=next((optional_time(row[4]) for row in elsewhere if row[0] == "FILLED"), None),
+        last_fills={Side(row[1]): parse_time(row[4]) for row in elsewhere if row[0] == "FILLED"},
         elsewhere=tuple(h for h in held if h.exchange != order.exchange),
     )
 
