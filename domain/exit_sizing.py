@@ -234,7 +234,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
         if order.requested_product is not None:
             by_fills = min(by_fills, max(by_read, left))
-        return _View(sign, by_fills, by_read, under_way, unknown, products)
+        return _View(sign, by_fills, by_read, under_way, unknown, products, is_behind=is_behind)
     # Units in another product may be ours, converted by the broker or by hand. Not so the units that were there before
     # ours went missing, and not by a read that may not show our last fill yet.
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
@@ -274,12 +274,14 @@ def _of_before(
     Args:
         surplus: how much more the read has than our fills say, on the side of the position.
     """
-    shows_closing = _shows(facts.last_fills.get(Side.SELL if sign > 0 else Side.BUY), snapshot)
+    closed_at = facts.last_fills.get(Side.SELL if sign > 0 else Side.BUY)
+    shows_closing = _shows(closed_at, snapshot)
     missing = ZERO if shows_closing else max(-facts.disputed * sign, ZERO)
+    began_before = closed_at is not None and snapshot.read_started_at <= closed_at
     if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):
-        return ZERO, False
+        return ZERO, began_before
     explained = max(facts.disputed * sign, ZERO) + _filling(facts, sign)
-    return max(surplus + missing, ZERO), not shows_closing and surplus > explained
+    return max(surplus + missing, ZERO), began_before or (not shows_closing and surplus > explained)
 
 
 def _shows(filled_at: datetime | None, snapshot: PositionsSnapshot) -> bool:

@@ -93,6 +93,8 @@ def decide(
         if nameless:
             said = _unattributed(order, book, traits, sending_ends, attribution)
         return replace(said, alarms=(*said.alarms, *alarms))
+    if _is_of_one_send(order, report) and not shows_all_since(order, book, traits, sending_ends=sending_ends):
+        return Verdict(alarms=alarms)
     phase, tag = _phase_said(order, report)
     if phase is None or _stale(order, phase, report, book, traits):
         back = taken_back(order, report)
@@ -121,6 +123,15 @@ def decide(
         key = of_order(NoticeSubject.PRICE_UNREAD, order.command_id, report.broker_order_id)
         alarms = (*alarms, Alarm(key, text))
     return Verdict(phase, changes, alarms)
+
+
+def _is_of_one_send(order: Order, report: OrderReport) -> bool:
+    """Return True for a dead report that may be of one send only, where the order was sent more than once.
+
+    An earlier send may have been accepted under another number, which this book does not show yet.
+    """
+    is_dead = report.status in DEAD and not report.filled_quantity
+    return is_dead and order.broker_order_id is None and order.attempts > 1
 
 
 def _noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] = ()) -> Verdict:

@@ -29,7 +29,7 @@ class PositionCache:
 
     A read serves an exit whose row was last written before the read began. Such a read shows all that the exit could
     ask for when it was registered or last postponed. `domain.exit_sizing.size_exit` accounts for what has changed
-    since: it knows the fills recorded after a read began, and the outstanding orders.
+    since: it knows the outstanding orders, and asks for a later read after a fill that closes.
     """
 
     def __init__(self, *, clock: Clock) -> None:

@@ -22,6 +22,7 @@ from domain.reconciliation import (
     absent_because,
     contradiction,
     decide,
+    find_report,
     hidden_in,
     is_about,
     is_own,
@@ -313,6 +314,8 @@ class Reconciler:
             first = order.attempts == 1 and shown and book.read_started_at > order.sent_at
             if not self._may_send_again(context, order) or not (first or waited):
                 continue
+            if find_report(order, book)[0] is not None:
+                continue  # one of its sends ended: a later book shows whether another one did not
             self._submitter.send_again(context, order)
 
     def escalate(self, context: ClientContext) -> None:

@@ -444,4 +444,28 @@ TOGETHER = (
         (Edit(EXITS, "    if view.is_doubtful:\n", "    if view.is_doubtful is None:\n"),),
         ("tests/domain/test_exit_sizing.py::test_what_is_believed_of_one_half_of_a_conversion_makes_nothing_flat",),
     ),
+    Defect(
+        "a-dead-row-ends-every-send",
+        "An order was sent again under its id, and the second call left a dead row: the first one had been filled.",
+        (
+            Edit(
+                "domain/reconciliation.py",
+                "    return is_dead and order.broker_order_id is None and order.attempts > 1\n",
+                "    return is_dead and order.broker_order_id is None and order.attempts > 99\n",
+            ),
+        ),
+        ("tests/domain/test_reconciliation.py::test_a_dead_row_of_one_of_several_sends_waits_for_the_others",),
+    ),
+    Defect(
+        "a-read-from-before-an-exit-serves-the-next",
+        "A hand's sale was as large as the exit's fill, and the next exit took the read from before both for the rest.",
+        (
+            Edit(
+                EXITS,
+                "    began_before = closed_at is not None and snapshot.read_started_at <= closed_at\n",
+                "    began_before = False\n",
+            ),
+        ),
+        ("tests/domain/test_exit_sizing.py::test_a_read_that_began_before_an_exits_fill_sizes_no_other_exit",),
+    ),
 )  # fmt: skip

@@ -325,3 +325,15 @@ def test_what_is_believed_of_one_half_of_a_conversion_makes_nothing_flat():
     assert answer.smaller is None
     answer = size(exit_order(), positions(MIS=35), holding("STRADDLE", -50), **facts)
     assert isinstance(answer, NothingToExit)  # the read has what is believed
+
+
+@pytest.mark.parametrize("scope", ExitScope)
+def test_a_read_that_began_before_an_exits_fill_sizes_no_other_exit(scope):
+    """By chance it has what our fills say now: another strategy sold 25 since, and a hand 25 before."""
+    facts = {"last_fills": {Side.SELL: AT}}
+    answer = size(exit_order(), positions(MIS=65), holding("STRADDLE", 65), scope=scope, **facts)
+    assert isinstance(answer, ExitDispute)
+    facts = {"last_fills": {Side.SELL: AT - timedelta(microseconds=1)}}
+    assert isinstance(
+        size(exit_order(), positions(MIS=65), holding("STRADDLE", 65), scope=scope, **facts), ExitSize
+    )

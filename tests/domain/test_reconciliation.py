@@ -130,6 +130,18 @@ def test_what_the_book_says_of_an_unknown_outcome(status, filled, phase, tag):
     assert after.broker_order_id == "B1"
 
 
+def test_a_dead_row_of_one_of_several_sends_waits_for_the_others():
+    """The first send was accepted, the second was turned away and left a dead row under the same tag."""
+    order = an_order(Phase.UNKNOWN, attempts=2)
+    dead = report(BrokerStatus.REJECTED, broker_order_id="B2")
+    early = SENT + ENDS + timedelta(seconds=HORIZON) - TICK
+    assert judge(order, book(dead, at=early)).phase is None
+    assert apply(order, book(dead, report(BrokerStatus.COMPLETE, 50), at=early)).phase is Phase.FILLED
+    assert apply(order, book(dead)).phase is Phase.REJECTED  # such a book would show the other one too
+    once = an_order(Phase.UNKNOWN, attempts=1)
+    assert apply(once, book(dead, at=early)).phase is Phase.REJECTED
+
+
 def test_complete_means_all_of_what_the_broker_has_as_the_quantity():
     reduced = report(BrokerStatus.COMPLETE, 30, quantity=Decimal(30))
     assert apply(an_order(Phase.WORKING), book(reduced)).phase is Phase.FILLED
