@@ -208,6 +208,7 @@ def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
 def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: ExitScope) -> _View:
     nets = snapshot.by_product(order.exchange, order.symbol)
     ours = sum((h.net_quantity for h in facts.holdings), ZERO) + facts.by_hand + facts.believed
+    ours += _sold_of_earlier_days(order, snapshot, facts)
     own = _own(order, facts)
     held = sum(own.values(), ZERO)
     whole = scope is ExitScope.POSITION
@@ -311,6 +312,20 @@ def _beside(own: Mapping[str, Decimal], nets: Mapping[str, Decimal], facts: Exit
     there = sum((max(-net * sign, ZERO) for product, net in nets.items() if product not in own), ZERO)
     held = sum((h.net_quantity for h in facts.holdings if h.product not in own), ZERO)
     return min(there, max(-(facts.by_hand + facts.believed + held) * sign, ZERO))
+
+
+def _sold_of_earlier_days(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts) -> Decimal:
+    """Return how many delivered shares of earlier days others have sold, in products that no strategy holds.
+
+    These shares were in no sum of ours, so their sale closes nothing of ours.
+    """
+    held = {h.product for h in facts.holdings if h.net_quantity}
+    sold = ZERO
+    for product in snapshot.by_product(order.exchange, order.symbol):
+        place = (order.exchange, order.symbol, product)
+        if product not in held:
+            sold += max(snapshot.delivered(*place) - max(snapshot.net(*place), ZERO), ZERO)
+    return min(sold, max(-facts.by_hand, ZERO))
 
 
 def _sized(view: _View, quantity: Decimal) -> ExitSize | None:

@@ -162,6 +162,26 @@ def still_disputed(differences: Decimal, believed: Decimal, by_hand: Decimal) ->
     return left
 
 
+def converted(differences: Iterable[tuple[str, Decimal, datetime]], product: str) -> Decimal:
+    """Return the units, signed, that appeared in other products while some went missing in this one.
+
+    They may be those, carried on under another product.
+
+    Args:
+        differences: the symbol's differences: product, amount, and since when it has stood.
+    """
+    there = list(differences)
+    gone_at = {amount > 0: since for of, amount, since in there if of == product}
+    return sum(
+        (
+            amount
+            for of, amount, since in there
+            if of != product and (amount < 0) in gone_at and since + LAGS_AT_MOST >= gone_at[amount < 0]
+        ),
+        ZERO,
+    )
+
+
 def known_elsewhere(
     differences: Iterable[tuple[str, Decimal, datetime]], by_hand: Iterable[tuple[str, Decimal]]
 ) -> dict[str, Decimal]:

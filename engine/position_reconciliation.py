@@ -1,7 +1,7 @@
 """Reconcile our strategies' holdings with the broker's positions, and notify the operator where they differ."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -120,6 +120,13 @@ class PositionReconciler:
                 )
                 ready.append(_Ready(d, seen.since, is_quiet))
         self._seen[client_id] = after
+        halves = _halves(ready, news, told=told, found=found)
+        ready = [
+            each
+            for each in ready
+            if each.difference.where not in halves
+            or snapshot.read_started_at - each.since >= self._believed_after
+        ]
         if ready:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
 
@@ -174,6 +181,36 @@ class PositionReconciler:
                 notice = _notice(client_id, d, before)
                 log.warning("client %s: %s: %s", client_id, d.symbol, notice.detail)
                 tx.notify(notice)
+
+
+def _halves(
+    ready: Sequence[_Ready],
+    news: Sequence[Difference],
+    *,
+    told: Mapping[Place, Difference],
+    found: Mapping[Place, Difference],
+) -> set[Place]:
+    """Return the places at which only one half of a conversion between products is certain, or has ended.
+
+    - Units appeared, and others are missing in another product, which is not certain yet, or vice versa. Alone, they
+      would pass for somebody else's, and no exit of the strategy that held them would find them.
+    - Units that had appeared are gone by nothing that we recorded, and the others are still missing. A wild
+      read would leave the strategy with the missing half alone.
+    """
+    certain = {each.difference.where for each in ready}
+
+    def beside(d: Difference, others: Iterable[Difference], amount: Decimal) -> Iterable[Difference]:
+        return (o for o in others if o.where[:2] == d.where[:2] and o.amount * amount < 0)
+
+    def is_half(d: Difference) -> bool:
+        if d.amount:
+            return any(o.where not in certain for o in beside(d, news, d.amount))
+        before = told.get(d.where)
+        if before is None or before.held != d.held:
+            return False
+        return any(o.amount * o.held < 0 for o in beside(d, found.values(), before.amount))
+
+    return {each.difference.where for each in ready if is_half(each.difference)}
 
 
 def _notice(client_id: str, d: Difference, before: Difference | None) -> Notice:

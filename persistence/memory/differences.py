@@ -27,7 +27,9 @@ def keep_difference(t: Tables, client_id: str, d: Difference, since: datetime, *
     shown_since = since
     if old and old.difference.amount == d.amount:
         # Both sides moved by the same amount: it is the earlier difference, and it has stood since then.
-        since, shown_since = min(since, old.since), min(since, old.shown_since)
+        shown_since = min(since, old.shown_since)
+    if old and old.difference.amount * d.amount > 0:
+        since = min(since, old.since)  # since then something is missing there, or too many are
     if d.is_kept:
         t.differences[key] = KeptDifference(d, since, shown_since, known)
 

@@ -12,7 +12,7 @@ from domain.limits import Limits
 from domain.money import ZERO
 from domain.order import Order
 from domain.ports import ExposureQuery
-from domain.position_comparison import known_elsewhere, still_disputed
+from domain.position_comparison import converted, known_elsewhere, still_disputed
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase
 from persistence.memory.reads import OPEN
@@ -125,7 +125,10 @@ def is_closed_by_others(
         entered = t.last_fills.get((client_id, symbol, side))
         of_it = [(effect, at) for of, effect, at in [*orders, *others] if of in (None, product)]
         since = sum((effect for effect, at in of_it if entered is None or at >= entered), ZERO)
-        return not units + sum((effect for effect, _ in of_it), ZERO) and -since * side.sign >= abs(units)
+        if units + sum((effect for effect, _ in of_it), ZERO) or -since * side.sign < abs(units):
+            return False
+        amounts = [(place[2], kept.difference.amount, kept.since) for place, kept in t.differences_of(*there)]
+        return converted(amounts, product) * side.sign < abs(units)
 
     open_ = {product: units for product, units in held.items() if units}
     return bool(open_) and all(is_closed(product, units) for product, units in open_.items())

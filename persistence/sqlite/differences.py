@@ -110,7 +110,9 @@ def keep_difference(
     shown_since = since
     if old and parse_decimal(old[1]) == d.amount:
         # Both sides moved by the same amount: it is the earlier difference, and it has stood since then.
-        since, shown_since = min(since, parse_time(old[2])), min(since, parse_time(old[3]))
+        shown_since = min(since, parse_time(old[3]))
+    if old and parse_decimal(old[1]) * d.amount > 0:
+        since = min(since, parse_time(old[2]))  # since then something is missing there, or too many are
     connection.execute(f"DELETE {_AT_PLACE}", key)
     if d.is_kept:
         kind = "EXTERNAL" if d.is_external else "DIFFERENT"

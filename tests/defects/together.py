@@ -248,8 +248,8 @@ TOGETHER = (
         (
             Edit(
                 "persistence/sqlite/queries/rule_facts.py",
-                "not units + there and -since",
-                "-since",
+                "        if units + there or -since * side.sign",
+                "        if -since * side.sign",
             ),
         ),
         (
@@ -467,5 +467,51 @@ TOGETHER = (
             ),
         ),
         ("tests/domain/test_exit_sizing.py::test_a_read_that_began_before_an_exits_fill_sizes_no_other_exit",),
+    ),
+    Defect(
+        "savings-sold-by-hand-are-ours",
+        "Delivered shares of earlier days were sold by hand; an exit of the same stock in MIS waited all its "
+        "life.",
+        (Edit(EXITS, "    ours += _sold_of_earlier_days(order, snapshot, facts)\n", ""),),
+        ("tests/engine/test_orders_by_hand.py"
+         "::test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours",),
+    ),
+    Defect(
+        "a-conversion-closes-what-was-converted",
+        "A hand carried 50 on under another product; after one empty read the strategy's holding was forgotten.",
+        (
+            Edit(
+                "persistence/sqlite/queries/rule_facts.py",
+                "        return elsewhere * side.sign < abs(units)\n",
+                "        return elsewhere is not None\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py"
+         "::test_a_wild_read_after_a_conversion_forgets_nothing_and_ends_no_exit",),
+    ),
+    Defect(
+        "a-wild-read-ends-half-a-conversion",
+        "Empty reads ended the half that had appeared, the missing half counted on, and the exit was held for minutes.",
+        (
+            Edit(
+                "engine/position_reconciliation.py",
+                "        if before is None or before.held != d.held:\n",
+                "        if before is None or before.held is not None:\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py"
+         "::test_a_wild_read_after_a_conversion_forgets_nothing_and_ends_no_exit",),
+    ),
+    Defect(
+        "what-is-missing-is-missing-anew",
+        "A conversion was told by and by, as a late fill was recorded: its units passed for somebody else's.",
+        (
+            Edit(
+                "persistence/sqlite/differences.py",
+                "    if old and parse_decimal(old[1]) * d.amount > 0:\n",
+                "    if old and parse_decimal(old[1]) == d.amount:\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_a_conversion_that_is_told_by_and_by_is_one",),
     ),
 )  # fmt: skip

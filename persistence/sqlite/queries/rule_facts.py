@@ -17,7 +17,7 @@ from domain.limits import Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.order import Order
 from domain.ports import ExposureQuery, FactsQuestion
-from domain.position_comparison import Place, known_elsewhere, still_disputed
+from domain.position_comparison import Place, converted, known_elsewhere, still_disputed
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import parse_time, time_text
 from persistence.sqlite import unreadable_rows
@@ -111,10 +111,24 @@ def is_closed_by_others(
     def is_closed(product: str, units: Decimal) -> bool:
         side = Side.BUY if units > 0 else Side.SELL
         there, since = _of_others(connection, (client_id, symbol, exchange), product, side)
-        return not units + there and -since * side.sign >= abs(units)
+        if units + there or -since * side.sign < abs(units):
+            return False
+        elsewhere = converted(_differences(connection, (client_id, symbol, exchange)), product)
+        return elsewhere * side.sign < abs(units)
 
     open_ = {product: units for product, units in held.items() if units}
     return bool(open_) and all(is_closed(product, units) for product, units in open_.items())
+
+
+def _differences(
+    connection: sqlite3.Connection, place: tuple[str, str, str]
+) -> list[tuple[str, Decimal, datetime]]:
+    rows = connection.execute(
+        "SELECT product, difference, since FROM position_differences "
+        "WHERE client_id = ? AND symbol = ? AND exchange = ?",
+        place,
+    )
+    return [(product, parse_decimal(amount), parse_time(since)) for product, amount, since in rows]
 
 
 def _of_others(
