@@ -35,7 +35,7 @@ class ClaimReads(Protocol):
     """What may be sent now, and who has claimed."""
 
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
-        """List CREATED orders that may be sent now, exits first, then oldest first."""
+        """List CREATED orders that may be sent now, by `domain.claim_priority` (exits first), then oldest first."""
 
     def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
         """Return True when the client has a CREATED order that may be sent now."""

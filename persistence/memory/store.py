@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import TypeVar
 
 from domain.broker_reports import PositionsSnapshot
+from domain.claim_priority import EXITS, LAST, claim_priority
 from domain.daily_loss import PnlRead, after_read
-from domain.enums import ExecutionType
 from domain.errors import StoreUnavailable
 from domain.message_facts import MessageFacts
 from domain.notices import Notice
@@ -118,10 +118,10 @@ class MemoryStore(Reads):
             o
             for o in self._tables.orders_of(client_id)
             if o.status is Status.CREATED
-            and (not exits_only or o.execution_type is ExecutionType.EXIT)
+            and claim_priority(o) <= (EXITS if exits_only else LAST)
             and (o.not_before is None or not now < o.not_before <= now + _LONGEST_WAIT)
         ]
-        return sorted(found, key=lambda o: (o.execution_type is not ExecutionType.EXIT, o.created_at))[:limit]
+        return sorted(found, key=lambda o: (claim_priority(o), o.created_at))[:limit]
 
     def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
         return bool(self.claimable(client_id, now, limit=1, exits_only=exits_only))

@@ -111,7 +111,7 @@ SELECT command_id, alert_id, event_hash FROM main.orders WHERE alert_id IN (
 _MOVING = "command_id IN (SELECT command_id FROM temp.moving)"
 _COPY = (
     # Replaced: an interrupted move may have left a copy, and the order may have changed since.
-    f"INSERT OR REPLACE INTO archive.orders SELECT * FROM main.orders WHERE {_MOVING}",
+    f"INSERT OR REPLACE INTO archive.orders ({{stored}}) SELECT {{stored}} FROM main.orders WHERE {_MOVING}",
     f"INSERT OR REPLACE INTO archive.telegram_messages SELECT * FROM main.telegram_messages WHERE {_MOVING}",
     f"INSERT OR IGNORE INTO archive.order_events SELECT * FROM main.order_events WHERE {_MOVING}",
 )
@@ -122,9 +122,17 @@ def _copy(connection: sqlite3.Connection, cutoff: str, covered: int, batch: int)
     with _transaction(connection, "DEFERRED"):  # takes the archive's write lock only
         connection.execute("DELETE FROM temp.moving")
         connection.execute(_PICK, {"cutoff": cutoff, "covered": covered, "batch": batch})
+        stored = _stored_columns(connection)
         for statement in _COPY:
-            connection.execute(statement)
+            connection.execute(statement.format(stored=stored))
     return int(connection.execute("SELECT count(*) FROM temp.moving").fetchone()[0])
+
+
+def _stored_columns(connection: sqlite3.Connection) -> str:
+    """Return the columns of an order, without those that the database computes: they cannot be written."""
+    return ", ".join(
+        name for (name,) in connection.execute("SELECT name FROM pragma_table_info('orders', 'main')")
+    )
 
 
 _KEEP_CHANGED = """

@@ -21,6 +21,7 @@ from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
+    CLAIM_PRIORITIES,
     CLIENTS_NOT_CONFIGURED,
     DAILY_LOSS,
     DATABASE_IDENTITY,
@@ -245,6 +246,12 @@ def told_once(db: "Database") -> None:
 def differences_shown_without_a_gap(db: "Database") -> None:
     """Store since when each read has shown a difference, and units that positions showed before the order book did."""
     _run(db, SHOWN_WITHOUT_A_GAP)
+
+
+@migrations()
+def claim_priorities(db: "Database") -> None:
+    """Give each order, old ones too, its claim priority as a number, and index the claimable orders by it."""
+    _run(db, CLAIM_PRIORITIES)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.broker_reports import Position, PositionsSnapshot
+from domain.claim_priority import EXITS, LAST
 from domain.daily_loss import DayLoss
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
@@ -39,7 +40,8 @@ from persistence.sqlite import external_orders as sightings
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.process_locks import ProcessLocks
 from persistence.sqlite.queries import rule_facts
-from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
+from persistence.sqlite.queries.statements import statement
+from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, orders_statement, position_of
 from persistence.sqlite.transaction import FactsOf, Render, SqliteTransaction
 
 T = TypeVar("T")
@@ -187,28 +189,12 @@ class OrderRepository:
         return self._read(lambda connection: sightings.sightings(connection, client_id, broker_order_ids))
 
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
-        only = "AND execution_type = 'EXIT' " if exits_only else ""
-        return self._orders(
-            f"{SELECT_ORDER} INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
-            "AND (not_before IS NULL OR not_before <= ? OR not_before > ?) "
-            "ORDER BY execution_type DESC, created_at LIMIT ?",
-            client_id,
-            time_text(now),
-            time_text(now + _LONGEST_WAIT),
-            limit,
-        )
+        values = _claim_values(client_id, now, exits_only=exits_only)
+        return self._orders(orders_statement("claimable"), *values, limit)
 
     def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
-        only = "AND execution_type = 'EXIT' " if exits_only else ""
-        return bool(
-            self._rows(
-                f"SELECT 1 FROM orders INDEXED BY orders_claimable WHERE status = 'CREATED' AND client_id = ? {only}"
-                "AND (not_before IS NULL OR not_before <= ? OR not_before > ?) LIMIT 1",
-                client_id,
-                time_text(now),
-                time_text(now + _LONGEST_WAIT),
-            )
-        )
+        values = _claim_values(client_id, now, exits_only=exits_only)
+        return bool(self._rows(statement("has_claimable"), *values))
 
     # holdings, positions and accounts -----------------------------------------------------------------------
 
@@ -395,6 +381,11 @@ _POSITION_COLUMNS = (
     "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
     "realized_pnl, unrealized_pnl, delivered"
 )
+
+
+def _claim_values(client_id: str, now: datetime, *, exits_only: bool) -> tuple[str, str, str, int]:
+    """The values of `claimable.sql` up to its last priority."""
+    return client_id, time_text(now), time_text(now + _LONGEST_WAIT), EXITS if exits_only else LAST
 
 
 def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from domain.alert import Alert, Delivery
@@ -16,12 +17,20 @@ from domain.order import Order
 from domain.order_events import column
 from domain.states import Phase, Status
 from domain.times import parse_time
+from persistence.sqlite.queries.statements import statement
 
 ORDER_COLUMNS = tuple(f.name for f in fields(Order))
 SELECT_ORDER = f"SELECT {', '.join(ORDER_COLUMNS)} FROM orders"
 INSERT_ORDER = (
     f"INSERT INTO orders ({', '.join(ORDER_COLUMNS)}) VALUES ({', '.join('?' * len(ORDER_COLUMNS))})"
 )
+
+
+@cache
+def orders_statement(name: str) -> str:
+    """Return the statement of the file `<name>.sql`, with the columns that `order_of` reads for `orders.*`."""
+    return statement(name).replace("orders.*", ", ".join(ORDER_COLUMNS))
+
 
 _Reader = Callable[[Any], Any]
 

@@ -3,6 +3,7 @@
 Times are ISO-8601 UTC text of fixed width, money and quantities are decimal text.
 """
 
+from domain.claim_priority import CLAIM_PRIORITY
 from domain.states import STATUS_OF, Phase, Status
 
 
@@ -451,6 +452,14 @@ CREATE TABLE believed_ahead (
     at TEXT NOT NULL,
     PRIMARY KEY (client_id, exchange, symbol, product)
 ) STRICT, WITHOUT ROWID;
+"""
+
+# The database computes the number, so that no row lacks it and none contradicts it.
+CLAIM_PRIORITIES = f"""
+DROP INDEX orders_claimable;
+ALTER TABLE orders ADD COLUMN claim_priority INTEGER AS (
+    CASE execution_type {" ".join(f"WHEN '{kind}' THEN {number}" for kind, number in CLAIM_PRIORITY.items())} END);
+CREATE INDEX orders_claimable ON orders (client_id, claim_priority, created_at) WHERE status = 'CREATED';
 """
 
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Alert
+from domain.claim_priority import claim_priority
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, OrderType, Outcome, Side, TestMode
 from domain.errors import ConcurrentUpdate, IllegalTransition
@@ -331,6 +332,23 @@ class ClaimsContract(StoreCase):
         exits = house.store.claimable(CLIENT, house.clock.now(), limit=9, exits_only=True)
         assert [order.command_id for order in exits] == ["a3-1", "a4-1"]
         assert house.store.claimable("bob", house.clock.now(), limit=9, exits_only=False) == []
+
+    def test_orders_are_claimed_by_their_priority_and_then_by_their_age(self, house):
+        orders = [
+            house.register(f"a{n}", **changes)
+            for n, changes in enumerate(({}, AN_EXIT, {}, AN_EXIT, {"side": Side.SELL}, AN_EXIT))
+        ]
+        house.claim(orders[1])
+        wanted = sorted((orders[n] for n in (0, 2, 3, 4, 5)), key=lambda o: (claim_priority(o), o.created_at))
+        for limit in range(1, 7):
+            found = house.store.claimable(CLIENT, house.clock.now(), limit=limit, exits_only=False)
+            assert found == wanted[:limit]
+
+    def test_an_order_that_comes_back_keeps_its_priority(self, house):
+        entry, exit_ = house.register("a1"), house.claim(house.register("a2", **AN_EXIT))
+        exit_ = house.move(exit_, Phase.REGISTERED)
+        found = house.store.claimable(CLIENT, house.clock.now(), limit=9, exits_only=False)
+        assert found == [exit_, entry]
 
     def test_there_is_work_only_while_something_may_be_sent(self, house):
         has_work = house.store.has_work

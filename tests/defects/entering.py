@@ -337,9 +337,9 @@ ENTERING = (
         "First come, first served: the exit waited behind a burst of entries.",
         (
             Edit(
-                "persistence/sqlite/repository.py",
-                "ORDER BY execution_type DESC, created_at LIMIT ?",
-                "ORDER BY created_at LIMIT ?",
+                "persistence/sqlite/queries/claimable.sql",
+                "ORDER BY claim_priority, created_at LIMIT ?5",
+                "ORDER BY created_at LIMIT ?5",
             ),
         ),
         (f"{EXITING}::test_exits_go_first",),

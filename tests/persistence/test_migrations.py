@@ -78,6 +78,10 @@ CREATE TABLE last_fills (
 ) STRICT
 """
 
+CLAIMABLE_OF_THE_FIRST_VERSION = """
+CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created_at) WHERE status = 'CREATED'
+"""
+
 
 def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     old, new = tmp_path / "old.db", tmp_path / "new.db"
@@ -102,8 +106,15 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
         for column in ("broker", "broker_user", "positions_compared_at"):
             connection.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
-        for index in ("orders_full_exits", "orders_absent", "orders_parts", "orders_waiting"):
+        for index in (
+            "orders_full_exits",
+            "orders_absent",
+            "orders_parts",
+            "orders_waiting",
+            "orders_claimable",
+        ):
             connection.execute(f"DROP INDEX {index}")
+        connection.execute(CLAIMABLE_OF_THE_FIRST_VERSION)
         for trigger in TRIGGERS:
             connection.execute(f"DROP TRIGGER {trigger}")
         for column in (
@@ -113,6 +124,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "provisional_until",
             "waits_for",
             "reason_detail",
+            "claim_priority",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
@@ -150,6 +162,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "details_of_reasons",
             "told_once",
             "differences_shown_without_a_gap",
+            "claim_priorities",
         ),
         (),
     )

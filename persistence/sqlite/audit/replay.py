@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
+from domain.claim_priority import CLAIM_PRIORITY
 from domain.order_events import Column, replay
 from domain.states import STATUS_OF, TRANSITIONS, Phase
 
@@ -50,7 +51,13 @@ def faults(history: History) -> list[str]:
         rebuilt = replay(history.events)
     except (ValueError, TypeError) as error:
         return [str(error)]
+    rebuilt["claim_priority"] = _priority(rebuilt["execution_type"])
     return [*_illegal_steps(history.events), *_differences(history.row, rebuilt)]
+
+
+def _priority(execution_type: Column) -> int | None:
+    """Return the claim priority that the database must compute for orders of this type."""
+    return next((number for kind, number in CLAIM_PRIORITY.items() if kind == execution_type), None)
 
 
 def _illegal_steps(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
