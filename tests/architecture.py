@@ -63,7 +63,7 @@ ROOMS = {
     "persistence/sqlite/": Room(
         ADAPTER, (*LOG, "sqlite3", "sqlite_utils", *CLOCK, *FILES, *THREADS, *SOCKETS)
     ),
-    "persistence/sqlite/queries/statements.py": Room((), ("importlib",)),  # reads the .sql files beside it
+    "persistence/sqlite/queries/statements.py": Room((), ("pathlib",)),  # reads the .sql files beside it
     "persistence/memory/": Room(ADAPTER, ("threading",)),  # a double for tests: it touches nothing
     "broker/": Room(DESCRIBED, BROKER),
     "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone
@@ -109,6 +109,15 @@ SENDER = "engine/submitter.py"
 MAX_MODULE_LINES = 500
 MAX_FUNCTION_LINES = 60
 
+SQL_FILES = "persistence/sqlite/queries/"
+MAX_SQL_CHARACTERS = 160
+MIN_REPEATED_CHARACTERS = 60
+# The schema and what brings older databases to it are read as a history, in one piece.
+WITHOUT_SQL_FILES = {
+    f"persistence/sqlite/{name}.py"
+    for name in ("migrations", "schema", "told_by_earlier_versions", "triggers")
+}
+
 _OURS = {prefix.removesuffix(".py").rstrip("/") for prefix in ROOMS if "/" not in prefix[:-1]}
 Breach = tuple[int, str]
 
@@ -129,7 +138,7 @@ def violations(root: Path) -> list[str]:
             found.append(
                 f"{label}:1: no room has this name; a new room is a decision, written into ROOMS first"
             )
-    return found
+    return [*found, *_sql_breaches(root)]
 
 
 def _holds_something(entry: Path) -> bool:
@@ -263,3 +272,64 @@ def _size_breaches(source: str, tree: ast.Module) -> Iterator[Breach]:
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if lines > MAX_FUNCTION_LINES:
                 yield node.lineno, f"{node.name}: a function has at most {MAX_FUNCTION_LINES} lines"
+
+
+_SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|VALUES|CASE)\b|\bsum\(|\bcount\(")
+
+_BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+
+
+def _sql_breaches(root: Path) -> Iterator[str]:
+    """Long SQL between lines of Python, statements that stand twice, and .sql files that are missing or not used."""
+    places: dict[str, list[str]] = {}
+    named: dict[str, str] = {}
+    for file in sorted((root / "persistence/sqlite").rglob("*.py")):
+        name = file.relative_to(root).as_posix()
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"), name)
+        except SyntaxError:
+            continue  # told of already
+        for line, sql in () if name in WITHOUT_SQL_FILES else _sql_in(tree):
+            place = f"{name}:{line}"
+            if len(sql) > MAX_SQL_CHARACTERS:
+                yield f"{place}: SQL of more than {MAX_SQL_CHARACTERS} characters stands in a file of {SQL_FILES}"
+            elif len(sql) >= MIN_REPEATED_CHARACTERS and sql.startswith(_BEGINNINGS):
+                places.setdefault(sql, []).append(place)
+        named |= {each: f"{name}:{line}" for line, each in _statements_named(tree)}
+    for first, *others in places.values():
+        for place in others:
+            yield f"{place}: SQL that stands in {first} too stands in a file of {SQL_FILES}"
+    files = {file.stem for file in (root / SQL_FILES).glob("*.sql")}
+    yield from (f"{named[each]}: {SQL_FILES} has no {each}.sql" for each in sorted(named.keys() - files))
+    yield from (f"{SQL_FILES}{each}.sql:1: no code names this file" for each in sorted(files - named.keys()))
+
+
+def _sql_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each literal with SQL in it, with one space between its words; of an f-string the parts that are text."""
+    parts = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part is not node
+    }
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if id(node) in parts or id(node) in docstrings:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            text = "{}".join(str(each.value) for each in node.values if isinstance(each, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        if _SQL.search(text):
+            yield node.lineno, " ".join(text.split())
+
+
+def _statements_named(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("statement", "orders_statement"):
+            yield from (
+                (node.lineno, str(each.value)) for each in node.args if isinstance(each, ast.Constant)
+            )

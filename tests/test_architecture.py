@@ -9,6 +9,7 @@ from tests.prose import prose_read
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_FUNCTION = "def long():\n" + "    x = 1\n" * 60
+LONG_SELECT = "SELECT command_id FROM orders WHERE client_id = ? AND status = ? LIMIT 1"
 
 BREACHES = [
     ("domain/x.py", "import persistence", "domain/x.py:1: must not import persistence"),
@@ -119,6 +120,32 @@ BREACHES = [
     ("domain/x.py", "x = 1\n" * 501, "domain/x.py:501: a module has at most 500 lines"),
     ("cli.py", LONG_FUNCTION, "cli.py:1: long: a function has at most 60 lines"),
     (
+        "persistence/sqlite/x.py",
+        f"\nQUERY = 'SELECT 1 FROM orders WHERE {'x = 1 AND ' * 20} true'",
+        "persistence/sqlite/x.py:2: SQL of more than 160 characters stands in a file of persistence/sqlite/queries/",
+    ),
+    (
+        "persistence/sqlite/x.py",
+        f"def f(at):\n    return f'SELECT {{at}} FROM orders WHERE {'x = 1 AND ' * 20} true'",
+        "persistence/sqlite/x.py:2: SQL of more than 160 characters stands in a file of persistence/sqlite/queries/",
+    ),
+    (
+        "persistence/sqlite/x.py",
+        f"A = '{LONG_SELECT}'\nB = '{LONG_SELECT}'",
+        "persistence/sqlite/x.py:2: SQL that stands in persistence/sqlite/x.py:1 too stands in a file of "
+        "persistence/sqlite/queries/",
+    ),
+    (
+        "persistence/sqlite/x.py",
+        "statement('gone')",
+        "persistence/sqlite/x.py:1: persistence/sqlite/queries/ has no gone.sql",
+    ),
+    (
+        "persistence/sqlite/queries/x.sql",
+        "SELECT 1",
+        "persistence/sqlite/queries/x.sql:1: no code names this file",
+    ),
+    (
         "helpers/x.py",
         "",
         "helpers/:1: no room has this name; a new room is a decision, written into ROOMS first",
@@ -143,6 +170,11 @@ GRANTED = [
         "from ..quality import check\nfrom ...domain import alert\nfrom urllib.parse import unquote",
     ),
     ("persistence/sqlite/x.py", "import sqlite3\nimport sqlite_utils\nimport os"),
+    ("persistence/sqlite/schema.py", f"A = '{LONG_SELECT * 9}'\nB = '{LONG_SELECT * 9}'"),
+    (
+        "persistence/sqlite/x.py",
+        f"A = '{LONG_SELECT}'\n'''SELECT it FROM there WHERE {'it is long, ' * 20}'''",
+    ),
     (
         "broker/shoonya/x.py",
         "import requests\nfrom urllib3.exceptions import NewConnectionError\nself.api.place(order)",

@@ -4,6 +4,7 @@ import sqlite3
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.errors import OpenOrders
+from persistence.sqlite.queries.statements import statement
 
 _FORGOTTEN = (
     "holdings",
@@ -59,8 +60,7 @@ def _has_open(connection: sqlite3.Connection, client_id: str) -> bool:
 def bind(connection: sqlite3.Connection, client_id: str, wanted: BrokerAccount) -> BrokerAccount:
     """Record the account unless one is recorded already. Return the recorded account."""
     connection.execute(
-        "INSERT INTO accounts (client_id, broker, broker_user) VALUES (?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
-        "SET broker = excluded.broker, broker_user = excluded.broker_user WHERE broker IS NULL",
+        statement("bind_account"),
         (client_id, wanted.broker, wanted.user),
     )
     return account(connection, client_id) or wanted

@@ -16,7 +16,8 @@ from domain.times import parse_time, time_text
 from persistence.sqlite import differences as review
 from persistence.sqlite import unreadable_rows
 from persistence.sqlite.queries import rule_facts
-from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, position_of
+from persistence.sqlite.queries.statements import statement
+from persistence.sqlite.rows import SELECT_POSITION, order_of, orders_statement, position_of
 
 _TOLD = ("client_id", "exchange", "symbol", "product", "strategy_name", "quantity", "average_price", "adopted_at",
          "adopted_by", "reason", "positions_read_at", "at_broker", "moved_from")  # fmt: skip
@@ -42,10 +43,7 @@ def adoption_facts(
     """
     snapshot, error = _read(connection, client_id, symbol)
     orders = connection.execute(
-        f"{SELECT_ORDER} WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 "
-        "AND test_mode IS NULL UNION ALL "
-        f"{SELECT_ORDER} INDEXED BY orders_absent WHERE phase = 'ABSENT' AND client_id = ?1 AND symbol = ?2 "
-        "AND provisional_until > ?3",
+        orders_statement("orders_of_symbol"),
         (client_id, symbol, time_text(now)),
     )
     differences = connection.execute(
@@ -111,7 +109,7 @@ def keep_adoption(connection: sqlite3.Connection, a: Adoption) -> None:
     )  # fmt: skip
     h = a.holding
     connection.execute(
-        "INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        statement("put_holding"),
         (h.client_id, h.symbol, h.exchange, h.strategy_name, h.product, decimal_text(h.net_quantity), h.entries,
          time_text(a.at)),
     )  # fmt: skip
@@ -150,15 +148,14 @@ def _explain(connection: sqlite3.Connection, a: Adoption) -> None:
     """Subtract the explained units from the unexplained units of external orders on that side, oldest first."""
     left = a.explained
     rows = connection.execute(
-        "SELECT broker_order_id, unexplained_quantity FROM external_orders WHERE unexplained_quantity <> '0' "
-        "AND client_id = ? AND exchange = ? AND symbol = ? COLLATE NOCASE AND side = ? ORDER BY first_seen_at, 1",
+        statement("external_orders_of_side"),
         (a.client_id, a.exchange, a.symbol, "BUY" if a.quantity > 0 else "SELL"),
     ).fetchall()
     for broker_order_id, units in rows:
         taken = min(left, parse_decimal(units))
         left -= taken
         connection.execute(
-            "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
+            statement("set_unexplained"),
             (decimal_text(parse_decimal(units) - taken), a.client_id, broker_order_id),
         )
 

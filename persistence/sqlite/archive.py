@@ -22,6 +22,7 @@ from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.migrations import migrations
 from persistence.sqlite.private_files import make_private
+from persistence.sqlite.queries.statements import statement
 
 _LONGEST_TURN = 15.0  # seconds to wait for another process that archives
 
@@ -96,18 +97,6 @@ def _cover(connection: sqlite3.Connection, now: datetime) -> int:
     return last_checkpoint(connection)[0]
 
 
-_CLOSED = "status IN ('EXECUTED', 'FAILED') AND created_at < :cutoff AND updated_at < :cutoff"
-_PICK = f"""
-INSERT INTO temp.moving
-SELECT command_id, alert_id, event_hash FROM main.orders WHERE alert_id IN (
-    SELECT alert_id FROM main.orders o INDEXED BY orders_closed WHERE {_CLOSED}
-    AND NOT EXISTS (SELECT 1 FROM main.orders leg WHERE leg.alert_id = o.alert_id AND (
-        leg.status NOT IN ('EXECUTED', 'FAILED') OR leg.updated_at >= :cutoff
-        OR EXISTS (SELECT 1 FROM main.order_events e WHERE e.command_id = leg.command_id AND e.event_id > :covered)
-        OR EXISTS (SELECT 1 FROM main.telegram_messages m
-            WHERE m.command_id = leg.command_id AND m.status = 'PENDING')))
-    LIMIT :batch)"""
-
 _MOVING = "command_id IN (SELECT command_id FROM temp.moving)"
 _COPY = (
     # Replaced: an interrupted move may have left a copy, and the order may have changed since.
@@ -121,10 +110,12 @@ def _copy(connection: sqlite3.Connection, cutoff: str, covered: int, batch: int)
     """Choose the next batch and commit its copy in the archive. Return how many orders it has."""
     with _transaction(connection, "DEFERRED"):  # takes the archive's write lock only
         connection.execute("DELETE FROM temp.moving")
-        connection.execute(_PICK, {"cutoff": cutoff, "covered": covered, "batch": batch})
+        connection.execute(
+            statement("choose_archivable"), {"cutoff": cutoff, "covered": covered, "batch": batch}
+        )
         stored = _stored_columns(connection)
-        for statement in _COPY:
-            connection.execute(statement.format(stored=stored))
+        for copy in _COPY:
+            connection.execute(copy.format(stored=stored))
     return int(connection.execute("SELECT count(*) FROM temp.moving").fetchone()[0])
 
 
@@ -135,17 +126,10 @@ def _stored_columns(connection: sqlite3.Connection) -> str:
     )
 
 
-_KEEP_CHANGED = """
-DELETE FROM temp.moving WHERE alert_id IN (
-    SELECT alert_id FROM temp.moving m WHERE NOT EXISTS (
-        SELECT 1 FROM main.orders o WHERE o.command_id = m.command_id AND o.event_hash = m.event_hash)
-    OR EXISTS (SELECT 1 FROM main.telegram_messages t WHERE t.command_id = m.command_id AND t.status = 'PENDING'))"""
-
-
 def _remove(connection: sqlite3.Connection, at: str) -> ArchiveProgress:
     """Record the copied batch as archived and delete it, except alerts that changed since the copy."""
     with _transaction(connection, "IMMEDIATE"):
-        connection.execute(_KEEP_CHANGED)
+        connection.execute(statement("leave_changed"))
         connection.execute(
             "INSERT INTO main.archived_orders SELECT command_id, event_hash, ? FROM temp.moving", (at,)
         )

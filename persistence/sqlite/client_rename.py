@@ -21,7 +21,8 @@ from domain.order import Order
 from domain.order_events import OrderChange, moved
 from domain.times import time_text
 from persistence.sqlite.adoptions import move_adoptions
-from persistence.sqlite.rows import SELECT_ORDER, order_of
+from persistence.sqlite.queries.statements import statement
+from persistence.sqlite.rows import order_of, orders_statement
 from persistence.sqlite.told_notices import move_told
 
 IN_BOOKS = timedelta(days=3)
@@ -66,8 +67,7 @@ def move_client(
         "UPDATE telegram_messages SET client_id = ? WHERE client_id = ? AND status = 'PENDING'", (new, old)
     )
     connection.execute(
-        "INSERT INTO last_fills SELECT ?, symbol, side, filled_at FROM last_fills WHERE client_id = ? "
-        "ON CONFLICT (client_id, symbol, side) DO UPDATE SET filled_at = max(filled_at, excluded.filled_at)",
+        statement("move_last_fills"),
         (new, old),
     )
     connection.execute("UPDATE OR IGNORE halts SET client_id = ? WHERE client_id = ?", (new, old))
@@ -82,8 +82,7 @@ def move_client(
 
 def _orders_to_move(connection: sqlite3.Connection, old: str, at: datetime) -> list[Order]:
     rows = connection.execute(
-        f"{SELECT_ORDER} WHERE client_id = ?1 AND status IN ('CREATED', 'SENT_TO_BROKER') UNION ALL "
-        f"{SELECT_ORDER} WHERE client_id = ?1 AND status IN ('EXECUTED', 'FAILED') AND updated_at >= ?2",
+        orders_statement("orders_to_move"),
         (old, time_text(at - IN_BOOKS)),
     )
     return [order_of(row) for row in rows]
@@ -123,17 +122,11 @@ def _move_differences(connection: sqlite3.Connection, old: str, new: str) -> Non
     - the old id has a difference too.
     """
     connection.execute(
-        "DELETE FROM position_differences WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM orders o "
-        "WHERE o.client_id = ?1 AND o.symbol = position_differences.symbol "
-        "AND o.exchange = position_differences.exchange AND EXISTS (SELECT 1 FROM order_events e "
-        "WHERE e.command_id = o.command_id AND e.hash = o.event_hash "
-        "AND json_extract(e.detail_json, '$.moved_from') = ?2))",
+        statement("forget_differences_of_moved_orders"),
         (new, old),
     )
     connection.execute(
-        "DELETE FROM position_differences WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM position_differences d "
-        "WHERE d.client_id = ?2 AND d.symbol = position_differences.symbol "
-        "AND d.exchange = position_differences.exchange)",
+        statement("forget_differences_of_both"),
         (new, old),
     )
     connection.execute("UPDATE position_differences SET client_id = ? WHERE client_id = ?", (new, old))
@@ -147,8 +140,7 @@ def _move_external(connection: sqlite3.Connection, old: str, new: str) -> None:
     connection.execute("UPDATE OR IGNORE external_orders SET client_id = ? WHERE client_id = ?", (new, old))
     connection.execute("DELETE FROM external_orders WHERE client_id = ?", (old,))
     connection.execute(
-        "DELETE FROM external_orders WHERE client_id = ?1 AND broker_order_id IN "
-        "(SELECT broker_order_id FROM orders WHERE client_id = ?1 AND broker_order_id IS NOT NULL)",
+        statement("forget_own_external_orders"),
         (new,),
     )
 
@@ -160,13 +152,11 @@ def _rekey(connection: sqlite3.Connection, old: str, new: str) -> None:
     """
     length = len(old) + 1
     connection.execute(
-        "UPDATE OR IGNORE order_intents SET idempotency_key = ?1 || substr(idempotency_key, ?2) "
-        "WHERE idempotency_key >= ?3 || '|' AND idempotency_key < ?3 || '}'",
+        statement("rekey_intents"),
         (new, length, old),
     )
     connection.execute(
-        "UPDATE alerts SET client_id = ?1, idempotency_key = ?1 || substr(idempotency_key, ?2) "
-        "WHERE client_id = ?3 AND idempotency_key >= ?3 || '|' AND idempotency_key < ?3 || '}'",
+        statement("rekey_alerts"),
         (new, length, old),
     )
     connection.execute("UPDATE alerts SET client_id = ? WHERE client_id = ?", (new, old))

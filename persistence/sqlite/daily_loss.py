@@ -8,6 +8,7 @@ from domain.broker_reports import PositionsSnapshot
 from domain.daily_loss import DayLoss, Lift, PnlRead, after_read
 from domain.money import decimal_text, optional_decimal, optional_text, parse_decimal
 from domain.times import parse_time, time_text
+from persistence.sqlite.queries.statements import statement
 
 _COLUMNS = (
     "trading_day, pnl, known_pnl, carried_pnl, pnl_is_carried, recent_lows, lowest_pnl, loss_counts_from, "
@@ -75,8 +76,7 @@ def save_read(
     )
     save_day_loss(connection, client_id, after_read(day_loss(connection, client_id), read))
     connection.execute(
-        "UPDATE accounts SET positions_read_at = ?, read_error = NULL, read_error_at = NULL, "
-        "positions_compared_at = coalesce(?, positions_compared_at) WHERE client_id = ?",
+        statement("note_positions_read"),
         (
             time_text(snapshot.read_started_at),
             None if compared_at is None else time_text(compared_at),

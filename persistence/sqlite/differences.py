@@ -19,23 +19,14 @@ from domain.order_events import column
 from domain.position_comparison import READS_APART_AT_MOST, Difference, Place
 from domain.stale_orders import StaleOrder, why_still_open
 from domain.times import parse_time, time_text
+from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import ORDER_COLUMNS, optional_time, order_of
 
 Row = dict[str, Any]
 
-# When the order last entered SENT_TO_BROKER. A second send under the same id does not count.
-_SINCE = (
-    "(SELECT max(e.at) FROM order_events e WHERE e.command_id = orders.command_id "
-    "AND e.to_status = 'SENT_TO_BROKER' AND e.from_status IS NOT 'SENT_TO_BROKER')"
-)
-# No order is sent before it is created, so the index on `created_at` alone excludes young orders.
-_FROZEN = (
-    f"SELECT orders.*, {_SINCE} AS sent_to_broker_at FROM orders INDEXED BY orders_at_broker "
-    "WHERE status = 'SENT_TO_BROKER' AND created_at <= :before AND sent_to_broker_at <= :before"
-)
 _OF_CLIENT_AND_UNTOLD = (
     "AND client_id = :client AND NOT EXISTS (SELECT 1 FROM told_notices t "
-    f"WHERE t.client_id = :client AND t.about = '{NoticeSubject.FROZEN}' AND t.facts = orders.command_id)"
+    "WHERE t.client_id = :client AND t.about = :about AND t.facts = orders.command_id)"
 )
 _OLDEST = "ORDER BY sent_to_broker_at, command_id LIMIT :limit"
 
@@ -46,22 +37,25 @@ def frozen_rows(connection: sqlite3.Connection, sent_before: datetime, *, limit:
     Each has the order's columns, `sent_to_broker_at`, and `why` it is still open.
     """
     values = {"before": time_text(sent_before), "limit": limit}
-    rows = rows_of(connection, f"{_FROZEN} {_OLDEST}", values)
+    rows = rows_of(connection, f"{statement('frozen_orders')} {_OLDEST}", values)
     return [{**row, "why": why_still_open(_order(row))} for row in rows]
 
 
 def frozen_count(connection: sqlite3.Connection, sent_before: datetime) -> int:
     """Count the orders of all clients that have been SENT_TO_BROKER since `sent_before` or earlier."""
-    [(count,)] = connection.execute(f"SELECT count(*) FROM ({_FROZEN})", {"before": time_text(sent_before)})
-    return int(count)
+    count = f"SELECT count(*) FROM ({statement('frozen_orders')})"
+    [(found,)] = connection.execute(count, {"before": time_text(sent_before)})
+    return int(found)
 
 
 def untold_frozen(
     connection: sqlite3.Connection, client_id: str, sent_before: datetime, *, limit: int
 ) -> list[StaleOrder]:
     """Return the client's stale orders about which no notice was sent yet, oldest first."""
-    values = {"before": time_text(sent_before), "client": client_id, "limit": limit}
-    rows = rows_of(connection, f"{_FROZEN} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
+    values = {
+        "before": time_text(sent_before), "client": client_id, "about": NoticeSubject.FROZEN, "limit": limit,
+    }  # fmt: skip
+    rows = rows_of(connection, f"{statement('frozen_orders')} {_OF_CLIENT_AND_UNTOLD} {_OLDEST}", values)
     return [StaleOrder(_order(row), parse_time(row["sent_to_broker_at"])) for row in rows]
 
 
@@ -176,8 +170,7 @@ def stand_anew_after_a_gap(
     if compared_at is not None and compared_at >= oldest:
         return
     connection.execute(
-        "UPDATE position_differences SET shown_since = ?2 WHERE client_id = ?1 AND EXISTS (SELECT 1 FROM accounts "
-        "WHERE client_id = ?1 AND coalesce(positions_compared_at, positions_read_at) < ?3)",
+        statement("stand_anew"),
         (client_id, time_text(read_at), time_text(oldest)),
     )
 
@@ -188,13 +181,7 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
     They no longer count as a believed difference or as unexplained units of external orders.
     """
     place = (order.client_id, order.exchange, order.symbol)
-    found = connection.execute(
-        "SELECT 'D', product, believed FROM position_differences WHERE believed <> '0' "
-        "AND client_id = ?1 AND exchange = ?2 AND symbol = ?3 UNION ALL "
-        "SELECT 'H', broker_order_id, CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity "
-        "FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ?1 AND exchange = ?2 AND symbol = ?3",
-        place,
-    ).fetchall()
+    found = connection.execute(statement("held_by_others"), place).fetchall()
     for (kind, key), left in taken_off(
         (((kind, key), parse_decimal(text)) for kind, key, text in found), units
     ):
@@ -207,7 +194,7 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
             )
         else:
             connection.execute(
-                "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
+                statement("set_unexplained"),
                 (decimal_text(abs(left)), order.client_id, key),
             )
 
@@ -242,16 +229,11 @@ def _follow_believed(
     """
     if not change:
         return
-    rows = connection.execute(
-        "SELECT broker_order_id, CASE side WHEN 'BUY' THEN '' ELSE '-' END || unexplained_quantity "
-        "FROM external_orders WHERE unexplained_quantity <> '0' AND client_id = ? AND exchange = ? AND symbol = ? "
-        "AND coalesce(product, ?4) = ?4 ORDER BY first_seen_at",
-        place,
-    ).fetchall()
+    rows = connection.execute(statement("external_orders_of_product"), place).fetchall()
     figures = {number: parse_decimal(text) for number, text in rows}
     for number, left in taken_off(figures.items(), -change):
         connection.execute(
-            "UPDATE external_orders SET unexplained_quantity = ? WHERE client_id = ? AND broker_order_id = ?",
+            statement("set_unexplained"),
             (decimal_text(abs(left)), place[0], number),
         )
         change -= figures[number] - left

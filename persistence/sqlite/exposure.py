@@ -5,11 +5,8 @@ That is units held, and orders that may still be filled.
 
 import sqlite3
 
-_HELD = (
-    "SELECT client_id, strategy_name || ' ' || net_quantity || ' ' || exchange || ':' || symbol FROM holdings "
-    "UNION ALL SELECT client_id, strategy_name || '''s order ' || command_id || ' at the broker' FROM orders "
-    "WHERE status = 'SENT_TO_BROKER' AND test_mode IS NULL"
-)
+from persistence.sqlite.queries.statements import statement
+
 _NAMED = 5
 
 
@@ -19,7 +16,7 @@ def exposed(connection: sqlite3.Connection) -> dict[str, str]:
     Clients that have nothing open are left out.
     """
     found: dict[str, list[str]] = {}
-    for client_id, what in connection.execute(_HELD):
+    for client_id, what in connection.execute(statement("exposed")):
         found.setdefault(client_id, []).append(what)
     return {client: _listed(things) for client, things in found.items()}
 

@@ -9,6 +9,7 @@ from domain.money import ZERO, decimal_text, parse_decimal
 from domain.order import Order
 from domain.order_events import column
 from persistence.sqlite.differences import take_elsewhere
+from persistence.sqlite.queries.statements import statement
 
 
 def follow_fill(connection: sqlite3.Connection, before: Order, after: Order) -> None:
@@ -42,7 +43,7 @@ def _write(connection: sqlite3.Connection, order: Order, product: str, held: Hel
     key = (order.client_id, order.symbol, order.exchange, order.strategy_name, product)
     if held.net:
         values = (*key, decimal_text(held.net), held.entries, column(order.updated_at))
-        connection.execute("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        connection.execute(statement("put_holding"), values)
     else:
         connection.execute(
             "DELETE FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? AND strategy_name = ? "
@@ -55,9 +56,7 @@ def _still_to_come(connection: sqlite3.Connection, order: Order) -> Decimal:
     """What entries at the broker may still fill of what this order, or the exit that it came after, is about."""
     side = order.side if order.execution_type is ExecutionType.ENTRY else order.side.opposite
     rows = connection.execute(
-        "SELECT quantity, filled_quantity FROM orders WHERE status = 'SENT_TO_BROKER' AND client_id = ? "
-        "AND symbol = ? AND exchange = ? AND strategy_name = ? AND product = ? AND side = ? "
-        "AND execution_type = 'ENTRY' AND test_mode IS NULL",
+        statement("entries_at_broker"),
         (order.client_id, order.symbol, order.exchange, order.strategy_name, order.product, side),
     )
     return sum((max(parse_decimal(q) - parse_decimal(f), ZERO) for q, f in rows), ZERO)

@@ -32,7 +32,7 @@ _NUMBER = struct.Struct("=Q")
 _MAIN = 8  # offset of the second number
 _GROW = "UPDATE database_identity SET generation = generation + 1 RETURNING id, generation"
 _READ = "SELECT id, generation FROM database_identity"
-_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
+HAS_IDENTITY = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
 _TRIES, _PAUSE = 5, 0.01  # a checkpoint may be writing the main file while it is read
 
 WHAT_TO_DO = (
@@ -178,7 +178,7 @@ class IdentityGuard:
     def _meet(self, connection: sqlite3.Connection) -> None:
         """Learn the identity in this process's first transaction, from what other processes have recorded."""
         try:
-            has_table = connection.execute(_HAS_TABLE).fetchone() is not None
+            has_table = connection.execute(HAS_IDENTITY).fetchone() is not None
             noted = IdentityFile(self._path).read() if witness_path(self._path).exists() else None
             if not has_table and noted is None:
                 self._place = self._place or _place(self._path)

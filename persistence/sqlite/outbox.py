@@ -9,7 +9,9 @@ from domain.message_facts import message_facts
 from domain.ports import OutboxMessage
 from domain.times import parse_time, time_text
 from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.queries.statements import statement
 
+_COLUMNS = "id, client_id, kind, message, attempts, timestamp, command_id, facts_json"
 _LONGEST = timedelta(minutes=1)  # no lease is made for longer
 
 
@@ -26,8 +28,7 @@ class SqliteOutbox:
     def pending(self, client_ids: Sequence[str], limit: int) -> list[OutboxMessage]:
         """Return the clients' pending messages, oldest first."""
         rows = self._readers.get().execute(
-            "SELECT id, client_id, kind, message, attempts, timestamp, command_id, facts_json "
-            "FROM telegram_messages "
+            f"SELECT {_COLUMNS} FROM telegram_messages "
             f"WHERE status = 'PENDING' AND client_id IN ({_marks(client_ids)}) ORDER BY id LIMIT ?",
             (*client_ids, limit),
         )
@@ -52,9 +53,7 @@ class SqliteOutbox:
 
         def work(connection: sqlite3.Connection) -> bool:
             done = connection.execute(
-                "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, "
-                "until = excluded.until WHERE holder = excluded.holder OR until < ? OR until > ?",
-                # A lease that ends later than its length from now was taken before the clock was set back: ignore it.
+                statement("take_lease"),
                 (
                     name,
                     holder,

@@ -10,12 +10,9 @@ from domain.order import Order
 from domain.order_events import OrderEvent, column
 from domain.ports import Registration
 from domain.times import time_text
+from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import INSERT_ALERT, INSERT_ORDER, ORDER_COLUMNS, alert_row
 
-INSERT_EVENT = (
-    "INSERT INTO order_events (command_id, at, from_status, to_status, from_phase, to_phase, tag, actor, "
-    "detail_json, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 INSERT_INTENT = (
     "INSERT INTO order_intents (idempotency_key, signal_id, command_id, symbol, side, status, created_at, updated_at) "
     "VALUES (?, ?, ?, ?, ?, 'PENDING', ?, ?)"
@@ -34,7 +31,7 @@ def add_registrations(connection: sqlite3.Connection, registrations: Sequence[Re
     for first in range(0, len(registrations), _MOST_ROWS):
         some = registrations[first : first + _MOST_ROWS]
         # A trigger wants an order's event to be there before its row.
-        _insert(connection, INSERT_EVENT, [event_row(each.change.event) for each in some])
+        _insert(connection, statement("add_event"), [event_row(each.change.event) for each in some])
         _insert(
             connection, INSERT_ORDER, [[each.change.row[name] for name in ORDER_COLUMNS] for each in some]
         )
@@ -47,7 +44,7 @@ def add_registrations(connection: sqlite3.Connection, registrations: Sequence[Re
 
 
 def event_row(e: OrderEvent) -> tuple[Any, ...]:
-    """An event's columns in the order of `INSERT_EVENT`."""
+    """An event's columns in the order of `add_event.sql`."""
     return (
         e.command_id, time_text(e.at), e.from_status, e.to_status, e.from_phase, e.to_phase, e.tag, e.actor,
         e.detail_json, e.previous_hash, e.hash,
@@ -60,11 +57,11 @@ def intent_row(order: Order, key: str, signal_id: str | None) -> tuple[Any, ...]
     return key, signal_id, order.command_id, order.symbol, order.side, at, at
 
 
-def _insert(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    connection.execute(_for_rows(statement, len(rows)), list(chain.from_iterable(rows)))
+def _insert(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> None:
+    connection.execute(_for_rows(insert, len(rows)), list(chain.from_iterable(rows)))
 
 
 @cache
-def _for_rows(statement: str, count: int) -> str:
-    head, values, row = statement.rpartition("VALUES ")
+def _for_rows(insert: str, count: int) -> str:
+    head, values, row = insert.rpartition("VALUES ")
     return head + values + ", ".join([row] * count)

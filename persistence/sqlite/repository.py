@@ -118,11 +118,7 @@ class OrderRepository:
         return self._first(f"{SELECT_ORDER} WHERE command_id = ?", command_id)
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
-        return self._first(
-            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ? ORDER BY created_at DESC",
-            client_id,
-            broker_order_id,
-        )
+        return self._first(orders_statement("by_broker_id"), client_id, broker_order_id)
 
     def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
         return self._first(
@@ -158,16 +154,7 @@ class OrderRepository:
         )
 
     def may_forget(self, client_id: str, exchange: str, symbol: str) -> bool:
-        return bool(
-            self._rows(
-                "SELECT 1 FROM position_differences WHERE client_id = ?1 AND exchange = ?2 AND symbol = ?3 "
-                "AND believed <> '0' UNION ALL SELECT 1 FROM external_orders WHERE client_id = ?1 AND exchange = ?2 "
-                "AND symbol = ?3 AND unexplained_quantity <> '0' LIMIT 1",
-                client_id,
-                exchange,
-                symbol,
-            )
-        )
+        return bool(self._rows(statement("explained_by_others"), client_id, exchange, symbol))
 
     def has_provisional(self, client_id: str, now: datetime) -> bool:
         return bool(
@@ -313,9 +300,7 @@ class OrderRepository:
     def save_read_error(self, client_id: str, at: datetime, error: str) -> None:
         self._commits.run(
             lambda connection: connection.execute(
-                "INSERT INTO accounts (client_id, read_error, read_error_at) VALUES (?, ?, ?) "
-                "ON CONFLICT (client_id) DO UPDATE SET read_error = excluded.read_error, "
-                "read_error_at = excluded.read_error_at",
+                statement("save_read_error"),
                 (client_id, error, time_text(at)),
             )
         )

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from domain.errors import OrderwatchError
 from persistence.errors import DatabaseTooNew
-from persistence.sqlite.identity import IdentityFile, restoring_path, sync, witness_path
+from persistence.sqlite.identity import HAS_IDENTITY, IdentityFile, restoring_path, sync, witness_path
 from persistence.sqlite.migrations import migrate, refuse_newer
 from persistence.sqlite.process_locks import ProcessLocks
 
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510  # the bytes that every open SQLite connection holds a lock on
-_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'database_identity'"
 
 
 class CannotRestore(OrderwatchError):
@@ -36,7 +35,7 @@ def backup(database: Path, target: Path) -> None:
         raise CannotRestore(f"{target} exists: name a file that does not")
     _copy(database, target)
     with closing(sqlite3.connect(target)) as copied, copied:
-        if copied.execute(_HAS_TABLE).fetchone():
+        if copied.execute(HAS_IDENTITY).fetchone():
             copied.execute("UPDATE database_identity SET id = lower(hex(randomblob(16)))")
 
 
@@ -99,7 +98,7 @@ def _prove(path: Path, source: Path) -> None:
 
 def _new_identity(path: Path, newest: int) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
-        if connection.execute(_HAS_TABLE).fetchone():
+        if connection.execute(HAS_IDENTITY).fetchone():
             connection.execute(
                 "UPDATE database_identity SET id = lower(hex(randomblob(16))), generation = max(generation, ?) + 1",
                 (newest,),

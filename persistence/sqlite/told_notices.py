@@ -6,12 +6,8 @@ from datetime import datetime
 
 from domain.notice_keys import NoticeKey, NoticeSubject, joined, parted
 from domain.times import time_text
+from persistence.sqlite.queries.statements import statement
 
-_NOTE = (
-    "INSERT INTO told_notices (client_id, about, facts, state, command_id, told_at) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (client_id, about, facts) DO UPDATE SET state = excluded.state, told_at = excluded.told_at "
-    "WHERE state <> excluded.state"
-)
 _OF_KEY = "client_id = ? AND about = ? AND facts = ?"
 
 
@@ -26,7 +22,7 @@ def note(
 ) -> bool:
     """Record the notice as sent. Return False if it was recorded already with the same state."""
     values = (client_id, key.about, joined(key.facts), joined(state), command_id, time_text(at))
-    return connection.execute(_NOTE, values).rowcount == 1
+    return connection.execute(statement("note_told"), values).rowcount == 1
 
 
 def clear(connection: sqlite3.Connection, client_id: str, key: NoticeKey) -> bool:

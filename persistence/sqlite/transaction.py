@@ -44,8 +44,8 @@ from persistence.sqlite import external_orders as sighting_queries
 from persistence.sqlite.database import attempt
 from persistence.sqlite.queries import rule_facts as fact_queries
 from persistence.sqlite.queries.batch_facts import facts_of_all
+from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.registrations import (
-    INSERT_EVENT,
     INSERT_INTENT,
     add_registrations,
     event_row,
@@ -60,6 +60,7 @@ from persistence.sqlite.rows import (
     alert_of,
     alert_row,
     order_of,
+    orders_statement,
 )
 from persistence.sqlite.triggers import CONCURRENT
 
@@ -73,10 +74,6 @@ FactsOf = Callable[[Notice], MessageFacts | None]
 _ACCEPTED_AMONG = (
     "SELECT DISTINCT idempotency_key FROM alerts WHERE idempotency_key IN (SELECT value FROM json_each(?)) "
     "AND duplicate_of IS NULL AND outcome <> 'rejected'"
-)
-_INSERT_MESSAGE = (
-    "INSERT INTO telegram_messages (client_id, kind, symbol, message, timestamp, status, attempts, command_id, "
-    "alert_id, blocked, facts_json) VALUES (?, ?, ?, ?, ?, 'PENDING', 0, ?, ?, ?, ?)"
 )
 
 
@@ -123,10 +120,7 @@ class SqliteTransaction:
 
     def entered_since(self, order: Order) -> bool:
         row = self._connection.execute(
-            # Ids begin with their time, so the primary key finds later orders.
-            "SELECT 1 FROM orders WHERE command_id > ? AND client_id = ? AND strategy_name = ? AND exchange = ? "
-            "AND symbol = ? AND execution_type = 'ENTRY' AND status IN ('SENT_TO_BROKER', 'EXECUTED') "
-            "AND test_mode IS NULL LIMIT 1",
+            statement("entered_since"),
             (order.command_id, order.client_id, order.strategy_name, order.exchange, order.symbol),
         ).fetchone()
         return row is not None
@@ -139,7 +133,7 @@ class SqliteTransaction:
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
         row = self._connection.execute(
-            f"{SELECT_ORDER} WHERE client_id = ? AND broker_order_id = ? ORDER BY created_at DESC",
+            orders_statement("by_broker_id"),
             (client_id, broker_order_id),
         ).fetchone()
         return None if row is None else order_of(row)
@@ -162,7 +156,7 @@ class SqliteTransaction:
     def _record(self, change: OrderChange) -> None:
         e = change.event
         try:
-            self._connection.execute(INSERT_EVENT, event_row(e))
+            self._connection.execute(statement("add_event"), event_row(e))
         except sqlite3.IntegrityError as error:
             if CONCURRENT in str(error):
                 raise ConcurrentUpdate(f"{e.command_id} moved on") from error
@@ -204,8 +198,7 @@ class SqliteTransaction:
             return
         *columns, replaces = effect
         self._connection.execute(
-            "UPDATE alerts SET decision_type = ?, reason_code = ?, reason_message = ?, exchange_error_snippet = ? "
-            "WHERE alert_id = ? AND (decision_type IS NULL OR decision_type IN (SELECT value FROM json_each(?)))",
+            statement("follow_decision"),
             (*columns, after.alert_id, json.dumps(replaces)),
         )
 
@@ -227,7 +220,7 @@ class SqliteTransaction:
     def notify(self, notice: Notice) -> None:
         order, facts = notice.order, self._facts_of(notice)
         self._connection.execute(
-            _INSERT_MESSAGE,
+            statement("add_message"),
             (notice.client_id, notice.kind, notice.symbol, self._render(notice), time_text(self._now()),
              order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED),
              None if facts is None else facts.as_json()),
@@ -274,15 +267,7 @@ class SqliteTransaction:
         settled_before: datetime | None = None,
     ) -> int:
         done = self._connection.execute(
-            "DELETE FROM holdings WHERE client_id = ?1 AND symbol = coalesce(?2, symbol) "
-            "AND strategy_name = coalesce(?3, strategy_name) AND exchange = coalesce(?5, exchange) "
-            "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM last_fills f WHERE f.client_id = holdings.client_id "
-            "AND f.symbol = holdings.symbol AND f.filled_at >= ?4)) "
-            # A fill that is not recorded yet will be recorded later, and is subtracted from the holding then.
-            "AND (?4 IS NULL OR NOT EXISTS (SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER' "
-            "AND o.client_id = holdings.client_id AND o.symbol = holdings.symbol "
-            "AND (o.exchange, o.product) = (holdings.exchange, holdings.product) AND o.test_mode IS NULL "
-            "AND (o.strategy_name = holdings.strategy_name OR o.execution_type = 'EXIT')))",
+            statement("clear_holdings"),
             (client_id, symbol, strategy_name, column(settled_before), exchange),
         )
         return done.rowcount
@@ -295,9 +280,7 @@ class SqliteTransaction:
     ) -> bool:
         r = report
         archived = self._connection.execute(
-            "SELECT 1 FROM archived_orders JOIN order_intents USING (command_id) "
-            "LEFT JOIN alerts ON alert_id = substr(command_id, 1, 26) "
-            "WHERE order_id = ? AND coalesce(alerts.client_id, ?) = ?",
+            statement("archived_under"),
             (r.broker_order_id, client_id, client_id),
         ).fetchone()
         if archived is not None:
@@ -323,8 +306,7 @@ class SqliteTransaction:
             )  # fmt: skip
             return True
         self._connection.execute(
-            "UPDATE external_orders SET filled_quantity = ?, unexplained_quantity = ?, broker_status = ?, "
-            "client_order_id = coalesce(?, client_order_id) WHERE client_id = ? AND broker_order_id = ?",
+            statement("update_external"),
             (
                 decimal_text(max(r.filled_quantity, parse_decimal(known[0]))),
                 decimal_text(parse_decimal(known[1]) + more),
@@ -399,11 +381,15 @@ class SqliteTransaction:
 
     def full_exits_after(self, entry: Order) -> list[Order]:
         rows = self._connection.execute(
-            f"{SELECT_ORDER} INDEXED BY orders_full_exits WHERE execution_type = 'EXIT' "
-            "AND requested_quantity IS NULL AND client_id = ? AND symbol = ? AND strategy_name = ? "
-            "AND command_id > ? AND exchange = ? AND test_mode IS NULL AND parent_command_id IS NULL "
-            f"AND (phase <> 'BLOCKED' OR tag = '{tag_of(Reason.NO_POSITION)}') ORDER BY command_id DESC LIMIT 5",
-            (entry.client_id, entry.symbol, entry.strategy_name, entry.command_id, entry.exchange),
+            orders_statement("full_exits_after"),
+            (
+                entry.client_id,
+                entry.symbol,
+                entry.strategy_name,
+                entry.command_id,
+                entry.exchange,
+                tag_of(Reason.NO_POSITION),
+            ),
         ).fetchall()
         return [order_of(row) for row in rows]
 

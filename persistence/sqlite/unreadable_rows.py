@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.times import time_text
+from persistence.sqlite.queries.statements import statement
 
 Named = tuple[str | None, str | None, str | None, str, int]
 """Exchange, symbol, product, the row's text, whether the row would have reported profit and loss."""
 
 COLUMNS = "exchange, symbol, product, row_text, has_pnl"
+"""The columns of a row in the order that `rows_in` reads; `stopping.sql` lists them too."""
 
 
 def save(connection: sqlite3.Connection, client_id: str, snapshot: PositionsSnapshot) -> None:
@@ -64,10 +66,8 @@ def hiding(
     if not rows:
         return None
     exchange, symbol, product = place
-    # A row from an earlier read stays in the table with that read's time. It does not count as listed now.
     listed = connection.execute(
-        "SELECT 1 FROM positions JOIN accounts USING (client_id) WHERE client_id = ? AND exchange = ? AND symbol = ? "
-        "AND product = coalesce(?, product) AND read_at = positions_read_at LIMIT 1",
+        statement("is_listed"),
         (client_id, exchange, symbol, product),
     ).fetchone()
     return next((r for r in rows if r.hides(exchange, symbol, product, listed=listed is not None)), None)

@@ -110,7 +110,7 @@ DOORS = (
         "The facts of a batch were read without halts: what an operator had stopped was registered to be sent.",
         (
             Edit(
-                "persistence/sqlite/queries/batch_facts.py",
+                "persistence/sqlite/queries/unusual_symbols.sql",
                 "WHERE EXISTS (SELECT 1 FROM halts WHERE client_id = ?1)\n    OR EXISTS",
                 "WHERE EXISTS",
             ),

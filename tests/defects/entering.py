@@ -178,9 +178,9 @@ ENTERING = (
         "A holding was cleared because the broker was flat, and then the exit that made it so was counted.",
         (
             Edit(
-                "persistence/sqlite/transaction.py",
-                "SELECT 1 FROM orders o WHERE o.status = 'SENT_TO_BROKER'",
-                "SELECT 1 FROM orders o WHERE o.status = 'NOWHERE'",
+                "persistence/sqlite/queries/clear_holdings.sql",
+                "WHERE o.status = 'SENT_TO_BROKER'",
+                "WHERE o.status = 'NOWHERE'",
             ),
         ),
         (

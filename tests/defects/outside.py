@@ -216,9 +216,9 @@ OUTSIDE = (
         "What stayed wrong was told at every look: a hundred messages an hour, and nobody read the one that mattered.",
         (
             Edit(
-                "persistence/sqlite/told_notices.py",
-                '    "WHERE state <> excluded.state"\n',
-                '    "WHERE true"\n',
+                "persistence/sqlite/queries/note_told.sql",
+                "WHERE state <> excluded.state",
+                "WHERE true",
             ),
         ),
         (

@@ -102,7 +102,13 @@ STORE = (
     Defect(
         "lease-of-the-future-honoured",
         "The clock went forward and back; a dead sender's lease lay in the future and Telegram was silent until then.",
-        (Edit("persistence/sqlite/outbox.py", "OR until < ? OR until > ?", "OR until < ? OR ? IS NULL"),),
+        (
+            Edit(
+                "persistence/sqlite/queries/take_lease.sql",
+                "OR until < ? OR until > ?",
+                "OR until < ? OR ? IS NULL",
+            ),
+        ),
         ("tests/persistence/test_leases.py::test_a_lease_of_before_the_clock_was_set_back_is_not_honoured",),
     ),
     Defect(

@@ -16,6 +16,7 @@ from engine.stale_orders import StaleOrderNotifier
 from persistence.sqlite import differences
 from persistence.sqlite.database import Readers
 from persistence.sqlite.queries.orders import OrderQueries
+from persistence.sqlite.queries.statements import statement
 from tests.domain.making import AT, an_order
 from tests.support import Desk, leg
 
@@ -149,8 +150,8 @@ def test_why_an_order_is_still_open(phase, changes, says):
 
 @pytest.mark.parametrize("of_client", ["", differences._OF_CLIENT_AND_UNTOLD])
 def test_only_orders_at_the_broker_are_looked_at(desk, of_client):
-    sql = f"{differences._FROZEN} {of_client} {differences._OLDEST}"
-    values = {"before": "", "client": "default", "limit": 1}
+    sql = f"{statement('frozen_orders')} {of_client} {differences._OLDEST}"
+    values = {"before": "", "client": "default", "about": "", "limit": 1}
     plan = "\n".join(row[3] for row in desk.store._readers.get().execute(f"EXPLAIN QUERY PLAN {sql}", values))
     assert "orders USING INDEX orders_at_broker" in plan
     assert "SEARCH e USING" in plan

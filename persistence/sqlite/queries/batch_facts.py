@@ -10,24 +10,13 @@ from domain.ports import FactsQuestion
 from domain.risk_facts import Facts
 from domain.times import time_text
 from persistence.sqlite.queries.rule_facts import (
-    OPEN_ON_SYMBOLS,
     Held,
     account_facts,
     entry_facts,
     facts_from,
     open_orders_in,
 )
-
-# A halt and an unreadable position may concern any symbol of the client.
-_UNUSUAL = """
-SELECT asked.key FROM json_each(?2) AS asked
-WHERE EXISTS (SELECT 1 FROM halts WHERE client_id = ?1)
-    OR EXISTS (SELECT 1 FROM unreadable_positions WHERE client_id = ?1)
-    OR EXISTS (SELECT 1 FROM orders INDEXED BY orders_absent
-        WHERE phase = 'ABSENT' AND client_id = ?1 AND symbol = asked.value ->> 0)
-    OR EXISTS (SELECT 1 FROM holdings WHERE client_id = ?1 AND symbol = asked.value ->> 0)
-    OR EXISTS (SELECT 1 FROM position_differences WHERE client_id = ?1 AND symbol = asked.value ->> 0)
-"""
+from persistence.sqlite.queries.statements import statement
 
 
 def facts_of_all(connection: sqlite3.Connection, questions: Sequence[FactsQuestion]) -> list[Facts]:
@@ -46,9 +35,9 @@ def _of_client(
     connection: sqlite3.Connection, client_id: str, questions: Sequence[FactsQuestion]
 ) -> list[Facts]:
     parameters = (client_id, json.dumps([_asked(each) for each in questions]))
-    unusual = {key for (key,) in connection.execute(_UNUSUAL, parameters)}
+    unusual = {key for (key,) in connection.execute(statement("unusual_symbols"), parameters)}
     opened = defaultdict[int, list[Any]](list)
-    for key, *row in connection.execute(OPEN_ON_SYMBOLS, parameters):
+    for key, *row in connection.execute(statement("open_on_symbols"), parameters):
         opened[key].append(row)
     account = account_facts(connection, client_id)
     return [

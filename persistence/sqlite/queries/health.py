@@ -20,6 +20,7 @@ from persistence.sqlite.differences import frozen_count
 from persistence.sqlite.exposure import exposed
 from persistence.sqlite.migrations import migrations
 from persistence.sqlite.queries.archived_orders import looking
+from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import optional_time
 from persistence.sqlite.triggers import TRIGGERS
 from persistence.sqlite.unconfigured_clients import unconfigured_rows
@@ -113,7 +114,9 @@ def read_vitals(path: Path, *, beats_since: datetime, sent_before: datetime) -> 
             frozen_orders=frozen_count(connection, sent_before),
             # A database of an older program is reported by its pending migration. It must not fail on a missing table.
             unreadable={} if pending else by_client(connection),
-            differences=() if pending else tuple(_difference(*row) for row in rows(_DIFFERENCES)),
+            differences=()
+            if pending
+            else tuple(_difference(*row) for row in rows(statement("differences_to_check"))),
             halts=tuple(
                 StandingHalt(client, what or None, f"{client} {what or '(all)'} by {by}: {why}")
                 for client, what, by, why in rows(_HALTS)
@@ -133,10 +136,6 @@ def _stripped(triggers: Iterable[tuple[Any, ...]]) -> dict[str, str]:
     return {name: sql.strip() for name, sql in triggers}
 
 
-_DIFFERENCES = (
-    "SELECT client_id, exchange || ' ' || symbol || ' ' || product, held, at_broker, kind FROM position_differences "
-    "WHERE savings <> difference ORDER BY client_id, symbol, exchange, product"
-)
 _TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _OUTBOX = "SELECT count(*), min(timestamp) FROM telegram_messages WHERE status = 'PENDING'"
 _UNKNOWN = "SELECT count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN'"

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from domain.times import parse_time
 from persistence.sqlite.database import Readers
+from persistence.sqlite.queries.statements import statement
 
 
 def figures(readers: Readers, now: datetime) -> dict[str, dict[str, float]]:
@@ -21,10 +22,7 @@ def figures(readers: Readers, now: datetime) -> dict[str, dict[str, float]]:
         return {str(label): (now - parse_time(at)).total_seconds() for label, at in rows if at is not None}
 
     return {
-        "orderwatch_orders": pairs(
-            "SELECT status, count(*) FROM orders WHERE status IN ('EXECUTED', 'FAILED') GROUP BY 1 UNION ALL "
-            "SELECT status, count(*) FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') GROUP BY 1"
-        ),
+        "orderwatch_orders": pairs(statement("orders_by_status")),
         "orderwatch_orders_unknown": pairs(
             "SELECT client_id, count(*) FROM orders WHERE status = 'SENT_TO_BROKER' AND phase = 'UNKNOWN' GROUP BY 1"
         ),

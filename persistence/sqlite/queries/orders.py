@@ -154,13 +154,14 @@ class OrderQueries:
             "side": side,
             "limit": limit,
         }
+        signals = statement("recent_signals")
         with self._one_view():
-            counts = self._rows(f"SELECT {_SIGNAL_COUNTS} FROM ({_SIGNALS})", values)[0]
+            [counts] = self._rows(f"WITH signals AS ({signals}) {statement('signal_counts')}", values)
             broken = counts["missing_intent"] or counts["null_decisions"] or counts["failed_without_telegram"]
             return {
                 "counts": {name: value or 0 for name, value in counts.items()},
-                "signals": self._rows(f"{_SIGNALS} {_NEWEST_SIGNALS}", values),
-                "violations": self._rows(f"{_SIGNALS} AND {_VIOLATES} {_NEWEST_SIGNALS}", values)
+                "signals": self._rows(f"{signals} {_NEWEST_SIGNALS}", values),
+                "violations": self._rows(f"{signals} AND {_VIOLATES} {_NEWEST_SIGNALS}", values)
                 if broken
                 else [],
             }
@@ -231,10 +232,7 @@ class OrderQueries:
 
     def outbox(self) -> Row:
         """Return how many messages are pending (`pending`), and since when (`oldest`, None if there are none)."""
-        [row] = self._rows(
-            "SELECT pending, (SELECT timestamp FROM telegram_messages WHERE id = first) AS oldest FROM "
-            "(SELECT count(*) AS pending, min(id) AS first FROM telegram_messages WHERE status = 'PENDING')"
-        )
+        [row] = self._rows(statement("outbox"))
         return row
 
     # ----------------------------------------------------------------------------------------------------------
@@ -313,11 +311,5 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
         raise ValueError(f"{cursor!r} is no cursor of ours") from error
 
 
-_SIGNALS = statement("recent_signals")
 _VIOLATES = "(missing_intent OR null_decision OR untold)"
 _NEWEST_SIGNALS = "ORDER BY a.received_at DESC, a.alert_id DESC, o.leg_index LIMIT :limit"
-_SIGNAL_COUNTS = (
-    "count(*) AS total_signals, sum(result = 'placed') AS placed, sum(result = 'failed') AS failed, "
-    "sum(result = 'dedup') AS dedup, sum(missing_intent) AS missing_intent, sum(null_decision) AS null_decisions, "
-    "sum(untold) AS failed_without_telegram"
-)

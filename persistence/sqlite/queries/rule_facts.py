@@ -22,7 +22,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.times import parse_time, time_text
 from persistence.sqlite import unreadable_rows
 from persistence.sqlite.queries.statements import statement
-from persistence.sqlite.rows import SELECT_ORDER, optional_time, order_of
+from persistence.sqlite.rows import optional_time, order_of, orders_statement
 
 _MINUTE = timedelta(seconds=60)
 
@@ -50,14 +50,11 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
     """Return what an exit must know about its symbol."""
     place = (order.client_id, order.symbol, order.exchange)
     rows = connection.execute(
-        f"{SELECT_ORDER} WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND symbol = ?2 "
-        "AND exchange = ?3 AND command_id <> ?4 AND test_mode IS NULL UNION ALL "
-        f"{SELECT_ORDER} INDEXED BY orders_absent WHERE phase = 'ABSENT' AND client_id = ?1 AND symbol = ?2 "
-        "AND exchange = ?3 AND command_id <> ?4 AND provisional_until > ?5",
+        orders_statement("orders_beside"),
         (*place, order.command_id, time_text(now)),
     )
     held = holdings(connection, order.client_id, order.symbol)
-    elsewhere = connection.execute(_ELSEWHERE, place).fetchall()
+    elsewhere = connection.execute(statement("elsewhere_on_symbol"), place).fetchall()
     believed_, by_hand_ = (
         [(product, parse_decimal(units)) for kind, product, units, *_ in elsewhere if kind == wanted]
         for wanted in ("BELIEVED", "BY_HAND")
@@ -83,19 +80,12 @@ def exit_facts(connection: sqlite3.Connection, order: Order, now: datetime) -> E
     )
 
 
-_ELSEWHERE = statement("elsewhere_on_symbol")
-
-
 _BELIEVED = "SELECT believed FROM position_differences WHERE client_id = ? AND symbol = ? AND exchange = ?"
-_BY_HAND = (
-    "SELECT CASE side WHEN 'BUY' THEN unexplained_quantity ELSE '-' || unexplained_quantity END FROM external_orders "
-    "WHERE unexplained_quantity <> '0' AND client_id = ? AND symbol = ? AND exchange = ?"
-)
 
 
 def by_hand(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
     """Return what external orders did to the position, except what a believed difference contains already."""
-    return _total(connection, _BY_HAND, (client_id, symbol, exchange))
+    return _total(connection, statement("by_hand"), (client_id, symbol, exchange))
 
 
 def is_closed_by_others(
@@ -137,12 +127,9 @@ def _of_others(
     """Return what others have of a product: all of it, and what they have since our last fill on that side."""
     client_id, symbol, exchange = place
     values = {"client": client_id, "symbol": symbol, "exchange": exchange, "side": side}
-    rows = connection.execute(_DONE_BY_OTHERS, values).fetchall()
+    rows = connection.execute(statement("closed_by_others"), values).fetchall()
     units = [(parse_decimal(text), is_since) for of, text, is_since in rows if of in ("", product)]
     return sum((u for u, _ in units), ZERO), sum((u for u, is_since in units if is_since), ZERO)
-
-
-_DONE_BY_OTHERS = statement("closed_by_others")
 
 
 def believed(connection: sqlite3.Connection, client_id: str, symbol: str, exchange: str) -> Decimal:
@@ -186,13 +173,7 @@ def account_facts(
 ) -> Account:
     """Return when positions were read, what is known of the day's loss, and whether the position is disputed."""
     row = connection.execute(
-        "SELECT positions_read_at, iif(pnl_is_carried, '0', pnl), lowest_pnl, loss_counts_from, loss_latched, "
-        "EXISTS (SELECT 1 FROM position_differences d "
-        "WHERE d.client_id = accounts.client_id AND (d.exchange, d.symbol) = (?2, ?3) "
-        "AND d.kind = 'DIFFERENT' AND d.difference <> d.believed "
-        # Excess units at the broker take nothing from any strategy, so they are not a dispute.
-        "AND (d.difference LIKE '-%') <> (iif(d.held = '0', d.at_broker, d.held) LIKE '-%')) "
-        "FROM accounts WHERE client_id = ?1",
+        statement("account_facts"),
         (client_id, *place),
     ).fetchone()
     if row is None:
@@ -216,9 +197,7 @@ def _stopping(
     With a limit on the day's loss, every row whose profit and loss is missing blocks every symbol.
     """
     halt, found = connection.execute(
-        "SELECT (SELECT reason FROM halts WHERE client_id = ?1 AND strategy_name IN ('', ?2) LIMIT 1), "
-        f"(SELECT json_group_array(json_array({unreadable_rows.COLUMNS})) FROM unreadable_positions "
-        "WHERE client_id = ?1)",
+        statement("stopping"),
         (query.client_id, query.strategy_name),
     ).fetchone()
     rows = unreadable_rows.rows_in(json.loads(found)) if found != "[]" else ()
@@ -242,11 +221,6 @@ class OpenOrders:
     opposite: set[str] = field(default_factory=set)  # other strategies with entries on the other side
 
 
-_OPEN_ON_SYMBOL = statement("open_on_symbol")
-OPEN_ON_SYMBOLS = statement("open_on_symbols")
-"""As `_OPEN_ON_SYMBOL`, for many orders of one client."""
-
-
 def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: datetime) -> OpenOrders:
     """Summarise the other open orders on the symbol.
 
@@ -254,7 +228,9 @@ def _open_on_symbol(connection: sqlite3.Connection, query: ExposureQuery, now: d
     it holds back its own strategy, because it is open.
     """
     place = (query.client_id, query.symbol, query.exchange, query.command_id or "")
-    rows = connection.execute(_OPEN_ON_SYMBOL, (*place, time_text(now), time_text(query.created_at or now)))
+    rows = connection.execute(
+        statement("open_on_symbol"), (*place, time_text(now), time_text(query.created_at or now))
+    )
     return open_orders_in(rows, query)
 
 
@@ -323,9 +299,7 @@ def _entries_last_minute(
         return 0
     return _count(
         connection,
-        # Ids begin with their time, so the primary key finds the last minute without an index of its own.
-        "SELECT 1 FROM orders WHERE command_id >= ? AND client_id = ? AND created_at > ? AND created_at < ? "
-        "AND execution_type = 'ENTRY' AND phase <> 'BLOCKED' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
+        statement("entries_since"),
         (
             ulid(now - _MINUTE, 0),
             query.client_id,
@@ -342,8 +316,7 @@ def _open_orders(connection: sqlite3.Connection, query: ExposureQuery, limits: L
         return 0
     return _count(
         connection,
-        "SELECT 1 FROM orders WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ? "
-        "AND execution_type = 'ENTRY' AND test_mode IS NULL AND command_id <> ? LIMIT ?",
+        statement("open_entries"),
         (query.client_id, query.command_id or "", limits.max_open_orders + 1),
     )
 

@@ -1,10 +1,16 @@
 """Load the SQL statements that stand in files of their own, beside this module."""
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 
 @cache
 def statement(name: str) -> str:
-    """Return the statement of the file `<name>.sql`. It is read once for each process."""
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    """Return the statement of the file `<name>.sql`."""
+    return _statements()[name]
+
+
+@cache
+def _statements() -> dict[str, str]:
+    """Read all files together when the first is needed, so that no process mixes those of two versions."""
+    return {file.stem: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.sql")}
