@@ -268,7 +268,9 @@ class Desk:
         """Let a strategy hold what it did not buy here."""
         row = ("default", symbol, "NFO", strategy, "MIS", str(quantity), 1, time_text(self.clock.now()))
         store: Any = self.store
-        store._commits.run(lambda c: c.execute("INSERT INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row))
+        store._commits.run(
+            lambda c: c.execute("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        )
 
     def settle(self, rounds: int = 3) -> None:
         """Tick until nothing moves, a little later each time."""
