@@ -15,7 +15,6 @@ from broker.noren.errors import (
     accepted,
     expired,
     minute_is_full,
-    record_in,
     refuses_market_orders,
     rows_in,
 )
@@ -33,7 +32,6 @@ from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, Pos
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import ExecutionType
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
-from domain.money import ZERO
 from domain.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -231,14 +229,6 @@ class NorenBroker:
         """Read the day's fills. Raises: ReadFailed."""
         found = rows_in(self._read("TradeBook", {"actid": self._account.user_id}))
         return tuple(parsing.trade_in(row) for row in found)
-
-    def funds(self) -> parsing.Funds:
-        """Read the cash and the margin in use, in account currency. Raises: ReadFailed."""
-        record = record_in(self._read("Limits", {"actid": self._account.user_id}))
-        try:
-            return parsing.Funds(parsing.number(record, "cash"), parsing.number(record, "marginused", ZERO))
-        except ValueError as error:
-            raise ReadFailed(f"the limits cannot be read: {error}") from error
 
     def last_price(self, exchange: str, token: str) -> Decimal:
         """Read the last traded price of the symbol with this token (see `search`). Raises: ReadFailed."""

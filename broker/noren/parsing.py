@@ -68,14 +68,6 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
-class Funds:
-    """Account limits, in account currency."""
-
-    cash: Decimal
-    margin_used: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Scrip:
     """One tradable symbol. `token` is the broker's number for it."""
 

@@ -84,9 +84,6 @@ class HoldingWrites(Protocol):
         With `settled_before`, only in symbols without a fill since then and without an order at the broker.
         """
 
-    def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
-        """Return the position as last read; None when positions were never read or that one could not be read."""
-
     def told_difference(self, client_id: str, place: Place) -> Difference | None:
         """Return the position's difference that was notified and still exists."""
 

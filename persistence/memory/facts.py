@@ -134,16 +134,6 @@ def is_closed_by_others(
     return bool(open_) and all(is_closed(product, units) for product, units in open_.items())
 
 
-def net_position(t: Tables, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
-    """Return the position as last read, or None if positions were never read or this one was unreadable."""
-    if t.accounts.get(client_id, AccountRow()).read_at is None:
-        return None
-    if _hiding(t, client_id, exchange, symbol, product) is not None:
-        return None
-    kept = t.positions.get((client_id, exchange, symbol, product))
-    return ZERO if kept is None else kept.position.net_quantity
-
-
 def _symbol(t: Tables, q: ExposureQuery) -> list[Order]:
     return [o for o in t.orders_of(q.client_id) if (o.exchange, o.symbol) == (q.exchange, q.symbol)]
 

@@ -310,9 +310,6 @@ class MemoryTransaction(Reads):
             for o in self._at_broker(h.client_id)
         )
 
-    def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
-        return facts.net_position(self._tables, client_id, exchange, symbol, product)
-
     def told_difference(self, client_id: str, place: Place) -> Difference | None:
         kept = self._tables.differences.get((client_id, *place))
         return None if kept is None else kept.difference

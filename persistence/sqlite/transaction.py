@@ -272,9 +272,6 @@ class SqliteTransaction:
         )
         return done.rowcount
 
-    def net_position(self, client_id: str, exchange: str, symbol: str, product: str) -> Decimal | None:
-        return fact_queries.net_position(self._connection, client_id, exchange, symbol, product)
-
     def note_external(
         self, client_id: str, report: OrderReport, at: datetime, *, unseen_at: datetime | None = None
     ) -> bool:

@@ -10,9 +10,6 @@ from domain.broker_reports import PositionsSnapshot, UnreadableRow
 from domain.times import time_text
 from persistence.sqlite.queries.statements import statement
 
-Named = tuple[str | None, str | None, str | None, str, int]
-"""Exchange, symbol, product, the row's text, whether the row would have reported profit and loss."""
-
 COLUMNS = "exchange, symbol, product, row_text, has_pnl"
 """The columns of a row in the order that `rows_in` reads; `stopping.sql` lists them too."""
 

@@ -138,7 +138,6 @@ class PositionsContract(StoreCase):
     def test_positions_are_unknown_until_they_are_read(self, house):
         assert house.store.saved_positions(CLIENT) is None
         assert house.store.day_loss(CLIENT) is None
-        assert house.store.write(lambda tx: tx.net_position(CLIENT, *PLACE)) is None
 
     def test_a_read_is_kept_whole_with_its_time_and_replaces_the_one_before(self, house):
         one = Position(
@@ -149,8 +148,7 @@ class PositionsContract(StoreCase):
         found = house.store.saved_positions(CLIENT)
         assert found == PositionsSnapshot(at, (one,), ())
         assert house.store.saved_positions("bob") is None
-        assert house.store.write(lambda tx: tx.net_position(CLIENT, *PLACE)) == 50
-        assert house.store.write(lambda tx: tx.net_position(CLIENT, EXCHANGE, "GONE", PRODUCT)) == 0
+        assert (found.net(*PLACE), found.net(EXCHANGE, "GONE", PRODUCT)) == (50, 0)
 
     def test_a_position_that_cannot_be_read_is_not_flat(self, house):
         self.save(house, Position(*PLACE, Decimal(50)))
@@ -159,10 +157,10 @@ class PositionsContract(StoreCase):
         found = house.store.saved_positions(CLIENT)
         assert found is not None and found.unreadable == (row,)
         assert {p.symbol: p.net_quantity for p in found.positions} == {SYMBOL: 50, "OTHER": 1}
-        assert house.store.write(lambda tx: tx.net_position(CLIENT, *PLACE)) is None
-        assert house.store.write(lambda tx: tx.net_position(CLIENT, EXCHANGE, "OTHER", PRODUCT)) == 1
+        assert not found.is_readable(EXCHANGE, SYMBOL) and found.is_readable(EXCHANGE, "OTHER")
         self.save(house)
-        assert house.store.write(lambda tx: tx.net_position(CLIENT, *PLACE)) == 0
+        found = house.store.saved_positions(CLIENT)
+        assert found is not None and found.is_readable(EXCHANGE, SYMBOL) and found.net(*PLACE) == 0
 
     def test_a_failed_read_leaves_what_was_read_before(self, house):
         at = self.save(house, Position(*PLACE, Decimal(50)))

@@ -90,7 +90,6 @@ def test_the_last_known_row_stays_with_its_age(desk):
     assert after.net("NFO", OTHER, "MIS") == 50 and not after.is_readable("NFO", OTHER)
     ages = dict(desk.rows("SELECT symbol, read_at FROM positions"))
     assert ages[OTHER] < ages[leg().symbol] and after.read_started_at > before.read_started_at
-    assert desk.store.write(lambda tx: tx.net_position("default", "NFO", OTHER, "MIS")) is None
     spoil(desk)
     assert desk.store.saved_positions("default").unreadable == ()
 

@@ -243,7 +243,6 @@ def facts(tx: Any, client: str, symbol: str, now: datetime) -> Iterator[object]:
         query = ExposureQuery(client, strategy, "NFO", symbol, 1, product="MIS")
         yield tx.facts(query, now=now, limits=LIMITS, live_allowed=True)
     for product in PRODUCTS:
-        yield tx.net_position(client, "NFO", symbol, product)
         yield tx.held_at(client, ("NFO", symbol, product))
     yield [tx.is_closed_by_others(client, "NFO", symbol, {"MIS": Decimal(units)}) for units in (-10, 10, 25)]
     yield tx.by_hand(client, "NFO", symbol), tx.believed(client, "NFO", symbol)

@@ -141,22 +141,6 @@ def _total(connection: sqlite3.Connection, sql: str, place: tuple[str, str, str]
     return sum((parse_decimal(row[0]) for row in connection.execute(sql, place)), ZERO)
 
 
-def net_position(
-    connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str, product: str
-) -> Decimal | None:
-    """Return the position as last read, or None if positions were never read or this one was unreadable."""
-    if account_facts(connection, client_id).read_at is None:
-        return None
-    rows = unreadable_rows.rows_of(connection, client_id)
-    if unreadable_rows.hiding(connection, client_id, rows, (exchange, symbol, product)) is not None:
-        return None
-    row = connection.execute(
-        "SELECT net_quantity FROM positions WHERE client_id = ? AND exchange = ? AND symbol = ? AND product = ?",
-        (client_id, exchange, symbol, product),
-    ).fetchone()
-    return ZERO if row is None else parse_decimal(row[0])
-
-
 class Account(NamedTuple):
     """What is known of a client's account: the age of its positions, and its loss of the day."""
 

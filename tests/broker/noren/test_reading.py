@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from broker.noren.parsing import Funds
 from domain.broker_capabilities import IdClass
 from domain.broker_reports import BrokerStatus, OrderRef
 from domain.enums import Side
@@ -235,7 +234,7 @@ def test_symbols_are_compared_in_capitals_and_sent_as_the_broker_writes_them(bro
 SCRIP = {"exch": "NSE", "tsym": "M&M-EQ", "token": "2031", "ls": "1", "ti": "0.05"}
 
 
-def test_history_trades_funds_quote_and_search(broker, stub):
+def test_history_trades_quote_and_search(broker, stub):
     stub.tell(
         "SingleOrdHist", says([order_row(status="COMPLETE", fillshares="50"), order_row(status="PENDING")])
     )
@@ -247,8 +246,6 @@ def test_history_trades_funds_quote_and_search(broker, stub):
     stub.tell("TradeBook", says([trade]))
     (fill,) = broker.trades()
     assert (fill.trade_id, fill.quantity, fill.price) == ("7", 25, d("112.45"))
-    stub.tell("Limits", says({"stat": "Ok", "cash": "1000.50", "marginused": "20"}))
-    assert broker.funds() == Funds(d("1000.5"), d("20"))
     stub.tell("GetQuotes", says({"stat": "Ok", "exch": "NFO", "token": "35013", "lp": "112.5"}))
     assert broker.last_price("NFO", "35013") == d("112.5")
     stub.tell("SearchScrip", says({"stat": "Ok", "values": [SCRIP]}), says(not_ok("No Data :  ")))
@@ -277,7 +274,6 @@ def test_a_symbol_that_cannot_be_read_is_not_left_out(broker, stub, changes):
     [
         ("SingleOrdHist", lambda b: b.order_history("1")),
         ("TradeBook", lambda b: b.trades()),
-        ("Limits", lambda b: b.funds()),
         ("GetQuotes", lambda b: b.last_price("NFO", "1")),
         ("SearchScrip", lambda b: b.search("NFO", "x")),
     ],
