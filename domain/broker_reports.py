@@ -191,6 +191,7 @@ class Position:
     """One position at the broker. `net_quantity` in units, positive long; money in account currency.
 
     `delivered`: the part of `net_quantity` that was delivered on earlier days. The broker lists those shares elsewhere.
+    `delivered_sold`: how many such shares were sold today, which are in `net_quantity` no more.
     """
 
     exchange: str
@@ -202,6 +203,7 @@ class Position:
     realized_pnl: Decimal = ZERO  # today's
     unrealized_pnl: Decimal = ZERO
     delivered: Decimal = ZERO
+    delivered_sold: Decimal = ZERO
 
 
 @dataclass(frozen=True)

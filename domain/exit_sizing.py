@@ -320,11 +320,8 @@ def _sold_of_earlier_days(order: Order, snapshot: PositionsSnapshot, facts: Exit
     These shares were in no sum of ours, so their sale closes nothing of ours.
     """
     held = {h.product for h in facts.holdings if h.net_quantity}
-    sold = ZERO
-    for product in snapshot.by_product(order.exchange, order.symbol):
-        place = (order.exchange, order.symbol, product)
-        if product not in held:
-            sold += max(snapshot.delivered(*place) - max(snapshot.net(*place), ZERO), ZERO)
+    there = (p for p in snapshot.positions if (p.exchange, p.symbol) == (order.exchange, order.symbol))
+    sold = sum((p.delivered_sold for p in there if p.product not in held), ZERO)
     return min(sold, max(-facts.by_hand, ZERO))
 
 

@@ -1,7 +1,7 @@
 """Reconcile our strategies' holdings with the broker's positions, and notify the operator where they differ."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -120,7 +120,7 @@ class PositionReconciler:
                 )
                 ready.append(_Ready(d, seen.since, is_quiet))
         self._seen[client_id] = after
-        halves = _halves(ready, news, told=told, found=found)
+        halves = _halves(ready, news, told=told, found=found, has_sold=lambda d: self._has_sold(client_id, d))
         ready = [
             each
             for each in ready
@@ -129,6 +129,13 @@ class PositionReconciler:
         ]
         if ready:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
+
+    def _has_sold(self, client_id: str, told: Difference) -> bool:
+        """Return True where an exit of ours was filled after the told units had appeared: it may have taken them."""
+        closing = Side.SELL if told.amount > 0 else Side.BUY
+        closed_at = self._store.last_fill_at(client_id, told.symbol, closing)
+        since = self._store.differences_since(client_id).get(told.where)
+        return closed_at is not None and since is not None and closed_at >= since
 
     def _may_be_of_before(self, client_id: str, told: Difference | None, snapshot: PositionsSnapshot) -> bool:
         """Return True where a read that has what our records say may have it by chance: it is of before our last exit.
@@ -189,6 +196,7 @@ def _halves(
     *,
     told: Mapping[Place, Difference],
     found: Mapping[Place, Difference],
+    has_sold: Callable[[Difference], bool],
 ) -> set[Place]:
     """Return the places at which only one half of a conversion between products is certain, or has ended.
 
@@ -206,7 +214,7 @@ def _halves(
         if d.amount:
             return any(o.where not in certain for o in beside(d, news, d.amount))
         before = told.get(d.where)
-        if before is None or before.held != d.held:
+        if before is None or before.held != d.held or has_sold(before):
             return False
         return any(o.amount * o.held < 0 for o in beside(d, found.values(), before.amount))
 

@@ -131,7 +131,10 @@ def merged(
     rest = [p for p in positions if p.product != DELIVERY or (p.exchange, p.symbol) not in together]
     # A sale out of Holdings is not a short: if no delivered shares are left to set it against, the position is flat.
     clean = (
-        p if p.product != DELIVERY or p.net_quantity >= 0 else replace(p, net_quantity=ZERO) for p in rest
+        p
+        if p.product != DELIVERY or p.net_quantity >= 0
+        else replace(p, net_quantity=ZERO, delivered_sold=-p.net_quantity)
+        for p in rest
     )
     return (*clean, *together.values()), tuple(hidden)
 
@@ -144,7 +147,7 @@ def _with_delivered(today: Position | None, place: Place, units: Decimal) -> Pos
     # this broker has taken the sold units out already.
     left = units if sold > units else units - sold
     net = left + max(today.net_quantity, ZERO)
-    return replace(today, net_quantity=net, delivered=left)
+    return replace(today, net_quantity=net, delivered=left, delivered_sold=sold)
 
 
 def _units(row: Row) -> Decimal:

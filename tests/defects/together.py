@@ -495,7 +495,7 @@ TOGETHER = (
         (
             Edit(
                 "engine/position_reconciliation.py",
-                "        if before is None or before.held != d.held:\n",
+                "        if before is None or before.held != d.held or has_sold(before):\n",
                 "        if before is None or before.held is not None:\n",
             ),
         ),

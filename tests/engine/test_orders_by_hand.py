@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from broker.noren.holdings import Delivered, merged
 from domain.broker_reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
 from domain.enums import Side
 from domain.errors import OutcomeUnknown, ReadFailed
@@ -469,9 +470,8 @@ def test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours(desk, h
 
     def with_savings(*, urgent=False):
         now = right()
-        others = tuple(p for p in now.positions if (p.symbol, p.product) != (SYMBOL, "CNC"))
-        savings = Position("NFO", SYMBOL, "CNC", 50 + now.net("NFO", SYMBOL, "CNC"), delivered=Decimal(50))
-        return replace(now, positions=(*others, savings))
+        positions, _ = merged(now.positions, Delivered({("NFO", SYMBOL): Decimal(50)}, ()))
+        return replace(now, positions=positions)
 
     desk.broker.read_positions = with_savings
     resting_elsewhere(desk)
