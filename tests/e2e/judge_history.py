@@ -48,5 +48,8 @@ def _fault(row: Row, events: Sequence[Row]) -> str | None:
         rebuilt |= json.loads(event["detail_json"])
         rebuilt |= {"status": status, "phase": event["to_phase"], "tag": event["tag"]}
         rebuilt |= {"updated_at": event["at"], "event_hash": event["hash"]}
+    rebuilt["claim_priority"] = (
+        0 if rebuilt.get("execution_type") == "EXIT" else 1
+    )  # the database computes it
     wrong = sorted(name for name in row if row[name] != rebuilt[name])
     return f"its events do not tell of {', '.join(wrong)}" if wrong else None
