@@ -117,9 +117,7 @@ class _View:
     products: Mapping[str, Decimal] = field(default_factory=dict)  # what each may give, the preferred first
     may_be_converted: bool = False
     is_doubtful: bool = False  # only what is believed makes it flat, and the read does not have that either
-    is_behind: bool = (
-        False  # the read has more than our fills, and nothing explains it but a read of before one
-    )
+    is_behind: bool = False  # the read may be from before a fill of ours that closes
 
     @property
     def closing(self) -> Side:

@@ -33,6 +33,7 @@ TOLD_WITHIN = 15.0
 SLACK = 8.0  # for somebody to come by
 A_STOP_GOES_WITHIN = 20.0
 AFTER_A_CONVERSION = 75 * SECOND
+"""For so long a stop may wait after a hand has converted units: see docs/known-gaps.md."""
 RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
 
 
