@@ -240,6 +240,11 @@ class PositionsSnapshot:
         """Return the part of the net quantity there that was delivered on earlier days."""
         return self._delivered.get((*_key(exchange, symbol), product), ZERO)
 
+    def delivered_sold(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
+        """Return how many shares of the symbol that were delivered on earlier days were sold today, by product."""
+        place = _key(exchange, symbol)
+        return {p.product: p.delivered_sold for p in self.positions if _key(p.exchange, p.symbol) == place}
+
     def by_product(self, exchange: str, symbol: str) -> Mapping[str, Decimal]:
         """Return the symbol's net quantities by product, for the listed products."""
         return self._by_symbol.get(_key(exchange, symbol), {})

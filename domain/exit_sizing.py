@@ -318,8 +318,8 @@ def _sold_of_earlier_days(order: Order, snapshot: PositionsSnapshot, facts: Exit
     These shares were in no sum of ours, so their sale closes nothing of ours.
     """
     held = {h.product for h in facts.holdings if h.net_quantity}
-    there = (p for p in snapshot.positions if (p.exchange, p.symbol) == (order.exchange, order.symbol))
-    sold = sum((p.delivered_sold for p in there if p.product not in held), ZERO)
+    there = snapshot.delivered_sold(order.exchange, order.symbol)
+    sold = sum((units for product, units in there.items() if product not in held), ZERO)
     return min(sold, max(-facts.by_hand, ZERO))
 
 
