@@ -337,3 +337,16 @@ def test_a_read_that_began_before_an_exits_fill_sizes_no_other_exit(scope):
     assert isinstance(
         size(exit_order(), positions(MIS=65), holding("STRADDLE", 65), scope=scope, **facts), ExitSize
     )
+
+
+@pytest.mark.parametrize(("order_type", "settles"), [(OrderType.MARKET, True), (OrderType.LIMIT, False)])
+def test_a_difference_that_anothers_market_exit_may_have_made_settles_when_the_order_book_shows_it(
+    order_type, settles
+):
+    price = None if order_type is OrderType.MARKET else Decimal(120)
+    exit_ = other(
+        execution_type=ExecutionType.EXIT, side=Side.SELL, quantity=Decimal(50), strategy_name="B",
+        order_type=order_type, price=price,
+    )  # fmt: skip
+    answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), holding("B", 50), orders=(exit_,))
+    assert answer == ExitDispute(None, Decimal(50), Decimal(0), may_settle=settles)
