@@ -397,13 +397,13 @@ desk.commands.register_together(entries_in("A", "B", "C"))
 print("acknowledged", flush=True)
 place, when = sys.argv[2:]
 if place == "written":
-    insert, left = registrations._insert, [int(when)]
+    insert, left = registrations.insert_rows, [int(when)]
     def dying(*args):
         left[0] -= 1
         insert(*args)
         if not left[0]:
             die()
-    registrations._insert = dying
+    registrations.insert_rows = dying
 else:
     IdentityGuard.committed = die
 desk.commands.register_together(entries_in("D", "E", "F", seconds=1))

@@ -1,6 +1,6 @@
 """Attribution of broker orders: which belong to our orders, and which to none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -34,6 +34,9 @@ class ExternalOrders(Protocol):
 
     def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
         """List the recorded external orders that carry this tag, and when each was first seen."""
+
+    def tagged_among(self, client_id: str, client_order_ids: Sequence[str]) -> set[str]:
+        """Return those of the tags for which `tagged_external` would find an order."""
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         """Return exchange, symbol and side of a recorded external order; None where it is not recorded."""

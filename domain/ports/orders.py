@@ -92,9 +92,25 @@ class OrderWrites(Protocol):
             ConcurrentUpdate: the row moved since the change was computed.
         """
 
+    def apply_all(self, changes: Sequence[OrderChange]) -> None:
+        """Write changes as `apply` does one after the other, each of another order.
+
+        Raises an error where one of them may not be written: then nothing of this transaction may be kept but what came
+        before. Call it inside `attempt`.
+        """
+
     def get(self, command_id: str) -> Order | None: ...
 
+    def unmoved(self, orders: Sequence[Order]) -> set[str]:
+        """Return the ids of those orders whose rows are still as given."""
+
+    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
+        """Return True when the client has a CREATED order that may be sent now."""
+
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
+
+    def with_full_exit(self, entries: Sequence[Order]) -> set[str]:
+        """Return the ids of those entries for which `full_exits_after` would find an exit."""
 
     def full_exits_after(self, entry: Order) -> list[Order]:
         """List the exits without a quantity that the entry's strategy registered in its symbol after it, latest first.

@@ -1,11 +1,12 @@
 """The reads that the store in memory and its transactions have in common."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 
 from domain.account import AccountStanding, BrokerAccount
+from domain.claim_priority import EXITS, LAST, claim_priority
 from domain.daily_loss import DayLoss
 from domain.enums import Side
 from domain.money import decimal_text
@@ -19,6 +20,8 @@ from domain.unconfigured_clients import UnconfiguredRows
 from persistence.memory.tables import AccountRow, Tables
 
 OPEN = (Status.CREATED, Status.SENT_TO_BROKER)
+# No order is postponed for longer. A `not_before` beyond that was written before the clock was set back: ignore it.
+_LONGEST_WAIT = timedelta(seconds=10)
 _BY_AGE = attrgetter("created_at")
 
 
@@ -32,6 +35,19 @@ class Reads:
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
         found = [o for o in self._tables.orders_of(client_id) if o.broker_order_id == broker_order_id]
         return max(found, key=_BY_AGE, default=None)
+
+    def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
+        found = [
+            o
+            for o in self._tables.orders_of(client_id)
+            if o.status is Status.CREATED
+            and claim_priority(o) <= (EXITS if exits_only else LAST)
+            and (o.not_before is None or not now < o.not_before <= now + _LONGEST_WAIT)
+        ]
+        return sorted(found, key=lambda o: (claim_priority(o), o.created_at))[:limit]
+
+    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
+        return bool(self.claimable(client_id, now, limit=1, exits_only=exits_only))
 
     def unplaced(self, client_id: str) -> list[Order]:
         found = [o for o in self._at_broker(client_id) if o.broker_order_id is None and o.test_mode is None]

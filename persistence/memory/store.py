@@ -10,7 +10,6 @@ from operator import attrgetter
 from typing import TypeVar
 
 from domain.broker_reports import PositionsSnapshot
-from domain.claim_priority import EXITS, LAST, claim_priority
 from domain.daily_loss import PnlRead, after_read
 from domain.errors import StoreUnavailable
 from domain.message_facts import MessageFacts
@@ -26,8 +25,6 @@ from persistence.memory.transaction import MemoryTransaction
 
 T = TypeVar("T")
 
-# No order is postponed for longer. A `not_before` beyond that was written before the clock was set back: ignore it.
-_LONGEST_WAIT = timedelta(seconds=10)
 _LONGEST_LEASE = timedelta(minutes=1)
 _BY_AGE = attrgetter("created_at")
 
@@ -112,19 +109,6 @@ class MemoryStore(Reads):
 
     def has_provisional(self, client_id: str, now: datetime) -> bool:
         return any(order.is_provisional(now) for order in self._tables.orders_of(client_id))
-
-    def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
-        found = [
-            o
-            for o in self._tables.orders_of(client_id)
-            if o.status is Status.CREATED
-            and claim_priority(o) <= (EXITS if exits_only else LAST)
-            and (o.not_before is None or not now < o.not_before <= now + _LONGEST_WAIT)
-        ]
-        return sorted(found, key=lambda o: (claim_priority(o), o.created_at))[:limit]
-
-    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
-        return bool(self.claimable(client_id, now, limit=1, exits_only=exits_only))
 
     def claimant_alive(self, claimant: str) -> bool:
         return self.claimants.alive(claimant)

@@ -134,6 +134,21 @@ class MemoryTransaction(Reads):
             self.notify(notice)
         return after
 
+    def apply_all(self, changes: Sequence[OrderChange]) -> None:
+        for change in changes:
+            self.apply(change)
+
+    def unmoved(self, orders: Sequence[Order]) -> set[str]:
+        rows = self._tables.orders
+        return {
+            o.command_id
+            for o in orders
+            if o.command_id in rows and rows[o.command_id].event_hash == o.event_hash
+        }
+
+    def with_full_exit(self, entries: Sequence[Order]) -> set[str]:
+        return {entry.command_id for entry in entries if self.full_exits_after(entry)}
+
     def _check_move(self, before: Order, after: Order) -> None:
         """Refuse what the triggers of a database refuse."""
         if before.client_id == after.client_id:
@@ -385,6 +400,9 @@ class MemoryTransaction(Reads):
             for (client, _), each in self._tables.external.items()
             if (client, each.report.client_order_id) == (client_id, client_order_id)
         ]
+
+    def tagged_among(self, client_id: str, client_order_ids: Sequence[str]) -> set[str]:
+        return {tag for tag in client_order_ids if self.tagged_external(client_id, tag)}
 
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         kept = self._tables.external.get((client_id, broker_order_id))

@@ -5,7 +5,7 @@ They find when an external order was first seen, which tag it carries, and which
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from domain.broker_reports import BrokerStatus, OrderReport
@@ -38,6 +38,16 @@ def tagged_external(
     """Return the external orders that carry this tag, and when each was first seen."""
     rows = connection.execute(statement("tagged_external"), (client_order_id, client_id)).fetchall()
     return [_noted(row) for row in rows]
+
+
+def tagged_among(connection: sqlite3.Connection, client_id: str, client_order_ids: Sequence[str]) -> set[str]:
+    """Return those of the tags that external orders carry."""
+    rows = connection.execute(
+        "SELECT client_order_id FROM external_orders INDEXED BY external_orders_tagged "
+        "WHERE client_order_id IN (SELECT value FROM json_each(?)) AND client_id = ?",
+        (json.dumps(client_order_ids), client_id),
+    )
+    return {tag for (tag,) in rows}
 
 
 def _noted(row: tuple[str, ...]) -> tuple[OrderReport, datetime]:

@@ -31,16 +31,16 @@ def add_registrations(connection: sqlite3.Connection, registrations: Sequence[Re
     for first in range(0, len(registrations), _MOST_ROWS):
         some = registrations[first : first + _MOST_ROWS]
         # A trigger wants an order's event to be there before its row.
-        _insert(connection, statement("add_event"), [event_row(each.change.event) for each in some])
-        _insert(
+        insert_rows(connection, statement("add_event"), [event_row(each.change.event) for each in some])
+        insert_rows(
             connection, INSERT_ORDER, [[each.change.row[name] for name in ORDER_COLUMNS] for each in some]
         )
-        _insert(
+        insert_rows(
             connection,
             INSERT_INTENT,
             [intent_row(each.change.after, each.intent, each.alert.signal_id) for each in some],
         )
-        _insert(connection, INSERT_ALERT, [alert_row(each.alert) for each in some])
+        insert_rows(connection, INSERT_ALERT, [alert_row(each.alert) for each in some])
 
 
 def event_row(e: OrderEvent) -> tuple[Any, ...]:
@@ -57,8 +57,11 @@ def intent_row(order: Order, key: str, signal_id: str | None) -> tuple[Any, ...]
     return key, signal_id, order.command_id, order.symbol, order.side, at, at
 
 
-def _insert(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> None:
-    connection.execute(_for_rows(insert, len(rows)), list(chain.from_iterable(rows)))
+def insert_rows(connection: sqlite3.Connection, insert: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Execute an INSERT of one row, which ends with its values, for all of these rows."""
+    for first in range(0, len(rows), _MOST_ROWS):
+        some = rows[first : first + _MOST_ROWS]
+        connection.execute(_for_rows(insert, len(some)), list(chain.from_iterable(some)))
 
 
 @cache

@@ -6,13 +6,12 @@ Each thread reads on its own connection. Writes go through group commit.
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.broker_reports import Position, PositionsSnapshot
-from domain.claim_priority import EXITS, LAST
 from domain.daily_loss import DayLoss
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
@@ -39,15 +38,12 @@ from persistence.sqlite import (
 from persistence.sqlite import external_orders as sightings
 from persistence.sqlite.database import GroupCommit, Readers
 from persistence.sqlite.process_locks import ProcessLocks
-from persistence.sqlite.queries import rule_facts
+from persistence.sqlite.queries import claims, rule_facts
 from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import SELECT_ORDER, SELECT_POSITION, order_of, orders_statement, position_of
 from persistence.sqlite.transaction import FactsOf, Render, SqliteTransaction
 
 T = TypeVar("T")
-
-# No order is postponed for longer. A `not_before` beyond that was written before the clock was set back: ignore it.
-_LONGEST_WAIT = timedelta(seconds=10)
 
 
 class OrderRepository:
@@ -176,12 +172,16 @@ class OrderRepository:
         return self._read(lambda connection: sightings.sightings(connection, client_id, broker_order_ids))
 
     def claimable(self, client_id: str, now: datetime, *, limit: int, exits_only: bool) -> list[Order]:
-        values = _claim_values(client_id, now, exits_only=exits_only)
-        return self._orders(orders_statement("claimable"), *values, limit)
+        return self._read(
+            lambda connection: claims.claimable(
+                connection, client_id, now, limit=limit, exits_only=exits_only
+            )
+        )
 
     def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
-        values = _claim_values(client_id, now, exits_only=exits_only)
-        return bool(self._rows(statement("has_claimable"), *values))
+        return self._read(
+            lambda connection: claims.has_work(connection, client_id, now, exits_only=exits_only)
+        )
 
     # holdings, positions and accounts -----------------------------------------------------------------------
 
@@ -366,11 +366,6 @@ _POSITION_COLUMNS = (
     "client_id, exchange, symbol, product, net_quantity, average_price, last_price, "
     "realized_pnl, unrealized_pnl, delivered"
 )
-
-
-def _claim_values(client_id: str, now: datetime, *, exits_only: bool) -> tuple[str, str, str, int]:
-    """The values of `claimable.sql` up to its last priority."""
-    return client_id, time_text(now), time_text(now + _LONGEST_WAIT), EXITS if exits_only else LAST
 
 
 def _position_row(client_id: str, p: Position) -> tuple[str | None, ...]:

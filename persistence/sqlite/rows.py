@@ -32,6 +32,16 @@ def orders_statement(name: str) -> str:
     return statement(name).replace("orders.*", ", ".join(ORDER_COLUMNS))
 
 
+@cache
+def move_statement(columns: tuple[str, ...]) -> str:
+    """Return the statement that changes these columns of an order's row, unless the row has moved meanwhile.
+
+    Values: the columns', the order, and the head of its chain as the change saw it.
+    """
+    sets = ", ".join(f"{name} = ?" for name in columns)
+    return f"UPDATE orders SET {sets} WHERE command_id = ? AND event_hash = ?"
+
+
 _Reader = Callable[[Any], Any]
 
 

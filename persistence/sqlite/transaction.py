@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from domain.account import AccountStanding, BrokerAccount
 from domain.adoption import Adoption, AdoptionFacts
@@ -25,7 +25,6 @@ from domain.order_events import OrderChange, column
 from domain.order_matching import SeenOrders
 from domain.ports import ExposureQuery, FactsQuestion, Halt, Registration
 from domain.position_comparison import Difference, Place
-from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.stale_orders import StaleOrder
 from domain.times import time_text
@@ -41,7 +40,13 @@ from persistence.sqlite import (
     waiting_entries,
 )
 from persistence.sqlite import external_orders as sighting_queries
+from persistence.sqlite.changes_together import (
+    UPDATE_INTENT,
+    in_runs,
+    write_together,
+)
 from persistence.sqlite.database import attempt
+from persistence.sqlite.queries import claims as claim_queries
 from persistence.sqlite.queries import rule_facts as fact_queries
 from persistence.sqlite.queries.batch_facts import facts_of_all
 from persistence.sqlite.queries.statements import statement
@@ -59,6 +64,7 @@ from persistence.sqlite.rows import (
     SELECT_ORDER,
     alert_of,
     alert_row,
+    move_statement,
     order_of,
     orders_statement,
 )
@@ -153,6 +159,22 @@ class SqliteTransaction:
             self.notify(notice)
         return change.after
 
+    def apply_all(self, changes: Sequence[OrderChange]) -> None:
+        for run in in_runs(self._connection, changes):
+            if len(run) > 1:
+                write_together(self._connection, run, self._message_row)
+            else:
+                self.apply(run[0])
+
+    def unmoved(self, orders: Sequence[Order]) -> set[str]:
+        return claim_queries.unmoved(self._connection, orders)
+
+    def with_full_exit(self, entries: Sequence[Order]) -> set[str]:
+        return claim_queries.with_full_exit(self._connection, entries)
+
+    def has_work(self, client_id: str, now: datetime, *, exits_only: bool = False) -> bool:
+        return claim_queries.has_work(self._connection, client_id, now, exits_only=exits_only)
+
     def _record(self, change: OrderChange) -> None:
         e = change.event
         try:
@@ -163,11 +185,10 @@ class SqliteTransaction:
             raise
 
     def _move(self, before: Order, after: Order, changed: tuple[str, ...]) -> None:
-        sets = ", ".join(f"{name} = ?" for name in changed)
         values = [column(getattr(after, name)) for name in changed]
         try:
             done = self._connection.execute(
-                f"UPDATE orders SET {sets} WHERE command_id = ? AND event_hash = ?",
+                move_statement(changed),
                 (*values, before.command_id, before.event_hash),
             )
         except sqlite3.IntegrityError as error:
@@ -178,11 +199,7 @@ class SqliteTransaction:
     def _follow_intent(self, before: Order, after: Order) -> None:
         effect = intent_effect(before, after)
         if effect is not None:
-            self._connection.execute(
-                "UPDATE order_intents SET status = ?, order_id = ?, error_message = ?, updated_at = ? "
-                "WHERE command_id = ?",
-                (*effect, column(after.updated_at), after.command_id),
-            )
+            self._connection.execute(UPDATE_INTENT, (*effect, column(after.updated_at), after.command_id))
 
     def _claim_external(self, before: Order, after: Order) -> None:
         """Delete the external order that has turned out to be this order."""
@@ -198,8 +215,7 @@ class SqliteTransaction:
             return
         *columns, replaces = effect
         self._connection.execute(
-            statement("follow_decision"),
-            (*columns, after.alert_id, json.dumps(replaces)),
+            statement("follow_decision"), (*columns, after.alert_id, json.dumps(replaces))
         )
 
     def _release_waiting(self, before: Order, after: Order, actor: str) -> None:
@@ -218,12 +234,14 @@ class SqliteTransaction:
     # messages -----------------------------------------------------------------------------------------------
 
     def notify(self, notice: Notice) -> None:
+        self._connection.execute(statement("add_message"), self._message_row(notice))
+
+    def _message_row(self, notice: Notice) -> tuple[Any, ...]:
         order, facts = notice.order, self._facts_of(notice)
-        self._connection.execute(
-            statement("add_message"),
-            (notice.client_id, notice.kind, notice.symbol, self._render(notice), time_text(self._now()),
-             order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED),
-             None if facts is None else facts.as_json()),
+        return (
+            notice.client_id, notice.kind, notice.symbol, self._render(notice), time_text(self._now()),
+            order.command_id if order else None, notice.alert_id, int(notice.kind is NoticeKind.BLOCKED),
+            None if facts is None else facts.as_json(),
         )  # fmt: skip
 
     def notify_once(
@@ -356,6 +374,9 @@ class SqliteTransaction:
     def tagged_external(self, client_id: str, client_order_id: str) -> list[tuple[OrderReport, datetime]]:
         return sighting_queries.tagged_external(self._connection, client_id, client_order_id)
 
+    def tagged_among(self, client_id: str, client_order_ids: Sequence[str]) -> set[str]:
+        return sighting_queries.tagged_among(self._connection, client_id, client_order_ids)
+
     def external_place(self, client_id: str, broker_order_id: str) -> tuple[str, str, str] | None:
         row: tuple[str, str, str] | None = self._connection.execute(
             "SELECT exchange, symbol, side FROM external_orders WHERE client_id = ? AND broker_order_id = ?",
@@ -377,18 +398,7 @@ class SqliteTransaction:
         return fact_queries.exit_facts(self._connection, order, now)
 
     def full_exits_after(self, entry: Order) -> list[Order]:
-        rows = self._connection.execute(
-            orders_statement("full_exits_after"),
-            (
-                entry.client_id,
-                entry.symbol,
-                entry.strategy_name,
-                entry.command_id,
-                entry.exchange,
-                tag_of(Reason.NO_POSITION),
-            ),
-        ).fetchall()
-        return [order_of(row) for row in rows]
+        return claim_queries.full_exits_after(self._connection, entry)
 
     def parts(self, command_id: str) -> list[Order]:
         rows = self._connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))

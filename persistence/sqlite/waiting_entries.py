@@ -23,3 +23,12 @@ def waiting_for(connection: sqlite3.Connection, order: Order) -> list[Order]:
         ),
     )
     return [order_of(row) for row in rows]
+
+
+def clients_with_any(connection: sqlite3.Connection) -> set[str]:
+    """Return the clients that have an entry which waits. The index has nothing but such entries."""
+    rows = connection.execute(
+        "SELECT DISTINCT client_id FROM orders INDEXED BY orders_waiting "
+        "WHERE status = 'CREATED' AND waits_for IS NOT NULL"
+    )
+    return {client_id for (client_id,) in rows}

@@ -17,7 +17,7 @@ from domain.ports import Halt, Registration
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
 from domain.times import time_text
-from domain.transitions import blocked, waiting
+from domain.transitions import blocked, claimed, waiting
 from tests.contract.store_making import (
     AN_EXIT,
     CLIENT,
@@ -207,6 +207,69 @@ class OrderWritesContract(StoreCase):
             house.move(house.claim(house.register(alert)), Phase.WORKING, broker_order_id="B1")
         found = house.store.get_by_broker_id(CLIENT, "B1")
         assert found is not None and found.command_id == "a2-1"
+
+    def test_changes_written_together_leave_what_they_leave_one_by_one(self, house, tmp_path):
+        working = [house.work(f"a{n}", symbol=f"S{n % 3}", strategy_name=f"T{n % 2}") for n in range(8)]
+        entry, exit_ = house.work("b1", symbol="S9"), house.register("b2", symbol="S9", **AN_EXIT)
+        wait = Wait(WaitsFor.EXIT, house.clock.now() + timedelta(minutes=5))
+        behind = house.register("b3", symbol="S9")
+        behind = house.store.write(
+            lambda tx: tx.apply(waiting(behind, wait, at=house.clock.now(), actor="w1"))
+        )
+        changes = [claimed(exit_, at=house.clock.now(), claimant="w1")]
+        for order in [*working, entry]:
+            filled = {"filled_quantity": order.quantity, "average_price": Decimal(7)}
+            changes.append(advance(order, Phase.FILLED, at=house.clock.now(), actor="w1", **filled))
+        house.store.write(lambda tx: tx.attempt(lambda: tx.apply_all(changes)))
+        assert [house.order(c.after.command_id) for c in changes] == [c.after for c in changes]
+        assert len(house.store.holdings(CLIENT)) == 7
+        assert {h.net_quantity for h in house.store.holdings(CLIENT) if h.symbol in ("S0", "S1")} == {
+            Decimal(50),
+            Decimal(100),
+        }
+        assert house.order(behind.command_id).not_before is None, "released"
+        for change in changes:
+            assert self.events(house.store, tmp_path, change.after.command_id)[-1][3] == change.event.hash
+        status = ("ORDER_PLACED", working[0].broker_order_id, None)
+        assert self.intent(house.store, tmp_path, working[0].command_id) == status
+        assert house.store.last_fill_at(CLIENT, "S9", Side.BUY) == changes[-1].after.updated_at
+
+    def test_of_changes_written_together_none_is_kept_when_one_may_not_be(self, house):
+        first, moved = house.register("a1"), house.register("a2")
+        house.claim(moved)
+        changes = [claimed(order, at=house.clock.now(), claimant="w1") for order in (first, moved)]
+        failed = house.store.write(lambda tx: tx.attempt(lambda: tx.apply_all(changes)))
+        assert isinstance(failed, ConcurrentUpdate)
+        assert house.order(first.command_id) == first
+
+    def test_orders_whose_rows_have_moved_are_told_from_others(self, house):
+        still, moved, strange = (
+            house.register("a1"),
+            house.register("a2"),
+            an_order("a9", house.clock.now()),
+        )
+        house.claim(moved)
+        found = house.store.write(lambda tx: tx.unmoved([still, moved, strange]))
+        assert found == {still.command_id}
+
+    def test_entries_that_a_full_exit_follows_are_told_from_others(self, house):
+        early, other = house.register("a1"), house.register("a2", symbol="GOLD")
+        house.register("a3", **AN_EXIT, requested_quantity=None)
+        late = house.register("a4")
+        entries = [early, other, late]
+        assert house.store.write(lambda tx: tx.with_full_exit(entries)) == {early.command_id}
+
+    def test_a_transaction_knows_whether_an_exit_may_be_sent(self, house):
+        def has_exit():
+            now = house.clock.now()
+            return house.store.write(lambda tx: tx.has_work(CLIENT, now, exits_only=True))
+
+        house.register("a1")
+        assert not has_exit()
+        exit_ = house.register("a2", **AN_EXIT)
+        assert has_exit()
+        house.claim(exit_)
+        assert not has_exit()
 
     def test_an_exits_part_is_found_by_its_leg_and_is_no_leg_itself(self, house):
         leg = house.register(**AN_EXIT)

@@ -331,6 +331,9 @@ class ExternalOrdersContract(StoreCase):
         [(report, _)] = house.store.write(lambda tx: tx.tagged_external(CLIENT, tag))
         assert report == a_report("X1", 8, client_order_id=tag)
         assert house.store.write(lambda tx: tx.tagged_external(CLIENT, "somebody's")) == []
+        tags = [client_order_id("another"), tag]
+        assert house.store.write(lambda tx: tx.tagged_among(CLIENT, tags)) == {tag}
+        assert house.store.write(lambda tx: tx.tagged_among("bob", tags)) == set()
 
     def test_one_that_turns_out_to_be_ours_is_external_no_more(self, house):
         self.note(house, a_report("B1", 8))

@@ -104,9 +104,9 @@ SENDING = (
         "Two workers read the same new order, both marked it as theirs, and both sent it.",
         (
             Edit(
-                "persistence/sqlite/transaction.py",
-                ' AND event_hash = ?",\n                (*values, before.command_id, before.event_hash),',
-                '",\n                (*values, before.command_id),',
+                "persistence/sqlite/rows.py",
+                ' AND event_hash = ?"',
+                ' AND ? IS NOT NULL"',
             ),
             Edit(
                 "persistence/sqlite/triggers.py",

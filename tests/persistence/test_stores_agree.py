@@ -18,7 +18,7 @@ from domain.limits import Limits
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import advance, register
+from domain.order_events import OrderChange, advance, register
 from domain.ports import ExposureQuery, Halt, Heartbeat, ProcessStore
 from domain.position_comparison import Difference, Place
 from domain.states import TRANSITIONS, Phase
@@ -54,6 +54,7 @@ class Chance:
         make = self.pick.choice(
             [self.register] * 4
             + [self.move] * 12
+            + [self.move_together] * 3
             + [self.wait, self.external, self.external, self.difference, self.difference, self.believe]
             + [self.read, self.read_error, self.halt, self.forget, self.clear, self.tell, self.beat]
         )
@@ -97,12 +98,23 @@ class Chance:
         order = self.order()
         if order is None or not TRANSITIONS[order.phase]:
             return lambda store: None
-        return self._move(order, at)
+        move = self._move(order, at)
+        return lambda store: store.write(lambda tx: tx.apply(move()))
 
-    def _move(self, order: Order, at: datetime) -> Step:
+    def move_together(self, at: datetime, client: str, place: Place) -> Step:
+        some = [self.first.get_by_id(id_) for id_ in self.pick.sample(self.ids, min(len(self.ids), 6))]
+        moves = [self._move(order, at) for order in some if order is not None and TRANSITIONS[order.phase]]
+
+        def work(tx: Any) -> object:
+            done = tx.attempt(lambda: tx.apply_all([move() for move in moves]))
+            return isinstance(done, Exception), tx.unmoved([order for order in some if order is not None])
+
+        return lambda store: store.write(work)
+
+    def _move(self, order: Order, at: datetime) -> Callable[[], OrderChange]:
         phase = self.pick.choice(sorted(TRANSITIONS[order.phase]))
         if phase is Phase.SUBMITTING and order.phase is Phase.REGISTERED:
-            return lambda store: store.write(lambda tx: tx.apply(claimed(order, at=at, claimant="w1")))
+            return lambda: claimed(order, at=at, claimant="w1")
         changes: dict[str, Any] = {"tag": "X:Y" if phase is not Phase.FILLED else None}
         if phase in (Phase.WORKING, Phase.PARTIALLY_FILLED, Phase.FILLED):
             changes["broker_order_id"] = order.broker_order_id or f"B{self.pick.randrange(8)}"
@@ -115,9 +127,7 @@ class Chance:
             changes["not_before"] = at + timedelta(seconds=self.pick.choice((-1, 3, 30)))
         if self.pick.random() < 0.1:
             order = replace(order, event_hash="older")  # somebody moved it meanwhile
-        return lambda store: store.write(
-            lambda tx: tx.apply(advance(order, phase, at=at, actor="w1", **changes))
-        )
+        return lambda: advance(order, phase, at=at, actor="w1", **changes)
 
     def wait(self, at: datetime, client: str, place: Place) -> Step:
         order = self.order()
@@ -248,6 +258,8 @@ def facts(tx: Any, client: str, symbol: str, now: datetime) -> Iterator[object]:
     yield tx.by_hand(client, "NFO", symbol), tx.believed(client, "NFO", symbol)
     exit_ = an_order("none", now, client_id=client, exchange="NFO", symbol=symbol)
     found = tx.exit_facts(exit_, now)
+    entries = [an_order(f"{n:026}", now, client_id=client, exchange="NFO", symbol=symbol) for n in range(40)]
+    yield tx.with_full_exit([replace(e, strategy_name=STRATEGIES[n % 2]) for n, e in enumerate(entries)])
     yield sorted(found.holdings, key=repr), sorted(found.orders, key=repr), found.by_hand, found.believed
     yield dict(found.known), dict(found.last_fills), found.disputed
 
