@@ -13,11 +13,12 @@ from domain.ids import is_ours
 from domain.notice_keys import Alarm, NoticeKey, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
-from domain.order_events import advance
+from domain.order_events import OrderChange, advance
 from domain.order_matching import NOT_LOOKED_FOR, Attribution
 from domain.ports import Clock, Store, Transaction
 from domain.reconciliation import (
     LIVE,
+    NOTHING,
     Verdict,
     absent_because,
     contradiction,
@@ -39,6 +40,7 @@ from engine.exit_follower import keep_exits_true, still_held
 from engine.leg_groups import after_leg_ended
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.order_matcher import OrderMatcher
+from engine.plain_moves import plain_moves
 from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
 from engine.submitter import Submitter
 from engine.tag_lookup import came_to_nothing, is_refusal
@@ -152,16 +154,28 @@ class Reconciler:
         """Move the orders that the book decides; those that it leaves unknown are then sent again or escalated."""
         rows = {o.command_id: o for o in orders}
         whose = self._owners.attribution(self._store, context, book)
-        decided = [o for o in orders if self._is_news(o, self._decide(context, o, book, whose))]
+        verdicts = [(o, self._decide(context, o, book, whose)) for o in orders]
+        decided = [each for each in verdicts if self._is_news(*each)]
         for start in range(0, len(decided), _MOVES_IN_ONE):
-            ids = [o.command_id for o in decided[start : start + _MOVES_IN_ONE]]
-            rows |= self._store.write(partial(self._apply_verdicts, context=context, ids=ids, book=book))
+            some = decided[start : start + _MOVES_IN_ONE]
+            rows |= self._store.write(partial(self._apply_verdicts, context=context, decided=some, book=book))
         unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
         self._resend(context, unknown, book)
         self._escalate(unknown)
         self._tell_resting(list(rows.values()))
         self._cancels.send(context, list(rows.values()), book)
-        return sum(rows[o.command_id] != o for o in decided)
+        self._remember_ended(context, list(rows.values()), book)
+        return sum(rows[o.command_id] != o for o, _ in decided)
+
+    def _remember_ended(self, context: ClientContext, orders: Sequence[Order], book: Book) -> None:
+        """Remember the reports by which orders have just ended: they explain themselves, without a look at the rows."""
+        explained = self._explained.setdefault(context.client_id, {})
+        for order in orders:
+            if order.status is not Status.EXECUTED or order.test_mode is not None:
+                continue
+            report, verdict = find_report(order, book)[0], self._decide(context, order, book)
+            if report is not None and verdict == NOTHING:
+                explained[report.broker_order_id] = report
 
     def _is_news(self, order: Order, verdict: Verdict) -> bool:
         """Return True when there is something to write: a move, or an alarm that was not notified yet."""
@@ -170,17 +184,52 @@ class Reconciler:
         return not all(self._store.is_told(order.client_id, alarm.key) for alarm in verdict.alarms)
 
     def _apply_verdicts(
-        self, tx: Transaction, context: ClientContext, ids: Sequence[str], book: Book
+        self, tx: Transaction, context: ClientContext, decided: Sequence[tuple[Order, Verdict]], book: Book
     ) -> dict[str, Order]:
-        """Decide again on the rows as they stand in this transaction, and write what changes."""
-        after, whose = {}, self._owners.attribution(tx, context, book)
-        for command_id in ids:
-            current = tx.get(command_id)
-            if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
-                current = self._apply_verdict(tx, context, current, book, whose)
-            if current is not None:
-                after[command_id] = current
+        """Write what changes: plain moves together; for all else decide again on the row as it stands here."""
+        whose = self._owners.attribution(tx, context, book)
+        plain = plain_moves(tx, decided) if whose is NOT_LOOKED_FOR else set[str]()
+        after = dict[str, Order]()
+        beside: list[OrderChange] = []  # plain ones that follow each other
+        for order, verdict in decided:
+            if order.command_id in plain:
+                beside.append(self._advanced(order, verdict))
+                continue
+            after |= self._write(tx, context, beside, book)
+            beside = []
+            after |= self._apply_anew(tx, context, order.command_id, book, whose)
+        return after | self._write(tx, context, beside, book)
+
+    def _advanced(self, order: Order, verdict: Verdict) -> OrderChange:
+        assert verdict.phase is not None
+        now, actor = self._clock.now(), self._claimant
+        return advance(order, verdict.phase, at=now, actor=actor, **verdict.changes)
+
+    def _write(
+        self, tx: Transaction, context: ClientContext, changes: Sequence[OrderChange], book: Book
+    ) -> dict[str, Order]:
+        if not changes:
+            return {}
+        written = tx.attempt(lambda: tx.apply_all(changes))
+        if not isinstance(written, Exception):
+            return {change.after.command_id: change.after for change in changes}
+        after = dict[str, Order]()
+        for change in changes:  # one of them is to blame: each by itself
+            after |= self._apply_anew(tx, context, change.after.command_id, book)
         return after
+
+    def _apply_anew(
+        self,
+        tx: Transaction,
+        context: ClientContext,
+        command_id: str,
+        book: Book,
+        whose: Attribution = NOT_LOOKED_FOR,
+    ) -> dict[str, Order]:
+        current = tx.get(command_id)
+        if current is not None and current.may_be_live and current.phase is not Phase.SUBMITTING:
+            current = self._apply_verdict(tx, context, current, book, whose)
+        return {} if current is None else {command_id: current}
 
     def _apply_verdict(
         self,
