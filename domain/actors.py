@@ -5,6 +5,7 @@ The history stores an actor as one text. This module writes and reads that text.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class ActorKind(StrEnum):
@@ -42,6 +43,7 @@ class Actor:
 WEBHOOK = Actor(ActorKind.WEBHOOK)
 
 
+@lru_cache(maxsize=64)
 def actor_of(text: str) -> Actor:
     """Parse an actor from the history. A text without an entry point is a watcher's name, which can be any text."""
     door, colon, name = text.partition(":")

@@ -1,7 +1,7 @@
 """The content of a message as data. It is stored beside the text, so that no program has to parse the text."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,11 @@ class MessageFacts:
 
     def as_json(self) -> str:
         """Return the JSON text that the outbox stores."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return _encode({name: getattr(self, name) for name in _FIELDS})
+
+
+_FIELDS = tuple(each.name for each in fields(MessageFacts))
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # made once, not for each message
 
 
 def message_facts(text: str | None) -> MessageFacts | None:

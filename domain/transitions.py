@@ -166,7 +166,7 @@ def followed(
 
 def number_given_by(order: Order) -> tuple[str, str] | None:
     """Return who gave the order's broker number, and why; None where no person did."""
-    said = json.loads(order.context_json or "{}")
+    said = json.loads(order.context_json) if order.context_json else {}
     if order.broker_order_id is None or said.get(FOLLOWED) != order.broker_order_id:
         return None
     return said.get(_FOLLOWED_BY, "somebody"), said.get(_FOLLOWED_WHY, "")

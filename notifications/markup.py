@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import lru_cache
 
 MESSAGE_LIMIT = 4096
 """The most that Telegram takes in one message, in `units`."""
@@ -21,6 +22,7 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
+@lru_cache(maxsize=1024)  # the messages of one order name the same things
 def safe(text: str, room: int) -> str:
     """Any text as one escaped line of at most `room` units; what does not fit ends in `…`, never inside an entity."""
     line = plain(text)
