@@ -123,7 +123,7 @@ class Services:
         return OrderWatcherEngine(
             self.store,
             {
-                id_: ClientContext(id_, broker.port, self.policies[id_])
+                id_: ClientContext(id_, broker.port, self.policies[id_], broker.batches)
                 for id_, broker in self.brokers.items()
             },
             clock=self.clock,

@@ -26,6 +26,7 @@ class Capability(StrEnum):
     LOOK_UP = "look_up"  # tell every state that one order went through
     QUOTES = "quotes"  # tell a last price
     STREAM = "stream"  # tell at once that an order has changed
+    BATCHES = "batches"  # place many orders at once
     SET_MARK = "set_mark"  # let us set the last price: a simulated market
 
 
@@ -52,4 +53,11 @@ class BrokerTraits:
     book_interval: float = 1.0  # minimum time between two reads of the order book
     positions_interval: float = 0.0  # minimum time between two reads of the positions
     time_error: float = 2.0  # by how much the times in its book may differ from ours
+    # How many orders may be claimed in one transaction. A process that dies then leaves all of them unknown, so this is
+    # for brokers that are quick, and at which the same order may be sent again for ever.
+    claims_together: int = 1
     account: str = ""  # the broker user whose rows the client has; empty: not known, and never compared
+
+    def __post_init__(self) -> None:
+        if self.claims_together > 1 and self.id_class is not IdClass.C4:
+            raise ValueError(f"{self.name}: claims_together needs an id that is unique for ever (C4)")

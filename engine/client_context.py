@@ -6,17 +6,21 @@ from zoneinfo import ZoneInfo
 
 from domain.limits import ClientPolicy
 from domain.order import Order
-from domain.ports import CANNOT_BE_READ_AFTER, Broker
+from domain.ports import CANNOT_BE_READ_AFTER, BatchPlacer, Broker
 from domain.times import trading_day
 
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """One client as the engine serves it: its broker, and the policy that binds its orders."""
+    """One client as the engine serves it: its broker, and the policy that binds its orders.
+
+    `batches`: places many orders at once; None: one after the other.
+    """
 
     client_id: str
     broker: Broker
     policy: ClientPolicy
+    batches: BatchPlacer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from domain.first_reads import Missing, in_words
 from domain.ports import Clock, Store
+from engine.batch_submitter import BatchSubmitter
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
@@ -45,6 +46,7 @@ class OrderWatcherEngine:
         self._submitter = Submitter(
             store, self._gate, looks, contexts, clock=clock, claimant=claimant, rules=rules
         )
+        self._batches = BatchSubmitter(store, self._submitter, self._gate, clock=clock, claimant=claimant)
         self._reconciler = Reconciler(
             store, self._submitter, self._gate, looks, clock=clock, claimant=claimant, rules=rules
         )
@@ -85,8 +87,14 @@ class OrderWatcherEngine:
         return self._gate.missing(client_id)
 
     def execute_next(self, client_id: str, *, exits_only: bool = False) -> bool:
-        """Claim the client's most urgent order and send it; False when there is nothing to do now."""
-        return self._submitter.execute_next(self._contexts[client_id], exits_only=exits_only)
+        """Claim the client's most urgent order and send it; False when there is nothing to do now.
+
+        Where its broker allows it, that is a batch of entries: see `engine.batch_submitter`.
+        """
+        context = self._contexts[client_id]
+        if context.batches is not None and context.broker.traits.claims_together > 1 and not exits_only:
+            return self._batches.execute_next(context)
+        return self._submitter.execute_next(context, exits_only=exits_only)
 
     def expire_overdue(self, client_id: str) -> int:
         """Record calls that outlived their deadline as unknown; returns how many. A late answer is still used."""

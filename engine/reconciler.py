@@ -94,7 +94,7 @@ class Reconciler:
         Raises:
             StoreUnavailable: the database could not be read or written.
         """
-        self._submitter.record_again()
+        self._submitter.outcomes.record_again()
         orders = self._open_orders(context)
         moved = self._reconcile_test_mode(context, [o for o in orders if o.test_mode is not None])
         at_broker = [o for o in orders if o.test_mode is None and o.phase is not Phase.SUBMITTING]

@@ -2,20 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from blockers.pipeline import blocked_by, judged
-from domain.broker_capabilities import IdClass
 from domain.broker_reports import PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.entry_waits import Wait
 from domain.enums import ExecutionType
-from domain.errors import ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused, StoreUnavailable
+from domain.errors import BrokerError, ConcurrentUpdate, NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.exit_sizing import HoldReason
-from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import OrderChange, advance
 from domain.ports import Clock, Store, Transaction
@@ -24,7 +22,6 @@ from domain.states import Phase, Status
 from domain.times import has_elapsed, is_within
 from domain.transitions import (
     Outcome,
-    answered,
     claimed,
     claimed_again,
     held,
@@ -36,9 +33,10 @@ from domain.transitions import (
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
-from engine.exit_follower import keep_exits_true, take_back
+from engine.exit_follower import take_back
 from engine.exit_sizer import ExitSizer
-from engine.leg_groups import after_leg_ended, keep_group, let_go
+from engine.leg_groups import keep_group, let_go
+from engine.outcome_recorder import OutcomeRecorder
 from engine.position_cache import PositionCache
 from engine.tag_lookup import TagLookup
 
@@ -71,7 +69,6 @@ class Submitter:
         self._store = store
         self._gate = gate
         self._looks = looks
-        self._contexts = contexts
         self._clock = clock
         self._claimant = claimant
         self._rules = rules
@@ -80,8 +77,7 @@ class Submitter:
         self._lock = threading.Lock()
         self._picked: set[str] = set()
         self._calls: dict[str, _Call] = {}
-        self._unrecorded: dict[str, tuple[Order, Outcome, bool]] = {}
-        self._recording = threading.Lock()
+        self.outcomes = OutcomeRecorder(store, contexts, clock=clock, claimant=claimant, rules=rules)
         self._exits = ExitSizer(claimant=claimant, rules=rules)
 
     # claim and execute --------------------------------------------------------------------------------------
@@ -95,15 +91,24 @@ class Submitter:
         order = self._pick(context.client_id, exits_only=exits_only)
         if order is None:
             return False
+        self.execute_picked(context, order)
+        return True
+
+    def execute_picked(self, context: ClientContext, order: Order) -> None:
+        """Claim and send an order that this thread has picked, and let go of it.
+
+        Raises:
+            StoreUnavailable: the database could not be read or written; nothing was sent that it does not know of.
+        """
         try:
             may_end = order.is_over(self._clock.now()) and not order.look_first
             if self._gate.is_barred(context.client_id) and not may_end:
                 self._hold(order, "the rows are those of another account than the settings name")
-                return True
+                return
             why = self.own_tags.look(context, order) if order.look_first else None
             if why is not None:  # however old the order is: it may be at the broker
                 self._hold_unseen(order, why)
-                return True
+                return
             claimed = (
                 self._claim_exit(context, order)
                 if _is_sized_here(order)
@@ -114,9 +119,30 @@ class Submitter:
         except ConcurrentUpdate:
             pass  # another watcher was first
         finally:
-            with self._lock:
+            self.let_go_of([order])
+
+    def pick_several(
+        self, client_id: str, most: int, choose: Callable[[Sequence[Order]], list[Order]]
+    ) -> list[Order]:
+        """Pick those that `choose` takes of the entries that go next; none where entries wait or an exit goes first."""
+        if not self._gate.is_open(client_id) or self._gate.is_barred(client_id):
+            return []
+        with self._lock:
+            limit = most + len(
+                self._picked - self._calls.keys()
+            )  # those that are being sent are claimed already
+            orders = self._store.claimable(client_id, self._clock.now(), limit=limit, exits_only=False)
+            if any(order.execution_type is ExecutionType.EXIT for order in orders):
+                return []  # also one that another thread has picked
+            picked = choose([o for o in orders if o.command_id not in self._picked][:most])
+            self._picked.update(order.command_id for order in picked)
+            return picked
+
+    def let_go_of(self, orders: Iterable[Order]) -> None:
+        """Let others pick these orders; their calls, if any were made, are over and recorded."""
+        with self._lock:
+            for order in orders:
                 self._picked.discard(order.command_id)
-        return True
 
     def _pick(self, client_id: str, *, exits_only: bool) -> Order | None:
         """Return the first claimable order that no other thread of this process handles and that need not wait."""
@@ -295,12 +321,27 @@ class Submitter:
 
         The claim is committed before this is called. A claim is never trusted to have led to a call.
         """
-        with self._lock:
-            self._calls[order.command_id] = _Call(context.client_id, self._clock.now())
-        outcome = self._send(context, order)
-        self._record(order, outcome, resend=resend)
+        self.begin_calls([order])
+        outcome = self.send(context, order)
+        try:
+            self.outcomes.record(order, outcome, resend=resend)
+        finally:
+            self.end_calls([order])
 
-    def _send(self, context: ClientContext, order: Order) -> Outcome:
+    def begin_calls(self, orders: Iterable[Order]) -> None:
+        """Note that these claimed orders are being sent: for each, `send` and then the record of its outcome follow."""
+        began = self._clock.now()
+        with self._lock:
+            self._calls |= {order.command_id: _Call(order.client_id, began) for order in orders}
+
+    def end_calls(self, orders: Iterable[Order]) -> None:
+        """Note that the outcomes of these calls are recorded, or kept to be."""
+        with self._lock:
+            for order in orders:
+                self._calls.pop(order.command_id, None)
+
+    def send(self, context: ClientContext, order: Order) -> Outcome:
+        """Make the call of an order whose claim is committed, unless that was too long ago; return its outcome."""
         assert order.sent_at is not None
         if has_elapsed(order.sent_at, self._clock.now(), self._rules.submit_window):
             # This process was suspended. Others may judge the order absent by now: it must not be sent any more.
@@ -313,6 +354,23 @@ class Submitter:
         except Exception as error:  # a defect of the adapter says nothing about the order: it may be live
             log.exception("order %s: the adapter failed", order.command_id)
             return OutcomeUnknown(f"{type(error).__name__}: {error}")
+
+    def send_together(
+        self, context: ClientContext, groups: Sequence[Sequence[Order]]
+    ) -> list[tuple[Order, Outcome]]:
+        """Do for many orders what `send` does for one. A group ends with its first refusal; the rest is not sent."""
+        orders = [order for group in groups for order in group]
+        now, window = self._clock.now(), self._rules.submit_window
+        if any(order.sent_at is None or has_elapsed(order.sent_at, now, window) for order in orders):
+            return [(order, NotSent("the claim got no further within its window")) for order in orders]
+        assert context.batches is not None
+        commands = [[UniversalOrderCommand.of(order) for order in group] for group in groups]
+        try:
+            answers = [each for group in context.batches.place_together(commands) for each in group]
+            return [(order, as_outcome(each)) for order, each in zip(orders, answers, strict=True)]
+        except Exception as error:  # a defect of the adapter says nothing about the orders: they may be live
+            log.exception("client %s: the adapter failed to place %d orders", context.client_id, len(orders))
+            return [(order, OutcomeUnknown(f"{type(error).__name__}: {error}")) for order in orders]
 
     def expire_overdue(self, client_id: str) -> int:
         """Record the outcome of calls that outlived their deadline as unknown; a late answer is still used."""
@@ -341,82 +399,7 @@ class Submitter:
         tx.apply(unknown(order, why, at=self._clock.now(), actor=self._claimant))
         return True
 
-    def _record(self, order: Order, outcome: Outcome, *, resend: bool) -> None:
-        """Commit a call's outcome. Without the database it is kept in memory, and retried before anything else."""
-        try:
-            try:
-                self._store.write(partial(self._apply_outcome, order=order, outcome=outcome, resend=resend))
-            except ConcurrentUpdate:
-                # Others moved the row while the call lasted: judge by the row as it is now.
-                self._record_anew(order, outcome, resend=resend)
-        except StoreUnavailable:
-            with self._lock:
-                self._unrecorded[order.command_id] = (order, outcome, resend)
-            raise
-        finally:
-            with self._lock:
-                self._calls.pop(order.command_id, None)
-
-    def _record_anew(self, claim: Order, outcome: Outcome, *, resend: bool) -> None:
-        """Record a call's outcome on the row as it is now. After a later claim, only an acknowledgement is recorded."""
-
-        def work(tx: Transaction) -> None:
-            order = tx.get(claim.command_id)
-            assert order is not None
-            another = (order.sent_at, order.claimed_by) != (claim.sent_at, claim.claimed_by)
-            # An acknowledgement holds for the order whenever it comes. All else holds only for the call it answers.
-            if isinstance(outcome, OrderResult) or not another:
-                self._apply_outcome(tx, order, outcome, resend=resend)
-
-        self._store.write(work)
-
-    def _apply_outcome(self, tx: Transaction, order: Order, outcome: Outcome, *, resend: bool) -> None:
-        doubt = self._doubt(tx, order, outcome) if isinstance(outcome, OrderResult) else None
-        if doubt is not None:
-            log.error("order %s: %s", order.command_id, doubt)
-            tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, doubt))
-            outcome = OutcomeUnknown(doubt)  # the book shows which broker order it is
-        # A row that was moved may belong to a client that another process serves.
-        context = self._contexts.get(order.client_id)
-        horizon = 0.0
-        if context is not None:
-            horizon = context.broker.traits.visibility_horizon
-            echoes_nothing = context.broker.traits.id_class is IdClass.C0
-            if echoes_nothing and isinstance(outcome, NotSent) and outcome.look_first:
-                outcome = OutcomeUnknown(outcome.message)  # a book without tags cannot show it
-        at, visible_after = self._clock.now(), timedelta(seconds=horizon)
-        change = answered(
-            order, outcome, resend=resend, visible_after=visible_after, at=at, actor=self._claimant
-        )
-        if change is not None:
-            now, after = self._clock.now(), tx.apply(change)
-            if context is not None:
-                after_leg_ended(tx, context.policy, order, after, now=now, actor=self._claimant)
-            keep_exits_true(tx, order, after, now=now, actor=self._claimant)
-
-    def _doubt(self, tx: Transaction, order: Order, result: OrderResult) -> str | None:
-        """Return why the acknowledged number cannot be believed to be this order's; None: it can."""
-        number = result.broker_order_id
-        if order.broker_order_id not in (None, number):
-            return f"the broker acknowledged {number}; the row follows {order.broker_order_id}"
-        owner = tx.get_by_broker_id(order.client_id, number)
-        if owner is None or owner.command_id == order.command_id:
-            return None
-        if not self._rules.same_day(order, owner):
-            return None  # some brokers begin their numbers anew each day
-        return f"the broker answered with {number}, which is {owner.command_id}'s"
-
     # claims without a recorded outcome ----------------------------------------------------------------------
-
-    def record_again(self) -> None:
-        """Record the outcomes that the database could not take when they came; one thread at a time."""
-        with self._recording:
-            with self._lock:
-                waiting = list(self._unrecorded.values())
-            for claim, outcome, resend in waiting:
-                self._record_anew(claim, outcome, resend=resend)
-                with self._lock:
-                    self._unrecorded.pop(claim.command_id, None)
 
     def settle_claim(self, order: Order) -> Order:
         """Mark a claim whose caller is gone as unknown: the call may or may not have been made. Return the row."""
@@ -434,12 +417,20 @@ class Submitter:
     def _is_calling(self, order: Order) -> bool:
         assert order.sent_at is not None and order.claimed_by is not None
         if order.claimed_by == self._claimant:
+            # A kept outcome is kept before its call counts as over: asked in this sequence, one of them answers.
             with self._lock:
                 busy = order.command_id in self._calls or order.command_id in self._picked
-                return busy or order.command_id in self._unrecorded
+            return busy or self.outcomes.is_kept(order.command_id)
         if not self._store.claimant_alive(order.claimed_by):
             return False
         return is_within(order.sent_at, self._clock.now(), self._rules.sending_ends)
+
+
+def as_outcome(answer: OrderResult | BrokerError) -> Outcome:
+    """Return the answer, where it is one that an order call can have; of anything else the outcome is unknown."""
+    if isinstance(answer, OrderResult | NotSent | Refused | OutcomeUnknown):
+        return answer
+    return OutcomeUnknown(f"{type(answer).__name__}: {answer}")
 
 
 def _waits(order: Order, now: datetime) -> bool:

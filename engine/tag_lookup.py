@@ -16,6 +16,7 @@ nothing here can prevent two orders under one tag; that is then notified.
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain.broker_reports import Book, OrderRef, OrderReport
@@ -119,6 +120,13 @@ class TagLookup:
         if shown is None or not is_own(order, shown) or is_refusal(order, shown):
             return None
         return shown
+
+    def shown_among(self, tx: Transaction, client_id: str, orders: Sequence[Order]) -> set[str]:
+        """Return those of the orders' tags for which `sent_before` has more to look at than that there is nothing."""
+        tags = [order.client_order_id for order in orders]
+        book = self._last.get(client_id)
+        shown = () if book is None else [tag for tag in tags if tag in book.by_tag]
+        return tx.tagged_among(client_id, tags) | set(shown)
 
     def follow(self, tx: Transaction, order: Order, report: OrderReport, now: datetime) -> OrderChange:
         """Make that broker order the order's own, and notify of it. The book then shows what becomes of it.

@@ -1,7 +1,7 @@
 """Log one line for each change of an order and for each halt, once it is durable and not before."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from domain.money import decimal_text
@@ -58,6 +58,10 @@ class _Noting:
         after = self._tx.apply(change)
         self._told.extend(change.notices)
         return after
+
+    def apply_all(self, changes: Sequence[OrderChange]) -> None:
+        self._tx.apply_all(changes)
+        self._told.extend(notice for change in changes for notice in change.notices)
 
     def notify(self, notice: Notice) -> None:
         self._tx.notify(notice)

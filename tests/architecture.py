@@ -240,13 +240,14 @@ def _use_breaches(name: str, tree: ast.Module, room: Room) -> Iterator[Breach]:
 
 def _place_breaches(name: str, tree: ast.Module) -> Iterator[Breach]:
     # `.place` without a call counts too: a method that is handed on will be called.
-    lines = [
-        node.lineno for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "place"
-    ]
     granted = 1 if name == SENDER else 0
-    if not name.startswith("broker/"):
-        for line in sorted(lines)[granted:]:
-            yield line, f"only one line, in {SENDER}, sends orders to a broker: no other .place"
+    for method, what in (("place", "orders"), ("place_together", "batches")):
+        lines = [
+            node.lineno for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == method
+        ]
+        if not name.startswith("broker/"):
+            for line in sorted(lines)[granted:]:
+                yield line, f"only one line, in {SENDER}, sends {what} to a broker: no other .{method}"
 
 
 def _name_breaches(name: str, source: str) -> Iterator[Breach]:

@@ -23,7 +23,7 @@ from domain.broker_reports import (
 )
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import ExecutionType, OrderType, Side
-from domain.errors import BrokerError, ReadFailed
+from domain.errors import BrokerError, NotSent, ReadFailed, Refused
 from domain.ids import ulid
 from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits, StrategyBook, StrategyPolicy
 from domain.message_facts import MessageFacts
@@ -104,6 +104,23 @@ class FakeBroker:
             raise step[1]
         return OrderResult(broker_id)
 
+    def place_together(
+        self, groups: Sequence[Sequence[UniversalOrderCommand]]
+    ) -> list[list[OrderResult | BrokerError]]:
+        return [self._place_group(group) for group in groups]
+
+    def _place_group(self, group: Sequence[UniversalOrderCommand]) -> list[OrderResult | BrokerError]:
+        answers: list[OrderResult | BrokerError] = []
+        for command in group:
+            if any(isinstance(answer, Refused) for answer in answers):
+                answers.append(NotSent("another order of its group was refused"))
+                continue
+            try:
+                answers.append(self.place(command))
+            except BrokerError as error:
+                answers.append(error)
+        return answers
+
     def _take(self, command: UniversalOrderCommand) -> str:
         known = [r for r in self.orders.values() if r.client_order_id == command.client_order_id]
         if known and self.traits.id_class.may_send_again:
@@ -181,6 +198,7 @@ class Desk:
         live_allowed: bool = True,
         rules: EngineTimings | None = None,
         strategy: StrategyPolicy | None = None,
+        together: int = 1,
     ) -> None:
         self.path = folder / "orders.db"
         open_database(self.path).migrate()
@@ -190,6 +208,7 @@ class Desk:
         policy = ClientPolicy("default", LimitBook(limits or Limits()), live_allowed, strategies)
         self.policies = {"default": policy}
         self.broker = FakeBroker(self.clock, id_class, is_real=is_real)
+        self.broker.traits = replace(self.broker.traits, claims_together=together)
         self.store = open_database(self.path).store(
             clock=self.clock, render=self._render, facts_of=self._facts_of
         )
@@ -225,7 +244,7 @@ class Desk:
         broker = BrokerWithTestMode(self.broker, self.clock)
         return OrderWatcherEngine(
             self.store,
-            {"default": ClientContext("default", broker, self.policies["default"])},
+            {"default": ClientContext("default", broker, self.policies["default"], self.broker)},
             clock=self.clock,
             claimant=name,
             rules=self.rules,

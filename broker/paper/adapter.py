@@ -29,7 +29,7 @@ from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import OrderType
-from domain.errors import Refused
+from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
 from domain.ports import Clock
 from domain.times import time_text, trading_day
 
@@ -37,7 +37,7 @@ _RECENT = timedelta(seconds=60)  # a book shows what changed within this time, r
 _RECENT_LIMIT = 100  # but no more orders than this, so that reading stays cheap while thousands are traded
 _ALWAYS_REFUSED = "REJECT"
 
-TRAITS = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0)
+TRAITS = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0, claims_together=32)
 
 
 class PaperBroker:
@@ -69,7 +69,9 @@ class PaperBroker:
         migrate(path)
         self._store = PaperStore(path)
         self._client_id = client_id
-        self.traits = replace(TRAITS, account=client_id)
+        # With a delay it stands for a broker that is not quick.
+        together = 1 if latency_seconds else TRAITS.claims_together
+        self.traits = replace(TRAITS, account=client_id, claims_together=together)
         self._clock = clock
         self._zone = zone
         self._rules = Rules(tick, slippage_ticks)
@@ -93,6 +95,18 @@ class PaperBroker:
         if isinstance(answer, Refused):
             raise answer
         return answer
+
+    def place_together(
+        self, groups: Sequence[Sequence[UniversalOrderCommand]]
+    ) -> list[list[OrderResult | BrokerError]]:
+        """Place many orders in one transaction of the file: see `domain.ports.BatchPlacer`."""
+        self._travel()
+        try:
+            return self._store.write(
+                lambda db: [self._place_group(self._rows(db), group) for group in groups]
+            )
+        except (NotSent, OutcomeUnknown) as error:
+            return [[error for _ in group] for group in groups]
 
     def cancel(self, ref: OrderRef) -> None:
         """Cancel a resting order, found by the broker's id or ours.
@@ -177,6 +191,21 @@ class PaperBroker:
         rows.update(changed.values(), time_text(at))
         rows.save_market(command.exchange, command.symbol, before, placed.market)
         return OrderResult(broker_order_id(order.sequence))
+
+    def _place_group(
+        self, rows: ClientRows, group: Sequence[UniversalOrderCommand]
+    ) -> list[OrderResult | BrokerError]:
+        answers: list[OrderResult | BrokerError] = []
+        for command in group:
+            if any(isinstance(answer, Refused) for answer in answers):
+                answers.append(NotSent("another order of its group was refused"))
+                continue
+            try:
+                refuse_test_mode(command)
+                answers.append(self._place(rows, command))
+            except Refused as refusal:
+                answers.append(refusal)
+        return answers
 
     def _carry(
         self, rows: ClientRows, command: UniversalOrderCommand, day: date

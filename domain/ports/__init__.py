@@ -2,6 +2,7 @@
 
 from domain.ports.accounts import AccountReads, AccountWrites, ClientReads
 from domain.ports.broker import (
+    BatchPlacer,
     Broker,
     ClientBroker,
     MarkSetter,
@@ -29,6 +30,7 @@ __all__ = [
     "AccountReads",
     "AccountWrites",
     "AlertWrites",
+    "BatchPlacer",
     "Broker",
     "ClaimReads",
     "Claimants",

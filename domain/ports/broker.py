@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.broker_capabilities import BrokerTraits, Capability
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import BrokerError
 
 
 class Broker(Protocol):
@@ -50,6 +51,18 @@ class Broker(Protocol):
 
         Raises:
             ReadFailed: they could not be read.
+        """
+
+
+class BatchPlacer(Protocol):
+    """Places many orders at once."""
+
+    def place_together(
+        self, groups: Sequence[Sequence[UniversalOrderCommand]]
+    ) -> list[list[OrderResult | BrokerError]]:
+        """Place each order, once; return for each what `Broker.place` would return or raise.
+
+        A group ends with its first refusal: what follows in it is not placed (`NotSent`).
         """
 
 
@@ -108,6 +121,7 @@ class ClientBroker:
     look_up: OrderLookUp | None = None
     quotes: QuoteReader | None = None
     stream: StreamSource | None = None
+    batches: BatchPlacer | None = None
     set_mark: MarkSetter | None = None
 
     @property
@@ -118,6 +132,7 @@ class ClientBroker:
             Capability.LOOK_UP: self.look_up,
             Capability.QUOTES: self.quotes,
             Capability.STREAM: self.stream,
+            Capability.BATCHES: self.batches,
             Capability.SET_MARK: self.set_mark,
         }
         return frozenset(name for name, interface in interfaces.items() if interface is not None)

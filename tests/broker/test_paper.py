@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,8 +12,8 @@ from broker.paper.adapter import carried_mark
 from broker.paper.rows import broker_order_id, sequence_in
 from broker.simulated_exchange.model import Mark
 from domain.broker_reports import BrokerStatus, OrderRef
-from domain.enums import ExecutionType, OrderType, Side
-from domain.errors import Refused
+from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.errors import NotSent, Refused
 from tests.broker.making import limit, make, stop
 from tests.contract.broker_contract import (
     EXCHANGE,
@@ -34,6 +35,45 @@ def filled_at(broker, command) -> Decimal | None:
 def fill_of(broker, command) -> Decimal | None:
     broker.place(command)
     return filled_at(broker, command)
+
+
+# many orders at once ------------------------------------------------------------------------------------------
+
+
+def test_orders_placed_together_are_what_they_are_one_by_one(path, clock):
+    broker = make(path, clock)
+    first, again, other = limit("one", 100), limit("one", 100), limit("two", 101)
+    answers = broker.place_together([[first], [again], [other, limit("three", 102)]])
+    numbers = [answer.broker_order_id for group in answers for answer in group]
+    assert numbers[0] == numbers[1] and len(set(numbers)) == 3
+    assert [answer.duplicate for group in answers for answer in group] == [False, True, False, False]
+    assert [report.client_order_id for report in reports_of(broker, [first, other])]
+
+
+def test_a_group_ends_with_its_first_refusal_and_the_other_groups_go(path, clock):
+    broker = make(path, clock)
+    broker.reject_next(SYMBOL, "RMS7", "margin")
+    tested = replace(limit("tested", 100), test_mode=TestMode.SUCCESS)
+    groups = [[limit("refused", 100), limit("behind", 100)], [limit("goes", 100)], [tested]]
+    (refused, behind), (goes,), (never,) = broker.place_together(groups)
+    assert isinstance(refused, Refused) and refused.code == "RMS7"
+    assert isinstance(behind, NotSent)
+    assert isinstance(never, Refused)
+    assert fill_of(broker, limit("goes", 100)) == 100
+    assert broker.place(limit("goes", 100)).broker_order_id == goes.broker_order_id
+    assert broker.read_book([ref_to(groups[0][1])]).by_tag.get("behind") is None
+
+
+def test_when_the_file_cannot_be_written_none_of_them_was_sent(path, clock):
+    broker = make(path, clock)
+    path.unlink()
+    answers = broker.place_together([[limit("one", 100), limit("two", 100)], [limit("three", 100)]])
+    assert [[type(answer) for answer in group] for group in answers] == [[NotSent, NotSent], [NotSent]]
+
+
+def test_a_paper_broker_with_a_delay_stands_for_one_that_is_not_quick(path, clock):
+    assert make(path, clock).traits.claims_together > 1
+    assert make(path, clock, latency_seconds=0.05).traits.claims_together == 1
 
 
 # which price is the last one ----------------------------------------------------------------------------------

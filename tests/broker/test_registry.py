@@ -36,6 +36,7 @@ INTERFACES: dict[Capability, type] = {
     Capability.LOOK_UP: ports.OrderLookUp,
     Capability.QUOTES: ports.QuoteReader,
     Capability.STREAM: ports.StreamSource,
+    Capability.BATCHES: ports.BatchPlacer,
     Capability.SET_MARK: ports.MarkSetter,
 }
 SOME_VALUES = ("U1", "https://127.0.0.1:9/api", "wss://127.0.0.1:9/ws", "50", "protected")

@@ -75,10 +75,10 @@ SENDING = (
                 SUBMITTER,
                 "        return self._store.write(work)\n\n    def _claim_exit",
                 "        row = claimed(order, at=self._clock.now(), claimant=self._claimant).after\n"
-                "        outcome = self._send(context, row)\n"
+                "        outcome = self.send(context, row)\n"
                 "        kept = self._store.write(work)\n"
                 "        if kept is not None:\n"
-                "            self._record(kept, outcome, resend=False)\n"
+                "            self.outcomes.record(kept, outcome, resend=False)\n"
                 "        return None\n\n    def _claim_exit",
             ),
         ),
@@ -93,7 +93,7 @@ SENDING = (
                 SUBMITTER,
                 "                return tx.apply(claimed(order, at=now, claimant=self._claimant, **kept))\n",
                 "                row = tx.apply(claimed(order, at=now, claimant=self._claimant, **kept))\n"
-                "                self._apply_outcome(tx, row, self._send(context, row), resend=False)\n"
+                "                self.outcomes.apply_outcome(tx, row, self.send(context, row), resend=False)\n"
                 "                return None\n",
             ),
         ),
@@ -156,9 +156,9 @@ SENDING = (
         "An answer that was kept while the database was away was written onto the next attempt's row.",
         (
             Edit(
-                SUBMITTER,
-                "            if isinstance(outcome, OrderResult) or not another:\n",
-                "            if isinstance(outcome, OrderResult) or another or not another:\n",
+                "engine/outcome_recorder.py",
+                "        if isinstance(outcome, OrderResult) or not another:\n",
+                "        if isinstance(outcome, OrderResult) or another or not another:\n",
             ),
         ),
         (f"{OUTCOMES}::test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim",),
@@ -317,7 +317,7 @@ SENDING = (
         "The broker echoes no tag, so the look found none and the order that it had taken was sent once more.",
         (
             Edit(
-                "engine/submitter.py",
+                "engine/outcome_recorder.py",
                 "            if echoes_nothing and isinstance",
                 "            if not echoes_nothing and isinstance",
             ),

@@ -114,7 +114,7 @@ def test_an_answer_that_was_kept_too_long_does_not_touch_a_later_claim(desk):
     stale = []
 
     def record_the_old_answer(command):
-        submitter._record_anew(first_claim, NotSent("no connection"), resend=False)
+        submitter.outcomes._record_anew(first_claim, NotSent("no connection"), resend=False)
         stale.append(desk.only().phase)
 
     desk.broker.before_place = record_the_old_answer

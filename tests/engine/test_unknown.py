@@ -124,7 +124,7 @@ def test_a_late_refusal_of_the_first_send_says_nothing_of_the_one_that_followed(
     desk.clock.advance(3)
     desk.engine.reconcile("default")
     assert (desk.only().phase, desk.only().attempts) == (Phase.UNKNOWN, 2)
-    desk.engine._submitter._record_anew(first_claim, Refused("no", "X"), resend=False)
+    desk.engine._submitter.outcomes._record_anew(first_claim, Refused("no", "X"), resend=False)
     assert desk.only().phase is Phase.UNKNOWN, "the second send may be live, and is"
     desk.broker.read_book = read_book
     desk.settle()

@@ -8,6 +8,7 @@ import pytest
 
 from app.container import build_services
 from app.settings import load_settings
+from domain.commands import OrderResult
 from domain.enums import TestMode
 from domain.errors import StoreUnavailable
 from domain.notice_keys import NoticeKey, NoticeSubject
@@ -15,7 +16,7 @@ from domain.notices import Notice, NoticeKind
 from domain.order_events import advance
 from domain.ports import Halt
 from domain.states import Phase
-from domain.transitions import claimed
+from domain.transitions import claimed, placed
 from notifications.order_log import journaled, line_of
 from tests.console.seeding import House
 
@@ -87,6 +88,20 @@ def test_what_is_told_once_has_one_line(house: House, logged: Logged):
     for _ in range(2):
         house.store.write(lambda tx: tx.notify_once(NoticeKey(NoticeSubject.UNCONFIGURED_CLIENT), notice))
     assert logged() == ["halted default: all strategies, by ann: news"]
+
+
+def test_changes_that_are_written_together_have_a_line_each(house: House, logged: Logged):
+    orders = [house.store.get_by_id(order.command_id) for order in house.alert(legs=2)]
+    claims = [claimed(order, at=house.clock.now(), claimant="w1") for order in orders if order]
+    house.store.write(lambda tx: tx.attempt(lambda: tx.apply_all(claims)))
+    sent = [
+        placed(claim.after, OrderResult(f"B{n}"), at=house.clock.now(), actor="w1")
+        for n, claim in enumerate(claims)
+    ]
+    house.store.write(lambda tx: tx.attempt(lambda: tx.apply_all(sent)))
+    assert [line.split(":")[0].split(" ", 2)[2] for line in logged()] == ["placed as B0", "placed as B1"]
+    house.store.write(lambda tx: tx.attempt(lambda: tx.apply_all(sent)))  # they have moved: undone
+    assert logged() == []
 
 
 def test_what_was_undone_is_not_logged(house: House, logged: Logged):

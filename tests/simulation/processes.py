@@ -185,7 +185,7 @@ class Watcher:
             rules=EngineTimings(),
         )
         # The one lock that is held over a commit, where a task may sleep.
-        self.engine._submitter._recording = CooperativeLock(world.scheduler)  # type: ignore[assignment]
+        self.engine._submitter.outcomes._recording = CooperativeLock(world.scheduler)  # type: ignore[assignment]
         self._drainer = self._sender_of_messages()
         for client in clients:
             self._begin(partial(self._follow, client))
