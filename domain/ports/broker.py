@@ -62,7 +62,8 @@ class BatchPlacer(Protocol):
     ) -> list[list[OrderResult | BrokerError]]:
         """Place each order, once; return for each what `Broker.place` would return or raise.
 
-        A group ends with its first refusal: what follows in it is not placed (`NotSent`).
+        A group ends with its first refusal: what follows in it is not placed (`NotSent`). As a whole it is bounded in
+        time as a single call is, and raises nothing.
         """
 
 

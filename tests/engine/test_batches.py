@@ -17,7 +17,7 @@ from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.commands import UniversalOrderCommand
 from domain.enums import Side, TestMode
 from domain.errors import NotSent, OutcomeUnknown, Refused, StoreFull, StoreUnavailable
-from domain.limits import Limits
+from domain.limits import LimitBook, Limits
 from domain.order import Order
 from domain.ports import Halt
 from domain.states import Phase, Status
@@ -151,6 +151,33 @@ def test_the_next_claims_are_judged_by_the_outcomes_that_are_recorded_with_them(
     desk.broker.script = [OutcomeUnknown("timed out"), None]
     drain(desk)
     assert phases(desk, [*first, *behind]) == ["UNKNOWN", "WORKING", "BLOCKED", "WORKING"]
+
+
+def test_a_limit_counts_the_entries_of_its_own_batch(desk):
+    orders = entries(desk, 5)
+    policy = desk.policies["default"]
+    desk.policies["default"] = replace(policy, limits=LimitBook(Limits(max_open_orders=2)))
+    desk.engine = desk.new_engine("watcher-2")
+    desk.look()
+    drain(desk)
+    assert phases(desk, orders) == ["BLOCKED"] * 3 + ["WORKING"] * 2
+
+
+def test_outcomes_are_kept_when_the_next_claims_are_not(tmp_path, monkeypatch):
+    desk = a_desk(tmp_path, together=2)
+    orders = entries(desk, 4)
+    claimable, calls = desk.store.claimable, []
+
+    def moved_after(*args, **kwargs):
+        calls.append(args)
+        found = claimable(*args, **kwargs)
+        if len(calls) == 2:
+            desk.commands.cancel(orders[2].command_id, by="op")
+        return found
+
+    monkeypatch.setattr(desk.store, "claimable", moved_after)
+    desk.engine.execute_next("default")
+    assert phases(desk, orders) == ["WORKING", "WORKING", "LAPSED", "WORKING"]
 
 
 def test_an_order_in_test_mode_goes_alone(desk):
@@ -298,6 +325,7 @@ def test_outcomes_that_the_database_cannot_take_are_kept_and_recorded_later(tmp_
     assert phases(desk, orders) == ["SUBMITTING"] * 2 + ["REGISTERED"] * 2
     desk.engine.reconcile("default")
     assert phases(desk, orders)[:2] == ["FILLED"] * 2
+    assert desk.rows("SELECT 1 FROM order_events WHERE to_phase = 'UNKNOWN'") == []
     desk.settle()
     assert phases(desk, orders) == ["FILLED"] * 4
     check_durable_truths(desk)

@@ -21,7 +21,7 @@ from domain.broker_reports import (
     UnreadableRow,
 )
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.errors import BrokerError, NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.money import ZERO
 from tests.simulation.exchange import LIVE, Account, Read, TrueOrder, Witness
 from tests.simulation.plan import EXCHANGE
@@ -57,6 +57,32 @@ class Line:
         finally:
             if self._process.alive:  # the dead cross nothing
                 self._cross(self._process, "placed")
+
+    def place_together(
+        self, groups: Sequence[Sequence[UniversalOrderCommand]]
+    ) -> list[list[OrderResult | BrokerError]]:
+        """See `domain.ports.BatchPlacer`: one request after another, none later than a second after the first."""
+        count = sum(map(len, groups))
+        if count > 1:
+            self._account.faults["sent in batches"] += count
+        ends = self._scheduler.seconds + 1.0
+        return [self._place_group(group, ends) for group in groups]
+
+    def _place_group(
+        self, group: Sequence[UniversalOrderCommand], ends: float
+    ) -> list[OrderResult | BrokerError]:
+        answers: list[OrderResult | BrokerError] = []
+        for command in group:
+            if any(isinstance(answer, Refused) for answer in answers):
+                answers.append(NotSent("another order of its group was refused"))
+            elif self._scheduler.seconds > ends:
+                answers.append(NotSent("the batch took too long"))
+            else:
+                try:
+                    answers.append(self.place(command))
+                except BrokerError as error:
+                    answers.append(error)
+        return answers
 
     def _place(self, command: UniversalOrderCommand) -> OrderResult:
         account, random = self._account, self._account.random

@@ -119,6 +119,7 @@ class Plan:
     book_has_times: bool  # and product, order type and price
     alerts: tuple[PlannedAlert, ...]
     acceptance_horizon: float = 0.0
+    claims_together: int = 1
     max_open_orders: int | None = None
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
     pause: tuple[float, float] | None = None
@@ -136,6 +137,7 @@ class Plan:
             position_horizon=self.position_horizon,
             book_interval=self.book_interval,
             acceptance_horizon=self.acceptance_horizon,
+            claims_together=self.claims_together,
         )
 
     @property
@@ -179,6 +181,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         book_interval=random.choice((0.0, 0.5, 1.0)),
         book_has_times=random.random() < 0.5,
         acceptance_horizon=acceptance_horizon,
+        claims_together=Random(f"{seed} batches").choice((1, 4, 32)) if id_class is IdClass.C4 else 1,
         max_open_orders=random.choice((4, 8)) if random.random() < shapes["limits"] else None,
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,

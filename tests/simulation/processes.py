@@ -179,7 +179,7 @@ class Watcher:
         clients = world.plan.clients
         self.engine = OrderWatcherEngine(
             self.store,
-            {client: ClientContext(client, self._line(client), world.policies[client]) for client in clients},
+            {client: self._context(client) for client in clients},
             clock=world.scheduler,
             claimant=name,
             rules=EngineTimings(),
@@ -194,10 +194,11 @@ class Watcher:
             self._begin(partial(self._execute, client, exits_only=True))
         self._begin(self._drain)
 
-    def _line(self, client: str) -> BrokerWithTestMode:
+    def _context(self, client: str) -> ClientContext:
         world = self._world
         line = Line(world.accounts[client], self.process, world.scheduler, world.promises, world.cross)
-        return BrokerWithTestMode(line, world.scheduler)
+        broker = BrokerWithTestMode(line, world.scheduler)
+        return ClientContext(client, broker, world.policies[client], line)
 
     def _sender_of_messages(self) -> OutboxDrainer:
         scheduler = self._world.scheduler
