@@ -33,6 +33,7 @@ _end_process = os._exit
 ACTIVE_WAIT = 0.001  # between polls for a commit while alerts come in
 IDLE_WAIT = 0.01  # between polls when no alert has come for a while: an idle watcher costs next to nothing
 _HELD_WAIT = 0.05  # between polls for held orders, such as an exit that waits for its entry
+_BUSY_WAIT = 0.005  # between polls while a thread claims batches
 _STAYS_ACTIVE = 2.0
 _BEAT_EVERY = 2.0
 _FIRST_LOOKS = 5.0  # the first heartbeat waits no longer than this for the first broker reads
@@ -108,6 +109,7 @@ class Watcher:
         self._polled_at = time.monotonic()
         self._active_until = 0.0
         self._looked_at = 0.0
+        self._busy = False  # True while a thread claims batches: it finds what has come by itself
         self._scheduler = self._schedule(housekeeping)
 
     def run(self, pulse: Callable[[], None] = lambda: None) -> None:
@@ -190,9 +192,13 @@ class Watcher:
     def _watch_commits(self) -> bool:
         """Wake the clients that have work: as soon as anybody commits, and soon after a held order's time has come."""
         now = time.monotonic()
-        if self._changes.changed() or self._looked_at + _HELD_WAIT < now < self._active_until:
+        is_due = self._busy or self._looked_at + _HELD_WAIT < now < self._active_until
+        if self._changes.changed() or is_due:
             self._wake_lanes(now)
-        time.sleep(ACTIVE_WAIT if now < self._active_until else IDLE_WAIT)
+        if self._busy:
+            time.sleep(_BUSY_WAIT)
+        else:
+            time.sleep(ACTIVE_WAIT if now < self._active_until else IDLE_WAIT)
         return True
 
     def _wake_lanes(self, now: float) -> None:
@@ -200,9 +206,11 @@ class Watcher:
 
         Only work switches to the short wait: the watcher's own heartbeats and positions are commits too.
         """
-        self._looked_at = now
+        self._looked_at, self._busy = now, False
         for client_id, lane in self._lanes.items():
-            if self._store.has_work(client_id, self._clock.now()):
+            if self._engine.is_claiming(client_id):
+                self._active_until, self._busy = now + _STAYS_ACTIVE, True
+            elif self._store.has_work(client_id, self._clock.now()):
                 self._active_until = now + _STAYS_ACTIVE
                 lane.work_signal.wake()
 

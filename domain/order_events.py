@@ -24,6 +24,7 @@ _COLUMNS = tuple(f.name for f in fields(Order))
 _IN_EVENT = frozenset({"status", "phase", "tag", "updated_at", "event_hash"})
 """Columns that an event has in its own fields, not in its detail."""
 _values = attrgetter(*_COLUMNS)
+_PLACE = {name: place for place, name in enumerate(_COLUMNS)}
 _SET = tuple(getattr(Order, name).__set__ for name in _COLUMNS)
 """What sets each field of a new order. An order that exists is never changed."""
 _PLAIN = frozenset({str, int, type(None)})  # types whose values are stored as they are
@@ -163,9 +164,12 @@ def _replaced(order: Order, changed: Mapping[str, Any]) -> Order:
 
     The speed matters because an order moves several times.
     """
+    values = list(_values(order))
+    for name, value in changed.items():
+        values[_PLACE[name]] = value
     after = object.__new__(Order)
-    for name, put, value in zip(_COLUMNS, _SET, _values(order), strict=True):
-        put(after, changed.get(name, value))
+    for put, value in zip(_SET, values, strict=True):
+        put(after, value)
     return after
 
 

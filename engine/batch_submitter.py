@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_BATCHES = 16  # of one round of work; after that the thread gives a sign of life
+_BATCHES = 8  # of one round of work; after that the thread gives a sign of life
 _PATIENCE = timedelta(
     seconds=1
 )  # with a thread that claims batches; one that hangs holds nobody up for longer
@@ -87,6 +87,12 @@ class BatchSubmitter:
             with self._lock:
                 if self._busy_since.get(client_id) == now:
                     del self._busy_since[client_id]
+
+    def is_busy(self, client_id: str) -> bool:
+        """Return True while a thread claims the client's entries: it goes on until there is nothing to do."""
+        with self._lock:
+            since = self._busy_since.get(client_id)
+        return since is not None and not has_elapsed(since, self._clock.now(), _PATIENCE)
 
     def _work(self, context: ClientContext) -> bool:
         """Send batch after batch. Outcomes are recorded with the next claims, or at once where none are there."""

@@ -92,9 +92,18 @@ class OrderWatcherEngine:
         Where its broker allows it, that is a batch of entries: see `engine.batch_submitter`.
         """
         context = self._contexts[client_id]
-        if context.batches is not None and context.broker.traits.claims_together > 1 and not exits_only:
+        if not exits_only and self.claims_batches(client_id):
             return self._batches.execute_next(context)
         return self._submitter.execute_next(context, exits_only=exits_only)
+
+    def claims_batches(self, client_id: str) -> bool:
+        """Return True where the client's entries are claimed in batches."""
+        context = self._contexts[client_id]
+        return context.batches is not None and context.broker.traits.claims_together > 1
+
+    def is_claiming(self, client_id: str) -> bool:
+        """Return True while another thread claims batches and goes on by itself: nobody need be told of new orders."""
+        return self._batches.is_busy(client_id)
 
     def expire_overdue(self, client_id: str) -> int:
         """Record calls that outlived their deadline as unknown; returns how many. A late answer is still used."""

@@ -138,6 +138,8 @@ def _settle(market: Market, rules: Rules, day: date, touched: SimOrder | None = 
     mark = market.mark
     if mark is None:
         return MarketStep(market, () if touched is None else (touched,))
+    if not market.resting:
+        return MarketStep(market)
     before = {order.sequence: order for order in market.resting}
     after = {sequence: _triggered(order, mark.price) for sequence, order in before.items()}
     positions = dict(market.positions)
