@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from broker.paper.batch_rows import BatchRows, may_be_read_together
 from broker.paper.rows import ClientRows, Entry, broker_order_id, changed_orders
 from broker.paper.store import PaperStore, migrate
 from broker.simulated_exchange import matching
@@ -102,9 +103,7 @@ class PaperBroker:
         """Place many orders in one transaction of the file: see `domain.ports.BatchPlacer`."""
         self._travel()
         try:
-            return self._store.write(
-                lambda db: [self._place_group(self._rows(db), group) for group in groups]
-            )
+            return self._store.write(lambda db: self._place_groups(db, groups))
         except (NotSent, OutcomeUnknown) as error:
             return [[error for _ in group] for group in groups]
 
@@ -191,6 +190,15 @@ class PaperBroker:
         rows.update(changed.values(), time_text(at))
         rows.save_market(command.exchange, command.symbol, before, placed.market)
         return OrderResult(broker_order_id(order.sequence))
+
+    def _place_groups(
+        self, connection: sqlite3.Connection, groups: Sequence[Sequence[UniversalOrderCommand]]
+    ) -> list[list[OrderResult | BrokerError]]:
+        commands = [command for group in groups for command in group]
+        rows = self._rows(connection)
+        if may_be_read_together(commands):
+            rows = BatchRows(connection, self._client_id, commands)
+        return [self._place_group(rows, group) for group in groups]
 
     def _place_group(
         self, rows: ClientRows, group: Sequence[UniversalOrderCommand]

@@ -27,7 +27,7 @@ _POSITIONS = (
     " FROM positions p"
 )
 _WITH_MARK = "LEFT JOIN marks m USING (client_id, exchange, symbol) WHERE p.client_id = ?"
-_OPEN = "status IN ('OPEN', 'TRIGGER_PENDING')"  # must equal the partial index's condition exactly
+OPEN = "status IN ('OPEN', 'TRIGGER_PENDING')"  # must equal the partial index's condition exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class ClientRows:
 
     def open_entries(self) -> list[Entry]:
         """Return all resting orders."""
-        return self._entries(_OPEN, by="INDEXED BY orders_open")
+        return self._entries(OPEN, by="INDEXED BY orders_open")
 
     def recent_entries(self, since: str, *, limit: int) -> list[Entry]:
         """Return the orders that changed last, and not before `since`."""
@@ -174,9 +174,7 @@ class ClientRows:
 
     def resting(self, exchange: str, symbol: str) -> tuple[SimOrder, ...]:
         """Return the resting orders of a symbol, oldest first."""
-        entries = self._entries(
-            f"exchange = ? AND symbol = ? AND {_OPEN} ORDER BY sequence", exchange, symbol
-        )
+        entries = self._entries(f"exchange = ? AND symbol = ? AND {OPEN} ORDER BY sequence", exchange, symbol)
         return tuple(entry.order for entry in entries)
 
     def positions_in(self, exchange: str, symbol: str) -> dict[str, NetPosition]:
@@ -186,7 +184,7 @@ class ClientRows:
             " WHERE client_id = ? AND exchange = ? AND symbol = ?",
             (self._client, exchange, symbol),
         )
-        return {row[0]: _net_position(row[1:]) for row in rows}
+        return {row[0]: net_position(row[1:]) for row in rows}
 
     def save_market(self, exchange: str, symbol: str, before: Market, after: Market) -> None:
         """Write the mark and the positions if they changed."""
@@ -273,14 +271,15 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(row[2], row[3], row[1], order)
 
 
-def _net_position(row: Sequence[Any]) -> NetPosition:
+def net_position(row: Sequence[Any]) -> NetPosition:
+    """Return a position from its net quantity, open cost, realized profit and loss, and last day."""
     net, cost, realized, traded_on = row
     return NetPosition(Decimal(net), Decimal(cost), Decimal(realized), date.fromisoformat(traded_on))
 
 
 def _position(row: Sequence[Any], day: date) -> Position:
     exchange, symbol, product, mark = row[:4]
-    held, last_price = _net_position(row[4:]), optional_decimal(mark)
+    held, last_price = net_position(row[4:]), optional_decimal(mark)
     return Position(
         exchange=exchange,
         symbol=symbol,

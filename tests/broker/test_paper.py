@@ -1,11 +1,16 @@
 """What the paper broker adds to the exchange it simulates: which price is the last one, and a file that is shared."""
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from broker.paper import store
 from broker.paper.adapter import carried_mark
@@ -19,6 +24,7 @@ from tests.contract.broker_contract import (
     EXCHANGE,
     PRODUCT,
     SYMBOL,
+    ContractClock,
     a_command,
     ref_to,
     reports_of,
@@ -376,3 +382,71 @@ def test_an_order_at_the_last_price_looks_at_no_other_order(path, clock, stateme
     assert not [s for s in statements if s.startswith("SELECT") and "trigger_price" in s]
     broker.place(a_command("moves", reference_price=Decimal(101)))
     assert [s for s in statements if s.startswith("SELECT") and "trigger_price" in s]
+
+
+# as one by one ------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def markets(draw):
+    """What the file holds already, and a batch: by symbols and tags that mostly differ."""
+    symbols = ["A", "B", "C", "REJECTED"]
+
+    def order(number):
+        return (
+            f"t{draw(st.integers(0, 9)) if number < 4 else number}",
+            draw(st.sampled_from(symbols)),
+            draw(st.sampled_from([Side.BUY, Side.SELL])),
+            draw(st.sampled_from([OrderType.LIMIT, OrderType.MARKET])),
+            draw(st.sampled_from([99, 100, 101])),
+        )
+
+    before = [order(number) for number in range(draw(st.integers(0, 4)))]
+    batch = [order(number) for number in range(4, 4 + draw(st.integers(1, 5)))]
+    if draw(st.booleans()):
+        batch = list({each[1]: each for each in batch}.values())
+    rejected = draw(st.lists(st.sampled_from(symbols), max_size=2))
+    marks = draw(st.lists(st.tuples(st.sampled_from(symbols), st.sampled_from([99, 100, 101])), max_size=2))
+    return before, rejected, marks, batch
+
+
+@settings(max_examples=150, deadline=None)
+@given(market=markets(), known=st.booleans())
+def test_a_batch_leaves_the_file_as_single_orders_leave_it(market, known):
+    before, rejected, marks, batch = market
+    made = [
+        a_command(
+            tag, symbol=symbol, side=side, order_type=kind, price=Decimal(price) if kind == "LIMIT" else None
+        )
+        for tag, symbol, side, kind, price in [*before, *batch]
+    ]
+    old, new = made[: len(before)], made[len(before) :] + (made[:1] if known else [])
+    files = []
+    with TemporaryDirectory() as folder:
+        for name in ("single", "together"):
+            broker = make(Path(folder) / name, ContractClock())
+            for symbol, price in marks:
+                broker.set_mark(EXCHANGE, symbol, Decimal(price))
+            for command in old:
+                placed(broker, command)
+            for symbol in rejected:
+                broker.reject_next(symbol, "RMS7", "margin")
+            if name == "single":
+                answers = [placed(broker, command) for command in new]
+            else:
+                answers = [repr(each) for [each] in broker.place_together([[command] for command in new])]
+            with closing(sqlite3.connect(Path(folder) / name)) as connection:
+                files.append((answers, [line for line in connection.iterdump() if "INSERT" in line]))
+    assert files[0][0] == files[1][0]
+    assert [without_times(line) for line in files[0][1]] == [without_times(line) for line in files[1][1]]
+
+
+def placed(broker, command) -> str:
+    try:
+        return repr(broker.place(command))
+    except Refused as refusal:
+        return repr(refusal)
+
+
+def without_times(line: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", line)
