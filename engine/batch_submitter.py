@@ -158,14 +158,18 @@ class BatchSubmitter:
         self._gate.accounts.require(tx, context, orders[0])
         shown = self._submitter.own_tags.shown_among(tx, client_id, orders)
         facts = tx.facts_of_all([plan.asked for plan in plans])
-        changes = [
-            change
-            for (change, _), known in zip(plans, facts, strict=True)
-            if change.before is not None
-            and change.before.client_order_id not in shown
-            and not change.before.is_over(now)
-            and judge(change.before, context.policy, known) is None
-        ]
+        changes = []
+        behind = set[
+            str
+        ]()  # alerts of which a leg goes alone: what becomes of it decides about those behind it
+        for (change, _), known in zip(plans, facts, strict=True):
+            order = change.before
+            assert order is not None
+            may_go = order.alert_id not in behind and order.client_order_id not in shown
+            if may_go and not order.is_over(now) and judge(order, context.policy, known) is None:
+                changes.append(change)
+            else:
+                behind.add(order.alert_id)
         tx.apply_all(changes)
         return [change.after for change in changes]
 

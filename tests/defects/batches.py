@@ -29,12 +29,18 @@ TOGETHER_CLAIMED = (
         (
             Edit(
                 FILE,
-                "            and judge(change.before, context.policy, known) is None\n",
-                "            and judge(change.before, context.policy, replace(known, open_orders=0)) is None\n",
+                "judge(order, context.policy, known) is None",
+                "judge(order, context.policy, replace(known, open_orders=0)) is None",
             ),
             Edit(FILE, "import threading\n", "import threading\nfrom dataclasses import replace\n"),
         ),
         (f"{BATCHES}::test_a_limit_counts_the_entries_of_its_own_batch",),
+    ),
+    Defect(
+        "a-batch-leaves-a-leg-behind",
+        "The first leg of an alert was stopped by a rule; its other leg was claimed with the batch and was live alone.",
+        (Edit(FILE, "                behind.add(order.alert_id)\n", "                pass\n"),),
+        (f"{BATCHES}::test_a_leg_that_a_rule_stops_stops_the_legs_behind_it",),
     ),
     Defect(
         "outcomes-lost-with-the-next-claims",

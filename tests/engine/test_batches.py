@@ -254,6 +254,16 @@ def test_a_leg_that_is_refused_stops_the_legs_behind_it(desk):
     assert [command.symbol for command in desk.broker.placed] == ["S0", "OTHER"]
 
 
+def test_a_leg_that_a_rule_stops_stops_the_legs_behind_it(desk):
+    """One leg of a batch goes alone, and is blocked: the leg behind it must not be at the broker by then."""
+    first = desk.post(leg("S0"), strategy_name="A")[0]
+    legs = list(desk.post(leg("S0"), leg("S1"), strategy_name="B"))
+    other = desk.post(leg("OTHER"), strategy_name="OTHER")[0]
+    desk.broker.script = [OutcomeUnknown("timed out")]
+    drain(desk)
+    assert phases(desk, [first, *legs, other]) == ["UNKNOWN", "BLOCKED", "BLOCKED", "WORKING"]
+
+
 def test_where_legs_are_independent_the_others_go(tmp_path):
     desk = a_desk(tmp_path, strategy=INDEPENDENT)
     legs = list(desk.post(*(leg(f"S{number}") for number in range(3))))
