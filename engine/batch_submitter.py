@@ -136,7 +136,7 @@ class BatchSubmitter:
             self._apply_outcomes(tx, answered)  # first, because the rules judge by them
             claims = tx.attempt(lambda: self._claims(tx, context, plans))
             if isinstance(claims, Exception):
-                return []  # one of them is to blame: each by itself
+                return []  # one of them is to blame: the first goes alone, the others are picked again
             return claims
 
         claims = None
@@ -150,7 +150,7 @@ class BatchSubmitter:
         return claims
 
     def _claims(self, tx: Transaction, context: ClientContext, plans: Sequence[_Plan]) -> list[Order] | None:
-        """Claim those that the rules let pass without a wait, by facts that are read here."""
+        """Claim the entries up to the first that does not pass without a wait, by facts that are read here."""
         now, client_id = self._clock.now(), context.client_id
         if tx.has_work(client_id, now, exits_only=True):
             return None
@@ -159,17 +159,14 @@ class BatchSubmitter:
         shown = self._submitter.own_tags.shown_among(tx, client_id, orders)
         facts = tx.facts_of_all([plan.asked for plan in plans])
         changes = []
-        behind = set[
-            str
-        ]()  # alerts of which a leg goes alone: what becomes of it decides about those behind it
         for (change, _), known in zip(plans, facts, strict=True):
             order = change.before
             assert order is not None
-            may_go = order.alert_id not in behind and order.client_order_id not in shown
-            if may_go and not order.is_over(now) and judge(order, context.policy, known) is None:
-                changes.append(change)
-            else:
-                behind.add(order.alert_id)
+            if order.client_order_id in shown or order.is_over(now):
+                break
+            if judge(order, context.policy, known) is not None:
+                break  # what becomes of it decides about others: the legs behind it, and whoever its rule counts for
+            changes.append(change)
         tx.apply_all(changes)
         return [change.after for change in changes]
 
@@ -191,9 +188,9 @@ class BatchSubmitter:
     def _send(
         self, context: ClientContext, picked: Sequence[Order], claims: Sequence[Order]
     ) -> list[_Answered]:
-        """Send what was claimed, then each of the others alone; return the outcomes that are not recorded yet."""
-        ids = {order.command_id for order in claims}
-        alone = [order for order in picked if order.command_id not in ids]
+        """Send what was claimed, then the one behind it alone; return the outcomes that are not recorded yet."""
+        alone, others = picked[len(claims) : len(claims) + 1], picked[len(claims) + 1 :]
+        self._submitter.let_go_of(others)
         try:
             answered = self._call(context, claims) if claims else []
             if alone:
@@ -204,7 +201,7 @@ class BatchSubmitter:
             return answered
         except BaseException:
             self._submitter.end_calls(claims)
-            self._submitter.let_go_of(picked)
+            self._submitter.let_go_of(picked[: len(claims) + 1])
             raise
 
     def _call(self, context: ClientContext, claims: Sequence[Order]) -> list[_Answered]:

@@ -29,8 +29,8 @@ TOGETHER_CLAIMED = (
         (
             Edit(
                 FILE,
-                "judge(order, context.policy, known) is None",
-                "judge(order, context.policy, replace(known, open_orders=0)) is None",
+                "judge(order, context.policy, known) is not None",
+                "judge(order, context.policy, replace(known, open_orders=0)) is not None",
             ),
             Edit(FILE, "import threading\n", "import threading\nfrom dataclasses import replace\n"),
         ),
@@ -39,7 +39,7 @@ TOGETHER_CLAIMED = (
     Defect(
         "a-batch-leaves-a-leg-behind",
         "The first leg of an alert was stopped by a rule; its other leg was claimed with the batch and was live alone.",
-        (Edit(FILE, "                behind.add(order.alert_id)\n", "                pass\n"),),
+        (Edit(FILE, "                break  # what becomes", "                continue  # what becomes"),),
         (f"{BATCHES}::test_a_leg_that_a_rule_stops_stops_the_legs_behind_it",),
     ),
     Defect(
