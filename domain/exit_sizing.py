@@ -82,7 +82,8 @@ class ExitDispute:
     `may_settle`: what would explain the difference will be known later. That is one of:
 
     - units in another product, where the read is too near our last fill to be sure of it;
-    - other exits under way at market, whose fills the read may show before the order book does.
+    - other exits under way at market, whose fills the read may show before the order book does;
+    - units that a read from about our last fill may have too many.
     """
 
     smaller: ExitSize | None
@@ -113,7 +114,7 @@ class _View:
     by_fills: Decimal = ZERO
     by_read: Decimal = ZERO
     under_way: Decimal = ZERO  # what outstanding exits of the account may still take
-    filling: Decimal = ZERO  # of that, what may be filled by now: market exits, and those of unknown outcome
+    unsettled: Decimal = ZERO  # what may explain a difference and is known soon
     products: Mapping[str, Decimal] = field(default_factory=dict)  # what each may give, the preferred first
     may_be_converted: bool = False
     is_doubtful: bool = False  # only what is believed makes it flat, and the read does not have that either
@@ -148,7 +149,7 @@ def _answer(order: Order, view: _View, snapshot: PositionsSnapshot, facts: ExitF
         return NothingToExit(_contradiction(order, view, snapshot), contradicts=True)
     ours, read = _wanted(order, view.by_fills), _wanted(order, view.by_read)
     if ours != read or (ours and view.is_behind):
-        may_settle = view.may_be_converted or 0 < ours - read <= view.filling
+        may_settle = view.may_be_converted or 0 < ours - read <= view.unsettled
         return ExitDispute(_sized(view, min(ours, read)), ours, read, may_settle)
     if ours:
         return _sized(view, ours) or NothingToExit(FLAT)
@@ -215,12 +216,13 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         return _View(0)
     exits = [o for o in facts.orders if _may_take(o, order, sign)]
     under_way, mine = _sum(exits), _sum(o for o in exits if _is_about_the_same(o, order))
-    filling = _sum(o for o in exits if o.order_type is OrderType.MARKET or o.phase in _OUTCOME_UNKNOWN)
     left = max(held * sign - mine, ZERO)
     others = _held_by_others(order, facts, sign)
     shows_all = _shows(facts.last_fill_at, snapshot)
     surplus = (sum(nets.values(), ZERO) - ours) * sign
     more, is_behind = _of_before(facts, snapshot, sign, surplus, is_whole=whole)
+    may_be_filled = (o for o in exits if o.order_type is OrderType.MARKET or o.phase in _OUTCOME_UNKNOWN)
+    unsettled = more + _sum(may_be_filled)
     free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
     if whole and order.requested_product is not None:
         free = {p: q for p, q in free.items() if p == order.requested_product}
@@ -233,7 +235,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         by_fills = max(by_fills - sum(others.values(), ZERO), ZERO)
         if order.requested_product is not None:
             by_fills = min(by_fills, max(by_read, left))
-        return _View(sign, by_fills, by_read, under_way, filling, products, is_behind=is_behind)
+        return _View(sign, by_fills, by_read, under_way, unsettled, products, is_behind=is_behind)
     # Units in another product may be ours, converted by the broker or by hand. Not so the units that were there before
     # ours went missing, and not by a read that may not show our last fill yet.
     apart = {p: max(q * sign, ZERO) for p, q in facts.known.items() if p not in own}
@@ -253,7 +255,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
         min(left, by_fills),
         min(left, by_read),
         under_way,
-        filling,
+        unsettled,
         products,
         may_be_converted,
         is_doubtful,

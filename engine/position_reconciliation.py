@@ -131,9 +131,9 @@ class PositionReconciler:
             self._store.write(lambda tx: self._tell(tx, client_id, ready))
 
     def _has_sold(self, client_id: str, told: Difference) -> bool:
-        """Return True where an exit of ours was filled after the told units had appeared: it may have taken them."""
+        """Return True where an exit of ours in that product was filled after the units appeared: it may be theirs."""
         closing = Side.SELL if told.amount > 0 else Side.BUY
-        closed_at = self._store.last_fill_at(client_id, told.symbol, closing)
+        closed_at = self._store.last_fill_at(client_id, told.symbol, closing, told.product)
         since = self._store.differences_since(client_id).get(told.where)
         return closed_at is not None and since is not None and closed_at >= since
 

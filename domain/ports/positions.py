@@ -18,8 +18,10 @@ class HoldingReads(Protocol):
 
     def holdings(self, client_id: str) -> list[Holding]: ...
 
-    def last_fill_at(self, client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
-        """Return when a fill in the symbol was last recorded, of that side or of any."""
+    def last_fill_at(
+        self, client_id: str, symbol: str, side: Side | None = None, product: str | None = None
+    ) -> datetime | None:
+        """Return when a fill in the symbol was last recorded, of that side and product or of any."""
 
     def told_differences(self, client_id: str) -> list[Difference]:
         """List the positions' differences that were notified and still exist."""

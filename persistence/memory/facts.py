@@ -93,11 +93,7 @@ def exit_facts(t: Tables, order: Order, held: list[Holding], now: datetime) -> E
         disputed=still_disputed(
             sum((units for _, units, _ in differences), ZERO), believed_units, by_hand_units
         ),
-        last_fills={
-            Side(side): at
-            for (client, symbol, side), at in t.last_fills.items()
-            if (client, symbol) == (order.client_id, order.symbol)
-        },
+        last_fills={side: at for side in Side if (at := t.last_fill(order.client_id, order.symbol, side))},
         elsewhere=tuple(h for h in here if h.exchange != order.exchange),
     )
 
@@ -122,7 +118,7 @@ def is_closed_by_others(
 
     def is_closed(product: str, units: Decimal) -> bool:
         side = Side.BUY if units > 0 else Side.SELL
-        entered = t.last_fills.get((client_id, symbol, side))
+        entered = t.last_fill(client_id, symbol, side)
         of_it = [(effect, at) for of, effect, at in [*orders, *others] if of in (None, product)]
         since = sum((effect for effect, at in of_it if entered is None or at >= entered), ZERO)
         if units + sum((effect for effect, _ in of_it), ZERO) or -since * side.sign < abs(units):

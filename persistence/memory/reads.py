@@ -155,10 +155,12 @@ class Reads:
             if client == client_id
         ]
 
-    def last_fill_at(self, client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
-        fills = self._tables.last_fills.items()
-        there = (at for (c, s, of), at in fills if (c, s) == (client_id, symbol) and side in (None, of))
-        return max(there, default=None)
+    def last_fill_at(
+        self, client_id: str, symbol: str, side: Side | None = None, product: str | None = None
+    ) -> datetime | None:
+        of = [key for key in self._tables.last_fills if key[:2] == (client_id, symbol)]
+        there = (key for key in of if side in (None, key[2]) and product in (None, key[3]))
+        return max((self._tables.last_fills[key] for key in there), default=None)
 
     def day_loss(self, client_id: str) -> DayLoss | None:
         return self._tables.accounts.get(client_id, AccountRow()).day_loss

@@ -11,6 +11,7 @@ from domain.adoption import Adoption
 from domain.alert import Alert
 from domain.broker_reports import OrderReport, Position, UnreadableRow
 from domain.daily_loss import DayLoss, Lift
+from domain.enums import Side
 from domain.holdings import Held
 from domain.message_facts import MessageFacts
 from domain.money import ZERO
@@ -111,7 +112,7 @@ class Tables:
     leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     told: dict[tuple[str, str, str], str] = field(default_factory=dict)
     holdings: dict[HoldingKey, Held] = field(default_factory=dict)
-    last_fills: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    last_fills: dict[tuple[str, str, str, str], datetime] = field(default_factory=dict)
     positions: dict[PlaceKey, KeptPosition] = field(default_factory=dict)
     unreadable: dict[str, tuple[UnreadableRow, ...]] = field(default_factory=dict)
     accounts: dict[str, AccountRow] = field(default_factory=dict)
@@ -124,6 +125,11 @@ class Tables:
     lifts: list[Lift] = field(default_factory=list)
     adoptions: list[Adoption] = field(default_factory=list)
     heartbeats: dict[tuple[str, str, str], Heartbeat] = field(default_factory=dict)
+
+    def last_fill(self, client_id: str, symbol: str, side: Side) -> datetime | None:
+        """Return when a fill on that side was last recorded in the symbol, in any product."""
+        place = (client_id, symbol, side)
+        return max((at for key, at in self.last_fills.items() if key[:3] == place), default=None)
 
     def draft(self) -> "Tables":
         """Return a copy to write to. What is written there changes nothing here."""

@@ -192,7 +192,8 @@ class MemoryTransaction(Reads):
         held = {each[4]: units for each, units in t.holdings.items() if each[:4] == key}
         effects = effects_of(before, after, held, lambda: self._still_to_come(after))
         if effects.is_fill:
-            t.last_fills[(after.client_id, after.symbol, after.side)] = after.updated_at or self._now()
+            place = (after.client_id, after.symbol, after.side, after.product)
+            t.last_fills[place] = after.updated_at or self._now()
         if effects.taken_elsewhere:
             differences.take_elsewhere(t, after, effects.taken_elsewhere)
         for product, units in effects.held.items():

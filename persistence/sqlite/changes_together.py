@@ -131,7 +131,7 @@ def _follow_fills(connection: sqlite3.Connection, moves: Sequence[tuple[Order, O
         effects = effects_of(before, after, mine, partial(holdings.still_to_come, connection, after))
         at = column(after.updated_at)
         if effects.is_fill:
-            fills.append((after.client_id, after.symbol, after.side, at))
+            fills.append(holdings.fill_row(after))
         if effects.taken_elsewhere:
             take_elsewhere(connection, after, effects.taken_elsewhere)
         for product, units in effects.held.items():

@@ -299,12 +299,17 @@ def take_believed(
 
 
 def last_fill_at(
-    connection: sqlite3.Connection, client_id: str, symbol: str, side: Side | None = None
+    connection: sqlite3.Connection,
+    client_id: str,
+    symbol: str,
+    side: Side | None = None,
+    product: str | None = None,
 ) -> datetime | None:
-    """Return when a fill in the symbol was last recorded, of that side or of any, or None."""
+    """Return when a fill in the symbol was last recorded, of that side and product or of any, or None."""
     row = connection.execute(
-        "SELECT max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2 AND coalesce(?3, side) = side",
-        (client_id, symbol, side),
+        "SELECT max(filled_at) FROM last_fills WHERE client_id = ?1 AND symbol = ?2 AND coalesce(?3, side) = side "
+        "AND (?4 IS NULL OR product IN (?4, ''))",
+        (client_id, symbol, side, product),
     ).fetchone()
     return None if row is None else optional_time(row[0])
 

@@ -13,7 +13,7 @@ from domain.order_events import column
 from persistence.sqlite.differences import take_elsewhere
 from persistence.sqlite.queries.statements import statement
 
-INSERT_FILL = "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?, ?)"
+INSERT_FILL = "INSERT OR REPLACE INTO last_fills VALUES (?, ?, ?, ?, ?)"
 DELETE_HOLDING = (
     "DELETE FROM holdings WHERE client_id = ? AND symbol = ? AND exchange = ? AND strategy_name = ? "
     "AND product = ?"
@@ -27,11 +27,16 @@ def follow_fill(connection: sqlite3.Connection, before: Order, after: Order) -> 
     [before_it] = held_by_product(connection, [after])
     effects = effects_of(before, after, before_it, lambda: still_to_come(connection, after))
     if effects.is_fill:
-        connection.execute(INSERT_FILL, (after.client_id, after.symbol, after.side, column(after.updated_at)))
+        connection.execute(INSERT_FILL, fill_row(after))
     if effects.taken_elsewhere:
         take_elsewhere(connection, after, effects.taken_elsewhere)
     for product, held in effects.held.items():
         _write(connection, after, product, held)
+
+
+def fill_row(order: Order) -> tuple[str | int | None, ...]:
+    """Return the values of `INSERT_FILL` for an order that has just been filled further."""
+    return order.client_id, order.symbol, order.side, order.product, column(order.updated_at)
 
 
 def held_by_product(connection: sqlite3.Connection, orders: Sequence[Order]) -> list[dict[str, Held]]:

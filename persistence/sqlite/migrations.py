@@ -29,6 +29,7 @@ from persistence.sqlite.schema import (
     ENTRIES_THAT_WAIT,
     EXITS_BY_OWN_FILLS,
     FACTS_OF_MESSAGES,
+    FILLS_OF_EACH_PRODUCT,
     FILLS_OF_EACH_SIDE,
     FIRST,
     HEARTBEATS_PART_BY_PART,
@@ -252,6 +253,12 @@ def differences_shown_without_a_gap(db: "Database") -> None:
 def claim_priorities(db: "Database") -> None:
     """Give each order, old ones too, its claim priority as a number, and index the claimable orders by it."""
     _run(db, CLAIM_PRIORITIES)
+
+
+@migrations()
+def fills_of_each_product(db: "Database") -> None:
+    """Store when a fill was last recorded for each product too: an exit of one takes nothing from another."""
+    _run(db, FILLS_OF_EACH_PRODUCT)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -188,8 +188,12 @@ class OrderRepository:
     def holdings(self, client_id: str) -> list[Holding]:
         return self._read(lambda connection: rule_facts.holdings(connection, client_id))
 
-    def last_fill_at(self, client_id: str, symbol: str, side: Side | None = None) -> datetime | None:
-        return self._read(lambda connection: differences.last_fill_at(connection, client_id, symbol, side))
+    def last_fill_at(
+        self, client_id: str, symbol: str, side: Side | None = None, product: str | None = None
+    ) -> datetime | None:
+        return self._read(
+            lambda connection: differences.last_fill_at(connection, client_id, symbol, side, product)
+        )
 
     def differences_since(self, client_id: str) -> dict[Place, datetime]:
         rows = self._rows(

@@ -462,5 +462,20 @@ ALTER TABLE orders ADD COLUMN claim_priority INTEGER AS (
 CREATE INDEX orders_claimable ON orders (client_id, claim_priority, created_at) WHERE status = 'CREATED';
 """
 
+FILLS_OF_EACH_PRODUCT = """
+ALTER TABLE last_fills RENAME TO last_fills_of_any_product;
+CREATE TABLE last_fills (
+    client_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    product TEXT NOT NULL,
+    filled_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, symbol, side, product)
+) STRICT;
+INSERT INTO last_fills SELECT client_id, symbol, side, '', filled_at FROM last_fills_of_any_product;
+DROP TABLE last_fills_of_any_product;
+"""
+"""`product` is empty where it is not known."""
+
 FIRST = (ALERTS, ORDERS, ORDER_EVENTS, ORDER_INTENTS, TELEGRAM_MESSAGES, BROKER_STATE, RUNNING)
 """All tables of the first migration, in order."""

@@ -99,6 +99,8 @@ class HoldingsContract(StoreCase):
         assert house.store.last_fill_at(CLIENT, SYMBOL) == later.updated_at
         assert house.store.last_fill_at(CLIENT, SYMBOL, Side.SELL) == later.updated_at
         assert house.store.last_fill_at(CLIENT, SYMBOL, Side.BUY) == order.updated_at
+        assert house.store.last_fill_at(CLIENT, SYMBOL, Side.BUY, order.product) == order.updated_at
+        assert house.store.last_fill_at(CLIENT, SYMBOL, Side.BUY, "OTHER") is None
         assert house.store.last_fill_at(CLIENT, "OTHER") is None
         assert house.store.last_fill_at("bob", SYMBOL) is None
 

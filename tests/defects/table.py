@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tests.defects.batches import TOGETHER_CLAIMED
+from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
 from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
@@ -15,7 +16,8 @@ from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
 
 DEFECTS: tuple[Defect, ...] = (
-    *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE, *READING,
+    *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *CONVERSIONS, *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
+    *READING,
 )  # fmt: skip
 
 WIDE = (
@@ -39,6 +41,7 @@ _SECTIONS = (
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
     ("Orders beside each other", TOGETHER),
+    ("Converted by hand", CONVERSIONS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("What a broker shows", READING),
     ("At the edges", OUTSIDE),

@@ -164,7 +164,7 @@ TOGETHER = (
         "anothers-unknown-exit-is-counted-twice",
         "The outcome of another strategy's exit was not known, and the positions showed its fill already: an exit was "
         "sent short by as much, seconds before that was settled.",
-        (Edit(EXITS, " or 0 < ours - read <= view.filling", ""),),
+        (Edit(EXITS, " or 0 < ours - read <= view.unsettled", ""),),
         ("tests/engine/test_echoing_nothing.py"
          "::test_an_exit_waits_for_anothers_unknown_outcome_that_would_explain_its_dispute",),
     ),
@@ -176,6 +176,14 @@ TOGETHER = (
               "o.phase in _OUTCOME_UNKNOWN"),),
         ("tests/domain/test_exit_sizing.py"
          "::test_a_difference_that_anothers_market_exit_may_have_made_settles_when_the_order_book_shows_it",),
+    ),
+    Defect(
+        "what-wrong-reads-told-outlasts-the-dispute",
+        "Empty reads had told of 50 missing, another exit was filled right after them: an exit was sent short while "
+        "the reads were right again for half a minute.",
+        (Edit(EXITS, "    unsettled = more + _sum(may_be_filled)\n", "    unsettled = _sum(may_be_filled)\n"),),
+        ("tests/domain/test_exit_sizing.py"
+         "::test_what_is_missing_by_a_read_of_about_a_fill_settles_when_reads_show_that_fill",),
     ),
     Defect(
         "what-has-just-left-is-still-there",
@@ -484,43 +492,5 @@ TOGETHER = (
         (Edit(EXITS, "    ours += _sold_of_earlier_days(order, snapshot, facts)\n", ""),),
         ("tests/engine/test_orders_by_hand.py"
          "::test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours",),
-    ),
-    Defect(
-        "a-conversion-closes-what-was-converted",
-        "A hand carried 50 on under another product; after one empty read the strategy's holding was forgotten.",
-        (
-            Edit(
-                "persistence/sqlite/queries/rule_facts.py",
-                "        return elsewhere * side.sign < abs(units)\n",
-                "        return elsewhere is not None\n",
-            ),
-        ),
-        ("tests/engine/test_orders_by_hand.py"
-         "::test_a_wild_read_after_a_conversion_forgets_nothing_and_ends_no_exit",),
-    ),
-    Defect(
-        "a-wild-read-ends-half-a-conversion",
-        "Empty reads ended the half that had appeared, the missing half counted on, and the exit was held for minutes.",
-        (
-            Edit(
-                "engine/position_reconciliation.py",
-                "        if before is None or before.held != d.held or has_sold(before):\n",
-                "        if before is None or before.held is not None:\n",
-            ),
-        ),
-        ("tests/engine/test_orders_by_hand.py"
-         "::test_a_wild_read_after_a_conversion_forgets_nothing_and_ends_no_exit",),
-    ),
-    Defect(
-        "what-is-missing-is-missing-anew",
-        "A conversion was told by and by, as a late fill was recorded: its units passed for somebody else's.",
-        (
-            Edit(
-                "persistence/sqlite/differences.py",
-                "    if old and parse_decimal(old[1]) * d.amount > 0:\n",
-                "    if old and parse_decimal(old[1]) == d.amount:\n",
-            ),
-        ),
-        ("tests/engine/test_orders_by_hand.py::test_a_conversion_that_is_told_by_and_by_is_one",),
     ),
 )  # fmt: skip

@@ -350,3 +350,13 @@ def test_a_difference_that_anothers_market_exit_may_have_made_settles_when_the_o
     )  # fmt: skip
     answer = size(exit_order(), positions(MIS=50), holding("STRADDLE", 50), holding("B", 50), orders=(exit_,))
     assert answer == ExitDispute(None, Decimal(50), Decimal(0), may_settle=settles)
+
+
+def test_what_is_missing_by_a_read_of_about_a_fill_settles_when_reads_show_that_fill():
+    """Told from wrong reads, not ended yet because another exit was just filled: the dispute outlasts that."""
+    facts = {"disputed": Decimal(-50), "last_fills": {Side.SELL: AT - timedelta(seconds=2)}}
+    answer = size(exit_order(), positions(MIS=70), holding("STRADDLE", 25), holding("B", 45), **facts)
+    assert isinstance(answer, ExitDispute) and answer.by_read < 25 and answer.may_settle
+    facts["last_fills"] = {Side.SELL: AT - timedelta(minutes=1)}
+    answer = size(exit_order(), positions(MIS=70), holding("STRADDLE", 25), holding("B", 45), **facts)
+    assert answer == ExitSize(Side.SELL, Decimal(25), "MIS")

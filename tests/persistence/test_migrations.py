@@ -163,6 +163,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "told_once",
             "differences_shown_without_a_gap",
             "claim_priorities",
+            "fills_of_each_product",
         ),
         (),
     )
