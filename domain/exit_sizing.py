@@ -220,7 +220,7 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
     others = _held_by_others(order, facts, sign)
     shows_all = _shows(facts.last_fill_at, snapshot)
     surplus = (sum(nets.values(), ZERO) - ours) * sign
-    more, is_behind = _of_before(facts, snapshot, sign, surplus, is_whole=whole)
+    more, is_behind = _of_before(facts, snapshot, sign, surplus, under_way, is_whole=whole)
     may_be_filled = (o for o in exits if o.order_type is OrderType.MARKET or o.phase in _OUTCOME_UNKNOWN)
     unsettled = more + _sum(may_be_filled)
     free = {p: max(n * sign - _sum(o for o in exits if o.product == p) - more, ZERO) for p, n in nets.items()}
@@ -264,13 +264,20 @@ def _view(order: Order, snapshot: PositionsSnapshot, facts: ExitFacts, scope: Ex
 
 
 def _of_before(
-    facts: ExitFacts, snapshot: PositionsSnapshot, sign: int, surplus: Decimal, *, is_whole: bool
+    facts: ExitFacts,
+    snapshot: PositionsSnapshot,
+    sign: int,
+    surplus: Decimal,
+    under_way: Decimal,
+    *,
+    is_whole: bool,
 ) -> tuple[Decimal, bool]:
     """Return what a read from about the time of our last fill may have too many, and whether it must be of before.
 
     It may show units that this fill has taken since, from any product. Units that went missing before a fill that
     closes are still missing, even where such a read has just what our fills say. What a hand did meanwhile does not
-    show in a read of before such a fill, unless told units or an entry that is filling are its surplus.
+    show in a read of before such a fill, unless told units or an entry that is filling are its surplus. And where
+    read has less than our fills say, by nothing that we know of, there may be less still.
 
     Args:
         surplus: how much more the read has than our fills say, on the side of the position.
@@ -282,7 +289,8 @@ def _of_before(
     if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):
         return ZERO, began_before
     explained = max(facts.disputed * sign, ZERO) + _filling(facts, sign)
-    return max(surplus + missing, ZERO), began_before or (not shows_closing and surplus > explained)
+    is_odd = surplus > explained or -surplus > missing + under_way
+    return max(surplus + missing, ZERO), began_before or (not shows_closing and is_odd)
 
 
 def _shows(filled_at: datetime | None, snapshot: PositionsSnapshot) -> bool:

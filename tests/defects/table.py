@@ -7,6 +7,7 @@ from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
 from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
+from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
 from tests.defects.outside import OUTSIDE
@@ -16,7 +17,8 @@ from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
 
 DEFECTS: tuple[Defect, ...] = (
-    *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *CONVERSIONS, *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
+    *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
+    *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING,
 )  # fmt: skip
 
@@ -42,6 +44,7 @@ _SECTIONS = (
     ("Entering and exiting", ENTERING),
     ("Orders beside each other", TOGETHER),
     ("Converted by hand", CONVERSIONS),
+    ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("What a broker shows", READING),
     ("At the edges", OUTSIDE),

@@ -360,3 +360,13 @@ def test_what_is_missing_by_a_read_of_about_a_fill_settles_when_reads_show_that_
     facts["last_fills"] = {Side.SELL: AT - timedelta(minutes=1)}
     answer = size(exit_order(), positions(MIS=70), holding("STRADDLE", 25), holding("B", 45), **facts)
     assert answer == ExitSize(Side.SELL, Decimal(25), "MIS")
+
+
+def test_a_read_of_about_a_fill_that_lacks_units_of_others_may_lack_ours_too():
+    """A hand bought 50 that no book has yet, and the read is of before another exit's 25: 55 are left, not 80."""
+    facts = {"last_fills": {Side.SELL: AT - timedelta(seconds=2)}}
+    held = (holding("STRADDLE", 75), holding("B", 30))
+    assert isinstance(size(exit_order(), positions(MIS=80), *held, **facts), ExitDispute)
+    assert size(exit_order(), positions(MIS=105), *held, **facts) == ExitSize(Side.SELL, Decimal(75), "MIS")
+    facts["last_fills"] = {Side.SELL: AT - timedelta(minutes=1)}
+    assert size(exit_order(), positions(MIS=80), *held, **facts) == ExitSize(Side.SELL, Decimal(75), "MIS")
