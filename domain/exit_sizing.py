@@ -276,7 +276,7 @@ def _of_before(
 
     It may show units that this fill has taken since, from any product. Units that went missing before a fill that
     closes are still missing, even where such a read has just what our fills say. What a hand did meanwhile does not
-    show in a read of before such a fill, unless told units or an entry that is filling are its surplus. And where
+    show in a read of before such a fill, unless told units or an entry that is filling are its surplus. Where such a
     read has less than our fills say, by nothing that we know of, there may be less still.
 
     Args:

@@ -34,6 +34,7 @@ from domain.times import time_text
 from engine.client_context import ClientContext, EngineTimings
 from engine.order_watcher import OrderWatcherEngine
 from persistence.database import open_database
+from tests.migrated import migrated
 
 INDEPENDENT = StrategyPolicy(group=GroupPolicy.INDEPENDENT)
 """Each leg for itself."""
@@ -201,7 +202,7 @@ class Desk:
         together: int = 1,
     ) -> None:
         self.path = folder / "orders.db"
-        open_database(self.path).migrate()
+        migrated(self.path)
         self.clock = ManualClock()
         self.notices: list[Notice] = []
         strategies = StrategyBook(strategy or StrategyPolicy())

@@ -31,6 +31,7 @@ from notifications.messages import render
 from persistence.database import open_database
 from persistence.sqlite.database import Readers
 from persistence.sqlite.queries.orders import OrderQueries
+from tests.migrated import migrated
 from tests.support import START, ManualClock, SeededIds
 
 TOKEN = "a-long-console-token"
@@ -95,7 +96,7 @@ class House:
         modes: dict[str, TradingMode | None] | None = None,
     ) -> None:
         self.path = folder / "orders.db"
-        open_database(self.path).migrate()
+        migrated(self.path)
         self.clock = ManualClock()
         self.told = told
         self.store = open_database(self.path).store(clock=self.clock, render=self._render)

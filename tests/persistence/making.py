@@ -15,6 +15,7 @@ from domain.order import Order
 from domain.order_events import advance, register
 from domain.states import TRANSITIONS, Phase
 from persistence.database import open_database
+from tests.migrated import migrated
 
 START = datetime(2026, 11, 21, 9, 15, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ class Maker:
     clock: StepClock = field(default_factory=StepClock)
 
     def __post_init__(self) -> None:
-        open_database(self.path).migrate()
+        migrated(self.path)
         self.store = open_database(self.path).store(clock=self.clock, render=lambda notice: str(notice.kind))
 
     def alert(self, alert_id: str, *phases: Phase) -> list[Order]:

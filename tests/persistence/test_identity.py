@@ -91,6 +91,7 @@ def test_an_older_copy_over_the_same_inode_is_found_behind_the_log(maker, tmp_pa
 
 
 def test_another_database_over_the_same_inode_is_found(maker, tmp_path):
+    migrate(tmp_path / "other.db")  # with an identity of its own
     other = Maker(tmp_path / "other.db")
     for index in range(9):
         other.order(f"B{index}", Phase.REGISTERED)

@@ -11,12 +11,13 @@ from persistence.memory.store import MemoryStore
 from tests.contract.broker_contract import ContractClock
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_making import rendered
+from tests.migrated import migrated
 
 
 class TestSqliteStore(StoreContract):
     def make_store(self, clock: ContractClock, folder: Path) -> ProcessStore:
         database = open_database(folder / "orders.db")
-        database.migrate()
+        migrated(folder / "orders.db")
         return database.store(clock=clock, render=rendered)
 
     def make_outbox(self, store: ProcessStore, folder: Path) -> OutboxStore:

@@ -2,18 +2,16 @@
 
 import logging
 import os
-import sqlite3
 import tempfile
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from itertools import count
 from pathlib import Path
 
-from persistence.sqlite.migrations import migrate
+from tests.migrated import migrated
 from tests.simulation.plan import Plan, make_plan
 from tests.simulation.world import Figures, World
 
@@ -27,21 +25,8 @@ def database() -> Iterator[Path]:
     home = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="orderwatch-", dir=home) as folder:
         path = Path(folder, "orders.db")
-        path.write_bytes(_empty())
+        migrated(path)
         yield path
-
-
-@cache
-def _empty() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "orders.db")
-        migrate(path)
-        with closing(sqlite3.connect(path)) as connection:
-            # The one time in it that is the machine's and not the world's.
-            connection.execute("UPDATE _sqlite_migrations SET applied_at = ''")
-            connection.commit()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return path.read_bytes()
 
 
 def run_plan(plan: Plan, *, unchecked: Collection[str] = ()) -> Figures:
