@@ -109,6 +109,13 @@ def stand_anew_after_a_gap(t: Tables, client_id: str, last: datetime | None, rea
                 t.differences[key] = replace(kept, shown_since=read_at)
 
 
+def forget_explanations(t: Tables, client_id: str, day_starts: datetime) -> None:
+    """Let external orders of earlier days explain nothing more."""
+    for key, each in list(t.external.items()):
+        if key[0] == client_id and each.first_seen_at < day_starts:
+            t.external[key] = replace(each, unexplained=ZERO)
+
+
 def _take_believed(t: Tables, client_id: str, r: OrderReport, units: Decimal, unseen_at: datetime) -> Decimal:
     """Return how many of these units of an external order were believed before the order book showed it."""
     wanted = units

@@ -18,7 +18,7 @@ from domain.order import Order
 from domain.ports import Clock, Heartbeat, OutboxMessage, Transaction
 from domain.position_comparison import Difference, Place
 from domain.states import Status
-from persistence.memory.differences import stand_anew_after_a_gap
+from persistence.memory.differences import forget_explanations, stand_anew_after_a_gap
 from persistence.memory.reads import Reads
 from persistence.memory.tables import AccountRow, KeptPosition, Tables
 from persistence.memory.transaction import MemoryTransaction
@@ -182,6 +182,8 @@ class MemoryStore(Reads):
         compared_at: datetime | None,
     ) -> None:
         row = t.accounts.get(client_id, AccountRow())
+        if row.day_loss is not None and row.day_loss.day != day and day_starts is not None:
+            forget_explanations(t, client_id, day_starts)
         fills = [at for key, at in t.last_fills.items() if key[0] == client_id]
         read = PnlRead(
             at=snapshot.read_started_at,

@@ -8,6 +8,7 @@ from domain.broker_reports import PositionsSnapshot
 from domain.daily_loss import DayLoss, Lift, PnlRead, after_read
 from domain.money import decimal_text, optional_decimal, optional_text, parse_decimal
 from domain.times import parse_time, time_text
+from persistence.sqlite.differences import forget_explanations
 from persistence.sqlite.queries.statements import statement
 
 _COLUMNS = (
@@ -66,7 +67,9 @@ def save_read(
     day_starts: datetime | None,
     compared_at: datetime | None = None,
 ) -> None:
-    """Record that positions were read, and update the day's loss from the snapshot."""
+    """Record that positions were read, and update the day's loss from the snapshot. The first read of a day ends those
+    before it for external orders, too.
+    """
     read = PnlRead(
         at=snapshot.read_started_at,
         day=day,
@@ -74,7 +77,10 @@ def save_read(
         day_starts=day_starts,
         has_filled_today=day_starts is not None and _has_filled(connection, client_id, day_starts),
     )
-    save_day_loss(connection, client_id, after_read(day_loss(connection, client_id), read))
+    before = day_loss(connection, client_id)
+    if before is not None and before.day != day and day_starts is not None:
+        forget_explanations(connection, client_id, day_starts)
+    save_day_loss(connection, client_id, after_read(before, read))
     connection.execute(
         statement("note_positions_read"),
         (

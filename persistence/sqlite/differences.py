@@ -199,6 +199,19 @@ def take_elsewhere(connection: sqlite3.Connection, order: Order, units: Decimal)
             )
 
 
+def forget_explanations(connection: sqlite3.Connection, client_id: str, day_starts: datetime) -> None:
+    """Let external orders of earlier days explain nothing more: the positions of a new day begin with what they left.
+
+    Delivered shares that a hand has sold, and what the broker squares off at the end of the day, are in no read of the
+    positions any more.
+    """
+    connection.execute(
+        "UPDATE external_orders SET unexplained_quantity = '0' WHERE client_id = ? AND unexplained_quantity <> '0' "
+        "AND first_seen_at < ?",
+        (client_id, time_text(day_starts)),
+    )
+
+
 def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str, symbol: str) -> None:
     """Drop everything that was notified or believed about a symbol, because it is flat on both sides."""
     connection.execute(

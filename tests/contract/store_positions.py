@@ -251,6 +251,19 @@ class DifferencesContract(StoreCase):
         self.keep(house, difference(0, 5, external=True))
         assert self.believed(house) == 5
 
+    def test_an_external_order_of_an_earlier_day_explains_nothing_more(self, house):
+        house.store.save_positions(CLIENT, PositionsSnapshot(house.clock.now(), ()), DAY)
+        at = house.clock.now()
+        house.store.write(lambda tx: tx.note_external(CLIENT, a_report("X1", 8), at))
+        starts, tomorrow = house.clock.now(), DAY + timedelta(days=1)
+        later = house.clock.now()
+        house.store.write(lambda tx: tx.note_external(CLIENT, a_report("X2", 3), later))
+        read = PositionsSnapshot(house.clock.now(), ())
+        house.store.save_positions(CLIENT, read, DAY, day_starts=at)
+        assert self.by_hand(house) == 11
+        house.store.save_positions(CLIENT, read, tomorrow, day_starts=starts)
+        assert self.by_hand(house) == 3
+
     def test_what_is_believed_is_no_longer_by_hand(self, house):
         at = house.clock.now()
         house.store.write(lambda tx: tx.note_external(CLIENT, a_report("X1", 8), at))

@@ -3,6 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 COMMANDS, EXITS = "command_service.py", "domain/exit_sizing.py"
+EXIT_VIEW = "domain/exit_view.py"
 REGISTER = "use_cases/register_alert.py"
 SUBMITTER = "engine/submitter.py"
 UNKNOWN = "tests/engine/test_unknown.py"
@@ -159,12 +160,12 @@ ENTERING = (
         "The position showed what another strategy had just bought, no fill told of it yet, and the exit sold it.",
         (
             Edit(
-                EXITS,
+                EXIT_VIEW,
                 "        min(left, by_fills),\n        min(left, by_read),\n",
                 "        by_read,\n        by_read,\n",
             ),
             Edit(
-                EXITS,
+                EXIT_VIEW,
                 "    if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):\n",
                 "    if facts:\n",
             ),
@@ -192,7 +193,7 @@ ENTERING = (
         "Two exits at once each took the whole position, and together turned it round.",
         (
             Edit(
-                EXITS,
+                EXIT_VIEW,
                 "for o in facts.orders if _may_take(o, order, sign)]",
                 "for o in facts.orders[:0] if _may_take(o, order, sign)]",
             ),

@@ -2,15 +2,15 @@
 
 from tests.defects.defect import Defect, Edit
 
-EXITS = "domain/exit_sizing.py"
+EXIT_VIEW = "domain/exit_view.py"
 
 EXIT_READS = (
     Defect(
         "a-market-exit-behind-its-book-is-counted-twice",
         "The order book was half a minute behind the positions: an exit was sent short by what another one at market "
         "had filled, which the read showed already.",
-        (Edit(EXITS, "o.order_type is OrderType.MARKET or o.phase in _OUTCOME_UNKNOWN",
-              "o.phase in _OUTCOME_UNKNOWN"),),
+        (Edit(EXIT_VIEW, "other.order_type is OrderType.MARKET or other.phase in _OUTCOME_UNKNOWN",
+              "other.phase in _OUTCOME_UNKNOWN"),),
         ("tests/domain/test_exit_sizing.py"
          "::test_a_difference_that_anothers_market_exit_may_have_made_settles_when_the_order_book_shows_it",),
     ),
@@ -18,7 +18,7 @@ EXIT_READS = (
         "what-wrong-reads-told-outlasts-the-dispute",
         "Empty reads had told of 50 missing, another exit was filled right after them: an exit was sent short while "
         "the reads were right again for half a minute.",
-        (Edit(EXITS, "    unsettled = more + _sum(may_be_filled)\n", "    unsettled = _sum(may_be_filled)\n"),),
+        (Edit(EXIT_VIEW, "    unsettled = more + _sum(", "    unsettled = _sum("),),
         ("tests/domain/test_exit_sizing.py"
          "::test_what_is_missing_by_a_read_of_about_a_fill_settles_when_reads_show_that_fill",),
     ),
@@ -26,7 +26,7 @@ EXIT_READS = (
         "what-has-just-left-is-still-there",
         "A read of before another strategy's fill showed units that had gone, those of a third one were in another "
         "product, and both exits together turned the position of this product round.",
-        (Edit(EXITS, "    if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):\n",
+        (Edit(EXIT_VIEW, "    if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):\n",
               "    if facts:\n"),),
         ("tests/domain/test_exit_sizing.py"
          "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
@@ -35,9 +35,27 @@ EXIT_READS = (
         "what-is-missing-is-only-the-others",
         "A read of about another exit's fill lacked units by nothing that was known, and had enough for this exit all "
         "the same: 75 were bought of 55.",
-        (Edit(EXITS, "    is_odd = surplus > explained or -surplus > missing + under_way\n",
+        (Edit(EXIT_VIEW, "    is_odd = surplus > explained or -surplus > missing + under_way\n",
               "    is_odd = surplus > explained\n"),),
         ("tests/domain/test_exit_sizing.py"
          "::test_a_read_of_about_a_fill_that_lacks_units_of_others_may_lack_ours_too",),
+    ),
+    Defect(
+        "a-hedge-and-an-empty-read-are-flat",
+        "A hand had shares of the same name in another product, and the one read that sized an exit was empty: the "
+        "exit was ended as flat, and the strategy held on.",
+        (Edit(EXIT_VIEW, "    return unclosed > 0 or bool(facts.believed and surplus)\n",
+              "    return bool(facts.believed and surplus)\n"),),
+        ("tests/domain/test_exit_sizing.py::test_a_hedge_of_a_hand_closes_nothing_by_an_empty_read",
+         "tests/engine/test_hands_of_earlier_days.py"
+         "::test_one_empty_read_ends_no_exit_beside_a_hedge_of_a_hand"),
+    ),
+    Defect(
+        "orders-by-hand-explain-for-ever",
+        "Delivered shares that a hand had sold days ago held each exit of the same stock for its whole life.",
+        (Edit("persistence/sqlite/daily_loss.py",
+              "before.day != day and day_starts is not None", "before.day is None"),),
+        ("tests/engine/test_hands_of_earlier_days.py"
+         "::test_delivered_shares_that_a_hand_sold_days_ago_hold_no_exit",),
     ),
 )  # fmt: skip

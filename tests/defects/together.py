@@ -5,6 +5,7 @@ from tests.defects.defect import Defect, Edit
 REVERSE = "tests/engine/test_stop_and_reverse.py"
 GROUPS = "tests/engine/test_leg_groups.py"
 LATE = "tests/engine/test_late_evidence.py"
+EXIT_VIEW = "domain/exit_view.py"
 PIPELINE, SEQUENCE, LEGS = "blockers/pipeline.py", "blockers/sequence.py", "blockers/groups.py"
 SUBMITTER, TRANSACTION, EXITS = (
     "engine/submitter.py",
@@ -144,13 +145,13 @@ TOGETHER = (
         "other-products-are-ours",
         "The broker squared off the day position, and the exit sold the shares of the same name that a person had held "
         "for weeks, as if ours had been converted into them.",
-        (Edit(EXITS, "max(q - apart.get(p, ZERO), ZERO)", "q"),),
+        (Edit(EXIT_VIEW, "max(q - apart.get(p, ZERO), ZERO)", "q"),),
         (f"{LATE}::test_an_exit_leaves_units_of_another_product_that_were_there_before",),
     ),
     Defect(
         "an-old-read-of-a-conversion",
         "Another strategy's units, just sold and still shown, passed for ours in another product and were sold again.",
-        (Edit(EXITS, "here | converted if shows_all else here", "here | converted"),),
+        (Edit(EXIT_VIEW, "here | converted if shows_all else here", "here | converted"),),
         (f"{LATE}::test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conversion",),
     ),
     Defect(
@@ -388,7 +389,7 @@ TOGETHER = (
     Defect(
         "a-refused-exit-counts-for-nothing",
         "The front end said that it had turned the exit away and had taken it; the next exit sold the same units.",
-        (Edit(EXITS, "    if other.look_first:\n", "    if other.look_first is None:\n"),),
+        (Edit(EXIT_VIEW, "    if other.look_first:\n", "    if other.look_first is None:\n"),),
         ("tests/domain/test_exit_sizing.py::test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same",),
     ),
     Defect(
@@ -407,7 +408,7 @@ TOGETHER = (
         "a-read-that-agrees-is-right",
         "A hand had sold 25 of 100 and an exit 25: a read of before showed the 75 of our own fills, and they were sent "
         "where 50 were left.",
-        (Edit(EXITS, "ZERO if shows_closing else max(-facts.disputed * sign, ZERO)", "ZERO"),),
+        (Edit(EXIT_VIEW, "ZERO if shows_closing else max(-facts.disputed * sign, ZERO)", "ZERO"),),
         ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
     ),
     Defect(
@@ -452,7 +453,7 @@ TOGETHER = (
         "A hand's sale was as large as the exit's fill, and the next exit took the read from before both for the rest.",
         (
             Edit(
-                EXITS,
+                EXIT_VIEW,
                 "    began_before = closed_at is not None and snapshot.read_started_at <= closed_at\n",
                 "    began_before = False\n",
             ),
@@ -463,7 +464,7 @@ TOGETHER = (
         "savings-sold-by-hand-are-ours",
         "Delivered shares of earlier days were sold by hand; an exit of the same stock in MIS waited all its "
         "life.",
-        (Edit(EXITS, "    ours += _sold_of_earlier_days(order, snapshot, facts)\n", ""),),
+        (Edit(EXIT_VIEW, "    ours += _sold_of_earlier_days(order, snapshot, facts)\n", ""),),
         ("tests/engine/test_orders_by_hand.py"
          "::test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours",),
     ),

@@ -204,7 +204,8 @@ def test_what_others_have_on_the_other_side_in_a_product_of_their_own_closes_not
     bought = ExitSize(Side.BUY, Decimal(50), "MIS")
     assert size(exit_order(), long_beside, short, believed=Decimal(65)) == bought
     assert size(exit_order(), long_beside, short, holding("B", 65, "NRML")) == bought
-    closed_by_hand = size(exit_order(), positions(MIS=0), short, believed=Decimal(50))
+    by_hand = {"believed": Decimal(50), "known": {"MIS": Decimal(50)}}
+    closed_by_hand = size(exit_order(), positions(MIS=0), short, **by_hand)
     assert isinstance(closed_by_hand, NothingToExit)
 
 
@@ -319,7 +320,11 @@ def test_an_entry_that_is_filling_makes_a_read_no_older():
 
 def test_what_is_believed_of_one_half_of_a_conversion_makes_nothing_flat():
     """Short 50 of S, and +85 believed in its product; the other half (-85) has just ended with a wild, empty read."""
-    facts = {"believed": Decimal(85), "last_fills": {Side.BUY: AT - timedelta(minutes=1)}}
+    facts = {
+        "believed": Decimal(85),
+        "known": {"MIS": Decimal(85)},
+        "last_fills": {Side.BUY: AT - timedelta(minutes=1)},
+    }
     answer = size(exit_order(), positions(MIS=0), holding("STRADDLE", -50), **facts)
     assert isinstance(answer, ExitDispute)
     assert answer.smaller is None
@@ -370,3 +375,14 @@ def test_a_read_of_about_a_fill_that_lacks_units_of_others_may_lack_ours_too():
     assert size(exit_order(), positions(MIS=105), *held, **facts) == ExitSize(Side.SELL, Decimal(75), "MIS")
     facts["last_fills"] = {Side.SELL: AT - timedelta(minutes=1)}
     assert size(exit_order(), positions(MIS=80), *held, **facts) == ExitSize(Side.SELL, Decimal(75), "MIS")
+
+
+@pytest.mark.parametrize("hedge", [Decimal(-50), Decimal(-200)])
+def test_a_hedge_of_a_hand_closes_nothing_by_an_empty_read(hedge):
+    by_hand = {"by_hand": hedge, "known": {"NRML": hedge}}
+    assert isinstance(size(exit_order(), positions(), holding("STRADDLE", 50), **by_hand), ExitDispute)
+    sold = {"by_hand": Decimal(-50), "known": {"MIS": Decimal(-50)}}
+    assert isinstance(size(exit_order(), positions(), holding("STRADDLE", 50), **sold), NothingToExit)
+    assert isinstance(
+        size(exit_order(), positions(), holding("STRADDLE", 50), holding("B", -50)), NothingToExit
+    )
