@@ -288,7 +288,7 @@ ENTERING = (
         "left to close, and the exit waited for ever.",
         (
             Edit(
-                "domain/exit_sizing.py",
+                EXIT_VIEW,
                 "    elsewhere = _beside(own, nets, facts, sign) - min(",
                 "    elsewhere = -min(",
             ),
