@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain.actors import WEBHOOK
+from domain.actors import WEBHOOK, Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Alert, Delivery, ParsedAlert
 from domain.cancellation import cancel_asked
@@ -18,17 +18,22 @@ from domain.limits import ClientPolicy
 from domain.money import ZERO
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.order_events import OrderChange
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.receipt import Receipt
 from domain.states import Phase
 from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
+from use_cases.leg_groups import after_leg_ended
 from use_cases.register_alert import RegisterAlert
 from use_cases.register_order import life_of, register_judged, write
 from use_cases.register_together import RegisterTogether, unknown_client
 from use_cases.reject_alert import RejectedRequest, rejection
 
 log = logging.getLogger(__name__)
+
+_PROGRAM = str(Actor(ActorKind.WATCHER))
+"""Who blocks the other legs of an alert after a person ended one: the rule does, not that person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,8 @@ class CommandService:
         """Request a cancel: an order that was not sent ends at once, a live one when the broker confirms.
 
         An order that the broker said it turned away ends once it was looked up in the book. A second request while
-        one is pending changes nothing.
+        one is pending changes nothing. Once an entry has ended, legs of its alert that were not sent are blocked, and a
+        person is notified of those that are live.
 
         Raises:
             NotFound: no such order.
@@ -253,7 +259,7 @@ class CommandService:
         def work(tx: Transaction) -> Order:
             order = _existing(tx, command_id_)
             change = cancel_asked(order, at=at, actor=by, reason=reason)
-            return order if change is None else tx.apply(change)
+            return order if change is None else self._apply(tx, order, change, at)
 
         return self._store.write(work)
 
@@ -267,7 +273,8 @@ class CommandService:
     ) -> Order:
         """Record what an operator found out about an order of unknown outcome.
 
-        `failed_reason` also resolves an order that was proven absent while that is still provisional.
+        `failed_reason` also resolves an order that was proven absent while that is still provisional. The other legs of
+        the alert follow as after a cancel.
 
         Raises:
             ValueError: not exactly one of `executed` and `failed_reason` was given.
@@ -291,10 +298,21 @@ class CommandService:
                     f"{command_id_} is {order.phase}: only an UNKNOWN order can be resolved"
                 )
             if executed is None:
-                return tx.apply(resolved_absent(order, failed_reason or "", at=at, actor=by))
+                change = resolved_absent(order, failed_reason or "", at=at, actor=by)
+                return self._apply(tx, order, change, at)
             return _resolve_fill(tx, order, executed, at=at, by=by)
 
         return self._store.write(work)
+
+    def _apply(self, tx: Transaction, before: Order, change: OrderChange, at: datetime) -> Order:
+        """Write an operator's change of an order, and what follows for the other legs of its alert."""
+        after = tx.apply(change)
+        policy = self._clients.get(
+            before.client_id
+        )  # None: whoever has the client configured judges its legs
+        if policy is not None:
+            after_leg_ended(tx, policy, before, after, now=at, actor=_PROGRAM)
+        return after
 
 
 def _existing(tx: Transaction, command_id_: str) -> Order:

@@ -13,6 +13,7 @@ from domain.cancellation import cancel_asked, hindrance
 from domain.enums import ExecutionType
 from domain.exit_sizing import entries_to_take_back, in_the_way
 from domain.ids import client_order_id
+from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
@@ -21,21 +22,29 @@ from domain.ports import Transaction
 from domain.reason_codes import Reason, reason_in
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
+from use_cases.leg_groups import block_unsent
 
 log = logging.getLogger(__name__)
 
 _PART_LIFE = timedelta(hours=1)
 
 
-def take_back(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> ExitFacts:
-    """Cancel the entries that would open again what this exit closes; return the facts as they are then."""
-    ended = set()
+def take_back(
+    tx: Transaction, exit_: Order, facts: ExitFacts, *, policy: ClientPolicy, now: datetime, actor: str
+) -> ExitFacts:
+    """Cancel the entries that would open again what this exit closes; return the facts as they are then.
+
+    Legs of their alerts that were not sent are not sent alone.
+    """
+    ended = dict[str, Order]()
     for order in entries_to_take_back(exit_, facts):
         # The end of the previous order may have released this one, which rewrites its row.
         current = tx.get(order.command_id) or order
         after = _cancel(tx, current, exit_, now=now, actor=actor)
         if after.status is Status.FAILED:
-            ended.add(order.command_id)
+            ended[order.command_id] = after
+    for after in ended.values():
+        block_unsent(tx, policy, after, now=now, actor=actor)
     return (
         replace(facts, orders=tuple(o for o in facts.orders if o.command_id not in ended)) if ended else facts
     )

@@ -60,7 +60,8 @@ class ExitSizer:
         hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
         if hidden is not None:  # whatever the other rows show: a position that cannot be read is not flat
             return held(order, f"its position could not be read: {hidden.text}", at=now, actor=actor)
-        facts = take_back(tx, order, tx.exit_facts(order, now), now=now, actor=actor)
+        facts, policy = tx.exit_facts(order, now), context.policy
+        facts = take_back(tx, order, facts, policy=policy, now=now, actor=actor)
         may_wait = self._may_wait(order, facts, now)
         answer = size_exit(order, snapshot, facts, scope=scope_of(context, order), may_wait=may_wait)
         if isinstance(answer, ExitDispute):

@@ -15,7 +15,7 @@ from domain.ports import Clock, Store, Transaction
 from domain.transitions import Outcome, answered
 from engine.client_context import ClientContext, EngineTimings
 from engine.exit_follower import keep_exits_true
-from engine.leg_groups import after_leg_ended
+from use_cases.leg_groups import after_leg_ended
 
 log = logging.getLogger(__name__)
 

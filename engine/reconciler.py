@@ -37,13 +37,13 @@ from engine.cancel_sender import CancelSender
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
 from engine.exit_follower import keep_exits_true, still_held
-from engine.leg_groups import after_leg_ended
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.order_matcher import OrderMatcher
 from engine.plain_moves import plain_moves
 from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
 from engine.submitter import Submitter
 from engine.tag_lookup import came_to_nothing, is_refusal
+from use_cases.leg_groups import after_leg_ended
 
 log = logging.getLogger(__name__)
 

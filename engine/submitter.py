@@ -35,10 +35,10 @@ from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
 from engine.exit_follower import take_back
 from engine.exit_sizer import ExitSizer
-from engine.leg_groups import keep_group, let_go
 from engine.outcome_recorder import OutcomeRecorder
 from engine.position_cache import PositionCache
 from engine.tag_lookup import TagLookup
+from use_cases.leg_groups import keep_group, let_go
 
 log = logging.getLogger(__name__)
 
@@ -187,11 +187,11 @@ class Submitter:
         try:
             snapshot = self._exit_reads.read(context, order)
         except ReadFailed as error:
-            self._hold_unread(order, str(error))
+            self._hold_unread(context, order, str(error))
             return None
         except Exception as error:  # a defect of the adapter: it says nothing about the position
             log.exception("order %s: the adapter failed to read positions", order.command_id)
-            self._hold_unread(order, f"{type(error).__name__}: {error}")
+            self._hold_unread(context, order, f"{type(error).__name__}: {error}")
             return None
 
         def work(tx: Transaction) -> Order | None:
@@ -240,12 +240,13 @@ class Submitter:
 
         self._store.write(work)
 
-    def _hold_unread(self, order: Order, error: str) -> None:
+    def _hold_unread(self, context: ClientContext, order: Order, error: str) -> None:
         """Hold an exit whose position could not be read. Its strategy's resting entries are cancelled all the same."""
         now = self._clock.now()
 
         def work(tx: Transaction) -> None:
-            take_back(tx, order, tx.exit_facts(order, now), now=now, actor=self._claimant)
+            facts, policy = tx.exit_facts(order, now), context.policy
+            take_back(tx, order, facts, policy=policy, now=now, actor=self._claimant)
             tx.apply(held(order, f"positions could not be read: {error}", at=now, actor=self._claimant))
 
         self._store.write(work)

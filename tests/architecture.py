@@ -55,7 +55,8 @@ ROOMS = {
     "command_service.py": Room(("domain", "blockers", "observability", "use_cases"), LOG),
     "order_watcher.py": Room(("engine",)),
     # A lock is no I/O; the threads that make it necessary are app's.
-    "engine/": Room(("domain", "blockers", "observability"), (*LOG, "threading")),
+    # The legs of an alert are kept together by one rule, whether the engine or a person ends one.
+    "engine/": Room(("domain", "blockers", "observability", "use_cases.leg_groups"), (*LOG, "threading")),
     "alerts/": Room(SERVICES, LOG),
     "alerts/webhook.py": Room(SERVICES, (*LOG, *FLASK)),
     "console/": Room(SERVICES, (*LOG, *FLASK, *CLOCK)),

@@ -134,7 +134,7 @@ ENTERING = (
         (
             Edit(
                 SUBMITTER,
-                "            self._hold_unread(order, str(error))\n            return None\n",
+                "            self._hold_unread(context, order, str(error))\n            return None\n",
                 "            snapshot = PositionsSnapshot(self._clock.now(), ())\n",
             ),
         ),

@@ -122,9 +122,9 @@ TOGETHER = (
             Edit(LEGS, "        if leg.status is Status.FAILED:\n", "        if leg.waits_for is not None:\n"),
             Edit(LEGS, "leg.status is not Status.EXECUTED for leg", "leg.status is Status.SENT_TO_BROKER for leg"),
             Edit(
-                "engine/leg_groups.py",
-                "    if has_failed and after.cancel_requested_at is None:\n",
-                "    if has_failed and after.leg_index < 0:\n",
+                "use_cases/leg_groups.py",
+                "    if after.status is not Status.FAILED or before.status is Status.FAILED:\n",
+                "    if after.leg_index >= 0:\n",
             ),
         ),
         (f"{GROUPS}::test_where_a_bought_leg_fails_the_sold_one_is_not_sent_and_what_is_live_is_told",),
@@ -363,7 +363,7 @@ TOGETHER = (
         "a-leg-that-may-be-live-is-called-blocked",
         "One leg was refused; the other, of which the broker had said that it was turned away, was called blocked, and "
         "was at the broker.",
-        (Edit("engine/leg_groups.py", "        if unsent.look_first:", "        if unsent.look_first is None:"),),
+        (Edit("use_cases/leg_groups.py", "        if unsent.look_first:", "        if unsent.look_first is None:"),),
         (f"{GROUPS}::test_a_leg_that_may_have_been_taken_is_not_called_blocked_and_its_look_tells",),
     ),
     Defect(
@@ -397,12 +397,48 @@ TOGETHER = (
         "One leg of a spread was rejected; the others stayed live, and nobody was told that they stand alone.",
         (
             Edit(
-                "engine/leg_groups.py",
-                "    if has_failed and after.cancel_requested_at is None:\n",
-                "    if has_failed and after.leg_index < 0:\n",
+                "use_cases/leg_groups.py",
+                "    if after.status is not Status.FAILED or before.status is Status.FAILED:\n",
+                "    if after.leg_index >= 0:\n",
             ),
         ),
         (f"{GROUPS}::test_a_sold_leg_that_is_rejected_beside_its_hedge_is_told",),
+    ),
+    Defect(
+        "a-person-ends-a-leg-and-the-other-goes-alone",
+        "A person cancelled one leg of a spread, or said that it had failed: the other was sent alone, or lived alone "
+        "without a word.",
+        (
+            Edit(
+                "command_service.py",
+                "        if policy is not None:\n            after_leg_ended(",
+                "        if policy is not None and after.is_full_exit:\n            after_leg_ended(",
+            ),
+        ),
+        (
+            f"{GROUPS}::test_where_a_person_cancels_a_leg_that_was_not_sent_the_other_is_not_sent",
+            f"{GROUPS}::test_where_a_person_says_that_a_leg_failed_the_rest_is_not_sent_and_what_is_live_is_told",
+        ),
+    ),
+    Defect(
+        "a-cancelled-leg-leaves-the-other-untold",
+        "A person cancelled a leg that was live; the broker confirmed it, and nobody was told that the other is alone.",
+        (Edit("use_cases/leg_groups.py", " and not actor_of(wish.by).is_person", ""),),
+        (
+            f"{GROUPS}::test_where_a_person_cancels_a_live_leg_the_rest_is_not_sent_and_what_is_live_is_told",
+        ),
+    ),
+    Defect(
+        "an-exit-takes-one-leg-and-the-other-goes",
+        "An exit took back one leg of an alert before it was sent, and the other one was sent alone.",
+        (
+            Edit(
+                "engine/exit_follower.py",
+                "    for after in ended.values():\n",
+                "    for after in list(ended.values())[:0]:\n",
+            ),
+        ),
+        (f"{GROUPS}::test_where_an_exit_takes_a_leg_back_that_was_not_sent_the_other_is_not_sent",),
     ),
     Defect(
         "a-read-that-agrees-is-right",

@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from domain.broker_reports import BrokerStatus
+from domain.broker_reports import BrokerStatus, OrderRef
 from domain.entry_waits import WaitsFor
 from domain.enums import Outcome, Side
-from domain.errors import NotSent, Refused
+from domain.errors import NotSent, OutcomeUnknown, Refused
 from domain.limits import Limits
 from domain.states import Phase, Status
 from tests.engine.promises import history_faults
-from tests.engine.test_late_evidence import net, spin
+from tests.engine.test_late_evidence import accepts_late, net, spin
 from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, Desk, entry, leg
 
 SOLD = leg("NIFTY26NOV24500CE", side=Side.SELL)
@@ -189,3 +189,82 @@ def test_a_leg_that_was_turned_away_is_not_sent_where_another_failed_meanwhile(d
     spin(desk, 3)
     assert desk.order(first.command_id).tag == "GUARD_BLOCKED:GROUP_INCOMPLETE"
     assert desk.broker.placed == []
+
+
+def live_without(desk: Desk) -> list[str]:
+    """What people were told of legs that are live alone."""
+    return [n.detail.partition("live without it: ")[2] for n in desk.notices if "live without" in n.detail]
+
+
+def test_where_a_person_cancels_a_leg_that_was_not_sent_the_other_is_not_sent(desk):
+    first, second = desk.post(HEDGE, OTHER)
+    desk.commands.cancel(first.command_id, by="cli:ann")
+    spin(desk, 3)
+    other = desk.order(second.command_id)
+    assert other.tag == "GUARD_BLOCKED:GROUP_INCOMPLETE" and HEDGE.symbol in (other.reason_message or "")
+    assert desk.broker.placed == [] and live_without(desk) == []
+    [notice] = [n for n in desk.notices if n.order is not None and n.order.command_id == second.command_id]
+    assert not notice.by, "a rule has blocked it, no person"
+
+
+def test_where_a_person_says_that_a_leg_failed_the_rest_is_not_sent_and_what_is_live_is_told(desk):
+    accepts_late(desk, 600)
+    desk.broker.script = [None, OutcomeUnknown("timed out")]
+    first, second, third = desk.post(HEDGE, OTHER, leg("NIFTY26NOV24000CE"))
+    desk.engine.execute_next("default")
+    desk.engine.execute_next("default")
+    assert desk.order(second.command_id).phase is Phase.UNKNOWN
+    desk.commands.resolve(second.command_id, by="cli:ann", failed_reason="not in the terminal")
+    spin(desk, 5)
+    assert desk.order(third.command_id).tag == "GUARD_BLOCKED:GROUP_INCOMPLETE"
+    assert [c.symbol for c in desk.broker.placed] == [HEDGE.symbol]
+    told = "".join(live_without(desk))
+    assert len(live_without(desk)) == 1
+    assert desk.order(first.command_id).short_id in told and OTHER.symbol not in told
+
+
+def test_where_a_person_cancels_a_live_leg_the_rest_is_not_sent_and_what_is_live_is_told(desk):
+    desk.broker.fill_at_once = False
+    first, second, third = desk.post(HEDGE, OTHER, leg("NIFTY26NOV24000CE"))
+    desk.engine.execute_next("default")
+    desk.engine.execute_next("default")
+    desk.commands.cancel(first.command_id, by="cli:ann")
+    desk.broker.cancel(OrderRef.of(desk.order(first.command_id)))
+    desk.engine.reconcile("default")
+    spin(desk, 15)
+    assert tags(desk, first, second, third) == ["BROKER_CANCELLED", None, "GUARD_BLOCKED:GROUP_INCOMPLETE"]
+    told = "".join(live_without(desk))
+    assert len(live_without(desk)) == 1
+    assert OTHER.symbol in told and HEDGE.symbol not in told
+
+
+def test_a_leg_whose_cancel_is_on_its_way_too_is_told_as_that(desk):
+    desk.broker.fill_at_once = False
+    first, second = desk.post(HEDGE, OTHER)
+    spin(desk, 3)
+    number = desk.order(second.command_id).broker_order_id
+    cancel = desk.broker.cancel
+    desk.broker.cancel = lambda ref: None if ref.broker_order_id == number else cancel(ref)
+    for each in (first, second):
+        desk.commands.cancel(each.command_id, by="cli:ann")
+    spin(desk, 15)
+    told = "".join(live_without(desk))
+    assert len(live_without(desk)) == 1
+    assert OTHER.symbol in told and "its cancel was requested" in told
+
+
+def test_where_an_exit_takes_a_leg_back_that_was_not_sent_the_other_is_not_sent(desk):
+    first, second = desk.post(HEDGE, OTHER)
+    desk.post(replace(MARKET_EXIT, symbol=HEDGE.symbol), **EXIT)
+    spin(desk, 5)
+    assert tags(desk, first, second) == ["NOT_SENT:CANCELLED_BEFORE_SENT", "GUARD_BLOCKED:GROUP_INCOMPLETE"]
+    assert desk.broker.placed == []
+
+
+def test_what_an_exit_takes_back_is_not_told_as_a_leg_that_is_missing(desk):
+    desk.broker.fill_at_once = False
+    desk.post(HEDGE, OTHER)
+    spin(desk, 3)
+    desk.post(replace(MARKET_EXIT, symbol=HEDGE.symbol), replace(MARKET_EXIT, symbol=OTHER.symbol), **EXIT)
+    spin(desk, 15)
+    assert len(desk.broker.cancelled) == 2 and live_without(desk) == []

@@ -1,4 +1,7 @@
-"""Keep the entries of one alert together after they were registered: when one fails, the unsent ones are not sent."""
+"""Keep the entries of one alert together after they were registered: when one fails, the unsent ones are not sent.
+
+The same holds whoever ends a leg: the broker, a rule or an exit (`engine` calls this), or a person (`command_service`).
+"""
 
 import logging
 from collections.abc import Sequence
@@ -6,6 +9,8 @@ from datetime import datetime
 
 from blockers.groups import incomplete, with_its_group
 from blockers.rules import Block
+from domain.actors import actor_of
+from domain.cancellation import cancel_wish
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
 from domain.limits import ClientPolicy
@@ -35,17 +40,34 @@ def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait 
 def after_leg_ended(
     tx: Transaction, policy: ClientPolicy, before: Order, after: Order, *, now: datetime, actor: str
 ) -> None:
-    """Apply the group rule after the broker's book, or a call's answer, has ended a leg.
+    """Apply the group rule after a change that may have ended a leg: the book, a call's answer or a person.
 
-    A leg whose cancel was requested here is left out, because its end was expected.
+    Where an exit of its strategy took the leg back, nobody is notified of the legs that are live: that exit says what
+    becomes of the position.
     """
-    has_failed = after.status is Status.FAILED and before.status is not Status.FAILED
-    if has_failed and after.cancel_requested_at is None:
+    if after.status is not Status.FAILED or before.status is Status.FAILED:
+        return
+    if _was_taken_back(after):
+        block_unsent(tx, policy, after, now=now, actor=actor)
+    else:
         keep_group(tx, policy, after, now=now, actor=actor)
 
 
 def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
     """After one leg failed, block the legs that were not sent, and notify of those that are live."""
+    legs = block_unsent(tx, policy, ended, now=now, actor=actor)
+    live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
+    if legs and live:
+        text = _live_text(ended, live)
+        log.error("order %s: %s", ended.command_id, text)
+        place = (ended, ended.alert_id, ended.symbol)
+        tx.notify(Notice(NoticeKind.SYSTEM, ended.client_id, *place, text))
+
+
+def block_unsent(
+    tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str
+) -> list[Order]:
+    """After one leg failed, block the legs that were not sent; return all other legs as they were before that."""
     legs = other_legs(tx, policy, ended)
     why = incomplete(ended)
     for leg in legs:
@@ -57,12 +79,13 @@ def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: date
             tx.apply(waiting(unsent, wait, at=now, actor=actor))
         else:
             tx.apply(blocked(unsent, why.reason, why.detail, at=now, actor=actor))
-    live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
-    if legs and live:
-        text = _live_text(ended, live)
-        log.error("order %s: %s", ended.command_id, text)
-        place = (ended, ended.alert_id, ended.symbol)
-        tx.notify(Notice(NoticeKind.SYSTEM, ended.client_id, *place, text))
+    return legs
+
+
+def _was_taken_back(order: Order) -> bool:
+    """Return True where the program requested the cancel of this entry, as it does for an exit of its strategy."""
+    wish = cancel_wish(order)
+    return wish is not None and not actor_of(wish.by).is_person
 
 
 def _live_text(ended: Order, live: Sequence[Order]) -> str:
@@ -71,7 +94,7 @@ def _live_text(ended: Order, live: Sequence[Order]) -> str:
         + (
             "perhaps: it is looked for in the book)"
             if leg.look_first
-            else f"{leg.phase}, {decimal_text(leg.filled_quantity)} filled)"
+            else f"{leg.phase}, {decimal_text(leg.filled_quantity)} filled{_asked(leg)})"
         )
         for leg in live
     )
@@ -80,3 +103,7 @@ def _live_text(ended: Order, live: Sequence[Order]) -> str:
         f"{ended.symbol} has ended ({ended.tag}); live without it: {what}. "
         "Decide whether you keep them: the strategy's EXIT, or cli.py flatten, closes them"
     )
+
+
+def _asked(leg: Order) -> str:
+    return ", its cancel was requested" if leg.may_be_live and leg.cancel_requested_at is not None else ""
