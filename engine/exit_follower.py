@@ -146,7 +146,13 @@ def _add_part(
 def add_part(
     tx: Transaction, exit_: Order, quantity: Decimal, *, product: str, now: datetime, actor: str
 ) -> Order:
-    """Register a further part of an exit's leg, of that many units."""
+    """Register a further part of an exit's leg, of that many units.
+
+    It asks for what its exit asked for, side and product: it never takes from a product that the exit did not name.
+
+    Args:
+        product: the one that is tried first where the exit named none. Units that are held in others follow.
+    """
     leg = exit_.parent_command_id or exit_.command_id
     command_id = f"{leg}.{len(tx.parts(leg)) + 2}"
     part = Order(
@@ -172,6 +178,7 @@ def add_part(
         expires_at=now + _PART_LIFE,
         filled_quantity=ZERO,
         requested_side=exit_.requested_side,
+        requested_product=exit_.requested_product,
         parent_command_id=leg,
     )
     registered = tx.apply(register(part, at=now, actor=actor))

@@ -405,6 +405,12 @@ TOGETHER = (
         (f"{GROUPS}::test_a_sold_leg_that_is_rejected_beside_its_hedge_is_told",),
     ),
     Defect(
+        "a-part-forgets-what-its-exit-named",
+        "An exit named MIS, and its entry filled 20 more: the part that was to exit them sold 20 of another product.",
+        (Edit("engine/exit_follower.py", "        requested_product=exit_.requested_product,\n", ""),),
+        ("tests/engine/test_protection_stays.py::test_a_part_closes_only_the_product_that_its_exit_named",),
+    ),
+    Defect(
         "a-person-ends-a-leg-and-the-other-goes-alone",
         "A person cancelled one leg of a spread, or said that it had failed: the other was sent alone, or lived alone "
         "without a word.",

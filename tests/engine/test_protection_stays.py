@@ -10,7 +10,9 @@ from domain.enums import OrderType, Side
 from domain.errors import NotSent, ReadFailed
 from domain.limits import Limits
 from domain.states import Phase, Status
-from tests.engine.test_late_evidence import accepts_late, lose, net, spin
+from tests.engine.test_conversions_by_hand import convert
+from tests.engine.test_late_evidence import accepts_late, lag_positions, lose, net, spin
+from tests.engine.test_orders_by_hand import resting_elsewhere
 from tests.support import EXIT, MARKET_EXIT, leg
 
 SYMBOL = "NIFTY26NOV24500CE"
@@ -74,6 +76,41 @@ def test_a_part_is_registered_once_however_often_the_first_one_is_tried(make_des
     desk.post(leg(qty=60, side=None, order_type=OrderType.MARKET, price=None, product=""), **EXIT)
     spin(desk, 90)
     assert sum(c.quantity for c in desk.broker.placed if c.side is Side.SELL) == 60
+
+
+def test_a_part_closes_only_the_product_that_its_exit_named(make_desk):
+    """The exit names MIS, of which 20 fill after it was sized. A late read has them not yet, and shows 50 NRML."""
+    desk = make_desk(limits=Limits(max_entries=2))
+    resting_elsewhere(desk)  # the book is read each second
+    desk.post(leg(product="NRML"))
+    spin(desk, 60)
+    desk.broker.fill_at_once = False
+    (entry,) = desk.post(leg(price=Decimal(101)))
+    spin(desk, 3)
+    number = desk.order(entry.command_id).broker_order_id
+    desk.broker.report(number, BrokerStatus.OPEN, 30)
+    spin(desk, 40)
+    desk.broker.fill_at_once = True
+    desk.broker.cancel = lambda ref: None  # it is filled before the cancel arrives
+    lag_positions(desk, 4)
+    spin(desk, 12)
+    desk.post(replace(MARKET_EXIT, product="MIS"), **EXIT)
+    spin(desk, 40)
+    desk.broker.report(number, BrokerStatus.COMPLETE, 50)
+    spin(desk, 90)
+    sold = [(c.quantity, c.product) for c in desk.broker.placed if c.side is Side.SELL]
+    assert sold == [(30, "MIS"), (20, "MIS")]
+
+
+def test_the_part_of_an_exit_that_named_a_product_takes_what_was_converted(desk):
+    desk.post()
+    spin(desk, 60)
+    convert(desk, 20)
+    spin(desk, 60)
+    desk.post(replace(MARKET_EXIT, product="MIS"), **EXIT)
+    spin(desk, 60)
+    sold = [(c.quantity, c.product) for c in desk.broker.placed if c.side is Side.SELL]
+    assert sold == [(30, "MIS"), (20, "NRML")]
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
