@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from blockers.execution_guard import ExecutionGuard
-from domain import exit_sizing, reconciliation
+from domain import exit_sizing, exit_view, reconciliation
 from domain.broker_capabilities import IdClass
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
@@ -43,7 +43,7 @@ def absence_is_final(patch):
 
 
 def other_exits_do_not_count(patch):
-    patch.setattr(exit_sizing, "_may_take", lambda *_: False)
+    patch.setattr(exit_view, "_may_take", lambda *_: False)
 
 
 def whatever_is_there_is_the_strategys(patch):
