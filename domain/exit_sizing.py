@@ -16,7 +16,6 @@ from enum import StrEnum
 from shlex import quote
 
 from domain.broker_reports import PositionsSnapshot
-from domain.entry_waits import WaitsFor
 from domain.enums import ExecutionType, OrderType, Side
 from domain.exit_view import ExitView, exit_view, is_about_the_same, is_own
 from domain.limits import ExitScope
@@ -135,8 +134,7 @@ def _answer(order: Order, view: ExitView, snapshot: PositionsSnapshot, facts: Ex
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
     if view.is_doubtful:
         return ExitDispute(None, ours, read)
-    # One that waits for an exit is sent after this one has ended: neither would ever end.
-    if any(e.waits_for is not WaitsFor.EXIT for e in _older_entries(order, facts)):
+    if _older_entries(order, facts):
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
 

@@ -51,15 +51,6 @@ EXIT_READS = (
          "::test_one_empty_read_ends_no_exit_beside_a_hedge_of_a_hand"),
     ),
     Defect(
-        "exit-and-reversal-wait-for-each-other",
-        "A position had been closed by hand; the exit waited for the reversal that waited for the exit, until the "
-        "entry's life was over.",
-        (Edit("domain/exit_sizing.py",
-              "if any(e.waits_for is not WaitsFor.EXIT for e in _older_entries(order, facts)):",
-              "if _older_entries(order, facts):"),),
-        ("tests/domain/test_exit_sizing.py::test_an_exit_does_not_wait_for_an_entry_that_waits_for_an_exit",),
-    ),
-    Defect(
         "orders-by-hand-explain-for-ever",
         "Delivered shares that a hand had sold days ago held each exit of the same stock for its whole life.",
         (Edit("persistence/sqlite/daily_loss.py",

@@ -22,7 +22,7 @@ AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 GROUPS = 2  # each is one worker's, where several share the suite
 RUN_SECONDS = 60
 # Far beyond what a run takes: a slow machine is no finding, and each run has a bound of its own.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)  # the first of a group waits for all that run before it
 
 each_defect = pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 
@@ -102,7 +102,7 @@ def findings(
 
 
 def _healthy(shop: Workshop, tests: list[str]) -> Run:
-    return shop.run(tests, timeout=4 * RUN_SECONDS, stop_at_first=False)
+    return shop.run(tests, timeout=10 * RUN_SECONDS, stop_at_first=False)
 
 
 @pytest.mark.gate

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.broker_reports import Position, PositionsSnapshot
-from domain.entry_waits import WaitsFor
 from domain.enums import ExecutionType, OrderType, Side
 from domain.exit_sizing import (
     ExitDispute,
@@ -239,14 +238,6 @@ def test_an_exit_waits_for_its_older_entries_as_long_as_it_lives():
     part = exit_order(Decimal(20))
     for may_wait in (True, False):
         assert size(part, positions(), orders=(other(),), may_wait=may_wait) == waits
-
-
-def test_an_exit_does_not_wait_for_an_entry_that_waits_for_an_exit():
-    """A reversal came before its exit, and the position had been closed by hand: neither would ever end."""
-    closed = {"believed": Decimal(50), "known": {"MIS": Decimal(50)}}
-    reversal = other(Phase.REGISTERED, side=Side.BUY, waits_for=WaitsFor.EXIT)
-    answer = size(exit_order(), positions(), holding("STRADDLE", -50), orders=(reversal,), **closed)
-    assert isinstance(answer, NothingToExit)
 
 
 def test_what_is_taken_back():
