@@ -307,9 +307,7 @@ class CommandService:
     def _apply(self, tx: Transaction, before: Order, change: OrderChange, at: datetime) -> Order:
         """Write an operator's change of an order, and what follows for the other legs of its alert."""
         after = tx.apply(change)
-        policy = self._clients.get(
-            before.client_id
-        )  # None: whoever has the client configured judges its legs
+        policy = self._clients.get(before.client_id)  # None: not configured here, so its rules are not known
         if policy is not None:
             after_leg_ended(tx, policy, before, after, now=at, actor=_PROGRAM)
         return after

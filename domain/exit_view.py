@@ -29,7 +29,7 @@ class ExitView:
     unsettled: Decimal = ZERO  # what may explain a difference and is known soon
     products: Mapping[str, Decimal] = field(default_factory=dict)  # what each may give, the preferred first
     may_be_converted: bool = False
-    is_doubtful: bool = False  # only what is believed makes it flat, and the read does not have that either
+    is_doubtful: bool = False  # our fills sum to flat, and the strategy may hold units all the same
     is_behind: bool = False  # the read may be from before a fill of ours that closes
 
     @property

@@ -263,9 +263,13 @@ class BatchSubmitter:
         error = tx.attempt(work)
         if isinstance(error, ConcurrentUpdate):  # others moved the row while the call lasted
             error = tx.attempt(anew)
-        if isinstance(error, Exception):
+        if isinstance(error, StoreUnavailable):
             log.error("order %s: its outcome is recorded later", order.command_id, exc_info=error)
             self._submitter.outcomes.keep(order, outcome, resend=False)
+        elif isinstance(
+            error, Exception
+        ):  # a defect: kept, it would stand before all work. The book shows the order
+            log.error("order %s: its outcome cannot be recorded", order.command_id, exc_info=error)
 
 
 def _plain_entries(orders: Sequence[Order], *, now: datetime) -> list[Order]:

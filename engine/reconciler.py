@@ -174,7 +174,7 @@ class Reconciler:
             if order.status is not Status.EXECUTED or order.test_mode is not None:
                 continue
             report, verdict = find_report(order, book)[0], self._decide(context, order, book)
-            if report is not None and verdict == NOTHING:
+            if report is not None and verdict == NOTHING and taken_back(order, report) is None:
                 explained[report.broker_order_id] = report
 
     def _is_news(self, order: Order, verdict: Verdict) -> bool:

@@ -315,10 +315,10 @@ class Submitter:
             return None
         return tx.apply(claimed_again(current, at=now, claimant=self._claimant))
 
-    # the one path to any broker -----------------------------------------------------------------------------
+    # the one path to any broker; a batch goes by `send_together` ----------------------------------------------
 
     def execute_command(self, context: ClientContext, order: Order, *, resend: bool = False) -> None:
-        """Send a claimed order and record the outcome. This is the only place that asks a broker for an order.
+        """Send a claimed order and record the outcome. Only this and `send_together` ask a broker for an order.
 
         The claim is committed before this is called. A claim is never trusted to have led to a call.
         """

@@ -67,8 +67,9 @@ def save_read(
     day_starts: datetime | None,
     compared_at: datetime | None = None,
 ) -> None:
-    """Record that positions were read, and update the day's loss from the snapshot. The first read of a day ends those
-    before it for external orders, too.
+    """Record that positions were read, and update the day's loss from the snapshot.
+
+    From the first read of a day on, external orders of earlier days explain nothing more.
     """
     read = PnlRead(
         at=snapshot.read_started_at,

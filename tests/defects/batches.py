@@ -122,4 +122,14 @@ TOGETHER_CLAIMED = (
         ),
         (f"{BATCHES}::test_a_leg_that_is_refused_stops_the_legs_behind_it",),
     ),
+    Defect(
+        "a-report-that-contradicts-explains-itself",
+        "A person said that an order was filled while a book was read that shows it cancelled: the report passed for "
+        "what had ended the order, and nobody was told.",
+        (Edit("engine/reconciler.py", " and taken_back(order, report) is None:\n", ":\n"),),
+        (
+            "tests/engine/test_unknown.py"
+            "::test_a_book_that_contradicts_what_a_person_said_during_its_read_is_told",
+        ),
+    ),
 )

@@ -1,17 +1,20 @@
 """An outcome that nobody knows: what settles it, what does not, and what waits until it is settled."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from command_service import ResolvedFill
 from domain.broker_capabilities import IdClass
-from domain.broker_reports import Book
+from domain.broker_reports import Book, BrokerStatus
 from domain.errors import OutcomeUnknown, ReadFailed, Refused
 from domain.notices import NoticeKind
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
 from notifications.messages import render
+from tests.engine.test_late_evidence import spin
+from tests.engine.test_orders_by_hand import resting_elsewhere
 from tests.support import EXIT, MARKET_EXIT, kinds, leg
 
 
@@ -157,3 +160,26 @@ def test_an_exit_that_is_proven_absent_says_what_is_still_open_and_what_to_do(de
     )
     notice = next(n for n in desk.notices if n.kind is NoticeKind.FAILED)
     assert "BROKER_ABSENT:PROVEN · STRADDLE still holds 50 MIS" in render(notice)
+
+
+def test_a_book_that_contradicts_what_a_person_said_during_its_read_is_told(desk):
+    """It was filled, said the person; the book that was being read then shows it cancelled with nothing filled."""
+    resting_elsewhere(desk)
+    desk.broker.script = [("after", OutcomeUnknown("read timed out"))]
+    desk.broker.fill_at_once = False
+    (order,) = desk.post()
+    assert desk.engine.execute_next("default")
+    right, number = desk.broker.read_book, max(desk.broker.orders)
+    desk.broker.orders[number] = replace(desk.broker.orders[number], status=BrokerStatus.CANCELLED)
+
+    def read(refs, *, urgent=False):
+        desk.broker.read_book = right
+        book = right(refs, urgent=urgent)
+        fill = ResolvedFill(number, Decimal(50), Decimal(100), "seen in the terminal")
+        desk.commands.resolve(order.command_id, by="cli:ann", executed=fill)
+        return book
+
+    desk.broker.read_book = read
+    spin(desk, 20)
+    assert desk.order(order.command_id).status is Status.EXECUTED
+    assert any("CANCELLED" in notice.detail and "50" in notice.detail for notice in desk.notices)
