@@ -33,9 +33,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _BATCHES = 8  # of one round of work; after that the thread gives a sign of life
-_PATIENCE = timedelta(
-    seconds=1
-)  # with a thread that claims batches; one that hangs holds nobody up for longer
+_PATIENCE = timedelta(seconds=1)
+"""How long other threads leave a client to the one that claims batches. One that hangs holds nobody up for longer."""
 
 
 class _Answered(NamedTuple):
@@ -266,9 +265,8 @@ class BatchSubmitter:
         if isinstance(error, StoreUnavailable):
             log.error("order %s: its outcome is recorded later", order.command_id, exc_info=error)
             self._submitter.outcomes.keep(order, outcome, resend=False)
-        elif isinstance(
-            error, Exception
-        ):  # a defect: kept, it would stand before all work. The book shows the order
+        elif isinstance(error, Exception):
+            # A defect: kept, it would stand before all work. The order becomes unknown, and the book shows it.
             log.error("order %s: its outcome cannot be recorded", order.command_id, exc_info=error)
 
 

@@ -128,9 +128,8 @@ class Submitter:
         if not self._gate.is_open(client_id) or self._gate.is_barred(client_id):
             return []
         with self._lock:
-            limit = most + len(
-                self._picked - self._calls.keys()
-            )  # those that are being sent are claimed already
+            # Those that are being sent are claimed already.
+            limit = most + len(self._picked - self._calls.keys())
             orders = self._store.claimable(client_id, self._clock.now(), limit=limit, exits_only=False)
             if any(order.execution_type is ExecutionType.EXIT for order in orders):
                 return []  # also one that another thread has picked

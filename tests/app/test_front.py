@@ -81,9 +81,8 @@ def test_slow_senders_delay_nobody(served: Served) -> None:
 
 
 def test_more_connections_than_the_cap_keep_no_honest_sender_out(served: Served) -> None:
-    for _ in range(
-        6
-    ):  # each time anew: those of before end at their deadline, where a machine is slow to open them
+    # Each time anew: on a slow machine those of before are over by their deadline.
+    for _ in range(6):
         with slow_senders(served.port, CONNECTIONS + 5):
             for _ in range(2):
                 assert served.post(b"hello").endswith(b"\r\n\r\nhello")

@@ -286,7 +286,7 @@ def test_an_exit_that_came_during_the_batch_takes_its_entry_back(desk):
     assert desk.order(orders[0].command_id).cancel_requested_at is None
 
 
-def test_a_number_that_another_row_has_is_believed_of_none(desk):
+def test_a_number_that_two_answers_name_is_believed_of_one(desk):
     orders = entries(desk, 2)
     take = desk.broker._take
     desk.broker._take = lambda command: take(command) and "B00001"
