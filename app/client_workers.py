@@ -1,7 +1,7 @@
 """Run the watcher's threads. Each client has its own, so that a broker that hangs delays no other client.
 
-A client has several threads that execute orders, one of them for exits alone, and one that reconciles and reads
-positions.
+A client has several threads that execute orders, one of them for exits alone, one that reconciles and reads positions,
+and one that watches its protections.
 
 Threads wait for a signal. A commit anywhere gives it within milliseconds; the scheduler's poll gives it every second,
 as the safety net.
@@ -121,6 +121,9 @@ class ClientWorkers:
         self.loops = [self._executor("execute") for _ in range(concurrency)]
         self.loops.append(self._executor("exits"))
         self.loops.append(self._follower())
+        self.protect_signal = Signal()
+        self.watches_protections = True  # False once a round has found none
+        self.loops.append(self._protector())
         self._abandoned: list[Loop] = []
         self.has_looked = False  # True once a read of the broker was tried, whether it succeeded or not
 
@@ -136,6 +139,7 @@ class ClientWorkers:
         """Wake all threads, because there may be work or a poll is due."""
         self.work_signal.wake()
         self.book_signal.wake()
+        self.protect_signal.wake()
 
     def nudge(self) -> None:
         """Read the order book as soon as its interval allows, because something has happened at the broker."""
@@ -159,13 +163,26 @@ class ClientWorkers:
         for index, loop in enumerate(self.loops):
             if loop.stalled_seconds <= deadline_seconds or len(self._abandoned) >= _MAX_ABANDONED:
                 continue
-            fresh = self._follower() if loop.name == "reconcile" else self._executor(loop.name)
+            fresh = self._loop(loop.name)
             loop.stop()
             self._abandoned.append(loop)
             self.loops[index] = fresh
             fresh.start()
             replaced.append(loop.name)
         return replaced
+
+    def _loop(self, name: str) -> Loop:
+        """Make a new loop of that name."""
+        made = {"reconcile": self._follower, "protect": self._protector}.get(name)
+        return self._executor(name) if made is None else made()
+
+    def _protector(self) -> Loop:
+        return Loop("protect", self.client_id, self._protect, self.protect_signal, self._poll)
+
+    def _protect(self) -> bool:
+        moved = self._engine.protect(self.client_id)
+        self.watches_protections = moved is not None
+        return False
 
     def _follower(self) -> Loop:
         return Loop(

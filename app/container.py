@@ -16,6 +16,7 @@ from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
+from domain.marks import Mark
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
@@ -123,7 +124,7 @@ class Services:
         return OrderWatcherEngine(
             self.store,
             {
-                id_: ClientContext(id_, broker.port, self.policies[id_], broker.batches)
+                id_: ClientContext(id_, broker.port, self.policies[id_], broker.batches, broker.marks)
                 for id_, broker in self.brokers.items()
             },
             clock=self.clock,
@@ -215,3 +216,6 @@ class OperatorActions:
         if marks is None:
             raise NotFound(f"client {client_id!r} has no simulated market")
         marks.set_mark(exchange, symbol, price)
+        mark = Mark(exchange, symbol, price, self._services.clock.now(), "operator")
+        # The commit wakes the watcher, which reads the price where it was set.
+        self._services.store.write(lambda tx: tx.keep_marks(client_id, [mark]))

@@ -208,6 +208,8 @@ class Watcher:
         """
         self._looked_at, self._busy = now, False
         for client_id, lane in self._lanes.items():
+            if lane.watches_protections:
+                lane.protect_signal.wake()  # a fill, a last price or a person's change may be what was committed
             if self._engine.is_claiming(client_id):
                 self._active_until, self._busy = now + _STAYS_ACTIVE, True
             elif self._store.has_work(client_id, self._clock.now()):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from blockers import duplicates
+from blockers import duplicates, protection
 from blockers.execution_guard import ExecutionGuard, halted, opposite_side_held, positions_stale
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
@@ -19,9 +19,20 @@ from domain.risk_facts import Facts
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 """Applied to every order, exits too."""
 
-ENTRY_RULES: tuple[Rule, ...] = (*RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES)
+ENTRY_RULES: tuple[Rule, ...] = (
+    *protection.RULES,
+    *RiskManager.rules,
+    *ExecutionGuard.rules,
+    *duplicates.RULES,
+)
 
-WHILE_WAITING: tuple[Rule, ...] = (*RiskManager.rules, halted, positions_stale, opposite_side_held)
+WHILE_WAITING: tuple[Rule, ...] = (
+    *protection.RULES,
+    *RiskManager.rules,
+    halted,
+    positions_stale,
+    opposite_side_held,
+)
 """Applied to an entry that waits for its strategy's exit: what these block now, they would block after the exit too."""
 
 
@@ -60,7 +71,12 @@ def judge(order: Order, policy: ClientPolicy, facts: Facts) -> Block | Wait | No
     )
 
 
-_BEFORE_DUPLICATES: tuple[Rule, ...] = (*ALWAYS, *RiskManager.rules, *ExecutionGuard.rules)
+_BEFORE_DUPLICATES: tuple[Rule, ...] = (
+    *ALWAYS,
+    *protection.RULES,
+    *RiskManager.rules,
+    *ExecutionGuard.rules,
+)
 
 
 def _facts(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Facts:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
+from domain.protection_terms import Terms
 
 
 def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
@@ -22,6 +23,7 @@ class LegRequest:
     - `side`: None only on an EXIT or FLAT, whose side then comes from the position.
     - `product`: empty only on an EXIT or FLAT of any product.
     - `reference_price`: the price at the signal, never a limit.
+    - `protection`: what protects the units that an ENTRY brings; None: nothing.
     """
 
     symbol: str
@@ -34,6 +36,7 @@ class LegRequest:
     trigger_price: Decimal | None = None
     reference_price: Decimal | None = None
     kind: LegKind = LegKind.ENTRY
+    protection: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)

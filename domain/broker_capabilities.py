@@ -27,6 +27,7 @@ class Capability(StrEnum):
     QUOTES = "quotes"  # tell a last price
     STREAM = "stream"  # tell at once that an order has changed
     BATCHES = "batches"  # place many orders at once
+    MARKS = "marks"  # tell last prices by symbol, as often as they are wanted
     SET_MARK = "set_mark"  # let us set the last price: a simulated market
 
 

@@ -80,6 +80,15 @@ class InvalidAdoption(OrderwatchError):
         self.message = message
 
 
+class InvalidProtection(OrderwatchError):
+    """A protection cannot be changed as requested. `field` says where, `message` what was expected."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
 class AdoptionNotPossible(InvalidAdoption):
     """The adoption is not possible at present. The same request may pass later, or for fewer units."""
 

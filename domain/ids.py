@@ -31,7 +31,7 @@ def content_hash(alert: ParsedAlert) -> str:
 def _leg_content(leg: LegRequest) -> list[str | None]:
     # Hashes that are stored have no kind in them. None is needed for the kinds that follow from the execution type and
     # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither has to be added here.
-    return [
+    content = [
         leg.exchange,
         leg.symbol,
         leg.side,
@@ -42,6 +42,11 @@ def _leg_content(leg: LegRequest) -> list[str | None]:
         optional_text(leg.trigger_price),
         optional_text(leg.reference_price),
     ]
+    p = leg.protection
+    if p is not None:  # nor is there any protection in them
+        numbers = optional_text(p.trailing_value), optional_text(p.trail_when)
+        content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
+    return content
 
 
 def alert_key(alert: ParsedAlert, content: str) -> str:
@@ -74,6 +79,15 @@ def is_ours(tag: str | None) -> bool:
 def command_id(alert_id: str, leg_index: int) -> str:
     """Return the key of a leg's row: its alert's id and the leg's number in the alert, from 1."""
     return f"{alert_id}-{leg_index + 1}"
+
+
+def exit_id(intent: str, at: datetime) -> str:
+    """Return the key of the row of a protection's exit.
+
+    It follows from the exit's intent, of which there is only one, and sorts by time as every order's does.
+    """
+    digest = hashlib.sha256(intent.encode()).digest()
+    return command_id(ulid(at, int.from_bytes(digest[:10])), 0)
 
 
 def ulid(at: datetime, randomness: int) -> str:

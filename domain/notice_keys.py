@@ -20,6 +20,8 @@ class NoticeSubject(StrEnum):
     UNREADABLE_ORDER_ROW = "UNREADABLE_ORDER_ROW"  # cleared when the broker no longer shows it
     UNREADABLE_POSITION_ROW = "UNREADABLE_POSITION_ROW"
     UNREMEMBERED = "UNREMEMBERED"  # a broker order under a tag of ours that no row knows
+    PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # cleared when its price is known again
+    PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
     # About one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # the broker orders that the order may be; the book cannot tell
     FILL_TAKEN_BACK = "FILL_TAKEN_BACK"  # the order was filled, and the book now shows less

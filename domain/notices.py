@@ -33,6 +33,11 @@ class NoticeKind(StrEnum):
     EXTERNAL_POSITION = "EXTERNAL_POSITION"  # the broker shows a position where no strategy holds anything
     ADOPTED = "ADOPTED"  # a person made units of the account a strategy's holding
     POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
+    STOP_FIRED = "STOP_FIRED"  # a protection asked for an exit
+    TARGET_FIRED = "TARGET_FIRED"
+    TRAIL_ARMED = "TRAIL_ARMED"
+    TRAIL_MOVED = "TRAIL_MOVED"
+    PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # without a usable price for too long
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from domain.entry_waits import WaitsFor
 from domain.enums import DecisionType, ExecutionType, OrderType, Side, TestMode
 from domain.money import ZERO
+from domain.protection_terms import TrailingType
 from domain.states import MAY_BE_LIVE, Phase, Status
 
 
@@ -68,6 +69,12 @@ class Order:
     parent_command_id: str | None = None  # of a further part: the leg's own row, which is part 1
     provisional_until: datetime | None = None  # until then the broker may still accept an ABSENT order late
     waits_for: WaitsFor | None = None  # of an entry that is not sent yet: what has to come first
+    # What protects the units that an entry brings; see `domain.protection_terms`.
+    stop_loss: str | None = None
+    target: str | None = None
+    trailing_type: TrailingType | None = None
+    trailing_value: Decimal | None = None
+    trail_when: Decimal | None = None
     event_hash: str = ""
 
     @property

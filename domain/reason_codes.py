@@ -120,6 +120,12 @@ class Reason(StrEnum):
         Family.NOT_SENT,
         "The alert's life ended before the order could be sent",
     )
+    STOP_WRONG_SIDE = (
+        "STOP_WRONG_SIDE",
+        Family.VALIDATION_FAILED,
+        "The stop or target is on the wrong side of the entry's price",
+        "it would be met at once",
+    )
     UNSUPPORTED_ORDER = (
         "UNSUPPORTED_ORDER",
         Family.VALIDATION_FAILED,

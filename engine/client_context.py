@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from domain.limits import ClientPolicy
 from domain.order import Order
-from domain.ports import CANNOT_BE_READ_AFTER, BatchPlacer, Broker
+from domain.ports import CANNOT_BE_READ_AFTER, BatchPlacer, Broker, MarkReader
 from domain.times import trading_day
 
 
@@ -14,13 +14,15 @@ from domain.times import trading_day
 class ClientContext:
     """One client as the engine serves it: its broker, and the policy that binds its orders.
 
-    `batches`: places many orders at once; None: one after the other.
+    `batches`: places many orders at once; None: one after the other. `marks`: tells last prices; None: only positions
+    do.
     """
 
     client_id: str
     broker: Broker
     policy: ClientPolicy
     batches: BatchPlacer | None = None
+    marks: MarkReader | None = None
 
 
 @dataclass(frozen=True, slots=True)

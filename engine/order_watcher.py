@@ -15,6 +15,7 @@ from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
 from engine.position_monitor import PositionMonitor
+from engine.protection_watcher import ProtectionWatcher
 from engine.reconciler import Reconciler
 from engine.submitter import Submitter
 
@@ -51,6 +52,7 @@ class OrderWatcherEngine:
             store, self._submitter, self._gate, looks, clock=clock, claimant=claimant, rules=rules
         )
         self._positions = PositionMonitor(store, self._gate, clock=clock, rules=rules)
+        self._protections = ProtectionWatcher(store, clock=clock, claimant=claimant)
 
     @property
     def clients(self) -> tuple[str, ...]:
@@ -71,6 +73,7 @@ class OrderWatcherEngine:
                 moved += 1
             moved += self.reconcile(client_id)
             self.refresh(client_id)
+            moved += self.protect(client_id) or 0
         return moved
 
     def waits_for(self, client_id: str) -> str | None:
@@ -113,6 +116,14 @@ class OrderWatcherEngine:
         """Bring the client's open orders in line with its broker's book; returns how many moved."""
         context = self._contexts[client_id]
         return self._reconciler.reconcile(context) if self._gate.accounts.may_look(context) else 0
+
+    def protect(self, client_id: str) -> int | None:
+        """Follow the client's protections, and ask for the exits that are due.
+
+        Returns how many of them moved; None: there is none to watch.
+        """
+        context = self._contexts[client_id]
+        return self._protections.watch(context) if self._gate.accounts.may_look(context) else None
 
     def nudge(self, client_id: str) -> None:
         """Request a poll after something has happened at the client's broker.

@@ -6,7 +6,7 @@ from domain.message_facts import MessageFacts
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.states import Status
-from notifications.messages import headline, lift_command, said_by_hand, shown_id, traded
+from notifications.messages import OF_PROTECTIONS, headline, lift_command, said_by_hand, shown_id, traded
 
 
 def facts_of(notice: Notice) -> MessageFacts:
@@ -26,7 +26,7 @@ def facts_of(notice: Notice) -> MessageFacts:
         mark=html.unescape(shown_id(order)),
         is_about_symbol=about == symbol or _begins_with_symbol(notice, order),
         by_hand=bool(said_by_hand(notice, order)),
-        is_failure=order.status is Status.FAILED,
+        is_failure=order.status is Status.FAILED and notice.kind not in OF_PROTECTIONS,
     )
 
 

@@ -45,7 +45,7 @@ def render(notice: Notice) -> str:
     if order is None:
         lines += [*_explained_alone(notice), _whom(notice)]
     else:
-        if order.status is Status.FAILED:
+        if order.status is Status.FAILED and notice.kind not in OF_PROTECTIONS:
             lines.append(_failure(order))
         lines += [*_explained(notice, order), _what(order), _whose(order)]
     return "\n".join(line for line in lines if line)
@@ -92,8 +92,24 @@ _ALONE = {
     NoticeKind.EXTERNAL_POSITION: ("👀 A position that is not ours", "symbol"),
     NoticeKind.ADOPTED: ("🤝 Adopted", "symbol"),
     NoticeKind.POSITION_AGREES: ("✅ Position agrees again", "symbol"),
+    NoticeKind.STOP_FIRED: ("🛡️ Stop met", "detail"),
+    NoticeKind.TARGET_FIRED: ("🎯 Target met", "detail"),
+    NoticeKind.TRAIL_ARMED: ("🛡️ Trailing stop armed", "detail"),
+    NoticeKind.TRAIL_MOVED: ("🛡️ Trailing stop moved", "detail"),
+    NoticeKind.PROTECTION_UNKNOWN: ("🚨 Protection unknown", "detail"),
 }
 """Title, and the notice's field that says what it is about."""
+
+OF_PROTECTIONS = frozenset(
+    {
+        NoticeKind.STOP_FIRED,
+        NoticeKind.TARGET_FIRED,
+        NoticeKind.TRAIL_ARMED,
+        NoticeKind.TRAIL_MOVED,
+        NoticeKind.PROTECTION_UNKNOWN,
+    }
+)
+"""Kinds whose first line says what happened; the order with them may have failed, and the units it brought are held."""
 
 _WHOM_FIRST = frozenset(kind for kind, (_, about) in _ALONE.items() if about == "client_id")
 
@@ -196,6 +212,8 @@ _EXPLAINED_APART = frozenset(
 
 def _explained(notice: Notice, order: Order) -> list[str]:
     detail = safe(notice.detail, _REASON)
+    if notice.kind in OF_PROTECTIONS:
+        return [safe(notice.more, _REASON)]
     if notice.kind is NoticeKind.UNKNOWN:
         return [*_unknown_explained(order), detail]
     if notice.kind is NoticeKind.SYSTEM:
@@ -312,6 +330,8 @@ def _explained_alone(notice: Notice) -> list[str]:
         return [said, safe(notice.more, _REASON)]
     if notice.kind is NoticeKind.SYSTEM:
         return []
+    if notice.kind in OF_PROTECTIONS:
+        return [safe(notice.more, _REASON)]
     detail = [safe(notice.detail, _REASON)]
     if notice.kind is NoticeKind.HALTED:
         return [*detail, "New entries are blocked; exits still go."]

@@ -22,6 +22,7 @@ from domain.receipt import Receipt
 from domain.states import Status
 from domain.times import has_elapsed
 from domain.transitions import waiting
+from use_cases.protect import open_protections, terms_of
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.repeated_alerts import may_be_repeated
 
@@ -66,6 +67,7 @@ class RegisterAlert:
             for index, (leg, intent) in enumerate(zip(alert.legs, intents, strict=True))
         ]
         legs = self._register_legs(tx, alert, orders, intents)
+        open_protections(tx, legs)
         outcome = _outcome(legs)
         first_blocked = legs[0] if outcome is Outcome.BLOCKED else None
         tx.add_alert(
@@ -222,6 +224,7 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
+            **terms_of(leg.protection),
         )
 
 

@@ -1,9 +1,10 @@
 """Register several alerts in one transaction: the plain ones with one statement a table, any other one alone.
 
-A plain alert is a single entry that no other alert of the batch can have an influence on, and that no limit counts.
-Everything of it is prepared before the transaction begins. In the transaction the rules judge it by the facts there, as
-they judge any order. Where they let it pass, it is written beside its neighbours. Where they don't, where its key was
-used before, and where the common statement fails, it is registered alone, exactly as it would be without a batch.
+A plain alert is a single entry that no other alert of the batch can have an influence on, that no limit counts, and
+that brings no protection. Everything of it is prepared before the transaction begins. In the transaction the rules
+judge it by the facts there, as they judge any order. Where they let it pass, it is written beside its neighbours.
+Where they don't, where its key was used before, and where the common statement fails, it is registered alone, exactly
+as it would be without a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,8 @@ class RegisterTogether:
     def _is_plain(self, alert: ParsedAlert) -> bool:
         policy = self._clients.get(alert.client_id)
         if policy is None or len(alert.legs) != 1 or alert.execution_type is not ExecutionType.ENTRY:
+            return False
+        if alert.legs[0].protection is not None:
             return False
         limits = policy.limits.for_strategy(alert.strategy_name)
         return limits.max_orders_per_minute is None and limits.max_open_orders is None

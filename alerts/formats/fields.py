@@ -12,6 +12,8 @@ from pydantic import Field, PlainValidator
 
 from alerts.sanitising import shown
 from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.money import decimal_text
+from domain.protection_terms import Level, LevelUnit, TrailingType, level_of
 
 T = TypeVar("T")
 
@@ -24,6 +26,8 @@ _NUMERAL = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,2})?"
 _SYMBOL = re.compile(r"[A-Za-z0-9&\-_.:!/ ]{1,64}")
 _EXCHANGE = re.compile(r"[A-Za-z0-9_\-]{1,20}")
 _CLIENT = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
+
+_LEVEL_UNIT = re.compile(r"(%|pt)$", re.ASCII | re.IGNORECASE)
 
 _QUANTITY_STEP = Decimal("1E-8")
 _QUANTITY_LIMIT = Decimal("1E+18")
@@ -38,6 +42,7 @@ _PRODUCTS = {name: name for name in ("MIS", "NRML", "CNC", "CO", "BO", "MTF")} |
     "M": "NRML",
     "C": "CNC",
 }
+_TRAILING_TYPES = {each.value: each for each in TrailingType}
 _ORDER_TYPES = {
     "MARKET": OrderType.MARKET,
     "MKT": OrderType.MARKET,
@@ -105,6 +110,19 @@ def _price(value: object) -> Decimal | None:
     return price
 
 
+def _level(value: object) -> str | None:
+    """Read a price, or a distance as `2%` or `10pt`; the text that `level_of` reads."""
+    unit = _LEVEL_UNIT.search(value.strip()) if isinstance(value, str) else None
+    if unit is None:
+        price = _price(value)
+        return None if price is None else Level(LevelUnit.PRICE, price).text
+    assert isinstance(value, str)
+    amount = _price(value.strip()[: unit.start()].strip())
+    if amount is None:
+        return None
+    return level_of(f"{decimal_text(amount)}{unit[0].lower()}").text
+
+
 def _not_built(value: object) -> None:
     """Accept a field for something that the program cannot do yet only when it asks for nothing: null, empty or 0."""
     try:
@@ -113,7 +131,8 @@ def _not_built(value: object) -> None:
         asks = True
     if asks:
         raise NotBuiltYet(
-            f"stops, targets and trailing are not built yet: leave it out or null, got {shown(value)}"
+            "what protects a whole strategy, or waits for a price, is not built yet: leave it out or null, got "
+            f"{shown(value)}; a stop, target or trail of a position stands in its leg"
         )
 
 
@@ -180,6 +199,21 @@ PriceField = Annotated[
     Decimal | None,
     PlainValidator(_optional(_price)),
     Field(description=f"a price above 0 and below 10^12 of at most 28 digits{OR_NONE}"),
+]
+LevelField = Annotated[
+    str | None,
+    PlainValidator(_optional(_level)),
+    Field(description=f'a price above 0, or a distance such as "2%" (below 100%) or "10pt"{OR_NONE}'),
+]
+TrailingTypeField = Annotated[
+    TrailingType | None,
+    PlainValidator(_optional(_one_of(_TRAILING_TYPES))),
+    Field(description="POINTS, PERCENT, STEP or null"),
+]
+DistanceField = Annotated[
+    Decimal | None,
+    PlainValidator(_optional(_price)),
+    Field(description=f"a distance above 0 and below 10^12{OR_NONE}"),
 ]
 SymbolField = Annotated[
     str,

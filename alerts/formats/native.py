@@ -10,9 +10,11 @@ from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.fields import (
     OR_NONE,
     ClientField,
+    DistanceField,
     ExchangeField,
     ExecutionTypeField,
     LegExchangeField,
+    LevelField,
     NotBuilt,
     NotBuiltYet,
     OrderTypeField,
@@ -24,12 +26,14 @@ from alerts.formats.fields import (
     StrategyField,
     SymbolField,
     TestModeField,
+    TrailingTypeField,
 )
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
+from domain.protection_terms import Terms, trail_fault
 
 NAME = "native"
 DEFAULT_PRODUCT = "MIS"
@@ -48,6 +52,8 @@ _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", 
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
+_PROTECTION = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
+
 T = TypeVar("T")
 
 
@@ -62,11 +68,11 @@ class _Leg(BaseModel):
     order_type: OrderTypeField = None
     price: PriceField = None
     trigger_price: PriceField = None
-    stop_loss: NotBuilt = None
-    target: NotBuilt = None
-    trailing_type: NotBuilt = None
-    trailing_value: NotBuilt = None
-    trail_when: NotBuilt = None
+    stop_loss: LevelField = None
+    target: LevelField = None
+    trailing_type: TrailingTypeField = None
+    trailing_value: DistanceField = None
+    trail_when: DistanceField = None
 
 
 class _Alert(BaseModel):
@@ -147,7 +153,25 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
         trigger_price=leg.trigger_price,
         reference_price=None if order_type in _LIMITED else leg.price,
         kind=kind_of(asked.execution_type, leg.qty),
+        protection=_protection(asked, leg, place),
     )
+
+
+def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
+    """Return what protects the leg's units; None: nothing."""
+    terms = Terms(leg.stop_loss, leg.target, leg.trailing_type, leg.trailing_value, leg.trail_when)
+    first = next((name for name in _PROTECTION if getattr(terms, name) is not None), None)
+    if first is None:
+        return None
+    if asked.execution_type is not ExecutionType.ENTRY:
+        message = (
+            f"{first} is built for an ENTRY only: leave it out or null; an EXIT of its own ends a position"
+        )
+        raise InvalidAlert("NOT_BUILT", message, f"{place}.{first}")
+    fault = trail_fault(terms)
+    if fault is not None:
+        raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
+    return terms
 
 
 def _required(value: T | None, place: str, name: str, needed_by: str) -> None:

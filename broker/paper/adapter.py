@@ -31,6 +31,7 @@ from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import OrderType
 from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
+from domain.marks import Mark as LastPrice
 from domain.ports import Clock
 from domain.times import time_text, trading_day
 
@@ -154,6 +155,21 @@ class PaperBroker:
         """
         mark = Mark(price, quantity)
         self._store.write(lambda db: self._set_mark(self._rows(db), exchange, symbol, mark))
+
+    def last_marks(self, places: Sequence[tuple[str, str]]) -> list[LastPrice]:
+        """Return the last prices of these symbols. They are what the simulated market shows at this moment.
+
+        Raises:
+            ReadFailed: the file could not be read.
+        """
+        at = self._clock.now()
+
+        def read(db: sqlite3.Connection) -> list[LastPrice]:
+            rows = self._rows(db)
+            found = ((exchange, symbol, rows.mark(exchange, symbol)) for exchange, symbol in places)
+            return [LastPrice(e, s, mark.price, at, TRAITS.name) for e, s, mark in found if mark is not None]
+
+        return self._store.read(read)
 
     def reject_next(self, symbol: str, code: str, text: str, *, later: bool = False) -> None:
         """Refuse the next order in the symbol or, if `later`, accept it and reject it in the book.

@@ -19,12 +19,12 @@ def _build(setup: BrokerSetup[PaperAccount, PaperSettings]) -> ClientBroker:
         latency_seconds=settings.latency_ms / 1000,
         default_price=settings.default_price,
     )
-    return ClientBroker(broker, batches=broker, set_mark=broker)
+    return ClientBroker(broker, batches=broker, set_mark=broker, marks=broker)
 
 
 PAPER = BrokerDescription(
     traits=TRAITS,
-    capabilities=frozenset({Capability.BATCHES, Capability.SET_MARK}),
+    capabilities=frozenset({Capability.BATCHES, Capability.MARKS, Capability.SET_MARK}),
     limits=BrokerLimits(),
     account=PaperAccount,
     shared=PaperSettings,

@@ -5,6 +5,7 @@ from domain.ports.broker import (
     BatchPlacer,
     Broker,
     ClientBroker,
+    MarkReader,
     MarkSetter,
     OrderLookUp,
     OrderModifier,
@@ -19,6 +20,7 @@ from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
 from domain.ports.notices import NoticeReads, NoticeWrites
 from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites, Registration
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
+from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.read_model import ReadModel, Row, Wanted
 from domain.ports.rules import ExposureQuery, FactsQuestion, Halt, RuleFacts, StopWrites
 from domain.ports.store import Claimants, Journal, ProcessStore, Store, Writes
@@ -47,6 +49,7 @@ __all__ = [
     "HoldingWrites",
     "Ids",
     "Journal",
+    "MarkReader",
     "MarkSetter",
     "MatchingReads",
     "NoticeReads",
@@ -60,6 +63,8 @@ __all__ = [
     "OutboxStore",
     "PositionStore",
     "ProcessStore",
+    "ProtectionReads",
+    "ProtectionWrites",
     "QuoteReader",
     "ReadModel",
     "Registration",

@@ -9,6 +9,7 @@ from domain.broker_capabilities import BrokerTraits, Capability
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import BrokerError
+from domain.marks import Mark
 
 
 class Broker(Protocol):
@@ -103,6 +104,13 @@ class StreamSource(Protocol):
         """Return a stream that is not started yet and calls `nudge` when an order has changed; None: none is set up."""
 
 
+class MarkReader(Protocol):
+    """Reads last prices by symbol, at no cost to a rate budget."""
+
+    def last_marks(self, places: Sequence[tuple[str, str]]) -> list[Mark]:
+        """Return the last prices of these places (exchange, symbol) as far as there are any. Raises `ReadFailed`."""
+
+
 class MarkSetter(Protocol):
     """Sets the last prices of a simulated market."""
 
@@ -124,6 +132,7 @@ class ClientBroker:
     stream: StreamSource | None = None
     batches: BatchPlacer | None = None
     set_mark: MarkSetter | None = None
+    marks: MarkReader | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -135,5 +144,6 @@ class ClientBroker:
             Capability.STREAM: self.stream,
             Capability.BATCHES: self.batches,
             Capability.SET_MARK: self.set_mark,
+            Capability.MARKS: self.marks,
         }
         return frozenset(name for name, interface in interfaces.items() if interface is not None)

@@ -11,6 +11,7 @@ from domain.ports.matching import MatchingReads
 from domain.ports.notices import NoticeReads
 from domain.ports.orders import ClaimReads, OrderReads
 from domain.ports.positions import HoldingReads, PositionStore
+from domain.ports.protections import ProtectionReads
 from domain.ports.transaction import Transaction
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class Journal(Protocol):
 
 class Store(
     OrderReads, ClaimReads, HoldingReads, PositionStore, HeartbeatStore, ClientReads, MatchingReads, NoticeReads,
-    AccountReads, Writes, Protocol,
+    AccountReads, ProtectionReads, Writes, Protocol,
 ):  # fmt: skip
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 

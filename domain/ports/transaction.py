@@ -8,6 +8,7 @@ from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.notices import NoticeReads, NoticeWrites
 from domain.ports.orders import AlertWrites, OrderWrites
 from domain.ports.positions import HoldingWrites
+from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.rules import RuleFacts, StopWrites
 
 T = TypeVar("T")
@@ -25,6 +26,6 @@ class Attempts(Protocol):
 
 class Transaction(
     AlertWrites, OrderWrites, NoticeWrites, HoldingWrites, RuleFacts, StopWrites, ExternalOrders, AccountWrites,
-    MatchingReads, NoticeReads, AccountReads, Attempts, Protocol,
+    MatchingReads, NoticeReads, AccountReads, ProtectionReads, ProtectionWrites, Attempts, Protocol,
 ):  # fmt: skip
     """One write transaction: all of it becomes durable, or nothing."""

@@ -9,10 +9,12 @@ from domain.account import AccountStanding, BrokerAccount
 from domain.claim_priority import EXITS, LAST, claim_priority
 from domain.daily_loss import DayLoss
 from domain.enums import Side
+from domain.marks import Mark
 from domain.money import decimal_text
 from domain.notice_keys import NoticeKey, NoticeSubject, joined, of_order, parted
 from domain.order import Order
 from domain.order_matching import SeenOrders
+from domain.protection import Protection
 from domain.risk_facts import Holding
 from domain.stale_orders import StaleOrder
 from domain.states import Phase, Status
@@ -145,6 +147,18 @@ class Reads:
             ),
             self.account(client_id),
         )
+
+    # protections --------------------------------------------------------------------------------------------
+
+    def open_protections(self, client_id: str) -> list[Protection]:
+        found = [p for p in self._tables.protections.values() if p.client_id == client_id and p.is_open]
+        return sorted(found, key=lambda p: (p.created_at, p.protection_id))
+
+    def protection(self, protection_id: str) -> Protection | None:
+        return self._tables.protections.get(protection_id)
+
+    def marks(self, client_id: str) -> list[Mark]:
+        return [mark for key, mark in sorted(self._tables.marks.items()) if key[0] == client_id]
 
     # holdings and the day's loss ----------------------------------------------------------------------------
 

@@ -13,12 +13,14 @@ from domain.broker_reports import OrderReport, Position, UnreadableRow
 from domain.daily_loss import DayLoss, Lift
 from domain.enums import Side
 from domain.holdings import Held
+from domain.marks import Mark
 from domain.message_facts import MessageFacts
 from domain.money import ZERO
 from domain.order import Order
 from domain.order_events import OrderEvent
 from domain.ports import Halt, Heartbeat
 from domain.position_comparison import Difference, Place
+from domain.protection import Protection, ProtectionEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ class Tables:
     halts: dict[tuple[str, str], Halt] = field(default_factory=dict)
     lifts: list[Lift] = field(default_factory=list)
     adoptions: list[Adoption] = field(default_factory=list)
+    protections: dict[str, Protection] = field(default_factory=dict)
+    protection_events: list[tuple[str, ProtectionEvent]] = field(default_factory=list)
+    marks: dict[tuple[str, str, str], Mark] = field(default_factory=dict)
     heartbeats: dict[tuple[str, str, str], Heartbeat] = field(default_factory=dict)
 
     def last_fill(self, client_id: str, symbol: str, side: Side) -> datetime | None:

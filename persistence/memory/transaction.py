@@ -16,6 +16,7 @@ from domain.enums import ExecutionType, Outcome
 from domain.errors import ConcurrentUpdate, IllegalTransition, OpenOrders
 from domain.holdings import Held, effects_of, touches_holdings
 from domain.limits import Limits
+from domain.marks import Mark
 from domain.message_facts import MessageFacts
 from domain.money import ZERO
 from domain.notice_keys import NoticeKey, joined
@@ -24,6 +25,7 @@ from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import ExposureQuery, FactsQuestion, Halt, Registration
 from domain.position_comparison import Difference, Place
+from domain.protection import Protection, ProtectionEvent, Step
 from domain.reason_codes import Reason, tag_of
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status, check_transition
@@ -256,6 +258,25 @@ class MemoryTransaction(Reads):
     def parts(self, command_id: str) -> list[Order]:
         return [o for o in self._tables.orders.values() if o.parent_command_id == command_id]
 
+    # protections --------------------------------------------------------------------------------------------
+
+    def add_protection(self, protection: Protection, event: ProtectionEvent) -> None:
+        if protection.protection_id in self._tables.protections:
+            raise ConcurrentUpdate(f"protection {protection.protection_id} is there already")
+        self._tables.protections[protection.protection_id] = protection
+        self._tables.protection_events.append((protection.protection_id, event))
+
+    def move_protection(self, step: Step) -> Protection:
+        known = self._tables.protections.get(step.before.protection_id)
+        if known is None or known.version != step.before.version:
+            raise ConcurrentUpdate(f"protection {step.before.protection_id} moved on")
+        self._tables.protections[known.protection_id] = step.after
+        self._tables.protection_events += [(known.protection_id, event) for event in step.events]
+        return step.after
+
+    def keep_marks(self, client_id: str, marks: Sequence[Mark]) -> None:
+        self._tables.marks |= {(client_id, mark.exchange, mark.symbol): mark for mark in marks}
+
     # notices ------------------------------------------------------------------------------------------------
 
     def notify(self, notice: Notice) -> None:
@@ -431,6 +452,7 @@ class MemoryTransaction(Reads):
         t.differences = _without(t.differences, client_id)
         t.told = _without(t.told, client_id)
         t.ahead = _without(t.ahead, client_id)
+        t.marks = _without(t.marks, client_id)
         t.unreadable.pop(client_id, None)
         t.accounts[client_id] = AccountRow(account)
 

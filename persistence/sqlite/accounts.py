@@ -15,6 +15,7 @@ _FORGOTTEN = (
     "position_differences",
     "believed_ahead",
     "told_notices",
+    "marks",
     "accounts",  # profit and loss of the day, and when positions were read
 )
 _NAMED = 5  # open orders listed in an error message

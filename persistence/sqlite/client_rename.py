@@ -29,9 +29,9 @@ IN_BOOKS = timedelta(days=3)
 """How long after its last change an order may still be in a broker's book: a night and a weekend."""
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
-         "telegram_messages", "accounts", "lifts", "adoptions", "told_notices")  # fmt: skip
+         "telegram_messages", "accounts", "lifts", "adoptions", "told_notices", "protections")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
-DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead")
+DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks")
 """Tables whose rows do not move, because they are read or written anew."""
 
 

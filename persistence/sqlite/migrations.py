@@ -18,6 +18,7 @@ from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
+from persistence.sqlite.protection_schema import PROTECTIONS
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
@@ -259,6 +260,12 @@ def claim_priorities(db: "Database") -> None:
 def fills_of_each_product(db: "Database") -> None:
     """Store when a fill was last recorded for each product too: an exit of one takes nothing from another."""
     _run(db, FILLS_OF_EACH_PRODUCT)
+
+
+@migrations()
+def protections(db: "Database") -> None:
+    """Store the protections of positions with their history, and the last prices that they look at."""
+    _run(db, PROTECTIONS)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -15,6 +15,7 @@ from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
+from domain.marks import Mark
 from domain.money import decimal_text, optional_text
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.order import Order
@@ -22,6 +23,7 @@ from domain.order_events import advance
 from domain.order_matching import SeenOrders
 from domain.ports import Clock, Heartbeat, Transaction
 from domain.position_comparison import Difference, Place
+from domain.protection import Protection
 from domain.risk_facts import Holding
 from domain.stale_orders import StaleOrder
 from domain.states import Phase
@@ -31,6 +33,7 @@ from persistence.sqlite import (
     accounts,
     daily_loss,
     differences,
+    protections,
     told_notices,
     unconfigured_clients,
     unreadable_rows,
@@ -234,6 +237,15 @@ class OrderRepository:
 
     def told_clients(self, about: NoticeSubject) -> list[str]:
         return self._read(lambda connection: told_notices.told_clients(connection, about))
+
+    def open_protections(self, client_id: str) -> list[Protection]:
+        return self._read(lambda connection: protections.open_protections(connection, client_id))
+
+    def protection(self, protection_id: str) -> Protection | None:
+        return self._read(lambda connection: protections.protection(connection, protection_id))
+
+    def marks(self, client_id: str) -> list[Mark]:
+        return self._read(lambda connection: protections.marks(connection, client_id))
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)

@@ -15,6 +15,7 @@ from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side, 
 from domain.money import parse_decimal
 from domain.order import Order
 from domain.order_events import column
+from domain.protection_terms import TrailingType
 from domain.states import Phase, Status
 from domain.times import parse_time
 from persistence.sqlite.queries.statements import statement
@@ -76,6 +77,9 @@ _READERS: dict[str, _Reader] = {
     "requested_side": _member(Side),
     "provisional_until": parse_time,
     "waits_for": _member(WaitsFor),
+    "trailing_type": _member(TrailingType),
+    "trailing_value": parse_decimal,
+    "trail_when": parse_decimal,
 }
 _ROW_READERS = tuple((i, _READERS[name]) for i, name in enumerate(ORDER_COLUMNS) if name in _READERS)
 

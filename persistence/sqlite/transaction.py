@@ -16,6 +16,7 @@ from domain.effects import decision_effect, intent_effect, releases_waiting
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits
+from domain.marks import Mark
 from domain.message_facts import MessageFacts
 from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notice_keys import NoticeKey, NoticeSubject
@@ -25,6 +26,7 @@ from domain.order_events import OrderChange, column
 from domain.order_matching import SeenOrders
 from domain.ports import ExposureQuery, FactsQuestion, Halt, Registration
 from domain.position_comparison import Difference, Place
+from domain.protection import Protection, ProtectionEvent, Step
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.stale_orders import StaleOrder
 from domain.times import time_text
@@ -36,6 +38,7 @@ from persistence.sqlite import (
     daily_loss,
     differences,
     holdings,
+    protections,
     told_notices,
     waiting_entries,
 )
@@ -436,6 +439,26 @@ class SqliteTransaction:
             "DELETE FROM halts WHERE client_id = ? AND strategy_name = ?", (client_id, strategy_name or "")
         )
         return done.rowcount > 0
+
+    # protections --------------------------------------------------------------------------------------------
+
+    def open_protections(self, client_id: str) -> list[Protection]:
+        return protections.open_protections(self._connection, client_id)
+
+    def protection(self, protection_id: str) -> Protection | None:
+        return protections.protection(self._connection, protection_id)
+
+    def add_protection(self, protection: Protection, event: ProtectionEvent) -> None:
+        protections.add(self._connection, protection, event)
+
+    def move_protection(self, step: Step) -> Protection:
+        return protections.move(self._connection, step)
+
+    def marks(self, client_id: str) -> list[Mark]:
+        return protections.marks(self._connection, client_id)
+
+    def keep_marks(self, client_id: str, marks: Sequence[Mark]) -> None:
+        protections.keep_marks(self._connection, client_id, marks)
 
     # broker accounts ----------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from alerts.formats import native
 from domain.alert import LegRequest, ParsedAlert
 from domain.enums import ExecutionType, LegKind, OrderType, Side, TestMode
 from domain.errors import InvalidAlert
+from domain.protection_terms import Terms, TrailingType
 from tests.alerts.fakes import a_document, with_leg
 from tests.support import entry
 
@@ -266,9 +267,58 @@ STRATEGY_PROTECTION = (*PROTECTION, "strategy_stoploss", "trailing_stoploss", "w
 
 
 @pytest.mark.parametrize("key", PROTECTION)
-@pytest.mark.parametrize("value", [100, -5000, "1.5", "POINTS", True, False, [], {"a": "{b}"}])
-def test_protection_is_never_accepted_and_left_undone(key: str, value: Any) -> None:
+@pytest.mark.parametrize("value", [-5000, "-2%", "pt", "2 pct", True, False, [], {"a": "{b}"}])
+def test_protection_that_cannot_be_meant_is_refused(key: str, value: Any) -> None:
     error = refusal(with_leg(**{key: value}))
+    assert (error.code, error.field) == ("INVALID", f"legs[0].{key}")
+    assert error.message.startswith("expected ")
+
+
+TERMS = [
+    ({"stop_loss": 98.5}, Terms(stop_loss="98.5")),
+    ({"stop_loss": " 2 % ", "target": "10PT"}, Terms(stop_loss="2%", target="10pt")),
+    ({"stop_loss": "98.50", "target": 1e3}, Terms(stop_loss="98.5", target="1000")),
+    (
+        {"trailing_type": "percent", "trailing_value": "1.5", "trail_when": 0},
+        Terms(trailing_type=TrailingType.PERCENT, trailing_value=Decimal("1.5")),
+    ),
+    (
+        {"stop_loss": "5pt", "trailing_type": "STEP", "trailing_value": 2, "trail_when": 5},
+        Terms("5pt", None, TrailingType.STEP, Decimal(2), Decimal(5)),
+    ),
+    (dict.fromkeys(("stop_loss", "target", "trailing_value", "trail_when"), 0), None),
+    ({"stop_loss": "", "target": None, "trailing_type": ""}, None),
+]
+
+
+@pytest.mark.parametrize(("given", "meant"), TERMS)
+def test_a_leg_of_an_entry_brings_its_protection(given: dict[str, Any], meant: Terms | None) -> None:
+    assert parse(with_leg(**given)).legs[0].protection == meant
+
+
+INCOMPLETE = [
+    ({"trailing_value": 2}, "trailing_type"),
+    ({"stop_loss": 90, "trail_when": 2}, "trailing_type"),
+    ({"trailing_type": "POINTS"}, "trailing_value"),
+    ({"trailing_type": "PERCENT", "trailing_value": 100}, "trailing_value"),
+    ({"trailing_type": "STEP", "trailing_value": 2, "stop_loss": 90}, "trail_when"),
+    ({"trailing_type": "STEP", "trailing_value": 2, "trail_when": 5}, "stop_loss"),
+    ({"stop_loss": "100%"}, "stop_loss"),
+]
+
+
+@pytest.mark.parametrize(("given", "field"), INCOMPLETE)
+def test_a_trail_that_is_not_whole_is_refused(given: dict[str, Any], field: str) -> None:
+    error = refusal(with_leg(**given))
+    assert (error.code, error.field) == ("INVALID", f"legs[0].{field}")
+    assert error.message.startswith("expected ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("stop_loss", "2%"), ("target", 120), ("trailing_type", "POINTS")]
+)
+def test_protection_on_an_exit_is_said_to_be_missing(key: str, value: Any) -> None:
+    error = refusal(with_leg(**{key: value}) | {"execution_type": "EXIT"})
     assert (error.code, error.field) == ("NOT_BUILT", f"legs[0].{key}")
 
 

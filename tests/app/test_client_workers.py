@@ -166,7 +166,11 @@ def test_heartbeats_name_every_loop(house: House) -> None:
     def loops() -> set[str]:
         return {row[0] for row in house.store._rows("SELECT loop || ':' || client_id FROM heartbeats")}
 
-    lane = {f"{loop}:{client}" for loop in ("execute", "exits", "reconcile") for client in house.policies}
+    lane = {
+        f"{loop}:{client}"
+        for loop in ("execute", "exits", "reconcile", "protect")
+        for client in house.policies
+    }
     wait_for(lambda: loops() == {"scheduler:", "wake:", *lane}, 5, "the beats")
 
 

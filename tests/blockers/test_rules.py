@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockers import duplicates
+from blockers import duplicates, protection
 from blockers.execution_guard import (
     ExecutionGuard,
     halted,
@@ -18,6 +18,7 @@ from blockers.execution_guard import (
     positions_stale,
 )
 from blockers.pipeline import ALWAYS, ENTRY_RULES, first_block
+from blockers.protection import stop_wrong_side
 from blockers.risk import RiskManager, daily_loss, open_orders, order_quantity, order_value, orders_per_minute
 from blockers.rules import Block
 from domain.enums import ExecutionType
@@ -219,9 +220,10 @@ def test_an_orders_value_is_reckoned_by_the_highest_price_that_is_known(name):
 
 
 def test_the_rules_stand_in_their_order():
-    assert (*ALWAYS, *ENTRY_RULES) == tuple(dict.fromkeys(rule for _, rule, _ in STOPS))
+    assert (*ALWAYS, *protection.RULES) == (*ALWAYS, stop_wrong_side)  # judges by the order alone
+    assert (*ALWAYS, *ENTRY_RULES[1:]) == tuple(dict.fromkeys(rule for _, rule, _ in STOPS))
     assert ExecutionGuard.always == ALWAYS
-    assert (*RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES) == ENTRY_RULES
+    assert (*protection.RULES, *RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES) == ENTRY_RULES
 
 
 @pytest.mark.parametrize(("reason", "rule", "known"), STOPS, ids=[str(reason) for reason, _, _ in STOPS])

@@ -16,6 +16,7 @@ from tests.contract.store_positions import (
     HoldingsContract,
     PositionsContract,
 )
+from tests.contract.store_protections import ProtectionsContract
 from tests.contract.store_rest import (
     AccountsContract,
     FactsContract,
@@ -28,6 +29,6 @@ from tests.contract.store_rest import (
 class StoreContract(
     TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
     DifferencesContract, ExternalOrdersContract, AdoptionsContract, NoticesContract, StopsContract, LoopsContract,
-    AccountsContract, FactsContract,
+    AccountsContract, FactsContract, ProtectionsContract,
 ):  # fmt: skip
     """All roles of one store."""

@@ -20,12 +20,14 @@ from domain.ids import (
     intent_key,
     ulid,
 )
+from domain.protection_terms import Terms, TrailingType
 from tests.support import entry, leg
 
 QUICK = settings(max_examples=150, deadline=None, derandomize=True)
 FULL_LEG = leg(
     order_type=OrderType.STOP_LIMIT, trigger_price=Decimal("111.5"), reference_price=Decimal("112.4")
 )
+HASH_OF_FULL_LEG = "efd3caf3321c2fa89145171cfcbf9976ac7872fb9450e49f9cbfde3aeee7fd51"
 OTHER_LEG = {
     "symbol": "BANKNIFTY26NOVFUT",
     "exchange": "BFO",
@@ -36,6 +38,7 @@ OTHER_LEG = {
     "price": Decimal("112.55"),
     "trigger_price": None,
     "reference_price": Decimal("112.41"),
+    "protection": Terms(stop_loss="2%"),
 }
 OTHER_ALERT = {
     "client_id": "second",
@@ -76,6 +79,28 @@ def test_every_field_of_a_leg_is_part_of_the_content(name):
     changed = replace(FULL_LEG, **{name: OTHER_LEG[name]})
     assert content_hash(entry(changed)) != content_hash(entry(FULL_LEG))
     assert content_hash(entry(FULL_LEG, changed)) != content_hash(entry(FULL_LEG, FULL_LEG))
+
+
+TERMS = Terms("2%", "10pt", TrailingType.POINTS, Decimal(3), Decimal(5))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"stop_loss": "3%"},
+        {"target": "10%"},
+        {"trailing_type": TrailingType.STEP},
+        {"trailing_value": Decimal(4)},
+        {"trail_when": None},
+    ],
+)
+def test_all_of_a_protection_is_part_of_the_content(changed):
+    one, other = (content_hash(entry(leg(protection=t))) for t in (TERMS, replace(TERMS, **changed)))
+    assert one != other
+
+
+def test_the_hash_of_an_alert_without_protection_is_what_it_was_before_there_was_any():
+    assert content_hash(entry(FULL_LEG)) == HASH_OF_FULL_LEG
 
 
 def test_the_kind_of_a_leg_follows_from_what_the_content_holds():

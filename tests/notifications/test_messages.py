@@ -378,6 +378,34 @@ GOLDEN = {
         "S1 holds 50 NFO NIFTY26NOV24500CE MIS from now on, 50 of them adopted. By cli:priya: bought for it\n"
         "default",
     ),
+    "stop met": (
+        replace(
+            about(NoticeKind.STOP_FIRED, Phase.REGISTERED),
+            detail="NIFTY26NOV24500CE: last price 98 met the stop at 98.5; 50 units exit at market",
+            more="It is followed & told of.",
+        ),
+        "🛡️ Stop met | NIFTY26NOV24500CE: last price 98 met the stop at 98.5; 50 units exit at market\n"
+        f"It is followed &amp; told of.\n{FACTS}",
+    ),
+    "target met": (
+        alone(NoticeKind.TARGET_FIRED, "TCS: last price 130 met the target at 130", more="Nothing to do."),
+        "🎯 Target met | TCS: last price 130 met the target at 130\nNothing to do.\ndefault",
+    ),
+    "trail armed": (
+        alone(NoticeKind.TRAIL_ARMED, "TCS: last price 105, the stop is now 102", more="It follows."),
+        "🛡️ Trailing stop armed | TCS: last price 105, the stop is now 102\nIt follows.\ndefault",
+    ),
+    "trail moved, of an entry of which only a part was filled": (
+        replace(
+            about(NoticeKind.TRAIL_MOVED, Phase.CANCELLED, filled_quantity=Decimal(20), **FILLS),
+            detail="TCS: last price 110, the stop is now 107",
+        ),
+        f"🛡️ Trailing stop moved | TCS: last price 110, the stop is now 107\n{FACTS}",
+    ),
+    "protection unknown": (
+        alone(NoticeKind.PROTECTION_UNKNOWN, "TCS: 50 units of S1 are not watched: why", more="Look."),
+        "🚨 Protection unknown | TCS: 50 units of S1 are not watched: why\nLook.\ndefault",
+    ),
     "position agrees": (
         alone(
             NoticeKind.POSITION_AGREES,

@@ -88,7 +88,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     migrate(new)
     migrate(old)
     with closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("DROP TABLE position_differences")
+        for table in ("position_differences", "protections", "protection_events", "marks"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
         connection.execute("DROP TABLE told_notices")
         connection.execute("DROP TABLE last_fills")
@@ -164,6 +165,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "differences_shown_without_a_gap",
             "claim_priorities",
             "fills_of_each_product",
+            "protections",
         ),
         (),
     )

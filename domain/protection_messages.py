@@ -1,0 +1,82 @@
+"""What people are told of a protection: which notices a step needs. Pure."""
+
+from domain.marks import MarkFault
+from domain.money import decimal_text
+from domain.notice_keys import NoticeKey, NoticeSubject
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.protection import EventKind, Protection, ProtectionEvent, Rule, Step
+
+Told = tuple[NoticeKey | None, Notice]
+"""A notice, and the key under which it is made once; without a key it is made each time."""
+
+_FIRED = {
+    Rule.STOP: (NoticeKind.STOP_FIRED, "stop"),
+    Rule.TRAIL: (NoticeKind.STOP_FIRED, "trailing stop"),
+    Rule.TARGET: (NoticeKind.TARGET_FIRED, "target"),
+}
+
+
+def unknown_key(p: Protection) -> NoticeKey:
+    """Return the key under which people are notified that a protection's state is unknown."""
+    return NoticeKey(NoticeSubject.PROTECTION_UNKNOWN, (p.protection_id,))
+
+
+def clears_unknown(step: Step) -> NoticeKey | None:
+    """Return the key to clear where the state of a protection is known again, or does not matter any more."""
+    return unknown_key(step.after) if step.before.is_unknown and not step.after.is_unknown else None
+
+
+def notices_of(step: Step, entry: Order | None, exit_: Order | None) -> list[Told]:
+    """Return the notices that a step needs.
+
+    Args:
+        exit_: the exit that it asked for.
+    """
+    told: list[Told] = []
+    kinds = {event.kind for event in step.events}
+    for event in step.events:
+        if event.kind is EventKind.FIRED:
+            told.append((None, _fired(step.after, event, exit_)))
+        elif event.kind is EventKind.ARMED:
+            told.append((None, _trail(NoticeKind.TRAIL_ARMED, step.after, event, entry)))
+        elif event.kind is EventKind.MOVED and step.tells_trail and EventKind.ARMED not in kinds:
+            told.append((None, _trail(NoticeKind.TRAIL_MOVED, step.after, event, entry)))
+        elif event.kind is EventKind.UNKNOWN:
+            told.append((unknown_key(step.after), _unknown(step.after, event, entry)))
+    return told
+
+
+def _fired(p: Protection, event: ProtectionEvent, exit_: Order | None) -> Notice:
+    kind, name = _FIRED[Rule(event.facts["rule"])]
+    level = event.facts["target" if kind is NoticeKind.TARGET_FIRED else "stop"]
+    what = (
+        f"{p.symbol}: last price {event.facts['price']} met the {name} at {level}; "
+        f"{event.facts['quantity']} units exit at market"
+    )
+    more = "The exit is an order of its own and is followed as any other. Nothing to do unless it fails."
+    if exit_ is not None and exit_.tag is not None:
+        more = f"The exit was stopped by a rule ({exit_.tag}): close the position by hand."
+    return Notice(kind, p.client_id, exit_, None, p.symbol, what, more=more)
+
+
+def _trail(kind: NoticeKind, p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
+    stop = "none yet" if p.stop_price is None else decimal_text(p.stop_price)
+    what = f"{p.symbol}: last price {event.facts['price']}, the stop is now {stop}"
+    more = "It follows the price and never moves back. A tighter stop can be set on the order's page."
+    return Notice(kind, p.client_id, entry, None, p.symbol, what, more=more)
+
+
+def _unknown(p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
+    why = MarkFault(event.facts["fault"]).sentence
+    what = f"{p.symbol}: {decimal_text(p.quantity)} units of {p.strategy_name} are not watched: {why}"
+    levels = ", ".join(
+        f"{name} {decimal_text(value)}"
+        for name, value in (("stop", p.stop_price), ("target", p.target_price))
+        if value is not None
+    )
+    more = (
+        f"Nothing fires while that lasts ({levels or 'no level yet'}); it goes on by itself with the next price. Look "
+        f"at the market, and close the position by hand if you have to."
+    )
+    return Notice(NoticeKind.PROTECTION_UNKNOWN, p.client_id, entry, None, p.symbol, what, more=more)

@@ -1,0 +1,134 @@
+"""The terms of a protection as an alert brings them: stop loss, target and trail, as prices or as distances."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from domain.money import ZERO, decimal_text, parse_decimal
+
+_HUNDRED = Decimal(100)
+
+
+class TrailingType(StrEnum):
+    """How a stop follows the price."""
+
+    POINTS = "POINTS"  # at a distance in points
+    PERCENT = "PERCENT"  # at a distance in percent of the average fill
+    STEP = "STEP"  # by so many points for each so many points in favour
+
+
+class LevelUnit(StrEnum):
+    """What a level's number counts."""
+
+    PRICE = ""
+    POINTS = "pt"
+    PERCENT = "%"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A price, or a distance from the average fill."""
+
+    unit: LevelUnit
+    value: Decimal
+
+    @property
+    def text(self) -> str:
+        """The text that `level_of` reads: `98.5`, `10pt`, `2%`."""
+        return f"{decimal_text(self.value)}{self.unit}"
+
+    def price(self, average: Decimal, direction: int) -> Decimal:
+        """Return the price that is meant; a distance counts from `average`, upwards (+1) or downwards (-1)."""
+        if self.unit is LevelUnit.PRICE:
+            return self.value
+        return average + direction * distance(self.value, average, is_percent=self.unit is LevelUnit.PERCENT)
+
+
+def level_of(text: str) -> Level:
+    """Read a level's text.
+
+    Raises:
+        ValueError: it is not a number above 0, with `%` or `pt` behind it or nothing.
+    """
+    text = text.strip()
+    for unit in (LevelUnit.PERCENT, LevelUnit.POINTS, LevelUnit.PRICE):
+        if text.lower().endswith(unit.value):
+            value = parse_decimal(text[: len(text) - len(unit.value)].strip())
+            if value <= ZERO or (unit is LevelUnit.PERCENT and value >= _HUNDRED):
+                raise ValueError(f"{text!r} is not above 0 and, as a percentage, below 100")
+            return Level(unit, value)
+    raise AssertionError("every text ends with the empty one")
+
+
+def distance(value: Decimal, average: Decimal, *, is_percent: bool) -> Decimal:
+    """Return a distance in points."""
+    return average * value / _HUNDRED if is_percent else value
+
+
+class HasTerms(Protocol):
+    """What carries the terms in columns of its own: an order, and a protection."""
+
+    @property
+    def stop_loss(self) -> str | None: ...
+    @property
+    def target(self) -> str | None: ...
+    @property
+    def trailing_type(self) -> TrailingType | None: ...
+    @property
+    def trailing_value(self) -> Decimal | None: ...
+    @property
+    def trail_when(self) -> Decimal | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What protects a position. `trail_when`: the move in favour that arms the trail; for STEP, that moves it once."""
+
+    stop_loss: str | None = None
+    target: str | None = None
+    trailing_type: TrailingType | None = None
+    trailing_value: Decimal | None = None
+    trail_when: Decimal | None = None
+
+
+def is_protected(item: HasTerms) -> bool:
+    """Return True where anything is to protect what the order opens."""
+    return item.stop_loss is not None or item.target is not None or item.trailing_type is not None
+
+
+def wrong_side(item: HasTerms, price: Decimal, sign: int) -> str | None:
+    """Return which level an entry at this price would meet at once, in words; None: none.
+
+    Args:
+        sign: +1 for a buy, -1 for a sell.
+    """
+    for name, text, way in (("stop_loss", item.stop_loss, -1), ("target", item.target, 1)):
+        if text is None:
+            continue
+        level = level_of(text).price(price, way * sign)
+        if level <= ZERO or (level - price) * way * sign <= 0:
+            where = "below" if way * sign < 0 else "above"
+            return f"{name} {decimal_text(level)}, expected {where} {decimal_text(price)} and above 0"
+    return None
+
+
+def trail_fault(terms: Terms) -> tuple[str, str] | None:
+    """Return which field of a trail is wrong or missing, and what was expected; None: the trail is whole or absent."""
+    kind, value = terms.trailing_type, terms.trailing_value
+    if kind is None:
+        extra = next((n for n in ("trailing_value", "trail_when") if getattr(terms, n) is not None), None)
+        return (
+            None
+            if extra is None
+            else ("trailing_type", f"expected POINTS, PERCENT or STEP with a {extra}, got none")
+        )
+    if value is None:
+        return "trailing_value", f"expected a distance above 0 for a trail in {kind}, got none"
+    if kind is TrailingType.PERCENT and value >= _HUNDRED:
+        return "trailing_value", f"expected less than 100 for a trail in PERCENT, got {decimal_text(value)}"
+    if kind is TrailingType.STEP and terms.trail_when is None:
+        return "trail_when", "expected the points in favour that move a STEP trail, got none"
+    if kind is TrailingType.STEP and terms.stop_loss is None:
+        return "stop_loss", "expected the stop that a STEP trail moves, got none"
+    return None

@@ -1,0 +1,181 @@
+"""Watch protections: read last prices, follow fills and holdings, and ask for the exits that are due.
+
+What a round finds is judged again in the transaction that writes it, by what is true there. So two watchers may look at
+the same protection: one of them writes, the other one finds it moved on.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from domain.errors import ReadFailed
+from domain.marks import Mark
+from domain.money import ZERO
+from domain.notice_keys import NoticeKey, NoticeSubject
+from domain.notices import Notice, NoticeKind
+from domain.order import Order
+from domain.ports import Clock, Store, Transaction
+from domain.protection import Covered, Protection, Step, allotted, step
+from domain.risk_facts import Holding
+from domain.states import Status
+from engine.client_context import ClientContext
+from use_cases.protect import carry_out
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, str]
+"""Exchange and symbol."""
+_Held = tuple[str, str, str, str]
+"""Strategy, exchange, symbol, product."""
+_OVER = (Status.EXECUTED, Status.FAILED)
+
+
+class ProtectionWatcher:
+    """Looks after the clients' protections. Safe to call from several threads and processes."""
+
+    def __init__(self, store: Store, *, clock: Clock, claimant: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._claimant = claimant
+
+    def watch(self, context: ClientContext) -> int | None:
+        """Do one round for the client; returns how many protections moved, None where nothing is to be watched."""
+        client_id = context.client_id
+        found = self._store.open_protections(client_id)
+        if not found:
+            return None
+        marks = self._read_marks(context, {(p.exchange, p.symbol) for p in found if p.filled or p.quantity})
+        holdings = self._store.holdings(client_id)
+        steps = _steps(found, marks, holdings, self._store.get_by_id, self._clock.now())
+        moving = {_place(each.before) for each in steps if each.changes}
+        new = self._new_marks(client_id, marks)
+        if not moving and not new:
+            return 0
+        return self._store.write(lambda tx: self._write(tx, context, moving, marks, new))
+
+    def _write(
+        self,
+        tx: Transaction,
+        context: ClientContext,
+        moving: set[_Held],
+        marks: dict[Place, Mark],
+        new: Sequence[Mark],
+    ) -> int:
+        client_id, now = context.client_id, self._clock.now()
+        if new:
+            tx.keep_marks(client_id, new)
+        found = [p for p in tx.open_protections(client_id) if _place(p) in moving]
+        holdings = [h for place in moving for h in tx.holding(client_id, *place[:3])]
+        moved = 0
+        for each in _steps(found, marks, holdings, tx.get, now):
+            if each.changes:
+                moved += self._carry_out(tx, context, each, now)
+        return moved
+
+    def _carry_out(self, tx: Transaction, context: ClientContext, each: Step, now: datetime) -> int:
+        """Write one step. A step that fails keeps no other one from being written."""
+        p = each.before
+        done = tx.attempt(lambda: carry_out(tx, each, context.policy, now=now, actor=self._claimant))
+        if not isinstance(done, Exception):
+            tx.clear_notice(p.client_id, _failed_key(p))
+            return 1
+        log.error("protection %s: %s", p.protection_id, done, exc_info=done)
+        text = (
+            f"the protection of {p.strategy_name} cannot be followed: {type(done).__name__}: {done}. It is tried "
+            "again; until then look after the position by hand"
+        )
+        tx.notify_once(_failed_key(p), Notice(NoticeKind.SYSTEM, p.client_id, symbol=p.symbol, detail=text))
+        return 0
+
+    # prices -------------------------------------------------------------------------------------------------
+
+    def _read_marks(self, context: ClientContext, places: set[Place]) -> dict[Place, Mark]:
+        """Read the last prices of these symbols; a symbol without a price is left out."""
+        if not places:
+            return {}
+        return self._of_positions(context.client_id, places) | self._of_reader(context, places)
+
+    def _of_reader(self, context: ClientContext, places: set[Place]) -> dict[Place, Mark]:
+        if context.marks is None:
+            return {}
+        try:
+            marks = context.marks.last_marks(sorted(places))
+        except ReadFailed as error:
+            log.warning("client %s: last prices could not be read: %s", context.client_id, error)
+            return {}
+        return {(mark.exchange, mark.symbol): mark for mark in marks}
+
+    def _of_positions(self, client_id: str, places: set[Place]) -> dict[Place, Mark]:
+        """The prices that the last read of the positions showed."""
+        snapshot = self._store.saved_positions(client_id)
+        if snapshot is None:
+            return {}
+        return {
+            (p.exchange, p.symbol): Mark(
+                p.exchange, p.symbol, p.last_price, snapshot.read_started_at, "positions"
+            )
+            for p in snapshot.positions
+            if p.last_price is not None and (p.exchange, p.symbol) in places
+        }
+
+    def _new_marks(self, client_id: str, marks: dict[Place, Mark]) -> list[Mark]:
+        """Those of the marks that are not stored: a price that stands still is not written again."""
+        if not marks:
+            return []
+        stored = {(mark.exchange, mark.symbol): mark.price for mark in self._store.marks(client_id)}
+        return [mark for place, mark in marks.items() if mark.is_price and stored.get(place) != mark.price]
+
+
+def _steps(
+    protections: Iterable[Protection],
+    marks: dict[Place, Mark],
+    holdings: Sequence[Holding],
+    order_of: Callable[[str], Order | None],
+    now: datetime,
+) -> list[Step]:
+    """Make the next step of each protection, those of one holding together."""
+    together = dict[_Held, list[Protection]]()
+    for each in protections:
+        together.setdefault(_place(each), []).append(each)
+    steps = []
+    for place, group in together.items():
+        entries = {p.protection_id: order_of(p.command_id) for p in group}
+        held = _held(holdings, place, group[0].side.sign)
+        seen = [_seen(p, entries[p.protection_id]) for p in group]
+        shares = allotted(seen, held)
+        for p, fills in zip(group, seen, strict=True):
+            entry, units = entries[p.protection_id], shares[p.protection_id]
+            is_over = entry is None or (entry.status in _OVER and not entry.is_provisional(now))
+            covered = Covered(fills.filled, fills.average_price, is_over, units, is_all=units == held)
+            steps.append(step(p, covered, marks.get((p.exchange, p.symbol)), now))
+    return steps
+
+
+def _seen(p: Protection, entry: Order | None) -> Protection:
+    """Return the protection with its entry's fills as they are now; the entry may be in the archive by now."""
+    if entry is None:
+        return p
+    return replace(p, filled=entry.filled_quantity, average_price=entry.average_price)
+
+
+def _held(holdings: Sequence[Holding], place: _Held, sign: int) -> Decimal:
+    """Return what the strategy holds there on that side, in units without a sign."""
+    net = sum(
+        (
+            h.net_quantity
+            for h in holdings
+            if h.entries and (h.strategy_name, h.exchange, h.symbol, h.product) == place
+        ),
+        ZERO,
+    )
+    return max(net * sign, ZERO)
+
+
+def _place(p: Protection) -> _Held:
+    return p.strategy_name, p.exchange, p.symbol, p.product
+
+
+def _failed_key(p: Protection) -> NoticeKey:
+    return NoticeKey(NoticeSubject.PROTECTION_FAILED, (p.protection_id,))

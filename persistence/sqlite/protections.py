@@ -1,0 +1,121 @@
+"""Write and read protections with their history, and the marks that they look at."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from domain.enums import Side
+from domain.errors import ConcurrentUpdate
+from domain.marks import Mark
+from domain.money import decimal_text, parse_decimal
+from domain.order_events import column
+from domain.protection import Protection, ProtectionEvent, ProtectionStatus, Rule, Step
+from domain.protection_terms import TrailingType
+from domain.times import parse_time, time_text
+
+_COLUMNS = tuple(each.name for each in fields(Protection))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM protections"
+_INSERT = f"INSERT INTO protections ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_SETS = ", ".join(f"{name} = ?" for name in _COLUMNS)
+_UPDATE = f"UPDATE protections SET {_SETS} WHERE protection_id = ? AND version = ?"
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "side": Side,
+    "trailing_type": TrailingType,
+    "status": ProtectionStatus,
+    "fired_by": Rule,
+    **dict.fromkeys(("is_armed", "is_unknown"), bool),
+    **dict.fromkeys(
+        ("created_at", "updated_at", "active_since", "mark_at", "unknown_since", "trail_told_at", "fired_at"),
+        parse_time,
+    ),
+    **dict.fromkeys(
+        (
+            "trailing_value",
+            "trail_when",
+            "filled",
+            "average_price",
+            "quantity",
+            "exited",
+            "stop_price",
+            "target_price",
+            "best_price",
+            "mark_price",
+            "fired_price",
+        ),
+        parse_decimal,
+    ),
+}
+
+
+def open_protections(connection: sqlite3.Connection, client_id: str) -> list[Protection]:
+    """Return the client's protections that may still fire, oldest first."""
+    rows = connection.execute(
+        f"{_SELECT} INDEXED BY protections_open WHERE status IN ('WAITING', 'ACTIVE') AND client_id = ? "
+        "ORDER BY created_at, protection_id",
+        (client_id,),
+    )
+    return [_protection(row) for row in rows]
+
+
+def protection(connection: sqlite3.Connection, protection_id: str) -> Protection | None:
+    """Return one protection, or None if there is no such one."""
+    row = connection.execute(f"{_SELECT} WHERE protection_id = ?", (protection_id,)).fetchone()
+    return None if row is None else _protection(row)
+
+
+def add(connection: sqlite3.Connection, new: Protection, event: ProtectionEvent) -> None:
+    """Write a new protection with its first event."""
+    connection.execute(_INSERT, _row(new))
+    _record(connection, new.protection_id, (event,))
+
+
+def move(connection: sqlite3.Connection, step: Step) -> Protection:
+    """Write what a step made of a protection.
+
+    Raises:
+        ConcurrentUpdate: it moved since the step was made.
+    """
+    before, after = step.before, step.after
+    done = connection.execute(_UPDATE, (*_row(after), before.protection_id, before.version))
+    if done.rowcount != 1:
+        raise ConcurrentUpdate(f"protection {before.protection_id} moved on")
+    _record(connection, after.protection_id, step.events)
+    return after
+
+
+def _record(connection: sqlite3.Connection, protection_id: str, events: Sequence[ProtectionEvent]) -> None:
+    connection.executemany(
+        "INSERT INTO protection_events (protection_id, at, kind, detail_json) VALUES (?, ?, ?, ?)",
+        [(protection_id, time_text(e.at), e.kind.value, json.dumps(dict(e.facts))) for e in events],
+    )
+
+
+def _row(p: Protection) -> list[Any]:
+    values = (getattr(p, name) for name in _COLUMNS)
+    return [int(value) if isinstance(value, bool) else column(value) for value in values]
+
+
+def _protection(row: tuple[Any, ...]) -> Protection:
+    read = {
+        name: _READERS[name](value) if value is not None and name in _READERS else value
+        for name, value in zip(_COLUMNS, row, strict=True)
+    }
+    return Protection(**read)
+
+
+def marks(connection: sqlite3.Connection, client_id: str) -> list[Mark]:
+    """Return the stored last prices of a client."""
+    rows = connection.execute(
+        "SELECT exchange, symbol, price, at, source FROM marks WHERE client_id = ?", (client_id,)
+    )
+    return [Mark(e, s, parse_decimal(price), parse_time(at), source) for e, s, price, at, source in rows]
+
+
+def keep_marks(connection: sqlite3.Connection, client_id: str, new: Sequence[Mark]) -> None:
+    """Store these last prices."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO marks VALUES (?, ?, ?, ?, ?, ?)",
+        [(client_id, m.exchange, m.symbol, decimal_text(m.price), time_text(m.at), m.source) for m in new],
+    )

@@ -1,0 +1,110 @@
+"""The contract of protections, of their history, and of the last prices that they look at."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.account import BrokerAccount
+from domain.enums import Side
+from domain.errors import ConcurrentUpdate
+from domain.marks import Mark
+from domain.protection import Covered, Protection, ProtectionStatus, Rule, protection_of, step
+from domain.protection_terms import TrailingType
+from tests.contract.store_making import CLIENT, EXCHANGE, SYMBOL, House, StoreCase
+
+TERMS = {
+    "stop_loss": "2%",
+    "target": "130",
+    "trailing_type": TrailingType.POINTS,
+    "trailing_value": Decimal("3.5"),
+    "trail_when": Decimal(5),
+}
+
+
+def opened(house: House, alert_id: str = "a1", **changes: object) -> Protection:
+    """The protection of a new entry, as it is stored."""
+    entry = house.register(alert_id, **{**TERMS, **changes})
+    protection, event = protection_of(entry)
+    house.store.write(lambda tx: tx.add_protection(protection, event))
+    return protection
+
+
+def mark(house: House, price: object, symbol: str = SYMBOL) -> Mark:
+    return Mark(EXCHANGE, symbol, Decimal(str(price)), house.clock.now(), "test")
+
+
+def covered(units: int = 50) -> Covered:
+    return Covered(Decimal(units), Decimal("112.5"), True, Decimal(units), is_all=True)
+
+
+def moved(house: House, p: Protection, price: object) -> Protection:
+    now = house.clock.now()
+    seen = replace(mark(house, price), at=now)
+    done = step(p, covered(), seen, now)
+    if done.exit is not None:
+        done = done.with_exit("exit-1")
+    return house.store.write(lambda tx: tx.move_protection(done))
+
+
+class ProtectionsContract(StoreCase):
+    def test_the_terms_of_an_entry_are_stored_with_it(self, house):
+        order = house.register(**TERMS)
+        found = house.order(order.command_id)
+        assert {name: getattr(found, name) for name in TERMS} == TERMS
+        plain = house.register("a2")
+        assert house.order(plain.command_id).trailing_value is None
+
+    def test_a_protection_is_read_as_it_was_written_after_every_move(self, house):
+        p = opened(house)
+        assert house.store.protection(p.protection_id) == p
+        for price in ("112", "118.25", "120"):
+            p = moved(house, p, price)
+            assert house.store.protection(p.protection_id) == p
+        assert (p.status, p.stop_price, p.best_price) == (
+            ProtectionStatus.ACTIVE,
+            Decimal("116.5"),
+            Decimal(120),
+        )
+        p = moved(house, p, "116.5")
+        assert house.store.protection(p.protection_id) == p
+        assert (p.status, p.fired_by, p.exit_command_id) == (ProtectionStatus.FIRED, Rule.TRAIL, "exit-1")
+        assert house.store.protection("p-other") is None
+
+    def test_one_that_moved_on_is_not_moved_again(self, house):
+        p = opened(house)
+        now = house.clock.now()
+        done = step(p, covered(), mark(house, 112), now + timedelta(seconds=1))
+        assert done.changes
+        house.store.write(lambda tx: tx.move_protection(done))
+        kept = house.store.protection(p.protection_id)
+        with pytest.raises(ConcurrentUpdate):
+            house.store.write(lambda tx: tx.move_protection(done))
+        assert house.store.protection(p.protection_id) == kept
+
+    def test_open_ones_are_listed_by_client_and_those_that_are_over_are_not(self, house):
+        first, second = opened(house), opened(house, "a2", side=Side.SELL)
+        opened(house, "b1", client_id="bob")
+        assert house.store.open_protections(CLIENT) == [first, second]
+        fired = moved(house, first, 1)
+        assert house.store.open_protections(CLIENT) == [second]
+        assert house.store.write(lambda tx: tx.open_protections(CLIENT)) == [second]
+        assert house.store.write(lambda tx: tx.protection(first.protection_id)) == fired
+
+    def test_the_last_price_of_each_symbol_is_kept(self, house):
+        first, other = mark(house, "101.05"), mark(house, 7, "BANKNIFTY")
+        house.store.write(lambda tx: tx.keep_marks(CLIENT, [first, other]))
+        later = mark(house, 102)
+        house.store.write(lambda tx: tx.keep_marks(CLIENT, [later]))
+        assert {(m.symbol, m.price) for m in house.store.marks(CLIENT)} == {
+            (SYMBOL, Decimal(102)),
+            ("BANKNIFTY", Decimal(7)),
+        }
+        assert later in house.store.write(lambda tx: tx.marks(CLIENT))
+        assert house.store.marks("bob") == []
+
+    def test_the_prices_seen_at_another_account_are_forgotten(self, house):
+        house.store.write(lambda tx: tx.keep_marks(CLIENT, [mark(house, 101)]))
+        house.store.write(lambda tx: tx.rebind_account(CLIENT, BrokerAccount("broker", "U2")))
+        assert house.store.marks(CLIENT) == []

@@ -1,0 +1,358 @@
+"""Protection, step by step and on many paths: a stop only tightens and fires once, and no more than is held goes."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.enums import Side
+from domain.errors import InvalidProtection
+from domain.marks import Mark
+from domain.money import ZERO
+from domain.protection import (
+    UNFILLED_KEPT,
+    Covered,
+    EventKind,
+    Protection,
+    ProtectionStatus,
+    Rule,
+    Step,
+    allotted,
+    cancelled,
+    protection_of,
+    step,
+    tightened,
+)
+from domain.protection_terms import TrailingType
+from tests.contract.store_making import an_order
+from tests.support import START
+
+SECOND = timedelta(seconds=1)
+
+
+def d(value: object) -> Decimal:
+    return Decimal(str(value))
+
+
+def protection(**terms: object) -> Protection:
+    made, event = protection_of(replace(an_order("a1", START), **terms))  # type: ignore[arg-type]
+    assert event.kind is EventKind.OPENED
+    return made
+
+
+def filled(
+    units: object = 50, average: object = 100, *, held: object = None, is_over: bool = True
+) -> Covered:
+    return Covered(d(units), d(average), is_over, d(units if held is None else held), is_all=True)
+
+
+def mark(price: object, second: float = 1, symbol: str = "NIFTY26NOV24500CE", exchange: str = "NFO") -> Mark:
+    return Mark(exchange, symbol, d(price), START + second * SECOND, "test")
+
+
+@dataclass
+class Run:
+    """A protection and what has come of it; each price is a second later than the one before."""
+
+    p: Protection
+    covered: Covered = field(default_factory=filled)
+    second: int = 0
+    steps: list[Step] = field(default_factory=list)
+
+    def at(self, *prices: object) -> "Run":
+        for price in prices:
+            self.second += 1
+            seen = None if price is None else mark(price, self.second)
+            self.look(seen)
+        return self
+
+    def look(self, seen: Mark | None) -> Step:
+        done = step(self.p, self.covered, seen, START + self.second * SECOND)
+        self.steps.append(done)
+        self.p = done.after
+        return done
+
+    @property
+    def stop(self) -> Decimal | None:
+        return self.p.stop_price
+
+    @property
+    def exits(self) -> list[tuple[Side, Decimal | None]]:
+        return [(s.exit.side, s.exit.quantity) for s in self.steps if s.exit is not None]
+
+    @property
+    def told(self) -> list[EventKind]:
+        return [event.kind for s in self.steps for event in s.events]
+
+
+LEVELS = [
+    ({"stop_loss": "98"}, Side.BUY, 98, None),
+    ({"stop_loss": "2%"}, Side.BUY, 98, None),
+    ({"stop_loss": "2.5pt"}, Side.BUY, "97.5", None),
+    ({"stop_loss": "2%"}, Side.SELL, 102, None),
+    ({"target": "10pt"}, Side.BUY, None, 110),
+    ({"target": "10pt"}, Side.SELL, None, 90),
+    ({"stop_loss": "103", "target": "3%"}, Side.SELL, 103, 97),
+]
+
+
+@pytest.mark.parametrize(("terms", "side", "stop", "target"), LEVELS)
+def test_levels_count_from_the_average_fill(terms, side, stop, target):
+    p = step(protection(side=side, **terms), filled(), None, START).after
+    assert (p.stop_price, p.target_price) == (stop and d(stop), target and d(target))
+    assert (p.status, p.quantity) == (ProtectionStatus.ACTIVE, 50)
+
+
+def test_nothing_is_watched_before_the_entry_has_filled_anything():
+    run = Run(protection(stop_loss="98"), Covered(ZERO, None, False, ZERO, is_all=True)).at(1)
+    assert (run.p.status, run.exits, run.told) == (ProtectionStatus.WAITING, [], [])
+
+
+@pytest.mark.parametrize(("price", "rule"), [(98, Rule.STOP), (97, Rule.STOP), (110, Rule.TARGET)])
+def test_a_level_that_is_met_fires_once_for_all_that_is_held(price, rule):
+    run = Run(protection(stop_loss="98", target="110")).at(99, 109, price, price, 90, 120)
+    assert run.exits == [(Side.SELL, None)]
+    assert (run.p.status, run.p.fired_by, run.p.fired_price) == (ProtectionStatus.FIRED, rule, price)
+
+
+def test_a_position_that_was_sold_is_bought_back():
+    run = Run(protection(side=Side.SELL, stop_loss="2%")).at(101, 102)
+    assert run.exits == [(Side.BUY, None)]
+
+
+def test_where_stop_and_target_are_met_at_once_the_stop_wins():
+    run = Run(protection(stop_loss="105", target="104")).at(104)
+    assert run.p.fired_by is Rule.STOP
+
+
+def test_a_trail_in_points_arms_and_follows_the_best_price():
+    terms = {"trailing_type": TrailingType.POINTS, "trailing_value": d(3), "trail_when": d(5)}
+    run = Run(protection(stop_loss="90", **terms)).at(104)
+    assert (run.stop, run.p.is_armed) == (90, False)
+    assert run.at(105).stop == 102
+    assert run.at(110, 108).stop == 107
+    assert run.at(107).exits == [(Side.SELL, None)]
+    assert run.p.fired_by is Rule.TRAIL
+
+
+def test_a_trail_in_percent_counts_from_the_average_fill_and_arms_at_once():
+    terms = {"trailing_type": TrailingType.PERCENT, "trailing_value": d(5)}
+    run = Run(protection(**terms), filled(average=200)).at(199)
+    assert (run.stop, run.p.is_armed) == (190, True)
+    assert run.at(210).stop == 200
+
+
+def test_a_stepped_trail_moves_by_so_much_for_each_so_much():
+    terms = {"trailing_type": TrailingType.STEP, "trailing_value": d(2), "trail_when": d(5)}
+    run = Run(protection(stop_loss="10pt", **terms)).at(104.99)
+    assert run.stop == 90
+    assert run.at(105).stop == 92
+    assert run.at(114.9).stop == 94
+    assert run.at(101).stop == 94
+
+
+def test_a_stop_does_not_move_back_when_the_average_of_the_fills_does():
+    run = Run(protection(stop_loss="2%"), filled(20, 100, is_over=False)).at(100)
+    run.covered = filled(50, 90)
+    assert run.at(99).stop == 98
+    assert run.p.quantity == 50
+
+
+def test_fills_and_other_exits_change_what_is_covered():
+    run = Run(protection(stop_loss="98"), filled(20, is_over=False)).at(100)
+    run.covered = filled(50)
+    assert run.at(100).p.quantity == 50
+    run.covered = filled(50, held=30)
+    assert run.at(100).p.quantity == 30
+    run.covered = filled(50, held=0)
+    assert run.at(90).p.status is ProtectionStatus.ENDED
+    assert run.exits == []
+    assert run.told == [EventKind.FILLED, EventKind.FILLED, EventKind.SHRUNK, EventKind.ENDED]
+
+
+def test_what_a_strategy_holds_beside_it_is_not_taken_along():
+    run = Run(protection(stop_loss="98"), replace(filled(), is_all=False)).at(98)
+    assert run.exits == [(Side.SELL, d(50))]
+
+
+def test_fills_after_an_exit_of_a_part_are_covered_by_the_next_generation():
+    run = Run(protection(stop_loss="98"), replace(filled(20, is_over=False), is_all=False)).at(98)
+    assert (run.p.status, run.p.generation, run.p.exited) == (ProtectionStatus.ACTIVE, 2, 20)
+    run.covered = Covered(d(50), d(100), True, d(30), is_all=False)
+    run.at(97)
+    assert run.exits == [(Side.SELL, d(20)), (Side.SELL, d(30))]
+    assert len({s.exit.intent for s in run.steps if s.exit is not None}) == 2
+
+
+NO_MARKS = {
+    "missing": None,
+    "zero": mark(0, 20),
+    "negative": mark(-1, 20),
+    "not a number": mark("NaN", 20),
+    "of another symbol": mark(1, 20, symbol="BANKNIFTY"),
+    "of another exchange": mark(1, 20, exchange="NSE"),
+    "stale": mark(1, 4),
+    "from before the fill": mark(1, -1),
+    "from the future": mark(1, 60),
+}
+
+
+@pytest.mark.parametrize("seen", NO_MARKS.values(), ids=NO_MARKS)
+def test_without_a_usable_price_nothing_moves_and_after_a_while_it_is_unknown(seen):
+    run = Run(protection(stop_loss="98", trailing_type=TrailingType.POINTS, trailing_value=d(1))).at(100)
+    levels = (run.stop, run.p.best_price)
+    run.second = 20
+    run.look(seen)
+    assert EventKind.UNKNOWN not in run.told  # a single lost price is a lag
+    run.second = 36
+    run.look(None if seen is None else replace(seen, at=seen.at + 16 * SECOND))
+    run.look(None)
+    assert (run.stop, run.p.best_price, run.exits) == (*levels, [])
+    assert run.told.count(EventKind.UNKNOWN) == 1
+    assert run.p.is_unknown
+    run.at(100)
+    assert (run.told[-1], run.p.is_unknown) == (EventKind.KNOWN, False)
+
+
+def test_an_entry_that_ends_without_a_fill_keeps_its_protection_for_a_while():
+    run = Run(protection(stop_loss="98"), Covered(ZERO, None, True, ZERO, is_all=True)).at(100)
+    assert run.p.status is ProtectionStatus.WAITING  # the broker may show that it was filled after all
+    run.second += int(UNFILLED_KEPT.total_seconds()) + 1
+    assert run.at(100).p.status is ProtectionStatus.ENDED
+
+
+def test_a_person_tightens_and_cancels_and_never_loosens():
+    run = Run(protection(stop_loss="98", target="110")).at(100)
+    now = START + 2 * SECOND
+    changed = tightened(run.p, stop=d(99), target=d(105), by="ann", now=now)
+    assert (changed.after.stop_price, changed.after.target_price) == (99, 105)
+    assert step(changed.after, filled(60, 90), None, now).after.target_price == 105
+    for stop in (98, 97):
+        with pytest.raises(InvalidProtection, match="only tightens"):
+            tightened(run.p, stop=d(stop), target=None, by="ann", now=now)
+    over = cancelled(run.p, by="ann", reason="by hand", now=now).after
+    assert (over.status, over.reason) == (ProtectionStatus.ENDED, "CANCELLED")
+    assert step(over, filled(), mark(1, 2), now).exit is None
+    with pytest.raises(InvalidProtection, match="not over"):
+        tightened(over, stop=d(99), target=None, by="ann", now=now)
+
+
+# on many paths ------------------------------------------------------------------------------------------------
+
+PRICES = st.one_of(st.none(), st.integers(60, 140).map(Decimal), st.sampled_from([ZERO, d("NaN"), d(-5)]))
+DISTANCES = st.one_of(
+    st.none(), st.integers(60, 140).map(str), st.integers(1, 30).map(lambda n: f"{n}%"), st.just("7.5pt")
+)
+TRAILS = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {
+            "trailing_type": st.sampled_from(list(TrailingType)),
+            "trailing_value": st.integers(1, 20).map(Decimal),
+            "trail_when": st.one_of(st.none(), st.integers(1, 20).map(Decimal)),
+        }
+    ),
+)
+
+
+@st.composite
+def paths(draw):
+    """A protection, and moments: a price, fills so far, whether the entry is over, and what others have taken."""
+    terms = {"stop_loss": draw(DISTANCES), "target": draw(DISTANCES), **draw(TRAILS)}
+    p = protection(side=draw(st.sampled_from(list(Side))), **terms)
+    moments, units, taken = [], 0, 0
+    for _ in range(draw(st.integers(1, 12))):
+        units = min(units + draw(st.sampled_from([0, 0, 5, 20])), 50)
+        taken = min(taken + draw(st.sampled_from([0, 0, 0, 5, 30])), units)
+        beside = draw(st.sampled_from([0, 0, 25]))  # what the strategy holds by entries without protection
+        average = d(draw(st.integers(95, 105))) if units else None
+        moments.append((draw(PRICES), units, units == 50, taken, beside, average))
+    return p, moments
+
+
+def walk(p: Protection, moments: list, *, twice: bool = False) -> tuple[list[Step], int]:
+    """Follow the path; each exit takes what it asked for. Returns the steps and what is left."""
+    steps, left, sold = [], 0, ZERO
+    for number, (price, units, is_over, taken, beside, average) in enumerate(moments, start=1):
+        now = START + number * SECOND
+        seen = None if price is None else mark(price, number)
+        held = max(d(units - taken) - sold, ZERO) + beside
+        share = allotted([replace(p, filled=d(units))], held)[p.protection_id]
+        covered = Covered(d(units), average, is_over, share, is_all=share == held)
+        done = step(p, covered, seen, now)
+        if twice:  # a crash before the commit: whoever comes next makes the same of it
+            assert step(p, covered, seen, now) == done
+        if done.exit is not None:
+            asked = held if done.exit.quantity is None else done.exit.quantity
+            assert ZERO < asked <= held
+            sold += asked
+        steps.append(done)
+        p = done.after
+        left = held
+    return steps, left
+
+
+def check_path(path: tuple) -> None:
+    p, moments = path
+    steps, _ = walk(p, moments, twice=True)
+    sign = p.side.sign
+    intents = [s.exit.intent for s in steps if s.exit is not None]
+    assert len(intents) == len(set(intents))  # fires once a generation
+    for done, (price, *_) in zip(steps, moments, strict=True):
+        before, after = done.before, done.after
+        if before.stop_price is not None and after.stop_price is not None:
+            assert (after.stop_price - before.stop_price) * sign >= 0  # only tightens
+        if before.best_price is not None:
+            assert after.best_price is not None and (after.best_price - before.best_price) * sign >= 0
+        if price is None or not price.is_finite() or price <= 0:
+            assert done.exit is None and after.best_price == before.best_price
+        if not before.is_open:
+            assert not done.changes
+        if done.exit is not None:
+            assert done.exit.side is p.side.opposite
+            assert after.exited > before.exited
+            assert after.exited <= after.filled
+        assert done.changes == (after.version == before.version + 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(paths())
+def test_on_every_path_stops_tighten_each_fires_once_and_no_more_than_is_held_goes(path):
+    check_path(path)
+
+
+@pytest.mark.gate
+@settings(max_examples=8000, deadline=None)
+@given(paths())
+def test_the_same_on_many_more_paths(path):
+    check_path(path)
+
+
+def check_shares(asked: list[tuple[int, int]], held: int) -> None:
+    all_ = [
+        replace(protection(), protection_id=f"p{n}", filled=d(units), exited=min(d(exited), d(units)))
+        for n, (units, exited) in enumerate(asked)
+    ]
+    shares = allotted(all_, d(held))
+    assert sum(shares.values()) <= held
+    assert all(ZERO <= shares[p.protection_id] <= p.filled - p.exited for p in all_)
+    assert sum(shares.values()) == min(d(held), sum((p.filled - p.exited for p in all_), ZERO))
+
+
+SHARES = (st.lists(st.tuples(st.integers(0, 50), st.integers(0, 60)), max_size=6), st.integers(0, 300))
+
+
+@settings(max_examples=200, deadline=None)
+@given(*SHARES)
+def test_protections_of_one_holding_share_what_is_held(asked, held):
+    check_shares(asked, held)
+
+
+@pytest.mark.gate
+@settings(max_examples=3000, deadline=None)
+@given(*SHARES)
+def test_the_same_for_many_more_holdings(asked, held):
+    check_shares(asked, held)

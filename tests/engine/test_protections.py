@@ -1,0 +1,263 @@
+"""Protections watched by the engine on a real database: levels, fills, restarts, and exits that are asked for once."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from domain.enums import OrderType, Side
+from domain.marks import Mark
+from domain.notices import NoticeKind
+from domain.protection import Protection, ProtectionStatus
+from domain.protection_terms import Terms, TrailingType
+from domain.states import Phase, Status
+from engine.client_context import ClientContext
+from engine.protection_watcher import ProtectionWatcher
+from tests.support import EXIT, MARKET_EXIT, Desk, kinds, leg
+
+EXCHANGE, SYMBOL = "NFO", "NIFTY26NOV24500CE"
+STOP = Terms(stop_loss="100", target="130")
+
+
+class Market:
+    """Last prices that a test sets. None: there is none."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.prices: dict[str, Decimal] = {}
+        self.reads = 0
+
+    def last_marks(self, places):
+        self.reads += 1
+        at = self.desk.clock.now()
+        return [Mark(e, s, self.prices[s], at, "test") for e, s in places if s in self.prices]
+
+
+class Watched:
+    """A desk whose engine has filled a protected entry, and the watcher of its protections."""
+
+    def __init__(self, folder, terms: Terms = STOP, **changes: object) -> None:
+        self.desk = Desk(folder)
+        self.market = Market(self.desk)
+        self.watchers = [self.watcher("w1"), self.watcher("w2")]
+        [self.entry] = self.desk.post(leg(protection=terms, **changes))
+        self.settle()
+
+    def watcher(self, name: str) -> ProtectionWatcher:
+        return ProtectionWatcher(self.desk.store, clock=self.desk.clock, claimant=name)
+
+    @property
+    def context(self) -> ClientContext:
+        return ClientContext("default", self.desk.broker, self.desk.policies["default"], marks=self.market)
+
+    def settle(self) -> None:
+        self.desk.settle()
+
+    def at(self, *prices: object, watcher: int = 0) -> None:
+        for price in prices:
+            if price is None:
+                self.market.prices.clear()
+            else:
+                self.market.prices[SYMBOL] = Decimal(str(price))
+            self.desk.clock.advance(1)
+            self.watchers[watcher].watch(self.context)
+
+    @property
+    def protection(self) -> Protection:
+        found = self.desk.store.protection(f"p-{self.entry.command_id}")
+        assert found is not None
+        return found
+
+    @property
+    def exits(self) -> list:
+        rows = self.desk.rows(
+            "SELECT command_id FROM orders WHERE execution_type = 'EXIT' ORDER BY command_id"
+        )
+        return [self.desk.order(str(row[0])) for row in rows]
+
+    def told(self) -> list[str]:
+        return [
+            kind for kind in kinds(self.desk) if kind.startswith(("STOP", "TARGET", "TRAIL", "PROTECTION"))
+        ]
+
+
+@pytest.fixture
+def watched(tmp_path):
+    return Watched(tmp_path)
+
+
+def test_a_stop_asks_for_one_exit_at_market_of_what_is_held(watched):
+    watched.at(110, 100.05)
+    assert (watched.exits, watched.protection.status) == ([], ProtectionStatus.ACTIVE)
+    watched.at(100, 99, 98)
+    [exit_] = watched.exits
+    assert (exit_.side, exit_.order_type, exit_.product) == (Side.SELL, OrderType.MARKET, "MIS")
+    assert exit_.is_full_exit and exit_.requested_side is Side.SELL
+    assert watched.protection.exit_command_id == exit_.command_id
+    watched.settle()
+    [exit_] = watched.exits
+    assert (exit_.status, exit_.filled_quantity) == (Status.EXECUTED, 50)
+    assert watched.desk.store.holdings("default") == []
+    assert watched.told() == [NoticeKind.STOP_FIRED]
+
+
+def test_a_target_that_is_met_is_told_with_its_price_and_what_is_done(watched):
+    watched.at(130.5)
+    [notice] = [n for n in watched.desk.notices if n.kind is NoticeKind.TARGET_FIRED]
+    assert "last price 130.5 met the target at 130; 50 units exit at market" in notice.detail
+    assert notice.order == watched.exits[0]
+
+
+def test_two_watchers_ask_for_the_same_exit(watched):
+    watched.at(110)
+    stale = watched.protection
+    watched.at(99)
+    watched.at(98, watcher=1)
+    [exit_] = watched.exits
+    assert watched.protection.generation == stale.generation
+    assert exit_.client_order_id
+
+
+def test_a_crash_before_the_commit_leaves_no_exit_and_the_next_watcher_asks_for_it(watched, monkeypatch):
+    watched.at(110)
+    before = watched.protection
+
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("persistence.sqlite.protections._record", dies)
+        with pytest.raises(SystemExit):
+            watched.at(99)
+    assert (watched.exits, watched.protection) == ([], before)
+    watched.at(99, watcher=1)
+    assert len(watched.exits) == 1
+
+
+def test_a_watcher_that_begins_anew_goes_on_at_the_last_level(tmp_path):
+    trail = Terms(trailing_type=TrailingType.POINTS, trailing_value=Decimal(5))
+    watched = Watched(tmp_path, trail)
+    watched.at(120, 125, 123)
+    assert watched.protection.stop_price == 120
+    watched.watchers[0] = watched.watcher("after the restart")
+    watched.at(121)
+    assert (watched.protection.stop_price, watched.exits) == (120, [])
+    watched.at(119)
+    assert len(watched.exits) == 1
+    assert watched.told() == [NoticeKind.TRAIL_ARMED, NoticeKind.STOP_FIRED]
+
+
+def test_an_exit_of_another_kind_ends_the_protection(watched):
+    watched.at(110)
+    watched.desk.post(MARKET_EXIT, **EXIT)
+    watched.settle()
+    watched.at(90)
+    assert (watched.protection.status, watched.protection.reason) == (ProtectionStatus.ENDED, "NOTHING_HELD")
+    assert len(watched.exits) == 1
+
+
+def test_partial_fills_are_covered_as_they_come_and_the_rest_is_taken_back(tmp_path):
+    watched = Watched.__new__(Watched)
+    watched.desk = desk = Desk(tmp_path)
+    watched.market = Market(desk)
+    watched.watchers = [watched.watcher("w1")]
+    desk.broker.fill_at_once = False
+    [watched.entry] = desk.post(leg(protection=STOP))
+    desk.settle()
+    watched.at(90)
+    assert watched.protection.status is ProtectionStatus.WAITING
+    [number] = desk.broker.orders
+    desk.broker.report(number, desk.broker.orders[number].status, 20)
+    desk.settle()
+    watched.at(110)
+    assert watched.protection.quantity == 20
+    desk.broker.fill_at_once = True
+    watched.at(90)
+    desk.settle(6)
+    assert desk.broker.cancelled == [number]
+    assert desk.order(watched.entry.command_id).filled_quantity == 20
+    assert [exit_.filled_quantity for exit_ in watched.exits] == [20]
+
+
+def test_units_beside_those_that_it_covers_stay(watched):
+    watched.desk.hold(80)  # 30 units more, which no protection covers
+    watched.at(110, 99)
+    [exit_] = watched.exits
+    assert exit_.requested_quantity == 50
+
+
+def test_a_price_that_fails_is_told_once_after_a_while_and_moves_nothing(watched):
+    watched.at(110)
+    levels = watched.protection.stop_price
+    watched.at(*[None] * 14)
+    assert watched.told() == []
+    watched.at(*[None] * 10)
+    watched.at(0, "NaN")
+    assert (watched.told(), watched.exits) == ([NoticeKind.PROTECTION_UNKNOWN], [])
+    assert watched.protection.stop_price == levels
+    watched.at(110)
+    watched.at(*[None] * 20)
+    assert watched.told() == [NoticeKind.PROTECTION_UNKNOWN] * 2
+
+
+def test_without_a_reader_the_price_of_the_positions_counts_while_it_is_young(watched):
+    watched.market.last_marks = lambda places: []
+    store, desk = watched.desk.store, watched.desk
+    snapshot = desk.broker.read_positions()
+    seen = replace(snapshot, positions=tuple(replace(p, last_price=Decimal(99)) for p in snapshot.positions))
+    store.save_positions("default", seen, desk.clock.at.date())
+    desk.clock.advance(20)
+    watched.watchers[0].watch(watched.context)
+    assert watched.exits == []  # too old by now
+    seen = replace(seen, read_started_at=desk.clock.now())
+    store.save_positions("default", seen, desk.clock.at.date())
+    watched.watchers[0].watch(watched.context)
+    assert len(watched.exits) == 1
+
+
+def test_a_stop_on_the_wrong_side_of_the_limit_is_refused_at_the_door(tmp_path):
+    desk = Desk(tmp_path)
+    wrong = [Terms(stop_loss="112.5"), Terms(stop_loss="120"), Terms(target="112"), Terms(stop_loss="200pt")]
+    for number, terms in enumerate(wrong):
+        [order] = desk.post(leg(f"SYM{number}", protection=terms))
+        assert (order.status, order.tag) == (Status.FAILED, "VALIDATION_FAILED:STOP_WRONG_SIDE")
+        assert desk.store.protection(f"p-{order.command_id}") is None
+    [order] = desk.post(leg("SYM9", side=Side.SELL, protection=Terms(stop_loss="120", target="5%")))
+    assert order.phase is Phase.REGISTERED
+
+
+def test_a_protection_that_cannot_be_followed_is_told_and_holds_up_no_other_one(watched, monkeypatch):
+    watched.desk.post(leg("OTHER", protection=STOP))
+    watched.settle()
+    watched.market.prices["OTHER"] = Decimal(110)
+    watched.at(110)
+    from use_cases import protect
+
+    real = protect._ask
+
+    def broken(tx, step, *rest, **named):
+        if step.before.symbol == SYMBOL:
+            raise ValueError("a defect")
+        return real(tx, step, *rest, **named)
+
+    monkeypatch.setattr(protect, "_ask", broken)
+    watched.market.prices["OTHER"] = Decimal(90)
+    watched.at(90, 90)
+    assert [exit_.symbol for exit_ in watched.exits] == ["OTHER"]
+    told = [n.detail for n in watched.desk.notices if "cannot be followed" in n.detail]
+    assert len(told) == 1
+    monkeypatch.undo()
+    watched.at(90)
+    assert {exit_.symbol for exit_ in watched.exits} == {"OTHER", SYMBOL}
+
+
+def test_without_a_protection_no_price_is_read(tmp_path):
+    desk = Desk(tmp_path)
+    market = Market(desk)
+    desk.post(leg())
+    desk.settle()
+    watcher = ProtectionWatcher(desk.store, clock=desk.clock, claimant="w1")
+    assert (
+        watcher.watch(ClientContext("default", desk.broker, desk.policies["default"], marks=market)) is None
+    )
+    assert market.reads == 0

@@ -1,0 +1,135 @@
+"""Protect what entries bring: open their protections, ask for the exits that fire, and carry out a person's changes.
+
+A protection and the exit that it asks for are written in one transaction. The exit's row is found by the intent of the
+protection's generation, which is UNIQUE: whoever fires it a second time, after a crash or beside another watcher, finds
+the exit that is there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from domain.enums import ExecutionType, OrderType
+from domain.errors import InvalidProtection, NotFound
+from domain.ids import client_order_id, exit_id
+from domain.limits import ClientPolicy
+from domain.money import ZERO
+from domain.order import Order
+from domain.ports import Transaction
+from domain.protection import Protection, Step, cancelled, protection_of, tightened
+from domain.protection_messages import clears_unknown, notices_of
+from domain.protection_terms import Terms, is_protected
+from domain.states import Status
+from use_cases.register_order import life_of, register_judged
+
+
+def terms_of(protection: Terms | None) -> dict[str, Any]:
+    """Return the columns of an order that carry its protection."""
+    return {} if protection is None else asdict(protection)
+
+
+def open_protections(tx: Transaction, legs: Sequence[Order]) -> None:
+    """Open the protection of each entry that brings one and that no rule has stopped."""
+    for leg in legs:
+        is_entry = leg.execution_type is ExecutionType.ENTRY and leg.test_mode is None
+        if is_entry and leg.status is Status.CREATED and is_protected(leg):
+            tx.add_protection(*protection_of(leg))
+
+
+def carry_out(
+    tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, actor: str
+) -> Order | None:
+    """Write a step of a protection, ask for its exit, and notify people; returns the exit.
+
+    Raises:
+        ConcurrentUpdate: somebody else moved the protection; nothing may be kept.
+    """
+    exit_ = None
+    if step.exit is not None:
+        exit_ = _ask(tx, step, policy, now=now, actor=actor)
+        step = step.with_exit(exit_.command_id)
+    after = tx.move_protection(step)
+    entry = tx.get(after.command_id)
+    for key, notice in notices_of(step, entry, exit_):
+        if key is None:
+            tx.notify(notice)
+        else:
+            tx.notify_once(key, notice)
+    key = clears_unknown(step)
+    if key is not None:
+        tx.clear_notice(after.client_id, key)
+    return exit_
+
+
+def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, actor: str) -> Order:
+    """Register the exit at market; the row of an exit that was asked for already is returned."""
+    p, wanted = step.before, step.exit
+    assert wanted is not None
+    command_id = exit_id(wanted.intent, step.after.fired_at or now)
+    order = Order(
+        command_id=command_id,
+        alert_id=command_id,
+        leg_index=0,
+        client_id=p.client_id,
+        strategy_name=p.strategy_name,
+        execution_type=ExecutionType.EXIT,
+        exchange=p.exchange,
+        symbol=p.symbol,
+        side=wanted.side,
+        quantity=wanted.quantity or ZERO,
+        requested_quantity=wanted.quantity,
+        product=p.product,
+        order_type=OrderType.MARKET,
+        price=None,
+        trigger_price=None,
+        reference_price=None,
+        test_mode=None,
+        client_order_id=client_order_id(wanted.intent),
+        created_at=now,
+        expires_at=now + life_of(ExecutionType.EXIT, timedelta(0)),
+        requested_side=wanted.side,
+        requested_product=p.product,
+    )
+    return tx.get(command_id) or register_judged(tx, order, wanted.intent, None, policy=policy, actor=actor)
+
+
+def cancel_protection(
+    tx: Transaction, protection_id: str, *, by: str, reason: str, now: datetime
+) -> Protection:
+    """End a protection at a person's request.
+
+    Raises:
+        NotFound: there is no such protection.
+        InvalidProtection: it is over, or the reason is blank.
+    """
+    if not reason.strip():
+        raise InvalidProtection("reason", "expected why the position is to go on without it")
+    return tx.move_protection(cancelled(_existing(tx, protection_id), by=by, reason=reason, now=now))
+
+
+def tighten_protection(
+    tx: Transaction,
+    protection_id: str,
+    *,
+    stop: Decimal | None,
+    target: Decimal | None,
+    by: str,
+    now: datetime,
+) -> Protection:
+    """Set a tighter stop, or another target, at a person's request.
+
+    Raises:
+        NotFound: there is no such protection.
+        InvalidProtection: it is over, or the stop would not be tighter.
+    """
+    found = _existing(tx, protection_id)
+    return tx.move_protection(tightened(found, stop=stop, target=target, by=by, now=now))
+
+
+def _existing(tx: Transaction, protection_id: str) -> Protection:
+    found = tx.protection(protection_id)
+    if found is None:
+        raise NotFound(f"no protection {protection_id}")
+    return found
