@@ -20,11 +20,13 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import Clock, Halt, Ids, Store, Transaction
+from domain.protection import Protection
 from domain.receipt import Receipt
 from domain.states import Phase
 from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
 from use_cases.leg_groups import after_leg_ended
+from use_cases.protect import cancel_protection, tighten_protection
 from use_cases.register_alert import RegisterAlert
 from use_cases.register_order import life_of, register_judged, write
 from use_cases.register_together import RegisterTogether, unknown_client
@@ -242,6 +244,22 @@ class CommandService:
     def adopt(self, request: AdoptionRequest) -> Adoption:
         """Make units that no strategy holds a holding of one strategy. Raises as `use_cases.adopt.adopt` does."""
         return adopt(self._store, self._clients, request, clock=self._clock)
+
+    def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> Protection:
+        """End a protection; the position stays. Raises as `use_cases.protect.cancel_protection` does."""
+        at = self._clock.now()
+        return self._store.write(
+            lambda tx: cancel_protection(tx, protection_id, by=by, reason=reason, now=at)
+        )
+
+    def tighten_protection(
+        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+    ) -> Protection:
+        """Set a tighter stop or another target. Raises as `use_cases.protect.tighten_protection` does."""
+        at = self._clock.now()
+        return self._store.write(
+            lambda tx: tighten_protection(tx, protection_id, stop=stop, target=target, by=by, now=at)
+        )
 
     def cancel(self, command_id_: str, *, by: str, reason: str = "") -> Order:
         """Request a cancel: an order that was not sent ends at once, a live one when the broker confirms.

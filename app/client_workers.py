@@ -23,6 +23,8 @@ from engine.order_watcher import OrderWatcherEngine
 log = logging.getLogger(__name__)
 
 _BOOK_GATHER = 0.01  # seconds to wait, so that one read of the order book serves all orders of a burst
+_PROTECT_RESTS = 4  # times as long as its last round took
+_LONGEST_REST = 0.25  # seconds
 # Hanging threads of one client. Beyond this no new ones are started: the broker is down, and the heartbeats show it.
 _MAX_ABANDONED = 16
 
@@ -180,8 +182,11 @@ class ClientWorkers:
         return Loop("protect", self.client_id, self._protect, self.protect_signal, self._poll)
 
     def _protect(self) -> bool:
+        began = time.monotonic()
         moved = self._engine.protect(self.client_id)
         self.watches_protections = moved is not None
+        # Every commit wakes this thread: under load it leaves the processor to those that send orders.
+        time.sleep(min(_PROTECT_RESTS * (time.monotonic() - began), _LONGEST_REST))
         return False
 
     def _follower(self) -> Loop:

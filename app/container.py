@@ -205,6 +205,16 @@ class OperatorActions:
         """Cancel an order. Raises as `CommandService.cancel` does."""
         self._services.commands.cancel(command_id, by=by, reason=reason)
 
+    def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> None:
+        """End a protection. Raises as `CommandService.cancel_protection` does."""
+        self._services.commands.cancel_protection(protection_id, by=by, reason=reason)
+
+    def tighten_protection(
+        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+    ) -> None:
+        """Set a protection tighter. Raises as `CommandService.tighten_protection` does."""
+        self._services.commands.tighten_protection(protection_id, stop=stop, target=target, by=by)
+
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.
 

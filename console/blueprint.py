@@ -18,11 +18,13 @@ from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, Modes
+from console.protecting import add_protecting
 from console.resolving import add_resolving
 from domain.errors import (
     AdoptionNotPossible,
     ConcurrentUpdate,
     InvalidAdoption,
+    InvalidProtection,
     InvalidResolution,
     NotFound,
     NothingToLift,
@@ -84,6 +86,7 @@ def create_console(
     add_pages(blueprint, desk)
     add_api(blueprint, desk)
     add_adopting(blueprint, desk)
+    add_protecting(blueprint, desk)
     forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
     add_order_forms(blueprint, desk, forms)
     return blueprint
@@ -139,6 +142,10 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
         if isinstance(error, AdoptionNotPossible):
             return _failure(409, "ADOPTION_NOT_POSSIBLE", error.message, error.field)
         return _failure(400, "INVALID_ADOPTION", error.message, error.field)
+
+    @blueprint.errorhandler(InvalidProtection)
+    def cannot_protect(error: InvalidProtection) -> ResponseReturnValue:
+        return _failure(400, "INVALID_PROTECTION", error.message, error.field)
 
     @blueprint.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:

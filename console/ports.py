@@ -67,6 +67,24 @@ class ConsoleControl(Protocol):
             ConcurrentUpdate: it cannot be cancelled in its present state; says why.
         """
 
+    def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> None:
+        """End a protection; the position stays.
+
+        Raises:
+            NotFound: no such protection.
+            InvalidProtection: it is over; names the field.
+        """
+
+    def tighten_protection(
+        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+    ) -> None:
+        """Set a tighter stop or another target, as prices.
+
+        Raises:
+            NotFound: no such protection.
+            InvalidProtection: it is over, or the stop would not be tighter; names the field.
+        """
+
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set the last price of a simulated market.
 

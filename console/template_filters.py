@@ -95,6 +95,15 @@ class PageFormatter:
         return f"{order['order_type'].replace('_', ' ')}{price}{trigger}"
 
     @staticmethod
+    def trail(protection: Row) -> str | None:
+        """`POINTS 3 after 5, armed`; None where the stop follows nothing."""
+        if protection["trailing_type"] is None:
+            return None
+        after = f" after {protection['trail_when']}" if protection["trail_when"] is not None else ""
+        armed = "armed" if protection["is_armed"] else "not armed yet"
+        return f"{protection['trailing_type']} {protection['trailing_value']}{after}, {armed}"
+
+    @staticmethod
     def cancel_hindrance(order: Row) -> str | None:
         """Why the order cannot be cancelled in its present state; None when it can."""
         return hindrance(Phase(order["phase"]), order["broker_order_id"])

@@ -42,13 +42,23 @@ class ReadModel(Protocol):
         """Count the matching orders of each status; the status in the filter is ignored."""
 
     def story(self, command_id: str) -> Row | None:
-        """Return `order`, `events`, `intent`, `alert`, `messages` and `siblings` of one order; None: no such order."""
+        """Return everything about one order; None: no such order.
+
+        The keys: `order`, `events`, `intent`, `alert`, `messages`, `siblings`, and `protections` (an entry's, or
+        the one that asked for an exit, each with its `events`).
+        """
 
     def strategies(self, client_id: str) -> list[str]:
         """List the strategies that have orders of the client, by name."""
 
     def signals(self, *, since: datetime, settled_before: datetime, side: str | None, limit: int) -> Row:
         """Return `counts` over all signals of the window, the newest `signals` and the newest `violations`."""
+
+    def protections(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
+        """List protections, the newest first."""
+
+    def protection(self, protection_id: str) -> Row | None:
+        """Return one protection with its `events`; None: no such one."""
 
     def heartbeats(self) -> list[Row]: ...
 

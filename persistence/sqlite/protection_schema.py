@@ -42,6 +42,7 @@ CREATE TABLE protections (
     CONSTRAINT fired_has_exit CHECK (status <> 'FIRED' OR exit_command_id IS NOT NULL)
 ) STRICT;
 CREATE INDEX protections_open ON protections (client_id, created_at) WHERE status IN ('WAITING', 'ACTIVE');
+CREATE INDEX protections_by_time ON protections (created_at);
 CREATE INDEX protections_of_entry ON protections (command_id);
 CREATE INDEX protections_of_exit ON protections (exit_command_id) WHERE exit_command_id IS NOT NULL;
 CREATE TABLE protection_events (

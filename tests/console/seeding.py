@@ -78,6 +78,16 @@ class Control:
         assert self.commands is not None
         self.commands.cancel(command_id, by=by, reason=reason)
 
+    def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> None:
+        assert self.commands is not None
+        self.commands.cancel_protection(protection_id, by=by, reason=reason)
+
+    def tighten_protection(
+        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+    ) -> None:
+        assert self.commands is not None
+        self.commands.tighten_protection(protection_id, stop=stop, target=target, by=by)
+
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         if client_id == "real":
             raise NotFound("client 'real' has no simulated market")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from domain.protection import Covered, Protection, ProtectionStatus, Rule, prote
 from domain.protection_terms import TrailingType
 from tests.contract.store_making import CLIENT, EXCHANGE, SYMBOL, House, StoreCase
 
-TERMS = {
+TERMS: dict[str, Any] = {
     "stop_loss": "2%",
     "target": "130",
     "trailing_type": TrailingType.POINTS,
@@ -23,7 +24,7 @@ TERMS = {
 }
 
 
-def opened(house: House, alert_id: str = "a1", **changes: object) -> Protection:
+def opened(house: House, alert_id: str = "a1", **changes: Any) -> Protection:
     """The protection of a new entry, as it is stored."""
     entry = house.register(alert_id, **{**TERMS, **changes})
     protection, event = protection_of(entry)

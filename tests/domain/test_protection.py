@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -246,7 +247,7 @@ PRICES = st.one_of(st.none(), st.integers(60, 140).map(Decimal), st.sampled_from
 DISTANCES = st.one_of(
     st.none(), st.integers(60, 140).map(str), st.integers(1, 30).map(lambda n: f"{n}%"), st.just("7.5pt")
 )
-TRAILS = st.one_of(
+TRAILS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}),
     st.fixed_dictionaries(
         {

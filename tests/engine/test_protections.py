@@ -36,11 +36,11 @@ class Market:
 class Watched:
     """A desk whose engine has filled a protected entry, and the watcher of its protections."""
 
-    def __init__(self, folder, terms: Terms = STOP, **changes: object) -> None:
+    def __init__(self, folder, terms: Terms = STOP) -> None:
         self.desk = Desk(folder)
         self.market = Market(self.desk)
         self.watchers = [self.watcher("w1"), self.watcher("w2")]
-        [self.entry] = self.desk.post(leg(protection=terms, **changes))
+        [self.entry] = self.desk.post(leg(protection=terms))
         self.settle()
 
     def watcher(self, name: str) -> ProtectionWatcher:

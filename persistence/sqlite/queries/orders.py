@@ -10,6 +10,7 @@ status only. No query scans the table, and the cost of a page does not grow with
 import base64
 import binascii
 import heapq
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,7 +118,7 @@ class OrderQueries:
         """Return everything about one order, or None if there is no such order.
 
         The keys are `order`; its `events` and `messages`, in order; its `intent` and `alert`, None if it has none;
-        its `siblings`, the alert's other legs.
+        its `siblings`, the alert's other legs; its `protections`, or the one that asked for it, with their events.
         """
         with self._one_view():
             story = self._read(lambda connection: story_of(connection, command_id))
@@ -131,7 +132,29 @@ class OrderQueries:
                     "SELECT * FROM orders WHERE alert_id = ? AND command_id <> ? ORDER BY leg_index",
                     (alert_id, command_id),
                 ),
+                "protections": [
+                    self._with_events(row)
+                    for row in self._rows(statement("protections_of_order"), {"id": command_id})
+                ],
             }
+
+    def protections(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
+        """Return protections, the newest first; `client_id` None: of all clients."""
+        name = "open_protections" if open_only else "protections"
+        return self._rows(statement(name), {"client": client_id, "limit": limit})
+
+    def protection(self, protection_id: str) -> Row | None:
+        """Return one protection with its events, or None if there is no such one."""
+        with self._one_view():
+            row = self._first("SELECT * FROM protections WHERE protection_id = ?", (protection_id,))
+            return None if row is None else self._with_events(row)
+
+    def _with_events(self, row: Row) -> Row:
+        events = self._rows(
+            "SELECT event_id, at, kind, detail_json FROM protection_events WHERE protection_id = ? ORDER BY event_id",
+            (row["protection_id"],),
+        )
+        return {**row, "events": [{**e, "facts": json.loads(e.pop("detail_json"))} for e in events]}
 
     def strategies(self, client_id: str) -> list[str]:
         """Return the strategies of which the client has orders, sorted by name."""
