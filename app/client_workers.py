@@ -122,10 +122,10 @@ class ClientWorkers:
         self.book_signal = Signal()
         self.loops = [self._executor("execute") for _ in range(concurrency)]
         self.loops.append(self._executor("exits"))
-        self.loops.append(self._follower())
         self.protect_signal = Signal()
         self.watches_protections = True  # False once a round has found none
         self.loops.append(self._protector())
+        self.loops.append(self._follower())
         self._abandoned: list[Loop] = []
         self.has_looked = False  # True once a read of the broker was tried, whether it succeeded or not
 

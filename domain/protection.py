@@ -265,7 +265,8 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
     after = p
     if (covered.filled, covered.average) != (p.filled, p.average_price):
         after = _with_levels(replace(p, filled=covered.filled, average_price=covered.average), now)
-    after = replace(after, quantity=covered.units)
+    if covered.units != after.quantity:
+        after = replace(after, quantity=covered.units)
     if not covered.units and covered.entry_is_over:
         return _ended(after, "NOTHING_HELD", now)
     if (after.quantity, after.stop_price, after.target_price) == (p.quantity, p.stop_price, p.target_price):
@@ -310,6 +311,8 @@ def _unknown(p: Protection, fault: MarkFault, now: datetime) -> Followed:
 
 
 def _known(p: Protection, mark: Mark, now: datetime) -> Followed:
+    if p.unknown_since is None:
+        return p, ()
     after = replace(p, unknown_since=None, is_unknown=False)
     if not p.is_unknown:
         return after, ()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.marks import Mark
 from domain.money import ZERO
@@ -136,13 +137,13 @@ def _steps(
     now: datetime,
 ) -> list[Step]:
     """Make the next step of each protection, those of one holding together."""
-    together = dict[_Held, list[Protection]]()
+    together = dict[tuple[_Held, Side], list[Protection]]()
     for each in protections:
-        together.setdefault(_place(each), []).append(each)
-    steps = []
-    for place, group in together.items():
+        together.setdefault((_place(each), each.side), []).append(each)
+    steps, nets = [], _nets(holdings)
+    for (place, side), group in together.items():
         entries = {p.protection_id: order_of(p.command_id) for p in group}
-        held = _held(holdings, place, group[0].side.sign)
+        held = max(nets.get(place, ZERO) * side.sign, ZERO)
         seen = [_seen(p, entries[p.protection_id]) for p in group]
         shares = allotted(seen, held)
         for p, fills in zip(group, seen, strict=True):
@@ -155,22 +156,19 @@ def _steps(
 
 def _seen(p: Protection, entry: Order | None) -> Protection:
     """Return the protection with its entry's fills as they are now; the entry may be in the archive by now."""
-    if entry is None:
+    if entry is None or (entry.filled_quantity, entry.average_price) == (p.filled, p.average_price):
         return p
     return replace(p, filled=entry.filled_quantity, average_price=entry.average_price)
 
 
-def _held(holdings: Sequence[Holding], place: _Held, sign: int) -> Decimal:
-    """Return what the strategy holds there on that side, in units without a sign."""
-    net = sum(
-        (
-            h.net_quantity
-            for h in holdings
-            if h.entries and (h.strategy_name, h.exchange, h.symbol, h.product) == place
-        ),
-        ZERO,
-    )
-    return max(net * sign, ZERO)
+def _nets(holdings: Iterable[Holding]) -> dict[_Held, Decimal]:
+    """Return what strategies hold by entries of theirs, signed."""
+    nets = dict[_Held, Decimal]()
+    for h in holdings:
+        if h.entries:
+            place = (h.strategy_name, h.exchange, h.symbol, h.product)
+            nets[place] = nets.get(place, ZERO) + h.net_quantity
+    return nets
 
 
 def _place(p: Protection) -> _Held:

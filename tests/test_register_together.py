@@ -32,6 +32,7 @@ from domain.enums import Outcome, Side
 from domain.errors import ConcurrentUpdate, InvalidAlert, SignalReused, StoreUnavailable
 from domain.ids import ulid
 from domain.limits import Limits
+from domain.protection_terms import Terms
 from domain.receipt import Receipt
 from persistence.sqlite.identity import IdentityGuard
 from tests.support import EXIT, INDEPENDENT, START, Desk, entry, leg
@@ -228,6 +229,14 @@ def test_a_batch_of_plain_alerts_takes_as_many_statements_as_one(tmp_path) -> No
         counts.append(statements_of(desk, entries_in(*(f"S{n}" for n in range(number)))))
         desk.store.close()
     assert counts[0] == counts[1] < 20
+
+
+def test_an_entry_with_a_protection_is_registered_with_it(desk) -> None:
+    [plain, (protected, delivery)] = entries_in("A", "B")
+    protected = replace(protected, legs=(replace(protected.legs[0], protection=Terms(stop_loss="2%")),))
+    desk.commands.register_together([plain, (protected, delivery)])
+    found = desk.store.open_protections("default")
+    assert [(each.symbol, each.stop_loss) for each in found] == [("B", "2%")]
 
 
 def test_of_two_entries_of_one_strategy_in_one_symbol_the_second_is_blocked(desk) -> None:

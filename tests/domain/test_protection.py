@@ -218,6 +218,15 @@ def test_without_a_usable_price_nothing_moves_and_after_a_while_it_is_unknown(se
     assert (run.told[-1], run.p.is_unknown) == (EventKind.KNOWN, False)
 
 
+def test_a_price_from_before_the_fill_does_not_count():
+    run = Run(protection(stop_loss="98"), second=1)
+    run.look(mark(90, 0))
+    run.look(mark(90, 0.5))
+    assert (run.p.status, run.exits) == (ProtectionStatus.ACTIVE, [])
+    run.look(mark(90, 1))
+    assert len(run.exits) == 1
+
+
 def test_an_entry_that_ends_without_a_fill_keeps_its_protection_for_a_while():
     run = Run(protection(stop_loss="98"), Covered(ZERO, None, True, ZERO, is_all=True)).at(100)
     assert run.p.status is ProtectionStatus.WAITING  # the broker may show that it was filled after all

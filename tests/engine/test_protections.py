@@ -186,6 +186,13 @@ def test_units_beside_those_that_it_covers_stay(watched):
     assert exit_.requested_quantity == 50
 
 
+def test_after_a_reversal_the_old_side_closes_nothing(watched):
+    watched.at(110)
+    watched.desk.hold(-50)  # sold since, by an exit and an entry of the other side
+    watched.at(90)
+    assert (watched.exits, watched.protection.reason) == ([], "NOTHING_HELD")
+
+
 def test_a_price_that_fails_is_told_once_after_a_while_and_moves_nothing(watched):
     watched.at(110)
     levels = watched.protection.stop_price

@@ -140,8 +140,8 @@ class OrderQueries:
 
     def protections(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
         """Return protections, the newest first; `client_id` None: of all clients."""
-        name = "open_protections" if open_only else "protections"
-        return self._rows(statement(name), {"client": client_id, "limit": limit})
+        found = statement("open_protections") if open_only else statement("protections")
+        return self._rows(found, {"client": client_id, "limit": limit})
 
     def protection(self, protection_id: str) -> Row | None:
         """Return one protection with its events, or None if there is no such one."""

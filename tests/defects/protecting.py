@@ -1,0 +1,175 @@
+"""Mistakes in protecting a position: stops that move back, fire twice or fire on nothing, exits of the wrong size."""
+
+from tests.defects.defect import Defect, Edit
+
+RULE, MARKS = "domain/protection.py", "domain/marks.py"
+WATCHER = "engine/protection_watcher.py"
+RULE_TESTS, WATCHED = "tests/domain/test_protection.py", "tests/engine/test_protections.py"
+
+PROTECTING = (
+    Defect(
+        "stop-moves-back",
+        "A trailing stop followed the price down again, so that it never protected a gain.",
+        (
+            Edit(
+                RULE,
+                "    return max(one, other) if side is Side.BUY else min(one, other)\n",
+                "    return other\n",
+            ),
+        ),
+        (
+            f"{RULE_TESTS}::test_a_trail_in_points_arms_and_follows_the_best_price",
+            f"{RULE_TESTS}::test_a_stop_does_not_move_back_when_the_average_of_the_fills_does",
+        ),
+    ),
+    Defect(
+        "stop-fires-twice",
+        "A stop that had fired fired again at the next price, and the account was short.",
+        (
+            Edit(
+                RULE,
+                "        after = replace(after, status=ProtectionStatus.FIRED)\n",
+                "        after = replace(after, reason=None)\n",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_a_level_that_is_met_fires_once_for_all_that_is_held",),
+    ),
+    Defect(
+        "price-of-zero-meets-the-stop",
+        "The feed sent 0 for no price, and every stop was met.",
+        (
+            Edit(
+                MARKS,
+                "        return self.price.is_finite() and self.price > ZERO\n",
+                "        return self.price.is_finite()\n",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_without_a_usable_price_nothing_moves_and_after_a_while_it_is_unknown",),
+    ),
+    Defect(
+        "stale-price-fires",
+        "The feed stood still over a reconnect, and an hour-old price met the stop.",
+        (
+            Edit(
+                MARKS,
+                "    if mark.at < since or now - mark.at > MARK_MAX_AGE:\n",
+                "    if mark.at < since:\n",
+            ),
+        ),
+        (f"{WATCHED}::test_without_a_reader_the_price_of_the_positions_counts_while_it_is_young",),
+    ),
+    Defect(
+        "price-of-before-the-fill",
+        "The last price of before the entry was filled met the stop, and the position was closed as it was opened.",
+        (
+            Edit(
+                MARKS,
+                "    if mark.at < since or now - mark.at > MARK_MAX_AGE:\n",
+                "    if now - mark.at > MARK_MAX_AGE:\n",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_a_price_from_before_the_fill_does_not_count",),
+    ),
+    Defect(
+        "short-is-protected-as-a-long",
+        "The stop of a position that was sold stood below its price, and was met at once.",
+        (
+            Edit(
+                RULE,
+                "level_of(p.stop_loss).price(p.average_price, -p.side.sign)\n    target",
+                "level_of(p.stop_loss).price(p.average_price, -1)\n    target",
+            ),
+        ),
+        (
+            f"{RULE_TESTS}::test_levels_count_from_the_average_fill",
+            f"{RULE_TESTS}::test_a_position_that_was_sold_is_bought_back",
+        ),
+    ),
+    Defect(
+        "target-before-stop",
+        "A price met stop and target at once, and was booked as a target.",
+        (
+            Edit(
+                RULE,
+                "        return Rule.TRAIL if p.is_armed else Rule.STOP\n    if p.target_price",
+                "        pass\n    if p.target_price",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_where_stop_and_target_are_met_at_once_the_stop_wins",),
+    ),
+    Defect(
+        "stop-takes-units-beside-it",
+        "The stop of one entry closed all that its strategy held in the symbol.",
+        (
+            Edit(
+                WATCHER,
+                "is_all=units == held)",
+                "is_all=True)",
+            ),
+        ),
+        (f"{WATCHED}::test_units_beside_those_that_it_covers_stay",),
+    ),
+    Defect(
+        "protection-outlives-its-position",
+        "A person closed the position, the stop fired afterwards and opened the other side.",
+        (
+            Edit(
+                RULE,
+                "    if not covered.units and covered.entry_is_over:\n",
+                "    if False:\n",
+            ),
+        ),
+        (
+            f"{RULE_TESTS}::test_fills_and_other_exits_change_what_is_covered",
+            f"{WATCHED}::test_an_exit_of_another_kind_ends_the_protection",
+        ),
+    ),
+    Defect(
+        "next-generation-asks-for-the-first-exit",
+        "What was filled after the stop had taken a part asked for an exit that was there already, and stayed.",
+        (
+            Edit(
+                RULE,
+                'return f"{self.client_id}|protection|{self.protection_id}|{self.generation}"',
+                'return f"{self.client_id}|protection|{self.protection_id}"',
+            ),
+        ),
+        (f"{RULE_TESTS}::test_fills_after_an_exit_of_a_part_are_covered_by_the_next_generation",),
+    ),
+    Defect(
+        "protection-is-no-part-of-the-content",
+        "The same alert with a tighter stop came as a duplicate of the one before, and the stop stayed where it was.",
+        (
+            Edit(
+                "domain/ids.py",
+                "    if p is not None:  # nor",
+                "    if False:  # nor",
+            ),
+        ),
+        ("tests/domain/test_ids.py::test_all_of_a_protection_is_part_of_the_content",),
+    ),
+    Defect(
+        "protected-entry-is-written-without-it",
+        "Alerts that came together were registered by a short cut, and their stops were forgotten.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "        if alert.legs[0].protection is not None:\n            return False\n",
+                "",
+            ),
+        ),
+        ("tests/test_register_together.py::test_an_entry_with_a_protection_is_registered_with_it",),
+    ),
+    Defect(
+        "trouble-is-told-every-second",
+        "A position that could not be followed was told of at each price, until nobody read any message.",
+        (Edit(WATCHER, "        tx.notify_once(_failed_key(p), Notice(", "        tx.notify(Notice("),),
+        (f"{WATCHED}::test_a_protection_that_cannot_be_followed_is_told_and_holds_up_no_other_one",),
+    ),
+    Defect(
+        "long-and-short-share-what-is-held",
+        "After a reversal the stop of the old side was asked about the units of the new one, and closed them.",
+        (Edit(WATCHER, "nets.get(place, ZERO) * side.sign, ZERO)", "abs(nets.get(place, ZERO)), ZERO)"),),
+        (f"{WATCHED}::test_after_a_reversal_the_old_side_closes_nothing",),
+    ),
+)
