@@ -36,6 +36,7 @@ class MarkFault(StrEnum):
     NO_PRICE = "NO_PRICE"
     STALE = "STALE"
     FROM_FUTURE = "FROM_FUTURE"
+    FILL_UNPRICED = "FILL_UNPRICED"
 
     @property
     def sentence(self) -> str:
@@ -49,6 +50,7 @@ _SENTENCES = {
     MarkFault.NO_PRICE: "the last price is not a price above 0",
     MarkFault.STALE: "the last price is too old",
     MarkFault.FROM_FUTURE: "the last price is dated in the future",
+    MarkFault.FILL_UNPRICED: "the price at which the entry was filled is not known",
 }
 
 

@@ -142,7 +142,7 @@ class Covered:
     """What is known of the position that a protection covers.
 
     - `filled`, `average`: the entry's fills; `entry_is_over`: no more of them are expected.
-    - `units`: what of them the strategy still holds; `is_all`: it holds nothing else there.
+    - `units`: what of them the strategy still holds; `is_all`: it holds nothing else in the symbol, in any product.
     """
 
     filled: Decimal
@@ -154,7 +154,10 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class WantedExit:
-    """An exit at market. `quantity`: None for all that the strategy holds there; `intent`: the UNIQUE key."""
+    """An exit at market. `intent`: the UNIQUE key.
+
+    `quantity`: None for all that the strategy holds in the symbol, in whatever product: it may have been converted.
+    """
 
     intent: str
     side: Side
@@ -226,6 +229,11 @@ def step(protection: Protection, covered: Covered, mark: Mark | None, now: datet
     """Follow the entry's fills and what is held, then the price; see the top of this module."""
     if not protection.is_open:
         return Step(protection, protection)
+    if covered.average is None and covered.filled:
+        if protection.average_price is None:  # nothing to count from: neither levels nor a trail
+            held = replace(protection, quantity=covered.units)
+            return _stepped(protection, *_unknown(held, MarkFault.FILL_UNPRICED, now), now)
+        covered = replace(covered, average=protection.average_price)
     after, events = _follow(protection, covered, now)
     if after.status is not ProtectionStatus.ACTIVE or not after.quantity:
         return _stepped(protection, after, events, now)
@@ -259,10 +267,11 @@ Followed = tuple[Protection, tuple[ProtectionEvent, ...]]
 
 def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
     """Cover what the entry has filled and its strategy still holds."""
-    if not covered.filled or covered.average is None:
+    if not covered.filled:
         is_late = covered.entry_is_over and now - p.updated_at > UNFILLED_KEPT
         return _ended(p, "UNFILLED", now) if is_late and not p.filled else (p, ())
     after = p
+    assert covered.average is not None
     if (covered.filled, covered.average) != (p.filled, p.average_price):
         after = _with_levels(replace(p, filled=covered.filled, average_price=covered.average), now)
     if covered.units != after.quantity:

@@ -5,6 +5,7 @@ the same protection: one of them writes, the other one finds it moved on.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -141,6 +142,8 @@ def _steps(
     for each in protections:
         together.setdefault((_place(each), each.side), []).append(each)
     steps, nets = [], _nets(holdings)
+    products = Counter(place[:3] for place, net in nets.items() if net)
+    mixed = {place for place, count in products.items() if count > 1}
     for (place, side), group in together.items():
         entries = {p.protection_id: order_of(p.command_id) for p in group}
         held = max(nets.get(place, ZERO) * side.sign, ZERO)
@@ -149,7 +152,8 @@ def _steps(
         for p, fills in zip(group, seen, strict=True):
             entry, units = entries[p.protection_id], shares[p.protection_id]
             is_over = entry is None or (entry.status in _OVER and not entry.is_provisional(now))
-            covered = Covered(fills.filled, fills.average_price, is_over, units, is_all=units == held)
+            is_all = units == held and place[:3] not in mixed
+            covered = Covered(fills.filled, fills.average_price, is_over, units, is_all=is_all)
             steps.append(step(p, covered, marks.get((p.exchange, p.symbol)), now))
     return steps
 

@@ -67,6 +67,7 @@ def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, ac
     """Register the exit at market; the row of an exit that was asked for already is returned."""
     p, wanted = step.before, step.exit
     assert wanted is not None
+    product = "" if wanted.quantity is None else p.product
     command_id = exit_id(wanted.intent, step.after.fired_at or now)
     order = Order(
         command_id=command_id,
@@ -80,7 +81,7 @@ def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, ac
         side=wanted.side,
         quantity=wanted.quantity or ZERO,
         requested_quantity=wanted.quantity,
-        product=p.product,
+        product=product,
         order_type=OrderType.MARKET,
         price=None,
         trigger_price=None,
@@ -90,7 +91,7 @@ def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, ac
         created_at=now,
         expires_at=now + life_of(ExecutionType.EXIT, timedelta(0)),
         requested_side=wanted.side,
-        requested_product=p.product,
+        requested_product=product or None,
     )
     return tx.get(command_id) or register_judged(tx, order, wanted.intent, None, policy=policy, actor=actor)
 

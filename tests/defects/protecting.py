@@ -103,8 +103,8 @@ PROTECTING = (
         (
             Edit(
                 WATCHER,
-                "is_all=units == held)",
-                "is_all=True)",
+                "            is_all = units == held and",
+                "            is_all = True or",
             ),
         ),
         (f"{WATCHED}::test_units_beside_those_that_it_covers_stay",),

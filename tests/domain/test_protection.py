@@ -274,7 +274,7 @@ def paths(draw):
     terms = {"stop_loss": draw(DISTANCES), "target": draw(DISTANCES), **draw(TRAILS)}
     p = protection(side=draw(st.sampled_from(list(Side))), **terms)
     moments, units, taken = [], 0, 0
-    for _ in range(draw(st.integers(1, 12))):
+    for _ in range(draw(st.integers(1, 9))):
         units = min(units + draw(st.sampled_from([0, 0, 5, 20])), 50)
         taken = min(taken + draw(st.sampled_from([0, 0, 0, 5, 30])), units)
         beside = draw(st.sampled_from([0, 0, 25]))  # what the strategy holds by entries without protection
@@ -335,7 +335,7 @@ def test_on_every_path_stops_tighten_each_fires_once_and_no_more_than_is_held_go
 
 
 @pytest.mark.gate
-@settings(max_examples=8000, deadline=None)
+@settings(max_examples=7500, deadline=None)
 @given(paths())
 def test_the_same_on_many_more_paths(path):
     check_path(path)

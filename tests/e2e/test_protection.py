@@ -108,7 +108,7 @@ def test_a_person_tightens_and_cancels_over_http(tmp_path: Path) -> None:
 def test_killed_between_the_price_and_the_exit_one_exit_leaves(tmp_path: Path) -> None:
     """Killed at moments from the price to the fill; each time one exit's units leave."""
     with Service(tmp_path, POSITIONS_REFRESH_SECONDS="0.2") as service:
-        for number, delay in enumerate((0.0, 0.002, 0.005, 0.01, 0.03)):
+        for number, delay in enumerate((0.0, 0.003, 0.008, 0.02)):
             service.mark(SYMBOL, 100)
             body = protected(stop_loss=95) | {"signal_id": f"s{number}"}
             id_ = str(service.post(body).json()["legs"][0]["command_id"])

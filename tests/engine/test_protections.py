@@ -1,6 +1,7 @@
 """Protections watched by the engine on a real database: levels, fills, restarts, and exits that are asked for once."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from domain.enums import OrderType, Side
 from domain.marks import Mark
 from domain.notices import NoticeKind
-from domain.protection import Protection, ProtectionStatus
+from domain.protection import Covered, Protection, ProtectionStatus, step
+from domain.protection_messages import notices_of
 from domain.protection_terms import Terms, TrailingType
 from domain.states import Phase, Status
 from engine.client_context import ClientContext
@@ -91,7 +93,7 @@ def test_a_stop_asks_for_one_exit_at_market_of_what_is_held(watched):
     assert (watched.exits, watched.protection.status) == ([], ProtectionStatus.ACTIVE)
     watched.at(100, 99, 98)
     [exit_] = watched.exits
-    assert (exit_.side, exit_.order_type, exit_.product) == (Side.SELL, OrderType.MARKET, "MIS")
+    assert (exit_.side, exit_.order_type, exit_.requested_product) == (Side.SELL, OrderType.MARKET, None)
     assert exit_.is_full_exit and exit_.requested_side is Side.SELL
     assert watched.protection.exit_command_id == exit_.command_id
     watched.settle()
@@ -191,6 +193,35 @@ def test_after_a_reversal_the_old_side_closes_nothing(watched):
     watched.desk.hold(-50)  # sold since, by an exit and an entry of the other side
     watched.at(90)
     assert (watched.exits, watched.protection.reason) == ([], "NOTHING_HELD")
+
+
+def test_units_of_the_strategy_in_another_product_stay(watched):
+    [other] = watched.desk.post(leg(product="NRML", side=Side.BUY), strategy_name="OTHER")
+    watched.settle()
+    store = watched.desk.store
+    store._commits.run(lambda c: c.execute("UPDATE holdings SET strategy_name = 'STRADDLE'"))
+    assert other.product == "NRML"
+    watched.at(110, 90)
+    [exit_] = watched.exits
+    assert (exit_.requested_quantity, exit_.requested_product) == (50, "MIS")
+
+
+def test_a_fill_whose_price_is_not_known_is_told_as_unknown(watched):
+    watched.at(110)
+    entry = replace(watched.desk.order(watched.entry.command_id), average_price=None)
+    waiting = replace(watched.protection, status=ProtectionStatus.WAITING, average_price=None)
+    covered = Covered(entry.filled_quantity, entry.average_price, True, Decimal(50), is_all=True)
+    now = watched.desk.clock.now()
+    first = step(waiting, covered, None, now).after
+    later = step(first, covered, None, now + timedelta(seconds=16))
+    assert (first.is_unknown, later.after.is_unknown, later.after.quantity) == (False, True, 50)
+    [(_, notice)] = notices_of(later, entry, None)
+    assert (
+        "50 units of STRADDLE are not watched: the price at which the entry was filled is not known"
+        in notice.detail
+    )
+    known = step(later.after, replace(covered, average=Decimal(112)), None, now + timedelta(seconds=17)).after
+    assert known.status is ProtectionStatus.ACTIVE
 
 
 def test_a_price_that_fails_is_told_once_after_a_while_and_moves_nothing(watched):
