@@ -185,6 +185,8 @@ class ClientWorkers:
         began = time.monotonic()
         moved = self._engine.protect(self.client_id)
         self.watches_protections = moved is not None
+        if moved:
+            self.work_signal.wake()  # an exit may have been asked for
         # Every commit wakes this thread: under load it leaves the processor to those that send orders.
         time.sleep(min(_PROTECT_RESTS * (time.monotonic() - began), _LONGEST_REST))
         return False
