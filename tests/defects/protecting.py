@@ -172,4 +172,16 @@ PROTECTING = (
         (Edit(WATCHER, "nets.get(place, ZERO) * side.sign, ZERO)", "abs(nets.get(place, ZERO)), ZERO)"),),
         (f"{WATCHED}::test_after_a_reversal_the_old_side_closes_nothing",),
     ),
+    Defect(
+        "a-message-for-each-tick",
+        "A trailing stop told of each of its moves, a thousand a day.",
+        (
+            Edit(
+                RULE,
+                "    tells = bool(moved) and _is_due(after.trail_told_at, now)\n",
+                "    tells = bool(moved)\n",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_of_a_stop_that_follows_the_price_people_are_told_now_and_then",),
+    ),
 )

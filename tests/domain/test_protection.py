@@ -14,6 +14,7 @@ from domain.errors import InvalidProtection
 from domain.marks import Mark
 from domain.money import ZERO
 from domain.protection import (
+    TRAIL_TOLD_EVERY,
     UNFILLED_KEPT,
     Covered,
     EventKind,
@@ -153,6 +154,14 @@ def test_a_stepped_trail_moves_by_so_much_for_each_so_much():
     assert run.at(105).stop == 92
     assert run.at(114.9).stop == 94
     assert run.at(101).stop == 94
+
+
+def test_of_a_stop_that_follows_the_price_people_are_told_now_and_then():
+    run = Run(protection(trailing_type=TrailingType.POINTS, trailing_value=d(3)))
+    run.at(101, 102, 103)
+    run.second += int(TRAIL_TOLD_EVERY.total_seconds())
+    run.at(104, 105)
+    assert [s.tells_trail for s in run.steps] == [True, False, False, True, False]
 
 
 def test_a_stop_does_not_move_back_when_the_average_of_the_fills_does():
