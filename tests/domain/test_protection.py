@@ -344,7 +344,7 @@ def test_on_every_path_stops_tighten_each_fires_once_and_no_more_than_is_held_go
 
 
 @pytest.mark.gate
-@settings(max_examples=7500, deadline=None)
+@settings(max_examples=6700, deadline=None)
 @given(paths())
 def test_the_same_on_many_more_paths(path):
     check_path(path)
