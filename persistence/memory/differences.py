@@ -45,6 +45,7 @@ def believe_differences(
         if standing.get(key[1:]) == amount:
             t.differences[key] = replace(kept, believed=amount)
             _follow_believed(t, key, amount - kept.believed, kept.since)
+            _explained_by_position(t, key, since)
 
 
 def take_elsewhere(t: Tables, order: Order, units: Decimal) -> None:
@@ -145,6 +146,17 @@ def _follow_believed(t: Tables, key: PlaceKey, change: Decimal, at: datetime) ->
     if change:
         known, since = t.ahead.get(key, (ZERO, at))
         t.ahead[key] = (change + (known if since >= at - _SHOWS_WITHIN else ZERO), at)
+
+
+def _explained_by_position(t: Tables, key: PlaceKey, until: datetime) -> None:
+    """Let what external orders did at a place until then explain nothing more: the believed difference has it."""
+    client_id, exchange, symbol, product = key
+    elsewhere = [kept for place, kept in t.differences_of(client_id, exchange, symbol) if place[2] != product]
+    may_be_elsewhere = any(not kept.is_settled for kept in elsewhere)
+    for number, each in t.external_of(client_id, exchange, symbol):
+        of = each.report.product
+        if each.first_seen_at <= until and (of == product or (of is None and not may_be_elsewhere)):
+            _explain(t, (client_id, number), ZERO)
 
 
 def _explain(t: Tables, key: tuple[str, str], unexplained: Decimal) -> None:

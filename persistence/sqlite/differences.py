@@ -154,6 +154,8 @@ def believe_differences(
         )
         change = parse_decimal(difference) - parse_decimal(believed)
         _follow_believed(connection, (client_id, *place), change, parse_time(stood_since))
+        # All these reads have what hands had done before the first of them, on whichever side: it must not count twice.
+        connection.execute(statement("explained_by_position"), (client_id, *place, time_text(since)))
 
 
 def stand_anew_after_a_gap(

@@ -58,4 +58,23 @@ EXIT_READS = (
         ("tests/engine/test_hands_of_earlier_days.py"
          "::test_delivered_shares_that_a_hand_sold_days_ago_hold_no_exit",),
     ),
+    Defect(
+        "what-stood-for-minutes-has-no-past",
+        "A hand had sold 7 and bought them back beside a position that was missing; what it bought counted on "
+        "after the difference was believed, and the exits of the strategy waited all their lives.",
+        (Edit("persistence/sqlite/differences.py",
+              "connection.execute(statement(\"explained_by_position\"), (client_id, *place, time_text(since)))",
+              "pass"),),
+        ("tests/persistence/test_store_contract.py::TestSqliteStore"
+         "::test_a_difference_that_stood_has_all_that_hands_had_done_before",),
+    ),
+    Defect(
+        "a-seeming-refusal-is-no-exit",
+        "An exit was taken though its answer said that it was turned away; what its entry filled until the book showed "
+        "that exit stayed: 40 of 50.",
+        (Edit("engine/exit_follower.py",
+              "exit_.status is not Status.CREATED or exit_.look_first", "exit_.status is not Status.CREATED"),),
+        ("tests/engine/test_turned_away.py"
+         "::test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part",),
+    ),
 )  # fmt: skip

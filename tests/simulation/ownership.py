@@ -32,6 +32,8 @@ SETTLING = 2.5  # seconds: both halves of a turn that came closer together must 
 TOLD_WITHIN = 15.0
 SLACK = 8.0  # for somebody to come by
 A_STOP_GOES_WITHIN = 20.0
+SHOWS_WITHIN = 30.0
+"""So long after a hand's trade neither the positions nor the order book may show it."""
 AFTER_A_CONVERSION = 75 * SECOND
 """For so long a stop may wait after a hand has converted units: see docs/known-gaps.md."""
 RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
@@ -337,8 +339,11 @@ class Ownership:
                     self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
 
     def _hand_came_between(self, exit_: Order, entry: Order) -> bool:
-        """Somebody traded there when the exit was on its way or later: whose the units are is a matter for people."""
-        began = round((exit_.created_at - START).total_seconds() * SECOND)
+        """Somebody traded there when the exit was on its way or later: whose the units are is a matter for people.
+
+        Or just before, so that neither the positions nor the order book showed it yet.
+        """
+        began = round(((exit_.created_at - START).total_seconds() - SHOWS_WITHIN) * SECOND)
         return bool(self._promises.accounts[entry.client_id].moved_by_hand(entry.symbol, began))
 
     def _hand_hid_units(self, exit_: Order, entry: Order) -> bool:
