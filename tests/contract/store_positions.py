@@ -291,11 +291,30 @@ class DifferencesContract(StoreCase):
         self.believe(house, since, MIS=-25)
         assert (self.believed(house), self.by_hand(house)) == (-25, 2)
 
+    def test_one_half_of_a_conversion_is_not_believed_alone(self, house):
+        since = self.keep(house, difference(75, 0), believed=False)
+        house.clock.advance(seconds=10)
+        appeared = replace(difference(0, 75, external=True), product="NRML")
+        later = self.keep(house, appeared, believed=False)
+        self.believe(house, since, MIS=-75, NRML=75)
+        assert self.believed(house) == 0
+        assert house.store.has_disputed(CLIENT, since)
+        self.believe(house, later, MIS=-75, NRML=75)
+        assert self.believed(house) == 0 and not house.store.has_disputed(CLIENT, later)
+
+    def test_units_of_another_time_are_no_half_of_a_conversion(self, house):
+        since = self.keep(house, difference(75, 0), believed=False)
+        house.clock.advance(seconds=31)
+        self.keep(house, replace(difference(0, 75, external=True), product="NRML"), believed=False)
+        self.believe(house, since, MIS=-75, NRML=75)
+        assert self.believed(house) == -75
+
     def test_what_a_hand_did_in_an_unknown_product_explains_what_is_not_believed_in_another(self, house):
         report = a_report("X1", 7, product=None)
         house.store.write(lambda tx: tx.note_external(CLIENT, report, house.clock.now()))
         house.clock.advance(seconds=1)
         since = self.keep(house, difference(25, 0), believed=False)
+        house.clock.advance(seconds=31)
         other = replace(difference(0, 40, external=True), product="NRML")
         self.keep(house, other, believed=False)
         self.believe(house, since, MIS=-25)

@@ -413,12 +413,18 @@ class Told(Protocol):
 
 
 def _converted_under_an_exit(account: Account, symbol: str) -> bool:
-    """A hand moved units to another product while an exit for them was at the broker, and had not ended."""
+    """A hand moved units to another product while an exit for them was at the broker, and had not ended.
+
+    Or so shortly before that no read could tell the conversion from our own fills of that time.
+    """
     exits = [
         o for o in account.orders.values() if o.is_exit and o.symbol == symbol and o.accepted_at is not None
     ]
     times = [at for at, name, *_ in account.conversions if name == symbol]
-    return any(o.accepted_at < at <= max((t for t, _ in o.said), default=at) for o in exits for at in times)
+    shortly = round(SHOWS_WITHIN * SECOND)
+    return any(
+        o.accepted_at - shortly < at <= max((t for t, _ in o.said), default=at) for o in exits for at in times
+    )
 
 
 def _came_to_nothing(row: Order) -> bool:
