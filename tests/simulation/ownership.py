@@ -325,6 +325,8 @@ class Ownership:
             entry = rows[command_id]
             if any(o.odd or _contradicts_its_exit(o) for o in self.orders(entry)):
                 continue  # an exit was over when the broker said so, or less went than there was; both are told
+            if any(self._place(r) == self._place(entry) and _came_to_nothing(r) for r in rows.values()):
+                continue  # another exit that units were left to; its failure was told
             for exit_ in exits:
                 apart = abs((entry.created_at - exit_.created_at).total_seconds())
                 if (
