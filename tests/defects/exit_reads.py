@@ -77,4 +77,19 @@ EXIT_READS = (
         ("tests/engine/test_turned_away.py"
          "::test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part",),
     ),
+    Defect(
+        "a-target-outlives-its-position",
+        "A hand closed a position, its target rested on; it was filled hours later, and the account was short.",
+        (Edit("engine/stranded_exits.py", "if asked > there and ", "if asked < there and "),),
+        ("tests/engine/test_stranded_exits.py"
+         "::test_a_target_does_not_outlive_the_position_that_a_hand_has_closed",),
+    ),
+    Defect(
+        "a-wrong-read-takes-a-stop",
+        "Positions were empty for a minute and a half, and the resting stop of a position was cancelled.",
+        (Edit("engine/position_reconciliation.py",
+              "if s.read_at - s.since >= self._believed_after}", "if s.read_at >= s.since}"),),
+        ("tests/engine/test_stranded_exits.py"
+         "::test_no_read_that_hides_the_position_takes_a_stop_from_it",),
+    ),
 )  # fmt: skip
