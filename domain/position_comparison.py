@@ -182,6 +182,31 @@ def converted(differences: Iterable[tuple[str, Decimal, datetime]], product: str
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ToldDifference:
+    """A difference that was told: since when it has stood, and whether it is believed or may be believed now."""
+
+    where: Place
+    amount: Decimal
+    since: datetime
+    is_certain: bool
+
+
+def certain_with_their_halves(told: Iterable[ToldDifference]) -> set[Place]:
+    """Return the places of the certain differences, without those of which another half is not certain.
+
+    Units missing in one product and units that appeared in another at about the same time may be a conversion. One half
+    that is believed alone would close what the strategy holds, or make it somebody else's.
+    """
+    all_ = list(told)
+
+    def is_half(a: ToldDifference, b: ToldDifference) -> bool:
+        is_other_product = a.where[:2] == b.where[:2] and a.where[2] != b.where[2]
+        return is_other_product and a.amount * b.amount < 0 and abs(a.since - b.since) <= LAGS_AT_MOST
+
+    return {a.where for a in all_ if a.is_certain and all(b.is_certain for b in all_ if is_half(a, b))}
+
+
 def known_elsewhere(
     differences: Iterable[tuple[str, Decimal, datetime]], by_hand: Iterable[tuple[str, Decimal]]
 ) -> dict[str, Decimal]:

@@ -91,7 +91,9 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     exit_ = next((e for e in tx.full_exits_after(after) if _closes(e, after)), None)
     if exit_ is None:
         return after
-    if filled and exit_.status is not Status.CREATED:
+    # One that the broker seems to have turned away may be live as it was sized then. Where it is not, it is sized anew
+    # and its part finds nothing left.
+    if filled and (exit_.status is not Status.CREATED or exit_.look_first):
         _add_part(tx, exit_, after, filled, now=now, actor=actor)
     return _cancel(tx, after, exit_, now=now, actor=actor) if _is_live(after) else after
 

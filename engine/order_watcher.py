@@ -17,6 +17,7 @@ from engine.entry_readiness import EntryReadiness
 from engine.position_monitor import PositionMonitor
 from engine.protection_watcher import ProtectionWatcher
 from engine.reconciler import Reconciler
+from engine.stranded_exits import StrandedExits
 from engine.submitter import Submitter
 
 
@@ -51,7 +52,8 @@ class OrderWatcherEngine:
         self._reconciler = Reconciler(
             store, self._submitter, self._gate, looks, clock=clock, claimant=claimant, rules=rules
         )
-        self._positions = PositionMonitor(store, self._gate, clock=clock, rules=rules)
+        stranded = StrandedExits(store, clock=clock, actor=claimant)
+        self._positions = PositionMonitor(store, self._gate, stranded, clock=clock, rules=rules)
         self._protections = ProtectionWatcher(store, clock=clock, claimant=claimant)
 
     @property

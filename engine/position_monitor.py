@@ -1,7 +1,9 @@
 """Keep positions current: read them, store them with their age, and notify when they cannot be read."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from blockers.execution_guard import ExecutionGuard
 from domain.broker_reports import PositionsSnapshot
@@ -10,12 +12,14 @@ from domain.first_reads import Part
 from domain.notice_keys import NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
+from domain.position_comparison import Place
 from domain.times import day_start, trading_day
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
 from engine.loss_latch import LossLatch
 from engine.position_reconciliation import PositionReconciler
 from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
+from engine.stranded_exits import StrandedExits
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +27,18 @@ log = logging.getLogger(__name__)
 class PositionMonitor:
     """Keeps each client's positions and profit and loss fresh in the store."""
 
-    def __init__(self, store: Store, gate: EntryReadiness, *, clock: Clock, rules: EngineTimings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        gate: EntryReadiness,
+        stranded: StrandedExits,
+        *,
+        clock: Clock,
+        rules: EngineTimings,
+    ) -> None:
         self._store = store
         self._gate = gate
+        self._stranded = stranded
         self._clock = clock
         self._rules = rules
         self._guard = ExecutionGuard(store)
@@ -75,7 +88,9 @@ class PositionMonitor:
         if self._gate.is_open(client_id):
             self._comparer.compare(client_id, snapshot, horizon=horizon)
             self._compared_at[client_id] = snapshot.read_started_at
-            self._believe(client_id, now)
+            standing = self._comparer.standing(client_id)
+            self._believe(client_id, now, standing)
+            self._stranded.take_back(client_id, snapshot, standing)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
         return True
 
@@ -96,9 +111,9 @@ class PositionMonitor:
         )
         self._loss_latch.check(context)
 
-    def _believe(self, client_id: str, now: datetime) -> None:
+    def _believe(self, client_id: str, now: datetime, standing: Mapping[Place, Decimal]) -> None:
         """Believe each difference that has stood for `difference_believed`, read after read."""
-        since, standing = now - self._rules.difference_believed, self._comparer.standing(client_id)
+        since = now - self._rules.difference_believed
         if standing and self._store.has_disputed(client_id, since):
             self._store.write(lambda tx: tx.believe_differences(client_id, since, standing))
 

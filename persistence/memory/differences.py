@@ -10,7 +10,13 @@ from domain.holdings import taken_off
 from domain.ids import is_ours
 from domain.money import ZERO
 from domain.order import Order
-from domain.position_comparison import READS_APART_AT_MOST, Difference, Place
+from domain.position_comparison import (
+    READS_APART_AT_MOST,
+    Difference,
+    Place,
+    ToldDifference,
+    certain_with_their_halves,
+)
 from persistence.memory.tables import ExternalOrder, KeptDifference, PlaceKey, Tables
 
 _SHOWS_WITHIN = timedelta(seconds=40)
@@ -38,13 +44,22 @@ def believe_differences(
     t: Tables, client_id: str, since: datetime, standing: Mapping[Place, Decimal]
 ) -> None:
     """Believe the differences that have stood since `since` or earlier, and that are among `standing`."""
-    for key, kept in list(t.differences.items()):
-        if key[0] != client_id or kept.shown_since > since or kept.is_settled:
-            continue
-        amount = kept.difference.amount
-        if standing.get(key[1:]) == amount:
+    kept_here = {key[1:]: kept for key, kept in t.differences.items() if key[0] == client_id}
+    certain = certain_with_their_halves(
+        ToldDifference(
+            place,
+            kept.difference.amount,
+            kept.since,
+            kept.is_settled or (kept.shown_since <= since and standing.get(place) == kept.difference.amount),
+        )
+        for place, kept in kept_here.items()
+    )
+    for place, kept in kept_here.items():
+        key, amount = (client_id, *place), kept.difference.amount
+        if place in certain and not kept.is_settled:
             t.differences[key] = replace(kept, believed=amount)
             _follow_believed(t, key, amount - kept.believed, kept.since)
+            _explained_by_position(t, key, since)
 
 
 def take_elsewhere(t: Tables, order: Order, units: Decimal) -> None:
@@ -145,6 +160,17 @@ def _follow_believed(t: Tables, key: PlaceKey, change: Decimal, at: datetime) ->
     if change:
         known, since = t.ahead.get(key, (ZERO, at))
         t.ahead[key] = (change + (known if since >= at - _SHOWS_WITHIN else ZERO), at)
+
+
+def _explained_by_position(t: Tables, key: PlaceKey, until: datetime) -> None:
+    """Let what external orders did at a place until then explain nothing more: the believed difference has it."""
+    client_id, exchange, symbol, product = key
+    elsewhere = [kept for place, kept in t.differences_of(client_id, exchange, symbol) if place[2] != product]
+    may_be_elsewhere = any(not kept.is_settled for kept in elsewhere)
+    for number, each in t.external_of(client_id, exchange, symbol):
+        of = each.report.product
+        if each.first_seen_at <= until and (of == product or (of is None and not may_be_elsewhere)):
+            _explain(t, (client_id, number), ZERO)
 
 
 def _explain(t: Tables, key: tuple[str, str], unexplained: Decimal) -> None:

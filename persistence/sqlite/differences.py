@@ -16,7 +16,13 @@ from domain.money import ZERO, decimal_text, parse_decimal
 from domain.notice_keys import NoticeSubject
 from domain.order import Order
 from domain.order_events import column
-from domain.position_comparison import READS_APART_AT_MOST, Difference, Place
+from domain.position_comparison import (
+    READS_APART_AT_MOST,
+    Difference,
+    Place,
+    ToldDifference,
+    certain_with_their_halves,
+)
 from domain.stale_orders import StaleOrder, why_still_open
 from domain.times import parse_time, time_text
 from persistence.sqlite.queries.statements import statement
@@ -139,13 +145,24 @@ def believe_differences(
         standing: the amounts that reads have shown all that time, by place.
     """
     rows = connection.execute(
-        "SELECT exchange, symbol, product, difference, believed, since FROM position_differences "
-        "WHERE client_id = ? AND shown_since <= ? AND believed <> difference",
-        (client_id, time_text(since)),
+        "SELECT exchange, symbol, product, difference, believed, since, shown_since FROM position_differences "
+        "WHERE client_id = ?",
+        (client_id,),
     ).fetchall()
-    for exchange, symbol, product, difference, believed, stood_since in rows:
+    told = {
+        row[:3]: ToldDifference(
+            row[:3],
+            parse_decimal(row[3]),
+            parse_time(row[5]),
+            row[3] == row[4]
+            or (row[6] <= time_text(since) and standing.get(row[:3]) == parse_decimal(row[3])),
+        )
+        for row in rows
+    }
+    certain = certain_with_their_halves(told.values())
+    for exchange, symbol, product, difference, believed, stood_since, _ in rows:
         place = (exchange, symbol, product)
-        if standing.get(place) != parse_decimal(difference):
+        if place not in certain or believed == difference:
             continue
         connection.execute(
             "UPDATE position_differences SET believed = difference WHERE client_id = ? AND exchange = ? "
@@ -154,6 +171,8 @@ def believe_differences(
         )
         change = parse_decimal(difference) - parse_decimal(believed)
         _follow_believed(connection, (client_id, *place), change, parse_time(stood_since))
+        # All these reads have what hands had done before the first of them, on whichever side: it must not count twice.
+        connection.execute(statement("explained_by_position"), (client_id, *place, time_text(since)))
 
 
 def stand_anew_after_a_gap(

@@ -1,5 +1,6 @@
 """The contract of holdings, positions, their differences, and broker orders that no row explains."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -270,6 +271,56 @@ class DifferencesContract(StoreCase):
         assert self.by_hand(house) == 8
         self.keep(house, difference(0, 5, external=True))
         assert (self.believed(house), self.by_hand(house)) == (5, 3)
+
+    def believe(self, house: House, since: datetime, **standing: int) -> None:
+        places = {(EXCHANGE, SYMBOL, product): Decimal(units) for product, units in standing.items()}
+        house.store.write(lambda tx: tx.believe_differences(CLIENT, since, places))
+
+    def test_a_difference_that_stood_has_all_that_hands_had_done_before(self, house):
+        unnamed = lambda number, side: a_report(number, 7, side, product=None)  # noqa: E731
+        note = lambda report: house.store.write(  # noqa: E731
+            lambda tx: tx.note_external(CLIENT, report, house.clock.now())
+        )
+        note(unnamed("X1", Side.SELL))
+        note(unnamed("X2", Side.BUY))
+        house.clock.advance(seconds=1)
+        since = self.keep(house, difference(25, 0), believed=False)
+        house.clock.advance(seconds=1)
+        note(a_report("X3", 2))
+        assert self.by_hand(house) == 2
+        self.believe(house, since, MIS=-25)
+        assert (self.believed(house), self.by_hand(house)) == (-25, 2)
+
+    def test_one_half_of_a_conversion_is_not_believed_alone(self, house):
+        since = self.keep(house, difference(75, 0), believed=False)
+        house.clock.advance(seconds=10)
+        appeared = replace(difference(0, 75, external=True), product="NRML")
+        later = self.keep(house, appeared, believed=False)
+        self.believe(house, since, MIS=-75, NRML=75)
+        assert self.believed(house) == 0
+        assert house.store.has_disputed(CLIENT, since)
+        self.believe(house, later, MIS=-75, NRML=75)
+        assert self.believed(house) == 0 and not house.store.has_disputed(CLIENT, later)
+
+    def test_units_of_another_time_are_no_half_of_a_conversion(self, house):
+        since = self.keep(house, difference(75, 0), believed=False)
+        house.clock.advance(seconds=31)
+        self.keep(house, replace(difference(0, 75, external=True), product="NRML"), believed=False)
+        self.believe(house, since, MIS=-75, NRML=75)
+        assert self.believed(house) == -75
+
+    def test_what_a_hand_did_in_an_unknown_product_explains_what_is_not_believed_in_another(self, house):
+        report = a_report("X1", 7, product=None)
+        house.store.write(lambda tx: tx.note_external(CLIENT, report, house.clock.now()))
+        house.clock.advance(seconds=1)
+        since = self.keep(house, difference(25, 0), believed=False)
+        house.clock.advance(seconds=31)
+        other = replace(difference(0, 40, external=True), product="NRML")
+        self.keep(house, other, believed=False)
+        self.believe(house, since, MIS=-25)
+        assert self.by_hand(house) == 7
+        self.believe(house, house.clock.now(), NRML=40)
+        assert (self.believed(house), self.by_hand(house)) == (15, 0)
 
     def test_an_order_that_positions_showed_first_counts_once(self, house):
         self.keep(house, difference(0, 5, external=True))

@@ -55,4 +55,13 @@ CONVERSIONS = (
         ),
         ("tests/engine/test_conversions_by_hand.py::test_a_conversion_that_is_told_by_and_by_is_one",),
     ),
+    Defect(
+        "half-a-conversion-is-believed",
+        "Reads had shown what a conversion took for longer than what it brought: that half was believed alone, and an "
+        "exit of the strategy sold another one's units in the old product.",
+        (Edit("domain/position_comparison.py",
+              "if a.is_certain and all(b.is_certain for b in all_ if is_half(a, b))", "if a.is_certain"),),
+        ("tests/persistence/test_store_contract.py::TestSqliteStore"
+         "::test_one_half_of_a_conversion_is_not_believed_alone",),
+    ),
 )  # fmt: skip

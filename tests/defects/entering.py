@@ -245,7 +245,7 @@ ENTERING = (
         (
             Edit(
                 "engine/exit_follower.py",
-                "    if filled and exit_.status is not Status.CREATED:",
+                "    if filled and (exit_.status is not Status.CREATED or exit_.look_first):",
                 "    if filled and exit_.status is None:",
             ),
         ),

@@ -58,4 +58,38 @@ EXIT_READS = (
         ("tests/engine/test_hands_of_earlier_days.py"
          "::test_delivered_shares_that_a_hand_sold_days_ago_hold_no_exit",),
     ),
+    Defect(
+        "what-stood-for-minutes-has-no-past",
+        "A hand had sold 7 and bought them back beside a position that was missing; what it bought counted on "
+        "after the difference was believed, and the exits of the strategy waited all their lives.",
+        (Edit("persistence/sqlite/differences.py",
+              "connection.execute(statement(\"explained_by_position\"), (client_id, *place, time_text(since)))",
+              "pass"),),
+        ("tests/persistence/test_store_contract.py::TestSqliteStore"
+         "::test_a_difference_that_stood_has_all_that_hands_had_done_before",),
+    ),
+    Defect(
+        "a-seeming-refusal-is-no-exit",
+        "An exit was taken though its answer said that it was turned away; what its entry filled until the book showed "
+        "that exit stayed: 40 of 50.",
+        (Edit("engine/exit_follower.py",
+              "exit_.status is not Status.CREATED or exit_.look_first", "exit_.status is not Status.CREATED"),),
+        ("tests/engine/test_turned_away.py"
+         "::test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part",),
+    ),
+    Defect(
+        "a-target-outlives-its-position",
+        "A hand closed a position, its target rested on; it was filled hours later, and the account was short.",
+        (Edit("engine/stranded_exits.py", "if asked > there and ", "if asked < there and "),),
+        ("tests/engine/test_stranded_exits.py"
+         "::test_a_target_does_not_outlive_the_position_that_a_hand_has_closed",),
+    ),
+    Defect(
+        "a-wrong-read-takes-a-stop",
+        "Positions were empty for a minute and a half, and the resting stop of a position was cancelled.",
+        (Edit("engine/position_reconciliation.py",
+              "if s.read_at - s.since >= self._believed_after}", "if s.read_at >= s.since}"),),
+        ("tests/engine/test_stranded_exits.py"
+         "::test_no_read_that_hides_the_position_takes_a_stop_from_it",),
+    ),
 )  # fmt: skip

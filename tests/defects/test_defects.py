@@ -134,8 +134,10 @@ def test_the_tests_of_a_defect_exist(defect: Defect) -> None:
         path, _, name = plain(test).partition("::")
         assert (ROOT / path).exists(), path
         if name:
-            module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
-            assert hasattr(module, name), test
+            found: object = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            for each in name.split("::"):
+                assert hasattr(found, each), test
+                found = getattr(found, each)
 
 
 def test_the_table_is_a_table():

@@ -71,6 +71,52 @@ def test_the_dead_row_drops_no_order_whose_second_try_never_left(desk):
     assert net(desk) == 0
 
 
+def test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part(desk):
+    """10 of 50 filled, the exit of 10 is taken though the answer says it was not, and the other 40 fill: all leave."""
+    desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0, acceptance_horizon=180.0)
+    desk.broker.fill_at_once = False
+    desk.post()
+    desk.settle(1)
+    desk.broker.report("B00001", BrokerStatus.OPEN, 10)
+    spin(desk, 3)
+    desk.broker.script = [TAKEN_ALL_THE_SAME]
+    lag(desk, "B00002", 2)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    while len(desk.broker.placed) == 1:
+        desk.engine.execute_next("default")
+        desk.clock.advance(0.1)
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    desk.broker.report("B00002", BrokerStatus.COMPLETE, 10)
+    desk.broker.fill_at_once = True
+    spin(desk, 1)
+    assert desk.order(exit_.command_id).look_first, (
+        "the entry's fill is recorded while nobody knows of the exit"
+    )
+    spin(desk, 30)
+    assert net(desk) == 0
+    assert desk.order(f"{exit_.command_id}.2").quantity == 40
+
+
+def test_an_exit_that_was_turned_away_indeed_is_sized_anew_and_its_part_sends_no_more(desk):
+    desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0, acceptance_horizon=180.0)
+    desk.broker.fill_at_once = False
+    desk.post()
+    desk.settle(1)
+    desk.broker.report("B00001", BrokerStatus.OPEN, 10)
+    spin(desk, 3)
+    desk.broker.script = [ENDED]
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    while not desk.order(exit_.command_id).look_first:
+        desk.engine.execute_next("default")
+        desk.clock.advance(0.1)
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    desk.broker.fill_at_once = True
+    spin(desk, 30)
+    assert net(desk) == 0
+    sold = sum(c.quantity for c in desk.broker.placed if c.side is Side.SELL)
+    assert sold == 50
+
+
 def test_a_dead_row_lets_no_look_pass_while_a_row_is_hidden(desk):
     """Turned away twice: the first leaves a dead row, the second was taken and its row cannot be read."""
     desk.broker.script = [TAKEN_ALL_THE_SAME, TAKEN_ALL_THE_SAME]

@@ -1,6 +1,7 @@
 """`python -m tests.simulation --lifecycles N --seed S`: the real engine in simulated worlds, and one line of figures.
 
-With `--world 7/123` that one world is run alone, its failure is made small, and its story is told.
+With `--world 7/123` that one world is run alone, its failure is made small, and its story is told. With
+`--order ID` too, all that concerns that order's symbol is told, and nothing is made small.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import time
 
 from tests.simulation.plan import SWITCHES, Plan, make_plan
 from tests.simulation.runs import database, run_many, shrink
+from tests.simulation.story import symbol_story
 from tests.simulation.world import Figures, World
 
 COLUMNS = {
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--world", help="the seed of one world, as a failure names it")
+    parser.add_argument("--order", help="tell the story of this order's symbol in that world")
     parser.add_argument(
         "--record", action="store_true", help="print all steps of that world and its database"
     )
@@ -47,6 +50,9 @@ def main() -> int:
     without, unchecked = _list(options.without), _list(options.unchecked)
     if unknown := set(without) - set(SWITCHES):
         parser.error(f"no such switch: {', '.join(sorted(unknown))}")
+    if options.world and options.order:
+        print("\n".join(symbol_story(make_plan(options.world, without=without), options.order)))
+        return 0
     if options.world and options.record:
         return _record(make_plan(options.world, without=without))
     if options.world:

@@ -32,6 +32,8 @@ SETTLING = 2.5  # seconds: both halves of a turn that came closer together must 
 TOLD_WITHIN = 15.0
 SLACK = 8.0  # for somebody to come by
 A_STOP_GOES_WITHIN = 20.0
+SHOWS_WITHIN = 30.0
+"""So long after a hand's trade neither the positions nor the order book may show it."""
 AFTER_A_CONVERSION = 75 * SECOND
 """For so long a stop may wait after a hand has converted units: see docs/known-gaps.md."""
 RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
@@ -323,6 +325,8 @@ class Ownership:
             entry = rows[command_id]
             if any(o.odd or _contradicts_its_exit(o) for o in self.orders(entry)):
                 continue  # an exit was over when the broker said so, or less went than there was; both are told
+            if any(self._place(r) == self._place(entry) and _came_to_nothing(r) for r in rows.values()):
+                continue  # another exit that units were left to; its failure was told
             for exit_ in exits:
                 apart = abs((entry.created_at - exit_.created_at).total_seconds())
                 if (
@@ -337,8 +341,11 @@ class Ownership:
                     self._breaks("7 stop and reverse", f"{exit_.command_id} is out, {command_id} {entry.tag}")
 
     def _hand_came_between(self, exit_: Order, entry: Order) -> bool:
-        """Somebody traded there when the exit was on its way or later: whose the units are is a matter for people."""
-        began = round((exit_.created_at - START).total_seconds() * SECOND)
+        """Somebody traded there when the exit was on its way or later: whose the units are is a matter for people.
+
+        Or just before, so that neither the positions nor the order book showed it yet.
+        """
+        began = round(((exit_.created_at - START).total_seconds() - SHOWS_WITHIN) * SECOND)
         return bool(self._promises.accounts[entry.client_id].moved_by_hand(entry.symbol, began))
 
     def _hand_hid_units(self, exit_: Order, entry: Order) -> bool:
@@ -408,12 +415,18 @@ class Told(Protocol):
 
 
 def _converted_under_an_exit(account: Account, symbol: str) -> bool:
-    """A hand moved units to another product while an exit for them was at the broker, and had not ended."""
+    """A hand moved units to another product while an exit for them was at the broker, and had not ended.
+
+    Or so shortly before that no read could tell the conversion from our own fills of that time.
+    """
     exits = [
         o for o in account.orders.values() if o.is_exit and o.symbol == symbol and o.accepted_at is not None
     ]
     times = [at for at, name, *_ in account.conversions if name == symbol]
-    return any(o.accepted_at < at <= max((t for t, _ in o.said), default=at) for o in exits for at in times)
+    shortly = round(SHOWS_WITHIN * SECOND)
+    return any(
+        o.accepted_at - shortly < at <= max((t for t, _ in o.said), default=at) for o in exits for at in times
+    )
 
 
 def _came_to_nothing(row: Order) -> bool:

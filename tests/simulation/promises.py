@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from greenlet import getcurrent, greenlet
 
@@ -403,6 +404,10 @@ class Promises:
             )
         ]
         return [" ".join(map(str, row[1:])) for row in sorted(told)]
+
+    def select(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What the database has."""
+        return self._connection.execute(query, parameters).fetchall()
 
     def dump(self) -> str:
         """All of the database as text, but for its id, which is drawn anew for each database."""

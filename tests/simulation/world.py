@@ -168,8 +168,8 @@ class World:
 
     # the run ------------------------------------------------------------------------------------------------
 
-    def run(self) -> Figures:
-        """Live the plan to its end, and hold the engine to its word all the way."""
+    def run(self, look: Callable[["World"], None] = lambda world: None) -> Figures:
+        """Live the plan to its end, and hold the engine to its word all the way; `look` sees what is left."""
         try:
             self._live()
         finally:
@@ -180,6 +180,7 @@ class World:
         self.story = self.promises.story(" ".join(b.text for b in self.promises.broken))
         if self._trace is not None and self._keep_dump:
             self._trace.append(self.promises.dump())
+        look(self)
         self.promises.close()
         return figures
 
