@@ -18,6 +18,7 @@ from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
+from alerts.formats.registry import dialects_with
 from alerts.rate_limit import delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
@@ -143,6 +144,8 @@ def _receiver(services: Services) -> AlertReceiver:
         clock=services.clock,
         rate=delivery_limiter(settings.webhook_rate_per_second, time.monotonic),
         failures=guess_limiter(settings.webhook_auth_failures_per_minute, time.monotonic),
+        dialects=dialects_with((each.name, each.table) for each in settings.formats),
+        defaults=settings.alert_defaults,
     )
 
 

@@ -20,6 +20,7 @@ from alerts.rate_limit import RateLimiter
 from alerts.responses import error_json, invalid_json, receipt_json
 from alerts.sanitising import shown
 from domain.alert import Delivery, ParsedAlert
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.errors import InvalidAlert, SignalReused, StoreUnavailable
 from domain.ports import Clock
 from domain.receipt import Receipt
@@ -117,6 +118,7 @@ class AlertReceiver:
         rate: limits the deliveries of one sender.
         failures: limits the wrong secrets of one sender.
         dialects: those that alerts may be written in.
+        defaults: what alerts need not name.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class AlertReceiver:
         rate: RateLimiter,
         failures: RateLimiter,
         dialects: Dialects = DIALECTS,
+        defaults: AlertDefaultsBook = NO_DEFAULTS,
     ) -> None:
         self._desk = desk
         self._secrets = secrets
@@ -135,6 +138,7 @@ class AlertReceiver:
         self._rate = rate
         self._failures = failures
         self._dialects = dialects
+        self._defaults = defaults
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -199,7 +203,7 @@ class AlertReceiver:
             message = f"expected one of {', '.join(self.formats)} in the path, got {shown(name)}"
             return InvalidAlert("UNKNOWN_FORMAT", message, "format")
         try:
-            return dialect.parse(body, default_client=client_id)
+            return dialect.parse(body, default_client=client_id, defaults=self._defaults)
         except InvalidAlert as error:
             return error
 

@@ -37,15 +37,25 @@ def parse(text: str) -> dict[str, object]:
     Raises:
         InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
     """
+    document = parse_any(text)
+    if type(document) is not dict:
+        raise unreadable(_not_an_object(document))
+    return document
+
+
+def parse_any(text: str) -> object:
+    """Parse one JSON value of any kind, refusing the rest of what `parse` refuses.
+
+    Raises:
+        InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
+    """
     _check_marks(text)
     try:
-        document = _DECODER.decode(text)
+        document: object = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise unreadable(_reason(text, error)) from None
     except RecursionError:
         raise _too_deep() from None
-    if type(document) is not dict:
-        raise unreadable(_not_an_object(document))
     # Nesting that is too deep needs this many opening brackets. Most alerts have fewer, and need no walk.
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
         raise _too_deep()

@@ -15,6 +15,7 @@ from alerts.formats.fields import (
     LegExchangeField,
     NotBuilt,
     NotBuiltYet,
+    NotRead,
     OrderTypeField,
     PriceField,
     ProductField,
@@ -28,6 +29,7 @@ from alerts.formats.fields import (
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
 
@@ -35,7 +37,7 @@ NAME = "native"
 DEFAULT_PRODUCT = "MIS"
 
 SECRET = SecretField("secret_key")
-IGNORED = frozenset({SECRET.key, "underlying", "expiry", "time", "timestamp", "comment"})
+IGNORED = frozenset({SECRET.key, "underlying", "expiry", "time", "timestamp", "comment", "note"})
 """Top-level keys that ask for nothing.
 
 The secret was checked before. `underlying` and `expiry` are contained in the legs' symbols, which were built from them.
@@ -67,6 +69,8 @@ class _Leg(BaseModel):
     trailing_type: NotBuilt = None
     trailing_value: NotBuilt = None
     trail_when: NotBuilt = None
+    note: NotRead = None
+    comment: NotRead = None
 
 
 class _Alert(BaseModel):
@@ -90,8 +94,8 @@ class _Alert(BaseModel):
     trail_when: NotBuilt = None
 
 
-def parse(body: Body, *, default_client: str) -> ParsedAlert:
-    """Parse a native alert.
+def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_DEFAULTS) -> ParsedAlert:
+    """Parse a native alert, which names everything itself: `defaults` are not asked.
 
     Raises:
         InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the
