@@ -144,9 +144,15 @@ def _story(database: Database, text: str) -> dict[str, Any]:
 
 
 def alert(options: argparse.Namespace) -> int:
-    """Post a file as an alert and print the answer."""
+    """Post a file as an alert and print the answer; dry, print what it would do and post nothing."""
     body = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
     settings = _settings()
+    if options.dry_run:
+        from app.starting import previewer_of  # what the service is made of takes a while to load
+
+        told = previewer_of(settings)(body, options.format)
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return 1 if told["outcome"] == "rejected" else 0
     _chosen(settings, options.client)  # signed for another client it would be another client's order
     return _post(settings, body, url=options.url, client_id=options.client, path=_webhook(options.format))
 

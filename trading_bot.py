@@ -15,6 +15,7 @@ if __name__ == "__main__":
     gc.disable()  # until `main`: collections during the imports find nothing, and take a seventh of the start
 
 from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
@@ -30,6 +31,7 @@ from app.starting import (
     EXIT_UNAVAILABLE,
     notify_exits_off,
     prepared,
+    previewer_of,
     print_banner,
     read_settings,
     warn_of_slow_stall,
@@ -187,6 +189,15 @@ def _add_console(app: Flask, services: Services) -> None:
     )
     access = Access(token, clock)
     page = cache(lambda: _metrics_page(services))  # its library is loaded for those who ask
+
+    preview = cache(lambda: previewer_of(settings))
+
+    @app.post("/api/preview")
+    def preview_alert() -> ResponseReturnValue:
+        refusal = access.refusal(request)
+        if refusal is not None:
+            raise refusal
+        return dict(preview()(request.get_data(), request.args.get("format")))
 
     @app.get("/metrics")
     def metrics() -> Response:

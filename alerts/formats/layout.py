@@ -38,6 +38,7 @@ class Layout:
     - `side_by_strategy`: it has no side; the strategy says which.
     - `may_name_option`: fields of an option's contract stand beside a symbol that is complete without them.
     - `targets`: a position's size that is named is the position to reach, whatever it was before.
+    - `asks_nothing`: its alerts are notices for people.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Layout:
     side_by_strategy: bool = False
     may_name_option: bool = False
     targets: bool = False
+    asks_nothing: bool = False
 
     @property
     def all_fields(self) -> Mapping[Role, tuple[str, ...]]:

@@ -16,9 +16,11 @@ from alerts.sanitising import shown
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import Side
-from domain.errors import InvalidAlert
+from domain.errors import InvalidAlert, NothingAsked
 
 MAX_LEGS = 20
+MAX_UNREAD = 40
+"""Keys that are listed as not read."""
 
 
 def dialect_of_layout(layout: Layout) -> Dialect:
@@ -104,6 +106,8 @@ def _commands(layout: Layout, reading: Reading) -> Commands:
 
 def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBook) -> ParsedAlert:
     commands = _commands(layout, reading)
+    if layout.asks_nothing:
+        raise NothingAsked("NOTHING_ASKED", "a notice for people, which asks for no order", "body")
     if not 1 <= len(commands.commands) <= MAX_LEGS:
         message = f"expected 1 to {MAX_LEGS} legs, got {len(commands.commands)}"
         raise InvalidAlert("INVALID", message, "legs" if layout.legs else "body")
@@ -123,7 +127,16 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
         execution_type=types.pop(),
         legs=legs,
         signal_id=_signal_id(sheets[0]),
+        repairs=reading.repairs,
+        unread=_unread(layout, sheets),
     )
+
+
+def _unread(layout: Layout, sheets: Sequence[Sheet]) -> tuple[str, ...]:
+    """The keys that nothing was read from, but that of the secret."""
+    secret = {plain(key) for key in layout.secret or SECRET_KEYS}
+    keys = dict.fromkeys(key for sheet in sheets for key in sheet.unread())
+    return tuple(key for key in keys if plain(key.rpartition(".")[2]) not in secret)[:MAX_UNREAD]
 
 
 def _strategy(sheets: Sequence[Sheet], book: AlertDefaultsBook) -> str:

@@ -10,6 +10,7 @@ from alerts.formats.dhan import DHAN
 from alerts.formats.kite import KITE, KITE_ORDERS
 from alerts.formats.layout import Layout
 from alerts.formats.native import NATIVE
+from alerts.formats.notice import NOTICE
 from alerts.formats.of_layout import dialect_of_layout
 from alerts.formats.openalgo import OPENALGO
 from alerts.formats.own import own_layout
@@ -22,7 +23,7 @@ from alerts.formats.usual import USUAL
 
 LAYOUTS = (
     DHAN, OPENALGO, CHARTINK, THREE_COMMAS, ANGEL, KITE, KITE_ORDERS, TRADERSPOST, *BOTS, *PAIRS, *TEXTS, TEXT, JSON,
-    USUAL,
+    NOTICE, USUAL,
 )  # fmt: skip
 
 DIALECTS = Dialects(NATIVE, *map(dialect_of_layout, LAYOUTS))
