@@ -7,6 +7,7 @@ than any platform's templates make are not read at all.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from alerts import strict_json
@@ -53,11 +54,17 @@ class Reading:
         object.__setattr__(self, "keys", keys)
 
 
+_SHORT = 40  # characters of a key that is remembered: every alert of a template has the same ones
 _LETTERS = re.compile(r"[^a-z0-9.]+")
 
 
 def plain(text: str) -> str:
     """A key or a word without its case and its separators: `orderType`, `order_type` and `Order Type` are the same."""
+    return _short_plain(text) if len(text) <= _SHORT else _LETTERS.sub("", text.lower())
+
+
+@lru_cache(2048)
+def _short_plain(text: str) -> str:
     return _LETTERS.sub("", text.lower())
 
 

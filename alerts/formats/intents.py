@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
-from alerts.formats.words import OPTION, POSITIONS, PROTECTION, SIMULATED, Act, Meaning, Role
+from alerts.formats.words import POSITIONS, Act, Meaning, Role, traits_of
 from alerts.sanitising import shown
 from domain.enums import Side
 from domain.errors import InvalidAlert
@@ -239,30 +239,23 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
         InvalidAlert: code `NOT_BUILT`; the message names the field and says what to change.
     """
     for path, found in sheet:
-        if isinstance(found.value, list | dict):
-            asks = bool(found.value) and PROTECTION.fullmatch(path) is not None
-        else:
-            asks = found.asks
-        if (
-            entry
-            and isinstance(found.value, str)
-            and found.word() in ("nan", "null")
-            and PROTECTION.fullmatch(path)
-        ):
+        traits = traits_of(path)
+        protects = entry and traits.protects
+        if protects and isinstance(found.value, str) and found.word() in ("nan", "null"):
             message = f"expected a number, got {shown(found.value)}: a plot had no value"
             raise InvalidAlert("INVALID", message, found.key)
-        if not asks:
+        if not (bool(found.value) and traits.protects if found.is_nested else found.asks):
             continue
         if found.word() in layout.refused.get(path, ()):
             raise not_built(f"{found.key} {shown(found.value)}", "trade the symbol itself", found.key)
-        if entry and PROTECTION.fullmatch(path):
+        if protects:
             raise not_built(
                 "protection of a position", "leave it out, and set stops at the broker", found.key
             )
-        if OPTION.fullmatch(path) and not layout.may_name_option:
+        if traits.names_option:
             hint = "name the contract's own symbol instead of its strike, expiry or type"
             raise not_built("finding a contract by its terms", hint, found.key)
-        if SIMULATED.fullmatch(path):
+        if traits.simulates:
             hint = "send test_mode in an alert of our own format"
             raise not_built("a simulated alert", hint, found.key)
         if path in _OPEN_ENDED:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ Split = Callable[[Reading], Commands | None]
 """Finds the commands in a body; None where the body is not of the dialect. Raises InvalidAlert. Bounded in time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
     """All that is special about a dialect; whatever is not said is as usual (`alerts/formats/words.py`).
 
@@ -36,7 +37,6 @@ class Layout:
     - `size_is_units`: a size without a unit is a number of units.
     - `price_is_limit`: a price is a limit also where the alert names no order type.
     - `side_by_strategy`: it has no side; the strategy says which.
-    - `may_name_option`: fields of an option's contract stand beside a symbol that is complete without them.
     - `targets`: a position's size that is named is the position to reach, whatever it was before.
     - `asks_nothing`: its alerts are notices for people.
     """
@@ -55,16 +55,19 @@ class Layout:
     size_is_units: bool = False
     price_is_limit: bool = False
     side_by_strategy: bool = False
-    may_name_option: bool = False
     targets: bool = False
     asks_nothing: bool = False
 
-    @property
-    def all_fields(self) -> Mapping[Role, tuple[str, ...]]:
-        """The keys of every role."""
-        return {**FIELDS, **self.fields}
+    @cached_property
+    def roles(self) -> Mapping[str, tuple[tuple[Role, int], ...]]:
+        """Each key with the roles that it has, and its place among the keys of that role."""
+        found: dict[str, tuple[tuple[Role, int], ...]] = {}
+        for role, keys in {**FIELDS, **self.fields}.items():
+            for place, key in enumerate(keys):
+                found[key] = (*found.get(key, ()), (role, place))
+        return found
 
-    @property
+    @cached_property
     def all_words(self) -> Mapping[str, Meaning]:
         """Every word, and what it means."""
         return {**WORDS, **self.words}

@@ -8,7 +8,7 @@ from alerts.formats import fields
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
-from alerts.formats.words import ORDER_TYPES, PRODUCTS, SIZING, UNITS, Act, Role
+from alerts.formats.words import ORDER_TYPES, PRODUCTS, UNITS, Act, Role, traits_of
 from alerts.sanitising import shown
 from domain.alert import LegRequest
 from domain.alert_defaults import AlertDefaults
@@ -85,7 +85,7 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
                 each.key,
             )
     for path, each in sheet:
-        if SIZING.fullmatch(path) and each.asks:
+        if traits_of(path).sizes and each.asks:
             hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
             raise not_built("a size in other than units", hint, each.key)
     return None

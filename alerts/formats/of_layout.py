@@ -27,8 +27,13 @@ def dialect_of_layout(layout: Layout) -> Dialect:
     """The dialect of a layout."""
     secret = FirstWord() if layout.secret_first else SecretKeys(layout.secret or SECRET_KEYS)
 
+    first = layout.needs[0].partition(".")[0] if layout.needs else None
+
     def recognises(body: Body) -> bool:
-        return _recognises(layout, body.reading)
+        reading = body.reading
+        if first is not None and first not in reading.keys:  # of most dialects this is all that is looked at
+            return False
+        return _recognises(layout, reading)
 
     def asked_for(body: Body) -> AskedFor:
         return _asked_for(layout, body.reading)
@@ -57,19 +62,22 @@ def _recognises(layout: Layout, reading: Reading) -> bool:
     if fields is None:
         return False
     keys = reading.keys
-    if not all(_has(fields, keys, key) for key in layout.needs):
-        return False
+    for key in layout.needs:
+        if not _has(fields, keys, key):
+            return False
     if layout.marks and not any(_has(fields, keys, key) for key in layout.marks):
         return False
     return all(_value(fields, keys, key) in words for key, words in layout.values.items())
 
 
 def _has(fields: Fields, keys: Mapping[str, str], path: str) -> bool:
+    if path in keys:
+        return True
     first, dot, rest = path.partition(".")
-    if first not in keys:
+    if not dot or first not in keys:
         return False
     inner = fields[keys[first]]
-    return not dot or (isinstance(inner, dict) and any(plain(key) == rest for key in inner))
+    return isinstance(inner, dict) and any(plain(key) == rest for key in inner)
 
 
 def _value(fields: Fields, keys: Mapping[str, str], key: str) -> str:
@@ -111,8 +119,8 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
     if not 1 <= len(commands.commands) <= MAX_LEGS:
         message = f"expected 1 to {MAX_LEGS} legs, got {len(commands.commands)}"
         raise InvalidAlert("INVALID", message, "legs" if layout.legs else "body")
-    keys = layout.all_fields
-    sheets = [Sheet([each, commands.shared], keys) for each in commands.commands]
+    roles = layout.roles
+    sheets = [Sheet([each, commands.shared], roles) for each in commands.commands]
     strategy = _strategy(sheets, book)
     defaults = book.for_strategy(strategy)
     legs = tuple(leg_of(sheet, layout, defaults) for sheet in sheets)
@@ -181,7 +189,7 @@ def _asked_for(layout: Layout, reading: Reading) -> AskedFor:
     """What a body asks for, as far as it can be read: never an error."""
     try:
         commands = _commands(layout, reading)
-        sheets = [Sheet([each, commands.shared], layout.all_fields) for each in commands.commands[:MAX_LEGS]]
+        sheets = [Sheet([each, commands.shared], layout.roles) for each in commands.commands[:MAX_LEGS]]
         if not sheets:
             return AskedFor()
         strategy, signal = _first(sheets[0], Role.STRATEGY), _first(sheets[0], Role.SIGNAL)

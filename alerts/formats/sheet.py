@@ -25,6 +25,11 @@ class Found(NamedTuple):
     value: object
 
     @property
+    def is_nested(self) -> bool:
+        """True where the value is an object or a list."""
+        return isinstance(self.value, dict | list)
+
+    @property
     def is_empty(self) -> bool:
         """True where no value was given, in whatever way the platform writes that."""
         return self.value is None or (isinstance(self.value, str) and self.value.strip().lower() in _EMPTY)
@@ -49,14 +54,15 @@ class Sheet:
 
     Args:
         parts: the command's own fields, then those that it shares with others; the first that has a field wins.
-        keys: the keys of each role, as `plain` writes them.
+        roles: the roles of each key, as `plain` writes it, with its place among the keys of the role.
 
     Raises:
         InvalidAlert: there are too many fields, or a placeholder was not replaced.
     """
 
-    def __init__(self, parts: Iterable[Mapping[str, object]], keys: Mapping[Role, tuple[str, ...]]) -> None:
-        self._keys = keys
+    def __init__(
+        self, parts: Iterable[Mapping[str, object]], roles: Mapping[str, tuple[tuple[Role, int], ...]]
+    ) -> None:
         self._read: set[str] = set()
         self._fields: dict[str, list[Found]] = {}
         for part in parts:
@@ -67,6 +73,14 @@ class Sheet:
                     raise InvalidAlert("INVALID", f"expected at most {_MOST} fields, got more", "body")
                 _refuse_placeholder(path, key, value)
             self._fields = own | self._fields
+        by_role: dict[Role, list[tuple[int, list[Found]]]] = {}
+        for path, found in self._fields.items():
+            for role, place in roles.get(path, ()):
+                by_role.setdefault(role, []).append((place, found))
+        self._by_role = {
+            role: [each for _, found in sorted(places, key=_place) for each in found if not each.is_nested]
+            for role, places in by_role.items()
+        }
 
     def find(self, role: Role) -> Found | None:
         """The field of this role; of several that say the same the first; None where there is none, or an empty one.
@@ -92,12 +106,8 @@ class Sheet:
 
     def every(self, role: Role) -> list[Found]:
         """All fields of the role, whether they agree or not."""
-        found = []
-        for key in self._keys[role]:
-            for each in self._fields.get(key, ()):
-                if not isinstance(each.value, dict | list):
-                    self._read.add(each.key)
-                    found.append(each)
+        found = self._by_role.get(role, [])
+        self._read.update(each.key for each in found)
         return found
 
     def at(self, *keys: str) -> Found | None:
@@ -119,6 +129,10 @@ class Sheet:
         """The keys that nothing was read from."""
         keys = dict.fromkeys(each.key for _, each in self if not isinstance(each.value, dict | list))
         return tuple(key for key in keys if key not in self._read)
+
+
+def _place(item: tuple[int, object]) -> int:
+    return item[0]
 
 
 def number_at(found: Found) -> Decimal:

@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from domain.enums import OrderType, Side
@@ -192,3 +193,27 @@ NOTES = frozenset(_NOTES.split())
 
 SENTENCES = ("message", "msg", "text", "content", "alertmessage", "description")
 """Plain keys of a notice that asks for nothing."""
+
+
+class Traits(NamedTuple):
+    """What a plain key asks for, beside a place in an order."""
+
+    protects: bool
+    sizes: bool
+    names_option: bool
+    simulates: bool
+
+
+def traits_of(path: str) -> Traits:
+    """The traits of a plain key."""
+    return _traits(path) if len(path) <= _REMEMBERED else _traits.__wrapped__(path)
+
+
+_REMEMBERED = (
+    60  # characters of a key whose traits are remembered: every alert of a template has the same ones
+)
+
+
+@lru_cache(2048)
+def _traits(path: str) -> Traits:
+    return Traits(*(each.fullmatch(path) is not None for each in (PROTECTION, SIZING, OPTION, SIMULATED)))
