@@ -264,8 +264,8 @@ SAMPLES: Mapping[str, Samples] = {
 }
 """Of every dialect, but of those that read only what is not built."""
 
-NO_ORDER = frozenset(("finandy", "stoxxo"))
-"""Dialects whose alerts cannot be orders yet."""
+NO_ORDER = frozenset(("finandy", "stoxxo", "info-only"))
+"""Dialects whose alerts cannot be orders, or not yet."""
 
 OF_NO_DIALECT = [
     b"{}",

@@ -110,6 +110,7 @@ REFUSED = [
     ({"action": None}, ("MISSING", "action")),
     ({"action": "{{strategy.order.action}}"}, ("PLACEHOLDER_UNRESOLVED", "action")),
     ({"close": "{{close}}"}, ("PLACEHOLDER_UNRESOLVED", "close")),
+    ({"time": "at {{timenow}}"}, ("PLACEHOLDER_UNRESOLVED", "time")),
     ({"ticker": "{stock}"}, ("PLACEHOLDER_UNRESOLVED", "ticker")),
     ({"ticker": "..."}, ("INVALID", "ticker")),
     ({"ticker": None}, ("MISSING", "symbol")),

@@ -11,6 +11,7 @@ from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
 from tests.defects.outside import OUTSIDE
+from tests.defects.platforms import PLATFORMS
 from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
@@ -19,7 +20,7 @@ from tests.defects.together import TOGETHER
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING,
+    *READING, *PLATFORMS,
 )  # fmt: skip
 
 WIDE = (
@@ -47,6 +48,7 @@ _SECTIONS = (
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("What a broker shows", READING),
+    ("The alerts of platforms", PLATFORMS),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
