@@ -50,7 +50,10 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
         raise not_built("TARGET", "send the quantity of the order without a position size", "position_size")
     if said.act is not Act.ENTRY or said.side is None:
         if position is not None and position != 0 and said.side is None:
-            raise InvalidAlert("CONTRADICTION", f"got an exit, and a position of {position:+d} after it")
+            raise InvalidAlert(
+                "CONTRADICTION",
+                "got an exit, and a position after it: send close_long or close_short without it",
+            )
         return said
     if previous is None and after is not None and quantity and not layout.targets:
         previous = _sign(after - (quantity if said.side is Side.BUY else -quantity))
@@ -229,6 +232,11 @@ _OPEN_ENDED = {
     "limitoffsetbps": "send a limit price",
     "multiplier": "send the quantity itself",
     "lotsize": "send the quantity itself",
+    "disclosedquantity": "leave it out",
+    "splitsize": "leave it out",
+    "iceberg": "leave it out",
+    "amo": "send it while the market is open",
+    "aftermarketorder": "send it while the market is open",
 }
 
 

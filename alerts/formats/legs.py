@@ -123,7 +123,7 @@ def _quantity_of(act: Act, size: Decimal | None, sheet: Sheet, defaults: AlertDe
 
 
 def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str]:
-    found = sheet.find(Role.SYMBOL)
+    found = sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO)
     if found is None:
         raise InvalidAlert("MISSING", "expected a symbol, got none", "symbol")
     named = str(found.value).strip()

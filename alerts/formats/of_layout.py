@@ -193,7 +193,8 @@ def _asked_for(layout: Layout, reading: Reading) -> AskedFor:
         if not sheets:
             return AskedFor()
         strategy, signal = _first(sheets[0], Role.STRATEGY), _first(sheets[0], Role.SIGNAL)
-        symbols = [symbol for sheet in sheets if (symbol := _first(sheet, Role.SYMBOL)) is not None]
+        named = [_first(sheet, Role.SYMBOL) or _first(sheet, Role.SYMBOL_TOO) for sheet in sheets]
+        symbols = [symbol for symbol in named if symbol is not None]
         return AskedFor(strategy, signal, None, symbols)
     except InvalidAlert:
         return AskedFor()

@@ -16,6 +16,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         "side": Role.SIDE,
         "side_too": Role.SIDE_TOO,
         "symbol": Role.SYMBOL,
+        "symbol_too": Role.SYMBOL_TOO,
         "exchange": Role.EXCHANGE,
         "quantity": Role.QUANTITY,
         "size": Role.SIZE,

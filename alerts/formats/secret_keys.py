@@ -33,7 +33,7 @@ class SecretKeys:
 
         The time taken is linear in the body's length, because the sender is not authenticated yet.
         """
-        fields = body.document
+        fields = body.document or body.reading.fields  # of a form the decoded ones
         if fields is None:
             return self._find_in_text((body.text or "")[:MAX_TEXT])
         inner = (fields[key] for key in _DEEP if key in fields)

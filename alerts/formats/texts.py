@@ -8,17 +8,10 @@ from alerts.reading import Reading, plain
 from domain.errors import InvalidAlert
 
 _LONGEST = 2_000
-_SIDE = r"(?P<action>buy|sell|long|short)"
+_SIDE = r"(?P<action>buy|sell)"
 _NUMBER = r"(?P<quantity>\d[\d.]{0,30})"
 _SYMBOL = r"(?P<symbol>[A-Za-z0-9&_.:!/\-]{1,64})"
-_POSITIONAL = [
-    re.compile(rf"{first}\s{{1,9}}+{second}\s{{1,9}}+{third}", re.IGNORECASE)
-    for first, second, third in (
-        (_SIDE, _NUMBER, _SYMBOL),
-        (_SYMBOL, _SIDE, _NUMBER),
-        (_SIDE, _SYMBOL, _NUMBER),
-    )
-]
+_POSITIONAL = re.compile(rf"{_SYMBOL}\s{{1,9}}+{_SIDE}\s{{1,9}}+{_NUMBER}", re.IGNORECASE)
 _IN_LOTS = re.compile(r".*(\d!|\d{6}[CP]\d+|FUT|\d[CP]E)", re.IGNORECASE)
 _LICENSE = re.compile(
     r"\s*([A-Za-z0-9]{5,40}|)\s*,\s*([A-Za-z]{3,24})\s*,\s*([A-Za-z0-9.#_!/\-]{1,64})\s*(?:,(.*))?"
@@ -36,8 +29,9 @@ def _short(reading: Reading) -> str | None:
 
 
 def _positional(reading: Reading) -> Commands | None:
+    """`INFY buy 10`. In any other order a number may be a strike, a price or a part of the name (`buy NIFTY 50`)."""
     text = _short(reading)
-    match = next((found for each in _POSITIONAL if text and (found := each.fullmatch(text))), None)
+    match = _POSITIONAL.fullmatch(text) if text else None
     if match is None:
         return None
     if _IN_LOTS.fullmatch(match["symbol"]):

@@ -7,6 +7,7 @@ USUAL = Layout(
     name="usual-fields",
     marks=(
         *FIELDS[Role.SYMBOL],
+        *FIELDS[Role.SYMBOL_TOO],
         *FIELDS[Role.SIDE],
         "strategy.orderaction",
         "order.action",

@@ -90,6 +90,7 @@ class Role(Enum):
     SIDE = auto()  # a word that is not known is refused
     SIDE_TOO = auto()  # a word that is not known says nothing
     SYMBOL = auto()
+    SYMBOL_TOO = auto()  # where no other field names the symbol: these often hold a kind of market
     EXCHANGE = auto()
     QUANTITY = auto()  # a number of units
     SIZE = auto()  # a number of nobody knows what
@@ -112,11 +113,12 @@ FIELDS: dict[Role, tuple[str, ...]] = {
     role: tuple(keys.split())
     for role, keys in {
         Role.SIDE: "action side orderaction transactiontype direction tradeaction buysell strategyorderaction "
-        "positiondirection sidedirection orderside tradetype tradeside",
+        "positiondirection sidedirection orderside tradeside",
         Role.SIDE_TOO: "signal order event eventtype data command cmd type positiontype closeside signaltype "
-        "typeofsignal",
-        Role.SYMBOL: "ticker symbol tradingsymbol tvinstrument instrument pair market asset scrip stock tvsymbol "
-        "tvticker tickername symbolname currencypair tradingpair security securityname instrumentname",
+        "typeofsignal tradetype",
+        Role.SYMBOL: "ticker symbol tradingsymbol tvinstrument pair tvsymbol tvticker tickername symbolname "
+        "currencypair tradingpair instrumentname securityname",
+        Role.SYMBOL_TOO: "instrument market asset scrip stock security",
         Role.EXCHANGE: "exchange tvexchange exch exchangesegment exchangename",
         Role.QUANTITY: "quantity qty contracts ordercontracts orderquantity orderqty shares units tradequantity "
         "strategyordercontracts contractqty noofshares",
@@ -166,7 +168,9 @@ SECRET_KEYS = (
 
 PROTECTION = re.compile(
     r"(.*\.)?((long|short)?(sl|tp)\d*(price|percent|pct|pips|points|offset|ticks|usd)?\d*"
-    r"|.*(stoploss|takeprofit|trailing|stopprice\d).*|trail.*|(profit)?targets?\d*(price)?|stop(level)?|squareoff|hedge|bracket.*)"
+    r"|(dollar|percentage|percent|pct|points|ticks|pips)(sl|tp)"
+    r"|.*(stoploss|takeprofit|trailing|breakeven|profit|stopprice\d).*|(trail|target|tgt|bracket).*"
+    r"|stop(level|distance|percent|pct|points|pips|ticks|offset)?|limitdistance|squareoff|hedge)"
 )
 """Plain keys that ask for a protection of the position."""
 

@@ -226,7 +226,7 @@ SAMPLES: Mapping[str, Samples] = {
     ),
     "frostybot": _text("trade:stub:close symbol=BTC-PERP x=1"),
     "autoview": _text("e=DERIBIT a=$ s=BTC-PERPETUAL b=long q=5 t=market", "a=$ e=DERIBIT s=X c=position"),
-    "algotest": _text("INFY buy 10", "buy 10 INFY", "sell NSE:INFY 2"),
+    "algotest": _text("INFY buy 10", "NSE:INFY  sell 2"),
     "pineconnector": _text("$,closelong,GBPUSD", " $ , closeshort , GBPUSD,comment=x"),
     "wundertrading": _text("ENTER-LONG_KUCOIN_BTC-USDT_BOTNAME1_1H_744bde7b7594b117"),
     "alertatron": _text(

@@ -99,6 +99,12 @@ def test_words_for_a_position_name_what_is_closed():
     assert refusal({"ticker": "A", "action": "buy", "signal": "close_long"})[0] == "AMBIGUOUS"
 
 
+def test_a_kind_of_market_is_no_symbol_beside_one():
+    assert leg(market="crypto", asset="stock", instrument="EQ").symbol == "INFY"
+    [only] = read({"market": "BTC-USD", "action": "buy"}).legs
+    assert only.symbol == "BTC-USD"
+
+
 def test_an_exit_of_a_part_takes_no_quantity_from_the_defaults():
     assert refusal({"ticker": "A", "action": "sell", "market_position": "long"}) == ("MISSING", "quantity")
 
@@ -138,6 +144,12 @@ REFUSED = [
     ({"product": "XYZ"}, ("INVALID", "product")),
     ({"stopLoss": {"type": "stop", "stopPrice": 90}}, ("NOT_BUILT", "stoploss")),
     ({"tp1": 90}, ("NOT_BUILT", "tp1")),
+    ({"dollar_tp": 90}, ("NOT_BUILT", "dollar_tp")),
+    ({"target_percent": 2}, ("NOT_BUILT", "target_percent")),
+    ({"profit_points": 2}, ("NOT_BUILT", "profit_points")),
+    ({"stop": 2}, ("NOT_BUILT", "stop")),
+    ({"disclosed_quantity": 2}, ("NOT_BUILT", "disclosed_quantity")),
+    ({"action": "exit", "position": "long"}, ("CONTRADICTION", None)),
     ({"sl": "NaN"}, ("INVALID", "sl")),
     ({"trailing_stop": "1%"}, ("NOT_BUILT", "trailing_stop")),
     ({"delay": 60}, ("NOT_BUILT", "delay")),
@@ -167,6 +179,9 @@ TEXTS = [
     ("e=X s=Y b=long q=1 t=market | e=X s=Z b=short q=1 t=market", "AMBIGUOUS"),
     ("order buy @ 1 filled on A. order sell @ 1 filled on B.", "AMBIGUOUS"),
     ("NIFTY250417C23000 buy 1", "AMBIGUOUS"),
+    ("INFY1! sell 4", "AMBIGUOUS"),
+    ("buy NIFTY 50", "UNREADABLE"),
+    ("buy 24500 CE", "UNREADABLE"),
     ("keys(BTCUSDT) { market(side=buy, amount=1); wait(3s); }", "AMBIGUOUS"),
 ]
 
