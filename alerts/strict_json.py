@@ -89,6 +89,8 @@ def _reason(text: str, error: json.JSONDecodeError) -> str:
         return f'{where}: expected a plain quote ("), got the typographic {found}'
     if error.msg == "Extra data":
         return f"{where}: expected the end after one JSON object, got {shown(found)}"
+    if error.msg == "Expecting value" and found and not text[: error.pos].strip():
+        return f"{where}: {error.msg}, got {shown(found)}; a text has to be in a form that docs/platforms.md names"
     return f"{where}: {error.msg}, got {shown(found) if found else 'the end'}"
 
 

@@ -235,6 +235,9 @@ _OPEN_ENDED = {
     "disclosedquantity": "leave it out",
     "splitsize": "leave it out",
     "iceberg": "leave it out",
+    "oco": "send the orders as alerts of their own",
+    "when": "send the alert when the order is due",
+    "conditional": "send the alert when the order is due",
     "amo": "send it while the market is open",
     "aftermarketorder": "send it while the market is open",
 }

@@ -8,7 +8,7 @@ from alerts.formats import fields
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
-from alerts.formats.words import ORDER_TYPES, PRODUCTS, UNITS, Act, Role, traits_of
+from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role, traits_of
 from alerts.sanitising import shown
 from domain.alert import LegRequest
 from domain.alert_defaults import AlertDefaults
@@ -19,6 +19,7 @@ _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{1,19}):([^:]+)")
 _LETTER = re.compile(r"[A-Za-z0-9]")
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
+_NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
 _FILE = "config/strategies.toml"
 
 
@@ -85,10 +86,18 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
                 each.key,
             )
     for path, each in sheet:
-        if traits_of(path).sizes and each.asks:
+        if _may_be_a_size(path, layout) and not each.is_nested and each.asks:
             hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
             raise not_built("a size in other than units", hint, each.key)
     return None
+
+
+def _may_be_a_size(path: str, layout: Layout) -> bool:
+    """Whether a field may name a size; what describes the bar, the position or its protection does not."""
+    traits = traits_of(path)
+    if not traits.sizes or traits.protects or path.partition(".")[0] in NOTES:
+        return False
+    return not any(role in _NO_SIZES for role, _ in layout.roles.get(path, ()))
 
 
 def _units(found: Found) -> Decimal:

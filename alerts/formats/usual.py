@@ -1,7 +1,9 @@
 """The reader of all other platforms: fields under their usual names, each of them certain."""
 
 from alerts.formats.layout import Layout
-from alerts.formats.words import FIELDS, Role
+from alerts.formats.words import CONTAINERS, FIELDS, Role
+
+_NESTED = (*FIELDS[Role.SIDE], "ticker", "symbol")
 
 USUAL = Layout(
     name="usual-fields",
@@ -9,10 +11,6 @@ USUAL = Layout(
         *FIELDS[Role.SYMBOL],
         *FIELDS[Role.SYMBOL_TOO],
         *FIELDS[Role.SIDE],
-        "strategy.orderaction",
-        "order.action",
-        "order.side",
-        "data.action",
-        "order.symbol",
+        *(f"{holder}.{key}" for holder in sorted(CONTAINERS) for key in _NESTED),
     ),
 )

@@ -113,9 +113,9 @@ FIELDS: dict[Role, tuple[str, ...]] = {
     role: tuple(keys.split())
     for role, keys in {
         Role.SIDE: "action side orderaction transactiontype direction tradeaction buysell strategyorderaction "
-        "positiondirection sidedirection orderside tradeside",
+        "positiondirection sidedirection orderside tradeside operation",
         Role.SIDE_TOO: "signal order event eventtype data command cmd type positiontype closeside signaltype "
-        "typeofsignal tradetype",
+        "typeofsignal tradetype trade transaction",
         Role.SYMBOL: "ticker symbol tradingsymbol tvinstrument pair tvsymbol tvticker tickername symbolname "
         "currencypair tradingpair instrumentname securityname",
         Role.SYMBOL_TOO: "instrument market asset scrip stock security",
@@ -175,10 +175,10 @@ PROTECTION = re.compile(
 """Plain keys that ask for a protection of the position."""
 
 SIZING = re.compile(
-    r"(.*\.)?(risk.*|positionpct|.*percent(age)?(ofequity|ofbalance)?|amountpertrade.*|notional.*|quote(qty|size|amount)?"
-    r"|usd.*|vol(lots|dollar).*|dollar.*|cash.*|capital.*|equity.*|volume.*)"
+    r".*(size|amount|qty|quantit|percent|pct|(?<!p)lot|vol(ume)?|notional|risk|equity|capital|cash|usd|dollar|contracts"
+    r"|shares|units|margin|invest|alloc|balance|fund|quote$).*"
 )
-"""Plain keys that name a size in something else than units."""
+"""Plain keys that may name a size: where no quantity is named, none of them may be passed over for the default."""
 
 OPTION = re.compile(
     r"(.*\.)?(optiontype|strike|strikeprice|expiry|expirydate|expiration|strikesaway|intrinsicvalue|offset|right)"

@@ -99,6 +99,16 @@ def test_words_for_a_position_name_what_is_closed():
     assert refusal({"ticker": "A", "action": "buy", "signal": "close_long"})[0] == "AMBIGUOUS"
 
 
+def test_what_describes_the_bar_or_the_position_is_no_size():
+    assert leg(bar={"volume": 1234}, position_size=3, plot_0=5).quantity == 3
+
+
+def test_fields_within_an_object_count_as_if_they_stood_beside_it():
+    for holder in ("alert", "order", "data", "payload"):
+        [only] = read({holder: {"symbol": "TSLA", "side": "short", "qty": 4}}).legs
+        assert (only.symbol, only.side, only.quantity) == ("TSLA", Side.SELL, 4)
+
+
 def test_a_kind_of_market_is_no_symbol_beside_one():
     assert leg(market="crypto", asset="stock", instrument="EQ").symbol == "INFY"
     [only] = read({"market": "BTC-USD", "action": "buy"}).legs
@@ -135,6 +145,10 @@ REFUSED = [
     ({"size": 5}, ("AMBIGUOUS", "size")),
     ({"lots": 2}, ("AMBIGUOUS", "lots")),
     ({"risk": 1}, ("NOT_BUILT", "risk")),
+    ({"size_pct": 10}, ("NOT_BUILT", "size_pct")),
+    ({"my": {"lot_count": 2}}, ("NOT_BUILT", "my.lot_count")),
+    ({"invest": 100}, ("NOT_BUILT", "invest")),
+    ({"oco": True}, ("NOT_BUILT", "oco")),
     ({"orderType": "limit"}, ("MISSING", "limitPrice")),
     ({"orderType": "limit", "price": "NaN"}, ("MISSING", "limitPrice")),
     ({"orderType": "stop"}, ("MISSING", "triggerPrice")),
