@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import requests
 
-from alerts.formats.registry import DIALECTS
+from alerts.formats.registry import dialects_with
 from app.settings import load_settings
 from app.system import operator_name
 from broker.registry import BROKERS
@@ -173,7 +173,8 @@ def replay(options: argparse.Namespace) -> int:
         window = settings.dedup_window_seconds
         print(f"note: within {window:g} s of the same content the answer will be duplicate", file=sys.stderr)
     # The secret was masked when the alert was stored. An empty one leaves authentication to the signature.
-    body = DIALECTS.empty_masked_secret(str(kept["raw_body"]), str(kept["format"])).encode()
+    dialects = dialects_with((each.name, each.table) for each in settings.formats)
+    body = dialects.empty_masked_secret(str(kept["raw_body"]), str(kept["format"])).encode()
     return _post(settings, body, url=options.url, client_id=kept["client_id"], path=_webhook(kept["format"]))
 
 

@@ -155,7 +155,7 @@ def promise_on_any_body(dialect: Dialect, raw: bytes) -> None:
 
 @EACH
 def test_it_raises_nothing_but_invalid_alert(dialect: Dialect) -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     @given(any_bodies(dialect))
     def on_any_body(raw: bytes) -> None:
         promise_on_any_body(dialect, raw)
