@@ -176,7 +176,7 @@ PROTECTION = re.compile(
 
 SIZING = re.compile(
     r".*(size|amount|qty|quantit|percent|pct|(?<!p)lot|vol(ume)?|notional|risk|equity|capital|cash|usd|dollar|contracts"
-    r"|shares|units|margin|invest|alloc|balance|fund|quote$).*"
+    r"|shares|units|margin|invest|alloc|balance|fund|quote$|(?<!du)(?<!pi)ratio|fraction|portion|partial).*"
 )
 """Plain keys that may name a size: where no quantity is named, none of them may be passed over for the default."""
 

@@ -147,6 +147,8 @@ REFUSED = [
     ({"risk": 1}, ("NOT_BUILT", "risk")),
     ({"size_pct": 10}, ("NOT_BUILT", "size_pct")),
     ({"my": {"lot_count": 2}}, ("NOT_BUILT", "my.lot_count")),
+    ({"action": "exit", "close_ratio": 0.5}, ("NOT_BUILT", "close_ratio")),
+    ({"action": "exit", "percent": 50}, ("NOT_BUILT", "percent")),
     ({"invest": 100}, ("NOT_BUILT", "invest")),
     ({"oco": True}, ("NOT_BUILT", "oco")),
     ({"orderType": "limit"}, ("MISSING", "limitPrice")),
