@@ -48,6 +48,8 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     previous = _sign(before) if previous is None and before is not None else previous
     if layout.targets and after is not None and after:
         raise not_built("TARGET", "send the quantity of the order without a position size", "position_size")
+    if said.act is Act.CLOSE and position == 0:
+        return Intent(Act.FLAT, said.side)
     if said.act is not Act.ENTRY or said.side is None:
         if position is not None and position != 0 and said.side is None:
             raise InvalidAlert(

@@ -20,6 +20,7 @@ _LETTER = re.compile(r"[A-Za-z0-9]")
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 _NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
+_SCALARS = (Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE)
 _FILE = "config/strategies.toml"
 
 
@@ -69,6 +70,9 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
     Raises:
         InvalidAlert: it names a size that is no number of units for certain.
     """
+    for path, each in sheet:
+        if each.is_nested and each.value and any(role in _SCALARS for role, _ in layout.roles.get(path, ())):
+            raise InvalidAlert("INVALID", f"expected a number or a word, got {shown(each.value)}", each.key)
     unit = sheet.find(Role.SIZE_UNIT)
     if unit is not None and unit.word() not in UNITS:
         raise not_built(f"a size in {shown(unit.value)}", "send a number of units", unit.key)

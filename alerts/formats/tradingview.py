@@ -14,7 +14,7 @@ _ORDER = re.compile(
     r"\border (buy|sell) @ ([\d.]{1,40})(?: for ([\d.]{1,40}))? filled on ([^\s]{1,64}?)[.,]?(?=\s|$)",
     re.IGNORECASE,
 )
-_AFTER = re.compile(r"\bnew strategy position is (-?[\d.]{1,39}\d)", re.IGNORECASE)
+_AFTER = re.compile(r"\bnew strategy position is (\S{1,40})", re.IGNORECASE)
 _LONGEST = 4_000
 
 
@@ -25,22 +25,24 @@ def _split(reading: Reading) -> Commands | None:
     orders = _ORDER.findall(text)
     if not orders:
         return None
-    after = _AFTER.search(text)
-    commands = [
-        {
-            "action": side,
-            "quantity": second or first,
-            "price": first if second else "",
-            "symbol": symbol,
-            **({} if after is None else {"position_size": after[1]}),
-        }
-        for side, first, second, symbol in orders
-    ]
-    if len(commands) > 1:
-        raise InvalidAlert(
-            "AMBIGUOUS", "expected one order, got several: send each as an alert of its own", "body"
+    after = _AFTER.findall(text)
+    if len(orders) > 1 or len(after) > 1:
+        message = "expected one order, got several: send each as an alert of its own"
+        raise InvalidAlert("AMBIGUOUS", message, "body")
+    if not after:  # without it nobody can tell an entry from an exit
+        message = (
+            "expected `New strategy position is {{strategy.position_size}}` behind the order, got nothing"
         )
-    return Commands(commands)
+        raise InvalidAlert("MISSING", message, "position_size")
+    [(side, first, second, symbol)] = orders
+    command = {
+        "action": side,
+        "quantity": second or first,
+        "price": first if second else "",
+        "symbol": symbol,
+        "position_size": after[0].rstrip(".,;"),
+    }
+    return Commands([command])
 
 
 TEXT = Layout(name="tradingview-text", split=_split, fields={Role.STRATEGY: ()})

@@ -87,6 +87,22 @@ def test_the_positions_tell_an_entry_from_an_exit(said: tuple[Any, ...], meant: 
         assert (only.kind, only.side, only.quantity) == meant
 
 
+TEXTS_OF_STRATEGIES = [
+    ("buy @ 5 filled on NSE:A. New strategy position is 5", (LegKind.ENTRY, Side.BUY, 5)),
+    ("buy @ 5 filled on NSE:A. New strategy position is 10.5.", (LegKind.ENTRY, Side.BUY, 5)),
+    ("sell @ 5 filled on NSE:A. New strategy position is 0", (LegKind.FLAT, Side.SELL, None)),
+    ("sell @ 5 filled on NSE:A. New strategy position is 3", (LegKind.EXIT, Side.SELL, 5)),
+    ("buy @ 5 filled on NSE:A. New strategy position is -3", (LegKind.EXIT, Side.BUY, 5)),
+    ("buy @ 99.5 for 5 filled on NSE:A. New strategy position is 5", (LegKind.ENTRY, Side.BUY, 5)),
+]
+
+
+@pytest.mark.parametrize(("text", "meant"), TEXTS_OF_STRATEGIES)
+def test_the_default_text_of_a_strategy_says_by_its_position_what_its_order_is(text: str, meant: Any):
+    [only] = read(f"MACD (12, 26): order {text}").legs
+    assert (only.kind, only.side, only.quantity) == meant
+
+
 def test_words_for_a_position_name_what_is_closed():
     legs = [leg(action=word) for word in ("close_long", "exit_short", "exit", "flat")]
     assert [(each.kind, each.side) for each in legs] == [
@@ -137,6 +153,9 @@ REFUSED = [
     ({"quantity": "null"}, ("INVALID", "quantity")),
     ({"quantity": ""}, ("INVALID", "quantity")),
     ({"quantity": 0}, ("INVALID", "quantity")),
+    ({"quantity": [1]}, ("INVALID", "quantity")),
+    ({"position": {"side": "flat"}}, ("INVALID", "position")),
+    ({"exit_price": 5}, ("NOT_BUILT", "exit_price")),
     ({"quantity": -1}, ("INVALID", "quantity")),
     ({"quantity": "5%"}, ("NOT_BUILT", "quantity")),
     ({"quantity": "$50"}, ("NOT_BUILT", "quantity")),
@@ -193,7 +212,10 @@ TEXTS = [
     ('{"ticker":"A", // the symbol\n"action":"buy"}', "UNREADABLE"),
     ("SYMBOL=A;SIGNAL=BUY;X=1,VOLUME=2", "UNREADABLE"),
     ("e=X s=Y b=long q=1 t=market | e=X s=Z b=short q=1 t=market", "AMBIGUOUS"),
-    ("order buy @ 1 filled on A. order sell @ 1 filled on B.", "AMBIGUOUS"),
+    ("order buy @ 1 filled on A. order sell @ 1 filled on B. New strategy position is 1", "AMBIGUOUS"),
+    ("order buy @ 1 filled on A", "MISSING"),
+    ("order buy @ 5 filled on A. New strategy position is 2", "NOT_BUILT"),
+    ("order buy @ 5 filled on A. New strategy position is many", "INVALID"),
     ("NIFTY250417C23000 buy 1", "AMBIGUOUS"),
     ("INFY1! sell 4", "AMBIGUOUS"),
     ("buy NIFTY 50", "UNREADABLE"),

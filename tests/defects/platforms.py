@@ -71,8 +71,8 @@ PLATFORMS = (
         "second-order-of-a-text-is-dropped",
         "A text had two orders in it; the first one was traded, and the second was never heard of.",
         (
-            Edit(TEXT, "    if len(commands) > 1:\n", "    if not commands:\n"),
-            Edit(TEXT, "    return Commands(commands)\n", "    return Commands(commands[:1])\n"),
+            Edit(TEXT, "    if len(orders) > 1 or", "    if"),
+            Edit(TEXT, "[(side, first, second, symbol)] = orders", "side, first, second, symbol = orders[0]"),
         ),
         (f"{RULES}::test_what_holds_several_commands_or_uncertain_damage_is_refused",),
     ),
