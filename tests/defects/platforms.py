@@ -16,7 +16,7 @@ PLATFORMS = (
     Defect(
         "exit-of-a-short-is-an-entry",
         "The buy that closed a short was taken for an entry: the account was long instead of flat.",
-        (Edit(INTENTS, "Intent(Act.FLAT, said.side)\n", "said\n"),),
+        (Edit(INTENTS, "Intent(Act.FLAT, said.side)\n    if previous", "said\n    if previous"),),
         (f"{RULES}::test_the_positions_tell_an_entry_from_an_exit",),
     ),
     Defect(
