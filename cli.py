@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import requests
 
-from alerts.formats.registry import DIALECTS
+from alerts.formats.registry import dialects_with
 from app.settings import load_settings
 from app.system import operator_name
 from broker.registry import BROKERS
@@ -144,9 +144,15 @@ def _story(database: Database, text: str) -> dict[str, Any]:
 
 
 def alert(options: argparse.Namespace) -> int:
-    """Post a file as an alert and print the answer."""
+    """Post a file as an alert and print the answer; dry, print what it would do and post nothing."""
     body = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
     settings = _settings()
+    if options.dry_run:
+        from app.starting import previewer_of  # what the service is made of takes a while to load
+
+        told = previewer_of(settings)(body, options.format)
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return 1 if told["outcome"] == "rejected" else 0
     _chosen(settings, options.client)  # signed for another client it would be another client's order
     return _post(settings, body, url=options.url, client_id=options.client, path=_webhook(options.format))
 
@@ -167,7 +173,8 @@ def replay(options: argparse.Namespace) -> int:
         window = settings.dedup_window_seconds
         print(f"note: within {window:g} s of the same content the answer will be duplicate", file=sys.stderr)
     # The secret was masked when the alert was stored. An empty one leaves authentication to the signature.
-    body = DIALECTS.empty_masked_secret(str(kept["raw_body"]), str(kept["format"])).encode()
+    dialects = dialects_with((each.name, each.table) for each in settings.formats)
+    body = dialects.empty_masked_secret(str(kept["raw_body"]), str(kept["format"])).encode()
     return _post(settings, body, url=options.url, client_id=kept["client_id"], path=_webhook(kept["format"]))
 
 

@@ -55,6 +55,7 @@ def _alerts(add: _Add) -> None:
     post.add_argument("file", help="the alert's body; - for standard input")
     post.add_argument("--format", help="its dialect; without it, the one that recognises the body")
     post.add_argument("--client", help="whose secret signs it")
+    post.add_argument("--dry-run", action="store_true", help="print what it would do, and post nothing")
     again = add("replay")
     again.add_argument("id", help="an alert_id")
     for each in (post, again):

@@ -12,7 +12,7 @@ from domain.alert import Alert, Delivery, ParsedAlert
 from domain.cancellation import cancel_asked
 from domain.commands import UniversalOrderCommand
 from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side
-from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound
+from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound, NothingAsked
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO
@@ -122,11 +122,13 @@ class CommandService:
     ) -> str:
         """Store an authenticated alert that cannot be traded on, and notify the operator; return its id.
 
-        What it asked for is passed in its sender's own words, as far as they could be read.
+        What it asked for is passed in its sender's own words, as far as they could be read. Of an alert that asked for
+        nothing (`NothingAsked`) nobody is notified.
 
         Raises:
             StoreUnavailable: the alert was not stored.
         """
+        is_info = isinstance(error, NothingAsked)
         alert_id = self._ids.alert_id(delivery.received_at)
         wish = RejectedRequest(execution_type, symbols, strategy_name)
         holdings = self._store.holdings(client_id) if wish.is_exit else []
@@ -137,15 +139,16 @@ class CommandService:
                     alert_id=alert_id,
                     client_id=client_id,
                     delivery=delivery,
-                    outcome=Outcome.REJECTED,
+                    outcome=Outcome.INFO if is_info else Outcome.REJECTED,
                     signal_id=signal_id,
                     strategy_name=strategy_name,
-                    decision_type=DecisionType.FAILED,
+                    decision_type=DecisionType.SKIPPED if is_info else DecisionType.FAILED,
                     reason_code=error.code,
                     reason_message=str(error),
                 )
             )
-            tx.notify(rejection(client_id, alert_id, str(error), wish, holdings))
+            if not is_info:
+                tx.notify(rejection(client_id, alert_id, str(error), wish, holdings))
 
         self._store.write(work)
         return alert_id

@@ -15,9 +15,11 @@ if __name__ == "__main__":
     gc.disable()  # until `main`: collections during the imports find nothing, and take a seventh of the start
 
 from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from alerts.auth import Secrets
+from alerts.formats.registry import dialects_with
 from alerts.rate_limit import delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
@@ -29,6 +31,7 @@ from app.starting import (
     EXIT_UNAVAILABLE,
     notify_exits_off,
     prepared,
+    previewer_of,
     print_banner,
     read_settings,
     warn_of_slow_stall,
@@ -143,6 +146,8 @@ def _receiver(services: Services) -> AlertReceiver:
         clock=services.clock,
         rate=delivery_limiter(settings.webhook_rate_per_second, time.monotonic),
         failures=guess_limiter(settings.webhook_auth_failures_per_minute, time.monotonic),
+        dialects=dialects_with((each.name, each.table) for each in settings.formats),
+        defaults=settings.alert_defaults,
     )
 
 
@@ -184,6 +189,15 @@ def _add_console(app: Flask, services: Services) -> None:
     )
     access = Access(token, clock)
     page = cache(lambda: _metrics_page(services))  # its library is loaded for those who ask
+
+    preview = cache(lambda: previewer_of(settings))
+
+    @app.post("/api/preview")
+    def preview_alert() -> ResponseReturnValue:
+        refusal = access.refusal(request)
+        if refusal is not None:
+            raise refusal
+        return dict(preview()(request.get_data(), request.args.get("format")))
 
     @app.get("/metrics")
     def metrics() -> Response:

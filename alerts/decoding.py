@@ -1,9 +1,9 @@
 """Decode the body of a delivery, before any dialect sees it: its bytes, its text, and its JSON where it has one."""
 
 from enum import Enum, auto
-from typing import NamedTuple
 
 from alerts import strict_json
+from alerts.reading import Reading, read
 from domain.errors import InvalidAlert
 
 _BOM = b"\xef\xbb\xbf"
@@ -19,7 +19,7 @@ class Form(Enum):
     TEXT = auto()  # any UTF-8 text that is not blank: lines, words, a form
 
 
-class Body(NamedTuple):
+class Body:
     """A decoded body.
 
     - `text`: without a byte order mark; None where the bytes are not UTF-8, or blank.
@@ -27,10 +27,23 @@ class Body(NamedTuple):
     - `error`: why there is no document; None where there is one.
     """
 
-    raw: bytes
-    text: str | None
-    document: Document | None
-    error: InvalidAlert | None
+    __slots__ = ("_reading", "document", "error", "raw", "text")
+
+    def __init__(
+        self, raw: bytes, text: str | None, document: Document | None, error: InvalidAlert | None
+    ) -> None:
+        self.raw = raw
+        self.text = text
+        self.document = document
+        self.error = error
+        self._reading: Reading | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """What the body says where it is not plain JSON; read when it is first asked for, which costs time."""
+        if self._reading is None:
+            self._reading = read(self.text, self.document)
+        return self._reading
 
     def unreadable_as(self, form: Form) -> InvalidAlert | None:
         """Why the body is not of this form; None where it is."""

@@ -7,6 +7,7 @@ received in two steps. `read` needs no database: it refuses the delivery, or ret
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from math import ceil
@@ -17,10 +18,11 @@ from alerts.decoding import Body, decode
 from alerts.formats.description import UNKNOWN, AskedFor, Dialect, Dialects
 from alerts.formats.registry import DIALECTS
 from alerts.rate_limit import RateLimiter
-from alerts.responses import error_json, invalid_json, receipt_json
+from alerts.responses import error_json, info_json, invalid_json, receipt_json
 from alerts.sanitising import shown
 from domain.alert import Delivery, ParsedAlert
-from domain.errors import InvalidAlert, SignalReused, StoreUnavailable
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
+from domain.errors import InvalidAlert, NothingAsked, SignalReused, StoreUnavailable
 from domain.ports import Clock
 from domain.receipt import Receipt
 
@@ -117,6 +119,7 @@ class AlertReceiver:
         rate: limits the deliveries of one sender.
         failures: limits the wrong secrets of one sender.
         dialects: those that alerts may be written in.
+        defaults: what alerts need not name.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class AlertReceiver:
         rate: RateLimiter,
         failures: RateLimiter,
         dialects: Dialects = DIALECTS,
+        defaults: AlertDefaultsBook = NO_DEFAULTS,
     ) -> None:
         self._desk = desk
         self._secrets = secrets
@@ -135,6 +139,7 @@ class AlertReceiver:
         self._rate = rate
         self._failures = failures
         self._dialects = dialects
+        self._defaults = defaults
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -199,9 +204,12 @@ class AlertReceiver:
             message = f"expected one of {', '.join(self.formats)} in the path, got {shown(name)}"
             return InvalidAlert("UNKNOWN_FORMAT", message, "format")
         try:
-            return dialect.parse(body, default_client=client_id)
+            alert = dialect.parse(body, default_client=client_id, defaults=self._defaults)
         except InvalidAlert as error:
             return error
+        if alert.unread:  # a sender may have put the secret anywhere
+            return replace(alert, unread=tuple(map(self._secrets.mask, alert.unread)))
+        return alert
 
     # step two: durable --------------------------------------------------------------------------------------
 
@@ -259,6 +267,8 @@ class AlertReceiver:
             execution_type=self._label(asked_for.execution_type),
             symbols=self._symbols(asked_for),
         )
+        if isinstance(error, NothingAsked):
+            return Answer(200, info_json(alert_id))
         log.warning("alert %s of %s rejected: %s", alert_id, received.client_id, shown_error)
         status = 409 if isinstance(error, SignalReused) else 400
         return Answer(status, invalid_json(shown_error, alert_id=alert_id))

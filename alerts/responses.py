@@ -2,6 +2,7 @@
 
 import json
 
+from domain.enums import Outcome
 from domain.errors import InvalidAlert
 from domain.money import decimal_text
 from domain.order import Order
@@ -16,6 +17,11 @@ def receipt_json(receipt: Receipt) -> bytes:
     for leg, original in zip(legs, receipt.originals, strict=False):  # the originals may be archived
         leg["duplicate_of"] = original.command_id
     return _encode({"status": receipt.outcome, "alert_id": receipt.alert_id, "legs": legs}).encode()
+
+
+def info_json(alert_id: str) -> bytes:
+    """The answer to an alert that asks for nothing and was stored."""
+    return _encode({"status": Outcome.INFO, "alert_id": alert_id}).encode()
 
 
 def error_json(code: str, message: str, field: str | None = None, *, alert_id: str | None = None) -> bytes:

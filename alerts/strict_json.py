@@ -37,15 +37,25 @@ def parse(text: str) -> dict[str, object]:
     Raises:
         InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
     """
+    document = parse_any(text)
+    if type(document) is not dict:
+        raise unreadable(_not_an_object(document))
+    return document
+
+
+def parse_any(text: str) -> object:
+    """Parse one JSON value of any kind, refusing the rest of what `parse` refuses.
+
+    Raises:
+        InvalidAlert: code `UNREADABLE`; the message says where, and what was expected there.
+    """
     _check_marks(text)
     try:
-        document = _DECODER.decode(text)
+        document: object = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise unreadable(_reason(text, error)) from None
     except RecursionError:
         raise _too_deep() from None
-    if type(document) is not dict:
-        raise unreadable(_not_an_object(document))
     # Nesting that is too deep needs this many opening brackets. Most alerts have fewer, and need no walk.
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
         raise _too_deep()
@@ -79,6 +89,8 @@ def _reason(text: str, error: json.JSONDecodeError) -> str:
         return f'{where}: expected a plain quote ("), got the typographic {found}'
     if error.msg == "Extra data":
         return f"{where}: expected the end after one JSON object, got {shown(found)}"
+    if error.msg == "Expecting value" and found and not text[: error.pos].strip():
+        return f"{where}: {error.msg}, got {shown(found)}; a text has to be in a form that docs/platforms.md names"
     return f"{where}: {error.msg}, got {shown(found) if found else 'the end'}"
 
 

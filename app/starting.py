@@ -6,15 +6,20 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from alerts.auth import Secrets
+from alerts.formats.registry import dialects_with
+from alerts.preview import Previewer
 from app.container import Services, build_services
 from app.settings import load_settings
 from app.startup_banner import StartupBanner, Trading
 from app.supervisor import EXIT_REPLACED
 from app.system import SystemClock
 from config.settings import Settings, SettingsError
+from domain.alert import ParsedAlert
 from domain.errors import StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
+from domain.reason_codes import Reason, tag_of
 from observability.logs import configure_logging
 from persistence.database import open_database
 from persistence.errors import DatabaseTooNew, FileLocked
@@ -124,3 +129,25 @@ def print_banner(settings: Settings) -> None:
 
 def _is_made_up(names: Sequence[str], client_id: str) -> bool:
     return not {"WEBHOOK_SECRET", f"WEBHOOK_SECRET.{client_id}"}.isdisjoint(names)
+
+
+def previewer_of(settings: Settings) -> Previewer:
+    """What says what an alert would do; it reads no database and asks no broker."""
+    secrets = {each.client_id: each.webhook_secret.get_secret_value() for each in settings.clients}
+
+    def blocks(alert: ParsedAlert) -> list[dict[str, object]]:
+        policy = settings.default_client.policy
+        if policy.live_allowed or alert.test_mode is not None:
+            return []
+        return [
+            {"leg": n, "tag": tag_of(Reason.ORDER_BLOCKED_LIVE_TRADING)}
+            for n in range(1, len(alert.legs) + 1)
+        ]
+
+    return Previewer(
+        dialects_with((each.name, each.table) for each in settings.formats),
+        settings.alert_defaults,
+        client_id=settings.client_id,
+        mask=Secrets(secrets, settings.client_id).mask,
+        blocks=blocks,
+    )

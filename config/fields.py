@@ -120,6 +120,9 @@ Database = Annotated[
     Path, BeforeValidator(_named_database), AfterValidator(_database), Field(description=EXPECTED)
 ]
 File = Annotated[Path, AfterValidator(Path.expanduser), Field(description="the path of a file that exists")]
+Folder = Annotated[
+    Path, AfterValidator(Path.expanduser), Field(description="the path of a folder that exists")
+]
 TimeZone = Annotated[
     ZoneInfo, BeforeValidator(_zone), Field(description="the name of a time zone, such as Asia/Kolkata")
 ]

@@ -19,6 +19,7 @@ from config.fields import (
     Count,
     Database,
     File,
+    Folder,
     Host,
     HttpUrl,
     LogFormat,
@@ -31,6 +32,8 @@ from config.fields import (
     seconds,
     whole,
 )
+from config.formats import FormatFile
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 
 
 class Service(BaseModel):
@@ -90,6 +93,7 @@ class Environment(Service, Account):
     limits_file: File = Path("config/limits.toml")
     clients_file: File = Path("config/clients.toml")
     strategies_file: File = Path("config/strategies.toml")
+    formats_dir: Folder = Path("config/formats")
 
     settling_seconds: ReportBuilder = 3.0
 
@@ -114,6 +118,8 @@ class Settings(Service):
     console_token: SecretStr
     shared: Mapping[str, InstanceOf[SharedSettings]]  # by broker
     clients: tuple[ClientSettings, ...]
+    alert_defaults: InstanceOf[AlertDefaultsBook] = NO_DEFAULTS  # what the strategies file adds to alerts
+    formats: tuple[InstanceOf[FormatFile], ...] = ()  # the user's own dialects, not looked into yet
     secrets_made_up: tuple[str, ...]  # the names of those that were generated; see `secrets_file`
 
     @property

@@ -18,6 +18,7 @@ from config.clients import (
     complete,
     read_accounts,
 )
+from config.formats import read_formats
 from config.limits import read_limits
 from config.model import Environment, Service, Settings, environment_model
 from config.secrets_file import ensure_secrets
@@ -69,6 +70,7 @@ def read_settings(
     limits_file = _optional_file(env, "limits_file", problems)
     books = read_limits(limits_file, _limits(env), [each.client_id for each in accounts], problems)
     strategies = read_strategies(_optional_file(env, "strategies_file", problems), problems)
+    formats = read_formats(_optional_file(env, "formats_dir", problems), problems)
     check_accounts(accounts, problems)
     _check_together(env, accounts, shared, problems)
     problems.raise_any()
@@ -88,6 +90,8 @@ def read_settings(
             )
             for each in accounts
         ),
+        alert_defaults=strategies.alerts,
+        formats=formats,
         secrets_made_up=made_up,
     )
 

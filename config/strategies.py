@@ -1,7 +1,7 @@
 """Read the strategies file: how each strategy's orders are handled.
 
 `[strategies.<name>]` wins over `[default]`, field by field, and `[default]` over the settings EXIT_SCOPE and
-SETTLING_SECONDS.
+SETTLING_SECONDS. The keys that complete alerts stand in `config/alert_defaults.py`.
 """
 
 from collections.abc import Mapping
@@ -10,16 +10,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator
 
+from config.alert_defaults import AlertKeys, AlertKeysOfAll, instruments, over
 from config.checking import Problems, checked, read_toml, tables_in, unknown
 from config.fields import Group, ReportBuilder, Scope
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaults, AlertDefaultsBook
 from domain.limits import StrategyBook, StrategyPolicy
 
 _NOT_BUILT = "all_or_none"
 
 
-class _Table(BaseModel):
+class _Table(AlertKeys):
     """One table of the file. A field that is not set changes nothing."""
 
     model_config = ConfigDict(extra="forbid")
@@ -36,12 +38,20 @@ class _Table(BaseModel):
         return value
 
 
+class _Default(_Table, AlertKeysOfAll):
+    """`[default]`."""
+
+
 @dataclass(frozen=True, slots=True)
 class StrategyTables:
-    """What the file changes: fields of `StrategyPolicy`, for all strategies and for single ones."""
+    """What the file changes: fields of `StrategyPolicy`, for all strategies and for single ones.
+
+    `alerts`: what it adds to alerts.
+    """
 
     default: Mapping[str, Any] = field(default_factory=dict)
     by_strategy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    alerts: AlertDefaultsBook = NO_DEFAULTS
 
     def over(self, base: StrategyPolicy) -> StrategyBook:
         """Apply the file to `base`, the policy that applies without it."""
@@ -60,21 +70,37 @@ def read_strategies(path: Path | None, problems: Problems) -> StrategyTables:
     file = read_toml(path, problems)
     for name in sorted(file.keys() - {"default", "strategies"}):
         problems.add(f"{path} {name}", unknown(name, ["default", "strategies"]))
-    default = _table(file.get("default", {}), f"{path} [default]", problems)
+    default = _table(_Default, file.get("default", {}), f"{path} [default]", problems)
     tables = tables_in(file.get("strategies", {}), path, "strategies", problems)
-    own = {name: _table(given, f"{path} [strategies.{name}]", problems) for name, given in tables.items()}
-    return StrategyTables(default, own)
+    own = {
+        name: _table(_Table, given, f"{path} [strategies.{name}]", problems) for name, given in tables.items()
+    }
+    base = over(AlertDefaults(), default)
+    alerts = {name: over(base, table) for name, table in own.items()}
+    return StrategyTables(
+        _policy(default),
+        {name: _policy(table) for name, table in own.items()},
+        AlertDefaultsBook(base, alerts, default.get("strategy_name")),
+    )
 
 
-def _table(given: object, name: str, problems: Problems) -> dict[str, Any]:
-    """The fields of `StrategyPolicy` that a table sets."""
+def _policy(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `StrategyPolicy` in a table."""
+    fields = {"exit_scope", "group", "settling"}
+    return {name: value for name, value in table.items() if name in fields}
+
+
+def _table(model: type[_Table], given: object, name: str, problems: Problems) -> dict[str, Any]:
+    """The fields that a table sets."""
     if not isinstance(given, dict):
         problems.add(name, "expected a table")
         return {}
     if given.get("group") == _NOT_BUILT:
         problems.add(f"{name} group", "all_or_none is not built yet, expected independent or hedge_first")
         given = {key: value for key, value in given.items() if key != "group"}
-    table = checked(_Table, given, problems, lambda field: f"{name} {field}").model_dump(exclude_none=True)
+    table = checked(model, given, problems, lambda field: f"{name} {field}").model_dump(exclude_none=True)
     if "settling_seconds" in table:
         table["settling"] = timedelta(seconds=table.pop("settling_seconds"))
+    if "symbols" in table:
+        table["symbols"] = instruments(table["symbols"], f"{name} symbols", problems)
     return table

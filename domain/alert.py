@@ -43,6 +43,9 @@ class LegRequest:
 class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
 
+    - `repairs`: what was repaired in its body, in words.
+    - `unread`: the keys of its body that nothing was read from.
+
     Raises:
         ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
     """
@@ -54,6 +57,8 @@ class ParsedAlert:
     legs: tuple[LegRequest, ...]
     signal_id: str | None = None
     test_mode: TestMode | None = None
+    repairs: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for leg in self.legs:

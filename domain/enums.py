@@ -63,6 +63,7 @@ class Outcome(StrEnum):
     PARTIALLY_BLOCKED = "partially_blocked"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"  # authenticated and stored, but not tradable
+    INFO = "info"  # authenticated and stored, and asks for no order
 
 
 class DecisionType(StrEnum):

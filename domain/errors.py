@@ -4,7 +4,8 @@
 
     OrderwatchError
     ├── InvalidAlert          the sender's alert cannot be traded on; names the field
-    │   └── SignalReused      a signal_id came again with other content
+    │   ├── SignalReused      a signal_id came again with other content
+    │   └── NothingAsked      it asks for no order; it is kept, and nobody has to look at it
     ├── IllegalTransition     the state of the order does not allow this move
     ├── ConcurrentUpdate      the row was moved first by another writer; read it again
     ├── NotFound              no such order, alert or client
@@ -40,6 +41,10 @@ class InvalidAlert(OrderwatchError):
 
 class SignalReused(InvalidAlert):
     """A `signal_id` that is already in use came again with different content."""
+
+
+class NothingAsked(InvalidAlert):
+    """The alert is a notice for people, and asks for no order."""
 
 
 class IllegalTransition(OrderwatchError):

@@ -84,7 +84,8 @@ ROOMS = {
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
     "app/container.py": Room(None, None),
-    "app/settings.py": Room(("broker", "config"), FILES),
+    # The user's own dialects are checked with the settings.
+    "app/settings.py": Room(("alerts", "broker", "config"), FILES),
     "app/starting.py": Room(None, None),  # what trading_bot.py does before it serves
     "gunicorn.conf.py": Room(),  # settings of a gunicorn that is started by hand
     "trading_bot.py": Room(None, None),

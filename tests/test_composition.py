@@ -1,9 +1,12 @@
 """What the composition root wires for operators: the console's wishes, and what the watcher tells by itself."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from app.container import Services, build_services
 from app.settings import load_settings
@@ -105,3 +108,61 @@ def test_the_metrics_count_the_rows_that_cannot_be_read_of_each_client(maker: Ma
     page = make_app(services).test_client().get("/metrics", headers=BEARER).text
     assert 'orderwatch_positions_unreadable{of="default"} 1.0' in page
     assert 'orderwatch_positions_unreadable{of="bob"} 0.0' in page
+
+
+def parsed(answer: TestResponse) -> Any:
+    return answer.json
+
+
+def test_a_preview_touches_nothing(maker: Maker, services: Services):
+    client = make_app(services).test_client()
+    before = (maker.path.read_bytes(), sorted(maker.path.parent.iterdir()))
+    body = {"ticker": "NSE:INFY", "action": "buy", "strategy": "S", "quantity": 3, "product": "MIS"}
+    for path in ("/api/preview", "/api/preview?format=auto", "/api/preview?format=usual-fields"):
+        assert client.post(path, json=body).status_code == 401
+        told = client.post(path, json=body, headers=BEARER)
+        assert (told.status_code, parsed(told)["outcome"]) == (200, "orders")
+        assert parsed(told)["legs"][0]["quantity"] == 3
+    for raw in (b"", b"{", b"\xff", b"buy"):
+        answer = client.post("/api/preview", data=raw, headers=BEARER)
+        assert (answer.status_code, parsed(answer)["outcome"]) == (200, "rejected")
+    assert (maker.path.read_bytes(), sorted(maker.path.parent.iterdir())) == before
+
+
+def test_an_alert_that_asks_for_nothing_is_kept_and_nobody_is_told(maker: Maker, services: Services):
+    body = {"secret": "w" * 20, "msg": "Long BTCUSDT at 67432.5"}
+    answer = make_app(services).test_client().post("/webhook", json=body)
+    assert (answer.status_code, parsed(answer)["status"]) == (200, "info")
+    rows = maker.rows("SELECT alert_id, outcome, decision_type, format, raw_body FROM alerts")
+    assert rows == [
+        (
+            parsed(answer)["alert_id"],
+            "info",
+            "SKIPPED",
+            "info-only",
+            '{"msg": "Long BTCUSDT at 67432.5", "secret": "***"}',
+        )
+    ]
+    assert maker.rows("SELECT * FROM telegram_messages") == []
+
+
+def test_what_was_repaired_and_not_read_is_kept_with_the_alert(maker: Maker, services: Services):
+    secret = "w" * 20
+    raw = json.dumps(
+        {
+            "secret": secret,
+            "ticker": "NSE:INFY",
+            "action": "buy",
+            "strategy": "S",
+            "quantity": 3,
+            "product": "MIS",
+            "mood": "good",
+            secret: 1,
+        }
+    ).replace("}", ",}")
+    answer = make_app(services).test_client().post("/webhook", data=raw)
+    assert answer.status_code == 200
+    [(context, kept)] = maker.rows("SELECT context_json, raw_body FROM alerts")
+    told = json.loads(context)
+    assert (told["unread"], len(told["repairs"])) == (["mood", "***"], 1)
+    assert secret not in context + kept

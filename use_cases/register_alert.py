@@ -1,5 +1,6 @@
 """Register an alert: its legs become orders and intents in one transaction, judged before anything is sent."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -85,6 +86,7 @@ class RegisterAlert:
                 decision_type=first_blocked.decision_type if first_blocked else None,
                 reason_code=first_blocked.reason_code if first_blocked else None,
                 reason_message=first_blocked.reason_message if first_blocked else None,
+                context_json=_context(alert),
             )
         )
         return Receipt(alert_id, outcome, legs)
@@ -244,6 +246,13 @@ def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
         return f"alert {first.alert_id}"
     leg = originals[index]
     return f"the first one stands: {leg.command_id}, {leg.status}" + (f" {leg.tag}" if leg.tag else "")
+
+
+def _context(alert: ParsedAlert) -> str | None:
+    """What is kept about the reading of an alert; None where there is nothing to tell."""
+    told = {"repairs": alert.repairs, "unread": alert.unread}
+    told = {name: value for name, value in told.items() if value}
+    return json.dumps(told, ensure_ascii=False) if told else None
 
 
 def _outcome(legs: Sequence[Order]) -> Outcome:

@@ -7,11 +7,12 @@ from typing import NamedTuple, Protocol
 
 from alerts.decoding import Body, Form
 from domain.alert import ParsedAlert
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 
 UNKNOWN = "unknown"
 """What is stored as the format of a delivery whose path names no dialect: such a path may hold even the secret."""
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9_\-]{0,18}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([a-z0-9_\-]{0,18}[a-z0-9])?")
 
 
 class AskedFor(NamedTuple):
@@ -26,8 +27,10 @@ class AskedFor(NamedTuple):
 class Parse(Protocol):
     """Parses the bodies of one dialect."""
 
-    def __call__(self, body: Body, *, default_client: str) -> ParsedAlert:
-        """Parse an alert; `default_client` is its client when it names none.
+    def __call__(
+        self, body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_DEFAULTS
+    ) -> ParsedAlert:
+        """Parse an alert; `default_client` is its client when it names none, `defaults` what else it need not name.
 
         Raises:
             InvalidAlert: the alert cannot be traded on. Nothing else, whatever the body holds.
@@ -88,7 +91,7 @@ class Dialects:
 
     def __init__(self, *dialects: Dialect) -> None:
         self._by_name = {each.name: each for each in dialects}
-        bad = [name for name in self._by_name if name == UNKNOWN or not _NAME.fullmatch(name)]
+        bad = [name for name in self._by_name if name == UNKNOWN or not NAME.fullmatch(name)]
         if not dialects or bad or len(self._by_name) != len(dialects):
             raise ValueError(f"dialects need names of their own: {[each.name for each in dialects]}")
         self._first = dialects[0]

@@ -166,6 +166,13 @@ def _signal_id(value: object) -> str:
     return _text(128)(str(value) if type(value) is int else value)
 
 
+read_quantity = _quantity
+read_price = _price
+read_symbol = _upper(_SYMBOL)
+read_exchange = _upper(_EXCHANGE)
+read_name = _text(80)
+read_signal_id = _signal_id
+
 OR_NONE = ", or 0 or null for none"
 """The end of the description of an optional field. It is removed where the field is required."""
 
@@ -239,3 +246,5 @@ ClientField = Annotated[
     Field(description="1 to 40 letters, digits or any of _ . -"),
 ]
 NotBuilt = Annotated[None, PlainValidator(_not_built), Field(description="nothing")]
+NotRead = Annotated[None, PlainValidator(lambda _: None), Field(description="anything")]
+"""Words for people: kept with the body."""

@@ -17,6 +17,7 @@ from alerts.formats.fields import (
     LevelField,
     NotBuilt,
     NotBuiltYet,
+    NotRead,
     OrderTypeField,
     PriceField,
     ProductField,
@@ -31,6 +32,7 @@ from alerts.formats.fields import (
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
 from domain.protection_terms import Terms, trail_fault
@@ -39,7 +41,7 @@ NAME = "native"
 DEFAULT_PRODUCT = "MIS"
 
 SECRET = SecretField("secret_key")
-IGNORED = frozenset({SECRET.key, "underlying", "expiry", "time", "timestamp", "comment"})
+IGNORED = frozenset({SECRET.key, "underlying", "expiry", "time", "timestamp", "comment", "note"})
 """Top-level keys that ask for nothing.
 
 The secret was checked before. `underlying` and `expiry` are contained in the legs' symbols, which were built from them.
@@ -73,6 +75,8 @@ class _Leg(BaseModel):
     trailing_type: TrailingTypeField = None
     trailing_value: DistanceField = None
     trail_when: DistanceField = None
+    note: NotRead = None
+    comment: NotRead = None
 
 
 class _Alert(BaseModel):
@@ -96,8 +100,8 @@ class _Alert(BaseModel):
     trail_when: NotBuilt = None
 
 
-def parse(body: Body, *, default_client: str) -> ParsedAlert:
-    """Parse a native alert.
+def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_DEFAULTS) -> ParsedAlert:
+    """Parse a native alert, which names everything itself: `defaults` are not asked.
 
     Raises:
         InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the

@@ -10,7 +10,7 @@ _MOST_PLACES = 64  # occurrences of the key that are checked; no template has mo
 # After the key, however it is quoted: text up to the closing quote, or a bare word as in a form.
 # The counts are possessive (`+` behind them), so there is no backtracking: the sender is not authenticated yet, and
 # must not be able to use up time.
-_VALUE = (
+VALUE = (
     r"""[\\"'“”‘’\s]{0,10}+[:=]\s{0,10}+\\{0,8}+"""
     r"""(?:"([^"\\]+)|'([^'\\]+)|[“”]([^“”\\]+)|[‘’]([^‘’\\]+)|([^\s"'“”‘’\\,;&}]+))"""
 )
@@ -22,7 +22,7 @@ class SecretField:
     def __init__(self, key: str) -> None:
         self.key = key
         self._bytes = key.encode()
-        self._in_text = re.compile(re.escape(key) + _VALUE, re.IGNORECASE)
+        self._in_text = re.compile(re.escape(key) + VALUE, re.IGNORECASE)
         self._masked = re.compile(rf'("{re.escape(key)}"\s*:\s*")\*\*\*"', re.IGNORECASE)
 
     def find(self, body: Body) -> str | None:

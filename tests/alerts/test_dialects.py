@@ -11,22 +11,26 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.decoding import Body, Form, decode
 from alerts.formats.description import UNKNOWN, AskedFor, Dialect, Dialects
 from alerts.formats.registry import DIALECTS
 from alerts.formats.secret_field import SecretField
+from alerts.reading import MAX_TEXT
 from domain.alert import LegRequest, ParsedAlert, kind_of
+from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
-from tests.alerts.dialect_samples import OF_NO_DIALECT, SAMPLES
+from tests.alerts.dialect_samples import DEFAULTS, NO_ORDER, OF_NO_DIALECT, SAMPLES
 from tests.alerts.fakes import SECRET, FakeDesk, web_client
 from tests.alerts.hostile_bodies import SHAPES
 
-GIVEN = "a-secret-of-letters"
-EACH = pytest.mark.parametrize("dialect", [*DIALECTS], ids=lambda each: each.name)
+GIVEN = "asecretofletters"
+EACH = pytest.mark.parametrize(
+    "dialect", [each for each in DIALECTS if each.name not in NO_ORDER], ids=lambda each: each.name
+)
 
 
 def samples(dialect: Dialect) -> list[Body]:
@@ -42,7 +46,7 @@ def recognises(dialect: Dialect, body: Body) -> bool:
 
 
 def test_every_dialect_has_samples() -> None:
-    assert SAMPLES.keys() == {*DIALECTS.names}
+    assert SAMPLES.keys() | NO_ORDER == {*DIALECTS.names}
 
 
 @EACH
@@ -50,24 +54,30 @@ def test_it_recognises_its_own_bodies_and_parses_them(dialect: Dialect) -> None:
     for body in samples(dialect):
         assert recognises(dialect, body)
         assert DIALECTS.dialect_of(body) is dialect
-        alert = dialect.parse(body, default_client="default")
+        alert = dialect.parse(body, default_client="default", defaults=DEFAULTS)
         assert (alert.format, alert.client_id) == (dialect.name, "default")
         for leg in alert.legs:
             assert leg.kind is kind_of(alert.execution_type, leg.quantity)
 
 
 @EACH
-def test_it_recognises_no_body_of_another_dialect(dialect: Dialect) -> None:
-    others = [body for each in DIALECTS if each is not dialect for body in samples(each)]
+def test_it_recognises_no_body_of_a_dialect_that_is_tried_after_it(dialect: Dialect) -> None:
+    names = list(DIALECTS.names)
+    later = names[names.index(dialect.name) + 1 :]
+    others = [
+        body for each in DIALECTS if each.name in later and each.name in SAMPLES for body in samples(each)
+    ]
     for body in [*others, *map(decode, OF_NO_DIALECT)]:
         assert not recognises(dialect, body)
 
 
 @EACH
 def test_it_finds_its_secret_also_where_the_body_was_damaged(dialect: Dialect) -> None:
-    for body in samples(dialect):
+    carriers = [body for body in samples(dialect) if GIVEN.encode() in body.raw]
+    for body in carriers:
         assert dialect.secret.find(body) == GIVEN
-        assert dialect.secret.find(decode(body.raw[:-1] + b",")) == GIVEN
+        damaged = body.raw[:-1] + b"," if body.document else body.raw + b"\n}"
+        assert dialect.secret.find(decode(damaged)) == GIVEN
         assert dialect.secret.find(decode(body.raw.replace(GIVEN.encode(), b"other"))) == "other"
     assert dialect.secret.find(decode(b"")) is None
 
@@ -78,15 +88,23 @@ def test_a_kept_body_can_be_sent_again_under_another_way_of_authentication(diale
         kept = body.raw.decode().replace(GIVEN, "***")
         again = decode(DIALECTS.empty_masked_secret(kept, dialect.name).encode())
         assert dialect.secret.find(again) is None
-        assert dialect.parse(again, default_client="x") == dialect.parse(body, default_client="x")
+        assert dialect.parse(again, default_client="x", defaults=DEFAULTS) == dialect.parse(
+            body, default_client="x", defaults=DEFAULTS
+        )
 
 
 @EACH
 def test_it_says_what_an_alert_asks_for(dialect: Dialect) -> None:
     for body in samples(dialect):
-        alert, asked_for = dialect.parse(body, default_client="default"), dialect.asked_for(body)
-        assert asked_for.strategy_name == alert.strategy_name
-        assert [str(symbol).upper() for symbol in asked_for.symbols] == [leg.symbol for leg in alert.legs]
+        alert, asked_for = (
+            dialect.parse(body, default_client="default", defaults=DEFAULTS),
+            dialect.asked_for(body),
+        )
+        assert asked_for.strategy_name in (alert.strategy_name, None)
+        named = [str(symbol).upper() for symbol in asked_for.symbols]
+        assert [
+            name.removeprefix(f"{leg.exchange}:") for name, leg in zip(named, alert.legs, strict=True)
+        ] == [leg.symbol for leg in alert.legs]
     assert dialect.asked_for(decode(b"")) == AskedFor()
 
 
@@ -131,12 +149,13 @@ def promise_on_any_body(dialect: Dialect, raw: bytes) -> None:
     assert client is None or client.strip() == client != ""
     assert isinstance(asked_for.symbols, list | tuple)
     with suppress(InvalidAlert):
-        alert = dialect.parse(body, default_client="default")
+        alert = dialect.parse(body, default_client="default", defaults=DEFAULTS)
         assert alert.legs and alert.format == dialect.name
 
 
 @EACH
 def test_it_raises_nothing_but_invalid_alert(dialect: Dialect) -> None:
+    @settings(max_examples=25)
     @given(any_bodies(dialect))
     def on_any_body(raw: bytes) -> None:
         promise_on_any_body(dialect, raw)
@@ -146,18 +165,22 @@ def test_it_raises_nothing_but_invalid_alert(dialect: Dialect) -> None:
         promise_on_any_body(dialect, shape(3_000))
 
 
-@EACH
+def time_of(dialect: Dialect, body: Body) -> float:
+    began = time.thread_time()
+    recognises(dialect, body)
+    dialect.secret.find(body)
+    dialect.client_of(body)
+    return time.thread_time() - began
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_runs_before_authentication_takes_little(dialect: Dialect, shape: str) -> None:
-    body = decode(SHAPES[shape](262_144))  # the decoding itself: tests/alerts/test_before_authentication.py
-    least = float("inf")
-    for _ in range(5):
-        began = time.thread_time()
-        recognises(dialect, body)
-        dialect.secret.find(body)
-        dialect.client_of(body)
-        least = min(least, time.thread_time() - began)
-    assert least < 0.010  # on a busy machine; the aim for all of it is 5 ms
+@pytest.mark.parametrize("size", [MAX_TEXT, 262_144])  # the longest text that is read, and the largest body
+def test_what_runs_before_authentication_takes_little(shape: str, size: int) -> None:
+    body = decode(SHAPES[shape](size))  # the decoding itself: tests/alerts/test_before_authentication.py
+    for dialect in DIALECTS:
+        assert (
+            min(time_of(dialect, body) for _ in range(3)) < 0.010
+        )  # on a busy machine; the aim is 5 ms in all
 
 
 # the registry, with a second dialect -----------------------------------------------------------------------
@@ -167,7 +190,9 @@ def _words(body: Body) -> dict[str, str]:
     return dict(part.split("=", 1) for part in (body.text or "").split(";") if part.count("="))
 
 
-def _parse_words(body: Body, *, default_client: str) -> ParsedAlert:
+def _parse_words(
+    body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_DEFAULTS
+) -> ParsedAlert:
     words = _words(body)
     if words.get("side") not in ("BUY", "SELL"):
         raise InvalidAlert("INVALID", "expected BUY or SELL", "side")
@@ -184,7 +209,8 @@ WORDS = Dialect(
     asked_for=lambda body: AskedFor("W", symbols=[_words(body).get("symbol")]),
     parse=_parse_words,
 )
-BOTH = Dialects(*DIALECTS, WORDS)
+FIRST = next(iter(DIALECTS))
+BOTH = Dialects(FIRST, WORDS)
 
 
 def post(
@@ -201,8 +227,8 @@ def signed(raw: bytes, secret: str = SECRET) -> dict[str, str]:
 def test_an_alert_is_of_the_first_dialect_that_recognises_it() -> None:
     first = replace(WORDS, name="first")
     body = decode(b"symbol=A;side=BUY")
-    assert Dialects(*DIALECTS, WORDS, first).dialect_of(body) is WORDS
-    assert Dialects(*DIALECTS, first, WORDS).dialect_of(body) is first
+    assert Dialects(FIRST, WORDS, first).dialect_of(body) is WORDS
+    assert Dialects(FIRST, first, WORDS).dialect_of(body) is first
     for raw in OF_NO_DIALECT:  # the first of all, whose errors help
         assert BOTH.dialect_of(decode(raw)) is next(iter(DIALECTS))
 

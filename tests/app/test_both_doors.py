@@ -100,6 +100,9 @@ def leg(**changes: Any) -> list[dict[str, Any]]:
     return [alert()["legs"][0] | changes]
 
 
+FOREIGN = {
+    "secret": SECRET, "ticker": "NSE:INFY", "action": "buy", "quantity": 3, "product": "MIS", "strategy": "F",
+}  # fmt: skip
 BODIES = [
     raw(alert()),
     raw(alert()),  # once more
@@ -138,6 +141,17 @@ BODIES = [
     b"secret_key=" + SECRET.encode() + b"&a=b",
     raw([alert()]),
     raw(json.dumps(alert())),
+    # of other platforms
+    raw(FOREIGN),
+    raw(FOREIGN).replace(b"}", b",}"),
+    raw(FOREIGN | {"action": "hold"}),
+    raw(FOREIGN | {"secret": "wrong"}),
+    raw(FOREIGN | {"mood": SECRET}),
+    raw({"secret": SECRET, "msg": "INFY is high"}),
+    raw({"secret": "wrong", "msg": "INFY is high"}),
+    b"secret=" + SECRET.encode() + b"&ticker=NSE:TCS&action=buy&quantity=2&product=MIS&strategy=F",
+    b"secret: " + SECRET.encode() + b"\nticker: NSE:ITC\naction: buy\nquantity: 2\nproduct: MIS\nstrategy: F",
+    b"INFY buy 3",
 ]  # fmt: skip
 HEADERS: list[list[tuple[bytes, bytes]]] = [
     [],
@@ -151,6 +165,7 @@ HEADERS: list[list[tuple[bytes, bytes]]] = [
     [(b"x-http-method-override", b"DELETE"), (b"content-encoding", b"gzip"), (b"range", b"bytes=0-1")],
 ]
 PATHS = [
+    b"/webhook/usual-fields", b"/webhook/3commas/" + SECRET.encode(),
     b"/webhook", b"/webhook/", b"/webhook/native", b"/webhook/native/", b"/webhook/native/" + SECRET.encode(),
     b"/webhook/native/wrong", b"/webhook/native/" + SECRET.encode() + b"/", b"/webhook/native/a/b", b"/webhook/other",
     b"/webhook/other/" + SECRET.encode(), b"/webhook?a=b", b"/webhook/?", b"//webhook", b"/webhook//native",

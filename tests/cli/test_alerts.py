@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 
 import pytest
 
@@ -49,3 +50,27 @@ def test_a_kept_alert_is_posted_again_and_told_of_duplicates(maker, service, cap
     assert [(path, body) for path, _, body in service.posts] == [("/webhook/native", b'{"a": 1}')]
     assert says in capsys.readouterr().err
     assert cli.main(["replay", "unknown"]) == 2
+
+
+def test_a_dry_run_prints_what_the_alert_would_do_and_posts_nothing(maker, service, tmp_path, capsys):
+    (tmp_path / "alert.txt").write_bytes(b"strategy=S;ticker=NSE:INFY;side=sell;quantity=4;product=MIS")
+    before = maker.path.read_bytes()
+    assert cli.main(["alert", "alert.txt", "--dry-run"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(leg["side"], leg["symbol"], leg["quantity"]) for leg in told["legs"]] == [("SELL", "INFY", 4)]
+    (tmp_path / "alert.txt").write_bytes(b"strategy=S;ticker=NSE:INFY;side=perhaps")
+    assert cli.main(["alert", "alert.txt", "--dry-run", "--format", "auto"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["field"] == "side"
+    assert (service.posts, maker.path.read_bytes()) == ([], before)
+
+
+def test_a_kept_alert_of_a_users_own_dialect_is_posted_without_its_masked_secret(maker, service, tmp_path):
+    (tmp_path / "config" / "formats").mkdir(parents=True)
+    (tmp_path / "config" / "formats" / "coinbot.toml").write_text('needs = "bot"\nsecret = "pass"\n')
+    delivery = Delivery(maker.clock.now(), "127.0.0.1", '{"bot": 1, "pass": "***"}', "coinbot")
+    kept = Alert("kept", "default", delivery, Outcome.REJECTED)
+    maker.store.write(lambda tx: tx.add_alert(kept))
+    assert cli.main(["replay", "kept"]) == 0
+    assert [(path, body) for path, _, body in service.posts] == [
+        ("/webhook/coinbot", b'{"bot": 1, "pass": ""}')
+    ]

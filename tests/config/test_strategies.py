@@ -1,6 +1,7 @@
 """The strategies file: the more specific table wins, field by field, and nothing in it is silently ignored."""
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from app.settings import load_settings
 from config.checking import Problems, SettingsError
 from config.strategies import read_strategies
+from domain.alert_defaults import AlertDefaults, Instrument
+from domain.enums import OrderType, Side
 from domain.limits import ExitScope, GroupPolicy, StrategyBook, StrategyPolicy
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "strategies.example.toml"
@@ -98,3 +101,57 @@ def test_the_example_can_be_used(tmp_path):
     assert policy.strategy("any") == StrategyPolicy()
     assert policy.strategy("NIFTY_SPREAD").group is GroupPolicy.HEDGE_FIRST
     assert policy.strategy("Morning screener").group is GroupPolicy.INDEPENDENT
+    screener = settings.alert_defaults.for_strategy("Morning screener")
+    assert (screener.side, screener.exchange, screener.quantity) == (Side.BUY, "NSE", 10)
+    futures = settings.alert_defaults.for_strategy("NIFTY futures")
+    assert futures.symbols["NIFTY1!"] == Instrument("NIFTY29DEC26F", None)
+    assert settings.alert_defaults.for_strategy("any") == AlertDefaults()
+
+
+def test_what_completes_alerts_is_set_field_by_field_too(tmp_path):
+    path = tmp_path / "strategies.toml"
+    path.write_text(
+        """
+        [default]
+        strategy_name = "Any"
+        exchange = "nse"
+        product = "mis"
+        quantity = 0.5
+        symbols = { a = { symbol = "aa" } }
+        [strategies.S]
+        exchange = "NFO"
+        order_type = "limit"
+        symbols = { B = { symbol = "BB", exchange = "bse" } }
+        """
+    )
+    problems = Problems()
+    book = read_strategies(path, problems).alerts
+    problems.raise_any()
+    assert book.strategy_name == "Any"
+    names = {"A": Instrument("AA", None)}
+    assert book.for_strategy("other") == AlertDefaults("NSE", "MIS", None, Decimal("0.5"), symbols=names)
+    assert book.for_strategy("S") == AlertDefaults(
+        "NFO", "MIS", OrderType.LIMIT, Decimal("0.5"), symbols=names | {"B": Instrument("BB", "BSE")}
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("quantity = 0", "quantity: got 0, expected a number of units above 0 of at most 8 decimals"),
+        ("quantity = '5'", "quantity: got '5', expected a number of units above 0 of at most 8 decimals"),
+        ("quantity = true", "quantity: got True, expected a number of units above 0 of at most 8 decimals"),
+        ("product = 'X'", "product: got 'X', expected MIS, NRML, CNC, CO, BO or MTF"),
+        ("side = 'UP'", "side: got 'UP', expected BUY or SELL"),
+        ("exchange = 'N E'", "exchange: got 'N E', expected 1 to 20 letters, digits, _ or -"),
+        ("order_type = 'x'", "order_type: got 'x', expected MARKET, LIMIT, STOP or STOP_LIMIT"),
+        ("strategy_name = 'x'", "strategy_name: unknown, expected one of exchange"),
+        ("symbols = { A = 'B' }", 'symbols A: expected { symbol = "…" }'),
+        ("symbols = { A = { exchange = 'NSE' } }", "symbols A symbol: not set, expected the symbol"),
+        ("symbols = { A = { symbl = 'B' } }", "symbols A symbl: unknown, did you mean symbol?"),
+    ],
+)
+def test_what_cannot_complete_an_alert_stops_the_start(tmp_path, line, complaint):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, f"[strategies.S]\n{line}\n")
+    assert f"strategies.toml [strategies.S] {complaint}" in str(caught.value)

@@ -11,6 +11,7 @@ from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
 from tests.defects.outside import OUTSIDE
+from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
 from tests.defects.reading import READING
 from tests.defects.sending import SENDING
@@ -20,7 +21,7 @@ from tests.defects.together import TOGETHER
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING,
+    *READING, *PROTECTING, *PLATFORMS,
 )  # fmt: skip
 
 WIDE = (
@@ -49,6 +50,7 @@ _SECTIONS = (
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
     ("What a broker shows", READING),
+    ("The alerts of platforms", PLATFORMS),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),

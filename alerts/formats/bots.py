@@ -1,0 +1,61 @@
+"""Bots whose bodies are as usual, with a rule or two of their own. Each is told by the keys that it has."""
+
+from alerts.formats.layout import Layout
+from alerts.formats.words import Act, Meaning, Role
+
+_FALSE_OR_TRUE = frozenset(("true", "false"))
+
+PART_TIME_LARRY = Layout(
+    name="parttimelarry", needs=("passphrase", "ticker", "strategy.orderaction"), secret=("passphrase",)
+)
+HYPERTRADE = Layout(
+    name="hypertrade",
+    needs=("general.ticker", "currency.base", "order.action", "market.previousposition"),
+    secret=("secret",),
+    fields={Role.SYMBOL: ("currency.base",)},
+)
+CRYPTOGNOME = Layout(
+    name="cryptognome", needs=("key", "symbol", "side", "qty", "closeposition", "ordermode"), secret=("key",)
+)
+ALGO_BREAD = Layout(
+    name="algo-bread",
+    needs=("breadkey", "stance"),
+    secret=("breadkey",),
+    fields={Role.SIDE: ("stance",), Role.QUANTITY: (), Role.POSITION_SIZE: ("qty",)},
+    targets=True,
+)
+FINANDY = Layout(
+    name="finandy",
+    needs=("name", "secret", "side", "symbol"),
+    secret=("secret",),
+    words={
+        "buy": Meaning(Act.REVERSE),
+        "sell": Meaning(Act.REVERSE),
+        "long": Meaning(Act.REVERSE),
+        "short": Meaning(Act.REVERSE),
+    },
+)
+"""Its side opens, closes or reverses as the hook at Finandy is set, which the body does not tell."""
+
+DYDX_CONNECTOR = Layout(
+    name="dydx-connector",
+    needs=("exchange", "strategy", "market", "size", "order", "reverse"),
+    size_is_units=True,
+)
+BITGET_TRADER = Layout(
+    name="bitget-trader",
+    needs=("token", "action", "symbol", "side", "ordertype", "size", "leverage"),
+    secret=("token",),
+    size_is_units=True,
+)
+BLOFIN = Layout(
+    name="blofin",
+    needs=("signaltoken", "signal", "symbol", "side", "size", "marginmode"),
+    secret=("signaltoken",),
+    size_is_units=True,
+)
+VNPY = Layout(name="vnpy", needs=("symbol", "action", "volume", "exchange", "price"), size_is_units=True)
+
+BOTS = (
+    PART_TIME_LARRY, HYPERTRADE, CRYPTOGNOME, ALGO_BREAD, FINANDY, DYDX_CONNECTOR, BITGET_TRADER, BLOFIN, VNPY,
+)  # fmt: skip

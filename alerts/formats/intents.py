@@ -1,0 +1,277 @@
+"""Find what a command asks for, from its words and from the positions before and after it. Doubt is refused."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from alerts.formats.layout import Layout
+from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.words import POSITIONS, Act, Meaning, Role, traits_of
+from alerts.sanitising import shown
+from domain.enums import Side
+from domain.errors import InvalidAlert
+
+_EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or flat"
+_REVERSALS = frozenset(("reverse", "overflow"))
+_DAY = frozenset(("day", "dayorder", "dy"))
+_TRUE = frozenset(("true", "1", "yes", "y", "on"))
+
+
+class Intent(NamedTuple):
+    """What a command asks for: ENTRY, CLOSE or FLAT, and the side of its order (None: the position decides)."""
+
+    act: Act
+    side: Side | None
+
+
+def not_built(what: str, hint: str, field: str | None) -> InvalidAlert:
+    """The error of an alert that asks for something that cannot be done yet."""
+    return InvalidAlert("NOT_BUILT", f"{what} is not built yet: {hint}", field)
+
+
+def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity: Decimal | None) -> Intent:
+    """What the command asks for.
+
+    Args:
+        default_side: the strategy's, used where the dialect never names one.
+        quantity: of the order, where it is named in units.
+
+    Raises:
+        InvalidAlert: it is not known, contradicts itself, or is not built.
+    """
+    said = _said(sheet, layout, default_side)
+    _refuse_act(said, sheet)
+    if _is_set(sheet, "closeposition", "closeall", "exitposition"):
+        return Intent(Act.FLAT, None)
+    position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
+    after, before = _signed(sheet, Role.POSITION_SIZE, position), _signed(sheet, Role.PREVIOUS_SIZE, previous)
+    position = _sign(after) if position is None and after is not None else position
+    previous = _sign(before) if previous is None and before is not None else previous
+    if layout.targets and after is not None and after:
+        raise not_built("TARGET", "send the quantity of the order without a position size", "position_size")
+    if said.act is Act.CLOSE and position == 0:
+        return Intent(Act.FLAT, said.side)
+    if said.act is not Act.ENTRY or said.side is None:
+        if position is not None and position != 0 and said.side is None:
+            raise InvalidAlert(
+                "CONTRADICTION",
+                "got an exit, and a position after it: send close_long or close_short without it",
+            )
+        return said
+    if previous is None and after is not None and quantity and not layout.targets:
+        previous = _sign(after - (quantity if said.side is Side.BUY else -quantity))
+    return _by_positions(said, position, previous, reduce_only=_is_set(sheet, "reduceonly", "reduce"))
+
+
+def _by_positions(said: Intent, position: int | None, previous: int | None, *, reduce_only: bool) -> Intent:
+    """Tell an entry from an exit, for an order to buy or to sell."""
+    order = 1 if said.side is Side.BUY else -1
+    if position is None and previous is None:
+        return Intent(Act.CLOSE, said.side) if reduce_only else said
+    if position is None:
+        if previous == -order:
+            raise InvalidAlert(
+                "AMBIGUOUS",
+                f"a {said.side} against the previous position is an exit or a reversal: "
+                "add the position after it, {{strategy.market_position}}",
+                "market_position",
+            )
+        return said
+    if position == 0:
+        if previous in (0, order):
+            raise InvalidAlert(
+                "CONTRADICTION", f"no {said.side} leads from this position to none", "market_position"
+            )
+        return Intent(Act.FLAT, said.side)
+    if previous is not None and previous == -position:
+        if position != order:
+            raise InvalidAlert("CONTRADICTION", f"no {said.side} leads to this position", "market_position")
+        raise not_built("REVERSE", "send an exit and an entry as two alerts", "market_position")
+    if position == order:
+        if reduce_only:
+            raise InvalidAlert("CONTRADICTION", "got an order that only reduces, and the position it opens")
+        return said
+    if previous == 0:
+        raise InvalidAlert(
+            "CONTRADICTION", f"no {said.side} leads from none to this position", "market_position"
+        )
+    return Intent(Act.CLOSE, said.side)
+
+
+# words -------------------------------------------------------------------------------------------------------
+
+
+def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
+    words = layout.all_words
+    meanings: list[tuple[Found, Meaning]] = []
+    for each in sheet.every(Role.SIDE):
+        if each.is_empty:
+            continue
+        meaning = words.get(each.word()) if isinstance(each.value, str) else None
+        if meaning is None:
+            raise InvalidAlert("INVALID", f"{_EXPECTED}, got {shown(each.value)}", each.key)
+        meanings.append((each, meaning))
+    for each in sheet.every(Role.SIDE_TOO):
+        meaning = words.get(each.word()) if isinstance(each.value, str) else None
+        if meaning is not None:
+            meanings.append((each, meaning))
+    if not meanings and layout.side_by_strategy:
+        if default_side is None:
+            message = (
+                "expected the side of this strategy's orders, as `side` in config/strategies.toml, got none"
+            )
+            raise InvalidAlert("MISSING", message, "side")
+        return Intent(Act.ENTRY, default_side)
+    if not meanings:
+        unknown = next((each for each in sheet.every(Role.SIDE_TOO) if isinstance(each.value, str)), None)
+        got = "nothing" if unknown is None else shown(unknown.value)
+        raise InvalidAlert("MISSING", f"{_EXPECTED}, got {got}", unknown.key if unknown else "action")
+    return _together(meanings)
+
+
+def _together(meanings: list[tuple[Found, Meaning]]) -> Intent:
+    """What several words say together."""
+    acts = {meaning.act for _, meaning in meanings}
+    for act in (Act.CANCEL, Act.REVERSE, Act.ADD, Act.FLAT, Act.CLOSE):
+        if act in acts:
+            return Intent(act, _side_of_exit(meanings) if act in (Act.FLAT, Act.CLOSE) else None)
+    side = _one_side(meanings)
+    if side is None:
+        raise InvalidAlert("MISSING", f"{_EXPECTED}, got none of them", meanings[0][0].key)
+    return Intent(Act.ENTRY, side)
+
+
+def _one_side(meanings: list[tuple[Found, Meaning]]) -> Side | None:
+    sided = [(found, meaning.side) for found, meaning in meanings if meaning.side is not None]
+    for found, side in sided[1:]:
+        if side is not sided[0][1]:
+            raise InvalidAlert("CONTRADICTION", f"expected one side, got {shown(found.value)} too", found.key)
+    return sided[0][1] if sided else None
+
+
+def _side_of_exit(meanings: list[tuple[Found, Meaning]]) -> Side | None:
+    """The side of an exit's order: words for a position name what is closed, which takes an order of the other side."""
+    sides = set()
+    for found, meaning in meanings:
+        if meaning.side is None:
+            continue
+        if meaning.act is not Act.ENTRY:
+            sides.add(meaning.side)
+        elif meaning.of_position:
+            sides.add(meaning.side.opposite)
+        else:
+            message = f"{shown(found.value)} beside an exit may be the order's side or the position's"
+            raise InvalidAlert("AMBIGUOUS", f"{message}: send close_long or close_short alone", found.key)
+    if len(sides) > 1:
+        raise InvalidAlert("CONTRADICTION", "expected one position to close, got both", meanings[0][0].key)
+    return next(iter(sides), None)
+
+
+def _refuse_act(said: Intent, sheet: Sheet) -> None:
+    """Refuse what is not built: cancelling, reversing, and adding to whatever is held."""
+    cancels = _is_set(sheet, "cancel", "cancelorders", "cancelall", "cancelallorders")
+    if said.act is Act.CANCEL or cancels:
+        raise not_built("CANCEL", "cancel the orders in the console, and send the rest without it", "cancel")
+    mode = sheet.at("mode")
+    if said.act is Act.REVERSE or _is_set(sheet, "reverse") or (mode and mode.word() in _REVERSALS):
+        raise not_built("REVERSE", "send an exit and an entry as two alerts", "reverse")
+    if said.act is Act.ADD:
+        raise not_built("ADD", "send buy or sell", "action")
+
+
+def _is_set(sheet: Sheet, *keys: str) -> bool:
+    """Whether a switch is on. Raises InvalidAlert where it cannot be told."""
+    found = sheet.at(*keys)
+    if found is None or not found.asks:
+        return False
+    if found.value is True or found.word() in _TRUE:
+        return True
+    raise InvalidAlert("INVALID", f"expected true or false, got {shown(found.value)}", found.key)
+
+
+# positions ---------------------------------------------------------------------------------------------------
+
+
+def _position(sheet: Sheet, role: Role) -> int | None:
+    """1, -1 or 0; None where no position is named."""
+    found = next(iter(sheet.given(role)), None)
+    if found is None:
+        return None
+    word = found.word().lower()
+    if word in ("open", "close", "entry", "exit", ""):  # of what is asked for, not of what is held
+        return None
+    if found.value is None or word not in POSITIONS:
+        try:
+            return _sign(number_at(found))
+        except InvalidAlert:
+            message = f"expected long, short or flat, got {shown(found.value)}"
+            raise InvalidAlert("INVALID", message, found.key) from None
+    return POSITIONS[word]
+
+
+def _signed(sheet: Sheet, role: Role, position: int | None) -> Decimal | None:
+    """A position's size with its sign; None where no size is named, or no sign can be told."""
+    found = next(iter(sheet.given(role)), None)
+    if found is None:
+        return None
+    size = number_at(found)
+    if position is None:
+        return size
+    if (size < 0 and position > 0) or (size and not position):
+        raise InvalidAlert("CONTRADICTION", f"expected the size of that position, got {size}", found.key)
+    return abs(size) * position
+
+
+def _sign(size: Decimal) -> int:
+    return (size > 0) - (size < 0)
+
+
+# what is not built -------------------------------------------------------------------------------------------
+
+_OPEN_ENDED = {
+    "delay": "send the alert when the order is due",
+    "delayseconds": "send the alert when the order is due",
+    "extendedhours": "leave it out",
+    "limitoffsetbps": "send a limit price",
+    "multiplier": "send the quantity itself",
+    "lotsize": "send the quantity itself",
+    "disclosedquantity": "leave it out",
+    "splitsize": "leave it out",
+    "iceberg": "leave it out",
+    "oco": "send the orders as alerts of their own",
+    "when": "send the alert when the order is due",
+    "conditional": "send the alert when the order is due",
+    "amo": "send it while the market is open",
+    "aftermarketorder": "send it while the market is open",
+}
+
+
+def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
+    """Refuse a command that asks for something that the program cannot do yet, instead of leaving that out.
+
+    Raises:
+        InvalidAlert: code `NOT_BUILT`; the message names the field and says what to change.
+    """
+    for path, found in sheet:
+        traits = traits_of(path)
+        protects = entry and traits.protects
+        if protects and isinstance(found.value, str) and found.word() in ("nan", "null"):
+            message = f"expected a number, got {shown(found.value)}: a plot had no value"
+            raise InvalidAlert("INVALID", message, found.key)
+        if not (bool(found.value) and traits.protects if found.is_nested else found.asks):
+            continue
+        if found.word() in layout.refused.get(path, ()):
+            raise not_built(f"{found.key} {shown(found.value)}", "trade the symbol itself", found.key)
+        if protects:
+            raise not_built(
+                "protection of a position", "leave it out, and set stops at the broker", found.key
+            )
+        if traits.names_option:
+            hint = "name the contract's own symbol instead of its strike, expiry or type"
+            raise not_built("finding a contract by its terms", hint, found.key)
+        if traits.simulates:
+            hint = "send test_mode in an alert of our own format"
+            raise not_built("a simulated alert", hint, found.key)
+        if path in _OPEN_ENDED:
+            raise not_built(found.key, _OPEN_ENDED[path], found.key)
+        if path in ("timeinforce", "tif", "validity", "duration") and found.word() not in _DAY:
+            raise not_built(f"time in force {shown(found.value)}", "leave it out, or send DAY", found.key)

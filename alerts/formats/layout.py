@@ -1,0 +1,73 @@
+"""A dialect as data: what marks its bodies, what it calls the fields of an order, and which words it uses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
+
+from alerts.formats.words import FIELDS, WORDS, Meaning, Role
+from alerts.reading import Fields, Reading
+
+
+class Commands(NamedTuple):
+    """The commands in one body, and the fields that all of them share."""
+
+    commands: Sequence[Fields]
+    shared: Fields = MappingProxyType({})
+
+
+Split = Callable[[Reading], Commands | None]
+"""Finds the commands in a body; None where the body is not of the dialect. Raises InvalidAlert. Bounded in time."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """All that is special about a dialect; whatever is not said is as usual (`alerts/formats/words.py`).
+
+    - `needs`: plain keys that all of its bodies have; `marks`: plain keys of which they have at least one.
+    - `values`: plain keys, and the plain words of which one stands there.
+    - `secret`: the keys of the secret, the first that is there counts.
+    - `secret_first`: the secret is the first word of the text.
+    - `fields`: a role's own keys instead of the usual ones.
+    - `words`: words of its own beside the usual ones.
+    - `legs`: keys of a list of legs; a body without one is a single command.
+    - `refused`: plain keys, and words there that ask for what is not built.
+    - `split`: finds the commands in text, or where they stand otherwise than in one object with `legs` or without.
+    - `size_is_units`: a size without a unit is a number of units.
+    - `price_is_limit`: a price is a limit also where the alert names no order type.
+    - `side_by_strategy`: it has no side; the strategy says which.
+    - `targets`: a position's size that is named is the position to reach, whatever it was before.
+    - `asks_nothing`: its alerts are notices for people.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    secret: tuple[str, ...] = ()
+    secret_first: bool = False
+    fields: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
+    words: Mapping[str, Meaning] = field(default_factory=dict)
+    legs: tuple[str, ...] = ()
+    refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    split: Split | None = None
+    size_is_units: bool = False
+    price_is_limit: bool = False
+    side_by_strategy: bool = False
+    targets: bool = False
+    asks_nothing: bool = False
+
+    @cached_property
+    def roles(self) -> Mapping[str, tuple[tuple[Role, int], ...]]:
+        """Each key with the roles that it has, and its place among the keys of that role."""
+        found: dict[str, tuple[tuple[Role, int], ...]] = {}
+        for role, keys in {**FIELDS, **self.fields}.items():
+            for place, key in enumerate(keys):
+                found[key] = (*found.get(key, ()), (role, place))
+        return found
+
+    @cached_property
+    def all_words(self) -> Mapping[str, Meaning]:
+        """Every word, and what it means."""
+        return {**WORDS, **self.words}

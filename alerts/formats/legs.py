@@ -1,0 +1,270 @@
+"""Read one command of an alert into a leg. What could be meant in two ways is refused; nothing is guessed."""
+
+import re
+from decimal import Decimal
+from typing import NamedTuple
+
+from alerts.formats import fields
+from alerts.formats.intents import intent_of, not_built, refuse_not_built
+from alerts.formats.layout import Layout
+from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role, traits_of
+from alerts.sanitising import shown
+from domain.alert import LegRequest
+from domain.alert_defaults import AlertDefaults
+from domain.enums import ExecutionType, LegKind, OrderType
+from domain.errors import InvalidAlert
+
+_PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{1,19}):([^:]+)")
+_LETTER = re.compile(r"[A-Za-z0-9]")
+_LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+_TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
+_NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
+_SCALARS = (Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE)
+_FILE = "config/strategies.toml"
+
+
+class Prices(NamedTuple):
+    """The prices of an order, and the one at the signal."""
+
+    order_type: OrderType
+    limit: Decimal | None
+    trigger: Decimal | None
+    reference: Decimal | None
+
+
+def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
+    """Read a command into a leg.
+
+    Raises:
+        InvalidAlert: it cannot be traded on; the message says what was expected.
+    """
+    size = _quantity(sheet, layout)
+    intent = intent_of(sheet, layout, defaults.side, size)
+    is_entry = intent.act is Act.ENTRY
+    refuse_not_built(sheet, layout, entry=is_entry)
+    quantity = _quantity_of(intent.act, size, sheet, defaults)
+    symbol, exchange = _instrument(sheet, defaults)
+    prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
+    kind = LegKind.ENTRY if is_entry else LegKind.FLAT if quantity is None else LegKind.EXIT
+    return LegRequest(
+        symbol=symbol,
+        exchange=exchange,
+        side=intent.side,
+        quantity=quantity,
+        product=_product(sheet, defaults, kind.execution_type),
+        order_type=prices.order_type,
+        price=prices.limit,
+        trigger_price=prices.trigger,
+        reference_price=prices.reference,
+        kind=kind,
+    )
+
+
+# quantity ----------------------------------------------------------------------------------------------------
+
+
+def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
+    """The number of units that the command names; None where it names no size.
+
+    Raises:
+        InvalidAlert: it names a size that is no number of units for certain.
+    """
+    for path, each in sheet:
+        if each.is_nested and each.value and any(role in _SCALARS for role, _ in layout.roles.get(path, ())):
+            raise InvalidAlert("INVALID", f"expected a number or a word, got {shown(each.value)}", each.key)
+    unit = sheet.find(Role.SIZE_UNIT)
+    if unit is not None and unit.word() not in UNITS:
+        raise not_built(f"a size in {shown(unit.value)}", "send a number of units", unit.key)
+    given = sheet.given(Role.QUANTITY)
+    sizes = sheet.given(Role.SIZE)
+    if not given and sizes and (unit is not None or layout.size_is_units):
+        given = sizes
+    if given:
+        return _units(given[0])
+    for each in sizes:
+        if each.asks:
+            raise InvalidAlert(
+                "AMBIGUOUS",
+                f"{shown(each.value)} may be units, lots or money: send a number of units as quantity",
+                each.key,
+            )
+    for path, each in sheet:
+        if _may_be_a_size(path, layout) and not each.is_nested and each.asks:
+            hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
+            raise not_built("a size in other than units", hint, each.key)
+    return None
+
+
+def _may_be_a_size(path: str, layout: Layout) -> bool:
+    """Whether a field may name a size; what describes the bar, the position or its protection does not."""
+    traits = traits_of(path)
+    if not traits.sizes or traits.protects or path.partition(".")[0] in NOTES:
+        return False
+    return not any(role in _NO_SIZES for role, _ in layout.roles.get(path, ()))
+
+
+def _units(found: Found) -> Decimal:
+    text = found.value.strip() if isinstance(found.value, str) else ""
+    if re.search(r"\d", text) and not re.fullmatch(r"[+-]?[\d.]+([eE][+-]?\d+)?", text):
+        raise not_built(f"the size {shown(found.value)}", "send a number of units", found.key)
+    return number_at(found)
+
+
+def _quantity_of(act: Act, size: Decimal | None, sheet: Sheet, defaults: AlertDefaults) -> Decimal | None:
+    """The quantity of the leg; None for all that is held."""
+    if act is Act.FLAT or (act is Act.CLOSE and size is None):
+        if act is Act.CLOSE and sheet.find(Role.POSITION) is not None:
+            raise InvalidAlert(
+                "MISSING", "expected the quantity of an exit from a part, got none", "quantity"
+            )
+        return None
+    if size is None:
+        size = defaults.quantity
+    if size is None:
+        raise InvalidAlert(
+            "MISSING", f"expected a quantity here, or as `quantity` in {_FILE}, got none", "quantity"
+        )
+    try:
+        return fields.read_quantity(size)
+    except ValueError:
+        expected = "a quantity above 0 of at most 18 digits and 8 decimals"
+        raise InvalidAlert("INVALID", f"expected {expected}, got {shown(size)}", "quantity") from None
+
+
+# instrument --------------------------------------------------------------------------------------------------
+
+
+def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str]:
+    found = sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO)
+    if found is None:
+        raise InvalidAlert("MISSING", "expected a symbol, got none", "symbol")
+    named = str(found.value).strip()
+    own = defaults.symbols.get(named.upper())
+    prefix, name = None, named
+    parts = _PREFIX.fullmatch(named)
+    if parts is not None:
+        prefix, name = parts[1].upper(), parts[2]
+        own = own or defaults.symbols.get(name.upper())
+    exchange = _exchange(sheet, prefix)
+    if own is not None:
+        name, exchange = own.symbol, own.exchange or exchange
+    symbol = _read_symbol(name, found)
+    if exchange is None:
+        exchange = defaults.exchange
+    if exchange is None:
+        raise InvalidAlert(
+            "MISSING", f"expected an exchange here, or as `exchange` in {_FILE}, got none", "exchange"
+        )
+    return symbol, exchange
+
+
+def _read_symbol(name: str, found: Found) -> str:
+    try:
+        if not _LETTER.search(name):
+            raise ValueError
+        return fields.read_symbol(name)
+    except ValueError:
+        expected = "a symbol: 1 to 64 letters, digits, spaces or any of & - _ . : ! /"
+        raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key) from None
+
+
+def _exchange(sheet: Sheet, prefix: str | None) -> str | None:
+    found = sheet.find(Role.EXCHANGE)
+    if found is None:
+        return prefix
+    try:
+        named = fields.read_exchange(found.value)
+    except ValueError:
+        expected = "an exchange: 1 to 20 letters, digits, _ or -"
+        raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key) from None
+    if prefix not in (None, named):
+        raise InvalidAlert("CONTRADICTION", f"expected one exchange, got {named} and {prefix}", found.key)
+    return named
+
+
+def _product(sheet: Sheet, defaults: AlertDefaults, execution_type: ExecutionType) -> str:
+    found = sheet.find(Role.PRODUCT)
+    if found is not None:
+        product = PRODUCTS.get(found.word())
+        if product is None:
+            expected = "MIS, NRML, CNC, CO, BO or MTF"
+            raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key)
+        return product
+    if execution_type is ExecutionType.EXIT:
+        return ""  # any
+    if defaults.product is None:
+        message = f"expected a product here, or as `product` in {_FILE}, got none"
+        raise InvalidAlert("MISSING", message, "product")
+    return defaults.product
+
+
+# prices ------------------------------------------------------------------------------------------------------
+
+
+def _prices(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> Prices:
+    named = _order_type(sheet, layout)
+    limit = _price(sheet.find(Role.LIMIT))
+    price = sheet.find(Role.PRICE)
+    reference = _reference(next((e for e in sheet.every(Role.REFERENCE) if not e.is_empty), None))
+    if named is None and limit is not None:
+        raise InvalidAlert(
+            "AMBIGUOUS", "a limit price without an order type: add LIMIT as orderType", "orderType"
+        )
+    order_type = named or defaults.order_type or OrderType.MARKET
+    if price is not None:
+        if limit is None and ((named in _LIMITED) or (layout.price_is_limit and order_type in _LIMITED)):
+            limit = _price(price)
+        elif reference is None:
+            reference = _reference(price)
+    trigger = _price(sheet.find(Role.TRIGGER))
+    if order_type in _LIMITED and limit is None:
+        raise InvalidAlert(
+            "MISSING", f"expected a limit price for a {order_type} order, got none", "limitPrice"
+        )
+    if order_type in _TRIGGERED and trigger is None:
+        message = f"expected a trigger price for a {order_type} order, got none"
+        raise InvalidAlert("MISSING", message, "triggerPrice")
+    if order_type not in _TRIGGERED and trigger is not None:
+        raise InvalidAlert(
+            "CONTRADICTION", f"expected no trigger price for a {order_type} order", "triggerPrice"
+        )
+    if order_type not in _LIMITED and limit is not None:
+        raise InvalidAlert("CONTRADICTION", f"expected no limit price for a {order_type} order", "limitPrice")
+    return Prices(order_type, limit, trigger, None if order_type in _LIMITED else reference)
+
+
+def _order_type(sheet: Sheet, layout: Layout) -> OrderType | None:
+    """The type that the command names. A `type` may be a word for something else that is known."""
+    found = None
+    for each in sheet.every(Role.ORDER_TYPE):
+        if each.is_empty or (each.key.lower() == "type" and each.word() in layout.all_words):
+            continue
+        word = ORDER_TYPES.get(each.word())
+        if word is None:
+            expected = "MARKET, LIMIT, STOP or STOP_LIMIT"
+            raise InvalidAlert("INVALID", f"expected {expected}, got {shown(each.value)}", each.key)
+        if found not in (None, word):
+            raise InvalidAlert("CONTRADICTION", f"expected one order type, got {found} and {word}", each.key)
+        found = word
+    return found
+
+
+def _price(found: Found | None) -> Decimal | None:
+    if found is None:
+        return None
+    try:
+        return fields.read_price(number_at(found))
+    except (ValueError, InvalidAlert):
+        expected = "a price above 0 and below 10^12 of at most 28 digits"
+        raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key) from None
+
+
+def _reference(found: Found | None) -> Decimal | None:
+    """The price at the signal, which is kept for people: one that is no price is none."""
+    if found is None:
+        return None
+    try:
+        return fields.read_price(number_at(found))
+    except (ValueError, InvalidAlert):
+        return None

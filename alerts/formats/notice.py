@@ -1,0 +1,46 @@
+"""Notices for people, which ask for no order: a sentence without any field of an order, or a price alert's own text."""
+
+import re
+
+from alerts.formats.layout import Commands, Layout
+from alerts.formats.words import FIELDS, SENTENCES, Role
+from alerts.reading import Reading
+
+_LONGEST = 1_000
+_PRICE_ALERT = re.compile(
+    r"[A-Za-z0-9:.!/&_\-]{1,40} (crossing( up| down)?|greater than|less than|(entering|exiting|inside|outside) channel"
+    r"|moving (up|down)( %)?) [\d.,%]{1,30}",
+    re.IGNORECASE,
+)
+_OF_ORDERS = frozenset(
+    key
+    for role in (
+        Role.SIDE,
+        Role.SIDE_TOO,
+        Role.QUANTITY,
+        Role.SIZE,
+        Role.ORDER_TYPE,
+        Role.LIMIT,
+        Role.POSITION,
+    )
+    for key in FIELDS[role]
+)
+
+
+def _split(reading: Reading) -> Commands | None:
+    fields = reading.fields
+    if fields is None:
+        is_one = len(reading.said) <= _LONGEST and _PRICE_ALERT.fullmatch(reading.said.strip())
+        return Commands([{}]) if is_one and not reading.items else None
+    keys = reading.keys
+    if not keys or not _OF_ORDERS.isdisjoint(keys):
+        return None
+    sentences = (fields[keys[key]] for key in SENTENCES if key in keys)
+    return (
+        Commands([fields])
+        if any(isinstance(each, str) and " " in each.strip() for each in sentences)
+        else None
+    )
+
+
+NOTICE = Layout(name="info-only", split=_split, asks_nothing=True)

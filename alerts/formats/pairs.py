@@ -1,0 +1,89 @@
+"""Platforms whose alerts are pairs of key and value: OctoBot, CrossTrade, Frostybot, Autoview."""
+
+import re
+
+from alerts.formats.layout import Commands, Layout
+from alerts.formats.words import Act, Meaning, Role
+from alerts.reading import Fields, Reading
+from domain.errors import InvalidAlert
+
+_FROSTYBOT = re.compile(
+    r"trade:([\w\-]{1,64}):([a-z]{1,20})((?:\s++[\w.\-]{1,64}=\S{1,128}+){1,20})", re.IGNORECASE
+)
+_LONGEST = 2_000
+_AUTOVIEW = {
+    "e": "exchange", "s": "symbol", "b": "side", "q": "quantity", "t": "ordertype", "p": "limitprice", "a": "a",
+    "sl": "sl", "tp": "tp", "ts": "trailing", "l": "leverage", "u": "quantitytype", "delay": "delay",
+}  # fmt: skip
+
+
+def _frostybot(reading: Reading) -> Commands | None:
+    match = _FROSTYBOT.fullmatch(reading.said) if len(reading.said) <= _LONGEST else None
+    if match is None:
+        return None
+    return Commands([{"strategy": match[1], "action": match[2], **_pairs(match[3])}])
+
+
+def _pairs(text: str) -> Fields:
+    pairs = [part.lower().partition("=")[::2] if "=" in part else (part, "") for part in text.split()]
+    originals = [part.partition("=")[2] for part in text.split()]
+    fields = dict(zip([key for key, _ in pairs], originals, strict=True))
+    if len(fields) != len(pairs):
+        raise InvalidAlert("INVALID", "expected each key once", "body")
+    return fields
+
+
+def _autoview(reading: Reading) -> Commands | None:
+    text = reading.said
+    if (
+        len(text) > _LONGEST
+        or not re.search(r"(?:^|\s)s=\S", text)
+        or not re.search(r"(?:^|\s)[bc]=\S", text)
+    ):
+        return None
+    if not re.search(r"(?:^|\s)e=\S", text):
+        return None
+    if "|" in text or "\n" in text:
+        raise InvalidAlert(
+            "AMBIGUOUS", "expected one command, got several: send each as an alert of its own", "body"
+        )
+    given = _pairs(text)
+    unknown = given.keys() - _AUTOVIEW.keys() - {"c"}
+    if unknown:
+        raise InvalidAlert("UNKNOWN_KEY", "expected keys of Autoview that are known here", min(unknown))
+    fields = {_AUTOVIEW[key]: value for key, value in given.items() if key != "c"}
+    if "c" in given:
+        close = {"order": "cancel", "position": "close"}.get(str(given["c"]).lower())
+        if close is None:
+            raise InvalidAlert("INVALID", "expected order or position", "c")
+        fields["action"] = close
+    return Commands([fields])
+
+
+OCTOBOT = Layout(
+    name="octobot",
+    needs=("symbol", "signal"),
+    marks=("volume", "exchange", "ordertype", "tag", "botid", "token"),
+    secret=("token",),
+    fields={
+        Role.SIDE: ("signal",),
+        Role.SIDE_TOO: (),
+        Role.QUANTITY: ("volume",),
+        Role.SIZE: (),
+        Role.LIMIT: ("price",),
+        Role.PRICE: (),
+        Role.ORDER_TYPE: ("ordertype",),
+    },
+)
+CROSSTRADE = Layout(
+    name="crosstrade",
+    needs=("command", "instrument"),
+    marks=("account", "key", "action"),
+    secret=("key",),
+    words={"place": Meaning(Act.ENTRY)},
+    fields={Role.SIDE: ("action", "command"), Role.SYMBOL: ("instrument",), Role.SIDE_TOO: ()},
+)
+FROSTYBOT = Layout(name="frostybot", split=_frostybot)
+AUTOVIEW = Layout(name="autoview", split=_autoview, secret=("a",))
+
+PAIRS = (OCTOBOT, CROSSTRADE, FROSTYBOT, AUTOVIEW)

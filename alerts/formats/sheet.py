@@ -1,0 +1,184 @@
+"""The fields of one command, found by what they mean, whatever their platform calls them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from alerts.formats.fields import number
+from alerts.formats.words import CONTAINERS, NOTES, Role
+from alerts.reading import plain
+from alerts.sanitising import shown, shown_key
+from domain.errors import InvalidAlert
+
+_MOST = 400  # fields of one alert
+_DEEP = 4  # levels of nesting that are looked into
+_NOISE = 15  # significant digits from which on a fraction may be a float's noise
+_EMPTY = ("", "none", "null", "nan", "na", "false")
+
+Scalar = str | int | Decimal | bool | None
+
+
+class Found(NamedTuple):
+    """A field: its key as it was sent, and its value."""
+
+    key: str
+    value: object
+
+    @property
+    def is_nested(self) -> bool:
+        """True where the value is an object or a list."""
+        return isinstance(self.value, dict | list)
+
+    @property
+    def is_empty(self) -> bool:
+        """True where no value was given, in whatever way the platform writes that."""
+        return self.value is None or (isinstance(self.value, str) and self.value.strip().lower() in _EMPTY)
+
+    @property
+    def asks(self) -> bool:
+        """True where the value asks for something: it is not empty, not 0 and not false."""
+        if self.value is False or self.is_empty:
+            return False
+        try:
+            return bool(number(self.value))
+        except ValueError:
+            return True
+
+    def word(self) -> str:
+        """The value as `plain` writes words."""
+        return plain(self.value) if isinstance(self.value, str) else str(self.value)
+
+
+class Sheet:
+    """The fields of one command.
+
+    Args:
+        parts: the command's own fields, then those that it shares with others; the first that has a field wins.
+        roles: the roles of each key, as `plain` writes it, with its place among the keys of the role.
+
+    Raises:
+        InvalidAlert: there are too many fields, or a placeholder was not replaced.
+    """
+
+    def __init__(
+        self, parts: Iterable[Mapping[str, object]], roles: Mapping[str, tuple[tuple[Role, int], ...]]
+    ) -> None:
+        self._read: set[str] = set()
+        self._fields: dict[str, list[Found]] = {}
+        for part in parts:
+            own: dict[str, list[Found]] = {}
+            for path, key, value in _walk(part):
+                own.setdefault(path, []).append(Found(key, value))
+                if len(own) > _MOST:
+                    raise InvalidAlert("INVALID", f"expected at most {_MOST} fields, got more", "body")
+                _refuse_placeholder(path, key, value)
+            self._fields = own | self._fields
+        by_role: dict[Role, list[tuple[int, list[Found]]]] = {}
+        for path, found in self._fields.items():
+            for role, place in roles.get(path, ()):
+                by_role.setdefault(role, []).append((place, found))
+        self._by_role = {
+            role: [each for _, found in sorted(places, key=_place) for each in found if not each.is_nested]
+            for role, places in by_role.items()
+        }
+
+    def find(self, role: Role) -> Found | None:
+        """The field of this role; of several that say the same the first; None where there is none, or an empty one.
+
+        Raises:
+            InvalidAlert: `AMBIGUOUS`: two fields of the role say different things.
+        """
+        return next((each for each in self.given(role) if not each.is_empty), None)
+
+    def given(self, role: Role) -> list[Found]:
+        """As `find`, with fields that are empty.
+
+        Raises:
+            InvalidAlert: `AMBIGUOUS`.
+        """
+        found = self.every(role)
+        said = [each for each in found if not each.is_empty]
+        for each in said[1:]:
+            if not _same(said[0].value, each.value):
+                message = f"expected one value, got {shown(said[0].value)} here and {shown(each.value)} as {each.key}"
+                raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", said[0].key)
+        return found
+
+    def every(self, role: Role) -> list[Found]:
+        """All fields of the role, whether they agree or not."""
+        found = self._by_role.get(role, [])
+        self._read.update(each.key for each in found)
+        return found
+
+    def at(self, *keys: str) -> Found | None:
+        """The first field with a value under one of these keys."""
+        for key in keys:
+            for each in self._fields.get(key, ()):
+                self._read.add(each.key)
+                if not each.is_empty:
+                    return each
+        return None
+
+    def __iter__(self) -> Iterator[tuple[str, Found]]:
+        """Each plain key with its fields."""
+        for path, found in self._fields.items():
+            for each in found:
+                yield path, each
+
+    def unread(self) -> tuple[str, ...]:
+        """The keys that nothing was read from."""
+        keys = dict.fromkeys(each.key for _, each in self if not isinstance(each.value, dict | list))
+        return tuple(key for key in keys if key not in self._read)
+
+
+def _place(item: tuple[int, object]) -> int:
+    return item[0]
+
+
+def number_at(found: Found) -> Decimal:
+    """The field's number, without the noise that a float's last digits are.
+
+    Raises:
+        InvalidAlert: it is none.
+    """
+    try:
+        value = number(found.value)
+    except ValueError:
+        raise InvalidAlert("INVALID", f"expected a number, got {shown(found.value)}", found.key) from None
+    exponent = value.as_tuple().exponent
+    if len(value.as_tuple().digits) < _NOISE or not isinstance(exponent, int) or exponent >= 0:
+        return value
+    rounded = value.quantize(Decimal(1).scaleb(exponent + 4)) if exponent < -4 else value
+    near = abs(rounded - value) < abs(value) * Decimal("1E-14")
+    return rounded.normalize() if near and rounded else value
+
+
+def _walk(
+    part: Mapping[str, object], path: str = "", key: str = "", depth: int = 0
+) -> Iterator[tuple[str, str, object]]:
+    for name, value in part.items():
+        here, shown_as = path + plain(name), key + shown_key(name)
+        yield here, shown_as, value
+        if isinstance(value, dict) and depth < _DEEP:
+            yield from _walk(value, f"{here}.", f"{shown_as}.", depth + 1)
+            if plain(name) in CONTAINERS:
+                yield from _walk(value, path, f"{shown_as}.", depth + 1)
+
+
+def _same(one: object, other: object) -> bool:
+    try:
+        return number(one) == number(other)
+    except ValueError:
+        return str(one).strip().upper() == str(other).strip().upper()
+
+
+def _refuse_placeholder(path: str, key: str, value: object) -> None:
+    if not isinstance(value, str) or "{" not in value or path.rpartition(".")[2] in NOTES:
+        return
+    if "{{" in value or (value.startswith("{") and value.rstrip().endswith("}")):
+        raise InvalidAlert(
+            "PLACEHOLDER_UNRESOLVED",
+            f"expected a value, got {shown(value)}: the platform did not replace its placeholder; "
+            "TradingView replaces them in the message of a strategy's alert, not in that of alert()",
+            key,
+        )

@@ -1,0 +1,115 @@
+"""Say what an alert would do. Nothing is stored, sent or asked: the body is read, and that is all."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from alerts.decoding import decode
+from alerts.formats.description import Dialects
+from alerts.sanitising import shown
+from domain.alert import LegRequest, ParsedAlert
+from domain.alert_defaults import AlertDefaultsBook
+from domain.errors import InvalidAlert, NothingAsked
+from domain.money import decimal_text
+
+AUTO = "auto"
+"""The format of a preview whose dialect is recognised."""
+
+Preview = Mapping[str, object]
+Blocks = Callable[[ParsedAlert], list[dict[str, object]]]
+"""Returns the legs that would be blocked whatever happens until then, with their tags."""
+
+
+class Previewer:
+    """Previews alerts.
+
+    Args:
+        defaults: what alerts need not name.
+        mask: hides secrets in a text.
+        blocks: finds legs that are blocked by what is configured.
+    """
+
+    def __init__(
+        self,
+        dialects: Dialects,
+        defaults: AlertDefaultsBook,
+        *,
+        client_id: str,
+        mask: Callable[[str], str],
+        blocks: Blocks = lambda _: [],
+    ) -> None:
+        self._dialects = dialects
+        self._defaults = defaults
+        self._client_id = client_id
+        self._mask = mask
+        self._blocks = blocks
+
+    def __call__(self, raw: bytes, name: str | None = None) -> Preview:
+        """What an alert with this body would do, sent to the dialect of this name (None or `auto`: to the webhook)."""
+        name = None if name in (None, "", AUTO) else name
+        body = decode(raw)
+        dialect = self._dialects.dialect_of(body, name)
+        try:
+            if name is not None and self._dialects.named(name) is None:
+                expected = f"{AUTO} or one of {', '.join(self._dialects.names)}"
+                raise InvalidAlert("UNKNOWN_FORMAT", f"expected {expected}, got {shown(name)}", "format")
+            unreadable = body.unreadable_as(dialect.form)
+            if unreadable is not None:
+                raise unreadable
+            alert = dialect.parse(body, default_client=self._client_id, defaults=self._defaults)
+        except InvalidAlert as error:
+            outcome = "info" if isinstance(error, NothingAsked) else "rejected"
+            told = _answer(outcome, dialect.name, error=None if outcome == "info" else self._error(error))
+            return {**told, "repairs": list(body.reading.repairs)}
+        return _answer("orders", dialect.name, alert=alert, blocked=self._blocks(alert), mask=self._mask)
+
+    def _error(self, error: InvalidAlert) -> dict[str, object]:
+        field = error.field and self._mask(error.field)
+        return {"code": error.code, "message": self._mask(error.message), "field": field}
+
+
+def _answer(
+    outcome: str,
+    name: str,
+    *,
+    alert: ParsedAlert | None = None,
+    blocked: list[dict[str, object]] | None = None,
+    error: dict[str, object] | None = None,
+    mask: Callable[[str], str] = str,
+) -> Preview:
+    return {
+        "outcome": outcome,
+        "format": name,
+        "strategy_name": None if alert is None else mask(alert.strategy_name),
+        "legs": [] if alert is None else [_leg(alert, leg) for leg in alert.legs],
+        "repairs": [] if alert is None else list(alert.repairs),
+        "unread": [] if alert is None else [mask(key) for key in alert.unread],
+        "blocked": blocked or [],
+        "error": error,
+    }
+
+
+def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
+    return {
+        "kind": leg.kind,
+        "execution_type": leg.kind.execution_type,
+        "side": leg.side,
+        "symbol": leg.symbol,
+        "exchange": leg.exchange,
+        "instrument": None,
+        "quantity": _number(leg.quantity),
+        "order_type": leg.order_type,
+        "price": _number(leg.price),
+        "reference_price": _number(leg.reference_price),
+        "trigger_price": _number(leg.trigger_price),
+        "stop_loss": None,
+        "target": None,
+        "product": leg.product or None,
+        "clients": [alert.client_id],
+    }
+
+
+def _number(value: Decimal | None) -> int | str | None:
+    """As the webhook answers: a float would not be exact, so a fraction is decimal text."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else decimal_text(value)

@@ -1,0 +1,117 @@
+"""The keys of the strategies file that complete alerts: what a platform's alert lacks, and what its names stand for."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from config.checking import Problems, checked
+from domain.alert_defaults import AlertDefaults, Instrument
+from domain.enums import OrderType, Side
+
+_STEP = Decimal("1E-8")
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _no_text(value: object) -> object:
+    if isinstance(value, bool | str):  # `true` would count as 1, and "5" is a typing error
+        raise ValueError
+    return value
+
+
+def _in_steps(value: Decimal) -> Decimal:
+    if value % _STEP:
+        raise ValueError
+    return value
+
+
+_Exchange = Annotated[
+    str,
+    BeforeValidator(_upper),
+    Field(pattern=r"^[A-Z0-9_-]{1,20}$", description="1 to 20 letters, digits, _ or -"),
+]
+_Symbol = Annotated[
+    str,
+    BeforeValidator(_upper),
+    Field(
+        pattern=r"^[A-Z0-9&_.:!/ -]{1,64}$",
+        description="1 to 64 letters, digits, spaces or any of & - _ . : ! /",
+    ),
+]
+_Product = Annotated[
+    Literal["MIS", "NRML", "CNC", "CO", "BO", "MTF"],
+    BeforeValidator(_upper),
+    Field(description="MIS, NRML, CNC, CO, BO or MTF"),
+]
+_OrderType = Annotated[
+    OrderType, BeforeValidator(_upper), Field(description="MARKET, LIMIT, STOP or STOP_LIMIT")
+]
+_Side = Annotated[Side, BeforeValidator(_upper), Field(description="BUY or SELL")]
+_Quantity = Annotated[
+    Decimal,
+    BeforeValidator(_no_text),
+    AfterValidator(_in_steps),
+    Field(
+        gt=0, lt=10**15, allow_inf_nan=False, description="a number of units above 0 of at most 8 decimals"
+    ),
+]
+_Names = Annotated[
+    dict[str, Any], Field(description='a table of names in alerts: "NAME" = { symbol = "…", exchange = "…" }')
+]
+
+
+class AlertKeys(BaseModel):
+    """The keys of one table that complete alerts."""
+
+    exchange: _Exchange | None = None
+    product: _Product | None = None
+    order_type: _OrderType | None = None
+    quantity: _Quantity | None = None
+    side: _Side | None = None
+    symbols: _Names | None = None
+
+
+class AlertKeysOfAll(BaseModel):
+    """The keys that `[default]` alone has."""
+
+    strategy_name: Annotated[
+        str | None, Field(min_length=1, max_length=80, description="1 to 80 characters")
+    ] = None
+
+
+class _Instrument(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: _Symbol | None = None
+    exchange: _Exchange | None = None
+
+
+def instruments(given: Mapping[str, Any], name: str, problems: Problems) -> dict[str, Instrument]:
+    """The override table of one strategy. Whatever does not fit is recorded."""
+    found: dict[str, Instrument] = {}
+    for key, table in given.items():
+        place = f"{name} {key}"
+        if not isinstance(table, dict):
+            problems.add(place, 'expected { symbol = "…" }')
+            continue
+
+        def name_of(field: str, place: str = place) -> str:
+            return f"{place} {field}"
+
+        row = checked(_Instrument, table, problems, name_of)
+        if row.symbol is None and "symbol" not in table:
+            problems.add(f"{place} symbol", "not set, expected the symbol that this name stands for")
+        found[key.strip().upper()] = Instrument(row.symbol or "", row.exchange)
+    return found
+
+
+def over(base: AlertDefaults, keys: Mapping[str, Any]) -> AlertDefaults:
+    """The defaults with these keys over them; its names are added to those there are."""
+    values = {name: getattr(base, name) for name in AlertKeys.model_fields}
+    given = {name: value for name, value in keys.items() if name in values and value is not None}
+    given["symbols"] = {**base.symbols, **given.get("symbols", {})}
+    return AlertDefaults(**{**values, **given})

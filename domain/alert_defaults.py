@@ -1,0 +1,48 @@
+"""What the strategies file adds to alerts of platforms that name less than an order needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from domain.enums import OrderType, Side
+
+
+class Instrument(NamedTuple):
+    """What a name in an alert stands for. `exchange` None: the alert's, or the default."""
+
+    symbol: str
+    exchange: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDefaults:
+    """Values for what an alert of one strategy does not name; None where it has to name them.
+
+    - `side`: for screeners alone, whose alerts cannot name one.
+    - `symbols`: names as alerts write them, in capitals, and the instruments that they stand for.
+    """
+
+    exchange: str | None = None
+    product: str | None = None
+    order_type: OrderType | None = None
+    quantity: Decimal | None = None
+    side: Side | None = None
+    symbols: Mapping[str, Instrument] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDefaultsBook:
+    """The defaults of all strategies, and the strategy of alerts that name none (`strategy_name`)."""
+
+    default: AlertDefaults = field(default_factory=AlertDefaults)
+    by_strategy: Mapping[str, AlertDefaults] = field(default_factory=dict)
+    strategy_name: str | None = None
+
+    def for_strategy(self, strategy_name: str) -> AlertDefaults:
+        """The defaults of this strategy's alerts."""
+        return self.by_strategy.get(strategy_name, self.default)
+
+
+NO_DEFAULTS = AlertDefaultsBook()
+"""Alerts name everything themselves."""

@@ -1,0 +1,91 @@
+"""Mistakes in reading the alerts of platforms: prices, sides, sizes, and damage that was read too kindly."""
+
+from tests.defects.defect import Defect, Edit
+
+RULES = "tests/alerts/test_foreign_rules.py"
+INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
+TEXT = "alerts/formats/tradingview.py"
+
+PLATFORMS = (
+    Defect(
+        "reference-price-is-a-limit",
+        "The close of the bar was sent as a limit price: the market ran away, and nothing was filled.",
+        (Edit(LEGS, "if limit is None and ((named in _LIMITED)", "if limit is None and ((order_type in _LIMITED)"),),
+        (f"{RULES}::test_a_price_is_a_reference_unless_the_alert_itself_names_a_limit_order",),
+    ),
+    Defect(
+        "exit-of-a-short-is-an-entry",
+        "The buy that closed a short was taken for an entry: the account was long instead of flat.",
+        (Edit(INTENTS, "Intent(Act.FLAT, said.side)\n    if previous", "said\n    if previous"),),
+        (f"{RULES}::test_the_positions_tell_an_entry_from_an_exit",),
+    ),
+    Defect(
+        "partial-exit-is-an-entry",
+        "A sell that reduced a long was taken for a short entry beside it.",
+        (
+            Edit(
+                INTENTS,
+                "    return Intent(Act.CLOSE, said.side)\n\n\n",
+                "    return said\n\n\n",
+            ),
+        ),
+        (f"{RULES}::test_the_positions_tell_an_entry_from_an_exit",),
+    ),
+    Defect(
+        "reversal-is-an-entry",
+        "The order of a reversal, old and new contracts together, was entered as if nothing had been held.",
+        (
+            Edit(
+                INTENTS,
+                '        raise not_built("REVERSE", "send an exit and an entry as two alerts", "market_position")\n',
+                "        return said\n",
+            ),
+        ),
+        (f"{RULES}::test_the_positions_tell_an_entry_from_an_exit",),
+    ),
+    Defect(
+        "lots-are-units",
+        "`size: 50` was dollars on that platform, and 50 contracts were bought.",
+        (Edit(LEGS, "(unit is not None or layout.size_is_units)", "True"),),
+        (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
+    ),
+    Defect(
+        "null-quantity-takes-the-default",
+        "A placeholder had no value, and the default quantity was traded instead.",
+        (Edit(LEGS, "    if given:\n", "    if given and not given[0].is_empty:\n"),),
+        (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
+    ),
+    Defect(
+        "stop-is-left-out",
+        "The alert asked for a stop; the entry was sent without one, and nobody was told.",
+        (Edit(INTENTS, "        protects = entry and traits.protects\n", "        protects = False\n"),),
+        (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
+    ),
+    Defect(
+        "placeholder-is-traded",
+        "Placeholders that the platform had not replaced arrived as text, and the rest of the alert was traded.",
+        (Edit("alerts/formats/sheet.py", '    if "{{" in value or ', "    if "),),
+        (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
+    ),
+    Defect(
+        "second-order-of-a-text-is-dropped",
+        "A text had two orders in it; the first one was traded, and the second was never heard of.",
+        (
+            Edit(TEXT, "    if len(orders) > 1 or", "    if"),
+            Edit(TEXT, "[(side, first, second, symbol)] = orders", "side, first, second, symbol = orders[0]"),
+        ),
+        (f"{RULES}::test_what_holds_several_commands_or_uncertain_damage_is_refused",),
+    ),
+    Defect(
+        "separators-are-mixed",
+        "A comma instead of a semicolon made two fields one: half of the alert went into a value.",
+        (Edit("alerts/reading.py", "        if _ANOTHER_PAIR.search(value):\n", "        if False:\n"),),
+        (f"{RULES}::test_what_holds_several_commands_or_uncertain_damage_is_refused",),
+    ),
+    Defect(
+        "key-of-a-foreign-alert-shows-the-secret",
+        "The keys that were not read were kept with the alert, and a template had the secret among them.",
+        (Edit("alerts/receiver.py", "        if alert.unread:  #", "        if not alert.unread:  #"),),
+        ("tests/test_composition.py::test_what_was_repaired_and_not_read_is_kept_with_the_alert",),
+    ),
+)  # fmt: skip
