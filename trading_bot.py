@@ -39,7 +39,7 @@ from app.starting import (
 from app.stopped_holder import StoppedHolder
 from app.supervisor import EXIT_PORT_TAKEN, is_taken, supervise
 from app.system import new_watcher_name
-from app.watcher import Housekeeping, Watcher, WatcherOptions
+from app.watcher import Housekeeping, MessageWays, Watcher, WatcherOptions
 from app.web import WebServer, gunicorn_options, load_web_server
 from command_service import CommandService
 from config.settings import ClientSettings, Settings
@@ -306,7 +306,9 @@ def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -
         services.store,
         clock=clock,
         changes=services.database.changes(),
-        drain_outbox=None if drainer is None else lambda: drainer.drain(clock.now()),
+        messages=MessageWays(
+            None if drainer is None else lambda: drainer.drain(clock.now()), services.tell_directly
+        ),
         housekeeping=_housekeeping(services),
         options=WatcherOptions(
             name=name,
@@ -315,7 +317,6 @@ def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -
             deadline_seconds=settings.broker_deadline_seconds,
             stall_seconds=settings.watcher_stall_seconds,
         ),
-        tell_directly=services.tell_directly,
     )
 
 

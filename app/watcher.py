@@ -73,6 +73,19 @@ class WatcherOptions:
     stall_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class MessageWays:
+    """How messages reach people.
+
+    - `drain`: sends what is due in the outbox and returns the seconds until it is to be called again; None: somebody
+      else does it.
+    - `directly`: sends a text without the outbox, which is in the database.
+    """
+
+    drain: Callable[[], float] | None = None
+    directly: Callable[[str], None] = lambda text: None
+
+
 class Watcher:
     """Runs the engine until it is stopped. When it cannot, it notifies the operators and ends the process."""
 
@@ -83,17 +96,16 @@ class Watcher:
         *,
         clock: Clock,
         changes: Changes,
-        drain_outbox: Callable[[], float] | None,
+        messages: MessageWays,
         housekeeping: Sequence[Housekeeping],
         options: WatcherOptions,
-        tell_directly: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._engine = engine
         self._store = store
         self._clock = clock
         self._changes = changes
         self._options = options
-        self._tell_directly = tell_directly  # without the outbox, which is in the database
+        self._tell_directly = messages.directly
         self._told_full = False  # True once operators were notified that the disk is full
         self._stopping = threading.Event()
         self._lanes = {
@@ -103,8 +115,8 @@ class Watcher:
             for client in engine.clients
         }
         self._own = [Loop("wake", "", self._watch_commits, Signal(), 0.0)]
-        if drain_outbox is not None:
-            self._own.append(Loop("outbox", "", _draining(drain_outbox, self._stopping), Signal(), 0.0))
+        if messages.drain is not None:
+            self._own.append(Loop("outbox", "", _draining(messages.drain, self._stopping), Signal(), 0.0))
         self._care = Loop("care", "", self._watch_over, Signal(), 0.0)
         self._polled_at = time.monotonic()
         self._active_until = 0.0

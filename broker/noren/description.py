@@ -5,7 +5,7 @@ from broker.noren.adapter import NorenBroker, traits_of
 from broker.noren.presets import PRESETS, Preset
 from broker.noren.settings import AddressedAccount, LoginAccount, TokenAccount
 from broker.noren.wire import Timeouts
-from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.limiter import Rate, RateBudget
 from config.brokers import SharedSettings
 from domain.broker_capabilities import BrokerLimits, Capability
 from domain.ports import ClientBroker
@@ -55,9 +55,7 @@ def _budget(preset: Preset, setup: _Setup) -> RateBudget:
     return RateBudget(
         path,
         setup.clock,
-        rate=_PER_SECOND,
-        per_minute=per_minute,
-        kept=per_minute // _KEPT_FOR_EXITS,
+        Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS),
         exit_waits=setup.exit_waits,
     )
 

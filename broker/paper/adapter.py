@@ -14,7 +14,7 @@ A symbol that begins with `REJECT` is always refused, so that a rejection can be
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +42,23 @@ _ALWAYS_REFUSED = "REJECT"
 TRAITS = BrokerTraits(name="paper", is_real=False, id_class=IdClass.C4, book_interval=0.0, claims_together=32)
 
 
+@dataclass(frozen=True, slots=True)
+class PaperMarket:
+    """The market that a paper broker simulates.
+
+    - `zone`: in which its day begins; `tick`: the smallest step of a price.
+    - `slippage_ticks`: by how much a fill at market is worse than the last price.
+    - `latency_seconds`: how long each call takes.
+    - `default_price`: of a symbol whose price nobody has set; None: such a symbol has no price.
+    """
+
+    zone: ZoneInfo
+    tick: Decimal
+    slippage_ticks: int = 0
+    latency_seconds: float = 0.0
+    default_price: Decimal | None = Decimal(100)
+
+
 class PaperBroker:
     """One client's simulated broker, in a file that all clients and several processes share.
 
@@ -54,12 +71,8 @@ class PaperBroker:
         path: Path,
         client_id: str,
         clock: Clock,
+        market: PaperMarket,
         *,
-        zone: ZoneInfo,
-        tick: Decimal,
-        slippage_ticks: int = 0,
-        latency_seconds: float = 0.0,
-        default_price: Decimal | None = Decimal(100),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Open the file, and create it if it is missing.
@@ -72,13 +85,11 @@ class PaperBroker:
         self._store = PaperStore(path)
         self._client_id = client_id
         # With a delay it stands for a broker that is not quick.
-        together = 1 if latency_seconds else TRAITS.claims_together
+        together = 1 if market.latency_seconds else TRAITS.claims_together
         self.traits = replace(TRAITS, account=client_id, claims_together=together)
         self._clock = clock
-        self._zone = zone
-        self._rules = Rules(tick, slippage_ticks)
-        self._latency_seconds = latency_seconds
-        self._default_price = default_price
+        self._market = market
+        self._rules = Rules(market.tick, market.slippage_ticks)
         self._sleep = sleep
 
     # the port -----------------------------------------------------------------------------------------------
@@ -140,7 +151,7 @@ class PaperBroker:
         """
         self._travel()
         started = self._clock.now()
-        day = trading_day(started, self._zone)
+        day = trading_day(started, self._market.zone)
         return PositionsSnapshot(started, tuple(self._store.read(lambda db: self._rows(db).positions(day))))
 
     # the simulated market -----------------------------------------------------------------------------------
@@ -195,7 +206,7 @@ class PaperBroker:
         order = _order_of(command, rows.next_sequence())
         rejection = rows.take_rejection(command.symbol) or _standing_rejection(command.symbol)
         at = self._clock.now()
-        day = trading_day(at, self._zone)
+        day = trading_day(at, self._market.zone)
         try:
             before, moved = self._carry(rows, command, day)
             placed = matching.place(moved.market, order, self._rules, day=day, rejection=rejection)
@@ -237,7 +248,7 @@ class PaperBroker:
         """Return the market as it was, and the step that the order's carried price causes."""
         mark = rows.mark(command.exchange, command.symbol)
         before = Market(mark, positions=rows.positions_in(command.exchange, command.symbol))
-        carried = carried_mark(command, mark, self._default_price)
+        carried = carried_mark(command, mark, self._market.default_price)
         if carried is None or carried == mark:
             # Only a new price affects other orders: the last price has already filled what it could.
             return before, MarketStep(before)
@@ -257,7 +268,7 @@ class PaperBroker:
             rows.mark(exchange, symbol), rows.resting(exchange, symbol), rows.positions_in(exchange, symbol)
         )
         at = self._clock.now()
-        step = matching.set_mark(before, mark, self._rules, day=trading_day(at, self._zone))
+        step = matching.set_mark(before, mark, self._rules, day=trading_day(at, self._market.zone))
         rows.update(step.changed, time_text(at))
         rows.save_market(exchange, symbol, before, step.market)
 
@@ -265,8 +276,8 @@ class PaperBroker:
         return ClientRows(connection, self._client_id)
 
     def _travel(self) -> None:
-        if self._latency_seconds:
-            self._sleep(self._latency_seconds)
+        if self._market.latency_seconds:
+            self._sleep(self._market.latency_seconds)
 
 
 def carried_mark(

@@ -1,7 +1,7 @@
 """The paper broker, as the registry knows it."""
 
 from broker.description import BrokerDescription, BrokerSetup
-from broker.paper.adapter import TRAITS, PaperBroker
+from broker.paper.adapter import TRAITS, PaperBroker, PaperMarket
 from broker.paper.settings import PaperAccount, PaperSettings
 from domain.broker_capabilities import BrokerLimits, Capability
 from domain.ports import ClientBroker
@@ -9,16 +9,14 @@ from domain.ports import ClientBroker
 
 def _build(setup: BrokerSetup[PaperAccount, PaperSettings]) -> ClientBroker:
     settings = setup.shared
-    broker = PaperBroker(
-        settings.file(setup.orders_db),
-        setup.client_id,
-        setup.clock,
+    market = PaperMarket(
         zone=setup.zone,
         tick=settings.tick,
         slippage_ticks=settings.slippage_ticks,
         latency_seconds=settings.latency_ms / 1000,
         default_price=settings.default_price,
     )
+    broker = PaperBroker(settings.file(setup.orders_db), setup.client_id, setup.clock, market)
     return ClientBroker(broker, batches=broker, set_mark=broker, marks=broker)
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -34,6 +35,22 @@ _CLOSED = "the broker has counted more calls in this minute than were made here"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many calls of an account may go.
+
+    - `calls`: in one window. Source: 10 a second for API orders since the retail-algo rules.
+    - `window`: seconds. A little over one, because calls move closer together on their way to the broker.
+    - `per_minute`: calls in any 60 s. With 0, only the window limits them.
+    - `kept`: of these, slots that only exits, cancels and the reads they need may use.
+    """
+
+    calls: int = 10
+    window: float = 1.1
+    per_minute: int = 0
+    kept: int = 0
+
+
 class RateBudget:
     """Allow at most `rate` calls in any `window` and `per_minute` in any minute.
 
@@ -49,10 +66,7 @@ class RateBudget:
 
     Args:
         path: the file, created if it is missing. One for each account.
-        rate: calls in one window. Source: 10 a second for API orders since the retail-algo rules.
-        window: seconds. A little over one, because calls move closer together on their way to the broker.
-        per_minute: calls in any 60 s. With 0, only the window limits them.
-        kept: of these, slots that only exits, cancels and the reads they need may use.
+        rate: how many calls may go.
         patience: seconds after which a caller gives up. A periodic read gives up at once if waiting is in vain.
         exit_waits: returns whether an exit of the account may be sent now and is not claimed yet. Called for entries.
         sleep: waits for the given seconds.
@@ -62,20 +76,17 @@ class RateBudget:
         self,
         path: Path,
         clock: Clock,
+        rate: Rate = Rate(),
         *,
-        rate: int = 10,
-        window: float = 1.1,
-        per_minute: int = 0,
-        kept: int = 0,
         patience: float = 1.2,
         exit_waits: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path = path
         self._clock = clock
-        self._rate = rate
-        self._window = int(window * 1_000_000)
-        self._minute = MinuteQuota(per_minute, kept)
+        self._rate = rate.calls
+        self._window = int(rate.window * 1_000_000)
+        self._minute = MinuteQuota(rate.per_minute, rate.kept)
         self._patience = int(patience * 1_000_000)
         self._exit_waits = exit_waits
         self._sleep = sleep

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.system import RandomIds, SystemClock
-from app.watcher import Watcher, WatcherOptions
+from app.watcher import MessageWays, Watcher, WatcherOptions
 from command_service import CommandService
 from domain.alert import Delivery
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -86,7 +86,7 @@ class House:
             self.store,
             clock=self.clock,
             changes=ChangeSignal(path),
-            drain_outbox=None,
+            messages=MessageWays(),
             housekeeping=(),
             options=WatcherOptions(
                 "w", concurrency=2, poll_seconds=0.2, deadline_seconds=deadline, stall_seconds=30
@@ -194,7 +194,7 @@ def test_a_core_loop_that_stalls_ends_the_process_loudly(
         house.store,
         clock=house.clock,
         changes=ChangeSignal(tmp_path / "orders.db"),
-        drain_outbox=never_returns,
+        messages=MessageWays(never_returns),
         housekeeping=(),
         options=options,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from app.client_workers import ClientWorkers, Loop, Signal
 from app.system import RandomIds, SystemClock
-from app.watcher import Watcher, WatcherOptions
+from app.watcher import MessageWays, Watcher, WatcherOptions
 from command_service import CommandService
 from console.health import HealthExpectations, loop_checks
 from domain.alert import Delivery
@@ -81,7 +81,7 @@ class House:
             self.store,
             clock=self.clock,
             changes=ChangeSignal(path),
-            drain_outbox=None,
+            messages=MessageWays(),
             housekeeping=(),
             options=WatcherOptions(
                 "w", concurrency=1, poll_seconds=0.1, deadline_seconds=30, stall_seconds=60

@@ -1,9 +1,10 @@
 """Paper brokers and the commands they are given."""
 
+import time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from broker.paper.adapter import PaperBroker
+from broker.paper.adapter import PaperBroker, PaperMarket
 from domain.enums import OrderType
 from tests.contract.broker_contract import a_command
 
@@ -11,8 +12,9 @@ ZONE = ZoneInfo("Asia/Kolkata")
 TICK = Decimal("0.05")
 
 
-def make(path, clock, client_id="default", **settings):
-    return PaperBroker(path, client_id, clock, zone=ZONE, tick=TICK, **settings)
+def make(path, clock, client_id="default", sleep=time.sleep, **settings):
+    market = PaperMarket(ZONE, TICK, **settings)
+    return PaperBroker(path, client_id, clock, market, sleep=sleep)
 
 
 def limit(intent, price, **changes):

@@ -11,7 +11,7 @@ from itertools import count, pairwise
 
 import pytest
 
-from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.limiter import Rate, RateBudget
 from broker.rate_limit.minute_quota import MINUTE, PeriodicRead
 from domain.errors import NotSent, StoreUnavailable
 from tests.broker.test_rate_limit import looks, microseconds
@@ -27,7 +27,7 @@ class World:
     def __init__(self, path, processes=2, *, places=PLACES, kept=KEPT):
         self.clock = ContractClock()
         self.budgets = [
-            RateBudget(path, self.clock, per_minute=places, kept=kept, patience=PATIENCE)
+            RateBudget(path, self.clock, Rate(per_minute=places, kept=kept), patience=PATIENCE)
             for _ in range(processes)
         ]
         for number, budget in enumerate(self.budgets):
@@ -352,11 +352,11 @@ def test_a_clock_that_was_set_back_does_not_close_the_minute_for_hours(path, clo
     make(path, clock).take(urgent=False)
 
 
-def make(path, clock, *, places=PLACES, kept=KEPT, **more):
+def make(path, clock, *, places=PLACES, kept=KEPT, rate=10, **more):
     def pass_time(seconds):
         clock.advance(seconds=seconds)
 
-    return RateBudget(path, clock, per_minute=places, kept=kept, sleep=pass_time, **more)
+    return RateBudget(path, clock, Rate(rate, per_minute=places, kept=kept), sleep=pass_time, **more)
 
 
 def fill(budget, **asked):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from broker.paper.adapter import PaperBroker
+from broker.paper.adapter import PaperBroker, PaperMarket
 from domain.ports import Broker
 from tests.contract.broker_contract import EXCHANGE, SYMBOL, BrokerContract, ContractClock
 
@@ -15,7 +15,7 @@ class TestPaperBroker(BrokerContract):
 
     def make_broker(self, clock: ContractClock, place_: Path) -> PaperBroker:
         path = place_ / "data" / "paper.db"
-        return PaperBroker(path, "default", clock, zone=ZoneInfo("Asia/Kolkata"), tick=Decimal("0.05"))
+        return PaperBroker(path, "default", clock, PaperMarket(ZoneInfo("Asia/Kolkata"), Decimal("0.05")))
 
     def set_price(self, broker: Broker, price: Decimal) -> None:
         assert isinstance(broker, PaperBroker)

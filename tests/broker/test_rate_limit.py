@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.system import SystemClock
-from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.limiter import Rate, RateBudget
 from domain.error_class import reason_class
 from domain.errors import NotSent, StoreUnavailable
 from tests.contract.broker_contract import SPAWN, START, ContractClock
@@ -27,7 +27,7 @@ def make(path, clock, patience=1.2, sleep=True, rate=RATE, **more):
         assert sleep, "nobody has to wait"
         clock.advance(seconds=seconds)
 
-    return RateBudget(path, clock, rate=rate, window=WINDOW, patience=patience, sleep=pass_time, **more)
+    return RateBudget(path, clock, Rate(rate, WINDOW), patience=patience, sleep=pass_time, **more)
 
 
 def microseconds(at):
@@ -135,7 +135,7 @@ def test_an_exit_that_waits_takes_the_next_place(path, clock):
     def nap(_):
         time.sleep(0.05 if threading.current_thread().name == "exit" else 0.001)
 
-    budget = RateBudget(path, clock, rate=2, window=0.4, patience=60, sleep=nap)
+    budget = RateBudget(path, clock, Rate(2, 0.4), patience=60, sleep=nap)
     order = []
 
     def take(name, urgent):
@@ -281,7 +281,7 @@ def test_a_file_that_cannot_be_used_lets_nothing_out(path, clock):
 
 
 def _take_many(path, results):
-    budget = RateBudget(path, SystemClock(), rate=10, window=0.5, patience=5)
+    budget = RateBudget(path, SystemClock(), Rate(10, 0.5), patience=5)
     for _ in range(10):
         budget.take(urgent=False)
         results.put(SystemClock().now())
@@ -292,7 +292,7 @@ def test_threads_and_processes_share_one_budget(path):
     children = [SPAWN.Process(target=_take_many, args=(path, results), daemon=True) for _ in range(2)]
     for child in children:
         child.start()
-    budget = RateBudget(path, SystemClock(), rate=10, window=0.5, patience=5)
+    budget = RateBudget(path, SystemClock(), Rate(10, 0.5), patience=5)
 
     def take(_):
         budget.take(urgent=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from broker.rate_limit.exit_reserve import ExitReserve
-from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.limiter import Rate, RateBudget
 from broker.rate_limit.minute_quota import MINUTE, PeriodicRead
 from domain.errors import NotSent
 from tests.contract.broker_contract import ContractClock
@@ -30,7 +30,9 @@ def locked(path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def budget(tmp_path: Path) -> RateBudget:
-    made = RateBudget(tmp_path / "b.budget", ContractClock(), per_minute=100, kept=20, sleep=lambda _: None)
+    made = RateBudget(
+        tmp_path / "b.budget", ContractClock(), Rate(per_minute=100, kept=20), sleep=lambda _: None
+    )
     made.take(urgent=True)
     return made
 

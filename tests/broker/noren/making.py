@@ -6,7 +6,7 @@ from decimal import Decimal
 from broker.noren.adapter import NorenBroker
 from broker.noren.presets import PRESETS, NorenAccount
 from broker.noren.wire import Timeouts
-from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.limiter import Rate, RateBudget
 
 ACCOUNT = NorenAccount(
     api_url="",
@@ -22,7 +22,7 @@ FAST = Timeouts(connect=1.0, read=0.4, send_within=2.0)
 
 def make(url, clock, tmp_path, *, preset="shoonya", timeouts=FAST, rate=1000, protection=None, **account):
     """A broker; with `protection` None it sends market orders as they are, and needs no quotes."""
-    budget = RateBudget(tmp_path / "budget", clock, rate=rate)
+    budget = RateBudget(tmp_path / "budget", clock, Rate(rate))
     return NorenBroker(
         replace(ACCOUNT, api_url=url, **account),
         PRESETS[preset],
