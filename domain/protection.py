@@ -25,7 +25,7 @@ from domain.protection_terms import Level, LevelUnit, TrailingType, distance, le
 UNKNOWN_TOLD_AFTER = timedelta(seconds=15)
 """How long a protection may be unknown before people are notified: a single lost price is only a lag."""
 UNFILLED_KEPT = timedelta(hours=1)
-"""How long the protection of an entry that ended without a fill is kept: the broker may show one after all."""
+"""How long the protection of an entry that ended short of its quantity is kept: the broker may show a late fill."""
 TRAIL_TOLD_EVERY = timedelta(minutes=5)
 """How often people are notified of a stop that follows the price."""
 
@@ -85,6 +85,7 @@ class Protection:
     - `filled`, `average_price`: the entry's fills, as they were last seen; `quantity`: what of them is covered now.
     - `exited`: units for which earlier generations have asked for an exit.
     - `active_since`: when the first fill was seen; `best_price`: the best mark since then.
+    - `over_since`: when its entry was first seen to be over with less than its quantity filled.
     - `version`: counts the writes; each compares it first.
     """
 
@@ -116,6 +117,7 @@ class Protection:
     is_armed: bool = False
     mark_price: Decimal | None = None
     mark_at: datetime | None = None
+    over_since: datetime | None = None
     unknown_since: datetime | None = None
     is_unknown: bool = False
     trail_told_at: datetime | None = None
@@ -142,6 +144,7 @@ class Covered:
     """What is known of the position that a protection covers.
 
     - `filled`, `average`: the entry's fills; `entry_is_over`: no more of them are expected.
+    - `is_full`: it has filled its whole quantity, so that no late fill can come either.
     - `units`: what of them the strategy still holds; `is_all`: it holds nothing else in the symbol, in any product.
     """
 
@@ -150,6 +153,7 @@ class Covered:
     entry_is_over: bool
     units: Decimal
     is_all: bool
+    is_full: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +271,9 @@ Followed = tuple[Protection, tuple[ProtectionEvent, ...]]
 
 def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
     """Cover what the entry has filled and its strategy still holds."""
+    p = replace(p, over_since=_over_since(p, covered, now))
     if not covered.filled:
-        is_late = covered.entry_is_over and now - p.updated_at > UNFILLED_KEPT
+        is_late = p.over_since is not None and now - p.over_since > UNFILLED_KEPT
         return _ended(p, "UNFILLED", now) if is_late and not p.filled else (p, ())
     after = p
     assert covered.average is not None
@@ -276,13 +281,29 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
         after = _with_levels(replace(p, filled=covered.filled, average_price=covered.average), now)
     if covered.units != after.quantity:
         after = replace(after, quantity=covered.units)
-    if not covered.units and covered.entry_is_over:
-        return _ended(after, "NOTHING_HELD", now)
+    if not covered.units:
+        if _is_settled(after, covered, now):
+            return _ended(after, "NOTHING_HELD", now)
+        after = replace(after, unknown_since=None, is_unknown=False)
     if (after.quantity, after.stop_price, after.target_price) == (p.quantity, p.stop_price, p.target_price):
         return after, ()
     kind = EventKind.SHRUNK if after.filled == p.filled else EventKind.FILLED
     facts = _facts(quantity=after.quantity, average=covered.average, stop=after.stop_price)
     return after, (ProtectionEvent(kind, now, facts | _facts(target=after.target_price)),)
+
+
+def _over_since(p: Protection, covered: Covered, now: datetime) -> datetime | None:
+    """Return since when the entry is over with a part or nothing filled; None: it is not, or it is full."""
+    if not covered.entry_is_over or (covered.is_full and covered.filled):
+        return None
+    return min(p.over_since or now, now)  # the clock may have been set back
+
+
+def _is_settled(p: Protection, covered: Covered, now: datetime) -> bool:
+    """Return True when no fill of the entry is expected any more, not even a late one."""
+    if p.over_since is None:
+        return covered.entry_is_over
+    return now - p.over_since > UNFILLED_KEPT
 
 
 def _with_levels(p: Protection, now: datetime) -> Protection:
@@ -409,7 +430,7 @@ def _fired(
         exited=p.exited + units,
         quantity=ZERO,
     )
-    if covered.is_all or covered.entry_is_over:
+    if covered.is_all or _is_settled(p, covered, now):
         after = replace(after, status=ProtectionStatus.FIRED)
     else:
         after = replace(after, generation=p.generation + 1)

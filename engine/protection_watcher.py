@@ -69,7 +69,7 @@ class ProtectionWatcher:
         if new:
             tx.keep_marks(client_id, new)
         found = [p for p in tx.open_protections(client_id) if _place(p) in moving]
-        holdings = [h for place in moving for h in tx.holding(client_id, *place[:3])]
+        holdings = [h for place in {p[:3] for p in moving} for h in tx.holding(client_id, *place)]
         moved = 0
         for each in _steps(found, marks, holdings, tx.get, now):
             if each.changes:
@@ -153,7 +153,8 @@ def _steps(
             entry, units = entries[p.protection_id], shares[p.protection_id]
             is_over = entry is None or (entry.status in _OVER and not entry.is_provisional(now))
             is_all = units == held and place[:3] not in mixed
-            covered = Covered(fills.filled, fills.average_price, is_over, units, is_all=is_all)
+            is_full = entry is None or entry.filled_quantity >= entry.quantity
+            covered = Covered(fills.filled, fills.average_price, is_over, units, is_all, is_full)
             steps.append(step(p, covered, marks.get((p.exchange, p.symbol)), now))
     return steps
 

@@ -30,6 +30,7 @@ CREATE TABLE protections (
     is_armed INTEGER NOT NULL CHECK (is_armed IN (0, 1)),
     mark_price TEXT,
     mark_at TEXT,
+    over_since TEXT,
     unknown_since TEXT,
     is_unknown INTEGER NOT NULL CHECK (is_unknown IN (0, 1)),
     trail_told_at TEXT,

@@ -27,7 +27,16 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "fired_by": Rule,
     **dict.fromkeys(("is_armed", "is_unknown"), bool),
     **dict.fromkeys(
-        ("created_at", "updated_at", "active_since", "mark_at", "unknown_since", "trail_told_at", "fired_at"),
+        (
+            "created_at",
+            "updated_at",
+            "active_since",
+            "mark_at",
+            "over_since",
+            "unknown_since",
+            "trail_told_at",
+            "fired_at",
+        ),
         parse_time,
     ),
     **dict.fromkeys(

@@ -115,14 +115,26 @@ PROTECTING = (
         (
             Edit(
                 RULE,
-                "    if not covered.units and covered.entry_is_over:\n",
-                "    if False:\n",
+                "        if _is_settled(after, covered, now):\n",
+                "        if False:\n",
             ),
         ),
         (
             f"{RULE_TESTS}::test_fills_and_other_exits_change_what_is_covered",
             f"{WATCHED}::test_an_exit_of_another_kind_ends_the_protection",
         ),
+    ),
+    Defect(
+        "late-fill-after-the-end",
+        "An order was cancelled with a part filled; its late fill was held without the stop that it had brought.",
+        (
+            Edit(
+                RULE,
+                "    return min(p.over_since or now, now)  # the clock may have been set back\n",
+                "    return None\n",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_a_late_fill_after_all_was_sold_is_covered",),
     ),
     Defect(
         "next-generation-asks-for-the-first-exit",

@@ -243,6 +243,38 @@ def test_an_entry_that_ends_without_a_fill_keeps_its_protection_for_a_while():
     assert run.at(100).p.status is ProtectionStatus.ENDED
 
 
+def test_an_entry_that_rested_for_long_keeps_its_protection_after_its_end():
+    run = Run(protection(stop_loss="98"), Covered(ZERO, None, False, ZERO, is_all=True)).at(100)
+    run.second += 2 * int(UNFILLED_KEPT.total_seconds())
+    run.covered = Covered(ZERO, None, True, ZERO, is_all=True, is_full=False)
+    assert run.at(100, 100).p.status is ProtectionStatus.WAITING
+    writes = [each.changes for each in run.steps]
+    assert writes == [False, True, False]  # when it was over is written once
+    run.covered = filled(20)
+    assert run.at(98).exits == [(Side.SELL, None)]
+
+
+@pytest.mark.parametrize("by_stop", [True, False])
+def test_a_late_fill_after_all_was_sold_is_covered(by_stop):
+    part = replace(filled(20), is_all=False, is_full=False)
+    run = Run(protection(stop_loss="98"), part).at(98 if by_stop else 100)
+    run.covered = replace(part, units=ZERO)
+    assert run.at(100, 100).p.status is ProtectionStatus.ACTIVE
+    sold = len(run.exits)
+    assert (sold, run.steps[-1].changes) == (int(by_stop), False)
+    run.covered = replace(filled(50, held=30), is_all=False)
+    run.at(97)
+    assert run.exits[sold:] == [(Side.SELL, d(30))]
+
+
+def test_it_ends_when_no_late_fill_can_be_expected_any_more():
+    run = Run(protection(stop_loss="98"), replace(filled(20), is_full=False)).at(100)
+    run.covered = replace(run.covered, units=ZERO)
+    assert run.at(100).p.is_open
+    run.second += int(UNFILLED_KEPT.total_seconds()) + 1
+    assert run.at(100).p.reason == "NOTHING_HELD"
+
+
 def test_a_person_tightens_and_cancels_and_never_loosens():
     run = Run(protection(stop_loss="98", target="110")).at(100)
     now = START + 2 * SECOND
