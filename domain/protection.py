@@ -235,14 +235,16 @@ def step(protection: Protection, covered: Covered, mark: Mark | None, now: datet
         return Step(protection, protection)
     if covered.average is None and covered.filled:
         if protection.average_price is None:  # nothing to count from: neither levels nor a trail
+            if not covered.units and protection.quantity and covered.entry_is_over:
+                return _stepped(protection, *_ended(protection, "NOTHING_HELD", now), now)
             held = replace(protection, quantity=covered.units)
             return _stepped(protection, *_unknown(held, MarkFault.FILL_UNPRICED, now), now)
         covered = replace(covered, average=protection.average_price)
     after, events = _follow(protection, covered, now)
     if after.status is not ProtectionStatus.ACTIVE or not after.quantity:
         return _stepped(protection, after, events, now)
-    assert after.active_since is not None
-    fault = fault_of(mark, after.exchange, after.symbol, since=after.active_since, now=now)
+    after = replace(after, active_since=min(after.active_since or now, now))
+    fault = fault_of(mark, after.exchange, after.symbol, since=after.active_since or now, now=now)
     if fault is not None or mark is None:
         after, more = _unknown(after, fault or MarkFault.MISSING, now)
         return _stepped(protection, after, events + more, now)
@@ -278,7 +280,9 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
     after = p
     assert covered.average is not None
     if (covered.filled, covered.average) != (p.filled, p.average_price):
-        after = _with_levels(replace(p, filled=covered.filled, average_price=covered.average), now)
+        best = p.best_price if p.is_armed or covered.average == p.average_price else None
+        after = replace(p, filled=covered.filled, average_price=covered.average, best_price=best)
+        after = _with_levels(after, now)
     if covered.units != after.quantity:
         after = replace(after, quantity=covered.units)
     if not covered.units:
@@ -333,7 +337,7 @@ def _ended(p: Protection, reason: str, now: datetime) -> Followed:
 
 
 def _unknown(p: Protection, fault: MarkFault, now: datetime) -> Followed:
-    since = p.unknown_since or now
+    since = min(p.unknown_since or now, now)  # the clock may have been set back
     if p.is_unknown or now - since < UNKNOWN_TOLD_AFTER:
         return replace(p, unknown_since=since), ()
     event = ProtectionEvent(EventKind.UNKNOWN, now, {"fault": fault.value})

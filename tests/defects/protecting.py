@@ -137,6 +137,18 @@ PROTECTING = (
         (f"{RULE_TESTS}::test_a_late_fill_after_all_was_sold_is_covered",),
     ),
     Defect(
+        "old-best-price-arms-the-trail",
+        "An average that moved made a gain of an old best price, and the trail was armed by a move that never was.",
+        (
+            Edit(
+                RULE,
+                "p.best_price if p.is_armed or covered.average == p.average_price else None",
+                "p.best_price",
+            ),
+        ),
+        (f"{RULE_TESTS}::test_a_trail_is_not_armed_by_a_best_price_of_before_the_average_moved",),
+    ),
+    Defect(
         "next-generation-asks-for-the-first-exit",
         "What was filled after the stop had taken a part asked for an exit that was there already, and stayed.",
         (

@@ -275,6 +275,31 @@ def test_it_ends_when_no_late_fill_can_be_expected_any_more():
     assert run.at(100).p.reason == "NOTHING_HELD"
 
 
+def test_a_clock_that_is_set_back_keeps_no_stop_from_being_watched_and_told():
+    run = Run(protection(stop_loss="98"), second=7200).at(100, None)
+    run.second = 0  # two hours back
+    run.at(*[None] * 17)
+    assert run.p.is_unknown
+    run.at(98)
+    assert run.exits == [(Side.SELL, None)]
+
+
+def test_a_trail_is_not_armed_by_a_best_price_of_before_the_average_moved():
+    terms = {"trailing_type": TrailingType.POINTS, "trailing_value": d(3), "trail_when": d(5)}
+    run = Run(protection(**terms), filled(10, is_over=False)).at(104)
+    run.covered = filled(50, 98)
+    assert not run.at(99).p.is_armed
+    assert run.at(103).stop == 100
+    run.covered = filled(60, 90)
+    assert run.at(101).stop == 100  # an armed stop stays
+
+
+def test_an_unpriced_fill_that_was_sold_is_over():
+    run = Run(protection(stop_loss="98"), replace(filled(), average=None)).at(100)
+    run.covered = replace(run.covered, units=ZERO)
+    assert run.at(100).p.reason == "NOTHING_HELD"
+
+
 def test_a_person_tightens_and_cancels_and_never_loosens():
     run = Run(protection(stop_loss="98", target="110")).at(100)
     now = START + 2 * SECOND
@@ -356,10 +381,10 @@ def check_path(path: tuple) -> None:
         before, after = done.before, done.after
         if before.stop_price is not None and after.stop_price is not None:
             assert (after.stop_price - before.stop_price) * sign >= 0  # only tightens
-        if before.best_price is not None:
+        if before.best_price is not None and (before.is_armed or before.average_price == after.average_price):
             assert after.best_price is not None and (after.best_price - before.best_price) * sign >= 0
         if price is None or not price.is_finite() or price <= 0:
-            assert done.exit is None and after.best_price == before.best_price
+            assert done.exit is None and after.best_price in (before.best_price, None)
         if not before.is_open:
             assert not done.changes
         if done.exit is not None:
