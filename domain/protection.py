@@ -20,7 +20,16 @@ from domain.errors import InvalidProtection
 from domain.marks import Mark, MarkFault, fault_of
 from domain.money import ZERO, decimal_text
 from domain.order import Order
-from domain.protection_terms import Level, LevelUnit, TrailingType, distance, level_of
+from domain.protection_terms import (
+    Level,
+    LevelUnit,
+    TrailingType,
+    above_zero,
+    distance,
+    level_of,
+    price_of,
+    tighter,
+)
 
 UNKNOWN_TOLD_AFTER = timedelta(seconds=15)
 """How long a protection may be unknown before people are notified: a single lost price is only a lag."""
@@ -55,6 +64,7 @@ class EventKind(StrEnum):
 
     OPENED = "OPENED"  # its entry was registered
     FILLED = "FILLED"  # it covers more, or its entry's average moved
+    NO_STOP = "NO_STOP"  # the distance of its stop leads to 0 or below
     SHRUNK = "SHRUNK"  # it covers less: another exit took units
     ARMED = "ARMED"
     MOVED = "MOVED"  # its stop was tightened by the trail
@@ -293,7 +303,10 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
         return after, ()
     kind = EventKind.SHRUNK if after.filled == p.filled else EventKind.FILLED
     facts = _facts(quantity=after.quantity, average=covered.average, stop=after.stop_price)
-    return after, (ProtectionEvent(kind, now, facts | _facts(target=after.target_price)),)
+    events = [ProtectionEvent(kind, now, facts | _facts(target=after.target_price))]
+    if p.average_price is None and after.stop_loss is not None and after.stop_price is None:
+        events.append(ProtectionEvent(EventKind.NO_STOP, now, _facts(average=covered.average)))
+    return after, tuple(events)
 
 
 def _over_since(p: Protection, covered: Covered, now: datetime) -> datetime | None:
@@ -312,9 +325,8 @@ def _is_settled(p: Protection, covered: Covered, now: datetime) -> bool:
 
 def _with_levels(p: Protection, now: datetime) -> Protection:
     """Set the levels from the average fill. The stop never moves back, wherever the average goes."""
-    assert p.average_price is not None
-    stop = None if p.stop_loss is None else level_of(p.stop_loss).price(p.average_price, -p.side.sign)
-    target = None if p.target is None else level_of(p.target).price(p.average_price, p.side.sign)
+    stop = price_of(p.stop_loss, p.average_price, -p.side.sign)
+    target = price_of(p.target, p.average_price, p.side.sign)
     return replace(
         p,
         status=ProtectionStatus.ACTIVE,
@@ -322,13 +334,6 @@ def _with_levels(p: Protection, now: datetime) -> Protection:
         stop_price=tighter(p.side, p.stop_price, stop),
         target_price=target,
     )
-
-
-def tighter(side: Side, one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    """Return the stop that leaves less room: the higher one of a position that was bought."""
-    if one is None or other is None:
-        return one if other is None else other
-    return max(one, other) if side is Side.BUY else min(one, other)
 
 
 def _ended(p: Protection, reason: str, now: datetime) -> Followed:
@@ -369,7 +374,7 @@ def _trailed(p: Protection, mark: Mark, now: datetime) -> Followed:
     if not after.is_armed and _arms(after, gained):
         after = replace(after, is_armed=True)
         events += (ProtectionEvent(EventKind.ARMED, now, _facts(price=mark.price)),)
-    stop = tighter(p.side, p.stop_price, _trail_stop(after, best, gained))
+    stop = tighter(p.side, p.stop_price, above_zero(_trail_stop(after, best, gained)))
     if stop != p.stop_price:
         after = replace(after, stop_price=stop)
         facts = _facts(price=mark.price, before=p.stop_price, stop=stop)

@@ -42,6 +42,8 @@ def notices_of(step: Step, entry: Order | None, exit_: Order | None) -> list[Tol
             told.append((None, _trail(NoticeKind.TRAIL_ARMED, step.after, event, entry)))
         elif event.kind is EventKind.MOVED and step.tells_trail and EventKind.ARMED not in kinds:
             told.append((None, _trail(NoticeKind.TRAIL_MOVED, step.after, event, entry)))
+        elif event.kind is EventKind.NO_STOP:
+            told.append((None, _no_stop(step.after, event, entry)))
         elif event.kind is EventKind.UNKNOWN:
             told.append((unknown_key(step.after), _unknown(step.after, event, entry)))
     return told
@@ -65,6 +67,15 @@ def _trail(kind: NoticeKind, p: Protection, event: ProtectionEvent, entry: Order
     what = f"{p.symbol}: last price {event.facts['price']}, the stop is now {stop}"
     more = "It follows the price and never moves back. A tighter stop can be set on the order's page."
     return Notice(kind, p.client_id, entry, None, p.symbol, what, more=more)
+
+
+def _no_stop(p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
+    what = (
+        f"{p.symbol}: {decimal_text(p.quantity)} units of {p.strategy_name} have no stop: a stop_loss of {p.stop_loss} "
+        f"from the average fill of {event.facts['average']} is at 0 or below"
+    )
+    more = "Set a stop_price for it, or look after the position by hand."
+    return Notice(NoticeKind.PROTECTION_UNKNOWN, p.client_id, entry, None, p.symbol, what, more=more)
 
 
 def _unknown(p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:

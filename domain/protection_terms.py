@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from domain.enums import Side
 from domain.money import ZERO, decimal_text, parse_decimal
 
 _HUNDRED = Decimal(100)
@@ -64,6 +65,25 @@ def level_of(text: str) -> Level:
 def distance(value: Decimal, average: Decimal, *, is_percent: bool) -> Decimal:
     """Return a distance in points."""
     return average * value / _HUNDRED if is_percent else value
+
+
+def above_zero(price: Decimal | None) -> Decimal | None:
+    """Return the price; None where it is none that a market could reach."""
+    return None if price is None or price <= ZERO else price
+
+
+def price_of(text: str | None, average: Decimal | None, direction: int) -> Decimal | None:
+    """Return the price that a level's text means, if any above 0. A distance needs an average."""
+    if text is None or average is None:
+        return None
+    return above_zero(level_of(text).price(average, direction))
+
+
+def tighter(side: Side, one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """Return the stop that leaves less room: the higher one of a position that was bought."""
+    if one is None or other is None:
+        return one if other is None else other
+    return max(one, other) if side is Side.BUY else min(one, other)
 
 
 class HasTerms(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from domain.broker_reports import Position
 from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.marks import Mark
@@ -97,7 +98,11 @@ class ProtectionWatcher:
         """Read the last prices of these symbols; a symbol without a price is left out."""
         if not places:
             return {}
-        return self._of_positions(context.client_id, places) | self._of_reader(context, places)
+        marks = self._of_positions(context.client_id, places)
+        for place, mark in self._of_reader(context, places).items():
+            if place not in marks or mark.is_price:
+                marks[place] = mark
+        return marks
 
     def _of_reader(self, context: ClientContext, places: set[Place]) -> dict[Place, Mark]:
         if context.marks is None:
@@ -110,7 +115,7 @@ class ProtectionWatcher:
         return {(mark.exchange, mark.symbol): mark for mark in marks}
 
     def _of_positions(self, client_id: str, places: set[Place]) -> dict[Place, Mark]:
-        """The prices that the last read of the positions showed."""
+        """The prices that the last read of the positions showed; of several rows, that of one that is held."""
         snapshot = self._store.saved_positions(client_id)
         if snapshot is None:
             return {}
@@ -118,7 +123,7 @@ class ProtectionWatcher:
             (p.exchange, p.symbol): Mark(
                 p.exchange, p.symbol, p.last_price, snapshot.read_started_at, "positions"
             )
-            for p in snapshot.positions
+            for p in sorted(snapshot.positions, key=_credibility)
             if p.last_price is not None and (p.exchange, p.symbol) in places
         }
 
@@ -174,6 +179,12 @@ def _nets(holdings: Iterable[Holding]) -> dict[_Held, Decimal]:
             place = (h.strategy_name, h.exchange, h.symbol, h.product)
             nets[place] = nets.get(place, ZERO) + h.net_quantity
     return nets
+
+
+def _credibility(p: Position) -> tuple[bool, bool]:
+    """Return what orders rows of one symbol, the best one last: a row of nothing may show an old price, or none."""
+    is_price = p.last_price is not None and p.last_price.is_finite() and p.last_price > ZERO
+    return is_price and bool(p.net_quantity), is_price
 
 
 def _place(p: Protection) -> _Held:

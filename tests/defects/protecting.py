@@ -3,6 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 RULE, MARKS = "domain/protection.py", "domain/marks.py"
+TERMS = "domain/protection_terms.py"
 WATCHER = "engine/protection_watcher.py"
 RULE_TESTS, WATCHED = "tests/domain/test_protection.py", "tests/engine/test_protections.py"
 
@@ -12,7 +13,7 @@ PROTECTING = (
         "A trailing stop followed the price down again, so that it never protected a gain.",
         (
             Edit(
-                RULE,
+                TERMS,
                 "    return max(one, other) if side is Side.BUY else min(one, other)\n",
                 "    return other\n",
             ),
@@ -76,8 +77,8 @@ PROTECTING = (
         (
             Edit(
                 RULE,
-                "level_of(p.stop_loss).price(p.average_price, -p.side.sign)\n    target",
-                "level_of(p.stop_loss).price(p.average_price, -1)\n    target",
+                "price_of(p.stop_loss, p.average_price, -p.side.sign)",
+                "price_of(p.stop_loss, p.average_price, -1)",
             ),
         ),
         (
@@ -147,6 +148,18 @@ PROTECTING = (
             ),
         ),
         (f"{RULE_TESTS}::test_a_trail_is_not_armed_by_a_best_price_of_before_the_average_moved",),
+    ),
+    Defect(
+        "row-of-nothing-sets-the-price",
+        "The closed row of another product showed an old price, and met the stop of what was held.",
+        (Edit(WATCHER, "sorted(snapshot.positions, key=_credibility)", "snapshot.positions"),),
+        (f"{WATCHED}::test_of_rows_of_one_symbol_that_of_what_is_held_shows_the_price",),
+    ),
+    Defect(
+        "stop-below-zero-is-taken",
+        "A stop of 200 points under a price of 100 was taken, could not be met, and nobody was told.",
+        (Edit(TERMS, "return None if price is None or price <= ZERO else price", "return price"),),
+        (f"{RULE_TESTS}::test_a_stop_at_0_or_below_is_none_and_is_told",),
     ),
     Defect(
         "next-generation-asks-for-the-first-exit",

@@ -28,6 +28,7 @@ from domain.protection import (
     step,
     tightened,
 )
+from domain.protection_messages import notices_of
 from domain.protection_terms import TrailingType
 from tests.contract.store_making import an_order
 from tests.support import START
@@ -298,6 +299,15 @@ def test_an_unpriced_fill_that_was_sold_is_over():
     run = Run(protection(stop_loss="98"), replace(filled(), average=None)).at(100)
     run.covered = replace(run.covered, units=ZERO)
     assert run.at(100).p.reason == "NOTHING_HELD"
+
+
+@pytest.mark.parametrize("stop", ["200pt", "100pt"])
+def test_a_stop_at_0_or_below_is_none_and_is_told(stop):
+    run = Run(protection(stop_loss=stop)).at(99, 98)
+    assert run.stop is None
+    assert run.told == [EventKind.FILLED, EventKind.NO_STOP]
+    [(_, notice)] = notices_of(run.steps[0], None, None)
+    assert f"have no stop: a stop_loss of {stop} from the average fill of 100" in (notice.detail or "")
 
 
 def test_a_person_tightens_and_cancels_and_never_loosens():

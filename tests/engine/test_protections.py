@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.broker_reports import Position, PositionsSnapshot
 from domain.enums import OrderType, Side
 from domain.marks import Mark
 from domain.notices import NoticeKind
@@ -251,6 +252,24 @@ def test_without_a_reader_the_price_of_the_positions_counts_while_it_is_young(wa
     store.save_positions("default", seen, desk.clock.at.date())
     watched.watchers[0].watch(watched.context)
     assert len(watched.exits) == 1
+
+
+@pytest.mark.parametrize("other", [(0, 99), (0, 0), (25, 0)])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_rows_of_one_symbol_that_of_what_is_held_shows_the_price(watched, other, turn):
+    desk = watched.desk
+    watched.at(110)
+    rows = [("MIS", 50, 110), ("NRML", *other)]
+    watched.market.prices[SYMBOL] = Decimal(0)  # what the reader has is no price
+    for _ in range(20):
+        desk.clock.advance(1)
+        seen = tuple(
+            Position(EXCHANGE, SYMBOL, product, Decimal(net), last_price=Decimal(price))
+            for product, net, price in rows[::turn]
+        )
+        desk.store.save_positions("default", PositionsSnapshot(desk.clock.now(), seen), desk.clock.at.date())
+        watched.watchers[0].watch(watched.context)
+    assert (watched.exits, watched.protection.is_unknown) == ([], False)
 
 
 def test_a_stop_on_the_wrong_side_of_the_limit_is_refused_at_the_door(tmp_path):
