@@ -256,12 +256,20 @@ class CommandService:
         )
 
     def tighten_protection(
-        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+        self,
+        protection_id: str,
+        *,
+        stop: Decimal | None,
+        target: Decimal | None,
+        by: str,
+        is_confirmed: bool = False,
     ) -> Protection:
         """Set a tighter stop or another target. Raises as `use_cases.protect.tighten_protection` does."""
         at = self._clock.now()
         return self._store.write(
-            lambda tx: tighten_protection(tx, protection_id, stop=stop, target=target, by=by, now=at)
+            lambda tx: tighten_protection(
+                tx, protection_id, stop=stop, target=target, by=by, now=at, is_confirmed=is_confirmed
+            )
         )
 
     def cancel(self, command_id_: str, *, by: str, reason: str = "") -> Order:

@@ -210,10 +210,18 @@ class OperatorActions:
         self._services.commands.cancel_protection(protection_id, by=by, reason=reason)
 
     def tighten_protection(
-        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+        self,
+        protection_id: str,
+        *,
+        stop: Decimal | None,
+        target: Decimal | None,
+        by: str,
+        is_confirmed: bool = False,
     ) -> None:
         """Set a protection tighter. Raises as `CommandService.tighten_protection` does."""
-        self._services.commands.tighten_protection(protection_id, stop=stop, target=target, by=by)
+        self._services.commands.tighten_protection(
+            protection_id, stop=stop, target=target, by=by, is_confirmed=is_confirmed
+        )
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.

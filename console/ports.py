@@ -76,13 +76,20 @@ class ConsoleControl(Protocol):
         """
 
     def tighten_protection(
-        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+        self,
+        protection_id: str,
+        *,
+        stop: Decimal | None,
+        target: Decimal | None,
+        by: str,
+        is_confirmed: bool = False,
     ) -> None:
         """Set a tighter stop or another target, as prices.
 
         Raises:
             NotFound: no such protection.
-            InvalidProtection: it is over, or the stop would not be tighter; names the field.
+            InvalidProtection: it is over, the stop would not be tighter, or the last price meets it and it is not
+                confirmed; names the field.
         """
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:

@@ -9,7 +9,7 @@ from console.request_parsing import body_of, query_of
 from domain.errors import NotFound
 
 _MOST = 500
-_FIELDS = ("stop_price", "target_price", "cancel", "reason", "by")
+_FIELDS = ("stop_price", "target_price", "cancel", "confirm", "reason", "by")
 
 
 def add_protecting(blueprint: Blueprint, desk: Desk) -> None:
@@ -37,6 +37,7 @@ def add_protecting(blueprint: Blueprint, desk: Desk) -> None:
         """Cancel a protection, or set its stop tighter or its target anew."""
         fields = body_of(request, _FIELDS)
         by = operator_of(fields)
+        is_confirmed = _flag(fields, "confirm")
         if _cancels(fields):
             desk.control.cancel_protection(protection_id, by=by, reason=fields.required("reason"))
         else:
@@ -44,7 +45,9 @@ def add_protecting(blueprint: Blueprint, desk: Desk) -> None:
                 fields.price(name) if fields.values.get(name) is not None else None
                 for name in ("stop_price", "target_price")
             )
-            desk.control.tighten_protection(protection_id, stop=stop, target=target, by=by)
+            desk.control.tighten_protection(
+                protection_id, stop=stop, target=target, by=by, is_confirmed=is_confirmed
+            )
         return desk.reader.protection(protection_id) or {}
 
 
@@ -54,10 +57,15 @@ def _cancels(fields: Parameters) -> bool:
     Raises:
         BadParameter: `cancel` is not true or false, or levels are given with it.
     """
-    wish = fields.values.get("cancel", False)
-    if wish not in (True, False, "true", "false"):
-        raise BadParameter("cancel", "expected true or false")
-    cancels = wish in (True, "true")
+    cancels = _flag(fields, "cancel")
     if cancels and any(fields.values.get(name) is not None for name in ("stop_price", "target_price")):
         raise BadParameter("cancel", "expected either a cancel or levels, got both")
     return cancels
+
+
+def _flag(fields: Parameters, name: str) -> bool:
+    """Return a field that is true or false; BadParameter where it is neither."""
+    wish = fields.values.get(name, False)
+    if wish not in (True, False, "true", "false"):
+        raise BadParameter(name, "expected true or false")
+    return wish in (True, "true")

@@ -261,7 +261,7 @@ def step(protection: Protection, covered: Covered, mark: Mark | None, now: datet
     after, more = _known(after, mark, now)
     after, moved = _trailed(after, mark, now)
     events += more + moved
-    rule = _met(after, mark.price)
+    rule = met(after, mark.price)
     if rule is not None:
         return _fired(protection, after, events, rule, mark, covered, now)
     tells = bool(moved) and _is_due(after.trail_told_at, now)
@@ -403,7 +403,7 @@ def _trail_stop(p: Protection, best: Decimal, gained: Decimal) -> Decimal | None
     return best - p.side.sign * distance(p.trailing_value, p.average_price, is_percent=is_percent)
 
 
-def _met(p: Protection, price: Decimal) -> Rule | None:
+def met(p: Protection, price: Decimal) -> Rule | None:
     """Return the rule that this price meets. Where stop and target are met by the same price, the stop wins."""
     if p.stop_price is not None and (price - p.stop_price) * p.side.sign <= 0:
         return Rule.TRAIL if p.is_armed else Rule.STOP

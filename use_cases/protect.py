@@ -15,10 +15,10 @@ from domain.enums import ExecutionType, OrderType
 from domain.errors import InvalidProtection, NotFound
 from domain.ids import client_order_id, exit_id
 from domain.limits import ClientPolicy
-from domain.money import ZERO
+from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.ports import Transaction
-from domain.protection import Protection, Step, cancelled, protection_of, tightened
+from domain.protection import Protection, Rule, Step, cancelled, met, protection_of, tightened
 from domain.protection_messages import clears_unknown, notices_of
 from domain.protection_terms import Terms, is_protected
 from domain.states import Status
@@ -118,15 +118,37 @@ def tighten_protection(
     target: Decimal | None,
     by: str,
     now: datetime,
+    is_confirmed: bool = False,
 ) -> Protection:
     """Set a tighter stop, or another target, at a person's request.
 
+    Args:
+        is_confirmed: it may be met by the last price, so that it sells at once.
+
     Raises:
         NotFound: there is no such protection.
-        InvalidProtection: it is over, or the stop would not be tighter.
+        InvalidProtection: it is over, the stop would not be tighter, or the last price meets it unconfirmed.
     """
     found = _existing(tx, protection_id)
-    return tx.move_protection(tightened(found, stop=stop, target=target, by=by, now=now))
+    step = tightened(found, stop=stop, target=target, by=by, now=now)
+    if not is_confirmed:
+        _require_unmet(tx, step.after)
+    return tx.move_protection(step)
+
+
+def _require_unmet(tx: Transaction, p: Protection) -> None:
+    """Raise InvalidProtection where the last price that is known meets a level already: a slip of the hand."""
+    for mark in tx.marks(p.client_id):
+        if (mark.exchange, mark.symbol) != (p.exchange, p.symbol):
+            continue
+        rule = met(p, mark.price)
+        if rule is not None:
+            field = "target_price" if rule is Rule.TARGET else "stop_price"
+            last = decimal_text(mark.price)
+            raise InvalidProtection(
+                field,
+                f"expected one that the last price {last} does not meet, or confirm: true to exit at once",
+            )
 
 
 def _existing(tx: Transaction, protection_id: str) -> Protection:

@@ -83,10 +83,18 @@ class Control:
         self.commands.cancel_protection(protection_id, by=by, reason=reason)
 
     def tighten_protection(
-        self, protection_id: str, *, stop: Decimal | None, target: Decimal | None, by: str
+        self,
+        protection_id: str,
+        *,
+        stop: Decimal | None,
+        target: Decimal | None,
+        by: str,
+        is_confirmed: bool = False,
     ) -> None:
         assert self.commands is not None
-        self.commands.tighten_protection(protection_id, stop=stop, target=target, by=by)
+        self.commands.tighten_protection(
+            protection_id, stop=stop, target=target, by=by, is_confirmed=is_confirmed
+        )
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         if client_id == "real":

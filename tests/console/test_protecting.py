@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.marks import Mark
 from domain.protection import Covered, Protection, protection_of, step
 from tests.console.seeding import BEARER, House
 
@@ -56,6 +57,7 @@ REFUSED = [
     ({}, "stop_price"),
     ({"cancel": True}, "reason"),
     ({"cancel": "yes"}, "cancel"),
+    ({"stop_price": 99, "confirm": "yes"}, "confirm"),
     ({"cancel": True, "stop_price": 99, "reason": "x"}, "cancel"),
     ({"stop": 99}, "stop"),
     ({"stop_price": 99, "by": None}, "by"),
@@ -67,6 +69,17 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(house, protection, 
     answer = change(house, protection.protection_id, **fields)
     assert (answer.status_code, answer.json["error"]["field"]) == (400, field)
     assert house.store.protection(protection.protection_id) == protection
+
+
+@pytest.mark.parametrize(("field", "value"), [("stop_price", "150"), ("target_price", "99")])
+def test_what_the_last_price_meets_is_refused_unless_it_is_confirmed(house, protection, field, value):
+    last = Mark(protection.exchange, protection.symbol, Decimal(100), house.clock.now(), "test")
+    house.store.write(lambda tx: tx.keep_marks(protection.client_id, [last]))
+    refused = change(house, protection.protection_id, **{field: value})
+    assert (refused.status_code, refused.json["error"]["field"]) == (400, field)
+    assert house.store.protection(protection.protection_id) == protection
+    done = change(house, protection.protection_id, **{field: value, "confirm": True})
+    assert (done.status_code, done.json[field]) == (200, value)
 
 
 def test_a_protection_that_is_not_there_is_not_found(house):
