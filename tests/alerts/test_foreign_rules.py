@@ -371,3 +371,32 @@ def test_no_order_has_a_side_or_a_quantity_that_nobody_named(text: str):
 @given(ANY_BODY)
 def test_no_order_has_a_side_or_a_quantity_that_nobody_named_in_many_bodies(text: str):
     hold_what_is_traded_to_the_body(text)
+
+
+# exits that were entries -------------------------------------------------------------------------------------
+
+EXITS_BESIDE_AN_ENTRY: list[dict[str, Any]] = [
+    *({"signal": text} for text in ("TP1 hit", "SL", "EXIT LONG TP")),
+    {"event": "exit_long_tp1"}, {"command": "close_partial"}, {"cmd": "closelongvol"}, {"order": "exit_tp"},
+    {"position": "close"}, {"position": "exit"}, {"close": True}, {"exit": True}, {"flat": True}, {"flatten": True},
+    {"close_only": True}, {"isReduceOnly": True}, {"entry": False}, {"is_entry": False},
+    {"params": {"reduceOnly": True}}, {"trade": {"action": "exit"}}, {"tv": {"market_position": "flat"}},
+    {"intent": "exit"}, {"kind": "close"}, {"entry_exit": "EXIT"}, {"positionEffect": "CLOSE"},
+    {"openClose": "close"}, {"tp_hit": 1}, {"closeOnTrigger": "yes"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", EXITS_BESIDE_AN_ENTRY, ids=str)
+def test_an_exit_beside_an_entry_is_never_entered(beside: dict[str, Any]):
+    code, _ = refusal({"ticker": "INFY", "action": "sell", "quantity": 5, **beside})
+    assert code == "AMBIGUOUS"
+
+
+def test_the_price_and_notes_at_an_entry_ask_for_no_exit():
+    only = leg(close=1500.5, comment="exit at 15:15", id="Close", reduce_only=False, exit="", flat=0)
+    assert (only.kind, only.reference_price) == (LegKind.ENTRY, Decimal("1500.5"))
+
+
+def test_a_side_under_a_usual_name_counts_beside_the_platform_s_own():
+    body = {"tradingsymbol": "INFY", "transaction_type": "SELL", "action": "EXIT", "quantity": 5}
+    assert refusal(body)[0] == "AMBIGUOUS"
