@@ -400,3 +400,15 @@ def test_the_price_and_notes_at_an_entry_ask_for_no_exit():
 def test_a_side_under_a_usual_name_counts_beside_the_platform_s_own():
     body = {"tradingsymbol": "INFY", "transaction_type": "SELL", "action": "EXIT", "quantity": 5}
     assert refusal(body)[0] == "AMBIGUOUS"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"symbol": "INFY", "exchange": "NSE", "action": "buy", "price": 1500, "volume": 150177},
+        {"symbol": "INFY", "exchange": "NSE", "signal": "buy", "close": 1500, "volume": 150177},
+        {"symbol": "INFY", "signal": "buy", "tag": "x", "volume": 150177, "quantity": 5},
+    ],
+)
+def test_the_volume_of_the_bar_is_no_quantity(body: dict[str, Any]):
+    assert refusal(body)[0] == "AMBIGUOUS"
