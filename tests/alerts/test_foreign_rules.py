@@ -412,3 +412,24 @@ def test_a_side_under_a_usual_name_counts_beside_the_platform_s_own():
 )
 def test_the_volume_of_the_bar_is_no_quantity(body: dict[str, Any]):
     assert refusal(body)[0] == "AMBIGUOUS"
+
+
+BESIDE_AN_ORDER: list[dict[str, Any]] = [
+    {"qtyUnit": "%"}, {"qty_unit": "percent"}, {"quantity_mode": "pct"}, {"in_lots": True}, {"is_percent": True},
+    {"order_value": 5000}, {"mode": "paper"}, {"environment": "sandbox"}, {"live": False}, {"isLive": "false"},
+    {"enabled": False}, {"dry": True}, {"no_trade": True}, {"backtest": True}, {"options": {"test_mode": True}},
+    {"order2": {"ticker": "TCS", "action": "sell"}}, {"basket": [{"ticker": "TCS"}]}, {"then": {"action": "sell"}},
+    {"exits": [{"action": "sell"}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", BESIDE_AN_ORDER, ids=str)
+def test_what_would_change_the_order_is_not_passed_over(beside: dict[str, Any]):
+    code, _ = refusal({"ticker": "INFY", "action": "buy", "quantity": 5, **beside})
+    assert code in ("NOT_BUILT", "AMBIGUOUS")
+
+
+@pytest.mark.parametrize("number", ["123456789012345678901234567890.12345", "9" * 30 + ".5123456"])
+def test_a_number_too_long_to_reckon_with_is_refused(number: str):
+    body = f'{{"ticker": "INFY", "action": "buy", "quantity": {number}, "position_size": {number}}}'
+    assert refusal(body)[0] == "INVALID"
