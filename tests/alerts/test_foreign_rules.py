@@ -433,3 +433,14 @@ def test_what_would_change_the_order_is_not_passed_over(beside: dict[str, Any]):
 def test_a_number_too_long_to_reckon_with_is_refused(number: str):
     body = f'{{"ticker": "INFY", "action": "buy", "quantity": {number}, "position_size": {number}}}'
     assert refusal(body)[0] == "INVALID"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"close_all": True}, {"cancel_all": 1}, {"strategy": {"side": "x"}}, {"position_size": 0}, {"ticker": "INFY"},
+     {"prev_market_position": "long"}, {"msg": "buy 10 INFY now"}],
+    ids=str,
+)  # fmt: skip
+def test_what_may_ask_for_an_order_is_no_notice(beside: dict[str, Any]):
+    code, _ = refusal({"text": "the session ended", **beside})
+    assert code != "NOTHING_ASKED"
