@@ -140,7 +140,7 @@ def test_an_alert_that_asks_for_nothing_is_kept_and_nobody_is_told(maker: Maker,
             "info",
             "SKIPPED",
             "info-only",
-            '{"msg": "Long BTCUSDT at 67432.5", "secret": "***"}',
+            '{"msg": "BTCUSDT is at 67432.5", "secret": "***"}',
         )
     ]
     assert maker.rows("SELECT * FROM telegram_messages") == []
