@@ -130,7 +130,7 @@ def test_a_preview_touches_nothing(maker: Maker, services: Services):
 
 
 def test_an_alert_that_asks_for_nothing_is_kept_and_nobody_is_told(maker: Maker, services: Services):
-    body = {"secret": "w" * 20, "msg": "Long BTCUSDT at 67432.5"}
+    body = {"secret": "w" * 20, "msg": "BTCUSDT is at 67432.5"}
     answer = make_app(services).test_client().post("/webhook", json=body)
     assert (answer.status_code, parsed(answer)["status"]) == (200, "info")
     rows = maker.rows("SELECT alert_id, outcome, decision_type, format, raw_body FROM alerts")
@@ -140,7 +140,7 @@ def test_an_alert_that_asks_for_nothing_is_kept_and_nobody_is_told(maker: Maker,
             "info",
             "SKIPPED",
             "info-only",
-            '{"msg": "Long BTCUSDT at 67432.5", "secret": "***"}',
+            '{"msg": "BTCUSDT is at 67432.5", "secret": "***"}',
         )
     ]
     assert maker.rows("SELECT * FROM telegram_messages") == []

@@ -54,8 +54,7 @@ BLOFIN = Layout(
     secret=("signaltoken",),
     size_is_units=True,
 )
-VNPY = Layout(name="vnpy", needs=("symbol", "action", "volume", "exchange", "price"), size_is_units=True)
 
 BOTS = (
-    PART_TIME_LARRY, HYPERTRADE, CRYPTOGNOME, ALGO_BREAD, FINANDY, DYDX_CONNECTOR, BITGET_TRADER, BLOFIN, VNPY,
+    PART_TIME_LARRY, HYPERTRADE, CRYPTOGNOME, ALGO_BREAD, FINANDY, DYDX_CONNECTOR, BITGET_TRADER, BLOFIN,
 )  # fmt: skip

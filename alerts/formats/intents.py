@@ -5,7 +5,20 @@ from typing import NamedTuple
 
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
-from alerts.formats.words import POSITIONS, Act, Meaning, Role, traits_of
+from alerts.formats.words import (
+    CONTAINERS,
+    FIELDS,
+    KEY_OF_EXIT,
+    NOTES,
+    OF_EXIT,
+    ORDER_TYPES,
+    POSITIONS,
+    Act,
+    Meaning,
+    Role,
+    traits_of,
+)
+from alerts.reading import plain
 from alerts.sanitising import shown
 from domain.enums import Side
 from domain.errors import InvalidAlert
@@ -14,6 +27,20 @@ _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or f
 _REVERSALS = frozenset(("reverse", "overflow"))
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
+_READ_SWITCHES = frozenset(
+    (
+        "closeposition",
+        "closeall",
+        "exitposition",
+        "reduceonly",
+        "reduce",
+        "prevclose",
+        "previousclose",
+        "closetime",
+    )
+)
+_PREVIOUS = frozenset(key for role in (Role.PREVIOUS, Role.POSITION) for key in FIELDS[role])
+_SAY_WHAT_TO_DO = frozenset((Role.SIDE, Role.SIDE_TOO, Role.POSITION, Role.PREVIOUS))
 
 
 class Intent(NamedTuple):
@@ -40,6 +67,8 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     """
     said = _said(sheet, layout, default_side)
     _refuse_act(said, sheet)
+    if said.act is Act.ENTRY:
+        _refuse_hidden_exit(sheet, layout)
     if _is_set(sheet, "closeposition", "closeall", "exitposition"):
         return Intent(Act.FLAT, None)
     position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
@@ -114,6 +143,11 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
+        elif isinstance(each.value, str) and OF_EXIT.search(each.word()) and not _is_order_type(each):
+            raise _seems_an_exit(each)
+    for each in sheet.every(Role.POSITION):
+        if each.word() in ("close", "exit"):
+            meanings.append((each, Meaning(Act.CLOSE)))
     if not meanings and layout.side_by_strategy:
         if default_side is None:
             message = (
@@ -126,6 +160,45 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         got = "nothing" if unknown is None else shown(unknown.value)
         raise InvalidAlert("MISSING", f"{_EXPECTED}, got {got}", unknown.key if unknown else "action")
     return _together(meanings)
+
+
+def _is_order_type(found: Found) -> bool:
+    return plain(found.key).rpartition(".")[2] in ("type", "tradetype") and found.word() in ORDER_TYPES
+
+
+def _seems_an_exit(found: Found) -> InvalidAlert:
+    message = f"{shown(found.value)} beside an entry may ask for an exit: send close_long or close_short as the action"
+    return InvalidAlert("AMBIGUOUS", f"{message}, or leave it out", found.key)
+
+
+def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
+    """Refuse an entry beside which something that nobody reads asks for an exit.
+
+    Raises:
+        InvalidAlert: code `AMBIGUOUS`.
+    """
+    for path, found in sheet:
+        *holders, key = path.split(".")
+        is_beside = CONTAINERS.issuperset(holders)
+        if found.is_nested or not NOTES.isdisjoint(path.split(".")):
+            continue
+        if key in ("entry", "isentry") and found.word().lower() in ("false", "no", "0"):
+            raise _seems_an_exit(found)
+        if not found.asks or traits_of(path).protects or (key in _READ_SWITCHES and is_beside):
+            continue
+        role_of_words = {role for role, _ in layout.roles.get(path, ())} & _SAY_WHAT_TO_DO
+        if isinstance(found.value, str) and not role_of_words:
+            meaning = layout.all_words.get(found.word())
+            if (
+                meaning is not None
+                and meaning.act in (Act.CLOSE, Act.FLAT)
+                and not (is_beside and key in _PREVIOUS)
+            ):
+                raise _seems_an_exit(found)
+        if KEY_OF_EXIT.search(key) and path not in layout.roles:
+            raise _seems_an_exit(found)
+        if key == "close" and (found.value is True or found.word() in _TRUE - {"1"}):
+            raise _seems_an_exit(found)
 
 
 def _together(meanings: list[tuple[Found, Meaning]]) -> Intent:

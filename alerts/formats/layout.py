@@ -21,6 +21,10 @@ Split = Callable[[Reading], Commands | None]
 """Finds the commands in a body; None where the body is not of the dialect. Raises InvalidAlert. Bounded in time."""
 
 
+_BEHIND = 100
+"""More than there are keys of one role."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
     """All that is special about a dialect; whatever is not said is as usual (`alerts/formats/words.py`).
@@ -65,6 +69,8 @@ class Layout:
         for role, keys in {**FIELDS, **self.fields}.items():
             for place, key in enumerate(keys):
                 found[key] = (*found.get(key, ()), (role, place))
+        for place, key in enumerate(FIELDS[Role.SIDE]):  # a side under a usual name says something too
+            found.setdefault(key, ((Role.SIDE_TOO, _BEHIND + place),))
         return found
 
     @cached_property

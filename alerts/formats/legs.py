@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from alerts.formats import fields
+from alerts.formats.doubts import refuse_doubts
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
@@ -43,6 +44,7 @@ def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
     intent = intent_of(sheet, layout, defaults.side, size)
     is_entry = intent.act is Act.ENTRY
     refuse_not_built(sheet, layout, entry=is_entry)
+    refuse_doubts(sheet, layout)
     quantity = _quantity_of(intent.act, size, sheet, defaults)
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())

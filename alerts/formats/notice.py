@@ -12,6 +12,8 @@ _PRICE_ALERT = re.compile(
     r"|moving (up|down)( %)?) [\d.,%]{1,30}",
     re.IGNORECASE,
 )
+_SWITCH = re.compile(r"close|exit|flat|reduce|cancel")
+_SIDE = re.compile(r"\b(buy|sell|close|exit|flatten|long|short)\b", re.IGNORECASE)
 _OF_ORDERS = frozenset(
     key
     for role in (
@@ -22,6 +24,10 @@ _OF_ORDERS = frozenset(
         Role.ORDER_TYPE,
         Role.LIMIT,
         Role.POSITION,
+        Role.SYMBOL,
+        Role.POSITION_SIZE,
+        Role.PREVIOUS,
+        Role.PREVIOUS_SIZE,
     )
     for key in FIELDS[role]
 )
@@ -34,6 +40,12 @@ def _split(reading: Reading) -> Commands | None:
         return Commands([{}]) if is_one and not reading.items else None
     keys = reading.keys
     if not keys or not _OF_ORDERS.isdisjoint(keys):
+        return None
+    if any(isinstance(each, dict | list) for each in fields.values()) or any(
+        _SWITCH.match(key) for key in keys
+    ):
+        return None
+    if any(isinstance(each, str) and _SIDE.search(each) for each in fields.values()):
         return None
     sentences = (fields[keys[key]] for key in SENTENCES if key in keys)
     return (

@@ -1,6 +1,7 @@
 """Make a dialect from its layout."""
 
 from collections.abc import Mapping, Sequence
+from decimal import DecimalException
 
 from alerts.decoding import Body, Form
 from alerts.formats import fields as readers
@@ -39,7 +40,12 @@ def dialect_of_layout(layout: Layout) -> Dialect:
         return _asked_for(layout, body.reading)
 
     def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_DEFAULTS) -> ParsedAlert:
-        return _parse(layout, body.reading, default_client, defaults)
+        try:
+            return _parse(layout, body.reading, default_client, defaults)
+        except DecimalException:
+            raise InvalidAlert(
+                "INVALID", "expected numbers of at most 28 digits, got a longer one", "body"
+            ) from None
 
     return Dialect(
         name=layout.name,

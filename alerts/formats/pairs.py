@@ -3,7 +3,7 @@
 import re
 
 from alerts.formats.layout import Commands, Layout
-from alerts.formats.words import Act, Meaning, Role
+from alerts.formats.words import FIELDS, Act, Meaning, Role
 from alerts.reading import Fields, Reading
 from domain.errors import InvalidAlert
 
@@ -63,12 +63,12 @@ def _autoview(reading: Reading) -> Commands | None:
 OCTOBOT = Layout(
     name="octobot",
     needs=("symbol", "signal"),
-    marks=("volume", "exchange", "ordertype", "tag", "botid", "token"),
+    marks=("tag", "botid", "token"),  # `volume` beside the usual keys is that of the bar
     secret=("token",),
     fields={
         Role.SIDE: ("signal",),
         Role.SIDE_TOO: (),
-        Role.QUANTITY: ("volume",),
+        Role.QUANTITY: ("volume", *FIELDS[Role.QUANTITY]),
         Role.SIZE: (),
         Role.LIMIT: ("price",),
         Role.PRICE: (),

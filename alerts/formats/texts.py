@@ -16,7 +16,8 @@ _IN_LOTS = re.compile(r".*(\d!|\d{6}[CP]\d+|FUT|\d[CP]E)", re.IGNORECASE)
 _LICENSE = re.compile(
     r"\s*([A-Za-z0-9]{5,40}|)\s*,\s*([A-Za-z]{3,24})\s*,\s*([A-Za-z0-9.#_!/\-]{1,64})\s*(?:,(.*))?"
 )
-_STOXXO = re.compile(r"(?:\|{0,2}[A-Za-z]{1,20}:[^|]{1,64}){3,60}")
+# Each pair begins behind a bar: were the bar optional, a text could be cut into pairs in ever so many ways.
+_STOXXO = re.compile(r"\|{0,2}[A-Za-z]{1,20}:[^|]{1,64}(?:\|{1,2}[A-Za-z]{1,20}:[^|]{1,64}){2,59}")
 _WUNDER = re.compile(
     r"((?:ENTER|EXIT)-(?:LONG|SHORT|ALL))_([^_\s]{1,30})_([^_\s]{1,40})(?:_.{0,200})?", re.IGNORECASE
 )

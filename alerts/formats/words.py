@@ -188,6 +188,14 @@ OPTION = re.compile(
 SIMULATED = re.compile(r"(is)?(pape[r].*|sandbox|simulat.*|dryrun|demo|test(mode|net)?)")
 """Plain keys that ask for no real order. (The brackets: one of them is the name of a broker of ours.)"""
 
+OF_EXIT = re.compile(r"exit|close|flat|cover|reduce|stop|target|sl(?!p)|tp")
+"""In a plain word that is not known: it may be of an exit."""
+
+KEY_OF_EXIT = re.compile(
+    r"exit|(?<!pre)(?<!d)close(?!d?at|time|price)|flat|reduce|cover|squareoff|(tp|sl|target|stop).*hit"
+)
+"""In a plain key that nothing reads: it may ask for an exit."""
+
 _NOTES = (
     "comment note notes msg message text content description alertmessage reason metadata remark ordercomment "
     "alertname orderalertmessage orderid id name chart charturl alertnote bar ohlcv"

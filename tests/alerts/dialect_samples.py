@@ -212,9 +212,6 @@ SAMPLES: Mapping[str, Samples] = {
             "marginMode": "cross",
         }
     ),
-    "vnpy": _json(
-        {"secret": "$", "symbol": "600000", "action": "buy", "price": 8.1, "volume": 100, "exchange": "SSE"}
-    ),
     "octobot": _text(
         "EXCHANGE=BINANCE\nSYMBOL=BTCUSDT\nSIGNAL=BUY\nTOKEN=$",
         "SYMBOL=SOLUSDC;SIGNAL=SELL;VOLUME=3;REDUCE_ONLY=true;TOKEN=$",

@@ -54,6 +54,21 @@ def test_the_longest_text_that_is_read_costs_little(shape: str) -> None:
     assert cost(SHAPES[shape](TEXT)) < 0.015
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "txn:" + "ab:cd" * 11 + "|",
+        "A" * 5 + " " * 1_900 + ";",
+        "a(" + " " * 1_900,
+        "ENTER-LONG_" + "a" * 1_900,
+        "k=v," * 450 + "x",
+        "trade:a:b" + " a=b" * 480,
+    ],
+)
+def test_a_text_that_is_nearly_of_a_dialect_costs_little(text: str) -> None:
+    assert cost(text.encode(), times=1) < 0.015
+
+
 def test_the_key_that_stands_twice_is_found_in_one_pass() -> None:
     keys = b",".join(b'"%x":1' % number for number in range(3_000))  # as many as are taken
     assert cost(b"{" + keys + b',"A":1,"a":1}') < 0.015

@@ -371,3 +371,76 @@ def test_no_order_has_a_side_or_a_quantity_that_nobody_named(text: str):
 @given(ANY_BODY)
 def test_no_order_has_a_side_or_a_quantity_that_nobody_named_in_many_bodies(text: str):
     hold_what_is_traded_to_the_body(text)
+
+
+# exits that were entries -------------------------------------------------------------------------------------
+
+EXITS_BESIDE_AN_ENTRY: list[dict[str, Any]] = [
+    *({"signal": text} for text in ("TP1 hit", "SL", "EXIT LONG TP")),
+    {"event": "exit_long_tp1"}, {"command": "close_partial"}, {"cmd": "closelongvol"}, {"order": "exit_tp"},
+    {"position": "close"}, {"position": "exit"}, {"close": True}, {"exit": True}, {"flat": True}, {"flatten": True},
+    {"close_only": True}, {"isReduceOnly": True}, {"entry": False}, {"is_entry": False},
+    {"params": {"reduceOnly": True}}, {"trade": {"action": "exit"}}, {"tv": {"market_position": "flat"}},
+    {"intent": "exit"}, {"kind": "close"}, {"entry_exit": "EXIT"}, {"positionEffect": "CLOSE"},
+    {"openClose": "close"}, {"tp_hit": 1}, {"closeOnTrigger": "yes"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", EXITS_BESIDE_AN_ENTRY, ids=str)
+def test_an_exit_beside_an_entry_is_never_entered(beside: dict[str, Any]):
+    code, _ = refusal({"ticker": "INFY", "action": "sell", "quantity": 5, **beside})
+    assert code == "AMBIGUOUS"
+
+
+def test_the_price_and_notes_at_an_entry_ask_for_no_exit():
+    only = leg(close=1500.5, comment="exit at 15:15", id="Close", reduce_only=False, exit="", flat=0)
+    assert (only.kind, only.reference_price) == (LegKind.ENTRY, Decimal("1500.5"))
+
+
+def test_a_side_under_a_usual_name_counts_beside_the_platform_s_own():
+    body = {"tradingsymbol": "INFY", "transaction_type": "SELL", "action": "EXIT", "quantity": 5}
+    assert refusal(body)[0] == "AMBIGUOUS"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"symbol": "INFY", "exchange": "NSE", "action": "buy", "price": 1500, "volume": 150177},
+        {"symbol": "INFY", "exchange": "NSE", "signal": "buy", "close": 1500, "volume": 150177},
+        {"symbol": "INFY", "signal": "buy", "tag": "x", "volume": 150177, "quantity": 5},
+    ],
+)
+def test_the_volume_of_the_bar_is_no_quantity(body: dict[str, Any]):
+    assert refusal(body)[0] == "AMBIGUOUS"
+
+
+BESIDE_AN_ORDER: list[dict[str, Any]] = [
+    {"qtyUnit": "%"}, {"qty_unit": "percent"}, {"quantity_mode": "pct"}, {"in_lots": True}, {"is_percent": True},
+    {"order_value": 5000}, {"mode": "paper"}, {"environment": "sandbox"}, {"live": False}, {"isLive": "false"},
+    {"enabled": False}, {"dry": True}, {"no_trade": True}, {"backtest": True}, {"options": {"test_mode": True}},
+    {"order2": {"ticker": "TCS", "action": "sell"}}, {"basket": [{"ticker": "TCS"}]}, {"then": {"action": "sell"}},
+    {"exits": [{"action": "sell"}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", BESIDE_AN_ORDER, ids=str)
+def test_what_would_change_the_order_is_not_passed_over(beside: dict[str, Any]):
+    code, _ = refusal({"ticker": "INFY", "action": "buy", "quantity": 5, **beside})
+    assert code in ("NOT_BUILT", "AMBIGUOUS")
+
+
+@pytest.mark.parametrize("number", ["123456789012345678901234567890.12345", "9" * 30 + ".5123456"])
+def test_a_number_too_long_to_reckon_with_is_refused(number: str):
+    body = f'{{"ticker": "INFY", "action": "buy", "quantity": {number}, "position_size": {number}}}'
+    assert refusal(body)[0] == "INVALID"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"close_all": True}, {"cancel_all": 1}, {"strategy": {"side": "x"}}, {"position_size": 0}, {"ticker": "INFY"},
+     {"prev_market_position": "long"}, {"msg": "buy 10 INFY now"}],
+    ids=str,
+)  # fmt: skip
+def test_what_may_ask_for_an_order_is_no_notice(beside: dict[str, Any]):
+    code, _ = refusal({"text": "the session ended", **beside})
+    assert code != "NOTHING_ASKED"

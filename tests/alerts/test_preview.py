@@ -61,7 +61,7 @@ def test_a_leg_that_is_blocked_by_what_is_configured_is_named():
 
 
 def test_a_notice_is_told_as_one_and_a_refusal_with_its_field():
-    assert previewed(b'{"key": "x", "msg": "Long BTCUSDT at 3"}')["outcome"] == "info"
+    assert previewed(b'{"key": "x", "msg": "BTCUSDT is at 3"}')["outcome"] == "info"
     told = previewed(b'{"ticker": "INFY", "action": "hold"}')
     assert (told["outcome"], told["error"]["code"], told["error"]["field"]) == (
         "rejected", "INVALID", "action",

@@ -1,0 +1,69 @@
+"""Refuse what stands in an alert, is read by nobody, and would change its order."""
+
+import re
+
+from alerts.formats.layout import Layout
+from alerts.formats.sheet import Found, Sheet
+from alerts.formats.words import CONTAINERS, NOTES, SIMULATED, UNITS, Role
+from alerts.reading import plain
+from alerts.sanitising import shown
+from domain.errors import InvalidAlert
+
+_UNIT_SWITCH = re.compile(
+    r"(qty|quantity|size|amount)(unit|mode|kind|in)|(quantity)?inlots|(is)?(percent|percentage|pct)|sizing"
+)
+_MONEY = re.compile(r"(order|trade|position)value")
+_NOT_REAL = re.compile(r"dry|testing|virtual|validateonly|notrade|backtest(ing)?")
+_OFF = frozenset(("live", "islive", "enabled", "isenabled"))
+_MODES = frozenset(("mode", "environment", "account", "tradingmode", "env"))
+_COMMAND = (Role.SIDE, Role.SYMBOL)
+
+
+def refuse_doubts(sheet: Sheet, layout: Layout) -> None:
+    """Refuse units that are switched beside a quantity, simulated alerts, and a second command in the body.
+
+    Raises:
+        InvalidAlert: code `NOT_BUILT` or `AMBIGUOUS`; the message names the field and says what to change.
+    """
+    for path, found in sheet:
+        *holders, key = path.split(".")
+        if not NOTES.isdisjoint((*holders, key)):
+            continue
+        if found.is_nested:
+            _refuse_second_command(path, found, layout)
+            continue
+        if _is_simulated(key, found):
+            message = f"{found.key} {shown(found.value)}: a simulated alert is not built yet"
+            raise InvalidAlert(
+                "NOT_BUILT", f"{message}: send test_mode in an alert of our own format", found.key
+            )
+        is_unit = _UNIT_SWITCH.fullmatch(key) and found.word() not in UNITS
+        if found.asks and (is_unit or _MONEY.fullmatch(key)):
+            message = f"a size by {found.key} {shown(found.value)} is not built yet"
+            raise InvalidAlert("NOT_BUILT", f"{message}: send a number of units as quantity alone", found.key)
+
+
+def _is_simulated(key: str, found: Found) -> bool:
+    if key in _OFF:
+        return found.word().lower() in ("false", "0", "no", "off")
+    if key in _MODES:
+        return bool(SIMULATED.fullmatch(found.word()) or _NOT_REAL.fullmatch(found.word()))
+    return found.asks and bool(_NOT_REAL.fullmatch(key) or SIMULATED.fullmatch(key))
+
+
+def _refuse_second_command(path: str, found: Found, layout: Layout) -> None:
+    if isinstance(found.value, dict):
+        if CONTAINERS.issuperset(path.split(".")) or any(
+            each.startswith(f"{path}.") for each in layout.roles
+        ):
+            return
+        inner = [found.value]
+    else:
+        inner = (
+            [each for each in found.value if isinstance(each, dict)] if isinstance(found.value, list) else []
+        )
+    for each in inner:
+        roles = {role for key in each for role, _ in layout.roles.get(plain(str(key)), ())}
+        if not roles.isdisjoint(_COMMAND):
+            message = f"{found.key} seems to hold another order: send each as an alert of its own"
+            raise InvalidAlert("AMBIGUOUS", message, found.key)
