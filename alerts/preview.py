@@ -101,8 +101,8 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "price": _number(leg.price),
         "reference_price": _number(leg.reference_price),
         "trigger_price": _number(leg.trigger_price),
-        "stop_loss": None,
-        "target": None,
+        "stop_loss": leg.protection.stop_loss if leg.protection else None,
+        "target": leg.protection.target if leg.protection else None,
         "product": leg.product or None,
         "clients": [alert.client_id],
     }

@@ -11,7 +11,22 @@ DHAN = Layout(
     legs=("orderlegs",),
     fields={Role.SYMBOL: ("symbol",), Role.SIDE: ("transactiontype",), Role.TRIGGER: ("triggerprice",)},
     refused={
-        "instrument": frozenset(["opt", "fut", "optidx", "optstk", "futidx", "futstk"]),
+        "alerttype": frozenset(["exitall", "cancelall"]),
+        "instrument": frozenset(
+            [
+                "opt",
+                "fut",
+                "optidx",
+                "optstk",
+                "futidx",
+                "futstk",
+                "futcom",
+                "optfut",
+                "futcur",
+                "optcur",
+                "f",
+            ]
+        ),
         "manageposition": frozenset(["exitall", "exit", "exitprofit", "exitloss", "reverse"]),
     },
 )

@@ -69,8 +69,12 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     _refuse_act(said, sheet)
     if said.act is Act.ENTRY:
         _refuse_hidden_exit(sheet, layout)
-    if _is_set(sheet, "closeposition", "closeall", "exitposition"):
-        return Intent(Act.FLAT, None)
+    is_all = _is_set(sheet, "closeposition", "closeall", "exitposition")
+    if quantity and (is_all or said.act is Act.FLAT):
+        message = f"expected either a part or all to be closed, got all and a quantity of {quantity}"
+        raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", "quantity")
+    if is_all:
+        return Intent(Act.FLAT, said.side)
     position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
     after, before = _signed(sheet, Role.POSITION_SIZE, position), _signed(sheet, Role.PREVIOUS_SIZE, previous)
     position = _sign(after) if position is None and after is not None else position

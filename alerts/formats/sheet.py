@@ -13,6 +13,7 @@ from domain.errors import InvalidAlert
 _MOST = 400  # fields of one alert
 _DEEP = 4  # levels of nesting that are looked into
 _NOISE = 15  # significant digits from which on a fraction may be a float's noise
+_TOO_LARGE = Decimal("1E18")
 _EMPTY = ("", "none", "null", "nan", "na", "false")
 
 Scalar = str | int | Decimal | bool | None
@@ -145,6 +146,8 @@ def number_at(found: Found) -> Decimal:
         value = number(found.value)
     except ValueError:
         raise InvalidAlert("INVALID", f"expected a number, got {shown(found.value)}", found.key) from None
+    if abs(value) >= _TOO_LARGE:
+        raise InvalidAlert("INVALID", f"expected a number below 10^18, got {shown(found.value)}", found.key)
     exponent = value.as_tuple().exponent
     if len(value.as_tuple().digits) < _NOISE or not isinstance(exponent, int) or exponent >= 0:
         return value

@@ -9,10 +9,11 @@ from domain.errors import InvalidAlert
 
 _LONGEST = 2_000
 _SIDE = r"(?P<action>buy|sell)"
-_NUMBER = r"(?P<quantity>\d[\d.]{0,30})"
+_NUMBER = r"(?P<quantity>\d{1,12})"
 _SYMBOL = r"(?P<symbol>[A-Za-z0-9&_.:!/\-]{1,64})"
 _POSITIONAL = re.compile(rf"{_SYMBOL}\s{{1,9}}+{_SIDE}\s{{1,9}}+{_NUMBER}", re.IGNORECASE)
-_IN_LOTS = re.compile(r".*(\d!|\d{6}[CP]\d+|FUT|\d[CP]E)", re.IGNORECASE)
+# A contract's name has its date or strike; its number may be lots.
+_IN_LOTS = re.compile(r".*(\d.*\d|\d!|-|FUT|\d[CP]E).*", re.IGNORECASE)
 _LICENSE = re.compile(
     r"\s*([A-Za-z0-9]{5,40}|)\s*,\s*([A-Za-z]{3,24})\s*,\s*([A-Za-z0-9.#_!/\-]{1,64})\s*(?:,(.*))?"
 )

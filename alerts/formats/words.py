@@ -170,7 +170,7 @@ PROTECTION = re.compile(
     r"(.*\.)?((long|short)?(sl|tp)\d*(price|percent|pct|pips|points|offset|ticks|usd)?\d*"
     r"|(dollar|percentage|percent|pct|points|ticks|pips)(sl|tp)"
     r"|.*(stoploss|takeprofit|trailing|breakeven|profit|stopprice\d).*|(trail|target|tgt|bracket).*"
-    r"|stop(level|distance|percent|pct|points|pips|ticks|offset)?|limitdistance|exitprice|squareoff|hedge)"
+    r"|stop(level|distance|percent|pct|points|pips|ticks|offset)?|limitdistance|exitprice|squareoff|hedge|tsl.*|slvalue|protectivestop|maxloss)"
 )
 """Plain keys that ask for a protection of the position."""
 
