@@ -58,8 +58,8 @@ def believe_differences(
         key, amount = (client_id, *place), kept.difference.amount
         if place in certain and not kept.is_settled:
             t.differences[key] = replace(kept, believed=amount)
-            _follow_believed(t, key, amount - kept.believed, kept.since)
-            _explained_by_position(t, key, since)
+            change = amount - kept.believed - _explain_shown(t, key, since)
+            _follow_believed(t, key, change, kept.since)
 
 
 def take_elsewhere(t: Tables, order: Order, units: Decimal) -> None:
@@ -162,15 +162,18 @@ def _follow_believed(t: Tables, key: PlaceKey, change: Decimal, at: datetime) ->
         t.ahead[key] = (change + (known if since >= at - _SHOWS_WITHIN else ZERO), at)
 
 
-def _explained_by_position(t: Tables, key: PlaceKey, until: datetime) -> None:
-    """Let what external orders did at a place until then explain nothing more: the believed difference has it."""
+def _explain_shown(t: Tables, key: PlaceKey, since: datetime) -> Decimal:
+    """Let external orders of before `since` explain nothing more, and return their units, signed."""
     client_id, exchange, symbol, product = key
     elsewhere = [kept for place, kept in t.differences_of(client_id, exchange, symbol) if place[2] != product]
     may_be_elsewhere = any(not kept.is_settled for kept in elsewhere)
+    shown = ZERO
     for number, each in t.external_of(client_id, exchange, symbol):
         of = each.report.product
-        if each.first_seen_at <= until and (of == product or (of is None and not may_be_elsewhere)):
+        if each.first_seen_at <= since and (of == product or (of is None and not may_be_elsewhere)):
+            shown += each.effect
             _explain(t, (client_id, number), ZERO)
+    return shown
 
 
 def _explain(t: Tables, key: tuple[str, str], unexplained: Decimal) -> None:

@@ -170,9 +170,8 @@ def believe_differences(
             (client_id, *place),
         )
         change = parse_decimal(difference) - parse_decimal(believed)
+        change -= _explain_shown(connection, (client_id, *place), since)
         _follow_believed(connection, (client_id, *place), change, parse_time(stood_since))
-        # All these reads have what hands had done before the first of them, on whichever side: it must not count twice.
-        connection.execute(statement("explained_by_position"), (client_id, *place, time_text(since)))
 
 
 def stand_anew_after_a_gap(
@@ -246,6 +245,20 @@ def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str,
         "AND unexplained_quantity <> '0'",
         (client_id, exchange, symbol),
     )
+
+
+def _explain_shown(
+    connection: sqlite3.Connection, place: tuple[str, str, str, str], since: datetime
+) -> Decimal:
+    """Let external orders of before `since` explain nothing more, and return their units, signed.
+
+    A difference that has stood since then has all of them, on whichever side: they must not count twice.
+    """
+    shown = statement("external_orders_shown_by_position")
+    rows = connection.execute(shown, (*place, time_text(since))).fetchall()
+    for number, _ in rows:
+        connection.execute(statement("set_unexplained"), ("0", place[0], number))
+    return sum((parse_decimal(text) for _, text in rows), ZERO)
 
 
 def _follow_believed(

@@ -309,6 +309,21 @@ class DifferencesContract(StoreCase):
         self.believe(house, since, MIS=-75, NRML=75)
         assert self.believed(house) == -75
 
+    def test_what_the_book_showed_later_than_the_positions_is_in_the_difference_too(self, house):
+        note = lambda number, units, side: house.store.write(  # noqa: E731
+            lambda tx: tx.note_external(
+                CLIENT, a_report(number, units, side, product=None), house.clock.now()
+            )
+        )
+        note("X1", 10, Side.BUY)
+        note("X2", 10, Side.SELL)
+        house.clock.advance(seconds=1)
+        since = self.keep(house, difference(0, -25, external=True), believed=False)
+        house.clock.advance(seconds=6)
+        note("X3", 25, Side.SELL)
+        self.believe(house, since, MIS=-25)
+        assert (self.believed(house), self.by_hand(house)) == (-25, 0)
+
     def test_what_a_hand_did_in_an_unknown_product_explains_what_is_not_believed_in_another(self, house):
         report = a_report("X1", 7, product=None)
         house.store.write(lambda tx: tx.note_external(CLIENT, report, house.clock.now()))
