@@ -349,9 +349,19 @@ class Ownership:
         return bool(self._promises.accounts[entry.client_id].moved_by_hand(entry.symbol, began))
 
     def _hand_hid_units(self, exit_: Order, entry: Order) -> bool:
-        """A hand was short before the strategy was long, say: the exit could close no more than the account had."""
-        before = [o for o in self.orders(entry) if o.is_exit or self._row(o).created_at <= exit_.created_at]
-        own, net = self.own(before), self._promises.accounts[entry.client_id].net(entry.symbol)
+        """A hand was short before the strategy was long, say: the exit could close no more than the account had.
+
+        As it was when the entry was stopped: a later exit may have closed the rest since.
+        """
+        stopped = entry.updated_at or entry.created_at
+        before = [
+            o
+            for o in self.orders(entry)
+            if self._row(o).created_at <= (stopped if o.is_exit else exit_.created_at)
+        ]
+        account = self._promises.accounts[entry.client_id]
+        own = self.own(before)
+        net = account.net_at(entry.symbol, round((stopped - START).total_seconds() * SECOND))
         return own * exit_.side.sign < 0 and own != net and self._hand_was_there(entry)
 
     def _hand_was_there(self, row: Order) -> bool:
