@@ -3,6 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 EXIT_VIEW = "domain/exit_view.py"
+EXITS = "domain/exit_sizing.py"
 
 EXIT_READS = (
     Defect(
@@ -90,5 +91,51 @@ EXIT_READS = (
               "if s.read_at - s.since >= self._believed_after}", "if s.read_at >= s.since}"),),
         ("tests/engine/test_stranded_exits.py"
          "::test_no_read_that_hides_the_position_takes_a_stop_from_it",),
+    ),
+    Defect(
+        "a-read-that-agrees-is-right",
+        "A hand had sold 25 of 100 and an exit 25: a read of before showed the 75 of our own fills, and they were sent "
+        "where 50 were left.",
+        (Edit(EXIT_VIEW, "ZERO if shows_closing else max(-facts.disputed * sign, ZERO)", "ZERO"),),
+        ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
+    ),
+    Defect(
+        "what-is-missing-is-back-at-once",
+        "Two late reads in a row ended a difference by the size of our last fill, and the exit sent too much.",
+        (
+            Edit(
+                "engine/position_reconciliation.py",
+                "        if told is None or told.amount * told.held >= 0:\n",
+                "        if told is None or told.amount:\n",
+            ),
+        ),
+        ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
+    ),
+    Defect(
+        "a-read-of-before-shows-every-hand",
+        "A read of before another strategy's exit had more than our fills say, and a hand's sale in it: the exit "
+        "sold what was not there any more.",
+        (Edit(EXITS, "    if ours != read or (ours and view.is_behind):\n", "    if ours != read:\n"),),
+        ("tests/domain/test_exit_sizing.py::test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold",),
+    ),
+    Defect(
+        "a-read-from-before-an-exit-serves-the-next",
+        "A hand's sale was as large as the exit's fill, and the next exit took the read from before both for the rest.",
+        (
+            Edit(
+                EXIT_VIEW,
+                "    began_before = closed_at is not None and snapshot.read_started_at <= closed_at\n",
+                "    began_before = False\n",
+            ),
+        ),
+        ("tests/domain/test_exit_sizing.py::test_a_read_that_began_before_an_exits_fill_sizes_no_other_exit",),
+    ),
+    Defect(
+        "savings-sold-by-hand-are-ours",
+        "Delivered shares of earlier days were sold by hand; an exit of the same stock in MIS waited all its "
+        "life.",
+        (Edit(EXIT_VIEW, "    ours += _sold_of_earlier_days(order, snapshot, facts)\n", ""),),
+        ("tests/engine/test_orders_by_hand.py"
+         "::test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours",),
     ),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
@@ -19,7 +20,7 @@ from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
 
 DEFECTS: tuple[Defect, ...] = (
-    *SENDING, *FOLLOWING, *ENTERING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
+    *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *PROTECTING, *PLATFORMS,
 )  # fmt: skip
@@ -44,6 +45,7 @@ _SECTIONS = (
     ("Sending", SENDING),
     ("Following", FOLLOWING),
     ("Entering and exiting", ENTERING),
+    ("Adopting units", ADOPTING),
     ("Orders beside each other", TOGETHER),
     ("Converted by hand", CONVERSIONS),
     ("Exits and reads of the positions", EXIT_READS),

@@ -447,32 +447,6 @@ TOGETHER = (
         (f"{GROUPS}::test_where_an_exit_takes_a_leg_back_that_was_not_sent_the_other_is_not_sent",),
     ),
     Defect(
-        "a-read-that-agrees-is-right",
-        "A hand had sold 25 of 100 and an exit 25: a read of before showed the 75 of our own fills, and they were sent "
-        "where 50 were left.",
-        (Edit(EXIT_VIEW, "ZERO if shows_closing else max(-facts.disputed * sign, ZERO)", "ZERO"),),
-        ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
-    ),
-    Defect(
-        "what-is-missing-is-back-at-once",
-        "Two late reads in a row ended a difference by the size of our last fill, and the exit sent too much.",
-        (
-            Edit(
-                "engine/position_reconciliation.py",
-                "        if told is None or told.amount * told.held >= 0:\n",
-                "        if told is None or told.amount:\n",
-            ),
-        ),
-        ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
-    ),
-    Defect(
-        "a-read-of-before-shows-every-hand",
-        "A read of before another strategy's exit had more than our fills say, and a hand's sale in it: the exit "
-        "sold what was not there any more.",
-        (Edit(EXITS, "    if ours != read or (ours and view.is_behind):\n", "    if ours != read:\n"),),
-        ("tests/domain/test_exit_sizing.py::test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold",),
-    ),
-    Defect(
         "half-a-conversion-makes-flat",
         "One half of a conversion by hand ended with a wild read, the other counted on, and an exit was ended as flat.",
         (Edit(EXITS, "    if view.is_doubtful:\n", "    if view.is_doubtful is None:\n"),),
@@ -489,25 +463,5 @@ TOGETHER = (
             ),
         ),
         ("tests/domain/test_reconciliation.py::test_a_dead_row_of_one_of_several_sends_waits_for_the_others",),
-    ),
-    Defect(
-        "a-read-from-before-an-exit-serves-the-next",
-        "A hand's sale was as large as the exit's fill, and the next exit took the read from before both for the rest.",
-        (
-            Edit(
-                EXIT_VIEW,
-                "    began_before = closed_at is not None and snapshot.read_started_at <= closed_at\n",
-                "    began_before = False\n",
-            ),
-        ),
-        ("tests/domain/test_exit_sizing.py::test_a_read_that_began_before_an_exits_fill_sizes_no_other_exit",),
-    ),
-    Defect(
-        "savings-sold-by-hand-are-ours",
-        "Delivered shares of earlier days were sold by hand; an exit of the same stock in MIS waited all its "
-        "life.",
-        (Edit(EXIT_VIEW, "    ours += _sold_of_earlier_days(order, snapshot, facts)\n", ""),),
-        ("tests/engine/test_orders_by_hand.py"
-         "::test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours",),
     ),
 )  # fmt: skip

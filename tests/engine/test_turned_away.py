@@ -71,14 +71,18 @@ def test_the_dead_row_drops_no_order_whose_second_try_never_left(desk):
     assert net(desk) == 0
 
 
-def test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part(desk):
-    """10 of 50 filled, the exit of 10 is taken though the answer says it was not, and the other 40 fill: all leave."""
+def ten_of_fifty_filled(desk):
     desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0, acceptance_horizon=180.0)
     desk.broker.fill_at_once = False
     desk.post()
     desk.settle(1)
     desk.broker.report("B00001", BrokerStatus.OPEN, 10)
     spin(desk, 3)
+
+
+def test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part(desk):
+    """10 of 50 filled, the exit of 10 is taken though the answer says it was not, and the other 40 fill: all leave."""
+    ten_of_fifty_filled(desk)
     desk.broker.script = [TAKEN_ALL_THE_SAME]
     lag(desk, "B00002", 2)
     (exit_,) = desk.post(MARKET_EXIT, **EXIT)
@@ -98,12 +102,7 @@ def test_what_an_entry_filled_while_its_exit_seemed_turned_away_leaves_as_a_part
 
 
 def test_an_exit_that_was_turned_away_indeed_is_sized_anew_and_its_part_sends_no_more(desk):
-    desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0, acceptance_horizon=180.0)
-    desk.broker.fill_at_once = False
-    desk.post()
-    desk.settle(1)
-    desk.broker.report("B00001", BrokerStatus.OPEN, 10)
-    spin(desk, 3)
+    ten_of_fifty_filled(desk)
     desk.broker.script = [ENDED]
     (exit_,) = desk.post(MARKET_EXIT, **EXIT)
     while not desk.order(exit_.command_id).look_first:
