@@ -65,7 +65,7 @@ def _fired(p: Protection, event: ProtectionEvent, exit_: Order | None) -> Notice
 def _trail(kind: NoticeKind, p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
     stop = "none yet" if p.stop_price is None else decimal_text(p.stop_price)
     what = f"{p.symbol}: last price {event.facts['price']}, the stop is now {stop}"
-    more = "It follows the price and never moves back. A tighter stop can be set on the order's page."
+    more = f"It follows the price and never moves back. For a tighter one: POST /api/protections/{p.protection_id}"
     return Notice(kind, p.client_id, entry, None, p.symbol, what, more=more)
 
 

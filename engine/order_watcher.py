@@ -125,7 +125,7 @@ class OrderWatcherEngine:
         Returns how many of them moved; None: there is none to watch.
         """
         context = self._contexts[client_id]
-        return self._protections.watch(context) if self._gate.accounts.may_look(context) else None
+        return self._protections.watch(context, may_look=self._gate.accounts.may_look(context))
 
     def nudge(self, client_id: str) -> None:
         """Request a poll after something has happened at the client's broker.

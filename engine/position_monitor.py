@@ -1,9 +1,7 @@
 """Keep positions current: read them, store them with their age, and notify when they cannot be read."""
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from blockers.execution_guard import ExecutionGuard
 from domain.broker_reports import PositionsSnapshot
@@ -12,7 +10,6 @@ from domain.first_reads import Part
 from domain.notice_keys import NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store
-from domain.position_comparison import Place
 from domain.times import day_start, trading_day
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
@@ -88,10 +85,9 @@ class PositionMonitor:
         if self._gate.is_open(client_id):
             self._comparer.compare(client_id, snapshot, horizon=horizon)
             self._compared_at[client_id] = snapshot.read_started_at
-            standing = self._comparer.standing(client_id)
-            self._believe(client_id, now, standing)
-            self._stranded.take_back(client_id, snapshot, standing)
+            self._believe(client_id, now)
         self._guard.reconcile_with_broker(client_id, snapshot, horizon=horizon)
+        self._stranded.take_back(client_id, snapshot, self._comparer.standing(client_id))
         return True
 
     def _resume(self, client_id: str) -> None:
@@ -111,9 +107,9 @@ class PositionMonitor:
         )
         self._loss_latch.check(context)
 
-    def _believe(self, client_id: str, now: datetime, standing: Mapping[Place, Decimal]) -> None:
+    def _believe(self, client_id: str, now: datetime) -> None:
         """Believe each difference that has stood for `difference_believed`, read after read."""
-        since = now - self._rules.difference_believed
+        since, standing = now - self._rules.difference_believed, self._comparer.standing(client_id)
         if standing and self._store.has_disputed(client_id, since):
             self._store.write(lambda tx: tx.believe_differences(client_id, since, standing))
 

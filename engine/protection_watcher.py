@@ -6,7 +6,7 @@ the same protection: one of them writes, the other one finds it moved on.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -42,16 +42,25 @@ class ProtectionWatcher:
         self._store = store
         self._clock = clock
         self._claimant = claimant
+        self._failed: dict[
+            str, set[str]
+        ] = {}  # by client: those of which the last round could not tell the next step
 
-    def watch(self, context: ClientContext) -> int | None:
-        """Do one round for the client; returns how many protections moved, None where nothing is to be watched."""
+    def watch(self, context: ClientContext, *, may_look: bool = True) -> int | None:
+        """Do one round for the client; returns how many protections moved, None where nothing is to be watched.
+
+        Args:
+            may_look: False while it is not certain whose account it is: its prices say nothing then.
+        """
         client_id = context.client_id
         found = self._store.open_protections(client_id)
         if not found:
             return None
-        marks = self._read_marks(context, {(p.exchange, p.symbol) for p in found if p.filled or p.quantity})
+        places = {(p.exchange, p.symbol) for p in found if p.filled or p.quantity}
+        marks = self._read_marks(context, places) if may_look else {}
         holdings = self._store.holdings(client_id)
-        steps = _steps(found, marks, holdings, self._store.get_by_id, self._clock.now())
+        steps, failed = _steps(found, marks, holdings, self._store.get_by_id, self._clock.now())
+        self._tell_failed(client_id, failed)
         moving = {_place(each.before) for each in steps if each.changes}
         new = self._new_marks(client_id, marks)
         if not moving and not new:
@@ -72,7 +81,7 @@ class ProtectionWatcher:
         found = [p for p in tx.open_protections(client_id) if _place(p) in moving]
         holdings = [h for place in {p[:3] for p in moving} for h in tx.holding(client_id, *place)]
         moved = 0
-        for each in _steps(found, marks, holdings, tx.get, now):
+        for each in _steps(found, marks, holdings, tx.get, now)[0]:
             if each.changes:
                 moved += self._carry_out(tx, context, each, now)
         return moved
@@ -85,12 +94,17 @@ class ProtectionWatcher:
             tx.clear_notice(p.client_id, _failed_key(p))
             return 1
         log.error("protection %s: %s", p.protection_id, done, exc_info=done)
-        text = (
-            f"the protection of {p.strategy_name} cannot be followed: {type(done).__name__}: {done}. It is tried "
-            "again; until then look after the position by hand"
-        )
-        tx.notify_once(_failed_key(p), Notice(NoticeKind.SYSTEM, p.client_id, symbol=p.symbol, detail=text))
+        tx.notify_once(_failed_key(p), _failure(p, done))
         return 0
+
+    def _tell_failed(self, client_id: str, failed: Mapping[str, tuple[Protection, Exception]]) -> None:
+        """Notify, once, of protections of which not even the next step could be told."""
+        new = [failed[id_] for id_ in failed.keys() - self._failed.get(client_id, set())]
+        self._failed[client_id] = set(failed)
+        for p, error in new:
+            log.error("protection %s: %s", p.protection_id, error, exc_info=error)
+        if new:
+            self._store.write(lambda tx: [tx.notify_once(_failed_key(p), _failure(p, e)) for p, e in new])
 
     # prices -------------------------------------------------------------------------------------------------
 
@@ -111,6 +125,9 @@ class ProtectionWatcher:
             marks = context.marks.last_marks(sorted(places))
         except ReadFailed as error:
             log.warning("client %s: last prices could not be read: %s", context.client_id, error)
+            return {}
+        except Exception:  # a defect of the adapter: it says nothing about prices
+            log.exception("client %s: the adapter failed to read last prices", context.client_id)
             return {}
         return {(mark.exchange, mark.symbol): mark for mark in marks}
 
@@ -141,12 +158,12 @@ def _steps(
     holdings: Sequence[Holding],
     order_of: Callable[[str], Order | None],
     now: datetime,
-) -> list[Step]:
-    """Make the next step of each protection, those of one holding together."""
+) -> tuple[list[Step], dict[str, tuple[Protection, Exception]]]:
+    """Make the next step of each protection, those of one holding together; and why there is none of some, by id."""
     together = dict[tuple[_Held, Side], list[Protection]]()
     for each in protections:
         together.setdefault((_place(each), each.side), []).append(each)
-    steps, nets = [], _nets(holdings)
+    steps, failed, nets = list[Step](), dict[str, tuple[Protection, Exception]](), _nets(holdings)
     products = Counter(place[:3] for place, net in nets.items() if net)
     mixed = {place for place, count in products.items() if count > 1}
     for (place, side), group in together.items():
@@ -160,8 +177,11 @@ def _steps(
             is_all = units == held and place[:3] not in mixed
             is_full = entry is None or entry.filled_quantity >= entry.quantity
             covered = Covered(fills.filled, fills.average_price, is_over, units, is_all, is_full)
-            steps.append(step(p, covered, marks.get((p.exchange, p.symbol)), now))
-    return steps
+            try:
+                steps.append(step(p, covered, marks.get((p.exchange, p.symbol)), now))
+            except Exception as error:  # noqa: BLE001 - it is told, and keeps no other protection from being watched
+                failed[p.protection_id] = p, error
+    return steps, failed
 
 
 def _seen(p: Protection, entry: Order | None) -> Protection:
@@ -189,6 +209,14 @@ def _credibility(p: Position) -> tuple[bool, bool]:
 
 def _place(p: Protection) -> _Held:
     return p.strategy_name, p.exchange, p.symbol, p.product
+
+
+def _failure(p: Protection, error: Exception) -> Notice:
+    text = (
+        f"the protection of {p.strategy_name} cannot be followed: {type(error).__name__}: {error}. It is tried again; "
+        "until then look after the position by hand"
+    )
+    return Notice(NoticeKind.SYSTEM, p.client_id, symbol=p.symbol, detail=text)
 
 
 def _failed_key(p: Protection) -> NoticeKey:

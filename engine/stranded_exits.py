@@ -7,6 +7,7 @@ minutes without a gap: one wrong read takes no stop from a position.
 import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 
 from domain.broker_reports import PositionsSnapshot
 from domain.cancellation import cancel_asked, hindrance
@@ -49,8 +50,11 @@ class StrandedExits:
             self._store.write(lambda tx: self._cancel_all(tx, found, snapshot))
 
     def _cancel_all(self, tx: Transaction, found: Iterable[Order], snapshot: PositionsSnapshot) -> None:
+        """One whose cancel cannot be requested keeps no other from being cancelled."""
         for order in found:
-            self._cancel(tx, order, snapshot)
+            done = tx.attempt(partial(self._cancel, tx, order, snapshot))
+            if isinstance(done, Exception):
+                log.error("order %s cannot be taken back: %s", order.command_id, done, exc_info=done)
 
     def _cancel(self, tx: Transaction, found: Order, snapshot: PositionsSnapshot) -> None:
         order = tx.get(found.command_id) or found
@@ -79,8 +83,13 @@ def stranded(
     exits = [o for o in live if o.execution_type is ExecutionType.EXIT and o.test_mode is None]
     found = []
     for place, amount in standing.items():
+        # One that is being cancelled already asks for nothing more.
         here = [
-            o for o in exits if (o.exchange, o.symbol, o.product) == place and o.side.sign == _sign(amount)
+            o
+            for o in exits
+            if (o.exchange, o.symbol, o.product) == place
+            and o.side.sign == _sign(amount)
+            and o.cancel_requested_at is None
         ]
         asked = sum((o.open_quantity for o in here), ZERO)
         there = max(-snapshot.net(*place) * _sign(amount), ZERO)

@@ -107,7 +107,11 @@ def cancel_protection(
     """
     if not reason.strip():
         raise InvalidProtection("reason", "expected why the position is to go on without it")
-    return tx.move_protection(cancelled(_existing(tx, protection_id), by=by, reason=reason, now=now))
+    step = cancelled(_existing(tx, protection_id), by=by, reason=reason, now=now)
+    key = clears_unknown(step)
+    if key is not None:
+        tx.clear_notice(step.after.client_id, key)
+    return tx.move_protection(step)
 
 
 def tighten_protection(

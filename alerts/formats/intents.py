@@ -1,5 +1,6 @@
 """Find what a command asks for, from its words and from the positions before and after it. Doubt is refused."""
 
+import re
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ from domain.errors import InvalidAlert
 
 _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or flat"
 _REVERSALS = frozenset(("reverse", "overflow"))
+_NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "orderalertmessage"))
+_CLOSES = re.compile(r"\s*(close (entry|position)|exit (long|short))\b", re.IGNORECASE)
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
 _READ_SWITCHES = frozenset(
@@ -92,7 +95,10 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
         return said
     if previous is None and after is not None and quantity and not layout.targets:
         previous = _sign(after - (quantity if said.side is Side.BUY else -quantity))
-    return _by_positions(said, position, previous, reduce_only=_is_set(sheet, "reduceonly", "reduce"))
+    reduce_only = _is_set(sheet, "reduceonly", "reduce")
+    if position is None and previous is None and not reduce_only:
+        _refuse_named_exit(sheet)
+    return _by_positions(said, position, previous, reduce_only=reduce_only)
 
 
 def _by_positions(said: Intent, position: int | None, previous: int | None, *, reduce_only: bool) -> Intent:
@@ -173,6 +179,18 @@ def _is_order_type(found: Found) -> bool:
 def _seems_an_exit(found: Found) -> InvalidAlert:
     message = f"{shown(found.value)} beside an entry may ask for an exit: send close_long or close_short as the action"
     return InvalidAlert("AMBIGUOUS", f"{message}, or leave it out", found.key)
+
+
+def _refuse_named_exit(sheet: Sheet) -> None:
+    """Refuse an order of which only its name says that it closes: `Close entry(s) order Long`, as TradingView has it.
+
+    Raises:
+        InvalidAlert: code `AMBIGUOUS`.
+    """
+    for path, found in sheet:
+        is_name = path.rpartition(".")[2] in _NAMES_OF_ORDERS
+        if is_name and isinstance(found.value, str) and _CLOSES.match(found.value):
+            raise _seems_an_exit(found)
 
 
 def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
@@ -340,7 +358,7 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
             raise not_built(f"{found.key} {shown(found.value)}", "trade the symbol itself", found.key)
         if protects:
             raise not_built(
-                "protection of a position", "leave it out, and set stops at the broker", found.key
+                "protection in this format", "leave it out, or send the entry in our own format", found.key
             )
         if traits.names_option:
             hint = "name the contract's own symbol instead of its strike, expiry or type"

@@ -13,7 +13,11 @@ _PRICE_ALERT = re.compile(
     re.IGNORECASE,
 )
 _SWITCH = re.compile(r"close|exit|flat|reduce|cancel")
-_SIDE = re.compile(r"\b(buy|sell|close|exit|flatten|long|short)\b", re.IGNORECASE)
+_SIDE = re.compile(
+    r"\b(buy|sell|bto|sto|btc|stc|clos(e|ed|ing)|exit(ed|ing|s)?|flat(ten)?|long|short|cover(ed)?|squar(e|ed|ing)|revers(e|ed)"
+    r"|cancel(led)?|reduce|trim|(sl|tp\d*|stop|target) hit)\b",
+    re.IGNORECASE,
+)
 _OF_ORDERS = frozenset(
     key
     for role in (

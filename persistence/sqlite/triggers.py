@@ -104,6 +104,12 @@ TRIGGERS: dict[str, str] = {
     "adoptions_no_delete": """
         CREATE TRIGGER adoptions_no_delete BEFORE DELETE ON adoptions
         BEGIN SELECT RAISE(ABORT, 'adoptions is append-only'); END""",
+    "protection_events_no_update": """
+        CREATE TRIGGER protection_events_no_update BEFORE UPDATE ON protection_events
+        BEGIN SELECT RAISE(ABORT, 'protection_events is append-only'); END""",
+    "protection_events_no_delete": """
+        CREATE TRIGGER protection_events_no_delete BEFORE DELETE ON protection_events
+        BEGIN SELECT RAISE(ABORT, 'protection_events is append-only'); END""",
     "event_checkpoints_no_delete": """
         CREATE TRIGGER event_checkpoints_no_delete BEFORE DELETE ON event_checkpoints
         BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",

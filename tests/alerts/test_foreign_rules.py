@@ -444,38 +444,3 @@ def test_a_number_too_long_to_reckon_with_is_refused(number: str):
 def test_what_may_ask_for_an_order_is_no_notice(beside: dict[str, Any]):
     code, _ = refusal({"text": "the session ended", **beside})
     assert code != "NOTHING_ASKED"
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"action": "flat"}, {"action": "sell", "close_position": True}, {"action": "close_position"}],
-)
-def test_all_of_a_position_and_a_part_of_it_cannot_both_be_closed(fields):
-    assert refusal({"ticker": "INFY", "quantity": 5, **fields}) == ("AMBIGUOUS", "quantity")
-    assert leg(**fields).quantity is None
-
-
-def test_a_switch_that_closes_all_keeps_the_side_that_is_named():
-    assert leg(action="sell", close_position=True).side is Side.SELL
-
-
-@pytest.mark.parametrize("text", ["BANKNIFTY-I buy 1", "NIFTY24500CE buy 1", "NIFTY28NOV26C24500 sell 1"])
-def test_the_number_behind_a_contract_may_be_lots(text):
-    assert refusal(text) == ("AMBIGUOUS", "quantity")
-
-
-def test_a_fraction_in_a_text_is_a_price_and_no_quantity():
-    with pytest.raises(InvalidAlert):
-        read("INFY buy 1500.50")
-
-
-@pytest.mark.parametrize("number", ["1e999999999999", 10**30, "1" + "0" * 40 + ".5"])
-def test_a_number_that_no_order_has_is_refused_and_never_an_error_of_ours(number):
-    for field in ("price", "quantity", "position_size"):
-        with pytest.raises(InvalidAlert):
-            read({"ticker": "INFY", "action": "buy", "order_type": "limit", field: number})
-
-
-@pytest.mark.parametrize("key", ["tslPoints", "tgt", "stop_points", "protective_stop", "max_loss"])
-def test_a_protection_under_any_usual_name_is_not_passed_over(key):
-    assert refusal({"ticker": "INFY", "action": "buy", key: 5})[0] == "NOT_BUILT"

@@ -200,7 +200,13 @@ PROTECTING = (
     Defect(
         "trouble-is-told-every-second",
         "A position that could not be followed was told of at each price, until nobody read any message.",
-        (Edit(WATCHER, "        tx.notify_once(_failed_key(p), Notice(", "        tx.notify(Notice("),),
+        (
+            Edit(
+                WATCHER,
+                "        tx.notify_once(_failed_key(p), _failure(p, done))",
+                "        tx.notify(_failure(p, done))",
+            ),
+        ),
         (f"{WATCHED}::test_a_protection_that_cannot_be_followed_is_told_and_holds_up_no_other_one",),
     ),
     Defect(
@@ -220,5 +226,20 @@ PROTECTING = (
             ),
         ),
         (f"{RULE_TESTS}::test_of_a_stop_that_follows_the_price_people_are_told_now_and_then",),
+    ),
+    Defect(
+        "one-bad-protection-stops-all",
+        "One protection could not be read; the stops of all other positions of the client were not watched, and nobody "
+        "was told.",
+        (Edit(WATCHER, "                failed[p.protection_id] = p, error\n", "                raise\n"),),
+        (f"{WATCHED}::test_a_protection_that_cannot_be_stepped_is_told_once_and_keeps_no_other_from_firing",),
+    ),
+    Defect(
+        "a-cancel-under-way-takes-another-exit",
+        "A person was cancelling a target, a hand had sold that part: the stop of what was left was cancelled too.",
+        (Edit("engine/stranded_exits.py", "            and o.cancel_requested_at is None\n", ""),),
+        (
+            "tests/engine/test_stranded_exits.py::test_an_exit_that_is_being_cancelled_leaves_the_others_alone",
+        ),
     ),
 )

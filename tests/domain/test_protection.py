@@ -428,6 +428,16 @@ def check_shares(asked: list[tuple[int, int]], held: int) -> None:
     assert sum(shares.values()) == min(d(held), sum((p.filled - p.exited for p in all_), ZERO))
 
 
+def test_the_youngest_protection_is_served_first():
+    old, young = (
+        replace(
+            protection(), protection_id=name, filled=d(50), created_at=protection().created_at + n * SECOND
+        )
+        for n, name in enumerate(("old", "young"))
+    )
+    assert allotted([old, young], d(60)) == {"young": 50, "old": 10}
+
+
 SHARES = (st.lists(st.tuples(st.integers(0, 50), st.integers(0, 60)), max_size=6), st.integers(0, 300))
 
 

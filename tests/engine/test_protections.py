@@ -1,5 +1,6 @@
 """Protections watched by the engine on a real database: levels, fills, restarts, and exits that are asked for once."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -318,3 +319,51 @@ def test_without_a_protection_no_price_is_read(tmp_path):
         watcher.watch(ClientContext("default", desk.broker, desk.policies["default"], marks=market)) is None
     )
     assert market.reads == 0
+
+
+def test_a_protection_that_cannot_be_stepped_is_told_once_and_keeps_no_other_from_firing(
+    tmp_path, monkeypatch
+):
+    watched = Watched(tmp_path)
+    [broken] = watched.desk.post(leg("BANKNIFTY", protection=STOP), strategy_name="OTHER")
+    watched.settle()
+
+    def steps(p: Protection, *rest: object) -> object:
+        if p.command_id == broken.command_id:
+            raise ValueError("a level that nobody can read")
+        return step(p, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("engine.protection_watcher.step", steps)
+    for price in (110, 99):
+        with suppress(ValueError):  # as the watcher's loop does, which goes on
+            watched.at(price)
+    assert len(watched.exits) == 1
+    told = [n for n in watched.desk.notices if "cannot be followed" in n.detail]
+    assert [n.symbol for n in told] == ["BANKNIFTY"]
+
+
+def test_an_adapter_that_fails_to_tell_prices_leaves_them_unknown_and_that_is_told(watched, monkeypatch):
+    def fails(places: object) -> None:
+        raise KeyError("lp")
+
+    monkeypatch.setattr(watched.market, "last_marks", fails)
+    watched.at(*[110] * 20)
+    assert watched.told() == [NoticeKind.PROTECTION_UNKNOWN]
+
+
+def test_while_it_is_not_certain_whose_account_it_is_the_price_is_unknown_and_that_is_told(watched):
+    watched.market.prices[SYMBOL] = Decimal(99)
+    for _ in range(20):
+        watched.desk.clock.advance(1)
+        assert watched.watchers[0].watch(watched.context, may_look=False) is not None
+    assert watched.exits == []
+    assert watched.told() == [NoticeKind.PROTECTION_UNKNOWN]
+
+
+def test_a_price_that_stands_still_is_written_once(watched, monkeypatch):
+    watched.at(110, 110)
+    writes = []
+    write = watched.desk.store.write
+    monkeypatch.setattr(watched.desk.store, "write", lambda work: writes.append(work) or write(work))
+    watched.at(*[110] * 5)
+    assert writes == []

@@ -3,11 +3,26 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from domain.broker_reports import PositionsSnapshot
+from domain.broker_reports import PositionsSnapshot, UnreadableRow
+from domain.enums import ExecutionType, OrderType, Side
 from domain.states import Phase
+from engine.stranded_exits import stranded
+from tests.domain.making import AT, an_order
 from tests.engine.test_late_evidence import net, spin
 from tests.engine.test_orders_by_hand import hand
 from tests.support import EXIT, leg
+
+PLACE = ("NFO", "NIFTY26NOV24500CE", "MIS")
+
+
+def an_exit(order_type):
+    return an_order(
+        Phase.WORKING,
+        execution_type=ExecutionType.EXIT,
+        side=Side.SELL,
+        order_type=order_type,
+        quantity=Decimal(50),
+    )
 
 
 def target(desk, quantity=None):
@@ -75,3 +90,23 @@ def test_no_read_that_hides_the_position_takes_a_stop_from_it(desk):
     desk.broker.read_positions = right
     spin(desk, 200)
     assert desk.order(exit_).phase is Phase.WORKING
+
+
+def test_an_exit_that_is_being_cancelled_leaves_the_others_alone(desk):
+    held(desk)
+    first, second = target(desk, 30), target(desk, 20)
+    desk.broker.cancel = lambda ref: None  # the broker takes its time
+    desk.commands.cancel(first, by="op", reason="by hand")
+    hand(desk, -30, "H1")
+    spin(desk, 240)
+    assert desk.order(second).cancel_requested_at is None
+
+
+def test_an_exit_at_market_is_not_cancelled_nor_one_where_the_position_cannot_be_read():
+    exit_ = an_exit(OrderType.MARKET)
+    gone, standing = PositionsSnapshot(AT, ()), {PLACE: Decimal(-50)}
+    assert stranded(gone, standing, [an_exit(OrderType.LIMIT)]) != []
+    assert stranded(gone, standing, [exit_]) == []
+    hidden = UnreadableRow("NFO", PLACE[1], None, None, None, "netqty 1,000")
+    unreadable = PositionsSnapshot(AT, (), unreadable=(hidden,))
+    assert stranded(unreadable, standing, [an_exit(OrderType.LIMIT)]) == []
