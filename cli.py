@@ -29,6 +29,7 @@ from cli_parser import parser
 from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError
+from domain.account_state import AccountState
 from domain.actors import Actor, ActorKind
 from domain.errors import NotFound, OrderwatchError, StoreUnavailable
 from domain.halt_warning import never_seen
@@ -226,6 +227,18 @@ def resume(options: argparse.Namespace) -> int:
     return 0
 
 
+def set_state(options: argparse.Namespace) -> int:
+    """Say what may be entered: ACTIVE (all), REDUCING (what makes the account's position smaller), HALTED (nothing)."""
+    services = _services()
+    state = AccountState(options.state)
+    for client_id in _chosen(services.settings, options.client):
+        services.commands.set_state(
+            client_id, options.strategy, state, by=operator_name(), reason=options.reason
+        )
+        print(f"{state}: {client_id} {options.strategy or '(all strategies)'}")
+    return 0
+
+
 def lift_latch(options: argparse.Namespace) -> int:
     """Let entries go on after the daily loss limit was hit. The limit counts from the loss of now."""
     services = _services()
@@ -239,7 +252,8 @@ def lift_latch(options: argparse.Namespace) -> int:
         reason=options.reason,
     )
     stood = "" if done.lowest is None else f", which stood at {decimal_text(done.lowest)}"
-    print(f"lifted: the daily loss limit of {client_id}{stood}. {done.means}")
+    what = ", ".join(done.stops) if done.stops and not done.latched else "the daily loss limit"
+    print(f"lifted: {what} of {client_id}{stood}. {done.means}")
     return 0
 
 
@@ -454,6 +468,7 @@ _COMMANDS = {
     "replay": replay,
     "halt": halt,
     "resume": resume,
+    "state": set_state,
     "lift": lift_latch,
     "resolve": resolve,
     "cancel": cancel,

@@ -10,9 +10,9 @@ from app.system import operator_name
 from cli_output import Refused
 from domain.adoption import AdoptionRequest
 from domain.errors import StoreUnavailable
-from domain.exit_sizing import OPERATOR
+from domain.flatten import unheld_parts
 from domain.halt_warning import never_seen
-from domain.money import ZERO, decimal_text
+from domain.money import decimal_text
 
 if TYPE_CHECKING:
     from app.container import Services
@@ -72,13 +72,11 @@ def exits_of(services: "Services", client_id: str, symbol: str | None) -> Iterat
     for p in snapshot.positions:
         if not p.net_quantity or symbol not in (None, p.symbol):
             continue
-        rest = abs(p.net_quantity)
-        savings = p.delivered if symbol is None else ZERO
         for h in holdings:
             same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
             if same and h.net_quantity * p.net_quantity > 0:
-                rest -= abs(h.net_quantity)
                 yield Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
-        rest = min(rest, abs(p.net_quantity) - savings)
-        if rest > 0:
-            yield Exit(client_id, p.exchange, p.symbol, p.product, OPERATOR, rest)
+    for part in unheld_parts(client_id, snapshot, holdings, symbol):
+        yield Exit(
+            client_id, part.exchange, part.symbol, part.product, part.strategy_name, abs(part.quantity)
+        )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from domain.account_state import AccountState
 from domain.actors import WEBHOOK, Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Alert, Delivery, ParsedAlert
@@ -22,6 +23,7 @@ from domain.order_events import OrderChange
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.protection import Protection
 from domain.receipt import Receipt
+from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, StopKey
 from domain.states import Phase
 from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
@@ -234,15 +236,44 @@ class CommandService:
         self._store.write(work)
 
     def resume(self, client_id: str, strategy_name: str | None = None, *, by: str) -> bool:
-        """Lift a halt; False when nothing was halted there."""
+        """Let entries go on after a halt, or after they might only reduce; False when neither was so there."""
 
         def work(tx: Transaction) -> bool:
-            if not tx.clear_halt(client_id, strategy_name):
+            key = StopKey(client_id, strategy_name or "", RiskRule.REDUCING)
+            reduced = any(stop.key == key for stop in tx.risk_stops(client_id))
+            if reduced:
+                tx.drop_stop(key)
+                tx.add_risk_event(RiskEvent(self._clock.now(), key, EventKind.ENDED, f"by {by}"))
+            if not tx.clear_halt(client_id, strategy_name) and not reduced:
                 return False
             tx.notify(Notice(NoticeKind.RESUMED, client_id, detail=_halt_text(strategy_name, by, "")))
             return True
 
         return self._store.write(work)
+
+    def set_state(
+        self, client_id: str, strategy_name: str | None, state: AccountState, *, by: str, reason: str
+    ) -> None:
+        """Set what may be entered: all (ACTIVE), what reduces (REDUCING), nothing (HALTED). Raises as `halt` does."""
+        if state is AccountState.HALTED:
+            self.halt(client_id, strategy_name, by=by, reason=reason)
+            return
+        if client_id not in self._clients:
+            raise NotFound(f"no client {client_id!r}")
+        if state is AccountState.ACTIVE:
+            self.resume(client_id, strategy_name, by=by)
+            return
+        key, at = StopKey(client_id, strategy_name or "", RiskRule.REDUCING), self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            tx.clear_halt(client_id, strategy_name)
+            tx.put_stop(Stop(key, at, detail=reason, by=by))
+            tx.add_risk_event(RiskEvent(at, key, EventKind.STOPPED, f"by {by}: {reason}"))
+            told = _halt_text(strategy_name, by, reason)
+            text = f"{told}. Only entries that make the account's position smaller are let through; exits still go."
+            tx.notify(Notice(NoticeKind.STATE_CHANGED, client_id, detail=text))
+
+        self._store.write(work)
 
     def adopt(self, request: AdoptionRequest) -> Adoption:
         """Make units that no strategy holds a holding of one strategy. Raises as `use_cases.adopt.adopt` does."""

@@ -21,6 +21,13 @@ class NoticeSubject(StrEnum):
     UNREADABLE_POSITION_ROW = "UNREADABLE_POSITION_ROW"
     UNREMEMBERED = "UNREMEMBERED"  # a broker order under a tag of ours that no row knows
     PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # cleared when its price is known again
+    RISK_WARNED = (
+        "RISK_WARNED"  # a share of a limit is used up; the facts say whose, which limit and which day
+    )
+    RISK_EXIT_FAILED = "RISK_EXIT_FAILED"  # no attempt closed what a limit wants flat
+    PNL_DIFFERS = (
+        "PNL_DIFFERS"  # our own profit and loss is another than the broker's; the facts say which day
+    )
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
     # About one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # the broker orders that the order may be; the book cannot tell

@@ -19,6 +19,7 @@ from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import PROTECTIONS
+from persistence.sqlite.risk_schema import RISK
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
@@ -266,6 +267,12 @@ def fills_of_each_product(db: "Database") -> None:
 def protections(db: "Database") -> None:
     """Store the protections of positions with their history, and the last prices that they look at."""
     _run(db, PROTECTIONS)
+
+
+@migrations()
+def risk(db: "Database") -> None:
+    """Store profit and loss by our own fills, and what stops entries. Fills of before are not counted."""
+    _run(db, RISK)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -83,12 +83,25 @@ CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created
 """
 
 
+RISK_TABLES = ("pnl_books", "daily_results", "counted_fills", "risk_state", "risk_events")
+
+
 def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     migrate(new)
     migrate(old)
     with closing(sqlite3.connect(old)) as connection, connection:
-        for table in ("position_differences", "protections", "protection_events", "marks"):
+        for table in (
+            "position_differences",
+            "protections",
+            "protection_events",
+            "marks",
+            "pnl_books",
+            "daily_results",
+            "counted_fills",
+            "risk_state",
+            "risk_events",
+        ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
         connection.execute("DROP TABLE told_notices")
@@ -113,6 +126,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "orders_parts",
             "orders_waiting",
             "orders_claimable",
+            "orders_exited",
         ):
             connection.execute(f"DROP INDEX {index}")
         connection.execute(CLAIMABLE_OF_THE_FIRST_VERSION)
@@ -166,6 +180,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "claim_priorities",
             "fills_of_each_product",
             "protections",
+            "risk",
         ),
         (),
     )
