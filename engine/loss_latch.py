@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from domain.daily_loss import OF_THE_CLIENT, DayLoss, Lift, hit, told_of_latch, with_latched
 from domain.errors import NotFound
-from domain.limits import ClientPolicy
+from domain.limits import ClientPolicy, LimitAction
 from domain.loss_limit_lift import lift_in
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
@@ -60,12 +60,14 @@ class LossLatch:
         tx.notify(Notice(NoticeKind.LOSS_LIMIT_HIT, context.client_id, detail=text))
 
     def _stop(self, tx: Transaction, context: ClientContext, loss: DayLoss, limit: Decimal) -> bool:
-        """Keep the client's stop, which asks for exits where the limit is set so; True where it was there already."""
+        """Keep the client's stop where it is to ask for exits; True where one was there already."""
         now, book = self._clock.now(), context.policy.limits.default
         key = StopKey(context.client_id, OF_THE_CLIENT, RiskRule.DAILY_LOSS)
         known = next((stop for stop in tx.risk_stops(context.client_id) if stop.key == key), None)
         if known is not None and known.is_confirmed and known.is_standing(now):
             return True
+        if book.on_daily_loss is LimitAction.BLOCK:
+            return False
         ends = day_start(loss.day + timedelta(days=1), self._rules.zone, self._rules.day_starts)
         figure = loss.lowest or ZERO
         detail = f"{decimal_text(figure)} today, limit {decimal_text(-limit)}"

@@ -15,6 +15,7 @@ from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
 from tests.defects.reading import READING
+from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
@@ -22,7 +23,7 @@ from tests.defects.together import TOGETHER
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING, *PLATFORMS,
+    *READING, *PROTECTING, *RISK, *PLATFORMS,
 )  # fmt: skip
 
 WIDE = (
@@ -51,6 +52,8 @@ _SECTIONS = (
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
+    ("Limits", RISK),
+    ("Limits", RISK),
     ("What a broker shows", READING),
     ("The alerts of platforms", PLATFORMS),
     ("At the edges", OUTSIDE),
