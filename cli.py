@@ -23,7 +23,7 @@ from app.system import operator_name
 from broker.registry import BROKERS
 from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
-from cli_holdings import adopt_units, exits_of
+from cli_holdings import adopt_units, exit_text
 from cli_output import Refused, age_text, cancel_told, facts, table
 from cli_parser import parser
 from cli_posting import base_url, post_alert
@@ -310,18 +310,22 @@ def _confirmed(question: str) -> bool:
 
 
 def flatten(options: argparse.Namespace) -> int:
-    """Ask for an exit of each open position. Entries go on; `halt` stops them."""
+    """Ask for an exit of each open position, or of what one strategy holds. Entries go on; `halt` stops them."""
     services = _services()
-    clients = _chosen(services.settings, options.client)
-    exits = [exit_ for client_id in clients for exit_ in exits_of(services, client_id, options.symbol)]
-    print("\n".join(map(str, exits)) or "no open position")
-    if not exits:
+    parts = [
+        part
+        for client_id in _chosen(services.settings, options.client)
+        for part in services.commands.parts_to_flatten(
+            client_id, strategy_name=options.strategy, symbol=options.symbol
+        )
+    ]
+    print("\n".join(map(exit_text, parts)) or "no open position")
+    if not parts:
         return 0
-    if not options.yes and not _confirmed(f"send {len(exits)} exits at market?"):
+    if not options.yes and not _confirmed(f"send {len(parts)} exits at market?"):
         print("nothing was sent")
         return 1
-    for *position, strategy_name, _ in exits:
-        order = services.commands.submit_exit(*position, by=operator_name(), strategy_name=strategy_name)
+    for order in services.commands.flatten(parts, by=operator_name()):
         print(f"{order.command_id} {order.status} {order.tag or ''}".rstrip())
     return 0
 

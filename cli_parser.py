@@ -110,6 +110,7 @@ def _wishes(add: _Add) -> None:
     flat = add("flatten")
     flat.add_argument("--client", help="one client; without it all")
     flat.add_argument("--symbol", help="one symbol; without it all")
+    flat.add_argument("--strategy", type=_text, help="what one strategy holds; without it whole positions")
     flat.add_argument("--yes", action="store_true", help="do not ask")
 
 

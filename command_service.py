@@ -13,7 +13,15 @@ from domain.alert import Alert, Delivery, ParsedAlert
 from domain.cancellation import cancel_asked
 from domain.commands import UniversalOrderCommand
 from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side
-from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound, NothingAsked
+from domain.errors import (
+    ConcurrentUpdate,
+    InvalidAlert,
+    InvalidResolution,
+    NotFound,
+    NothingAsked,
+    PositionsNeverRead,
+)
+from domain.flatten import Part, parts_to_flatten
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO
@@ -191,7 +199,7 @@ class CommandService:
         )
 
         def work(tx: Transaction) -> Order:
-            known = tx.get(order.command_id)
+            known = tx.get(order.command_id) or _same_exit(tx, order, at)
             if known is not None:
                 return known
             intent = f"{command.client_id}|command|{command.command_id}"
@@ -203,7 +211,7 @@ class CommandService:
     def submit_exit(
         self, client_id: str, exchange: str, symbol: str, product: str, *, by: str, strategy_name: str
     ) -> Order:
-        """Register an exit that closes a position at market. Raises as `submit` does."""
+        """Register an exit that closes a position at market, or return one under way. Raises as `submit` does."""
         id_ = self._ids.alert_id(self._clock.now())
         command = UniversalOrderCommand(
             command_id=f"{id_}-1",
@@ -220,6 +228,43 @@ class CommandService:
             trigger_price=None,
         )
         return self.submit(command, strategy_name=strategy_name, by=by)
+
+    def parts_to_flatten(
+        self, client_id: str, *, strategy_name: str | None = None, symbol: str | None = None
+    ) -> list[Part]:
+        """Return the parts of what is open, each of which one exit closes: of all, of a strategy, of a symbol.
+
+        Without a strategy it is the whole position: what no strategy holds is a part of its own.
+
+        Raises:
+            NotFound: no such client.
+            PositionsNeverRead: what is open is not known.
+        """
+        if client_id not in self._clients:
+            raise NotFound(f"no client {client_id!r}")
+        snapshot = self._store.saved_positions(client_id)
+        if snapshot is None:
+            raise PositionsNeverRead(f"the positions of {client_id} were never read: start the service first")
+        holdings = self._store.holdings(client_id)
+        return parts_to_flatten(client_id, snapshot, holdings, strategy_name=strategy_name, symbol=symbol)
+
+    def flatten(self, parts: Sequence[Part], *, by: str) -> list[Order]:
+        """Ask for an exit of each part, at market; returns their rows. Entries go on: `halt` stops them.
+
+        An exit of the same part that is under way already is returned instead: asking twice exits once. Raises as
+        `submit` does.
+        """
+        return [
+            self.submit_exit(
+                part.client_id,
+                part.exchange,
+                part.symbol,
+                part.product,
+                by=by,
+                strategy_name=part.strategy_name,
+            )
+            for part in parts
+        ]
 
     # operators ----------------------------------------------------------------------------------------------
 
@@ -371,6 +416,24 @@ class CommandService:
         if policy is not None:
             after_leg_ended(tx, policy, before, after, now=at, actor=_PROGRAM)
         return after
+
+
+def _same_exit(tx: Transaction, order: Order, now: datetime) -> Order | None:
+    """Return an exit of everything at market that is under way for the same strategy, symbol and product."""
+    if not order.is_full_exit or order.test_mode is not None:
+        return None
+    wanted = (order.strategy_name, order.product, OrderType.MARKET)
+    return next(
+        (
+            o
+            for o in tx.exit_facts(order, now).orders
+            if o.is_full_exit
+            and (o.strategy_name, o.product, o.order_type) == wanted
+            and o.requested_side is order.requested_side
+            and not o.is_provisional(now)
+        ),
+        None,
+    )
 
 
 def _existing(tx: Transaction, command_id_: str) -> Order:

@@ -13,11 +13,13 @@ from broker.registry import BROKERS
 from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings
 from domain.account_state import AccountState
+from domain.actors import Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.marks import Mark
+from domain.order import Order
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from domain.risk_view import View
 from engine.client_context import ClientContext, EngineTimings
@@ -240,6 +242,12 @@ class OperatorActions:
     def pnl(self, client_id: str) -> View:
         """Return the client's profit and loss of the day. Raises as `RiskReports.risk` does."""
         return self._services.risk_reports.pnl(client_id)
+
+    def flatten(self, client_id: str, strategy_name: str | None, symbol: str | None, by: str) -> list[Order]:
+        """Ask for exits of what is open. Raises as `CommandService.parts_to_flatten` does."""
+        commands = self._services.commands
+        parts = commands.parts_to_flatten(client_id, strategy_name=strategy_name, symbol=symbol)
+        return commands.flatten(parts, by=str(Actor(ActorKind.CONSOLE, by)))
 
     def set_state(
         self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str

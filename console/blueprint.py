@@ -29,6 +29,7 @@ from domain.errors import (
     InvalidResolution,
     NotFound,
     NothingToLift,
+    PositionsNeverRead,
     StoreUnavailable,
 )
 from domain.ports import Clock
@@ -132,7 +133,8 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
 
     @blueprint.errorhandler(ConcurrentUpdate)
     @blueprint.errorhandler(NothingToLift)
-    def moved_on(error: ConcurrentUpdate | NothingToLift) -> ResponseReturnValue:
+    @blueprint.errorhandler(PositionsNeverRead)
+    def moved_on(error: ConcurrentUpdate | NothingToLift | PositionsNeverRead) -> ResponseReturnValue:
         return _failure(409, "CONFLICT", str(error), _id_in_path())
 
     @blueprint.errorhandler(InvalidResolution)

@@ -9,6 +9,7 @@ from command_service import ResolvedFill
 from domain.account_state import AccountState
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
+from domain.order import Order
 from domain.risk_view import View
 
 
@@ -103,6 +104,14 @@ class ConsoleControl(Protocol):
 
     def pnl(self, client_id: str) -> View:
         """Return the client's profit and loss of the trading day. Raises as `risk` does."""
+
+    def flatten(self, client_id: str, strategy_name: str | None, symbol: str | None, by: str) -> list[Order]:
+        """Ask for exits of what is open; returns their rows.
+
+        Raises:
+            NotFound: no such client.
+            PositionsNeverRead: what is open is not known.
+        """
 
     def set_state(
         self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str

@@ -21,6 +21,32 @@ class Part(NamedTuple):
     quantity: Decimal
 
 
+def parts_to_flatten(
+    client_id: str,
+    snapshot: PositionsSnapshot,
+    holdings: Iterable[Holding],
+    *,
+    strategy_name: str | None = None,
+    symbol: str | None = None,
+) -> list[Part]:
+    """Return the parts of what is open: what each strategy holds of a position, and the rest of it.
+
+    One exit for a position is not enough: it leaves alone what other strategies than its own hold. Where a strategy is
+    named, it is what that one holds.
+    """
+    held, found = list(holdings), []
+    for p in snapshot.positions:
+        if not p.net_quantity or symbol not in (None, p.symbol):
+            continue
+        for h in held:
+            same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
+            if same and h.net_quantity * p.net_quantity > 0 and strategy_name in (None, h.strategy_name):
+                found.append(
+                    Part(client_id, h.strategy_name, p.exchange, p.symbol, p.product, h.net_quantity)
+                )
+    return found + (unheld_parts(client_id, snapshot, held, symbol) if strategy_name is None else [])
+
+
 def held_parts(holdings: Iterable[Holding], strategy_name: str = "") -> list[Part]:
     """Return what strategies (one, where it is named) hold by entries of theirs, in whatever product."""
     nets = dict[tuple[str, str, str, str], Decimal]()

@@ -56,6 +56,7 @@ class _Seen:
     marks: Mapping[tuple[str, str], Mark]
     read_at: datetime | None  # when the broker's positions were read
     sums: Mapping[str, DayPnl]
+    evidence: Mapping[str, Evidence]  # by strategy; empty: of the client
     loss: DayLoss | None
     stops: Sequence[Stop]
 
@@ -78,12 +79,7 @@ class _Seen:
         The client's is the worse of the broker's figure and our own where both are known, otherwise the one that is.
         """
         own = self.sums.get(scope.strategy_name, DayPnl()) if scope.strategy_name else self.own
-        books = [b for b in self.books if b.lots and scope.strategy_name in ("", b.where.strategy_name)]
-        marks = [
-            self.marks[place] for b in books if (place := (b.where.exchange, b.where.symbol)) in self.marks
-        ]
-        at = [self.now if mark.source == OF_A_FILL else mark.at for mark in marks]
-        evidence = Evidence(min(at), max(at)) if at else None
+        evidence = self.evidence.get(scope.strategy_name)
         broker = None if scope.strategy_name or self.loss is None else self.loss.counted_pnl
         if broker is None or self.read_at is None or (own.total is not None and own.total <= broker):
             return own, evidence
@@ -107,17 +103,19 @@ class RiskMonitor:
         """Do one round for the client; returns how many exits were asked for.
 
         Args:
-            may_look: False while it is not certain whose account it is: its prices say nothing then.
+            may_look: False while it is not certain whose account it is: then fills are counted, and nothing follows.
 
         Raises:
             StoreUnavailable: nothing was stored; the next round finds the same.
         """
         self._counter.count()
-        seen = self._look(context, may_look=may_look)
+        if not may_look:
+            return 0
+        seen = self._look(context)
         if self._counter.follow_holdings(
             context.client_id, seen.books, self._store.holdings(context.client_id), seen.prices, seen.now
         ):
-            seen = self._look(context, may_look=may_look)
+            seen = self._look(context)
         self._note(context, seen)
         verdicts = _verdicts(context, seen, seen.stops, self._day_ends(seen.day))
         over = [stop for stop in seen.stops if stop.until is not None and seen.now >= stop.until]
@@ -132,19 +130,20 @@ class RiskMonitor:
 
     # looking ------------------------------------------------------------------------------------------------
 
-    def _look(self, context: ClientContext, *, may_look: bool) -> _Seen:
+    def _look(self, context: ClientContext) -> _Seen:
         client_id, now = context.client_id, self._clock.now()
         books = self._store.pnl_books(client_id)
-        reader = context.marks if may_look else None
         max_age = timedelta(seconds=context.policy.limits.default.positions_max_age_seconds)
-        marks = marks_of(self._store, client_id, books, reader, now, max_age)
+        marks = marks_of(self._store, client_id, books, context.marks, now, max_age)
         day = self._day_of(now)
         results = self._store.day_results(client_id, day)
         sums = day_pnl_of(books, results, {place: mark.price for place, mark in marks.items()})
         snapshot, stops = self._store.saved_positions(client_id), self._store.risk_stops(client_id)
         read_at = None if snapshot is None else snapshot.read_started_at
         loss = self._store.day_loss(client_id)
-        return _Seen(now, day, books, results, marks, read_at, sums, loss, stops)
+        return _Seen(
+            now, day, books, results, marks, read_at, sums, _evidence(books, marks, now), loss, stops
+        )
 
     def _day_of(self, at: datetime) -> date:
         return trading_day(at, self._rules.zone, self._rules.day_starts)
@@ -290,6 +289,22 @@ class RiskMonitor:
             key, notice = given_up(stop, part, order)
             tx.notify_once(key, notice)
         return len(done.asked)
+
+
+def _evidence(
+    books: Iterable[PnlBook], marks: Mapping[tuple[str, str], Mark], now: datetime
+) -> dict[str, Evidence]:
+    """Return what each strategy's sum and the client's hang on. A price at which we traded is no doubtful one."""
+    found = dict[str, Evidence]()
+    for book in books:
+        mark = marks.get((book.where.exchange, book.where.symbol)) if book.lots else None
+        if mark is None:
+            continue
+        at = now if mark.source == OF_A_FILL else mark.at
+        for name in (OF_THE_CLIENT, book.where.strategy_name):
+            known = found.get(name, Evidence(at, at))
+            found[name] = Evidence(min(known.oldest, at), max(known.newest, at))
+    return found
 
 
 def _wants_flat(stop: Stop, now: datetime) -> bool:

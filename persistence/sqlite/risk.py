@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from domain.limits import LimitAction
@@ -154,7 +155,8 @@ def new_fills(connection: sqlite3.Connection, limit: int) -> NewFills:
     return NewFills(fills_after(rows, cursor), rows[-1].event_id, is_all=False)
 
 
-def _book_of(row: Sequence[Any]) -> PnlBook:
+@lru_cache(maxsize=4096)  # most books and results are as they were at the last look
+def _book_of(row: tuple[Any, ...]) -> PnlBook:
     *place, lots, unpriced, price, at, trade, closed_at = row
     return PnlBook(
         Place(*place),
@@ -167,7 +169,8 @@ def _book_of(row: Sequence[Any]) -> PnlBook:
     )
 
 
-def _result_of(row: Sequence[Any]) -> DayResult:
+@lru_cache(maxsize=4096)
+def _result_of(row: tuple[Any, ...]) -> DayResult:
     *place, day, realized, carried, unrealized, fills = row
     money = (parse_decimal(realized), parse_decimal(carried), optional_decimal(unrealized))
     return DayResult(Place(*place), date.fromisoformat(day), *money, fills)

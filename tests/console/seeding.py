@@ -107,6 +107,11 @@ class Control:
         assert self.reports is not None
         return self.reports.pnl(client_id)
 
+    def flatten(self, client_id: str, strategy_name: str | None, symbol: str | None, by: str) -> list[Order]:
+        assert self.commands is not None
+        parts = self.commands.parts_to_flatten(client_id, strategy_name=strategy_name, symbol=symbol)
+        return self.commands.flatten(parts, by=by)
+
     def set_state(
         self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str
     ) -> None:

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+from domain.broker_reports import Position, PositionsSnapshot
 from domain.limits import ClientPolicy, LimitBook, Limits, OwnLimits
 from domain.marks import Mark
 from domain.pnl import DayResult, Lot, Place, PnlBook
@@ -75,3 +76,20 @@ def test_a_state_is_set_for_all_or_one_strategy_and_active_ends_it(house: House)
     assert (house.store.risk_stops("default"), house.views.halts()) == ([], [])
     wrong = post(house, "/api/state", {"state": "OFF"})
     assert wrong.status_code == 400 and "ACTIVE, REDUCING, HALTED" in wrong.json["error"]["message"]
+
+
+def test_flatten_asks_once_for_each_part(house: House):
+    assert post(house, "/api/flatten", {}).status_code == 409, "what is open is not known yet"
+    now = house.clock.now()
+    held = house.fill(house.alert(symbol="NIFTY")[0])
+    other = house.fill(house.alert(strategy_name="OTHER", symbol="BANKNIFTY")[0])
+    rows = tuple(Position(o.exchange, o.symbol, o.product, o.filled_quantity) for o in (held, other))
+    house.store.save_positions("default", PositionsSnapshot(now, rows), now.date())
+    answer = post(house, "/api/flatten", {"strategy_name": "OTHER", "reason": "x"}).json
+    assert [(e["strategy_name"], e["symbol"]) for e in answer["exits"]] == [("OTHER", "BANKNIFTY")]
+    whole = post(house, "/api/flatten", {}).json
+    assert {e["symbol"] for e in whole["exits"]} == {"NIFTY", "BANKNIFTY"}
+    assert whole["left"] == []
+    again = post(house, "/api/flatten", {"symbol": "BANKNIFTY"}).json
+    assert [e["command_id"] for e in again["exits"]] == [e["command_id"] for e in answer["exits"]]
+    assert post(house, "/api/flatten", {"client_id": "nobody"}).status_code == 404
