@@ -13,7 +13,7 @@ from domain.limits import CooldownAfter
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.reason_codes import Reason
-from domain.risk_facts import Exposed, Facts
+from domain.risk_facts import Exposed, Facts, pauses_until
 from domain.risk_stops import RiskRule
 from domain.times import is_within
 
@@ -115,7 +115,7 @@ def cooldown(order: Order, facts: Facts) -> Block | None:
     minutes, last = facts.limits.cooldown_minutes, facts.of_limits.last_exit
     if minutes is None or last is None:
         return None
-    wait = timedelta(microseconds=int(minutes * 60_000_000))
+    wait = _minutes(minutes)
     if not is_within(last.at, facts.now, wait):
         return None
     detail = f"left at {last.at:%H:%M:%S} UTC, {decimal_text(minutes)} minutes must pass"
@@ -128,6 +128,24 @@ def cooldown(order: Order, facts: Facts) -> Block | None:
     return None
 
 
+def stop_streak(order: Order, facts: Facts) -> Block | None:
+    """Block entries for a while after several stops were met within a window, of the client or of the strategy."""
+    limits, met = facts.limits, facts.of_limits.stops_met
+    window, pause = _minutes(limits.stop_streak_minutes), _minutes(limits.stop_streak_pause_minutes)
+    for whose, streak in (("", limits.stop_streak), (order.strategy_name, limits.own.stop_streak)):
+        if streak is None:
+            continue
+        until = pauses_until((m.at for m in met if whose in ("", m.strategy)), streak, window, pause)
+        if until is not None and facts.now < until:
+            of = f" of {whose}" if whose else ""
+            return Block(Reason.STOP_STREAK, f"{streak} stops{of}, paused until {until:%H:%M:%S} UTC")
+    return None
+
+
+def _minutes(number: Decimal) -> timedelta:
+    return timedelta(microseconds=int(number * 60_000_000))
+
+
 def _limit(whose: str, limit: Decimal | int) -> str:
     of = f" of {whose}" if whose else ""
     return f"limit{of} {limit if isinstance(limit, int) else decimal_text(limit)}"
@@ -135,5 +153,5 @@ def _limit(whose: str, limit: Decimal | int) -> str:
 
 STOPS: tuple[Rule, ...] = (stopped, reducing)
 """What stands in the way whatever the order is."""
-COUNTS: tuple[Rule, ...] = (trades_per_day, open_positions, exposure, cooldown)
+COUNTS: tuple[Rule, ...] = (trades_per_day, open_positions, exposure, cooldown, stop_streak)
 """What is counted with the order."""

@@ -29,7 +29,7 @@ Table = Mapping[str, Any]
 
 _OF_SUMS = frozenset(each.name for each in fields(OwnLimits))
 _WORDS = frozenset({"on_daily_loss", "on_daily_profit", "cooldown_after", "flatten_scope"})
-_MORE_IS_TIGHTER = frozenset({"cooldown_minutes"})
+_MORE_IS_TIGHTER = frozenset({"cooldown_minutes", "stop_streak_minutes", "stop_streak_pause_minutes"})
 _TIGHTEST = {
     "cooldown_after": CooldownAfter.ANY,
     **dict.fromkeys(("on_daily_loss", "on_daily_profit"), LimitAction.FLATTEN),
@@ -54,6 +54,9 @@ class _LimitTable(BaseModel):
     max_net_exposure: Amount | None = None
     cooldown_minutes: Minutes | None = None
     cooldown_after: After | None = None
+    stop_streak: Count | None = None
+    stop_streak_minutes: Minutes | None = None
+    stop_streak_pause_minutes: Minutes | None = None
     pnl_tolerance: Amount | None = None
     flatten_scope: Scope | None = None
     max_order_quantity: Amount | None = None

@@ -118,6 +118,9 @@ class Environment(Service, Account):
     risk_max_net_exposure: Amount | None = None
     risk_cooldown_minutes: Minutes | None = None
     risk_cooldown_after: After = CooldownAfter.ANY
+    risk_stop_streak: Count | None = None
+    risk_stop_streak_minutes: Minutes = Decimal(60)
+    risk_stop_streak_pause_minutes: Minutes = Decimal(30)
     risk_max_order_quantity: Amount | None = None
     risk_max_order_value: Amount | None = None
     risk_max_orders_per_minute: Count | None = None

@@ -44,6 +44,7 @@ class OwnLimits:
     max_open_positions: int | None = None
     max_gross_exposure: Decimal | None = None
     max_net_exposure: Decimal | None = None
+    stop_streak: int | None = None
 
 
 _NO_OWN = OwnLimits()
@@ -68,6 +69,9 @@ class Limits:
     max_net_exposure: Decimal | None = None  # long less short, whichever way
     cooldown_minutes: Decimal | None = None  # in the strategy's symbol after its exit was filled
     cooldown_after: CooldownAfter = CooldownAfter.ANY
+    stop_streak: int | None = None  # stops met within `stop_streak_minutes`, after which entries pause
+    stop_streak_minutes: Decimal = Decimal(60)
+    stop_streak_pause_minutes: Decimal = Decimal(30)
     pnl_tolerance: Decimal = Decimal(500)  # by how much our own figure may differ from the broker's, untold
     flatten_scope: ExitScope = ExitScope.OWN  # POSITION: what nobody's fills explain is exited too
     own: OwnLimits = _NO_OWN
@@ -107,6 +111,11 @@ class Limits:
     def limits_positions(self) -> bool:
         """True where the symbols that are held are limited."""
         return (self.max_open_positions, self.own.max_open_positions) != (None, None)
+
+    @property
+    def limits_stops(self) -> bool:
+        """True where stops that are met one after the other make entries pause."""
+        return (self.stop_streak, self.own.stop_streak) != (None, None)
 
     @property
     def limits_exposure(self) -> bool:

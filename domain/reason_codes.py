@@ -70,6 +70,7 @@ class Reason(StrEnum):
     MAX_OPEN_POSITIONS = "MAX_OPEN_POSITIONS", Family.RISK_BLOCKED, "Too many open positions"
     MAX_EXPOSURE = "MAX_EXPOSURE", Family.RISK_BLOCKED, "The notional value held would be above the limit"
     COOLDOWN = "COOLDOWN", Family.RISK_BLOCKED, "The strategy has left this symbol a moment ago"
+    STOP_STREAK = "STOP_STREAK", Family.RISK_BLOCKED, "Too many stops were met one after the other"
     REDUCING_ONLY = (
         "REDUCING_ONLY",
         Family.RISK_BLOCKED,

@@ -1,8 +1,8 @@
 """The facts that the blockers decide by, read inside the transaction that will act on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -30,6 +30,33 @@ class LastExit(NamedTuple):
     realized: Decimal | None
 
 
+class StopMet(NamedTuple):
+    """A stop of a protection that was met, at a loss."""
+
+    strategy: str
+    at: datetime
+
+
+def pauses_until(
+    times: Iterable[datetime], streak: int, window: timedelta, pause: timedelta
+) -> datetime | None:
+    """Return until when entries pause after a streak of stops within a window; None: there was no such streak."""
+    met = sorted(times)
+    ends = [last for first, last in zip(met, met[streak - 1 :], strict=False) if last - first <= window]
+    return ends[-1] + pause if ends else None
+
+
+def streak_since(limits: Limits, now: datetime) -> datetime:
+    """Return since when stops that were met may still make entries pause."""
+    minutes = limits.stop_streak_minutes + limits.stop_streak_pause_minutes
+    return now - timedelta(microseconds=int(minutes * 60_000_000))
+
+
+def is_loss(side: Side, average: Decimal | None, price: Decimal | None) -> bool:
+    """Return True where a position of this side was left at a worse price; a price that is not known is one."""
+    return average is None or price is None or (price - average) * side.sign < 0
+
+
 @dataclass(frozen=True, slots=True)
 class LimitFacts:
     """What single limits need to know. Only what a limit that is set asks for is read; the rest is left as it is.
@@ -37,6 +64,7 @@ class LimitFacts:
     - `trades`, `own_trades`: entries of the trading day that were sent or may be, of the client and of the strategy.
     - `places`, `own_places`: the symbols (exchange, symbol) that are held or being entered.
     - `exposed`: what is held and what open entries may bring.
+    - `stops_met`: the stops of the client's strategies that were met lately.
     - `reducible`: how many units an entry of this side may take off the account's net position; None: not known.
     """
 
@@ -47,6 +75,7 @@ class LimitFacts:
     exposed: tuple[Exposed, ...] = ()
     last_exit: LastExit | None = None
     reducible: Decimal | None = None
+    stops_met: tuple[StopMet, ...] = ()
 
 
 _NOTHING_COUNTED = LimitFacts()

@@ -70,7 +70,7 @@ def entry_facts(
         opposite_holders=tuple(sorted(opposite)),
         last_price=_last_price(t, q) if limits.max_order_value is not None else None,
         stops=stops,
-        of_limits=limit_facts(t, q, held, limits, reduces=reduces),
+        of_limits=limit_facts(t, q, held, limits, now, reduces=reduces),
     )
 
 

@@ -9,7 +9,8 @@ from domain.money import ZERO
 from domain.order import Order
 from domain.pnl import Place, PnlBook
 from domain.ports import ExposureQuery
-from domain.risk_facts import Exposed, Holding, LastExit, LimitFacts
+from domain.protection import Rule
+from domain.risk_facts import Exposed, Holding, LastExit, LimitFacts, StopMet, is_loss, streak_since
 from domain.risk_stops import Stop
 from domain.states import Status
 from persistence.memory.reads import OPEN
@@ -27,7 +28,7 @@ def stops_of(t: Tables, q: ExposureQuery) -> tuple[Stop, ...]:
 
 
 def limit_facts(
-    t: Tables, q: ExposureQuery, held: list[Holding], limits: Limits, *, reduces: bool
+    t: Tables, q: ExposureQuery, held: list[Holding], limits: Limits, now: datetime, *, reduces: bool
 ) -> LimitFacts:
     """Return what the limits that are set ask for. `held`: all holdings of the client."""
     trades = _trades(t, q) if q.day_starts_at else []
@@ -40,6 +41,7 @@ def limit_facts(
         exposed=exposed,
         last_exit=None if limits.cooldown_minutes is None else _last_exit(t, q),
         reducible=_reducible(t, q) if reduces else None,
+        stops_met=_stops_met(t, q, streak_since(limits, now)) if limits.limits_stops else (),
     )
 
 
@@ -111,6 +113,20 @@ def _last_exit(t: Tables, q: ExposureQuery) -> LastExit | None:
         event.command_id == last.command_id for event in t.events[t.counted_fills :]
     )
     return LastExit(last.updated_at or last.created_at, book.trade_pnl if is_counted else None)
+
+
+def _stops_met(t: Tables, q: ExposureQuery, since: datetime) -> tuple[StopMet, ...]:
+    fired = [
+        p
+        for p in t.protections.values()
+        if p.client_id == q.client_id and p.fired_at is not None and p.fired_at >= since
+    ]
+    met = [p for p in fired if p.fired_by in (Rule.STOP, Rule.TRAIL)]
+    return tuple(
+        StopMet(p.strategy_name, p.fired_at)
+        for p in met
+        if p.fired_at is not None and is_loss(p.side, p.average_price, p.fired_price)
+    )
 
 
 def _reducible(t: Tables, q: ExposureQuery) -> Decimal | None:

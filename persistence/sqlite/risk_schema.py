@@ -59,6 +59,7 @@ CREATE TABLE risk_events (
     detail TEXT NOT NULL
 ) STRICT;
 CREATE INDEX risk_events_of_client ON risk_events (client_id, event_id);
+CREATE INDEX protections_fired ON protections (client_id, fired_at) WHERE fired_at IS NOT NULL;
 CREATE INDEX orders_exited ON orders (client_id, symbol, strategy_name, updated_at)
     WHERE execution_type = 'EXIT' AND filled_quantity <> '0'
 """

@@ -12,6 +12,7 @@ from blockers.limits import (
     exposure,
     open_positions,
     reducing,
+    stop_streak,
     stopped,
     trades_per_day,
 )
@@ -19,7 +20,7 @@ from blockers.pipeline import first_block
 from domain.enums import Side
 from domain.limits import CooldownAfter, Limits, OwnLimits
 from domain.reason_codes import Reason
-from domain.risk_facts import Exposed, Facts, LastExit, LimitFacts
+from domain.risk_facts import Exposed, Facts, LastExit, LimitFacts, StopMet
 from domain.risk_stops import RiskRule, Stop, StopKey
 from tests.blockers.test_rules import ENTRY, EXIT, NOW, ago, facts
 
@@ -46,6 +47,8 @@ def own(**limits: object) -> Limits:
 
 
 LOSS = Limits(cooldown_minutes=Decimal(5), cooldown_after=CooldownAfter.LOSS)
+STREAK = Limits(stop_streak=2)
+MET, OLD = StopMet(ME, ago(0)), StopMet(ME, ago(1801))
 REDUCES = (stop(RiskRule.REDUCING),)
 CASES = [
     (stopped, facts(stops=(stop(RiskRule.DAILY_LOSS),)), Reason.DAILY_LOSS_HIT),
@@ -81,6 +84,13 @@ CASES = [
     (cooldown, counted(LOSS, last_exit=LastExit(ago(1), Decimal(-1))), Reason.COOLDOWN),
     (cooldown, counted(LOSS, last_exit=LastExit(ago(1), Decimal(0))), None),
     (cooldown, counted(LOSS, last_exit=LastExit(ago(1), None)), Reason.COOLDOWN),
+    (stop_streak, counted(STREAK, stops_met=(MET, MET._replace(at=ago(3600)))), Reason.STOP_STREAK),
+    (stop_streak, counted(STREAK, stops_met=(MET, MET._replace(at=ago(3601)))), None),
+    (stop_streak, counted(STREAK, stops_met=(MET,)), None),
+    (stop_streak, counted(STREAK, stops_met=(StopMet("O", ago(1800)), MET._replace(at=ago(1801)))), None),
+    (stop_streak, counted(STREAK, stops_met=(StopMet("O", ago(1799)), OLD)), Reason.STOP_STREAK),
+    (stop_streak, counted(own(stop_streak=2), stops_met=(MET, MET)), Reason.STOP_STREAK),
+    (stop_streak, counted(own(stop_streak=2), stops_met=(MET, StopMet("O", ago(1)))), None),
 ]  # fmt: skip
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from domain.enums import Side
 from domain.ids import ulid
 from domain.limits import LimitAction, Limits
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.ports import ExposureQuery
-from domain.risk_facts import Exposed, LastExit, LimitFacts
+from domain.risk_facts import Exposed, LastExit, LimitFacts, StopMet, is_loss, streak_since
 from domain.risk_stops import RiskRule, Stop, StopKey
 from domain.times import parse_time, time_text
 from persistence.sqlite.queries.statements import statement
@@ -34,7 +35,7 @@ def stops_of(client_id: str, rows: list[list[Any]]) -> tuple[Stop, ...]:
 
 
 def limit_facts(
-    connection: sqlite3.Connection, q: ExposureQuery, limits: Limits, *, reduces: bool
+    connection: sqlite3.Connection, q: ExposureQuery, limits: Limits, now: datetime, *, reduces: bool
 ) -> LimitFacts:
     """Return what the limits that are set ask for.
 
@@ -47,6 +48,7 @@ def limit_facts(
         or limits.limits_positions
         or limits.limits_exposure
         or limits.cooldown_minutes is not None
+        or limits.limits_stops
     ):
         return _NONE
     trades, own_trades = _trades(connection, q) if q.day_starts_at else (0, 0)
@@ -60,6 +62,7 @@ def limit_facts(
         exposed=exposed,
         last_exit=None if limits.cooldown_minutes is None else _last_exit(connection, q),
         reducible=_reducible(connection, q) if reduces else None,
+        stops_met=_stops_met(connection, q, streak_since(limits, now)) if limits.limits_stops else (),
     )
 
 
@@ -92,6 +95,15 @@ def _last_exit(connection: sqlite3.Connection, q: ExposureQuery) -> LastExit | N
         return None
     at, trade_pnl, is_counted = row
     return LastExit(parse_time(at), optional_decimal(trade_pnl) if is_counted else None)
+
+
+def _stops_met(connection: sqlite3.Connection, q: ExposureQuery, since: datetime) -> tuple[StopMet, ...]:
+    rows = connection.execute(statement("stops_met"), (q.client_id, time_text(since))).fetchall()
+    return tuple(
+        StopMet(strategy, parse_time(at))
+        for strategy, at, side, average, price in rows
+        if is_loss(Side(side), optional_decimal(average), optional_decimal(price))
+    )
 
 
 def _reducible(connection: sqlite3.Connection, q: ExposureQuery) -> Decimal | None:

@@ -386,5 +386,5 @@ def facts_from(
         opposite_holders=tuple(sorted(opened.opposite | held.opposite)),
         last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
         stops=stopping.stops,
-        of_limits=limit_facts(connection, query, limits, reduces=reduces),
+        of_limits=limit_facts(connection, query, limits, now, reduces=reduces),
     )
