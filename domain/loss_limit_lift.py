@@ -10,7 +10,7 @@ from domain.limits import LimitBook
 from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
-from domain.risk_stops import EventKind, RiskEvent, Stop, is_of_the_day
+from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, is_of_the_day
 
 
 def lift_in(tx: Transaction, client_id: str, book: LimitBook, *, at: datetime, by: str, reason: str) -> Lift:
@@ -39,6 +39,8 @@ def lift_in(tx: Transaction, client_id: str, book: LimitBook, *, at: datetime, b
         tx.keep_day_loss(client_id, after)
         tx.keep_lift(lift)
     for stop in stops:
+        if stop.key.rule is RiskRule.TRAILING_LOSS:  # it trails from now on
+            tx.drop_stop(stop.key._replace(rule=RiskRule.BEST))
         tx.put_stop(replace(stop, lifted_at=at, counts_from=None))
         tx.add_risk_event(RiskEvent(at, stop.key, EventKind.LIFTED, f"by {by}: {reason}"))
     stood = f"It stood at {decimal_text(lift.lowest)}. " if lift.lowest is not None else ""

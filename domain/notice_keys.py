@@ -24,7 +24,11 @@ class NoticeSubject(StrEnum):
     RISK_WARNED = (
         "RISK_WARNED"  # a share of a limit is used up; the facts say whose, which limit and which day
     )
+    RISK_UNKNOWN = (
+        "RISK_UNKNOWN"  # a sum that a limit needs; the fact says whose; cleared when it is known again
+    )
     RISK_EXIT_FAILED = "RISK_EXIT_FAILED"  # no attempt closed what a limit wants flat
+    DAY_SUMMARY = "DAY_SUMMARY"  # what a trading day brought; the facts say which day
     PNL_DIFFERS = (
         "PNL_DIFFERS"  # our own profit and loss is another than the broker's; the facts say which day
     )

@@ -109,9 +109,10 @@ class DayResult:
     unrealized: Decimal | None = None
     fills: int = 0
 
-    def with_fill(self, realized: Decimal) -> "DayResult":
-        """Return the result with one more fill."""
-        return replace(self, realized=self.realized + realized, fills=self.fills + 1)
+    def after(self, book: PnlBook, realized: Decimal, *, fills: int = 1) -> "DayResult":
+        """Return the result after fills that realised so much and left this book."""
+        rest = self.unrealized if book.lots else ZERO
+        return replace(self, realized=self.realized + realized, unrealized=rest, fills=self.fills + fills)
 
 
 def first_of_day(place: Place, day: date, book: PnlBook, last: DayResult | None) -> DayResult:

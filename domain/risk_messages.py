@@ -1,13 +1,15 @@
 """What people are told of limits: what happened, at what figure, what is being done, and what they can do. Pure."""
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
 from domain.flatten import Part
-from domain.money import decimal_text
+from domain.money import ZERO, decimal_text
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
+from domain.pnl import DayResult
 from domain.risk_stops import RiskRule, Stop, StopKey, told_of
 
 
@@ -18,14 +20,15 @@ def hit_notice(stop: Stop) -> Notice:
     return Notice(kind, stop.key.client_id, detail=told_of(stop))
 
 
-def unknown_notice(stop: Stop) -> Notice:
-    """Tell that a sum is not known."""
+def unknown_notice(stop: Stop) -> tuple[NoticeKey, Notice]:
+    """Tell that a sum is not known; until it is known again, once."""
     text = (
         f"the profit and loss of {_whose(stop.key)} is not known: {stop.detail}. Its new entries are blocked until it "
         "is; exits still go, and none is asked for because of it. Look whether the broker shows a price, and at the "
         "position"
     )
-    return Notice(NoticeKind.RISK_UNKNOWN, stop.key.client_id, detail=text)
+    key = NoticeKey(NoticeSubject.RISK_UNKNOWN, (stop.key.strategy_name,))
+    return key, Notice(NoticeKind.RISK_UNKNOWN, stop.key.client_id, detail=text)
 
 
 def known_again(stop: Stop) -> Notice:
@@ -56,6 +59,27 @@ def differs(client_id: str, own: Decimal, broker: Decimal, day: date) -> tuple[N
         "reasons"
     )
     return key, Notice(NoticeKind.SYSTEM, client_id, detail=text)
+
+
+def day_summary(
+    client_id: str, day: date, results: Iterable[DayResult], broker: Decimal | None
+) -> tuple[NoticeKey, Notice]:
+    """Tell what a trading day brought, by strategy, beside the broker's figure."""
+    by_strategy, fills, realized = dict[str, Decimal](), 0, ZERO
+    for result in results:
+        name = result.where.strategy_name
+        rest = ZERO if result.unrealized is None else result.unrealized
+        by_strategy[name] = by_strategy.get(name, ZERO) + result.realized + rest - result.carried
+        fills, realized = fills + result.fills, realized + result.realized
+    total = sum(by_strategy.values(), ZERO)
+    each = ", ".join(f"{name} {decimal_text(brought)}" for name, brought in sorted(by_strategy.items()))
+    beside = "" if broker is None else f", {decimal_text(broker)} by the broker"
+    text = (
+        f"{day.isoformat()}: {decimal_text(total)} by our own fills{beside}; realised {decimal_text(realized)} with "
+        f"{fills} fills. {each}"
+    )
+    key = NoticeKey(NoticeSubject.DAY_SUMMARY, (day.isoformat(),))
+    return key, Notice(NoticeKind.DAY_SUMMARY, client_id, detail=text)
 
 
 def flat(stop: Stop) -> Notice:

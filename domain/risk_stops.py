@@ -6,7 +6,7 @@ limit lifts nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -231,18 +231,23 @@ def judge(asked: Judged) -> Verdict:
         (RiskRule.TRAILING_LOSS, _trailed(asked), True, scope.on_loss),
     ):
         found = asked.standing.get(rule)
-        if limit is None or (found is not None and found.lifted_at is None and found.is_confirmed):
+        if found is not None and found.lifted_at is None and found.is_confirmed:
             continue
-        lifted = found if found is not None and found.lifted_at is not None else None
-        if lifted is not None and lifted.counts_from is None:
-            put.append(replace(lifted, counts_from=min(total, ZERO) if loses else max(total, ZERO)))
+        if limit is None:
+            drop += (
+                [] if found is None or found.lifted_at is not None else [found]
+            )  # seen once, and limited no more
             continue
-        base = ZERO if lifted is None or lifted.counts_from is None else lifted.counts_from
+        if found is not None and found.lifted_at is not None and found.counts_from is None:
+            put.append(replace(found, counts_from=min(total, ZERO) if loses else max(total, ZERO)))
+            continue
+        base = ZERO if found is None or found.counts_from is None else found.counts_from
         lost = base - total if loses else total - base
         if lost >= limit:
             put += _hit(asked, rule, action, total, limit, found)
-        elif found is not None and lifted is None:
-            drop.append(found)
+        elif found is not None and found.lifted_at is None:
+            put += _as_lifted_before(asked, found)
+            drop += [found] if found.counts_from is None else []
         elif limit > 0 and lost >= limit * scope.warn_at:
             warnings.append((StopKey(asked.client_id, scope.strategy_name, rule), total, limit))
     return Verdict(tuple(put), tuple(drop), tuple(warnings))
@@ -254,11 +259,18 @@ def _hit(
     """Latch at once what is realised; a sum that hangs on a price is latched when it is seen a second time."""
     key = StopKey(asked.client_id, asked.scope.strategy_name, rule)
     pending = found if found is not None and not found.is_confirmed and found.lifted_at is None else None
-    if asked.evidence is not None and not _is_second_look(asked, pending):
-        if pending is not None:
-            return []
-        return [_stop(asked, key, action, total, limit, is_confirmed=False)]
-    return [_stop(asked, key, action, total, limit, is_confirmed=True)]
+    is_confirmed = asked.evidence is None or _is_second_look(asked, pending)
+    if not is_confirmed and pending is not None:
+        return []
+    stop = _stop(asked, key, action, total, limit, is_confirmed=is_confirmed)
+    return [stop if found is None else replace(stop, counts_from=found.counts_from)]
+
+
+def _as_lifted_before(asked: Judged, seen_once: Stop) -> list[Stop]:
+    """Return the stop as the operator lifted it, where a look denies that its limit was reached again."""
+    if seen_once.counts_from is None:
+        return []
+    return [replace(seen_once, is_confirmed=True, until=asked.day_ends, lifted_at=asked.now)]
 
 
 def _is_second_look(asked: Judged, first: Stop | None) -> bool:
@@ -275,13 +287,8 @@ def _stop(
         words = f"{decimal_text(total)} today, limit {decimal_text(limit)}"
     else:
         words = f"{decimal_text(total)} today, limit {decimal_text(-limit)}"
-    until = asked.day_ends if is_confirmed else asked.now + _SEEN_ONCE_FOR
     since = asked.now if is_confirmed or asked.evidence is None else asked.evidence.newest
-    return Stop(key, since, until, total, limit, action, is_confirmed, words)
-
-
-_SEEN_ONCE_FOR = timedelta(seconds=60)
-"""How long a loss that was seen once holds entries while no later look confirms or denies it."""
+    return Stop(key, since, asked.day_ends, total, limit, action, is_confirmed, words)
 
 
 def _unknown(asked: Judged) -> Verdict:

@@ -47,7 +47,7 @@ class PnlCounter:
             result = _result(tx, book, self._day_of(fill.at))
             book, realized = after_fill(book, fill)
             tx.keep_pnl_book(book)
-            tx.keep_result(result.with_fill(realized))
+            tx.keep_result(result.after(book, realized))
         tx.keep_fill_cursor(news.cursor)
         return news.is_all
 
@@ -86,7 +86,7 @@ class PnlCounter:
         price = prices.get((place.exchange, place.symbol), book.last_price)
         book, realized = adjusted(book, held, price)
         tx.keep_pnl_book(book)
-        tx.keep_result(replace(result, realized=result.realized + realized))
+        tx.keep_result(result.after(book, realized, fills=0))
         return True
 
     def note_unrealized(
@@ -97,8 +97,11 @@ class PnlCounter:
         now: datetime,
         *,
         refresh: bool,
-    ) -> None:
-        """Begin the day for each open book, and keep what is unrealised where it is time to."""
+    ) -> bool:
+        """Begin the day for each open book, and keep what is unrealised where it is time to.
+
+        Returns True where the day began for a book.
+        """
         day = self._day_of(now)
         known = {result.where: result for result in results}
         wanted = [book for book in books if book.lots and (refresh or book.where not in known)]
@@ -106,7 +109,7 @@ class PnlCounter:
             book for book in wanted if book.where not in known or _is_news(book, known[book.where], prices)
         ]
         if not wanted:
-            return
+            return False
 
         def work(tx: Transaction) -> None:
             for each in wanted:
@@ -118,6 +121,7 @@ class PnlCounter:
                 tx.keep_result(result)
 
         self._store.write(work)
+        return any(book.where not in known for book in wanted)
 
 
 def _result(tx: Transaction, book: PnlBook, day: date) -> DayResult:

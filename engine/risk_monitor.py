@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from domain.daily_loss import OF_THE_CLIENT, DayLoss
 from domain.enums import ExecutionType
@@ -15,10 +16,21 @@ from domain.flatten import Part, held_parts, unheld_parts
 from domain.limits import ExitScope, LimitAction
 from domain.marks import Mark
 from domain.money import ZERO
+from domain.notice_keys import NoticeKey
+from domain.notices import Notice
 from domain.order import Order
 from domain.pnl import DayPnl, DayResult, PnlBook, day_pnl_of
 from domain.ports import Clock, Store, Transaction
-from domain.risk_messages import differs, flat, given_up, hit_notice, known_again, unknown_notice, warned
+from domain.risk_messages import (
+    day_summary,
+    differs,
+    flat,
+    given_up,
+    hit_notice,
+    known_again,
+    unknown_notice,
+    warned,
+)
 from domain.risk_stops import (
     EventKind,
     Evidence,
@@ -42,6 +54,8 @@ log = logging.getLogger(__name__)
 
 _NOTED_EACH = timedelta(seconds=60)  # how often what is unrealised is stored
 _DIFFERS_FOR = timedelta(seconds=60)  # how long our figure and the broker's must differ until it is told
+_SUMMED_UP_WITHIN = 7  # days after which nobody needs a summary any more
+_UNKNOWN_FOR = timedelta(seconds=15)  # how long a sum is not known until it is told
 _ASKED_EACH = timedelta(seconds=1)  # how often it is looked at whether another exit is due
 
 
@@ -98,6 +112,7 @@ class RiskMonitor:
         self._noted_at: dict[str, datetime] = {}
         self._asked_at: dict[str, datetime] = {}
         self._differs_since: dict[str, datetime] = {}
+        self._summed_up: dict[str, date] = {}
 
     def watch(self, context: ClientContext, *, may_look: bool = True) -> int:
         """Do one round for the client; returns how many exits were asked for.
@@ -116,7 +131,8 @@ class RiskMonitor:
             context.client_id, seen.books, self._store.holdings(context.client_id), seen.prices, seen.now
         ):
             seen = self._look(context)
-        self._note(context, seen)
+        if self._note(context, seen):  # what was unrealised before is no result of the day that begins
+            seen = self._look(context)
         verdicts = _verdicts(context, seen, seen.stops, self._day_ends(seen.day))
         over = [stop for stop in seen.stops if stop.until is not None and seen.now >= stop.until]
         if (
@@ -125,7 +141,9 @@ class RiskMonitor:
             or self._has_warnings(context, verdicts, seen)
         ):
             self._store.write(lambda tx: self._write(tx, context, seen))
+        self._tell_unknown(context, seen)
         self._compare(context, seen)
+        self._sum_up(context, seen)
         return self._flatten(context, seen.now)
 
     # looking ------------------------------------------------------------------------------------------------
@@ -151,12 +169,12 @@ class RiskMonitor:
     def _day_ends(self, day: date) -> datetime:
         return day_start(day + timedelta(days=1), self._rules.zone, self._rules.day_starts)
 
-    def _note(self, context: ClientContext, seen: _Seen) -> None:
+    def _note(self, context: ClientContext, seen: _Seen) -> bool:
         last = self._noted_at.get(context.client_id)
         is_due = last is None or has_elapsed(last, seen.now, _NOTED_EACH)
         if is_due:
             self._noted_at[context.client_id] = seen.now
-        self._counter.note_unrealized(seen.books, seen.results, seen.prices, seen.now, refresh=is_due)
+        return self._counter.note_unrealized(seen.books, seen.results, seen.prices, seen.now, refresh=is_due)
 
     # stops --------------------------------------------------------------------------------------------------
 
@@ -190,9 +208,7 @@ class RiskMonitor:
             return
         kind = EventKind.STOPPED if stop.is_confirmed else EventKind.SEEN_ONCE
         tx.add_risk_event(RiskEvent(now, stop.key, kind, stop.detail))
-        if stop.key.rule is RiskRule.UNKNOWN:
-            tx.notify(unknown_notice(stop))
-        elif stop.is_confirmed:
+        if stop.is_confirmed and stop.key.rule is not RiskRule.UNKNOWN:
             log.warning("client %s: %s %s", stop.key.client_id, stop.key.rule.words, stop.detail)
             if not _is_told_already(tx, stop):
                 tx.notify(hit_notice(stop))
@@ -201,8 +217,18 @@ class RiskMonitor:
         tx.drop_stop(stop.key)
         if stop.key.rule is not RiskRule.BEST:
             tx.add_risk_event(RiskEvent(now, stop.key, EventKind.ENDED))
-        if stop.key.rule is RiskRule.UNKNOWN:
+        if stop.key.rule is RiskRule.UNKNOWN and tx.clear_notice(stop.key.client_id, unknown_notice(stop)[0]):
             tx.notify(known_again(stop))
+
+    def _tell_unknown(self, context: ClientContext, seen: _Seen) -> None:
+        """Tell of sums that have not been known for a while: a new position may have no price for a moment."""
+        for stop in seen.stops:
+            lasts = has_elapsed(stop.since, seen.now, _UNKNOWN_FOR)
+            if stop.key.rule is not RiskRule.UNKNOWN or not lasts:
+                continue
+            key, notice = unknown_notice(stop)
+            if not self._store.is_told(context.client_id, key):
+                self._store.write(partial(_notify_once, key, notice))
 
     # our figure beside the broker's -------------------------------------------------------------------------
 
@@ -216,7 +242,25 @@ class RiskMonitor:
         since = self._differs_since.setdefault(client_id, seen.now)
         key, notice = differs(client_id, own, broker, seen.day)
         if has_elapsed(since, seen.now, _DIFFERS_FOR) and not self._store.is_told(client_id, key):
-            self._store.write(lambda tx: tx.notify_once(key, notice))
+            self._store.write(partial(_notify_once, key, notice))
+
+    def _sum_up(self, context: ClientContext, seen: _Seen) -> None:
+        """Tell what the last trading day with a fill brought, once, as soon as another day has begun."""
+        client_id = context.client_id
+        if self._summed_up.get(client_id) == seen.day:
+            return
+        self._summed_up[client_id] = seen.day
+        for back in range(1, _SUMMED_UP_WITHIN + 1):
+            day = seen.day - timedelta(days=back)
+            results = self._store.day_results(client_id, day)
+            if not any(result.fills for result in results):
+                continue
+            is_last = back == 1 and seen.loss is not None and seen.loss.day == seen.day
+            broker = seen.loss.carried_pnl if is_last and seen.loss is not None else None
+            key, notice = day_summary(client_id, day, results, broker)
+            if not self._store.is_told(client_id, key):
+                self._store.write(partial(_notify_once, key, notice))
+            return
 
     # exits --------------------------------------------------------------------------------------------------
 
@@ -291,6 +335,10 @@ class RiskMonitor:
         return len(done.asked)
 
 
+def _notify_once(key: NoticeKey, notice: Notice, tx: Transaction) -> bool:
+    return tx.notify_once(key, notice)
+
+
 def _evidence(
     books: Iterable[PnlBook], marks: Mapping[tuple[str, str], Mark], now: datetime
 ) -> dict[str, Evidence]:
@@ -325,7 +373,10 @@ def _verdicts(
     # A limit that is not set any more needs no sum.
     named = {scope.strategy_name for scope in scopes}
     idle = [
-        of[RiskRule.UNKNOWN] for name, of in standing.items() if RiskRule.UNKNOWN in of and name not in named
+        stop
+        for name, of in standing.items()
+        for stop in of.values()
+        if name not in named and (stop.key.rule is RiskRule.UNKNOWN or not stop.is_confirmed)
     ]
     return [*found, Verdict(drop=tuple(idle))]
 

@@ -83,6 +83,7 @@ _ALONE = {
     NoticeKind.RISK_LIMIT_HIT: ("🛑 Limit hit", "client_id"),
     NoticeKind.RISK_WARNING: ("⚠️ Near a limit", "client_id"),
     NoticeKind.RISK_UNKNOWN: ("🚨 Profit and loss not known", "client_id"),
+    NoticeKind.DAY_SUMMARY: ("📒 The day", "client_id"),
     NoticeKind.STATE_CHANGED: ("🚦 Entries", "client_id"),
     NoticeKind.LOSS_LIMIT_LIFTED: ("▶️ Daily loss limit lifted", "client_id"),
     NoticeKind.SYSTEM: ("🔧 System", "detail"),

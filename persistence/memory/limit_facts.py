@@ -67,7 +67,9 @@ def _exposed(t: Tables, q: ExposureQuery, held: list[Holding]) -> tuple[Exposed,
     found = [(h.strategy_name, h.exchange, h.symbol, h.net_quantity, None) for h in ours]
     places = {(h.exchange, h.symbol) for h in ours}
     for key, kept in t.positions.items():
-        if key[0] == q.client_id and kept.position.net_quantity and key[1:3] not in places:
+        p = kept.position
+        counts = p.net_quantity and p.net_quantity != p.delivered  # shares of earlier days do not
+        if key[0] == q.client_id and counts and key[1:3] not in places:
             found.append(("", *key[1:3], kept.position.net_quantity, None))
     exposed = [Exposed(*each[:4], _price(t, q.client_id, each[1], each[2])) for each in found]
     for o in _entries(t, q):

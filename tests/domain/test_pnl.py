@@ -65,7 +65,7 @@ def test_while_a_price_is_not_known_neither_is_the_sum_and_it_is_right_once_it_i
     day = DayResult(HERE, DAY)
     assert day_pnl_of([book], [day], {("NFO", "NIFTY"): Decimal(110)})["STRADDLE"].total is None
     book, correction = after_fill(book, FillSeen(2, "o1", AT, HERE, ZERO, Decimal(5000), Decimal(100)))
-    known = day_pnl_of([book], [day.with_fill(correction)], {("NFO", "NIFTY"): Decimal(110)})
+    known = day_pnl_of([book], [day.after(book, correction)], {("NFO", "NIFTY"): Decimal(110)})
     assert known["STRADDLE"].total == Decimal(500)
 
 

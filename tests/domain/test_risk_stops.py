@@ -1,6 +1,7 @@
 """Limits on a sum, look by look: what latches stays, what trails never falls, what is not known exits nothing."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ import pytest
 from domain.limits import LimitAction, LimitBook, Limits, OwnLimits
 from domain.money import ZERO
 from domain.pnl import DayPnl
+from domain.reason_codes import Reason
 from domain.risk_stops import Evidence, Judged, RiskRule, Scope, Stop, judge, scopes_of
 
 START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -85,6 +87,31 @@ def test_only_what_is_limited_is_judged():
         ("", Decimal(9), None),
         ("A", None, Decimal(5)),
     ]
+
+
+def test_after_a_lift_a_wrong_price_does_not_make_it_count_from_zero_again():
+    looks = Looks(scope(trailing_loss=None, max_profit=None))
+    looks.at(-600)
+    looks.at(-600)
+    looks.standing[RiskRule.DAILY_LOSS] = replace(looks.standing[RiskRule.DAILY_LOSS], lifted_at=looks.now)
+    looks.at(-600)
+    looks.at(-1100)
+    assert not looks.standing[RiskRule.DAILY_LOSS].is_confirmed, "500 more, seen once"
+    for total in (-700, -700, -1099, -1099):
+        looks.at(total)
+    stop = looks.standing[RiskRule.DAILY_LOSS]
+    assert (stop.lifted_at is None, stop.counts_from) == (False, Decimal(-600))
+    looks.at(-1100)
+    looks.at(-1100)
+    assert looks.standing[RiskRule.DAILY_LOSS].blocks(looks.now) is Reason.DAILY_LOSS_HIT
+
+
+def test_a_limit_that_is_set_no_more_forgets_what_was_seen_once():
+    looks = Looks(scope(trailing_loss=None, max_profit=None))
+    looks.at(-600)
+    looks.scope = scope(trailing_loss=None, max_loss=None)
+    looks.at(-600)
+    assert looks.standing == {}
 
 
 def check(seed: int) -> None:

@@ -221,7 +221,8 @@ def test_a_failed_exit_is_asked_for_again_and_the_end_is_told(house):
 def test_without_a_price_the_sum_is_unknown_and_told_once_and_exits_nothing(house):
     house.enter(price=100)
     house.desk.clock.advance(120)
-    for _ in range(3):
+    for _ in range(4):
+        house.desk.clock.advance(10)
         house.desk.engine.refresh("default", force=True)
         house.desk.engine.watch_risk("default")
     assert (house.tag(), house.exits()) == ("RISK_BLOCKED:MARK_UNKNOWN", [])
@@ -429,3 +430,35 @@ def test_after_a_loss_alone_where_it_is_set_so(tmp_path):
     house.desk.engine.watch_risk("default")
     [again] = house.desk.post(leg(qty=52))
     assert again.tag == "RISK_BLOCKED:COOLDOWN" and "-40" in str(again.reason_message)
+
+
+def test_a_day_is_summed_up_once_when_the_next_has_begun(tmp_path):
+    house = House(tmp_path)
+    shows = BrokerShows(house.desk)
+    house.enter(price=100)
+    house.price(120, seconds=61)
+    house.exit(price=104)
+    shows.pnl = Decimal(190)
+    house.price(100)
+    house.enter("BANKNIFTY", price=50, strategy_name="OTHER")
+    house.price(49, symbol="BANKNIFTY", seconds=61)
+    assert house.told(NoticeKind.DAY_SUMMARY) == []
+    house.desk.clock.advance(24 * 3600)
+    for _ in range(2):
+        house.desk.engine.refresh("default", force=True)
+        house.limit()
+        house.desk.engine.watch_risk("default")
+    [text] = house.told(NoticeKind.DAY_SUMMARY)
+    assert text == (
+        "2026-11-20: 150 by our own fills, 190 by the broker; realised 200 with 3 fills. OTHER -50, STRADDLE 200"
+    )
+
+
+def test_what_is_carried_over_night_is_no_loss_of_the_day_that_begins(house):
+    house.enter(price=100)
+    house.price(91, seconds=61)
+    house.desk.clock.advance(24 * 3600)
+    house.price(90, 90, 90)
+    assert (house.tag(), house.exits()) == (None, []), "-50 today"
+    house.price(80, 80)
+    assert house.tag() == HIT

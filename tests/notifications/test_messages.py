@@ -306,6 +306,10 @@ GOLDEN = {
         alone(NoticeKind.RISK_UNKNOWN, "no price"),
         "🚨 Profit and loss not known | default\nno price",
     ),
+    "what a day brought": (
+        alone(NoticeKind.DAY_SUMMARY, "2026-11-20: 500"),
+        "📒 The day | default\n2026-11-20: 500",
+    ),
     "entries may only reduce": (
         alone(NoticeKind.STATE_CHANGED, "REDUCING by priya"),
         "🚦 Entries | default\nREDUCING by priya",

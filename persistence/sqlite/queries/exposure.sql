@@ -1,6 +1,6 @@
 -- What client ?1 holds and what open entries (but ?2) may bring: strategy, exchange, symbol, units, units that are filled
 -- already, sign, last price.
--- What the account has beyond what strategies hold is nobody's. A price is the broker's, a mark, or that of a last fill.
+-- What the account has beyond what strategies hold is nobody's; shares of earlier days do not count. A price is the broker's, a mark, or that of a last fill.
 WITH prices (exchange, symbol, price) AS MATERIALIZED (
     SELECT exchange, symbol, coalesce(max(iif(source = 1, price, NULL)), max(iif(source = 2, price, NULL)), max(price))
     FROM (SELECT exchange, symbol, last_price AS price, 1 AS source FROM positions
@@ -14,7 +14,7 @@ WITH prices (exchange, symbol, price) AS MATERIALIZED (
     SELECT strategy_name, exchange, symbol, units, '0', 1, NULL FROM held
     UNION ALL
     SELECT '', p.exchange, p.symbol, p.net_quantity, '0', 1, NULL FROM positions p
-    WHERE p.client_id = ?1 AND p.net_quantity <> '0'
+    WHERE p.client_id = ?1 AND p.net_quantity NOT IN ('0', p.delivered)
         AND NOT EXISTS (SELECT 1 FROM held h WHERE (h.exchange, h.symbol) = (p.exchange, p.symbol))
     UNION ALL
     SELECT strategy_name, exchange, symbol, quantity, filled_quantity, iif(side = 'BUY', 1, -1),
