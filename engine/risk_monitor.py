@@ -158,7 +158,9 @@ class RiskMonitor:
         sums = day_pnl_of(books, results, {place: mark.price for place, mark in marks.items()})
         snapshot, stops = self._store.saved_positions(client_id), self._store.risk_stops(client_id)
         read_at = None if snapshot is None else snapshot.read_started_at
-        loss = self._store.day_loss(client_id)
+        # A figure that is too old is not known; entries are blocked then in any case.
+        is_young = read_at is not None and not has_elapsed(read_at, now, max_age)
+        loss = self._store.day_loss(client_id) if is_young else None
         return _Seen(
             now, day, books, results, marks, read_at, sums, _evidence(books, marks, now), loss, stops
         )

@@ -93,3 +93,26 @@ def test_flatten_asks_once_for_each_part(house: House):
     again = post(house, "/api/flatten", {"symbol": "BANKNIFTY"}).json
     assert [e["command_id"] for e in again["exits"]] == [e["command_id"] for e in answer["exits"]]
     assert post(house, "/api/flatten", {"client_id": "nobody"}).status_code == 404
+
+
+def test_the_health_page_shows_stops_and_how_to_end_them(house: House):
+    seed(house)
+    now = house.clock.now()
+
+    def work(tx):
+        tx.put_stop(Stop(StopKey("default", "", RiskRule.REDUCING), now, detail="calm", by="ann"))
+        tx.put_stop(Stop(StopKey("default", "X", RiskRule.UNKNOWN), now, detail="no price of Y"))
+        tx.put_stop(Stop(StopKey("default", "", RiskRule.BEST), now, figure=Decimal(5)))
+        tx.put_stop(Stop(StopKey("default", "OLD", RiskRule.DAILY_PROFIT), now, until=now))
+
+    house.store.write(work)
+    page = house.get("/health").text
+    assert "DAILY LOSS</span> default · STRADDLE" in page and "seen, since" in page and ">Lift<" in page
+    assert "REDUCING</span> default" in page and "by ann" in page
+    assert "NOT KNOWN</span> default · X" in page and "no price of Y" in page
+    assert "BEST" not in page and "OLD" not in page
+    assert [stop["rule"] for stop in house.get("/api/health").json["stops"]] == [
+        "REDUCING",
+        "DAILY_LOSS",
+        "UNKNOWN",
+    ]
