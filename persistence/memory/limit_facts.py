@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.enums import ExecutionType
+from domain.ids import ulid
 from domain.limits import Limits
 from domain.money import ZERO
 from domain.order import Order
@@ -58,7 +59,9 @@ def _trades(t: Tables, q: ExposureQuery) -> list[Order]:
     return [
         o
         for o in _entries(t, q)
-        if o.created_at >= q.day_starts_at and not (o.status is Status.FAILED and o.sent_at is None)
+        if o.command_id >= ulid(q.day_starts_at, 0)
+        and o.created_at >= q.day_starts_at
+        and not (o.status is Status.FAILED and o.sent_at is None)
     ]
 
 
