@@ -38,6 +38,9 @@ class NoticeKind(StrEnum):
     TRAIL_ARMED = "TRAIL_ARMED"
     TRAIL_MOVED = "TRAIL_MOVED"
     PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # without a usable price for too long
+    NO_STOP = "NO_STOP"  # the distance of a protection's stop leads to 0 or below
+    PROTECTIVE_EXIT_FAILED = "PROTECTIVE_EXIT_FAILED"
+    PROTECTED_AGAIN = "PROTECTED_AGAIN"  # what was filled after a protection's exit was over
 
 
 @dataclass(frozen=True, slots=True)

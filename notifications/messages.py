@@ -97,6 +97,9 @@ _ALONE = {
     NoticeKind.TRAIL_ARMED: ("🛡️ Trailing stop armed", "detail"),
     NoticeKind.TRAIL_MOVED: ("🛡️ Trailing stop moved", "detail"),
     NoticeKind.PROTECTION_UNKNOWN: ("🚨 Protection unknown", "detail"),
+    NoticeKind.NO_STOP: ("🚨 No stop", "detail"),
+    NoticeKind.PROTECTIVE_EXIT_FAILED: ("🚨 Protective exit failed", "detail"),
+    NoticeKind.PROTECTED_AGAIN: ("🛡️ Protected again", "detail"),
 }
 """Title, and the notice's field that says what it is about."""
 
@@ -107,6 +110,9 @@ OF_PROTECTIONS = frozenset(
         NoticeKind.TRAIL_ARMED,
         NoticeKind.TRAIL_MOVED,
         NoticeKind.PROTECTION_UNKNOWN,
+        NoticeKind.NO_STOP,
+        NoticeKind.PROTECTIVE_EXIT_FAILED,
+        NoticeKind.PROTECTED_AGAIN,
     }
 )
 """Kinds whose first line says what happened; the order with them may have failed, and the units it brought are held."""

@@ -18,10 +18,13 @@ from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.ports import Transaction
-from domain.protection import Protection, Rule, Step, cancelled, met, protection_of, tightened
+from domain.protection import Protection, Rule, Step, protection_of
+from domain.protection_changes import cancelled, tightened
+from domain.protection_levels import met
 from domain.protection_messages import clears_unknown, notices_of
 from domain.protection_terms import Terms, is_protected
 from domain.states import Status
+from domain.times import time_text
 from use_cases.register_order import life_of, register_judged
 
 
@@ -148,7 +151,7 @@ def _require_unmet(tx: Transaction, p: Protection) -> None:
         rule = met(p, mark.price)
         if rule is not None:
             field = "target_price" if rule is Rule.TARGET else "stop_price"
-            last = decimal_text(mark.price)
+            last = f"{decimal_text(mark.price)} (seen at {time_text(mark.at)}, source {mark.source})"
             raise InvalidProtection(
                 field,
                 f"expected one that the last price {last} does not meet, or confirm: true to exit at once",

@@ -11,7 +11,8 @@ from domain.account import BrokerAccount
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate
 from domain.marks import Mark
-from domain.protection import Covered, Protection, ProtectionStatus, Rule, protection_of, step
+from domain.protection import Covered, ExitSeen, ExitState, Protection, ProtectionStatus, Rule, protection_of
+from domain.protection_step import step
 from domain.protection_terms import TrailingType
 from tests.contract.store_making import CLIENT, EXCHANGE, SYMBOL, House, StoreCase
 
@@ -40,10 +41,12 @@ def covered(units: int = 50) -> Covered:
     return Covered(Decimal(units), Decimal("112.5"), True, Decimal(units), is_all=True)
 
 
-def moved(house: House, p: Protection, price: object) -> Protection:
+def moved(
+    house: House, p: Protection, price: object, exits: dict[str, ExitSeen] | None = None, units: int = 50
+) -> Protection:
     now = house.clock.now()
     seen = replace(mark(house, price), at=now)
-    done = step(p, covered(), seen, now)
+    done = step(p, replace(covered(), units=Decimal(units), exits=exits or {}), seen, now)
     if done.exit is not None:
         done = done.with_exit("exit-1")
     return house.store.write(lambda tx: tx.move_protection(done))
@@ -89,9 +92,25 @@ class ProtectionsContract(StoreCase):
         opened(house, "b1", client_id="bob")
         assert house.store.open_protections(CLIENT) == [first, second]
         fired = moved(house, first, 1)
+        assert house.store.open_protections(CLIENT) == [fired, second]  # its exit is followed
+        over = moved(house, fired, 1, {"exit-1": ExitSeen(ExitState.DONE)}, units=0)
+        assert over.status is ProtectionStatus.FIRED
         assert house.store.open_protections(CLIENT) == [second]
         assert house.store.write(lambda tx: tx.open_protections(CLIENT)) == [second]
-        assert house.store.write(lambda tx: tx.protection(first.protection_id)) == fired
+        assert house.store.write(lambda tx: tx.protection(first.protection_id)) == over
+
+    def test_a_second_try_that_is_due_is_stored(self, house):
+        p = moved(house, opened(house), 1)
+        failed = ExitSeen(ExitState.FAILED, Decimal(10), "BROKER_REJECTED:RMS")
+        p = moved(house, p, 1, {"exit-1": failed}, units=40)
+        assert (p.exits, p.failures, p.retry_units) == ((), 1, 40)
+        assert house.store.protection(p.protection_id) == p
+
+    def test_the_parts_of_a_leg_are_read_with_and_without_a_transaction(self, house):
+        leg = house.register()
+        part = house.register("a2", parent_command_id=leg.command_id)
+        assert house.store.parts(leg.command_id) == [house.order(part.command_id)]
+        assert house.store.parts(part.command_id) == []
 
     def test_the_last_price_of_each_symbol_is_kept(self, house):
         first, other = mark(house, "101.05"), mark(house, 7, "BANKNIFTY")

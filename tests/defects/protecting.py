@@ -2,10 +2,12 @@
 
 from tests.defects.defect import Defect, Edit
 
-RULE, MARKS = "domain/protection.py", "domain/marks.py"
+CORE, RULE, MARKS = "domain/protection.py", "domain/protection_step.py", "domain/marks.py"
+EXITS, LEVELS = "domain/protection_exits.py", "domain/protection_levels.py"
 TERMS = "domain/protection_terms.py"
 WATCHER = "engine/protection_watcher.py"
 RULE_TESTS, WATCHED = "tests/domain/test_protection.py", "tests/engine/test_protections.py"
+EXIT_TESTS, EXITS_WATCHED = "tests/domain/test_protection_exits.py", "tests/engine/test_protective_exits.py"
 
 PROTECTING = (
     Defect(
@@ -28,9 +30,9 @@ PROTECTING = (
         "A stop that had fired fired again at the next price, and the account was short.",
         (
             Edit(
-                RULE,
-                "        after = replace(after, status=ProtectionStatus.FIRED)\n",
-                "        after = replace(after, reason=None)\n",
+                CORE,
+                "exit_command_id=command_id, exits=(*self.after.exits, asked))",
+                "exit_command_id=command_id)",
             ),
         ),
         (f"{RULE_TESTS}::test_a_level_that_is_met_fires_once_for_all_that_is_held",),
@@ -91,7 +93,7 @@ PROTECTING = (
         "A price met stop and target at once, and was booked as a target.",
         (
             Edit(
-                RULE,
+                LEVELS,
                 "        return Rule.TRAIL if p.is_armed else Rule.STOP\n    if p.target_price",
                 "        pass\n    if p.target_price",
             ),
@@ -116,7 +118,7 @@ PROTECTING = (
         (
             Edit(
                 RULE,
-                "        if _is_settled(after, covered, now):\n",
+                "        if _is_settled(after, covered, now) and not after.exits:\n",
                 "        if False:\n",
             ),
         ),
@@ -166,7 +168,7 @@ PROTECTING = (
         "What was filled after the stop had taken a part asked for an exit that was there already, and stayed.",
         (
             Edit(
-                RULE,
+                CORE,
                 'return f"{self.client_id}|protection|{self.protection_id}|{self.generation}"',
                 'return f"{self.client_id}|protection|{self.protection_id}"',
             ),
@@ -221,7 +223,7 @@ PROTECTING = (
         (
             Edit(
                 RULE,
-                "    tells = bool(moved) and _is_due(after.trail_told_at, now)\n",
+                "    tells = bool(moved) and _is_due(p.trail_told_at, now)\n",
                 "    tells = bool(moved)\n",
             ),
         ),
@@ -241,5 +243,93 @@ PROTECTING = (
         (
             "tests/engine/test_stranded_exits.py::test_an_exit_that_is_being_cancelled_leaves_the_others_alone",
         ),
+    ),
+    Defect(
+        "a-failed-stop-is-left",
+        "The broker refused a stop's exit for a moment, and the position was held without any stop for the day.",
+        (Edit(EXITS, "    elif p.failures <= len(RETRY_WAITS):\n", "    elif False:\n"),),
+        (
+            f"{EXIT_TESTS}::test_a_failed_exit_is_asked_for_again_ever_later_and_then_no_more",
+            f"{EXITS_WATCHED}::test_a_refused_exit_is_asked_for_again_and_ends_flat",
+        ),
+    ),
+    Defect(
+        "a-refused-exit-is-sent-for-ever",
+        "An exit that the broker refused was sent again until the account's orders of the day were used up.",
+        (
+            Edit(EXITS, "    elif p.failures <= len(RETRY_WAITS):\n", "    elif p.failures:\n"),
+            Edit(EXITS, "RETRY_WAITS[p.failures - 1]", "RETRY_WAITS[min(p.failures, len(RETRY_WAITS)) - 1]"),
+        ),
+        (f"{EXITS_WATCHED}::test_after_the_last_try_people_are_told_that_it_is_held_without_protection",),
+    ),
+    Defect(
+        "an-unknown-exit-is-a-failed-one",
+        "A stop's exit timed out, was sent again as a new order, both were filled, and the account was short.",
+        (
+            Edit(
+                EXITS,
+                "order.status in (Status.CREATED, Status.SENT_TO_BROKER) or order.is_provisional(now)",
+                "order.status is Status.CREATED",
+            ),
+        ),
+        (f"{EXITS_WATCHED}::test_an_exit_of_unknown_outcome_is_no_failed_one",),
+    ),
+    Defect(
+        "a-second-try-at-once",
+        "The price still met the stop, so a refused exit was sent again at each tick.",
+        (Edit(RULE, "    if rule is not None and not is_waiting:\n", "    if rule is not None:\n"),),
+        (f"{EXIT_TESTS}::test_a_failed_exit_is_asked_for_again_ever_later_and_then_no_more",),
+    ),
+    Defect(
+        "a-stop-waits-for-a-target",
+        "A target's exit was refused, and while its second try was due nobody looked after the stop.",
+        (
+            Edit(
+                RULE,
+                "p.retry_rule is not None and (p.retry_rule is not Rule.TARGET or rule is Rule.TARGET)",
+                "p.retry_rule is not None",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_stop_that_is_met_does_not_wait_for_the_second_try_of_a_target",),
+    ),
+    Defect(
+        "a-refused-target-takes-the-stop-along",
+        "The broker refused a target for good, and the stop of the position was given up with it.",
+        (Edit(EXITS, "    elif asked.rule is Rule.TARGET and (", "    elif not asked.rule and ("),),
+        (f"{EXIT_TESTS}::test_a_target_that_cannot_be_sold_is_dropped_and_its_stop_goes_on",),
+    ),
+    Defect(
+        "a-late-fill-is-sold-twice",
+        "A late fill was sold by a part of the exit, and beside it by the stop that had been put up again.",
+        (
+            Edit(
+                RULE,
+                "    return last is not None and last.state is ExitState.LIVE and not is_followed\n",
+                "    return False\n",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_fill_that_shows_after_the_exit_is_over_is_protected_again",),
+    ),
+    Defect(
+        "a-protection-is-over-with-its-exit",
+        "What the broker showed late, after the stop had sold all that was held, was held without a stop.",
+        (
+            Edit(
+                RULE,
+                "(replace(p, is_watched=False) if _is_settled(p, covered, now) else p), ()",
+                "replace(p, is_watched=False), ()",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_fill_that_shows_after_the_exit_is_over_is_protected_again",),
+    ),
+    Defect(
+        "a-cancelled-exit-comes-back",
+        "A person cancelled the exit of a stop, and the program sent it again.",
+        (
+            Edit(
+                EXITS, "        if found.state is ExitState.WITHDRAWN:\n", "        if found.state is None:\n"
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_an_exit_that_was_cancelled_is_not_asked_for_again",),
     ),
 )

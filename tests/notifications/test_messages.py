@@ -406,6 +406,18 @@ GOLDEN = {
         alone(NoticeKind.PROTECTION_UNKNOWN, "TCS: 50 units of S1 are not watched: why", more="Look."),
         "🚨 Protection unknown | TCS: 50 units of S1 are not watched: why\nLook.\ndefault",
     ),
+    "no stop": (
+        alone(NoticeKind.NO_STOP, "TCS: why", more="Set one."),
+        "🚨 No stop | TCS: why\nSet one.\ndefault",
+    ),
+    "a protection's exit failed": (
+        alone(NoticeKind.PROTECTIVE_EXIT_FAILED, "TCS: why", more="Again in 2 s."),
+        "🚨 Protective exit failed | TCS: why\nAgain in 2 s.\ndefault",
+    ),
+    "a late fill": (
+        alone(NoticeKind.PROTECTED_AGAIN, "TCS: 5 units", more="Nothing to do."),
+        "🛡️ Protected again | TCS: 5 units\nNothing to do.\ndefault",
+    ),
     "position agrees": (
         alone(
             NoticeKind.POSITION_AGREES,
