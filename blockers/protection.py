@@ -1,8 +1,9 @@
 """Stop an entry whose protection would be met at once."""
 
 from blockers.rules import Block, Rule
+from domain.further_terms import wrong_side
 from domain.order import Order
-from domain.protection_terms import is_protected, wrong_side
+from domain.protection_terms import is_protected
 from domain.reason_codes import Reason
 from domain.risk_facts import Facts
 

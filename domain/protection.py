@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.enums import Side
+from domain.further_terms import further_of
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.protection_terms import TrailingType
@@ -79,8 +80,9 @@ class Protection:
     Quantities are in units of the symbol, prices in its currency, times aware UTC.
 
     - `command_id`: the entry's.
-    - `stop_loss` to `trail_when`: the terms, as the alert brought them.
+    - `stop_loss` to `protection_json`: the terms, as the alert brought them.
     - `filled`, `average_price`: the entry's fills, as they were last seen; `quantity`: what of them is covered now.
+    - `target_price`: of several targets, the next one's; `targets_sold`: units for which each of several has asked.
     - `exited`: units for which exits were asked, less those that came back because their exit failed.
     - `exits`: the exits whose end is not known yet.
     - `failures`: exits of it that failed, one after the other; `retry_at`: when the next one is due, by `retry_rule`
@@ -104,6 +106,7 @@ class Protection:
     trailing_type: TrailingType | None
     trailing_value: Decimal | None
     trail_when: Decimal | None
+    protection_json: str | None
     created_at: datetime
     updated_at: datetime
     status: ProtectionStatus = ProtectionStatus.WAITING
@@ -115,6 +118,7 @@ class Protection:
     active_since: datetime | None = None
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    targets_sold: tuple[Decimal, ...] = ()
     best_price: Decimal | None = None
     is_armed: bool = False
     mark_price: Decimal | None = None
@@ -240,6 +244,8 @@ def protection_of(entry: Order) -> tuple[Protection, ProtectionEvent]:
         trailing_type=entry.trailing_type,
         trailing_value=entry.trailing_value,
         trail_when=entry.trail_when,
+        protection_json=entry.protection_json,
+        targets_sold=(ZERO,) * len(further_of(entry.protection_json).targets),
         created_at=at,
         updated_at=at,
     )

@@ -52,6 +52,8 @@ def tightened(p: Protection, *, stop: Decimal | None, target: Decimal | None, by
             limit = decimal_text(p.stop_price or ZERO)
             raise InvalidProtection("stop_price", f"expected a price {way} {limit}: a stop only tightens")
         after = replace(after, stop_price=stop)
+    if target is not None and p.targets_sold:
+        raise InvalidProtection("target_price", "expected none: of several targets none can be changed")
     if target is not None:
         after = replace(after, target=Level(LevelUnit.PRICE, target).text, target_price=target)
     facts = {"by": by, **figures(before=p.stop_price, stop=after.stop_price, target=after.target_price)}

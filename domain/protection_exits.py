@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.further_terms import without_targets
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.protection import (
@@ -23,6 +24,7 @@ from domain.protection import (
     Rule,
     ended,
 )
+from domain.protection_levels import with_unsold
 from domain.reason_codes import Reason, reason_of
 from domain.states import Status
 
@@ -78,6 +80,8 @@ def followed_exits(
             p = p if p.retry_at else replace(p, failures=0)
             continue
         p = replace(p, exited=p.exited - back)
+        if asked.rule is Rule.TARGET:
+            p = with_unsold(p, back)
         if found.state is ExitState.WITHDRAWN:
             p, more = ended(p, "EXIT_CANCELLED", now)
             return p, events + more
@@ -104,7 +108,8 @@ def _failed(
         p = replace(p, retry_at=now + wait, retry_rule=rule, retry_units=back + (p.retry_units or ZERO))
     elif asked.rule is Rule.TARGET and (p.stop_price is not None or p.trailing_type is not None):
         follows = Next.TARGET_DROPPED
-        p = replace(without_retry(p), target=None, target_price=None, failures=0)
+        p = replace(without_retry(p), target=None, target_price=None, targets_sold=(), failures=0)
+        p = replace(p, protection_json=without_targets(p.protection_json))
     else:
         follows = Next.ENDED
         p, _ = ended(p, "EXIT_FAILED", now)

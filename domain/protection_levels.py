@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from domain.further_terms import further_of
 from domain.marks import Mark
 from domain.money import ZERO
 from domain.protection import EventKind, Followed, Protection, ProtectionEvent, Rule, figures
-from domain.protection_terms import TrailingType, above_zero, distance, level_of, tighter
+from domain.protection_terms import TrailingType, above_zero, distance, level_of, price_of, tighter
 
 
 def trailed(p: Protection, mark: Mark, now: datetime) -> Followed:
@@ -62,3 +63,62 @@ def met(p: Protection, price: Decimal) -> Rule | None:
     if p.target_price is not None and (price - p.target_price) * p.side.sign >= 0:
         return Rule.TARGET
     return None
+
+
+# several targets ----------------------------------------------------------------------------------------------
+
+
+def next_target_price(p: Protection) -> Decimal | None:
+    """Return the price of the target, of several the nearest that has units to sell."""
+    targets = further_of(p.protection_json).targets
+    if not targets:
+        return price_of(p.target, p.average_price, p.side.sign)
+    due = _due(p)
+    number = next((n for n in range(len(targets)) if due[n]), len(targets) - 1)
+    return price_of(targets[number].value, p.average_price, p.side.sign)
+
+
+def units_of_targets(p: Protection, price: Decimal) -> Decimal:
+    """Return how many of the units that are covered the targets that this price meets may sell."""
+    targets = further_of(p.protection_json).targets
+    if not targets:
+        return p.quantity
+    levels = [price_of(each.value, p.average_price, p.side.sign) for each in targets]
+    is_met = [level is not None and (price - level) * p.side.sign >= 0 for level in levels]
+    return sum((units for units, met_now in zip(_due(p), is_met, strict=True) if met_now), ZERO)
+
+
+def with_sold(p: Protection, units: Decimal) -> Protection:
+    """Count units for which targets ask, the nearest first."""
+    sold = list(p.targets_sold)
+    for number, due in enumerate(_due(p)):
+        taken = min(due, units)
+        sold[number] += taken
+        units -= taken
+    return replace(p, targets_sold=tuple(sold))
+
+
+def with_unsold(p: Protection, units: Decimal) -> Protection:
+    """Take back units for which targets asked, and whose exit failed: the farthest first."""
+    sold = list(p.targets_sold)
+    for number in reversed(range(len(sold))):
+        back = min(sold[number], units)
+        sold[number] -= back
+        units -= back
+    return replace(p, targets_sold=tuple(sold))
+
+
+def _due(p: Protection) -> list[Decimal]:
+    """Return the units that each of several targets may still sell; the last one takes the rest.
+
+    Shares count from what is covered now and what targets have asked for, so that another exit cuts all of them.
+    """
+    further, left = further_of(p.protection_json), p.quantity
+    base = p.quantity + sum(p.targets_sold, ZERO)
+    due = []
+    for number, sold in enumerate(p.targets_sold):
+        is_last = number == len(p.targets_sold) - 1
+        units = left if is_last else min(max(further.share_of(number, base) - sold, ZERO), left)
+        due.append(units)
+        left -= units
+    return due

@@ -65,6 +65,10 @@ def _fired(p: Protection, event: ProtectionEvent, exit_: Order | None) -> Notice
     if "again" in event.facts:
         what = f"{p.symbol}: {units} units exit at market again, try {int(event.facts['again']) + 1} ({name})"
     more = "The exit is an order of its own and is followed as any other. Nothing to do unless it fails."
+    if p.quantity:
+        target = "" if p.target_price is None else f", next target {decimal_text(p.target_price)}"
+        stop = "no stop" if p.stop_price is None else f"stop {decimal_text(p.stop_price)}"
+        more = f"{decimal_text(p.quantity)} units stay protected ({stop}{target}). {more}"
     if exit_ is not None and exit_.tag is not None:
         more = f"The exit was stopped by a rule ({exit_.tag}): you are told what comes next."
     return Notice(kind, p.client_id, exit_, None, p.symbol, what, more=more)

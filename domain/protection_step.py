@@ -30,7 +30,7 @@ from domain.protection import (
     stepped,
 )
 from domain.protection_exits import followed_exits, is_retry_due, without_retry
-from domain.protection_levels import met, trailed
+from domain.protection_levels import met, next_target_price, trailed, units_of_targets, with_sold
 from domain.protection_terms import price_of, tighter
 
 UNKNOWN_TOLD_AFTER = timedelta(seconds=15)
@@ -134,6 +134,7 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
         after = _with_levels(after, now)
     if covered.units != after.quantity:
         after = replace(after, quantity=covered.units)
+    after = _with_target(after)
     if not covered.units:
         if _is_settled(after, covered, now) and not after.exits:
             return ended(after, "NOTHING_HELD", now)
@@ -162,16 +163,19 @@ def _is_settled(p: Protection, covered: Covered, now: datetime) -> bool:
     return now - p.over_since > UNFILLED_KEPT
 
 
+def _with_target(p: Protection) -> Protection:
+    """Set the target by the average fill; of several, where what is covered has changed too."""
+    return replace(p, target_price=next_target_price(p))
+
+
 def _with_levels(p: Protection, now: datetime) -> Protection:
     """Set the levels from the average fill. The stop never moves back, wherever the average goes."""
     stop = price_of(p.stop_loss, p.average_price, -p.side.sign)
-    target = price_of(p.target, p.average_price, p.side.sign)
     return replace(
         p,
         status=ProtectionStatus.ACTIVE,
         active_since=p.active_since or now,
         stop_price=tighter(p.side, p.stop_price, stop),
-        target_price=target,
     )
 
 
@@ -208,7 +212,11 @@ def _fired(
     Args:
         mark: the price that met the rule; None: an exit that failed is asked for again.
     """
-    units = p.quantity if p.retry_units is None else min(p.quantity, p.retry_units)
+    units = p.quantity
+    if mark is None and p.retry_units is not None:
+        units = min(p.quantity, p.retry_units)
+    elif mark is not None and rule is Rule.TARGET:
+        units = units_of_targets(p, mark.price)
     is_all = covered.is_all and units == p.quantity
     wanted = WantedExit(p.intent, p.side.opposite, None if is_all else units, rule, units)
     price = p.fired_price if mark is None else mark.price
@@ -224,6 +232,9 @@ def _fired(
         exited=p.exited + units,
         quantity=p.quantity - units,
     )
+    if rule is Rule.TARGET and p.targets_sold:
+        sold = with_sold(p, units).targets_sold
+        after = _with_target(replace(after, targets_sold=sold))
     if mark is not None:
         after = replace(after, mark_price=mark.price, mark_at=mark.at)
     if is_all or (not after.quantity and _is_settled(p, covered, now)):

@@ -6,13 +6,13 @@ the exit that is there.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from domain.enums import ExecutionType, OrderType
 from domain.errors import InvalidProtection, NotFound
+from domain.further_terms import further_text
 from domain.ids import client_order_id, exit_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
@@ -30,7 +30,11 @@ from use_cases.register_order import life_of, register_judged
 
 def terms_of(protection: Terms | None) -> dict[str, Any]:
     """Return the columns of an order that carry its protection."""
-    return {} if protection is None else asdict(protection)
+    if protection is None:
+        return {}
+    simple = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
+    columns = {name: getattr(protection, name) for name in simple}
+    return columns | {"protection_json": further_text(protection)}
 
 
 def open_protections(tx: Transaction, legs: Sequence[Order]) -> None:

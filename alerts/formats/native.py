@@ -29,12 +29,14 @@ from alerts.formats.fields import (
     TestModeField,
     TrailingTypeField,
 )
+from alerts.formats.protecting import LotSizeField, TargetField
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
+from domain.further_terms import targets_fault
 from domain.protection_terms import Terms, trail_fault
 
 NAME = "native"
@@ -54,7 +56,7 @@ _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", 
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
-_PROTECTION = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
+_PROTECTION = ("stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when")
 
 T = TypeVar("T")
 
@@ -71,7 +73,8 @@ class _Leg(BaseModel):
     price: PriceField = None
     trigger_price: PriceField = None
     stop_loss: LevelField = None
-    target: LevelField = None
+    target: TargetField = None
+    lot_size: LotSizeField = None
     trailing_type: TrailingTypeField = None
     trailing_value: DistanceField = None
     trail_when: DistanceField = None
@@ -163,8 +166,16 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
 
 def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     """Return what protects the leg's units; None: nothing."""
-    terms = Terms(leg.stop_loss, leg.target, leg.trailing_type, leg.trailing_value, leg.trail_when)
-    first = next((name for name in _PROTECTION if getattr(terms, name) is not None), None)
+    terms = Terms(
+        leg.stop_loss,
+        leg.target if isinstance(leg.target, str) else None,
+        leg.trailing_type,
+        leg.trailing_value,
+        leg.trail_when,
+        targets=leg.target if isinstance(leg.target, tuple) else (),
+        lot_size=leg.lot_size,
+    )
+    first = next((name for name in _PROTECTION if getattr(leg, name) is not None), None)
     if first is None:
         return None
     if asked.execution_type is not ExecutionType.ENTRY:
@@ -172,7 +183,7 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
             f"{first} is built for an ENTRY only: leave it out or null; an EXIT of its own ends a position"
         )
         raise InvalidAlert("NOT_BUILT", message, f"{place}.{first}")
-    fault = trail_fault(terms)
+    fault = trail_fault(terms) or targets_fault(terms, 1 if leg.direction is Side.BUY else -1)
     if fault is not None:
         raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
     return terms

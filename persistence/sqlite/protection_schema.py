@@ -82,3 +82,9 @@ CREATE TABLE protection_exits (
 INSERT INTO protection_exits
     SELECT exit_command_id, protection_id FROM protections WHERE exit_command_id IS NOT NULL;
 """
+
+FURTHER_TERMS = """
+ALTER TABLE orders ADD COLUMN protection_json TEXT;
+ALTER TABLE protections ADD COLUMN protection_json TEXT;
+ALTER TABLE protections ADD COLUMN targets_sold TEXT NOT NULL DEFAULT '[]';
+"""

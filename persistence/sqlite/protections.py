@@ -58,6 +58,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
         ),
         parse_decimal,
     ),
+    "targets_sold": lambda text: tuple(parse_decimal(each) for each in json.loads(text)),
     "exits": lambda text: tuple(_asked(each) for each in json.loads(text)),
 }
 
@@ -112,6 +113,7 @@ def _record(connection: sqlite3.Connection, protection_id: str, events: Sequence
 def _row(p: Protection) -> list[Any]:
     values = {name: getattr(p, name) for name in _COLUMNS}
     values["exits"] = json.dumps([[e.command_id, e.rule, decimal_text(e.units), e.is_all] for e in p.exits])
+    values["targets_sold"] = json.dumps([decimal_text(each) for each in p.targets_sold])
     return [int(value) if isinstance(value, bool) else column(value) for value in values.values()]
 
 

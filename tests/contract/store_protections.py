@@ -106,6 +106,15 @@ class ProtectionsContract(StoreCase):
         assert (p.exits, p.failures, p.retry_units) == ((), 1, 40)
         assert house.store.protection(p.protection_id) == p
 
+    def test_several_targets_and_what_they_have_sold_are_stored(self, house):
+        text = '{"targets":[["10pt","50"],["20pt","50"]],"lot_size":"25"}'
+        p = opened(house, target=None, protection_json=text)
+        assert house.order(p.command_id).protection_json == text
+        assert house.store.protection(p.protection_id) == p
+        p = moved(house, p, "122.5")
+        assert (p.quantity, p.targets_sold, p.target_price) == (25, (25, 0), Decimal("132.5"))
+        assert house.store.protection(p.protection_id) == p
+
     def test_the_parts_of_a_leg_are_read_with_and_without_a_transaction(self, house):
         leg = house.register()
         part = house.register("a2", parent_command_id=leg.command_id)

@@ -3,6 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 CORE, RULE, MARKS = "domain/protection.py", "domain/protection_step.py", "domain/marks.py"
+TARGETS, FURTHER = "tests/domain/test_several_targets.py", "domain/further_terms.py"
 EXITS, LEVELS = "domain/protection_exits.py", "domain/protection_levels.py"
 TERMS = "domain/protection_terms.py"
 WATCHER = "engine/protection_watcher.py"
@@ -243,6 +244,36 @@ PROTECTING = (
         (
             "tests/engine/test_stranded_exits.py::test_an_exit_that_is_being_cancelled_leaves_the_others_alone",
         ),
+    ),
+    Defect(
+        "a-target-sells-everything",
+        "The first of three targets was met, and sold the units of the others too.",
+        (Edit(RULE, "        units = units_of_targets(p, mark.price)\n", "        pass\n"),),
+        (f"{TARGETS}::test_each_target_sells_its_share_and_the_last_one_takes_the_rest",),
+    ),
+    Defect(
+        "a-share-is-no-whole-lot",
+        "Half of three lots was asked for as one lot and a half, and the exchange refused it.",
+        (Edit(FURTHER, "        step = self.lot_size or (", "        step = ("),),
+        (f"{TARGETS}::test_shares_are_whole_lots",),
+    ),
+    Defect(
+        "a-target-is-met-again",
+        "The price stood at the first target, and each round sold another share of what was left.",
+        (
+            Edit(
+                LEVELS,
+                "max(further.share_of(number, base) - sold, ZERO)",
+                "max(further.share_of(number, base), ZERO)",
+            ),
+        ),
+        (f"{TARGETS}::test_each_target_sells_its_share_and_the_last_one_takes_the_rest",),
+    ),
+    Defect(
+        "a-failed-share-counts-as-sold",
+        "The exit of a target was refused, and its share was left to the stop.",
+        (Edit(EXITS, "            p = with_unsold(p, back)\n", "            pass\n"),),
+        (f"{TARGETS}::test_a_share_whose_exit_failed_is_asked_for_again",),
     ),
     Defect(
         "a-failed-stop-is-left",

@@ -303,3 +303,23 @@ def test_a_price_that_stands_still_is_written_once(watched, monkeypatch):
     monkeypatch.setattr(watched.desk.store, "write", lambda work: writes.append(work) or write(work))
     watched.at(*[110] * 5)
     assert writes == []
+
+
+def test_several_targets_leave_one_after_the_other_and_the_stop_covers_the_rest(tmp_path):
+    targets = (("5pt", Decimal(50)), ("10pt", Decimal(25)), ("20pt", Decimal(25)))
+    watched = Watched(tmp_path, Terms(stop_loss="100", targets=targets))
+    for price in (115, 117.5, 120, 122.5, 120, 100, 90):
+        watched.at(price)
+        watched.settle()
+    assert [exit_.filled_quantity for exit_ in watched.exits] == [25, 12, 13]
+    assert watched.desk.store.holdings("default") == []
+    assert watched.told() == [NoticeKind.TARGET_FIRED, NoticeKind.TARGET_FIRED, NoticeKind.STOP_FIRED]
+    assert not watched.protection.is_watched
+
+
+def test_a_target_on_the_wrong_side_is_refused_among_several(tmp_path):
+    desk = Desk(tmp_path)
+    targets = (("110", Decimal(50)), ("130", Decimal(50)))
+    [order] = desk.post(leg(protection=Terms(targets=targets)))
+    assert order.tag == "VALIDATION_FAILED:STOP_WRONG_SIDE"
+    assert "target[0] 110" in (order.reason_message or "")

@@ -132,6 +132,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "waits_for",
             "reason_detail",
             "claim_priority",
+            "protection_json",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
@@ -173,6 +174,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "fills_of_each_product",
             "protections",
             "second_tries_of_protections",
+            "further_terms_of_protections",
         ),
         (),
     )
