@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 
-from domain.money import ZERO, decimal_text, parse_decimal
-from domain.protection_terms import HasTerms, Terms, level_of
+from domain.money import ZERO, decimal_text, optional_decimal, parse_decimal
+from domain.protection_terms import HasTerms, Level, LevelUnit, Terms, level_of
+from domain.times import parse_time, time_text
 
 _HUNDRED = Decimal(100)
 _SMALLEST = Decimal("1E-8")
@@ -22,10 +24,18 @@ class ShareTarget:
 
 @dataclass(frozen=True, slots=True)
 class FurtherTerms:
-    """What is agreed beyond the columns of `Terms`. `lot_size`: the shares of targets are whole multiples of it."""
+    """What is agreed beyond the columns of `Terms`, which see.
+
+    `exit_clock`: the time as the alert wrote it; `exit_at`: the instant that it means.
+    """
 
     targets: tuple[ShareTarget, ...] = ()
     lot_size: Decimal | None = None
+    cost_trigger: Level | None = None
+    cost_offset: Level | None = None
+    exit_clock: str | None = None
+    exit_at: datetime | None = None
+    exit_after: timedelta | None = None
 
     def share_of(self, number: int, units: Decimal) -> Decimal:
         """Return the target's share of these units, rounded down to whole lots, or else to whole units."""
@@ -37,13 +47,25 @@ class FurtherTerms:
 NONE = FurtherTerms()
 
 
-def further_text(terms: Terms) -> str | None:
-    """Return the text that keeps the further terms; None where there are none."""
+def further_text(terms: Terms, exit_at: datetime | None = None) -> str | None:
+    """Return the text that keeps the further terms; None where there are none.
+
+    Args:
+        exit_at: the instant that the terms' clock time means.
+    """
     kept: dict[str, object] = {}
     if terms.targets:
         kept["targets"] = [[value, decimal_text(share)] for value, share in terms.targets]
     if terms.lot_size is not None:
         kept["lot_size"] = decimal_text(terms.lot_size)
+    if terms.cost_trigger is not None:
+        kept["cost"] = [terms.cost_trigger, terms.cost_offset]
+    if terms.exit_at is not None:
+        kept["exit_clock"] = terms.exit_at
+    if exit_at is not None:
+        kept["exit_at"] = time_text(exit_at)
+    if terms.exit_after_minutes is not None:
+        kept["exit_after_minutes"] = decimal_text(terms.exit_after_minutes)
     return json.dumps(kept, separators=(",", ":")) if kept else None
 
 
@@ -60,9 +82,16 @@ def further_of(text: str | None) -> FurtherTerms:
     if text is None:
         return NONE
     kept = json.loads(text)
+    trigger, offset = kept.get("cost", (None, None))
+    at, minutes = kept.get("exit_at"), kept.get("exit_after_minutes")
     return FurtherTerms(
         targets=tuple(ShareTarget(value, parse_decimal(share)) for value, share in kept.get("targets", ())),
-        lot_size=None if kept.get("lot_size") is None else parse_decimal(kept["lot_size"]),
+        lot_size=optional_decimal(kept.get("lot_size")),
+        cost_trigger=None if trigger is None else level_of(trigger),
+        cost_offset=None if offset is None else level_of(offset),
+        exit_clock=kept.get("exit_clock"),
+        exit_at=None if at is None else parse_time(at),
+        exit_after=None if minutes is None else timedelta(seconds=int(parse_decimal(minutes) * 60)),
     )
 
 
@@ -105,4 +134,21 @@ def targets_fault(terms: Terms, sign: int) -> tuple[str, str] | None:
     total = sum((share for _, share in terms.targets), ZERO)
     if total != _HUNDRED:
         return "target", f"expected shares that sum to 100, got {decimal_text(total)}; the last may have none"
+    return None
+
+
+def cost_fault(terms: Terms) -> tuple[str, str] | None:
+    """Return which field of a move to cost is wrong, and what was expected; None: it is as it should be, or absent."""
+    if terms.cost_trigger is None:
+        return None
+    trigger = level_of(terms.cost_trigger)
+    if trigger.unit is LevelUnit.PRICE:
+        return "move_to_cost.trigger", 'expected a distance such as "2%" or "10pt", got a price'
+    if terms.cost_offset is None:
+        return None
+    offset = level_of(terms.cost_offset)
+    if offset.unit is not trigger.unit:
+        return "move_to_cost.offset", "expected the unit of the trigger"
+    if offset.value >= trigger.value:
+        return "move_to_cost.offset", "expected less than the trigger: the stop would be met at once"
     return None

@@ -34,6 +34,7 @@ class Rule(StrEnum):
     STOP = "STOP"
     TRAIL = "TRAIL"
     TARGET = "TARGET"
+    TIME = "TIME"
 
 
 class EventKind(StrEnum):
@@ -45,6 +46,7 @@ class EventKind(StrEnum):
     SHRUNK = "SHRUNK"  # it covers less: another exit took units
     ARMED = "ARMED"
     MOVED = "MOVED"  # its stop was tightened by the trail
+    AT_COST = "AT_COST"  # its stop was moved to the average fill
     CHANGED = "CHANGED"  # by a person
     UNKNOWN = "UNKNOWN"
     KNOWN = "KNOWN"
@@ -89,6 +91,8 @@ class Protection:
       and for at most `retry_units`. None: none is.
     - `is_watched`: False once it is over for good.
     - `active_since`: when the first fill was seen; `best_price`: the best mark since then.
+    - `is_at_cost`: its stop was moved to the average fill, which is done once.
+    - `exit_at`: when it exits whatever the price is.
     - `over_since`: when its entry was first seen to be over with less than its quantity filled.
     - `version`: counts the writes; each compares it first.
     """
@@ -121,6 +125,8 @@ class Protection:
     targets_sold: tuple[Decimal, ...] = ()
     best_price: Decimal | None = None
     is_armed: bool = False
+    is_at_cost: bool = False
+    exit_at: datetime | None = None
     mark_price: Decimal | None = None
     mark_at: datetime | None = None
     over_since: datetime | None = None
@@ -229,7 +235,7 @@ class Step:
 
 def protection_of(entry: Order) -> tuple[Protection, ProtectionEvent]:
     """Make the protection of an entry that was just registered, with its first event."""
-    at = entry.created_at
+    at, further = entry.created_at, further_of(entry.protection_json)
     protection = Protection(
         protection_id=f"p-{entry.command_id}",
         command_id=entry.command_id,
@@ -245,7 +251,8 @@ def protection_of(entry: Order) -> tuple[Protection, ProtectionEvent]:
         trailing_value=entry.trailing_value,
         trail_when=entry.trail_when,
         protection_json=entry.protection_json,
-        targets_sold=(ZERO,) * len(further_of(entry.protection_json).targets),
+        targets_sold=(ZERO,) * len(further.targets),
+        exit_at=further.exit_at,
         created_at=at,
         updated_at=at,
     )

@@ -36,7 +36,7 @@ class Next(StrEnum):
     """What follows from a failed exit."""
 
     RETRY = "RETRY"
-    TARGET_DROPPED = "TARGET_DROPPED"  # what else protects the units goes on without it
+    RULE_DROPPED = "RULE_DROPPED"  # the target, or the time to exit: the stop goes on without it
     ENDED = "ENDED"
     NOTHING_HELD = "NOTHING_HELD"
 
@@ -106,14 +106,19 @@ def _failed(
         facts["again_in"] = f"{wait.total_seconds():.0f} s"
         rule = asked.rule if p.retry_rule in (None, Rule.TARGET) else p.retry_rule
         p = replace(p, retry_at=now + wait, retry_rule=rule, retry_units=back + (p.retry_units or ZERO))
-    elif asked.rule is Rule.TARGET and (p.stop_price is not None or p.trailing_type is not None):
-        follows = Next.TARGET_DROPPED
-        p = replace(without_retry(p), target=None, target_price=None, targets_sold=(), failures=0)
-        p = replace(p, protection_json=without_targets(p.protection_json))
+    elif asked.rule in (Rule.TARGET, Rule.TIME) and (p.stop_price is not None or p.trailing_type is not None):
+        follows = Next.RULE_DROPPED
+        p = replace(without_retry(p), failures=0)
+        p = replace(p, exit_at=None) if asked.rule is Rule.TIME else _without_targets(p)
     else:
         follows = Next.ENDED
         p, _ = ended(p, "EXIT_FAILED", now)
     return p, ProtectionEvent(EventKind.EXIT_FAILED, now, facts | {"next": follows.value})
+
+
+def _without_targets(p: Protection) -> Protection:
+    further = without_targets(p.protection_json)
+    return replace(p, target=None, target_price=None, targets_sold=(), protection_json=further)
 
 
 def without_retry(p: Protection) -> Protection:

@@ -27,12 +27,28 @@ def trailed(p: Protection, mark: Mark, now: datetime) -> Followed:
     if not after.is_armed and _arms(after, gained):
         after = replace(after, is_armed=True)
         events += (ProtectionEvent(EventKind.ARMED, now, figures(price=mark.price)),)
-    stop = tighter(p.side, p.stop_price, above_zero(_trail_stop(after, best, gained)))
-    if stop != p.stop_price:
+    after, at_cost = _at_cost(after, mark, gained, now)
+    events += at_cost
+    before = after.stop_price
+    stop = tighter(p.side, before, above_zero(_trail_stop(after, best, gained)))
+    if stop != before:
         after = replace(after, stop_price=stop)
-        facts = figures(price=mark.price, before=p.stop_price, stop=stop)
+        facts = figures(price=mark.price, before=before, stop=stop)
         events += (ProtectionEvent(EventKind.MOVED, now, facts),)
     return after, events
+
+
+def _at_cost(p: Protection, mark: Mark, gained: Decimal, now: datetime) -> Followed:
+    """Move the stop to the average fill, once, after the agreed move in favour."""
+    further, average = further_of(p.protection_json), p.average_price
+    if p.is_at_cost or further.cost_trigger is None or average is None:
+        return p, ()
+    if gained < further.cost_trigger.points(average):
+        return p, ()
+    offset = ZERO if further.cost_offset is None else further.cost_offset.points(average)
+    stop = tighter(p.side, p.stop_price, average + p.side.sign * offset)
+    facts = figures(price=mark.price, before=p.stop_price, stop=stop)
+    return replace(p, is_at_cost=True, stop_price=stop), (ProtectionEvent(EventKind.AT_COST, now, facts),)
 
 
 def _arms(p: Protection, gained: Decimal) -> bool:

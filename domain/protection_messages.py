@@ -1,5 +1,6 @@
 """What people are told of a protection: which notices a step needs. Pure."""
 
+from domain.further_terms import further_of
 from domain.marks import MarkFault
 from domain.money import decimal_text
 from domain.notice_keys import NoticeKey, NoticeSubject
@@ -16,6 +17,7 @@ _FIRED = {
     Rule.STOP: (NoticeKind.STOP_FIRED, "stop"),
     Rule.TRAIL: (NoticeKind.STOP_FIRED, "trailing stop"),
     Rule.TARGET: (NoticeKind.TARGET_FIRED, "target"),
+    Rule.TIME: (NoticeKind.TIME_EXIT, "time to exit"),
 }
 
 
@@ -42,6 +44,8 @@ def notices_of(step: Step, entry: Order | None, exit_: Order | None) -> list[Tol
             told.append((None, _fired(step.after, event, exit_)))
         elif event.kind is EventKind.ARMED:
             told.append((None, _trail(NoticeKind.TRAIL_ARMED, step.after, event, entry)))
+        elif event.kind is EventKind.AT_COST:
+            told.append((None, _at_cost(step.after, event, entry)))
         elif event.kind is EventKind.MOVED and step.tells_trail and EventKind.ARMED not in kinds:
             told.append((None, _trail(NoticeKind.TRAIL_MOVED, step.after, event, entry)))
         elif event.kind is EventKind.NO_STOP:
@@ -62,6 +66,8 @@ def _fired(p: Protection, event: ProtectionEvent, exit_: Order | None) -> Notice
     level = event.facts.get("target" if kind is NoticeKind.TARGET_FIRED else "stop")
     units = event.facts["quantity"]
     what = f"{p.symbol}: last price {event.facts.get('price')} met the {name} at {level}; {units} units exit at market"
+    if kind is NoticeKind.TIME_EXIT:
+        what = f"{p.symbol}: the time to exit has come{_clock(p)}; {units} units exit at market"
     if "again" in event.facts:
         what = f"{p.symbol}: {units} units exit at market again, try {int(event.facts['again']) + 1} ({name})"
     more = "The exit is an order of its own and is followed as any other. Nothing to do unless it fails."
@@ -72,6 +78,17 @@ def _fired(p: Protection, event: ProtectionEvent, exit_: Order | None) -> Notice
     if exit_ is not None and exit_.tag is not None:
         more = f"The exit was stopped by a rule ({exit_.tag}): you are told what comes next."
     return Notice(kind, p.client_id, exit_, None, p.symbol, what, more=more)
+
+
+def _clock(p: Protection) -> str:
+    clock = further_of(p.protection_json).exit_clock
+    return "" if clock is None else f" ({clock})"
+
+
+def _at_cost(p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
+    what = f"{p.symbol}: last price {event.facts['price']}, the stop is moved to cost, {event.facts['stop']}"
+    more = f"It was {event.facts.get('before', 'none')}. This is done once."
+    return Notice(NoticeKind.STOP_AT_COST, p.client_id, entry, None, p.symbol, what, more=more)
 
 
 def _trail(kind: NoticeKind, p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
@@ -98,7 +115,7 @@ def _exit_failed(p: Protection, event: ProtectionEvent) -> Notice:
     by_hand = f"close the position by hand or with cli.py flatten --symbol {p.symbol}"
     more = {
         Next.RETRY: f"They are still held. It is tried again in {facts.get('again_in')}; to be quicker, {by_hand}.",
-        Next.TARGET_DROPPED: f"It is not tried again and the target is dropped; the stop goes on. To leave, {by_hand}.",
+        Next.RULE_DROPPED: f"It is not tried again, only the stop goes on. To leave, {by_hand}.",
         Next.ENDED: f"It is not tried again: the units are held WITHOUT protection. Now {by_hand}.",
     }[Next(facts["next"])]
     return Notice(NoticeKind.PROTECTIVE_EXIT_FAILED, p.client_id, None, None, p.symbol, what, more=more)

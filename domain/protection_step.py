@@ -6,12 +6,14 @@ wanted, if any.
 - A stop only tightens. That holds for the fills of the entry too: where its average moves, the stop never moves back.
 - A protection fires once a generation. Its exit's id derives from both, so nobody can ask for another one.
 - It covers what its entry has filled, as far as its strategy still holds it, and ends when nothing is held any more.
-- Without a usable price its state is unknown: nothing moves, and nothing fires but the second try of an exit.
+- Without a usable price its state is unknown: nothing moves, and nothing fires but second tries and what the clock
+  asks for.
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.further_terms import further_of
 from domain.marks import Mark, MarkFault, fault_of
 from domain.protection import (
     UNFILLED_KEPT,
@@ -54,7 +56,10 @@ def step(protection: Protection, covered: Covered, mark: Mark | None, now: datet
     if covered.average is None and covered.filled:
         if p.average_price is None:  # nothing to count from: neither levels nor a trail
             p, more = _unpriced(p, covered, now)
-            return stepped(protection, p, events + more, now)
+            events += more
+            if p.quantity and _is_time(p, now):
+                return _fired(protection, without_retry(p), events, Rule.TIME, None, covered, now)
+            return stepped(protection, p, events, now)
         covered = replace(covered, average=p.average_price)
     p, more = _follow(p, covered, now)
     events += more
@@ -71,10 +76,12 @@ def _priced(
     mark: Mark | None,
     now: datetime,
 ) -> Step:
-    """Ask for the exit that is due, by what the price meets or because one failed."""
+    """Ask for the exit that is due: because one failed, by the clock, or by what the price meets."""
     p = replace(p, active_since=min(p.active_since or now, now))
     if is_retry_due(p, now) and p.retry_rule is not None:
         return _fired(before, p, events, p.retry_rule, None, covered, now)
+    if _is_time(p, now):
+        return _fired(before, without_retry(p), events, Rule.TIME, None, covered, now)
     fault = fault_of(mark, p.exchange, p.symbol, since=p.active_since or now, now=now)
     if fault is not None or mark is None:
         p, more = _unknown(p, fault or MarkFault.MISSING, now)
@@ -83,9 +90,7 @@ def _priced(
     p, moved = trailed(p, mark, now)
     events += more + moved
     rule = met(p, mark.price)
-    # A second try that is due waits its time; a stop does not wait for that of a target.
-    is_waiting = p.retry_rule is not None and (p.retry_rule is not Rule.TARGET or rule is Rule.TARGET)
-    if rule is not None and not is_waiting:
+    if rule is not None and not _is_waiting(p, rule):
         return _fired(before, without_retry(p), events, rule, mark, covered, now)
     tells = bool(moved) and _is_due(p.trail_told_at, now)
     if tells:
@@ -102,10 +107,28 @@ def _is_seen_to(p: Protection, covered: Covered) -> bool:
     return last is not None and last.state is ExitState.LIVE and not is_followed
 
 
+def _is_time(p: Protection, now: datetime) -> bool:
+    return p.exit_at is not None and now >= p.exit_at and not _is_waiting(p, Rule.TIME)
+
+
+def _is_waiting(p: Protection, rule: Rule) -> bool:
+    """Return True where a second try is due that waits its time; no other rule waits for that of a target."""
+    return p.retry_rule is not None and (p.retry_rule is not Rule.TARGET or rule is Rule.TARGET)
+
+
+def _begun(p: Protection, now: datetime) -> Protection:
+    """Note when the first fill is seen, from which the time to exit may count."""
+    if p.active_since is not None:
+        return p
+    after = further_of(p.protection_json).exit_after
+    times = [at for at in (p.exit_at, None if after is None else now + after) if at is not None]
+    return replace(p, active_since=now, exit_at=min(times, default=None))
+
+
 def _unpriced(p: Protection, covered: Covered, now: datetime) -> Followed:
     if not covered.units and p.quantity and covered.entry_is_over:
         return ended(p, "NOTHING_HELD", now)
-    return _unknown(replace(p, quantity=covered.units), MarkFault.FILL_UNPRICED, now)
+    return _unknown(replace(_begun(p, now), quantity=covered.units), MarkFault.FILL_UNPRICED, now)
 
 
 def _after_exits(p: Protection, covered: Covered, now: datetime) -> Followed:
@@ -171,12 +194,8 @@ def _with_target(p: Protection) -> Protection:
 def _with_levels(p: Protection, now: datetime) -> Protection:
     """Set the levels from the average fill. The stop never moves back, wherever the average goes."""
     stop = price_of(p.stop_loss, p.average_price, -p.side.sign)
-    return replace(
-        p,
-        status=ProtectionStatus.ACTIVE,
-        active_since=p.active_since or now,
-        stop_price=tighter(p.side, p.stop_price, stop),
-    )
+    stop = tighter(p.side, p.stop_price, stop)
+    return replace(_begun(p, now), status=ProtectionStatus.ACTIVE, stop_price=stop)
 
 
 def _unknown(p: Protection, fault: MarkFault, now: datetime) -> Followed:
@@ -210,7 +229,7 @@ def _fired(
     An exit of everything follows later fills by itself.
 
     Args:
-        mark: the price that met the rule; None: an exit that failed is asked for again.
+        mark: the price that met the rule; None: an exit that failed is asked for again, or it is time.
     """
     units = p.quantity
     if mark is None and p.retry_units is not None:
@@ -219,9 +238,10 @@ def _fired(
         units = units_of_targets(p, mark.price)
     is_all = covered.is_all and units == p.quantity
     wanted = WantedExit(p.intent, p.side.opposite, None if is_all else units, rule, units)
-    price = p.fired_price if mark is None else mark.price
+    is_again = mark is None and p.retry_at is not None
+    price = (p.fired_price if is_again else None) if mark is None else mark.price
     facts = figures(price=price, quantity=units, stop=p.stop_price, target=p.target_price)
-    if mark is None:
+    if is_again:
         facts["again"] = str(p.failures)
     event = ProtectionEvent(EventKind.FIRED, now, {"rule": rule.value, **facts})
     after = replace(

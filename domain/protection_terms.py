@@ -43,7 +43,11 @@ class Level:
         """Return the price that is meant; a distance counts from `average`, upwards (+1) or downwards (-1)."""
         if self.unit is LevelUnit.PRICE:
             return self.value
-        return average + direction * distance(self.value, average, is_percent=self.unit is LevelUnit.PERCENT)
+        return average + direction * self.points(average)
+
+    def points(self, average: Decimal) -> Decimal:
+        """Return a distance in points."""
+        return distance(self.value, average, is_percent=self.unit is LevelUnit.PERCENT)
 
 
 def level_of(text: str) -> Level:
@@ -110,6 +114,9 @@ class Terms:
     - `trail_when`: the move in favour that arms the trail; for STEP, that moves it once.
     - `targets`: several targets in place of `target`, the nearest first: a level's text, and a share in percent.
     - `lot_size`: units of which the shares are whole multiples; None: of one unit.
+    - `cost_trigger`: the move in favour after which the stop moves to the average fill, once, `cost_offset` beyond it:
+      distances as `level_of` reads them.
+    - `exit_at`: a clock time of the day of the entry, `15:10`; `exit_after_minutes`: counted from the first fill.
     """
 
     stop_loss: str | None = None
@@ -119,6 +126,10 @@ class Terms:
     trail_when: Decimal | None = None
     targets: tuple[tuple[str, Decimal], ...] = ()
     lot_size: Decimal | None = None
+    cost_trigger: str | None = None
+    cost_offset: str | None = None
+    exit_at: str | None = None
+    exit_after_minutes: Decimal | None = None
 
 
 def is_protected(item: HasTerms) -> bool:

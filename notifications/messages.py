@@ -94,6 +94,8 @@ _ALONE = {
     NoticeKind.POSITION_AGREES: ("✅ Position agrees again", "symbol"),
     NoticeKind.STOP_FIRED: ("🛡️ Stop met", "detail"),
     NoticeKind.TARGET_FIRED: ("🎯 Target met", "detail"),
+    NoticeKind.TIME_EXIT: ("⏰ Time to exit", "detail"),
+    NoticeKind.STOP_AT_COST: ("🛡️ Stop moved to cost", "detail"),
     NoticeKind.TRAIL_ARMED: ("🛡️ Trailing stop armed", "detail"),
     NoticeKind.TRAIL_MOVED: ("🛡️ Trailing stop moved", "detail"),
     NoticeKind.PROTECTION_UNKNOWN: ("🚨 Protection unknown", "detail"),
@@ -107,6 +109,8 @@ OF_PROTECTIONS = frozenset(
     {
         NoticeKind.STOP_FIRED,
         NoticeKind.TARGET_FIRED,
+        NoticeKind.TIME_EXIT,
+        NoticeKind.STOP_AT_COST,
         NoticeKind.TRAIL_ARMED,
         NoticeKind.TRAIL_MOVED,
         NoticeKind.PROTECTION_UNKNOWN,

@@ -6,9 +6,10 @@ the exit that is there.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.enums import ExecutionType, OrderType
 from domain.errors import InvalidProtection, NotFound
@@ -28,13 +29,22 @@ from domain.times import time_text
 from use_cases.register_order import life_of, register_judged
 
 
-def terms_of(protection: Terms | None) -> dict[str, Any]:
-    """Return the columns of an order that carry its protection."""
+def terms_of(protection: Terms | None, at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the columns of an order that carry its protection.
+
+    Args:
+        at: when the alert was received; a clock time is one of that day, in the zone.
+    """
     if protection is None:
         return {}
     simple = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
     columns = {name: getattr(protection, name) for name in simple}
-    return columns | {"protection_json": further_text(protection)}
+    exit_at = None if protection.exit_at is None else _instant(protection.exit_at, at, zone)
+    return columns | {"protection_json": further_text(protection, exit_at)}
+
+
+def _instant(clock: str, at: datetime, zone: ZoneInfo) -> datetime:
+    return datetime.combine(at.astimezone(zone).date(), time.fromisoformat(clock), zone).astimezone(UTC)
 
 
 def open_protections(tx: Transaction, legs: Sequence[Order]) -> None:

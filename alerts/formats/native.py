@@ -29,14 +29,14 @@ from alerts.formats.fields import (
     TestModeField,
     TrailingTypeField,
 )
-from alerts.formats.protecting import LotSizeField, TargetField
+from alerts.formats.protecting import ClockField, CostField, LotSizeField, MinutesField, TargetField
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
-from domain.further_terms import targets_fault
+from domain.further_terms import cost_fault, targets_fault
 from domain.protection_terms import Terms, trail_fault
 
 NAME = "native"
@@ -56,7 +56,10 @@ _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", 
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
-_PROTECTION = ("stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when")
+_PROTECTION = (
+    "stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when", "move_to_cost", "exit_at",
+    "exit_after_minutes",
+)  # fmt: skip
 
 T = TypeVar("T")
 
@@ -78,6 +81,9 @@ class _Leg(BaseModel):
     trailing_type: TrailingTypeField = None
     trailing_value: DistanceField = None
     trail_when: DistanceField = None
+    move_to_cost: CostField = None
+    exit_at: ClockField = None
+    exit_after_minutes: MinutesField = None
     note: NotRead = None
     comment: NotRead = None
 
@@ -166,6 +172,7 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
 
 def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     """Return what protects the leg's units; None: nothing."""
+    trigger, offset = leg.move_to_cost or (None, None)
     terms = Terms(
         leg.stop_loss,
         leg.target if isinstance(leg.target, str) else None,
@@ -174,6 +181,10 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
         leg.trail_when,
         targets=leg.target if isinstance(leg.target, tuple) else (),
         lot_size=leg.lot_size,
+        cost_trigger=trigger,
+        cost_offset=offset,
+        exit_at=leg.exit_at,
+        exit_after_minutes=leg.exit_after_minutes,
     )
     first = next((name for name in _PROTECTION if getattr(leg, name) is not None), None)
     if first is None:
@@ -183,7 +194,8 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
             f"{first} is built for an ENTRY only: leave it out or null; an EXIT of its own ends a position"
         )
         raise InvalidAlert("NOT_BUILT", message, f"{place}.{first}")
-    fault = trail_fault(terms) or targets_fault(terms, 1 if leg.direction is Side.BUY else -1)
+    sign = 1 if leg.direction is Side.BUY else -1
+    fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms)
     if fault is not None:
         raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
     return terms

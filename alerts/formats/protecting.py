@@ -1,5 +1,6 @@
 """The fields of the native format that protect what an entry opens."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
@@ -7,9 +8,12 @@ from typing import Annotated
 from pydantic import Field, PlainValidator
 
 from alerts.formats.fields import OR_NONE, number, read_level, read_price
+from domain.protection_terms import Level, LevelUnit, level_of
 
 _MOST_TARGETS = 10
 _HUNDRED = Decimal(100)
+_LONGEST = Decimal(10080)  # minutes of a week
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 Targets = tuple[tuple[str, Decimal], ...]
 """Several targets: each level's text, and its share in percent."""
@@ -40,6 +44,43 @@ def _lot_size(value: object) -> Decimal | None:
     return None if value is None or value == "" else read_price(value)
 
 
+def _distance(value: object) -> str | None:
+    """Read a distance: a number counts points."""
+    level = read_level(value)
+    if level is None:
+        return None
+    meant = level_of(level)
+    return level if meant.unit is not LevelUnit.PRICE else Level(LevelUnit.POINTS, meant.value).text
+
+
+def _move_to_cost(value: object) -> tuple[str, str | None] | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, Mapping) or not {"trigger"} <= value.keys() <= {"trigger", "offset"}:
+        raise ValueError
+    trigger, offset = _distance(value["trigger"]), value.get("offset")
+    if trigger is None:
+        raise ValueError
+    return trigger, None if offset is None or offset == "" else _distance(offset)
+
+
+def _clock(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not _CLOCK.fullmatch(value.strip()):
+        raise ValueError
+    return value.strip()
+
+
+def _minutes(value: object) -> Decimal | None:
+    if value is None or value == "":
+        return None
+    minutes = read_price(value)
+    if minutes is not None and not Decimal("0.1") <= minutes <= _LONGEST:
+        raise ValueError
+    return minutes
+
+
 TargetField = Annotated[
     str | Targets | None,
     PlainValidator(_target),
@@ -50,4 +91,22 @@ TargetField = Annotated[
 ]
 LotSizeField = Annotated[
     Decimal | None, PlainValidator(_lot_size), Field(description=f"the units of one lot{OR_NONE}")
+]
+CostField = Annotated[
+    tuple[str, str | None] | None,
+    PlainValidator(_move_to_cost),
+    Field(
+        description='{"trigger": …, "offset": …}, each a distance as "1%", "10pt" or a number of points, the offset '
+        "optional; or null for none"
+    ),
+]
+ClockField = Annotated[
+    str | None,
+    PlainValidator(_clock),
+    Field(description='a time of the day such as "15:10", or null for none'),
+]
+MinutesField = Annotated[
+    Decimal | None,
+    PlainValidator(_minutes),
+    Field(description=f"a number of minutes from 0.1 to {_LONGEST}{OR_NONE}"),
 ]

@@ -88,3 +88,8 @@ ALTER TABLE orders ADD COLUMN protection_json TEXT;
 ALTER TABLE protections ADD COLUMN protection_json TEXT;
 ALTER TABLE protections ADD COLUMN targets_sold TEXT NOT NULL DEFAULT '[]';
 """
+
+COST_AND_TIME = """
+ALTER TABLE protections ADD COLUMN is_at_cost INTEGER NOT NULL DEFAULT 0 CHECK (is_at_cost IN (0, 1));
+ALTER TABLE protections ADD COLUMN exit_at TEXT;
+"""

@@ -26,7 +26,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "status": ProtectionStatus,
     "fired_by": Rule,
     "retry_rule": Rule,
-    **dict.fromkeys(("is_armed", "is_unknown", "is_watched"), bool),
+    **dict.fromkeys(("is_armed", "is_unknown", "is_watched", "is_at_cost"), bool),
     **dict.fromkeys(
         (
             "created_at",
@@ -38,6 +38,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
             "trail_told_at",
             "fired_at",
             "retry_at",
+            "exit_at",
         ),
         parse_time,
     ),

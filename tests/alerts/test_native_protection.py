@@ -30,7 +30,17 @@ MEANT = [
         {"target": two(), "lot_size": 25, "stop_loss": "2%"},
         Terms("2%", targets=(("10pt", d(50)), ("20pt", d(50))), lot_size=d(25)),
     ),
+    ({"move_to_cost": {"trigger": 5, "offset": 1}}, Terms(cost_trigger="5pt", cost_offset="1pt")),
+    ({"move_to_cost": {"trigger": "1%", "offset": 0}}, Terms(cost_trigger="1%")),
+    ({"exit_at": " 15:10 "}, Terms(exit_at="15:10")),
+    ({"exit_after_minutes": "7.5"}, Terms(exit_after_minutes=d("7.5"))),
 ]
+
+
+@pytest.mark.parametrize("name", ["target", "lot_size", "move_to_cost", "exit_at", "exit_after_minutes"])
+def test_null_and_an_empty_text_are_none(name: str) -> None:
+    for nothing in (None, ""):
+        assert parse(with_leg(**{name: nothing})).legs[0].protection is None
 
 
 @pytest.mark.parametrize(("given", "meant"), MEANT)
@@ -56,6 +66,19 @@ REFUSED = [
     ({"lot_size": 25}, "lot_size"),
     ({"lot_size": 25, "target": 120}, "lot_size"),
     ({"lot_size": "x", "target": two()}, "lot_size"),
+    ({"move_to_cost": 5}, "move_to_cost"),
+    ({"move_to_cost": {"offset": 5}}, "move_to_cost"),
+    ({"move_to_cost": {"trigger": 0}}, "move_to_cost"),
+    ({"move_to_cost": {"trigger": 5, "at": 1}}, "move_to_cost"),
+    ({"move_to_cost": {"trigger": 5, "offset": 5}}, "move_to_cost.offset"),
+    ({"move_to_cost": {"trigger": 5, "offset": "1%"}}, "move_to_cost.offset"),
+    ({"exit_at": 1510}, "exit_at"),
+    ({"exit_at": "24:00"}, "exit_at"),
+    ({"exit_at": "9:15"}, "exit_at"),
+    ({"exit_at": "15:10 IST"}, "exit_at"),
+    ({"exit_after_minutes": -5}, "exit_after_minutes"),
+    ({"exit_after_minutes": 99999}, "exit_after_minutes"),
+    ({"exit_after_minutes": "1h"}, "exit_after_minutes"),
 ]
 
 

@@ -10,10 +10,11 @@ import pytest
 from domain.account import BrokerAccount
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate
+from domain.further_terms import further_text
 from domain.marks import Mark
 from domain.protection import Covered, ExitSeen, ExitState, Protection, ProtectionStatus, Rule, protection_of
 from domain.protection_step import step
-from domain.protection_terms import TrailingType
+from domain.protection_terms import Terms, TrailingType
 from tests.contract.store_making import CLIENT, EXCHANGE, SYMBOL, House, StoreCase
 
 TERMS: dict[str, Any] = {
@@ -113,6 +114,18 @@ class ProtectionsContract(StoreCase):
         assert house.store.protection(p.protection_id) == p
         p = moved(house, p, "122.5")
         assert (p.quantity, p.targets_sold, p.target_price) == (25, (25, 0), Decimal("132.5"))
+        assert house.store.protection(p.protection_id) == p
+
+    def test_a_stop_at_cost_and_a_time_to_exit_are_stored(self, house):
+        exit_at = house.clock.now() + timedelta(hours=1)
+        text = further_text(
+            Terms(cost_trigger="5pt", exit_at="15:10", exit_after_minutes=Decimal(30)), exit_at
+        )
+        p = opened(house, protection_json=text)
+        assert house.store.protection(p.protection_id) == p
+        assert p.exit_at == exit_at
+        p = moved(house, p, "117.5")
+        assert p.is_at_cost and p.exit_at is not None and p.exit_at < exit_at
         assert house.store.protection(p.protection_id) == p
 
     def test_the_parts_of_a_leg_are_read_with_and_without_a_transaction(self, house):

@@ -4,6 +4,7 @@ from tests.defects.defect import Defect, Edit
 
 CORE, RULE, MARKS = "domain/protection.py", "domain/protection_step.py", "domain/marks.py"
 TARGETS, FURTHER = "tests/domain/test_several_targets.py", "domain/further_terms.py"
+COST_AND_TIME, BY_TIME = "tests/domain/test_cost_and_time.py", "tests/engine/test_exits_by_time.py"
 EXITS, LEVELS = "domain/protection_exits.py", "domain/protection_levels.py"
 TERMS = "domain/protection_terms.py"
 WATCHER = "engine/protection_watcher.py"
@@ -276,6 +277,68 @@ PROTECTING = (
         (f"{TARGETS}::test_a_share_whose_exit_failed_is_asked_for_again",),
     ),
     Defect(
+        "the-stop-moves-to-cost-at-each-fill",
+        "A stop at cost followed the average of later fills down.",
+        (
+            Edit(
+                LEVELS,
+                "    if p.is_at_cost or further.cost_trigger is None",
+                "    if further.cost_trigger is None",
+            ),
+            Edit(
+                LEVELS,
+                "    stop = tighter(p.side, p.stop_price, average + p.side.sign * offset)\n",
+                "    stop = average\n",
+            ),
+        ),
+        (f"{COST_AND_TIME}::test_it_does_so_once_and_never_loosens",),
+    ),
+    Defect(
+        "the-clock-waits-for-a-price",
+        "The feed had died, and the square-off of the day did not go.",
+        (
+            Edit(
+                RULE,
+                "    if _is_time(p, now):\n",
+                "    if mark is not None and _is_time(p, now):\n",
+            ),
+        ),
+        (f"{COST_AND_TIME}::test_at_its_time_it_exits_whatever_the_price_is",),
+    ),
+    Defect(
+        "a-missed-time-waits-for-the-next-day",
+        "The service was down at 15:10, and what it held stayed overnight.",
+        (
+            Edit(
+                RULE,
+                "now >= p.exit_at and not _is_waiting",
+                "p.exit_at <= now < p.exit_at + UNKNOWN_TOLD_AFTER and not _is_waiting",
+            ),
+        ),
+        (f"{BY_TIME}::test_a_time_that_passed_while_nothing_ran_fires_when_a_watcher_begins",),
+    ),
+    Defect(
+        "a-clock-time-is-taken-as-utc",
+        "15:10 was taken as UTC, and the position was closed after the market.",
+        (
+            Edit(
+                "use_cases/protect.py",
+                "time.fromisoformat(clock), zone)",
+                "time.fromisoformat(clock), UTC)",
+            ),
+        ),
+        (f"{BY_TIME}::test_a_clock_time_is_of_the_entrys_day_in_the_zone_of_trading",),
+    ),
+    Defect(
+        "minutes-count-anew-with-each-fill",
+        "The minutes to an exit counted from the last fill, and a slow entry moved it on and on.",
+        (
+            Edit(RULE, "    if p.active_since is not None:\n        return p\n", ""),
+            Edit(RULE, "exit_at=min(times, default=None)", "exit_at=max(times, default=None)"),
+        ),
+        (f"{COST_AND_TIME}::test_minutes_count_from_the_first_fill",),
+    ),
+    Defect(
         "a-failed-stop-is-left",
         "The broker refused a stop's exit for a moment, and the position was held without any stop for the day.",
         (Edit(EXITS, "    elif p.failures <= len(RETRY_WAITS):\n", "    elif False:\n"),),
@@ -326,7 +389,13 @@ PROTECTING = (
     Defect(
         "a-refused-target-takes-the-stop-along",
         "The broker refused a target for good, and the stop of the position was given up with it.",
-        (Edit(EXITS, "    elif asked.rule is Rule.TARGET and (", "    elif not asked.rule and ("),),
+        (
+            Edit(
+                EXITS,
+                "    elif asked.rule in (Rule.TARGET, Rule.TIME) and (",
+                "    elif not asked.rule and (",
+            ),
+        ),
         (f"{EXIT_TESTS}::test_a_target_that_cannot_be_sold_is_dropped_and_its_stop_goes_on",),
     ),
     Defect(

@@ -175,6 +175,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "protections",
             "second_tries_of_protections",
             "further_terms_of_protections",
+            "cost_and_time_of_protections",
         ),
         (),
     )
