@@ -19,6 +19,7 @@ from domain.limits import ClientPolicy
 from domain.money import ZERO
 from domain.order import Order
 from domain.ports import Ids, Transaction
+from domain.protection_terms import Terms
 from domain.reason_codes import Reason
 from domain.receipt import Receipt
 from domain.states import Status
@@ -198,6 +199,12 @@ class RegisterAlert:
         alert_id = self._ids.alert_id(delivery.received_at)
         return self._order(alert, leg, alert_id, 0, intent, delivery, leg.side, leg.quantity)
 
+    def _protecting(self, alert: ParsedAlert, leg: LegRequest) -> Terms | None:
+        """Return what protects the leg's units: what it brings, or else what its strategy has for it."""
+        if leg.kind is not LegKind.ENTRY:
+            return None
+        return self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+
     def _order(
         self,
         alert: ParsedAlert,
@@ -235,7 +242,7 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
-            **terms_of(leg.protection, at, self._zone),
+            **terms_of(self._protecting(alert, leg), at, self._zone),
         )
 
 

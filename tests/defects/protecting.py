@@ -195,7 +195,8 @@ PROTECTING = (
         (
             Edit(
                 "use_cases/register_together.py",
-                "        if alert.legs[0].protection is not None:\n            return False\n",
+                "        if policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None:\n"
+                "            return False\n",
                 "",
             ),
         ),
@@ -337,6 +338,30 @@ PROTECTING = (
             Edit(RULE, "exit_at=min(times, default=None)", "exit_at=max(times, default=None)"),
         ),
         (f"{COST_AND_TIME}::test_minutes_count_from_the_first_fill",),
+    ),
+    Defect(
+        "a-strategys-stop-is-forgotten-in-a-batch",
+        "Alerts that came together were registered by a short cut that did not know what protects their strategy.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None",
+                "alert.legs[0].protection is not None",
+            ),
+        ),
+        ("tests/test_register_together.py::test_an_entry_that_its_strategy_protects_is_registered_with_it",),
+    ),
+    Defect(
+        "the-square-off-spares-what-has-its-own-stop",
+        "An entry that brought a target of its own was left open at the strategy's square-off.",
+        (
+            Edit(
+                "domain/limits.py",
+                "        terms = own or self.protection or Terms()\n",
+                "        if own is not None:\n            return own\n        terms = self.protection or Terms()\n",
+            ),
+        ),
+        (f"{BY_TIME}::test_a_strategy_is_flat_after_its_square_off_whatever_its_entries_brought",),
     ),
     Defect(
         "a-failed-stop-is-left",

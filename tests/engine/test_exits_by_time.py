@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from domain.limits import StrategyPolicy
 from domain.notices import NoticeKind
 from domain.protection import ProtectionStatus
 from domain.protection_terms import Terms
 from domain.states import Phase, Status
-from tests.engine.watching import Watched
+from tests.engine.watching import Market, Watched
 from tests.support import START, Desk, leg
 
 # The clock of these tests starts at 04:00 UTC, which is 09:30 in India.
@@ -71,3 +72,24 @@ def test_the_stop_may_come_first(tmp_path):
     watched.desk.clock.advance(3600)
     watched.at(110)
     assert (len(watched.exits), watched.protection.status) == (1, ProtectionStatus.FIRED)
+
+
+def test_a_strategy_is_flat_after_its_square_off_whatever_its_entries_brought(tmp_path):
+    squared = StrategyPolicy(square_off="15:10", protection=Terms(stop_loss="50%"))
+    watched = Watched.__new__(Watched)
+    watched.desk = desk = Desk(tmp_path, strategy=squared)
+    watched.market = Market(desk)
+    watched.watchers = [watched.watcher("w1")]
+    [watched.entry] = desk.post(leg())
+    desk.post(leg("BANKNIFTY", protection=Terms(target="900")))
+    watched.settle()
+    watched.market.prices["BANKNIFTY"] = Decimal(110)
+    watched.at(110)
+    assert watched.protection.stop_price == Decimal("56.25")
+    desk.clock.at = START.replace(hour=9, minute=40)  # 15:10 in India
+    watched.at(None)
+    watched.settle()
+    assert {exit_.symbol for exit_ in watched.exits} == {"BANKNIFTY", watched.entry.symbol}
+    assert desk.store.holdings("default") == []
+    [late] = desk.post(leg("LATE"))
+    assert late.tag == "VALIDATION_FAILED:EXIT_TIME_PASSED"
