@@ -61,6 +61,11 @@ _PROTECTION = (
     "exit_after_minutes",
 )  # fmt: skip
 
+_ON_AN_EXIT = (
+    "{field} on an EXIT can mean two things, so nothing is sent. To exit now: leave it out or null. To exit at a "
+    "price: order_type STOP with trigger_price, or LIMIT with price. To protect what stays: POST /api/protections/<id>"
+)
+
 T = TypeVar("T")
 
 
@@ -113,8 +118,9 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
     """Parse a native alert, which names everything itself: `defaults` are not asked.
 
     Raises:
-        InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the
-            format has and the program cannot do yet. Such a request is never accepted and then ignored.
+        InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, `AMBIGUOUS` for protection on
+            an EXIT, or `NOT_BUILT` for what the format has and the program cannot do yet. Such a request is never
+            accepted and then ignored.
     """
     document = _readable(body)
     try:
@@ -190,10 +196,7 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     if first is None:
         return None
     if asked.execution_type is not ExecutionType.ENTRY:
-        message = (
-            f"{first} is built for an ENTRY only: leave it out or null; an EXIT of its own ends a position"
-        )
-        raise InvalidAlert("NOT_BUILT", message, f"{place}.{first}")
+        raise InvalidAlert("AMBIGUOUS", _ON_AN_EXIT.format(field=first), f"{place}.{first}")
     sign = 1 if leg.direction is Side.BUY else -1
     fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms)
     if fault is not None:
