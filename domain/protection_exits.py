@@ -108,7 +108,7 @@ def _failed(
         p = replace(p, retry_at=now + wait, retry_rule=rule, retry_units=back + (p.retry_units or ZERO))
     elif asked.rule in (Rule.TARGET, Rule.TIME) and (p.stop_price is not None or p.trailing_type is not None):
         follows = Next.RULE_DROPPED
-        p = replace(without_retry(p), failures=0)
+        p = replace(without_retry(p) if p.retry_rule in (None, asked.rule) else p, failures=0)
         p = replace(p, exit_at=None) if asked.rule is Rule.TIME else _without_targets(p)
     else:
         follows = Next.ENDED

@@ -54,7 +54,7 @@ def notices_of(step: Step, entry: Order | None, exit_: Order | None) -> list[Tol
             told.append((None, _exit_failed(step.after, event)))
         elif event.kind is EventKind.ENDED and event.facts["reason"] == "EXIT_CANCELLED":
             told.append((None, _exit_cancelled(step.before, entry)))
-        elif event.kind is EventKind.AGAIN and step.after.retry_at is None:
+        elif event.kind is EventKind.AGAIN and EventKind.EXIT_FAILED not in kinds:
             told.append((None, _again(step.after, event, entry)))
         elif event.kind is EventKind.UNKNOWN:
             told.append((unknown_key(step.after), _unknown(step.after, event, entry)))

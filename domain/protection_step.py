@@ -249,6 +249,7 @@ def _fired(
         fired_by=rule,
         fired_at=now,
         fired_price=price,
+        failures=p.failures if is_again else 0,
         exited=p.exited + units,
         quantity=p.quantity - units,
     )

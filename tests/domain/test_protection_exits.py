@@ -7,6 +7,7 @@ import pytest
 from domain.enums import Side
 from domain.money import ZERO
 from domain.protection import (
+    AskedExit,
     Covered,
     EventKind,
     ExitSeen,
@@ -14,8 +15,10 @@ from domain.protection import (
     ProtectionStatus,
     Rule,
 )
+from domain.protection_exits import followed_exits
 from domain.protection_messages import notices_of
 from tests.domain.protecting import Run, d, filled, protection
+from tests.support import START
 
 FAILED = ExitSeen(ExitState.FAILED, tag="BROKER_REJECTED:RMS")
 DONE = ExitSeen(ExitState.DONE)
@@ -149,3 +152,39 @@ def test_it_is_over_when_its_exit_is_and_nothing_more_can_come():
     run.at(97)
     assert (run.p.status, run.p.is_watched) == (ProtectionStatus.FIRED, False)
     assert not run.at(90).steps[-1].changes
+
+
+def test_the_tries_of_a_target_are_none_of_the_stops():
+    run = Run(protection(stop_loss="98", target="110")).at(110)
+    for number, after in enumerate((2, 10), start=1):
+        run.ends[f"x{number}"] = FAILED
+        wait(run.at(105), after, 105)
+    run.ends["x3"] = FAILED
+    run.at(105, 98)
+    assert (run.p.fired_by, len(run.exits)) == (Rule.STOP, 4)
+    for number, after in enumerate((2, 10, 30, 1), start=4):
+        run.ends[f"x{number}"] = FAILED
+        wait(run.at(105), after, 105)
+    assert (len(run.exits), run.p.reason) == (7, "EXIT_FAILED")
+
+
+def test_a_target_that_is_given_up_leaves_the_second_try_of_a_stop():
+    part = replace(filled(), is_all=False)
+    run = Run(replace(protection(stop_loss="98", target="110"), failures=3), part)
+    targets, stops = (
+        AskedExit("x1", Rule.TARGET, d(25), is_all=False),
+        AskedExit("x2", Rule.STOP, d(25), is_all=False),
+    )
+    p = replace(run.at(100).p, exits=(stops, targets), exited=d(50), failures=2)
+    after, events = followed_exits(p, {"x1": FAILED, "x2": FAILED}, START)
+    assert [event.facts["next"] for event in events] == ["RETRY", "RULE_DROPPED"]
+    assert (after.retry_rule, after.retry_units, after.target) == (Rule.STOP, 25, None)
+
+
+def test_of_a_target_that_is_given_up_no_late_fill_is_told():
+    run = Run(protection(stop_loss="98", target="110")).at(110)
+    for number, after in enumerate((2, 10, 30, 1), start=1):
+        run.ends[f"x{number}"] = FAILED
+        run.at(105)
+        assert len(notices_of(run.steps[-1], None, None)) == 1
+        wait(run, after, 105)
