@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from domain.actors import WEBHOOK, Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
@@ -51,6 +52,9 @@ class ResolvedFill:
     reason: str | None = None
 
 
+INDIA = ZoneInfo("Asia/Kolkata")
+
+
 class CommandService:
     """Registers orders and carries out operators' requests.
 
@@ -58,6 +62,7 @@ class CommandService:
         clients: the policy that binds each client; an alert of any other client is refused.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
+        zone: of the clock times in alerts.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class CommandService:
         ids: Ids,
         dedup_window: timedelta,
         alert_life: timedelta,
+        zone: ZoneInfo = INDIA,
     ) -> None:
         self._store = store
         self._clients = clients
@@ -76,7 +82,7 @@ class CommandService:
         self._ids = ids
         self._alert_life = alert_life
         self._register_alert = RegisterAlert(
-            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life
+            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life, zone=zone
         )
         self._register_together = RegisterTogether(clients, self._register_alert)
 

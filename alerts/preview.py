@@ -105,7 +105,14 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "target": leg.protection.target if leg.protection else None,
         "product": leg.product or None,
         "clients": [alert.client_id],
-    }
+    } | _several_targets(leg)
+
+
+def _several_targets(leg: LegRequest) -> dict[str, object]:
+    if leg.protection is None or not leg.protection.targets:
+        return {}
+    targets = leg.protection.targets
+    return {"target": [{"value": value, "share": decimal_text(share)} for value, share in targets]}
 
 
 def _number(value: Decimal | None) -> int | str | None:

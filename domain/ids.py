@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
+from domain.further_terms import further_text
 from domain.money import optional_text
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
@@ -46,6 +47,8 @@ def _leg_content(leg: LegRequest) -> list[str | None]:
     if p is not None:  # nor is there any protection in them
         numbers = optional_text(p.trailing_value), optional_text(p.trail_when)
         content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
+        further = further_text(p)
+        content += [] if further is None else [further]
     return content
 
 

@@ -126,6 +126,12 @@ class Reason(StrEnum):
         "The stop or target is on the wrong side of the entry's price",
         "it would be met at once",
     )
+    EXIT_TIME_PASSED = (
+        "EXIT_TIME_PASSED",
+        Family.VALIDATION_FAILED,
+        "The entry's time to exit has passed already",
+        "what it opened would be closed at once",
+    )
     UNSUPPORTED_ORDER = (
         "UNSUPPORTED_ORDER",
         Family.VALIDATION_FAILED,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from blockers.groups import incomplete, waits_for_bought
 from blockers.pipeline import judged
@@ -18,6 +19,7 @@ from domain.limits import ClientPolicy
 from domain.money import ZERO
 from domain.order import Order
 from domain.ports import Ids, Transaction
+from domain.protection_terms import Terms
 from domain.reason_codes import Reason
 from domain.receipt import Receipt
 from domain.states import Status
@@ -37,15 +39,23 @@ class RegisterAlert:
         clients: the policy that binds each client.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
+        zone: of the clock times in alerts.
     """
 
     def __init__(
-        self, clients: Mapping[str, ClientPolicy], *, ids: Ids, dedup_window: timedelta, alert_life: timedelta
+        self,
+        clients: Mapping[str, ClientPolicy],
+        *,
+        ids: Ids,
+        dedup_window: timedelta,
+        alert_life: timedelta,
+        zone: ZoneInfo,
     ) -> None:
         self._clients = clients
         self._ids = ids
         self._dedup_window = dedup_window
         self._alert_life = alert_life
+        self._zone = zone
 
     def __call__(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:
         """Register all legs, blocked or not.
@@ -189,6 +199,12 @@ class RegisterAlert:
         alert_id = self._ids.alert_id(delivery.received_at)
         return self._order(alert, leg, alert_id, 0, intent, delivery, leg.side, leg.quantity)
 
+    def _protecting(self, alert: ParsedAlert, leg: LegRequest) -> Terms | None:
+        """Return what protects the leg's units: what it brings, or else what its strategy has for it."""
+        if leg.kind is not LegKind.ENTRY:
+            return None
+        return self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+
     def _order(
         self,
         alert: ParsedAlert,
@@ -226,7 +242,7 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
-            **terms_of(leg.protection),
+            **terms_of(self._protecting(alert, leg), at, self._zone),
         )
 
 

@@ -14,6 +14,9 @@ class OrderReads(Protocol):
 
     def get_by_id(self, command_id: str) -> Order | None: ...
 
+    def parts(self, command_id: str) -> list[Order]:
+        """List the further parts of a leg."""
+
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
 
     def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:

@@ -92,6 +92,8 @@ TERMS = Terms("2%", "10pt", TrailingType.POINTS, Decimal(3), Decimal(5))
         {"trailing_type": TrailingType.STEP},
         {"trailing_value": Decimal(4)},
         {"trail_when": None},
+        {"targets": (("10pt", Decimal(50)), ("20pt", Decimal(50)))},
+        {"lot_size": Decimal(25)},
     ],
 )
 def test_all_of_a_protection_is_part_of_the_content(changed):

@@ -10,7 +10,7 @@ from domain.order import Order
 from domain.reason_codes import Reason, tag_of
 from domain.times import time_text
 from persistence.sqlite.queries.statements import statement
-from persistence.sqlite.rows import order_of, orders_statement
+from persistence.sqlite.rows import SELECT_ORDER, order_of, orders_statement
 
 # No order is postponed for longer. A `not_before` beyond that was written before the clock was set back: ignore it.
 _LONGEST_WAIT = timedelta(seconds=10)
@@ -49,6 +49,12 @@ def full_exits_after(connection: sqlite3.Connection, entry: Order) -> list[Order
     """List the exits without a quantity that the entry's strategy registered in its symbol after it, latest first."""
     values = (*_place(entry), tag_of(Reason.NO_POSITION))
     rows = connection.execute(orders_statement("full_exits_after"), values).fetchall()
+    return [order_of(row) for row in rows]
+
+
+def parts(connection: sqlite3.Connection, command_id: str) -> list[Order]:
+    """List the further parts of a leg."""
+    rows = connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))
     return [order_of(row) for row in rows]
 
 
