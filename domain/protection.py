@@ -275,11 +275,18 @@ Followed = tuple[Protection, tuple[ProtectionEvent, ...]]
 """A protection after a part of a step, and what happened in it."""
 
 
+def changed(p: Protection, **values: object) -> Protection:
+    """Return the protection with these values; the very same where it has them. Most steps change nothing."""
+    if all(getattr(p, name) == value for name, value in values.items()):
+        return p
+    return replace(p, **values)  # type: ignore[arg-type]
+
+
 def stepped(
     before: Protection, after: Protection, events: tuple[ProtectionEvent, ...], now: datetime
 ) -> Step:
     """Return the step between two states; one that changes nothing where they are the same."""
-    if after == before:
+    if after is before or after == before:
         return Step(before, before)
     return Step(before, replace(after, updated_at=now, version=before.version + 1), events)
 

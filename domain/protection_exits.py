@@ -22,6 +22,7 @@ from domain.protection import (
     Protection,
     ProtectionEvent,
     Rule,
+    changed,
     ended,
 )
 from domain.protection_levels import with_unsold
@@ -77,7 +78,7 @@ def followed_exits(
         p = replace(p, exits=tuple(each for each in p.exits if each is not asked))
         back = asked.units - min(found.sold, asked.units)
         if found.state is ExitState.DONE or not back:
-            p = p if p.retry_at else replace(p, failures=0)
+            p = p if p.retry_at else changed(p, failures=0)
             continue
         p = replace(p, exited=p.exited - back)
         if asked.rule is Rule.TARGET:
@@ -123,7 +124,7 @@ def _without_targets(p: Protection) -> Protection:
 
 def without_retry(p: Protection) -> Protection:
     """Return the protection with no second try due."""
-    return replace(p, retry_at=None, retry_rule=None, retry_units=None)
+    return changed(p, retry_at=None, retry_rule=None, retry_units=None)
 
 
 def is_retry_due(p: Protection, now: datetime) -> bool:

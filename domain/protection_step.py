@@ -27,6 +27,7 @@ from domain.protection import (
     Rule,
     Step,
     WantedExit,
+    changed,
     ended,
     figures,
     stepped,
@@ -77,7 +78,7 @@ def _priced(
     now: datetime,
 ) -> Step:
     """Ask for the exit that is due: because one failed, by the clock, or by what the price meets."""
-    p = replace(p, active_since=min(p.active_since or now, now))
+    p = changed(p, active_since=min(p.active_since or now, now))
     if is_retry_due(p, now) and p.retry_rule is not None:
         return _fired(before, p, events, p.retry_rule, None, covered, now)
     if _is_time(p, now):
@@ -95,11 +96,14 @@ def _priced(
     tells = bool(moved) and _is_due(p.trail_told_at, now)
     if tells:
         p = replace(p, trail_told_at=now)
-    return replace(stepped(before, p, events, now), tells_trail=tells)
+    done = stepped(before, p, events, now)
+    return replace(done, tells_trail=True) if tells else done
 
 
 def _is_seen_to(p: Protection, covered: Covered) -> bool:
     """Return True while an exit of everything may be live: it, or a further part of it, takes what comes late too."""
+    if p.exit_command_id is None:
+        return False
     if any(each.is_all for each in p.exits):
         return True
     last = covered.exits.get(p.exit_command_id or "")
@@ -133,7 +137,7 @@ def _unpriced(p: Protection, covered: Covered, now: datetime) -> Followed:
 
 def _after_exits(p: Protection, covered: Covered, now: datetime) -> Followed:
     """Go on after an exit of all that was covered: it is over, or a late fill or a failure leaves something held."""
-    p = replace(p, over_since=_over_since(p, covered, now))
+    p = changed(p, over_since=_over_since(p, covered, now))
     if p.exits:
         return p, ()
     if not covered.units:
@@ -145,7 +149,7 @@ def _after_exits(p: Protection, covered: Covered, now: datetime) -> Followed:
 
 def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
     """Cover what the entry has filled and its strategy still holds."""
-    p = replace(p, over_since=_over_since(p, covered, now))
+    p = changed(p, over_since=_over_since(p, covered, now))
     if not covered.filled:
         is_late = p.over_since is not None and now - p.over_since > UNFILLED_KEPT
         return ended(p, "UNFILLED", now) if is_late and not p.filled else (p, ())
@@ -157,11 +161,12 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
         after = _with_levels(after, now)
     if covered.units != after.quantity:
         after = replace(after, quantity=covered.units)
-    after = _with_target(after)
+    if after is not p:
+        after = _with_target(after)
     if not covered.units:
         if _is_settled(after, covered, now) and not after.exits:
             return ended(after, "NOTHING_HELD", now)
-        after = replace(after, unknown_since=None, is_unknown=False)
+        after = changed(after, unknown_since=None, is_unknown=False)
     if (after.quantity, after.stop_price, after.target_price) == (p.quantity, p.stop_price, p.target_price):
         return after, ()
     kind = EventKind.SHRUNK if after.filled == p.filled else EventKind.FILLED

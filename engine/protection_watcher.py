@@ -62,7 +62,8 @@ class ProtectionWatcher:
         places = {(p.exchange, p.symbol) for p in found if p.filled or p.quantity}
         marks = self._read_marks(context, places) if may_look else {}
         holdings = self._store.holdings(client_id)
-        orders = _Orders(self._store.get_by_id, self._store.parts)
+        entries = self._store.get_all([p.command_id for p in found])
+        orders = _Orders(lambda id_: entries.get(id_) or self._store.get_by_id(id_), self._store.parts)
         steps, failed = _steps(found, marks, holdings, orders, self._clock.now())
         self._tell_failed(client_id, failed)
         moving = {_place(each.before) for each in steps if each.changes}

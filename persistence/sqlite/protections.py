@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from domain.enums import Side
@@ -123,6 +124,7 @@ def _asked(row: list[Any]) -> AskedExit:
     return AskedExit(command_id, Rule(rule), parse_decimal(units), is_all)
 
 
+@lru_cache(maxsize=4096)  # each round reads what the round before has read
 def _protection(row: tuple[Any, ...]) -> Protection:
     read = {
         name: _READERS[name](value) if value is not None and name in _READERS else value

@@ -128,6 +128,13 @@ class ProtectionsContract(StoreCase):
         assert p.is_at_cost and p.exit_at is not None and p.exit_at < exit_at
         assert house.store.protection(p.protection_id) == p
 
+    def test_several_orders_are_read_at_once(self, house):
+        first, second = house.register(), house.register("a2")
+        ids = [first.command_id, second.command_id, "a9-1"]
+        assert house.store.get_all(ids) == {each.command_id: each for each in (first, second)}
+        claimed = house.claim(first)
+        assert house.store.get_all(ids)[first.command_id] == claimed
+
     def test_the_parts_of_a_leg_are_read_with_and_without_a_transaction(self, house):
         leg = house.register()
         part = house.register("a2", parent_command_id=leg.command_id)
