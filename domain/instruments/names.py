@@ -182,8 +182,9 @@ def readings_of(name: str, roots: Collection[str]) -> list[Reading]:
 
 
 def _contracts(text: str, roots: Collection[str]) -> Iterator[Reading]:
+    name = folded(text)  # sign by sign, so that a beginning of it is the folded beginning
     for end in range(1, len(text)):
-        root = usual_root(folded(text[:end]))
+        root = usual_root(name[:end])
         if root not in roots:
             continue
         for pattern, read in _TAILS:

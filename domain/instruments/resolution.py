@@ -178,12 +178,12 @@ def _ended(readings: Sequence[Reading], master: Master, today: date) -> str | No
                 not days and (expiry.year, expiry.month) >= (today.year, today.month)
             ):
                 return None
-            ends.append(f"{max(days)}" if days else f"{expiry.year}-{expiry.month:02}")
+            ends.append(f"on {max(days)}" if days else f"in {expiry.year}-{expiry.month:02}")
         elif isinstance(expiry, date):
             if expiry >= today:
                 return None
-            ends.append(f"{expiry}")
-    return f"expired in {ends[0]}" if ends else None
+            ends.append(f"on {expiry}")
+    return f"expired {ends[0]}" if ends else None
 
 
 # what is refused, and what there is instead --------------------------------------------------------------------

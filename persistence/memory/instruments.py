@@ -29,17 +29,23 @@ class MemoryMaster:
                 ends.setdefault((row.root, row.kind.is_option), set()).add((row.expiry, row.exchange))
         self.expiries: Expiries = {place: sorted(days) for place, days in ends.items()}
         self.roots = frozenset(root for root, _ in ends)
-        self._rows = [row for row in rows if row.expiry is None or row.expiry >= facts.day]
+        self._by_name: dict[str, list[Instrument]] = {}
+        self._by_key: dict[str, list[Instrument]] = {}
+        for row in rows:
+            if row.expiry is None or row.expiry >= facts.day:
+                self._by_name.setdefault(row.symbol.upper(), []).append(row)
+                self._by_key.setdefault(row.key, []).append(row)
 
     def named(self, symbol: str) -> list[Instrument]:
-        return [row for row in self._rows if row.symbol.upper() == symbol]
+        return list(self._by_name.get(symbol, ()))
 
     def keyed(self, keys: Sequence[str]) -> list[Instrument]:
-        return [row for row in self._rows if row.key in keys]
+        return [row for key in dict.fromkeys(keys) for row in self._by_key.get(key, ())]
 
     def beginning(self, prefix: str, limit: int) -> list[Instrument]:
-        found = sorted((row.key, row.identity, row) for row in self._rows if row.key.startswith(prefix))
-        return [row for _, _, row in found][:limit]
+        keys = sorted(key for key in self._by_key if key.startswith(prefix))
+        found = [row for key in keys for row in sorted(self._by_key[key], key=lambda each: each.identity)]
+        return found[:limit]
 
 
 class MemoryInstruments:

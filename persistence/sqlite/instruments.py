@@ -28,8 +28,9 @@ from persistence.sqlite.queries.statements import statement
 _NAME = re.compile(r"(?P<broker>[a-z0-9_-]+)-(?P<day>\d{4}-\d\d-\d\d)\.db")
 _COLUMNS = "exchange, symbol, token, kind, underlying, expiry, strike, lot, tick, freeze, multiplier, series"
 _EXAMPLES = 5
-_CACHE_KIB = 2048  # of each open master; the system caches the file for all processes
-_INSERT = f"INSERT INTO instruments ({_COLUMNS}, key, called) VALUES ({', '.join('?' * 14)})"
+_ERRORS = (sqlite3.Error, OSError, TypeError)  # a TypeError: a file without its row in `master`
+_CACHE_KIB = 8192  # of each open master; the system caches the file for all processes
+_INSERT = f"INSERT INTO instruments ({_COLUMNS}, key, called, number) VALUES ({', '.join('?' * 15)})"
 
 
 class SqliteInstruments:
@@ -43,17 +44,20 @@ class SqliteInstruments:
         self._lock = threading.Lock()
 
     def current(self, broker: str) -> Master | None:
-        with _as_unavailable(), self._lock:
-            self._look()
-            newest = self._newest.get(broker)
-            if newest is None:
-                return None
-            known = self._open.get(broker)
-            if known is not None and known[0] == newest:
-                return known[1]
-            master = SqliteMaster(newest[0])
-            self._open[broker] = newest, master
-            return master
+        try:
+            with self._lock:
+                self._look()
+                newest = self._newest.get(broker)
+                if newest is None:
+                    return None
+                known = self._open.get(broker)
+                if known is not None and known[0] == newest:
+                    return known[1]
+                master = SqliteMaster(newest[0])
+                self._open[broker] = newest, master
+                return master
+        except _ERRORS as error:
+            raise StoreUnavailable(f"instruments: {error}") from error
 
     def masters(self) -> list[MasterFacts]:
         with _as_unavailable():
@@ -166,7 +170,6 @@ def _write(path: Path, facts: MasterFacts, rows: Iterable[Instrument | Unreadabl
         connection.execute("BEGIN")
         connection.executemany(_INSERT, tally.columns(rows))
         connection.executemany("INSERT INTO expiries VALUES (?, ?, ?, ?)", sorted(tally.ends))
-        connection.execute("CREATE INDEX by_key ON instruments (key)")
         connection.execute("CREATE INDEX by_name ON instruments (called)")
         kept = replace(
             facts, counts=dict(tally.counts), unreadable=tally.unreadable, examples=tuple(tally.examples)
@@ -194,7 +197,7 @@ class _Tally:
 
     def columns(self, rows: Iterable[Instrument | UnreadableListing]) -> Iterator[tuple[Any, ...]]:
         """The columns of each living row."""
-        for row in rows:
+        for number, row in enumerate(rows):
             if isinstance(row, UnreadableListing):
                 self.unreadable += 1
                 if len(self.examples) < _EXAMPLES:
@@ -211,7 +214,7 @@ class _Tally:
                 row.exchange, row.symbol, row.token, row.kind.value, row.underlying,
                 None if expiry is None else expiry.isoformat(), optional_text(row.strike),
                 optional_text(row.lot), optional_text(row.tick), optional_text(row.freeze),
-                optional_text(row.multiplier), row.series, key, row.symbol.upper(),
+                optional_text(row.multiplier), row.series, key, row.symbol.upper(), number,
             )  # fmt: skip
 
 
@@ -246,5 +249,5 @@ def _as_unavailable() -> Iterator[None]:
     """Raise an error of SQLite or of the disk as `StoreUnavailable`."""
     try:
         yield
-    except (sqlite3.Error, OSError, TypeError) as error:  # a TypeError: a file without its row in `master`
+    except _ERRORS as error:
         raise StoreUnavailable(f"instruments: {error}") from error

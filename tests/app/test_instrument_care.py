@@ -142,7 +142,7 @@ def test_nothing_is_told_before_the_market_opens_on_a_weekend_or_where_nothing_c
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        house = House(folder, **options)  # type: ignore[arg-type]
+        house = House(folder, **options)
         house.look()
         assert house.notices == []
 

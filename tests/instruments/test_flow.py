@@ -36,6 +36,10 @@ RULES = AlertDefaults(
 )
 
 
+LOADED = MemoryInstruments()
+load(LOADED)
+
+
 class Gone(MemoryInstruments):
     """Cannot be read."""
 
@@ -303,10 +307,8 @@ def test_contracts_expire_by_the_markets_clock(make):
 def test_whatever_the_name_is_an_exit_gets_no_refusal_and_an_entry_is_itself_or_refused(
     name, exchange, is_exit
 ):
-    store = MemoryInstruments()
-    load(store)
     resolve = ResolveInstruments(
-        store, {"default": ClientMaster("paper", True)}, defaults=AlertDefaultsBook(RULES), zone=ZONE
+        LOADED, {"default": ClientMaster("paper", True)}, defaults=AlertDefaultsBook(RULES), zone=ZONE
     )
     asked: ParsedAlert = (
         entry(an_exit(name, exchange=exchange), **EXIT)

@@ -12,8 +12,10 @@ CREATE TABLE instruments (
     multiplier TEXT,
     series TEXT NOT NULL,
     key TEXT NOT NULL,
-    called TEXT NOT NULL
-) STRICT;
+    called TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (key, number)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE expiries (
     root TEXT NOT NULL,
     is_option INTEGER NOT NULL,
