@@ -144,9 +144,10 @@ def test_objects_across_the_borders_of_what_is_read_at_once_are_whole():
 def test_rows_that_hold_a_token_alone_are_told_and_stop_no_other():
     """The published list begins with some: an import that stopped there had nothing."""
     good = "NFO,1,65,NIFTY,NIFTY29DEC26F,29-DEC-2026,FUTIDX,XX,-0.01,0.05,"
-    first, second, third = read(
-        f"{NFO}\nNFO,26009,,,,,,,,,\n{good}\nNFO,2,x,N,N1,29-DEC-2026,FUTIDX,XX,0,0.05,\n"
-    )
+    bad = "NFO,2,x,N,N1,29-DEC-2026,FUTIDX,XX,0,0.05,"
+    found = read(f"{NFO}\nNFO,26009,,,,,,,,,\n{good}\n{bad}\n")
+    assert len(found) == 3
+    first, second, third = found
     assert str(first) == "list.csv line 2: tradingsymbol: expected a text, got none"
     assert isinstance(second, Instrument)
     assert str(third) == "list.csv line 4: lotsize: expected a number, got 'x'"
