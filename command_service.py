@@ -96,8 +96,8 @@ class CommandService:
         """
         if alert.client_id not in self._clients:
             raise unknown_client(alert.client_id)
-        resolved = self._resolved(alert, delivery)
-        return self._store.write(lambda tx: self._register_alert(tx, resolved, delivery))
+        alert = self._resolved(alert, delivery)
+        return self._store.write(lambda tx: self._register_alert(tx, alert, delivery))
 
     def register_together(self, alerts: Sequence[tuple[ParsedAlert, Delivery]]) -> list[Receipt | Exception]:
         """Make several alerts durable in one transaction, in their order; each succeeds or fails by itself.

@@ -78,7 +78,9 @@ class RegisterTogether:
         policy = self._clients.get(alert.client_id)
         if policy is None or len(alert.legs) != 1 or alert.execution_type is not ExecutionType.ENTRY:
             return False
-        if alert.legs[0].protection is not None or unfit(alert.legs[0]) is not None:
+        if alert.legs[0].protection is not None:
+            return False
+        if unfit(alert.legs[0]) is not None:
             return False
         limits = policy.limits.for_strategy(alert.strategy_name)
         return limits.max_orders_per_minute is None and limits.max_open_orders is None
