@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from domain.instruments.instrument import Kind, folded
 from domain.instruments.venues import usual_root
@@ -170,7 +171,8 @@ def parted_name(name: str) -> tuple[str | None, str]:
     return (None, text) if found is None else (found[1], text[found.end() :])
 
 
-def readings_of(name: str, roots: Collection[str]) -> list[Reading]:
+@lru_cache(4096)  # alerts repeat the names of their charts
+def readings_of(name: str, roots: frozenset[str]) -> tuple[Reading, ...]:
     """Return everything that a name without its exchange may mean, each once.
 
     Contracts are read where the name begins with one of the folded `roots` of the master, or another name of one.
@@ -178,7 +180,7 @@ def readings_of(name: str, roots: Collection[str]) -> list[Reading]:
     has to fit as a whole.
     """
     text = name.strip().upper()
-    return list(dict.fromkeys([*_pairs(text), *_contracts(text, roots), *_plain(text)]))
+    return tuple(dict.fromkeys([*_pairs(text), *_contracts(text, roots), *_plain(text)]))
 
 
 def _contracts(text: str, roots: Collection[str]) -> Iterator[Reading]:

@@ -61,7 +61,7 @@ def resolve(
         exchange = prefix if may_be_at(exchange, exchange_name(prefix)) else exchange
     elif prefix is not None:
         text = name.strip().upper()
-    readings = [] if is_exact else readings_of(text, master.roots)
+    readings = () if is_exact else readings_of(text, master.roots)
     front = next((each for each in readings if isinstance(each.expiry, Front)), None)
     if front is not None:
         return _continuous(front, exchange, master, today, roll_days)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,6 +111,19 @@ def test_a_dry_run_names_the_leg_that_would_be_blocked(lists, tmp_path, capsys):
         (1, "VALIDATION_FAILED:INSTRUMENT_NOT_TRADABLE")
     ]
     assert told["legs"][0]["instrument"]["refused"].startswith("NIFTY names no contract")
+
+
+@pytest.mark.parametrize(("age", "health"), [(0, "OK"), (1, "WARN"), (5, "FAIL")])
+def test_the_doctor_says_of_when_the_lists_are(lists, capsys, age, health):
+    at = time.time() - age * 86_400
+    for each in lists.iterdir():
+        os.utime(each, (at, at))
+    for expected in ("FAIL", health):  # before anything was loaded, and after
+        cli.main(["doctor", "--json"])
+        [found] = [each for each in json_of(capsys) if each["name"] == "instruments paper"]
+        assert found["health"] == expected
+        cli.main(["instruments", "load"])
+        capsys.readouterr()
 
 
 def test_without_lists_names_are_traded_as_they_come(maker, tmp_path, capsys):

@@ -298,7 +298,7 @@ def test_contracts_expire_by_the_markets_clock(make):
         assert (done.instrument and done.instrument.refusal) == expected
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     st.text(max_size=40) | st.from_regex(r"(NIFTY|GOLDM?|BSX|M_M)[0-9A-Z!:./ -]{0,20}", fullmatch=True),
     st.sampled_from(["NSE", "NFO", "BSE", "MCX", "X", ""]),
