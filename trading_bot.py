@@ -344,7 +344,7 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
     ]
     if brokers_with_lists(services.settings):
         care = care_of(services.settings, services.masters, services.store, clock)
-        jobs.append(Housekeeping("instruments", 10.0, care.look))
+        jobs.append(Housekeeping("instruments", 2.0, care.look))
     days = services.settings.archive_after_days
     if days is not None:
         jobs.append(Housekeeping("archive", 60.0, lambda: _archive_one_batch(database, clock.now(), days)))
