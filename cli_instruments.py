@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.instruments import NotLoaded, brokers_with_lists, lists_of, load_lists
 from app.settings import load_settings
+from broker.registry import BROKERS
 from cli_output import Refused, table
 from config.settings import Settings
 from domain.instruments.instrument import Instrument, MasterFacts, is_stale
@@ -29,6 +30,8 @@ def _load(options: argparse.Namespace, settings: Settings) -> int:
     folder = settings.instruments_dir if options.folder is None else Path(options.folder)
     if folder is None:
         raise Refused("say --folder, or set INSTRUMENTS_DIR to the folder of the brokers' lists")
+    if options.broker not in (None, *BROKERS):
+        raise Refused(f"no broker {options.broker!r}; there is {', '.join(BROKERS)}")
     store = open_instruments(settings.orders_db)
     for broker in [options.broker] if options.broker else _brokers(settings, folder):
         loaded = load_lists(

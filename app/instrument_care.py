@@ -9,11 +9,12 @@ from datetime import date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from domain.errors import StoreUnavailable
 from domain.instruments.instrument import is_stale
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
-from domain.ports.instruments import InstrumentStore
+from domain.ports.instruments import InstrumentStore, Master
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class InstrumentCare:
         if self._tried.get(broker) == signature:
             return
         self._tried[broker] = signature
-        master = self._masters.current(broker)
+        master = readable(self._masters, broker)
         if master is not None and master.facts.loaded_at.timestamp() > newest:
             return
         log.info("instruments of %s: loading %d lists", broker, len(files))
@@ -109,7 +110,7 @@ class InstrumentCare:
 
     def _tell_of_age(self, broker: str, now: datetime) -> None:
         at = now.astimezone(self._zone)
-        today, master = at.date(), self._masters.current(broker)
+        today, master = at.date(), readable(self._masters, broker)
         day = None if master is None else master.facts.day
         if day == today:
             self._clear(broker)
@@ -141,6 +142,15 @@ class InstrumentCare:
         ]
         if found:
             self._store.write(lambda tx: [tx.clear_notice(*each) for each in found])
+
+
+def readable(masters: InstrumentStore, broker: str) -> Master | None:
+    """Return a broker's master; None also where its file is damaged, so that loading replaces it."""
+    try:
+        return masters.current(broker)
+    except StoreUnavailable as error:
+        log.error("the master of %s: %s", broker, error)
+        return None
 
 
 def _key(broker: str, about: str) -> NoticeKey:

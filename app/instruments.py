@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from app.instrument_care import InstrumentCare, loading_command
+from app.instrument_care import InstrumentCare, loading_command, readable
 from broker.masters.files import SUFFIXES, UnknownList, read_list
 from config.settings import Settings
 from domain.errors import OrderwatchError
@@ -82,7 +82,7 @@ def load_lists(
     """
     if not files:
         raise NotLoaded(f"no list of {broker} in INSTRUMENTS_DIR")
-    before = store.current(broker)
+    before = readable(store, broker)
 
     def check(loaded: MasterFacts) -> None:
         if not loaded.rows:

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from broker.masters.files import read_list
 from domain.instruments.instrument import Instrument, MasterFacts, UnreadableListing
@@ -12,6 +13,7 @@ from persistence.memory.instruments import MemoryInstruments
 EXAMPLE = Path(__file__).resolve().parent.parent / "config" / "instruments.example"
 TODAY = date(2026, 11, 30)
 NOW = datetime(2026, 11, 30, 4, 0, tzinfo=UTC)
+ZONE = ZoneInfo("Asia/Kolkata")
 
 
 @cache

@@ -13,6 +13,7 @@ from domain.errors import StoreUnavailable
 from domain.instruments.choice import InstrumentChoice
 from domain.instruments.instrument import is_stale
 from domain.instruments.resolution import Resolution, resolve
+from domain.instruments.venues import may_be_at
 from domain.money import ZERO
 from domain.ports import Transaction
 from domain.ports.instruments import InstrumentStore, Master
@@ -102,6 +103,9 @@ class ResolveInstruments:
         if refusal is Reason.INSTRUMENT_EXPIRED and not client.is_real:
             notes.append(f"{detail}: a simulated market trades it all the same")
             refusal, detail = None, ""
+        elif refusal is Reason.INSTRUMENT_UNKNOWN and not client.is_real and not _covers(master, leg):
+            notes.append(f"the lists have nothing of {leg.exchange}: a simulated market trades it as it came")
+            refusal, detail = None, ""
         elif refusal is not None and not is_entry:
             notes.append(f"{refusal.sentence}: {detail}")
         choice = InstrumentChoice(
@@ -121,6 +125,11 @@ class ResolveInstruments:
 def _is_override(symbol: str, defaults: AlertDefaults) -> bool:
     """True for a symbol that the strategies file wrote: it is the broker's own, unless it is a rule's name."""
     return not symbol.endswith("!") and any(symbol == own.symbol for own in defaults.symbols.values())
+
+
+def _covers(master: Master, leg: LegRequest) -> bool:
+    """True where the master has rows of the exchange that the leg names."""
+    return any(may_be_at(leg.exchange, exchange) for exchange in master.facts.counts)
 
 
 def _unknown(leg: LegRequest, client: ClientMaster, detail: str) -> LegRequest:

@@ -168,22 +168,20 @@ def _notes(name: str, exchange: str, found: Instrument) -> tuple[str, ...]:
 
 
 def _ended(readings: Sequence[Reading], master: Master, today: date) -> str | None:
-    """Say when the contract ended, where every reading as a contract has; None where one may be alive."""
-    ends = []
+    """Say when the contract ended; None where a reading of its name may be of one that has not, listed or not."""
+    ends: list[tuple[date, str]] = []
     for reading in readings:
         expiry = reading.expiry
-        if isinstance(expiry, Month):
-            days = [day for day in _days(reading, master) if day is not None]
-            if any(day >= today for day in days) or (
-                not days and (expiry.year, expiry.month) >= (today.year, today.month)
-            ):
-                return None
-            ends.append(f"on {max(days)}" if days else f"in {expiry.year}-{expiry.month:02}")
-        elif isinstance(expiry, date):
-            if expiry >= today:
-                return None
-            ends.append(f"on {expiry}")
-    return f"expired {ends[0]}" if ends else None
+        if not isinstance(expiry, date | Month):
+            continue
+        listed = master.expiries.get((reading.root, reading.kind.is_option), ())
+        days = [day for day in _days(reading, master) if day is not None]
+        if any(today <= day <= listed[-1][0] for day in days if listed):
+            return None
+        if isinstance(expiry, Month) and not days and (expiry.year, expiry.month) < (today.year, today.month):
+            ends.append((date(expiry.year, expiry.month, 1), f"in {expiry.year}-{expiry.month:02}"))
+        ends += [(day, f"on {day}") for day in days if day < today]
+    return f"expired {max(ends)[1]}" if ends else None
 
 
 # what is refused, and what there is instead --------------------------------------------------------------------

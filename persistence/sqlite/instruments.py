@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -28,6 +29,7 @@ from persistence.sqlite.queries.statements import statement
 _NAME = re.compile(r"(?P<broker>[a-z0-9_-]+)-(?P<day>\d{4}-\d\d-\d\d)\.db")
 _COLUMNS = "exchange, symbol, token, kind, underlying, expiry, strike, lot, tick, freeze, multiplier, series"
 _EXAMPLES = 5
+_ABANDONED_SECONDS = 3600  # no load takes as long
 _ERRORS = (sqlite3.Error, OSError, TypeError)  # a TypeError: a file without its row in `master`
 _CACHE_KIB = 8192  # of each open master; the system caches the file for all processes
 _INSERT = f"INSERT INTO instruments ({_COLUMNS}, key, called, number) VALUES ({', '.join('?' * 15)})"
@@ -78,6 +80,7 @@ class SqliteInstruments:
         making = path.with_name(f".{path.name}.{os.getpid()}")
         with _as_unavailable():
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             try:
                 kept = _write(making, facts, rows)
                 check(kept)
@@ -92,6 +95,12 @@ class SqliteInstruments:
         with _as_unavailable():
             files = [(day, path) for path, day, of in self._files() if of == broker]
             for _, path in sorted(files, reverse=True)[keep:]:
+                path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Delete what loads left behind that were killed."""
+        for path in self._folder.glob(".*.db.*"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                 path.unlink(missing_ok=True)
 
     def _look(self) -> None:

@@ -157,6 +157,17 @@ def test_it_is_told_again_after_it_was_good(make):
     assert ["no master" in house.notices[0], "those of 2026-11-30 count" in house.notices[1]] == [True, True]
 
 
+def test_a_damaged_master_is_loaded_anew(make):
+    house = make()
+    house.load(house.clock.now())
+    [path] = (house.folder / "instruments").iterdir()
+    path.write_bytes(b"damaged")
+    house.write_list()
+    assert house.look() == 1
+    load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=MONDAY, zone=ZONE)
+    assert house.masters.current("paper") is not None
+
+
 def test_a_broken_list_leaves_the_master_before(tmp_path):
     masters = open_instruments(tmp_path / "orders.db")
     files = sorted(EXAMPLE.glob("*.txt"))

@@ -75,6 +75,7 @@ def test_the_oldest_list_says_of_when_the_master_is(lists, capsys):
     ("arguments", "complaint"),
     [
         (["load", "--broker", "zebu", "--folder", "nowhere"], "no list of zebu"),
+        (["load", "--broker", "../x"], "no broker '../x'; there is paper, shoonya"),
         (["find", "INFY"], "instruments load"),
         (["load", "--folder", "."], "no list of a client's broker"),
     ],

@@ -1,4 +1,4 @@
-"""On the real service at a simulated real broker: names become the broker's own, and what does not fit is never sent."""
+"""The real service at a simulated real broker: names become the broker's own, and what does not fit is not sent."""
 
 import os
 import time

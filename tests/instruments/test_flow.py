@@ -191,6 +191,16 @@ def test_a_simulated_market_takes_any_size_price_and_age(make):
     assert index.tag == "VALIDATION_FAILED:INSTRUMENT_NOT_TRADABLE"
 
 
+@pytest.mark.parametrize("is_real", [False, True])
+def test_of_an_exchange_that_no_list_is_of_a_simulated_market_alone_takes_names_as_they_come(make, is_real):
+    trader = make(is_real=is_real)
+    [order] = trader.post(an_entry("BTCUSDT", exchange="BINANCE"))
+    assert (order.symbol, order.tag) == (
+        "BTCUSDT",
+        "VALIDATION_FAILED:INSTRUMENT_UNKNOWN" if is_real else None,
+    )
+
+
 @pytest.mark.parametrize("age", [0, 1, 3, 4, -1, -2])
 def test_entries_wait_for_a_master_that_is_not_too_old(make, age):
     store = MemoryInstruments()

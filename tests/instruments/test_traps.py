@@ -259,3 +259,11 @@ def test_the_users_own_symbol_is_read_in_no_other_way():
     )
     assert refused("NIFTY27DEC27500CE", master=master)[0] is Reason.INSTRUMENT_AMBIGUOUS
     assert symbol_of(resolve("NIFTY27DEC27500CE", "NFO", master, TODAY, is_exact=True)) == "NIFTY27DEC27500CE"
+
+
+def test_a_contract_that_has_ended_is_called_so_although_its_name_may_mean_a_year_to_come():
+    """30 January 2025, or January 2030 with a strike of two million and a half."""
+    for name in ("NIFTY30JAN2521500CE", "SENSEX23JAN2572000CE"):
+        reason, detail = refused(name, "BFO" if name.startswith("SENSEX") else "NFO")
+        assert reason is Reason.INSTRUMENT_EXPIRED
+        assert "expired on 2025-01-" in detail

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +45,11 @@ def test_what_a_death_left_is_no_master(tmp_path):
     master = store.current("paper")
     assert master is not None
     assert master.facts.day == FACTS.day
+    for age, stays in ((60, True), (7200, False)):  # another load may be at it
+        at = time.time() - age
+        os.utime(half, (at, at))
+        store.load(FACTS, [FUTURE], accepted)
+        assert half.exists() == stays
 
 
 def test_nothing_is_left_beside_the_masters(tmp_path):
