@@ -1,14 +1,14 @@
 """Resolve the names of an alert's legs to instruments of its client's broker, before the alert is registered."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaults, AlertDefaultsBook
-from domain.enums import ExecutionType
+from domain.enums import ExecutionType, LegKind, Side
 from domain.errors import StoreUnavailable
 from domain.instruments.choice import InstrumentChoice
 from domain.instruments.instrument import is_stale
@@ -72,7 +72,7 @@ class ResolveInstruments:
         except StoreUnavailable as error:
             log.error("the instruments of %s cannot be read: %s", client.broker, error)
             legs = [_unknown(leg, client, f"they cannot be read: {error}") for leg in alert.legs]
-        return replace(alert, legs=tuple(legs))
+        return replace(alert, legs=tuple(_one_side(legs)))
 
     def _leg(
         self,
@@ -120,6 +120,26 @@ class ResolveInstruments:
         if found.found is None:
             return replace(leg, instrument=choice)
         return replace(leg, exchange=found.found.exchange, symbol=found.found.symbol, instrument=choice)
+
+
+def _one_side(legs: Sequence[LegRequest]) -> list[LegRequest]:
+    """The legs, with entries refused that ask for both sides of one instrument under two names."""
+    sides: dict[Place, set[Side | None]] = {}
+    for leg in legs:
+        sides.setdefault((leg.exchange, leg.symbol), set()).add(leg.side)
+    return [
+        _contradicting(leg) if len(sides[leg.exchange, leg.symbol]) > 1 and leg.kind is LegKind.ENTRY else leg
+        for leg in legs
+    ]
+
+
+def _contradicting(leg: LegRequest) -> LegRequest:
+    if leg.instrument is None or leg.instrument.refusal is not None:
+        return leg
+    detail = f"several legs name {leg.exchange} {leg.symbol}, with both sides"
+    return replace(
+        leg, instrument=replace(leg.instrument, refusal=Reason.INSTRUMENT_AMBIGUOUS, detail=detail)
+    )
 
 
 def _is_override(symbol: str, defaults: AlertDefaults) -> bool:

@@ -181,6 +181,12 @@ def test_one_leg_that_does_not_fit_blocks_the_group(make):
     assert (first.tag, second.tag) == ("GUARD_BLOCKED:GROUP_INCOMPLETE", "VALIDATION_FAILED:LOT_SIZE")
 
 
+def test_both_sides_of_one_contract_under_two_names_are_refused(make):
+    trader = make(is_real=False)
+    legs = trader.post(an_entry("NIFTY261208C24000"), an_entry("NIFTY26D0824000CE", side=Side.SELL))
+    assert [each.tag for each in legs] == ["VALIDATION_FAILED:INSTRUMENT_AMBIGUOUS"] * 2
+
+
 def test_a_simulated_market_takes_any_size_price_and_age(make):
     trader = make(is_real=False)
     [odd] = trader.post(an_entry("NIFTY261208C24000", 50, price=Decimal("100.03")))
