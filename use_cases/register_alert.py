@@ -15,6 +15,7 @@ from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
+from domain.instruments.choice import InstrumentChoice
 from domain.limits import ClientPolicy
 from domain.money import ZERO
 from domain.order import Order
@@ -237,6 +238,7 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
+            context_json=_choice_of(leg),
             **terms_of(leg.protection),
         )
 
@@ -261,21 +263,28 @@ def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
 
 def story_of(alert: ParsedAlert) -> str | None:
     """What is kept about the reading of an alert; None where there is nothing to tell."""
-    instruments = [_instrument_of(number, leg) for number, leg in enumerate(alert.legs, 1) if leg.instrument]
+    instruments = [
+        {"leg": number, **_instrument_of(leg.instrument, leg)}
+        for number, leg in enumerate(alert.legs, 1)
+        if leg.instrument is not None
+    ]
     told = {"repairs": alert.repairs, "unread": alert.unread, "instruments": instruments}
     told = {name: value for name, value in told.items() if value}
     return json.dumps(told, ensure_ascii=False) if told else None
 
 
-def _instrument_of(number: int, leg: LegRequest) -> dict[str, object]:
-    choice = leg.instrument
-    assert choice is not None
-    told: dict[str, object] = {
-        "leg": number,
-        "asked": " ".join(choice.asked),
-        "became": f"{leg.exchange} {leg.symbol}",
-    }
+def _instrument_of(choice: InstrumentChoice, leg: LegRequest) -> dict[str, object]:
+    """What its name became, and why."""
+    told: dict[str, object] = {"asked": " ".join(choice.asked), "became": f"{leg.exchange} {leg.symbol}"}
     return told | ({"notes": choice.notes} if choice.notes else {})
+
+
+def _choice_of(leg: LegRequest) -> str | None:
+    """What an order's own story says of its instrument; None where its client has no master."""
+    if leg.instrument is None:
+        return None
+    told = _instrument_of(leg.instrument, leg)
+    return json.dumps({"instrument": told}, ensure_ascii=False)
 
 
 def _outcome(legs: Sequence[Order]) -> Outcome:

@@ -137,6 +137,8 @@ def test_an_entry_is_of_the_instrument_that_its_name_means_and_the_story_says_so
         "NFO NIFTY08DEC26C24000",
     )
     assert told["notes"] == ["NSE NIFTY261208C24000 is NFO NIFTY08DEC26C24000, expires 2026-12-08"]
+    of_order = json.loads(order.context_json or "")["instrument"]
+    assert of_order == {name: value for name, value in told.items() if name != "leg"}
 
 
 @pytest.mark.parametrize("together", [False, True])
