@@ -2,7 +2,7 @@
 
 from tests.defects.defect import Defect, Edit
 
-SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/transitions.py", "broker/noren/wire.py"
+SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/transitions.py", "broker/http_calls.py"
 CLAIMING = "tests/engine/test_claiming.py"
 OUTCOMES = "tests/engine/test_outcomes.py"
 UNKNOWN = "tests/engine/test_unknown.py"

@@ -94,6 +94,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
         for table in (
             "position_differences",
             "protections",
+            "protection_exits",
             "protection_events",
             "marks",
             "pnl_books",
@@ -140,6 +141,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "waits_for",
             "reason_detail",
             "claim_priority",
+            "protection_json",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
@@ -180,6 +182,9 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "claim_priorities",
             "fills_of_each_product",
             "protections",
+            "second_tries_of_protections",
+            "further_terms_of_protections",
+            "cost_and_time_of_protections",
             "risk",
         ),
         (),

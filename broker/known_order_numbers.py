@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from broker.noren.wire import text_of
 from domain.ports import Clock
 from domain.times import trading_day
 
@@ -22,9 +21,9 @@ class KnownOrderNumbers:
     """Today's order numbers that a complete order book must show. Safe to call from several threads.
 
     A book that lags or leaves closed orders out does not prove that an order is absent. It is detected by the numbers
-    that it lacks: numbers that the broker gave or showed before. Noren numbers begin with their day (`YYMMDD`). Numbers
-    of other days and numbers in another format are not expected. A number that the broker gave and no book has shown is
-    expected from a moment after it was given, and not for ever.
+    that it lacks: numbers that the broker gave or showed before. These brokers' numbers begin with their day
+    (`YYMMDD`). Numbers of other days and numbers in another format are not expected. A number that the broker gave and
+    no book has shown is expected from a moment after it was given, and not for ever.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -59,30 +58,6 @@ class KnownOrderNumbers:
 
     def _today(self) -> str:
         return f"{trading_day(self._clock.now(), ZONE):%y%m%d}"
-
-
-class SymbolSpellings:
-    """The broker's spelling of symbols that it does not write in capitals. Safe to call from several threads.
-
-    Our orders have their symbols in capitals, and symbols are compared in capitals. A request contains the spelling
-    that the broker has shown.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], str] = {}
-
-    def note(self, found: Iterable[object]) -> None:
-        """Remember the symbols in these rows that are not written in capitals."""
-        for row in found:
-            if isinstance(row, dict):
-                exchange, symbol = text_of(row, "exch").upper(), text_of(row, "tsym")
-                if symbol != symbol.upper():
-                    self._known[exchange, symbol.upper()] = symbol
-
-    def as_there(self, fields: dict[str, str]) -> dict[str, str]:
-        """Return an order's fields with the symbol as the broker spells it."""
-        symbol = self._known.get((fields["exch"].upper(), fields["tsym"].upper()))
-        return fields if symbol is None else {**fields, "tsym": symbol}
 
 
 def day_began(at: datetime) -> datetime:
