@@ -45,7 +45,12 @@ def covered(units: int = 50) -> Covered:
 
 
 def moved(
-    house: House, p: Protection, price: object, exits: dict[str, ExitSeen] | None = None, units: int = 50
+    house: House,
+    p: Protection,
+    price: object,
+    exits: dict[str, ExitSeen] | None = None,
+    units: int = 50,
+    exit_id: str = "exit-1",
 ) -> Protection:
     now = house.clock.now()
     seen = replace(mark(house, price), at=now)
@@ -164,7 +169,7 @@ class ProtectionsContract(StoreCase):
         first, second = opened(house), opened(house, "a2", strategy_name="OTHER")
         moved(house, moved(house, first, 112), 1)  # at a loss
         kept = moved(house, moved(house, second, 112), 125)
-        moved(house, kept, 120, "exit-2")  # by its trail, at a gain
+        moved(house, kept, 120, exit_id="exit-2")  # by its trail, at a gain
         query = ExposureQuery(CLIENT, STRATEGY, EXCHANGE, SYMBOL, 1)
         limits = Limits(own=OwnLimits(stop_streak=1))
 
