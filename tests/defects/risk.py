@@ -68,8 +68,8 @@ RISK = (
         (
             Edit(
                 STOPS,
-                "(found is not None and found.lifted_at is None and found.is_confirmed)",
-                "False",
+                "        if found is not None and found.lifted_at is None and found.is_confirmed:\n",
+                "        if False:\n",
             ),
         ),
         (f"{WATCHED}::test_neither_a_restart_nor_another_limit_lifts_it_and_the_next_day_does",),
