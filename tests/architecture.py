@@ -108,6 +108,8 @@ BROKER_NAMES = BROKERS.keys() | {
 # Nor on which dialects alerts may be written in. The benchmarks measure certain ones.
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
 MAY_NAME_ALL = "benchmarks/"
+# The name of a dialect may be that of a broker's API too.
+NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"
@@ -268,6 +270,8 @@ def _name_breaches(name: str, source: str) -> Iterator[Breach]:
                 continue
             parts = {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", line)}
             for each in sorted(names & parts):
+                if any(name.startswith(own) and each == word for own, word in NAMES_OF_ROOMS):
+                    continue
                 yield number, f"only {room} names a {what}: {each}"
 
 
