@@ -15,8 +15,6 @@ from tests.contract.broker_contract import EXCHANGE, SYMBOL, BrokerContract, Con
 
 
 class TestZerodhaBroker(BrokerContract):
-    between_processes = True
-
     @pytest.fixture(autouse=True)
     def _servers(self) -> Iterator[None]:
         self.servers: list[SimulatorServer] = []
