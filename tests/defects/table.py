@@ -18,11 +18,12 @@ from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
+from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING, *PLATFORMS,
+    *READING, *ZERODHA, *PROTECTING, *PLATFORMS,
 )  # fmt: skip
 
 WIDE = (
@@ -52,6 +53,7 @@ _SECTIONS = (
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
     ("What a broker shows", READING),
+    ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),

@@ -20,7 +20,9 @@ FAST = Timeouts(connect=1.0, read=0.4, send_within=2.0)
 TAG = "ow3fjk2lqp7wz5xv9bnd"
 
 
-def make(url, clock, tmp_path, *, timeouts=FAST, protection=Decimal(3), rate=10_000, **account):
+def make(
+    url, clock, tmp_path, *, timeouts=FAST, protection=Decimal(3), rate=10_000, horizon=180.0, **account
+):
     budgets = Budgets(
         *(RateBudget(tmp_path / name, clock, Rate(rate)) for name in ("orders", "reads", "quotes"))
     )
@@ -30,6 +32,7 @@ def make(url, clock, tmp_path, *, timeouts=FAST, protection=Decimal(3), rate=10_
         budgets=budgets,
         timeouts=timeouts,
         protection_percent=protection,
+        acceptance_horizon=horizon,
     )
 
 
