@@ -73,6 +73,7 @@ ROOMS = {
     "broker/": Room(DESCRIBED, BROKER),
     "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone
     "broker/noren/": Room(DESCRIBED, (*BROKER, "pyotp")),
+    "broker/zerodha/": Room(DESCRIBED, (*BROKER, "pathlib")),  # the day's access token may stand in a file
     "broker/rate_limit/": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
     "broker/paper/": Room(DESCRIBED, (*BROKER, *FILES, "sqlite3")),

@@ -6,6 +6,7 @@ The login itself needs a person: a browser login gives a request token, and with
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable
 
 from broker.http_calls import AnswerLost, RequestNotSent
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 class TokenCheck:
     """Returns the account's access token if it is valid and belongs to the account's user.
 
+    A token in a file is read anew each time: after a refusal that of the next login may stand there.
     A token of another user would trade that user's account under this client's name.
 
     Args:
@@ -41,8 +43,9 @@ class TokenCheck:
         """
         account = self._account
         try:
+            token = _token_of(account)
             self._take()
-            reply = self._wire.read("user/profile", account.access_token)
+            reply = self._wire.read("user/profile", token)
         except (RequestNotSent, AnswerLost, NotSent) as error:
             raise LoginFailed(f"login: {error}") from error
         if token_refused(reply):
@@ -52,14 +55,31 @@ class TokenCheck:
             said = reply.error or "an answer that cannot be read"
             raise LoginFailed(f"login: HTTP {reply.status}: {said}")
         if user.upper() != account.user_id.upper():
+            # Another token can only come by the file.
+            final = account.login_file is None
             raise LoginFailed(
-                f"the access token is that of {user}, and the account's user is {account.user_id}: not used before "
-                "a restart with the right one",
+                f"the access token is that of {user}, and the account's user is {account.user_id}: it is not used",
                 AUTHENTICATION,
-                final=True,
+                final=final,
             )
         log.info("logged in as %s", user)
+        return token
+
+
+def _token_of(account: Account) -> str:
+    if account.login_file is None:
         return account.access_token
+    try:
+        token = account.login_file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a token"
+        raise LoginFailed(
+            f"{account.login_file} cannot be read: {reason}; log in with `python -m broker.zerodha --file`",
+            AUTHENTICATION,
+        ) from error
+    if not re.fullmatch(r"[!-~]{1,200}", token):
+        raise LoginFailed(f"{account.login_file} holds no access token", AUTHENTICATION)
+    return token
 
 
 def session_of(account: Account, wire: Wire, clock: Clock, take: Callable[[], None]) -> Session:

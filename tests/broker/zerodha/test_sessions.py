@@ -4,6 +4,7 @@ import pytest
 
 from broker.http_calls import Timeouts
 from broker.sessions import LoginFailed
+from broker.zerodha.__main__ import main
 from broker.zerodha.session import access_token, checksum
 from broker.zerodha.wire import Wire
 from domain.errors import NotSent, ReadFailed
@@ -80,3 +81,41 @@ def test_a_request_token_becomes_an_access_token(clock, tmp_path):
             access_token(wire, KEY, "request", "another secret")
     finally:
         server.stop()
+
+
+def test_a_login_into_the_file_is_used_without_a_restart(clock, tmp_path, monkeypatch):
+    server, file = a_server(clock), tmp_path / "zerodha.token"
+    broker = make(server.url, clock, tmp_path, access_token="", login_file=file)
+    monkeypatch.setattr("getpass.getpass", lambda _: SECRET)
+
+    def log_in() -> str:
+        answers = iter((KEY, "request"))
+        monkeypatch.setattr("builtins.input", lambda _: next(answers))
+        assert main(["--file", str(file), "--url", server.url]) == 0
+        return file.read_text().strip()
+
+    try:
+        with pytest.raises(ReadFailed, match=r"zerodha\.token cannot be read.*python -m broker\.zerodha"):
+            broker.read_book([])
+        first = log_in()
+        assert file.stat().st_mode & 0o777 == 0o600
+        clock.advance(minutes=1)
+        assert broker.read_book([]).complete
+        server.simulator.sessions.end(first)  # the next morning
+        with pytest.raises(ReadFailed):
+            broker.read_book([])
+        assert log_in() != first
+        clock.advance(minutes=1)
+        assert broker.read_book([]).complete
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("content", ["", "two words", "line\nbreak", "caf\u00e9"])
+def test_a_file_without_a_token_sends_nothing(clock, tmp_path, stub, content):
+    file = tmp_path / "zerodha.token"
+    file.write_text(content)
+    broker = make(stub.url, clock, tmp_path, access_token="", login_file=file)
+    with pytest.raises(NotSent, match=r"zerodha\.token"):
+        broker.place(a_command())
+    assert not stub.calls
