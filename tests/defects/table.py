@@ -19,11 +19,12 @@ from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
+from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING, *PLATFORMS, *INSTRUMENTS,
+    *READING, *ZERODHA, *PROTECTING, *PLATFORMS, *INSTRUMENTS,
 )  # fmt: skip
 
 WIDE = (
@@ -53,6 +54,7 @@ _SECTIONS = (
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
     ("What a broker shows", READING),
+    ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
     ("Instruments", INSTRUMENTS),
     ("At the edges", OUTSIDE),
