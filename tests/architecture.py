@@ -80,6 +80,7 @@ ROOMS = {
     "broker/": Room(DESCRIBED, BROKER),
     "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone
     "broker/noren/": Room(DESCRIBED, (*BROKER, "pyotp")),
+    "broker/zerodha/": Room(DESCRIBED, (*BROKER, "pathlib")),  # the day's access token may stand in a file
     "broker/rate_limit/": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
     "broker/paper/": Room(DESCRIBED, (*BROKER, *FILES, "sqlite3")),
@@ -120,6 +121,8 @@ BROKER_NAMES = BROKERS.keys() | {
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
 # And a broker whose list of instruments is read may have a dialect's name.
 MAY_NAME_ALL = ("benchmarks/", "broker/masters/")
+# The name of a dialect may be that of a broker's API too.
+NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"
@@ -287,6 +290,8 @@ def _name_breaches(name: str, source: str) -> Iterator[Breach]:
                 continue
             parts = {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", line)}
             for each in sorted(names & parts):
+                if any(name.startswith(own) and each == word for own, word in NAMES_OF_ROOMS):
+                    continue
                 yield number, f"only {room} names a {what}: {each}"
 
 

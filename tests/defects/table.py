@@ -20,11 +20,12 @@ from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
+from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS,
 )  # fmt: skip
 
 WIDE = (
@@ -55,6 +56,7 @@ _SECTIONS = (
     ("Protecting a position", PROTECTING),
     ("Limits", RISK),
     ("What a broker shows", READING),
+    ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
     ("Instruments", INSTRUMENTS),
     ("At the edges", OUTSIDE),
