@@ -233,8 +233,13 @@ def _check_instruments(env: Environment, brokers: Collection[str], problems: Pro
     if not folder.is_dir():
         problems.add("INSTRUMENTS_DIR", f"got {str(folder)!r}, expected the path of a folder that exists")
         return
-    for each in sorted(folder.iterdir()):
-        if each.is_dir() and not each.name.startswith(".") and each.name not in brokers:
+    try:
+        folders = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    except OSError as error:
+        problems.add("INSTRUMENTS_DIR", f"cannot be read: {error}")
+        return
+    for each in folders:
+        if each.name not in brokers:
             problems.add("INSTRUMENTS_DIR", f"{each}: {unknown(each.name, brokers, 'a folder of a broker')}")
 
 
