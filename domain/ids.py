@@ -32,9 +32,11 @@ def content_hash(alert: ParsedAlert) -> str:
 def _leg_content(leg: LegRequest) -> list[str | None]:
     # Hashes that are stored have no kind in them. None is needed for the kinds that follow from the execution type and
     # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither has to be added here.
+    # The same alert means the same when a master of another day calls its instrument differently.
+    exchange, symbol = (leg.exchange, leg.symbol) if leg.instrument is None else leg.instrument.asked
     content = [
-        leg.exchange,
-        leg.symbol,
+        exchange,
+        symbol,
         leg.side,
         optional_text(leg.quantity),
         leg.product,

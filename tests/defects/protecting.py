@@ -396,7 +396,11 @@ PROTECTING = (
     Defect(
         "a-second-try-at-once",
         "The price still met the stop, so a refused exit was sent again at each tick.",
-        (Edit(RULE, "    if rule is not None and not is_waiting:\n", "    if rule is not None:\n"),),
+        (
+            Edit(
+                RULE, "    if rule is not None and not _is_waiting(p, rule):\n", "    if rule is not None:\n"
+            ),
+        ),
         (f"{EXIT_TESTS}::test_a_failed_exit_is_asked_for_again_ever_later_and_then_no_more",),
     ),
     Defect(

@@ -65,10 +65,10 @@ GOLDEN = {
         about(
             NoticeKind.BLOCKED,
             Phase.BLOCKED,
-            tag="VALIDATION_FAILED:LOT_SIZE",
+            tag="VALIDATION_FAILED:OF_AN_EARLIER_VERSION",
             reason_message="75 of lots of 50",
         ),
-        "❌ VALIDATION_FAILED:LOT_SIZE | NIFTY26NOV24500CE\n"
+        "❌ VALIDATION_FAILED:OF_AN_EARLIER_VERSION | NIFTY26NOV24500CE\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · 75 of lots of 50\n{FACTS}",
     ),
     "placed": (
