@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -215,7 +216,13 @@ class RegisterAlert:
         """Return what protects the leg's units: what it brings, or else what its strategy has for it."""
         if leg.kind is not LegKind.ENTRY:
             return None
-        return self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+        terms = self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+        if terms is None or not terms.targets or terms.lot_size is not None:
+            return terms
+        known = None if leg.instrument is None else leg.instrument.instrument
+        lot = None if known is None else known.lot
+        is_whole = lot is not None and leg.quantity is not None and lot > 0 and not leg.quantity % lot
+        return replace(terms, lot_size=lot) if is_whole else terms
 
     def _order(
         self,

@@ -6,7 +6,7 @@ The checker reads the database over a connection of its own, so that it sees wha
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -322,6 +322,10 @@ class Promises:
     def unfinished(self) -> list[Order]:
         """What has not ended."""
         return [self.rows[command_id] for command_id in self._unfinished]
+
+    def protections_to_come(self, client_ids: Iterable[str]) -> bool:
+        """Whether a protection exits by the clock, or asks again, while the prices stand still."""
+        return any(self._protections.has_to_come(client_id) for client_id in client_ids)
 
     def in_doubt(self) -> list[Order]:
         """Exits of which the operator has to decide."""
