@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
+from domain.instruments.choice import InstrumentChoice
 from domain.protection_terms import Terms
 
 
@@ -24,6 +25,7 @@ class LegRequest:
     - `product`: empty only on an EXIT or FLAT of any product.
     - `reference_price`: the price at the signal, never a limit.
     - `protection`: what protects the units that an ENTRY brings; None: nothing.
+    - `instrument`: what its name was resolved to; None: its client has no master, and the symbol is traded as it came.
     """
 
     symbol: str
@@ -37,6 +39,7 @@ class LegRequest:
     reference_price: Decimal | None = None
     kind: LegKind = LegKind.ENTRY
     protection: Terms | None = None
+    instrument: InstrumentChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class AlertDefaults:
 
     - `side`: for screeners alone, whose alerts cannot name one.
     - `symbols`: names as alerts write them, in capitals, and the instruments that they stand for.
+    - `roll_days`: days before its expiry at which a continuous future stands for the next contract.
     """
 
     exchange: str | None = None
@@ -29,6 +30,7 @@ class AlertDefaults:
     quantity: Decimal | None = None
     side: Side | None = None
     symbols: Mapping[str, Instrument] = field(default_factory=dict)
+    roll_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

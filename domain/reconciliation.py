@@ -149,7 +149,11 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
     if order.broker_order_id is not None:
         return _numbered(order, book)
     before = turned_away(order)
-    tagged = [r for r in book.by_tag.get(order.client_order_id, ()) if r.broker_order_id not in before]
+    tagged = [
+        r
+        for r in book.by_tag.get(order.client_order_id, ())
+        if r.broker_order_id not in before or not came_to_nothing(r)  # a dead one that came back is the order
+    ]
     if not tagged:
         return None, ()
     tagged.sort(key=likeliest)
@@ -169,6 +173,11 @@ def turned_away(order: Order) -> frozenset[str]:
     return (
         frozenset(json.loads(order.context_json).get(TURNED_AWAY, ())) if order.context_json else frozenset()
     )
+
+
+def came_to_nothing(report: OrderReport) -> bool:
+    """Return True where the broker order is dead and nothing was filled."""
+    return report.status in DEAD and not report.filled_quantity and not report.contradiction
 
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:

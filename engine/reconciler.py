@@ -21,6 +21,7 @@ from domain.reconciliation import (
     NOTHING,
     Verdict,
     absent_because,
+    came_to_nothing,
     contradiction,
     decide,
     find_report,
@@ -42,7 +43,7 @@ from engine.order_matcher import OrderMatcher
 from engine.plain_moves import plain_moves
 from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
 from engine.submitter import Submitter
-from engine.tag_lookup import came_to_nothing, is_refusal
+from engine.tag_lookup import is_refusal
 from use_cases.leg_groups import after_leg_ended
 
 log = logging.getLogger(__name__)

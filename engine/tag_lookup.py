@@ -28,7 +28,15 @@ from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import Clock, Transaction
 from domain.reason_codes import Reason
-from domain.reconciliation import DEAD, TURNED_AWAY, find_report, hidden_in, is_own, likeliest, turned_away
+from domain.reconciliation import (
+    TURNED_AWAY,
+    came_to_nothing,
+    find_report,
+    hidden_in,
+    is_own,
+    likeliest,
+    turned_away,
+)
 from domain.transitions import claimed, held, never_sent, placed
 from engine.client_context import ClientContext, EngineTimings
 
@@ -160,8 +168,3 @@ def is_refusal(order: Order, report: OrderReport) -> bool:
     """True for the dead, unfilled order that a broker keeps of a request that it turned away."""
     is_of_before = order.look_first or report.broker_order_id in turned_away(order)
     return is_of_before and came_to_nothing(report)
-
-
-def came_to_nothing(report: OrderReport) -> bool:
-    """True where the broker order is dead and nothing was filled."""
-    return report.status in DEAD and not report.filled_quantity and not report.contradiction

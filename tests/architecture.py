@@ -85,6 +85,9 @@ ROOMS = {
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
     "app/container.py": Room(None, None),
+    "app/instruments.py": Room(
+        None, None
+    ),  # lists of brokers become masters, and those resolve the names of alerts
     # The user's own dialects are checked with the settings.
     "app/settings.py": Room(("alerts", "broker", "config"), FILES),
     "app/starting.py": Room(None, None),  # what trading_bot.py does before it serves
@@ -94,6 +97,7 @@ ROOMS = {
     "cli_backup.py": Room(None, None),
     "cli_doctor.py": Room(None, None),
     "cli_holdings.py": Room(None, None),
+    "cli_instruments.py": Room(None, None),
     "cli_output.py": Room(("domain",)),
     "cli_posting.py": Room(None, None),
     "cli_parser.py": Room(("domain",)),
@@ -108,9 +112,10 @@ BROKER_NAMES = BROKERS.keys() | {
 }
 # Nor on which dialects alerts may be written in. The benchmarks measure certain ones.
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
-MAY_NAME_ALL = "benchmarks/"
 # The name of a dialect may be that of a broker's API too.
 NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
+# And a broker whose list of instruments is read may have a dialect's name.
+MAY_NAME_ALL = ("benchmarks/", "broker/masters/")
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"

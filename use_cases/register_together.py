@@ -10,6 +10,7 @@ as it would be without a batch.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from blockers.instruments import unfit
 from blockers.pipeline import judge, question
 from domain.alert import Alert, Delivery, ParsedAlert
 from domain.enums import ExecutionType, Outcome
@@ -19,7 +20,7 @@ from domain.limits import ClientPolicy
 from domain.order_events import register
 from domain.ports import FactsQuestion, Registration, Transaction
 from domain.receipt import Receipt
-from use_cases.register_alert import ACTOR, RegisterAlert
+from use_cases.register_alert import ACTOR, RegisterAlert, story_of
 
 AlertDelivery = tuple[ParsedAlert, Delivery]
 Result = Receipt | Exception
@@ -77,7 +78,9 @@ class RegisterTogether:
         policy = self._clients.get(alert.client_id)
         if policy is None or len(alert.legs) != 1 or alert.execution_type is not ExecutionType.ENTRY:
             return False
-        if alert.legs[0].protection is not None:
+        if policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None:
+            return False
+        if unfit(alert.legs[0]) is not None:
             return False
         limits = policy.limits.for_strategy(alert.strategy_name)
         return limits.max_orders_per_minute is None and limits.max_open_orders is None
@@ -96,6 +99,7 @@ class RegisterTogether:
             signal_id=alert.signal_id,
             strategy_name=alert.strategy_name,
             execution_type=alert.execution_type,
+            context_json=story_of(alert),
         )
         change = register(order, at=order.created_at, actor=ACTOR)
         asked = question(order, policy, order.created_at)

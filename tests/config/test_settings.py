@@ -351,3 +351,14 @@ class TestShoonya:
 
     def test_its_settings_may_wait_beside_the_paper_broker(self):
         assert not load(**SHOONYA | {"BROKER": "paper"}).default_client.is_real
+
+
+def test_what_is_in_the_folder_of_lists_and_would_have_no_effect_is_named(tmp_path):
+    assert problems(INSTRUMENTS_DIR=str(tmp_path / "gone")) == [
+        f"INSTRUMENTS_DIR: got '{tmp_path / 'gone'}', expected the path of a folder that exists"
+    ]
+    (tmp_path / "paper").mkdir()
+    assert load(INSTRUMENTS_DIR=str(tmp_path)).instruments_dir == tmp_path
+    (tmp_path / "shonya").mkdir()
+    [complaint] = problems(INSTRUMENTS_DIR=str(tmp_path))
+    assert complaint.endswith("shonya: unknown, did you mean shoonya?")

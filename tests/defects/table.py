@@ -11,6 +11,7 @@ from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
+from tests.defects.instruments import INSTRUMENTS
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
@@ -23,7 +24,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *PLATFORMS,
+    *READING, *ZERODHA, *PROTECTING, *PLATFORMS, *INSTRUMENTS,
 )  # fmt: skip
 
 WIDE = (
@@ -55,6 +56,7 @@ _SECTIONS = (
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
+    ("Instruments", INSTRUMENTS),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
