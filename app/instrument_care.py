@@ -1,5 +1,6 @@
 """Keep the masters fresh while the watcher runs: load new lists, and tell when they are not today's."""
 
+import hashlib
 import logging
 import shutil
 import subprocess
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 _SETTLES = 5.0  # seconds since a file's last change: until then it may still be written
 _EXPECTED = time(9)  # by the market's clock: today's lists are out before the market opens
 _SATURDAY = 5
-
-Signature = tuple[tuple[str, int, int], ...]
 
 
 class InstrumentCare:
@@ -54,7 +53,7 @@ class InstrumentCare:
         self._lists = lists
         self._clients = clients
         self._command = command
-        self._tried: dict[str, Signature] = {}
+        self._tried: dict[str, str] = {}
         self._loading: dict[str, subprocess.Popen[str]] = {}
         self._told: dict[tuple[str, str], tuple[str, ...]] = {}  # a write less, each time
 
@@ -81,14 +80,12 @@ class InstrumentCare:
         newest = max((each.st_mtime for each in states), default=0.0)
         if not files or abs(now.timestamp() - newest) < _SETTLES:
             return
-        signature = tuple(
-            (path.name, each.st_mtime_ns, each.st_size) for path, each in zip(files, states, strict=True)
-        )
-        if self._tried.get(broker) == signature:
+        source = source_of(files)
+        if self._tried.get(broker) == source:
             return
-        self._tried[broker] = signature
+        self._tried[broker] = source
         master = readable(self._masters, broker)
-        if master is not None and master.facts.loaded_at.timestamp() > newest:
+        if master is not None and master.facts.source == source:
             return
         log.info("instruments of %s: loading %d lists", broker, len(files))
         self._loading[broker] = subprocess.Popen(
@@ -142,6 +139,12 @@ class InstrumentCare:
         ]
         if found:
             self._store.write(lambda tx: [tx.clear_notice(*each) for each in found])
+
+
+def source_of(files: Sequence[Path]) -> str:
+    """Return what tells these files, as they are now, from other ones, whose times may be older than what is loaded."""
+    facts = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def readable(masters: InstrumentStore, broker: str) -> Master | None:

@@ -1,11 +1,12 @@
 """From the published lists in INSTRUMENTS_DIR to masters, and from those to what resolves the names of alerts."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from app.instrument_care import InstrumentCare, loading_command, readable
+from app.instrument_care import InstrumentCare, loading_command, readable, source_of
 from broker.masters.files import SUFFIXES, UnknownList, read_list
 from config.settings import Settings
 from domain.errors import OrderwatchError
@@ -16,6 +17,8 @@ from persistence.instruments import open_instruments
 from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
 
 _CLI = Path(__file__).resolve().parent.parent / "cli.py"
+log = logging.getLogger(__name__)
+
 KEPT = 5
 """Masters of a broker that are kept, the newest."""
 
@@ -97,11 +100,26 @@ def load_lists(
             )
 
     try:
-        loaded = store.load(MasterFacts(broker, day_of(files, zone), now), _rows(files), check)
+        facts = MasterFacts(broker, day_of(files, zone), now, source=source_of(files))
+        loaded = store.load(facts, _rows(files), check)
     except UnknownList as error:
         raise NotLoaded(str(error)) from error
     store.forget(broker, keep=KEPT)
     return loaded
+
+
+def load_first(settings: Settings, store: InstrumentStore, now: datetime) -> None:
+    """Load the lists of brokers that have no master yet, so that no alert comes before it; what fails is logged."""
+    for broker in brokers_with_lists(settings):
+        if readable(store, broker) is not None:
+            continue
+        files = lists_of(settings.instruments_dir, broker)
+        try:
+            loaded = load_lists(store, broker, files, now=now, zone=settings.trading_timezone)
+        except OrderwatchError as error:
+            log.error("the instruments of %s were not loaded: %s", broker, error)
+        else:
+            log.info("instruments of %s: %d loaded, of %s", broker, loaded.rows, loaded.day)
 
 
 def day_of(files: Sequence[Path], zone: ZoneInfo) -> date:

@@ -149,11 +149,9 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
     if order.broker_order_id is not None:
         return _numbered(order, book)
     before = turned_away(order)
-    tagged = [
-        r
-        for r in book.by_tag.get(order.client_order_id, ())
-        if r.broker_order_id not in before or not came_to_nothing(r)  # a dead one that came back is the order
-    ]
+    tagged = book.by_tag.get(order.client_order_id, ())
+    # One that was dead and has come back is the order after all.
+    tagged = [r for r in tagged if r.broker_order_id not in before or not r.came_to_nothing]
     if not tagged:
         return None, ()
     tagged.sort(key=likeliest)
@@ -173,11 +171,6 @@ def turned_away(order: Order) -> frozenset[str]:
     return (
         frozenset(json.loads(order.context_json).get(TURNED_AWAY, ())) if order.context_json else frozenset()
     )
-
-
-def came_to_nothing(report: OrderReport) -> bool:
-    """Return True where the broker order is dead and nothing was filled."""
-    return report.status in DEAD and not report.filled_quantity and not report.contradiction
 
 
 def likeliest(report: OrderReport) -> tuple[bool, str]:

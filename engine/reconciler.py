@@ -21,7 +21,6 @@ from domain.reconciliation import (
     NOTHING,
     Verdict,
     absent_because,
-    came_to_nothing,
     contradiction,
     decide,
     find_report,
@@ -486,7 +485,7 @@ class Reconciler:
             if is_new:
                 log.warning("client %s: broker order %s is not ours: %s", context.client_id, number, what)
                 tx.notify(notice)
-        elif not came_to_nothing(report):
+        elif not report.came_to_nothing:
             key = NoticeKey(NoticeSubject.UNREMEMBERED, (number, report.client_order_id or ""))
             if tx.notify_once(key, notice):
                 log.warning("client %s: broker order %s carries our tag: %s", context.client_id, number, what)

@@ -112,10 +112,10 @@ BROKER_NAMES = BROKERS.keys() | {
 }
 # Nor on which dialects alerts may be written in. The benchmarks measure certain ones.
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
-# The name of a dialect may be that of a broker's API too.
-NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
 # And a broker whose list of instruments is read may have a dialect's name.
 MAY_NAME_ALL = ("benchmarks/", "broker/masters/")
+# The name of a dialect may be that of a broker's API too.
+NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"

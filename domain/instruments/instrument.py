@@ -121,6 +121,7 @@ class MasterFacts:
     - `day`: the date of its oldest file, by the market's clock.
     - `counts`: the rows of each exchange.
     - `unreadable`: rows that could not be read; `examples`: some of them, with what is wrong.
+    - `source`: what tells the files that it was loaded from, from any other ones.
     """
 
     broker: str
@@ -129,6 +130,7 @@ class MasterFacts:
     counts: Mapping[str, int] = field(default_factory=dict)
     unreadable: int = 0
     examples: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def rows(self) -> int:

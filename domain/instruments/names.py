@@ -137,7 +137,7 @@ _TAILS: tuple[_Tail, ...] = tuple(
         (r"(?P<number>[1-9])!", _front),
         (rf"{_DAY}{_MON}{_YEAR}{_SHORT}{_STRIKE}", _by_date),  # brokers of NSE, most commonly
         (rf"{_DAY}{_MON}{_YEAR}F?", _by_date),
-        (rf"{_YEAR}{_CODE}{_DAY}{_STRIKE}{_RIGHT}", _by_week),  # one sign for the month: Fyers, BSE and others
+        (rf"{_YEAR}{_CODE}{_DAY}{_STRIKE}{_RIGHT}", _by_week),  # Fyers, BSE and others
         (rf"{_YEAR}{_CODE}{_DAY}FUT", _by_week),
         (rf"{_YEAR}{_MON}{_STRIKE}{_RIGHT}", _by_month),
         (rf"{_YEAR}{_MON}FUT", _by_month),

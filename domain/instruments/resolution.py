@@ -16,6 +16,8 @@ from domain.ports.instruments import Master
 from domain.reason_codes import Reason
 
 _SHOWN = 6  # candidates that are listed
+_ALONE = frozenset(("", "BE", "BZ", "SM", "ST", "SZ", "IV", "RR", "GS", "GB", "SG", "TB"))
+"""Series of NSE that a name without one may mean where there is no EQ: shares, trusts, and the state's own bonds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,21 @@ def _days(reading: Reading, master: Master) -> list[date | None]:
 
 
 def _shares(found: Sequence[Instrument], asked: dict[str, str]) -> list[Instrument]:
-    """Of a share's series the one that is named; without a name EQ, where there is one at the exchange."""
+    """Of a share's series the one that is named; without a name EQ where there is one, else those of shares.
+
+    A company's bonds and rights have series of their own, and are never meant by its name alone.
+    """
     exchanges_with_eq = {each.exchange for each in found if each.series == "EQ"}
 
     def is_meant(each: Instrument) -> bool:
-        if each.kind is not Kind.EQUITY or each.exchange not in exchanges_with_eq:
-            named = asked.get(each.key, "")
-            return each.kind is not Kind.EQUITY or named in ("", each.series)
-        return each.series == (asked.get(each.key) or "EQ")
+        if each.kind is not Kind.EQUITY:
+            return True
+        named = asked.get(each.key, "")
+        if named:
+            return each.series == named
+        if each.exchange in exchanges_with_eq:
+            return each.series == "EQ"
+        return each.exchange != "NSE" or each.series in _ALONE
 
     return [each for each in found if is_meant(each)]
 

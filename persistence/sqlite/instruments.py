@@ -184,10 +184,10 @@ def _write(path: Path, facts: MasterFacts, rows: Iterable[Instrument | Unreadabl
             facts, counts=dict(tally.counts), unreadable=tally.unreadable, examples=tuple(tally.examples)
         )
         connection.execute(
-            "INSERT INTO master VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO master VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 kept.broker, kept.day.isoformat(), time_text(kept.loaded_at), json.dumps(kept.counts),
-                kept.unreadable, json.dumps(kept.examples),
+                kept.unreadable, json.dumps(kept.examples), kept.source,
             ),
         )  # fmt: skip
         connection.execute("COMMIT")
@@ -237,11 +237,11 @@ def _instrument(row: Sequence[Any]) -> Instrument:
 
 
 def _facts(connection: sqlite3.Connection) -> MasterFacts:
-    query = "SELECT broker, day, loaded_at, counts_json, unreadable, examples_json FROM master"
-    broker, day, loaded_at, counts, unreadable, examples = connection.execute(query).fetchone()
+    query = "SELECT broker, day, loaded_at, counts_json, unreadable, examples_json, source FROM master"
+    broker, day, loaded_at, counts, unreadable, examples, source = connection.execute(query).fetchone()
     return MasterFacts(
         broker, date.fromisoformat(day), parse_time(loaded_at), json.loads(counts), unreadable,
-        tuple(json.loads(examples)),
+        tuple(json.loads(examples)), source,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """New lists are loaded in the background, once each; what is not today's is told once a day where orders cost money."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.instrument_care import InstrumentCare
-from app.instruments import NotLoaded, load_lists
+from app.instrument_care import InstrumentCare, source_of
+from app.instruments import NotLoaded, load_first, load_lists
+from app.settings import load_settings
 from domain.instruments.instrument import MasterFacts
 from domain.notices import Notice
 from persistence.instruments import open_instruments
@@ -56,7 +58,9 @@ class House:
         os.utime(self.list, (at, at))
 
     def load(self, at: datetime) -> None:
-        self.masters.load(MasterFacts("paper", at.astimezone(ZONE).date(), at), [FUTURE], accepted)
+        source = source_of([self.list]) if self.list.exists() else ""
+        facts = MasterFacts("paper", at.astimezone(ZONE).date(), at, source=source)
+        self.masters.load(facts, [FUTURE], accepted)
 
     def look(self) -> int:
         """Look until nothing loads; return how often the program has run."""
@@ -98,6 +102,15 @@ def test_what_was_loaded_before_is_not_loaded_again_after_a_restart(make):
     house.write_list()
     house.load(house.clock.now())
     assert house.look() == 0
+
+
+def test_a_list_that_is_older_than_what_is_loaded_and_another_one_is_loaded(make):
+    """Copied with the times of where it came from."""
+    house = make()
+    house.write_list()
+    house.load(house.clock.now())
+    house.write_list(age_seconds=7200)
+    assert house.look() == 1
 
 
 def test_a_failure_is_told_with_its_last_line_and_not_tried_again_with_the_same_list(make):
@@ -166,6 +179,24 @@ def test_a_damaged_master_is_loaded_anew(make):
     assert house.look() == 1
     load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=MONDAY, zone=ZONE)
     assert house.masters.current("paper") is not None
+
+
+def test_the_first_lists_are_loaded_before_anything_is_served_and_a_bad_one_stops_no_start(tmp_path, caplog):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    environ = {"ORDERS_DB": str(tmp_path / "orders.db"), "INSTRUMENTS_DIR": str(lists)}
+    masters = open_instruments(tmp_path / "orders.db")
+    (lists / "NFO_symbols.txt").write_text("<html>")
+    load_first(load_settings(environ, dotenv_path=None), masters, MONDAY)
+    assert masters.current("paper") is None
+    assert "were not loaded" in caplog.text
+    shutil.copyfile(EXAMPLE / "NFO_symbols.txt", lists / "NFO_symbols.txt")
+    load_first(load_settings(environ, dotenv_path=None), masters, MONDAY)
+    first = masters.current("paper")
+    load_first(
+        load_settings(environ, dotenv_path=None), masters, MONDAY
+    )  # what is there is the watcher's to renew
+    assert first is not None and masters.current("paper") is first
 
 
 def test_a_broken_list_leaves_the_master_before(tmp_path):

@@ -14,7 +14,7 @@ FOLLOWING = (
     Defect(
         "dead-row-comes-back-unseen",
         "The dead row of a turned-away call was set aside for good, and nobody held what it filled after all.",
-        (Edit(RECONCILE, " or not came_to_nothing(r)  # a dead one", "  # a dead one"),),
+        (Edit(RECONCILE, " or not r.came_to_nothing]", "]"),),
         (
             "tests/engine/test_turned_away.py::test_the_dead_row_of_a_turned_away_call_that_fills_after_all_is_the_orders_fill",
         ),

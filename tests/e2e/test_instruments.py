@@ -22,14 +22,14 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-def write_lists(folder: Path, expiry: date) -> None:
+def write_lists(folder: Path, expiry: date, *, lot: int = 65) -> None:
     """A list with calls of one expiry, as the broker publishes it."""
     ends = f"{expiry.day:02}-{MONTHS[expiry.month - 1]}-{expiry.year}"
     rows = [
-        f"NFO,{strike},65,NIFTY,NIFTY{dated(expiry)}C{strike},{ends},OPTIDX,CE,{strike},0.05,"
+        f"NFO,{strike},{lot},NIFTY,NIFTY{dated(expiry)}C{strike},{ends},OPTIDX,CE,{strike},0.05,"
         for strike in range(24000, 25000, 100)
     ]
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "NFO_symbols.txt"
     path.write_text("\n".join([HEAD, *rows]))
     a_minute_ago = time.time() - 60
@@ -39,6 +39,12 @@ def write_lists(folder: Path, expiry: date) -> None:
 def an_alert(name: str, **changes: Any) -> dict[str, Any]:
     body = {"ticker": name, "action": "buy", "quantity": 65, "product": "NRML", "strategy": "S"}
     return body | {"order_type": "limit", "limit_price": 100} | changes
+
+
+def refusal_of(service: Service, name: str) -> str:
+    """Why an entry of 10 of it is refused now."""
+    [leg] = service.post(an_alert(name, quantity=10, signal_id=f"{time.time()}")).json()["legs"]
+    return str(service.order(leg["command_id"])["reason_message"])
 
 
 @pytest.mark.gate
@@ -57,9 +63,6 @@ def test_a_charts_name_is_bought_sold_and_refused_by_the_brokers_list(tmp_path: 
     }  # fmt: skip
     try:
         with Service(tmp_path, **settings) as service:
-            wait_for(
-                lambda: any((tmp_path / "instruments").glob("shoonya-*.db")), 40, "the lists to be loaded"
-            )
             [bought] = service.post(an_alert(chart)).json()["legs"]
             assert (bought["symbol"], bought["tag"]) == (broker, None)
             assert service.settled(bought["command_id"])["status"] == "EXECUTED"
@@ -83,5 +86,7 @@ def test_a_charts_name_is_bought_sold_and_refused_by_the_brokers_list(tmp_path: 
             assert service.settled(sold["command_id"], 20)["filled_quantity"] == "65"
             sent = simulator.exchange.orders("FA1")
             assert [terms.tsym for terms, _ in sent] == [broker, broker]
+            write_lists(tmp_path / "lists" / "shoonya", expiry, lot=75)
+            wait_for(lambda: "expected 75" in refusal_of(service, chart), 20, "the new list to be loaded")
     finally:
         server.stop()

@@ -143,7 +143,9 @@ def test_signs_are_folded_and_not_left_out():
     [
         ("NIFTY", "NSE"), ("NIFTY 50", "NSE"), ("NIFTY50-INDEX", "NSE"), ("Nifty 50", "NSE"), ("BANKNIFTY", "NSE"),
         ("NIFTY BANK", "NSE"), ("NIFTY_MID_SELECT", "NSE"), ("NIFTY_NEXT_50", "NSE"), ("SENSEX", "BSE"),
-        ("BANKEX", "BSE"), ("INDIAVIX", "NSE"), ("NIFTY", "NFO"), ("NSE:NIFTY", "NSE"), ("BSX", "BSE"),
+        ("BANKEX", "BSE"), ("INDIAVIX", "NSE"),
+        ("NIFTY INDEX", "NSE"), ("FINNIFTY", "NSE"), ("Nifty Fin Services", "NSE"),
+        ("NIFTY", "NFO"), ("NSE:NIFTY", "NSE"), ("BSX", "BSE"),
     ],
 )  # fmt: skip
 def test_an_index_cannot_be_traded_by_itself(name, exchange):
@@ -241,6 +243,16 @@ def test_the_series_of_a_share_counts():
     assert symbol_of(told) == "RAJOIL-BE"
     assert any("delivery" in note for note in told.notes)
     assert refused("TWICE", "NSE")[0] is Reason.INSTRUMENT_AMBIGUOUS
+
+
+@pytest.mark.parametrize("series", ["N1", "NA", "E1", "Y2", "BL"])
+def test_a_companys_name_alone_never_means_its_bonds_or_rights(series):
+    other = Instrument(
+        "NSE", f"ONLYBONDS-{series}", "9", Kind.EQUITY, "ONLYBONDS", lot=Decimal(1), series=series
+    )
+    master = a_master_with(other)
+    assert refused("ONLYBONDS", "NSE", master)[0] is Reason.INSTRUMENT_UNKNOWN
+    assert found(f"ONLYBONDS-{series}", "NSE", master) == f"ONLYBONDS-{series}"
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,9 @@ def a_protection_stays_when_its_position_is_gone(patch):
     original = protection_watcher.allotted
 
     def allotted(protections, held):
-        return {p.protection_id: p.filled for p in protections} | (
-            original(protections, held) if held else {}
-        )
+        if held:
+            return original(protections, held)
+        return {p.protection_id: p.filled - p.exited for p in protections}
 
     patch.setattr(protection_watcher, "allotted", allotted)
 

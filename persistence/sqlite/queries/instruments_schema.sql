@@ -28,5 +28,6 @@ CREATE TABLE master (
     loaded_at TEXT NOT NULL,
     counts_json TEXT NOT NULL,
     unreadable INTEGER NOT NULL,
-    examples_json TEXT NOT NULL
+    examples_json TEXT NOT NULL,
+    source TEXT NOT NULL
 ) STRICT;
