@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from domain.account_state import AccountState
 from domain.actors import WEBHOOK, Actor, ActorKind
@@ -63,9 +62,6 @@ class ResolvedFill:
     reason: str | None = None
 
 
-INDIA = ZoneInfo("Asia/Kolkata")
-
-
 class CommandService:
     """Registers orders and carries out operators' requests.
 
@@ -73,7 +69,6 @@ class CommandService:
         clients: the policy that binds each client; an alert of any other client is refused.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
-        zone: of the clock times in alerts.
         instruments: resolves the names of alerts; None: no client has a master.
     """
 
@@ -86,7 +81,6 @@ class CommandService:
         ids: Ids,
         dedup_window: timedelta,
         alert_life: timedelta,
-        zone: ZoneInfo = INDIA,
         instruments: ResolveInstruments | None = None,
     ) -> None:
         self._store = store
@@ -96,7 +90,7 @@ class CommandService:
         self._ids = ids
         self._alert_life = alert_life
         self._register_alert = RegisterAlert(
-            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life, zone=zone
+            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life
         )
         self._register_together = RegisterTogether(clients, self._register_alert)
 

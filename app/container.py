@@ -86,7 +86,6 @@ class Services:
             ids=RandomIds(),
             dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
             alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
-            zone=self.settings.trading_timezone,
             instruments=resolver_of(self.settings, self.masters),
         )
 

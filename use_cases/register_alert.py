@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from blockers.groups import incomplete, waits_for_bought
 from blockers.instruments import unfit
@@ -43,7 +42,6 @@ class RegisterAlert:
         clients: the policy that binds each client.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
-        zone: of the clock times in alerts.
     """
 
     def __init__(
@@ -53,13 +51,11 @@ class RegisterAlert:
         ids: Ids,
         dedup_window: timedelta,
         alert_life: timedelta,
-        zone: ZoneInfo,
     ) -> None:
         self._clients = clients
         self._ids = ids
         self._dedup_window = dedup_window
         self._alert_life = alert_life
-        self._zone = zone
 
     def __call__(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:
         """Register all legs, blocked or not.
@@ -261,7 +257,7 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
-            **terms_of(self._protecting(alert, leg), at, self._zone),
+            **terms_of(self._protecting(alert, leg), at, self._clients[alert.client_id].zone),
             context_json=_choice_of(leg),
         )
 
