@@ -2,9 +2,10 @@
 
 import re
 
+from alerts.formats.keys import SIMULATED
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet
-from alerts.formats.words import CONTAINERS, NOTES, SIMULATED, UNITS, Role
+from alerts.formats.words import CONTAINERS, NOTES, OFF, UNITS, Role
 from alerts.reading import plain
 from alerts.sanitising import shown
 from domain.errors import InvalidAlert
@@ -14,7 +15,20 @@ _UNIT_SWITCH = re.compile(
 )
 _MONEY = re.compile(r"(order|trade|position)value")
 _NOT_REAL = re.compile(r"dry|testing|virtual|validateonly|notrade|backtest(ing)?")
-_OFF = frozenset(("live", "islive", "enabled", "isenabled"))
+_OFF = frozenset(
+    (
+        "live",
+        "islive",
+        "enabled",
+        "isenabled",
+        "active",
+        "isactive",
+        "execute",
+        "trading",
+        "tradingenabled",
+        "tradeenabled",
+    )
+)
 _MODES = frozenset(("mode", "environment", "account", "tradingmode", "env"))
 _COMMAND = (Role.SIDE, Role.SYMBOL)
 
@@ -45,7 +59,7 @@ def refuse_doubts(sheet: Sheet, layout: Layout) -> None:
 
 def _is_simulated(key: str, found: Found) -> bool:
     if key in _OFF:
-        return found.word().lower() in ("false", "0", "no", "off")
+        return found.value is False or found.word() in OFF | {"0"}
     if key in _MODES:
         return bool(SIMULATED.fullmatch(found.word()) or _NOT_REAL.fullmatch(found.word()))
     return found.asks and bool(_NOT_REAL.fullmatch(key) or SIMULATED.fullmatch(key))

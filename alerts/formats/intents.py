@@ -4,20 +4,19 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
+from alerts.formats.keys import describes, may_be_an_exit, traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
 from alerts.formats.words import (
     CONTAINERS,
     FIELDS,
-    KEY_OF_EXIT,
     NOTES,
-    OF_EXIT,
+    OFF,
     ORDER_TYPES,
     POSITIONS,
     Act,
     Meaning,
     Role,
-    traits_of,
 )
 from alerts.reading import plain
 from alerts.sanitising import shown
@@ -30,18 +29,7 @@ _NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "order
 _CLOSES = re.compile(r"\s*(close (entry|position)|exit (long|short))\b", re.IGNORECASE)
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
-_READ_SWITCHES = frozenset(
-    (
-        "closeposition",
-        "closeall",
-        "exitposition",
-        "reduceonly",
-        "reduce",
-        "prevclose",
-        "previousclose",
-        "closetime",
-    )
-)
+_READ_SWITCHES = frozenset(("closeposition", "closeall", "exitposition", "reduceonly", "reduce"))
 _PREVIOUS = frozenset(key for role in (Role.PREVIOUS, Role.POSITION) for key in FIELDS[role])
 _SAY_WHAT_TO_DO = frozenset((Role.SIDE, Role.SIDE_TOO, Role.POSITION, Role.PREVIOUS))
 
@@ -153,7 +141,7 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
-        elif isinstance(each.value, str) and OF_EXIT.search(each.word()) and not _is_order_type(each):
+        elif isinstance(each.value, str) and may_be_an_exit(each.value) and not _is_order_type(each):
             raise _seems_an_exit(each)
     for each in sheet.every(Role.POSITION):
         if each.word() in ("close", "exit"):
@@ -204,9 +192,10 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
         is_beside = CONTAINERS.issuperset(holders)
         if found.is_nested or not NOTES.isdisjoint(path.split(".")):
             continue
-        if key in ("entry", "isentry") and found.word().lower() in ("false", "no", "0"):
+        if key in ("entry", "isentry") and (found.value is False or found.word() in OFF | {"0"}):
             raise _seems_an_exit(found)
-        if not found.asks or traits_of(path).protects or (key in _READ_SWITCHES and is_beside):
+        traits = traits_of(path, found.key)
+        if not found.asks or traits.protects or (key in _READ_SWITCHES and is_beside):
             continue
         role_of_words = {role for role, _ in layout.roles.get(path, ())} & _SAY_WHAT_TO_DO
         if isinstance(found.value, str) and not role_of_words:
@@ -215,11 +204,12 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
                 meaning is not None
                 and meaning.act in (Act.CLOSE, Act.FLAT)
                 and not (is_beside and key in _PREVIOUS)
+                and not describes(found, traits)
             ):
                 raise _seems_an_exit(found)
-        if KEY_OF_EXIT.search(key) and path not in layout.roles:
+        if traits.exits and path not in layout.roles:
             raise _seems_an_exit(found)
-        if key == "close" and (found.value is True or found.word() in _TRUE - {"1"}):
+        if traits.closes and (found.value is True or found.word() in _TRUE - {"1"}):
             raise _seems_an_exit(found)
 
 
@@ -347,7 +337,7 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
         InvalidAlert: code `NOT_BUILT`; the message names the field and says what to change.
     """
     for path, found in sheet:
-        traits = traits_of(path)
+        traits = traits_of(path, found.key)
         protects = entry and traits.protects
         if protects and isinstance(found.value, str) and found.word() in ("nan", "null"):
             message = f"expected a number, got {shown(found.value)}: a plot had no value"

@@ -1,15 +1,18 @@
 """Read one command of an alert into a leg. What could be meant in two ways is refused; nothing is guessed."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
 from alerts.formats import fields
 from alerts.formats.doubts import refuse_doubts
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
+from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
-from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role, traits_of
+from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role
+from alerts.reading import plain
 from alerts.sanitising import shown
 from domain.alert import LegRequest
 from domain.alert_defaults import AlertDefaults
@@ -22,6 +25,7 @@ _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 _NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
 _SCALARS = (Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE)
+_BAR = ("open", "high", "low", "close")
 _FILE = "config/strategies.toml"
 
 
@@ -43,6 +47,8 @@ def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
     size = _quantity(sheet, layout)
     intent = intent_of(sheet, layout, defaults.side, size)
     is_entry = intent.act is Act.ENTRY
+    if is_entry and size is None:
+        _refuse_sizes(sheet.given(Role.SIZE))
     refuse_not_built(sheet, layout, entry=is_entry)
     refuse_doubts(sheet, layout)
     quantity = _quantity_of(intent.act, size, sheet, defaults)
@@ -84,23 +90,27 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         given = sizes
     if given:
         return _units(given[0])
-    for each in sizes:
-        if each.asks:
-            raise InvalidAlert(
-                "AMBIGUOUS",
-                f"{shown(each.value)} may be units, lots or money: send a number of units as quantity",
-                each.key,
-            )
+    has_bar = all(sheet.at(key) is not None for key in _BAR)
+    _refuse_sizes([each for each in sizes if not (has_bar and plain(each.key) == "volume")])
     for path, each in sheet:
-        if _may_be_a_size(path, layout) and not each.is_nested and each.asks:
+        if has_bar and path == "volume":  # of the bar; whether an entry may do with that is seen later
+            continue
+        if not each.is_nested and each.asks and _may_be_a_size(path, each, layout):
             hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
             raise not_built("a size in other than units", hint, each.key)
     return None
 
 
-def _may_be_a_size(path: str, layout: Layout) -> bool:
+def _refuse_sizes(sizes: Iterable[Found]) -> None:
+    for each in sizes:
+        if each.asks:
+            message = f"{shown(each.value)} may be units, lots or money: send a number of units as quantity"
+            raise InvalidAlert("AMBIGUOUS", message, each.key)
+
+
+def _may_be_a_size(path: str, found: Found, layout: Layout) -> bool:
     """Whether a field may name a size; what describes the bar, the position or its protection does not."""
-    traits = traits_of(path)
+    traits = traits_of(path, found.key)
     if not traits.sizes or traits.protects or path.partition(".")[0] in NOTES:
         return False
     return not any(role in _NO_SIZES for role, _ in layout.roles.get(path, ()))

@@ -2,9 +2,12 @@
 
 import re
 
+from alerts.formats.keys import describes, traits_of
 from alerts.formats.layout import Commands, Layout
+from alerts.formats.ordinary import BARS, FIELDS_OF_BARS
+from alerts.formats.sheet import Found, is_number
 from alerts.formats.words import FIELDS, SENTENCES, Role
-from alerts.reading import Reading
+from alerts.reading import Reading, plain
 
 _LONGEST = 1_000
 _PRICE_ALERT = re.compile(
@@ -12,7 +15,6 @@ _PRICE_ALERT = re.compile(
     r"|moving (up|down)( %)?) [\d.,%]{1,30}",
     re.IGNORECASE,
 )
-_SWITCH = re.compile(r"close|exit|flat|reduce|cancel")
 _SIDE = re.compile(
     r"\b(buy|sell|bto|sto|btc|stc|clos(e|ed|ing)|exit(ed|ing|s)?|flat(ten)?|long|short|cover(ed)?|squar(e|ed|ing)|revers(e|ed)"
     r"|cancel(led)?|reduce|trim|(sl|tp\d*|stop|target) hit)\b",
@@ -45,11 +47,7 @@ def _split(reading: Reading) -> Commands | None:
     keys = reading.keys
     if not keys or not _OF_ORDERS.isdisjoint(keys):
         return None
-    if any(isinstance(each, dict | list) for each in fields.values()) or any(
-        _SWITCH.match(key) for key in keys
-    ):
-        return None
-    if any(isinstance(each, str) and _SIDE.search(each) for each in fields.values()):
+    if any(_may_ask(key, Found(name, fields[name])) for key, name in keys.items()):
         return None
     sentences = (fields[keys[key]] for key in SENTENCES if key in keys)
     return (
@@ -57,6 +55,24 @@ def _split(reading: Reading) -> Commands | None:
         if any(isinstance(each, str) and " " in each.strip() for each in sentences)
         else None
     )
+
+
+def _may_ask(key: str, found: Found) -> bool:
+    """Whether a field may ask for an order or for its end. The price at the close of a bar does not."""
+    if isinstance(found.value, dict):  # of a bar or an indicator
+        inner = [(plain(name), Found(name, value)) for name, value in found.value.items()]
+        may_order = _OF_ORDERS - FIELDS_OF_BARS if key in BARS else _OF_ORDERS
+        return any(name in may_order or each.is_nested or _may_ask(name, each) for name, each in inner)
+    if found.is_nested:
+        return True
+    if not found.asks:
+        return False
+    traits = traits_of(key, found.key)
+    if key.startswith("cancel") or (traits.exits and not (key == "close" and is_number(found))):
+        return True
+    if describes(found, traits) or not isinstance(found.value, str):
+        return False
+    return _SIDE.search(found.value) is not None
 
 
 NOTICE = Layout(name="info-only", split=_split, asks_nothing=True)

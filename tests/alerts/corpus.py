@@ -72,7 +72,12 @@ def body_of(line: str) -> bytes:
 
 def shouted(value: object) -> bytes:
     """A document with its keys in capitals, as JSON."""
-    return json.dumps(_shouted(value), default=float).encode()
+    return json_of(_shouted(value))
+
+
+def json_of(document: object) -> bytes:
+    """A document as it was decoded, as JSON again."""
+    return json.dumps(document, default=float).encode()
 
 
 def _shouted(value: object) -> object:

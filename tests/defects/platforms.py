@@ -3,6 +3,8 @@
 from tests.defects.defect import Defect, Edit
 
 RULES = "tests/alerts/test_foreign_rules.py"
+ORDINARY = "tests/alerts/test_ordinary_keys.py"
+KEYS = "alerts/formats/keys.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
 TEXT = "alerts/formats/tradingview.py"
 
@@ -87,5 +89,35 @@ PLATFORMS = (
         "The keys that were not read were kept with the alert, and a template had the secret among them.",
         (Edit("alerts/receiver.py", "        if alert.unread:  #", "        if not alert.unread:  #"),),
         ("tests/test_composition.py::test_what_was_repaired_and_not_read_is_kept_with_the_alert",),
+    ),
+    Defect(
+        "one-ordinary-word-clears-a-key",
+        "`order_volume_ma_lots` counted as an average of the volume, and the default quantity was traded instead.",
+        (Edit(KEYS, "is_about and (about | ordinary.BESIDE | ordinary.ABOUT.keys()).issuperset(others)", "is_about"),),
+        (f"{ORDINARY}::test_no_word_of_the_market_clears_a_word_of_an_order",),
+    ),
+    Defect(
+        "close-of-a-position-is-a-price",
+        "`candle.close_position` was taken for the close of a bar, and the exit was entered.",
+        (Edit(KEYS, "    if not ordinary.BEHIND_CLOSE.issuperset(behind):\n", "    if False:\n"),),
+        (f"{ORDINARY}::test_what_may_ask_for_something_stays_suspected",),
+    ),
+    Defect(
+        "flat-anywhere-is-a-state",
+        "`bias: flat` beside a sell was passed over like a trend that is flat: a short was opened instead of an exit.",
+        (Edit(KEYS, '(traits.is_state and found.word() == "flat")', '(found.word() == "flat")'),),
+        (f"{ORDINARY}::test_a_word_that_closes_is_passed_over_only_where_it_is_said_of_the_market",),
+    ),
+    Defect(
+        "switch-of-a-close-is-a-price",
+        "`session_close: true` was read as a price, and an exit at the end of the session was entered.",
+        (Edit(KEYS, 'closes=words[-1:] == ("close",) and ordinary.BARS.isdisjoint(words)', "closes=False"),),
+        (f"{ORDINARY}::test_a_word_that_closes_is_passed_over_only_where_it_is_said_of_the_market",),
+    ),
+    Defect(
+        "volume-of-the-bar-fills-an-entry",
+        "What an exit may pass over was passed over in an entry: `volume` was its size, and the default was traded.",
+        (Edit(LEGS, "    if is_entry and size is None:\n", "    if False:\n"),),
+        (f"{ORDINARY}::test_the_volume_of_the_bar_keeps_no_exit_back_and_fills_no_entry",),
     ),
 )  # fmt: skip
