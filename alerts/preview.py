@@ -10,6 +10,7 @@ from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
 from domain.errors import InvalidAlert, NothingAsked
 from domain.money import decimal_text
+from domain.protection_terms import Terms
 
 AUTO = "auto"
 """The format of a preview whose dialect is recognised."""
@@ -103,9 +104,18 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "trigger_price": _number(leg.trigger_price),
         "stop_loss": leg.protection.stop_loss if leg.protection else None,
         "target": leg.protection.target if leg.protection else None,
+        **_trail(leg.protection),
         "product": leg.product or None,
         "clients": [alert.client_id],
     }
+
+
+def _trail(terms: Terms | None) -> dict[str, object]:
+    """A leg's trail; nothing where it has none."""
+    if terms is None or terms.trailing_type is None:
+        return {}
+    value, when = _number(terms.trailing_value), _number(terms.trail_when)
+    return {"trailing_type": terms.trailing_type, "trailing_value": value, "trail_when": when}
 
 
 def _number(value: Decimal | None) -> int | str | None:

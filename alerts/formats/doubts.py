@@ -33,8 +33,11 @@ _MODES = frozenset(("mode", "environment", "account", "tradingmode", "env"))
 _COMMAND = (Role.SIDE, Role.SYMBOL)
 
 
-def refuse_doubts(sheet: Sheet, layout: Layout) -> None:
+def refuse_doubts(sheet: Sheet, layout: Layout, read: frozenset[str] = frozenset()) -> None:
     """Refuse units that are switched beside a quantity, simulated alerts, and a second command in the body.
+
+    Args:
+        read: plain keys of a protection that was read.
 
     Raises:
         InvalidAlert: code `NOT_BUILT` or `AMBIGUOUS`; the message names the field and says what to change.
@@ -52,7 +55,7 @@ def refuse_doubts(sheet: Sheet, layout: Layout) -> None:
                 "NOT_BUILT", f"{message}: send test_mode in an alert of our own format", found.key
             )
         is_unit = _UNIT_SWITCH.fullmatch(key) and found.word() not in UNITS
-        if found.asks and (is_unit or _MONEY.fullmatch(key)):
+        if found.asks and path not in read and (is_unit or _MONEY.fullmatch(key)):
             message = f"a size by {found.key} {shown(found.value)} is not built yet"
             raise InvalidAlert("NOT_BUILT", f"{message}: send a number of units as quantity alone", found.key)
 

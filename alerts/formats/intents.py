@@ -330,15 +330,21 @@ _OPEN_ENDED = {
 }
 
 
-def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
+def refuse_not_built(
+    sheet: Sheet, layout: Layout, *, entry: bool, read: frozenset[str] = frozenset()
+) -> None:
     """Refuse a command that asks for something that the program cannot do yet, instead of leaving that out.
+
+    Args:
+        entry: whether it opens a position, so that what protects one must not be left out.
+        read: plain keys of a protection that was read.
 
     Raises:
         InvalidAlert: code `NOT_BUILT`; the message names the field and says what to change.
     """
     for path, found in sheet:
         traits = traits_of(path, found.key)
-        protects = entry and traits.protects
+        protects = entry and traits.protects and not _is_read(path, found, read)
         if protects and isinstance(found.value, str) and found.word() in ("nan", "null"):
             message = f"expected a number, got {shown(found.value)}: a plot had no value"
             raise InvalidAlert("INVALID", message, found.key)
@@ -348,7 +354,7 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
             raise not_built(f"{found.key} {shown(found.value)}", "trade the symbol itself", found.key)
         if protects:
             raise not_built(
-                "protection in this format", "leave it out, or send the entry in our own format", found.key
+                "protection in this form", "leave it out, or send the entry in our own format", found.key
             )
         if traits.names_option:
             hint = "name the contract's own symbol instead of its strike, expiry or type"
@@ -360,3 +366,11 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
             raise not_built(found.key, _OPEN_ENDED[path], found.key)
         if path in ("timeinforce", "tif", "validity", "duration") and found.word() not in _DAY:
             raise not_built(f"time in force {shown(found.value)}", "leave it out, or send DAY", found.key)
+
+
+def _is_read(path: str, found: Found, read: frozenset[str]) -> bool:
+    """Whether a field was read, or is an object of which one was: what else stands in it is looked at by itself."""
+    if path in read or (found.is_nested and any(key.startswith(f"{path}.") for key in read)):
+        return True
+    inner = [Found(found.key, each) for each in found.value.values()] if isinstance(found.value, dict) else []
+    return bool(inner) and not any(each.asks for each in inner)

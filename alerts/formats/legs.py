@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from alerts.formats import fields
 from alerts.formats.doubts import refuse_doubts
+from alerts.formats.guards import NO_GUARDS, Guards, guards_of
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
 from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
@@ -16,7 +17,7 @@ from alerts.reading import plain
 from alerts.sanitising import shown
 from domain.alert import LegRequest
 from domain.alert_defaults import AlertDefaults
-from domain.enums import ExecutionType, LegKind, OrderType
+from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{1,19}):([^:]+)")
@@ -49,8 +50,9 @@ def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
     is_entry = intent.act is Act.ENTRY
     if is_entry and size is None:
         _refuse_sizes(sheet.given(Role.SIZE))
-    refuse_not_built(sheet, layout, entry=is_entry)
-    refuse_doubts(sheet, layout)
+    guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
+    refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
+    refuse_doubts(sheet, layout, guards.read)
     quantity = _quantity_of(intent.act, size, sheet, defaults)
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
@@ -66,7 +68,17 @@ def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
         trigger_price=prices.trigger,
         reference_price=prices.reference,
         kind=kind,
+        protection=guards.terms,
     )
+
+
+def _guards(sheet: Sheet, layout: Layout, side: Side | None) -> Guards:
+    """What protects an entry; nothing where the layout's own switch says otherwise, so that it is refused."""
+    for key, words in layout.guards_where.items():
+        found = sheet.at(key)
+        if found is None or found.word() not in words:
+            return NO_GUARDS
+    return guards_of(sheet, layout.guards, side)
 
 
 # quantity ----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ The number after `@` in the default text is the quantity, unless `for` follows: 
 
 import re
 
+from alerts.formats.guards import USUAL as USUAL_GUARDS
 from alerts.formats.layout import Commands, Layout
 from alerts.formats.words import Role
 from alerts.reading import Reading
@@ -48,6 +49,7 @@ def _split(reading: Reading) -> Commands | None:
 TEXT = Layout(name="tradingview-text", split=_split, fields={Role.STRATEGY: ()})
 JSON = Layout(
     name="tradingview",
+    guards=USUAL_GUARDS,
     marks=(
         "marketposition", "prevmarketposition", "strategyorderaction", "orderaction", "strategy.orderaction",
         "strategy.order.action", "order.action", "strategymarketposition", "strategyinfo.marketposition",

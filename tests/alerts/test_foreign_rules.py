@@ -177,7 +177,7 @@ REFUSED = [
     ({"orderType": "somehow"}, ("INVALID", "ordertype")),
     ({"limit_price": 3}, ("AMBIGUOUS", "orderType")),
     ({"product": "XYZ"}, ("INVALID", "product")),
-    ({"stopLoss": {"type": "stop", "stopPrice": 90}}, ("NOT_BUILT", "stoploss")),
+    ({"stopLoss": {"type": "stop_limit", "stopPrice": 90, "limitPrice": 89}}, ("NOT_BUILT", "stoploss.type")),
     ({"tp1": 90}, ("NOT_BUILT", "tp1")),
     ({"dollar_tp": 90}, ("NOT_BUILT", "dollar_tp")),
     ({"target_percent": 2}, ("NOT_BUILT", "target_percent")),

@@ -3,6 +3,8 @@
 from tests.defects.defect import Defect, Edit
 
 RULES = "tests/alerts/test_foreign_rules.py"
+GUARDS = "alerts/formats/guards.py"
+PROTECTED = "tests/alerts/test_foreign_protection.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
@@ -60,7 +62,7 @@ PLATFORMS = (
     Defect(
         "stop-is-left-out",
         "The alert asked for a stop; the entry was sent without one, and nobody was told.",
-        (Edit(INTENTS, "        protects = entry and traits.protects\n", "        protects = False\n"),),
+        (Edit(INTENTS, "entry and traits.protects and not _is_read(path, found, read)", "False"),),
         (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
     ),
     Defect(
@@ -119,5 +121,48 @@ PLATFORMS = (
         "What an exit may pass over was passed over in an entry: `volume` was its size, and the default was traded.",
         (Edit(LEGS, "    if is_entry and size is None:\n", "    if False:\n"),),
         (f"{ORDINARY}::test_the_volume_of_the_bar_keeps_no_exit_back_and_fills_no_entry",),
+    ),
+    Defect(
+        "fraction-of-a-stop-is-percent",
+        "`stop_loss_pct: 0.02` meant two percent: the stop stood at 0.02 % and was met by the first price.",
+        (Edit(GUARDS, "    if number < 1 and not is_said:\n", "    if False:\n"),),
+        (f"{PROTECTED}::test_a_level_whose_unit_could_be_another_is_refused",),
+    ),
+    Defect(
+        "percent-of-the-margin-is-of-the-price",
+        "A stop of 20 % beside a leverage of 10 was watched at 20 % of the price: the margin was gone before it.",
+        (Edit(GUARDS, 'leverage.word() not in ("1", "1x")', "False"),),
+        (f"{PROTECTED}::test_a_level_whose_unit_could_be_another_is_refused",),
+    ),
+    Defect(
+        "second-level-of-a-stop-is-left-out",
+        "Two stops contradicted each other; the first one was taken, and nobody was told.",
+        (
+            Edit(
+                GUARDS,
+                "if levels.setdefault(guard.part, level) != level:",
+                "if not levels.setdefault(guard.part, level):",
+            ),
+        ),
+        (f"{PROTECTED}::test_a_level_whose_unit_could_be_another_is_refused",),
+    ),
+    Defect(
+        "limit-of-a-stop-is-left-out",
+        "A stop-limit was watched as a stop at market, at a price that its sender had excluded.",
+        (
+            Edit(GUARDS, '_KINDS = {"stop": Part.STOP,', '_KINDS = {"stop": Part.STOP, "stoplimit": Part.STOP,'),
+            Edit(
+                INTENTS,
+                "    if path in read or (found.is_nested",
+                '    if path in read or path.startswith("stoploss.") or (found.is_nested',
+            ),
+        ),
+        (f"{PROTECTED}::test_a_stop_that_could_be_another_is_refused",),
+    ),
+    Defect(
+        "levels-of-a-sell-that-exits-protect-a-short",
+        "OctoBot's sell with a stop was an exit; its stop was taken for that of a short.",
+        (Edit("alerts/formats/pairs.py", 'guards_where={"signal": frozenset(["buy"])}', "guards_where={}"),),
+        (f"{PROTECTED}::test_the_stop_price_of_octobot_protects_an_order_to_buy_and_triggers_a_stop_order",),
     ),
 )  # fmt: skip
