@@ -43,6 +43,7 @@ class LegRequest:
 class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
 
+    - `execution_type`: that of all legs; ADJUST where the first ones exit and the others enter.
     - `repairs`: what was repaired in its body, in words.
     - `unread`: the keys of its body that nothing was read from.
 
@@ -61,11 +62,16 @@ class ParsedAlert:
     unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        is_mixed = self.execution_type is ExecutionType.ADJUST
         for leg in self.legs:
-            if leg.kind is not kind_of(self.execution_type, leg.quantity):
+            of_leg = leg.kind.execution_type if is_mixed else self.execution_type
+            if leg.kind is not kind_of(of_leg, leg.quantity):
                 raise ValueError(
                     f"a leg of {leg.symbol} is {leg.kind} in an alert that is {self.execution_type}"
                 )
+        kinds = [leg.kind is LegKind.ENTRY for leg in self.legs]
+        if is_mixed and (kinds != sorted(kinds) or len(set(kinds)) != 2):
+            raise ValueError("an alert that adjusts has exits, and then entries")
 
 
 @dataclass(frozen=True, slots=True)

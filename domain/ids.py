@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
+from domain.enums import ExecutionType
 from domain.money import optional_text
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
@@ -23,14 +24,14 @@ def content_hash(alert: ParsedAlert) -> str:
         alert.execution_type,
         alert.signal_id,
         alert.test_mode,
-        [_leg_content(leg) for leg in alert.legs],
+        [_leg_content(leg, alert) for leg in alert.legs],
     ]
     return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
-def _leg_content(leg: LegRequest) -> list[str | None]:
+def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
     # Hashes that are stored have no kind in them. None is needed for the kinds that follow from the execution type and
-    # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither has to be added here.
+    # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither is added: those of ADJUST.
     content = [
         leg.exchange,
         leg.symbol,
@@ -46,7 +47,7 @@ def _leg_content(leg: LegRequest) -> list[str | None]:
     if p is not None:  # nor is there any protection in them
         numbers = optional_text(p.trailing_value), optional_text(p.trail_when)
         content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
-    return content
+    return [*content, "kind", leg.kind] if alert.execution_type is ExecutionType.ADJUST else content
 
 
 def alert_key(alert: ParsedAlert, content: str) -> str:

@@ -35,10 +35,14 @@ _SAY_WHAT_TO_DO = frozenset((Role.SIDE, Role.SIDE_TOO, Role.POSITION, Role.PREVI
 
 
 class Intent(NamedTuple):
-    """What a command asks for: ENTRY, CLOSE or FLAT, and the side of its order (None: the position decides)."""
+    """What a command asks for: ENTRY, CLOSE, FLAT or REVERSE, and the side of its order (None: the position decides).
+
+    `size`: of the position after a reversal.
+    """
 
     act: Act
     side: Side | None
+    size: Decimal | None = None
 
 
 def not_built(what: str, hint: str, field: str | None) -> InvalidAlert:
@@ -67,6 +71,7 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     if is_all:
         return Intent(Act.FLAT, said.side)
     position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
+    is_named = position is not None or previous is not None
     after, before = _signed(sheet, Role.POSITION_SIZE, position), _signed(sheet, Role.PREVIOUS_SIZE, previous)
     position = _sign(after) if position is None and after is not None else position
     previous = _sign(before) if previous is None and before is not None else previous
@@ -86,7 +91,32 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     reduce_only = _is_set(sheet, "reduceonly", "reduce")
     if position is None and previous is None and not reduce_only:
         _refuse_named_exit(sheet)
-    return _by_positions(said, position, previous, reduce_only=reduce_only)
+    found = _by_positions(said, position, previous, reduce_only=reduce_only)
+    if found.act is not Act.REVERSE:
+        return found
+    if not is_named:  # a bare `position_size` may be another number
+        hint = "add {{strategy.market_position}} and {{strategy.prev_market_position}}"
+        raise not_built("a reversal that no position names", hint, "market_position")
+    return found._replace(size=_turned(after, before, quantity))
+
+
+def _turned(after: Decimal | None, before: Decimal | None, quantity: Decimal | None) -> Decimal:
+    """The size of the position after a reversal, whose one order is the old and the new position together.
+
+    Raises:
+        InvalidAlert: it is not named, or contradicts the order's quantity.
+    """
+    if after is None:
+        hint = "add the position's size after the order, {{strategy.market_position_size}}"
+        raise InvalidAlert(
+            "MISSING", f"a reversal's order is the old and the new position together: {hint}", "quantity"
+        )
+    if quantity is not None:
+        old = quantity - abs(after)
+        if old <= 0 or (before is not None and old != abs(before)):
+            expected = f"a reversal of {quantity} that is the old and the new position together"
+            raise InvalidAlert("CONTRADICTION", f"expected {expected}, got {abs(after)} after it", "quantity")
+    return abs(after)
 
 
 def _by_positions(said: Intent, position: int | None, previous: int | None, *, reduce_only: bool) -> Intent:
@@ -112,7 +142,11 @@ def _by_positions(said: Intent, position: int | None, previous: int | None, *, r
     if previous is not None and previous == -position:
         if position != order:
             raise InvalidAlert("CONTRADICTION", f"no {said.side} leads to this position", "market_position")
-        raise not_built("REVERSE", "send an exit and an entry as two alerts", "market_position")
+        if reduce_only:
+            raise InvalidAlert(
+                "CONTRADICTION", "got an order that only reduces, and a reversal", "market_position"
+            )
+        return Intent(Act.REVERSE, said.side)
     if position == order:
         if reduce_only:
             raise InvalidAlert("CONTRADICTION", "got an order that only reduces, and the position it opens")

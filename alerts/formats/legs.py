@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -39,25 +40,25 @@ class Prices(NamedTuple):
     reference: Decimal | None
 
 
-def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
-    """Read a command into a leg.
+def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegRequest, ...]:
+    """Read a command into its legs: one, or for a reversal the exit and the entry.
 
     Raises:
         InvalidAlert: it cannot be traded on; the message says what was expected.
     """
     size = _quantity(sheet, layout)
     intent = intent_of(sheet, layout, defaults.side, size)
-    is_entry = intent.act is Act.ENTRY
+    is_entry = intent.act in (Act.ENTRY, Act.REVERSE)
     if is_entry and size is None:
         _refuse_sizes(sheet.given(Role.SIZE))
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
     refuse_doubts(sheet, layout, guards.read)
-    quantity = _quantity_of(intent.act, size, sheet, defaults)
+    quantity = _quantity_of(intent.act, intent.size or size, sheet, defaults)
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
     kind = LegKind.ENTRY if is_entry else LegKind.FLAT if quantity is None else LegKind.EXIT
-    return LegRequest(
+    leg = LegRequest(
         symbol=symbol,
         exchange=exchange,
         side=intent.side,
@@ -69,6 +70,24 @@ def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
         reference_price=prices.reference,
         kind=kind,
         protection=guards.terms,
+    )
+    return (leg,) if intent.act is not Act.REVERSE else (_close(leg, sheet, defaults), leg)
+
+
+def _close(entry: LegRequest, sheet: Sheet, defaults: AlertDefaults) -> LegRequest:
+    """The exit of a reversal: all that is held, at market, by an order of the entry's side.
+
+    Raises:
+        InvalidAlert: the order is no market order, which leaves open when the old position is closed.
+    """
+    if entry.order_type is not OrderType.MARKET:
+        raise not_built(f"a reversal by a {entry.order_type} order", "send a market order", "order_type")
+    return replace(
+        entry,
+        kind=LegKind.FLAT,
+        quantity=None,
+        protection=None,
+        product=_product(sheet, defaults, ExecutionType.EXIT),
     )
 
 

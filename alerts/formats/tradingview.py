@@ -19,6 +19,13 @@ _AFTER = re.compile(r"\bnew strategy position is (\S{1,40})", re.IGNORECASE)
 _LONGEST = 4_000
 
 
+def _side_of(size: str) -> str:
+    """The position that a size means; empty where it is no number, which is refused as a size."""
+    if not re.fullmatch(r"-?[\d.]{1,40}", size):
+        return ""
+    return "flat" if not re.search(r"[1-9]", size) else "short" if size.startswith("-") else "long"
+
+
 def _split(reading: Reading) -> Commands | None:
     text = reading.said
     if reading.fields is not None or len(text) > _LONGEST:
@@ -42,6 +49,7 @@ def _split(reading: Reading) -> Commands | None:
         "price": first if second else "",
         "symbol": symbol,
         "position_size": after[0].rstrip(".,;"),
+        "market_position": _side_of(after[0].rstrip(".,;")),
     }
     return Commands([command])
 

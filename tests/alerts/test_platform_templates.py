@@ -32,6 +32,7 @@ ON_THE_CHART = {
     "strategy.order.price": "1500.4",
     "strategy.market_position": "long",
     "strategy.prev_market_position": "flat",
+    "strategy.market_position_size": "5",
     "strategy.position_size": "5",
 }
 

@@ -5,6 +5,7 @@ from tests.defects.defect import Defect, Edit
 RULES = "tests/alerts/test_foreign_rules.py"
 GUARDS = "alerts/formats/guards.py"
 PROTECTED = "tests/alerts/test_foreign_protection.py"
+REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
@@ -38,14 +39,38 @@ PLATFORMS = (
     Defect(
         "reversal-is-an-entry",
         "The order of a reversal, old and new contracts together, was entered as if nothing had been held.",
+        (Edit(INTENTS, "        return Intent(Act.REVERSE, said.side)\n", "        return said\n"),),
+        (f"{REVERSALS}::test_a_reversal_closes_all_and_then_enters_the_new_position",),
+    ),
+    Defect(
+        "reversal-enters-old-and-new",
+        "The exit closed the old position, and the entry was of the order's whole quantity: too much was opened.",
+        (Edit(LEGS, "intent.size or size", "size or intent.size"),),
+        (f"{REVERSALS}::test_exit_and_entry_lead_from_the_old_position_to_the_new_one",),
+    ),
+    Defect(
+        "size-of-a-reversal-is-believed",
+        "An order of the new position alone was read as a reversal, though its numbers did not add up.",
+        (Edit(INTENTS, "if old <= 0 or (before is not None and old != abs(before)):", "if False:"),),
+        (f"{REVERSALS}::test_no_order_that_is_not_both_positions_turns",),
+    ),
+    Defect(
+        "bare-size-turns-the-position",
+        "`position_size` was a setting; read as the position after the order, it made an entry a reversal.",
+        (Edit(INTENTS, "    if not is_named:  # a bare", "    if False:  # a bare"),),
+        (f"{REVERSALS}::test_a_reversal_whose_new_size_is_not_certain_is_refused",),
+    ),
+    Defect(
+        "exit-of-a-reversal-is-of-its-group",
+        "Nothing was held, so the exit ended unsent, and the entry was stopped as one leg of an incomplete spread.",
         (
             Edit(
-                INTENTS,
-                '        raise not_built("REVERSE", "send an exit and an entry as two alerts", "market_position")\n',
-                "        return said\n",
+                "use_cases/leg_groups.py",
+                "leg.command_id != order.command_id and leg.execution_type is ExecutionType.ENTRY",
+                "leg.command_id != order.command_id",
             ),
         ),
-        (f"{RULES}::test_the_positions_tell_an_entry_from_an_exit",),
+        ("tests/engine/test_reversals.py::test_the_entry_goes_alone_where_nothing_is_held",),
     ),
     Defect(
         "lots-are-units",
