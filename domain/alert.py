@@ -43,7 +43,8 @@ class LegRequest:
 class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
 
-    - `execution_type`: that of all legs; ADJUST where the first ones exit and the others enter.
+    - `execution_type`: that of all legs; ADJUST where the first ones exit and the others enter, or where a position is
+      to be reached.
     - `repairs`: what was repaired in its body, in words.
     - `unread`: the keys of its body that nothing was read from.
 
@@ -61,7 +62,17 @@ class ParsedAlert:
     repairs: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
+    @property
+    def target(self) -> LegRequest | None:
+        """The position to reach, in an alert that names one. It becomes other legs when it is registered."""
+        return self.legs[0] if len(self.legs) == 1 and self.legs[0].kind is LegKind.TARGET else None
+
     def __post_init__(self) -> None:
+        target = self.target
+        if target is not None and self.execution_type is ExecutionType.ADJUST:
+            if target.side is None or target.quantity is None:
+                raise ValueError(f"a position to reach in {target.symbol} needs a side and a quantity")
+            return
         is_mixed = self.execution_type is ExecutionType.ADJUST
         for leg in self.legs:
             of_leg = leg.kind.execution_type if is_mixed else self.execution_type

@@ -9,7 +9,7 @@ from blockers.groups import incomplete, waits_for_bought
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import WEBHOOK
-from domain.alert import Alert, Delivery, LegRequest, ParsedAlert
+from domain.alert import Alert, Delivery, LegRequest, ParsedAlert, kind_of
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import SignalReused
@@ -24,10 +24,12 @@ from domain.states import Status
 from domain.times import has_elapsed
 from domain.transitions import waiting
 from use_cases.protect import open_protections, terms_of
+from use_cases.reach_target import reach
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.repeated_alerts import may_be_repeated
 
 ACTOR = str(WEBHOOK)
+_OPEN = (Status.CREATED, Status.SENT_TO_BROKER)
 
 
 class RegisterAlert:
@@ -51,6 +53,7 @@ class RegisterAlert:
         """Register all legs, blocked or not.
 
         Raises:
+            InvalidAlert: it names a position to reach, and what is held is not certain.
             SignalReused: the alert's signal_id came before with other content.
         """
         content = content_hash(alert)
@@ -60,6 +63,7 @@ class RegisterAlert:
             reason = self._duplicate(tx, alert, content, first, delivery.received_at)
             if reason is not None:
                 return self._register_duplicate(tx, alert, delivery, first, reason)
+        alert = self._reached(tx, alert, delivery)
         generation = 0 if first is None else first.generation + 1
         alert_id = self._ids.alert_id(delivery.received_at)
         intents = [intent_key(key, generation, index) for index in range(len(alert.legs))]
@@ -90,6 +94,15 @@ class RegisterAlert:
             )
         )
         return Receipt(alert_id, outcome, legs)
+
+    def _reached(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> ParsedAlert:
+        """The alert with the legs that lead to the position that it names; itself where it names none."""
+        leg = alert.target
+        if leg is None:
+            return alert
+        assert leg.side is not None and leg.quantity is not None
+        probe = self._order(alert, leg, "", 0, "", delivery, leg.side, leg.quantity)
+        return reach(tx, alert, probe, self._clients[alert.client_id], delivery.received_at)
 
     def _register_legs(
         self, tx: Transaction, alert: ParsedAlert, orders: Sequence[Order], intents: Sequence[str]
@@ -138,6 +151,9 @@ class RegisterAlert:
         self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
     ) -> Reason | None:
         """Return why this delivery repeats the first, or None. The window slides with each accepted alert."""
+        if alert.target is not None and alert.signal_id is None:  # it may be sent again: what is held decides
+            is_open = any(leg.status in _OPEN for leg in tx.orders_of_alert(first.alert_id))
+            return Reason.CONTENT_ALREADY_SEEN if is_open else None
         if alert.signal_id is None:
             is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
             return None if is_old or may_be_repeated(tx, first) else Reason.CONTENT_ALREADY_SEEN
@@ -157,7 +173,8 @@ class RegisterAlert:
         alert_id = self._ids.alert_id(delivery.received_at)
         originals = tuple(tx.orders_of_alert(first.alert_id))
         legs = []
-        for index, leg in enumerate(alert.legs):
+        asked = alert.legs if alert.target is None else tuple(map(_as_asked, originals))
+        for index, leg in enumerate(asked):
             intent = f"duplicate|{alert_id}|{index}"
             sized = _side_and_quantity(tx, alert, leg)
             order = self._order(alert, leg, alert_id, index, intent, delivery, *sized)
@@ -238,6 +255,20 @@ def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Bloc
         found = blocks.get(index) or incomplete(done[min(blocks)])
         done[index] = block(tx, leg, found, ACTOR)
     return tuple(done[index] for index in range(len(legs)))
+
+
+def _as_asked(order: Order) -> LegRequest:
+    """A leg as the first delivery's target became it."""
+    kind = kind_of(order.execution_type, order.requested_quantity)
+    return LegRequest(
+        symbol=order.symbol,
+        exchange=order.exchange,
+        side=order.requested_side or order.side,
+        quantity=order.requested_quantity,
+        product=order.product,
+        order_type=order.order_type,
+        kind=kind,
+    )
 
 
 def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:

@@ -35,9 +35,10 @@ _SAY_WHAT_TO_DO = frozenset((Role.SIDE, Role.SIDE_TOO, Role.POSITION, Role.PREVI
 
 
 class Intent(NamedTuple):
-    """What a command asks for: ENTRY, CLOSE, FLAT or REVERSE, and the side of its order (None: the position decides).
+    """What a command asks for: ENTRY, CLOSE, FLAT, REVERSE or TARGET.
 
-    `size`: of the position after a reversal.
+    - `side`: of its order, or of the position to reach; None: the position decides.
+    - `size`: of the position after a reversal, or of the one to reach.
     """
 
     act: Act
@@ -76,7 +77,7 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     position = _sign(after) if position is None and after is not None else position
     previous = _sign(before) if previous is None and before is not None else previous
     if layout.targets and after is not None and after:
-        raise not_built("TARGET", "send the quantity of the order without a position size", "position_size")
+        return _target(after, sheet, layout)
     if said.act is Act.CLOSE and position == 0:
         return Intent(Act.FLAT, said.side)
     if said.act is not Act.ENTRY or said.side is None:
@@ -98,6 +99,22 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
         hint = "add {{strategy.market_position}} and {{strategy.prev_market_position}}"
         raise not_built("a reversal that no position names", hint, "market_position")
     return found._replace(size=_turned(after, before, quantity))
+
+
+def _target(size: Decimal, sheet: Sheet, layout: Layout) -> Intent:
+    """The position to reach. Its sign is its size's, or that of a word for a position (`short`), which needs none.
+
+    Raises:
+        InvalidAlert: the two contradict each other.
+    """
+    words = [layout.all_words.get(each.word()) for each in sheet.every(Role.SIDE)]
+    sides = {each.side for each in words if each is not None and each.of_position}
+    side = next(iter(sides), None) or (Side.BUY if size > 0 else Side.SELL)
+    if len(sides) > 1 or (size < 0 and side is Side.BUY):
+        raise InvalidAlert(
+            "CONTRADICTION", f"expected the size of that position, got {size}", "position_size"
+        )
+    return Intent(Act.TARGET, side, abs(size))
 
 
 def _turned(after: Decimal | None, before: Decimal | None, quantity: Decimal | None) -> Decimal:

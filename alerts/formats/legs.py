@@ -48,8 +48,8 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     """
     size = _quantity(sheet, layout)
     intent = intent_of(sheet, layout, defaults.side, size)
-    is_entry = intent.act in (Act.ENTRY, Act.REVERSE)
-    if is_entry and size is None:
+    is_entry = intent.act in (Act.ENTRY, Act.REVERSE, Act.TARGET)
+    if is_entry and size is None and intent.size is None:
         _refuse_sizes(sheet.given(Role.SIZE))
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
@@ -58,6 +58,12 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
     kind = LegKind.ENTRY if is_entry else LegKind.FLAT if quantity is None else LegKind.EXIT
+    if intent.act is Act.TARGET:
+        kind = LegKind.TARGET
+    if kind is LegKind.TARGET and prices.order_type is not OrderType.MARKET:
+        raise not_built(
+            f"a position to reach by a {prices.order_type} order", "send a market order", "order_type"
+        )
     leg = LegRequest(
         symbol=symbol,
         exchange=exchange,

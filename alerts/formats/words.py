@@ -13,6 +13,7 @@ class Act(Enum):
     CLOSE = auto()  # of a quantity where one is named, else of all that is held
     FLAT = auto()
     REVERSE = auto()
+    TARGET = auto()  # a position to reach
     CANCEL = auto()
     ADD = auto()  # to a position whose side the alert does not name
 

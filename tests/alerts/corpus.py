@@ -130,7 +130,7 @@ def _side(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
     side = expected.get("side")
     if side is None:
         return True
-    words = _LONG if leg["kind"] == "ENTRY" else _OF_EXIT
+    words = _LONG if leg["kind"] in ("ENTRY", "TARGET") else _OF_EXIT
     return words.get(side, side) == leg["side"]
 
 

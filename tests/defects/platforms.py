@@ -5,6 +5,7 @@ from tests.defects.defect import Defect, Edit
 RULES = "tests/alerts/test_foreign_rules.py"
 GUARDS = "alerts/formats/guards.py"
 PROTECTED = "tests/alerts/test_foreign_protection.py"
+REACH, REACHED = "use_cases/reach_target.py", "tests/engine/test_reaching_targets.py"
 REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
@@ -189,5 +190,29 @@ PLATFORMS = (
         "OctoBot's sell with a stop was an exit; its stop was taken for that of a short.",
         (Edit("alerts/formats/pairs.py", 'guards_where={"signal": frozenset(["buy"])}', "guards_where={}"),),
         (f"{PROTECTED}::test_the_stop_price_of_octobot_protects_an_order_to_buy_and_triggers_a_stop_order",),
+    ),
+    Defect(
+        "target-is-an-order",
+        "The position to reach was ordered as if nothing were held: 100 became 150.",
+        (Edit(REACH, "_held(leg, there, alert.strategy_name))", "ZERO)"),),
+        (f"{REACHED}::test_what_is_held_decides_what_leads_to_the_target",),
+    ),
+    Defect(
+        "target-by-an-old-read",
+        "The broker had not been read for an hour; the way to the position was reckoned all the same.",
+        (Edit(REACH, "    if abs(age) > limit:\n", "    if False:\n"),),
+        (f"{REACHED}::test_nothing_is_traded_where_the_positions_were_not_read_lately",),
+    ),
+    Defect(
+        "target-beside-an-open-order",
+        "An entry was still open when the next target came: its units were not counted, and ordered again.",
+        (Edit(REACH, "is open there, and has to end first\" if mine else None", "\" if False else None"),),
+        (f"{REACHED}::test_nothing_is_traded_while_an_order_of_the_strategy_is_open",),
+    ),
+    Defect(
+        "short-stance-is-long",
+        "`stance: short, qty: 2` was read by the sign of its number alone: a long of 2 was opened.",
+        (Edit(INTENTS, "next(iter(sides), None) or (Side.BUY", "(Side.BUY"),),
+        ("tests/alerts/test_foreign_targets.py::test_a_size_that_is_the_position_to_reach_is_no_quantity_of_an_order",),
     ),
 )  # fmt: skip
