@@ -6,6 +6,7 @@ from decimal import Decimal
 from alerts.decoding import decode
 from alerts.formats.description import Dialects
 from alerts.sanitising import shown
+from alerts.sharing import shared
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
 from domain.errors import InvalidAlert, NothingAsked
@@ -57,6 +58,7 @@ class Previewer:
             if unreadable is not None:
                 raise unreadable
             alert = dialect.parse(body, default_client=self._client_id, defaults=self._defaults)
+            alert = shared(alert, self._defaults, sender=None, named=dialect.client_of(body))
         except InvalidAlert as error:
             outcome = "info" if isinstance(error, NothingAsked) else "rejected"
             told = _answer(outcome, dialect.name, error=None if outcome == "info" else self._error(error))
@@ -106,7 +108,7 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "target": leg.protection.target if leg.protection else None,
         **_trail(leg.protection),
         "product": leg.product or None,
-        "clients": [alert.client_id],
+        "clients": [share.client_id for share in alert.shares] or [alert.client_id],
     }
 
 

@@ -1,11 +1,16 @@
 """An alert as it was delivered, and as it was parsed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
+from domain.errors import InvalidAlert
+from domain.money import decimal_text
 from domain.protection_terms import Terms
+
+_QUANTITY_STEP = Decimal("1E-8")
 
 
 def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
@@ -39,6 +44,13 @@ class LegRequest:
     protection: Terms | None = None
 
 
+class ClientShare(NamedTuple):
+    """A client that trades an alert, and by how much the alert's quantities are multiplied there."""
+
+    client_id: str
+    multiplier: Decimal = Decimal(1)
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
@@ -47,6 +59,7 @@ class ParsedAlert:
       to be reached.
     - `repairs`: what was repaired in its body, in words.
     - `unread`: the keys of its body that nothing was read from.
+    - `shares`: the clients that trade it, each by itself; empty: `client_id` alone, which is the first of them.
 
     Raises:
         ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
@@ -61,6 +74,19 @@ class ParsedAlert:
     test_mode: TestMode | None = None
     repairs: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    shares: tuple[ClientShare, ...] = ()
+
+    def of(self, share: ClientShare) -> "ParsedAlert":
+        """The alert as one client trades it.
+
+        Raises:
+            InvalidAlert: a multiple of a quantity is none that could be ordered.
+        """
+        legs = tuple(
+            leg if leg.quantity is None else replace(leg, quantity=_multiple(leg.quantity, share))
+            for leg in self.legs
+        )
+        return replace(self, client_id=share.client_id, legs=legs, shares=())
 
     @property
     def target(self) -> LegRequest | None:
@@ -83,6 +109,18 @@ class ParsedAlert:
         kinds = [leg.kind is LegKind.ENTRY for leg in self.legs]
         if is_mixed and (kinds != sorted(kinds) or len(set(kinds)) != 2):
             raise ValueError("an alert that adjusts has exits, and then entries")
+
+
+def _multiple(quantity: Decimal, share: ClientShare) -> Decimal:
+    """Whole units stay whole: half a contract is no order."""
+    found = quantity * share.multiplier
+    is_whole = quantity == quantity.to_integral_value()
+    if found % (1 if is_whole else _QUANTITY_STEP) or not found:
+        said = f"{decimal_text(quantity)} × {decimal_text(share.multiplier)}"
+        expected = "whole units" if is_whole else "at most 8 decimals"
+        message = f"expected {expected} for client {share.client_id}, got {said}"
+        raise InvalidAlert("INVALID", message, "quantity")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,12 @@ from typing import NamedTuple
 from blockers.pipeline import judge, question
 from domain.alert import Alert, Delivery, ParsedAlert
 from domain.enums import ExecutionType, Outcome
-from domain.errors import InvalidAlert
 from domain.ids import alert_key, content_hash, intent_key
 from domain.limits import ClientPolicy
 from domain.order_events import register
 from domain.ports import FactsQuestion, Registration, Transaction
 from domain.receipt import Receipt
-from use_cases.register_alert import ACTOR, RegisterAlert
+from use_cases.register_alert import ACTOR, RegisterAlert, unknown_client
 
 AlertDelivery = tuple[ParsedAlert, Delivery]
 Result = Receipt | Exception
@@ -66,7 +65,8 @@ class RegisterTogether:
         for alert, delivery in alerts:
             content = content_hash(alert)
             key = alert_key(alert, content)
-            touched = {(alert.client_id, leg.symbol) for leg in alert.legs} | {("", key)}
+            clients = [share.client_id for share in alert.shares] or [alert.client_id]
+            touched = {(client, leg.symbol) for client in clients for leg in alert.legs} | {("", key)}
             is_plain = seen.isdisjoint(touched) and self._is_plain(alert)
             plan = self._plan(alert, delivery, key, content) if is_plain else None
             prepared.append(Prepared(alert, delivery, plan))
@@ -75,7 +75,12 @@ class RegisterTogether:
 
     def _is_plain(self, alert: ParsedAlert) -> bool:
         policy = self._clients.get(alert.client_id)
-        if policy is None or len(alert.legs) != 1 or alert.execution_type is not ExecutionType.ENTRY:
+        if (
+            alert.shares
+            or policy is None
+            or len(alert.legs) != 1
+            or alert.execution_type is not ExecutionType.ENTRY
+        ):
             return False
         if alert.legs[0].protection is not None:
             return False
@@ -149,8 +154,3 @@ def _passed(tx: Transaction, plans: Sequence[_Plan]) -> set[str]:
         for plan, known in zip(new, facts, strict=True)
         if judge(plan.registration.change.after, plan.policy, known) is None
     }
-
-
-def unknown_client(client_id: str) -> InvalidAlert:
-    """The error of an alert for a client that is not configured."""
-    return InvalidAlert("UNKNOWN_CLIENT", f"no client {client_id!r} is configured", "client_id")

@@ -6,6 +6,7 @@ RULES = "tests/alerts/test_foreign_rules.py"
 GUARDS = "alerts/formats/guards.py"
 PROTECTED = "tests/alerts/test_foreign_protection.py"
 REACH, REACHED = "use_cases/reach_target.py", "tests/engine/test_reaching_targets.py"
+REGISTER, FANNED = "use_cases/register_alert.py", "tests/test_fan_out.py"
 REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
@@ -214,5 +215,41 @@ PLATFORMS = (
         "`stance: short, qty: 2` was read by the sign of its number alone: a long of 2 was opened.",
         (Edit(INTENTS, "next(iter(sides), None) or (Side.BUY", "(Side.BUY"),),
         ("tests/alerts/test_foreign_targets.py::test_a_size_that_is_the_position_to_reach_is_no_quantity_of_an_order",),
+    ),
+    Defect(
+        "any-secret-trades-all-accounts",
+        "The secret of a client that the strategy does not trade for opened positions in the accounts of all others.",
+        (Edit("alerts/sharing.py", "wanted is not None and wanted not in clients", "False"),),
+        ("tests/alerts/test_sharing.py::test_nobody_trades_accounts_of_a_strategy_that_is_not_its_own",),
+    ),
+    Defect(
+        "one-account-stops-all",
+        "One of five accounts could not trade the alert's quantity, and the other four traded nothing.",
+        (
+            Edit(
+                REGISTER,
+                "done = tx.attempt(partial(self._share, tx, alert, share, delivery, place, before))",
+                "done = self._share(tx, alert, share, delivery, place, before)",
+            ),
+        ),
+        (f"{FANNED}::test_half_of_an_odd_quantity_is_refused_for_that_client_alone",),
+    ),
+    Defect(
+        "accounts-are-one-spread",
+        "A leg was cancelled in one account, and the legs of another one were stopped as parts of its spread.",
+        (Edit("use_cases/leg_groups.py", "        and leg.client_id == order.client_id\n", ""),),
+        (f"{FANNED}::test_what_ends_a_leg_of_one_client_ends_none_of_another",),
+    ),
+    Defect(
+        "multiplier-is-left-out",
+        "Each account traded the alert's own quantity, whatever its multiplier said.",
+        (Edit("domain/alert.py", "found = quantity * share.multiplier", "found = quantity"),),
+        (f"{FANNED}::test_each_leg_is_there_once_for_each_client_by_its_multiple",),
+    ),
+    Defect(
+        "blocked-leg-of-another-account",
+        "A leg was blocked, and by its number in the alert the wrong leg of its account was taken for it.",
+        (Edit(REGISTER, "blocks[index] = answer\n", "blocks[order.leg_index] = answer\n"),),
+        (f"{FANNED}::test_a_spread_is_kept_together_within_one_client",),
     ),
 )  # fmt: skip
