@@ -7,6 +7,7 @@ without a client is for every client that has none of its own.
 import argparse
 from dataclasses import replace
 
+import app.starting
 import trading_bot
 from app.child_process import end_with_parent
 from benchmarks.http_broker import StubBroker
@@ -37,7 +38,7 @@ def main() -> int:
         }
         return services
 
-    trading_bot.build_services = with_stub
+    app.starting.build_services = with_stub  # type: ignore[attr-defined]  # what `watch` builds its services with
     return trading_bot.watch()
 
 

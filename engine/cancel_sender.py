@@ -19,6 +19,7 @@ from engine.client_context import ClientContext, EngineTimings
 log = logging.getLogger(__name__)
 
 _AGAIN = timedelta(minutes=1)  # the longest wait between two requests to cancel one order
+_SOON = timedelta(seconds=30)  # for so long a request that failed is sent again soon: an exit may wait for it
 
 
 class CancelSender:
@@ -60,6 +61,8 @@ class CancelSender:
 
         - The first request goes at once.
         - It is repeated while the book shows the order, ever more rarely: each request takes from the rate budget.
+        - In the first half minute a request that failed is repeated within twice `resend_after`, because an exit that
+          waits for the cancel leaves its position open.
         - It is not repeated for an order that the book does not show: as far as is known, nothing is left to cancel.
         """
         asked, sent = order.cancel_requested_at, order.cancel_sent_at
@@ -68,6 +71,8 @@ class CancelSender:
         if sent is None:
             return True
         wait = min(max(sent - asked, self._rules.resend_after), _AGAIN)
+        if order.command_id in self._errors and sent - asked < _SOON:
+            wait = min(wait, 2 * self._rules.resend_after)
         if sent < asked:  # the clock was set back in between
             wait = _AGAIN
         return order.broker_order_id in book.by_id and not timedelta(0) <= now - sent < wait

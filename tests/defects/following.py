@@ -12,6 +12,18 @@ _FILLED = "    filled: Decimal = max(report.filled_quantity, order.filled_quanti
 
 FOLLOWING = (
     Defect(
+        "failed-cancel-waits",
+        "A cancel that failed was repeated ever more rarely from the start, and the stop behind it stayed unsent.",
+        (
+            Edit(
+                "engine/cancel_sender.py",
+                "            wait = min(wait, 2 * self._rules.resend_after)\n",
+                "            pass\n",
+            ),
+        ),
+        ("tests/engine/test_cancelling.py::test_a_cancel_that_failed_is_sent_again_soon",),
+    ),
+    Defect(
         "error-is-absence",
         "A book that could not be read was taken for one without the order, and the order was called failed.",
         (

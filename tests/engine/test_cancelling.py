@@ -115,6 +115,18 @@ def test_a_broker_that_goes_on_refusing_is_asked_ever_more_rarely(desk, live):
     assert len(events(desk, live)) <= 60
 
 
+def test_a_cancel_that_failed_is_sent_again_soon(desk, live):
+    says = Says(Refused("try again"))
+    ask(desk, live, says, seconds=29)
+    assert says.asked >= 7, "an exit may wait for it"
+
+
+def test_a_cancel_that_the_broker_took_is_repeated_more_rarely(desk, live):
+    says = Says(None)
+    ask(desk, live, says, seconds=29)
+    assert 2 <= says.asked <= 5
+
+
 def test_an_order_that_leaves_the_book_while_its_cancel_is_asked_for_becomes_unknown(desk, live):
     desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0)
     says = Says(Refused("no such order"))

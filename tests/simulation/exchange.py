@@ -17,11 +17,11 @@ from domain.commands import UniversalOrderCommand
 from domain.enums import ExecutionType, OrderType, Side
 from domain.money import ZERO
 from tests.simulation.plan import EXCHANGE, OTHER_PRODUCT, PRODUCT, Plan
+from tests.simulation.prices import PRICE, Prices
 from tests.simulation.scheduler import SECOND, START, Scheduler
 
 LIVE = (BrokerStatus.PENDING, BrokerStatus.OPEN)
 UNIQUE = (IdClass.C3, IdClass.C4)
-PRICE = Decimal("101.5")
 
 
 @dataclass(eq=False)
@@ -118,6 +118,9 @@ class Account:
         self.down = (-1.0, -1.0)  # nothing can be read from then until then
         self.random = plan.random(f"account {client_id}")
         self.aside = plan.random(f"account {client_id} aside")
+        self.prices = Prices(plan)
+        self._shows_prices = plan.has_protections
+        self._protecting = plan.random(f"account {client_id} protecting")
         self.faults: Counter[str] = Counter()
         self._rates = plan.rates
         self._book_has_times = plan.book_has_times
@@ -317,6 +320,14 @@ class Account:
                 self.finish(order, BrokerStatus.CANCELLED)
             elif order.is_live:
                 self.fill(order, order.rest)
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """What a read of the positions says of the symbol's price."""
+        if not self._shows_prices or self.happens("price missing", self._protecting):
+            return None
+        if self.happens("price is nothing", self._protecting):
+            return ZERO
+        return self.prices.at(symbol, self._scheduler.seconds)
 
     # truths -------------------------------------------------------------------------------------------------
 

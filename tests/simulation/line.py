@@ -282,7 +282,10 @@ class Line:
         nets = account.nets_at(micros)
         wrong, unreadable = self._spoil(nets)
         account.reads.append(Read(self._scheduler.micros, self._process.name, micros, wrong))
-        positions = tuple(Position(EXCHANGE, *where, net) for where, net in nets.items())
+        positions = tuple(
+            Position(EXCHANGE, *where, net, last_price=account.last_price(where[0]))
+            for where, net in nets.items()
+        )
         snapshot = PositionsSnapshot(began, positions)
         if unreadable:
             snapshot = replace(snapshot, unreadable=unreadable)

@@ -209,7 +209,8 @@ class Ownership:
                 "11 exit FAILED too soon", f"{row.command_id} {row.tag}: {row.strategy_name} has {own}"
             )
         if row.requested_quantity is None:
-            closes = -leg.side.sign if leg and leg.side else own
+            side = row.requested_side if leg is None else leg.side
+            closes = -side.sign if side else own
             live = self._live_entries(account, row, Decimal(closes))
             if live:
                 text = f"{row.command_id} {row.tag}: {', '.join(live)} may still open it"
@@ -218,7 +219,8 @@ class Ownership:
     def _names_the_other_side(self, row: Order, own: Decimal) -> bool:
         """It was to sell what is short, or to buy what is long: it must do nothing."""
         leg = self._leg(row)
-        return leg is not None and leg.side is not None and leg.side.sign * own > 0
+        side = row.requested_side if leg is None else leg.side  # no alert asked for a protection's exit
+        return side is not None and side.sign * own > 0
 
     def _left(self, account: Account, row: Order, orders: list[TrueOrder]) -> Decimal:
         """Own units that were entered before the exit and are there: by its fills, and in the account."""
@@ -402,6 +404,8 @@ class Ownership:
             return
         if any(self._place(r) == place and _came_to_nothing(r) for r in self._promises.rows.values()):
             return  # another exit that it had left units to; its failure was told
+        if any(map(self._promises.leaves_rest_to_a_person, (last, *parts))):
+            return  # our fills and the positions differed for as long as an exit waits
         after = [o for o in orders if not o.is_exit and self._row(o).created_at > last.created_at]
         # An entry of the side that the exit itself sent turns the position: it waits for the exit, and stays.
         turning = [

@@ -8,6 +8,7 @@ from random import Random
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.protection_terms import Terms, TrailingType
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 
@@ -74,6 +75,13 @@ ASIDE: Mapping[str, float] = {
 }
 """More that goes wrong, drawn from streams of its own: the worlds are what they would be without it, and then this."""
 
+PROTECTING: Mapping[str, float] = {
+    "protected": 0.30,  # of an entry: it brings a stop, a target or a trail
+    "price missing": 0.05,  # of a position in one read
+    "price is nothing": 0.02,  # it is 0
+}
+"""What concerns stops and targets, drawn from streams of its own too."""
+
 SHAPES: Mapping[str, float] = {
     "exit soon": 0.15,  # while its entry may rest, be partly filled, or be unknown
     "exit of nothing": 0.03,  # of a strategy that has entered nothing there
@@ -87,7 +95,7 @@ SHAPES: Mapping[str, float] = {
 PAUSES = 0.12
 """Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
 
-SWITCHES = (*RATES, *ASIDE, *SHAPES)
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *SHAPES)
 """Everything that a run can leave out."""
 
 
@@ -141,6 +149,11 @@ class Plan:
         )
 
     @property
+    def has_protections(self) -> bool:
+        """Whether any entry brings a stop, a target or a trail."""
+        return any(leg.protection is not None for planned in self.alerts for leg in planned.alert.legs)
+
+    @property
     def ends(self) -> float:
         """The second after which nothing new is asked for."""
         return max((planned.at for planned in self.alerts), default=0.0) + 5.0
@@ -166,6 +179,9 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         rates["revived"] = 0.0
     aside = Random(f"{seed} aside")
     rates |= {name: rate * aside.choice((0.0, 1.0, 1.0)) for name, rate in ASIDE.items()}
+    protecting = Random(f"{seed} protecting")
+    often = protecting.choice((0.0, 1.0, 2.0))
+    rates |= {name: rate * often for name, rate in PROTECTING.items()}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
@@ -186,7 +202,32 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
+    plan = replace(plan, alerts=tuple(_protected(each, rates, protecting) for each in plan.alerts))
     return with_pause(plan, length) if length else plan
+
+
+def _protected(planned: PlannedAlert, rates: Mapping[str, float], random: Random) -> PlannedAlert:
+    """The same alert; if it enters, perhaps with what protects its legs."""
+    alert = planned.alert
+    if alert.execution_type is not ExecutionType.ENTRY or random.random() >= rates["protected"]:
+        return planned
+    legs = tuple(replace(leg, protection=_terms(leg, random)) for leg in alert.legs)
+    return replace(planned, alert=replace(alert, legs=legs))
+
+
+def _terms(leg: LegRequest, random: Random) -> Terms:
+    sign = leg.side.sign if leg.side is not None else 1
+    points = random.choice((2, 3, 5))
+    stop = random.choice((None, f"{points}%", f"{points}pt", str(100 - 8 * sign)))
+    target = random.choice((None, f"{points}%", f"{points}pt", str(102 + 8 * sign)))
+    trail = random.choice((None, None, *TrailingType))
+    if stop is None and target is None and trail is None:
+        stop = f"{points}pt"
+    if trail is None:
+        return Terms(stop, target)
+    if trail is TrailingType.STEP:
+        return Terms(stop or "3pt", target, trail, Decimal(1), Decimal(random.choice((1, 2))))
+    return Terms(stop, target, trail, Decimal(points), random.choice((None, Decimal(1))))
 
 
 def with_pause(plan: Plan, seconds: float) -> Plan:

@@ -192,6 +192,8 @@ class Watcher:
             for _ in range(world.plan.executors):
                 self._begin(partial(self._execute, client, exits_only=False))
             self._begin(partial(self._execute, client, exits_only=True))
+            if world.plan.has_protections:
+                self._begin(partial(self._protect, client))
         self._begin(self._drain)
 
     def _context(self, client: str) -> ClientContext:
@@ -243,6 +245,13 @@ class Watcher:
         self._world.promises.looked_at_book(client)
         self.engine.refresh(client)
         self._world.scheduler.sleep(2.0 if self._world.calm else self._random.uniform(0.5, 1.5))
+
+    def _protect(self, client: str) -> None:
+        moved = self.engine.protect(client)
+        self._world.promises.looked_at_protections(client)
+        if moved:
+            self._world.there_is_work(client)
+        self._world.scheduler.sleep(1.0 if self._world.calm else self._random.uniform(0.3, 1.2))
 
     def _drain(self) -> None:
         wanted = self._drainer.drain(self._world.scheduler.now())

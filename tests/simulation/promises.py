@@ -25,6 +25,7 @@ from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.holding import Holdings
 from tests.simulation.ownership import Ownership
 from tests.simulation.plan import PlannedAlert
+from tests.simulation.protecting import Protections
 from tests.simulation.scheduler import Scheduler
 
 LISTED_WITHIN = 60.0
@@ -74,6 +75,7 @@ class Promises:
         self._unfinished: dict[str, None] = {}
         self.ownership = Ownership(self, scheduler)
         self._holdings = Holdings(self._connection, self)
+        self._protections = Protections(self._connection, self, scheduler)
 
     def breaks(self, promise: str, text: str) -> None:
         """Note it and stop the world: what follows a breach proves nothing."""
@@ -224,11 +226,21 @@ class Promises:
                 self.breaks("6 listed within 60 s", f"{command_id} {order.phase} for {age}")
         self.ownership.looked(client_id, self._is_told)
 
+    def looked_at_protections(self, client_id: str) -> None:
+        """A watcher has just been through the client's protections."""
+        self._protections.looked(client_id)
+
     def _is_told(self, command_id: str) -> bool:
         kinds = (
             "SELECT 1 FROM telegram_messages WHERE command_id = ? AND kind IN ('UNKNOWN', 'SYSTEM') LIMIT 1"
         )
         return self._connection.execute(kinds, (command_id,)).fetchone() is not None
+
+    def leaves_rest_to_a_person(self, order: Order) -> bool:
+        """Whether a person was told that this exit sends less than may be held, and asked to exit what is left."""
+        asked = "SELECT 1 FROM telegram_messages WHERE command_id = ? AND message LIKE ? LIMIT 1"
+        text = "%what is left there has to be exited by a person%"
+        return self._connection.execute(asked, (order.command_id, text)).fetchone() is not None
 
     def _is_unknown(self, order: Order) -> bool:
         """Its call is over and nobody has said how it ended, for longer than it takes to notice."""
@@ -328,6 +340,7 @@ class Promises:
         self._check_messages()
         self.ownership.check_end()
         self._holdings.check_end(self._scheduler.micros)
+        self._protections.check_end()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):
             for fault in faults(history):

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from blockers.execution_guard import ExecutionGuard
-from domain import exit_sizing, exit_view, reconciliation
+from domain import exit_sizing, exit_view, protection, reconciliation
 from domain.broker_capabilities import IdClass
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase
 from engine import exit_sizer as sizing
-from engine import position_reconciliation
+from engine import position_reconciliation, protection_watcher
 from engine import reconciler as following
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
@@ -108,6 +108,21 @@ def what_stood_before_a_gap_still_stands(patch):
         patch.setattr(module, "READS_APART_AT_MOST", timedelta(days=1))
 
 
+def a_stop_is_never_met(patch):
+    patch.setattr(protection, "met", lambda p, price: None)
+
+
+def a_protection_stays_when_its_position_is_gone(patch):
+    original = protection_watcher.allotted
+
+    def allotted(protections, held):
+        return {p.protection_id: p.filled for p in protections} | (
+            original(protections, held) if held else {}
+        )
+
+    patch.setattr(protection_watcher, "allotted", allotted)
+
+
 LATE = {
     absence_proven_by_a_timer: ("3 false FAILED", 60.0),
     absence_is_final: ("8 revived, told", 20.0),
@@ -130,6 +145,8 @@ PLANTED = {
     what_an_entry_fills_after_its_exit_stays: ("11 an exit ends flat", {"filled later": 0.5}),
     a_stop_waits_behind_its_target: ("11 a stop passes a target", {}),
     one_read_forgets_what_is_held: ("12 forgotten", {"positions empty": 0.01}),
+    a_stop_is_never_met: ("14 a stop fires", {}),
+    a_protection_stays_when_its_position_is_gone: ("14 gone with its position", {}),
     contradictions_are_nobodys_concern: ("8 a contradiction is told", {"complete of nothing": 0.1}),
 }
 

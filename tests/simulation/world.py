@@ -19,8 +19,9 @@ from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.order import Order
 from domain.states import Phase, Status
 from persistence.sqlite import database
-from tests.simulation.exchange import PRICE, Account
+from tests.simulation.exchange import Account
 from tests.simulation.plan import Plan, PlannedAlert
+from tests.simulation.prices import PRICE
 from tests.simulation.processes import Watcher, Web
 from tests.simulation.promises import Broken, Promises
 from tests.simulation.scheduler import Killed, Process, Scheduler
@@ -205,6 +206,7 @@ class World:
         self.scheduler.run(self.scheduler.seconds + 20.0)
         for account in self.accounts.values():
             account.settle()
+            account.prices.close(self.scheduler.seconds)
         while not self.promises.broken and any(a.expects() for a in self.accounts.values()):
             self.scheduler.run(self.scheduler.seconds + 5.0)
         self._run_until(self.promises.settled, at_least=34.0)  # longer than between two sweeps of the book
