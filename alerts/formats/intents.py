@@ -306,7 +306,10 @@ def _refuse_act(said: Intent, sheet: Sheet) -> None:
     """Refuse what is not built: cancelling, reversing, and adding to whatever is held."""
     cancels = _is_set(sheet, "cancel", "cancelorders", "cancelall", "cancelallorders")
     if said.act is Act.CANCEL or cancels:
-        raise not_built("CANCEL", "cancel the orders in the console, and send the rest without it", "cancel")
+        hint = (
+            "an exit of all takes back open orders itself; cancel others in the console, and send no cancel"
+        )
+        raise not_built("CANCEL", hint, "cancel")
     mode = sheet.at("mode")
     if said.act is Act.REVERSE or _is_set(sheet, "reverse") or (mode and mode.word() in _REVERSALS):
         raise not_built("REVERSE", "send an exit and an entry as two alerts", "reverse")
