@@ -26,7 +26,14 @@ from domain.errors import InvalidAlert
 _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or flat"
 _REVERSALS = frozenset(("reverse", "overflow"))
 _NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "orderalertmessage"))
+_LONGEST_NOTE = 2_000
 _CLOSES = re.compile(r"\s*(close (entry|position)|exit (long|short))\b", re.IGNORECASE)
+_HIT = re.compile(
+    r"\b(stop[ -]?loss|sl|take[ -]?profit|tp ?\d?|target ?\d?|(trailing[ -]?)?stop)( \w{1,4})?"
+    r" (hit|reached|triggered)\b",
+    re.IGNORECASE,
+)
+_OPENS = frozenset(("entry", "isentry", "opening", "isopening", "open", "isopen", "opens"))
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
 _READ_SWITCHES = frozenset(("closeposition", "closeall", "exitposition", "reduceonly", "reduce"))
@@ -221,14 +228,18 @@ def _seems_an_exit(found: Found) -> InvalidAlert:
 
 
 def _refuse_named_exit(sheet: Sheet) -> None:
-    """Refuse an order of which only its name says that it closes: `Close entry(s) order Long`, as TradingView has it.
+    """Refuse an order of which only its name or a note says that it closes: `Close entry(s) order Long`, `SL hit`.
 
     Raises:
         InvalidAlert: code `AMBIGUOUS`.
     """
     for path, found in sheet:
-        is_name = path.rpartition(".")[2] in _NAMES_OF_ORDERS
-        if is_name and isinstance(found.value, str) and _CLOSES.match(found.value):
+        key = path.rpartition(".")[2]
+        if not isinstance(found.value, str):
+            continue
+        if (key in _NAMES_OF_ORDERS and _CLOSES.match(found.value)) or (
+            key in NOTES and len(found.value) <= _LONGEST_NOTE and _HIT.search(found.value)
+        ):
             raise _seems_an_exit(found)
 
 
@@ -243,7 +254,7 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
         is_beside = CONTAINERS.issuperset(holders)
         if found.is_nested or not NOTES.isdisjoint(path.split(".")):
             continue
-        if key in ("entry", "isentry") and (found.value is False or found.word() in OFF | {"0"}):
+        if key in _OPENS and (found.value is False or found.word() in OFF | {"0"}):
             raise _seems_an_exit(found)
         traits = traits_of(path, found.key)
         if not found.asks or traits.protects or (key in _READ_SWITCHES and is_beside):
@@ -260,7 +271,7 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
                 raise _seems_an_exit(found)
         if traits.exits and path not in layout.roles:
             raise _seems_an_exit(found)
-        if traits.closes and (found.value is True or found.word() in _TRUE - {"1"}):
+        if traits.closes and (found.value is True or not re.search(r"\d", str(found.value))):
             raise _seems_an_exit(found)
 
 

@@ -41,19 +41,25 @@ OPTION = re.compile(
 SIMULATED = re.compile(r"(is)?(pape[r].*|sandbox|simulat.*|dryrun|demo|test(mode|net)?)")
 """Plain keys that ask for no real order. (The brackets: one of them is the name of a broker of ours.)"""
 
-_EXIT = re.compile(r"exit|close|flat|reduce|cover|squareoff|(tp|sl|target|stop)\w*hit")
-_EXIT_OF_VALUE = re.compile(r"exit|close|flat|cover|reduce|stop|target|sl(?!p)|tp")
+_NOT_REAL = re.compile(r"pape[r](trad(e|ing))?|sandbox|simulat(ed?|ion)|testnet|dryrun|demo")
+_EXIT = re.compile(r"exit|clos(e|ing)|flat|reduce|cover|squareoff|unwind|liquidat|(tp|sl|target|stop)\w*hit")
+_EXIT_OF_VALUE = re.compile(
+    r"exit|clos(e|ing)|flat|cover|reduce|unwind|liquidat|squareoff|stop|target|sl(?!p)|tp"
+)
 
 _SUSPECTED = re.compile(f"{SIZING.pattern}|{_EXIT_OF_VALUE.pattern}|profit")
 _PIECE = re.compile(r"[A-Za-z0-9]+")
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 _KNOWN = (
-    frozenset({"close", *ordinary.ABOUT, *ordinary.ALIASES}).union(*ordinary.ABOUT.values())
+    frozenset({"close", "closed", "closing", *ordinary.ABOUT, *ordinary.ALIASES}).union(
+        *ordinary.ABOUT.values()
+    )
     | ordinary.BEFORE_CLOSE
     | ordinary.BEHIND_CLOSE
     | ordinary.BESIDE_CLOSE
     | ordinary.BESIDE
     | ordinary.OF_STATES
+    | ordinary.OF_STATES_TOO
     | ordinary.OF_SOURCES
     | ordinary.PARTS
 )
@@ -99,10 +105,11 @@ def _traits(path: str, key: str) -> Traits:
         protects=_protects(path, words),
         sizes=_sizes(words),
         names_option=OPTION.fullmatch(path) is not None,
-        simulates=SIMULATED.fullmatch(path) is not None,
+        simulates=SIMULATED.fullmatch(path) is not None or any(map(_NOT_REAL.fullmatch, words)),
         exits=_exits(path.rpartition(".")[2], words, _EXIT),
         closes=words[-1:] == ("close",) and ordinary.BARS.isdisjoint(words),
-        is_state=_consists_of(words, ordinary.OF_STATES),
+        is_state=_consists_of(words, ordinary.OF_STATES | ordinary.OF_STATES_TOO)
+        and not _consists_of(words, ordinary.OF_STATES_TOO),
         is_source=_consists_of(words, ordinary.OF_SOURCES),
     )
 
@@ -202,7 +209,7 @@ def _exits(last: str, words: Sequence[str], suspected: re.Pattern[str]) -> bool:
 
 def _is_a_price(words: Sequence[str], place: int) -> bool:
     """Whether the word at this place is the `close` of a bar: by the word before it and all behind it."""
-    if words[place] not in ("close", "closed"):
+    if words[place] not in ("close", "closed", "closing"):
         return False
     behind = [word for word in words[place + 1 :] if not ordinary.NUMBER.fullmatch(word)]
     if not ordinary.BEHIND_CLOSE.issuperset(behind):

@@ -28,6 +28,7 @@ _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 _NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
 _SCALARS = (Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE)
 _BAR = ("open", "high", "low", "close")
+_KINDS_OF_MESSAGES = frozenset(("alert", "signal", "indicator", "strategy", "webhook", "message"))
 _FILE = "config/strategies.toml"
 
 
@@ -290,6 +291,8 @@ def _order_type(sheet: Sheet, layout: Layout) -> OrderType | None:
         if each.is_empty or (each.key.lower() == "type" and each.word() in layout.all_words):
             continue
         word = ORDER_TYPES.get(each.word())
+        if word is None and each.key.lower() == "type" and each.word() in _KINDS_OF_MESSAGES:
+            continue
         if word is None:
             expected = "MARKET, LIMIT, STOP or STOP_LIMIT"
             raise InvalidAlert("INVALID", f"expected {expected}, got {shown(each.value)}", each.key)

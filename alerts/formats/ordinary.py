@@ -15,7 +15,7 @@ WORDS = re.compile(
     r"(re|dis|un)cover(y|ed|s|ing|ies)?|coverage|closest|closeness|inflation\w*|flatline"
     r"|volatil(e|ity)|(e|in|re)volv(e|ed|ing)|pilot|slots?|ballot|fundamentals?|funding|percentile|imbalance|quantitative"
     r"|capitali[sz]ation|marginal|cashflow|investing|proportion(al)?|slow(k|d|ing|er|est)?|slope[sd]?|slight(ly)?|slump"
-    r"|https?|outputs?|stopwatch|rvol"
+    r"|https?|outputs?|stopwatch|rvol|liquidations?"
 )
 """Whole words that contain one that is suspected, and mean something else."""
 
@@ -72,7 +72,7 @@ BESIDE = _set(
 )
 """Words that may stand beside those as well, and clear nothing alone."""
 
-PARTS = _set("funding volatility recover recovery discovery bars duration index")
+PARTS = _set("liquidation funding volatility recover recovery discovery bars duration index")
 """Other words that are told apart where words run together."""
 
 HOLDERS = _set(
@@ -80,12 +80,11 @@ HOLDERS = _set(
 )
 """Keys of objects that say nothing about what stands in them."""
 
-OF_STATES = (
-    _INDICATORS
-    | BARS
-    | _set("trend supertrend slope regime momentum structure volatility state filter daily weekly")
-)
+OF_STATES = _INDICATORS | BARS | _set("trend supertrend slope regime momentum structure volatility")
 """Words of a key in which `flat` is a state of the market."""
+
+OF_STATES_TOO = _set("state filter daily weekly")
+"""Words that may stand beside those: alone, such a state may be that of a position."""
 
 OF_SOURCES = _set("source src input series applied price ma sma ema wma rsi indicator")
 """Words of a key in which `close` is the price that an indicator is reckoned from."""

@@ -116,7 +116,7 @@ FIELDS: dict[Role, tuple[str, ...]] = {
     role: tuple(keys.split())
     for role, keys in {
         Role.SIDE: "action side orderaction transactiontype direction tradeaction buysell strategyorderaction "
-        "positiondirection sidedirection orderside tradeside operation",
+        "positiondirection sidedirection orderside tradeside operation txntype",
         Role.SIDE_TOO: "signal order event eventtype data command cmd type positiontype closeside signaltype "
         "typeofsignal tradetype trade transaction",
         Role.SYMBOL: "ticker symbol tradingsymbol tvinstrument pair tvsymbol tvticker tickername symbolname "

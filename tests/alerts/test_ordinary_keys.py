@@ -17,6 +17,7 @@ from tests.alerts.test_foreign_rules import leg, read, refusal
 
 CONTEXT: dict[str, Any] = {
     "candle_close": 101.5, "bar_close": True, "on_bar_close": "yes", "prev_close": 100.25, "previous_day_close": 99,
+    "closing_price": 101, "liquidation_price": 55, "liquidity": "high",
     "daily_close": 100.5, "close_time": "2026-11-30T10:15:00Z", "candle": {"close": 101, "volume": 900, "size": 2.5},
     "recover": 1, "recovery": "yes", "discovery": "on", "net_profit": 1200.5, "gross_profit": 1500,
     "profit_factor": 1.8, "open_profit": -3.5, "net_profit_percent": 4.2, "tick_size": 0.05, "pip_size": "0.0001",
@@ -152,10 +153,24 @@ def test_an_event_that_describes_the_market_is_no_exit(event: str):
 
 @pytest.mark.parametrize("beside", [
     {"trend_action": "flat"}, {"bias": "flat"}, {"intent": "close"}, {"session_close": True}, {"prev_close": "yes"},
-    {"trend": "exit"}, {"source": "flat"}, {"is_entry": "off"}, {"position_trend": "flat"},
+    {"trend": "exit"}, {"state": "flat"}, {"filter_state": "flat"}, {"close": "all"}, {"daily_close": "position"},
+    {"closing": True}, {"opening": False}, {"open": False}, {"unwind": True}, {"liquidate": "yes"}, {"source": "flat"},
+    {"reason": "stop loss hit"}, {"comment": "TP1 hit"}, {"note": "Target reached"}, {"msg": "SL was triggered"},
+    {"is_entry": "off"}, {"position_trend": "flat"},
 ], ids=str)  # fmt: skip
 def test_a_word_that_closes_is_passed_over_only_where_it_is_said_of_the_market(beside):
     assert refusal({"ticker": "INFY", "action": "sell", "quantity": 5, **beside})[0] == "AMBIGUOUS"
+
+
+@pytest.mark.parametrize("key", ["alpaca_paper", "demo_account", "isTestnet", "use_sandbox", "simulated"])
+def test_an_alert_that_is_for_no_real_account_is_not_traded(key: str):
+    assert refusal({"ticker": "INFY", "action": "buy", key: True}) == ("NOT_BUILT", key.lower())
+    assert read({"ticker": "INFY", "action": "buy", key: False}).legs[0].kind is LegKind.ENTRY
+
+
+def test_a_type_that_is_of_the_message_is_no_type_of_the_order():
+    assert leg(type="alert").kind is LegKind.ENTRY
+    assert refusal({"ticker": "INFY", "action": "buy", "type": "iceberg"})[0] == "INVALID"
 
 
 @pytest.mark.parametrize("beside", [{"active": False}, {"execute": "no"}, {"trading": "off"}], ids=str)
