@@ -119,6 +119,11 @@ def describes(found: Found, traits: Traits) -> bool:
     return (traits.is_state and found.word() == "flat") or (traits.is_source and found.word() == "close")
 
 
+def is_suspected(path: str) -> bool:
+    """Whether a plain key contains a word of an exit or of cancelling, whatever it is beside it."""
+    return path.startswith("cancel") or _EXIT.search(path) is not None
+
+
 def may_be_an_exit(value: str) -> bool:
     """Whether a word that is not known may be of an exit."""
     return _exits(plain(value), words_of(value), _EXIT_OF_VALUE)
@@ -156,9 +161,11 @@ def _parted(word: str) -> Sequence[str]:
     ways: list[tuple[str, ...] | None] = [(), *[None] * len(word)]
     for end in range(1, len(word) + 1):
         for start in range(max(0, end - _LONGEST_WORD), end):
-            before, piece = ways[start], word[start:end]
-            is_word = len(piece) > 1 and piece in _KNOWN
-            if before is not None and (is_word or (before and ordinary.NUMBER.fullmatch(piece))):
+            before = ways[start]
+            if before is None:
+                continue
+            piece = word[start:end]
+            if (len(piece) > 1 and piece in _KNOWN) or (before and ordinary.NUMBER.fullmatch(piece)):
                 ways[end] = (*before, piece)
                 break
     return ways[-1] or (word,)
