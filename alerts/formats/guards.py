@@ -4,12 +4,14 @@ A bare `stop_loss: 150` may be a price, points, pips or percent: it is refused, 
 protects and is not read here.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from enum import Enum, auto
 from typing import NamedTuple
 
 from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.words import OFF
 from alerts.sanitising import shown
 from domain.enums import Side
 from domain.errors import InvalidAlert
@@ -72,11 +74,15 @@ USUAL: Mapping[str, Guard] = {
 """Keys that name their unit themselves, or whose text does."""
 
 _KINDS = {"stop": Part.STOP, "trailingstop": Part.TRAIL}
+_MORE = re.compile(
+    r"(use|enabled?|is|has|with|set|update)?(sl(?![oi])|tp(?!o)|tsl|stop|trail).*|.*(stoploss|takeprofit|trailing).*"
+)
+_SWITCH = re.compile(r"use|enable|active")
 _TRAILS = {LevelUnit.POINTS: TrailingType.POINTS, LevelUnit.PERCENT: TrailingType.PERCENT}
 
 
-def guards_of(sheet: Sheet, guards: Mapping[str, Guard], side: Side | None) -> Guards:
-    """Read what protects an entry of this side.
+def guards_of(sheet: Sheet, guards: Mapping[str, Guard], side: Side | None, known: Collection[str]) -> Guards:
+    """Read what protects an entry of this side. `known`: plain keys that are read for something else.
 
     Raises:
         InvalidAlert: a level is none, two fields contradict each other, or a number could be meant in two ways.
@@ -102,7 +108,23 @@ def guards_of(sheet: Sheet, guards: Mapping[str, Guard], side: Side | None) -> G
         read.add(path)
     if any(guard.part is Part.KIND for guard in guards.values()):
         _refuse_kind(kind, levels)
+    if levels:
+        _refuse_more(sheet, read, known)
     return Guards(_terms(levels, side), frozenset(read))
+
+
+def _refuse_more(sheet: Sheet, read: set[str], known: Collection[str]) -> None:
+    """Refuse what says more of a stop or a target that was read: that it is off, of what type, or of which part."""
+    for path, found in sheet:
+        key = path.rpartition(".")[2]
+        if path in read or path in known or found.is_nested or not _MORE.fullmatch(key):
+            continue
+        is_off = _SWITCH.search(key) and (found.value is False or found.word() in OFF | {"0"})
+        if found.asks or is_off:
+            message = (
+                f"{found.key} {shown(found.value)} beside a stop or a target is not built yet: leave it out"
+            )
+            raise InvalidAlert("NOT_BUILT", message, found.key)
 
 
 def _level(found: Found, guard: Guard, sheet: Sheet) -> Level | None:

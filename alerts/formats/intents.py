@@ -27,7 +27,11 @@ _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or f
 _REVERSALS = frozenset(("reverse", "overflow"))
 _NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "orderalertmessage"))
 _LONGEST_NOTE = 2_000
-_CLOSES = re.compile(r"\s*(close (entry|position)|exit (long|short))\b", re.IGNORECASE)
+_CLOSES = re.compile(
+    r"\s*(close (entry|position)\b|(exit|close)[ _-]?(long|short)\b|(long|short)[ _-]?(exit|close|tp|sl)\b"
+    r"|(tp|sl|stop ?loss|take ?profit)\d?\s*$)",
+    re.IGNORECASE,
+)
 _HIT = re.compile(
     r"\b(stop[ -]?loss|sl|take[ -]?profit|tp ?\d?|target ?\d?|(trailing[ -]?)?stop)( \w{1,4})?"
     r" (hit|reached|triggered)\b",
@@ -79,7 +83,6 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     if is_all:
         return Intent(Act.FLAT, said.side)
     position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
-    is_named = position is not None or previous is not None
     after, before = _signed(sheet, Role.POSITION_SIZE, position), _signed(sheet, Role.PREVIOUS_SIZE, previous)
     position = _sign(after) if position is None and after is not None else position
     previous = _sign(before) if previous is None and before is not None else previous
@@ -102,9 +105,6 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     found = _by_positions(said, position, previous, reduce_only=reduce_only)
     if found.act is not Act.REVERSE:
         return found
-    if not is_named:  # a bare `position_size` may be another number
-        hint = "add {{strategy.market_position}} and {{strategy.prev_market_position}}"
-        raise not_built("a reversal that no position names", hint, "market_position")
     return found._replace(size=_turned(after, before, quantity))
 
 
@@ -127,19 +127,18 @@ def _target(size: Decimal, sheet: Sheet, layout: Layout) -> Intent:
 def _turned(after: Decimal | None, before: Decimal | None, quantity: Decimal | None) -> Decimal:
     """The size of the position after a reversal, whose one order is the old and the new position together.
 
+    All three are needed: without the others a quantity may be the sender's own, whatever the chart holds.
+
     Raises:
-        InvalidAlert: it is not named, or contradicts the order's quantity.
+        InvalidAlert: one of them is not named, or they do not add up.
     """
-    if after is None:
-        hint = "add the position's size after the order, {{strategy.market_position_size}}"
-        raise InvalidAlert(
-            "MISSING", f"a reversal's order is the old and the new position together: {hint}", "quantity"
-        )
-    if quantity is not None:
-        old = quantity - abs(after)
-        if old <= 0 or (before is not None and old != abs(before)):
-            expected = f"a reversal of {quantity} that is the old and the new position together"
-            raise InvalidAlert("CONTRADICTION", f"expected {expected}, got {abs(after)} after it", "quantity")
+    if after is None or before is None or quantity is None:
+        hint = "add its quantity and both sizes, {{strategy.market_position_size}} and its prev_ twin"
+        message = f"a reversal's order is the old and the new position together: {hint}"
+        raise InvalidAlert("MISSING", message, "market_position_size")
+    if quantity != abs(after) + abs(before):
+        expected = f"a reversal of {abs(before)} and {abs(after)} together"
+        raise InvalidAlert("CONTRADICTION", f"expected {expected}, got {quantity}", "quantity")
     return abs(after)
 
 

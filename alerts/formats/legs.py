@@ -104,7 +104,7 @@ def _guards(sheet: Sheet, layout: Layout, side: Side | None) -> Guards:
         found = sheet.at(key)
         if found is None or found.word() not in words:
             return NO_GUARDS
-    return guards_of(sheet, layout.guards, side)
+    return guards_of(sheet, layout.guards, side, layout.roles)
 
 
 # quantity ----------------------------------------------------------------------------------------------------

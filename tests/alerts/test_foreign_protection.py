@@ -91,6 +91,10 @@ def test_a_key_or_a_text_that_names_its_unit_is_certain(fields: dict[str, Any], 
 
 
 UNCERTAIN = [
+    {"sl_percent": 2, "use_stop_loss": False}, {"sl_percent": 2, "enable_sl": "no"},
+    {"sl_percent": 2, "slEnabled": False},
+    {"tp_price": 110, "tp_size": "50%"}, {"sl_price": 95, "sl_limit_price": 94}, {"sl_price": 95, "slType": "limit"},
+    {"sl_price": 95, "stop_type": "mental"},
     {"sl": 95}, {"stop_loss": "150"}, {"tp": 3}, {"take_profit": "69000,70000"}, {"sl_points": 10}, {"sl_pips": 20},
     {"tp1": 5, "tp2": 6}, {"stop_loss_pct": 0.02}, {"sl_percent": "0.5"}, {"stop_loss_percent": 2, "leverage": 10},
     {"sl": "2%", "leverage": "5x"}, {"sl_price": 95, "stop_loss_price": 94}, {"sl_price": 95, "sl": "2%"},

@@ -59,7 +59,7 @@ POSITIONS = [
     (("buy", 3, "flat", 0, "short", 3), (LegKind.FLAT, Side.BUY, None)),
     (("buy", 3, "flat", 0, None, None), (LegKind.FLAT, Side.BUY, None)),
     (("buy", 3, None, None, "flat", 0), (LegKind.ENTRY, Side.BUY, 3)),
-    (("buy", 5, None, 2, None, None), "NOT_BUILT"),  # a reversal, if that is the size of the position
+    (("buy", 5, None, 2, None, None), "MISSING"),  # a reversal, if that is the size of the position
     (("buy", 3, "flat", 0, "long", 3), "CONTRADICTION"),
     (("buy", 3, "flat", 0, "flat", 0), "CONTRADICTION"),
     (("sell", 3, "long", 3, "flat", 0), "CONTRADICTION"),

@@ -33,6 +33,7 @@ ON_THE_CHART = {
     "strategy.market_position": "long",
     "strategy.prev_market_position": "flat",
     "strategy.market_position_size": "5",
+    "strategy.prev_market_position_size": "0",
     "strategy.position_size": "5",
 }
 

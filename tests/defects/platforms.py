@@ -53,14 +53,26 @@ PLATFORMS = (
     Defect(
         "size-of-a-reversal-is-believed",
         "An order of the new position alone was read as a reversal, though its numbers did not add up.",
-        (Edit(INTENTS, "if old <= 0 or (before is not None and old != abs(before)):", "if False:"),),
+        (Edit(INTENTS, "    if quantity != abs(after) + abs(before):\n", "    if False:\n"),),
         (f"{REVERSALS}::test_no_order_that_is_not_both_positions_turns",),
     ),
     Defect(
-        "bare-size-turns-the-position",
-        "`position_size` was a setting; read as the position after the order, it made an entry a reversal.",
-        (Edit(INTENTS, "    if not is_named:  # a bare", "    if False:  # a bare"),),
+        "own-quantity-turns-the-position",
+        "`quantity: 50` was the sender's own; beside the chart's position of 1 it was read as a reversal of 49.",
+        (
+            Edit(
+                INTENTS,
+                "    if after is None or before is None or quantity is None:\n",
+                "    before = (quantity or 0) - abs(after or 0)\n    if after is None or quantity is None:\n",
+            ),
+        ),
         (f"{REVERSALS}::test_a_reversal_whose_new_size_is_not_certain_is_refused",),
+    ),
+    Defect(
+        "stop-that-is-off-is-watched",
+        "`use_stop_loss` was false; the stop beside it was watched all the same, and closed the position.",
+        (Edit(GUARDS, "        if found.asks or is_off:\n", "        if found.asks:\n"),),
+        (f"{PROTECTED}::test_a_level_whose_unit_could_be_another_is_refused",),
     ),
     Defect(
         "exit-of-a-reversal-is-of-its-group",
@@ -68,8 +80,8 @@ PLATFORMS = (
         (
             Edit(
                 "use_cases/leg_groups.py",
-                "leg.command_id != order.command_id and leg.execution_type is ExecutionType.ENTRY",
-                "leg.command_id != order.command_id",
+                "        and leg.execution_type is ExecutionType.ENTRY\n",
+                "",
             ),
         ),
         ("tests/engine/test_reversals.py::test_the_entry_goes_alone_where_nothing_is_held",),
@@ -146,7 +158,7 @@ PLATFORMS = (
     Defect(
         "volume-of-the-bar-fills-an-entry",
         "What an exit may pass over was passed over in an entry: `volume` was its size, and the default was traded.",
-        (Edit(LEGS, "    if is_entry and size is None:\n", "    if False:\n"),),
+        (Edit(LEGS, "    if is_entry and size is None and intent.size is None:\n", "    if False:\n"),),
         (f"{ORDINARY}::test_the_volume_of_the_bar_keeps_no_exit_back_and_fills_no_entry",),
     ),
     Defect(
