@@ -29,6 +29,7 @@ class LegRequest:
     - `product`: empty only on an EXIT or FLAT of any product.
     - `reference_price`: the price at the signal, never a limit.
     - `protection`: what protects the units that an ENTRY brings; None: nothing.
+    - `order_side`: the side of the order that is to lead to a TARGET, where the alert names one.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class LegRequest:
     reference_price: Decimal | None = None
     kind: LegKind = LegKind.ENTRY
     protection: Terms | None = None
+    order_side: Side | None = None
 
 
 class ClientShare(NamedTuple):

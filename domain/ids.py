@@ -47,7 +47,11 @@ def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
     if p is not None:  # nor is there any protection in them
         numbers = optional_text(p.trailing_value), optional_text(p.trail_when)
         content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
-    return [*content, "kind", leg.kind] if alert.execution_type is ExecutionType.ADJUST else content
+    return (
+        [*content, "kind", leg.kind, leg.order_side]
+        if alert.execution_type is ExecutionType.ADJUST
+        else content
+    )
 
 
 def alert_key(alert: ParsedAlert, content: str) -> str:

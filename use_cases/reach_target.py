@@ -28,7 +28,8 @@ def reach(
         probe: an order as its target asks for it, which is never written.
 
     Raises:
-        InvalidAlert: what is held is not certain. `NothingAsked`: the position is the one to reach already.
+        InvalidAlert: what is held is not certain, or not what the chart holds. `NothingAsked`: it is the one to reach
+            already.
     """
     leg = alert.target
     assert leg is not None and leg.side is not None and leg.quantity is not None
@@ -94,6 +95,11 @@ def _legs(leg: LegRequest, wanted: Decimal, held: Decimal) -> tuple[LegRequest, 
     """The legs that lead from what is held to what is wanted."""
     if wanted == held:
         raise NothingAsked("ALREADY_THERE", f"the strategy holds {decimal_text(held)} already", _FIELD)
+    way = Side.BUY if wanted > held else Side.SELL
+    if leg.order_side not in (None, way):
+        message = f"the alert's order is a {leg.order_side}, and from {decimal_text(held)} it takes a {way}"
+        raise InvalidAlert("POSITION_UNKNOWN", f"{message}: what is held is not what the chart holds", _FIELD)
+    leg = replace(leg, order_side=None)
     entry = replace(leg, kind=LegKind.ENTRY)
     if not held:
         return (entry,)

@@ -50,11 +50,13 @@ class Intent(NamedTuple):
 
     - `side`: of its order, or of the position to reach; None: the position decides.
     - `size`: of the position after a reversal, or of the one to reach.
+    - `order_side`: of the order that is to lead to the one to reach, where the alert names it.
     """
 
     act: Act
     side: Side | None
     size: Decimal | None = None
+    order_side: Side | None = None
 
 
 def not_built(what: str, hint: str, field: str | None) -> InvalidAlert:
@@ -87,7 +89,7 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     position = _sign(after) if position is None and after is not None else position
     previous = _sign(before) if previous is None and before is not None else previous
     if layout.targets and after is not None and after:
-        return _target(after, sheet, layout)
+        return _target(after, said, sheet, layout)
     if said.act is Act.CLOSE and position == 0:
         return Intent(Act.FLAT, said.side)
     if said.act is not Act.ENTRY or said.side is None:
@@ -108,12 +110,16 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     return found._replace(size=_turned(after, before, quantity))
 
 
-def _target(size: Decimal, sheet: Sheet, layout: Layout) -> Intent:
+def _target(size: Decimal, said: Intent, sheet: Sheet, layout: Layout) -> Intent:
     """The position to reach. Its sign is its size's, or that of a word for a position (`short`), which needs none.
 
     Raises:
-        InvalidAlert: the two contradict each other.
+        InvalidAlert: the two contradict each other, or the alert asks for an exit, which must not open anything.
     """
+    if said.act is not Act.ENTRY:
+        raise InvalidAlert(
+            "CONTRADICTION", f"got an exit, and a position of {size} to reach", "position_size"
+        )
     words = [layout.all_words.get(each.word()) for each in sheet.every(Role.SIDE)]
     sides = {each.side for each in words if each is not None and each.of_position}
     side = next(iter(sides), None) or (Side.BUY if size > 0 else Side.SELL)
@@ -121,7 +127,7 @@ def _target(size: Decimal, sheet: Sheet, layout: Layout) -> Intent:
         raise InvalidAlert(
             "CONTRADICTION", f"expected the size of that position, got {size}", "position_size"
         )
-    return Intent(Act.TARGET, side, abs(size))
+    return Intent(Act.TARGET, side, abs(size), None if sides else said.side)
 
 
 def _turned(after: Decimal | None, before: Decimal | None, quantity: Decimal | None) -> Decimal:

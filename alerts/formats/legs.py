@@ -77,6 +77,7 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
         reference_price=prices.reference,
         kind=kind,
         protection=guards.terms,
+        order_side=intent.order_side,
     )
     return (leg,) if intent.act is not Act.REVERSE else (_close(leg, sheet, defaults), leg)
 

@@ -35,10 +35,14 @@ def test_a_size_that_is_the_position_to_reach_is_no_quantity_of_an_order(body: d
     alert = read(body)
     [only] = alert.legs
     assert (only.kind, only.side, only.quantity) == meant
+    named = Side(body["action"]) if "action" in body and only.kind is LegKind.TARGET else None
+    assert only.order_side is named
     assert (alert.execution_type is ExecutionType.ADJUST) is (only.kind is LegKind.TARGET)
 
 
 REFUSED = [
+    (STANCE | {"stance": "flat", "qty": 2}, "CONTRADICTION"),
+    (SMART | {"position_size": 5, "action": "exit"}, "CONTRADICTION"),
     (STANCE | {"stance": "long", "qty": -2}, "CONTRADICTION"),
     (STANCE | {"stance": "long", "qty": "NaN"}, "INVALID"),
     (SMART | {"position_size": 100, "pricetype": "LIMIT", "price": 5}, "NOT_BUILT"),

@@ -264,4 +264,16 @@ PLATFORMS = (
         (Edit(REGISTER, "blocks[index] = answer\n", "blocks[order.leg_index] = answer\n"),),
         (f"{FANNED}::test_a_spread_is_kept_together_within_one_client",),
     ),
+    Defect(
+        "target-against-its-own-order",
+        "The alert said buy, the strategy held more than the chart: a sell was sent, though nothing had asked for one.",
+        (Edit(REACH, "    if leg.order_side not in (None, way):\n", "    if False:\n"),),
+        (f"{REACHED}::test_nothing_is_traded_against_the_side_that_the_alert_names",),
+    ),
+    Defect(
+        "exit-opens-a-target",
+        "`stance: flat` with a size of 2 was read as a position of 2 to reach: an exit opened a long.",
+        (Edit(INTENTS, "    if said.act is not Act.ENTRY:\n        raise", "    if False:\n        raise"),),
+        ("tests/alerts/test_foreign_targets.py::test_a_position_to_reach_is_certain_and_alone",),
+    ),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.alert import LegRequest, ParsedAlert
 from domain.enums import ExecutionType, LegKind, OrderType, Outcome, Side
 from domain.errors import InvalidAlert, NothingAsked, OutcomeUnknown
+from domain.ids import content_hash
 from domain.limits import ExitScope, Limits, StrategyBook, StrategyPolicy
 from domain.order import Order
 from domain.protection_terms import Terms
@@ -128,6 +129,19 @@ def test_nothing_is_traded_while_an_outcome_is_unknown(desk: Desk):
     assert refused(desk, target(50)) == "POSITION_UNKNOWN"
 
 
+@pytest.mark.parametrize(
+    ("held", "wanted", "order_side"), [(80, 50, Side.BUY), (20, 50, Side.SELL), (0, -5, Side.BUY)]
+)
+def test_nothing_is_traded_against_the_side_that_the_alert_names(
+    desk: Desk, held: int, wanted: int, order_side: Side
+):
+    if held:
+        reached(desk, target(held))
+    assert refused(desk, target(wanted, order_side=order_side)) == "POSITION_UNKNOWN"
+    reached(desk, target(wanted, order_side=order_side.opposite))
+    assert net(desk) == wanted
+
+
 def test_nothing_is_traded_where_another_product_is_held(desk: Desk):
     reached(desk, target(50))
     assert refused(desk, target(20, product="NRML")) == "POSITION_UNKNOWN"
@@ -172,6 +186,11 @@ def test_only_what_is_opened_is_protected(desk: Desk):
     reached(desk, target(50, protection=Terms("2%")))
     reached(desk, target(20, protection=Terms("2%")))
     assert desk.rows("SELECT count(*) FROM protections") == [(1,)]
+
+
+def test_the_side_of_the_order_is_part_of_what_a_target_asks_for():
+    one, other = (content_hash(target(50, order_side=side)) for side in (None, Side.BUY))
+    assert one != other
 
 
 def test_a_target_needs_its_side_and_its_quantity():
