@@ -24,6 +24,7 @@ from broker.registry import BROKERS
 from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
 from cli_holdings import adopt_units, exits_of
+from cli_instruments import instruments
 from cli_output import Refused, age_text, cancel_told, facts, table
 from cli_parser import parser
 from cli_posting import base_url, post_alert
@@ -459,6 +460,7 @@ _COMMANDS = {
     "cancel": cancel,
     "adopt": adopt,
     "flatten": flatten,
+    "instruments": instruments,
     "verify": verify_database,
     "archive": archive_orders,
     "rebind": rebind_client,

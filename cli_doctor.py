@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 
+from app.instruments import brokers_with_lists
 from app.settings import load_settings
 from cli_posting import base_url
-from config.settings import DOTENV, ClientSettings, SettingsError
+from config.settings import DOTENV, ClientSettings, Settings, SettingsError
+from domain.errors import StoreUnavailable
+from domain.instruments.instrument import is_stale
 from persistence.database import library_version, open_database
+from persistence.instruments import open_instruments
 from persistence.reports import Expected, Finding, Health
 
 
@@ -38,6 +42,7 @@ def findings_of_everything() -> Iterator[Finding]:
     )
     database = open_database(settings.orders_db)
     yield from database.check_up(datetime.now(UTC), expected)
+    yield from _instruments(settings, datetime.now(UTC))
     yield _reachable(base_url(settings), database.identity())
 
 
@@ -53,6 +58,31 @@ def _trades_at(client: ClientSettings) -> str:
     """`alice at <broker>, live trading off`."""
     off = "" if client.policy.live_allowed else ", live trading off"
     return f"{client.client_id} at {client.broker}{off}"
+
+
+def _instruments(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Say of when each master is that names are resolved by."""
+    today = now.astimezone(settings.trading_timezone).date()
+    masters = open_instruments(settings.orders_db)
+    advice = "see docs/instruments.md: fetch the lists, then `python cli.py instruments load`"
+    for broker in brokers_with_lists(settings):
+        name = f"instruments {broker}"
+        try:
+            master = masters.current(broker)
+        except StoreUnavailable as error:
+            yield Finding(Health.FAIL, name, str(error), advice)
+            continue
+        if master is None:
+            yield Finding(Health.FAIL, name, "none was loaded", advice)
+            continue
+        facts = master.facts
+        left_out = f", {facts.unreadable} rows cannot be read" if facts.unreadable else ""
+        text = f"{facts.rows} of {facts.day}{left_out}"
+        if is_stale(facts.day, today):
+            yield Finding(Health.FAIL, name, f"{text}: too old, entries at real brokers wait", advice)
+        else:
+            is_todays = facts.day == today
+            yield Finding(Health.OK if is_todays else Health.WARN, name, text, "" if is_todays else advice)
 
 
 def _reachable(base: str, database: str) -> Finding:

@@ -29,6 +29,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _alerts(add)
     _halting(add)
     _wishes(add)
+    _instruments(add)
     _care(add)
     return whole
 
@@ -105,6 +106,22 @@ def _wishes(add: _Add) -> None:
     flat.add_argument("--client", help="one client; without it all")
     flat.add_argument("--symbol", help="one symbol; without it all")
     flat.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _instruments(add: _Add) -> None:
+    lists = add("instruments")
+    lists.add_argument("action", choices=["load", "find", "show"])
+    lists.add_argument(
+        "symbol", nargs="?", help="for find: a name as an alert writes it, such as NSE:NIFTY1!"
+    )
+    lists.add_argument("--broker", help="whose lists; without it those of the clients' brokers")
+    lists.add_argument("--folder", help="for load: where the lists are, when not in INSTRUMENTS_DIR")
+    lists.add_argument(
+        "--shrunk-too", action="store_true", help="for load: even where more than half of the rows are gone"
+    )
+    lists.add_argument("--exchange", type=str.upper, help="for find: as the alert names it; without it NSE")
+    lists.add_argument("--strategy", help="for find: whose rules count")
+    lists.add_argument("--json", action="store_true")
 
 
 def _care(add: _Add) -> None:

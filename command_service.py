@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from domain.actors import WEBHOOK, Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
@@ -31,6 +32,7 @@ from use_cases.register_alert import RegisterAlert, unknown_client
 from use_cases.register_order import life_of, register_judged, write
 from use_cases.register_together import RegisterTogether
 from use_cases.reject_alert import RejectedRequest, rejection
+from use_cases.resolve_instruments import ResolveInstruments
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,9 @@ class ResolvedFill:
     reason: str | None = None
 
 
+INDIA = ZoneInfo("Asia/Kolkata")
+
+
 class CommandService:
     """Registers orders and carries out operators' requests.
 
@@ -58,6 +63,8 @@ class CommandService:
         clients: the policy that binds each client; an alert of any other client is refused.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
+        zone: of the clock times in alerts.
+        instruments: resolves the names of alerts; None: no client has a master.
     """
 
     def __init__(
@@ -69,14 +76,17 @@ class CommandService:
         ids: Ids,
         dedup_window: timedelta,
         alert_life: timedelta,
+        zone: ZoneInfo = INDIA,
+        instruments: ResolveInstruments | None = None,
     ) -> None:
         self._store = store
+        self._instruments = instruments
         self._clients = clients
         self._clock = clock
         self._ids = ids
         self._alert_life = alert_life
         self._register_alert = RegisterAlert(
-            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life
+            clients, ids=ids, dedup_window=dedup_window, alert_life=alert_life, zone=zone
         )
         self._register_together = RegisterTogether(clients, self._register_alert)
 
@@ -92,6 +102,7 @@ class CommandService:
         """
         if alert.client_id not in self._clients:
             raise unknown_client(alert.client_id)
+        alert = self._resolved(alert, delivery)
         return self._store.write(lambda tx: self._register_alert(tx, alert, delivery))
 
     def register_together(self, alerts: Sequence[tuple[ParsedAlert, Delivery]]) -> list[Receipt | Exception]:
@@ -102,8 +113,12 @@ class CommandService:
         Raises:
             StoreUnavailable: nothing of any of them was stored.
         """
-        batch = self._register_together.prepare(alerts)
+        resolved = [(self._resolved(alert, delivery), delivery) for alert, delivery in alerts]
+        batch = self._register_together.prepare(resolved)
         return self._store.write(lambda tx: self._register_together(tx, batch))
+
+    def _resolved(self, alert: ParsedAlert, delivery: Delivery) -> ParsedAlert:
+        return alert if self._instruments is None else self._instruments(alert, delivery.received_at)
 
     def register_intent(self, tx: Transaction, order: Order, intent: str, signal_id: str | None) -> Order:
         """Write the order's row and its intent under the UNIQUE key; a row that is there already is returned."""

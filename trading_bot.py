@@ -27,6 +27,7 @@ from app.alert_door import ALERTS, AlertApplication
 from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
 from app.child_process import ChildProcess, end_with_parent
 from app.container import OperatorActions, Services, build_services
+from app.instruments import brokers_with_lists, care_of, load_first
 from app.starting import (
     EXIT_UNAVAILABLE,
     notify_exits_off,
@@ -341,6 +342,9 @@ def _housekeeping(services: Services) -> list[Housekeeping]:
         Housekeeping("frozen_orders", 60.0, tell_frozen),
         Housekeeping("unconfigured_clients", 10.0, services.unconfigured.check),
     ]
+    if brokers_with_lists(services.settings):
+        care = care_of(services.settings, services.masters, services.store, clock)
+        jobs.append(Housekeeping("instruments", 2.0, care.look))
     days = services.settings.archive_after_days
     if days is not None:
         jobs.append(Housekeeping("archive", 60.0, lambda: _archive_one_batch(database, clock.now(), days)))
@@ -396,8 +400,9 @@ def _serve_everything(settings: Settings) -> int:
 
 
 def _prepare(settings: Settings) -> int:
-    """Create or migrate the database and check that the service may start; the status is 0 when it may."""
-    prepared(settings, supervised=False)
+    """Create or migrate the database, load what alerts need, and check that the service may start: 0 when it may."""
+    services = prepared(settings, supervised=False)
+    load_first(settings, services.masters, services.clock.now())
     return 0
 
 

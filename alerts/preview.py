@@ -10,6 +10,7 @@ from alerts.sharing import shared
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
 from domain.errors import InvalidAlert, NothingAsked
+from domain.instruments.choice import InstrumentChoice
 from domain.money import decimal_text
 from domain.protection_terms import Terms
 
@@ -27,6 +28,7 @@ class Previewer:
     Args:
         defaults: what alerts need not name.
         mask: hides secrets in a text.
+        resolve: finds the instruments of the legs.
         blocks: finds legs that are blocked by what is configured.
     """
 
@@ -37,12 +39,14 @@ class Previewer:
         *,
         client_id: str,
         mask: Callable[[str], str],
+        resolve: Callable[[ParsedAlert], ParsedAlert] = lambda alert: alert,
         blocks: Blocks = lambda _: [],
     ) -> None:
         self._dialects = dialects
         self._defaults = defaults
         self._client_id = client_id
         self._mask = mask
+        self._resolve = resolve
         self._blocks = blocks
 
     def __call__(self, raw: bytes, name: str | None = None) -> Preview:
@@ -63,6 +67,7 @@ class Previewer:
             outcome = "info" if isinstance(error, NothingAsked) else "rejected"
             told = _answer(outcome, dialect.name, error=None if outcome == "info" else self._error(error))
             return {**told, "repairs": list(body.reading.repairs)}
+        alert = self._resolve(alert)
         return _answer("orders", dialect.name, alert=alert, blocked=self._blocks(alert), mask=self._mask)
 
     def _error(self, error: InvalidAlert) -> dict[str, object]:
@@ -98,7 +103,7 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "side": leg.side,
         "symbol": leg.symbol,
         "exchange": leg.exchange,
-        "instrument": None,
+        "instrument": _instrument(leg.instrument),
         "quantity": _number(leg.quantity),
         "order_type": leg.order_type,
         "price": _number(leg.price),
@@ -109,7 +114,37 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         **_trail(leg.protection),
         "product": leg.product or None,
         "clients": [share.client_id for share in alert.shares] or [alert.client_id],
-    }
+    } | _several_targets(leg)
+
+
+def _several_targets(leg: LegRequest) -> dict[str, object]:
+    if leg.protection is None or not leg.protection.targets:
+        return {}
+    targets = leg.protection.targets
+    return {"target": [{"value": value, "share": decimal_text(share)} for value, share in targets]}
+
+
+def _instrument(choice: InstrumentChoice | None) -> dict[str, object] | None:
+    """What the symbol became, and by which choices; None where the client has no master."""
+    if choice is None:
+        return None
+    found = choice.instrument
+    fields: dict[str, object] = {}
+    if found is not None:
+        fields = {
+            "exchange": found.exchange,
+            "symbol": found.symbol,
+            "kind": found.kind,
+            "underlying": found.underlying,
+            "expiry": None if found.expiry is None else found.expiry.isoformat(),
+            "strike": _number(found.strike),
+            "lot": _number(found.lot),
+            "tick": _number(found.tick),
+            "freeze": _number(found.freeze),
+            "multiplier": _number(found.multiplier),
+        }
+    asked = " ".join(choice.asked)
+    return {"asked": asked, **fields, "refused": choice.detail or None, "notes": list(choice.notes)}
 
 
 def _trail(terms: Terms | None) -> dict[str, object]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from html import escape
 
+from app.instruments import resolver_of
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
 from broker.registry import BROKERS
@@ -18,6 +19,7 @@ from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.marks import Mark
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
+from domain.ports.instruments import InstrumentStore
 from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
 from engine.order_watcher import OrderWatcherEngine
@@ -29,6 +31,7 @@ from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
 from persistence.database import Database, open_database
+from persistence.instruments import open_instruments
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,11 @@ class Services:
         return self.database.queries()
 
     @cached_property
+    def masters(self) -> InstrumentStore:
+        """The store of instruments."""
+        return open_instruments(self.settings.orders_db)
+
+    @cached_property
     def commands(self) -> CommandService:
         """The only entry point for orders and for operators' requests."""
         return CommandService(
@@ -71,6 +79,8 @@ class Services:
             ids=RandomIds(),
             dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
             alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
+            zone=self.settings.trading_timezone,
+            instruments=resolver_of(self.settings, self.masters),
         )
 
     @cached_property

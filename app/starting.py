@@ -10,10 +10,12 @@ from alerts.auth import Secrets
 from alerts.formats.registry import dialects_with
 from alerts.preview import Previewer
 from app.container import Services, build_services
+from app.instruments import resolver_of
 from app.settings import load_settings
 from app.startup_banner import StartupBanner, Trading
 from app.supervisor import EXIT_REPLACED
 from app.system import SystemClock
+from blockers.instruments import unfit
 from config.settings import Settings, SettingsError
 from domain.alert import ParsedAlert
 from domain.errors import StoreReplaced, StoreUnavailable
@@ -132,22 +134,30 @@ def _is_made_up(names: Sequence[str], client_id: str) -> bool:
 
 
 def previewer_of(settings: Settings) -> Previewer:
-    """What says what an alert would do; it reads no database and asks no broker."""
+    """What says what an alert would do; it reads masters, no orders database, and asks no broker."""
     secrets = {each.client_id: each.webhook_secret.get_secret_value() for each in settings.clients}
+    instruments, clock = resolver_of(settings), SystemClock()
+
+    def resolved(alert: ParsedAlert) -> ParsedAlert:
+        return alert if instruments is None else instruments(alert, clock.now())
 
     def blocks(alert: ParsedAlert) -> list[dict[str, object]]:
         policy = settings.default_client.policy
-        if policy.live_allowed or alert.test_mode is not None:
-            return []
-        return [
-            {"leg": n, "tag": tag_of(Reason.ORDER_BLOCKED_LIVE_TRADING)}
-            for n in range(1, len(alert.legs) + 1)
-        ]
+        is_dry = not policy.live_allowed and alert.test_mode is None
+        found: list[dict[str, object]] = []
+        for number, leg in enumerate(alert.legs, 1):
+            block = unfit(leg)
+            if block is not None:
+                found.append({"leg": number, "tag": tag_of(block.reason), "message": block.message})
+            elif is_dry:
+                found.append({"leg": number, "tag": tag_of(Reason.ORDER_BLOCKED_LIVE_TRADING)})
+        return found
 
     return Previewer(
         dialects_with((each.name, each.table) for each in settings.formats),
         settings.alert_defaults,
         client_id=settings.client_id,
         mask=Secrets(secrets, settings.client_id).mask,
+        resolve=resolved,
         blocks=blocks,
     )

@@ -1,8 +1,9 @@
-"""Stop an entry whose protection would be met at once."""
+"""Stop an entry whose protection would be met at once, by the price or by the clock."""
 
 from blockers.rules import Block, Rule
+from domain.further_terms import further_of, wrong_side
 from domain.order import Order
-from domain.protection_terms import is_protected, wrong_side
+from domain.protection_terms import is_protected
 from domain.reason_codes import Reason
 from domain.risk_facts import Facts
 
@@ -19,4 +20,12 @@ def stop_wrong_side(order: Order, facts: Facts) -> Block | None:
     return None if found is None else Block(Reason.STOP_WRONG_SIDE, found)
 
 
-RULES: tuple[Rule, ...] = (stop_wrong_side,)
+def exit_time_passed(order: Order, facts: Facts) -> Block | None:
+    """Block an entry that comes at or after the clock time at which it is to exit."""
+    further = further_of(order.protection_json)
+    if further.exit_at is None or order.created_at < further.exit_at:
+        return None
+    return Block(Reason.EXIT_TIME_PASSED, further.exit_clock or "")
+
+
+RULES: tuple[Rule, ...] = (stop_wrong_side, exit_time_passed)

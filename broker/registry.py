@@ -3,8 +3,10 @@
 from broker.description import registered
 from broker.noren.description import NOREN
 from broker.paper.description import PAPER
+from broker.zerodha.description import ZERODHA
 
 BROKERS = registered(
     PAPER,
     *NOREN,
+    ZERODHA,
 )

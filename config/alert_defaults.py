@@ -100,6 +100,13 @@ _Names = Annotated[
 ]
 
 
+_RollDays = Annotated[
+    int,
+    BeforeValidator(_no_text),
+    Field(ge=0, le=30, strict=True, description="a whole number of days from 0 to 30"),
+]
+
+
 class AlertKeys(BaseModel):
     """The keys of one table that complete alerts."""
 
@@ -110,6 +117,7 @@ class AlertKeys(BaseModel):
     side: _Side | None = None
     clients: _Clients | None = None
     symbols: _Names | None = None
+    roll_days: _RollDays | None = None
 
 
 class AlertKeysOfAll(BaseModel):

@@ -73,6 +73,10 @@ class Service(BaseModel):
     telegram_bot_token: Secret | None = None
     telegram_api_url: HttpUrl = "https://api.telegram.org"
 
+    instruments_dir: Folder | None = (
+        None  # the brokers' lists of instruments; None: symbols are traded as they come
+    )
+
     archive_after_days: Annotated[int, whole(1, 36_500, "days")] | None = None  # None: never
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "text"

@@ -1,7 +1,7 @@
 """Read all settings of the service. Nothing else in the project reads the environment or `.env`."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -180,6 +180,7 @@ def _check_together(
     if any(each.is_real for each in accounts) and env.positions_max_age_seconds < _REAL_POSITIONS:
         text = f"got {env.positions_max_age_seconds:g}, expected {_REAL_POSITIONS:g} or more: at a real broker they are"
         problems.add("POSITIONS_MAX_AGE_SECONDS", f"{text} read each 5 to 10 s")
+    _check_instruments(env, shared, problems)
     for broker, its in shared.items():
         for field, complaint in its.problems(env.orders_db):
             problems.add(f"{broker}_{field}".upper(), complaint)
@@ -206,6 +207,19 @@ def _check_together(
         for each in accounts:
             if each.account.webhook_secret is None:
                 problems.add(each.name_of("webhook_secret"), why)
+
+
+def _check_instruments(env: Environment, brokers: Collection[str], problems: Problems) -> None:
+    """Record what is in INSTRUMENTS_DIR and would have no effect."""
+    folder = env.instruments_dir
+    if folder is None:
+        return
+    if not folder.is_dir():
+        problems.add("INSTRUMENTS_DIR", f"got {str(folder)!r}, expected the path of a folder that exists")
+        return
+    for each in sorted(folder.iterdir()):
+        if each.is_dir() and not each.name.startswith(".") and each.name not in brokers:
+            problems.add("INSTRUMENTS_DIR", f"{each}: {unknown(each.name, brokers, 'a folder of a broker')}")
 
 
 def _secrets(

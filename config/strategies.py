@@ -8,13 +8,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from config.alert_defaults import AlertKeys, AlertKeysOfAll, instruments, over
 from config.checking import Problems, checked, read_toml, tables_in, unknown
 from config.fields import Group, ReportBuilder, Scope
+from config.protection import ClockTime, protection
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaults, AlertDefaultsBook
 from domain.limits import StrategyBook, StrategyPolicy
 
@@ -29,6 +30,8 @@ class _Table(AlertKeys):
     exit_scope: Scope | None = None
     group: Group | None = None
     settling_seconds: ReportBuilder | None = None
+    square_off: ClockTime | None = None
+    protection: Annotated[None, Field(description="a table")] = None  # read by `config.protection`
 
     @field_validator("settling_seconds", mode="before")
     @classmethod
@@ -97,7 +100,7 @@ def _check_clients(
 
 def _policy(table: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `StrategyPolicy` in a table."""
-    fields = {"exit_scope", "group", "settling"}
+    fields = {"exit_scope", "group", "settling", "protection", "square_off"}
     return {name: value for name, value in table.items() if name in fields}
 
 
@@ -109,10 +112,14 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
     if given.get("group") == _NOT_BUILT:
         problems.add(f"{name} group", "all_or_none is not built yet, expected independent or hedge_first")
         given = {key: value for key, value in given.items() if key != "group"}
+    protecting = given.get("protection")
+    given = {key: value for key, value in given.items() if key != "protection"}
     read = checked(model, given, problems, lambda field: f"{name} {field}")
     table = read.model_dump(exclude_none=True)
     if read.clients is not None:
         table["clients"] = read.clients
+    if protecting is not None:
+        table["protection"] = protection(protecting, name.removesuffix("]") + ".protection]", problems)
     if "settling_seconds" in table:
         table["settling"] = timedelta(seconds=table.pop("settling_seconds"))
     if "symbols" in table:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from domain.cancellation import cancel_under_way, hindrance
+from domain.further_terms import further_of
 from domain.money import ZERO, decimal_text
 from domain.ports.read_model import Row
 from domain.reason_codes import words_of
@@ -102,6 +103,17 @@ class PageFormatter:
         after = f" after {protection['trail_when']}" if protection["trail_when"] is not None else ""
         armed = "armed" if protection["is_armed"] else "not armed yet"
         return f"{protection['trailing_type']} {protection['trailing_value']}{after}, {armed}"
+
+    @staticmethod
+    def targets(protection: Row) -> str | None:
+        """`10pt 50 % (25 asked for), 20pt 50 %`; None where there is one target at most."""
+        targets = further_of(protection["protection_json"]).targets
+        sold = json.loads(protection["targets_sold"])
+        told = [
+            f"{each.value} {decimal_text(each.share)} %" + (f" ({units} asked for)" if units != "0" else "")
+            for each, units in zip(targets, sold, strict=True)
+        ]
+        return ", ".join(told) or None
 
     @staticmethod
     def cancel_hindrance(order: Row) -> str | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
 from domain.errors import InvalidAlert
+from domain.instruments.choice import InstrumentChoice
 from domain.money import decimal_text
 from domain.protection_terms import Terms
 
@@ -30,6 +31,7 @@ class LegRequest:
     - `reference_price`: the price at the signal, never a limit.
     - `protection`: what protects the units that an ENTRY brings; None: nothing.
     - `order_side`: the side of the order that is to lead to a TARGET, where the alert names one.
+    - `instrument`: what its name was resolved to; None: its client has no master, and the symbol is traded as it came.
     """
 
     symbol: str
@@ -44,13 +46,18 @@ class LegRequest:
     kind: LegKind = LegKind.ENTRY
     protection: Terms | None = None
     order_side: Side | None = None
+    instrument: InstrumentChoice | None = None
 
 
 class ClientShare(NamedTuple):
-    """A client that trades an alert, and by how much the alert's quantities are multiplied there."""
+    """A client that trades an alert, and by how much the alert's quantities are multiplied there.
+
+    `legs`: the alert's legs as the master of its broker names them; empty: as they came.
+    """
 
     client_id: str
     multiplier: Decimal = Decimal(1)
+    legs: tuple[LegRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class ParsedAlert:
         """
         legs = tuple(
             leg if leg.quantity is None else replace(leg, quantity=_multiple(leg.quantity, share))
-            for leg in self.legs
+            for leg in share.legs or self.legs
         )
         return replace(self, client_id=share.client_id, legs=legs, shares=())
 

@@ -23,6 +23,7 @@ class AlertDefaults:
     - `side`: for screeners alone, whose alerts cannot name one.
     - `clients`: those that trade its alerts, each with its multiple; empty: the one whose secret an alert carries.
     - `symbols`: names as alerts write them, in capitals, and the instruments that they stand for.
+    - `roll_days`: days before its expiry at which a continuous future stands for the next contract.
     """
 
     exchange: str | None = None
@@ -32,6 +33,7 @@ class AlertDefaults:
     side: Side | None = None
     clients: tuple[ClientShare, ...] = ()
     symbols: Mapping[str, Instrument] = field(default_factory=dict)
+    roll_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,12 @@ class OrderReport:
         """True when the broker says that no more of the order will be filled."""
         return self.status in _ENDED
 
+    @property
+    def came_to_nothing(self) -> bool:
+        """True where the order is dead and nothing of it was filled."""
+        is_dead = self.has_ended and self.status is not BrokerStatus.COMPLETE
+        return is_dead and not self.filled_quantity and not self.contradiction
+
 
 _ENDED = frozenset(
     {BrokerStatus.COMPLETE, BrokerStatus.REJECTED, BrokerStatus.CANCELLED, BrokerStatus.EXPIRED}

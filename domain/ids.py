@@ -7,6 +7,7 @@ from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
 from domain.enums import ExecutionType
+from domain.further_terms import further_text
 from domain.money import optional_text
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
@@ -32,9 +33,11 @@ def content_hash(alert: ParsedAlert) -> str:
 def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
     # Hashes that are stored have no kind in them. None is needed for the kinds that follow from the execution type and
     # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither is added: those of ADJUST.
+    # The same alert means the same when a master of another day calls its instrument differently.
+    exchange, symbol = (leg.exchange, leg.symbol) if leg.instrument is None else leg.instrument.asked
     content = [
-        leg.exchange,
-        leg.symbol,
+        exchange,
+        symbol,
         leg.side,
         optional_text(leg.quantity),
         leg.product,
@@ -47,6 +50,8 @@ def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
     if p is not None:  # nor is there any protection in them
         numbers = optional_text(p.trailing_value), optional_text(p.trail_when)
         content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
+        further = further_text(p)
+        content += [] if further is None else [further]
     return (
         [*content, "kind", leg.kind, leg.order_side]
         if alert.execution_type is ExecutionType.ADJUST

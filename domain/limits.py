@@ -1,10 +1,12 @@
 """The limits of a client's orders, where nothing set means no limit, and the handling of each strategy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+
+from domain.protection_terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,31 @@ class GroupPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StrategyPolicy:
-    """How one strategy's orders are handled. `group` None: hedge first where an alert has several entries."""
+    """How one strategy's orders are handled.
+
+    - `group`: None: hedge first where an alert has several entries.
+    - `protection`: of entries that bring none themselves; `square_off`: when all entries of the day exit, as `15:10`.
+    """
 
     exit_scope: ExitScope = ExitScope.OWN
     group: GroupPolicy | None = None
     settling: timedelta = timedelta(seconds=3)  # how long a reversal waits for its exit
+    protection: Terms | None = None
+    square_off: str | None = None
 
     @property
     def is_grouped(self) -> bool:
         """True where the entries of one alert are judged together."""
         return self.group is not GroupPolicy.INDEPENDENT
+
+    def protecting(self, own: Terms | None) -> Terms | None:
+        """Return what protects an entry that brings this itself; None: nothing."""
+        if own is None and self.protection is None and self.square_off is None:
+            return None
+        terms = own or self.protection or Terms()
+        if self.square_off is not None:
+            terms = replace(terms, exit_at=min(terms.exit_at or self.square_off, self.square_off))
+        return None if terms == Terms() else terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,14 @@ class NoticeKind(StrEnum):
     POSITION_AGREES = "POSITION_AGREES"  # such a difference is gone
     STOP_FIRED = "STOP_FIRED"  # a protection asked for an exit
     TARGET_FIRED = "TARGET_FIRED"
+    TIME_EXIT = "TIME_EXIT"  # the time to exit came
+    STOP_AT_COST = "STOP_AT_COST"  # a stop was moved to the average fill
     TRAIL_ARMED = "TRAIL_ARMED"
     TRAIL_MOVED = "TRAIL_MOVED"
     PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # without a usable price for too long
+    NO_STOP = "NO_STOP"  # the distance of a protection's stop leads to 0 or below
+    PROTECTIVE_EXIT_FAILED = "PROTECTIVE_EXIT_FAILED"
+    PROTECTED_AGAIN = "PROTECTED_AGAIN"  # what was filled after a protection's exit was over
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Order:
     trailing_type: TrailingType | None = None
     trailing_value: Decimal | None = None
     trail_when: Decimal | None = None
+    protection_json: str | None = None  # see `domain.further_terms`
     event_hash: str = ""
 
     @property

@@ -43,7 +43,11 @@ class Level:
         """Return the price that is meant; a distance counts from `average`, upwards (+1) or downwards (-1)."""
         if self.unit is LevelUnit.PRICE:
             return self.value
-        return average + direction * distance(self.value, average, is_percent=self.unit is LevelUnit.PERCENT)
+        return average + direction * self.points(average)
+
+    def points(self, average: Decimal) -> Decimal:
+        """Return a distance in points."""
+        return distance(self.value, average, is_percent=self.unit is LevelUnit.PERCENT)
 
 
 def level_of(text: str) -> Level:
@@ -99,38 +103,39 @@ class HasTerms(Protocol):
     def trailing_value(self) -> Decimal | None: ...
     @property
     def trail_when(self) -> Decimal | None: ...
+    @property
+    def protection_json(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What protects a position. `trail_when`: the move in favour that arms the trail; for STEP, that moves it once."""
+    """What protects a position.
+
+    - `trail_when`: the move in favour that arms the trail; for STEP, that moves it once.
+    - `targets`: several targets in place of `target`, the nearest first: a level's text, and a share in percent.
+    - `lot_size`: units of which the shares are whole multiples; None: of one unit.
+    - `cost_trigger`: the move in favour after which the stop moves to the average fill, once, `cost_offset` beyond it:
+      distances as `level_of` reads them.
+    - `exit_at`: a clock time of the day of the entry, `15:10`; `exit_after_minutes`: counted from the first fill.
+    """
 
     stop_loss: str | None = None
     target: str | None = None
     trailing_type: TrailingType | None = None
     trailing_value: Decimal | None = None
     trail_when: Decimal | None = None
+    targets: tuple[tuple[str, Decimal], ...] = ()
+    lot_size: Decimal | None = None
+    cost_trigger: str | None = None
+    cost_offset: str | None = None
+    exit_at: str | None = None
+    exit_after_minutes: Decimal | None = None
 
 
 def is_protected(item: HasTerms) -> bool:
     """Return True where anything is to protect what the order opens."""
-    return item.stop_loss is not None or item.target is not None or item.trailing_type is not None
-
-
-def wrong_side(item: HasTerms, price: Decimal, sign: int) -> str | None:
-    """Return which level an entry at this price would meet at once, in words; None: none.
-
-    Args:
-        sign: +1 for a buy, -1 for a sell.
-    """
-    for name, text, way in (("stop_loss", item.stop_loss, -1), ("target", item.target, 1)):
-        if text is None:
-            continue
-        level = level_of(text).price(price, way * sign)
-        if level <= ZERO or (level - price) * way * sign <= 0:
-            where = "below" if way * sign < 0 else "above"
-            return f"{name} {decimal_text(level)}, expected {where} {decimal_text(price)} and above 0"
-    return None
+    simple = (item.stop_loss, item.target, item.trailing_type)
+    return item.protection_json is not None or any(each is not None for each in simple)
 
 
 def trail_fault(terms: Terms) -> tuple[str, str] | None:

@@ -126,6 +126,33 @@ class Reason(StrEnum):
         "The stop or target is on the wrong side of the entry's price",
         "it would be met at once",
     )
+    EXIT_TIME_PASSED = (
+        "EXIT_TIME_PASSED",
+        Family.VALIDATION_FAILED,
+        "The entry's time to exit has passed already",
+        "what it opened would be closed at once",
+    )
+    LOT_SIZE = "LOT_SIZE", Family.VALIDATION_FAILED, "The quantity is no multiple of the contract's lot"
+    TICK_SIZE = "TICK_SIZE", Family.VALIDATION_FAILED, "A price is no multiple of the contract's tick"
+    INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN", Family.VALIDATION_FAILED, "The broker lists no such instrument"
+    INSTRUMENT_AMBIGUOUS = (
+        "INSTRUMENT_AMBIGUOUS",
+        Family.VALIDATION_FAILED,
+        "The name may mean several instruments",
+        "none of them is guessed",
+    )
+    INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED", Family.VALIDATION_FAILED, "The contract has expired"
+    INSTRUMENT_NOT_TRADABLE = (
+        "INSTRUMENT_NOT_TRADABLE",
+        Family.VALIDATION_FAILED,
+        "An index or an underlying cannot be traded by itself",
+    )
+    INSTRUMENTS_STALE = (
+        "INSTRUMENTS_STALE",
+        Family.GUARD_BLOCKED,
+        "The broker's instruments are not known",
+        "no master was loaded, or it is too old",
+    )
     UNSUPPORTED_ORDER = (
         "UNSUPPORTED_ORDER",
         Family.VALIDATION_FAILED,

@@ -149,7 +149,9 @@ def find_report(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Ala
     if order.broker_order_id is not None:
         return _numbered(order, book)
     before = turned_away(order)
-    tagged = [r for r in book.by_tag.get(order.client_order_id, ()) if r.broker_order_id not in before]
+    tagged = book.by_tag.get(order.client_order_id, ())
+    # One that was dead and has come back is the order after all.
+    tagged = [r for r in tagged if r.broker_order_id not in before or not r.came_to_nothing]
     if not tagged:
         return None, ()
     tagged.sort(key=likeliest)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.broker_reports import Position
 from domain.enums import Side
@@ -20,7 +21,9 @@ from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Clock, Store, Transaction
-from domain.protection import Covered, Protection, Step, allotted, step
+from domain.protection import Covered, ExitSeen, Protection, Step, allotted
+from domain.protection_exits import exit_seen, followed_exits
+from domain.protection_step import step
 from domain.risk_facts import Holding
 from domain.states import Status
 from engine.client_context import ClientContext
@@ -59,7 +62,9 @@ class ProtectionWatcher:
         places = {(p.exchange, p.symbol) for p in found if p.filled or p.quantity}
         marks = self._read_marks(context, places) if may_look else {}
         holdings = self._store.holdings(client_id)
-        steps, failed = _steps(found, marks, holdings, self._store.get_by_id, self._clock.now())
+        entries = self._store.get_all([p.command_id for p in found])
+        orders = _Orders(lambda id_: entries.get(id_) or self._store.get_by_id(id_), self._store.parts)
+        steps, failed = _steps(found, marks, holdings, orders, self._clock.now())
         self._tell_failed(client_id, failed)
         moving = {_place(each.before) for each in steps if each.changes}
         new = self._new_marks(client_id, marks)
@@ -81,7 +86,7 @@ class ProtectionWatcher:
         found = [p for p in tx.open_protections(client_id) if _place(p) in moving]
         holdings = [h for place in {p[:3] for p in moving} for h in tx.holding(client_id, *place)]
         moved = 0
-        for each in _steps(found, marks, holdings, tx.get, now)[0]:
+        for each in _steps(found, marks, holdings, _Orders(tx.get, tx.parts), now)[0]:
             if each.changes:
                 moved += self._carry_out(tx, context, each, now)
         return moved
@@ -152,11 +157,23 @@ class ProtectionWatcher:
         return [mark for place, mark in marks.items() if mark.is_price and stored.get(place) != mark.price]
 
 
+class _Orders(NamedTuple):
+    """How orders are found: in the transaction, or as they were last committed."""
+
+    get: Callable[[str], Order | None]
+    parts: Callable[[str], list[Order]]
+
+    def exits_of(self, p: Protection, now: datetime) -> dict[str, ExitSeen]:
+        """Judge the exits that the protection follows, and its last one."""
+        ids = {each.command_id for each in p.exits} | ({p.exit_command_id} if p.exit_command_id else set())
+        return {id_: exit_seen(self.get(id_), self.parts(id_), now) for id_ in sorted(ids)}
+
+
 def _steps(
     protections: Iterable[Protection],
     marks: dict[Place, Mark],
     holdings: Sequence[Holding],
-    order_of: Callable[[str], Order | None],
+    orders: _Orders,
     now: datetime,
 ) -> tuple[list[Step], dict[str, tuple[Protection, Exception]]]:
     """Make the next step of each protection, those of one holding together; and why there is none of some, by id."""
@@ -167,16 +184,21 @@ def _steps(
     products = Counter(place[:3] for place, net in nets.items() if net)
     mixed = {place for place, count in products.items() if count > 1}
     for (place, side), group in together.items():
-        entries = {p.protection_id: order_of(p.command_id) for p in group}
+        entries = {p.protection_id: orders.get(p.command_id) for p in group}
+        exits = {p.protection_id: orders.exits_of(p, now) for p in group}
         held = max(nets.get(place, ZERO) * side.sign, ZERO)
-        seen = [_seen(p, entries[p.protection_id]) for p in group]
+        seen = [
+            _seen(followed_exits(p, exits[p.protection_id], now)[0], entries[p.protection_id]) for p in group
+        ]
         shares = allotted(seen, held)
         for p, fills in zip(group, seen, strict=True):
             entry, units = entries[p.protection_id], shares[p.protection_id]
             is_over = entry is None or (entry.status in _OVER and not entry.is_provisional(now))
             is_all = units == held and place[:3] not in mixed
             is_full = entry is None or entry.filled_quantity >= entry.quantity
-            covered = Covered(fills.filled, fills.average_price, is_over, units, is_all, is_full)
+            covered = Covered(
+                fills.filled, fills.average_price, is_over, units, is_all, is_full, exits[p.protection_id]
+            )
             try:
                 steps.append(step(p, covered, marks.get((p.exchange, p.symbol)), now))
             except Exception as error:  # noqa: BLE001 - it is told, and keeps no other protection from being watched

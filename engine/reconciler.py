@@ -42,7 +42,7 @@ from engine.order_matcher import OrderMatcher
 from engine.plain_moves import plain_moves
 from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
 from engine.submitter import Submitter
-from engine.tag_lookup import came_to_nothing, is_refusal
+from engine.tag_lookup import is_refusal
 from use_cases.leg_groups import after_leg_ended
 
 log = logging.getLogger(__name__)
@@ -485,7 +485,7 @@ class Reconciler:
             if is_new:
                 log.warning("client %s: broker order %s is not ours: %s", context.client_id, number, what)
                 tx.notify(notice)
-        elif not came_to_nothing(report):
+        elif not report.came_to_nothing:
             key = NoticeKey(NoticeSubject.UNREMEMBERED, (number, report.client_order_id or ""))
             if tx.notify_once(key, notice):
                 log.warning("client %s: broker order %s carries our tag: %s", context.client_id, number, what)

@@ -28,7 +28,14 @@ from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import Clock, Transaction
 from domain.reason_codes import Reason
-from domain.reconciliation import DEAD, TURNED_AWAY, find_report, hidden_in, is_own, likeliest, turned_away
+from domain.reconciliation import (
+    TURNED_AWAY,
+    find_report,
+    hidden_in,
+    is_own,
+    likeliest,
+    turned_away,
+)
 from domain.transitions import claimed, held, never_sent, placed
 from engine.client_context import ClientContext, EngineTimings
 
@@ -92,7 +99,7 @@ class TagLookup:
         book = self._last.get(order.client_id)
         if not order.look_first or book is None:
             return {}
-        dead = {r.broker_order_id for r in book.by_tag.get(order.client_order_id, ()) if came_to_nothing(r)}
+        dead = {r.broker_order_id for r in book.by_tag.get(order.client_order_id, ()) if r.came_to_nothing}
         if not dead:
             return {}
         context = json.loads(order.context_json or "{}")
@@ -159,9 +166,4 @@ class TagLookup:
 def is_refusal(order: Order, report: OrderReport) -> bool:
     """True for the dead, unfilled order that a broker keeps of a request that it turned away."""
     is_of_before = order.look_first or report.broker_order_id in turned_away(order)
-    return is_of_before and came_to_nothing(report)
-
-
-def came_to_nothing(report: OrderReport) -> bool:
-    """True where the broker order is dead and nothing was filled."""
-    return report.status in DEAD and not report.filled_quantity and not report.contradiction
+    return is_of_before and report.came_to_nothing

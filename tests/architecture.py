@@ -73,6 +73,7 @@ ROOMS = {
     "broker/": Room(DESCRIBED, BROKER),
     "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone
     "broker/noren/": Room(DESCRIBED, (*BROKER, "pyotp")),
+    "broker/zerodha/": Room(DESCRIBED, (*BROKER, "pathlib")),  # the day's access token may stand in a file
     "broker/rate_limit/": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
     "broker/paper/": Room(DESCRIBED, (*BROKER, *FILES, "sqlite3")),
@@ -84,6 +85,9 @@ ROOMS = {
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
     "app/container.py": Room(None, None),
+    "app/instruments.py": Room(
+        None, None
+    ),  # lists of brokers become masters, and those resolve the names of alerts
     # The user's own dialects are checked with the settings.
     "app/settings.py": Room(("alerts", "broker", "config"), FILES),
     "app/starting.py": Room(None, None),  # what trading_bot.py does before it serves
@@ -93,6 +97,7 @@ ROOMS = {
     "cli_backup.py": Room(None, None),
     "cli_doctor.py": Room(None, None),
     "cli_holdings.py": Room(None, None),
+    "cli_instruments.py": Room(None, None),
     "cli_output.py": Room(("domain",)),
     "cli_posting.py": Room(None, None),
     "cli_parser.py": Room(("domain",)),
@@ -107,7 +112,10 @@ BROKER_NAMES = BROKERS.keys() | {
 }
 # Nor on which dialects alerts may be written in. The benchmarks measure certain ones.
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
-MAY_NAME_ALL = "benchmarks/"
+# And a broker whose list of instruments is read may have a dialect's name.
+MAY_NAME_ALL = ("benchmarks/", "broker/masters/")
+# The name of a dialect may be that of a broker's API too.
+NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"
@@ -268,6 +276,8 @@ def _name_breaches(name: str, source: str) -> Iterator[Breach]:
                 continue
             parts = {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", line)}
             for each in sorted(names & parts):
+                if any(name.startswith(own) and each == word for own, word in NAMES_OF_ROOMS):
+                    continue
                 yield number, f"only {room} names a {what}: {each}"
 
 

@@ -170,7 +170,7 @@ def hold(desk: Desk, client: str, quantity: int) -> None:
 
 
 SHARES = st.lists(
-    st.builds(ClientShare, st.sampled_from("abc"), st.integers(1, 9).map(Decimal)),
+    st.tuples(st.sampled_from("abc"), st.integers(1, 9)).map(lambda drawn: ClientShare(drawn[0], Decimal(drawn[1]))),
     min_size=1, max_size=3, unique_by=lambda share: share.client_id,
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ from domain.broker_reports import PositionsSnapshot
 from domain.enums import Outcome, Side
 from domain.errors import ConcurrentUpdate, InvalidAlert, SignalReused, StoreUnavailable
 from domain.ids import ulid
-from domain.limits import Limits
+from domain.limits import Limits, StrategyBook, StrategyPolicy
 from domain.protection_terms import Terms
 from domain.receipt import Receipt
 from persistence.sqlite.identity import IdentityGuard
@@ -235,6 +235,15 @@ def test_an_entry_with_a_protection_is_registered_with_it(desk) -> None:
     [plain, (protected, delivery)] = entries_in("A", "B")
     protected = replace(protected, legs=(replace(protected.legs[0], protection=Terms(stop_loss="2%")),))
     desk.commands.register_together([plain, (protected, delivery)])
+    found = desk.store.open_protections("default")
+    assert [(each.symbol, each.stop_loss) for each in found] == [("B", "2%")]
+
+
+def test_an_entry_that_its_strategy_protects_is_registered_with_it(desk) -> None:
+    book = StrategyBook(StrategyPolicy(), {"S": StrategyPolicy(protection=Terms(stop_loss="2%"))})
+    desk.policies["default"] = replace(desk.policies["default"], strategies=book)
+    [plain, (protected, delivery)] = entries_in("A", "B")
+    desk.commands.register_together([plain, (replace(protected, strategy_name="S"), delivery)])
     found = desk.store.open_protections("default")
     assert [(each.symbol, each.stop_loss) for each in found] == [("B", "2%")]
 

@@ -6,28 +6,45 @@ the exit that is there.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.enums import ExecutionType, OrderType
 from domain.errors import InvalidProtection, NotFound
+from domain.further_terms import further_text
 from domain.ids import client_order_id, exit_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.ports import Transaction
-from domain.protection import Protection, Rule, Step, cancelled, met, protection_of, tightened
+from domain.protection import Protection, Rule, Step, protection_of
+from domain.protection_changes import cancelled, tightened
+from domain.protection_levels import met
 from domain.protection_messages import clears_unknown, notices_of
 from domain.protection_terms import Terms, is_protected
 from domain.states import Status
+from domain.times import time_text
 from use_cases.register_order import life_of, register_judged
 
 
-def terms_of(protection: Terms | None) -> dict[str, Any]:
-    """Return the columns of an order that carry its protection."""
-    return {} if protection is None else asdict(protection)
+def terms_of(protection: Terms | None, at: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    """Return the columns of an order that carry its protection.
+
+    Args:
+        at: when the alert was received; a clock time is one of that day, in the zone.
+    """
+    if protection is None:
+        return {}
+    simple = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
+    columns = {name: getattr(protection, name) for name in simple}
+    exit_at = None if protection.exit_at is None else _instant(protection.exit_at, at, zone)
+    return columns | {"protection_json": further_text(protection, exit_at)}
+
+
+def _instant(clock: str, at: datetime, zone: ZoneInfo) -> datetime:
+    return datetime.combine(at.astimezone(zone).date(), time.fromisoformat(clock), zone).astimezone(UTC)
 
 
 def open_protections(tx: Transaction, legs: Sequence[Order]) -> None:
@@ -148,7 +165,7 @@ def _require_unmet(tx: Transaction, p: Protection) -> None:
         rule = met(p, mark.price)
         if rule is not None:
             field = "target_price" if rule is Rule.TARGET else "stop_price"
-            last = decimal_text(mark.price)
+            last = f"{decimal_text(mark.price)} (seen at {time_text(mark.at)}, source {mark.source})"
             raise InvalidProtection(
                 field,
                 f"expected one that the last price {last} does not meet, or confirm: true to exit at once",

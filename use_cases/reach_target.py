@@ -33,6 +33,9 @@ def reach(
     """
     leg = alert.target
     assert leg is not None and leg.side is not None and leg.quantity is not None
+    if leg.instrument is not None and leg.instrument.asked[1].endswith("!"):
+        message = "expected a contract's own name: what is held may be that of another month"
+        raise InvalidAlert("POSITION_UNKNOWN", message, "symbol")
     if policy.strategy(alert.strategy_name).exit_scope is ExitScope.POSITION:
         raise InvalidAlert("NOT_BUILT", "a position to reach needs exit_scope own, got position", _FIELD)
     query = ExposureQuery(

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from blockers.groups import incomplete, waits_for_bought
+from blockers.instruments import unfit
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import WEBHOOK
@@ -18,10 +20,12 @@ from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import InvalidAlert, NothingAsked, SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
+from domain.instruments.choice import InstrumentChoice
 from domain.limits import ClientPolicy
 from domain.money import ZERO
 from domain.order import Order
 from domain.ports import Ids, Transaction
+from domain.protection_terms import Terms
 from domain.reason_codes import Reason
 from domain.receipt import Receipt
 from domain.states import Status
@@ -32,6 +36,7 @@ from use_cases.reach_target import reach
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.repeated_alerts import may_be_repeated
+from use_cases.resolve_instruments import at_what_is_held
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +51,23 @@ class RegisterAlert:
         clients: the policy that binds each client.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
+        zone: of the clock times in alerts.
     """
 
     def __init__(
-        self, clients: Mapping[str, ClientPolicy], *, ids: Ids, dedup_window: timedelta, alert_life: timedelta
+        self,
+        clients: Mapping[str, ClientPolicy],
+        *,
+        ids: Ids,
+        dedup_window: timedelta,
+        alert_life: timedelta,
+        zone: ZoneInfo,
     ) -> None:
         self._clients = clients
         self._ids = ids
         self._dedup_window = dedup_window
         self._alert_life = alert_life
+        self._zone = zone
 
     def __call__(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:
         """Register all legs, blocked or not.
@@ -65,6 +78,7 @@ class RegisterAlert:
         """
         content = content_hash(alert)
         key = alert_key(alert, content)
+        alert = alert if alert.shares else at_what_is_held(tx, alert)
         first = tx.last_accepted(key)
         if first is not None:
             reason = self._duplicate(tx, alert, content, first, delivery.received_at)
@@ -93,7 +107,7 @@ class RegisterAlert:
                 decision_type=first_blocked.decision_type if first_blocked else None,
                 reason_code=first_blocked.reason_code if first_blocked else None,
                 reason_message=first_blocked.reason_message if first_blocked else None,
-                context_json=_context(alert),
+                context_json=story_of(alert),
             )
         )
         return Receipt(place.alert_id, outcome, legs)
@@ -145,7 +159,7 @@ class RegisterAlert:
         self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, place: "_Place", before: int
     ) -> "_Group":
         """Register one client's legs, whose numbers go on after those of the clients before it."""
-        alert = self._reached(tx, alert, delivery)
+        alert = self._reached(tx, at_what_is_held(tx, alert), delivery)
         key = alert_key(alert, place.content)
         intents = [intent_key(key, place.generation, index) for index in range(len(alert.legs))]
         orders = [
@@ -183,29 +197,37 @@ class RegisterAlert:
             and policy.strategy(alert.strategy_name).is_grouped
         )
         if is_group:
-            return self._register_group(tx, policy, orders, intents, alert.signal_id)
+            return self._register_group(tx, policy, alert, orders, intents)
         return tuple(
-            register_judged(tx, order, intent, alert.signal_id, policy=policy, actor=ACTOR)
-            for order, intent in zip(orders, intents, strict=True)
+            register_judged(
+                tx,
+                order,
+                intent,
+                alert.signal_id,
+                policy=policy,
+                actor=ACTOR,
+                unfit=unfit(leg),
+            )
+            for order, intent, leg in zip(orders, intents, alert.legs, strict=True)
         )
 
     @staticmethod
     def _register_group(
         tx: Transaction,
         policy: ClientPolicy,
+        alert: ParsedAlert,
         orders: Sequence[Order],
         intents: Sequence[str],
-        signal_id: str | None,
     ) -> tuple[Order, ...]:
         """Judge each leg after the legs before it are written, so that limits count them; then decide for all legs."""
         legs, blocks = [], dict[int, Block]()
-        for index, (order, intent) in enumerate(zip(orders, intents, strict=True)):
-            answer = judged(tx, order, policy, order.created_at)
+        for index, (order, intent, leg) in enumerate(zip(orders, intents, alert.legs, strict=True)):
+            answer = unfit(leg) or judged(tx, order, policy, order.created_at)
             if isinstance(answer, Block):
                 blocks[index] = answer
             elif answer is None and waits_for_bought(order.side, [o.side for o in orders]):
                 answer = Wait(WaitsFor.GROUP, order.expires_at)
-            legs.append(write(tx, order, intent, signal_id, wait=answer, actor=ACTOR))
+            legs.append(write(tx, order, intent, alert.signal_id, wait=answer, actor=ACTOR))
         if blocks:
             return _block_all(tx, legs, blocks)
         if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
@@ -277,6 +299,12 @@ class RegisterAlert:
         alert_id = self._ids.alert_id(delivery.received_at)
         return self._order(alert, leg, alert_id, 0, intent, delivery, leg.side, leg.quantity)
 
+    def _protecting(self, alert: ParsedAlert, leg: LegRequest) -> Terms | None:
+        """Return what protects the leg's units: what it brings, or else what its strategy has for it."""
+        if leg.kind is not LegKind.ENTRY:
+            return None
+        return self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+
     def _order(
         self,
         alert: ParsedAlert,
@@ -314,7 +342,8 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
-            **terms_of(leg.protection),
+            **terms_of(self._protecting(alert, leg), at, self._zone),
+            context_json=_choice_of(leg),
         )
 
 
@@ -369,11 +398,30 @@ def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
     return f"the first one stands: {leg.command_id}, {leg.status}" + (f" {leg.tag}" if leg.tag else "")
 
 
-def _context(alert: ParsedAlert) -> str | None:
+def story_of(alert: ParsedAlert) -> str | None:
     """What is kept about the reading of an alert; None where there is nothing to tell."""
-    told = {"repairs": alert.repairs, "unread": alert.unread}
+    instruments = [
+        {"leg": number, **_instrument_of(leg.instrument, leg)}
+        for number, leg in enumerate(alert.legs, 1)
+        if leg.instrument is not None
+    ]
+    told = {"repairs": alert.repairs, "unread": alert.unread, "instruments": instruments}
     told = {name: value for name, value in told.items() if value}
     return json.dumps(told, ensure_ascii=False) if told else None
+
+
+def _instrument_of(choice: InstrumentChoice, leg: LegRequest) -> dict[str, object]:
+    """What its name became, and why."""
+    told: dict[str, object] = {"asked": " ".join(choice.asked), "became": f"{leg.exchange} {leg.symbol}"}
+    return told | ({"notes": choice.notes} if choice.notes else {})
+
+
+def _choice_of(leg: LegRequest) -> str | None:
+    """What an order's own story says of its instrument; None where its client has no master."""
+    if leg.instrument is None:
+        return None
+    told = _instrument_of(leg.instrument, leg)
+    return json.dumps({"instrument": told}, ensure_ascii=False)
 
 
 def _outcome(legs: Sequence[Order]) -> Outcome:

@@ -23,10 +23,20 @@ def life_of(execution_type: ExecutionType, alert_life: timedelta) -> timedelta:
 
 
 def register_judged(
-    tx: Transaction, order: Order, intent: str, signal_id: str | None, *, policy: ClientPolicy, actor: str
+    tx: Transaction,
+    order: Order,
+    intent: str,
+    signal_id: str | None,
+    *,
+    policy: ClientPolicy,
+    actor: str,
+    unfit: Block | None = None,
 ) -> Order:
-    """Judge an order by the facts of this transaction, and write it accordingly: to be sent, to wait, or blocked."""
-    answer = judged(tx, order, policy, order.created_at)
+    """Judge an order by the facts of this transaction, and write it accordingly: to be sent, to wait, or blocked.
+
+    `unfit`: a block that stands already, because of what it trades.
+    """
+    answer = unfit or judged(tx, order, policy, order.created_at)
     written = write(tx, order, intent, signal_id, wait=answer, actor=actor)
     return block(tx, written, answer, actor) if isinstance(answer, Block) else written
 

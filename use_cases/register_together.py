@@ -10,6 +10,7 @@ as it would be without a batch.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from blockers.instruments import unfit
 from blockers.pipeline import judge, question
 from domain.alert import Alert, Delivery, ParsedAlert
 from domain.enums import ExecutionType, Outcome
@@ -18,7 +19,7 @@ from domain.limits import ClientPolicy
 from domain.order_events import register
 from domain.ports import FactsQuestion, Registration, Transaction
 from domain.receipt import Receipt
-from use_cases.register_alert import ACTOR, RegisterAlert, unknown_client
+from use_cases.register_alert import ACTOR, RegisterAlert, story_of, unknown_client
 
 AlertDelivery = tuple[ParsedAlert, Delivery]
 Result = Receipt | Exception
@@ -65,8 +66,9 @@ class RegisterTogether:
         for alert, delivery in alerts:
             content = content_hash(alert)
             key = alert_key(alert, content)
-            clients = [share.client_id for share in alert.shares] or [alert.client_id]
-            touched = {(client, leg.symbol) for client in clients for leg in alert.legs} | {("", key)}
+            groups = [(share.client_id, share.legs or alert.legs) for share in alert.shares]
+            groups = groups or [(alert.client_id, alert.legs)]
+            touched = {(client, leg.symbol) for client, legs in groups for leg in legs} | {("", key)}
             is_plain = seen.isdisjoint(touched) and self._is_plain(alert)
             plan = self._plan(alert, delivery, key, content) if is_plain else None
             prepared.append(Prepared(alert, delivery, plan))
@@ -82,7 +84,9 @@ class RegisterTogether:
             or alert.execution_type is not ExecutionType.ENTRY
         ):
             return False
-        if alert.legs[0].protection is not None:
+        if policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None:
+            return False
+        if unfit(alert.legs[0]) is not None:
             return False
         limits = policy.limits.for_strategy(alert.strategy_name)
         return limits.max_orders_per_minute is None and limits.max_open_orders is None
@@ -101,6 +105,7 @@ class RegisterTogether:
             signal_id=alert.signal_id,
             strategy_name=alert.strategy_name,
             execution_type=alert.execution_type,
+            context_json=story_of(alert),
         )
         change = register(order, at=order.created_at, actor=ACTOR)
         asked = question(order, policy, order.created_at)

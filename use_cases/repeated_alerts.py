@@ -16,6 +16,7 @@ _PASSING = {
         Reason.OUTCOME_UNKNOWN,
         Reason.NOT_FLAT_IN_TIME,
         Reason.ALERT_TOO_OLD,
+        Reason.INSTRUMENTS_STALE,
     )
 }
 """The tags of what stopped an entry only for the moment. Blocks by limits, halts and duplicates stand."""

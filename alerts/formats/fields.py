@@ -168,6 +168,7 @@ def _signal_id(value: object) -> str:
 
 read_quantity = _quantity
 read_price = _price
+read_level = _level
 read_symbol = _upper(_SYMBOL)
 read_exchange = _upper(_EXCHANGE)
 read_name = _text(80)

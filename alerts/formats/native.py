@@ -29,12 +29,14 @@ from alerts.formats.fields import (
     TestModeField,
     TrailingTypeField,
 )
+from alerts.formats.protecting import ClockField, CostField, LotSizeField, MinutesField, TargetField
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import InvalidAlert
+from domain.further_terms import cost_fault, targets_fault
 from domain.protection_terms import Terms, trail_fault
 
 NAME = "native"
@@ -54,7 +56,15 @@ _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", 
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
-_PROTECTION = ("stop_loss", "target", "trailing_type", "trailing_value", "trail_when")
+_PROTECTION = (
+    "stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when", "move_to_cost", "exit_at",
+    "exit_after_minutes",
+)  # fmt: skip
+
+_ON_AN_EXIT = (
+    "{field} on an EXIT can mean two things, so nothing is sent. To exit now: leave it out or null. To exit at a "
+    "price: order_type STOP with trigger_price, or LIMIT with price. To protect what stays: POST /api/protections/<id>"
+)
 
 T = TypeVar("T")
 
@@ -71,10 +81,14 @@ class _Leg(BaseModel):
     price: PriceField = None
     trigger_price: PriceField = None
     stop_loss: LevelField = None
-    target: LevelField = None
+    target: TargetField = None
+    lot_size: LotSizeField = None
     trailing_type: TrailingTypeField = None
     trailing_value: DistanceField = None
     trail_when: DistanceField = None
+    move_to_cost: CostField = None
+    exit_at: ClockField = None
+    exit_after_minutes: MinutesField = None
     note: NotRead = None
     comment: NotRead = None
 
@@ -104,8 +118,9 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
     """Parse a native alert, which names everything itself: `defaults` are not asked.
 
     Raises:
-        InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, or `NOT_BUILT` for what the
-            format has and the program cannot do yet. Such a request is never accepted and then ignored.
+        InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, `AMBIGUOUS` for protection on
+            an EXIT, or `NOT_BUILT` for what the format has and the program cannot do yet. Such a request is never
+            accepted and then ignored.
     """
     document = _readable(body)
     try:
@@ -163,16 +178,27 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
 
 def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     """Return what protects the leg's units; None: nothing."""
-    terms = Terms(leg.stop_loss, leg.target, leg.trailing_type, leg.trailing_value, leg.trail_when)
-    first = next((name for name in _PROTECTION if getattr(terms, name) is not None), None)
+    trigger, offset = leg.move_to_cost or (None, None)
+    terms = Terms(
+        leg.stop_loss,
+        leg.target if isinstance(leg.target, str) else None,
+        leg.trailing_type,
+        leg.trailing_value,
+        leg.trail_when,
+        targets=leg.target if isinstance(leg.target, tuple) else (),
+        lot_size=leg.lot_size,
+        cost_trigger=trigger,
+        cost_offset=offset,
+        exit_at=leg.exit_at,
+        exit_after_minutes=leg.exit_after_minutes,
+    )
+    first = next((name for name in _PROTECTION if getattr(leg, name) is not None), None)
     if first is None:
         return None
     if asked.execution_type is not ExecutionType.ENTRY:
-        message = (
-            f"{first} is built for an ENTRY only: leave it out or null; an EXIT of its own ends a position"
-        )
-        raise InvalidAlert("NOT_BUILT", message, f"{place}.{first}")
-    fault = trail_fault(terms)
+        raise InvalidAlert("AMBIGUOUS", _ON_AN_EXIT.format(field=first), f"{place}.{first}")
+    sign = 1 if leg.direction is Side.BUY else -1
+    fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms)
     if fault is not None:
         raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
     return terms

@@ -8,24 +8,27 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from broker.contradictory_rows import ReportBuilder, Trade
+from broker.delivered_shares import DELIVERY, Delivered, Holdings, merged
+from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
+from broker.known_order_numbers import KnownOrderNumbers, day_began
 from broker.noren import parsing, protection, quotes, requests
-from broker.noren.contradictions import ReportBuilder
 from broker.noren.errors import (
-    AUTHENTICATION,
     accepted,
     expired,
     minute_is_full,
     refuses_market_orders,
     rows_in,
 )
-from broker.noren.holdings import DELIVERY, Holdings, merged
-from broker.noren.known_order_numbers import KnownOrderNumbers, SymbolSpellings, day_began
+from broker.noren.holdings import delivered_in
 from broker.noren.order_stream import OrderUpdates
 from broker.noren.presets import NorenAccount, Preset
-from broker.noren.session import LoginFailed, Session
-from broker.noren.wire import AnswerLost, HttpReply, RequestNotSent, Timeouts, Wire, text_of
+from broker.noren.session import session_of
+from broker.noren.symbol_spellings import SymbolSpellings
+from broker.noren.wire import HttpReply, Wire, text_of
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
+from broker.sessions import AUTHENTICATION, LoginFailed
 from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, PositionsSnapshot
@@ -111,7 +114,7 @@ class NorenBroker:
         )
         self._quote_wire = Wire(url, brief, bearer=self._bearer)
         self._quotes = quotes.Quotes(clock)
-        self._session = Session.for_account(account, self._wire, clock)
+        self._session = session_of(account, self._wire, clock)
         self._memory = KnownOrderNumbers(clock)
         self._settling = ReportBuilder(self.order_history, self.trades, clock)
         self._holdings = Holdings(self._read_holdings, clock)
@@ -210,13 +213,13 @@ class NorenBroker:
         together, hidden = merged(positions, self._holdings.read(urgent=urgent))
         return PositionsSnapshot(started, together, (*unreadable, *hidden))
 
-    def _read_holdings(self, *, urgent: bool) -> list[dict[str, Any]]:
+    def _read_holdings(self, *, urgent: bool) -> Delivered:
         fields = {"actid": self._account.user_id, "prd": self._preset.products[DELIVERY]}
         found = rows_in(self._read("Holdings", fields, urgent=urgent))
         for row in found:
             listed = row.get("exch_tsym")
             self._spellings.note(listed if isinstance(listed, list) else [row])
-        return found
+        return delivered_in(found)
 
     # other reads --------------------------------------------------------------------------------------------
 
@@ -225,7 +228,7 @@ class NorenBroker:
         reports, _ = parsing.orders_in(rows_in(self._read("SingleOrdHist", {"norenordno": broker_order_id})))
         return reports
 
-    def trades(self) -> tuple[parsing.Trade, ...]:
+    def trades(self) -> tuple[Trade, ...]:
         """Read the day's fills. Raises: ReadFailed."""
         found = rows_in(self._read("TradeBook", {"actid": self._account.user_id}))
         return tuple(parsing.trade_in(row) for row in found)

@@ -1,10 +1,10 @@
 """The brokers that use the Noren API, as the registry knows them."""
 
 from broker.description import BrokerDescription, BrokerSetup
+from broker.http_calls import Timeouts
 from broker.noren.adapter import NorenBroker, traits_of
 from broker.noren.presets import PRESETS, Preset
 from broker.noren.settings import AddressedAccount, LoginAccount, TokenAccount
-from broker.noren.wire import Timeouts
 from broker.rate_limit.limiter import Rate, RateBudget
 from config.brokers import SharedSettings
 from domain.broker_capabilities import BrokerLimits, Capability

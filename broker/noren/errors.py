@@ -29,7 +29,6 @@ from typing import Any
 from broker.noren.wire import HttpReply, text_of
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
-AUTHENTICATION = "401"
 RATE_LIMIT = "429"
 
 _EXPIRED = re.compile(r"(session expired|invalid session)\b")

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from broker.contradictory_rows import Trade
+from broker.known_order_numbers import ZONE
 from broker.noren.errors import code_of, with_advice
-from broker.noren.known_order_numbers import ZONE
 from broker.noren.wire import text_of
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 from domain.enums import Side
@@ -52,19 +53,6 @@ _SHOWN = (
     "daysellqty", "rpnl", "urmtom", "lp", "norentm",
 )  # fmt: skip
 """The fields that are quoted from a row that cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One fill of the day."""
-
-    broker_order_id: str
-    trade_id: str
-    exchange: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)

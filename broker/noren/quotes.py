@@ -12,9 +12,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from broker.known_order_numbers import ZONE
 from broker.noren import parsing
 from broker.noren.errors import record_in, rows_in
-from broker.noren.known_order_numbers import ZONE
 from broker.noren.protection import Quote
 from broker.noren.wire import HttpReply, text_of
 from domain.errors import ReadFailed

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from broker.simulator.faults import FaultPlan
+from broker.simulator.kite import KiteWire
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
@@ -35,22 +36,37 @@ def main() -> None:
         not_ok_status=options.not_ok_status,
         market_orders=options.market_orders,
     )
-    server = SimulatorServer(simulator, port=options.port)
-    stream = UpdateStream(simulator, port=options.stream_port)
+    if options.wire == "kite":
+        server = SimulatorServer(
+            simulator, port=options.port, route=KiteWire(simulator, market_orders=options.market_orders)
+        )
+        stream = None
+    else:
+        server = SimulatorServer(simulator, port=options.port)
+        stream = UpdateStream(simulator, port=options.stream_port)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     server.start()
-    stream.start()
-    sys.stdout.write(json.dumps({"url": server.url, "stream": stream.url}) + "\n")
+    if stream is not None:
+        stream.start()
+    addresses = {"url": server.url, **({} if stream is None else {"stream": stream.url})}
+    sys.stdout.write(json.dumps(addresses) + "\n")
     sys.stdout.flush()
     ending.wait()
-    stream.stop()
+    if stream is not None:
+        stream.stop()
     server.stop()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m broker.simulator", description=__doc__)
+    parser.add_argument(
+        "--wire",
+        choices=("noren", "kite"),
+        default="noren",
+        help="what it speaks; kite (Kite Connect v3) has no order updates",
+    )
     parser.add_argument(
         "--port", type=int, default=0, help="of the HTTP server; 0 (default) takes a free one"
     )
@@ -68,7 +84,9 @@ def _arguments() -> argparse.Namespace:
         "--not-ok-status", type=int, choices=(200, 400), default=200, help="the HTTP status of Not_Ok answers"
     )
     parser.add_argument(
-        "--market-orders", action="store_true", help="take MKT and SL-MKT, which are refused otherwise"
+        "--market-orders",
+        action="store_true",
+        help="take market orders as they are (noren), or without market protection (kite)",
     )
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 import socket
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,14 +13,37 @@ from typing import Any
 from broker.simulator.control import control
 from broker.simulator.service import Simulator, WireResponse
 
+Route = Callable[[str, str, Mapping[str, str], bytes], WireResponse | None]
+"""Answers a call by its method, path with query, headers and body. None: close the connection without an answer."""
+
+
+class NorenWire:
+    """Reads the calls of the Noren wire."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def __call__(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> WireResponse | None:
+        """Answer one call."""
+        if method != "POST":
+            return WireResponse(404, b"Not Found", "text/plain")
+        parts = [part for part in path.partition("?")[0].split("/") if part]
+        base, endpoint = parts if len(parts) == 2 else ("", "")
+        scheme, _, bearer = headers.get("Authorization", "").partition(" ")
+        token = bearer.strip() if scheme.lower() == "bearer" else None
+        return self._simulator.handle(base, endpoint, body, token)
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, address: tuple[str, int], simulator: Simulator) -> None:
+    def __init__(self, address: tuple[str, int], simulator: Simulator, route: Route) -> None:
         super().__init__(address, _Handler)
         self.simulator = simulator
+        self.route = route
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._ended = False
@@ -59,19 +83,25 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 120
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = [part for part in self.path.partition("?")[0].split("/") if part]
-        if len(parts) == 1 and parts[0].startswith("_"):
-            self._control("POST", parts[0], body)
-            return
-        base, endpoint = parts if len(parts) == 2 else ("", "")
-        scheme, _, bearer = self.headers.get("Authorization", "").partition(" ")
-        token = bearer.strip() if scheme.lower() == "bearer" else None
-        self._send(self.server.simulator.handle(base, endpoint, body, token))
-
     def do_GET(self) -> None:
-        self._control("GET", self.path.strip("/"), b"")
+        self._take("GET")
+
+    def do_POST(self) -> None:
+        self._take("POST")
+
+    def do_PUT(self) -> None:
+        self._take("PUT")
+
+    def do_DELETE(self) -> None:
+        self._take("DELETE")
+
+    def _take(self, method: str) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        name = self.path.partition("?")[0].strip("/")
+        if name.startswith("_"):
+            self._control(method, name, body)
+        else:
+            self._send(self.server.route(method, self.path, dict(self.headers.items()), body))
 
     def _control(self, method: str, name: str, body: bytes) -> None:
         if ip_address(self.client_address[0]).is_loopback:
@@ -108,14 +138,16 @@ def _phrase(status: int) -> str:
 class SimulatorServer:
     """Serve a simulator on a port until `stop`. Port 0 takes a free one. `url` is its address."""
 
-    def __init__(self, simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Bind the port. Requests are answered from `start` on.
+    def __init__(
+        self, simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0, route: Route | None = None
+    ) -> None:
+        """Bind the port. Requests are answered from `start` on. `route` is the wire; None: the Noren wire.
 
         Raises:
             OSError: the port is taken.
         """
         self.simulator = simulator
-        self._server = _Server((host, port), simulator)
+        self._server = _Server((host, port), simulator, route or NorenWire(simulator))
         self.port: int = self._server.server_address[1]
         self.url = f"http://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)

@@ -3,13 +3,14 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 from broker.simulator.delivered import Delivered
-from broker.simulator.endpoints import Endpoints, NotOk
+from broker.simulator.endpoints import Body, Endpoints, NotOk
 from broker.simulator.exchange import Exchange
 from broker.simulator.faults import ENDPOINTS, Fault, FaultBox, FaultKind, FaultPlan
 from broker.simulator.form import Data, InvalidInput, read_form
@@ -37,6 +38,47 @@ class WireResponse:
     length: int | None = None
 
 
+class Wording(Protocol):
+    """How a wire writes what the simulator answers. `emsg` is always the Noren wire's text."""
+
+    def ok(self, endpoint: str, body: Body) -> WireResponse:
+        """Write the answer to a call that succeeded."""
+
+    def not_ok(self, endpoint: str, emsg: str, status: int | None = None) -> WireResponse:
+        """Write a refusal. `status` None or 200: the wire's own HTTP status of such answers."""
+
+    def too_many_calls(self) -> WireResponse:
+        """Write that this second has too many calls."""
+
+    def minute_is_full(self, limit: int) -> WireResponse:
+        """Write that this minute has too many calls."""
+
+
+class NorenWording:
+    """How the Noren wire writes it."""
+
+    def __init__(self, request_time: Callable[[], str], not_ok_status: int) -> None:
+        self._request_time = request_time
+        self._not_ok_status = not_ok_status
+
+    def ok(self, endpoint: str, body: Body) -> WireResponse:
+        """The body as it is."""
+        return json_response(200, body)
+
+    def not_ok(self, endpoint: str, emsg: str, status: int | None = None) -> WireResponse:
+        """`stat` is `Not_Ok`, and `emsg` the text."""
+        body = {"request_time": self._request_time(), "stat": "Not_Ok", "emsg": emsg}
+        return json_response(self._not_ok_status if status in (None, 200) else status, body)
+
+    def too_many_calls(self) -> WireResponse:
+        """A 429 of a machine in front of the broker."""
+        return WireResponse(429, b"Too Many Requests", "text/plain")
+
+    def minute_is_full(self, limit: int) -> WireResponse:
+        """The broker's own refusal."""
+        return self.not_ok("", _MINUTE_IS_FULL.format(limit + 1, limit))
+
+
 class Simulator:
     """The broker behind the wire. Safe to call from several threads. `close` ends all waiting."""
 
@@ -59,7 +101,6 @@ class Simulator:
         """
         self._journal = EventLog(journal)
         self._closing = threading.Event()
-        self._not_ok_status = not_ok_status
         self._counting = threading.Lock()
         self._received: Counter[str] = Counter()
         self._processed: Counter[str] = Counter()
@@ -71,27 +112,35 @@ class Simulator:
         self._endpoints = Endpoints(
             self.exchange, self.sessions, self.faults, self._delivered, market_orders=market_orders
         )
+        self._noren = NorenWording(self._endpoints.request_time, not_ok_status)
 
     def handle(self, base: str, endpoint: str, body: bytes, bearer: str | None) -> WireResponse | None:
-        """Handle one call. None: close the connection without an answer."""
+        """Handle one call of the Noren wire. None: close the connection without an answer."""
         if base not in (QUICK_AUTH_BASE, OAUTH_BASE) or endpoint not in ENDPOINTS:
             return WireResponse(404, b"Not Found", "text/plain")
-        self._count(self._received, endpoint)
         try:
             data, key = read_form(body)
         except InvalidInput as error:
-            return self._not_ok(str(error))
-        token = key if base == QUICK_AUTH_BASE else bearer
+            self._count(self._received, endpoint)
+            return self._noren.not_ok(endpoint, str(error))
+        return self.call(endpoint, data, key if base == QUICK_AUTH_BASE else bearer, self._noren)
+
+    def call(self, endpoint: str, data: Data, token: str | None, wording: Wording) -> WireResponse | None:
+        """Handle one call of any wire. None: close the connection without an answer.
+
+        `endpoint` and `data` are those of the Noren wire, whichever wire the call came over.
+        """
+        self._count(self._received, endpoint)
         faults = self.faults.strike(endpoint, data)
         for fault in faults:
             if fault.kind is FaultKind.LATE_ACCEPTANCE:
                 self._keep_back(fault, data)
-            goes_on, answer = self._before(fault, token)
+            goes_on, answer = self._before(endpoint, fault, token, wording)
             if not goes_on:
                 return answer
-        answer = self._process(endpoint, data, token, faults)
+        answer = self._process(endpoint, data, token, faults, wording)
         for fault in faults:
-            answer = self._after(fault, answer)
+            answer = self._after(endpoint, fault, answer, wording)
         return answer
 
     def calls(self) -> dict[str, dict[str, int]]:
@@ -122,15 +171,22 @@ class Simulator:
         self._journal.close()
 
     def _process(
-        self, endpoint: str, data: Data, token: str | None, faults: tuple[Fault, ...]
+        self,
+        endpoint: str,
+        data: Data,
+        token: str | None,
+        faults: tuple[Fault, ...],
+        wording: Wording,
     ) -> WireResponse:
         self._count(self._processed, endpoint)
         try:
-            return _json(200, self._endpoints.answer(endpoint, data, token, faults))
+            return wording.ok(endpoint, self._endpoints.answer(endpoint, data, token, faults))
         except NotOk as refusal:
-            return self._not_ok(str(refusal))
+            return wording.not_ok(endpoint, str(refusal))
 
-    def _before(self, fault: Fault, token: str | None) -> tuple[bool, WireResponse | None]:
+    def _before(
+        self, endpoint: str, fault: Fault, token: str | None, wording: Wording
+    ) -> tuple[bool, WireResponse | None]:
         """Return whether the call is to be processed, and the answer if it is not."""
         match fault.kind:
             case FaultKind.LATE:
@@ -143,19 +199,21 @@ class Simulator:
             case FaultKind.DROP_BEFORE:
                 return False, None
             case FaultKind.RATE_LIMIT:
-                return False, WireResponse(429, b"Too Many Requests", "text/plain")
+                return False, wording.too_many_calls()
             case FaultKind.MINUTE_LIMIT:
-                return False, self._not_ok(_MINUTE_IS_FULL.format(fault.per_minute + 1, fault.per_minute))
+                return False, wording.minute_is_full(fault.per_minute)
             case FaultKind.ERROR_5XX_BEFORE:
                 return False, WireResponse(fault.status, _PROXY_PAGE, "text/html")
             case FaultKind.EXPIRED_SESSION:
                 self.sessions.end(token)
-                return False, self._not_ok(fault.emsg, fault.status)
+                return False, wording.not_ok(endpoint, fault.emsg, fault.status)
             case FaultKind.REFUSE | FaultKind.FAILING_BOOK:
-                return False, self._not_ok(fault.emsg, fault.status)
+                return False, wording.not_ok(endpoint, fault.emsg, fault.status)
         return True, None
 
-    def _after(self, fault: Fault, answer: WireResponse | None) -> WireResponse | None:
+    def _after(
+        self, endpoint: str, fault: Fault, answer: WireResponse | None, wording: Wording
+    ) -> WireResponse | None:
         if answer is None:
             return None
         match fault.kind:
@@ -166,7 +224,7 @@ class Simulator:
             case FaultKind.ERROR_5XX_AFTER:
                 return WireResponse(fault.status, _PROXY_PAGE, "text/html")
             case FaultKind.REFUSE_AFTER:
-                return self._not_ok(fault.emsg, fault.status)
+                return wording.not_ok(endpoint, fault.emsg, fault.status)
             case FaultKind.TRUNCATE:
                 half = answer.body[: len(answer.body) // 2]
                 length = len(answer.body) if fault.declared == "whole" else None
@@ -196,15 +254,12 @@ class Simulator:
         while not lifted.wait(0.05) and not self._closing.is_set():
             pass
 
-    def _not_ok(self, emsg: str, status: int | None = None) -> WireResponse:
-        body = {"request_time": self._endpoints.request_time(), "stat": "Not_Ok", "emsg": emsg}
-        return _json(self._not_ok_status if status in (None, 200) else status, body)
-
     def _count(self, counter: Counter[str], endpoint: str) -> None:
         with self._counting:
             counter[endpoint] += 1
 
 
-def _json(status: int | None, body: object) -> WireResponse:
+def json_response(status: int | None, body: object) -> WireResponse:
+    """Write an answer as JSON."""
     assert status is not None
     return WireResponse(status, json.dumps(body, separators=(",", ":")).encode())

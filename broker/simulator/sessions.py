@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from broker.simulator.form import Data, needed
@@ -34,6 +34,11 @@ class Credentials:
     api_secret: str = ""
     oauth_client_id: str = ""
     access_token: str = ""
+
+
+def noren_proof(known: Credentials, code: str) -> str:
+    """The checksum with which a code is exchanged on the Noren wire."""
+    return sha256(known.oauth_client_id + known.api_secret + code)
 
 
 class Sessions:
@@ -66,17 +71,19 @@ class Sessions:
         uid, pwd, factor2, vc, appkey, _ = needed(data, "uid", "pwd", "factor2", "vc", "appkey", "imei")
         known = self._credentials(uid)
         checks = (
-            (known.password, pwd == _sha256(known.password)),
+            (known.password, pwd == sha256(known.password)),
             (known.totp_secret, factor2 in self._one_time_passwords(known.totp_secret)),
             (known.vendor_code, vc == known.vendor_code),
-            (known.api_secret, appkey == _sha256(f"{uid}|{known.api_secret}")),
+            (known.api_secret, appkey == sha256(f"{uid}|{known.api_secret}")),
         )
         if not all(right for secret, right in checks if secret):
             raise Denied(_WRONG)
         return uid, self._open(uid)
 
-    def exchange(self, data: Data) -> tuple[str, str]:
+    def exchange(self, data: Data, proof: Callable[[Credentials, str], str] = noren_proof) -> tuple[str, str]:
         """GenAcsTok: return the user to whom the code belongs, and a new access token.
+
+        `proof` makes the checksum from a user's credentials and the code.
 
         Raises:
             InvalidInput: a field is missing.
@@ -87,9 +94,7 @@ class Sessions:
             uid = data.get("uid") or DEFAULT_USER
             return uid, self._open(uid)
         for uid, known in self._accounts.items():
-            if data.get("uid") in (None, uid) and checksum == _sha256(
-                known.oauth_client_id + known.api_secret + code
-            ):
+            if data.get("uid") in (None, uid) and checksum == proof(known, code):
                 return uid, self._open(uid)
         raise Denied("Invalid Input : Invalid Code or Checksum")
 
@@ -97,6 +102,17 @@ class Sessions:
         """The user of the session with this token; None when there is no such session, or it has ended."""
         with self._lock:
             return self._users.get(token or "")
+
+    @property
+    def has_accounts(self) -> bool:
+        """False where anybody may log in as any user."""
+        return self._accounts is not None
+
+    def api_key_of(self, uid: str) -> str:
+        """The API key of the user's application; empty where any key is accepted."""
+        return (
+            "" if self._accounts is None or uid not in self._accounts else self._accounts[uid].oauth_client_id
+        )
 
     def end(self, token: str | None) -> None:
         """End the session with this token, if there is one."""
@@ -115,7 +131,7 @@ class Sessions:
         with self._lock:
             self._made += 1
             at = time_text(self._clock.now())
-            token = _sha256(f"{uid} {self._made} {at}")
+            token = sha256(f"{uid} {self._made} {at}")
             self._journal.append([{"kind": "session", "at": at, "uid": uid, "token": token}])
             self._users[token] = uid
             return token
@@ -135,5 +151,6 @@ def one_time_password(secret: str, step: int) -> str:
     return f"{number % 1_000_000:06d}"
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """The SHA-256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Orders and alerts: what is read of them, and what a transaction writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,12 @@ class OrderReads(Protocol):
     """Orders as they stand."""
 
     def get_by_id(self, command_id: str) -> Order | None: ...
+
+    def get_all(self, command_ids: Iterable[str]) -> dict[str, Order]:
+        """Return those of the orders that there are, by id."""
+
+    def parts(self, command_id: str) -> list[Order]:
+        """List the further parts of a leg."""
 
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None: ...
 

@@ -34,6 +34,9 @@ class Reads:
 
     # orders -------------------------------------------------------------------------------------------------
 
+    def parts(self, command_id: str) -> list[Order]:
+        return [o for o in self._tables.orders.values() if o.parent_command_id == command_id]
+
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
         found = [o for o in self._tables.orders_of(client_id) if o.broker_order_id == broker_order_id]
         return max(found, key=_BY_AGE, default=None)
@@ -151,7 +154,7 @@ class Reads:
     # protections --------------------------------------------------------------------------------------------
 
     def open_protections(self, client_id: str) -> list[Protection]:
-        found = [p for p in self._tables.protections.values() if p.client_id == client_id and p.is_open]
+        found = [p for p in self._tables.protections.values() if p.client_id == client_id and p.is_watched]
         return sorted(found, key=lambda p: (p.created_at, p.protection_id))
 
     def protection(self, protection_id: str) -> Protection | None:

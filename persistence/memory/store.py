@@ -82,6 +82,9 @@ class MemoryStore(Reads):
     def get_by_id(self, command_id: str) -> Order | None:
         return self._tables.orders.get(command_id)
 
+    def get_all(self, command_ids: Iterable[str]) -> dict[str, Order]:
+        return {id_: self._tables.orders[id_] for id_ in command_ids if id_ in self._tables.orders}
+
     def get_by_client_order_id(self, client_id: str, client_order_id: str) -> Order | None:
         return next(
             (

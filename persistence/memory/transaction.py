@@ -255,9 +255,6 @@ class MemoryTransaction(Reads):
         ]
         return sorted(found, key=lambda order: order.command_id, reverse=True)[:5]
 
-    def parts(self, command_id: str) -> list[Order]:
-        return [o for o in self._tables.orders.values() if o.parent_command_id == command_id]
-
     # protections --------------------------------------------------------------------------------------------
 
     def add_protection(self, protection: Protection, event: ProtectionEvent) -> None:

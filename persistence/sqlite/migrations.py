@@ -18,7 +18,7 @@ from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
-from persistence.sqlite.protection_schema import PROTECTIONS
+from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
@@ -266,6 +266,24 @@ def fills_of_each_product(db: "Database") -> None:
 def protections(db: "Database") -> None:
     """Store the protections of positions with their history, and the last prices that they look at."""
     _run(db, PROTECTIONS)
+
+
+@migrations()
+def second_tries_of_protections(db: "Database") -> None:
+    """Store which exits a protection follows, and when it asks again after one that failed."""
+    _run(db, SECOND_TRIES)
+
+
+@migrations()
+def further_terms_of_protections(db: "Database") -> None:
+    """Store what protects a position beyond one stop, one target and a trail: several targets with shares."""
+    _run(db, FURTHER_TERMS)
+
+
+@migrations()
+def cost_and_time_of_protections(db: "Database") -> None:
+    """Store that a stop was moved to cost, and when a protection exits by the clock."""
+    _run(db, COST_AND_TIME)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -64,3 +64,32 @@ CREATE TABLE marks (
     PRIMARY KEY (client_id, exchange, symbol)
 ) STRICT, WITHOUT ROWID;
 """
+
+SECOND_TRIES = """
+ALTER TABLE protections ADD COLUMN exits TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE protections ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE protections ADD COLUMN retry_at TEXT;
+ALTER TABLE protections ADD COLUMN retry_rule TEXT;
+ALTER TABLE protections ADD COLUMN retry_units TEXT;
+ALTER TABLE protections ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0 CHECK (is_watched IN (0, 1));
+UPDATE protections SET is_watched = 1 WHERE status IN ('WAITING', 'ACTIVE');
+DROP INDEX protections_open;
+CREATE INDEX protections_watched ON protections (client_id, created_at) WHERE is_watched = 1;
+CREATE TABLE protection_exits (
+    command_id TEXT PRIMARY KEY,
+    protection_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO protection_exits
+    SELECT exit_command_id, protection_id FROM protections WHERE exit_command_id IS NOT NULL;
+"""
+
+FURTHER_TERMS = """
+ALTER TABLE orders ADD COLUMN protection_json TEXT;
+ALTER TABLE protections ADD COLUMN protection_json TEXT;
+ALTER TABLE protections ADD COLUMN targets_sold TEXT NOT NULL DEFAULT '[]';
+"""
+
+COST_AND_TIME = """
+ALTER TABLE protections ADD COLUMN is_at_cost INTEGER NOT NULL DEFAULT 0 CHECK (is_at_cost IN (0, 1));
+ALTER TABLE protections ADD COLUMN exit_at TEXT;
+"""

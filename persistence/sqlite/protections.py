@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from domain.enums import Side
@@ -11,7 +12,7 @@ from domain.errors import ConcurrentUpdate
 from domain.marks import Mark
 from domain.money import decimal_text, parse_decimal
 from domain.order_events import column
-from domain.protection import Protection, ProtectionEvent, ProtectionStatus, Rule, Step
+from domain.protection import AskedExit, Protection, ProtectionEvent, ProtectionStatus, Rule, Step
 from domain.protection_terms import TrailingType
 from domain.times import parse_time, time_text
 
@@ -25,7 +26,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "trailing_type": TrailingType,
     "status": ProtectionStatus,
     "fired_by": Rule,
-    **dict.fromkeys(("is_armed", "is_unknown"), bool),
+    "retry_rule": Rule,
+    **dict.fromkeys(("is_armed", "is_unknown", "is_watched", "is_at_cost"), bool),
     **dict.fromkeys(
         (
             "created_at",
@@ -36,6 +38,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
             "unknown_since",
             "trail_told_at",
             "fired_at",
+            "retry_at",
+            "exit_at",
         ),
         parse_time,
     ),
@@ -52,16 +56,19 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
             "best_price",
             "mark_price",
             "fired_price",
+            "retry_units",
         ),
         parse_decimal,
     ),
+    "targets_sold": lambda text: tuple(parse_decimal(each) for each in json.loads(text)),
+    "exits": lambda text: tuple(_asked(each) for each in json.loads(text)),
 }
 
 
 def open_protections(connection: sqlite3.Connection, client_id: str) -> list[Protection]:
-    """Return the client's protections that may still fire, oldest first."""
+    """Return the client's protections that are not over, oldest first."""
     rows = connection.execute(
-        f"{_SELECT} INDEXED BY protections_open WHERE status IN ('WAITING', 'ACTIVE') AND client_id = ? "
+        f"{_SELECT} INDEXED BY protections_watched WHERE is_watched = 1 AND client_id = ? "
         "ORDER BY created_at, protection_id",
         (client_id,),
     )
@@ -90,6 +97,10 @@ def move(connection: sqlite3.Connection, step: Step) -> Protection:
     done = connection.execute(_UPDATE, (*_row(after), before.protection_id, before.version))
     if done.rowcount != 1:
         raise ConcurrentUpdate(f"protection {before.protection_id} moved on")
+    if step.exit is not None:
+        connection.execute(
+            "INSERT INTO protection_exits VALUES (?, ?)", (after.exit_command_id, after.protection_id)
+        )
     _record(connection, after.protection_id, step.events)
     return after
 
@@ -102,10 +113,18 @@ def _record(connection: sqlite3.Connection, protection_id: str, events: Sequence
 
 
 def _row(p: Protection) -> list[Any]:
-    values = (getattr(p, name) for name in _COLUMNS)
-    return [int(value) if isinstance(value, bool) else column(value) for value in values]
+    values = {name: getattr(p, name) for name in _COLUMNS}
+    values["exits"] = json.dumps([[e.command_id, e.rule, decimal_text(e.units), e.is_all] for e in p.exits])
+    values["targets_sold"] = json.dumps([decimal_text(each) for each in p.targets_sold])
+    return [int(value) if isinstance(value, bool) else column(value) for value in values.values()]
 
 
+def _asked(row: list[Any]) -> AskedExit:
+    command_id, rule, units, is_all = row
+    return AskedExit(command_id, Rule(rule), parse_decimal(units), is_all)
+
+
+@lru_cache(maxsize=4096)  # each round reads what the round before has read
 def _protection(row: tuple[Any, ...]) -> Protection:
     read = {
         name: _READERS[name](value) if value is not None and name in _READERS else value

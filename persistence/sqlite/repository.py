@@ -116,6 +116,12 @@ class OrderRepository:
     def get_by_id(self, command_id: str) -> Order | None:
         return self._first(f"{SELECT_ORDER} WHERE command_id = ?", command_id)
 
+    def get_all(self, command_ids: Iterable[str]) -> dict[str, Order]:
+        return self._read(lambda connection: claims.get_all(connection, command_ids))
+
+    def parts(self, command_id: str) -> list[Order]:
+        return self._read(lambda connection: claims.parts(connection, command_id))
+
     def get_by_broker_id(self, client_id: str, broker_order_id: str) -> Order | None:
         return self._first(orders_statement("by_broker_id"), client_id, broker_order_id)
 

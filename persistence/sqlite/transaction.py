@@ -404,8 +404,7 @@ class SqliteTransaction:
         return claim_queries.full_exits_after(self._connection, entry)
 
     def parts(self, command_id: str) -> list[Order]:
-        rows = self._connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))
-        return [order_of(row) for row in rows]
+        return claim_queries.parts(self._connection, command_id)
 
     def unplaced(self, client_id: str) -> list[Order]:
         return sighting_queries.unplaced(self._connection, client_id)

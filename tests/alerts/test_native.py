@@ -315,11 +315,14 @@ def test_a_trail_that_is_not_whole_is_refused(given: dict[str, Any], field: str)
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("stop_loss", "2%"), ("target", 120), ("trailing_type", "POINTS")]
+    ("key", "value"),
+    [("stop_loss", "2%"), ("target", 120), ("trailing_type", "POINTS"), ("exit_at", "15:10")],
 )
-def test_protection_on_an_exit_is_said_to_be_missing(key: str, value: Any) -> None:
-    error = refusal(with_leg(**{key: value}) | {"execution_type": "EXIT"})
-    assert (error.code, error.field) == ("NOT_BUILT", f"legs[0].{key}")
+@pytest.mark.parametrize("qty", [None, 25])
+def test_protection_on_an_exit_is_refused_with_the_ways_on(key: str, value: Any, qty: int | None) -> None:
+    error = refusal(with_leg(**{key: value, "qty": qty}) | {"execution_type": "EXIT"})
+    assert (error.code, error.field) == ("AMBIGUOUS", f"legs[0].{key}")
+    assert f"{key} on an EXIT can mean two things" in error.message and "trigger_price" in error.message
 
 
 @pytest.mark.parametrize("key", STRATEGY_PROTECTION)

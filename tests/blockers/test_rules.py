@@ -18,7 +18,7 @@ from blockers.execution_guard import (
     positions_stale,
 )
 from blockers.pipeline import ALWAYS, ENTRY_RULES, first_block
-from blockers.protection import stop_wrong_side
+from blockers.protection import exit_time_passed, stop_wrong_side
 from blockers.risk import RiskManager, daily_loss, open_orders, order_quantity, order_value, orders_per_minute
 from blockers.rules import Block
 from domain.enums import ExecutionType
@@ -220,8 +220,11 @@ def test_an_orders_value_is_reckoned_by_the_highest_price_that_is_known(name):
 
 
 def test_the_rules_stand_in_their_order():
-    assert (*ALWAYS, *protection.RULES) == (*ALWAYS, stop_wrong_side)  # judges by the order alone
-    assert (*ALWAYS, *ENTRY_RULES[1:]) == tuple(dict.fromkeys(rule for _, rule, _ in STOPS))
+    by_the_order_alone = (stop_wrong_side, exit_time_passed)
+    assert by_the_order_alone == protection.RULES
+    assert (*ALWAYS, *ENTRY_RULES[len(by_the_order_alone) :]) == tuple(
+        dict.fromkeys(rule for _, rule, _ in STOPS)
+    )
     assert ExecutionGuard.always == ALWAYS
     assert (*protection.RULES, *RiskManager.rules, *ExecutionGuard.rules, *duplicates.RULES) == ENTRY_RULES
 

@@ -270,7 +270,10 @@ def test_a_new_broker_is_served_and_asked_for_what_it_can_do(tmp_path, monkeypat
             ("ACME_API_KEY: not set, but the client 'default' trades at acme",),
         ),
         ({"ACME_KEY": "k"}, ("ACME_KEY: unknown, did you mean ACME_API_KEY?",)),
-        ({"BROKER": "acne"}, ("BROKER: got 'acne', expected paper, shoonya, flattrade, zebu or acme",)),
+        (
+            {"BROKER": "acne"},
+            ("BROKER: got 'acne', expected paper, shoonya, flattrade, zebu, zerodha or acme",),
+        ),
     ],
 )
 def test_what_is_wrong_with_its_settings_is_said_as_of_all_others(given, problems):

@@ -47,7 +47,7 @@ def broker_of(environ: dict[str, str]) -> NorenBroker:
 
 def test_every_preset_can_be_named_and_every_name_has_a_preset():
     names = get_args(account_model(BROKERS).model_fields["broker"].annotation)
-    assert set(names) == {"paper", *PRESETS}
+    assert set(names) == {"paper", "zerodha", *PRESETS}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -78,9 +78,9 @@ def test_every_setting_of_a_broker_is_read(name: str):
 def test_with_an_access_token_the_public_address_stands_in(name: str):
     broker = broker_of(at(name, USER_ID="U1", ACCESS_TOKEN="t"))
     assert broker.traits.name == name and broker.traits.is_real
-    assert broker._wire._base_url == PRESETS[name].api_url
+    assert broker._wire._calls._base_url == PRESETS[name].api_url
     own = broker_of(at(name, USER_ID="U1", ACCESS_TOKEN="t", API_URL="https://127.0.0.1:9/api"))
-    assert own._wire._base_url == "https://127.0.0.1:9/api"
+    assert own._wire._calls._base_url == "https://127.0.0.1:9/api"
 
 
 @pytest.mark.parametrize("name", PRESETS)

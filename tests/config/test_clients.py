@@ -119,8 +119,8 @@ def test_one_real_client_means_that_all_secrets_must_be_set():
             "clients.toml [clients.default] live_tradng: unknown, did you mean live_trading?",
         ),
         (
-            "[clients.default]\nbroker = 'zerodha'\n",
-            "clients.toml [clients.default] broker: got 'zerodha', expected paper, shoonya, flattrade or zebu",
+            "[clients.default]\nbroker = 'acme'\n",
+            "clients.toml [clients.default] broker: got 'acme', expected paper, shoonya, flattrade, zebu or zerodha",
         ),
         (
             "[clients.default]\n[clients.'a b']\n",

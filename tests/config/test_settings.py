@@ -119,7 +119,7 @@ class TestValues:
             ("PORT", "http", "a port number from 1 to 65535"),
             ("HOST", "http://here", "a host name or an IP address"),
             ("LIVE_TRADING", "maybe", "true or false"),
-            ("BROKER", "zerodha", "paper, shoonya, flattrade or zebu"),
+            ("BROKER", "acme", "paper, shoonya, flattrade, zebu or zerodha"),
             ("CLIENT_ID", "a b", "1 to 40 letters, digits or any of _ . -"),
             ("CLIENT_ID", "a" * 41, "1 to 40 letters, digits or any of _ . -"),
             ("RISK_MAX_DAILY_LOSS", "-5", "a number greater than 0"),
@@ -351,3 +351,14 @@ class TestShoonya:
 
     def test_its_settings_may_wait_beside_the_paper_broker(self):
         assert not load(**SHOONYA | {"BROKER": "paper"}).default_client.is_real
+
+
+def test_what_is_in_the_folder_of_lists_and_would_have_no_effect_is_named(tmp_path):
+    assert problems(INSTRUMENTS_DIR=str(tmp_path / "gone")) == [
+        f"INSTRUMENTS_DIR: got '{tmp_path / 'gone'}', expected the path of a folder that exists"
+    ]
+    (tmp_path / "paper").mkdir()
+    assert load(INSTRUMENTS_DIR=str(tmp_path)).instruments_dir == tmp_path
+    (tmp_path / "shonya").mkdir()
+    [complaint] = problems(INSTRUMENTS_DIR=str(tmp_path))
+    assert complaint.endswith("shonya: unknown, did you mean shoonya?")

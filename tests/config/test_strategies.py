@@ -14,6 +14,7 @@ from domain.alert import ClientShare
 from domain.alert_defaults import AlertDefaults, Instrument
 from domain.enums import OrderType, Side
 from domain.limits import ExitScope, GroupPolicy, StrategyBook, StrategyPolicy
+from domain.protection_terms import Terms, TrailingType
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "strategies.example.toml"
 BASE = StrategyPolicy(settling=timedelta(seconds=5))
@@ -190,3 +191,95 @@ def test_clients_that_do_not_fit_stop_the_start(tmp_path, given):
 def test_a_client_that_is_not_configured_stops_the_start(tmp_path):
     with pytest.raises(SettingsError, match=r"\[strategies.S\] clients: unknown, did you mean default"):
         read(tmp_path, "[strategies.S]\nclients = ['defualt']")
+
+
+PROTECTED = """
+[default]
+square_off = "15:15"
+[default.protection]
+stop_loss = "2%"
+[strategies.S]
+square_off = "15:10"
+[strategies.S.protection]
+stop_loss = "10pt"
+target = [{ value = "10pt", share = 33.5 }, { value = "20pt" }]
+lot_size = 25
+trailing_type = "points"
+trailing_value = 3
+trail_when = 5.5
+move_to_cost = { trigger = "5pt", offset = "1pt" }
+exit_at = "14:00"
+exit_after_minutes = 90
+[strategies.T.protection]
+"""
+
+
+def test_what_protects_a_strategys_entries_is_a_whole_table(tmp_path):
+    book = read(tmp_path, PROTECTED)
+    assert book.for_strategy("any").protecting(None) == Terms(stop_loss="2%", exit_at="15:15")
+    own = book.for_strategy("S")
+    whole = Terms(
+        stop_loss="10pt",
+        trailing_type=TrailingType.POINTS,
+        trailing_value=Decimal(3),
+        trail_when=Decimal("5.5"),
+        targets=(("10pt", Decimal("33.5")), ("20pt", Decimal("66.5"))),
+        lot_size=Decimal(25),
+        cost_trigger="5pt",
+        cost_offset="1pt",
+        exit_at="14:00",
+        exit_after_minutes=Decimal(90),
+    )
+    assert own.protecting(None) == whole
+    assert own.protecting(Terms(target="120")) == Terms(target="120", exit_at="15:10")
+    assert book.for_strategy("T").protecting(None) == Terms(exit_at="15:15")
+    assert StrategyPolicy().protecting(None) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("stop_los = '2%'", "stop_los: unknown, did you mean stop_loss?"),
+        ("stop_loss = 98", "stop_loss: got 98, expected a distance such as"),
+        ("stop_loss = '98'", "stop_loss: got '98', expected a distance such as"),
+        ("stop_loss = '100%'", "stop_loss: got '100%', expected a distance such as"),
+        ("target = ['2%']", "target: got ['2%'], expected a distance such as"),
+        (
+            "target = [{ value = '1%', share = 50 }, { value = '2%', share = 40 }]",
+            "target: expected shares that sum",
+        ),
+        (
+            "target = [{ value = '2%', share = 50 }, { value = '1%' }]",
+            "target[1].value: expected a target farther",
+        ),
+        ("lot_size = 25", "lot_size: expected none without a list of targets"),
+        ("lot_size = true", "lot_size: got True, expected a number above 0"),
+        ("trailing_value = 3", "trailing_type: expected POINTS, PERCENT or STEP with a trailing_value"),
+        ("trailing_type = 'LINEAR'", "trailing_type: got 'LINEAR', expected POINTS, PERCENT or STEP"),
+        (
+            "trailing_type = 'STEP'\ntrailing_value = 3\ntrail_when = 5",
+            "stop_loss: expected the stop that a STEP",
+        ),
+        ("move_to_cost = '1%'", "move_to_cost: got '1%', expected { trigger = "),
+        (
+            "move_to_cost = { trigger = '1%', offset = '2%' }",
+            "move_to_cost.offset: expected less than the trigger",
+        ),
+        ("exit_at = 15:10:00", "exit_at: got datetime.time(15, 10), expected a time of the day in quotes"),
+        ("exit_at = '25:00'", "exit_at: got '25:00', expected a time of the day in quotes"),
+        ("exit_after_minutes = 0", "exit_after_minutes: got 0, expected a number above 0"),
+    ],
+)
+def test_protection_that_cannot_be_meant_stops_the_start(tmp_path, line, complaint):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, f"[strategies.S.protection]\n{line}\n")
+    assert f"strategies.toml [strategies.S.protection] {complaint}" in str(caught.value)
+
+
+def test_a_square_off_and_a_protection_of_another_kind_stop_the_start(tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, "[strategies.S]\nsquare_off = '3 pm'\nprotection = '2%'\n")
+    assert "[strategies.S] square_off: got '3 pm', expected a time of the day in quotes" in str(caught.value)
+    assert "[strategies.S.protection]: expected a table" in str(caught.value)
+    with pytest.raises(SettingsError, match="protectoin: unknown, did you mean protection"):
+        read(tmp_path, "[strategies.S.protectoin]\nstop_loss = '2%'\n")

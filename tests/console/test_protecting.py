@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domain.marks import Mark
-from domain.protection import Covered, Protection, protection_of, step
+from domain.protection import Covered, Protection, protection_of
+from domain.protection_step import step
 from tests.console.seeding import BEARER, House
 
 
@@ -77,6 +78,7 @@ def test_what_the_last_price_meets_is_refused_unless_it_is_confirmed(house, prot
     house.store.write(lambda tx: tx.keep_marks(protection.client_id, [last]))
     refused = change(house, protection.protection_id, **{field: value})
     assert (refused.status_code, refused.json["error"]["field"]) == (400, field)
+    assert "source test" in refused.json["error"]["message"]
     assert house.store.protection(protection.protection_id) == protection
     done = change(house, protection.protection_id, **{field: value, "confirm": True})
     assert (done.status_code, done.json[field]) == (200, value)

@@ -10,9 +10,11 @@ import pytest
 from domain.account import BrokerAccount
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate
+from domain.further_terms import further_text
 from domain.marks import Mark
-from domain.protection import Covered, Protection, ProtectionStatus, Rule, protection_of, step
-from domain.protection_terms import TrailingType
+from domain.protection import Covered, ExitSeen, ExitState, Protection, ProtectionStatus, Rule, protection_of
+from domain.protection_step import step
+from domain.protection_terms import Terms, TrailingType
 from tests.contract.store_making import CLIENT, EXCHANGE, SYMBOL, House, StoreCase
 
 TERMS: dict[str, Any] = {
@@ -40,10 +42,12 @@ def covered(units: int = 50) -> Covered:
     return Covered(Decimal(units), Decimal("112.5"), True, Decimal(units), is_all=True)
 
 
-def moved(house: House, p: Protection, price: object) -> Protection:
+def moved(
+    house: House, p: Protection, price: object, exits: dict[str, ExitSeen] | None = None, units: int = 50
+) -> Protection:
     now = house.clock.now()
     seen = replace(mark(house, price), at=now)
-    done = step(p, covered(), seen, now)
+    done = step(p, replace(covered(), units=Decimal(units), exits=exits or {}), seen, now)
     if done.exit is not None:
         done = done.with_exit("exit-1")
     return house.store.write(lambda tx: tx.move_protection(done))
@@ -89,9 +93,53 @@ class ProtectionsContract(StoreCase):
         opened(house, "b1", client_id="bob")
         assert house.store.open_protections(CLIENT) == [first, second]
         fired = moved(house, first, 1)
+        assert house.store.open_protections(CLIENT) == [fired, second]  # its exit is followed
+        over = moved(house, fired, 1, {"exit-1": ExitSeen(ExitState.DONE)}, units=0)
+        assert over.status is ProtectionStatus.FIRED
         assert house.store.open_protections(CLIENT) == [second]
         assert house.store.write(lambda tx: tx.open_protections(CLIENT)) == [second]
-        assert house.store.write(lambda tx: tx.protection(first.protection_id)) == fired
+        assert house.store.write(lambda tx: tx.protection(first.protection_id)) == over
+
+    def test_a_second_try_that_is_due_is_stored(self, house):
+        p = moved(house, opened(house), 1)
+        failed = ExitSeen(ExitState.FAILED, Decimal(10), "BROKER_REJECTED:RMS")
+        p = moved(house, p, 1, {"exit-1": failed}, units=40)
+        assert (p.exits, p.failures, p.retry_units) == ((), 1, 40)
+        assert house.store.protection(p.protection_id) == p
+
+    def test_several_targets_and_what_they_have_sold_are_stored(self, house):
+        text = '{"targets":[["10pt","50"],["20pt","50"]],"lot_size":"25"}'
+        p = opened(house, target=None, protection_json=text)
+        assert house.order(p.command_id).protection_json == text
+        assert house.store.protection(p.protection_id) == p
+        p = moved(house, p, "122.5")
+        assert (p.quantity, p.targets_sold, p.target_price) == (25, (25, 0), Decimal("132.5"))
+        assert house.store.protection(p.protection_id) == p
+
+    def test_a_stop_at_cost_and_a_time_to_exit_are_stored(self, house):
+        exit_at = house.clock.now() + timedelta(hours=1)
+        text = further_text(
+            Terms(cost_trigger="5pt", exit_at="15:10", exit_after_minutes=Decimal(30)), exit_at
+        )
+        p = opened(house, protection_json=text)
+        assert house.store.protection(p.protection_id) == p
+        assert p.exit_at == exit_at
+        p = moved(house, p, "117.5")
+        assert p.is_at_cost and p.exit_at is not None and p.exit_at < exit_at
+        assert house.store.protection(p.protection_id) == p
+
+    def test_several_orders_are_read_at_once(self, house):
+        first, second = house.register(), house.register("a2")
+        ids = [first.command_id, second.command_id, "a9-1"]
+        assert house.store.get_all(ids) == {each.command_id: each for each in (first, second)}
+        claimed = house.claim(first)
+        assert house.store.get_all(ids)[first.command_id] == claimed
+
+    def test_the_parts_of_a_leg_are_read_with_and_without_a_transaction(self, house):
+        leg = house.register()
+        part = house.register("a2", parent_command_id=leg.command_id)
+        assert house.store.parts(leg.command_id) == [house.order(part.command_id)]
+        assert house.store.parts(part.command_id) == []
 
     def test_the_last_price_of_each_symbol_is_kept(self, house):
         first, other = mark(house, "101.05"), mark(house, 7, "BANKNIFTY")

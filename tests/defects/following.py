@@ -12,6 +12,14 @@ _FILLED = "    filled: Decimal = max(report.filled_quantity, order.filled_quanti
 
 FOLLOWING = (
     Defect(
+        "dead-row-comes-back-unseen",
+        "The dead row of a turned-away call was set aside for good, and nobody held what it filled after all.",
+        (Edit(RECONCILE, " or not r.came_to_nothing]", "]"),),
+        (
+            "tests/engine/test_turned_away.py::test_the_dead_row_of_a_turned_away_call_that_fills_after_all_is_the_orders_fill",
+        ),
+    ),
+    Defect(
         "failed-cancel-waits",
         "A cancel that failed was repeated ever more rarely from the start, and the stop behind it stayed unsent.",
         (

@@ -57,7 +57,7 @@ HOUSE = (
     Defect(
         "refused-code-costs-a-minute",
         "One TOTP at the edge of its 30 seconds cost a minute in which no exit went.",
-        (Edit("broker/noren/session.py", "_ONCE_MORE = 10.0\n", "_ONCE_MORE = 60.0\n"),),
+        (Edit("broker/sessions.py", "_ONCE_MORE = 10.0\n", "_ONCE_MORE = 60.0\n"),),
         (f"{SESSIONS}::test_after_one_refused_code_an_exit_waits_no_longer_than_fifteen_seconds",),
     ),
     Defect(

@@ -2,10 +2,14 @@
 
 from tests.defects.defect import Defect, Edit
 
-RULE, MARKS = "domain/protection.py", "domain/marks.py"
+CORE, RULE, MARKS = "domain/protection.py", "domain/protection_step.py", "domain/marks.py"
+TARGETS, FURTHER = "tests/domain/test_several_targets.py", "domain/further_terms.py"
+COST_AND_TIME, BY_TIME = "tests/domain/test_cost_and_time.py", "tests/engine/test_exits_by_time.py"
+EXITS, LEVELS = "domain/protection_exits.py", "domain/protection_levels.py"
 TERMS = "domain/protection_terms.py"
 WATCHER = "engine/protection_watcher.py"
 RULE_TESTS, WATCHED = "tests/domain/test_protection.py", "tests/engine/test_protections.py"
+EXIT_TESTS, EXITS_WATCHED = "tests/domain/test_protection_exits.py", "tests/engine/test_protective_exits.py"
 
 PROTECTING = (
     Defect(
@@ -28,9 +32,9 @@ PROTECTING = (
         "A stop that had fired fired again at the next price, and the account was short.",
         (
             Edit(
-                RULE,
-                "        after = replace(after, status=ProtectionStatus.FIRED)\n",
-                "        after = replace(after, reason=None)\n",
+                CORE,
+                "exit_command_id=command_id, exits=(*self.after.exits, asked))",
+                "exit_command_id=command_id)",
             ),
         ),
         (f"{RULE_TESTS}::test_a_level_that_is_met_fires_once_for_all_that_is_held",),
@@ -91,7 +95,7 @@ PROTECTING = (
         "A price met stop and target at once, and was booked as a target.",
         (
             Edit(
-                RULE,
+                LEVELS,
                 "        return Rule.TRAIL if p.is_armed else Rule.STOP\n    if p.target_price",
                 "        pass\n    if p.target_price",
             ),
@@ -116,7 +120,7 @@ PROTECTING = (
         (
             Edit(
                 RULE,
-                "        if _is_settled(after, covered, now):\n",
+                "        if _is_settled(after, covered, now) and not after.exits:\n",
                 "        if False:\n",
             ),
         ),
@@ -166,7 +170,7 @@ PROTECTING = (
         "What was filled after the stop had taken a part asked for an exit that was there already, and stayed.",
         (
             Edit(
-                RULE,
+                CORE,
                 'return f"{self.client_id}|protection|{self.protection_id}|{self.generation}"',
                 'return f"{self.client_id}|protection|{self.protection_id}"',
             ),
@@ -191,7 +195,8 @@ PROTECTING = (
         (
             Edit(
                 "use_cases/register_together.py",
-                "        if alert.legs[0].protection is not None:\n            return False\n",
+                "        if policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None:\n"
+                "            return False\n",
                 "",
             ),
         ),
@@ -221,7 +226,7 @@ PROTECTING = (
         (
             Edit(
                 RULE,
-                "    tells = bool(moved) and _is_due(after.trail_told_at, now)\n",
+                "    tells = bool(moved) and _is_due(p.trail_told_at, now)\n",
                 "    tells = bool(moved)\n",
             ),
         ),
@@ -241,5 +246,219 @@ PROTECTING = (
         (
             "tests/engine/test_stranded_exits.py::test_an_exit_that_is_being_cancelled_leaves_the_others_alone",
         ),
+    ),
+    Defect(
+        "a-target-sells-everything",
+        "The first of three targets was met, and sold the units of the others too.",
+        (Edit(RULE, "        units = units_of_targets(p, mark.price)\n", "        pass\n"),),
+        (f"{TARGETS}::test_each_target_sells_its_share_and_the_last_one_takes_the_rest",),
+    ),
+    Defect(
+        "a-share-is-no-whole-lot",
+        "Half of three lots was asked for as one lot and a half, and the exchange refused it.",
+        (Edit(FURTHER, "        step = self.lot_size or (", "        step = ("),),
+        (f"{TARGETS}::test_shares_are_whole_lots",),
+    ),
+    Defect(
+        "a-target-is-met-again",
+        "The price stood at the first target, and each round sold another share of what was left.",
+        (
+            Edit(
+                LEVELS,
+                "max(further.share_of(number, base) - sold, ZERO)",
+                "max(further.share_of(number, base), ZERO)",
+            ),
+        ),
+        (f"{TARGETS}::test_each_target_sells_its_share_and_the_last_one_takes_the_rest",),
+    ),
+    Defect(
+        "a-failed-share-counts-as-sold",
+        "The exit of a target was refused, and its share was left to the stop.",
+        (Edit(EXITS, "            p = with_unsold(p, back)\n", "            pass\n"),),
+        (f"{TARGETS}::test_a_share_whose_exit_failed_is_asked_for_again",),
+    ),
+    Defect(
+        "the-stop-moves-to-cost-at-each-fill",
+        "A stop at cost followed the average of later fills down.",
+        (
+            Edit(
+                LEVELS,
+                "    if p.is_at_cost or further.cost_trigger is None",
+                "    if further.cost_trigger is None",
+            ),
+            Edit(
+                LEVELS,
+                "    stop = tighter(p.side, p.stop_price, average + p.side.sign * offset)\n",
+                "    stop = average\n",
+            ),
+        ),
+        (f"{COST_AND_TIME}::test_it_does_so_once_and_never_loosens",),
+    ),
+    Defect(
+        "the-clock-waits-for-a-price",
+        "The feed had died, and the square-off of the day did not go.",
+        (
+            Edit(
+                RULE,
+                "    if _is_time(p, now):\n",
+                "    if mark is not None and _is_time(p, now):\n",
+            ),
+        ),
+        (f"{COST_AND_TIME}::test_at_its_time_it_exits_whatever_the_price_is",),
+    ),
+    Defect(
+        "a-missed-time-waits-for-the-next-day",
+        "The service was down at 15:10, and what it held stayed overnight.",
+        (
+            Edit(
+                RULE,
+                "now >= p.exit_at and not _is_waiting",
+                "p.exit_at <= now < p.exit_at + UNKNOWN_TOLD_AFTER and not _is_waiting",
+            ),
+        ),
+        (f"{BY_TIME}::test_a_time_that_passed_while_nothing_ran_fires_when_a_watcher_begins",),
+    ),
+    Defect(
+        "a-clock-time-is-taken-as-utc",
+        "15:10 was taken as UTC, and the position was closed after the market.",
+        (
+            Edit(
+                "use_cases/protect.py",
+                "time.fromisoformat(clock), zone)",
+                "time.fromisoformat(clock), UTC)",
+            ),
+        ),
+        (f"{BY_TIME}::test_a_clock_time_is_of_the_entrys_day_in_the_zone_of_trading",),
+    ),
+    Defect(
+        "minutes-count-anew-with-each-fill",
+        "The minutes to an exit counted from the last fill, and a slow entry moved it on and on.",
+        (
+            Edit(RULE, "    if p.active_since is not None:\n        return p\n", ""),
+            Edit(RULE, "exit_at=min(times, default=None)", "exit_at=max(times, default=None)"),
+        ),
+        (f"{COST_AND_TIME}::test_minutes_count_from_the_first_fill",),
+    ),
+    Defect(
+        "a-strategys-stop-is-forgotten-in-a-batch",
+        "Alerts that came together were registered by a short cut that did not know what protects their strategy.",
+        (
+            Edit(
+                "use_cases/register_together.py",
+                "policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None",
+                "alert.legs[0].protection is not None",
+            ),
+        ),
+        ("tests/test_register_together.py::test_an_entry_that_its_strategy_protects_is_registered_with_it",),
+    ),
+    Defect(
+        "the-square-off-spares-what-has-its-own-stop",
+        "An entry that brought a target of its own was left open at the strategy's square-off.",
+        (
+            Edit(
+                "domain/limits.py",
+                "        terms = own or self.protection or Terms()\n",
+                "        if own is not None:\n            return own\n        terms = self.protection or Terms()\n",
+            ),
+        ),
+        (f"{BY_TIME}::test_a_strategy_is_flat_after_its_square_off_whatever_its_entries_brought",),
+    ),
+    Defect(
+        "a-failed-stop-is-left",
+        "The broker refused a stop's exit for a moment, and the position was held without any stop for the day.",
+        (Edit(EXITS, "    elif p.failures <= len(RETRY_WAITS):\n", "    elif False:\n"),),
+        (
+            f"{EXIT_TESTS}::test_a_failed_exit_is_asked_for_again_ever_later_and_then_no_more",
+            f"{EXITS_WATCHED}::test_a_refused_exit_is_asked_for_again_and_ends_flat",
+        ),
+    ),
+    Defect(
+        "a-refused-exit-is-sent-for-ever",
+        "An exit that the broker refused was sent again until the account's orders of the day were used up.",
+        (
+            Edit(EXITS, "    elif p.failures <= len(RETRY_WAITS):\n", "    elif p.failures:\n"),
+            Edit(EXITS, "RETRY_WAITS[p.failures - 1]", "RETRY_WAITS[min(p.failures, len(RETRY_WAITS)) - 1]"),
+        ),
+        (f"{EXITS_WATCHED}::test_after_the_last_try_people_are_told_that_it_is_held_without_protection",),
+    ),
+    Defect(
+        "an-unknown-exit-is-a-failed-one",
+        "A stop's exit timed out, was sent again as a new order, both were filled, and the account was short.",
+        (
+            Edit(
+                EXITS,
+                "order.status in (Status.CREATED, Status.SENT_TO_BROKER) or order.is_provisional(now)",
+                "order.status is Status.CREATED",
+            ),
+        ),
+        (f"{EXITS_WATCHED}::test_an_exit_of_unknown_outcome_is_no_failed_one",),
+    ),
+    Defect(
+        "a-second-try-at-once",
+        "The price still met the stop, so a refused exit was sent again at each tick.",
+        (
+            Edit(
+                RULE, "    if rule is not None and not _is_waiting(p, rule):\n", "    if rule is not None:\n"
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_failed_exit_is_asked_for_again_ever_later_and_then_no_more",),
+    ),
+    Defect(
+        "a-stop-waits-for-a-target",
+        "A target's exit was refused, and while its second try was due nobody looked after the stop.",
+        (
+            Edit(
+                RULE,
+                "p.retry_rule is not None and (p.retry_rule is not Rule.TARGET or rule is Rule.TARGET)",
+                "p.retry_rule is not None",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_stop_that_is_met_does_not_wait_for_the_second_try_of_a_target",),
+    ),
+    Defect(
+        "a-refused-target-takes-the-stop-along",
+        "The broker refused a target for good, and the stop of the position was given up with it.",
+        (
+            Edit(
+                EXITS,
+                "    elif asked.rule in (Rule.TARGET, Rule.TIME) and (",
+                "    elif not asked.rule and (",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_target_that_cannot_be_sold_is_dropped_and_its_stop_goes_on",),
+    ),
+    Defect(
+        "a-late-fill-is-sold-twice",
+        "A late fill was sold by a part of the exit, and beside it by the stop that had been put up again.",
+        (
+            Edit(
+                RULE,
+                "    return last is not None and last.state is ExitState.LIVE and not is_followed\n",
+                "    return False\n",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_fill_that_shows_after_the_exit_is_over_is_protected_again",),
+    ),
+    Defect(
+        "a-protection-is-over-with-its-exit",
+        "What the broker showed late, after the stop had sold all that was held, was held without a stop.",
+        (
+            Edit(
+                RULE,
+                "(replace(p, is_watched=False) if _is_settled(p, covered, now) else p), ()",
+                "replace(p, is_watched=False), ()",
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_a_fill_that_shows_after_the_exit_is_over_is_protected_again",),
+    ),
+    Defect(
+        "a-cancelled-exit-comes-back",
+        "A person cancelled the exit of a stop, and the program sent it again.",
+        (
+            Edit(
+                EXITS, "        if found.state is ExitState.WITHDRAWN:\n", "        if found.state is None:\n"
+            ),
+        ),
+        (f"{EXIT_TESTS}::test_an_exit_that_was_cancelled_is_not_asked_for_again",),
     ),
 )

@@ -130,8 +130,8 @@ READING = (
         "The Holdings could not be read, and so there were none.",
         (
             Edit(
-                "broker/noren/holdings.py",
-                'return Delivered({}, [_unknown(None, f"the Holdings could not be read: {error}")])',
+                "broker/delivered_shares.py",
+                'return Delivered({}, [unknown_delivery(None, f"the Holdings could not be read: {error}")])',
                 "return Delivered({}, [])",
             ),
         ),
@@ -140,7 +140,7 @@ READING = (
     Defect(
         "sale-of-holdings-is-a-short",
         "A sale out of Holdings shows as minus ten for delivery; the exit bought ten.",
-        (Edit("broker/noren/holdings.py", "p.product != DELIVERY or p.net_quantity >= 0", "True"),),
+        (Edit("broker/delivered_shares.py", "p.product != DELIVERY or p.net_quantity >= 0", "True"),),
         (f"{HELD}::test_a_sale_out_of_holdings_is_no_short",),
     ),
     Defect(

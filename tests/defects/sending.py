@@ -2,7 +2,7 @@
 
 from tests.defects.defect import Defect, Edit
 
-SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/transitions.py", "broker/noren/wire.py"
+SUBMITTER, MOVES, WIRE = "engine/submitter.py", "domain/transitions.py", "broker/http_calls.py"
 CLAIMING = "tests/engine/test_claiming.py"
 OUTCOMES = "tests/engine/test_outcomes.py"
 UNKNOWN = "tests/engine/test_unknown.py"
@@ -307,8 +307,12 @@ SENDING = (
         "The book said COMPLETE and nothing filled of an order that was turned away: that was taken for its refusal, "
         "and the order was sent once more.",
         (
-            Edit("engine/tag_lookup.py", "report.status in DEAD and not", "report.has_ended and not"),
-            Edit("engine/tag_lookup.py", " and not report.contradiction", ""),
+            Edit(
+                "domain/broker_reports.py",
+                "is_dead = self.has_ended and self.status is not BrokerStatus.COMPLETE",
+                "is_dead = self.has_ended",
+            ),
+            Edit("domain/broker_reports.py", " and not self.contradiction", ""),
         ),
         (f"{OWN_TAGS}::test_a_row_that_contradicts_itself_is_no_refusal",),
     ),

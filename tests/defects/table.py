@@ -11,6 +11,7 @@ from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
+from tests.defects.instruments import INSTRUMENTS
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
@@ -18,11 +19,12 @@ from tests.defects.reading import READING
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
+from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING, *PLATFORMS,
+    *READING, *ZERODHA, *PROTECTING, *PLATFORMS, *INSTRUMENTS,
 )  # fmt: skip
 
 WIDE = (
@@ -52,7 +54,9 @@ _SECTIONS = (
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
     ("What a broker shows", READING),
+    ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
+    ("Instruments", INSTRUMENTS),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),

@@ -20,6 +20,7 @@ from domain.ids import (
     intent_key,
     ulid,
 )
+from domain.instruments.choice import InstrumentChoice
 from domain.protection_terms import Terms, TrailingType
 from tests.support import entry, leg
 
@@ -39,6 +40,7 @@ OTHER_LEG = {
     "trigger_price": None,
     "reference_price": Decimal("112.41"),
     "protection": Terms(stop_loss="2%"),
+    "instrument": InstrumentChoice(("NFO", "ANOTHER")),
 }
 OTHER_ALERT = {
     "client_id": "second",
@@ -84,6 +86,13 @@ def test_every_field_of_a_leg_is_part_of_the_content(name):
     assert content_hash(entry(FULL_LEG, changed)) != content_hash(entry(FULL_LEG, FULL_LEG))
 
 
+def test_what_a_name_became_is_no_part_of_the_content():
+    """A repeated alert stays one, also where a master of another day calls its instrument differently."""
+    choice = InstrumentChoice((FULL_LEG.exchange, FULL_LEG.symbol))
+    became = replace(FULL_LEG, symbol="NIFTY24NOV26C24500", instrument=choice)
+    assert content_hash(entry(became)) == content_hash(entry(FULL_LEG))
+
+
 TERMS = Terms("2%", "10pt", TrailingType.POINTS, Decimal(3), Decimal(5))
 
 
@@ -95,6 +104,8 @@ TERMS = Terms("2%", "10pt", TrailingType.POINTS, Decimal(3), Decimal(5))
         {"trailing_type": TrailingType.STEP},
         {"trailing_value": Decimal(4)},
         {"trail_when": None},
+        {"targets": (("10pt", Decimal(50)), ("20pt", Decimal(50)))},
+        {"lot_size": Decimal(25)},
     ],
 )
 def test_all_of_a_protection_is_part_of_the_content(changed):

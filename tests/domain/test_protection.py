@@ -1,95 +1,25 @@
 """Protection, step by step and on many paths: a stop only tightens and fires once, and no more than is held goes."""
 
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from decimal import Decimal
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from domain.enums import Side
 from domain.errors import InvalidProtection
-from domain.marks import Mark
 from domain.money import ZERO
 from domain.protection import (
-    TRAIL_TOLD_EVERY,
     UNFILLED_KEPT,
     Covered,
     EventKind,
-    Protection,
     ProtectionStatus,
     Rule,
-    Step,
-    allotted,
-    cancelled,
-    protection_of,
-    step,
-    tightened,
 )
+from domain.protection_changes import cancelled, tightened
 from domain.protection_messages import notices_of
+from domain.protection_step import TRAIL_TOLD_EVERY, step
 from domain.protection_terms import TrailingType
-from tests.contract.store_making import an_order
+from tests.domain.protecting import SECOND, Run, d, filled, mark, protection
 from tests.support import START
-
-SECOND = timedelta(seconds=1)
-
-
-def d(value: object) -> Decimal:
-    return Decimal(str(value))
-
-
-def protection(**terms: object) -> Protection:
-    made, event = protection_of(replace(an_order("a1", START), **terms))  # type: ignore[arg-type]
-    assert event.kind is EventKind.OPENED
-    return made
-
-
-def filled(
-    units: object = 50, average: object = 100, *, held: object = None, is_over: bool = True
-) -> Covered:
-    return Covered(d(units), d(average), is_over, d(units if held is None else held), is_all=True)
-
-
-def mark(price: object, second: float = 1, symbol: str = "NIFTY26NOV24500CE", exchange: str = "NFO") -> Mark:
-    return Mark(exchange, symbol, d(price), START + second * SECOND, "test")
-
-
-@dataclass
-class Run:
-    """A protection and what has come of it; each price is a second later than the one before."""
-
-    p: Protection
-    covered: Covered = field(default_factory=filled)
-    second: int = 0
-    steps: list[Step] = field(default_factory=list)
-
-    def at(self, *prices: object) -> "Run":
-        for price in prices:
-            self.second += 1
-            seen = None if price is None else mark(price, self.second)
-            self.look(seen)
-        return self
-
-    def look(self, seen: Mark | None) -> Step:
-        done = step(self.p, self.covered, seen, START + self.second * SECOND)
-        self.steps.append(done)
-        self.p = done.after
-        return done
-
-    @property
-    def stop(self) -> Decimal | None:
-        return self.p.stop_price
-
-    @property
-    def exits(self) -> list[tuple[Side, Decimal | None]]:
-        return [(s.exit.side, s.exit.quantity) for s in self.steps if s.exit is not None]
-
-    @property
-    def told(self) -> list[EventKind]:
-        return [event.kind for s in self.steps for event in s.events]
-
 
 LEVELS = [
     ({"stop_loss": "98"}, Side.BUY, 98, None),
@@ -271,7 +201,7 @@ def test_a_late_fill_after_all_was_sold_is_covered(by_stop):
 def test_it_ends_when_no_late_fill_can_be_expected_any_more():
     run = Run(protection(stop_loss="98"), replace(filled(20), is_full=False)).at(100)
     run.covered = replace(run.covered, units=ZERO)
-    assert run.at(100).p.is_open
+    assert run.at(100).p.is_watched
     run.second += int(UNFILLED_KEPT.total_seconds()) + 1
     assert run.at(100).p.reason == "NOTHING_HELD"
 
@@ -324,131 +254,3 @@ def test_a_person_tightens_and_cancels_and_never_loosens():
     assert step(over, filled(), mark(1, 2), now).exit is None
     with pytest.raises(InvalidProtection, match="not over"):
         tightened(over, stop=d(99), target=None, by="ann", now=now)
-
-
-# on many paths ------------------------------------------------------------------------------------------------
-
-PRICES = st.one_of(st.none(), st.integers(60, 140).map(Decimal), st.sampled_from([ZERO, d("NaN"), d(-5)]))
-DISTANCES = st.one_of(
-    st.none(), st.integers(60, 140).map(str), st.integers(1, 30).map(lambda n: f"{n}%"), st.just("7.5pt")
-)
-TRAILS: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.just({}),
-    st.fixed_dictionaries(
-        {
-            "trailing_type": st.sampled_from(list(TrailingType)),
-            "trailing_value": st.integers(1, 20).map(Decimal),
-            "trail_when": st.one_of(st.none(), st.integers(1, 20).map(Decimal)),
-        }
-    ),
-)
-
-
-@st.composite
-def paths(draw):
-    """A protection, and moments: a price, fills so far, whether the entry is over, and what others have taken."""
-    terms = {"stop_loss": draw(DISTANCES), "target": draw(DISTANCES), **draw(TRAILS)}
-    p = protection(side=draw(st.sampled_from(list(Side))), **terms)
-    moments, units, taken = [], 0, 0
-    for _ in range(draw(st.integers(1, 9))):
-        units = min(units + draw(st.sampled_from([0, 0, 5, 20])), 50)
-        taken = min(taken + draw(st.sampled_from([0, 0, 0, 5, 30])), units)
-        beside = draw(st.sampled_from([0, 0, 25]))  # what the strategy holds by entries without protection
-        average = d(draw(st.integers(95, 105))) if units else None
-        moments.append((draw(PRICES), units, units == 50, taken, beside, average))
-    return p, moments
-
-
-def walk(p: Protection, moments: list, *, twice: bool = False) -> tuple[list[Step], int]:
-    """Follow the path; each exit takes what it asked for. Returns the steps and what is left."""
-    steps, left, sold = [], 0, ZERO
-    for number, (price, units, is_over, taken, beside, average) in enumerate(moments, start=1):
-        now = START + number * SECOND
-        seen = None if price is None else mark(price, number)
-        held = max(d(units - taken) - sold, ZERO) + beside
-        share = allotted([replace(p, filled=d(units))], held)[p.protection_id]
-        covered = Covered(d(units), average, is_over, share, is_all=share == held)
-        done = step(p, covered, seen, now)
-        if twice:  # a crash before the commit: whoever comes next makes the same of it
-            assert step(p, covered, seen, now) == done
-        if done.exit is not None:
-            asked = held if done.exit.quantity is None else done.exit.quantity
-            assert ZERO < asked <= held
-            sold += asked
-        steps.append(done)
-        p = done.after
-        left = held
-    return steps, left
-
-
-def check_path(path: tuple) -> None:
-    p, moments = path
-    steps, _ = walk(p, moments, twice=True)
-    sign = p.side.sign
-    intents = [s.exit.intent for s in steps if s.exit is not None]
-    assert len(intents) == len(set(intents))  # fires once a generation
-    for done, (price, *_) in zip(steps, moments, strict=True):
-        before, after = done.before, done.after
-        if before.stop_price is not None and after.stop_price is not None:
-            assert (after.stop_price - before.stop_price) * sign >= 0  # only tightens
-        if before.best_price is not None and (before.is_armed or before.average_price == after.average_price):
-            assert after.best_price is not None and (after.best_price - before.best_price) * sign >= 0
-        if price is None or not price.is_finite() or price <= 0:
-            assert done.exit is None and after.best_price in (before.best_price, None)
-        if not before.is_open:
-            assert not done.changes
-        if done.exit is not None:
-            assert done.exit.side is p.side.opposite
-            assert after.exited > before.exited
-            assert after.exited <= after.filled
-        assert done.changes == (after.version == before.version + 1)
-
-
-@settings(max_examples=300, deadline=None)
-@given(paths())
-def test_on_every_path_stops_tighten_each_fires_once_and_no_more_than_is_held_goes(path):
-    check_path(path)
-
-
-@pytest.mark.gate
-@settings(max_examples=6700, deadline=None)
-@given(paths())
-def test_the_same_on_many_more_paths(path):
-    check_path(path)
-
-
-def check_shares(asked: list[tuple[int, int]], held: int) -> None:
-    all_ = [
-        replace(protection(), protection_id=f"p{n}", filled=d(units), exited=min(d(exited), d(units)))
-        for n, (units, exited) in enumerate(asked)
-    ]
-    shares = allotted(all_, d(held))
-    assert sum(shares.values()) <= held
-    assert all(ZERO <= shares[p.protection_id] <= p.filled - p.exited for p in all_)
-    assert sum(shares.values()) == min(d(held), sum((p.filled - p.exited for p in all_), ZERO))
-
-
-def test_the_youngest_protection_is_served_first():
-    old, young = (
-        replace(
-            protection(), protection_id=name, filled=d(50), created_at=protection().created_at + n * SECOND
-        )
-        for n, name in enumerate(("old", "young"))
-    )
-    assert allotted([old, young], d(60)) == {"young": 50, "old": 10}
-
-
-SHARES = (st.lists(st.tuples(st.integers(0, 50), st.integers(0, 60)), max_size=6), st.integers(0, 300))
-
-
-@settings(max_examples=200, deadline=None)
-@given(*SHARES)
-def test_protections_of_one_holding_share_what_is_held(asked, held):
-    check_shares(asked, held)
-
-
-@pytest.mark.gate
-@settings(max_examples=3000, deadline=None)
-@given(*SHARES)
-def test_the_same_for_many_more_holdings(asked, held):
-    check_shares(asked, held)

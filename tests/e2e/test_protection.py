@@ -127,3 +127,45 @@ def test_killed_between_the_price_and_the_exit_one_exit_leaves(tmp_path: Path) -
 
 def _status(service: Service, command_id: str) -> str:
     return str(service.rows("SELECT status FROM protections WHERE command_id = ?", command_id)[0][0])
+
+
+def test_two_targets_leave_one_after_the_other_and_each_page_shows_the_protection(tmp_path: Path) -> None:
+    targets = [{"value": 110, "share": 50}, {"value": 120}]
+    with Service(tmp_path, POSITIONS_REFRESH_SECONDS="0.2") as service:
+        entry = entered(service, stop_loss="2%", target=targets, move_to_cost={"trigger": 8, "offset": 1})
+        service.mark(SYMBOL, 110)
+        wait_for(lambda: protection(service)["quantity"] == "25", 5, "the first target to leave")
+        assert (protection(service)["stop_price"], protection(service)["target_price"]) == ("101", "120")
+        first = str(protection(service)["exit_command_id"])
+        service.settled(first)
+        service.mark(SYMBOL, 101)
+        wait_for(lambda: protection(service)["status"] == "FIRED", 5, "the stop to fire")
+        second = str(protection(service)["exit_command_id"])
+        service.settled(second)
+        wait_for(lambda: not protection(service)["is_watched"], 5, "the protection to be over")
+        assert net(service) == [(SYMBOL, "0")]
+        for number in (entry, first, second):
+            [story] = service.api(f"/api/orders/{number}")["protections"]
+            assert story["protection_id"] == f"p-{entry}"
+        page = requests.get(
+            f"{service.base}/orders/{entry}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+        ).text
+        assert f'href="/orders/{first}"' in page and f'href="/orders/{second}"' in page
+        assert "110 50 % (25 asked for), 120 50 %" in page
+        told = service.rows(
+            "SELECT kind FROM telegram_messages WHERE kind LIKE '%COST' OR kind LIKE '%FIRED'"
+        )
+        assert told == [("STOP_AT_COST",), ("TARGET_FIRED",), ("STOP_FIRED",)]
+
+
+@pytest.mark.gate
+def test_a_time_to_exit_that_passes_while_the_service_is_down_fires_once(tmp_path: Path) -> None:
+    with Service(tmp_path, POSITIONS_REFRESH_SECONDS="0.2") as service:
+        id_ = entered(service, exit_after_minutes="0.1")
+        service.kill()
+        time.sleep(6)
+        service.start()
+        wait_for(lambda: _status(service, id_) == "FIRED", 10, "the exit by the clock")
+        service.all_settled()
+        assert service.rows("SELECT count(*) FROM orders WHERE execution_type = 'EXIT'") == [(1,)]
+        assert net(service) == [(SYMBOL, "0")]

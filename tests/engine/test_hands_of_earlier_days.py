@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from broker.noren.holdings import Delivered, merged
+from broker.delivered_shares import Delivered, merged
 from domain.broker_reports import PositionsSnapshot
 from domain.enums import Side
 from domain.states import Status

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from broker.noren.holdings import Delivered, merged
+from broker.delivered_shares import Delivered, merged
 from domain.broker_reports import BrokerStatus, OrderReport, PositionsSnapshot
 from domain.enums import Side
 from domain.errors import ReadFailed

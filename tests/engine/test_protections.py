@@ -9,80 +9,16 @@ import pytest
 
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.enums import OrderType, Side
-from domain.marks import Mark
 from domain.notices import NoticeKind
-from domain.protection import Covered, Protection, ProtectionStatus, step
+from domain.protection import Covered, Protection, ProtectionStatus
 from domain.protection_messages import notices_of
+from domain.protection_step import step
 from domain.protection_terms import Terms, TrailingType
 from domain.states import Phase, Status
 from engine.client_context import ClientContext
 from engine.protection_watcher import ProtectionWatcher
-from tests.support import EXIT, MARKET_EXIT, Desk, kinds, leg
-
-EXCHANGE, SYMBOL = "NFO", "NIFTY26NOV24500CE"
-STOP = Terms(stop_loss="100", target="130")
-
-
-class Market:
-    """Last prices that a test sets. None: there is none."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.prices: dict[str, Decimal] = {}
-        self.reads = 0
-
-    def last_marks(self, places):
-        self.reads += 1
-        at = self.desk.clock.now()
-        return [Mark(e, s, self.prices[s], at, "test") for e, s in places if s in self.prices]
-
-
-class Watched:
-    """A desk whose engine has filled a protected entry, and the watcher of its protections."""
-
-    def __init__(self, folder, terms: Terms = STOP) -> None:
-        self.desk = Desk(folder)
-        self.market = Market(self.desk)
-        self.watchers = [self.watcher("w1"), self.watcher("w2")]
-        [self.entry] = self.desk.post(leg(protection=terms))
-        self.settle()
-
-    def watcher(self, name: str) -> ProtectionWatcher:
-        return ProtectionWatcher(self.desk.store, clock=self.desk.clock, claimant=name)
-
-    @property
-    def context(self) -> ClientContext:
-        return ClientContext("default", self.desk.broker, self.desk.policies["default"], marks=self.market)
-
-    def settle(self) -> None:
-        self.desk.settle()
-
-    def at(self, *prices: object, watcher: int = 0) -> None:
-        for price in prices:
-            if price is None:
-                self.market.prices.clear()
-            else:
-                self.market.prices[SYMBOL] = Decimal(str(price))
-            self.desk.clock.advance(1)
-            self.watchers[watcher].watch(self.context)
-
-    @property
-    def protection(self) -> Protection:
-        found = self.desk.store.protection(f"p-{self.entry.command_id}")
-        assert found is not None
-        return found
-
-    @property
-    def exits(self) -> list:
-        rows = self.desk.rows(
-            "SELECT command_id FROM orders WHERE execution_type = 'EXIT' ORDER BY command_id"
-        )
-        return [self.desk.order(str(row[0])) for row in rows]
-
-    def told(self) -> list[str]:
-        return [
-            kind for kind in kinds(self.desk) if kind.startswith(("STOP", "TARGET", "TRAIL", "PROTECTION"))
-        ]
+from tests.engine.watching import EXCHANGE, STOP, SYMBOL, Market, Watched
+from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 
 @pytest.fixture
@@ -367,3 +303,23 @@ def test_a_price_that_stands_still_is_written_once(watched, monkeypatch):
     monkeypatch.setattr(watched.desk.store, "write", lambda work: writes.append(work) or write(work))
     watched.at(*[110] * 5)
     assert writes == []
+
+
+def test_several_targets_leave_one_after_the_other_and_the_stop_covers_the_rest(tmp_path):
+    targets = (("5pt", Decimal(50)), ("10pt", Decimal(25)), ("20pt", Decimal(25)))
+    watched = Watched(tmp_path, Terms(stop_loss="100", targets=targets))
+    for price in (115, 117.5, 120, 122.5, 120, 100, 90):
+        watched.at(price)
+        watched.settle()
+    assert [exit_.filled_quantity for exit_ in watched.exits] == [25, 12, 13]
+    assert watched.desk.store.holdings("default") == []
+    assert watched.told() == [NoticeKind.TARGET_FIRED, NoticeKind.TARGET_FIRED, NoticeKind.STOP_FIRED]
+    assert not watched.protection.is_watched
+
+
+def test_a_target_on_the_wrong_side_is_refused_among_several(tmp_path):
+    desk = Desk(tmp_path)
+    targets = (("110", Decimal(50)), ("130", Decimal(50)))
+    [order] = desk.post(leg(protection=Terms(targets=targets)))
+    assert order.tag == "VALIDATION_FAILED:STOP_WRONG_SIDE"
+    assert "target[0] 110" in (order.reason_message or "")

@@ -189,3 +189,19 @@ def test_an_order_under_our_tag_that_fills_after_all_is_told(desk):
         desk.clock.advance(11)
         desk.engine.tick()
     assert any("X1" in n.detail for n in desk.notices)
+
+
+def test_the_dead_row_of_a_turned_away_call_that_fills_after_all_is_the_orders_fill(desk):
+    """turned away → dead row → sent again and refused → the dead row comes back, filled: nobody held those units."""
+    desk.broker.fill_at_once = False
+    desk.broker.script = [TAKEN_ALL_THE_SAME, Refused("Insufficient margin", "RMS7")]
+    desk.post()
+    desk.engine.execute_next("default")
+    desk.broker.report("B00001", BrokerStatus.REJECTED, 0)
+    spin(desk, 20)
+    entry = desk.only()
+    assert entry.phase is Phase.REFUSED
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    spin(desk, 30)
+    entry = desk.order(entry.command_id)
+    assert (entry.status, entry.filled_quantity) == (Status.EXECUTED, Decimal(50))

@@ -17,6 +17,7 @@ from domain.states import STATUS_OF, Phase, Status
 from notifications.markup import without_markup
 from notifications.messages import render
 from tests.notifications.fakes import START, an_order
+from tests.notifications.golden_protections import OF_PROTECTIONS
 
 FACTS = "ENTRY BUY 50 NIFTY26NOV24500CE · LIMIT 112.5\ndefault · NIFTY_STRADDLE · <code>KC6W0N4E-1</code>"
 ORDER_KINDS = (
@@ -64,10 +65,10 @@ GOLDEN = {
         about(
             NoticeKind.BLOCKED,
             Phase.BLOCKED,
-            tag="VALIDATION_FAILED:LOT_SIZE",
+            tag="VALIDATION_FAILED:OF_AN_EARLIER_VERSION",
             reason_message="75 of lots of 50",
         ),
-        "❌ VALIDATION_FAILED:LOT_SIZE | NIFTY26NOV24500CE\n"
+        "❌ VALIDATION_FAILED:OF_AN_EARLIER_VERSION | NIFTY26NOV24500CE\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · 75 of lots of 50\n{FACTS}",
     ),
     "placed": (
@@ -387,14 +388,6 @@ GOLDEN = {
         "🛡️ Stop met | NIFTY26NOV24500CE: last price 98 met the stop at 98.5; 50 units exit at market\n"
         f"It is followed &amp; told of.\n{FACTS}",
     ),
-    "target met": (
-        alone(NoticeKind.TARGET_FIRED, "TCS: last price 130 met the target at 130", more="Nothing to do."),
-        "🎯 Target met | TCS: last price 130 met the target at 130\nNothing to do.\ndefault",
-    ),
-    "trail armed": (
-        alone(NoticeKind.TRAIL_ARMED, "TCS: last price 105, the stop is now 102", more="It follows."),
-        "🛡️ Trailing stop armed | TCS: last price 105, the stop is now 102\nIt follows.\ndefault",
-    ),
     "trail moved, of an entry of which only a part was filled": (
         replace(
             about(NoticeKind.TRAIL_MOVED, Phase.CANCELLED, filled_quantity=Decimal(20), **FILLS),
@@ -402,10 +395,13 @@ GOLDEN = {
         ),
         f"🛡️ Trailing stop moved | TCS: last price 110, the stop is now 107\n{FACTS}",
     ),
-    "protection unknown": (
-        alone(NoticeKind.PROTECTION_UNKNOWN, "TCS: 50 units of S1 are not watched: why", more="Look."),
-        "🚨 Protection unknown | TCS: 50 units of S1 are not watched: why\nLook.\ndefault",
-    ),
+    **{
+        name: (
+            alone(kind, f"TCS: {name}", more="What to do."),
+            f"{title} | TCS: {name}\nWhat to do.\ndefault",
+        )
+        for name, (kind, title) in OF_PROTECTIONS.items()
+    },
     "position agrees": (
         alone(
             NoticeKind.POSITION_AGREES,

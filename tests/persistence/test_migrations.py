@@ -88,7 +88,13 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     migrate(new)
     migrate(old)
     with closing(sqlite3.connect(old)) as connection, connection:
-        for table in ("position_differences", "protections", "protection_events", "marks"):
+        for table in (
+            "position_differences",
+            "protections",
+            "protection_exits",
+            "protection_events",
+            "marks",
+        ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
         connection.execute("DROP TABLE told_notices")
@@ -126,6 +132,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "waits_for",
             "reason_detail",
             "claim_priority",
+            "protection_json",
         ):
             connection.execute(f"ALTER TABLE orders DROP COLUMN {column}")
         connection.execute("DROP INDEX external_orders_tagged")
@@ -166,6 +173,9 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "claim_priorities",
             "fills_of_each_product",
             "protections",
+            "second_tries_of_protections",
+            "further_terms_of_protections",
+            "cost_and_time_of_protections",
         ),
         (),
     )

@@ -77,6 +77,7 @@ ASIDE: Mapping[str, float] = {
 
 PROTECTING: Mapping[str, float] = {
     "protected": 0.30,  # of an entry: it brings a stop, a target or a trail
+    "further terms": 0.35,  # several targets, a move to cost, a time to exit
     "price missing": 0.05,  # of a position in one read
     "price is nothing": 0.02,  # it is 0
 }
@@ -202,17 +203,25 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
-    plan = replace(plan, alerts=tuple(_protected(each, rates, protecting) for each in plan.alerts))
+    further = Random(f"{seed} further terms")
+    plan = replace(plan, alerts=tuple(_protected(each, rates, protecting, further) for each in plan.alerts))
     return with_pause(plan, length) if length else plan
 
 
-def _protected(planned: PlannedAlert, rates: Mapping[str, float], random: Random) -> PlannedAlert:
+def _protected(
+    planned: PlannedAlert, rates: Mapping[str, float], random: Random, further: Random
+) -> PlannedAlert:
     """The same alert; if it enters, perhaps with what protects its legs."""
     alert = planned.alert
     if alert.execution_type is not ExecutionType.ENTRY or random.random() >= rates["protected"]:
         return planned
-    legs = tuple(replace(leg, protection=_terms(leg, random)) for leg in alert.legs)
-    return replace(planned, alert=replace(alert, legs=legs))
+    legs = []
+    for leg in alert.legs:
+        terms = _terms(leg, random)
+        if further.random() < rates["further terms"]:
+            terms = _with_further_terms(terms, further)
+        legs.append(replace(leg, protection=terms))
+    return replace(planned, alert=replace(alert, legs=tuple(legs)))
 
 
 def _terms(leg: LegRequest, random: Random) -> Terms:
@@ -228,6 +237,18 @@ def _terms(leg: LegRequest, random: Random) -> Terms:
     if trail is TrailingType.STEP:
         return Terms(stop or "3pt", target, trail, Decimal(1), Decimal(random.choice((1, 2))))
     return Terms(stop, target, trail, Decimal(points), random.choice((None, Decimal(1))))
+
+
+def _with_further_terms(terms: Terms, random: Random) -> Terms:
+    wish = random.choice(("targets", "cost", "time"))
+    if wish == "targets":
+        shares = random.choice(((50, 50), (30, 30, 40)))
+        values = (f"{2 * number}pt" for number in range(1, len(shares) + 1))
+        targets = tuple((value, Decimal(share)) for value, share in zip(values, shares, strict=True))
+        return replace(terms, target=None, targets=targets)
+    if wish == "cost":
+        return replace(terms, cost_trigger="2pt", cost_offset=random.choice((None, "1pt")))
+    return replace(terms, exit_after_minutes=Decimal(random.choice(("0.2", "0.5", "1"))))
 
 
 def with_pause(plan: Plan, seconds: float) -> Plan:

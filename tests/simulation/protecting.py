@@ -17,7 +17,7 @@ FIRES_WITHIN = 20
 """Whole seconds of calm in which the price meets a stop all the time: its exit is asked for before they are over."""
 
 _OPEN = (
-    "SELECT protection_id, strategy_name, symbol, side, stop_price, active_since FROM protections "
+    "SELECT protection_id, strategy_name, symbol, side, stop_price, active_since, exit_at FROM protections "
     "WHERE client_id = ? AND status = 'ACTIVE' AND quantity <> '0'"
 )
 
@@ -35,19 +35,25 @@ class Protections:
         account, now = self._promises.accounts[client_id], self._scheduler.seconds
         if now - max(account.troubled_at, self._promises.troubled_at) < FIRES_WITHIN:
             return
-        for id_, strategy, symbol, side, stop, since in self._open(client_id):
+        for id_, strategy, symbol, side, stop, since, exit_at in self._open(client_id):
             sign = Side(side).sign
-            covered_for = self._scheduler.now() - datetime.fromisoformat(since)
-            if stop is None or covered_for.total_seconds() < FIRES_WITHIN:
-                continue  # or its entry's fill was not known all that time
+            if self._seconds_since(since) < FIRES_WITHIN:
+                continue  # its entry's fill was not known all that time
             if not self._is_held(account, strategy, symbol, sign):
+                continue
+            if exit_at is not None and self._seconds_since(exit_at) >= FIRES_WITHIN:
+                self._promises.breaks("14 a time to exit fires", f"{id_}: {symbol}, time {exit_at}")
+            if stop is None:
                 continue
             level, prices = Decimal(stop), account.prices
             path = [prices.at(symbol, now - back) for back in range(FIRES_WITHIN)]
             if all((price - level) * sign <= 0 for price in path):
                 self._promises.breaks("14 a stop fires", f"{id_}: {symbol} at {path[0]}, stop {level}")
 
-    def _open(self, client_id: str) -> list[tuple[str, str, str, str, str | None, str]]:
+    def _seconds_since(self, at: str) -> float:
+        return (self._scheduler.now() - datetime.fromisoformat(at)).total_seconds()
+
+    def _open(self, client_id: str) -> list[tuple[str, str, str, str, str | None, str, str | None]]:
         return self._connection.execute(_OPEN, (client_id,)).fetchall()
 
     def _is_held(self, account: "Account", strategy: str, symbol: str, sign: int) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from blockers.execution_guard import ExecutionGuard
-from domain import exit_sizing, exit_view, protection, reconciliation
+from domain import exit_sizing, exit_view, protection_step, reconciliation
 from domain.broker_capabilities import IdClass
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
@@ -109,16 +109,16 @@ def what_stood_before_a_gap_still_stands(patch):
 
 
 def a_stop_is_never_met(patch):
-    patch.setattr(protection, "met", lambda p, price: None)
+    patch.setattr(protection_step, "met", lambda p, price: None)
 
 
 def a_protection_stays_when_its_position_is_gone(patch):
     original = protection_watcher.allotted
 
     def allotted(protections, held):
-        return {p.protection_id: p.filled for p in protections} | (
-            original(protections, held) if held else {}
-        )
+        if held:
+            return original(protections, held)
+        return {p.protection_id: p.filled - p.exited for p in protections}
 
     patch.setattr(protection_watcher, "allotted", allotted)
 

@@ -2,15 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from domain.claim_priority import EXITS, LAST
 from domain.order import Order
 from domain.reason_codes import Reason, tag_of
 from domain.times import time_text
 from persistence.sqlite.queries.statements import statement
-from persistence.sqlite.rows import order_of, orders_statement
+from persistence.sqlite.rows import SELECT_ORDER, order_of, orders_statement
 
 # No order is postponed for longer. A `not_before` beyond that was written before the clock was set back: ignore it.
 _LONGEST_WAIT = timedelta(seconds=10)
@@ -49,6 +50,23 @@ def full_exits_after(connection: sqlite3.Connection, entry: Order) -> list[Order
     """List the exits without a quantity that the entry's strategy registered in its symbol after it, latest first."""
     values = (*_place(entry), tag_of(Reason.NO_POSITION))
     rows = connection.execute(orders_statement("full_exits_after"), values).fetchall()
+    return [order_of(row) for row in rows]
+
+
+def get_all(connection: sqlite3.Connection, command_ids: Iterable[str]) -> dict[str, Order]:
+    """Return those of the orders that there are, by id."""
+    ids = json.dumps(list(command_ids))
+    rows = connection.execute(f"{SELECT_ORDER} WHERE command_id IN (SELECT value FROM json_each(?))", (ids,))
+    return {order.command_id: order for order in map(_order_of, rows)}
+
+
+_order_of = lru_cache(maxsize=4096)(order_of)
+"""Reads that come every second mostly find the rows of the second before."""
+
+
+def parts(connection: sqlite3.Connection, command_id: str) -> list[Order]:
+    """List the further parts of a leg."""
+    rows = connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))
     return [order_of(row) for row in rows]
 
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from broker.http_calls import Timeouts
 from broker.noren.adapter import NorenBroker
 from broker.noren.presets import PRESETS, NorenAccount
-from broker.noren.wire import Timeouts
 from broker.rate_limit.limiter import Rate, RateBudget
 
 ACCOUNT = NorenAccount(

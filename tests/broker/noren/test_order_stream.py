@@ -12,7 +12,7 @@ import pytest
 
 from broker.noren import order_stream
 from broker.noren.order_stream import OrderUpdates
-from broker.noren.session import LoginFailed
+from broker.sessions import LoginFailed
 from tests.broker.noren.making import make
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from broker.noren import wire
+from broker.http_calls import HttpCalls, Timeouts
 from broker.noren.errors import code_of, proves_refusal
 from domain.broker_reports import OrderRef
 from domain.error_class import reason_class
@@ -214,7 +214,7 @@ def test_a_connection_that_is_not_answered_in_time_was_not_made(clock, tmp_path)
             filler.setblocking(False)
             filler.connect_ex(deaf.getsockname())
         time.sleep(0.05)
-        timeouts = wire.Timeouts(connect=0.3, read=0.3, send_within=2)
+        timeouts = Timeouts(connect=0.3, read=0.3, send_within=2)
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         broker = make(url, clock, tmp_path, timeouts=timeouts, access_token="t")
         with pytest.raises(NotSent, match=r"no connection .* timed out"):
@@ -233,7 +233,7 @@ def test_without_tls_nothing_was_sent(stub, clock, tmp_path):
 def test_a_tls_handshake_that_hangs_sent_nothing(clock, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        timeouts = wire.Timeouts(connect=0.2, read=0.2, send_within=2)
+        timeouts = Timeouts(connect=0.2, read=0.2, send_within=2)
         broker = make(url, clock, tmp_path, timeouts=timeouts, access_token="t")
         with pytest.raises(NotSent):
             broker.place(a_command())
@@ -248,13 +248,13 @@ def test_a_timeout_is_classed_as_one(broker, stub):
 
 def test_an_order_never_leaves_after_its_last_moment(stub, clock, tmp_path, monkeypatch):
     broker = make(stub.url, clock, tmp_path, access_token="t")
-    new_session = wire.Wire._new_session
+    new_session = HttpCalls._new_session
 
     def slow_session(self):
         clock.advance(seconds=FAST.send_within + 1)  # as a slow name server would
         return new_session(self)
 
-    monkeypatch.setattr(wire.Wire, "_new_session", slow_session)
+    monkeypatch.setattr(HttpCalls, "_new_session", slow_session)
     with pytest.raises(NotSent, match="not sent"):
         broker.place(a_command())
     assert not stub.calls

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from broker.noren.session import LoginFailed, Session
+from broker.sessions import LoginFailed, Session
 from domain.broker_reports import OrderRef
 from domain.error_class import reason_class
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed
@@ -330,7 +330,7 @@ def test_after_one_refused_code_an_exit_waits_no_longer_than_fifteen_seconds(
 
 
 def test_a_thread_does_not_wait_for_ever_for_anothers_login(clock, monkeypatch):
-    monkeypatch.setattr("broker.noren.session._LOGIN_TAKES", 0.05)
+    monkeypatch.setattr("broker.sessions._LOGIN_TAKES", 0.05)
     session = Session(lambda: "key", clock, renewable=True)
     with session._lock, pytest.raises(LoginFailed, match="another thread"):
         session.key()

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from broker.noren.wire import text_of
 from domain.ports import Clock
 from domain.times import trading_day
 
@@ -22,14 +21,20 @@ class KnownOrderNumbers:
     """Today's order numbers that a complete order book must show. Safe to call from several threads.
 
     A book that lags or leaves closed orders out does not prove that an order is absent. It is detected by the numbers
-    that it lacks: numbers that the broker gave or showed before. Noren numbers begin with their day (`YYMMDD`). Numbers
-    of other days and numbers in another format are not expected. A number that the broker gave and no book has shown is
+    that it lacks: numbers that the broker gave or showed before. A number that the broker gave and no book has shown is
     expected from a moment after it was given, and not for ever.
+
+    Args:
+        dated: the broker's numbers begin with their day (`YYMMDD`). Numbers of other days and numbers in another format
+            are not expected. If it is False, the caller notes only today's numbers, and of the others those are
+            expected that begin with today.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, dated: bool = True) -> None:
         self._clock = clock
+        self._dated = dated
         self._lock = threading.Lock()
+        self._day = ""
         self._shown: set[str] = set()
         self._given: dict[str, datetime] = {}
 
@@ -37,8 +42,8 @@ class KnownOrderNumbers:
         """Record that the order book shows these numbers."""
         today = self._today()
         with self._lock:
-            self._shown = {n for n in self._shown if n.startswith(today)}
-            self._shown.update(n for n in numbers if n.startswith(today))
+            self._forget_yesterday(today)
+            self._shown.update(n for n in numbers if not self._dated or n.startswith(today))
             self._given = {n: at for n, at in self._given.items() if n not in self._shown}
 
     def given(self, number: str) -> None:
@@ -53,36 +58,19 @@ class KnownOrderNumbers:
         """
         now, today = self._clock.now(), self._today()
         with self._lock:
-            numbers = self._shown.union(n for n in also if n not in self._given)
-            numbers.update(n for n, at in self._given.items() if _SHOWS_AFTER <= now - at < _GIVEN_UP_AFTER)
-        return frozenset(number for number in numbers if number.startswith(today))
+            self._forget_yesterday(today)
+            given = {n for n, at in self._given.items() if _SHOWS_AFTER <= now - at < _GIVEN_UP_AFTER}
+            if self._dated:
+                given = {n for n in given if n.startswith(today)}
+            todays = {n for n in also if n not in self._given and n.startswith(today)}
+            return frozenset(self._shown | given | todays)
+
+    def _forget_yesterday(self, today: str) -> None:
+        if self._day != today:
+            self._day, self._shown = today, set()
 
     def _today(self) -> str:
         return f"{trading_day(self._clock.now(), ZONE):%y%m%d}"
-
-
-class SymbolSpellings:
-    """The broker's spelling of symbols that it does not write in capitals. Safe to call from several threads.
-
-    Our orders have their symbols in capitals, and symbols are compared in capitals. A request contains the spelling
-    that the broker has shown.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], str] = {}
-
-    def note(self, found: Iterable[object]) -> None:
-        """Remember the symbols in these rows that are not written in capitals."""
-        for row in found:
-            if isinstance(row, dict):
-                exchange, symbol = text_of(row, "exch").upper(), text_of(row, "tsym")
-                if symbol != symbol.upper():
-                    self._known[exchange, symbol.upper()] = symbol
-
-    def as_there(self, fields: dict[str, str]) -> dict[str, str]:
-        """Return an order's fields with the symbol as the broker spells it."""
-        symbol = self._known.get((fields["exch"].upper(), fields["tsym"].upper()))
-        return fields if symbol is None else {**fields, "tsym": symbol}
 
 
 def day_began(at: datetime) -> datetime:

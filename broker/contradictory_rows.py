@@ -8,11 +8,12 @@ with the row, and the row decides nothing.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from broker.noren.parsing import Trade
 from domain.broker_reports import BrokerStatus, OrderReport, says_more
+from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.money import ZERO, decimal_text
 from domain.ports import Clock
@@ -21,6 +22,19 @@ log = logging.getLogger(__name__)
 
 _ASKED_AT_ONCE = 3  # orders looked up per read of the book: each look-up uses calls of the minute's quota
 _AGAIN = timedelta(seconds=5)  # the same rows are not looked up again within this time
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One fill of the day."""
+
+    broker_order_id: str
+    trade_id: str
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
 
 
 class ReportBuilder:

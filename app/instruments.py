@@ -1,0 +1,151 @@
+"""From the published lists in INSTRUMENTS_DIR to masters, and from those to what resolves the names of alerts."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from app.instrument_care import InstrumentCare, loading_command, readable, source_of
+from broker.masters.files import SUFFIXES, UnknownList, read_list
+from config.settings import Settings
+from domain.errors import OrderwatchError
+from domain.instruments.instrument import Instrument, MasterFacts, UnreadableListing, shrunk
+from domain.ports import Clock, Store
+from domain.ports.instruments import InstrumentStore
+from persistence.instruments import open_instruments
+from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
+
+_CLI = Path(__file__).resolve().parent.parent / "cli.py"
+log = logging.getLogger(__name__)
+
+KEPT = 5
+"""Masters of a broker that are kept, the newest."""
+
+
+class NotLoaded(OrderwatchError):
+    """The lists were not taken into use; the master before stays."""
+
+
+def lists_of(folder: Path | None, broker: str) -> list[Path]:
+    """Return the lists of a broker: those in its own folder, or where it has none, those in the folder itself."""
+    if folder is None:
+        return []
+    own = folder / broker
+    place = own if own.is_dir() else folder
+    if not place.is_dir():
+        return []
+    return sorted(
+        each
+        for each in place.iterdir()
+        if each.suffix.lower() in SUFFIXES and not each.name.startswith(".") and each.is_file()
+    )
+
+
+def brokers_with_lists(settings: Settings) -> list[str]:
+    """Return the brokers of the clients that have lists, by name."""
+    named = {client.broker for client in settings.clients}
+    return sorted(each for each in named if lists_of(settings.instruments_dir, each))
+
+
+def resolver_of(settings: Settings, store: InstrumentStore | None = None) -> ResolveInstruments | None:
+    """Return what resolves the names of alerts; None where no client has a master."""
+    brokers = brokers_with_lists(settings)
+    if not brokers:
+        return None
+    return ResolveInstruments(
+        store or open_instruments(settings.orders_db),
+        {
+            client.client_id: ClientMaster(client.broker, client.is_real)
+            for client in settings.clients
+            if client.broker in brokers
+        },
+        defaults=settings.alert_defaults,
+        zone=settings.trading_timezone,
+    )
+
+
+def load_lists(
+    store: InstrumentStore,
+    broker: str,
+    files: Sequence[Path],
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    shrunk_too: bool = False,
+) -> MasterFacts:
+    """Load a broker's lists as one master, of the date of the oldest file; return what was loaded.
+
+    Args:
+        shrunk_too: take it into use although an exchange has less than half of the rows of the master before.
+
+    Raises:
+        NotLoaded: there is no list, one is not known or damaged, or too many rows are missing.
+        StoreUnavailable: it could not be kept.
+    """
+    if not files:
+        raise NotLoaded(f"no list of {broker} in INSTRUMENTS_DIR")
+    before = readable(store, broker)
+
+    def check(loaded: MasterFacts) -> None:
+        if not loaded.rows:
+            raise NotLoaded(
+                f"the lists of {broker} have no row that can be read: {'; '.join(loaded.examples)}"
+            )
+        missing = [] if before is None or shrunk_too else shrunk(before.facts.counts, loaded.counts)
+        if missing:
+            raise NotLoaded(
+                f"rows are missing from the lists of {broker} ({'; '.join(missing)}): the master of "
+                f"{before.facts.day if before else ''} stays; load with --shrunk-too where that is meant"
+            )
+
+    try:
+        facts = MasterFacts(broker, day_of(files, zone), now, source=source_of(files))
+        loaded = store.load(facts, _rows(files), check)
+    except UnknownList as error:
+        raise NotLoaded(str(error)) from error
+    store.forget(broker, keep=KEPT)
+    return loaded
+
+
+def load_first(settings: Settings, store: InstrumentStore, now: datetime) -> None:
+    """Load the lists of brokers that have no master yet, so that no alert comes before it; what fails is logged."""
+    for broker in brokers_with_lists(settings):
+        if readable(store, broker) is not None:
+            continue
+        files = lists_of(settings.instruments_dir, broker)
+        try:
+            loaded = load_lists(store, broker, files, now=now, zone=settings.trading_timezone)
+        except OrderwatchError as error:
+            log.error("the instruments of %s were not loaded: %s", broker, error)
+        else:
+            log.info("instruments of %s: %d loaded, of %s", broker, loaded.rows, loaded.day)
+
+
+def day_of(files: Sequence[Path], zone: ZoneInfo) -> date:
+    """Return the date of the oldest file, by the market's clock."""
+    oldest = min(each.stat().st_mtime for each in files)
+    return datetime.fromtimestamp(oldest, UTC).astimezone(zone).date()
+
+
+def _rows(files: Sequence[Path]) -> Iterator[Instrument | UnreadableListing]:
+    for path in files:
+        with path.open("rb") as stream:
+            yield from read_list(path.name, stream)
+
+
+def care_of(settings: Settings, masters: InstrumentStore, store: Store, clock: Clock) -> InstrumentCare:
+    """Return what keeps the masters of the clients' brokers fresh while a watcher runs."""
+    told: dict[str, list[str]] = {broker: [] for broker in brokers_with_lists(settings)}
+    for client in settings.clients:
+        if client.is_real and client.broker in told:
+            told[client.broker].append(client.client_id)
+    return InstrumentCare(
+        masters,
+        store,
+        clock=clock,
+        zone=settings.trading_timezone,
+        lists=lambda broker: lists_of(settings.instruments_dir, broker),
+        clients=told,
+        command=loading_command(_CLI),
+    )

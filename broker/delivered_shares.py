@@ -1,0 +1,129 @@
+"""Merge the Holdings into the positions: shares delivered on earlier days, which some brokers list apart.
+
+They form one position with today's purchases and sales of the same share for delivery (CNC). If the broker does not
+return the Holdings, the delivery positions are unknown, not flat.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from broker.known_order_numbers import ZONE
+from domain.broker_reports import Position, UnreadableRow
+from domain.errors import ReadFailed
+from domain.money import ZERO
+from domain.ports import Clock
+from domain.times import trading_day
+
+log = logging.getLogger(__name__)
+
+DELIVERY = "CNC"
+
+_FRESH = timedelta(minutes=5)  # deliveries come overnight: during the day the Holdings hardly change
+_USABLE = timedelta(minutes=15)  # the last read serves if a new one fails and no exit is sized from it
+
+Place = tuple[str, str]
+"""Exchange and symbol."""
+
+
+class Ask(Protocol):
+    """Reads the Holdings. Raises: ReadFailed."""
+
+    def __call__(self, *, urgent: bool) -> "Delivered": ...
+
+
+class Delivered:
+    """The result of one read of the Holdings: the units at each place, and the rows that could not be read."""
+
+    def __init__(self, quantities: Mapping[Place, Decimal], unreadable: Sequence[UnreadableRow]) -> None:
+        self.quantities = quantities
+        self.unreadable = tuple(unreadable)
+
+
+class Holdings:
+    """One account's Holdings, read as rarely as possible. Safe to call from several threads.
+
+    Args:
+        ask: reads the Holdings. Raises: ReadFailed.
+    """
+
+    def __init__(self, ask: Ask, clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: tuple[datetime, Delivered] | None = None
+
+    def read(self, *, urgent: bool) -> Delivered:
+        """Return the delivered shares, from the last read while it is fresh.
+
+        If an exit is sized from them (`urgent`) and the last read has units or unreadable rows, they are read again. If
+        the read fails and the last one does not serve either, the result says that the Holdings are unreadable.
+        """
+        now = self._clock.now()
+        kept, age = self._kept(now)
+        if kept is not None and age < _FRESH and not (urgent and (kept.quantities or kept.unreadable)):
+            return kept
+        try:
+            read = self._ask(urgent=urgent)
+        except ReadFailed as error:
+            if kept is not None and age < _USABLE and not (urgent and kept.quantities):
+                return kept
+            log.warning("the holdings could not be read: %s", error)
+            return Delivered({}, [unknown_delivery(None, f"the Holdings could not be read: {error}")])
+        with self._lock:
+            self._last = (now, read)
+        return read
+
+    def _kept(self, now: datetime) -> tuple[Delivered | None, timedelta]:
+        """Return today's last read and its age; None if there is none."""
+        with self._lock:
+            last = self._last
+        if last is None or trading_day(last[0], ZONE) != trading_day(now, ZONE) or now < last[0]:
+            return None, timedelta.max
+        return last[1], now - last[0]
+
+
+def merged(
+    positions: Sequence[Position], delivered: Delivered
+) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
+    """Return the positions with the delivered shares, and what is unknown of them because of the Holdings."""
+    found = {(p.exchange, p.symbol): p for p in positions if p.product == DELIVERY}
+    hidden = list(delivered.unreadable)
+    if any(row.symbol is None for row in hidden):  # listed positions lack their delivered shares then
+        hidden += [unknown_delivery(place, hidden[0].text) for place in found]
+    names = {(row.exchange, row.symbol) for row in hidden}
+    together = {
+        place: _with_delivered(found.get(place), place, units)
+        for place, units in delivered.quantities.items()
+        if place not in names
+    }
+    rest = [p for p in positions if p.product != DELIVERY or (p.exchange, p.symbol) not in together]
+    # A sale out of Holdings is not a short: if no delivered shares are left to set it against, the position is flat.
+    clean = (
+        p
+        if p.product != DELIVERY or p.net_quantity >= 0
+        else replace(p, net_quantity=ZERO, delivered_sold=-p.net_quantity)
+        for p in rest
+    )
+    return (*clean, *together.values()), tuple(hidden)
+
+
+def _with_delivered(today: Position | None, place: Place, units: Decimal) -> Position:
+    if today is None:
+        return Position(*place, DELIVERY, units, delivered=units)
+    sold = max(-today.net_quantity, ZERO)
+    # This API keeps the units that were sold today in the Holdings until the night. If more was sold than they show,
+    # this broker has taken the sold units out already.
+    left = units if sold > units else units - sold
+    net = left + max(today.net_quantity, ZERO)
+    return replace(today, net_quantity=net, delivered=left, delivered_sold=sold)
+
+
+def unknown_delivery(place: Place | None, text: str) -> UnreadableRow:
+    """Return a row that hides the delivery position at the place; None: at every place."""
+    exchange, symbol = place or (None, None)
+    return UnreadableRow(exchange, symbol, DELIVERY, None, None, text, has_pnl=False)

@@ -1,0 +1,308 @@
+"""Adapter for Zerodha behind the broker port."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from broker.contradictory_rows import ReportBuilder, Trade
+from broker.delivered_shares import Delivered, Holdings, merged
+from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
+from broker.known_order_numbers import ZONE, KnownOrderNumbers, day_began
+from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.minute_quota import PeriodicRead
+from broker.sessions import LoginFailed
+from broker.test_mode import refuse_test_mode
+from broker.zerodha import parsing, requests
+from broker.zerodha.errors import accepted, data_in, minute_is_full, rows_in, token_refused
+from broker.zerodha.session import session_of
+from broker.zerodha.settings import Account
+from broker.zerodha.wire import Reply, Wire, text_of
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.enums import ExecutionType
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.ports import Clock
+from domain.times import trading_day
+
+log = logging.getLogger(__name__)
+
+_ORDERS = "orders/regular"
+
+TRAITS = BrokerTraits(
+    name="zerodha",
+    is_real=True,
+    id_class=IdClass.C1,
+    visibility_horizon=3.0,  # not published; as long as at other Indian brokers
+    position_horizon=2.0,  # likewise
+    day_orders=True,  # `broker.zerodha.requests` sends only day orders
+    book_interval=1.0,
+    positions_interval=2.0,
+)
+"""What every account there has in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The outgoing rates of one account. The broker counts orders, quotes and all other calls apart."""
+
+    orders: RateBudget
+    reads: RateBudget
+    quotes: RateBudget
+
+
+class ZerodhaBroker:
+    """One client's account at Zerodha. Safe to call from several threads.
+
+    The id class is C1: `tag` is echoed but not unique. So an order that may have been sent is looked up and never sent
+    again. An order that was turned away, for its session or for the rate, ends as `NotSent` with `look_first`: the book
+    is read before a retry.
+
+    Args:
+        budgets: the outgoing rates that all of the account's calls share.
+        timeouts: must end before the engine's deadline for a call; see `Timeouts.within`.
+        acceptance_horizon: seconds for which the broker may still accept what it had received when we hung up. An order
+            has been seen to wait for 1.5 minutes there.
+        protection_percent: how far from the market a market order may trade; `requests.AUTOMATIC`: Zerodha decides.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        clock: Clock,
+        *,
+        budgets: Budgets,
+        timeouts: Timeouts,
+        protection_percent: Decimal,
+        acceptance_horizon: float = 180.0,
+    ) -> None:
+        self.traits = replace(TRAITS, acceptance_horizon=acceptance_horizon, account=account.user_id)
+        self._account = account
+        self._clock = clock
+        self._budgets = budgets
+        self._timeouts = timeouts
+        self._protection = protection_percent
+        self._wire = Wire(account.api_url, account.api_key, timeouts)
+        self._session = session_of(account, self._wire, clock, lambda: budgets.reads.take(urgent=True))
+        self._memory = KnownOrderNumbers(clock, dated=False)
+        self._settling = ReportBuilder(self.order_history, self.trades, clock)
+        self._holdings = Holdings(self._read_holdings, clock)
+
+    # the port -----------------------------------------------------------------------------------------------
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        """Send an order, once. In the rate budget, an exit goes before entries.
+
+        Raises:
+            NotSent: no connection, no session, no slot in the rate budget, too late to send, or turned away for the
+                rate or the session.
+            Refused: the answer proves a refusal, or the API cannot express the order (`VALIDATION`).
+            OutcomeUnknown: anything else.
+        """
+        refuse_test_mode(command)
+        fields = requests.place_fields(command, self._protection, self._account.algo_id)
+        detail = requests.told(command, self._protection)
+        if detail is not None:
+            log.info("order %s: %s", command.client_order_id, detail)
+        answer = self._order("POST", _ORDERS, fields, urgent=_is_exit(command))
+        broker_order_id = text_of(answer, "order_id")
+        if not broker_order_id:
+            raise OutcomeUnknown("the broker accepted the order and gave no number for it")
+        self._memory.given(broker_order_id)
+        return OrderResult(broker_order_id, detail=detail)
+
+    def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
+        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does.
+
+        Only the book shows whether it was done: the exchange may refuse it later.
+        """
+        fields = requests.modify_fields(command, self._protection)
+        self._order("PUT", _path_of(broker_order_id), fields, urgent=_is_exit(command))
+
+    def cancel(self, ref: OrderRef) -> None:
+        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
+
+        Raises:
+            NotSent: as for `place`, or the book could not be read, or the broker is just processing the order.
+            Refused: there is no such live order.
+            OutcomeUnknown: anything else.
+        """
+        for broker_order_id in [ref.broker_order_id] if ref.broker_order_id else self._live_ids(ref):
+            self._order("DELETE", _path_of(broker_order_id), None, urgent=True)
+
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
+        """Read the day's whole order book, closed orders included.
+
+        The book is not complete if an order is missing that the broker has shown today. A row that could not be read is
+        in `unreadable`. Contradictory rows of one order are settled by its history and trades.
+
+        Args:
+            urgent: an exit waits for it.
+
+        Raises:
+            ReadFailed: the book could not be read.
+        """
+        return self._book(wanted, urgent=urgent, settle=True)
+
+    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
+        expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
+        started = self._clock.now()
+        found = rows_in(self._read("orders", urgent=urgent, reads=PeriodicRead.BOOK), "order book")
+        reports, unreadable = parsing.orders_in(found)
+        settled = self._settling.settled(reports) if settle else reports
+        began = day_began(started)
+        book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
+        shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}
+        # In the night the rows of the day before may still be there, and then vanish.
+        today = trading_day(started, ZONE)
+        self._memory.note(
+            number
+            for number, report in book.by_id.items()
+            if report.reported_at is not None and trading_day(report.reported_at, ZONE) == today
+        )
+        return book if expected <= shown else replace(book, complete=False)
+
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
+        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
+
+        Args:
+            urgent: an exit is sized from them.
+
+        Raises:
+            ReadFailed: the positions could not be read.
+        """
+        started = self._clock.now()
+        found = self._read("portfolio/positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
+        net = rows_in(found.get("net") if isinstance(found, dict) else None, "net positions")
+        positions, unreadable = parsing.positions_in(net)
+        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
+        return PositionsSnapshot(started, together, (*unreadable, *hidden))
+
+    def _read_holdings(self, *, urgent: bool) -> Delivered:
+        return parsing.delivered_in(rows_in(self._read("portfolio/holdings", urgent=urgent), "Holdings"))
+
+    # other reads --------------------------------------------------------------------------------------------
+
+    def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
+        """Read every state of one order, the newest first. Raises: ReadFailed."""
+        if not requests.is_number(broker_order_id):
+            raise ReadFailed(f"order number {broker_order_id!r}: expected letters and digits")
+        rows = rows_in(self._read(f"orders/{broker_order_id}"), "order's history")
+        return parsing.orders_in(rows)[0][::-1]
+
+    def trades(self) -> tuple[Trade, ...]:
+        """Read the day's fills. Raises: ReadFailed."""
+        return tuple(parsing.trade_in(row) for row in rows_in(self._read("trades"), "trades"))
+
+    def last_price(self, exchange: str, token: str) -> Decimal:
+        """Read the last traded price of a symbol. Here `token` is the trading symbol itself. Raises: ReadFailed."""
+        name = f"{exchange.upper()}:{token}"
+        found = self._read(f"quote/ltp?{urlencode({'i': name})}", budget=self._budgets.quotes)
+        row = found.get(name) if isinstance(found, dict) else None
+        if not isinstance(row, dict):
+            raise ReadFailed(f"the broker has no price of {name}")
+        try:
+            return parsing.number(row, "last_price")
+        except ValueError as error:
+            raise ReadFailed(f"the price of {name} cannot be read: {error}") from error
+
+    def funds(self) -> Mapping[str, Decimal]:
+        """Read what is left to trade with, by segment (`equity`, `commodity`), in rupees. Raises: ReadFailed."""
+        found = self._read("user/margins")
+        if not isinstance(found, dict):
+            raise ReadFailed("the funds cannot be read: expected segments")
+        try:
+            return {
+                segment: parsing.number(row, "net")
+                for segment, row in found.items()
+                if isinstance(row, dict) and row.get("enabled")
+            }
+        except ValueError as error:
+            raise ReadFailed(f"the funds cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._wire.close()
+
+    # one call -----------------------------------------------------------------------------------------------
+
+    def _last_moment(self) -> datetime:
+        """Return when the body of an order call that begins now may leave at the latest."""
+        return self._clock.now() + timedelta(seconds=self._timeouts.send_within)
+
+    def _order(
+        self, method: str, path: str, fields: Mapping[str, str] | None, *, urgent: bool
+    ) -> dict[str, Any]:
+        """Send an order call, once. Its body never leaves after its last moment."""
+        last_moment = self._last_moment()
+
+        def in_time() -> bool:
+            return self._clock.now() <= last_moment
+
+        self._budgets.orders.take(urgent=urgent)
+        try:
+            token = self._session.key()
+            if not in_time():
+                raise NotSent("getting ready took too long: the order was not sent")
+            reply = self._wire.order(method, path, token, fields, in_time)
+        except LoginFailed as error:
+            raise NotSent(str(error), error.code) from error
+        except RequestNotSent as error:
+            raise NotSent(str(error)) from error
+        except AnswerLost as error:
+            raise OutcomeUnknown(str(error)) from error
+        self._note(reply, token)
+        return accepted(reply)
+
+    def _read(
+        self,
+        path: str,
+        *,
+        urgent: bool = False,
+        reads: PeriodicRead | None = None,
+        budget: RateBudget | None = None,
+    ) -> Any:
+        """Send a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
+        try:
+            (budget or self._budgets.reads).take(urgent=urgent, reads=reads)
+            token = self._session.key()
+            reply = self._wire.read(path, token)
+        except (LoginFailed, NotSent) as error:
+            raise ReadFailed(str(error), error.code) from error
+        except (RequestNotSent, AnswerLost) as error:
+            raise ReadFailed(str(error)) from error
+        self._note(reply, token)
+        return data_in(reply)
+
+    def _note(self, reply: Reply, token: str) -> None:
+        """Take note of what an answer says of the session and of the minute."""
+        if token_refused(reply):
+            self._session.refused(token)
+        if minute_is_full(reply):
+            self._budgets.orders.exceeded()
+
+    def _live_ids(self, ref: OrderRef) -> list[str]:
+        try:
+            tagged = self._book([ref], urgent=True).by_tag.get(ref.client_order_id, [])
+        except ReadFailed as error:
+            raise NotSent(f"the order could not be looked up: {error}", error.code) from error
+        live = [report.broker_order_id for report in tagged if not report.has_ended]
+        if not live:
+            raise Refused("no live order carries this client order id", "ORDER_NOT_FOUND")
+        return live
+
+
+def _path_of(broker_order_id: str) -> str:
+    if not requests.is_number(broker_order_id):
+        raise Refused(f"order number {broker_order_id!r}: expected letters and digits", "VALIDATION")
+    return f"{_ORDERS}/{broker_order_id}"
+
+
+def _is_exit(command: UniversalOrderCommand) -> bool:
+    return command.execution_type is ExecutionType.EXIT

@@ -1,0 +1,53 @@
+"""Zerodha as the registry knows it."""
+
+from broker.description import BrokerDescription, BrokerSetup
+from broker.http_calls import Timeouts
+from broker.rate_limit.limiter import Rate, RateBudget
+from broker.zerodha.adapter import TRAITS, Budgets, ZerodhaBroker
+from broker.zerodha.requests import AUTOMATIC
+from broker.zerodha.settings import ZerodhaAccount
+from config.brokers import SharedSettings
+from domain.broker_capabilities import BrokerLimits, Capability
+from domain.ports import ClientBroker
+
+_PER_SECOND = 10  # orders, and again as many other calls (documented); quotes: one
+_ORDERS_PER_MINUTE = 200  # the smaller of the figures that the vendor has given: 200, later 400
+_FOR_OTHER_PROGRAMS = 20  # of those, what a phone and the broker's own terminal may use
+_KEPT_FOR_EXITS = 5  # one in five of our calls
+
+
+def _build(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> ClientBroker:
+    automatic = setup.account.market_orders == "auto"
+    broker = ZerodhaBroker(
+        setup.account.credentials(),
+        setup.clock,
+        budgets=_budgets(setup),
+        timeouts=Timeouts.within(setup.deadline_seconds),
+        protection_percent=AUTOMATIC if automatic else setup.market_protection_percent,
+        acceptance_horizon=setup.acceptance_horizon_seconds,
+    )
+    return ClientBroker(broker, modify=broker, look_up=broker, quotes=broker)
+
+
+def _budgets(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> Budgets:
+    """The rate budgets of one account, shared by all processes of this machine. Its entries let exits go first."""
+    own = setup.account.orders_per_minute
+    per_minute = _ORDERS_PER_MINUTE - _FOR_OTHER_PROGRAMS if own is None else own
+
+    def budget(what: str, rate: Rate) -> RateBudget:
+        path = setup.orders_db.with_name(f"{setup.client_id}{what}.budget")
+        return RateBudget(path, setup.clock, rate, exit_waits=setup.exit_waits)
+
+    orders = Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS)
+    return Budgets(budget("", orders), budget(".reads", Rate(_PER_SECOND)), budget(".quotes", Rate(1)))
+
+
+ZERODHA = BrokerDescription(
+    traits=TRAITS,
+    capabilities=frozenset({Capability.MODIFY, Capability.LOOK_UP, Capability.QUOTES}),
+    limits=BrokerLimits(_PER_SECOND, _ORDERS_PER_MINUTE),
+    account=ZerodhaAccount,
+    shared=SharedSettings,
+    build=_build,
+)
+"""The broker Zerodha."""

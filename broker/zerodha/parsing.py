@@ -1,0 +1,253 @@
+"""Parse the rows of Kite Connect. Values are never guessed.
+
+A row that names no order, symbol or quantity raises ValueError: an unreadable value is not zero. The row becomes an
+`UnreadableRow`, so that it affects only its own order or position. A quantity is parsed strictly. A price is parsed
+where possible: a fill counts, whatever it cost.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from broker.contradictory_rows import Trade
+from broker.delivered_shares import Delivered, Place, unknown_delivery
+from broker.known_order_numbers import ZONE
+from broker.zerodha.errors import code_of, with_advice
+from broker.zerodha.wire import text_of
+from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
+from domain.enums import Side
+from domain.errors import ReadFailed
+from domain.money import ZERO, parse_decimal
+
+Row = Mapping[str, Any]
+
+# Those of the documentation and of the vendor's answers to users. A status that is not listed here decides nothing.
+_STATUSES = {
+    "PUT ORDER REQ RECEIVED": BrokerStatus.PENDING,
+    "VALIDATION PENDING": BrokerStatus.PENDING,
+    "OPEN PENDING": BrokerStatus.PENDING,
+    "AMO REQ RECEIVED": BrokerStatus.PENDING,
+    "MODIFY AMO REQ RECEIVED": BrokerStatus.PENDING,
+    "OPEN": BrokerStatus.OPEN,
+    "MODIFY VALIDATION PENDING": BrokerStatus.OPEN,  # live until the exchange has said otherwise
+    "MODIFY PENDING": BrokerStatus.OPEN,
+    "MODIFIED": BrokerStatus.OPEN,
+    "NOT MODIFIED": BrokerStatus.OPEN,
+    "CANCEL PENDING": BrokerStatus.OPEN,
+    "NOT CANCELLED": BrokerStatus.OPEN,
+    "TRIGGER PENDING": BrokerStatus.TRIGGER_PENDING,
+    "COMPLETE": BrokerStatus.COMPLETE,
+    "REJECTED": BrokerStatus.REJECTED,
+    "CANCELLED": BrokerStatus.CANCELLED,
+}
+_TIMES = ("order_timestamp", "exchange_timestamp", "exchange_update_timestamp")
+_SHOWN = (
+    "order_id", "tag", "status", "exchange", "tradingsymbol", "product", "transaction_type", "quantity",
+    "filled_quantity", "pending_quantity", "overnight_quantity", "m2m", "opening_quantity", "order_timestamp",
+)  # fmt: skip
+"""The fields that are quoted from a row that cannot be read."""
+
+
+def status_in(word: str) -> BrokerStatus:
+    """Translate a status. An unknown one is UNRECOGNISED: it is no end of the order."""
+    return _STATUSES.get(" ".join(word.upper().split()), BrokerStatus.UNRECOGNISED)
+
+
+def order_in(row: Row) -> OrderReport:
+    """Parse one row of the order book. A partial fill shows as `filled_quantity` while the status is still OPEN.
+
+    Type and price are left out: a market order comes back as a limit order.
+
+    Raises:
+        ValueError: the row cannot be read.
+    """
+    filled = number(row, "filled_quantity", ZERO)
+    price, unread = price_in(row, "average_price")
+    said = " ".join((text_of(row, "status_message") or text_of(row, "status_message_raw")).split())
+    return OrderReport(
+        broker_order_id=needed(row, "order_id"),
+        client_order_id=tag_in(row),
+        status=status_in(text_of(row, "status")),
+        exchange=needed(row, "exchange").upper(),
+        symbol=needed(row, "tradingsymbol").upper(),
+        side=side_in(row),
+        quantity=number(row, "quantity"),
+        filled_quantity=filled,
+        average_price=price if filled else None,
+        reason=with_advice(said),
+        code=code_of(said),
+        reported_at=max(
+            (at for at in (time_in(row, name) for name in _TIMES) if at is not None), default=None
+        ),
+        unread=unread if filled else "",
+    )
+
+
+def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[UnreadableRow, ...]]:
+    """Parse all rows and return the unreadable ones apart. An order that may be one of those is not proven absent."""
+    reports, unreadable = [], []
+    for row in rows:
+        try:
+            reports.append(order_in(row))
+        except ValueError as error:
+            unreadable.append(unreadable_row(row, error))
+    return tuple(reports), tuple(unreadable)
+
+
+def unreadable_row(row: Row, why: object) -> UnreadableRow:
+    """Return what an unreadable row still names. `text` is the reason, and the `_SHOWN` fields as they came."""
+    shown = json.dumps({name: row[name] for name in _SHOWN if name in row}, default=str)
+    return UnreadableRow(
+        exchange=text_of(row, "exchange").upper() or None,
+        symbol=text_of(row, "tradingsymbol").upper() or None,
+        product=None,
+        broker_order_id=text_of(row, "order_id") or None,
+        client_order_id=tag_in(row),
+        text=f"{why}: {shown[:400]}",
+    )
+
+
+def positions_in(rows: Sequence[Row]) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
+    """Parse the `net` positions, each once, and return the unreadable rows. One left out would be taken for flat.
+
+    If two rows of one position have different quantities, the position is unknown, wherever they are in the list.
+    """
+    found: dict[tuple[str, str, str], Position] = {}
+    unreadable = []
+    for row in rows:
+        try:
+            position = position_in(row)
+            place = (position.exchange, position.symbol, position.product)
+            if found.setdefault(place, position).net_quantity != position.net_quantity:
+                raise ValueError(f"another row of it has the quantity {found[place].net_quantity}")
+        except ValueError as error:
+            unreadable.append(unreadable_row(row, error))
+    hidden = {(row.exchange, row.symbol) for row in unreadable}
+    return tuple(p for p in found.values() if (p.exchange, p.symbol) not in hidden), tuple(unreadable)
+
+
+def position_in(row: Row) -> Position:
+    """Parse one row of the net positions.
+
+    `m2m` is the day's profit and loss as a whole, counted from the last close; `pnl` counts from the purchase, and
+    `realised` is always 0. So all of `m2m` counts as realized where nothing is held, else as unrealized.
+
+    Raises:
+        ValueError: the row cannot be read.
+    """
+    quantity, result = number(row, "quantity"), number(row, "m2m")
+    return Position(
+        exchange=needed(row, "exchange").upper(),
+        symbol=needed(row, "tradingsymbol").upper(),
+        product=needed(row, "product").upper(),
+        net_quantity=quantity,
+        average_price=price_in(row, "average_price")[0],
+        last_price=price_in(row, "last_price")[0],
+        realized_pnl=ZERO if quantity else result,
+        unrealized_pnl=result if quantity else ZERO,
+    )
+
+
+def delivered_in(rows: Sequence[Row]) -> Delivered:
+    """Parse the Holdings: the units of each share that were carried into the day.
+
+    `opening_quantity` counts. What is sold today does not change it, and shows as a negative CNC position. The other
+    quantities change in the course of the day.
+    """
+    quantities: dict[Place, Decimal] = {}
+    unreadable = []
+    for row in rows:
+        place = None
+        try:
+            place = needed(row, "exchange").upper(), needed(row, "tradingsymbol").upper()
+            units = number(row, "opening_quantity")
+            if units:
+                quantities[place] = quantities.get(place, ZERO) + units
+        except ValueError as error:
+            text = f"a row of the Holdings: {unreadable_row(row, error).text}"
+            unreadable.append(unknown_delivery(place, text))
+    for each in unreadable:
+        quantities.pop((each.exchange or "", each.symbol or ""), None)
+    return Delivered(quantities, unreadable)
+
+
+def trade_in(row: Row) -> Trade:
+    """Parse one row of the trades.
+
+    Raises:
+        ReadFailed: the row cannot be read.
+    """
+    try:
+        return Trade(
+            broker_order_id=needed(row, "order_id"),
+            trade_id=text_of(row, "trade_id"),
+            exchange=needed(row, "exchange").upper(),
+            symbol=needed(row, "tradingsymbol"),
+            side=side_in(row),
+            quantity=number(row, "quantity"),
+            price=number(row, "average_price"),
+        )
+    except ValueError as error:
+        raise ReadFailed(f"a trade cannot be read: {error}") from error
+
+
+def tag_in(row: Row) -> str | None:
+    """Return our client order id; None if the row has none."""
+    return text_of(row, "tag") or None
+
+
+def time_in(row: Row, name: str) -> datetime | None:
+    """Parse a time in the exchange's zone, `2021-05-31 09:18:57`; None if it is missing or in another format."""
+    try:
+        return datetime.strptime(text_of(row, name), "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZONE).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def side_in(row: Row) -> Side:
+    """Parse the side of an order or trade.
+
+    Raises:
+        ValueError: it is missing or unknown.
+    """
+    word = needed(row, "transaction_type").upper()
+    if word not in Side.__members__:
+        raise ValueError(f"transaction_type {word!r}")
+    return Side(word)
+
+
+def needed(row: Row, name: str) -> str:
+    """Return a required field.
+
+    Raises:
+        ValueError: the field is missing.
+    """
+    text = text_of(row, name)
+    if not text:
+        raise ValueError(f"{name} is missing")
+    return text
+
+
+def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
+    """Parse a number that was sent as a number or as text.
+
+    Raises:
+        ValueError: the field is no number, or it is missing and there is no default.
+    """
+    text = text_of(row, name)
+    if not text and default is not None:
+        return default
+    try:
+        return parse_decimal(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def price_in(row: Row, name: str) -> tuple[Decimal | None, str]:
+    """Parse a price: None if there is none or it is unreadable. The text says what could not be read."""
+    try:
+        return number(row, name, ZERO) or None, ""
+    except ValueError:
+        return None, f"{name} {text_of(row, name)[:40]!r} cannot be read"

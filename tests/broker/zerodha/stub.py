@@ -1,0 +1,82 @@
+"""A server on loopback that answers each call exactly as it is told, and notes what came."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from broker.simulator.server import SimulatorServer
+from broker.simulator.service import Simulator, WireResponse
+from tests.broker.zerodha.making import USER
+
+Answer = Callable[[], WireResponse | None]
+
+
+@dataclass
+class Call:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True, strict_parsing=True))
+
+
+def says(body: Any, status: int = 200) -> Answer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return lambda: WireResponse(status, content)
+
+
+def success(data: Any) -> Answer:
+    return says({"status": "success", "data": data})
+
+
+def fails(status: int, error_type: str, message: str) -> Answer:
+    return says({"status": "error", "error_type": error_type, "message": message, "data": None}, status)
+
+
+def hangs_up() -> None:
+    return None
+
+
+def slow(seconds: float, then: Answer) -> Answer:
+    def answer() -> WireResponse | None:
+        time.sleep(seconds)
+        return then()
+
+    return answer
+
+
+class Stub:
+    """Answers by method and path; the last answer to a path stays. Without one: the user's profile, or a 404."""
+
+    def __init__(self, clock: Any) -> None:
+        self.calls: list[Call] = []
+        self._answers: dict[tuple[str, str], deque[Answer]] = {}
+        self._server = SimulatorServer(Simulator(clock), route=self._take)
+        self.url = self._server.url
+        self.tell("GET user/profile", success({"user_id": USER}))
+        self.tell("GET portfolio/holdings", success([]))
+        self._server.start()
+
+    def tell(self, call: str, *answers: Answer) -> None:
+        method, _, path = call.partition(" ")
+        self._answers[method, path] = deque(answers)
+
+    def made(self, method: str) -> list[Call]:
+        return [call for call in self.calls if call.method == method]
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _take(self, method: str, path: str, headers: Any, body: bytes) -> WireResponse | None:
+        self.calls.append(Call(method, path.strip("/"), dict(headers), body))
+        answers = self._answers.get((method, path.partition("?")[0].strip("/")))
+        if answers is None:
+            return WireResponse(404, b"Not Found", "text/plain")
+        return answers[0]() if len(answers) == 1 else answers.popleft()()

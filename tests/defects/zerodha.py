@@ -1,0 +1,104 @@
+"""Mistakes at Zerodha: what its answers, books and tokens were taken for."""
+
+from tests.defects.defect import Defect, Edit
+
+ADAPTER, ERRORS = "broker/zerodha/adapter.py", "broker/zerodha/errors.py"
+PARSING, REQUESTS = "broker/zerodha/parsing.py", "broker/zerodha/requests.py"
+OUTCOMES, READING = "tests/broker/zerodha/test_outcomes.py", "tests/broker/zerodha/test_reading.py"
+SENDING, SESSIONS = "tests/broker/zerodha/test_sending.py", "tests/broker/zerodha/test_sessions.py"
+PROVES_NOTHING = f"{OUTCOMES}::test_an_answer_that_proves_nothing_leaves_the_outcome_unknown"
+
+ZERODHA = (
+    Defect(
+        "http-400-is-always-a-refusal",
+        "HTTP 400 `Order request timed out` was booked as refused and repeated: both orders were at the exchange.",
+        (Edit(ERRORS, "        and not _DOUBTS.search(reply.error.lower())\n", ""),),
+        (PROVES_NOTHING,),
+        "https://kite.trade/forum/discussion/comment/35732",
+    ),
+    Defect(
+        "order-exception-is-always-a-refusal",
+        "An `OrderException` with HTTP 500 counted as refused, though the broker says to look into the book first.",
+        (Edit(ERRORS, "        400 <= reply.status < 500\n", "        400 <= reply.status\n"),),
+        (PROVES_NOTHING,),
+    ),
+    Defect(
+        "unknown-kind-of-error-is-a-refusal",
+        "A kind of error that nobody had seen before was taken for a refusal of the order.",
+        (Edit(ERRORS, "        and reply.error_type in _CHECKS\n", ""),),
+        (PROVES_NOTHING,),
+    ),
+    Defect(
+        "unknown-status-is-cancelled",
+        "A status with a word more was taken for the end of an order that was live.",
+        (
+            Edit(
+                PARSING,
+                'return _STATUSES.get(" ".join(word.upper().split()), BrokerStatus.UNRECOGNISED)',
+                'return _STATUSES.get(" ".join(word.upper().split()), BrokerStatus.CANCELLED)',
+            ),
+        ),
+        (f"{READING}::test_a_status_that_is_not_known_is_no_end",),
+    ),
+    Defect(
+        "no-rows-are-an-empty-book",
+        "An answer without rows was read as an empty book: no orders, no positions.",
+        (
+            Edit(
+                ERRORS,
+                '        raise ReadFailed(f"the {what} cannot be read: expected a list of rows")\n',
+                "        return []\n",
+            ),
+        ),
+        (f"{READING}::test_only_a_list_says_that_a_book_is_empty",),
+    ),
+    Defect(
+        "token-of-another-user",
+        "The token of another account was pasted, and that account was traded under this client's name.",
+        (
+            Edit(
+                "broker/zerodha/session.py",
+                "if user.upper() != account.user_id.upper():",
+                "if not user:",
+            ),
+        ),
+        (f"{SESSIONS}::test_a_token_of_another_user_is_never_used",),
+    ),
+    Defect(
+        "market-order-without-protection",
+        "Market orders went as they were, and since the retail-algo rules each exit was refused.",
+        (
+            Edit(
+                REQUESTS,
+                '        terms["market_protection"] = decimal_text(protection)\n',
+                '        terms["price"] = "0"\n',
+            ),
+        ),
+        (f"{SENDING}::test_each_type_is_sent_with_what_it_needs",),
+        "https://kite.trade/forum/discussion/comment/52316",
+    ),
+    Defect(
+        "result-since-the-purchase-is-the-days",
+        "`pnl` counts from the purchase: an old loss tripped the daily limit each morning.",
+        (Edit(PARSING, 'number(row, "m2m")', 'number(row, "pnl")'),),
+        (f"{READING}::test_the_days_result_is_counted_from_the_last_close",),
+    ),
+    Defect(
+        "sold-shares-are-taken-off-twice",
+        "What was sold out of the Holdings today was missing in their quantity, and was subtracted once more.",
+        (Edit(PARSING, 'units = number(row, "opening_quantity")', 'units = number(row, "quantity", ZERO)'),),
+        (f"{READING}::test_delivered_shares_are_one_position_with_todays_sales",),
+    ),
+    Defect(
+        "book-without-what-it-showed-is-whole",
+        "A book that no longer showed what it had shown in the morning was believed to be whole.",
+        (
+            Edit(
+                ADAPTER,
+                "return book if expected <= shown else replace(book, complete=False)",
+                "return book",
+            ),
+        ),
+        (f"{READING}::test_a_book_that_lacks_what_it_showed_today_is_not_complete",),
+    ),
+)
