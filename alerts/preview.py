@@ -6,11 +6,13 @@ from decimal import Decimal
 from alerts.decoding import decode
 from alerts.formats.description import Dialects
 from alerts.sanitising import shown
+from alerts.sharing import shared
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
 from domain.errors import InvalidAlert, NothingAsked
 from domain.instruments.choice import InstrumentChoice
 from domain.money import decimal_text
+from domain.protection_terms import Terms
 
 AUTO = "auto"
 """The format of a preview whose dialect is recognised."""
@@ -60,6 +62,7 @@ class Previewer:
             if unreadable is not None:
                 raise unreadable
             alert = dialect.parse(body, default_client=self._client_id, defaults=self._defaults)
+            alert = shared(alert, self._defaults, sender=None, named=dialect.client_of(body))
         except InvalidAlert as error:
             outcome = "info" if isinstance(error, NothingAsked) else "rejected"
             told = _answer(outcome, dialect.name, error=None if outcome == "info" else self._error(error))
@@ -108,8 +111,9 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "trigger_price": _number(leg.trigger_price),
         "stop_loss": leg.protection.stop_loss if leg.protection else None,
         "target": leg.protection.target if leg.protection else None,
+        **_trail(leg.protection),
         "product": leg.product or None,
-        "clients": [alert.client_id],
+        "clients": [share.client_id for share in alert.shares] or [alert.client_id],
     } | _several_targets(leg)
 
 
@@ -141,6 +145,14 @@ def _instrument(choice: InstrumentChoice | None) -> dict[str, object] | None:
         }
     asked = " ".join(choice.asked)
     return {"asked": asked, **fields, "refused": choice.detail or None, "notes": list(choice.notes)}
+
+
+def _trail(terms: Terms | None) -> dict[str, object]:
+    """A leg's trail; nothing where it has none."""
+    if terms is None or terms.trailing_type is None:
+        return {}
+    value, when = _number(terms.trailing_value), _number(terms.trail_when)
+    return {"trailing_type": terms.trailing_type, "trailing_value": value, "trail_when": when}
 
 
 def _number(value: Decimal | None) -> int | str | None:

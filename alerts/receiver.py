@@ -20,6 +20,7 @@ from alerts.formats.registry import DIALECTS
 from alerts.rate_limit import RateLimiter
 from alerts.responses import error_json, info_json, invalid_json, receipt_json
 from alerts.sanitising import shown
+from alerts.sharing import shared
 from domain.alert import Delivery, ParsedAlert
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.errors import InvalidAlert, NothingAsked, SignalReused, StoreUnavailable
@@ -205,6 +206,7 @@ class AlertReceiver:
             return InvalidAlert("UNKNOWN_FORMAT", message, "format")
         try:
             alert = dialect.parse(body, default_client=client_id, defaults=self._defaults)
+            alert = shared(alert, self._defaults, sender=client_id, named=dialect.client_of(body))
         except InvalidAlert as error:
             return error
         if alert.unread:  # a sender may have put the secret anywhere

@@ -42,6 +42,7 @@ def _leg(order: Order) -> dict[str, object]:
     whole = quantity == quantity.to_integral_value()
     return {
         "command_id": order.command_id,
+        "client_id": order.client_id,
         "symbol": order.symbol,
         "side": order.side,
         # A float would not be exact, so a fraction is sent as decimal text.

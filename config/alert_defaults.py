@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from config.checking import Problems, checked
+from domain.alert import ClientShare
 from domain.alert_defaults import AlertDefaults, Instrument
 from domain.enums import OrderType, Side
 
 _STEP = Decimal("1E-8")
+_MOST = 1000  # times an alert's quantity
+_MOST_CLIENTS = 50
 
 
 def _upper(value: object) -> object:
@@ -59,6 +62,39 @@ _Quantity = Annotated[
         gt=0, lt=10**15, allow_inf_nan=False, description="a number of units above 0 of at most 8 decimals"
     ),
 ]
+
+
+def _shares(given: object) -> tuple[ClientShare, ...]:
+    """Read a list of ids, or of tables with an id and a multiplier."""
+    if not isinstance(given, list) or not 1 <= len(given) <= _MOST_CLIENTS:
+        raise ValueError
+    shares = tuple(map(_share, given))
+    if len({each.client_id for each in shares}) != len(shares):
+        raise ValueError
+    return shares
+
+
+def _share(given: object) -> ClientShare:
+    table = {"id": given} if isinstance(given, str) else given
+    if not isinstance(table, dict) or not table.keys() <= {"id", "multiplier"}:
+        raise ValueError
+    client_id, multiplier = table.get("id"), table.get("multiplier", 1)
+    if not isinstance(client_id, str) or not client_id:
+        raise ValueError
+    if isinstance(multiplier, bool) or not isinstance(multiplier, int | Decimal):
+        raise ValueError
+    if not 0 < multiplier <= _MOST or Decimal(multiplier) % _STEP:
+        raise ValueError
+    return ClientShare(client_id, Decimal(multiplier))
+
+
+_Clients = Annotated[
+    tuple[ClientShare, ...],
+    PlainValidator(_shares),
+    Field(
+        description='a list of client ids, each once, or of { id = "…", multiplier = 2 } with a multiplier above 0'
+    ),
+]
 _Names = Annotated[
     dict[str, Any], Field(description='a table of names in alerts: "NAME" = { symbol = "…", exchange = "…" }')
 ]
@@ -79,6 +115,7 @@ class AlertKeys(BaseModel):
     order_type: _OrderType | None = None
     quantity: _Quantity | None = None
     side: _Side | None = None
+    clients: _Clients | None = None
     symbols: _Names | None = None
     roll_days: _RollDays | None = None
 

@@ -69,7 +69,8 @@ def read_settings(
     shared = {name: part(name, broker.shared, env) for name, broker in brokers.items()}
     limits_file = _optional_file(env, "limits_file", problems)
     books = read_limits(limits_file, _limits(env), [each.client_id for each in accounts], problems)
-    strategies = read_strategies(_optional_file(env, "strategies_file", problems), problems)
+    client_ids = [each.client_id for each in accounts]
+    strategies = read_strategies(_optional_file(env, "strategies_file", problems), client_ids, problems)
     formats = read_formats(_optional_file(env, "formats_dir", problems), problems)
     check_accounts(accounts, problems)
     _check_together(env, accounts, shared, problems)

@@ -4,7 +4,7 @@
 SETTLING_SECONDS. The keys that complete alerts stand in `config/alert_defaults.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -63,8 +63,8 @@ class StrategyTables:
         return StrategyBook(default, own)
 
 
-def read_strategies(path: Path | None, problems: Problems) -> StrategyTables:
-    """Read the strategies file; without one nothing is changed.
+def read_strategies(path: Path | None, client_ids: Collection[str], problems: Problems) -> StrategyTables:
+    """Read the strategies file; without one nothing is changed. `client_ids` are those that are configured.
 
     What would have no effect is recorded as an error: unknown keys and tables, values that are not valid.
     """
@@ -78,6 +78,9 @@ def read_strategies(path: Path | None, problems: Problems) -> StrategyTables:
     own = {
         name: _table(_Table, given, f"{path} [strategies.{name}]", problems) for name, given in tables.items()
     }
+    _check_clients(default, f"{path} [default]", client_ids, problems)
+    for name, table in own.items():
+        _check_clients(table, f"{path} [strategies.{name}]", client_ids, problems)
     base = over(AlertDefaults(), default)
     alerts = {name: over(base, table) for name, table in own.items()}
     return StrategyTables(
@@ -85,6 +88,14 @@ def read_strategies(path: Path | None, problems: Problems) -> StrategyTables:
         {name: _policy(table) for name, table in own.items()},
         AlertDefaultsBook(base, alerts, default.get("strategy_name")),
     )
+
+
+def _check_clients(
+    table: Mapping[str, Any], name: str, client_ids: Collection[str], problems: Problems
+) -> None:
+    for share in table.get("clients", ()):
+        if share.client_id not in client_ids:
+            problems.add(f"{name} clients", unknown(share.client_id, client_ids))
 
 
 def _policy(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +114,10 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
         given = {key: value for key, value in given.items() if key != "group"}
     protecting = given.get("protection")
     given = {key: value for key, value in given.items() if key != "protection"}
-    table = checked(model, given, problems, lambda field: f"{name} {field}").model_dump(exclude_none=True)
+    read = checked(model, given, problems, lambda field: f"{name} {field}")
+    table = read.model_dump(exclude_none=True)
+    if read.clients is not None:
+        table["clients"] = read.clients
     if protecting is not None:
         table["protection"] = protection(protecting, name.removesuffix("]") + ".protection]", problems)
     if "settling_seconds" in table:

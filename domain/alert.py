@@ -1,12 +1,17 @@
 """An alert as it was delivered, and as it was parsed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
+from domain.errors import InvalidAlert
 from domain.instruments.choice import InstrumentChoice
+from domain.money import decimal_text
 from domain.protection_terms import Terms
+
+_QUANTITY_STEP = Decimal("1E-8")
 
 
 def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
@@ -25,6 +30,7 @@ class LegRequest:
     - `product`: empty only on an EXIT or FLAT of any product.
     - `reference_price`: the price at the signal, never a limit.
     - `protection`: what protects the units that an ENTRY brings; None: nothing.
+    - `order_side`: the side of the order that is to lead to a TARGET, where the alert names one.
     - `instrument`: what its name was resolved to; None: its client has no master, and the symbol is traded as it came.
     """
 
@@ -39,15 +45,30 @@ class LegRequest:
     reference_price: Decimal | None = None
     kind: LegKind = LegKind.ENTRY
     protection: Terms | None = None
+    order_side: Side | None = None
     instrument: InstrumentChoice | None = None
+
+
+class ClientShare(NamedTuple):
+    """A client that trades an alert, and by how much the alert's quantities are multiplied there.
+
+    `legs`: the alert's legs as the master of its broker names them; empty: as they came.
+    """
+
+    client_id: str
+    multiplier: Decimal = Decimal(1)
+    legs: tuple[LegRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
 
+    - `execution_type`: that of all legs; ADJUST where the first ones exit and the others enter, or where a position is
+      to be reached.
     - `repairs`: what was repaired in its body, in words.
     - `unread`: the keys of its body that nothing was read from.
+    - `shares`: the clients that trade it, each by itself; empty: `client_id` alone, which is the first of them.
 
     Raises:
         ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
@@ -62,13 +83,53 @@ class ParsedAlert:
     test_mode: TestMode | None = None
     repairs: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    shares: tuple[ClientShare, ...] = ()
+
+    def of(self, share: ClientShare) -> "ParsedAlert":
+        """The alert as one client trades it.
+
+        Raises:
+            InvalidAlert: a multiple of a quantity is none that could be ordered.
+        """
+        legs = tuple(
+            leg if leg.quantity is None else replace(leg, quantity=_multiple(leg.quantity, share))
+            for leg in share.legs or self.legs
+        )
+        return replace(self, client_id=share.client_id, legs=legs, shares=())
+
+    @property
+    def target(self) -> LegRequest | None:
+        """The position to reach, in an alert that names one. It becomes other legs when it is registered."""
+        return self.legs[0] if len(self.legs) == 1 and self.legs[0].kind is LegKind.TARGET else None
 
     def __post_init__(self) -> None:
+        target = self.target
+        if target is not None and self.execution_type is ExecutionType.ADJUST:
+            if target.side is None or target.quantity is None:
+                raise ValueError(f"a position to reach in {target.symbol} needs a side and a quantity")
+            return
+        is_mixed = self.execution_type is ExecutionType.ADJUST
         for leg in self.legs:
-            if leg.kind is not kind_of(self.execution_type, leg.quantity):
+            of_leg = leg.kind.execution_type if is_mixed else self.execution_type
+            if leg.kind is not kind_of(of_leg, leg.quantity):
                 raise ValueError(
                     f"a leg of {leg.symbol} is {leg.kind} in an alert that is {self.execution_type}"
                 )
+        kinds = [leg.kind is LegKind.ENTRY for leg in self.legs]
+        if is_mixed and (kinds != sorted(kinds) or len(set(kinds)) != 2):
+            raise ValueError("an alert that adjusts has exits, and then entries")
+
+
+def _multiple(quantity: Decimal, share: ClientShare) -> Decimal:
+    """Whole units stay whole: half a contract is no order."""
+    found = quantity * share.multiplier
+    is_whole = quantity == quantity.to_integral_value()
+    if found % (1 if is_whole else _QUANTITY_STEP) or not found:
+        said = f"{decimal_text(quantity)} × {decimal_text(share.multiplier)}"
+        expected = "whole units" if is_whole else "at most 8 decimals"
+        message = f"expected {expected} for client {share.client_id}, got {said}"
+        raise InvalidAlert("INVALID", message, "quantity")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

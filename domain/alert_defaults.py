@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from domain.alert import ClientShare
 from domain.enums import OrderType, Side
 
 
@@ -20,6 +21,7 @@ class AlertDefaults:
     """Values for what an alert of one strategy does not name; None where it has to name them.
 
     - `side`: for screeners alone, whose alerts cannot name one.
+    - `clients`: those that trade its alerts, each with its multiple; empty: the one whose secret an alert carries.
     - `symbols`: names as alerts write them, in capitals, and the instruments that they stand for.
     - `roll_days`: days before its expiry at which a continuous future stands for the next contract.
     """
@@ -29,6 +31,7 @@ class AlertDefaults:
     order_type: OrderType | None = None
     quantity: Decimal | None = None
     side: Side | None = None
+    clients: tuple[ClientShare, ...] = ()
     symbols: Mapping[str, Instrument] = field(default_factory=dict)
     roll_days: int | None = None
 

@@ -17,10 +17,13 @@ class LegKind(StrEnum):
     ENTRY = "ENTRY"  # open a position, or add to it
     EXIT = "EXIT"  # reduce a position by a quantity
     FLAT = "FLAT"  # close all that is held
+    TARGET = "TARGET"  # reach a position of that quantity on that side, whatever is held
 
     @property
     def execution_type(self) -> ExecutionType:
-        """What the order of such a leg does to the position."""
+        """What the order of such a leg does to the position; of a TARGET, what is held decides."""
+        if self is LegKind.TARGET:
+            return ExecutionType.ADJUST
         return ExecutionType.ENTRY if self is LegKind.ENTRY else ExecutionType.EXIT
 
 

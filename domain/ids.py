@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
+from domain.enums import ExecutionType
 from domain.further_terms import further_text
 from domain.money import optional_text
 
@@ -24,14 +25,14 @@ def content_hash(alert: ParsedAlert) -> str:
         alert.execution_type,
         alert.signal_id,
         alert.test_mode,
-        [_leg_content(leg) for leg in alert.legs],
+        [_leg_content(leg, alert) for leg in alert.legs],
     ]
     return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
-def _leg_content(leg: LegRequest) -> list[str | None]:
+def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
     # Hashes that are stored have no kind in them. None is needed for the kinds that follow from the execution type and
-    # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither has to be added here.
+    # the quantity, which is what `ParsedAlert` checks. A kind that follows from neither is added: those of ADJUST.
     # The same alert means the same when a master of another day calls its instrument differently.
     exchange, symbol = (leg.exchange, leg.symbol) if leg.instrument is None else leg.instrument.asked
     content = [
@@ -51,7 +52,11 @@ def _leg_content(leg: LegRequest) -> list[str | None]:
         content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
         further = further_text(p)
         content += [] if further is None else [further]
-    return content
+    return (
+        [*content, "kind", leg.kind, leg.order_side]
+        if alert.execution_type is ExecutionType.ADJUST
+        else content
+    )
 
 
 def alert_key(alert: ParsedAlert, content: str) -> str:

@@ -25,11 +25,20 @@ log = logging.getLogger(__name__)
 
 
 def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Order]:
-    """Return the other entries of the order's alert, where these are judged together; otherwise none."""
+    """Return its client's other entries of the order's alert, where these are judged together; otherwise none.
+
+    For an exit of the same alert, which closes what its entry turns, the entry waits as for any other exit.
+    """
     is_entry = order.execution_type is ExecutionType.ENTRY
     if not is_entry or not policy.strategy(order.strategy_name).is_grouped:
         return []
-    return [leg for leg in tx.orders_of_alert(order.alert_id) if leg.command_id != order.command_id]
+    return [
+        leg
+        for leg in tx.orders_of_alert(order.alert_id)
+        if leg.command_id != order.command_id
+        and leg.client_id == order.client_id
+        and leg.execution_type is ExecutionType.ENTRY
+    ]
 
 
 def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:

@@ -1,20 +1,23 @@
 """Register an alert: its legs become orders and intents in one transaction, judged before anything is sent."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from typing import NamedTuple
 
 from blockers.groups import incomplete, waits_for_bought
 from blockers.instruments import unfit
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import WEBHOOK
-from domain.alert import Alert, Delivery, LegRequest, ParsedAlert
+from domain.alert import Alert, ClientShare, Delivery, LegRequest, ParsedAlert, kind_of
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
-from domain.errors import SignalReused
+from domain.errors import InvalidAlert, NothingAsked, SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
 from domain.instruments.choice import InstrumentChoice
 from domain.limits import ClientPolicy
@@ -28,11 +31,16 @@ from domain.states import Status
 from domain.times import has_elapsed
 from domain.transitions import waiting
 from use_cases.protect import open_protections, terms_of
+from use_cases.reach_target import reach
 from use_cases.register_order import block, life_of, register_judged, write
+from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.repeated_alerts import may_be_repeated
 from use_cases.resolve_instruments import at_what_is_held
 
+log = logging.getLogger(__name__)
+
 ACTOR = str(WEBHOOK)
+_OPEN = (Status.CREATED, Status.SENT_TO_BROKER)
 
 
 class RegisterAlert:
@@ -61,46 +69,119 @@ class RegisterAlert:
         """Register all legs, blocked or not.
 
         Raises:
+            InvalidAlert: it names a position to reach, and what is held is not certain.
             SignalReused: the alert's signal_id came before with other content.
         """
         content = content_hash(alert)
         key = alert_key(alert, content)
-        alert = at_what_is_held(tx, alert)
+        alert = alert if alert.shares else at_what_is_held(tx, alert)
         first = tx.last_accepted(key)
         if first is not None:
             reason = self._duplicate(tx, alert, content, first, delivery.received_at)
             if reason is not None:
                 return self._register_duplicate(tx, alert, delivery, first, reason)
-        generation = 0 if first is None else first.generation + 1
-        alert_id = self._ids.alert_id(delivery.received_at)
-        intents = [intent_key(key, generation, index) for index in range(len(alert.legs))]
-        orders = [
-            self._order(alert, leg, alert_id, index, intent, delivery, *_side_and_quantity(tx, alert, leg))
-            for index, (leg, intent) in enumerate(zip(alert.legs, intents, strict=True))
-        ]
-        legs = self._register_legs(tx, alert, orders, intents)
-        open_protections(tx, legs)
+        place = _Place(
+            self._ids.alert_id(delivery.received_at), content, 0 if first is None else first.generation + 1
+        )
+        groups = self._groups(tx, alert, delivery, place)
+        legs = tuple(leg for group in groups for leg in group.legs)
+        types = {group.execution_type for group in groups}
         outcome = _outcome(legs)
         first_blocked = legs[0] if outcome is Outcome.BLOCKED else None
         tx.add_alert(
             Alert(
-                alert_id=alert_id,
+                alert_id=place.alert_id,
                 client_id=alert.client_id,
                 delivery=delivery,
                 outcome=outcome,
                 idempotency_key=key,
                 content_hash=content,
-                generation=generation,
+                generation=place.generation,
                 signal_id=alert.signal_id,
                 strategy_name=alert.strategy_name,
-                execution_type=alert.execution_type,
+                execution_type=types.pop() if len(types) == 1 else ExecutionType.ADJUST,
                 decision_type=first_blocked.decision_type if first_blocked else None,
                 reason_code=first_blocked.reason_code if first_blocked else None,
                 reason_message=first_blocked.reason_message if first_blocked else None,
                 context_json=story_of(alert),
             )
         )
-        return Receipt(alert_id, outcome, legs)
+        return Receipt(place.alert_id, outcome, legs)
+
+    # one group of legs for each client ----------------------------------------------------------------------
+
+    def _groups(
+        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, place: "_Place"
+    ) -> Sequence["_Group"]:
+        """Register the legs of each client. What goes wrong for one of several stops no other, and is notified.
+
+        Raises:
+            InvalidAlert: no client can trade the alert.
+        """
+        if not alert.shares:
+            return [self._group(tx, alert, delivery, place, 0)]
+        groups: list[_Group] = []
+        failed: list[tuple[str, Exception]] = []
+        for share in alert.shares:
+            before = sum(len(group.legs) for group in groups)
+            done = tx.attempt(partial(self._share, tx, alert, share, delivery, place, before))
+            if isinstance(done, Exception):
+                failed.append((share.client_id, done))
+            else:
+                groups.append(done)
+        if not groups:
+            raise next((error for _, error in failed if not isinstance(error, NothingAsked)), failed[0][1])
+        for client_id, error in failed:
+            if not isinstance(error, NothingAsked):
+                log.error("alert %s: client %s trades nothing of it: %s", place.alert_id, client_id, error)
+                wish = RejectedRequest(alert.execution_type, _symbols(alert), alert.strategy_name)
+                tx.notify(rejection(client_id, place.alert_id, str(error), wish))
+        return groups
+
+    def _share(
+        self,
+        tx: Transaction,
+        alert: ParsedAlert,
+        share: ClientShare,
+        delivery: Delivery,
+        place: "_Place",
+        before: int,
+    ) -> "_Group":
+        if share.client_id not in self._clients:
+            raise unknown_client(share.client_id)
+        return self._group(tx, alert.of(share), delivery, place, before)
+
+    def _group(
+        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, place: "_Place", before: int
+    ) -> "_Group":
+        """Register one client's legs, whose numbers go on after those of the clients before it."""
+        alert = self._reached(tx, at_what_is_held(tx, alert), delivery)
+        key = alert_key(alert, place.content)
+        intents = [intent_key(key, place.generation, index) for index in range(len(alert.legs))]
+        orders = [
+            self._order(
+                alert,
+                leg,
+                place.alert_id,
+                before + index,
+                intent,
+                delivery,
+                *_side_and_quantity(tx, alert, leg),
+            )
+            for index, (leg, intent) in enumerate(zip(alert.legs, intents, strict=True))
+        ]
+        legs = self._register_legs(tx, alert, orders, intents)
+        open_protections(tx, legs)
+        return _Group(alert.execution_type, legs)
+
+    def _reached(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> ParsedAlert:
+        """The alert with the legs that lead to the position that it names; itself where it names none."""
+        leg = alert.target
+        if leg is None:
+            return alert
+        assert leg.side is not None and leg.quantity is not None
+        probe = self._order(alert, leg, "", 0, "", delivery, leg.side, leg.quantity)
+        return reach(tx, alert, probe, self._clients[alert.client_id], delivery.received_at)
 
     def _register_legs(
         self, tx: Transaction, alert: ParsedAlert, orders: Sequence[Order], intents: Sequence[str]
@@ -136,10 +217,10 @@ class RegisterAlert:
     ) -> tuple[Order, ...]:
         """Judge each leg after the legs before it are written, so that limits count them; then decide for all legs."""
         legs, blocks = [], dict[int, Block]()
-        for order, intent, leg in zip(orders, intents, alert.legs, strict=True):
+        for index, (order, intent, leg) in enumerate(zip(orders, intents, alert.legs, strict=True)):
             answer = unfit(leg) or judged(tx, order, policy, order.created_at)
             if isinstance(answer, Block):
-                blocks[order.leg_index] = answer
+                blocks[index] = answer
             elif answer is None and waits_for_bought(order.side, [o.side for o in orders]):
                 answer = Wait(WaitsFor.GROUP, order.expires_at)
             legs.append(write(tx, order, intent, alert.signal_id, wait=answer, actor=ACTOR))
@@ -157,6 +238,9 @@ class RegisterAlert:
         self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
     ) -> Reason | None:
         """Return why this delivery repeats the first, or None. The window slides with each accepted alert."""
+        if alert.target is not None and alert.signal_id is None:  # it may be sent again: what is held decides
+            is_open = any(leg.status in _OPEN for leg in tx.orders_of_alert(first.alert_id))
+            return Reason.CONTENT_ALREADY_SEEN if is_open else None
         if alert.signal_id is None:
             is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)
             return None if is_old or may_be_repeated(tx, first) else Reason.CONTENT_ALREADY_SEEN
@@ -176,10 +260,13 @@ class RegisterAlert:
         alert_id = self._ids.alert_id(delivery.received_at)
         originals = tuple(tx.orders_of_alert(first.alert_id))
         legs = []
-        for index, leg in enumerate(alert.legs):
+        asked = [(alert, leg) for leg in alert.legs]
+        if alert.target is not None or alert.shares:
+            asked = [(replace(alert, client_id=o.client_id), _as_asked(o)) for o in originals]
+        for index, (of_client, leg) in enumerate(asked):
             intent = f"duplicate|{alert_id}|{index}"
-            sized = _side_and_quantity(tx, alert, leg)
-            order = self._order(alert, leg, alert_id, index, intent, delivery, *sized)
+            sized = _side_and_quantity(tx, of_client, leg)
+            order = self._order(of_client, leg, alert_id, index, intent, delivery, *sized)
             order = write(tx, order, intent, alert.signal_id, actor=ACTOR)
             legs.append(block(tx, order, Block(reason, _first_stands(first, originals, index)), ACTOR))
         tx.add_alert(
@@ -262,6 +349,25 @@ class RegisterAlert:
         )
 
 
+class _Place(NamedTuple):
+    """Where the legs of a delivery are registered: its id, what it asks for, and how often that came before."""
+
+    alert_id: str
+    content: str
+    generation: int
+
+
+class _Group(NamedTuple):
+    """The legs of one client, and what they do together."""
+
+    execution_type: ExecutionType
+    legs: tuple[Order, ...]
+
+
+def _symbols(alert: ParsedAlert) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(leg.symbol for leg in alert.legs))
+
+
 def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Block]) -> tuple[Order, ...]:
     """Block all legs: first those with a reason of their own, then the others, which name the first of those."""
     done = dict[int, Order]()
@@ -270,6 +376,20 @@ def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Bloc
         found = blocks.get(index) or incomplete(done[min(blocks)])
         done[index] = block(tx, leg, found, ACTOR)
     return tuple(done[index] for index in range(len(legs)))
+
+
+def _as_asked(order: Order) -> LegRequest:
+    """A leg as the first delivery's target became it."""
+    kind = kind_of(order.execution_type, order.requested_quantity)
+    return LegRequest(
+        symbol=order.symbol,
+        exchange=order.exchange,
+        side=order.requested_side or order.side,
+        quantity=order.requested_quantity,
+        product=order.product,
+        order_type=order.order_type,
+        kind=kind,
+    )
 
 
 def _first_stands(first: Alert, originals: Sequence[Order], index: int) -> str:
@@ -324,3 +444,8 @@ def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> 
         return leg.side or Side.SELL, leg.quantity or ZERO
     quantity = abs(net) if leg.quantity is None else min(leg.quantity, abs(net))
     return leg.side or (Side.SELL if net > 0 else Side.BUY), quantity
+
+
+def unknown_client(client_id: str) -> InvalidAlert:
+    """Return the error of an alert whose client is not configured."""
+    return InvalidAlert("UNKNOWN_CLIENT", f"no client {client_id!r} is configured", "client_id")

@@ -14,13 +14,12 @@ from blockers.instruments import unfit
 from blockers.pipeline import judge, question
 from domain.alert import Alert, Delivery, ParsedAlert
 from domain.enums import ExecutionType, Outcome
-from domain.errors import InvalidAlert
 from domain.ids import alert_key, content_hash, intent_key
 from domain.limits import ClientPolicy
 from domain.order_events import register
 from domain.ports import FactsQuestion, Registration, Transaction
 from domain.receipt import Receipt
-from use_cases.register_alert import ACTOR, RegisterAlert, story_of
+from use_cases.register_alert import ACTOR, RegisterAlert, story_of, unknown_client
 
 AlertDelivery = tuple[ParsedAlert, Delivery]
 Result = Receipt | Exception
@@ -67,7 +66,9 @@ class RegisterTogether:
         for alert, delivery in alerts:
             content = content_hash(alert)
             key = alert_key(alert, content)
-            touched = {(alert.client_id, leg.symbol) for leg in alert.legs} | {("", key)}
+            groups = [(share.client_id, share.legs or alert.legs) for share in alert.shares]
+            groups = groups or [(alert.client_id, alert.legs)]
+            touched = {(client, leg.symbol) for client, legs in groups for leg in legs} | {("", key)}
             is_plain = seen.isdisjoint(touched) and self._is_plain(alert)
             plan = self._plan(alert, delivery, key, content) if is_plain else None
             prepared.append(Prepared(alert, delivery, plan))
@@ -76,7 +77,12 @@ class RegisterTogether:
 
     def _is_plain(self, alert: ParsedAlert) -> bool:
         policy = self._clients.get(alert.client_id)
-        if policy is None or len(alert.legs) != 1 or alert.execution_type is not ExecutionType.ENTRY:
+        if (
+            alert.shares
+            or policy is None
+            or len(alert.legs) != 1
+            or alert.execution_type is not ExecutionType.ENTRY
+        ):
             return False
         if policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None:
             return False
@@ -152,8 +158,3 @@ def _passed(tx: Transaction, plans: Sequence[_Plan]) -> set[str]:
         for plan, known in zip(new, facts, strict=True)
         if judge(plan.registration.change.after, plan.policy, known) is None
     }
-
-
-def unknown_client(client_id: str) -> InvalidAlert:
-    """The error of an alert for a client that is not configured."""
-    return InvalidAlert("UNKNOWN_CLIENT", f"no client {client_id!r} is configured", "client_id")

@@ -61,6 +61,11 @@ class ResolveInstruments:
         A leg whose name is not certain keeps it: an entry is blocked for the reason that stands with it, and an exit
         goes on, because it closes only what its strategy holds.
         """
+        if alert.shares:  # each client's broker has a master of its own
+            alone = (replace(alert, client_id=share.client_id, shares=()) for share in alert.shares)
+            legs_of = [self(each, at).legs for each in alone]
+            shares = (share._replace(legs=legs) for share, legs in zip(alert.shares, legs_of, strict=True))
+            return replace(alert, legs=legs_of[0], shares=tuple(shares))
         client = self._clients.get(alert.client_id)
         if client is None:
             return alert
@@ -84,7 +89,7 @@ class ResolveInstruments:
     ) -> LegRequest:
         if master is None:
             return _unknown(leg, client, "none was loaded yet")
-        is_entry = leg.kind.execution_type is ExecutionType.ENTRY
+        is_entry = leg.kind.execution_type is not ExecutionType.EXIT
         day = master.facts.day
         if is_entry and client.is_real and is_stale(day, today):
             return _unknown(leg, client, f"the last master is of {day}")
@@ -154,7 +159,7 @@ def _covers(master: Master, leg: LegRequest) -> bool:
 
 def _unknown(leg: LegRequest, client: ClientMaster, detail: str) -> LegRequest:
     """A leg while there is no master to resolve it by."""
-    is_blocked = client.is_real and leg.kind.execution_type is ExecutionType.ENTRY
+    is_blocked = client.is_real and leg.kind.execution_type is not ExecutionType.EXIT
     choice = InstrumentChoice(
         (leg.exchange, leg.symbol),
         refusal=Reason.INSTRUMENTS_STALE if is_blocked else None,
@@ -175,9 +180,9 @@ def at_what_is_held(tx: Transaction, alert: ParsedAlert) -> ParsedAlert:
 
     `NIFTY1!` today may be another contract than the one that was entered, and the exit closes that one.
     """
-    if alert.execution_type is not ExecutionType.EXIT:
-        return alert
-    legs = tuple(_held(tx, alert, leg) for leg in alert.legs)
+    legs = tuple(
+        _held(tx, alert, leg) if leg.kind.execution_type is ExecutionType.EXIT else leg for leg in alert.legs
+    )
     return alert if legs == alert.legs else replace(alert, legs=legs)
 
 

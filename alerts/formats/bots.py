@@ -1,7 +1,9 @@
 """Bots whose bodies are as usual, with a rule or two of their own. Each is told by the keys that it has."""
 
+from alerts.formats.guards import Guard, Part
 from alerts.formats.layout import Layout
 from alerts.formats.words import Act, Meaning, Role
+from domain.protection_terms import LevelUnit
 
 _FALSE_OR_TRUE = frozenset(("true", "false"))
 
@@ -15,7 +17,14 @@ HYPERTRADE = Layout(
     fields={Role.SYMBOL: ("currency.base",)},
 )
 CRYPTOGNOME = Layout(
-    name="cryptognome", needs=("key", "symbol", "side", "qty", "closeposition", "ordermode"), secret=("key",)
+    name="cryptognome",
+    needs=("key", "symbol", "side", "qty", "closeposition", "ordermode"),
+    secret=("key",),
+    guards={
+        "takeprofitpercent": Guard(Part.TARGET, LevelUnit.PERCENT),
+        "stoplosspercent": Guard(Part.STOP, LevelUnit.PERCENT),
+    },
+    guards_where={"ordermode": frozenset(["both"])},  # with the other modes one of the two is meant
 )
 ALGO_BREAD = Layout(
     name="algo-bread",
@@ -47,6 +56,10 @@ BITGET_TRADER = Layout(
     needs=("token", "action", "symbol", "side", "ordertype", "size", "leverage"),
     secret=("token",),
     size_is_units=True,
+    guards={
+        "takeprofit": Guard(Part.TARGET, LevelUnit.PRICE),
+        "stoploss": Guard(Part.STOP, LevelUnit.PRICE),
+    },
 )
 BLOFIN = Layout(
     name="blofin",

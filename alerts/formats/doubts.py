@@ -2,9 +2,10 @@
 
 import re
 
+from alerts.formats.keys import SIMULATED
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet
-from alerts.formats.words import CONTAINERS, NOTES, SIMULATED, UNITS, Role
+from alerts.formats.words import CONTAINERS, NOTES, OFF, UNITS, Role
 from alerts.reading import plain
 from alerts.sanitising import shown
 from domain.errors import InvalidAlert
@@ -14,13 +15,29 @@ _UNIT_SWITCH = re.compile(
 )
 _MONEY = re.compile(r"(order|trade|position)value")
 _NOT_REAL = re.compile(r"dry|testing|virtual|validateonly|notrade|backtest(ing)?")
-_OFF = frozenset(("live", "islive", "enabled", "isenabled"))
+_OFF = frozenset(
+    (
+        "live",
+        "islive",
+        "enabled",
+        "isenabled",
+        "active",
+        "isactive",
+        "execute",
+        "trading",
+        "tradingenabled",
+        "tradeenabled",
+    )
+)
 _MODES = frozenset(("mode", "environment", "account", "tradingmode", "env"))
 _COMMAND = (Role.SIDE, Role.SYMBOL)
 
 
-def refuse_doubts(sheet: Sheet, layout: Layout) -> None:
+def refuse_doubts(sheet: Sheet, layout: Layout, read: frozenset[str] = frozenset()) -> None:
     """Refuse units that are switched beside a quantity, simulated alerts, and a second command in the body.
+
+    Args:
+        read: plain keys of a protection that was read.
 
     Raises:
         InvalidAlert: code `NOT_BUILT` or `AMBIGUOUS`; the message names the field and says what to change.
@@ -38,14 +55,14 @@ def refuse_doubts(sheet: Sheet, layout: Layout) -> None:
                 "NOT_BUILT", f"{message}: send test_mode in an alert of our own format", found.key
             )
         is_unit = _UNIT_SWITCH.fullmatch(key) and found.word() not in UNITS
-        if found.asks and (is_unit or _MONEY.fullmatch(key)):
+        if found.asks and path not in read and (is_unit or _MONEY.fullmatch(key)):
             message = f"a size by {found.key} {shown(found.value)} is not built yet"
             raise InvalidAlert("NOT_BUILT", f"{message}: send a number of units as quantity alone", found.key)
 
 
 def _is_simulated(key: str, found: Found) -> bool:
     if key in _OFF:
-        return found.word().lower() in ("false", "0", "no", "off")
+        return found.value is False or found.word() in OFF | {"0"}
     if key in _MODES:
         return bool(SIMULATED.fullmatch(found.word()) or _NOT_REAL.fullmatch(found.word()))
     return found.asks and bool(_NOT_REAL.fullmatch(key) or SIMULATED.fullmatch(key))

@@ -4,20 +4,19 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
+from alerts.formats.keys import describes, may_be_an_exit, traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
 from alerts.formats.words import (
     CONTAINERS,
     FIELDS,
-    KEY_OF_EXIT,
     NOTES,
-    OF_EXIT,
+    OFF,
     ORDER_TYPES,
     POSITIONS,
     Act,
     Meaning,
     Role,
-    traits_of,
 )
 from alerts.reading import plain
 from alerts.sanitising import shown
@@ -27,30 +26,37 @@ from domain.errors import InvalidAlert
 _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or flat"
 _REVERSALS = frozenset(("reverse", "overflow"))
 _NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "orderalertmessage"))
-_CLOSES = re.compile(r"\s*(close (entry|position)|exit (long|short))\b", re.IGNORECASE)
+_LONGEST_NOTE = 2_000
+_CLOSES = re.compile(
+    r"\s*(close (entry|position)\b|(exit|close)[ _-]?(long|short)\b|(long|short)[ _-]?(exit|close|tp|sl)\b"
+    r"|(tp|sl|stop ?loss|take ?profit)\d?\s*$)",
+    re.IGNORECASE,
+)
+_HIT = re.compile(
+    r"\b(stop[ -]?loss|sl|take[ -]?profit|tp ?\d?|target ?\d?|(trailing[ -]?)?stop)( \w{1,4})?"
+    r" (hit|reached|triggered)\b",
+    re.IGNORECASE,
+)
+_OPENS = frozenset(("entry", "isentry", "opening", "isopening", "open", "isopen", "opens"))
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
-_READ_SWITCHES = frozenset(
-    (
-        "closeposition",
-        "closeall",
-        "exitposition",
-        "reduceonly",
-        "reduce",
-        "prevclose",
-        "previousclose",
-        "closetime",
-    )
-)
+_READ_SWITCHES = frozenset(("closeposition", "closeall", "exitposition", "reduceonly", "reduce"))
 _PREVIOUS = frozenset(key for role in (Role.PREVIOUS, Role.POSITION) for key in FIELDS[role])
 _SAY_WHAT_TO_DO = frozenset((Role.SIDE, Role.SIDE_TOO, Role.POSITION, Role.PREVIOUS))
 
 
 class Intent(NamedTuple):
-    """What a command asks for: ENTRY, CLOSE or FLAT, and the side of its order (None: the position decides)."""
+    """What a command asks for: ENTRY, CLOSE, FLAT, REVERSE or TARGET.
+
+    - `side`: of its order, or of the position to reach; None: the position decides.
+    - `size`: of the position after a reversal, or of the one to reach.
+    - `order_side`: of the order that is to lead to the one to reach, where the alert names it.
+    """
 
     act: Act
     side: Side | None
+    size: Decimal | None = None
+    order_side: Side | None = None
 
 
 def not_built(what: str, hint: str, field: str | None) -> InvalidAlert:
@@ -83,7 +89,7 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     position = _sign(after) if position is None and after is not None else position
     previous = _sign(before) if previous is None and before is not None else previous
     if layout.targets and after is not None and after:
-        raise not_built("TARGET", "send the quantity of the order without a position size", "position_size")
+        return _target(after, said, sheet, layout)
     if said.act is Act.CLOSE and position == 0:
         return Intent(Act.FLAT, said.side)
     if said.act is not Act.ENTRY or said.side is None:
@@ -98,7 +104,48 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     reduce_only = _is_set(sheet, "reduceonly", "reduce")
     if position is None and previous is None and not reduce_only:
         _refuse_named_exit(sheet)
-    return _by_positions(said, position, previous, reduce_only=reduce_only)
+    found = _by_positions(said, position, previous, reduce_only=reduce_only)
+    if found.act is not Act.REVERSE:
+        return found
+    return found._replace(size=_turned(after, before, quantity))
+
+
+def _target(size: Decimal, said: Intent, sheet: Sheet, layout: Layout) -> Intent:
+    """The position to reach. Its sign is its size's, or that of a word for a position (`short`), which needs none.
+
+    Raises:
+        InvalidAlert: the two contradict each other, or the alert asks for an exit, which must not open anything.
+    """
+    if said.act is not Act.ENTRY:
+        raise InvalidAlert(
+            "CONTRADICTION", f"got an exit, and a position of {size} to reach", "position_size"
+        )
+    words = [layout.all_words.get(each.word()) for each in sheet.every(Role.SIDE)]
+    sides = {each.side for each in words if each is not None and each.of_position}
+    side = next(iter(sides), None) or (Side.BUY if size > 0 else Side.SELL)
+    if len(sides) > 1 or (size < 0 and side is Side.BUY):
+        raise InvalidAlert(
+            "CONTRADICTION", f"expected the size of that position, got {size}", "position_size"
+        )
+    return Intent(Act.TARGET, side, abs(size), None if sides else said.side)
+
+
+def _turned(after: Decimal | None, before: Decimal | None, quantity: Decimal | None) -> Decimal:
+    """The size of the position after a reversal, whose one order is the old and the new position together.
+
+    All three are needed: without the others a quantity may be the sender's own, whatever the chart holds.
+
+    Raises:
+        InvalidAlert: one of them is not named, or they do not add up.
+    """
+    if after is None or before is None or quantity is None:
+        hint = "add its quantity and both sizes, {{strategy.market_position_size}} and its prev_ twin"
+        message = f"a reversal's order is the old and the new position together: {hint}"
+        raise InvalidAlert("MISSING", message, "market_position_size")
+    if quantity != abs(after) + abs(before):
+        expected = f"a reversal of {abs(before)} and {abs(after)} together"
+        raise InvalidAlert("CONTRADICTION", f"expected {expected}, got {quantity}", "quantity")
+    return abs(after)
 
 
 def _by_positions(said: Intent, position: int | None, previous: int | None, *, reduce_only: bool) -> Intent:
@@ -124,7 +171,11 @@ def _by_positions(said: Intent, position: int | None, previous: int | None, *, r
     if previous is not None and previous == -position:
         if position != order:
             raise InvalidAlert("CONTRADICTION", f"no {said.side} leads to this position", "market_position")
-        raise not_built("REVERSE", "send an exit and an entry as two alerts", "market_position")
+        if reduce_only:
+            raise InvalidAlert(
+                "CONTRADICTION", "got an order that only reduces, and a reversal", "market_position"
+            )
+        return Intent(Act.REVERSE, said.side)
     if position == order:
         if reduce_only:
             raise InvalidAlert("CONTRADICTION", "got an order that only reduces, and the position it opens")
@@ -153,7 +204,7 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
-        elif isinstance(each.value, str) and OF_EXIT.search(each.word()) and not _is_order_type(each):
+        elif isinstance(each.value, str) and may_be_an_exit(each.value) and not _is_order_type(each):
             raise _seems_an_exit(each)
     for each in sheet.every(Role.POSITION):
         if each.word() in ("close", "exit"):
@@ -182,14 +233,18 @@ def _seems_an_exit(found: Found) -> InvalidAlert:
 
 
 def _refuse_named_exit(sheet: Sheet) -> None:
-    """Refuse an order of which only its name says that it closes: `Close entry(s) order Long`, as TradingView has it.
+    """Refuse an order of which only its name or a note says that it closes: `Close entry(s) order Long`, `SL hit`.
 
     Raises:
         InvalidAlert: code `AMBIGUOUS`.
     """
     for path, found in sheet:
-        is_name = path.rpartition(".")[2] in _NAMES_OF_ORDERS
-        if is_name and isinstance(found.value, str) and _CLOSES.match(found.value):
+        key = path.rpartition(".")[2]
+        if not isinstance(found.value, str):
+            continue
+        if (key in _NAMES_OF_ORDERS and _CLOSES.match(found.value)) or (
+            key in NOTES and len(found.value) <= _LONGEST_NOTE and _HIT.search(found.value)
+        ):
             raise _seems_an_exit(found)
 
 
@@ -204,9 +259,10 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
         is_beside = CONTAINERS.issuperset(holders)
         if found.is_nested or not NOTES.isdisjoint(path.split(".")):
             continue
-        if key in ("entry", "isentry") and found.word().lower() in ("false", "no", "0"):
+        if key in _OPENS and (found.value is False or found.word() in OFF | {"0"}):
             raise _seems_an_exit(found)
-        if not found.asks or traits_of(path).protects or (key in _READ_SWITCHES and is_beside):
+        traits = traits_of(path, found.key)
+        if not found.asks or traits.protects or (key in _READ_SWITCHES and is_beside):
             continue
         role_of_words = {role for role, _ in layout.roles.get(path, ())} & _SAY_WHAT_TO_DO
         if isinstance(found.value, str) and not role_of_words:
@@ -215,11 +271,12 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
                 meaning is not None
                 and meaning.act in (Act.CLOSE, Act.FLAT)
                 and not (is_beside and key in _PREVIOUS)
+                and not describes(found, traits)
             ):
                 raise _seems_an_exit(found)
-        if KEY_OF_EXIT.search(key) and path not in layout.roles:
+        if traits.exits and path not in layout.roles:
             raise _seems_an_exit(found)
-        if key == "close" and (found.value is True or found.word() in _TRUE - {"1"}):
+        if traits.closes and (found.value is True or not re.search(r"\d", str(found.value))):
             raise _seems_an_exit(found)
 
 
@@ -265,7 +322,10 @@ def _refuse_act(said: Intent, sheet: Sheet) -> None:
     """Refuse what is not built: cancelling, reversing, and adding to whatever is held."""
     cancels = _is_set(sheet, "cancel", "cancelorders", "cancelall", "cancelallorders")
     if said.act is Act.CANCEL or cancels:
-        raise not_built("CANCEL", "cancel the orders in the console, and send the rest without it", "cancel")
+        hint = (
+            "an exit of all takes back open orders itself; cancel others in the console, and send no cancel"
+        )
+        raise not_built("CANCEL", hint, "cancel")
     mode = sheet.at("mode")
     if said.act is Act.REVERSE or _is_set(sheet, "reverse") or (mode and mode.word() in _REVERSALS):
         raise not_built("REVERSE", "send an exit and an entry as two alerts", "reverse")
@@ -340,15 +400,21 @@ _OPEN_ENDED = {
 }
 
 
-def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
+def refuse_not_built(
+    sheet: Sheet, layout: Layout, *, entry: bool, read: frozenset[str] = frozenset()
+) -> None:
     """Refuse a command that asks for something that the program cannot do yet, instead of leaving that out.
+
+    Args:
+        entry: whether it opens a position, so that what protects one must not be left out.
+        read: plain keys of a protection that was read.
 
     Raises:
         InvalidAlert: code `NOT_BUILT`; the message names the field and says what to change.
     """
     for path, found in sheet:
-        traits = traits_of(path)
-        protects = entry and traits.protects
+        traits = traits_of(path, found.key)
+        protects = entry and traits.protects and not _is_read(path, found, read)
         if protects and isinstance(found.value, str) and found.word() in ("nan", "null"):
             message = f"expected a number, got {shown(found.value)}: a plot had no value"
             raise InvalidAlert("INVALID", message, found.key)
@@ -358,7 +424,7 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
             raise not_built(f"{found.key} {shown(found.value)}", "trade the symbol itself", found.key)
         if protects:
             raise not_built(
-                "protection in this format", "leave it out, or send the entry in our own format", found.key
+                "protection in this form", "leave it out, or send the entry in our own format", found.key
             )
         if traits.names_option:
             hint = "name the contract's own symbol instead of its strike, expiry or type"
@@ -370,3 +436,11 @@ def refuse_not_built(sheet: Sheet, layout: Layout, *, entry: bool) -> None:
             raise not_built(found.key, _OPEN_ENDED[path], found.key)
         if path in ("timeinforce", "tif", "validity", "duration") and found.word() not in _DAY:
             raise not_built(f"time in force {shown(found.value)}", "leave it out, or send DAY", found.key)
+
+
+def _is_read(path: str, found: Found, read: frozenset[str]) -> bool:
+    """Whether a field was read, or is an object of which one was: what else stands in it is looked at by itself."""
+    if path in read or (found.is_nested and any(key.startswith(f"{path}.") for key in read)):
+        return True
+    inner = [Found(found.key, each) for each in found.value.values()] if isinstance(found.value, dict) else []
+    return bool(inner) and not any(each.asks for each in inner)

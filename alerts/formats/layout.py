@@ -6,6 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from alerts.formats.guards import Guard
 from alerts.formats.words import FIELDS, WORDS, Meaning, Role
 from alerts.reading import Fields, Reading
 
@@ -42,6 +43,8 @@ class Layout:
     - `price_is_limit`: a price is a limit also where the alert names no order type.
     - `side_by_strategy`: it has no side; the strategy says which.
     - `targets`: a position's size that is named is the position to reach, whatever it was before.
+    - `guards`: plain keys of what protects an entry, where its unit and meaning are certain.
+    - `guards_where`: a plain key, and the words there with which those hold.
     - `asks_nothing`: its alerts are notices for people.
     """
 
@@ -60,6 +63,8 @@ class Layout:
     price_is_limit: bool = False
     side_by_strategy: bool = False
     targets: bool = False
+    guards: Mapping[str, Guard] = field(default_factory=dict)
+    guards_where: Mapping[str, frozenset[str]] = field(default_factory=dict)
     asks_nothing: bool = False
 
     @cached_property

@@ -1,19 +1,24 @@
 """Read one command of an alert into a leg. What could be meant in two ways is refused; nothing is guessed."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from alerts.formats import fields
 from alerts.formats.doubts import refuse_doubts
+from alerts.formats.guards import NO_GUARDS, Guards, guards_of
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
+from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
-from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role, traits_of
+from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role
+from alerts.reading import plain
 from alerts.sanitising import shown
 from domain.alert import LegRequest
 from domain.alert_defaults import AlertDefaults
-from domain.enums import ExecutionType, LegKind, OrderType
+from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{1,19}):([^:]+)")
@@ -22,6 +27,8 @@ _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 _NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
 _SCALARS = (Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE)
+_BAR = ("open", "high", "low", "close")
+_KINDS_OF_MESSAGES = frozenset(("alert", "signal", "indicator", "strategy", "webhook", "message"))
 _FILE = "config/strategies.toml"
 
 
@@ -34,22 +41,31 @@ class Prices(NamedTuple):
     reference: Decimal | None
 
 
-def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
-    """Read a command into a leg.
+def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegRequest, ...]:
+    """Read a command into its legs: one, or for a reversal the exit and the entry.
 
     Raises:
         InvalidAlert: it cannot be traded on; the message says what was expected.
     """
     size = _quantity(sheet, layout)
     intent = intent_of(sheet, layout, defaults.side, size)
-    is_entry = intent.act is Act.ENTRY
-    refuse_not_built(sheet, layout, entry=is_entry)
-    refuse_doubts(sheet, layout)
-    quantity = _quantity_of(intent.act, size, sheet, defaults)
+    is_entry = intent.act in (Act.ENTRY, Act.REVERSE, Act.TARGET)
+    if is_entry and size is None and intent.size is None:
+        _refuse_sizes(sheet.given(Role.SIZE))
+    guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
+    refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
+    refuse_doubts(sheet, layout, guards.read)
+    quantity = _quantity_of(intent.act, intent.size or size, sheet, defaults)
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
     kind = LegKind.ENTRY if is_entry else LegKind.FLAT if quantity is None else LegKind.EXIT
-    return LegRequest(
+    if intent.act is Act.TARGET:
+        kind = LegKind.TARGET
+    if kind is LegKind.TARGET and prices.order_type is not OrderType.MARKET:
+        raise not_built(
+            f"a position to reach by a {prices.order_type} order", "send a market order", "order_type"
+        )
+    leg = LegRequest(
         symbol=symbol,
         exchange=exchange,
         side=intent.side,
@@ -60,7 +76,36 @@ def leg_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> LegRequest:
         trigger_price=prices.trigger,
         reference_price=prices.reference,
         kind=kind,
+        protection=guards.terms,
+        order_side=intent.order_side,
     )
+    return (leg,) if intent.act is not Act.REVERSE else (_close(leg, sheet, defaults), leg)
+
+
+def _close(entry: LegRequest, sheet: Sheet, defaults: AlertDefaults) -> LegRequest:
+    """The exit of a reversal: all that is held, at market, by an order of the entry's side.
+
+    Raises:
+        InvalidAlert: the order is no market order, which leaves open when the old position is closed.
+    """
+    if entry.order_type is not OrderType.MARKET:
+        raise not_built(f"a reversal by a {entry.order_type} order", "send a market order", "order_type")
+    return replace(
+        entry,
+        kind=LegKind.FLAT,
+        quantity=None,
+        protection=None,
+        product=_product(sheet, defaults, ExecutionType.EXIT),
+    )
+
+
+def _guards(sheet: Sheet, layout: Layout, side: Side | None) -> Guards:
+    """What protects an entry; nothing where the layout's own switch says otherwise, so that it is refused."""
+    for key, words in layout.guards_where.items():
+        found = sheet.at(key)
+        if found is None or found.word() not in words:
+            return NO_GUARDS
+    return guards_of(sheet, layout.guards, side, layout.roles)
 
 
 # quantity ----------------------------------------------------------------------------------------------------
@@ -84,23 +129,27 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         given = sizes
     if given:
         return _units(given[0])
-    for each in sizes:
-        if each.asks:
-            raise InvalidAlert(
-                "AMBIGUOUS",
-                f"{shown(each.value)} may be units, lots or money: send a number of units as quantity",
-                each.key,
-            )
+    has_bar = all(sheet.at(key) is not None for key in _BAR)
+    _refuse_sizes([each for each in sizes if not (has_bar and plain(each.key) == "volume")])
     for path, each in sheet:
-        if _may_be_a_size(path, layout) and not each.is_nested and each.asks:
+        if has_bar and path == "volume":  # of the bar; whether an entry may do with that is seen later
+            continue
+        if not each.is_nested and each.asks and _may_be_a_size(path, each, layout):
             hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
             raise not_built("a size in other than units", hint, each.key)
     return None
 
 
-def _may_be_a_size(path: str, layout: Layout) -> bool:
+def _refuse_sizes(sizes: Iterable[Found]) -> None:
+    for each in sizes:
+        if each.asks:
+            message = f"{shown(each.value)} may be units, lots or money: send a number of units as quantity"
+            raise InvalidAlert("AMBIGUOUS", message, each.key)
+
+
+def _may_be_a_size(path: str, found: Found, layout: Layout) -> bool:
     """Whether a field may name a size; what describes the bar, the position or its protection does not."""
-    traits = traits_of(path)
+    traits = traits_of(path, found.key)
     if not traits.sizes or traits.protects or path.partition(".")[0] in NOTES:
         return False
     return not any(role in _NO_SIZES for role, _ in layout.roles.get(path, ()))
@@ -243,6 +292,8 @@ def _order_type(sheet: Sheet, layout: Layout) -> OrderType | None:
         if each.is_empty or (each.key.lower() == "type" and each.word() in layout.all_words):
             continue
         word = ORDER_TYPES.get(each.word())
+        if word is None and each.key.lower() == "type" and each.word() in _KINDS_OF_MESSAGES:
+            continue
         if word is None:
             expected = "MARKET, LIMIT, STOP or STOP_LIMIT"
             raise InvalidAlert("INVALID", f"expected {expected}, got {shown(each.value)}", each.key)

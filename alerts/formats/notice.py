@@ -2,17 +2,20 @@
 
 import re
 
+from alerts.formats.keys import describes, is_suspected, traits_of
 from alerts.formats.layout import Commands, Layout
+from alerts.formats.ordinary import BARS, FIELDS_OF_BARS
+from alerts.formats.sheet import Found, is_number
 from alerts.formats.words import FIELDS, SENTENCES, Role
-from alerts.reading import Reading
+from alerts.reading import Reading, plain
 
 _LONGEST = 1_000
+_MOST_SUSPECTED = 40  # fields, also within objects
 _PRICE_ALERT = re.compile(
     r"[A-Za-z0-9:.!/&_\-]{1,40} (crossing( up| down)?|greater than|less than|(entering|exiting|inside|outside) channel"
     r"|moving (up|down)( %)?) [\d.,%]{1,30}",
     re.IGNORECASE,
 )
-_SWITCH = re.compile(r"close|exit|flat|reduce|cancel")
 _SIDE = re.compile(
     r"\b(buy|sell|bto|sto|btc|stc|clos(e|ed|ing)|exit(ed|ing|s)?|flat(ten)?|long|short|cover(ed)?|squar(e|ed|ing)|revers(e|ed)"
     r"|cancel(led)?|reduce|trim|(sl|tp\d*|stop|target) hit)\b",
@@ -45,17 +48,46 @@ def _split(reading: Reading) -> Commands | None:
     keys = reading.keys
     if not keys or not _OF_ORDERS.isdisjoint(keys):
         return None
-    if any(isinstance(each, dict | list) for each in fields.values()) or any(
-        _SWITCH.match(key) for key in keys
-    ):
+    suspected = [
+        (key, Found(name, fields[name])) for key, name in keys.items() if _is_suspected(key, fields[name])
+    ]
+    if (
+        sum(len(each.value) if isinstance(each.value, dict) else 1 for _, each in suspected) > _MOST_SUSPECTED
+    ):  # each of them takes time, and nobody is known yet
         return None
-    if any(isinstance(each, str) and _SIDE.search(each) for each in fields.values()):
+    if any(_may_ask(key, found) for key, found in suspected):
         return None
     sentences = (fields[keys[key]] for key in SENTENCES if key in keys)
     return (
         Commands([fields])
         if any(isinstance(each, str) and " " in each.strip() for each in sentences)
         else None
+    )
+
+
+def _is_suspected(key: str, value: object) -> bool:
+    if isinstance(value, str) and _SIDE.search(value):
+        return True
+    return isinstance(value, dict | list) or is_suspected(key)
+
+
+def _may_ask(key: str, found: Found) -> bool:
+    """Whether a field may ask for an order or for its end. The price at the close of a bar does not."""
+    if isinstance(found.value, dict) and len(found.value) <= _MOST_SUSPECTED:  # of a bar or an indicator
+        inner = [(plain(name), Found(name, value)) for name, value in found.value.items()]
+        may_order = _OF_ORDERS - FIELDS_OF_BARS if key in BARS else _OF_ORDERS
+        return any(name in may_order or each.is_nested or _may_ask(name, each) for name, each in inner)
+    if found.is_nested:
+        return True
+    if not found.asks or not _is_suspected(key, found.value):
+        return False
+    traits = traits_of(key, found.key)
+    if key.startswith("cancel") or (traits.exits and not (key == "close" and is_number(found))):
+        return True
+    return (
+        isinstance(found.value, str)
+        and _SIDE.search(found.value) is not None
+        and not describes(found, traits)
     )
 
 

@@ -8,7 +8,7 @@ from alerts.formats import fields as readers
 from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.intents import not_built
 from alerts.formats.layout import Commands, Layout
-from alerts.formats.legs import leg_of
+from alerts.formats.legs import legs_of
 from alerts.formats.secret_keys import FirstWord, SecretKeys
 from alerts.formats.sheet import Sheet
 from alerts.formats.words import SECRET_KEYS, Role
@@ -16,7 +16,7 @@ from alerts.reading import Fields, Reading, plain
 from alerts.sanitising import shown
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
-from domain.enums import Side
+from domain.enums import ExecutionType, Side
 from domain.errors import InvalidAlert, NothingAsked
 
 MAX_LEGS = 20
@@ -129,16 +129,16 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
     sheets = [Sheet([each, commands.shared], roles) for each in commands.commands]
     strategy = _strategy(sheets, book)
     defaults = book.for_strategy(strategy)
-    legs = tuple(leg_of(sheet, layout, defaults) for sheet in sheets)
+    legs = tuple(leg for sheet in sheets for leg in legs_of(sheet, layout, defaults))
     types = {leg.kind.execution_type for leg in legs}
-    if len(types) > 1:
+    if len(types) + (ExecutionType.ADJUST in types) > 1 and len(sheets) > 1:
         raise not_built("an entry and an exit in one alert", "send them as two alerts", "body")
     _refuse_contradiction(legs)
     return ParsedAlert(
         format=layout.name,
         client_id=client,
         strategy_name=strategy,
-        execution_type=types.pop(),
+        execution_type=types.pop() if len(types) == 1 else ExecutionType.ADJUST,
         legs=legs,
         signal_id=_signal_id(sheets[0]),
         repairs=reading.repairs,

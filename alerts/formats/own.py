@@ -5,11 +5,13 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from alerts.formats.description import NAME, UNKNOWN
+from alerts.formats.guards import USUAL, Guard, Part
 from alerts.formats.layout import Layout
 from alerts.formats.words import Act, Meaning, Role
 from alerts.reading import plain
 from alerts.sanitising import shown, shown_key
 from domain.enums import Side
+from domain.protection_terms import LevelUnit
 
 ROLES: Mapping[str, Role] = MappingProxyType(
     {
@@ -36,6 +38,17 @@ ROLES: Mapping[str, Role] = MappingProxyType(
     }
 )
 """What a field may mean, by the name that a file gives it."""
+
+_UNITS = {"price": LevelUnit.PRICE, "points": LevelUnit.POINTS, "percent": LevelUnit.PERCENT}
+GUARDS: Mapping[str, Guard] = MappingProxyType(
+    {
+        f"{name}_{unit}": Guard(part, level)
+        for name, part in (("stop_loss", Part.STOP), ("target", Part.TARGET), ("trail", Part.TRAIL))
+        for unit, level in _UNITS.items()
+        if part is not Part.TRAIL or level is not LevelUnit.PRICE
+    }
+)
+"""What of a field protects an entry, and in which unit."""
 
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {
@@ -86,12 +99,7 @@ def own_layout(name: str, table: Mapping[str, object], taken: Collection[str]) -
         plain(key): frozenset(map(plain, _texts(words, f"values.{key}", problems)))
         for key, words in values.items()
     }
-    fields = {}
-    for key, names in _table(table, "fields", problems).items():
-        if key not in ROLES:
-            problems.append((f"fields.{shown_key(key)}", _unknown(key, ROLES)))
-        else:
-            fields[ROLES[key]] = tuple(map(plain, _texts(names, f"fields.{key}", problems)))
+    fields, guards = _fields(table, problems)
     words = {}
     for key, meant in _table(table, "words", problems).items():
         if not isinstance(meant, str) or meant not in MEANINGS:
@@ -113,12 +121,31 @@ def own_layout(name: str, table: Mapping[str, object], taken: Collection[str]) -
         legs=tuple(map(plain, lists.get("legs", ()))),
         values=known,
         fields=fields,
+        guards={**USUAL, **guards},
         words=words,
         size_is_units=table.get("size_is_units") is True,
         price_is_limit=table.get("price_is_limit") is True,
         side_by_strategy=table.get("side_by_strategy") is True,
         targets=table.get("targets") is True,
     )
+
+
+def _fields(
+    table: Mapping[str, object], problems: list[tuple[str, str]]
+) -> tuple[dict[Role, tuple[str, ...]], dict[str, Guard]]:
+    """The keys of each role, and those of what protects an entry."""
+    fields: dict[Role, tuple[str, ...]] = {}
+    guards: dict[str, Guard] = {}
+    for key, names in _table(table, "fields", problems).items():
+        if key not in ROLES and key not in GUARDS:
+            problems.append((f"fields.{shown_key(key)}", _unknown(key, [*ROLES, *GUARDS])))
+            continue
+        keys = tuple(map(plain, _texts(names, f"fields.{key}", problems)))
+        if key in ROLES:
+            fields[ROLES[key]] = keys
+        else:
+            guards |= dict.fromkeys(keys, GUARDS[key])
+    return fields, guards
 
 
 def _texts(value: object, place: str, problems: list[tuple[str, str]]) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 import re
 
+from alerts.formats.guards import Guard, Part
 from alerts.formats.layout import Commands, Layout
 from alerts.formats.words import FIELDS, Act, Meaning, Role
-from alerts.reading import Fields, Reading
+from alerts.reading import Fields, Reading, plain
 from domain.errors import InvalidAlert
+from domain.protection_terms import LevelUnit
 
 _FROSTYBOT = re.compile(
     r"trade:([\w\-]{1,64}):([a-z]{1,20})((?:\s++[\w.\-]{1,64}=\S{1,128}+){1,20})", re.IGNORECASE
@@ -60,10 +62,27 @@ def _autoview(reading: Reading) -> Commands | None:
     return Commands([fields])
 
 
+_OF_OCTOBOT = frozenset(("tag", "botid", "token"))
+
+
+def _octobot(reading: Reading) -> Commands | None:
+    """By a key of its own, else by four keys of a text. `volume` beside the usual keys in JSON is that of the bar."""
+    keys = reading.keys
+    if reading.fields is None or not {"symbol", "signal"} <= keys.keys():
+        return None
+    is_text = not reading.said.lstrip().startswith(("{", "["))
+    if _OF_OCTOBOT.isdisjoint(keys) and not (is_text and {"exchange", "ordertype"} <= keys.keys()):
+        return None
+    stop = keys.get("stopprice")
+    if stop is None or plain(str(reading.fields.get(keys.get("ordertype", "")))) == "stop":
+        return Commands([reading.fields])
+    others = {key: value for key, value in reading.fields.items() if key != stop}
+    return Commands([others | {"stop_loss_price": reading.fields[stop]}])  # beside another order it protects
+
+
 OCTOBOT = Layout(
     name="octobot",
-    needs=("symbol", "signal"),
-    marks=("tag", "botid", "token"),  # `volume` beside the usual keys is that of the bar
+    split=_octobot,
     secret=("token",),
     fields={
         Role.SIDE: ("signal",),
@@ -74,6 +93,11 @@ OCTOBOT = Layout(
         Role.PRICE: (),
         Role.ORDER_TYPE: ("ordertype",),
     },
+    guards={
+        "stoplossprice": Guard(Part.STOP, LevelUnit.PRICE),
+        "takeprofitprice": Guard(Part.TARGET, LevelUnit.PRICE),
+    },
+    guards_where={"signal": frozenset(["buy"])},  # a sell may be an exit, and these its orders
 )
 CROSSTRADE = Layout(
     name="crosstrade",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from alerts.formats.fields import number
-from alerts.formats.words import CONTAINERS, NOTES, Role
+from alerts.formats.words import CONTAINERS, NOTES, OFF, Role
 from alerts.reading import plain
 from alerts.sanitising import shown, shown_key
 from domain.errors import InvalidAlert
@@ -37,8 +37,8 @@ class Found(NamedTuple):
 
     @property
     def asks(self) -> bool:
-        """True where the value asks for something: it is not empty, not 0 and not false."""
-        if self.value is False or self.is_empty:
+        """True where the value asks for something: it is not empty, not 0, and not a word such as `no` or `off`."""
+        if self.value is False or self.is_empty or self.word() in OFF:
             return False
         try:
             return bool(number(self.value))
@@ -134,6 +134,15 @@ class Sheet:
 
 def _place(item: tuple[int, object]) -> int:
     return item[0]
+
+
+def is_number(found: Found) -> bool:
+    """Whether the field's value is a number."""
+    try:
+        number(found.value)
+    except ValueError:
+        return False
+    return True
 
 
 def number_at(found: Found) -> Decimal:

@@ -1,10 +1,13 @@
 """TradersPost: `{"ticker", "action", "sentiment", "quantity", "orderType", "limitPrice", …}`.
 
-`price` and `signalPrice` are the price at the signal; a limit stands in `limitPrice` alone.
+`price` and `signalPrice` are the price at the signal; a limit stands in `limitPrice` alone. The `amount`
+of a stop or a target is a distance from the entry's price.
 """
 
+from alerts.formats.guards import USUAL, Guard, Part
 from alerts.formats.layout import Layout
 from alerts.formats.words import Role
+from domain.protection_terms import LevelUnit
 
 TRADERSPOST = Layout(
     name="traderspost",
@@ -20,5 +23,17 @@ TRADERSPOST = Layout(
         Role.TRIGGER: ("stopprice",),
         Role.ORDER_TYPE: ("ordertype",),
         Role.POSITION: ("sentiment",),
+    },
+    guards={
+        **USUAL,
+        "takeprofit.limitprice": Guard(Part.TARGET, LevelUnit.PRICE),
+        "takeprofit.percent": Guard(Part.TARGET, LevelUnit.PERCENT),
+        "takeprofit.amount": Guard(Part.TARGET, LevelUnit.POINTS),
+        "stoploss.type": Guard(Part.KIND),
+        "stoploss.stopprice": Guard(Part.STOP, LevelUnit.PRICE),
+        "stoploss.percent": Guard(Part.STOP, LevelUnit.PERCENT),
+        "stoploss.amount": Guard(Part.STOP, LevelUnit.POINTS),
+        "stoploss.trailpercent": Guard(Part.TRAIL, LevelUnit.PERCENT),
+        "stoploss.trailamount": Guard(Part.TRAIL, LevelUnit.POINTS),
     },
 )  # fmt: skip

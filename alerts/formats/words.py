@@ -1,8 +1,6 @@
 """The words with which alerts say what to do, and the usual names of their fields. All of it is data."""
 
-import re
 from enum import Enum, auto
-from functools import lru_cache
 from typing import NamedTuple
 
 from domain.enums import OrderType, Side
@@ -15,6 +13,7 @@ class Act(Enum):
     CLOSE = auto()  # of a quantity where one is named, else of all that is held
     FLAT = auto()
     REVERSE = auto()
+    TARGET = auto()  # a position to reach
     CANCEL = auto()
     ADD = auto()  # to a position whose side the alert does not name
 
@@ -84,6 +83,10 @@ UNITS = frozenset(_UNITS.split())
 """Words that say that a size is a number of units."""
 
 
+OFF = frozenset(("false", "no", "n", "off", "disabled"))
+"""Plain words with which a switch asks for nothing."""
+
+
 class Role(Enum):
     """What a field of an alert means."""
 
@@ -113,7 +116,7 @@ FIELDS: dict[Role, tuple[str, ...]] = {
     role: tuple(keys.split())
     for role, keys in {
         Role.SIDE: "action side orderaction transactiontype direction tradeaction buysell strategyorderaction "
-        "positiondirection sidedirection orderside tradeside operation",
+        "positiondirection sidedirection orderside tradeside operation txntype",
         Role.SIDE_TOO: "signal order event eventtype data command cmd type positiontype closeside signaltype "
         "typeofsignal tradetype trade transaction",
         Role.SYMBOL: "ticker symbol tradingsymbol tvinstrument pair tvsymbol tvticker tickername symbolname "
@@ -166,36 +169,6 @@ SECRET_KEYS = (
     "auth_key", "authkey", "pin", "signaltoken", "connector_secret", "auth_token", "key",
 )  # fmt: skip
 
-PROTECTION = re.compile(
-    r"(.*\.)?((long|short)?(sl|tp)\d*(price|percent|pct|pips|points|offset|ticks|usd)?\d*"
-    r"|(dollar|percentage|percent|pct|points|ticks|pips)(sl|tp)"
-    r"|.*(stoploss|takeprofit|trailing|breakeven|profit|stopprice\d).*|(trail|target|tgt|bracket).*"
-    r"|stop(level|distance|percent|pct|points|pips|ticks|offset)?|limitdistance|exitprice|squareoff|hedge|tsl.*|slvalue|protectivestop|maxloss)"
-)
-"""Plain keys that ask for a protection of the position."""
-
-SIZING = re.compile(
-    r".*(size|amount|qty|quantit|percent|pct|(?<!p)lot|vol(ume)?|notional|risk|equity|capital|cash|usd|dollar|contracts"
-    r"|shares|units|margin|invest|alloc|balance|fund|quote$|(?<!du)(?<!pi)ratio|fraction|portion|partial).*"
-)
-"""Plain keys that may name a size: where no quantity is named, none of them may be passed over for the default."""
-
-OPTION = re.compile(
-    r"(.*\.)?(optiontype|strike|strikeprice|expiry|expirydate|expiration|strikesaway|intrinsicvalue|offset|right)"
-)
-"""Plain keys that describe an option instead of naming it."""
-
-SIMULATED = re.compile(r"(is)?(pape[r].*|sandbox|simulat.*|dryrun|demo|test(mode|net)?)")
-"""Plain keys that ask for no real order. (The brackets: one of them is the name of a broker of ours.)"""
-
-OF_EXIT = re.compile(r"exit|close|flat|cover|reduce|stop|target|sl(?!p)|tp")
-"""In a plain word that is not known: it may be of an exit."""
-
-KEY_OF_EXIT = re.compile(
-    r"exit|(?<!pre)(?<!d)close(?!d?at|time|price)|flat|reduce|cover|squareoff|(tp|sl|target|stop).*hit"
-)
-"""In a plain key that nothing reads: it may ask for an exit."""
-
 _NOTES = (
     "comment note notes msg message text content description alertmessage reason metadata remark ordercomment "
     "alertname orderalertmessage orderid id name chart charturl alertnote bar ohlcv"
@@ -205,27 +178,3 @@ NOTES = frozenset(_NOTES.split())
 
 SENTENCES = ("message", "msg", "text", "content", "alertmessage", "description")
 """Plain keys of a notice that asks for nothing."""
-
-
-class Traits(NamedTuple):
-    """What a plain key asks for, beside a place in an order."""
-
-    protects: bool
-    sizes: bool
-    names_option: bool
-    simulates: bool
-
-
-def traits_of(path: str) -> Traits:
-    """The traits of a plain key."""
-    return _traits(path) if len(path) <= _REMEMBERED else _traits.__wrapped__(path)
-
-
-_REMEMBERED = (
-    60  # characters of a key whose traits are remembered: every alert of a template has the same ones
-)
-
-
-@lru_cache(2048)
-def _traits(path: str) -> Traits:
-    return Traits(*(each.fullmatch(path) is not None for each in (PROTECTION, SIZING, OPTION, SIMULATED)))

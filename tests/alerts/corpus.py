@@ -5,6 +5,7 @@ that each asks for. All of them are previewed under one configuration.
 """
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -72,7 +73,12 @@ def body_of(line: str) -> bytes:
 
 def shouted(value: object) -> bytes:
     """A document with its keys in capitals, as JSON."""
-    return json.dumps(_shouted(value), default=float).encode()
+    return json_of(_shouted(value))
+
+
+def json_of(document: object) -> bytes:
+    """A document as it was decoded, as JSON again."""
+    return json.dumps(document, default=float).encode()
 
 
 def _shouted(value: object) -> object:
@@ -107,7 +113,9 @@ def _is_as_expected(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
             str(expected.get("type", leg["order_type"])) == leg["order_type"],
             _price(expected.get("price"), leg["price"]),
             _price(expected.get("trigger"), leg["trigger_price"]),
-            not any(expected.get(key) for key in ("sl", "tp", "option", "delay_s", "offset")),
+            _level(expected.get("tp"), leg["target"]),
+            _stop(expected.get("sl"), leg),
+            not any(expected.get(key) for key in ("option", "delay_s", "offset")),
         )
     )
 
@@ -122,7 +130,7 @@ def _side(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
     side = expected.get("side")
     if side is None:
         return True
-    words = _LONG if leg["kind"] == "ENTRY" else _OF_EXIT
+    words = _LONG if leg["kind"] in ("ENTRY", "TARGET") else _OF_EXIT
     return words.get(side, side) == leg["side"]
 
 
@@ -144,6 +152,23 @@ def _quantity(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
             leg["quantity"] in (None, int(QUANTITY)) or expected["kind"] != "ENTRY" or "position" in expected
         )
     return Decimal(str(quantity)) == Decimal(str(leg["quantity"]))
+
+
+def _stop(expected: object, leg: dict[str, Any]) -> bool:
+    if not str(expected).startswith("trailing"):
+        return _level(expected, leg["stop_loss"]) and "trailing_type" not in leg
+    [percent] = re.findall(r"trailing ([\d.]+)%", str(expected))
+    trail = leg.get("trailing_type"), str(leg.get("trailing_value"))
+    return leg["stop_loss"] is None and trail == ("PERCENT", percent)
+
+
+def _level(expected: object, got: object) -> bool:
+    """Whether a stop or a target is the one expected: a price, `+10%` or `+100 price units`."""
+    if expected is None:
+        return got is None
+    said = re.fullmatch(r"[+]?([\d.]+)(%|( price units| points)?)( stop)?", str(expected))
+    unit = "" if said is None else "pt" if said[3] else said[2]
+    return said is not None and got == f"{said[1]}{unit}"
 
 
 def _price(expected: object, got: object) -> bool:

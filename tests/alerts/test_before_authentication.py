@@ -1,5 +1,6 @@
 """To find out that a sender is a stranger takes a short time, which grows with the length of the body alone."""
 
+import json
 import time
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_text_that_is_nearly_of_a_dialect_costs_little(text: str) -> None:
 def test_the_key_that_stands_twice_is_found_in_one_pass() -> None:
     keys = b",".join(b'"%x":1' % number for number in range(3_000))  # as many as are taken
     assert cost(b"{" + keys + b',"A":1,"a":1}') < 0.015
+
+
+@pytest.mark.parametrize("inner", [0, 8, 20])
+@pytest.mark.parametrize("many", [10, 190])
+def test_a_notice_with_many_ordinary_keys_costs_little(many: int, inner: int) -> None:
+    """The words of a key are looked at once and remembered; a stranger sends new ones each time."""
+    for attempt in range(3):
+        bar = {f"candle_close_{number}_{attempt}_{inner}_{many}": "flat" for number in range(inner)}
+        fields = {f"trend_of_candle_{number}_{attempt}_{inner}": bar or "flat" for number in range(many)}
+        raw = json.dumps(fields | {"message": "the session ended"}).encode()
+        if cost(raw, times=1) < 0.015:
+            return
+    pytest.fail("too long, three times")

@@ -59,9 +59,7 @@ POSITIONS = [
     (("buy", 3, "flat", 0, "short", 3), (LegKind.FLAT, Side.BUY, None)),
     (("buy", 3, "flat", 0, None, None), (LegKind.FLAT, Side.BUY, None)),
     (("buy", 3, None, None, "flat", 0), (LegKind.ENTRY, Side.BUY, 3)),
-    (("buy", 5, "long", 2, "short", 3), "NOT_BUILT"),
-    (("sell", 5, "short", 2, "long", 3), "NOT_BUILT"),
-    (("buy", 5, "long", 2, None, None), "NOT_BUILT"),  # it was short before: 2 - 5
+    (("buy", 5, None, 2, None, None), "MISSING"),  # a reversal, if that is the size of the position
     (("buy", 3, "flat", 0, "long", 3), "CONTRADICTION"),
     (("buy", 3, "flat", 0, "flat", 0), "CONTRADICTION"),
     (("sell", 3, "long", 3, "flat", 0), "CONTRADICTION"),
@@ -177,7 +175,7 @@ REFUSED = [
     ({"orderType": "somehow"}, ("INVALID", "ordertype")),
     ({"limit_price": 3}, ("AMBIGUOUS", "orderType")),
     ({"product": "XYZ"}, ("INVALID", "product")),
-    ({"stopLoss": {"type": "stop", "stopPrice": 90}}, ("NOT_BUILT", "stoploss")),
+    ({"stopLoss": {"type": "stop_limit", "stopPrice": 90, "limitPrice": 89}}, ("NOT_BUILT", "stoploss.type")),
     ({"tp1": 90}, ("NOT_BUILT", "tp1")),
     ({"dollar_tp": 90}, ("NOT_BUILT", "dollar_tp")),
     ({"target_percent": 2}, ("NOT_BUILT", "target_percent")),
@@ -214,7 +212,6 @@ TEXTS = [
     ("e=X s=Y b=long q=1 t=market | e=X s=Z b=short q=1 t=market", "AMBIGUOUS"),
     ("order buy @ 1 filled on A. order sell @ 1 filled on B. New strategy position is 1", "AMBIGUOUS"),
     ("order buy @ 1 filled on A", "MISSING"),
-    ("order buy @ 5 filled on A. New strategy position is 2", "NOT_BUILT"),
     ("order buy @ 5 filled on A. New strategy position is many", "INVALID"),
     ("NIFTY250417C23000 buy 1", "AMBIGUOUS"),
     ("INFY1! sell 4", "AMBIGUOUS"),

@@ -32,6 +32,8 @@ ON_THE_CHART = {
     "strategy.order.price": "1500.4",
     "strategy.market_position": "long",
     "strategy.prev_market_position": "flat",
+    "strategy.market_position_size": "5",
+    "strategy.prev_market_position_size": "0",
     "strategy.position_size": "5",
 }
 
@@ -46,10 +48,14 @@ def shown(told: dict[str, Any]) -> str:
     legs = []
     for leg in told["legs"]:
         quantity = "all" if leg["quantity"] is None else leg["quantity"]
+        what = f"{leg['exchange']}:{leg['symbol']} {leg['order_type']}"
         price = "" if leg["price"] is None else f" {leg['price']}"
-        legs.append(
-            f"{leg['kind']} {leg['side']} {quantity} {leg['exchange']}:{leg['symbol']} {leg['order_type']}{price}"
+        levels = "".join(
+            f" {name} {leg[key]}"
+            for name, key in (("stop", "stop_loss"), ("target", "target"))
+            if leg[key] is not None
         )
+        legs.append(f"{leg['kind']} {leg['side']} {quantity} {what}{price}{levels}")
     return f"{', '.join(legs) or told['outcome']} ({told['format']})"
 
 

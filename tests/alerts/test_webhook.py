@@ -78,6 +78,7 @@ def test_an_alert_is_answered_with_its_legs(desk: FakeDesk, path: str, content_t
         "legs": [
             {
                 "command_id": "a1-1",
+                "client_id": "default",
                 "symbol": "NIFTY26NOV24500CE",
                 "side": "BUY",
                 "quantity": 50,

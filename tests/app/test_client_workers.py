@@ -15,7 +15,7 @@ import pytest
 from app.system import RandomIds, SystemClock
 from app.watcher import MessageWays, Watcher, WatcherOptions
 from command_service import CommandService
-from domain.alert import Delivery
+from domain.alert import ClientShare, Delivery
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import ExecutionType, Side
 from domain.errors import StoreFull
@@ -124,6 +124,16 @@ def running(made: House) -> Iterator[House]:
 def house(tmp_path: Path) -> Iterator[House]:
     with running(House(tmp_path / "orders.db")) as made:
         yield made
+
+
+def test_one_alert_for_several_clients_waits_for_no_hanging_one(house: House) -> None:
+    shares = (ClientShare("hanging"), ClientShare("quick"))
+    alert = replace(entry(leg("SHARED")), client_id="hanging", shares=shares)
+    stuck, quick = house.commands.register(
+        alert, Delivery(house.clock.now(), "127.0.0.1", "{}", "native")
+    ).legs
+    wait_for(lambda: house.order(quick.command_id).status is Status.EXECUTED, 2, "the other client's leg")
+    assert house.order(stuck.command_id).status is not Status.EXECUTED
 
 
 def test_a_hanging_broker_delays_no_other_client(house: House) -> None:

@@ -1,5 +1,6 @@
 """The strategies file: the more specific table wins, field by field, and nothing in it is silently ignored."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from app.settings import load_settings
 from config.checking import Problems, SettingsError
 from config.strategies import read_strategies
+from domain.alert import ClientShare
 from domain.alert_defaults import AlertDefaults, Instrument
 from domain.enums import OrderType, Side
 from domain.limits import ExitScope, GroupPolicy, StrategyBook, StrategyPolicy
@@ -27,13 +29,13 @@ def read(tmp_path: Path, text: str) -> StrategyBook:
     path = tmp_path / "strategies.toml"
     path.write_text(text)
     found = Problems()
-    tables = read_strategies(path, found)
+    tables = read_strategies(path, ["default", "a", "b"], found)
     found.raise_any()
     return tables.over(BASE)
 
 
 def test_without_a_file_every_strategy_has_the_settings():
-    assert read_strategies(None, Problems()).over(BASE) == StrategyBook(BASE)
+    assert read_strategies(None, [], Problems()).over(BASE) == StrategyBook(BASE)
     policy = load_settings({"EXIT_SCOPE": "position", "SETTLING_SECONDS": "1.5"}).default_client.policy
     assert policy.strategy("any") == StrategyPolicy(ExitScope.POSITION, None, timedelta(seconds=1.5))
 
@@ -126,7 +128,7 @@ def test_what_completes_alerts_is_set_field_by_field_too(tmp_path):
         """
     )
     problems = Problems()
-    book = read_strategies(path, problems).alerts
+    book = read_strategies(path, ["default"], problems).alerts
     problems.raise_any()
     assert book.strategy_name == "Any"
     names = {"A": Instrument("AA", None)}
@@ -146,7 +148,7 @@ def test_what_completes_alerts_is_set_field_by_field_too(tmp_path):
         ("side = 'UP'", "side: got 'UP', expected BUY or SELL"),
         ("exchange = 'N E'", "exchange: got 'N E', expected 1 to 20 letters, digits, _ or -"),
         ("order_type = 'x'", "order_type: got 'x', expected MARKET, LIMIT, STOP or STOP_LIMIT"),
-        ("strategy_name = 'x'", "strategy_name: unknown, expected one of exchange"),
+        ("strategy_name = 'x'", "strategy_name: unknown, expected one of clients"),
         ("symbols = { A = 'B' }", 'symbols A: expected { symbol = "…" }'),
         ("symbols = { A = { exchange = 'NSE' } }", "symbols A symbol: not set, expected the symbol"),
         ("symbols = { A = { symbl = 'B' } }", "symbols A symbl: unknown, did you mean symbol?"),
@@ -156,6 +158,39 @@ def test_what_cannot_complete_an_alert_stops_the_start(tmp_path, line, complaint
     with pytest.raises(SettingsError) as caught:
         read(tmp_path, f"[strategies.S]\n{line}\n")
     assert f"strategies.toml [strategies.S] {complaint}" in str(caught.value)
+
+
+def test_a_strategy_names_the_clients_that_trade_it(tmp_path):
+    path = tmp_path / "strategies.toml"
+    path.write_text(
+        'default = { clients = ["a"] }\n[strategies.S]\nclients = ["a", { id = "b", multiplier = 0.5 }]\n'
+    )
+    problems = Problems()
+    book = read_strategies(path, ["a", "b"], problems).alerts
+    problems.raise_any()
+    assert book.for_strategy("other").clients == (ClientShare("a"),)
+    assert book.for_strategy("S").clients == (ClientShare("a"), ClientShare("b", Decimal("0.5")))
+
+
+_EXPECTED = 'a list of client ids, each once, or of { id = "…", multiplier = 2 } with a multiplier above 0'
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "[]", "'a'", "['a', 'a']", "[{ id = 'a', multiplier = 0 }]", "[{ id = 'a', multiplier = '2' }]", "[1]",
+        "[{ id = 'a', multiplier = true }]", "[{ multiplier = 2 }]", "[{ id = 'a', times = 2 }]",
+        "[{ id = 'a', multiplier = -1 }]", "[{ id = 'a', multiplier = 1001 }]",
+    ],
+)  # fmt: skip
+def test_clients_that_do_not_fit_stop_the_start(tmp_path, given):
+    with pytest.raises(SettingsError, match=re.escape(_EXPECTED)):
+        read(tmp_path, f"[strategies.S]\nclients = {given}")
+
+
+def test_a_client_that_is_not_configured_stops_the_start(tmp_path):
+    with pytest.raises(SettingsError, match=r"\[strategies.S\] clients: unknown, did you mean default"):
+        read(tmp_path, "[strategies.S]\nclients = ['defualt']")
 
 
 PROTECTED = """
