@@ -22,6 +22,9 @@ class NoticeSubject(StrEnum):
     UNREMEMBERED = "UNREMEMBERED"  # a broker order under a tag of ours that no row knows
     PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # cleared when its price is known again
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
+    TELEGRAM_CONFLICT = (
+        "TELEGRAM_CONFLICT"  # another program receives the bot's updates; cleared when none does
+    )
     # About one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # the broker orders that the order may be; the book cannot tell
     FILL_TAKEN_BACK = "FILL_TAKEN_BACK"  # the order was filled, and the book now shows less

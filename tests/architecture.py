@@ -78,6 +78,8 @@ ROOMS = {
     "broker/paper/": Room(DESCRIBED, (*BROKER, *FILES, "sqlite3")),
     "broker/simulator/": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
     "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
+    # What operators say in a chat: it reads and acts through ports, and sends through the channel that it is given.
+    "conversation/": Room((*SERVICES, "notifications.markup"), LOG),
     "app/": Room(
         (*ADAPTER, "alerts", "engine", "notifications"),  # the front receives alerts on its event loop
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
@@ -121,7 +123,14 @@ MIN_REPEATED_CHARACTERS = 60
 # The schema and what brings older databases to it are read as a history, in one piece.
 WITHOUT_SQL_FILES = {
     f"persistence/sqlite/{name}.py"
-    for name in ("migrations", "protection_schema", "schema", "told_by_earlier_versions", "triggers")
+    for name in (
+        "conversation_schema",
+        "migrations",
+        "protection_schema",
+        "schema",
+        "told_by_earlier_versions",
+        "triggers",
+    )
 }
 
 _OURS = {prefix.removesuffix(".py").rstrip("/") for prefix in ROOMS if "/" not in prefix[:-1]}

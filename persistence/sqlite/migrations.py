@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import StoreReplaced
 from persistence.errors import DatabaseTooNew
+from persistence.sqlite.conversation_schema import CONVERSATION
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
@@ -266,6 +267,12 @@ def fills_of_each_product(db: "Database") -> None:
 def protections(db: "Database") -> None:
     """Store the protections of positions with their history, and the last prices that they look at."""
     _run(db, PROTECTIONS)
+
+
+@migrations()
+def telegram_conversation(db: "Database") -> None:
+    """Store how far each bot was listened to, what operators asked for in a chat, and muted chats."""
+    _run(db, CONVERSATION)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -88,7 +88,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     migrate(new)
     migrate(old)
     with closing(sqlite3.connect(old)) as connection, connection:
-        for table in ("position_differences", "protections", "protection_events", "marks"):
+        later = ("telegram_bots", "telegram_acts", "telegram_mutes")
+        for table in ("position_differences", "protections", "protection_events", "marks", *later):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
         connection.execute("DROP TABLE told_notices")
@@ -166,6 +167,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "claim_priorities",
             "fills_of_each_product",
             "protections",
+            "telegram_conversation",
         ),
         (),
     )
