@@ -19,6 +19,7 @@ from config.fields import (
     Count,
     Database,
     File,
+    Flag,
     Folder,
     Host,
     HttpUrl,
@@ -72,6 +73,7 @@ class Service(BaseModel):
 
     telegram_bot_token: Secret | None = None
     telegram_api_url: HttpUrl = "https://api.telegram.org"
+    telegram_commands: Flag = True  # False: what is said in a chat is not heard
 
     archive_after_days: Annotated[int, whole(1, 36_500, "days")] | None = None  # None: never
     log_level: LogLevel = "INFO"

@@ -1,0 +1,151 @@
+"""Listen to one bot: poll for updates, one watcher at a time, and hand each to the conversation."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from conversation.conversation import Conversation
+from conversation.updates import update_of
+from domain.errors import StoreUnavailable
+from domain.notice_keys import NoticeKey, NoticeSubject
+from domain.notices import Notice, NoticeKind
+from domain.ports import Channel, ChannelFailed, Clock, ConversationStore, OutboxStore, Transaction, Writes
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=55)
+"""So long a dead listener keeps others from the bot. It is longer than one poll can take."""
+ANOTHER_LISTENS = 5.0
+"""Seconds until the next look whether the lease is free."""
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 60.0
+_CONFLICT_WAITS = 30.0
+_CONFLICT, _TOKEN_WRONG = 409, (401, 404)
+_CONFLICT_TOLD = (
+    "commands in Telegram are not heard: another program receives this bot's updates, or a webhook is set. End it, "
+    "give Orderwatch a bot of its own, or set TELEGRAM_COMMANDS=false. Messages go out as before"
+)
+
+
+class Listener:
+    """Receives a bot's updates, from a thread of its own: a channel that hangs delays nothing else.
+
+    Several may run. A lease for each bot lets one of them poll: two at once would end each other's calls.
+
+    Args:
+        store: keeps how far was listened.
+        leases: the outbox, whose leases are used.
+        writes: where people are notified that another program receives the updates.
+        client_id: the client whose chat is notified of it.
+        holder: this listener's name on leases, unique among those that run.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        conversation: Conversation,
+        store: ConversationStore,
+        *,
+        leases: OutboxStore,
+        writes: Writes,
+        client_id: str,
+        clock: Clock,
+        holder: str,
+    ) -> None:
+        self._channel = channel
+        self._conversation = conversation
+        self._store = store
+        self._leases = leases
+        self._writes = writes
+        self._client_id = client_id
+        self._clock = clock
+        self._holder = holder
+        self._failures = 0  # in a row
+        self._may_be_told = True  # a conflict may have been told by an earlier process
+        self._is_stopped = False
+
+    @property
+    def name(self) -> str:
+        """The name of the lease."""
+        return f"listens:{self._channel.bot_id}"
+
+    def listen(self) -> float:
+        """Make one round: one poll, and the answers to what it brings; returns the seconds until the next.
+
+        Raises:
+            StoreUnavailable: an update could not be recorded; nothing is lost by calling again.
+        """
+        if self._is_stopped:
+            return ANOTHER_LISTENS
+        if not self._leases.lease(self.name, self._holder, self._clock.now(), LEASE):
+            return ANOTHER_LISTENS
+        self._conversation.finish_open()
+        offset = self._store.listening(self._channel.bot_id).offset(self._clock.now())
+        try:
+            updates = self._channel.updates(offset)
+        except ChannelFailed as error:
+            return self._failed(error)
+        self._succeeded()
+        for raw in updates:
+            if self._is_stopped or not self._hold():
+                return ANOTHER_LISTENS  # what is not recorded comes again, to whoever listens then
+            self._handle(raw)
+        return 0.0
+
+    def stop(self) -> None:
+        """Let no further update be handled, and give the lease back."""
+        self._is_stopped = True
+        self.release_of([self._holder])
+
+    def release_of(self, holders: Iterable[str]) -> None:
+        """Give back the leases of listeners that have provably ended, so that commands need not wait after a crash."""
+        for holder in holders:
+            self._leases.lease(self.name, holder, self._clock.now(), timedelta(0))
+
+    def _hold(self) -> bool:
+        return self._leases.lease(self.name, self._holder, self._clock.now(), LEASE)
+
+    def _handle(self, raw: dict[str, Any]) -> None:
+        update = update_of(raw)
+        if update is None:
+            return
+        try:
+            self._conversation.handle(update)
+        except StoreUnavailable:
+            raise
+        except Exception:  # the outermost handler: one update must not keep all that follow from being heard
+            log.exception("update %d of bot %s", update.update_id, self._channel.bot_id)
+            self._conversation.pass_over(update)
+
+    def _failed(self, error: ChannelFailed) -> float:
+        if not self._failures:
+            log.warning("bot %s: commands are not heard: %s", self._channel.bot_id, error)
+        self._failures += 1
+        if error.status == _CONFLICT:
+            self._tell_conflict()
+            return _CONFLICT_WAITS
+        if error.status in _TOKEN_WRONG:
+            return _LONGEST_BACKOFF
+        if error.retry_after is not None:
+            return error.retry_after
+        return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 6))
+
+    def _succeeded(self) -> None:
+        if self._failures:
+            log.info("bot %s: commands are heard again", self._channel.bot_id)
+            self._failures = 0
+        if self._may_be_told:
+            self._write(lambda tx: tx.clear_notice(self._client_id, self._conflict))
+            self._may_be_told = False
+
+    @property
+    def _conflict(self) -> NoticeKey:
+        return NoticeKey(NoticeSubject.TELEGRAM_CONFLICT, (self._channel.bot_id,))
+
+    def _tell_conflict(self) -> None:
+        notice = Notice(NoticeKind.SYSTEM, self._client_id, detail=_CONFLICT_TOLD)
+        self._write(lambda tx: tx.notify_once(self._conflict, notice))
+        self._may_be_told = True
+
+    def _write(self, work: Callable[[Transaction], bool]) -> None:
+        self._writes.write(work)
