@@ -29,6 +29,7 @@ from notifications.markup import safe
 
 _SHOWN = 15
 _EVENTS = 6
+_COUNTED = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ class Answers:
             held = [
                 row for row in of_clients(self._reads.positions(), [client]) if Decimal(row["net_quantity"])
             ]
-            counts = self._reads.counts(Wanted(client_id=client))
-            at_broker, waiting = counts["SENT_TO_BROKER"], counts["CREATED"]
+            at_broker, waiting = (
+                self._count(client, Status.SENT_TO_BROKER),
+                self._count(client, Status.CREATED),
+            )
             lines.append(
                 f"{len(held)} open positions, {at_broker} orders at the broker, {waiting} waiting · "
                 f"day {self._day(client)}"
@@ -93,6 +96,11 @@ class Answers:
         if not unknown and not wrong:
             lines.append("Nothing needs you.")
         return lines
+
+    def _count(self, client: str, status: Status) -> str:
+        """How many orders have this status; not all of them are counted, since an outage may have left very many."""
+        found = len(self._reads.orders(Wanted(client_id=client, status=status), limit=_COUNTED + 1)[0])
+        return f"over {_COUNTED}" if found > _COUNTED else str(found)
 
     def _halted(self, row: Row, now: datetime) -> str:
         what = f"strategy {name(row['strategy_name'])}" if row["strategy_name"] else "all entries"
@@ -167,7 +175,8 @@ class Answers:
                 lines.append(f"{name(client)}: not known; the broker has not said it. /health says why.")
                 continue
             worst = f", worst {number(row['lowest_pnl'])}" if row["lowest_pnl"] is not None else ""
-            lines.append(f"{name(client)}: <b>{signed(Decimal(row['pnl']))}</b>{worst}")
+            day = f" on {name(row['trading_day'])}" if row["trading_day"] else ""
+            lines.append(f"{name(client)}: <b>{signed(Decimal(row['pnl']))}</b>{day}{worst}")
         return [*lines, *self._ages(question.chat.clients, question.now)]
 
     def _why(self, question: Question) -> list[str]:
