@@ -157,6 +157,7 @@ class Services:
             chats,
             self.clock,
             holder,
+            muted_until=self.database.conversations().muted_until,
         )
 
     @property

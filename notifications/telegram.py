@@ -49,8 +49,8 @@ class TelegramSender:
         self._timeouts = timeouts
         keep_out_of_logs(token)
 
-    def send(self, chat_id: str, text: str) -> str:
-        """Deliver one message in Telegram's HTML; returns the message's id in its chat.
+    def send(self, chat_id: str, text: str, *, silent: bool = False) -> str:
+        """Deliver one message in Telegram's HTML, without a sound if `silent`; returns the message's id in its chat.
 
         A text whose markup Telegram cannot read is sent once more without any.
 
@@ -58,9 +58,10 @@ class TelegramSender:
             SendFailed: it was not delivered, or that is unknown (a timeout). `permanent` only where Telegram would
                 refuse this very text again. A chat not found or a wrong token is for an operator to put right.
         """
-        answer = self._call({"chat_id": chat_id, "text": text, "parse_mode": "HTML"})
+        sound: dict[str, object] = {"disable_notification": True} if silent else {}
+        answer = self._call({"chat_id": chat_id, "text": text, "parse_mode": "HTML", **sound})
         if answer.status == 400 and _UNREADABLE_MARKUP in answer.description.lower():
-            answer = self._call({"chat_id": chat_id, "text": without_markup(text)})
+            answer = self._call({"chat_id": chat_id, "text": without_markup(text), **sound})
         if answer.message_id is None:
             raise _failure(answer)
         return str(answer.message_id)
