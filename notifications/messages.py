@@ -3,7 +3,8 @@
 Rendering is pure and defined for every notice: it runs inside the transaction that records the fact, and must not make
 that transaction fail.
 
-The first line stands for the whole message in a digest. The last line ends with the id.
+The first line says what happened and to what order: side, quantity, symbol. Without the order it stands for the whole
+message in a digest. The last line ends with the id.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,7 @@ _SAID_BY_PHASE = {
 def render(notice: Notice) -> str:
     """The message for Telegram (`parse_mode=HTML`), at most 4096 units; every variable part is escaped."""
     order = notice.order
-    lines = [" | ".join(headline(notice))]
+    lines = [" · ".join(part for part in (" | ".join(headline(notice)), traded_first(notice)) if part)]
     if order is None:
         lines += [*_explained_alone(notice), _whom(notice)]
     else:
@@ -73,6 +74,26 @@ def headline(notice: Notice) -> Headline:
     if notice.kind is NoticeKind.SYSTEM and notice.symbol and notice.detail:
         subject = f"{notice.symbol}: {notice.detail}"
     return title, safe(subject, _REASON)
+
+
+def traded_first(notice: Notice) -> str:
+    """What the first line adds: `EXIT SELL 50 NIFTY26NOV24500CE`, without a symbol that it names already.
+
+    Empty where it is about no order, and where it says what becomes of the position.
+    """
+    order = notice.order
+    if order is None or notice.kind in OF_PROTECTIONS:
+        return ""
+    units, symbol = traded(order)
+    is_named = is_led_by_symbol(notice) or headline(notice)[1] == symbol
+    return " ".join([order.execution_type, units, *([] if is_named else [symbol])])
+
+
+def is_led_by_symbol(notice: Notice) -> bool:
+    """Return True of `🔧 System | NIFTY26NOV24500CE: …`, where that is the order's symbol."""
+    order = notice.order
+    is_its = order is not None and notice.symbol == order.symbol
+    return notice.kind is NoticeKind.SYSTEM and is_its and bool(notice.detail)
 
 
 _ALONE = {

@@ -72,7 +72,7 @@ def test_why_says_what_happened_and_what_to_do(desk: Desk, phase: Phase, changes
     answers = desk.listener._conversation._answers
     told = dict(part.split(" = ") for part in changes.split(", ") if part)
     row["order"] |= {key: value.strip("'") for key, value in told.items()} | {"symbol": SYMBOL}
-    answers._search = type("Search", (), {"find_story": lambda self, typed: (["x"], row)})()  # type: ignore[assignment]
+    answers._search = type("Search", (), {"find_story": lambda self, typed: (["x"], row)})()
     [answer] = desk.say(f"/why {order.short_id}")
     assert why in answer and todo in answer
     assert "REGISTERED" in answer
