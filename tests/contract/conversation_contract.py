@@ -1,5 +1,6 @@
 """What every store of the conversation keeps to."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,6 +69,15 @@ class ConversationContract:
         assert store.receive(BOT, 2, START, press=a_press()).is_changed
         assert not store.receive(BOT, 3, START, press=a_press()).is_changed
         assert not store.receive(BOT, 4, START, press=a_press(accepts=False)).is_changed
+
+    def test_nobody_else_takes_it_and_nowhere_else(self, store):
+        store.receive(BOT, 1, START, ask=an_act())
+        for number, press in enumerate(
+            (a_press(user_id=BEN), replace(a_press(), chat_id="-1007"), replace(a_press(), bot="654321"))
+        ):
+            received = store.receive(BOT, 2 + number, START, press=press)
+            assert (received.act.state, received.is_changed) == (ActState.ASKED, False)
+        assert store.receive(BOT, 9, START, press=a_press()).act.state is ActState.TAKEN
 
     def test_acts_are_unfinished_until_their_outcome_is_told(self, store):
         for number, id_ in enumerate(("a1", "a2")):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
+from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
 from tests.defects.doors import DOORS
@@ -22,7 +23,7 @@ from tests.defects.together import TOGETHER
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *PROTECTING, *PLATFORMS,
+    *READING, *PROTECTING, *PLATFORMS, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -32,6 +33,7 @@ WIDE = (
     "tests/persistence",
     "tests/alerts",
     "tests/notifications",
+    "tests/conversation",
     "tests/blockers",
     "tests/test_command_service.py",
     "tests/test_command_duplicates.py",
@@ -53,6 +55,7 @@ _SECTIONS = (
     ("Protecting a position", PROTECTING),
     ("What a broker shows", READING),
     ("The alerts of platforms", PLATFORMS),
+    ("Acting from a chat", CONVERSING),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
