@@ -18,7 +18,7 @@ from conversation.ports import Chat
 from conversation.proposals import Proposals, Wish
 from conversation.updates import ACCEPT, DECLINE, Pressed, Said, Unreadable, Update, command_of
 from conversation.words import SENTENCE, fits, fitted, name
-from domain.conversation import CONFIRM_WITHIN, Act, ActState, Press, is_still_wanted
+from domain.conversation import CONFIRM_WITHIN, TOLD_WITHIN, Act, ActState, Press, is_still_wanted
 from domain.errors import StoreUnavailable
 from domain.ports import Button, Channel, ChannelFailed, Clock, ConversationStore
 from notifications.markup import safe
@@ -224,8 +224,10 @@ class Conversation:
             return Outcome(ActState.UNKNOWN, [_UNKNOWN])
 
     def _tell(self, act: Act, words: str) -> None:
-        if self._reply(act.chat_id, f"<b>/{act.kind}</b> by {name(act.by)}\n{words}"):
-            self._store.mark_told(act.act_id, self._clock.now())
+        now = self._clock.now()
+        is_told = self._reply(act.chat_id, f"<b>/{act.kind}</b> by {name(act.by)}\n{words}")
+        if is_told or abs(now - (act.pressed_at or act.asked_at)) > TOLD_WITHIN:
+            self._store.mark_told(act.act_id, now)
 
     # ----------------------------------------------------------------------------------------------------------
 

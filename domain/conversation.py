@@ -15,6 +15,8 @@ CONFIRM_WITHIN = timedelta(seconds=60)
 """How long the button of an act confirms it."""
 CARRIED_OUT_WITHIN = timedelta(minutes=2)
 """How long after its button an act that was interrupted is still carried out; what the operator saw is old then."""
+TOLD_WITHIN = timedelta(hours=24)
+"""How long an outcome that the chat does not take is told again."""
 OFFSET_KEPT = timedelta(days=6)
 """How long the numbers of updates are known to go up: after a week of silence Telegram begins anew anywhere."""
 

@@ -14,11 +14,13 @@ from typing import Any
 import requests
 
 from domain.ports import Button, ChannelFailed
+from notifications.markup import without_markup
 from notifications.telegram import keep_out_of_logs, wait_of
 
 WANTED = ["message", "callback_query"]
 """The kinds of updates that are asked for: no edited messages, no channel posts."""
 MOST_UPDATES = 100
+_REFUSED = 400
 _ANSWER_ROOM = 200  # characters of the notification that answers a button
 
 
@@ -67,7 +69,13 @@ class TelegramBot:
     def reply(
         self, chat_id: str, text: str, *, to: int | None = None, buttons: Sequence[Button] = ()
     ) -> None:
-        """Send a message in Telegram's HTML, as a reply to a message, with a row of buttons. Raises ChannelFailed."""
+        """Send a message in Telegram's HTML, as a reply to a message, with a row of buttons.
+
+        What Telegram refuses is sent once more without markup.
+
+        Raises:
+            ChannelFailed: it was not delivered, or that is unknown.
+        """
         payload: dict[str, Any] = {
             "chat_id": chat_id,
             "text": text,
@@ -79,7 +87,14 @@ class TelegramBot:
         if buttons:
             row = [{"text": each.label, "callback_data": each.data} for each in buttons]
             payload["reply_markup"] = {"inline_keyboard": [row]}
-        self._call("sendMessage", payload, self._timeouts)
+        try:
+            self._call("sendMessage", payload, self._timeouts)
+        except ChannelFailed as error:
+            if error.status != _REFUSED:
+                raise
+            del payload["parse_mode"]
+            payload["text"] = without_markup(text)
+            self._call("sendMessage", payload, self._timeouts)
 
     def answer_button(self, callback_id: str, text: str) -> None:
         """Answer a button that was pressed, with a short plain text. Raises ChannelFailed."""

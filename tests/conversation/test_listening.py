@@ -202,3 +202,23 @@ def test_an_answer_that_telegram_did_not_take_is_given_later(desk: Desk):
     assert len(desk.halts()) == 1
     assert "Halted" in desk.hear()[0]
     assert desk.hear() == []
+
+
+def test_an_answer_whose_markup_is_refused_comes_without_it(desk: Desk):
+    desk.telegram.refuse(400, "Bad Request: can't parse entities: whatever")
+    [answer] = desk.say("/status")
+    assert "default" in answer and "<b>" not in answer
+
+
+def test_an_outcome_that_no_chat_takes_is_not_told_for_ever(desk: Desk):
+    desk.say("/halt")
+    desk.telegram.refuse(403, "Forbidden: bot was blocked by the user", times=None)
+    desk.press()
+    store = desk.services.database.conversations()
+    for hours in (0, 20):
+        desk.clock.advance(hours * 3600)
+        desk.hear()
+        assert len(store.unfinished("123456")) == 1
+    desk.clock.advance(5 * 3600)
+    desk.hear()
+    assert store.unfinished("123456") == []
