@@ -42,6 +42,7 @@ _FIRST_LOOK_AGAIN = 0.005  # the same for the first broker reads: the web server
 _SLOWEST_MESSAGE = 300.0
 _SLOWEST_POLL = 300.0  # with the answers to what it brings
 _LONGEST_LISTEN_PAUSE = 60.0
+_LISTENS_AGAIN = 2.0  # after the database could not be written
 _PULSE_EVERY = 0.5
 _SLOWEST_CARE = 8.0  # a write to a locked database fails after about four
 _SLOWEST_TELLING = 2.0  # to notify of a stall; then the process ends, notified or not
@@ -402,7 +403,12 @@ def _draining(drain: Callable[[], float], stopping: threading.Event) -> Callable
 
 def _listening(listen: Callable[[], float], stopping: threading.Event) -> Callable[[], bool]:
     def work() -> bool:
-        stopping.wait(min(max(listen(), 0.05), _LONGEST_LISTEN_PAUSE))
+        try:
+            wait = listen()
+        except StoreUnavailable as error:
+            log.error("what is said in chats is not heard: %s", error)
+            wait = _LISTENS_AGAIN
+        stopping.wait(min(max(wait, 0.05), _LONGEST_LISTEN_PAUSE))
         return True
 
     return work

@@ -113,18 +113,22 @@ class Answers:
         return "P&amp;L not known" if pnl is None else signed(Decimal(pnl))
 
     def _orders(self, question: Question) -> list[str]:
-        wanted = Wanted()
-        if question.words:
-            wanted["symbol"] = question.words[0].upper()
+        typed = question.words[0] if question.words else None
+        rows = self._latest(question, typed)
+        if not rows and typed is not None:
+            rows = self._latest(question, typed.upper())
+        if not rows:
+            return ["No orders yet." if typed is None else f"No orders of {name(typed)}."]
+        lines = [order_line(row, self._around.zone, question.now, several=question.several) for row in rows]
+        return ["<b>Latest orders</b>", *lines, "What became of one: /why ID"]
+
+    def _latest(self, question: Question, symbol: str | None) -> list[Row]:
+        wanted = Wanted() if symbol is None else Wanted(symbol=symbol)
         rows = list[Row]()
         for client in question.chat.clients:
             wanted["client_id"] = client
             rows += self._reads.orders(wanted, limit=_SHOWN)[0]
-        rows = sorted(rows, key=lambda row: (row["created_at"], row["command_id"]), reverse=True)[:_SHOWN]
-        if not rows:
-            return [f"No orders of {name(question.words[0])}." if question.words else "No orders yet."]
-        lines = [order_line(row, self._around.zone, question.now, several=question.several) for row in rows]
-        return ["<b>Latest orders</b>", *lines, "What became of one: /why ID"]
+        return sorted(rows, key=lambda row: (row["created_at"], row["command_id"]), reverse=True)[:_SHOWN]
 
     def _positions(self, question: Question) -> list[str]:
         clients = question.chat.clients

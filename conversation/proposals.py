@@ -115,7 +115,10 @@ class Proposals:
     def _exit(self, wish: Wish) -> Proposal:
         if not wish.words:
             raise NotUnderstood(f"Of which symbol? {code('/exit SYMBOL')}; /positions lists them.")
-        return self._closing(wish, wish.words[1:], wish.words[0].upper())
+        typed = wish.words[0].upper()
+        held = (row["symbol"] for row in of_clients(self._reads.positions(), wish.clients))
+        symbol = next((each for each in held if each.upper() == typed), typed)  # as its broker writes it
+        return self._closing(wish, wish.words[1:], symbol)
 
     def _flatten(self, wish: Wish) -> Proposal:
         return self._closing(wish, wish.words, None)

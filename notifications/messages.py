@@ -253,7 +253,21 @@ def _explained(notice: Notice, order: Order) -> list[str]:
             f"We had called it failed{before}; the broker shows it {_state(order)}. The broker's book wins.",
             "Check the position: an exit or a new entry may have been decided without it.",
         ]
-    return [detail, _consequence(notice, order), said_by_hand(notice, order), _cancel_asked(notice, order)]
+    said = [detail, _consequence(notice, order), said_by_hand(notice, order), _cancel_asked(notice, order)]
+    return [*said, *_still_held(notice, order)]
+
+
+def _still_held(notice: Notice, order: Order) -> list[str]:
+    """What an exit that came to nothing means, and the commands of the chat that look and that close the position."""
+    if order.execution_type is not ExecutionType.EXIT or order.status is not Status.FAILED:
+        return []
+    if notice.kind not in (NoticeKind.REJECTED, NoticeKind.FAILED):
+        return []
+    command = f"/exit {safe(order.symbol, _NAME)} {safe(order.client_id, _NAME)}"
+    return [
+        "What it was to close may still be held. Look: /positions",
+        f"To close it: <code>{command}</code>",
+    ]
 
 
 def _consequence(notice: Notice, order: Order) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.system import RandomIds, SystemClock
-from app.watcher import MessageWays, Watcher, WatcherOptions
+from app.watcher import MessageWays, Watcher, WatcherOptions, _listening
 from command_service import CommandService
 from domain.alert import Delivery
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -189,6 +189,22 @@ def test_a_chat_that_is_never_heard_delays_no_order_and_ends_no_process(
         assert not house.watcher._stalled_core()
     hangs.set()
     assert ended == []
+
+
+def test_a_database_that_cannot_be_written_is_asked_again_after_a_pause() -> None:
+    def full() -> float:
+        raise StoreFull("orders.db: the disk is full")
+
+    class Stopping(threading.Event):
+        waited = 0.0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waited = timeout or 0.0
+            return False
+
+    stopping = Stopping()
+    assert _listening(full, stopping)()
+    assert stopping.waited >= 1
 
 
 def test_heartbeats_name_every_loop(house: House) -> None:

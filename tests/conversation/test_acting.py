@@ -1,13 +1,17 @@
 """Who may act, what a button does, how often, and what the history says of it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from domain.broker_reports import Position, PositionsSnapshot
+from domain.enums import ExecutionType
+from domain.notices import Notice, NoticeKind
 from domain.states import Phase
+from notifications.messages import render
 from tests.conversation.making import ANN, BEN, CHAT, OTHER_CHAT, Desk
 
 
@@ -205,6 +209,16 @@ def test_an_exit_that_was_asked_for_and_not_answered_is_not_asked_for_twice(desk
     monkeypatch.setattr(desk.listener._conversation._acts, "carry_out", twice)
     desk.press()
     assert len(exits(desk)) == 1
+
+
+def test_the_command_in_the_message_of_a_rejected_exit_works_when_it_is_pasted(desk: Desk):
+    symbol = holding(desk)
+    order = replace(
+        desk.maker.order("rejected", Phase.REJECTED), execution_type=ExecutionType.EXIT, symbol=symbol
+    )
+    text = render(Notice(NoticeKind.REJECTED, "default", order))
+    [pasted] = [part.split("</code>")[0] for part in text.split("<code>") if part.startswith("/exit")]
+    assert "Close at market (1 exits)?" in desk.say(pasted)[0]
 
 
 def test_nothing_to_close_is_said(desk: Desk):

@@ -97,6 +97,21 @@ GOLDEN = {
         "⚠️ Broker rejected | RED:Margin Shortfall &lt;2,345.00&gt; &amp; more · ENTRY BUY 50 NIFTY26NOV24500CE\n"
         f"<b>ORDER FAILED</b> · BROKER_REJECTED:16388\n{FACTS}",
     ),
+    "rejected exit": (
+        about(
+            NoticeKind.REJECTED,
+            Phase.REJECTED,
+            tag="BROKER_REJECTED:16388",
+            reason_message="RED:Margin",
+            execution_type=ExecutionType.EXIT,
+            side=Side.SELL,
+        ),
+        "⚠️ Broker rejected | RED:Margin · EXIT SELL 50 NIFTY26NOV24500CE\n"
+        "<b>ORDER FAILED</b> · BROKER_REJECTED:16388\n"
+        "What it was to close may still be held. Look: /positions\n"
+        "To close it: <code>/exit NIFTY26NOV24500CE default</code>\n"
+        f"{FACTS.replace('ENTRY BUY', 'EXIT SELL')}",
+    ),
     "cancelled after a part": (
         about(
             NoticeKind.FAILED,
