@@ -10,6 +10,7 @@ import pytest
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.enums import ExecutionType
 from domain.notices import Notice, NoticeKind
+from domain.protection import ProtectionStatus, protection_of
 from domain.states import Phase
 from notifications.messages import render
 from tests.conversation.making import ANN, BEN, CHAT, OTHER_CHAT, Desk
@@ -209,6 +210,42 @@ def test_an_exit_that_was_asked_for_and_not_answered_is_not_asked_for_twice(desk
     monkeypatch.setattr(desk.listener._conversation._acts, "carry_out", twice)
     desk.press()
     assert len(exits(desk)) == 1
+
+
+def protected(desk: Desk) -> str:
+    """A protection of 50 with its stop at 100 and its target at 130; its id."""
+    entry = replace(desk.maker.order("held", Phase.FILLED), stop_loss="100", target="130")
+    waiting, event = protection_of(entry)
+    levels = {"stop_price": Decimal(100), "target_price": Decimal(130), "average_price": Decimal("112.45")}
+    active = replace(
+        waiting, status=ProtectionStatus.ACTIVE, filled=entry.quantity, quantity=entry.quantity, **levels
+    )
+    desk.maker.store.write(lambda tx: tx.add_protection(active, event))
+    return active.protection_id
+
+
+def test_a_protection_is_tightened_and_ended(desk: Desk):
+    id_ = protected(desk)
+    [listed] = desk.say("/protect")
+    assert "<b>BUY 50" in listed and "stop 100, target 130" in listed and id_[-10:] in listed
+    [question] = desk.say(f"/protect tighten {id_[-10:]} stop 105.5 target 140")
+    assert "(stop 100, target 130) to stop 105.5, target 140?" in question
+    assert "The levels are set" in desk.press()[0]
+    after = desk.maker.store.protection(id_)
+    assert after is not None
+    assert (after.stop_price, after.target_price) == (Decimal("105.5"), Decimal(140))
+    assert "a stop only tightens" in desk.do(f"/protect tighten {id_} stop 90")
+    assert "The protection has ended" in desk.do(f"/protect cancel {id_} by hand now")
+    assert desk.maker.store.open_protections("default") == []
+    details = desk.maker.rows("SELECT detail_json FROM protection_events WHERE kind = 'ENDED'")
+    assert "telegram:11" in str(details) and "by hand now" in str(details)
+
+
+@pytest.mark.parametrize("typed", ["stop", "stop x", "stop -5", "limit 5", "stop 105 target", "stop NaN"])
+def test_levels_that_are_none_are_not_asked(desk: Desk, typed: str):
+    id_ = protected(desk)
+    assert "/protect tighten ID" in desk.say(f"/protect tighten {id_} {typed}")[0]
+    assert desk.acts() == []
 
 
 def test_the_command_in_the_message_of_a_rejected_exit_works_when_it_is_pasted(desk: Desk):

@@ -65,6 +65,26 @@ CONVERSING = (
         (f"{ACTING}::test_a_button_that_is_pressed_twice_acts_once",),
     ),
     Defect(
+        "recorded-after-the-act",
+        "The act was carried out first and written down after it: what was pressed in between did it again.",
+        (
+            Edit(
+                "persistence/sqlite/conversations.py",
+                "    if after != before:\n",
+                "    if after != before and after.state is not ActState.TAKEN:\n",
+            ),
+            Edit(
+                "persistence/sqlite/conversations.py",
+                " WHERE act_id = ? AND state = 'TAKEN'\"",
+                ' WHERE act_id = ?"',
+            ),
+        ),
+        (
+            f"{STORE}::TestSqliteConversations::test_it_is_taken_by_the_first_press_alone",
+            f"{LISTENING}::test_death_between_the_button_and_the_act_neither_loses_nor_repeats_it",
+        ),
+    ),
+    Defect(
         "an-old-button-acts",
         "A button of the week before was pressed by a pocket, and everything was closed.",
         (
