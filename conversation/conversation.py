@@ -82,15 +82,25 @@ class Conversation:
             StoreUnavailable: it was not recorded, or not answered; nothing was done on it.
         """
         if isinstance(update, Unreadable) or update.chat_id not in self._chats:
-            self._receive(update, is_ignored=update.chat_id not in self._chats)
+            self._receive(update)
         elif isinstance(update, Pressed):
             self._pressed(update)
         else:
             self._said(update, self._chats[update.chat_id])
 
+    def concerns(self, update: Update) -> bool:
+        """Return True for an update from a chat that is configured."""
+        return update.chat_id in self._chats
+
+    def ignore(self, strangers: Sequence[Update]) -> None:
+        """Record updates that concern nobody here, in one write: whoever floods the bot must not slow orders down."""
+        now = self._clock.now()
+        last = max(each.update_id for each in strangers)
+        self._store.receive(self._channel.bot_id, last, now, ignored=len(strangers))
+
     def pass_over(self, update: Update) -> None:
         """Record an update that cannot be answered because of a defect, so that those after it can be."""
-        self._receive(update, is_ignored=False)
+        self._receive(update)
 
     def finish_open(self) -> None:
         """Finish acts that were confirmed and interrupted, and tell outcomes that did not reach the chat."""
@@ -106,13 +116,13 @@ class Conversation:
         command, words = command_of(said.typed)
         now = self._clock.now()
         if (not command and not said.is_private) or abs(now - said.at) > _TOO_OLD:
-            self._receive(said, is_ignored=False)  # people who talk to each other, or too old to answer
+            self._receive(said)  # people who talk to each other, or too old to answer
             return
         reads_protections = command == "protect" and not words
         if command in self._proposals.commands and not reads_protections:
             self._ask(said, chat, command, words, now)
             return
-        if not self._receive(said, is_ignored=False):
+        if not self._receive(said):
             return
         lines = self._answer(chat, "protections" if reads_protections else command, words, now)
         self._reply(said.chat_id, fitted(lines), to=said.message_id)
@@ -152,7 +162,7 @@ class Conversation:
                     "That is more than one message can show: name a client, or use the console."
                 )
         except NotUnderstood as error:
-            if self._receive(said, is_ignored=False):
+            if self._receive(said):
                 self._reply(said.chat_id, str(error), to=said.message_id)
             return
         act = Act(
@@ -231,10 +241,8 @@ class Conversation:
 
     # ----------------------------------------------------------------------------------------------------------
 
-    def _receive(self, update: Update, *, is_ignored: bool) -> bool:
-        now = self._clock.now()
-        bot = self._channel.bot_id
-        return self._store.receive(bot, update.update_id, now, is_ignored=is_ignored) is not None
+    def _receive(self, update: Update) -> bool:
+        return self._store.receive(self._channel.bot_id, update.update_id, self._clock.now()) is not None
 
     def _reply(
         self, chat_id: str, words: str, *, to: int | None = None, buttons: Sequence[Button] = ()

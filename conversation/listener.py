@@ -1,12 +1,12 @@
 """Listen to one bot: poll for updates, one watcher at a time, and hand each to the conversation."""
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
 
 from conversation.conversation import Conversation
-from conversation.updates import update_of
+from conversation.updates import Update, update_of
 from domain.errors import StoreUnavailable
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
@@ -18,6 +18,8 @@ LEASE = timedelta(seconds=55)
 """So long a dead listener keeps others from the bot. It is longer than one poll can take."""
 ANOTHER_LISTENS = 5.0
 """Seconds until the next look whether the lease is free."""
+_RENEWED_AFTER = timedelta(seconds=5)
+_STRANGERS_WAIT = 1.0  # seconds, after a poll that brought nothing but strangers
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 1.0, 60.0
 _CONFLICT_WAITS = 30.0
 _CONFLICT, _TOKEN_WRONG = 409, (401, 404)
@@ -63,6 +65,7 @@ class Listener:
         self._failures = 0  # in a row
         self._may_be_told = True  # a conflict may have been told by an earlier process
         self._is_stopped = False
+        self._held_at: datetime | None = None  # when the lease was last taken
 
     @property
     def name(self) -> str:
@@ -77,7 +80,8 @@ class Listener:
         """
         if self._is_stopped:
             return ANOTHER_LISTENS
-        if not self._leases.lease(self.name, self._holder, self._clock.now(), LEASE):
+        self._held_at = None
+        if not self._hold():
             return ANOTHER_LISTENS
         self._conversation.finish_open()
         offset = self._store.listening(self._channel.bot_id).offset(self._clock.now())
@@ -86,11 +90,19 @@ class Listener:
         except ChannelFailed as error:
             return self._failed(error)
         self._succeeded()
-        for raw in updates:
-            if self._is_stopped or not self._hold():
-                return ANOTHER_LISTENS  # what is not recorded comes again, to whoever listens then
-            self._handle(raw)
-        return 0.0
+        return self._handle_all([update for raw in updates if (update := update_of(raw)) is not None])
+
+    def _handle_all(self, updates: Sequence[Update]) -> float:
+        """Handle updates in their order; returns the seconds until the next poll."""
+        for is_ours, run in groupby(updates, self._conversation.concerns):
+            if not is_ours:
+                self._conversation.ignore(list(run))
+                continue
+            for update in run:
+                if self._is_stopped or not self._hold():
+                    return ANOTHER_LISTENS  # what is not recorded comes again, to whoever listens then
+                self._handle(update)
+        return 0.0 if any(map(self._conversation.concerns, updates)) or not updates else _STRANGERS_WAIT
 
     def stop(self) -> None:
         """Let no further update be handled, and give the lease back."""
@@ -103,12 +115,14 @@ class Listener:
             self._leases.lease(self.name, holder, self._clock.now(), timedelta(0))
 
     def _hold(self) -> bool:
-        return self._leases.lease(self.name, self._holder, self._clock.now(), LEASE)
+        """Renew the lease where its end is not far; False when another has it."""
+        now = self._clock.now()
+        if self._held_at is None or abs(now - self._held_at) > _RENEWED_AFTER:
+            is_held = self._leases.lease(self.name, self._holder, now, LEASE)
+            self._held_at = now if is_held else None
+        return self._held_at is not None
 
-    def _handle(self, raw: dict[str, Any]) -> None:
-        update = update_of(raw)
-        if update is None:
-            return
+    def _handle(self, update: Update) -> None:
         try:
             self._conversation.handle(update)
         except StoreUnavailable:

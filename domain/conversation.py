@@ -104,9 +104,8 @@ class Listening:
         """Return the number of the first update that is wanted; 0: whatever there is."""
         return 0 if self.at is None or abs(now - self.at) > OFFSET_KEPT else self.next_update
 
-    def after(self, update_id: int, now: datetime, *, is_ignored: bool) -> "Listening | None":
-        """Return the state after an update; None where that update was received before."""
+    def after(self, update_id: int, now: datetime, *, ignored: int) -> "Listening | None":
+        """Return the state after an update, the last of so many that are ignored; None: it was received before."""
         if update_id < self.offset(now):
             return None
-        ignored = self.ignored + is_ignored
-        return Listening(update_id + 1, now, ignored, now if is_ignored else self.ignored_at)
+        return Listening(update_id + 1, now, self.ignored + ignored, now if ignored else self.ignored_at)

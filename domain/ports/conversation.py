@@ -29,11 +29,14 @@ class ConversationStore(Protocol):
         update_id: int,
         at: datetime,
         *,
-        is_ignored: bool = False,
+        ignored: int = 0,
         ask: Act | None = None,
         press: Press | None = None,
     ) -> Received | None:
-        """Record one update and what it asks for or confirms, in one durable write; None: it was received before."""
+        """Record one update and what it asks for or confirms, in one durable write; None: it was received before.
+
+        `ignored`: so many updates, of which it is the last, come from chats that are not configured.
+        """
 
     def finish(self, act_id: str, state: ActState, outcome: str, at: datetime) -> None:
         """Record what became of an act that was taken."""

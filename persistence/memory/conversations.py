@@ -26,12 +26,12 @@ class MemoryConversations:
         update_id: int,
         at: datetime,
         *,
-        is_ignored: bool = False,
+        ignored: int = 0,
         ask: Act | None = None,
         press: Press | None = None,
     ) -> Received | None:
         with self._turn:
-            after = self.listening(bot).after(update_id, at, is_ignored=is_ignored)
+            after = self.listening(bot).after(update_id, at, ignored=ignored)
             if after is None:
                 return None
             self._bots[bot] = after

@@ -35,12 +35,12 @@ class SqliteConversations:
         update_id: int,
         at: datetime,
         *,
-        is_ignored: bool = False,
+        ignored: int = 0,
         ask: Act | None = None,
         press: Press | None = None,
     ) -> Received | None:
         def work(connection: sqlite3.Connection) -> Received | None:
-            after = _listening(connection, bot).after(update_id, at, is_ignored=is_ignored)
+            after = _listening(connection, bot).after(update_id, at, ignored=ignored)
             if after is None:
                 return None
             connection.execute(

@@ -41,11 +41,11 @@ class ConversationContract:
         assert store.listening("another").offset(START) == 0
 
     def test_ignored_updates_are_counted_once_each(self, store):
-        for update_id in (1, 1, 2):
-            store.receive(BOT, update_id, START, is_ignored=True)
-        store.receive(BOT, 3, START)
+        for update_id, count in ((1, 1), (1, 1), (4, 3)):
+            store.receive(BOT, update_id, START, ignored=count)
+        store.receive(BOT, 5, START + timedelta(seconds=1))
         heard = store.listening(BOT)
-        assert (heard.ignored, heard.ignored_at, heard.next_update) == (2, START, 4)
+        assert (heard.ignored, heard.ignored_at, heard.next_update) == (4, START, 6)
 
     def test_an_act_is_kept_as_it_was_asked_for(self, store):
         store.receive(BOT, 1, START, ask=an_act())

@@ -216,9 +216,14 @@ def protected(desk: Desk) -> str:
     """A protection of 50 with its stop at 100 and its target at 130; its id."""
     entry = replace(desk.maker.order("held", Phase.FILLED), stop_loss="100", target="130")
     waiting, event = protection_of(entry)
-    levels = {"stop_price": Decimal(100), "target_price": Decimal(130), "average_price": Decimal("112.45")}
     active = replace(
-        waiting, status=ProtectionStatus.ACTIVE, filled=entry.quantity, quantity=entry.quantity, **levels
+        waiting,
+        status=ProtectionStatus.ACTIVE,
+        filled=entry.quantity,
+        quantity=entry.quantity,
+        average_price=Decimal("112.45"),
+        stop_price=Decimal(100),
+        target_price=Decimal(130),
     )
     desk.maker.store.write(lambda tx: tx.add_protection(active, event))
     return active.protection_id

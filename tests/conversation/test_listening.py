@@ -31,6 +31,28 @@ def test_a_stranger_hears_nothing_and_is_counted(desk: Desk, words: str):
     assert "1 messages of chats that are not configured" in desk.say("/health")[0]
 
 
+def test_a_flood_of_strangers_costs_one_write_and_keeps_nobody_from_being_heard(desk: Desk, monkeypatch):
+    at = desk.clock.at.timestamp()
+    for number in range(40):
+        desk.telegram.say(STRANGER + number, ANN, "/status", at=at)
+    desk.telegram.say(CHAT, ANN, "/pnl", at=at)
+    for _ in range(20):
+        desk.telegram.say(STRANGER, ANN, "/status", at=at)
+    store = desk.listener._conversation._store
+    writes, receive = [], store.receive
+
+    def counted(*given, **named):
+        writes.append(named.get("ignored", 0))
+        return receive(*given, **named)
+
+    monkeypatch.setattr(store, "receive", counted)
+    [answer] = desk.hear()
+    assert answer.startswith("<b>Profit and loss") and writes == [40, 0, 20]
+    desk.telegram.say(STRANGER, ANN, "/status", at=at)
+    assert desk.listener.listen() == 1.0  # nobody polls for strangers as fast as he can
+    assert store.listening("123456").ignored == 61
+
+
 def test_a_button_from_another_chat_does_nothing(desk: Desk):
     desk.say("/halt")
     payload = desk.telegram.messages[-1].payload

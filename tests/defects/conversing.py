@@ -17,6 +17,7 @@ CONVERSING = (
                 "        if isinstance(update, Unreadable) or update.chat_id not in self._chats:\n",
                 "        if isinstance(update, Unreadable):\n",
             ),
+            Edit(TALK, "        return update.chat_id in self._chats\n", "        return True\n"),
             Edit(
                 TALK,
                 "            self._said(update, self._chats[update.chat_id])\n",
@@ -165,8 +166,8 @@ CONVERSING = (
         (
             Edit(
                 LISTENER,
-                "        if not self._leases.lease(self.name, self._holder, self._clock.now(), LEASE):\n",
-                "        if not self._holder:\n",
+                "            self._held_at = now if is_held else None\n",
+                "            self._held_at = now\n",
             ),
         ),
         (f"{LISTENING}::test_of_two_watchers_one_polls_and_the_other_takes_over",),
