@@ -16,7 +16,7 @@ from conversation.answers import Answers, Question
 from conversation.finding import NotUnderstood
 from conversation.ports import Chat
 from conversation.proposals import Proposals, Wish
-from conversation.updates import ACCEPT, DECLINE, Pressed, Said, Unreadable, Update, command_of
+from conversation.updates import ACCEPT, DECLINE, Pressed, Said, Unreadable, Update, addressee_of, command_of
 from conversation.words import SENTENCE, fits, fitted, name
 from domain.conversation import CONFIRM_WITHIN, TOLD_WITHIN, Act, ActState, Press, is_still_wanted
 from domain.errors import StoreUnavailable
@@ -115,8 +115,14 @@ class Conversation:
     def _said(self, said: Said, chat: Chat) -> None:
         command, words = command_of(said.typed)
         now = self._clock.now()
-        if (not command and not said.is_private) or abs(now - said.at) > _TOO_OLD:
-            self._receive(said)  # people who talk to each other, or too old to answer
+        if (not command and not said.is_private) or self._is_for_another(said):
+            self._receive(said)  # people who talk to each other, or to another bot
+            return
+        if abs(now - said.at) > _TOO_OLD:
+            self._receive(said)
+            log.warning(
+                "/%s of %s is not answered at %s: too old, or the clock is wrong", command, said.at, now
+            )
             return
         reads_protections = command == "protect" and not words
         if command in self._proposals.commands and not reads_protections:
@@ -126,6 +132,19 @@ class Conversation:
             return
         lines = self._answer(chat, "protections" if reads_protections else command, words, now)
         self._reply(said.chat_id, fitted(lines), to=said.message_id)
+
+    def _is_for_another(self, said: Said) -> bool:
+        """Return True for `/halt@OtherBot`: several bots may hear one group."""
+        addressee = addressee_of(said.typed)
+        if not addressee:
+            return False
+        try:
+            return addressee.lower() != self._channel.user_name().lower()
+        except ChannelFailed as error:
+            log.warning(
+                "chat %s: whether /…@%s is for this bot is not known: %s", said.chat_id, addressee, error
+            )
+            return True
 
     def _answer(self, chat: Chat, command: str, words: Sequence[str], now: datetime) -> list[str]:
         found = self._answers.commands.get(command)

@@ -101,7 +101,17 @@ def command_of(typed: str) -> tuple[str, list[str]]:
 
     A command that is pasted has what a message shows around it, such as backticks.
     """
-    words = typed.strip().strip("`").split()
+    words = _words(typed)
     if not words or not words[0].startswith("/"):
         return "", words
     return words[0][1:].partition("@")[0].lower(), words[1:]
+
+
+def addressee_of(typed: str) -> str:
+    """Return the bot that a command names: `/halt@OtherBot`; empty where it names none."""
+    words = _words(typed)
+    return words[0].partition("@")[2] if words and words[0].startswith("/") else ""
+
+
+def _words(typed: str) -> list[str]:
+    return typed.strip().strip("`").split()

@@ -50,12 +50,20 @@ class TelegramBot:
         self._session = session or requests.Session()
         self._timeouts = timeouts
         self._poll_seconds = poll_seconds
+        self._user_name: str | None = None
         keep_out_of_logs(token)
 
     @property
     def bot_id(self) -> str:
         """The bot's number, which is no secret."""
         return self._token.partition(":")[0]
+
+    def user_name(self) -> str:
+        """Return the bot's user name, which is asked for once. Raises ChannelFailed."""
+        if self._user_name is None:
+            found = self._call("getMe", {}, self._timeouts)
+            self._user_name = str(found.get("username", "")) if isinstance(found, dict) else ""
+        return self._user_name
 
     def updates(self, offset: int) -> list[dict[str, Any]]:
         """Wait for updates; empty when none came. Raises ChannelFailed."""

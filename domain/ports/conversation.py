@@ -80,6 +80,9 @@ class Channel(Protocol):
     def bot_id(self) -> str:
         """The bot's number, which is no secret."""
 
+    def user_name(self) -> str:
+        """Return the name that commands address the bot by, without `@`."""
+
     def updates(self, offset: int) -> list[dict[str, Any]]:
         """Wait for updates from this number on (0: from wherever they begin); empty when none came."""
 

@@ -72,9 +72,17 @@ def test_people_in_a_group_may_talk(two: Desk):
     assert len(two.say("what a day", chat=CHAT)) == 1  # alone with the bot: the help
 
 
-def test_a_command_of_while_nobody_listened_is_not_answered(desk: Desk):
-    assert desk.say("/halt", at=desk.clock.at.timestamp() - 600) == []
+def test_what_is_said_to_another_bot_of_the_group_is_not_answered(two: Desk):
+    assert two.say("/halt@OtherBot", user=22, chat=-1007) == []
+    assert two.acts() == []
+    assert "Stop new entries" in two.say("/halt@orderwatchbot", user=22, chat=-1007)[0]
+
+
+@pytest.mark.parametrize("seconds", [-600, 600])
+def test_a_command_of_another_time_is_not_answered_and_the_log_says_so(desk: Desk, caplog, seconds: int):
+    assert desk.say("/halt", at=desk.clock.at.timestamp() + seconds) == []
     assert desk.acts() == []
+    assert "too old, or the clock is wrong" in caplog.text
 
 
 def test_an_update_that_comes_again_is_answered_once(desk: Desk):

@@ -186,6 +186,8 @@ class FakeTelegram:
             return 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
         if method == "getUpdates":
             return self._get_updates(payload)
+        if method == "getMe":
+            return 200, {"ok": True, "result": {"id": 123456, "is_bot": True, "username": "OrderwatchBot"}}
         with self._lock:
             if method == "answerCallbackQuery":
                 self.button_answers.append(str(payload.get("text", "")))
@@ -240,7 +242,7 @@ class FakeTelegram:
         return 200, {"ok": True, "result": {"message_id": message_id, "text": text, "date": 0}}
 
 
-_OTHERS = ("getUpdates", "answerCallbackQuery", "editMessageReplyMarkup")
+_OTHERS = ("getMe", "getUpdates", "answerCallbackQuery", "editMessageReplyMarkup")
 
 
 class _Server(ThreadingHTTPServer):
