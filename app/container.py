@@ -17,7 +17,7 @@ from console.health import HealthExpectations, all_checks
 from conversation.acts import Acts
 from conversation.answers import Answers
 from conversation.conversation import Commands, Conversation
-from conversation.listener import Listener
+from conversation.listener import Conflicts, Listener
 from conversation.ports import Chat, HealthCheck, PlannedExit, Surroundings
 from conversation.proposals import Proposals
 from domain.adoption import Adoption, AdoptionRequest
@@ -206,8 +206,7 @@ class Services:
             Conversation(channel, store, chats_of(clients), commands, self.clock),
             store,
             leases=self.database.outbox(),
-            writes=self.store,
-            client_id=clients[0].client_id,
+            conflicts=Conflicts(self.store, clients[0].client_id, channel.bot_id),
             clock=self.clock,
             holder=holder,
         )

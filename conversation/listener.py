@@ -29,6 +29,35 @@ _CONFLICT_TOLD = (
 )
 
 
+class Conflicts:
+    """Notifies people, once, that another program receives a bot's updates.
+
+    Args:
+        client_id: the client whose chat is notified of it.
+    """
+
+    def __init__(self, writes: Writes, client_id: str, bot: str) -> None:
+        self._writes = writes
+        self._client_id = client_id
+        self._key = NoticeKey(NoticeSubject.TELEGRAM_CONFLICT, (bot,))
+        self._may_be_told = True  # by an earlier process
+
+    def tell(self) -> None:
+        """Notify people, unless they were since the last `clear`. Raises StoreUnavailable."""
+        notice = Notice(NoticeKind.SYSTEM, self._client_id, detail=_CONFLICT_TOLD)
+        self._write(lambda tx: tx.notify_once(self._key, notice))
+        self._may_be_told = True
+
+    def clear(self) -> None:
+        """Let people be notified the next time. Raises StoreUnavailable."""
+        if self._may_be_told:
+            self._write(lambda tx: tx.clear_notice(self._client_id, self._key))
+            self._may_be_told = False
+
+    def _write(self, work: Callable[[Transaction], bool]) -> None:
+        self._writes.write(work)
+
+
 class Listener:
     """Receives a bot's updates, from a thread of its own: a channel that hangs delays nothing else.
 
@@ -37,8 +66,7 @@ class Listener:
     Args:
         store: keeps how far was listened.
         leases: the outbox, whose leases are used.
-        writes: where people are notified that another program receives the updates.
-        client_id: the client whose chat is notified of it.
+        conflicts: notifies people that another program receives the updates.
         holder: this listener's name on leases, unique among those that run.
     """
 
@@ -49,8 +77,7 @@ class Listener:
         store: ConversationStore,
         *,
         leases: OutboxStore,
-        writes: Writes,
-        client_id: str,
+        conflicts: Conflicts,
         clock: Clock,
         holder: str,
     ) -> None:
@@ -58,12 +85,10 @@ class Listener:
         self._conversation = conversation
         self._store = store
         self._leases = leases
-        self._writes = writes
-        self._client_id = client_id
+        self._conflicts = conflicts
         self._clock = clock
         self._holder = holder
         self._failures = 0  # in a row
-        self._may_be_told = True  # a conflict may have been told by an earlier process
         self._is_stopped = False
         self._held_at: datetime | None = None  # when the lease was last taken
 
@@ -136,7 +161,7 @@ class Listener:
             log.warning("bot %s: commands are not heard: %s", self._channel.bot_id, error)
         self._failures += 1
         if error.status == _CONFLICT:
-            self._tell_conflict()
+            self._conflicts.tell()
             return _CONFLICT_WAITS
         if error.status in _TOKEN_WRONG:
             return _LONGEST_BACKOFF
@@ -148,18 +173,4 @@ class Listener:
         if self._failures:
             log.info("bot %s: commands are heard again", self._channel.bot_id)
             self._failures = 0
-        if self._may_be_told:
-            self._write(lambda tx: tx.clear_notice(self._client_id, self._conflict))
-            self._may_be_told = False
-
-    @property
-    def _conflict(self) -> NoticeKey:
-        return NoticeKey(NoticeSubject.TELEGRAM_CONFLICT, (self._channel.bot_id,))
-
-    def _tell_conflict(self) -> None:
-        notice = Notice(NoticeKind.SYSTEM, self._client_id, detail=_CONFLICT_TOLD)
-        self._write(lambda tx: tx.notify_once(self._conflict, notice))
-        self._may_be_told = True
-
-    def _write(self, work: Callable[[Transaction], bool]) -> None:
-        self._writes.write(work)
+        self._conflicts.clear()

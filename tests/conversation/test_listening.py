@@ -153,6 +153,10 @@ def test_failing_polls_come_ever_more_rarely(desk: Desk):
     desk.telegram.poll_refusal = (500, "Internal Server Error")
     waits = [desk.listener.listen() for _ in range(9)]
     assert waits[:4] == [1, 2, 4, 8] and waits[-1] == 60
+    desk.telegram.poll_refusal = (429, "Too Many Requests: retry after 37")
+    assert desk.listener.listen() == 37
+    desk.telegram.poll_refusal = (401, "Unauthorized")
+    assert desk.listener.listen() == 60
     desk.telegram.poll_refusal = None
     assert desk.listener.listen() == 0.0
 

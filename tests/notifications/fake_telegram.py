@@ -200,7 +200,8 @@ class FakeTelegram:
             self.polls.append(payload)
             if self.poll_refusal is not None:
                 status, description = self.poll_refusal
-                return status, {"ok": False, "error_code": status, "description": description}
+                wait = {"parameters": {"retry_after": 37}} if status == 429 else {}
+                return status, {"ok": False, "error_code": status, "description": description, **wait}
             offset = int(payload.get("offset", 0))
             self._updates = [each for each in self._updates if each["update_id"] >= offset]
             self._arrived.wait_for(lambda: bool(self._updates), float(payload.get("timeout", 0)))
