@@ -218,10 +218,22 @@ class CommandService:
         return self._store.write(work)
 
     def submit_exit(
-        self, client_id: str, exchange: str, symbol: str, product: str, *, by: str, strategy_name: str
+        self,
+        client_id: str,
+        exchange: str,
+        symbol: str,
+        product: str,
+        *,
+        by: str,
+        strategy_name: str,
+        id_: str | None = None,
     ) -> Order:
-        """Register an exit that closes a position at market, or return one under way. Raises as `submit` does."""
-        id_ = self._ids.alert_id(self._clock.now())
+        """Register an exit that closes a position at market, or return one under way. Raises as `submit` does.
+
+        Args:
+            id_: makes it idempotent: the same id again returns the exit that is there. None: a new one.
+        """
+        id_ = id_ or self._ids.alert_id(self._clock.now())
         command = UniversalOrderCommand(
             command_id=f"{id_}-1",
             client_order_id=client_order_id(f"{client_id}|command|{id_}-1"),

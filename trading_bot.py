@@ -45,6 +45,7 @@ from app.web import WebServer, gunicorn_options, load_web_server
 from command_service import CommandService
 from config.settings import ClientSettings, Settings
 from console import Access, TradingMode, create_console, create_health
+from conversation.listener import Listener
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert, StoreUnavailable
 from domain.notices import Notice, NoticeKind
@@ -69,7 +70,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _PROGRAM = "trading_bot.py"
-_OLDEST_BEAT = 5.0  # seconds; a watcher writes a heartbeat every two
 
 
 class TradingBot:
@@ -156,10 +156,9 @@ def _add_console(app: Flask, services: Services) -> None:
     """Add the operator's pages, health and metrics."""
     settings, clock = services.settings, services.clock
     token = settings.console_token.get_secret_value()
-    beat_age = max(_OLDEST_BEAT, settings.watcher_stall_seconds)
-    positions_age = settings.default_client.limits.default.positions_max_age_seconds
+    beat_age, positions_age = services.beat_max_age_seconds, services.positions_max_age_seconds
     modes = {c.client_id: _mode(c) for c in (settings.default_client, *settings.clients)}
-    loss_limited = [c.client_id for c in settings.clients if c.limits.always_limits_loss]
+    loss_limited = services.loss_limited
     app.register_blueprint(
         create_console(
             services.views,
@@ -242,22 +241,26 @@ def watch(
     name = new_watcher_name()
     services.store.claimants.enter(name)
     drainer = services.drainer(name)
+    listener = services.listener(name)
     with services.store.claimants.ended() as ended:
         _tell_of_the_dead(services, name, ended)
-        if drainer is not None:
-            drainer.release_of(ended)
+        for leased in (drainer, listener):
+            if leased is not None:
+                leased.release_of(ended)
     notify_exits_off(services)
-    watcher = make_watcher(services, name, drainer)
+    watcher = make_watcher(services, name, drainer, listener)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
     updates = _order_updates(services, watcher)
-    for listener in updates:
-        listener.start()
+    for stream in updates:
+        stream.start()
     watcher.run(pulse=lambda: _pulse(pulse_pipe))
-    for listener in updates:
-        listener.stop()
+    for stream in updates:
+        stream.stop()
     if drainer is not None:
         drainer.release()
+    if listener is not None:
+        listener.stop()
     services.store.forget_beats([name])
     services.store.claimants.leave(name)
     return 0
@@ -299,7 +302,9 @@ def _pulse(pipe: int | None) -> None:
             os.write(pipe, b".")
 
 
-def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -> Watcher:
+def make_watcher(
+    services: Services, name: str, drainer: OutboxDrainer | None, listener: Listener | None = None
+) -> Watcher:
     """Create the watcher of these services. The process that runs it must hold its name."""
     settings, clock = services.settings, services.clock
     return Watcher(
@@ -308,7 +313,9 @@ def make_watcher(services: Services, name: str, drainer: OutboxDrainer | None) -
         clock=clock,
         changes=services.database.changes(),
         messages=MessageWays(
-            None if drainer is None else lambda: drainer.drain(clock.now()), services.tell_directly
+            None if drainer is None else lambda: drainer.drain(clock.now()),
+            services.tell_directly,
+            None if listener is None else listener.listen,
         ),
         housekeeping=_housekeeping(services),
         options=WatcherOptions(

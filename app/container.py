@@ -1,6 +1,7 @@
 """Build the services of a process: store, brokers, clock and sender, passed to the services that need them."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -13,16 +14,25 @@ from broker.description import BrokerSetup
 from broker.registry import BROKERS
 from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings
+from console.health import HealthExpectations, all_checks
+from conversation.acts import Acts
+from conversation.answers import Answers
+from conversation.conversation import Commands, Conversation
+from conversation.listener import Conflicts, Listener
+from conversation.ports import Chat, HealthCheck, PlannedExit, Surroundings
+from conversation.proposals import Proposals
 from domain.account_state import AccountState
 from domain.actors import Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
-from domain.errors import NotFound
+from domain.errors import NotFound, PositionsNeverRead
 from domain.limits import ClientPolicy
 from domain.marks import Mark
+from domain.money import decimal_text
 from domain.order import Order
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from domain.ports.instruments import InstrumentStore
+from domain.reason_codes import sentence_of
 from domain.risk_view import View
 from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
@@ -30,6 +40,7 @@ from engine.order_watcher import OrderWatcherEngine
 from engine.risk_reports import RiskReports
 from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
+from notifications.bot_api import TelegramBot
 from notifications.facts import facts_of
 from notifications.messages import render
 from notifications.order_log import journaled
@@ -39,6 +50,8 @@ from persistence.database import Database, open_database
 from persistence.instruments import open_instruments
 
 log = logging.getLogger(__name__)
+
+_OLDEST_BEAT = 5.0  # seconds; a watcher writes a heartbeat every two
 
 
 @dataclass(frozen=True)
@@ -165,6 +178,58 @@ class Services:
             chats,
             self.clock,
             holder,
+            muted_until=self.database.conversations().muted_until,
+        )
+
+    @property
+    def beat_max_age_seconds(self) -> float:
+        """The age from which a loop's last heartbeat is too old."""
+        return max(_OLDEST_BEAT, self.settings.watcher_stall_seconds)
+
+    @property
+    def positions_max_age_seconds(self) -> float:
+        """The age from which positions are too old."""
+        return self.settings.default_client.limits.default.positions_max_age_seconds
+
+    @property
+    def loss_limited(self) -> list[str]:
+        """The clients that enter nothing while the day's loss is not known."""
+        return [c.client_id for c in self.settings.clients if c.limits.always_limits_loss]
+
+    def checks(self) -> dict[str, HealthCheck]:
+        """Run the checks that readiness runs."""
+        expected = HealthExpectations(
+            tuple(self.policies),
+            self.beat_max_age_seconds,
+            self.positions_max_age_seconds,
+            self.loss_limited,
+            lambda: self.store.unwritable,
+        )
+        found = all_checks(self.views, expected, self.clock.now(), self.store.replaced)
+        return {name: HealthCheck(check.ok, check.sentence) for name, check in found.items()}
+
+    def listener(self, holder: str) -> Listener | None:
+        """Create what hears operators in their chats; None when no channel is configured, or nobody is to be heard."""
+        s = self.settings
+        clients = [c for c in s.clients if c.telegram_chat_id]
+        if s.telegram_bot_token is None or not clients or not s.telegram_commands:
+            return None
+        channel = TelegramBot(s.telegram_bot_token.get_secret_value(), s.telegram_api_url)
+        store, actions = self.database.conversations(), OperatorActions(self)
+        around = Surroundings(s.trading_timezone, {c.client_id: _mode_of(c) for c in s.clients}, self.checks)
+        commands = Commands(
+            Answers(self.views, self.database, around),
+            Proposals(self.views, self.database, actions),
+            Acts(actions, store, self.clock),
+        )
+        return Listener(
+            channel,
+            Conversation(channel, store, chats_of(clients), commands, self.clock),
+            store,
+            leases=self.database.outbox(),
+            conflicts=Conflicts(self.store, clients[0].client_id, channel.bot_id),
+            clock=self.clock,
+            holder=holder,
         )
 
     def tell_directly(self, text: str) -> None:
@@ -178,6 +243,21 @@ class Services:
                 sender.send(chat, escape(f"🛑 {text}"))
             except SendFailed as error:
                 log.error("could not tell %s: %s", chat, error)
+
+
+def chats_of(clients: Iterable[ClientSettings]) -> dict[str, Chat]:
+    """The configured chats: the clients that each sees, and who may act on them from there."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for client in clients:
+        if client.telegram_chat_id is not None:
+            found.setdefault(client.telegram_chat_id, {})[client.client_id] = client.telegram_operators
+    return {chat_id: Chat(chat_id, operators) for chat_id, operators in found.items()}
+
+
+def _mode_of(client: ClientSettings) -> str:
+    if not client.is_real:
+        return "simulated: no real money"
+    return f"LIVE at {client.broker}" if client.live_trading else "live trading off: nothing is sent"
 
 
 def build_services(settings: Settings) -> Services:
@@ -263,6 +343,33 @@ class OperatorActions:
     ) -> None:
         """Set what may be entered. Raises as `CommandService.set_state` does."""
         self._services.commands.set_state(client_id, strategy_name, state, by=by, reason=reason)
+
+    def planned_exits(self, client_id: str, symbol: str | None) -> list[PlannedExit]:
+        """List the exits that close what the client has open. As `cli.py flatten` finds them.
+
+        Raises:
+            NotFound: the client's positions were never read.
+        """
+        try:
+            parts = self._services.commands.parts_to_flatten(client_id, symbol=symbol)
+        except PositionsNeverRead as error:
+            raise NotFound(str(error)) from None
+        return [
+            PlannedExit(
+                p.client_id, p.exchange, p.symbol, p.product, p.strategy_name, decimal_text(p.quantity)
+            )
+            for p in parts
+        ]
+
+    def exit_position(self, planned: PlannedExit, *, id_: str, by: str) -> str:
+        """Ask for an exit; the same id again asks for nothing more. Raises as `CommandService.submit` does."""
+        client_id, exchange, symbol, product, strategy_name, _ = planned
+        order = self._services.commands.submit_exit(
+            client_id, exchange, symbol, product, by=by, strategy_name=strategy_name, id_=id_
+        )
+        if order.tag:
+            return f"{order.status}, {sentence_of(order.tag)}"
+        return f"asked for ({order.short_id}); its fill is told here"
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.

@@ -40,6 +40,9 @@ _FIRST_LOOKS = 5.0  # the first heartbeat waits no longer than this for the firs
 _LOOK_AGAIN = 0.05  # between two checks of what is being waited for
 _FIRST_LOOK_AGAIN = 0.005  # the same for the first broker reads: the web server starts after them
 _SLOWEST_MESSAGE = 300.0
+_SLOWEST_POLL = 300.0  # with the answers to what it brings
+_LONGEST_LISTEN_PAUSE = 240.0  # as Telegram may ask for; shorter than what counts as a stall
+_LISTENS_AGAIN = 2.0  # after the database could not be written
 _PULSE_EVERY = 0.5
 _SLOWEST_CARE = 8.0  # a write to a locked database fails after about four
 _SLOWEST_TELLING = 2.0  # to notify of a stall; then the process ends, notified or not
@@ -80,10 +83,13 @@ class MessageWays:
     - `drain`: sends what is due in the outbox and returns the seconds until it is to be called again; None: somebody
       else does it.
     - `directly`: sends a text without the outbox, which is in the database.
+    - `listen`: makes one round of hearing what people say, which may last as long as a poll of the channel, and returns
+      the seconds until the next; None: nobody is heard.
     """
 
     drain: Callable[[], float] | None = None
     directly: Callable[[str], None] = lambda text: None
+    listen: Callable[[], float] | None = None
 
 
 class Watcher:
@@ -117,6 +123,10 @@ class Watcher:
         self._own = [Loop("wake", "", self._watch_commits, Signal(), 0.0)]
         if messages.drain is not None:
             self._own.append(Loop("outbox", "", _draining(messages.drain, self._stopping), Signal(), 0.0))
+        self._listens = []  # apart: a poll lasts longer than a stall, and no order depends on it
+        if messages.listen is not None:
+            work = _listening(messages.listen, self._stopping)
+            self._listens.append(Loop("listen", "", work, Signal(), 0.0))
         self._care = Loop("care", "", self._watch_over, Signal(), 0.0)
         self._polled_at = time.monotonic()
         self._active_until = 0.0
@@ -137,7 +147,7 @@ class Watcher:
         - a call that hangs inside a broker, which is judged by its deadline
         - a locked database, which is not this process's fault
         """
-        for loop in self._own:
+        for loop in (*self._own, *self._listens):
             loop.start()
         for lane in self._lanes.values():
             lane.start()
@@ -191,6 +201,8 @@ class Watcher:
 
     def _end(self) -> None:
         self._scheduler.shutdown(wait=False)
+        for loop in self._listens:
+            loop.stop()  # not waited for: its poll may last, and what it has not recorded comes again
         loops = [self._care, *self._own, *(loop for lane in self._lanes.values() for loop in lane.loops)]
         for loop in loops:
             loop.stop()
@@ -291,6 +303,10 @@ class Watcher:
         heartbeats += [
             Heartbeat(name, loop.name, "", now, self._state(loop.stalled_seconds)) for loop in self._own
         ]
+        heartbeats += [
+            Heartbeat(name, loop.name, "", now, "OK" if loop.stalled_seconds < _SLOWEST_POLL else "STALLED")
+            for loop in self._listens
+        ]
         for lane in self._lanes.values():
             worst: dict[str, float] = {}
             for loop in lane.loops:
@@ -382,6 +398,19 @@ class Watcher:
 def _draining(drain: Callable[[], float], stopping: threading.Event) -> Callable[[], bool]:
     def work() -> bool:
         stopping.wait(min(max(drain(), 0.05), 1.0))
+        return True
+
+    return work
+
+
+def _listening(listen: Callable[[], float], stopping: threading.Event) -> Callable[[], bool]:
+    def work() -> bool:
+        try:
+            wait = listen()
+        except StoreUnavailable as error:
+            log.error("what is said in chats is not heard: %s", error)
+            wait = _LISTENS_AGAIN
+        stopping.wait(min(max(wait, 0.05), _LONGEST_LISTEN_PAUSE))
         return True
 
     return work

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, InstanceOf, SecretStr, create_model
 
 from config.brokers import AccountSettings, Brokers, KnownBroker, account_fields, part
 from config.checking import NameOf, Problems, checked, read_toml, tables_in, unknown
-from config.fields import ChatId, ClientId, Flag, Scope, Secret
+from config.fields import ChatId, ClientId, Flag, Scope, Secret, UserIds
 from domain.account import BrokerAccount
 from domain.limits import ClientPolicy, ExitScope, LimitBook, StrategyBook
 
@@ -27,6 +27,7 @@ class Account(BaseModel):
     exit_scope: Scope = ExitScope.OWN
     webhook_secret: Secret | None = None
     telegram_chat_id: ChatId | None = None
+    telegram_operators: UserIds | None = None  # who may act from the chat
 
 
 def account_model(brokers: Brokers) -> type[Account]:
@@ -46,6 +47,7 @@ class ClientSettings(BaseModel):
     live_trading_off_with_positions: bool  # confirms that exits may stay off although something is held
     webhook_secret: SecretStr
     telegram_chat_id: str | None
+    telegram_operators: tuple[str, ...]
     account: InstanceOf[AccountSettings]  # the broker's own settings
     limits: InstanceOf[LimitBook]
     strategies: InstanceOf[StrategyBook]
@@ -187,6 +189,7 @@ def complete(
         live_trading_off_with_positions=account.live_trading_off_with_positions,
         webhook_secret=webhook_secret,
         telegram_chat_id=account.telegram_chat_id,
+        telegram_operators=account.telegram_operators or (),
         account=each.own,
         limits=limits,
         strategies=strategies,

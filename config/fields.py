@@ -51,6 +51,15 @@ def _digits(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+def _user_ids(value: object) -> object:
+    """The numbers of users from a text with commas, or from a list; in TOML a number needs no quotes."""
+    if isinstance(value, str):
+        return tuple(each for each in re.split(r"[,\s]+", value.strip()) if each)
+    if isinstance(value, list | tuple):
+        return tuple(str(each) if type(each) is int else each for each in value)
+    return (str(value),) if type(value) is int else value
+
+
 def _named_database(value: object) -> object:
     return sqlite_path(value) if isinstance(value, str) else value
 
@@ -114,6 +123,23 @@ ChatId = Annotated[
     str,
     Field(pattern=_ONE_WORD, description="a chat's number, or the @name of a channel"),
     BeforeValidator(_digits),
+]
+
+_ANONYMOUS = ("1087968824", "136817688", "777000")
+"""Accounts of Telegram's own, in whose name anonymous administrators, channels and Telegram itself write."""
+
+
+def _no_one_else(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if any(each in _ANONYMOUS for each in ids):
+        raise ValueError
+    return ids
+
+
+UserIds = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,15}$")], ...],
+    Field(description="numbers of users, with commas between them"),
+    BeforeValidator(_user_ids),
+    AfterValidator(_no_one_else),
 ]
 
 Database = Annotated[

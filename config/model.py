@@ -21,6 +21,7 @@ from config.fields import (
     Count,
     Database,
     File,
+    Flag,
     Folder,
     Host,
     HttpUrl,
@@ -78,6 +79,7 @@ class Service(BaseModel):
 
     telegram_bot_token: Secret | None = None
     telegram_api_url: HttpUrl = "https://api.telegram.org"
+    telegram_commands: Flag = True  # False: what is said in a chat is not heard
 
     instruments_dir: Folder | None = (
         None  # the brokers' lists of instruments; None: symbols are traded as they come

@@ -14,11 +14,12 @@ class ActorKind(StrEnum):
     CLI = "cli"  # a person at a shell
     CONSOLE = "console"  # a person in the browser
     API = "api"  # a person's own program
+    TELEGRAM = "telegram"  # a person in a chat, by the number of the account
     WEBHOOK = "webhook"  # an alert that came in
     WATCHER = "watcher"  # the program, following orders
 
 
-_PEOPLE = frozenset({ActorKind.CLI, ActorKind.CONSOLE, ActorKind.API})
+_PEOPLE = frozenset({ActorKind.CLI, ActorKind.CONSOLE, ActorKind.API, ActorKind.TELEGRAM})
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,9 @@ class NoticeSubject(StrEnum):
     )
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
     INSTRUMENTS = "INSTRUMENTS"  # not loaded, or not today's; the state says which master is used
+    TELEGRAM_CONFLICT = (
+        "TELEGRAM_CONFLICT"  # another program receives the bot's updates; cleared when none does
+    )
     # About one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # the broker orders that the order may be; the book cannot tell
     FILL_TAKEN_BACK = "FILL_TAKEN_BACK"  # the order was filled, and the book now shows less

@@ -75,7 +75,7 @@ def alone(waiting: Sequence[OutboxMessage]) -> str:
     if first.facts is None:
         told = f"{since}\n{first.text}"
     else:
-        end = len(escaped(first.facts.headline))  # of the first line; the addition goes below it
+        end = len(escaped(first.facts.first_line))  # the addition goes below it
         told = f"{first.text[:end]}\n{since}{first.text[end:]}"
     return told if units(told) <= MESSAGE_LIMIT else first.text
 

@@ -4,9 +4,17 @@ import html
 
 from domain.message_facts import MessageFacts
 from domain.notices import Notice, NoticeKind
-from domain.order import Order
 from domain.states import Status
-from notifications.messages import OF_PROTECTIONS, headline, lift_command, said_by_hand, shown_id, traded
+from notifications.messages import (
+    OF_PROTECTIONS,
+    headline,
+    is_led_by_symbol,
+    lift_command,
+    said_by_hand,
+    shown_id,
+    traded,
+    traded_first,
+)
 
 
 def facts_of(notice: Notice) -> MessageFacts:
@@ -24,15 +32,11 @@ def facts_of(notice: Notice) -> MessageFacts:
         traded=units,
         symbol=symbol,
         mark=html.unescape(shown_id(order)),
-        is_about_symbol=about == symbol or _begins_with_symbol(notice, order),
+        is_about_symbol=about == symbol or is_led_by_symbol(notice),
         by_hand=bool(said_by_hand(notice, order)),
+        in_first_line=html.unescape(traded_first(notice)),
         is_failure=order.status is Status.FAILED and notice.kind not in OF_PROTECTIONS,
     )
-
-
-def _begins_with_symbol(notice: Notice, order: Order) -> bool:
-    """True of `🔧 System | NIFTY26NOV24500CE: …`."""
-    return notice.kind is NoticeKind.SYSTEM and notice.symbol == order.symbol and bool(notice.detail)
 
 
 def _mark(notice: Notice) -> str:

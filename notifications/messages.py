@@ -3,7 +3,8 @@
 Rendering is pure and defined for every notice: it runs inside the transaction that records the fact, and must not make
 that transaction fail.
 
-The first line stands for the whole message in a digest. The last line ends with the id.
+The first line says what happened and to what order: side, quantity, symbol. Without the order it stands for the whole
+message in a digest. The last line ends with the id.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,7 @@ _SAID_BY_PHASE = {
 def render(notice: Notice) -> str:
     """The message for Telegram (`parse_mode=HTML`), at most 4096 units; every variable part is escaped."""
     order = notice.order
-    lines = [" | ".join(headline(notice))]
+    lines = [" · ".join(part for part in (" | ".join(headline(notice)), traded_first(notice)) if part)]
     if order is None:
         lines += [*_explained_alone(notice), _whom(notice)]
     else:
@@ -73,6 +74,23 @@ def headline(notice: Notice) -> Headline:
     if notice.kind is NoticeKind.SYSTEM and notice.symbol and notice.detail:
         subject = f"{notice.symbol}: {notice.detail}"
     return title, safe(subject, _REASON)
+
+
+def traded_first(notice: Notice) -> str:
+    """What the first line adds, such as `EXIT SELL 50 NIFTY`, without a symbol that it names already; empty: nothing."""
+    order = notice.order
+    if order is None or notice.kind in OF_PROTECTIONS:
+        return ""
+    units, symbol = traded(order)
+    is_named = is_led_by_symbol(notice) or headline(notice)[1] == symbol
+    return " ".join([order.execution_type, units, *([] if is_named else [symbol])])
+
+
+def is_led_by_symbol(notice: Notice) -> bool:
+    """Return True of `🔧 System | NIFTY26NOV24500CE: …`, where that is the order's symbol."""
+    order = notice.order
+    is_its = order is not None and notice.symbol == order.symbol
+    return notice.kind is NoticeKind.SYSTEM and is_its and bool(notice.detail)
 
 
 _ALONE = {
@@ -247,7 +265,21 @@ def _explained(notice: Notice, order: Order) -> list[str]:
             f"We had called it failed{before}; the broker shows it {_state(order)}. The broker's book wins.",
             "Check the position: an exit or a new entry may have been decided without it.",
         ]
-    return [detail, _consequence(notice, order), said_by_hand(notice, order), _cancel_asked(notice, order)]
+    said = [detail, _consequence(notice, order), said_by_hand(notice, order), _cancel_asked(notice, order)]
+    return [*said, *_still_held(notice, order)]
+
+
+def _still_held(notice: Notice, order: Order) -> list[str]:
+    """What an exit that came to nothing means, and the commands of the chat that look and that close the position."""
+    if order.execution_type is not ExecutionType.EXIT or order.status is not Status.FAILED:
+        return []
+    if notice.kind not in (NoticeKind.REJECTED, NoticeKind.FAILED):
+        return []
+    command = f"/exit {safe(order.symbol, _NAME)} {safe(order.client_id, _NAME)}"
+    return [
+        "What it was to close may still be held. Look: /positions",
+        f"To close it: <code>{command}</code>",
+    ]
 
 
 def _consequence(notice: Notice, order: Order) -> str:

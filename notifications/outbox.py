@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from domain.errors import StoreUnavailable
 from domain.ports import Clock, OutboxMessage, OutboxStore, Sender, SendFailed
 from notifications.digest import alone, next_text
+from notifications.severity import is_silent
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class OutboxDrainer:
         clock: the time for leases and marks.
         holder: this drainer's name on leases, unique among those that run.
         monotonic: seconds that never run backwards, for the pace.
+        muted_until: until when a chat is muted; None: it is not.
     """
 
     def __init__(
@@ -82,12 +85,14 @@ class OutboxDrainer:
         holder: str,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        muted_until: Callable[[str], datetime | None] = lambda chat_id: None,
     ) -> None:
         self._store = store
         self._sender = sender
         self._clock = clock
         self._holder = holder
         self._monotonic = monotonic
+        self._muted_until = muted_until
         self._line_free = start = monotonic()
         self._chats = [
             _Chat(chat_id, sorted(client for client in chat_of if chat_of[client] == chat_id), due=start)
@@ -144,7 +149,8 @@ class OutboxDrainer:
         else:
             text, covered = next_text(waiting, now)
         try:
-            sent_as = self._sender.send(chat.chat_id, text)
+            silent = is_silent(covered, is_muted=self._is_muted(chat, now))
+            sent_as = self._sender.send(chat.chat_id, text, silent=silent)
         except SendFailed as failure:
             self._not_delivered(chat, covered, failure)
             return
@@ -154,6 +160,13 @@ class OutboxDrainer:
             log.info("chat %s: delivers again after %d failed attempts", chat.chat_id, chat.failures)
             chat.failures = 0
         self._mark_delivered(chat, self._clock.now())
+
+    def _is_muted(self, chat: _Chat, now: datetime) -> bool:
+        try:
+            until = self._muted_until(chat.chat_id)
+        except StoreUnavailable:
+            return False  # a message that sounds too loud is better than one that is not sent
+        return until is not None and now < until
 
     def _mark_delivered(self, chat: _Chat, now: datetime) -> None:
         """Mark delivered messages. They are remembered until the mark is durable, so that none is sent twice.

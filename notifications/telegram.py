@@ -47,10 +47,10 @@ class TelegramSender:
         self._url = f"{api_url.rstrip('/')}/bot{token}/sendMessage"
         self._session = session or requests.Session()
         self._timeouts = timeouts
-        _keep_out_of_logs(token)
+        keep_out_of_logs(token)
 
-    def send(self, chat_id: str, text: str) -> str:
-        """Deliver one message in Telegram's HTML; returns the message's id in its chat.
+    def send(self, chat_id: str, text: str, *, silent: bool = False) -> str:
+        """Deliver one message in Telegram's HTML, without a sound if `silent`; returns the message's id in its chat.
 
         A text whose markup Telegram cannot read is sent once more without any.
 
@@ -58,9 +58,10 @@ class TelegramSender:
             SendFailed: it was not delivered, or that is unknown (a timeout). `permanent` only where Telegram would
                 refuse this very text again. A chat not found or a wrong token is for an operator to put right.
         """
-        answer = self._call({"chat_id": chat_id, "text": text, "parse_mode": "HTML"})
+        sound: dict[str, object] = {"disable_notification": True} if silent else {}
+        answer = self._call({"chat_id": chat_id, "text": text, "parse_mode": "HTML", **sound})
         if answer.status == 400 and _UNREADABLE_MARKUP in answer.description.lower():
-            answer = self._call({"chat_id": chat_id, "text": without_markup(text)})
+            answer = self._call({"chat_id": chat_id, "text": without_markup(text), **sound})
         if answer.message_id is None:
             raise _failure(answer)
         return str(answer.message_id)
@@ -102,10 +103,11 @@ def _failure(answer: _Answer) -> SendFailed:
     permanent = answer.status == 400 and any(
         words in answer.description.lower() for words in _REFUSED_FOR_GOOD
     )
-    return SendFailed(text, retry_after=_seconds(answer.parameters.get("retry_after")), permanent=permanent)
+    return SendFailed(text, retry_after=wait_of(answer.parameters.get("retry_after")), permanent=permanent)
 
 
-def _seconds(value: object) -> float | None:
+def wait_of(value: object) -> float | None:
+    """Return a `retry_after` in seconds; None where it is no sensible number."""
     if isinstance(value, int | float) and 0 < value <= _LONGEST_WAIT:
         return float(value)
     return None
@@ -123,6 +125,6 @@ class _HideToken(logging.Filter):
         return True
 
 
-def _keep_out_of_logs(token: str) -> None:
+def keep_out_of_logs(token: str) -> None:
     """Keep the token out of the logs: at DEBUG, urllib3 logs the path of every request, which contains it."""
     logging.getLogger("urllib3.connectionpool").addFilter(_HideToken(token))

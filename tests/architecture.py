@@ -86,6 +86,8 @@ ROOMS = {
     "broker/paper/": Room(DESCRIBED, (*BROKER, *FILES, "sqlite3")),
     "broker/simulator/": Room(ADAPTER, (*BROKER, *FILES, *FLASK, *PROCESSES, *WEB, "sqlite3")),
     "notifications/": Room(ADAPTER, (*LOG, *HTTP, *CLOCK)),
+    # What operators say in a chat: it reads and acts through ports, and sends through the channel that it is given.
+    "conversation/": Room((*SERVICES, "notifications.markup"), LOG),
     "app/": Room(
         (*ADAPTER, "alerts", "engine", "notifications"),  # the front receives alerts on its event loop
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
@@ -137,6 +139,7 @@ MIN_REPEATED_CHARACTERS = 60
 WITHOUT_SQL_FILES = {
     f"persistence/sqlite/{name}.py"
     for name in (
+        "conversation_schema",
         "migrations",
         "protection_schema",
         "risk_schema",

@@ -14,6 +14,7 @@ from domain.ports.broker import (
     StreamSource,
 )
 from domain.ports.clock import Clock, Ids
+from domain.ports.conversation import Button, Channel, ChannelFailed, ConversationStore, Received
 from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, HeartbeatStore
 from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
@@ -35,11 +36,15 @@ __all__ = [
     "AlertWrites",
     "BatchPlacer",
     "Broker",
+    "Button",
+    "Channel",
+    "ChannelFailed",
     "ClaimReads",
     "Claimants",
     "ClientBroker",
     "ClientReads",
     "Clock",
+    "ConversationStore",
     "ExposureQuery",
     "ExternalOrders",
     "FactsQuestion",
@@ -69,6 +74,7 @@ __all__ = [
     "ProtectionWrites",
     "QuoteReader",
     "ReadModel",
+    "Received",
     "Registration",
     "RiskReads",
     "RiskWrites",

@@ -56,8 +56,8 @@ class SendFailed(Exception):
 class Sender(Protocol):
     """A channel that delivers messages to people, such as Telegram."""
 
-    def send(self, chat_id: str, text: str) -> str:
-        """Deliver one message; returns the channel's id for it.
+    def send(self, chat_id: str, text: str, *, silent: bool = False) -> str:
+        """Deliver one message; returns the channel's id for it. `silent`: it comes without a sound.
 
         Raises:
             SendFailed: it was not delivered.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import StoreReplaced
 from persistence.errors import DatabaseTooNew
+from persistence.sqlite.conversation_schema import CONVERSATION
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
@@ -291,6 +292,12 @@ def cost_and_time_of_protections(db: "Database") -> None:
 def risk(db: "Database") -> None:
     """Store profit and loss by our own fills, and what stops entries. Fills of before are not counted."""
     _run(db, RISK)
+
+
+@migrations()
+def telegram_conversation(db: "Database") -> None:
+    """Store how far each bot was listened to, what operators asked for in a chat, and muted chats."""
+    _run(db, CONVERSATION)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -14,6 +14,7 @@ from persistence.reports import ArchiveProgress, Expected, Finding, Report
 from persistence.sqlite.archive import archive, archive_beside
 from persistence.sqlite.audit.checkpoints import make_checkpoint
 from persistence.sqlite.audit.verify import verify
+from persistence.sqlite.conversations import SqliteConversations
 from persistence.sqlite.database import ChangeSignal, GroupCommit, Readers, checkpoint_wal
 from persistence.sqlite.doctor import check_up
 from persistence.sqlite.identity import noted_id
@@ -56,6 +57,9 @@ class SqliteDatabase:
 
     def outbox(self) -> SqliteOutbox:
         return SqliteOutbox(GroupCommit(self._path), self._readers)
+
+    def conversations(self) -> SqliteConversations:
+        return SqliteConversations(GroupCommit(self._path), self._readers)
 
     def changes(self) -> ChangeSignal:
         with _as_unavailable():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.system import RandomIds, SystemClock
-from app.watcher import MessageWays, Watcher, WatcherOptions
+from app.watcher import MessageWays, Watcher, WatcherOptions, _listening
 from command_service import CommandService
 from domain.alert import ClientShare, Delivery
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -56,7 +56,7 @@ class Hanging(FakeBroker):
 class House:
     """Two clients on one database, served by a real watcher with real threads."""
 
-    def __init__(self, path: Path, *, deadline: float = 0.5) -> None:
+    def __init__(self, path: Path, *, deadline: float = 0.5, messages: MessageWays | None = None) -> None:
         migrate(path)
         self.clock = SystemClock()
         self.hanging, self.quick = Hanging(self.clock), FakeBroker(self.clock)  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ class House:
             self.store,
             clock=self.clock,
             changes=ChangeSignal(path),
-            messages=MessageWays(),
+            messages=messages or MessageWays(),
             housekeeping=(),
             options=WatcherOptions(
                 "w", concurrency=2, poll_seconds=0.2, deadline_seconds=deadline, stall_seconds=30
@@ -170,6 +170,51 @@ def test_an_exit_goes_while_entries_hang_in_every_thread(tmp_path: Path) -> None
         left = house.post("hanging", "HELD", ExecutionType.EXIT)
         wait_for(lambda: house.order(left).status is Status.EXECUTED, 10, "the exit")
         assert house.hanging.asked == 3  # the other entries still wait, the exit did not
+
+
+def test_a_chat_that_is_never_heard_delays_no_order_and_ends_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = list[int]()
+    monkeypatch.setattr("app.watcher._end_process", ended.append)
+    monkeypatch.setattr("app.watcher._SLOWEST_POLL", 0.3)
+    hangs, heard = threading.Event(), threading.Event()
+
+    def listen() -> float:
+        heard.set()
+        hangs.wait(20)
+        return 0.0
+
+    with running(House(tmp_path / "orders.db", messages=MessageWays(listen=listen))) as house:
+        assert heard.wait(5)
+        time.sleep(0.4)
+        id_ = house.post("quick", "Q")
+        wait_for(lambda: house.order(id_).status is Status.EXECUTED, 2, "the order")
+        query = "SELECT state FROM heartbeats WHERE loop = 'listen'"
+        wait_for(lambda: house.store._rows(query) == [("STALLED",)], 5, "the heartbeat to say so")
+        began = time.monotonic()
+        house.watcher.stop()
+        house.thread.join(10)
+        assert time.monotonic() - began < 5
+        assert not house.watcher._stalled_core()
+    hangs.set()
+    assert ended == []
+
+
+def test_a_database_that_cannot_be_written_is_asked_again_after_a_pause() -> None:
+    def full() -> float:
+        raise StoreFull("orders.db: the disk is full")
+
+    class Stopping(threading.Event):
+        waited = 0.0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waited = timeout or 0.0
+            return False
+
+    stopping = Stopping()
+    assert _listening(full, stopping)()
+    assert stopping.waited >= 1
 
 
 def test_heartbeats_name_every_loop(house: House) -> None:

@@ -80,6 +80,13 @@ def test_the_example_can_be_used():
     assert [client.client_id for client in settings.clients] == ["default", "alice", "bob"]
 
 
+def test_operators_are_a_clients_own_or_those_of_all():
+    text = "[clients.default]\n[clients.bob]\ntelegram_operators = [7, 8]\n[clients.carol]\ntelegram_operators = []\n"
+    settings = load(text, TELEGRAM_OPERATORS="11, 22")
+    operators = {client.client_id: client.telegram_operators for client in settings.clients}
+    assert operators == {"default": ("11", "22"), "bob": ("7", "8"), "carol": ()}
+
+
 def test_the_default_client_must_be_one_of_them():
     assert problems("[clients.alice]\n[clients.bob]\n") == [
         "CLIENT_ID: got 'default', expected one of the clients in clients.toml: alice, bob"

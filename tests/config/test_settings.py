@@ -96,6 +96,7 @@ class TestValues:
             ("WEBHOOK_RATE_PER_SECOND", "0", 0),
             ("LOG_LEVEL", "debug", "DEBUG"),
             ("LOG_FORMAT", "JSON", "json"),
+            ("TELEGRAM_COMMANDS", "false", False),
             ("TRADING_TIMEZONE", "America/New_York", ZoneInfo("America/New_York")),
             ("TRADING_DAY_STARTS", "05:30", time(5, 30)),
             ("TELEGRAM_API_URL", "http://127.0.0.1:9/", "http://127.0.0.1:9"),
@@ -141,6 +142,10 @@ class TestValues:
             ("TRADING_TIMEZONE", "../etc/passwd", "the name of a time zone, such as Asia/Kolkata"),
             ("PAPER_DEFAULT_PRICE", "nothing", "a number greater than 0, or none"),
             ("TELEGRAM_API_URL", "api.telegram.org", "a URL with https://"),
+            ("TELEGRAM_OPERATORS", "ann", "numbers of users, with commas between them"),
+            ("TELEGRAM_OPERATORS", "11, -1007", "numbers of users, with commas between them"),
+            # who writes as an anonymous administrator of a group
+            ("TELEGRAM_OPERATORS", "1087968824", "numbers of users, with commas between them"),
             ("SHOONYA_WS_URL", "https://example.com", "a URL with wss://"),
             ("LOG_LEVEL", "chatty", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
             ("ORDERS_DB", ":memory:", "the path of a database file, or sqlite:///path"),

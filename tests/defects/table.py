@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
+from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
 from tests.defects.doors import DOORS
@@ -25,7 +26,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -35,6 +36,7 @@ WIDE = (
     "tests/persistence",
     "tests/alerts",
     "tests/notifications",
+    "tests/conversation",
     "tests/blockers",
     "tests/test_command_service.py",
     "tests/test_command_duplicates.py",
@@ -59,6 +61,7 @@ _SECTIONS = (
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
     ("Instruments", INSTRUMENTS),
+    ("Acting from a chat", CONVERSING),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),

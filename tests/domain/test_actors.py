@@ -10,6 +10,7 @@ WRITTEN = [
     (Actor(ActorKind.CLI, "ann"), "cli:ann", True),
     (Actor(ActorKind.CONSOLE, "ann"), "console:ann", True),
     (Actor(ActorKind.API, "a:b"), "api:a:b", True),
+    (Actor(ActorKind.TELEGRAM, "11"), "telegram:11", True),
     (WEBHOOK, "webhook", False),
     (Actor(ActorKind.WATCHER, "host-1-ab12"), "host-1-ab12", False),
 ]

@@ -1,4 +1,7 @@
-"""A Telegram to test against: a real HTTP server on 127.0.0.1 that knows `sendMessage`, and misbehaves when told to."""
+"""A Telegram to test against: a real HTTP server on 127.0.0.1, which misbehaves when told to.
+
+It knows `sendMessage`, and what a conversation needs: `getUpdates`, `answerCallbackQuery`, `editMessageReplyMarkup`.
+"""
 
 import json
 import socket
@@ -41,6 +44,12 @@ class FakeTelegram:
     def __init__(self, token: str = "123456:SECRET-token") -> None:
         self.token = token
         self.requests: list[Received] = []
+        self.polls: list[dict[str, Any]] = []  # what `getUpdates` was called with
+        self.button_answers: list[str] = []
+        self.without_buttons: list[int] = []  # messages whose buttons were removed
+        self.poll_refusal: tuple[int, str] | None = None  # what `getUpdates` answers, while set
+        self._updates: list[dict[str, Any]] = []
+        self._last_update = 100
         self._troubles: list[_Trouble] = []
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -80,6 +89,50 @@ class FakeTelegram:
             if not self._arrived.wait_for(lambda: sum(r.delivered for r in self.requests) >= count, timeout):
                 raise TimeoutError(f"{len(self.requests)} requests, fewer than {count} delivered")
         return self.messages
+
+    # what people do
+
+    def say(
+        self, chat_id: int, user_id: int, words: str, *, at: float | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """A person writes in a chat; returns the update."""
+        message = {
+            "message_id": 1000 + self._last_update,
+            "from": {"id": user_id, "is_bot": False, "first_name": "Ann"},
+            "chat": {"id": chat_id, "type": "private" if chat_id > 0 else "supergroup"},
+            "date": int(time.time() if at is None else at),
+            "text": words,
+        }
+        return self.bring({"message": {**message, **changes}})
+
+    def press(self, user_id: int, button: int = 0, *, message: int = -1) -> dict[str, Any]:
+        """A person presses a button (the first of its row by default) of a delivered message (the last by default)."""
+        found = [each for each in self.messages if "reply_markup" in each.payload][message]
+        data = found.payload["reply_markup"]["inline_keyboard"][0][button]["callback_data"]
+        assert 1 <= len(data.encode()) <= 64
+        return self.press_data(int(found.chat_id), user_id, data)
+
+    def press_data(self, chat_id: int, user_id: int, data: str) -> dict[str, Any]:
+        """A button with any data, as whoever speaks to the API directly can send it."""
+        chat = {"id": chat_id, "type": "private" if chat_id > 0 else "supergroup"}
+        message = {"message_id": 7, "chat": chat, "date": int(time.time())}
+        callback = {"id": f"c{self._last_update}", "from": {"id": user_id}, "message": message, "data": data}
+        return self.bring({"callback_query": callback})
+
+    def bring(self, update: dict[str, Any]) -> dict[str, Any]:
+        """Queue an update under the next number."""
+        with self._arrived:
+            self._last_update += 1
+            numbered = {"update_id": self._last_update, **update}
+            self._updates.append(numbered)
+            self._arrived.notify_all()
+        return numbered
+
+    def deliver_again(self, update: dict[str, Any]) -> None:
+        """Give an update a second time, as if its confirmation had been lost."""
+        with self._arrived:
+            self._updates.append(update)
+            self._arrived.notify_all()
 
     # what tests tell it
 
@@ -128,6 +181,32 @@ class FakeTelegram:
 
     # what the handler asks
 
+    def _other(self, token: str, method: str, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if token != self.token:
+            return 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
+        if method == "getUpdates":
+            return self._get_updates(payload)
+        if method == "getMe":
+            return 200, {"ok": True, "result": {"id": 123456, "is_bot": True, "username": "OrderwatchBot"}}
+        with self._lock:
+            if method == "answerCallbackQuery":
+                self.button_answers.append(str(payload.get("text", "")))
+            else:
+                self.without_buttons.append(int(payload["message_id"]))
+        return 200, {"ok": True, "result": True}
+
+    def _get_updates(self, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        with self._arrived:
+            self.polls.append(payload)
+            if self.poll_refusal is not None:
+                status, description = self.poll_refusal
+                wait = {"parameters": {"retry_after": 37}} if status == 429 else {}
+                return status, {"ok": False, "error_code": status, "description": description, **wait}
+            offset = int(payload.get("offset", 0))
+            self._updates = [each for each in self._updates if each["update_id"] >= offset]
+            self._arrived.wait_for(lambda: bool(self._updates), float(payload.get("timeout", 0)))
+            return 200, {"ok": True, "result": self._updates[: int(payload.get("limit", 100))]}
+
     def _trouble(self, trouble: _Trouble) -> None:
         with self._lock:
             self._troubles.append(trouble)
@@ -164,6 +243,9 @@ class FakeTelegram:
         return 200, {"ok": True, "result": {"message_id": message_id, "text": text, "date": 0}}
 
 
+_OTHERS = ("getMe", "getUpdates", "answerCallbackQuery", "editMessageReplyMarkup")
+
+
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed is nothing to report."""
@@ -178,6 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         payload = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         bot, _, method = self.path.lstrip("/").partition("/")
+        if bot.startswith("bot") and method in _OTHERS:
+            self._answer(*self.telegram._other(bot.removeprefix("bot"), method, payload))
+            return
         if not bot.startswith("bot") or method != "sendMessage":
             self._answer(404, {"ok": False, "error_code": 404, "description": "Not Found"})
             return

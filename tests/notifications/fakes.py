@@ -129,17 +129,19 @@ class ScriptedSender:
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self.sent: list[tuple[float, str, str]] = []
         self.attempts: list[tuple[float, str]] = []
+        self.silent: list[bool] = []  # of each that was sent
         self.fail: Callable[[str, str], Exception | None] = lambda chat, text: None
         self.on_send: Callable[[], None] = lambda: None
         self._clock = clock or VirtualClock()
 
-    def send(self, chat_id: str, text: str) -> str:
+    def send(self, chat_id: str, text: str, *, silent: bool = False) -> str:
         self.attempts.append((self._clock.monotonic(), chat_id))
         self.on_send()
         failure = self.fail(chat_id, text)
         if failure is not None:
             raise failure
         self.sent.append((self._clock.monotonic(), chat_id, text))
+        self.silent.append(silent)
         return str(len(self.sent))
 
     def texts(self, chat_id: str | None = None) -> list[str]:

@@ -305,14 +305,27 @@ def test_words_that_imitate_ours_change_nothing(outbox, everyday):
 
 
 def of_an_earlier_version(outbox, kind, number, **changes):
+    """A message with no facts, whose first line does not name the order."""
     message = add(outbox, kind, number, **changes)
-    outbox.messages[message.id] = replace(message, facts=None)
-    return message
+    assert message.facts is not None
+    text = message.text.replace(f" · {message.facts.in_first_line}\n", "\n", 1)
+    outbox.messages[message.id] = older = replace(message, text=text, facts=None)
+    return older
 
 
 def test_a_message_of_an_earlier_version_goes_alone_as_it_is(outbox):
     first = of_an_earlier_version(outbox, NoticeKind.PLACED, 1, broker_order_id="77")
     assert text_of(outbox) == (first.text, 1)
+
+
+def test_what_was_said_since_goes_below_the_first_line_of_an_earlier_version(outbox):
+    first = add(outbox, NoticeKind.UNKNOWN, 1)
+    earlier = replace(first.facts, in_first_line="")
+    text = first.text.replace(f" · {first.facts.in_first_line}\n", "\n", 1)
+    outbox.messages[first.id] = replace(first, text=text, facts=earlier)
+    add(outbox, NoticeKind.FILLED, 1)
+    headline, _, below = text.partition("\n")
+    assert text_of(outbox) == (f"{headline}\n<b>settled since: EXECUTED</b>\n{below}", 1)
 
 
 def test_of_an_earlier_version_each_keeps_its_words_on_one_line(outbox):
@@ -364,7 +377,8 @@ def test_what_is_told_as_data_is_what_the_text_says(notice):
     for told in (notice, replace(notice, order=None)):
         facts, lines = facts_of(told), render(told).split("\n")
         assert message_facts(facts.as_json()) == facts
-        assert escaped(facts.headline) == lines[0]
+        assert escaped(facts.first_line) == lines[0]
+        assert lines[0].startswith(escaped(facts.headline))
         assert facts.is_failure is any(line.startswith("<b>ORDER FAILED</b>") for line in lines)
         if told.order is not None:
             order = f"{facts.what} {facts.traded} {facts.symbol}"

@@ -58,7 +58,8 @@ GOLDEN = {
             reason_message="Daily loss limit hit: no new entries today (lost 12500, limit 10000)",
             reason_detail="lost 12500, limit 10000",
         ),
-        "❌ Daily loss limit hit: no new entries today (RISK_BLOCKED:DAILY_LOSS_HIT) | NIFTY26NOV24500CE\n"
+        "❌ Daily loss limit hit: no new entries today (RISK_BLOCKED:DAILY_LOSS_HIT) | NIFTY26NOV24500CE · "
+        "ENTRY BUY 50\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · lost 12500, limit 10000\n{FACTS}",
     ),
     "blocked by a reason without a sentence": (
@@ -68,24 +69,24 @@ GOLDEN = {
             tag="VALIDATION_FAILED:OF_AN_EARLIER_VERSION",
             reason_message="75 of lots of 50",
         ),
-        "❌ VALIDATION_FAILED:OF_AN_EARLIER_VERSION | NIFTY26NOV24500CE\n"
+        "❌ VALIDATION_FAILED:OF_AN_EARLIER_VERSION | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · 75 of lots of 50\n{FACTS}",
     ),
     "placed": (
         about(NoticeKind.PLACED, Phase.WORKING, broker_order_id="26112000000042"),
-        f"✅ Order placed | 26112000000042\n{FACTS}",
+        f"✅ Order placed | 26112000000042 · ENTRY BUY 50 NIFTY26NOV24500CE\n{FACTS}",
     ),
     "partly filled": (
         about(NoticeKind.PARTIALLY_FILLED, Phase.PARTIALLY_FILLED, filled_quantity=Decimal(20), **FILLS),
-        f"✨ Partly filled | 20 of 50 @ 112.4\n{FACTS}",
+        f"✨ Partly filled | 20 of 50 @ 112.4 · ENTRY BUY 50 NIFTY26NOV24500CE\n{FACTS}",
     ),
     "filled": (
         about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50), **FILLS),
-        f"✨ Order filled | 50 @ 112.4\n{FACTS}",
+        f"✨ Order filled | 50 @ 112.4 · ENTRY BUY 50 NIFTY26NOV24500CE\n{FACTS}",
     ),
     "filled, without a price": (
         about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50)),
-        f"✨ Order filled | 50 @ price not reported\n{FACTS}",
+        f"✨ Order filled | 50 @ price not reported · ENTRY BUY 50 NIFTY26NOV24500CE\n{FACTS}",
     ),
     "rejected": (
         about(
@@ -94,8 +95,23 @@ GOLDEN = {
             tag="BROKER_REJECTED:16388",
             reason_message="RED:Margin Shortfall <2,345.00> & more",
         ),
-        "⚠️ Broker rejected | RED:Margin Shortfall &lt;2,345.00&gt; &amp; more\n"
+        "⚠️ Broker rejected | RED:Margin Shortfall &lt;2,345.00&gt; &amp; more · ENTRY BUY 50 NIFTY26NOV24500CE\n"
         f"<b>ORDER FAILED</b> · BROKER_REJECTED:16388\n{FACTS}",
+    ),
+    "rejected exit": (
+        about(
+            NoticeKind.REJECTED,
+            Phase.REJECTED,
+            tag="BROKER_REJECTED:16388",
+            reason_message="RED:Margin",
+            execution_type=ExecutionType.EXIT,
+            side=Side.SELL,
+        ),
+        "⚠️ Broker rejected | RED:Margin · EXIT SELL 50 NIFTY26NOV24500CE\n"
+        "<b>ORDER FAILED</b> · BROKER_REJECTED:16388\n"
+        "What it was to close may still be held. Look: /positions\n"
+        "To close it: <code>/exit NIFTY26NOV24500CE default</code>\n"
+        f"{FACTS.replace('ENTRY BUY', 'EXIT SELL')}",
     ),
     "cancelled after a part": (
         about(
@@ -107,12 +123,12 @@ GOLDEN = {
             filled_quantity=Decimal(20),
             **FILLS,
         ),
-        "⚠️ Order cancelled at the broker | NIFTY26NOV24500CE\n"
+        "⚠️ Order cancelled at the broker | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         f"<b>ORDER FAILED</b> · BROKER_CANCELLED · 20 of 50 @ 112.4 filled before, and kept\n{FACTS}",
     ),
     "expired": (
         about(NoticeKind.FAILED, Phase.EXPIRED, tag="BROKER_EXPIRED", reason_message="end of day"),
-        "⚠️ Order expired at the broker | NIFTY26NOV24500CE\n"
+        "⚠️ Order expired at the broker | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         f"<b>ORDER FAILED</b> · BROKER_EXPIRED · end of day\n{FACTS}",
     ),
     "absent": (
@@ -123,13 +139,13 @@ GOLDEN = {
             reason_message=f"{Reason.PROVEN.sentence} (outcome unknown: HTTP 502)",
             reason_detail="outcome unknown: HTTP 502",
         ),
-        "⚠️ A complete, later book shows that the broker never had it | NIFTY26NOV24500CE\n"
+        "⚠️ A complete, later book shows that the broker never had it | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "<b>ORDER FAILED</b> · BROKER_ABSENT:PROVEN · outcome unknown: HTTP 502\n"
         f"Nothing was bought or sold, and it is not sent again.\n{FACTS}",
     ),
     "lapsed": (
         about(NoticeKind.FAILED, Phase.LAPSED, tag="NOT_SENT:ALERT_TOO_OLD"),
-        "⚠️ The alert's life ended before the order could be sent | NIFTY26NOV24500CE\n"
+        "⚠️ The alert's life ended before the order could be sent | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         f"<b>ORDER FAILED</b> · NOT_SENT:ALERT_TOO_OLD\n{FACTS}",
     ),
     "unknown": (
@@ -140,7 +156,7 @@ GOLDEN = {
             reason_message="outcome unknown: HTTP 502",
             reason_detail="HTTP 502",
         ),
-        "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
+        "🚨 Order outcome unknown | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
         "Why: HTTP 502\n"
         "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled.\n"
@@ -162,7 +178,7 @@ GOLDEN = {
             reason_message="outcome unknown: HTTP 502",
             reason_detail="HTTP 502",
         ),
-        "🚨 Order outcome unknown | NIFTY26NOV24500CE\n"
+        "🚨 Order outcome unknown | NIFTY26NOV24500CE · EXIT BUY 50\n"
         "Not known since 2026-11-20 14:02:11Z: whether the broker has this order. It may be live or filled.\n"
         "Why: HTTP 502\n"
         "We keep looking in the broker's order book, and block new entries in NIFTY26NOV24500CE until it is settled.\n"
@@ -180,7 +196,7 @@ GOLDEN = {
             about(NoticeKind.PLACED, Phase.FILLED, broker_order_id="42", reason_message="seen <there>"),
             by="cli:ann",
         ),
-        "✅ Order placed | 42\n"
+        "✅ Order placed | 42 · ENTRY BUY 50 NIFTY26NOV24500CE\n"
         "By hand: cli:ann said so (seen &lt;there&gt;); it was not read from the broker's book.\n"
         f"{FACTS}",
     ),
@@ -188,7 +204,7 @@ GOLDEN = {
         replace(
             about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50), **FILLS), by="console:ann"
         ),
-        "✨ Order filled | 50 @ 112.4\n"
+        "✨ Order filled | 50 @ 112.4 · ENTRY BUY 50 NIFTY26NOV24500CE\n"
         f"By hand: console:ann said so; it was not read from the broker's book.\n{FACTS}",
     ),
     "absent, as a person said": (
@@ -201,7 +217,7 @@ GOLDEN = {
             ),
             by="cli:ann",
         ),
-        "⚠️ An operator found that the broker does not have the order | NIFTY26NOV24500CE\n"
+        "⚠️ An operator found that the broker does not have the order | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "<b>ORDER FAILED</b> · BROKER_ABSENT:OPERATOR_RESOLVED · not in the terminal\n"
         f"By hand: cli:ann said so; it was not read from the broker's book.\n{FACTS}",
     ),
@@ -212,18 +228,19 @@ GOLDEN = {
             broker_order_id="42",
             context_json='{"followed": "42", "followed_by": "cli:ann", "followed_because": "seen"}',
         ),
-        f"✅ Order placed | 42\nBy hand: cli:ann gave this number (seen); the broker's book shows it.\n{FACTS}",
+        "✅ Order placed | 42 · ENTRY BUY 50 NIFTY26NOV24500CE\n"
+        f"By hand: cli:ann gave this number (seen); the broker's book shows it.\n{FACTS}",
     ),
     "cancelled as a person wished": (
         about(NoticeKind.FAILED, Phase.CANCELLED, tag="BROKER_CANCELLED", **CANCEL),
-        "⚠️ Order cancelled at the broker | NIFTY26NOV24500CE\n"
+        "⚠️ Order cancelled at the broker | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "<b>ORDER FAILED</b> · BROKER_CANCELLED\n"
         "A cancel was asked for by cli:ann at 2026-11-20 14:02:11Z (too &lt;wild&gt;), "
         f"sent to the broker at 2026-11-20 14:02:12Z.\n{FACTS}",
     ),
     "filled before the cancel": (
         about(NoticeKind.FILLED, Phase.FILLED, filled_quantity=Decimal(50), **FILLS, **CANCEL),
-        "✨ Order filled | 50 @ 112.4\n"
+        "✨ Order filled | 50 @ 112.4 · ENTRY BUY 50 NIFTY26NOV24500CE\n"
         "A cancel was asked for by cli:ann at 2026-11-20 14:02:11Z (too &lt;wild&gt;), "
         f"sent to the broker at 2026-11-20 14:02:12Z. It came too late.\n{FACTS}",
     ),
@@ -238,7 +255,7 @@ GOLDEN = {
             ),
             by="cli:ann",
         ),
-        "⚠️ The order was cancelled before it was sent | NIFTY26NOV24500CE\n"
+        "⚠️ The order was cancelled before it was sent | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "<b>ORDER FAILED</b> · NOT_SENT:CANCELLED_BEFORE_SENT · too wild\n"
         f"By hand: cli:ann cancelled it.\n{FACTS}",
     ),
@@ -250,16 +267,16 @@ GOLDEN = {
             reason_message="Nothing to exit (nothing of it is this strategy's: A 45)",
             reason_detail="nothing of it is this strategy's: A 45",
         ),
-        "❌ Nothing to exit (GUARD_BLOCKED:NO_POSITION) | NIFTY26NOV24500CE\n"
+        "❌ Nothing to exit (GUARD_BLOCKED:NO_POSITION) | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         f"<b>ORDER FAILED</b> · blocked, never sent · nothing of it is this strategy's: A 45\n{FACTS}",
     ),
     "system, of an order": (
         about(NoticeKind.SYSTEM, Phase.REGISTERED, "the exit is not sent yet: no route to the broker"),
-        f"🔧 System | NIFTY26NOV24500CE: the exit is not sent yet: no route to the broker\n{FACTS}",
+        f"🔧 System | NIFTY26NOV24500CE: the exit is not sent yet: no route to the broker · ENTRY BUY 50\n{FACTS}",
     ),
     "overfilled": (
         about(NoticeKind.OVERFILLED, Phase.FILLED, filled_quantity=Decimal(75), **FILLS),
-        "🚨 Overfilled | 75 of 50 @ 112.4\n"
+        "🚨 Overfilled | 75 of 50 @ 112.4 · ENTRY BUY 50 NIFTY26NOV24500CE\n"
         f"The broker filled more than was ordered. Check the position at the broker now.\n{FACTS}",
     ),
     "resurrected": (
@@ -270,7 +287,7 @@ GOLDEN = {
             filled_quantity=Decimal(20),
             **FILLS,
         ),
-        "🚨 Order is alive after all | NIFTY26NOV24500CE\n"
+        "🚨 Order is alive after all | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "We had called it failed (was BROKER_CANCELLED); the broker shows it partly filled, 20 of 50 @ 112.4. "
         "The broker's book wins.\n"
         f"Check the position: an exit or a new entry may have been decided without it.\n{FACTS}",
@@ -352,7 +369,7 @@ GOLDEN = {
             sent_at=START,
             attempts=1,
         ),
-        "⏳ At the broker for over an hour | NIFTY26NOV24500CE\n"
+        "⏳ At the broker for over an hour | NIFTY26NOV24500CE · ENTRY BUY 50\n"
         "Sent 2026-11-20 14:02:11Z, sends: 1. 20 of 50 filled, the rest waits at the broker.\n"
         f"It may be meant to wait: look whether it should still be there.\n{FACTS}",
     ),

@@ -70,7 +70,7 @@ def test_what_a_person_says_is_told_as_a_persons_word(desk):
     desk.commands.resolve(order.command_id, by="cli:ann", executed=fill)
     placed, filled = (message.text for message in desk.told()[-2:])
     line = "\nBy hand: cli:ann said so (seen in the terminal); it was not read from the broker's book.\n"
-    assert placed.startswith("✅ Order placed | X9\n") and line in placed
+    assert placed.startswith("✅ Order placed | X9 · ENTRY BUY 50 NIFTY26NOV24500CE\n") and line in placed
     assert filled.startswith("✨ Order filled | 50 @ ") and line in filled
 
 

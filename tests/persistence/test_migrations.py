@@ -102,6 +102,9 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "counted_fills",
             "risk_state",
             "risk_events",
+            "telegram_bots",
+            "telegram_acts",
+            "telegram_mutes",
         ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
@@ -186,6 +189,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "further_terms_of_protections",
             "cost_and_time_of_protections",
             "risk",
+            "telegram_conversation",
         ),
         (),
     )

@@ -262,7 +262,7 @@ class Watcher:
         wanted = self._drainer.drain(self._world.scheduler.now())
         self._world.scheduler.sleep(max(wanted, 1.0))
 
-    def send(self, chat_id: str, text: str) -> str:
+    def send(self, chat_id: str, text: str, *, silent: bool = False) -> str:
         """As `domain.ports.Sender`: the channel hangs and fails, and nobody else waits for it."""
         world = self._world
         world.cross(self.process, "send")
