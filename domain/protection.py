@@ -41,7 +41,7 @@ class EventKind(StrEnum):
     """What happened to a protection."""
 
     OPENED = "OPENED"  # its entry was registered
-    FILLED = "FILLED"  # it covers more, or its entry's average moved
+    FILLED = "FILLED"  # it covers more (also what a failed exit left), or its entry's average moved
     NO_STOP = "NO_STOP"  # the distance of its stop leads to 0 or below
     SHRUNK = "SHRUNK"  # it covers less: another exit took units
     ARMED = "ARMED"

@@ -169,7 +169,7 @@ def _follow(p: Protection, covered: Covered, now: datetime) -> Followed:
         after = changed(after, unknown_since=None, is_unknown=False)
     if (after.quantity, after.stop_price, after.target_price) == (p.quantity, p.stop_price, p.target_price):
         return after, ()
-    kind = EventKind.SHRUNK if after.filled == p.filled else EventKind.FILLED
+    kind = EventKind.SHRUNK if after.quantity < p.quantity else EventKind.FILLED
     facts = figures(quantity=after.quantity, average=covered.average, stop=after.stop_price)
     events = [ProtectionEvent(kind, now, facts | figures(target=after.target_price))]
     if p.average_price is None and after.stop_loss is not None and after.stop_price is None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from blockers.groups import incomplete, waits_for_bought
 from blockers.instruments import unfit
@@ -51,7 +50,6 @@ class RegisterAlert:
         clients: the policy that binds each client.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
-        zone: of the clock times in alerts.
     """
 
     def __init__(
@@ -61,13 +59,11 @@ class RegisterAlert:
         ids: Ids,
         dedup_window: timedelta,
         alert_life: timedelta,
-        zone: ZoneInfo,
     ) -> None:
         self._clients = clients
         self._ids = ids
         self._dedup_window = dedup_window
         self._alert_life = alert_life
-        self._zone = zone
 
     def __call__(self, tx: Transaction, alert: ParsedAlert, delivery: Delivery) -> Receipt:
         """Register all legs, blocked or not.
@@ -303,7 +299,13 @@ class RegisterAlert:
         """Return what protects the leg's units: what it brings, or else what its strategy has for it."""
         if leg.kind is not LegKind.ENTRY:
             return None
-        return self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+        terms = self._clients[alert.client_id].strategy(alert.strategy_name).protecting(leg.protection)
+        if terms is None or not terms.targets or terms.lot_size is not None:
+            return terms
+        known = None if leg.instrument is None else leg.instrument.instrument
+        lot = None if known is None else known.lot
+        is_whole = lot is not None and leg.quantity is not None and lot > 0 and not leg.quantity % lot
+        return replace(terms, lot_size=lot) if is_whole else terms
 
     def _order(
         self,
@@ -342,7 +344,7 @@ class RegisterAlert:
             expires_at=at + life_of(execution_type, self._alert_life),
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
-            **terms_of(self._protecting(alert, leg), at, self._zone),
+            **terms_of(self._protecting(alert, leg), at, self._clients[alert.client_id].zone),
             context_json=_choice_of(leg),
         )
 

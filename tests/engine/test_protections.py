@@ -9,6 +9,9 @@ import pytest
 
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.enums import OrderType, Side
+from domain.further_terms import further_of
+from domain.instruments.choice import InstrumentChoice
+from domain.instruments.instrument import Instrument, Kind
 from domain.notices import NoticeKind
 from domain.protection import Covered, Protection, ProtectionStatus
 from domain.protection_messages import notices_of
@@ -323,3 +326,25 @@ def test_a_target_on_the_wrong_side_is_refused_among_several(tmp_path):
     [order] = desk.post(leg(protection=Terms(targets=targets)))
     assert order.tag == "VALIDATION_FAILED:STOP_WRONG_SIDE"
     assert "target[0] 110" in (order.reason_message or "")
+
+
+@pytest.mark.parametrize(
+    ("lot", "named", "shares"),
+    [
+        (50, None, [0, 50]),
+        (25, None, [25, 25]),
+        (50, 10, [20, 30]),
+        (40, None, [25, 25]),
+        (None, None, [25, 25]),
+    ],
+)
+def test_shares_are_whole_lots_of_the_instrument_unless_the_alert_names_another(tmp_path, lot, named, shares):
+    row = Instrument(EXCHANGE, SYMBOL, "1", Kind.CALL, "NIFTY", lot=None if lot is None else Decimal(lot))
+    targets = (("5pt", Decimal(50)), ("10pt", Decimal(50)))
+    terms = Terms(targets=targets, lot_size=None if named is None else Decimal(named))
+    desk = Desk(tmp_path)
+    choice = InstrumentChoice((EXCHANGE, SYMBOL), row)
+    [entry] = desk.post(leg(protection=terms, instrument=choice))
+    further = further_of(entry.protection_json)
+    first = further.share_of(0, Decimal(50))
+    assert [first, 50 - first] == shares

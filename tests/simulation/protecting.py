@@ -21,6 +21,11 @@ _OPEN = (
     "WHERE client_id = ? AND status = 'ACTIVE' AND quantity <> '0'"
 )
 
+_TO_COME = (
+    "SELECT 1 FROM protections WHERE client_id = ? AND is_watched = 1 AND (exits <> '[]' "
+    "OR quantity <> '0' AND (retry_at IS NOT NULL OR exit_at IS NOT NULL)) LIMIT 1"
+)
+
 
 class Protections:
     """Looks at what is protected, after each round of a watcher and in the end."""
@@ -49,6 +54,10 @@ class Protections:
             path = [prices.at(symbol, now - back) for back in range(FIRES_WITHIN)]
             if all((price - level) * sign <= 0 for price in path):
                 self._promises.breaks("14 a stop fires", f"{id_}: {symbol} at {path[0]}, stop {level}")
+
+    def has_to_come(self, client_id: str) -> bool:
+        """Whether a protection of the client exits by the clock, follows an exit, or asks again after a failure."""
+        return self._connection.execute(_TO_COME, (client_id,)).fetchone() is not None
 
     def _seconds_since(self, at: str) -> float:
         return (self._scheduler.now() - datetime.fromisoformat(at)).total_seconds()

@@ -241,7 +241,15 @@ class World:
                 say(executed=ResolvedFill(truth[0].broker_id, None, None))
 
     def _finish(self) -> None:
-        self._run_until(lambda: not self.promises.unfinished() and not self.promises.undelivered())
+        self._run_until(
+            lambda: (
+                not (
+                    self.promises.unfinished()
+                    or self.promises.undelivered()
+                    or self.promises.protections_to_come(self.accounts)
+                )
+            )
+        )
         if self.promises.broken:
             return
         self._nothing_more_moves()
