@@ -77,7 +77,7 @@ def headline(notice: Notice) -> Headline:
 
 
 def traded_first(notice: Notice) -> str:
-    """What the first line adds, such as `EXIT SELL 50 NIFTY`, without a symbol that it names already; empty: nothing."""
+    """What the first line adds, such as `EXIT SELL 50 NIFTY`, the symbol only where it is not named yet; or nothing."""
     order = notice.order
     if order is None or notice.kind in OF_PROTECTIONS:
         return ""
