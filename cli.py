@@ -23,13 +23,14 @@ from app.system import operator_name
 from broker.registry import BROKERS
 from cli_backup import backup_database, print_verification, restore_database
 from cli_doctor import findings_of_everything
-from cli_holdings import adopt_units, exits_of
+from cli_holdings import adopt_units, exit_text
 from cli_instruments import instruments
 from cli_output import Refused, age_text, cancel_told, facts, table
 from cli_parser import parser
 from cli_posting import base_url, post_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError
+from domain.account_state import AccountState
 from domain.actors import Actor, ActorKind
 from domain.errors import NotFound, OrderwatchError, StoreUnavailable
 from domain.halt_warning import never_seen
@@ -227,6 +228,18 @@ def resume(options: argparse.Namespace) -> int:
     return 0
 
 
+def set_state(options: argparse.Namespace) -> int:
+    """Say what may be entered: ACTIVE (all), REDUCING (what makes the account's position smaller), HALTED (nothing)."""
+    services = _services()
+    state = AccountState(options.state)
+    for client_id in _chosen(services.settings, options.client):
+        services.commands.set_state(
+            client_id, options.strategy, state, by=operator_name(), reason=options.reason
+        )
+        print(f"{state}: {client_id} {options.strategy or '(all strategies)'}")
+    return 0
+
+
 def lift_latch(options: argparse.Namespace) -> int:
     """Let entries go on after the daily loss limit was hit. The limit counts from the loss of now."""
     services = _services()
@@ -240,7 +253,8 @@ def lift_latch(options: argparse.Namespace) -> int:
         reason=options.reason,
     )
     stood = "" if done.lowest is None else f", which stood at {decimal_text(done.lowest)}"
-    print(f"lifted: the daily loss limit of {client_id}{stood}. {done.means}")
+    what = ", ".join(done.stops) if done.stops and not done.latched else "the daily loss limit"
+    print(f"lifted: {what} of {client_id}{stood}. {done.means}")
     return 0
 
 
@@ -297,18 +311,22 @@ def _confirmed(question: str) -> bool:
 
 
 def flatten(options: argparse.Namespace) -> int:
-    """Ask for an exit of each open position. Entries go on; `halt` stops them."""
+    """Ask for an exit of each open position, or of what one strategy holds. Entries go on; `halt` stops them."""
     services = _services()
-    clients = _chosen(services.settings, options.client)
-    exits = [exit_ for client_id in clients for exit_ in exits_of(services, client_id, options.symbol)]
-    print("\n".join(map(str, exits)) or "no open position")
-    if not exits:
+    parts = [
+        part
+        for client_id in _chosen(services.settings, options.client)
+        for part in services.commands.parts_to_flatten(
+            client_id, strategy_name=options.strategy, symbol=options.symbol
+        )
+    ]
+    print("\n".join(map(exit_text, parts)) or "no open position")
+    if not parts:
         return 0
-    if not options.yes and not _confirmed(f"send {len(exits)} exits at market?"):
+    if not options.yes and not _confirmed(f"send {len(parts)} exits at market?"):
         print("nothing was sent")
         return 1
-    for *position, strategy_name, _ in exits:
-        order = services.commands.submit_exit(*position, by=operator_name(), strategy_name=strategy_name)
+    for order in services.commands.flatten(parts, by=operator_name()):
         print(f"{order.command_id} {order.status} {order.tag or ''}".rstrip())
     return 0
 
@@ -455,6 +473,7 @@ _COMMANDS = {
     "replay": replay,
     "halt": halt,
     "resume": resume,
+    "state": set_state,
     "lift": lift_latch,
     "resolve": resolve,
     "cancel": cancel,

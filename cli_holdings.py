@@ -1,18 +1,15 @@
-"""The operator's commands on strategies' holdings: adopt units, and find the exits that close all open positions."""
+"""The operator's commands on strategies' holdings: adopt units, and say what an exit would close."""
 
 import argparse
 import contextlib
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.system import operator_name
-from cli_output import Refused
 from domain.adoption import AdoptionRequest
 from domain.errors import StoreUnavailable
-from domain.exit_sizing import OPERATOR
+from domain.flatten import Part
 from domain.halt_warning import never_seen
-from domain.money import ZERO, decimal_text
+from domain.money import decimal_text
 
 if TYPE_CHECKING:
     from app.container import Services
@@ -39,46 +36,7 @@ def adopt_units(options: argparse.Namespace, services: "Services", client_id: st
     return 0
 
 
-class Exit(NamedTuple):
-    """An exit of what one strategy holds of a position, or of what no strategy holds."""
-
-    client_id: str
-    exchange: str
-    symbol: str
-    product: str
-    strategy_name: str
-    quantity: Decimal  # as last known: the exit itself is sized by the position it finds
-
-    def __str__(self) -> str:
-        """Describe for people what would be sent."""
-        where = f"{self.exchange} {self.symbol} {self.product}"
-        return f"exit {self.client_id} {self.strategy_name}: {decimal_text(self.quantity)} {where}"
-
-
-def exits_of(services: "Services", client_id: str, symbol: str | None) -> Iterator[Exit]:
-    """Yield, for each position, an exit for every strategy that holds a part of it, and one for what no strategy holds.
-
-    One exit for a position is not enough: it leaves alone what other strategies than its own hold. Shares that were
-    delivered on earlier days and that no strategy holds are somebody's savings. They are exited only when their symbol
-    is named.
-
-    Raises:
-        Refused: the client's positions were never read.
-    """
-    snapshot = services.store.saved_positions(client_id)
-    if snapshot is None:
-        raise Refused(f"the positions of {client_id} were never read: start the service first")
-    holdings = services.store.holdings(client_id)
-    for p in snapshot.positions:
-        if not p.net_quantity or symbol not in (None, p.symbol):
-            continue
-        rest = abs(p.net_quantity)
-        savings = p.delivered if symbol is None else ZERO
-        for h in holdings:
-            same = (h.exchange, h.symbol, h.product) == (p.exchange, p.symbol, p.product)
-            if same and h.net_quantity * p.net_quantity > 0:
-                rest -= abs(h.net_quantity)
-                yield Exit(client_id, p.exchange, p.symbol, p.product, h.strategy_name, abs(h.net_quantity))
-        rest = min(rest, abs(p.net_quantity) - savings)
-        if rest > 0:
-            yield Exit(client_id, p.exchange, p.symbol, p.product, OPERATOR, rest)
+def exit_text(part: Part) -> str:
+    """Describe for people the exit of a part of what is open. Its quantity is what was last known."""
+    where = f"{part.exchange} {part.symbol} {part.product}"
+    return f"exit {part.client_id} {part.strategy_name}: {decimal_text(abs(part.quantity))} {where}"

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from domain.account_state import AccountState
 from domain.money import parse_decimal
 from domain.states import Status
 
@@ -69,8 +70,13 @@ def _halting(add: _Add) -> None:
         each.add_argument("--client", help="one client; without it all")
         each.add_argument("--strategy", type=_text, help="one strategy; without it all")
     stop.add_argument("--reason", required=True)
+    state = add("state")
+    state.add_argument("state", type=str.upper, choices=[str(each) for each in AccountState])
+    state.add_argument("--client", help="one client; without it all")
+    state.add_argument("--strategy", type=_text, help="one strategy; without it all")
+    state.add_argument("--reason", type=_text, required=True)
     loss = add("lift")
-    loss.add_argument("client", help="whose daily loss limit")
+    loss.add_argument("client", help="whose limits on the day's profit and loss")
     loss.add_argument("--reason", type=_text, required=True, help="why; kept, and told to everybody")
 
 
@@ -105,6 +111,7 @@ def _wishes(add: _Add) -> None:
     flat = add("flatten")
     flat.add_argument("--client", help="one client; without it all")
     flat.add_argument("--symbol", help="one symbol; without it all")
+    flat.add_argument("--strategy", type=_text, help="what one strategy holds; without it whole positions")
     flat.add_argument("--yes", action="store_true", help="do not ask")
 
 

@@ -7,13 +7,22 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from domain.account_state import AccountState
 from domain.actors import WEBHOOK, Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Alert, Delivery, ParsedAlert
 from domain.cancellation import cancel_asked
 from domain.commands import UniversalOrderCommand
 from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side
-from domain.errors import ConcurrentUpdate, InvalidAlert, InvalidResolution, NotFound, NothingAsked
+from domain.errors import (
+    ConcurrentUpdate,
+    InvalidAlert,
+    InvalidResolution,
+    NotFound,
+    NothingAsked,
+    PositionsNeverRead,
+)
+from domain.flatten import Part, parts_to_flatten
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO
@@ -23,6 +32,7 @@ from domain.order_events import OrderChange
 from domain.ports import Clock, Halt, Ids, Store, Transaction
 from domain.protection import Protection
 from domain.receipt import Receipt
+from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, StopKey
 from domain.states import Phase
 from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
@@ -204,7 +214,7 @@ class CommandService:
         )
 
         def work(tx: Transaction) -> Order:
-            known = tx.get(order.command_id)
+            known = tx.get(order.command_id) or _same_exit(tx, order, at)
             if known is not None:
                 return known
             intent = f"{command.client_id}|command|{command.command_id}"
@@ -216,7 +226,7 @@ class CommandService:
     def submit_exit(
         self, client_id: str, exchange: str, symbol: str, product: str, *, by: str, strategy_name: str
     ) -> Order:
-        """Register an exit that closes a position at market. Raises as `submit` does."""
+        """Register an exit that closes a position at market, or return one under way. Raises as `submit` does."""
         id_ = self._ids.alert_id(self._clock.now())
         command = UniversalOrderCommand(
             command_id=f"{id_}-1",
@@ -234,6 +244,43 @@ class CommandService:
         )
         return self.submit(command, strategy_name=strategy_name, by=by)
 
+    def parts_to_flatten(
+        self, client_id: str, *, strategy_name: str | None = None, symbol: str | None = None
+    ) -> list[Part]:
+        """Return the parts of what is open, each of which one exit closes: of all, of a strategy, of a symbol.
+
+        Without a strategy it is the whole position: what no strategy holds is a part of its own.
+
+        Raises:
+            NotFound: no such client.
+            PositionsNeverRead: what is open is not known.
+        """
+        if client_id not in self._clients:
+            raise NotFound(f"no client {client_id!r}")
+        snapshot = self._store.saved_positions(client_id)
+        if snapshot is None:
+            raise PositionsNeverRead(f"the positions of {client_id} were never read: start the service first")
+        holdings = self._store.holdings(client_id)
+        return parts_to_flatten(client_id, snapshot, holdings, strategy_name=strategy_name, symbol=symbol)
+
+    def flatten(self, parts: Sequence[Part], *, by: str) -> list[Order]:
+        """Ask for an exit of each part, at market; returns their rows. Entries go on: `halt` stops them.
+
+        An exit of the same part that is under way already is returned instead: asking twice exits once. Raises as
+        `submit` does.
+        """
+        return [
+            self.submit_exit(
+                part.client_id,
+                part.exchange,
+                part.symbol,
+                part.product,
+                by=by,
+                strategy_name=part.strategy_name,
+            )
+            for part in parts
+        ]
+
     # operators ----------------------------------------------------------------------------------------------
 
     def halt(self, client_id: str, strategy_name: str | None = None, *, by: str, reason: str) -> None:
@@ -249,15 +296,44 @@ class CommandService:
         self._store.write(work)
 
     def resume(self, client_id: str, strategy_name: str | None = None, *, by: str) -> bool:
-        """Lift a halt; False when nothing was halted there."""
+        """Let entries go on after a halt, or after they might only reduce; False when neither was so there."""
 
         def work(tx: Transaction) -> bool:
-            if not tx.clear_halt(client_id, strategy_name):
+            key = StopKey(client_id, strategy_name or "", RiskRule.REDUCING)
+            reduced = any(stop.key == key for stop in tx.risk_stops(client_id))
+            if reduced:
+                tx.drop_stop(key)
+                tx.add_risk_event(RiskEvent(self._clock.now(), key, EventKind.ENDED, f"by {by}"))
+            if not tx.clear_halt(client_id, strategy_name) and not reduced:
                 return False
             tx.notify(Notice(NoticeKind.RESUMED, client_id, detail=_halt_text(strategy_name, by, "")))
             return True
 
         return self._store.write(work)
+
+    def set_state(
+        self, client_id: str, strategy_name: str | None, state: AccountState, *, by: str, reason: str
+    ) -> None:
+        """Set what may be entered: all (ACTIVE), what reduces (REDUCING), nothing (HALTED). Raises as `halt` does."""
+        if state is AccountState.HALTED:
+            self.halt(client_id, strategy_name, by=by, reason=reason)
+            return
+        if client_id not in self._clients:
+            raise NotFound(f"no client {client_id!r}")
+        if state is AccountState.ACTIVE:
+            self.resume(client_id, strategy_name, by=by)
+            return
+        key, at = StopKey(client_id, strategy_name or "", RiskRule.REDUCING), self._clock.now()
+
+        def work(tx: Transaction) -> None:
+            tx.clear_halt(client_id, strategy_name)
+            tx.put_stop(Stop(key, at, detail=reason, by=by))
+            tx.add_risk_event(RiskEvent(at, key, EventKind.STOPPED, f"by {by}: {reason}"))
+            told = _halt_text(strategy_name, by, reason)
+            text = f"{told}. Only entries that make the account's position smaller are let through; exits still go."
+            tx.notify(Notice(NoticeKind.STATE_CHANGED, client_id, detail=text))
+
+        self._store.write(work)
 
     def adopt(self, request: AdoptionRequest) -> Adoption:
         """Make units that no strategy holds a holding of one strategy. Raises as `use_cases.adopt.adopt` does."""
@@ -355,6 +431,24 @@ class CommandService:
         if policy is not None:
             after_leg_ended(tx, policy, before, after, now=at, actor=_PROGRAM)
         return after
+
+
+def _same_exit(tx: Transaction, order: Order, now: datetime) -> Order | None:
+    """Return an exit of everything at market that is under way for the same strategy, symbol and product."""
+    if not order.is_full_exit or order.test_mode is not None:
+        return None
+    wanted = (order.strategy_name, order.product, OrderType.MARKET)
+    return next(
+        (
+            o
+            for o in tx.exit_facts(order, now).orders
+            if o.is_full_exit
+            and (o.strategy_name, o.product, o.order_type) == wanted
+            and o.requested_side is order.requested_side
+            and not o.is_provisional(now)
+        ),
+        None,
+    )
 
 
 def _existing(tx: Transaction, command_id_: str) -> Order:

@@ -1,7 +1,7 @@
 """Run the watcher's threads. Each client has its own, so that a broker that hangs delays no other client.
 
 A client has several threads that execute orders, one of them for exits alone, one that reconciles and reads positions,
-and one that watches its protections.
+one that watches its protections, and one that counts its profit and loss and watches its limits.
 
 Threads wait for a signal. A commit anywhere gives it within milliseconds; the scheduler's poll gives it every second,
 as the safety net.
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _BOOK_GATHER = 0.01  # seconds to wait, so that one read of the order book serves all orders of a burst
 _PROTECT_RESTS = 4  # times as long as its last round took
 _LONGEST_REST = 0.25  # seconds
+_RISK_RESTS = 9
+_RISK_PACE = 2.0  # seconds between two looks at a client's limits, at most
 # Hanging threads of one client. Beyond this no new ones are started: the broker is down, and the heartbeats show it.
 _MAX_ABANDONED = 16
 
@@ -125,6 +127,10 @@ class ClientWorkers:
         self.protect_signal = Signal()
         self.watches_protections = True  # False once a round has found none
         self.loops.append(self._protector())
+        self.risk_signal = Signal()
+        self._risk_pace = min(2 * poll_seconds, _RISK_PACE)
+        self.watches_risk = engine.limits_risk(client_id)  # at each commit; otherwise at its own pace
+        self.loops.append(self._risk_watcher())
         self.loops.append(self._follower())
         self._abandoned: list[Loop] = []
         self.has_looked = False  # True once a read of the broker was tried, whether it succeeded or not
@@ -142,6 +148,7 @@ class ClientWorkers:
         self.work_signal.wake()
         self.book_signal.wake()
         self.protect_signal.wake()
+        self.risk_signal.wake()
 
     def nudge(self) -> None:
         """Read the order book as soon as its interval allows, because something has happened at the broker."""
@@ -175,7 +182,7 @@ class ClientWorkers:
 
     def _loop(self, name: str) -> Loop:
         """Make a new loop of that name."""
-        made = {"reconcile": self._follower, "protect": self._protector}.get(name)
+        made = {"reconcile": self._follower, "protect": self._protector, "risk": self._risk_watcher}.get(name)
         return self._executor(name) if made is None else made()
 
     def _protector(self) -> Loop:
@@ -189,6 +196,16 @@ class ClientWorkers:
             self.work_signal.wake()  # an exit may have been asked for
         # Every commit wakes this thread: under load it leaves the processor to those that send orders.
         time.sleep(min(_PROTECT_RESTS * (time.monotonic() - began), _LONGEST_REST))
+        return False
+
+    def _risk_watcher(self) -> Loop:
+        return Loop("risk", self.client_id, self._watch_risk, self.risk_signal, self._risk_pace)
+
+    def _watch_risk(self) -> bool:
+        began = time.monotonic()
+        if self._engine.watch_risk(self.client_id):
+            self.work_signal.wake()  # exits were asked for
+        time.sleep(min(_RISK_RESTS * (time.monotonic() - began), _LONGEST_REST))
         return False
 
     def _follower(self) -> Loop:

@@ -1,7 +1,7 @@
 """Build the services of a process: store, brokers, clock and sender, passed to the services that need them."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -13,16 +13,21 @@ from broker.description import BrokerSetup
 from broker.registry import BROKERS
 from command_service import CommandService, ResolvedFill
 from config.settings import ClientSettings, Settings
+from domain.account_state import AccountState
+from domain.actors import Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
 from domain.marks import Mark
+from domain.order import Order
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from domain.ports.instruments import InstrumentStore
+from domain.risk_view import View
 from engine.client_context import ClientContext, EngineTimings
 from engine.loss_latch import lift
 from engine.order_watcher import OrderWatcherEngine
+from engine.risk_reports import RiskReports
 from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
 from notifications.facts import facts_of
@@ -47,7 +52,9 @@ class Services:
     @cached_property
     def policies(self) -> dict[str, ClientPolicy]:
         """Each client's policy, which its orders have to obey."""
-        return {c.client_id: c.policy for c in self.settings.clients}
+        s = self.settings
+        zone, starts = s.trading_timezone, s.trading_day_starts
+        return {c.client_id: replace(c.policy, zone=zone, day_starts=starts) for c in s.clients}
 
     @cached_property
     def database(self) -> Database:
@@ -82,6 +89,11 @@ class Services:
             zone=self.settings.trading_timezone,
             instruments=resolver_of(self.settings, self.masters),
         )
+
+    @cached_property
+    def risk_reports(self) -> RiskReports:
+        """What operators ask about limits, and about profit and loss."""
+        return RiskReports(self.store, self.policies, clock=self.clock)
 
     @cached_property
     def reviewer(self) -> StaleOrderNotifier:
@@ -232,6 +244,26 @@ class OperatorActions:
         self._services.commands.tighten_protection(
             protection_id, stop=stop, target=target, by=by, is_confirmed=is_confirmed
         )
+
+    def risk(self, client_id: str) -> View:
+        """Return the client's limits and stops. Raises as `RiskReports.risk` does."""
+        return self._services.risk_reports.risk(client_id)
+
+    def pnl(self, client_id: str) -> View:
+        """Return the client's profit and loss of the day. Raises as `RiskReports.risk` does."""
+        return self._services.risk_reports.pnl(client_id)
+
+    def flatten(self, client_id: str, strategy_name: str | None, symbol: str | None, by: str) -> list[Order]:
+        """Ask for exits of what is open. Raises as `CommandService.parts_to_flatten` does."""
+        commands = self._services.commands
+        parts = commands.parts_to_flatten(client_id, strategy_name=strategy_name, symbol=symbol)
+        return commands.flatten(parts, by=str(Actor(ActorKind.CONSOLE, by)))
+
+    def set_state(
+        self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str
+    ) -> None:
+        """Set what may be entered. Raises as `CommandService.set_state` does."""
+        self._services.commands.set_state(client_id, strategy_name, state, by=by, reason=reason)
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.

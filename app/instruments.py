@@ -116,7 +116,7 @@ def load_first(settings: Settings, store: InstrumentStore, now: datetime) -> Non
         files = lists_of(settings.instruments_dir, broker)
         try:
             loaded = load_lists(store, broker, files, now=now, zone=settings.trading_timezone)
-        except OrderwatchError as error:
+        except (OrderwatchError, OSError) as error:
             log.error("the instruments of %s were not loaded: %s", broker, error)
         else:
             log.info("instruments of %s: %d loaded, of %s", broker, loaded.rows, loaded.day)

@@ -222,6 +222,8 @@ class Watcher:
         for client_id, lane in self._lanes.items():
             if lane.watches_protections:
                 lane.protect_signal.wake()  # a fill, a last price or a person's change may be what was committed
+            if lane.watches_risk:
+                lane.risk_signal.wake()
             if self._engine.is_claiming(client_id):
                 self._active_until, self._busy = now + _STAYS_ACTIVE, True
             elif self._store.has_work(client_id, self._clock.now()):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from blockers import duplicates, protection
+from blockers import duplicates, limits, protection
 from blockers.execution_guard import ExecutionGuard, halted, opposite_side_held, positions_stale
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
@@ -15,6 +15,7 @@ from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, FactsQuestion, Transaction
 from domain.risk_facts import Facts
+from domain.times import day_start, trading_day
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 """Applied to every order, exits too."""
@@ -22,6 +23,8 @@ ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 ENTRY_RULES: tuple[Rule, ...] = (
     *protection.RULES,
     *RiskManager.rules,
+    *limits.STOPS,
+    *limits.COUNTS,
     *ExecutionGuard.rules,
     *duplicates.RULES,
 )
@@ -29,6 +32,7 @@ ENTRY_RULES: tuple[Rule, ...] = (
 WHILE_WAITING: tuple[Rule, ...] = (
     *protection.RULES,
     *RiskManager.rules,
+    *limits.STOPS,
     halted,
     positions_stale,
     opposite_side_held,
@@ -75,6 +79,8 @@ _BEFORE_DUPLICATES: tuple[Rule, ...] = (
     *ALWAYS,
     *protection.RULES,
     *RiskManager.rules,
+    *limits.STOPS,
+    *limits.COUNTS,
     *ExecutionGuard.rules,
 )
 
@@ -84,8 +90,13 @@ def _facts(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -
     return tx.facts(asked.query, now=now, limits=asked.limits, live_allowed=asked.live_allowed)
 
 
+def _day_start(policy: ClientPolicy, now: datetime) -> datetime:
+    return day_start(trading_day(now, policy.zone, policy.day_starts), policy.zone, policy.day_starts)
+
+
 def question(order: Order, policy: ClientPolicy, now: datetime) -> FactsQuestion:
     """Return what facts the rules need about the order."""
+    bound = policy.limits.for_strategy(order.strategy_name)
     query = ExposureQuery(
         order.client_id,
         order.strategy_name,
@@ -96,10 +107,11 @@ def question(order: Order, policy: ClientPolicy, now: datetime) -> FactsQuestion
         product=order.product or None,
         limits_of=latch_name(policy.limits, order.strategy_name),
         created_at=order.created_at,
+        day_starts_at=_day_start(policy, now) if bound.limits_trades else None,
     )
     return FactsQuestion(
         query,
         now,
-        policy.limits.for_strategy(order.strategy_name),
+        bound,
         policy.live_allowed or order.test_mode is not None,
     )

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from domain.database_url import EXPECTED, sqlite_path
-from domain.limits import ExitScope, GroupPolicy
+from domain.limits import CooldownAfter, ExitScope, GroupPolicy, LimitAction
 
 # A larger number is a typing error, and its plain text could be extremely long (1e999999).
 MOST = Decimal(10) ** 15
@@ -140,6 +140,15 @@ LogLevel = Annotated[
     Field(description="DEBUG, INFO, WARNING, ERROR or CRITICAL"),
 ]
 Scope = Annotated[ExitScope, BeforeValidator(lower), Field(description="own or position")]
+Action = Annotated[LimitAction, BeforeValidator(lower), Field(description="block or flatten")]
+After = Annotated[CooldownAfter, BeforeValidator(lower), Field(description="any or loss")]
+Share = Annotated[
+    Decimal,
+    Field(gt=0, le=1, allow_inf_nan=False, description="a share greater than 0, 1 at most, such as 0.8"),
+]
+Minutes = Annotated[
+    Decimal, Field(gt=0, le=10_080, allow_inf_nan=False, description="minutes greater than 0, 10080 at most")
+]
 LogFormat = Annotated[Literal["text", "json"], BeforeValidator(lower), Field(description="text or json")]
 Group = Annotated[GroupPolicy, BeforeValidator(lower), Field(description="independent or hedge_first")]
 ReportBuilder = Annotated[float, seconds(0, 60)]

@@ -7,22 +7,33 @@ The more specific table wins, field by field. From the strongest:
   is more specific
 - `[default]`
 - the settings RISK_*, GUARD_* and POSITIONS_*
+
+Some limits are about a sum: the day's profit and loss, trades, positions, exposure (the fields of `OwnLimits`). In a
+strategy's table such a limit is about the strategy's own sum, and the client's about the client's: both hold.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from config.checking import Problems, checked, read_toml, tables_in, unknown
-from config.fields import Age, Amount, Count
-from domain.limits import LimitBook, Limits
+from config.fields import Action, After, Age, Amount, Count, Minutes, Scope, Share
+from domain.limits import CooldownAfter, LimitAction, LimitBook, Limits, OwnLimits
 
 Table = Mapping[str, Any]
 """The fields of `Limits` that a table sets."""
+
+_OF_SUMS = frozenset(each.name for each in fields(OwnLimits))
+_WORDS = frozenset({"on_daily_loss", "on_daily_profit", "cooldown_after", "flatten_scope"})
+_MORE_IS_TIGHTER = frozenset({"cooldown_minutes", "stop_streak_minutes", "stop_streak_pause_minutes"})
+_TIGHTEST = {
+    "cooldown_after": CooldownAfter.ANY,
+    **dict.fromkeys(("on_daily_loss", "on_daily_profit"), LimitAction.FLATTEN),
+}
 
 
 class _LimitTable(BaseModel):
@@ -31,6 +42,23 @@ class _LimitTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     max_daily_loss: Amount | None = None
+    max_daily_profit: Amount | None = None
+    on_daily_loss: Action | None = None
+    on_daily_profit: Action | None = None
+    trailing_loss: Amount | None = None
+    trail_step: Amount | None = None
+    warn_at: Share | None = None
+    max_trades_per_day: Count | None = None
+    max_open_positions: Count | None = None
+    max_gross_exposure: Amount | None = None
+    max_net_exposure: Amount | None = None
+    cooldown_minutes: Minutes | None = None
+    cooldown_after: After | None = None
+    stop_streak: Count | None = None
+    stop_streak_minutes: Minutes | None = None
+    stop_streak_pause_minutes: Minutes | None = None
+    pnl_tolerance: Amount | None = None
+    flatten_scope: Scope | None = None
     max_order_quantity: Amount | None = None
     max_order_value: Amount | None = None
     max_orders_per_minute: Count | None = None
@@ -40,7 +68,9 @@ class _LimitTable(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _only_numbers(cls, value: object) -> object:
+    def _only_numbers(cls, value: object, info: ValidationInfo) -> object:
+        if info.field_name in _WORDS:
+            return value
         if type(value) not in (int, Decimal):  # `true` would count as 1, and "5" is a typing error
             raise ValueError
         return value
@@ -70,7 +100,7 @@ def read_limits(
         fields = {key: value for key, value in given.items() if key != "strategies"}
         client = _table(fields, f"{path} [clients.{client_id}]", problems)
         own = _strategies(given, path, f"clients.{client_id}.strategies", problems)
-        books[client_id] = _book({**asdict(base), **default}, client, strategies, own)
+        books[client_id] = _book({**_values(base), **default}, client, strategies, own)
     return books
 
 
@@ -87,12 +117,30 @@ def _table(given: object, name: str, problems: Problems) -> Table:
     return table.model_dump(exclude_unset=True)
 
 
+def _values(base: Limits) -> Table:
+    return {each.name: getattr(base, each.name) for each in fields(base) if each.name != "own"}
+
+
 def _book(base: Table, client: Table, everywhere: Mapping[str, Table], own: Mapping[str, Table]) -> LimitBook:
     def for_strategy(name: str) -> Limits:
-        general = everywhere.get(name, {})
-        tighter = {field: min(value, client.get(field, value)) for field, value in general.items()}
-        return Limits(**{**base, **client, **tighter, **own.get(name, {})})
+        general, special = everywhere.get(name, {}), own.get(name, {})
+        tighter = {
+            field: _tighter(field, value, client.get(field, value))
+            for field, value in general.items()
+            if field not in _OF_SUMS
+        }
+        exact = {field: value for field, value in special.items() if field not in _OF_SUMS}
+        sums = {field: value for field, value in {**general, **special}.items() if field in _OF_SUMS}
+        return Limits(**{**base, **client, **tighter, **exact, "own": OwnLimits(**sums)})
 
     return LimitBook(
         Limits(**{**base, **client}), {name: for_strategy(name) for name in everywhere.keys() | own.keys()}
     )
+
+
+def _tighter(field: str, one: Any, other: Any) -> Any:
+    if field in _TIGHTEST:
+        return _TIGHTEST[field] if _TIGHTEST[field] in (one, other) else one
+    if field == "flatten_scope":  # neither is tighter: the strategy's own word counts
+        return one
+    return max(one, other) if field in _MORE_IS_TIGHTER else min(one, other)

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, InstanceOf, SecretStr, create_model
 from config.brokers import Brokers, SharedSettings, account_fields, shared_fields
 from config.clients import Account, ClientSettings
 from config.fields import (
+    Action,
+    After,
     Age,
     Amount,
     ClientId,
@@ -24,16 +26,20 @@ from config.fields import (
     HttpUrl,
     LogFormat,
     LogLevel,
+    Minutes,
     Percent,
     Port,
     ReportBuilder,
+    Scope,
     Secret,
+    Share,
     TimeZone,
     seconds,
     whole,
 )
 from config.formats import FormatFile
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
+from domain.limits import CooldownAfter, ExitScope, LimitAction
 
 
 class Service(BaseModel):
@@ -102,6 +108,23 @@ class Environment(Service, Account):
     settling_seconds: ReportBuilder = 3.0
 
     risk_max_daily_loss: Amount | None = None
+    risk_max_daily_profit: Amount | None = None
+    risk_on_daily_loss: Action = LimitAction.BLOCK
+    risk_on_daily_profit: Action = LimitAction.BLOCK
+    risk_flatten_scope: Scope = ExitScope.OWN
+    risk_trailing_loss: Amount | None = None
+    risk_trail_step: Amount | None = None
+    risk_warn_at: Share = Decimal("0.8")
+    risk_pnl_tolerance: Amount = Decimal(500)
+    risk_max_trades_per_day: Count | None = None
+    risk_max_open_positions: Count | None = None
+    risk_max_gross_exposure: Amount | None = None
+    risk_max_net_exposure: Amount | None = None
+    risk_cooldown_minutes: Minutes | None = None
+    risk_cooldown_after: After = CooldownAfter.ANY
+    risk_stop_streak: Count | None = None
+    risk_stop_streak_minutes: Minutes = Decimal(60)
+    risk_stop_streak_pause_minutes: Minutes = Decimal(30)
     risk_max_order_quantity: Amount | None = None
     risk_max_order_value: Amount | None = None
     risk_max_orders_per_minute: Count | None = None

@@ -155,6 +155,23 @@ def _optional_file(env: Environment, field: str, problems: Problems) -> Path | N
 def _limits(env: Environment) -> Limits:
     return Limits(
         max_daily_loss=env.risk_max_daily_loss,
+        max_daily_profit=env.risk_max_daily_profit,
+        on_daily_loss=env.risk_on_daily_loss,
+        on_daily_profit=env.risk_on_daily_profit,
+        flatten_scope=env.risk_flatten_scope,
+        trailing_loss=env.risk_trailing_loss,
+        trail_step=env.risk_trail_step,
+        warn_at=env.risk_warn_at,
+        pnl_tolerance=env.risk_pnl_tolerance,
+        max_trades_per_day=env.risk_max_trades_per_day,
+        max_open_positions=env.risk_max_open_positions,
+        max_gross_exposure=env.risk_max_gross_exposure,
+        max_net_exposure=env.risk_max_net_exposure,
+        cooldown_minutes=env.risk_cooldown_minutes,
+        cooldown_after=env.risk_cooldown_after,
+        stop_streak=env.risk_stop_streak,
+        stop_streak_minutes=env.risk_stop_streak_minutes,
+        stop_streak_pause_minutes=env.risk_stop_streak_pause_minutes,
         max_order_quantity=env.risk_max_order_quantity,
         max_order_value=env.risk_max_order_value,
         max_orders_per_minute=env.risk_max_orders_per_minute,
@@ -216,8 +233,13 @@ def _check_instruments(env: Environment, brokers: Collection[str], problems: Pro
     if not folder.is_dir():
         problems.add("INSTRUMENTS_DIR", f"got {str(folder)!r}, expected the path of a folder that exists")
         return
-    for each in sorted(folder.iterdir()):
-        if each.is_dir() and not each.name.startswith(".") and each.name not in brokers:
+    try:
+        folders = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    except OSError as error:
+        problems.add("INSTRUMENTS_DIR", f"cannot be read: {error}")
+        return
+    for each in folders:
+        if each.name not in brokers:
             problems.add("INSTRUMENTS_DIR", f"{each}: {unknown(each.name, brokers, 'a folder of a broker')}")
 
 

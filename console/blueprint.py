@@ -14,6 +14,7 @@ from console.api import add_api
 from console.cancelling import add_cancelling
 from console.context import Desk
 from console.health import HealthExpectations
+from console.limiting import add_limiting
 from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
@@ -28,6 +29,7 @@ from domain.errors import (
     InvalidResolution,
     NotFound,
     NothingToLift,
+    PositionsNeverRead,
     StoreUnavailable,
 )
 from domain.ports import Clock
@@ -87,6 +89,7 @@ def create_console(
     add_api(blueprint, desk)
     add_adopting(blueprint, desk)
     add_protecting(blueprint, desk)
+    add_limiting(blueprint, desk)
     forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
     add_order_forms(blueprint, desk, forms)
     return blueprint
@@ -130,7 +133,8 @@ def _answer_failures(blueprint: Blueprint, access: Access) -> None:
 
     @blueprint.errorhandler(ConcurrentUpdate)
     @blueprint.errorhandler(NothingToLift)
-    def moved_on(error: ConcurrentUpdate | NothingToLift) -> ResponseReturnValue:
+    @blueprint.errorhandler(PositionsNeverRead)
+    def moved_on(error: ConcurrentUpdate | NothingToLift | PositionsNeverRead) -> ResponseReturnValue:
         return _failure(409, "CONFLICT", str(error), _id_in_path())
 
     @blueprint.errorhandler(InvalidResolution)

@@ -88,6 +88,7 @@ class Desk:
             "positions": self.reader.positions(),
             "holdings": self.reader.holdings(),
             "halts": self.reader.halts(),
+            "stops": self.reader.stops(now),
             "outbox": self.reader.outbox(),
             "unknown_orders": self.reader.unknown_orders(),
             "frozen_count": self.reader.frozen_count(now - FROZEN_AFTER),

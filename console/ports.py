@@ -6,8 +6,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from command_service import ResolvedFill
+from domain.account_state import AccountState
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
+from domain.order import Order
+from domain.risk_view import View
 
 
 class TradingMode(StrEnum):
@@ -90,6 +93,33 @@ class ConsoleControl(Protocol):
             NotFound: no such protection.
             InvalidProtection: it is over, the stop would not be tighter, or the last price meets it and it is not
                 confirmed; names the field.
+        """
+
+    def risk(self, client_id: str) -> View:
+        """Return the client's limits with their use and state, and what stops its entries.
+
+        Raises:
+            NotFound: no such client.
+        """
+
+    def pnl(self, client_id: str) -> View:
+        """Return the client's profit and loss of the trading day. Raises as `risk` does."""
+
+    def flatten(self, client_id: str, strategy_name: str | None, symbol: str | None, by: str) -> list[Order]:
+        """Ask for exits of what is open; returns their rows.
+
+        Raises:
+            NotFound: no such client.
+            PositionsNeverRead: what is open is not known.
+        """
+
+    def set_state(
+        self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str
+    ) -> None:
+        """Let entries of a client, or of one of its strategies, go on, only reduce, or stop.
+
+        Raises:
+            NotFound: no such client.
         """
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:

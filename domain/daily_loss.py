@@ -207,10 +207,15 @@ class Lift:
     pnl: Decimal
     counts_from: Decimal
     latched: tuple[str, ...]
+    stops: tuple[
+        str, ...
+    ] = ()  # what else was lifted, for people: limits of strategies, on profit, trailing ones
 
     @property
     def means(self) -> str:
         """What the lift means, as a text for people."""
+        if not self.latched:
+            return "New entries go again. What was lifted counts from now: once it is reached again, they stop again."
         counted = decimal_text(self.counts_from)
         whence = f"from the {counted} of now" if self.counts_from else "from zero, as before"
         return f"New entries go again. The limit counts {whence}: once it is lost again, entries stop again."

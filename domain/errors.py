@@ -67,6 +67,10 @@ class NothingToLift(OrderwatchError):
     """No daily loss limit is latched there, or the day's profit and loss is not known; says which and what to do."""
 
 
+class PositionsNeverRead(OrderwatchError):
+    """The client's positions were never read, so what is open is not known; says what to do."""
+
+
 class InvalidResolution(OrderwatchError, ValueError):
     """An operator's resolution does not match the order. `field` says where, `message` what was expected."""
 

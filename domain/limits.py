@@ -2,11 +2,54 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from domain.protection_terms import Terms
+
+
+class ExitScope(StrEnum):
+    """What an exit closes."""
+
+    OWN = "own"  # what its strategy holds by its own fills
+    POSITION = "position"  # the whole position, less what other strategies hold
+
+
+class LimitAction(StrEnum):
+    """What is done when a limit on the day's profit or loss is reached. Entries stop with either."""
+
+    BLOCK = "block"
+    FLATTEN = "flatten"  # and what strategies hold is exited
+
+
+class CooldownAfter(StrEnum):
+    """After which exits a cooldown begins."""
+
+    ANY = "any"
+    LOSS = "loss"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLimits:
+    """What one strategy's own table limits: its own result, orders and positions, and nobody else's.
+
+    The fields mean for the strategy what those of `Limits` of the same names mean for the whole client.
+    """
+
+    max_daily_loss: Decimal | None = None
+    max_daily_profit: Decimal | None = None
+    trailing_loss: Decimal | None = None
+    trail_step: Decimal | None = None
+    max_trades_per_day: int | None = None
+    max_open_positions: int | None = None
+    max_gross_exposure: Decimal | None = None
+    max_net_exposure: Decimal | None = None
+    stop_streak: int | None = None
+
+
+_NO_OWN = OwnLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +57,73 @@ class Limits:
     """Limits on entries. None of them holds back an exit."""
 
     max_daily_loss: Decimal | None = None  # account currency, positive
+    max_daily_profit: Decimal | None = None  # account currency, positive
+    on_daily_loss: LimitAction = LimitAction.BLOCK
+    on_daily_profit: LimitAction = LimitAction.BLOCK
+    trailing_loss: Decimal | None = (
+        None  # account currency, positive; rises by `trail_step` with the best profit
+    )
+    trail_step: Decimal | None = None  # account currency; None: it does not rise
+    warn_at: Decimal = Decimal("0.8")  # the share of a limit at which people are warned
+    max_trades_per_day: int | None = None  # entries that were sent, in a trading day
+    max_open_positions: int | None = None  # symbols that are held or being entered
+    max_gross_exposure: Decimal | None = None  # the sum of all notional values, long and short
+    max_net_exposure: Decimal | None = None  # long less short, whichever way
+    cooldown_minutes: Decimal | None = None  # in the strategy's symbol after its exit was filled
+    cooldown_after: CooldownAfter = CooldownAfter.ANY
+    stop_streak: int | None = None  # stops met within `stop_streak_minutes`, after which entries pause
+    stop_streak_minutes: Decimal = Decimal(60)
+    stop_streak_pause_minutes: Decimal = Decimal(30)
+    pnl_tolerance: Decimal = Decimal(500)  # by how much our own figure may differ from the broker's, untold
+    flatten_scope: ExitScope = ExitScope.OWN  # POSITION: what nobody's fills explain is exited too
+    own: OwnLimits = _NO_OWN
     max_order_quantity: Decimal | None = None  # units of the symbol, one order
     max_order_value: Decimal | None = None  # notional (quantity × price), one order
     max_orders_per_minute: int | None = None  # entries registered in a sliding minute
     max_open_orders: int | None = None  # entries that are created or at the broker
     max_entries: int = 1  # open orders plus positions of one strategy in one symbol
     positions_max_age_seconds: float = 60.0  # a read of the positions older than this blocks entries
+
+    @property
+    def counts_orders(self) -> bool:
+        """True where an order's neighbours decide about it, so that each is judged after the one before is written."""
+        counted = (
+            self.max_orders_per_minute,
+            self.max_open_orders,
+            self.max_trades_per_day,
+            self.max_open_positions,
+            self.max_gross_exposure,
+            self.max_net_exposure,
+        )
+        own = self.own
+        of_strategy = (
+            own.max_trades_per_day,
+            own.max_open_positions,
+            own.max_gross_exposure,
+            own.max_net_exposure,
+        )
+        return any(each is not None for each in (*counted, *of_strategy))
+
+    @property
+    def limits_trades(self) -> bool:
+        """True where the entries of a day are limited."""
+        return (self.max_trades_per_day, self.own.max_trades_per_day) != (None, None)
+
+    @property
+    def limits_positions(self) -> bool:
+        """True where the symbols that are held are limited."""
+        return (self.max_open_positions, self.own.max_open_positions) != (None, None)
+
+    @property
+    def limits_stops(self) -> bool:
+        """True where stops that are met one after the other make entries pause."""
+        return (self.stop_streak, self.own.stop_streak) != (None, None)
+
+    @property
+    def limits_exposure(self) -> bool:
+        """True where the value of what is held is limited."""
+        own = (self.own.max_gross_exposure, self.own.max_net_exposure)
+        return (self.max_gross_exposure, self.max_net_exposure, *own) != (None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +141,6 @@ class LimitBook:
     def always_limits_loss(self) -> bool:
         """True where every strategy has a daily loss limit, so that none enters while the day's loss is not known."""
         return all(each.max_daily_loss is not None for each in (self.default, *self.by_strategy.values()))
-
-
-class ExitScope(StrEnum):
-    """What an exit closes."""
-
-    OWN = "own"  # what its strategy holds by its own fills
-    POSITION = "position"  # the whole position, less what other strategies hold
 
 
 class GroupPolicy(StrEnum):
@@ -102,6 +199,8 @@ class ClientPolicy:
     limits: LimitBook
     live_allowed: bool
     strategies: StrategyBook = field(default_factory=StrategyBook)
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+    day_starts: time = time(6)  # when a trading day begins in that zone
 
     def strategy(self, strategy_name: str) -> StrategyPolicy:
         """How this strategy's orders are handled."""

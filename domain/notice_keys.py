@@ -21,6 +21,17 @@ class NoticeSubject(StrEnum):
     UNREADABLE_POSITION_ROW = "UNREADABLE_POSITION_ROW"
     UNREMEMBERED = "UNREMEMBERED"  # a broker order under a tag of ours that no row knows
     PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # cleared when its price is known again
+    RISK_WARNED = (
+        "RISK_WARNED"  # a share of a limit is used up; the facts say whose, which limit and which day
+    )
+    RISK_UNKNOWN = (
+        "RISK_UNKNOWN"  # a sum that a limit needs; the fact says whose; cleared when it is known again
+    )
+    RISK_EXIT_FAILED = "RISK_EXIT_FAILED"  # no attempt closed what a limit wants flat
+    DAY_SUMMARY = "DAY_SUMMARY"  # what a trading day brought; the facts say which day
+    PNL_DIFFERS = (
+        "PNL_DIFFERS"  # our own profit and loss is another than the broker's; the facts say which day
+    )
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
     INSTRUMENTS = "INSTRUMENTS"  # not loaded, or not today's; the state says which master is used
     # About one order and the broker's book; the facts begin with the order's id.

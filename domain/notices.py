@@ -23,6 +23,11 @@ class NoticeKind(StrEnum):
     HALTED = "HALTED"
     RESUMED = "RESUMED"
     LOSS_LIMIT_HIT = "LOSS_LIMIT_HIT"  # entries stop for the day
+    RISK_LIMIT_HIT = "RISK_LIMIT_HIT"  # another limit than one on a loss
+    RISK_WARNING = "RISK_WARNING"  # a share of a limit is used up
+    RISK_UNKNOWN = "RISK_UNKNOWN"  # a sum that a limit needs is not known
+    DAY_SUMMARY = "DAY_SUMMARY"  # what a trading day brought
+    STATE_CHANGED = "STATE_CHANGED"  # a person lets entries only reduce
     LOSS_LIMIT_LIFTED = "LOSS_LIMIT_LIFTED"  # an operator lets them go on
     SYSTEM = "SYSTEM"  # a loop stalled, a broker cannot be read, …
     EXTERNAL_ORDER = "EXTERNAL_ORDER"

@@ -48,6 +48,34 @@ class Reason(StrEnum):
         "One read shows the daily loss limit reached",
         "entries wait for what the next reads show",
     )
+    DAILY_PROFIT_HIT = (
+        "DAILY_PROFIT_HIT",
+        Family.RISK_BLOCKED,
+        "Daily profit limit hit",
+        "no new entries today",
+    )
+    TRAILING_LOSS_HIT = (
+        "TRAILING_LOSS_HIT",
+        Family.RISK_BLOCKED,
+        "Trailing loss limit hit",
+        "no new entries today",
+    )
+    MARK_UNKNOWN = (
+        "MARK_UNKNOWN",
+        Family.RISK_BLOCKED,
+        "A price that a limit needs is missing or too old",
+        "what is not known is not counted as nothing",
+    )
+    MAX_TRADES_PER_DAY = "MAX_TRADES_PER_DAY", Family.RISK_BLOCKED, "Too many entries in this trading day"
+    MAX_OPEN_POSITIONS = "MAX_OPEN_POSITIONS", Family.RISK_BLOCKED, "Too many open positions"
+    MAX_EXPOSURE = "MAX_EXPOSURE", Family.RISK_BLOCKED, "The notional value held would be above the limit"
+    COOLDOWN = "COOLDOWN", Family.RISK_BLOCKED, "The strategy has left this symbol a moment ago"
+    STOP_STREAK = "STOP_STREAK", Family.RISK_BLOCKED, "Too many stops were met one after the other"
+    REDUCING_ONLY = (
+        "REDUCING_ONLY",
+        Family.RISK_BLOCKED,
+        "Only entries that reduce the account's position are let through",
+    )
     MAX_ORDER_QUANTITY = "MAX_ORDER_QUANTITY", Family.RISK_BLOCKED, "Quantity above the limit for one order"
     MAX_ORDER_VALUE = "MAX_ORDER_VALUE", Family.RISK_BLOCKED, "Notional value above the limit for one order"
     ORDER_VALUE_UNKNOWN = (

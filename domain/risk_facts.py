@@ -1,14 +1,84 @@
 """The facts that the blockers decide by, read inside the transaction that will act on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.enums import Side
 from domain.limits import Limits
 from domain.money import ZERO
 from domain.order import Order
+from domain.risk_stops import Stop
+
+
+class Exposed(NamedTuple):
+    """Units that are held, or may be by open entries. `price` None: no price is known. `strategy` empty: nobody's."""
+
+    strategy: str
+    exchange: str
+    symbol: str
+    units: Decimal
+    price: Decimal | None
+
+
+class LastExit(NamedTuple):
+    """The strategy's last exit in the symbol. `realized`: of what it closed; None: not counted yet."""
+
+    at: datetime
+    realized: Decimal | None
+
+
+class StopMet(NamedTuple):
+    """A stop of a protection that was met, at a loss."""
+
+    strategy: str
+    at: datetime
+
+
+def pauses_until(
+    times: Iterable[datetime], streak: int, window: timedelta, pause: timedelta
+) -> datetime | None:
+    """Return until when entries pause after a streak of stops within a window; None: there was no such streak."""
+    met = sorted(times)
+    ends = [last for first, last in zip(met, met[streak - 1 :], strict=False) if last - first <= window]
+    return ends[-1] + pause if ends else None
+
+
+def streak_since(limits: Limits, now: datetime) -> datetime:
+    """Return since when stops that were met may still make entries pause."""
+    minutes = limits.stop_streak_minutes + limits.stop_streak_pause_minutes
+    return now - timedelta(microseconds=int(minutes * 60_000_000))
+
+
+def is_loss(side: Side, average: Decimal | None, price: Decimal | None) -> bool:
+    """Return True where a position of this side was left at a worse price; a price that is not known is one."""
+    return average is None or price is None or (price - average) * side.sign < 0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitFacts:
+    """What single limits need to know. Only what a limit that is set asks for is read; the rest is left as it is.
+
+    - `trades`, `own_trades`: entries of the trading day that were sent or may be, of the client and of the strategy.
+    - `places`, `own_places`: the symbols (exchange, symbol) that are held or being entered.
+    - `exposed`: what is held and what open entries may bring.
+    - `stops_met`: the stops of the client's strategies that were met lately.
+    - `reducible`: how many units an entry of this side may take off the account's net position; None: not known.
+    """
+
+    trades: int = 0
+    own_trades: int = 0
+    places: frozenset[tuple[str, str]] = frozenset()
+    own_places: frozenset[tuple[str, str]] = frozenset()
+    exposed: tuple[Exposed, ...] = ()
+    last_exit: LastExit | None = None
+    reducible: Decimal | None = None
+    stops_met: tuple[StopMet, ...] = ()
+
+
+_NOTHING_COUNTED = LimitFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +115,8 @@ class Facts:
     exit_open: bool = False  # any exit of this strategy in this symbol is outstanding, resting ones too
     opposite_holders: tuple[str, ...] = ()  # other strategies on the other side of this symbol
     last_price: Decimal | None = None
+    stops: tuple[Stop, ...] = ()  # of the client and of the strategy
+    of_limits: LimitFacts = _NOTHING_COUNTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain.daily_loss import DayLoss, Lift, hit, told_of_latch, with_latched
+from domain.daily_loss import OF_THE_CLIENT, DayLoss, Lift, hit, told_of_latch, with_latched
 from domain.errors import NotFound
-from domain.limits import ClientPolicy
+from domain.limits import ClientPolicy, LimitAction
 from domain.loss_limit_lift import lift_in
+from domain.money import ZERO, decimal_text
 from domain.notices import Notice, NoticeKind
-from domain.ports import Store, Transaction
+from domain.ports import Clock, Store, Transaction
+from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, StopKey
+from domain.times import day_start
 from engine.client_context import ClientContext, EngineTimings
 
 log = logging.getLogger(__name__)
@@ -19,8 +22,9 @@ log = logging.getLogger(__name__)
 class LossLatch:
     """Stores which limits were hit today, so that changing a limit afterwards lifts nothing."""
 
-    def __init__(self, store: Store, *, rules: EngineTimings) -> None:
+    def __init__(self, store: Store, *, clock: Clock, rules: EngineTimings) -> None:
         self._store = store
+        self._clock = clock
         self._rules = rules
 
     def check(self, context: ClientContext) -> None:
@@ -47,9 +51,30 @@ class LossLatch:
         if loss is None or not new:
             return
         tx.keep_day_loss(context.client_id, with_latched(loss, new))
+        if OF_THE_CLIENT in new and self._stop(tx, context, loss, new[OF_THE_CLIENT]):
+            new = {name: limit for name, limit in new.items() if name != OF_THE_CLIENT}
+            if not new:  # our own figure had reached it before, which was told
+                return
         text = told_of_latch(loss, new, starts=f"{self._rules.day_starts:%H:%M} {self._rules.zone.key}")
         log.warning("client %s: %s", context.client_id, text)
         tx.notify(Notice(NoticeKind.LOSS_LIMIT_HIT, context.client_id, detail=text))
+
+    def _stop(self, tx: Transaction, context: ClientContext, loss: DayLoss, limit: Decimal) -> bool:
+        """Keep the client's stop where it is to ask for exits; True where one was there already."""
+        now, book = self._clock.now(), context.policy.limits.default
+        key = StopKey(context.client_id, OF_THE_CLIENT, RiskRule.DAILY_LOSS)
+        known = next((stop for stop in tx.risk_stops(context.client_id) if stop.key == key), None)
+        if known is not None and known.is_confirmed and known.is_standing(now):
+            return True
+        if book.on_daily_loss is LimitAction.BLOCK:
+            return False
+        ends = day_start(loss.day + timedelta(days=1), self._rules.zone, self._rules.day_starts)
+        figure = loss.lowest or ZERO
+        detail = f"{decimal_text(figure)} today, limit {decimal_text(-limit)}"
+        stop = Stop(key, now, ends, figure, limit, book.on_daily_loss, detail=detail)
+        tx.put_stop(stop)
+        tx.add_risk_event(RiskEvent(now, key, EventKind.STOPPED, detail))
+        return False
 
 
 def lift(

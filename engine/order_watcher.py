@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from domain.first_reads import Missing, in_words
 from domain.ports import Clock, Store
+from domain.risk_stops import scopes_of
 from engine.batch_submitter import BatchSubmitter
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
@@ -17,6 +18,7 @@ from engine.entry_readiness import EntryReadiness
 from engine.position_monitor import PositionMonitor
 from engine.protection_watcher import ProtectionWatcher
 from engine.reconciler import Reconciler
+from engine.risk_monitor import RiskMonitor
 from engine.stranded_exits import StrandedExits
 from engine.submitter import Submitter
 
@@ -55,6 +57,7 @@ class OrderWatcherEngine:
         stranded = StrandedExits(store, clock=clock, actor=claimant)
         self._positions = PositionMonitor(store, self._gate, stranded, clock=clock, rules=rules)
         self._protections = ProtectionWatcher(store, clock=clock, claimant=claimant)
+        self._risk = RiskMonitor(store, clock=clock, rules=rules, claimant=claimant)
 
     @property
     def clients(self) -> tuple[str, ...]:
@@ -76,6 +79,7 @@ class OrderWatcherEngine:
             moved += self.reconcile(client_id)
             self.refresh(client_id)
             moved += self.protect(client_id) or 0
+            moved += self.watch_risk(client_id)
         return moved
 
     def waits_for(self, client_id: str) -> str | None:
@@ -126,6 +130,18 @@ class OrderWatcherEngine:
         """
         context = self._contexts[client_id]
         return self._protections.watch(context, may_look=self._gate.accounts.may_look(context))
+
+    def limits_risk(self, client_id: str) -> bool:
+        """Return True where the client's profit and loss is limited, so that each fill and price may matter."""
+        return bool(scopes_of(self._contexts[client_id].policy.limits))
+
+    def watch_risk(self, client_id: str) -> int:
+        """Count fills, judge the client's profit and loss by its limits, and ask for the exits that follow.
+
+        Returns how many exits were asked for.
+        """
+        context = self._contexts[client_id]
+        return self._risk.watch(context, may_look=self._gate.accounts.may_look(context))
 
     def nudge(self, client_id: str) -> None:
         """Request a poll after something has happened at the client's broker.

@@ -40,7 +40,7 @@ class PositionMonitor:
         self._rules = rules
         self._guard = ExecutionGuard(store)
         self._comparer = PositionReconciler(store, clock=clock, believed_after=rules.difference_believed)
-        self._loss_latch = LossLatch(store, rules=rules)
+        self._loss_latch = LossLatch(store, clock=clock, rules=rules)
         self._refreshed_at: dict[str, datetime] = {}
         self._resumed: set[str] = set()
         self._compared_at: dict[str, datetime] = {}  # stored with the next read, which saves a commit

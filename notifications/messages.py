@@ -80,6 +80,11 @@ _ALONE = {
     NoticeKind.HALTED: ("🛑 Trading halted", "client_id"),
     NoticeKind.RESUMED: ("▶️ Trading resumed", "client_id"),
     NoticeKind.LOSS_LIMIT_HIT: ("🛑 Daily loss limit hit", "client_id"),
+    NoticeKind.RISK_LIMIT_HIT: ("🛑 Limit hit", "client_id"),
+    NoticeKind.RISK_WARNING: ("⚠️ Near a limit", "client_id"),
+    NoticeKind.RISK_UNKNOWN: ("🚨 Profit and loss not known", "client_id"),
+    NoticeKind.DAY_SUMMARY: ("📒 The day", "client_id"),
+    NoticeKind.STATE_CHANGED: ("🚦 Entries", "client_id"),
     NoticeKind.LOSS_LIMIT_LIFTED: ("▶️ Daily loss limit lifted", "client_id"),
     NoticeKind.SYSTEM: ("🔧 System", "detail"),
     NoticeKind.EXTERNAL_ORDER: ("👀 An order that is not ours", "symbol"),
@@ -345,10 +350,12 @@ def _explained_alone(notice: Notice) -> list[str]:
     detail = [safe(notice.detail, _REASON)]
     if notice.kind is NoticeKind.HALTED:
         return [*detail, "New entries are blocked; exits still go."]
-    if notice.kind is NoticeKind.LOSS_LIMIT_HIT:
+    if notice.kind in (NoticeKind.LOSS_LIMIT_HIT, NoticeKind.RISK_LIMIT_HIT):
         return [
             *detail,
-            "If it is not today's loss, or you accept it, lift it, on the page Health or with:",
+            "If it is not today's, or you accept it, lift it, on the page Health or with:"
+            if notice.kind is NoticeKind.RISK_LIMIT_HIT
+            else "If it is not today's loss, or you accept it, lift it, on the page Health or with:",
             f"<code>{lift_command(notice)}</code>",
         ]
     if notice.kind is NoticeKind.EXTERNAL_ORDER:

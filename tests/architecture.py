@@ -58,7 +58,14 @@ ROOMS = {
     # The legs of an alert are kept together by one rule, whether the engine or a person ends one. A protection asks for
     # its exit in the transaction that fires it.
     "engine/": Room(
-        ("domain", "blockers", "observability", "use_cases.leg_groups", "use_cases.protect"),
+        (
+            "domain",
+            "blockers",
+            "observability",
+            "use_cases.forced_exit",
+            "use_cases.leg_groups",
+            "use_cases.protect",
+        ),
         (*LOG, "threading"),
     ),
     "alerts/": Room(SERVICES, LOG),
@@ -129,7 +136,14 @@ MIN_REPEATED_CHARACTERS = 60
 # The schema and what brings older databases to it are read as a history, in one piece.
 WITHOUT_SQL_FILES = {
     f"persistence/sqlite/{name}.py"
-    for name in ("migrations", "protection_schema", "schema", "told_by_earlier_versions", "triggers")
+    for name in (
+        "migrations",
+        "protection_schema",
+        "risk_schema",
+        "schema",
+        "told_by_earlier_versions",
+        "triggers",
+    )
 }
 
 _OURS = {prefix.removesuffix(".py").rstrip("/") for prefix in ROOMS if "/" not in prefix[:-1]}

@@ -285,6 +285,13 @@ def test_a_limit_counts_the_neighbours(tmp_path) -> None:
     desk.store.close()
 
 
+def test_a_limit_on_trades_counts_the_neighbours(tmp_path) -> None:
+    desk = desk_in(tmp_path, limits=Limits(max_trades_per_day=2))
+    receipts = desk.commands.register_together(entries_in("A", "B", "C", "D"))
+    assert outcomes(receipts) == [Outcome.ACCEPTED] * 2 + [Outcome.BLOCKED] * 2
+    desk.store.close()
+
+
 def test_errors_are_each_alerts_own(desk) -> None:
     desk.commands.register(*delivered([entry(leg("Z"), signal_id="used")])[0])
     later = START + timedelta(seconds=1)

@@ -82,8 +82,7 @@ class RegisterTogether:
             return False
         if unfit(alert.legs[0]) is not None:
             return False
-        limits = policy.limits.for_strategy(alert.strategy_name)
-        return limits.max_orders_per_minute is None and limits.max_open_orders is None
+        return not policy.limits.for_strategy(alert.strategy_name).counts_orders
 
     def _plan(self, alert: ParsedAlert, delivery: Delivery, key: str, content: str) -> _Plan:
         policy = self._clients[alert.client_id]

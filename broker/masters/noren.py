@@ -18,6 +18,8 @@ _FILES: Mapping[str, str] = {  # a broker's files that name no exchange in their
 }  # fmt: skip
 _CASH = ("NSE", "BSE")
 _INDEX = ("INDEX", "UNDIND")
+_UNDERLYING = ("UNDCUR", "UNDIRC", "UNDIRT", "UNDIRD")  # of contracts, without being one
+_TEST = "NSETEST"
 _PRODUCT = re.compile(r"(OPT|FUT)$")
 _CODES = {"BSX": "SENSEX", "BKX": "BANKEX"}
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -32,7 +34,9 @@ def read(row: Row, file: str) -> Instrument | None:
     if not exchange:
         raise ValueError("exchange: expected a column of that name, or a file name that says which")
     exchange = exchange.upper()
-    expiry = row.get("expiry", "")
+    expiry, instrument = row.get("expiry", ""), row.get("instrument", "").upper()
+    if _TEST in row.get("symbol", "").upper() or (not expiry and instrument in _UNDERLYING):
+        return None
     return _share(row, exchange) if exchange in _CASH and not expiry else _contract(row, exchange)
 
 

@@ -29,9 +29,10 @@ from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.enums import OrderType
+from domain.enums import OrderType, Side
 from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
 from domain.marks import Mark as LastPrice
+from domain.money import ZERO, parse_decimal
 from domain.ports import Clock
 from domain.times import time_text, trading_day
 
@@ -108,6 +109,21 @@ class PaperBroker:
         if isinstance(answer, Refused):
             raise answer
         return answer
+
+    def cash(self) -> Decimal:
+        """Return what all fills of the client brought less what they cost, as the matching core booked each of them.
+
+        With nothing open it is the realised profit and loss. Nothing that Orderwatch records goes into it.
+
+        Raises:
+            ReadFailed: the file could not be read.
+        """
+        rows = self._store.read(
+            lambda db: db.execute(
+                "SELECT side, filled_value FROM orders WHERE client_id = ?", (self._client_id,)
+            ).fetchall()
+        )
+        return sum((-Side(side).sign * parse_decimal(value) for side, value in rows), ZERO)
 
     def place_together(
         self, groups: Sequence[Sequence[UniversalOrderCommand]]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from broker.rate_limit.exit_reserve import ExitReserve
 from broker.rate_limit.lock import LockHeld, lock_soon
@@ -21,6 +22,7 @@ from broker.rate_limit.minute_quota import MINUTE, MinuteQuota, PeriodicRead, Re
 from broker.rate_limit.state import Caller, State
 from domain.errors import NotSent, StoreUnavailable
 from domain.ports import Clock
+from domain.times import trading_day
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ _SIGHT_LASTS = 50_000  # microseconds; an exit requests its own slot within this
 _AT_ONCE = 0.7  # share of the slots for a burst of entries; the rest is spread until the next is free
 _FULL = "too many calls are waiting for the broker"
 _FULL_MINUTE = "this minute's calls are used up"
+_FULL_DAY = "this day's calls are used up, but for those of exits"
 _CLOSED = "the broker has counted more calls in this minute than were made here"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,12 +46,21 @@ class Rate:
     - `window`: seconds. A little over one, because calls move closer together on their way to the broker.
     - `per_minute`: calls in any 60 s. With 0, only the window limits them.
     - `kept`: of these, slots that only exits, cancels and the reads they need may use.
+    - `per_day`: calls in a day of `zone`, of which `kept_of_day` are for exits and cancels alone. With 0 or no zone,
+      the day is not counted. A damaged file forgets the count: then the broker's own stops what is too much.
     """
 
     calls: int = 10
     window: float = 1.1
     per_minute: int = 0
     kept: int = 0
+    per_day: int = 0
+    kept_of_day: int = 0
+    zone: ZoneInfo | None = None
+
+    def __post_init__(self) -> None:
+        if self.per_day and self.zone is None:
+            raise ValueError("per_day needs a zone: a day begins somewhere")
 
 
 class RateBudget:
@@ -87,6 +99,7 @@ class RateBudget:
         self._rate = rate.calls
         self._window = int(rate.window * 1_000_000)
         self._minute = MinuteQuota(rate.per_minute, rate.kept)
+        self._of_day = rate
         self._patience = int(patience * 1_000_000)
         self._exit_waits = exit_waits
         self._sleep = sleep
@@ -150,6 +163,7 @@ class RateBudget:
         with self._state() as state:
             now = self._now()
             state.forget(now, max(self._window, MINUTE if self._minute.places else 0), self._patience)
+            self._begin_day(state)
             if exit_waits:  # entries no longer see it once it is claimed, just before it requests a slot
                 state.exits[_SIGHTED] = now + _SIGHT_LASTS
             wait, why = self._wait(state, who, now)
@@ -167,6 +181,8 @@ class RateBudget:
         if who.reader is not None:
             return self._wait_to_read(state, who, who.reader, now)
         line = state.exits if who.urgent else state.entries
+        if self._day_is_full(state, who):
+            return MINUTE, _FULL_DAY
         if now < who.give_up:
             line.setdefault(who.name, who.give_up)
         if who.is_entry and state.closed_until > now:
@@ -206,6 +222,15 @@ class RateBudget:
         if state.exits.keys() - {_SIGHTED}:
             return _STEP, _FULL
         return _turn(state.reads, who.name, free), _FULL
+
+    def _begin_day(self, state: State) -> None:
+        if self._of_day.per_day and self._of_day.zone is not None:
+            state.begin_day(trading_day(self._clock.now(), self._of_day.zone).toordinal())
+
+    def _day_is_full(self, state: State, who: Caller) -> bool:
+        """Exits and cancels are never stopped here: what the broker takes of them is for the broker to say."""
+        rate = self._of_day
+        return bool(rate.per_day) and not who.urgent and state.of_day >= rate.per_day - rate.kept_of_day
 
     def _second(self, state: State, now: int) -> tuple[int, int]:
         """Return how many slots of the window are free, and the microseconds until the next one is."""

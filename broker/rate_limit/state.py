@@ -35,6 +35,7 @@ class State:
       has only the periodic reads that wait for a slot of the window, not of the minute.
     - `readers`: all that read periodically.
     - `closed_until`: until then the broker's own count of the minute is full.
+    - `day`, `of_day`: the day (its ordinal) whose calls are counted, and how many there are; 0 where no day is counted.
     """
 
     calls: list[int] = field(default_factory=list)
@@ -43,16 +44,19 @@ class State:
     reads: dict[str, int] = field(default_factory=dict)
     readers: dict[str, ReaderState] = field(default_factory=dict)
     closed_until: int = 0
+    day: int = 0
+    of_day: int = 0
 
     @classmethod
     def from_json(cls, text: bytes) -> "State":
-        """Parse the file. Files from before the minute was counted end with the entries.
+        """Parse the file. Files from before the minute was counted end with the entries, and most without a day.
 
         Raises:
             ValueError, TypeError, AttributeError, IndexError: the text has another form.
         """
         calls, exits, entries, *minute = json.loads(text)
-        reads, readers, closed_until = minute or ({}, {}, 0)
+        reads, readers, closed_until, *days = minute or ({}, {}, 0)
+        day, of_day = days or (0, 0)
         return cls(
             [int(call) for call in calls],
             _line(exits),
@@ -63,12 +67,16 @@ class State:
                 for who, (asked, *made) in readers.items()
             },
             int(closed_until),
+            int(day),
+            int(of_day),
         )
 
     def to_json(self) -> bytes:
         """Serialise the state in the form that `from_json` parses."""
         readers = {who: [reader.asked, *reader.made] for who, reader in self.readers.items()}
-        whole = [self.calls, self.exits, self.entries, self.reads, readers, self.closed_until]
+        whole: list[object] = [self.calls, self.exits, self.entries, self.reads, readers, self.closed_until]
+        if self.day:
+            whole += [self.day, self.of_day]
         return json.dumps(whole, separators=(",", ":")).encode()
 
     def forget(self, now: int, horizon: int, patience: int) -> None:
@@ -87,9 +95,15 @@ class State:
         }
         self.closed_until = min(self.closed_until, now + MINUTE)
 
+    def begin_day(self, day: int) -> None:
+        """Count anew if the day is another one."""
+        if day != self.day:
+            self.day, self.of_day = day, 0
+
     def take(self, who: Caller, now: int) -> None:
         """Record a call."""
         self.calls.append(now)
+        self.of_day += 1 if self.day else 0
         if who.reader is not None:
             self.readers[who.reader].made.append(now)
 

@@ -2,6 +2,7 @@
 
 from broker.description import BrokerDescription, BrokerSetup
 from broker.http_calls import Timeouts
+from broker.known_order_numbers import ZONE
 from broker.rate_limit.limiter import Rate, RateBudget
 from broker.zerodha.adapter import TRAITS, Budgets, ZerodhaBroker
 from broker.zerodha.requests import AUTOMATIC
@@ -33,13 +34,21 @@ def _budgets(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> Budgets:
     """The rate budgets of one account, shared by all processes of this machine. Its entries let exits go first."""
     own = setup.account.orders_per_minute
     per_minute = _ORDERS_PER_MINUTE - _FOR_OTHER_PROGRAMS if own is None else own
+    per_day = setup.account.orders_per_day
 
     def budget(what: str, rate: Rate) -> RateBudget:
-        path = setup.orders_db.with_name(f"{setup.client_id}{what}.budget")
+        path = setup.orders_db.with_name(f"{setup.client_id}{what}.budget")  # no client's id has a ~
         return RateBudget(path, setup.clock, rate, exit_waits=setup.exit_waits)
 
-    orders = Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS)
-    return Budgets(budget("", orders), budget(".reads", Rate(_PER_SECOND)), budget(".quotes", Rate(1)))
+    orders = Rate(
+        _PER_SECOND,
+        per_minute=per_minute,
+        kept=per_minute // _KEPT_FOR_EXITS,
+        per_day=per_day,
+        kept_of_day=per_day // _KEPT_FOR_EXITS,
+        zone=ZONE,
+    )
+    return Budgets(budget("", orders), budget("~reads", Rate(_PER_SECOND)), budget("~quotes", Rate(1)))
 
 
 ZERODHA = BrokerDescription(

@@ -22,6 +22,9 @@ def _calls(value: int) -> int:
 OrdersPerMinute = Annotated[
     int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
 ]
+OrdersPerDay = Annotated[
+    int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
+]
 MarketOrders = Annotated[
     Literal["protected", "auto"], BeforeValidator(lower), Field(description="protected or auto")
 ]
@@ -53,6 +56,7 @@ class ZerodhaAccount(AccountSettings):
     - `login_file`: where `python -m broker.zerodha --file` keeps that token; a new one is used without a restart.
     - `orders_per_minute`: how many order calls to make in a minute at most. None: `description` has the default.
       0: not counted.
+    - `orders_per_day`: the same for a day of India; a fifth of them is kept for exits. 0: not counted.
     - `market_orders`: protected: with MARKET_PROTECTION_PERCENT; auto: with the percentage that Zerodha sets.
     """
 
@@ -65,6 +69,7 @@ class ZerodhaAccount(AccountSettings):
     login_file: TokenFile | None = None
     algo_id: Text | None = None
     orders_per_minute: OrdersPerMinute | None = None
+    orders_per_day: OrdersPerDay = 5000
     market_orders: MarketOrders = "protected"
 
     def missing(self) -> Iterator[str]:

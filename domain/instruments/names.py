@@ -53,7 +53,7 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _LETTERS = "FGHJKMNQUVXZ"
 _SERIES = (
     "EQ", "BE", "BZ", "BL", "SM", "ST", "SG", "SZ", "GB", "GS", "IV", "RR", "MF",
-    "A", "B", "T", "X", "XT", "Z", "M", "MT", "F", "E",
+    "A", "B", "E", "F", "G", "M", "MS", "MT", "P", "R", "T", "TS", "W", "X", "XT", "Z", "ZP",
 )  # fmt: skip
 
 _MON = f"(?P<mon>{'|'.join(_MONTHS)})"

@@ -67,8 +67,24 @@ def resolve(
     front = next((each for each in readings if isinstance(each.expiry, Front)), None)
     if front is not None:
         return _continuous(front, exchange, master, today, roll_days)
-    candidates = _unique([*master.named(text), *_held(readings, master)])
+    own = master.named(text)
+    own_here = [each for each in own if may_be_at(exchange, each.exchange)]
+    unsure = [each for each in readings if not any(_is_of(one, each) for one in own_here)]
+    candidates = _unique([*own, *_held(unsure, master)])
     return _judged(name, exchange, readings, candidates, master, today)
+
+
+def _is_of(instrument: Instrument, reading: Reading) -> bool:
+    """True where the broker's own name for it is read as what it is: then the reading needs no look for others."""
+    expiry = reading.expiry
+    same = (instrument.root, instrument.kind, instrument.strike) == (
+        reading.root,
+        reading.kind,
+        reading.strike,
+    )
+    if isinstance(expiry, Month):
+        return same and instrument.expiry is not None and expiry.holds(instrument.expiry)
+    return same and instrument.kind.expires and instrument.expiry == expiry
 
 
 def _held(readings: Sequence[Reading], master: Master) -> list[Instrument]:

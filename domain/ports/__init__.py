@@ -22,6 +22,7 @@ from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
 from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.read_model import ReadModel, Row, Wanted
+from domain.ports.risk import NewFills, RiskReads, RiskWrites
 from domain.ports.rules import ExposureQuery, FactsQuestion, Halt, RuleFacts, StopWrites
 from domain.ports.store import Claimants, Journal, ProcessStore, Store, Writes
 from domain.ports.transaction import Transaction
@@ -52,6 +53,7 @@ __all__ = [
     "MarkReader",
     "MarkSetter",
     "MatchingReads",
+    "NewFills",
     "NoticeReads",
     "NoticeWrites",
     "OrderLookUp",
@@ -68,6 +70,8 @@ __all__ = [
     "QuoteReader",
     "ReadModel",
     "Registration",
+    "RiskReads",
+    "RiskWrites",
     "Row",
     "RuleFacts",
     "SendFailed",

@@ -68,6 +68,12 @@ class ReadModel(Protocol):
 
     def halts(self) -> list[Row]: ...
 
+    def stops(self, now: datetime) -> list[Row]:
+        """List what stops entries at that time beside halts, without what was seen once only.
+
+        The keys: `client_id`, `strategy_name` (empty: all), `rule`, `since`, `until`, `detail`, `set_by`.
+        """
+
     def positions(self) -> list[Row]: ...
 
     def unreadable_positions(self) -> Mapping[str, Sequence[UnreadableRow]]:

@@ -24,6 +24,7 @@ class ExposureQuery:
     product: str | None = None
     limits_of: str = ""  # the strategy whose own limits bind the order; empty: its client's limits bind it
     created_at: datetime | None = None  # None: now
+    day_starts_at: datetime | None = None  # of the trading day; given where its entries are limited
 
 
 class FactsQuestion(NamedTuple):

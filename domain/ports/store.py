@@ -12,6 +12,7 @@ from domain.ports.notices import NoticeReads
 from domain.ports.orders import ClaimReads, OrderReads
 from domain.ports.positions import HoldingReads, PositionStore
 from domain.ports.protections import ProtectionReads
+from domain.ports.risk import RiskReads
 from domain.ports.transaction import Transaction
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class Journal(Protocol):
 
 class Store(
     OrderReads, ClaimReads, HoldingReads, PositionStore, HeartbeatStore, ClientReads, MatchingReads, NoticeReads,
-    AccountReads, ProtectionReads, Writes, Protocol,
+    AccountReads, ProtectionReads, RiskReads, Writes, Protocol,
 ):  # fmt: skip
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 

@@ -9,6 +9,7 @@ from domain.ports.notices import NoticeReads, NoticeWrites
 from domain.ports.orders import AlertWrites, OrderWrites
 from domain.ports.positions import HoldingWrites
 from domain.ports.protections import ProtectionReads, ProtectionWrites
+from domain.ports.risk import RiskReads, RiskWrites
 from domain.ports.rules import RuleFacts, StopWrites
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ class Attempts(Protocol):
 
 class Transaction(
     AlertWrites, OrderWrites, NoticeWrites, HoldingWrites, RuleFacts, StopWrites, ExternalOrders, AccountWrites,
-    MatchingReads, NoticeReads, AccountReads, ProtectionReads, ProtectionWrites, Attempts, Protocol,
+    MatchingReads, NoticeReads, AccountReads, ProtectionReads, ProtectionWrites, RiskReads,
+    RiskWrites, Attempts, Protocol,
 ):  # fmt: skip
     """One write transaction: all of it becomes durable, or nothing."""

@@ -14,7 +14,9 @@ from domain.order import Order
 from domain.ports import ExposureQuery
 from domain.position_comparison import converted, known_elsewhere, still_disputed
 from domain.risk_facts import ExitFacts, Facts, Holding
+from domain.risk_stops import RiskRule
 from domain.states import Phase
+from persistence.memory.limit_facts import limit_facts, stops_of
 from persistence.memory.reads import OPEN
 from persistence.memory.tables import AccountRow, Tables
 
@@ -40,6 +42,8 @@ def entry_facts(
         o.strategy_name for o in entries if o.side.sign != q.sign and o.strategy_name != q.strategy_name
     }
     partial = [o for o in ahead if o.filled_quantity]
+    stops = stops_of(t, q)
+    reduces = any(s.key.rule is RiskRule.REDUCING and s.is_standing(now) for s in stops)
     own_entries = sum(max(h.entries, 1) for h in own)
     return Facts(
         now=now,
@@ -65,6 +69,8 @@ def entry_facts(
         exit_open=bool(exits),
         opposite_holders=tuple(sorted(opposite)),
         last_price=_last_price(t, q) if limits.max_order_value is not None else None,
+        stops=stops,
+        of_limits=limit_facts(t, q, held, limits, now, reduces=reduces),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from domain.account import BrokerAccount
@@ -18,9 +18,12 @@ from domain.message_facts import MessageFacts
 from domain.money import ZERO
 from domain.order import Order
 from domain.order_events import OrderEvent
+from domain.pnl import DayResult, PnlBook
+from domain.pnl import Place as PnlPlace
 from domain.ports import Halt, Heartbeat
 from domain.position_comparison import Difference, Place
 from domain.protection import Protection, ProtectionEvent
+from domain.risk_stops import RiskEvent, Stop, StopKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,11 @@ class Tables:
     protections: dict[str, Protection] = field(default_factory=dict)
     protection_events: list[tuple[str, ProtectionEvent]] = field(default_factory=list)
     marks: dict[tuple[str, str, str], Mark] = field(default_factory=dict)
+    pnl_books: dict[PnlPlace, PnlBook] = field(default_factory=dict)
+    results: dict[tuple[PnlPlace, date], DayResult] = field(default_factory=dict)
+    counted_fills: int = 0  # events whose fills are counted
+    stops: dict[StopKey, Stop] = field(default_factory=dict)
+    risk_events: list[RiskEvent] = field(default_factory=list)
     heartbeats: dict[tuple[str, str, str], Heartbeat] = field(default_factory=dict)
 
     def last_fill(self, client_id: str, symbol: str, side: Side) -> datetime | None:

@@ -32,6 +32,7 @@ from domain.states import Phase, Status, check_transition
 from domain.transitions import released
 from persistence.memory import adoptions, differences, facts
 from persistence.memory.reads import OPEN, Reads
+from persistence.memory.risk import RiskWrites
 from persistence.memory.tables import AccountRow, Intent, Message, Tables
 
 _NEVER_CHANGES = ("command_id", "alert_id", "symbol", "exchange", "client_order_id", "strategy_name")
@@ -41,7 +42,7 @@ T = TypeVar("T")
 _NAMED = 5  # open orders listed in an error message
 
 
-class MemoryTransaction(Reads):
+class MemoryTransaction(RiskWrites, Reads):
     """Implement `domain.ports.Transaction` on a draft of the tables.
 
     Moving a client to another id is not implemented: it raises NotImplementedError.
@@ -450,6 +451,7 @@ class MemoryTransaction(Reads):
         t.told = _without(t.told, client_id)
         t.ahead = _without(t.ahead, client_id)
         t.marks = _without(t.marks, client_id)
+        t.pnl_books = {place: book for place, book in t.pnl_books.items() if place.client_id != client_id}
         t.unreadable.pop(client_id, None)
         t.accounts[client_id] = AccountRow(account)
 

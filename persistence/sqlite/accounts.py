@@ -16,6 +16,7 @@ _FORGOTTEN = (
     "believed_ahead",
     "told_notices",
     "marks",
+    "pnl_books",
     "accounts",  # profit and loss of the day, and when positions were read
 )
 _NAMED = 5  # open orders listed in an error message

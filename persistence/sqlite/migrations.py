@@ -19,6 +19,7 @@ from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
+from persistence.sqlite.risk_schema import RISK
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
@@ -284,6 +285,12 @@ def further_terms_of_protections(db: "Database") -> None:
 def cost_and_time_of_protections(db: "Database") -> None:
     """Store that a stop was moved to cost, and when a protection exits by the clock."""
     _run(db, COST_AND_TIME)
+
+
+@migrations()
+def risk(db: "Database") -> None:
+    """Store profit and loss by our own fills, and what stops entries. Fills of before are not counted."""
+    _run(db, RISK)
 
 
 def _run(db: "Database", script: str) -> None:

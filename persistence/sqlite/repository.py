@@ -21,10 +21,12 @@ from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.order import Order
 from domain.order_events import advance
 from domain.order_matching import SeenOrders
+from domain.pnl import DayResult, PnlBook
 from domain.ports import Clock, Heartbeat, Transaction
 from domain.position_comparison import Difference, Place
 from domain.protection import Protection
 from domain.risk_facts import Holding
+from domain.risk_stops import RiskEvent, Stop
 from domain.stale_orders import StaleOrder
 from domain.states import Phase
 from domain.times import parse_time, time_text
@@ -34,6 +36,7 @@ from persistence.sqlite import (
     daily_loss,
     differences,
     protections,
+    risk,
     told_notices,
     unconfigured_clients,
     unreadable_rows,
@@ -252,6 +255,21 @@ class OrderRepository:
 
     def marks(self, client_id: str) -> list[Mark]:
         return self._read(lambda connection: protections.marks(connection, client_id))
+
+    def pnl_books(self, client_id: str) -> list[PnlBook]:
+        return self._read(lambda connection: risk.pnl_books(connection, client_id))
+
+    def day_results(self, client_id: str, day: date) -> list[DayResult]:
+        return self._read(lambda connection: risk.day_results(connection, client_id, day))
+
+    def risk_stops(self, client_id: str) -> list[Stop]:
+        return self._read(lambda connection: risk.risk_stops(connection, client_id))
+
+    def risk_events(self, client_id: str, *, limit: int) -> list[RiskEvent]:
+        return self._read(lambda connection: risk.risk_events(connection, client_id, limit))
+
+    def has_new_fills(self) -> bool:
+        return self._read(risk.has_new_fills)
 
     def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
         rows = self._rows("SELECT positions_read_at FROM accounts WHERE client_id = ?", client_id)

@@ -59,6 +59,7 @@ from persistence.sqlite.registrations import (
     event_row,
     intent_row,
 )
+from persistence.sqlite.risk import RiskTables
 from persistence.sqlite.rows import (
     INSERT_ALERT,
     INSERT_ORDER,
@@ -86,7 +87,7 @@ _ACCEPTED_AMONG = (
 )
 
 
-class SqliteTransaction:
+class SqliteTransaction(RiskTables):
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
     def __init__(

@@ -168,7 +168,7 @@ def test_heartbeats_name_every_loop(house: House) -> None:
 
     lane = {
         f"{loop}:{client}"
-        for loop in ("execute", "exits", "reconcile", "protect")
+        for loop in ("execute", "exits", "reconcile", "protect", "risk")
         for client in house.policies
     }
     wait_for(lambda: loops() == {"scheduler:", "wake:", *lane}, 5, "the beats")

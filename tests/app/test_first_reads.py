@@ -228,6 +228,9 @@ class Scripted:
     def __init__(self) -> None:
         self.asked, self.looked, self.escalated = 0, 0, 0
 
+    def limits_risk(self, client_id: str) -> bool:
+        return False
+
     def nudge(self, client_id: str) -> None:
         self.asked += 1
 

@@ -196,8 +196,11 @@ def test_the_multiplier_of_a_currency_is_kept():
     assert (found.multiplier, found.tick) == (1000, Decimal("0.0025"))
 
 
-def test_listed_tests_of_an_exchange_are_left_out():
+def test_listed_tests_of_an_exchange_and_mere_underlyings_are_left_out():
     assert read(f"{DHAN}\nNSE,E,1,EQUITY,0,011NSETEST,1.0,X,,,,5.0,NA,ES,EQ,X\n") == []
+    currencies = NFO.replace("LotSize,", "LotSize,Precision,Multiplier,")
+    assert read(f"{currencies}\nCDS,1,1,4,1000,USDINR,USDINR,,UNDCUR,,,\n") == []
+    assert read(f"{NFO}\nNFO,1,1,11NSETEST,11NSETEST29DEC26F,29-DEC-2026,FUTSTK,XX,0,0.05,\n") == []
 
 
 def test_a_zip_is_unpacked():

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from command_service import CommandService, ResolvedFill
 from console import TradingMode, create_console, create_health
+from domain.account_state import AccountState
 from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Alert, Delivery
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
@@ -27,6 +28,7 @@ from domain.ports import Halt, Heartbeat
 from domain.reason_codes import Reason
 from domain.states import Phase
 from domain.transitions import blocked, claimed, placed, refused, unknown
+from engine.risk_reports import RiskReports
 from notifications.messages import render
 from persistence.database import open_database
 from persistence.sqlite.database import Readers
@@ -45,6 +47,7 @@ class Control:
     """Notes what it was asked for; resolving and cancelling are the program's own."""
 
     commands: CommandService | None = None
+    reports: RiskReports | None = None
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def halt(self, client_id: str, strategy_name: str | None, by: str, reason: str) -> None:
@@ -96,6 +99,25 @@ class Control:
             protection_id, stop=stop, target=target, by=by, is_confirmed=is_confirmed
         )
 
+    def risk(self, client_id: str) -> dict[str, Any]:
+        assert self.reports is not None
+        return self.reports.risk(client_id)
+
+    def pnl(self, client_id: str) -> dict[str, Any]:
+        assert self.reports is not None
+        return self.reports.pnl(client_id)
+
+    def flatten(self, client_id: str, strategy_name: str | None, symbol: str | None, by: str) -> list[Order]:
+        assert self.commands is not None
+        parts = self.commands.parts_to_flatten(client_id, strategy_name=strategy_name, symbol=symbol)
+        return self.commands.flatten(parts, by=by)
+
+    def set_state(
+        self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str
+    ) -> None:
+        assert self.commands is not None
+        self.commands.set_state(client_id, strategy_name, state, by=by, reason=reason)
+
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         if client_id == "real":
             raise NotFound("client 'real' has no simulated market")
@@ -119,15 +141,17 @@ class House:
         self.told = told
         self.store = open_database(self.path).store(clock=self.clock, render=self._render)
         self.views = OrderQueries(Readers(self.path))
+        self.policies = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}
         self.control = Control(
             CommandService(
                 self.store,
-                {"default": ClientPolicy("default", LimitBook(), live_allowed=True)},
+                self.policies,
                 clock=self.clock,
                 ids=SeededIds(),
                 dedup_window=timedelta(seconds=60),
                 alert_life=timedelta(minutes=5),
-            )
+            ),
+            RiskReports(self.store, self.policies, clock=self.clock),
         )
         self.made = 0
         self.app = Flask(__name__, static_folder=None)

@@ -24,11 +24,12 @@ from tests.contract.store_rest import (
     NoticesContract,
     StopsContract,
 )
+from tests.contract.store_risk import RiskContract
 
 
 class StoreContract(
     TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
     DifferencesContract, ExternalOrdersContract, AdoptionsContract, NoticesContract, StopsContract, LoopsContract,
-    AccountsContract, FactsContract, ProtectionsContract,
+    AccountsContract, FactsContract, ProtectionsContract, RiskContract,
 ):  # fmt: skip
     """All roles of one store."""

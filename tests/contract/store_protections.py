@@ -11,11 +11,13 @@ from domain.account import BrokerAccount
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate
 from domain.further_terms import further_text
+from domain.limits import Limits, OwnLimits
 from domain.marks import Mark
+from domain.ports import ExposureQuery
 from domain.protection import Covered, ExitSeen, ExitState, Protection, ProtectionStatus, Rule, protection_of
 from domain.protection_step import step
 from domain.protection_terms import Terms, TrailingType
-from tests.contract.store_making import CLIENT, EXCHANGE, SYMBOL, House, StoreCase
+from tests.contract.store_making import CLIENT, EXCHANGE, STRATEGY, SYMBOL, House, StoreCase
 
 TERMS: dict[str, Any] = {
     "stop_loss": "2%",
@@ -43,13 +45,18 @@ def covered(units: int = 50) -> Covered:
 
 
 def moved(
-    house: House, p: Protection, price: object, exits: dict[str, ExitSeen] | None = None, units: int = 50
+    house: House,
+    p: Protection,
+    price: object,
+    exits: dict[str, ExitSeen] | None = None,
+    units: int = 50,
+    exit_id: str = "exit-1",
 ) -> Protection:
     now = house.clock.now()
     seen = replace(mark(house, price), at=now)
     done = step(p, replace(covered(), units=Decimal(units), exits=exits or {}), seen, now)
     if done.exit is not None:
-        done = done.with_exit("exit-1")
+        done = done.with_exit(exit_id)
     return house.store.write(lambda tx: tx.move_protection(done))
 
 
@@ -157,3 +164,21 @@ class ProtectionsContract(StoreCase):
         house.store.write(lambda tx: tx.keep_marks(CLIENT, [mark(house, 101)]))
         house.store.write(lambda tx: tx.rebind_account(CLIENT, BrokerAccount("broker", "U2")))
         assert house.store.marks(CLIENT) == []
+
+    def test_stops_that_were_met_at_a_loss_are_facts_of_a_limit_on_them(self, house):
+        first, second = opened(house), opened(house, "a2", strategy_name="OTHER")
+        moved(house, moved(house, first, 112), 1)  # at a loss
+        kept = moved(house, moved(house, second, 112), 125)
+        moved(house, kept, 120, exit_id="exit-2")  # by its trail, at a gain
+        query = ExposureQuery(CLIENT, STRATEGY, EXCHANGE, SYMBOL, 1)
+        limits = Limits(own=OwnLimits(stop_streak=1))
+
+        def met(bound):
+            now = house.clock.now()
+            found = house.store.write(lambda tx: tx.facts(query, now=now, limits=bound, live_allowed=True))
+            return [stop.strategy for stop in found.of_limits.stops_met]
+
+        assert met(limits) == [STRATEGY]
+        assert met(Limits()) == []
+        house.clock.advance(minutes=91)
+        assert met(limits) == []

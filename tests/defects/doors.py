@@ -98,9 +98,9 @@ DOORS = (
         "A limit on open orders counted what was there before the batch, and let all of the batch pass.",
         (
             Edit(
-                "use_cases/register_together.py",
-                "        return limits.max_orders_per_minute is None and limits.max_open_orders is None\n",
-                "        return limits is not None\n",
+                "domain/limits.py",
+                "            self.max_open_orders,\n            self.max_trades",
+                "            self.max_trades",
             ),
         ),
         ("tests/test_register_together.py::test_a_limit_counts_the_neighbours",),

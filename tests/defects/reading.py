@@ -162,7 +162,7 @@ READING = (
     Defect(
         "flatten-sells-savings",
         "Everything was to be closed, and the shares of years went with the day's positions.",
-        (Edit("cli_holdings.py", "p.delivered if symbol is None else ZERO", "ZERO"),),
+        (Edit("domain/flatten.py", "p.delivered if symbol is None else ZERO", "ZERO"),),
         ("tests/cli/test_operator_commands.py::test_flatten_leaves_delivered_shares_that_nobody_here_holds",),
     ),
     Defect(

@@ -16,6 +16,7 @@ from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
 from tests.defects.reading import READING
+from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
@@ -24,7 +25,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *PLATFORMS, *INSTRUMENTS,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS,
 )  # fmt: skip
 
 WIDE = (
@@ -53,6 +54,7 @@ _SECTIONS = (
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
+    ("Limits", RISK),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),

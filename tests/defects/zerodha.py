@@ -101,4 +101,16 @@ ZERODHA = (
         ),
         (f"{READING}::test_a_book_that_lacks_what_it_showed_today_is_not_complete",),
     ),
+    Defect(
+        "exits-wait-for-the-next-day",
+        "The day's orders were used up by entries, and the exits of what they had opened were not sent any more.",
+        (
+            Edit(
+                "broker/rate_limit/limiter.py",
+                "bool(rate.per_day) and not who.urgent and",
+                "bool(rate.per_day) and",
+            ),
+        ),
+        ("tests/broker/test_day_quota.py::test_entries_leave_calls_for_exits_and_no_exit_is_stopped",),
+    ),
 )

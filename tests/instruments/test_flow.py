@@ -269,6 +269,16 @@ def test_an_exit_of_a_continuous_future_closes_the_contract_that_is_held(make):
     assert "its strategy holds NFO NIFTY25JAN27F, which the exit closes" in trader.story()[0]["notes"]
 
 
+def test_an_exit_that_may_mean_two_contracts_which_are_both_held_closes_neither(make):
+    trader = make()
+    trader.hold("NIFTY08DEC26C24000")
+    trader.hold("NIFTY15DEC26C24000")
+    [order] = trader.post(an_exit("NIFTY-DEC2026-24000-CE"), **EXIT)
+    assert order.symbol == "NIFTY-DEC2026-24000-CE"
+    trader.desk.settle()
+    assert trader.desk.order(order.command_id).tag == "GUARD_BLOCKED:NO_POSITION"
+
+
 def test_an_exit_of_what_was_entered_before_there_was_a_master_closes_that(make):
     trader = make()
     trader.hold("NIFTY261208C24000", "NSE")

@@ -75,6 +75,16 @@ def test_a_month_is_not_its_last_expiry_where_the_list_may_end_too_early():
     assert found("ABC26DEC100CE", master=a_master_with(*weeks, later)) == "ABC8"
 
 
+def test_the_brokers_own_name_of_a_month_is_not_doubted_where_the_list_ends_with_that_month():
+    def future(symbol: str, day: int) -> Instrument:
+        return Instrument("BFO", symbol, symbol, Kind.FUTURE, "OTHEREX", date(2026, 12, day), lot=Decimal(20))
+
+    master = a_master_with(future("OTHEREX26D04FUT", 4), future("OTHEREX26DECFUT", 31))
+    assert found("OTHEREX26DECFUT", "BFO", master) == "OTHEREX26DECFUT"
+    assert found("OTHEREX26D04FUT", "BFO", master) == "OTHEREX26D04FUT"
+    assert refused("BSE:OTHEREXZ2026", "BSE", master)[0] is Reason.INSTRUMENT_AMBIGUOUS
+
+
 def test_a_strike_that_the_week_has_and_the_month_has_not_is_unknown():
     reason, detail = refused("NIFTY26DEC24050CE")
     assert reason is Reason.INSTRUMENT_UNKNOWN

@@ -293,6 +293,28 @@ GOLDEN = {
         "If it is not today's loss, or you accept it, lift it, on the page Health or with:\n"
         '<code>python cli.py lift default --reason "REASON"</code>',
     ),
+    "another limit": (
+        alone(NoticeKind.RISK_LIMIT_HIT, "5000 today, limit 5000."),
+        "🛑 Limit hit | default\n5000 today, limit 5000.\n"
+        "If it is not today's, or you accept it, lift it, on the page Health or with:\n"
+        '<code>python cli.py lift default --reason "REASON"</code>',
+    ),
+    "near a limit": (
+        alone(NoticeKind.RISK_WARNING, "-4000 today"),
+        "⚠️ Near a limit | default\n-4000 today",
+    ),
+    "a sum is not known": (
+        alone(NoticeKind.RISK_UNKNOWN, "no price"),
+        "🚨 Profit and loss not known | default\nno price",
+    ),
+    "what a day brought": (
+        alone(NoticeKind.DAY_SUMMARY, "2026-11-20: 500"),
+        "📒 The day | default\n2026-11-20: 500",
+    ),
+    "entries may only reduce": (
+        alone(NoticeKind.STATE_CHANGED, "REDUCING by priya"),
+        "🚦 Entries | default\nREDUCING by priya",
+    ),
     "loss limit lifted": (
         alone(NoticeKind.LOSS_LIMIT_LIFTED, "By cli:priya: yesterday's."),
         "▶️ Daily loss limit lifted | default\nBy cli:priya: yesterday's.",

@@ -83,6 +83,9 @@ CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created
 """
 
 
+RISK_TABLES = ("pnl_books", "daily_results", "counted_fills", "risk_state", "risk_events")
+
+
 def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     migrate(new)
@@ -94,6 +97,11 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "protection_exits",
             "protection_events",
             "marks",
+            "pnl_books",
+            "daily_results",
+            "counted_fills",
+            "risk_state",
+            "risk_events",
         ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
@@ -119,6 +127,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "orders_parts",
             "orders_waiting",
             "orders_claimable",
+            "orders_exited",
         ):
             connection.execute(f"DROP INDEX {index}")
         connection.execute(CLAIMABLE_OF_THE_FIRST_VERSION)
@@ -176,6 +185,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "second_tries_of_protections",
             "further_terms_of_protections",
             "cost_and_time_of_protections",
+            "risk",
         ),
         (),
     )

@@ -19,8 +19,10 @@ from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import OrderChange, advance, register
+from domain.pnl import DayResult, after_fill
 from domain.ports import ExposureQuery, Halt, Heartbeat, ProcessStore
 from domain.position_comparison import Difference, Place
+from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, StopKey
 from domain.states import TRANSITIONS, Phase
 from domain.transitions import claimed, waiting
 from persistence.database import open_database
@@ -31,7 +33,15 @@ from tests.contract.store_positions import a_report
 
 CLIENTS, STRATEGIES, SYMBOLS, PRODUCTS = (CLIENT, "bob"), ("S1", "S2"), ("INFY", "GOLD"), ("MIS", "NRML")
 LIMITS = Limits(
-    max_daily_loss=Decimal(100), max_orders_per_minute=3, max_open_orders=5, max_order_value=Decimal(9)
+    max_daily_loss=Decimal(100),
+    max_orders_per_minute=3,
+    max_open_orders=5,
+    max_order_value=Decimal(9),
+    max_trades_per_day=5,
+    max_open_positions=5,
+    max_gross_exposure=Decimal(9),
+    cooldown_minutes=Decimal(1),
+    stop_streak=2,
 )
 Step = Callable[[ProcessStore], Any]
 
@@ -57,6 +67,7 @@ class Chance:
             + [self.move_together] * 3
             + [self.wait, self.external, self.external, self.difference, self.difference, self.believe]
             + [self.read, self.read_error, self.halt, self.forget, self.clear, self.tell, self.beat]
+            + [self.count, self.stop]
         )
         return make(at, client, place)
 
@@ -207,6 +218,31 @@ class Chance:
             return lambda store: store.write(lambda tx: tx.clear_notice(client, key))
         return lambda store: store.write(lambda tx: tx.notify_once(key, notice, state=state))
 
+    def count(self, at: datetime, client: str, place: Place) -> Step:
+        limit = self.pick.choice((1, 2, 100))
+
+        def work(tx):
+            news = tx.new_fills(limit)
+            for fill in news.fills:
+                book, realized = after_fill(tx.pnl_book(fill.where), fill)
+                last = tx.last_result(fill.where) or DayResult(fill.where, at.date())
+                tx.keep_pnl_book(book)
+                tx.keep_result(last.after(book, realized))
+            tx.keep_fill_cursor(news.cursor)
+            return [(fill.command_id, fill.units, fill.cost, fill.at) for fill in news.fills], news.is_all
+
+        return lambda store: store.write(work)
+
+    def stop(self, at: datetime, client: str, place: Place) -> Step:
+        key = StopKey(client, self.pick.choice(("", *STRATEGIES)), self.pick.choice(list(RiskRule)))
+        lifted, ends = self.pick.random() < 0.3, self.pick.random() < 0.5
+
+        def work(tx):
+            tx.drop_stop(key) if ends else tx.put_stop(Stop(key, at, lifted_at=at if lifted else None))
+            tx.add_risk_event(RiskEvent(at, key, EventKind.STOPPED))
+
+        return lambda store: store.write(work)
+
     def beat(self, at: datetime, client: str, place: Place) -> Step:
         return lambda store: store.save_heartbeats([Heartbeat("w2", "execute", client, at)])
 
@@ -236,6 +272,8 @@ def answers(store: ProcessStore, now: datetime, ids: list[str]) -> Iterator[obje
         )
         saved = store.saved_positions(client)
         yield saved and (saved.read_started_at, sorted(saved.positions, key=repr), saved.unreadable)
+        yield store.pnl_books(client), store.risk_stops(client), store.risk_events(client, limit=99)
+        yield store.day_results(client, now.date()), store.has_new_fills()
         for symbol in SYMBOLS:
             yield store.last_fill_at(client, symbol), store.may_forget(client, "NFO", symbol)
             yield from store.write(lambda tx, c=client, s=symbol: list(facts(tx, c, s, now)))  # type: ignore[misc]
@@ -250,8 +288,11 @@ def answers(store: ProcessStore, now: datetime, ids: list[str]) -> Iterator[obje
 
 def facts(tx: Any, client: str, symbol: str, now: datetime) -> Iterator[object]:
     for strategy in STRATEGIES:
-        query = ExposureQuery(client, strategy, "NFO", symbol, 1, product="MIS")
-        yield tx.facts(query, now=now, limits=LIMITS, live_allowed=True)
+        starts = now - timedelta(minutes=2)
+        query = ExposureQuery(client, strategy, "NFO", symbol, 1, product="MIS", day_starts_at=starts)
+        found = tx.facts(query, now=now, limits=LIMITS, live_allowed=True)
+        exposed = tuple(sorted(found.of_limits.exposed, key=repr))
+        yield replace(found, of_limits=replace(found.of_limits, exposed=exposed))
     for product in PRODUCTS:
         yield tx.held_at(client, ("NFO", symbol, product))
     yield [tx.is_closed_by_others(client, "NFO", symbol, {"MIS": Decimal(units)}) for units in (-10, 10, 25)]

@@ -194,6 +194,7 @@ class Watcher:
             self._begin(partial(self._execute, client, exits_only=True))
             if world.plan.has_protections:
                 self._begin(partial(self._protect, client))
+                self._begin(partial(self._watch_risk, client))
         self._begin(self._drain)
 
     def _context(self, client: str) -> ClientContext:
@@ -252,6 +253,10 @@ class Watcher:
         if moved:
             self._world.there_is_work(client)
         self._world.scheduler.sleep(1.0 if self._world.calm else self._random.uniform(0.3, 1.2))
+
+    def _watch_risk(self, client: str) -> None:
+        self.engine.watch_risk(client)
+        self._world.scheduler.sleep(2.0)
 
     def _drain(self) -> None:
         wanted = self._drainer.drain(self._world.scheduler.now())

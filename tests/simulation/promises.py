@@ -3,11 +3,13 @@
 The checker reads the database over a connection of its own, so that it sees what any other process would see.
 """
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -345,11 +347,28 @@ class Promises:
         self.ownership.check_end()
         self._holdings.check_end(self._scheduler.micros)
         self._protections.check_end()
+        self._check_books()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):
             for fault in faults(history):
                 self.breaks("9 history", f"{history.command_id}: {fault}")
         self._connection.row_factory = None
+
+    def _check_books(self) -> None:
+        """Profit and loss is counted of what strategies hold, where the world counts it."""
+        books = self.select("SELECT client_id, strategy_name, symbol, lots_json FROM pnl_books")
+        if not books:
+            return
+        nets = dict[tuple[str, ...], Decimal]()
+        for client, strategy, symbol, lots in books:
+            open_ = sum((Decimal(units) for units, _ in json.loads(lots)), Decimal(0))
+            nets[client, strategy, symbol] = nets.get((client, strategy, symbol), Decimal(0)) + open_
+        held = "SELECT client_id, strategy_name, symbol, net_quantity FROM holdings"
+        for client, strategy, symbol, net in self.select(held):
+            nets[client, strategy, symbol] = nets.get((client, strategy, symbol), Decimal(0)) - Decimal(net)
+        for place, difference in nets.items():
+            if difference:
+                self.breaks("books", f"{place}: {difference} more in its book than it holds")
 
     def _check_signals(self) -> None:
         """However often it came: one signal, one alert that counts."""

@@ -11,6 +11,7 @@ from domain.risk_facts import Facts
 from domain.times import time_text
 from persistence.sqlite.queries.rule_facts import (
     Held,
+    Stopping,
     account_facts,
     entry_facts,
     facts_from,
@@ -44,7 +45,7 @@ def _of_client(
         entry_facts(connection, each.query, now=each.now, limits=each.limits, live_allowed=each.live_allowed)
         if key in unusual
         else facts_from(
-            connection, each, account, open_orders_in(opened[key], each.query), Held(), (None, None)
+            connection, each, account, open_orders_in(opened[key], each.query), Held(), Stopping()
         )
         for key, each in enumerate(questions)
     ]

@@ -203,6 +203,10 @@ class OrderQueries:
         """Return what is halted. An empty `strategy_name` means the whole client."""
         return self._rows("SELECT * FROM halts ORDER BY client_id, strategy_name")
 
+    def stops(self, now: datetime) -> list[Row]:
+        """Return what stops entries beside halts. An empty `strategy_name` means the whole client."""
+        return self._rows(statement("standing_stops"), (time_text(now),))
+
     def positions(self) -> list[Row]:
         """Return the broker's positions as last read, including flat ones."""
         return self._rows("SELECT * FROM positions ORDER BY client_id, exchange, symbol, product")

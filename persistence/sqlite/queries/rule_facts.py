@@ -19,8 +19,10 @@ from domain.order import Order
 from domain.ports import ExposureQuery, FactsQuestion
 from domain.position_comparison import Place, converted, known_elsewhere, still_disputed
 from domain.risk_facts import ExitFacts, Facts, Holding
+from domain.risk_stops import RiskRule, Stop
 from domain.times import parse_time, time_text
 from persistence.sqlite import unreadable_rows
+from persistence.sqlite.queries.limit_facts import limit_facts, stops_of
 from persistence.sqlite.queries.statements import statement
 from persistence.sqlite.rows import optional_time, order_of, orders_statement
 
@@ -173,14 +175,20 @@ def account_facts(
     )
 
 
-def _stopping(
-    connection: sqlite3.Connection, query: ExposureQuery, limits: Limits
-) -> tuple[str | None, str | None]:
-    """Return why the client or the strategy is halted, and the unreadable row that hides the symbol's position.
+class Stopping(NamedTuple):
+    """Why the client or the strategy is halted, the row that hides the symbol's position, and stops."""
+
+    halt: str | None = None
+    unreadable: str | None = None
+    stops: tuple[Stop, ...] = ()
+
+
+def _stopping(connection: sqlite3.Connection, query: ExposureQuery, limits: Limits) -> Stopping:
+    """Return what stands in the way of the client's or the strategy's entries.
 
     With a limit on the day's loss, every row whose profit and loss is missing blocks every symbol.
     """
-    halt, found = connection.execute(
+    halt, found, stops = connection.execute(
         statement("stopping"),
         (query.client_id, query.strategy_name),
     ).fetchone()
@@ -189,7 +197,8 @@ def _stopping(
     row = unreadable_rows.hiding(connection, query.client_id, rows, place)
     if row is None and limits.max_daily_loss is not None:
         row = next((each for each in rows if each.has_pnl), None)
-    return halt, None if row is None else row.text
+    standing = stops_of(query.client_id, json.loads(stops)) if stops != "[]" else ()
+    return Stopping(halt, None if row is None else row.text, standing)
 
 
 @dataclass(slots=True)
@@ -345,17 +354,17 @@ def facts_from(
     account: Account,
     opened: OpenOrders,
     held: Held,
-    stopping: tuple[str | None, str | None],
+    stopping: Stopping,
 ) -> Facts:
     """Put together what was found about one order, and what its limits need beside that."""
     query, now, limits = asked.query, asked.now, asked.limits
-    halt, unreadable = stopping
+    reduces = any(s.key.rule is RiskRule.REDUCING and s.is_standing(now) for s in stopping.stops)
     return Facts(
         now=now,
         limits=limits,
         live_allowed=asked.live_allowed,
-        halt=halt,
-        unreadable_row=unreadable,
+        halt=stopping.halt,
+        unreadable_row=stopping.unreadable,
         positions_read_at=account.read_at,
         pnl=account.pnl,
         lowest_pnl=account.lowest,
@@ -376,4 +385,6 @@ def facts_from(
         exit_open=opened.exit_open,
         opposite_holders=tuple(sorted(opened.opposite | held.opposite)),
         last_price=_last_price(connection, query) if limits.max_order_value is not None else None,
+        stops=stopping.stops,
+        of_limits=limit_facts(connection, query, limits, now, reduces=reduces),
     )

@@ -1,0 +1,64 @@
+"""Realised profit and loss by our own fills, and what stops entries."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple, Protocol
+
+from domain.pnl import DayResult, FillSeen, Place, PnlBook
+from domain.risk_stops import RiskEvent, Stop, StopKey
+
+
+class NewFills(NamedTuple):
+    """What was filled since fills were last counted, of all clients. `cursor`: keep it with what they changed."""
+
+    fills: Sequence[FillSeen]
+    cursor: int
+    is_all: bool
+
+
+class RiskReads(Protocol):
+    """Books, results and stops as they stand."""
+
+    def pnl_books(self, client_id: str) -> list[PnlBook]:
+        """List the client's open books."""
+
+    def day_results(self, client_id: str, day: date) -> list[DayResult]:
+        """List the results of a trading day."""
+
+    def risk_stops(self, client_id: str) -> list[Stop]:
+        """List the client's stops, those that stop nothing any more too."""
+
+    def risk_events(self, client_id: str, *, limit: int) -> list[RiskEvent]:
+        """List what happened to the client's stops, the newest first."""
+
+    def has_new_fills(self) -> bool:
+        """Return True where an order has moved since fills were last counted."""
+
+
+class RiskWrites(Protocol):
+    """Counting fills, and stops, in a transaction."""
+
+    def new_fills(self, limit: int) -> NewFills:
+        """Return what was filled since the stored cursor, by `limit` events at most."""
+
+    def keep_fill_cursor(self, cursor: int) -> None:
+        """Note that the fills up to this one are counted."""
+
+    def pnl_book(self, place: Place) -> PnlBook:
+        """Return the book of a place; an empty one where none is kept."""
+
+    def keep_pnl_book(self, book: PnlBook) -> None:
+        """Keep a book; an empty one is deleted, unless its last fill is a price."""
+
+    def last_result(self, place: Place) -> DayResult | None:
+        """Return the result of the newest day that the place has one of."""
+
+    def keep_result(self, result: DayResult) -> None:
+        """Keep a day's result in place of what was kept of that day."""
+
+    def put_stop(self, stop: Stop) -> None:
+        """Keep a stop in place of one of the same key."""
+
+    def drop_stop(self, key: StopKey) -> None: ...
+
+    def add_risk_event(self, event: RiskEvent) -> None: ...

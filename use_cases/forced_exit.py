@@ -1,0 +1,134 @@
+"""Exit what a stop wants flat: take back resting entries, ask for the exits, and ask again while something is held.
+
+Nothing is placed here. Each exit is a row like any other, whose id follows from the stop and from which attempt it is.
+So whoever asks a second time, after a crash or beside another watcher, finds the exit that is there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from domain.cancellation import cancel_asked, hindrance
+from domain.enums import ExecutionType, OrderType, Side
+from domain.exit_sizing import OPERATOR
+from domain.flatten import Part
+from domain.ids import client_order_id, exit_id
+from domain.limits import ClientPolicy
+from domain.money import ZERO
+from domain.order import Order
+from domain.ports import Transaction
+from domain.risk_stops import Stop
+from domain.states import Phase, Status
+from domain.times import has_elapsed
+from use_cases.register_order import life_of, register_judged
+
+MOST_ATTEMPTS = 8
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=5)
+_OVER = (Status.EXECUTED, Status.FAILED)
+_RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
+
+
+@dataclass(slots=True)
+class Forced:
+    """What was done: entries whose cancel was asked for, exits that are new, and parts that no attempt has closed."""
+
+    cancelled: list[Order] = field(default_factory=list)
+    asked: list[Order] = field(default_factory=list)
+    under_way: int = 0
+    given_up: list[tuple[Part, Order]] = field(default_factory=list)
+
+
+def force_exits(
+    tx: Transaction,
+    stop: Stop,
+    parts: Iterable[Part],
+    entries: Sequence[Order],
+    *,
+    policy: ClientPolicy,
+    now: datetime,
+    actor: str,
+) -> Forced:
+    """Ask for what makes these parts of positions flat, in the transaction that latched the stop or in a later one.
+
+    Args:
+        parts: what is held where the stop wants nothing held.
+        entries: the entries there that may rest at the broker.
+    """
+    done = Forced()
+    for entry in entries:
+        _take_back(tx, stop, entry, done, now=now, actor=actor)
+    for part in parts:
+        _exit(tx, stop, part, done, policy=policy, now=now, actor=actor)
+    return done
+
+
+def _take_back(tx: Transaction, stop: Stop, entry: Order, done: Forced, *, now: datetime, actor: str) -> None:
+    current = tx.get(entry.command_id) or entry
+    if current.phase not in _RESTING or hindrance(current.phase, current.broker_order_id) is not None:
+        return
+    change = cancel_asked(current, at=now, actor=actor, reason=f"{stop.key.rule.words} takes it back")
+    if change is not None and current.cancel_requested_at is None:
+        done.cancelled.append(tx.apply(change))
+
+
+def _exit(
+    tx: Transaction, stop: Stop, part: Part, done: Forced, *, policy: ClientPolicy, now: datetime, actor: str
+) -> None:
+    asked_at, last = stop.since, None
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        intent = _intent(stop, part, attempt)
+        known = tx.get(exit_id(intent, asked_at))
+        if known is None:
+            if last is not None and not has_elapsed(last.updated_at or last.created_at, now, _pause(attempt)):
+                done.under_way += 1
+                return
+            order = _order(part, intent, exit_id(intent, asked_at), now)
+            done.asked.append(register_judged(tx, order, intent, None, policy=policy, actor=actor))
+            return
+        if known.status not in _OVER or known.is_provisional(now):
+            done.under_way += 1
+            return
+        # The next attempt's id sorts by when this one ended, which is stored too.
+        last, asked_at = known, known.updated_at or known.created_at
+    if last is not None:
+        done.given_up.append((part, last))
+
+
+def _pause(attempt: int) -> timedelta:
+    """How long after an attempt ended the next one is asked for: a fill may not be in the positions yet."""
+    doubled: int = 2 ** max(attempt - 2, 0)
+    return min(_FIRST_PAUSE * doubled, _LONGEST_PAUSE)
+
+
+def _intent(stop: Stop, part: Part, attempt: int) -> str:
+    key = stop.key
+    latch = f"{key.client_id}|risk|{key.strategy_name}|{key.rule}|{stop.since.isoformat()}"
+    return f"{latch}|{part.strategy_name}|{part.exchange}|{part.symbol}|{part.product}|{attempt}"
+
+
+def _order(part: Part, intent: str, command_id: str, now: datetime) -> Order:
+    """An exit of all that its strategy holds of the symbol, at market."""
+    side = Side.SELL if part.quantity > 0 else Side.BUY
+    return Order(
+        command_id=command_id,
+        alert_id=command_id,
+        leg_index=0,
+        client_id=part.client_id,
+        strategy_name=part.strategy_name,
+        execution_type=ExecutionType.EXIT,
+        exchange=part.exchange,
+        symbol=part.symbol,
+        side=side,
+        quantity=ZERO,
+        requested_quantity=None,
+        product=part.product,
+        order_type=OrderType.MARKET,
+        price=None,
+        trigger_price=None,
+        reference_price=None,
+        test_mode=None,
+        client_order_id=client_order_id(intent),
+        created_at=now,
+        expires_at=now + life_of(ExecutionType.EXIT, timedelta(0)),
+        requested_side=side if part.strategy_name != OPERATOR else None,
+    )
