@@ -72,7 +72,7 @@ INSTRUMENTS = (
         "exit-of-the-new-contract",
         "After the roll an exit of NIFTY1! asked for the new contract, and the old one stayed open.",
         (Edit("use_cases/register_alert.py", "alert if alert.shares else at_what_is_held(tx, alert)", "alert"),
-         Edit("use_cases/register_alert.py", "self._reached(tx, at_what_is_held(tx, alert), ", "self._reached(tx, alert, "),
+         Edit("use_cases/register_alert.py", "(tx, at_what_is_held(tx, alert), delivery)", "(tx, alert, delivery)"),
          Edit("use_cases/register_alert.py", "from use_cases.resolve_instruments import at_what_is_held\n", "")),
         (f"{FLOW}::test_an_exit_of_a_continuous_future_closes_the_contract_that_is_held",),
     ),
