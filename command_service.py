@@ -174,8 +174,18 @@ class CommandService:
 
     # commands that come from no alert -----------------------------------------------------------------------
 
-    def submit(self, command: UniversalOrderCommand, *, strategy_name: str, by: str) -> Order:
+    def submit(
+        self,
+        command: UniversalOrderCommand,
+        *,
+        strategy_name: str,
+        by: str,
+        requested_side: Side | None = None,
+    ) -> Order:
         """Register one command of an operator or of the program itself, idempotent by `command_id`.
+
+        Args:
+            requested_side: of an exit: the only side that it may send. None: whichever closes what it finds.
 
         Raises:
             NotFound: no such client.
@@ -205,6 +215,7 @@ class CommandService:
             client_order_id=command.client_order_id,
             created_at=at,
             expires_at=at + life_of(command.execution_type, self._alert_life),
+            requested_side=requested_side,
         )
 
         def work(tx: Transaction) -> Order:
@@ -227,11 +238,13 @@ class CommandService:
         by: str,
         strategy_name: str,
         id_: str | None = None,
+        side: Side | None = None,
     ) -> Order:
         """Register an exit that closes a position at market, or return one under way. Raises as `submit` does.
 
         Args:
             id_: makes it idempotent: the same id again returns the exit that is there. None: a new one.
+            side: the only side that it may send, where a person was shown what it closes.
         """
         id_ = id_ or self._ids.alert_id(self._clock.now())
         command = UniversalOrderCommand(
@@ -248,7 +261,7 @@ class CommandService:
             price=None,
             trigger_price=None,
         )
-        return self.submit(command, strategy_name=strategy_name, by=by)
+        return self.submit(command, strategy_name=strategy_name, by=by, requested_side=side)
 
     def parts_to_flatten(
         self, client_id: str, *, strategy_name: str | None = None, symbol: str | None = None

@@ -25,6 +25,7 @@ from domain.account_state import AccountState
 from domain.actors import Actor, ActorKind
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
+from domain.enums import Side
 from domain.errors import NotFound, PositionsNeverRead
 from domain.limits import ClientPolicy
 from domain.marks import Mark
@@ -363,9 +364,11 @@ class OperatorActions:
 
     def exit_position(self, planned: PlannedExit, *, id_: str, by: str) -> str:
         """Ask for an exit; the same id again asks for nothing more. Raises as `CommandService.submit` does."""
-        client_id, exchange, symbol, product, strategy_name, _ = planned
+        client_id, exchange, symbol, product, strategy_name, quantity = planned
+        # A position that has turned since it was shown is another one, and stays.
+        side = Side.BUY if quantity.startswith("-") else Side.SELL
         order = self._services.commands.submit_exit(
-            client_id, exchange, symbol, product, by=by, strategy_name=strategy_name, id_=id_
+            client_id, exchange, symbol, product, by=by, strategy_name=strategy_name, id_=id_, side=side
         )
         if order.tag:
             return f"{order.status}, {sentence_of(order.tag)}"

@@ -98,8 +98,9 @@ def exposure(order: Order, facts: Facts) -> Block | None:
 def _with(order: Order, parts: Iterable[Exposed], last_price: Decimal | None) -> _Exposure:
     """Return the exposure with the order. Units of one symbol offset each other only in the net value."""
     known = [each.price for each in parts if (each.exchange, each.symbol) == (order.exchange, order.symbol)]
-    price = order.price or order.trigger_price or order.reference_price or last_price
-    price = price or next((p for p in known if p is not None), None)
+    # The highest that is known: a sale's limit far below the market is filled at the market.
+    named = (order.price, order.trigger_price, order.reference_price, last_price)
+    price = max((p for p in (*named, *known) if p is not None), default=None)
     new = Exposed(order.strategy_name, order.exchange, order.symbol, order.quantity * order.side.sign, price)
     gross = net = ZERO
     for each in (*parts, new):

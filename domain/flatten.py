@@ -31,10 +31,23 @@ def parts_to_flatten(
 ) -> list[Part]:
     """Return the parts of what is open: what each strategy holds of a position, and the rest of it.
 
+    What a strategy holds where the read shows no position at all is a part too: the read may be older.
+
     One exit for a position is not enough: it leaves alone what other strategies than its own hold. Where a strategy is
     named, it is what that one holds.
     """
     held, found = list(holdings), []
+    # What was bought a moment ago: the read may be from before, and its position is open all the same.
+    shown = {(p.exchange, p.symbol) for p in snapshot.positions if p.net_quantity}
+    found += [
+        Part(client_id, h.strategy_name, h.exchange, h.symbol, h.product, h.net_quantity)
+        for h in held
+        if h.entries
+        and h.net_quantity
+        and (h.exchange, h.symbol) not in shown
+        and symbol in (None, h.symbol)
+        and strategy_name in (None, h.strategy_name)
+    ]
     for p in snapshot.positions:
         if not p.net_quantity or symbol not in (None, p.symbol):
             continue

@@ -99,5 +99,18 @@ def given_up(stop: Stop, part: Part, last: Order) -> tuple[NoticeKey, Notice]:
     return key, Notice(NoticeKind.SYSTEM, part.client_id, symbol=part.symbol, detail=text)
 
 
+def not_asked(stop: Stop, part: Part, error: Exception) -> tuple[NoticeKey, Notice]:
+    """Tell that the exit of a part could not be asked for, which is tried again."""
+    facts = (stop.key.strategy_name, stop.key.rule, *part[1:5], "not asked")
+    text = (
+        f"the exit of {decimal_text(part.quantity)} {part.symbol} of {part.strategy_name} could not be asked for after "
+        f"its {stop.key.rule.words} was reached: {type(error).__name__}: {error}. It is tried again; look at the "
+        "position, and exit it by hand if it stays"
+    )
+    return NoticeKey(NoticeSubject.RISK_EXIT_FAILED, facts), Notice(
+        NoticeKind.SYSTEM, part.client_id, symbol=part.symbol, detail=text
+    )
+
+
 def _whose(key: StopKey) -> str:
     return key.strategy_name or "the whole account"

@@ -28,6 +28,7 @@ from domain.risk_messages import (
     given_up,
     hit_notice,
     known_again,
+    not_asked,
     unknown_notice,
     warned,
 )
@@ -331,8 +332,10 @@ class RiskMonitor:
         done = force_exits(tx, current, parts, entries, policy=context.policy, now=now, actor=self._claimant)
         for order in (*done.cancelled, *done.asked):
             tx.add_risk_event(RiskEvent(now, stop.key, EventKind.EXIT_ASKED, order.command_id))
-        for part, order in done.given_up:
-            key, notice = given_up(stop, part, order)
+        told = [given_up(stop, *each) for each in done.given_up] + [
+            not_asked(stop, *each) for each in done.failed
+        ]
+        for key, notice in told:
             tx.notify_once(key, notice)
         return len(done.asked)
 

@@ -4,9 +4,11 @@ Nothing is placed here. Each exit is a row like any other, whose id follows from
 So whoever asks a second time, after a crash or beside another watcher, finds the exit that is there.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from domain.cancellation import cancel_asked, hindrance
 from domain.enums import ExecutionType, OrderType, Side
@@ -22,6 +24,8 @@ from domain.states import Phase, Status
 from domain.times import has_elapsed
 from use_cases.register_order import life_of, register_judged
 
+log = logging.getLogger(__name__)
+
 MOST_ATTEMPTS = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=5)
 _OVER = (Status.EXECUTED, Status.FAILED)
@@ -30,12 +34,13 @@ _RESTING = (Phase.WORKING, Phase.PARTIALLY_FILLED)
 
 @dataclass(slots=True)
 class Forced:
-    """What was done: entries whose cancel was asked for, exits that are new, and parts that no attempt has closed."""
+    """What was done: entries to be cancelled, exits that are new, parts that no attempt has closed, and errors."""
 
     cancelled: list[Order] = field(default_factory=list)
     asked: list[Order] = field(default_factory=list)
     under_way: int = 0
     given_up: list[tuple[Part, Order]] = field(default_factory=list)
+    failed: list[tuple[Part, Exception]] = field(default_factory=list)
 
 
 def force_exits(
@@ -58,7 +63,13 @@ def force_exits(
     for entry in entries:
         _take_back(tx, stop, entry, done, now=now, actor=actor)
     for part in parts:
-        _exit(tx, stop, part, done, policy=policy, now=now, actor=actor)
+        exit_ = partial(_exit, tx, stop, part, done, policy=policy, now=now, actor=actor)
+        error = tx.attempt(exit_)
+        if isinstance(error, Exception):  # one part's error keeps no other part from being exited
+            log.error(
+                "client %s: exit of %s for %s", part.client_id, part.symbol, stop.key.rule, exc_info=error
+            )
+            done.failed.append((part, error))
     return done
 
 
@@ -88,8 +99,8 @@ def _exit(
         if known.status not in _OVER or known.is_provisional(now):
             done.under_way += 1
             return
-        # The next attempt's id sorts by when this one ended, which is stored too.
-        last, asked_at = known, known.updated_at or known.created_at
+        # The next attempt's id sorts by when this one began: when it ended may still change, by a late fill.
+        last, asked_at = known, known.created_at
     if last is not None:
         done.given_up.append((part, last))
 

@@ -78,8 +78,9 @@ def _exposed(t: Tables, q: ExposureQuery, held: list[Holding]) -> tuple[Exposed,
     for o in _entries(t, q):
         if o.status in OPEN:
             units = (o.quantity - o.filled_quantity) * o.side.sign
-            price = o.price or o.trigger_price or o.reference_price
-            price = price or _price(t, q.client_id, o.exchange, o.symbol)
+            named = o.price or o.trigger_price or o.reference_price
+            known = (named, _price(t, q.client_id, o.exchange, o.symbol))
+            price = max((p for p in known if p is not None), default=None)
             exposed.append(Exposed(o.strategy_name, o.exchange, o.symbol, units, price))
     return tuple(exposed)
 

@@ -121,3 +121,10 @@ def test_a_sale_offsets_what_is_bought_in_the_net_value():
 
 def test_each_rule_is_tried_here():
     assert {rule for rule, _, _ in CASES} == {*STOPS, *COUNTS}
+
+
+def test_a_sale_s_limit_far_below_the_market_counts_at_the_market():
+    order = replace(ENTRY, price=Decimal(1), side=Side.SELL)
+    known = counted(Limits(max_gross_exposure=Decimal(1000)))
+    block = exposure(order, replace(known, last_price=Decimal(100)))
+    assert block is not None and block.reason is Reason.MAX_EXPOSURE

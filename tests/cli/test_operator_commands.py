@@ -178,7 +178,7 @@ def test_flatten_sends_nothing_when_nobody_can_answer(maker, services, monkeypat
 
 def test_flatten_of_nothing(maker, services, capsys):
     hold(maker, net=0)
-    assert cli.main(["flatten", "--yes"]) == 0
+    assert cli.main(["flatten", "--yes", "--strategy", "ANOTHER"]) == 0
     assert cli.main(["flatten", "--yes", "--symbol", "OTHER"]) == 0
     assert capsys.readouterr().out == "no open position\n" * 2
 

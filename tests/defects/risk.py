@@ -13,6 +13,44 @@ TOGETHER = "tests/e2e/test_limits_together.py"
 
 RISK = (
     Defect(
+        "late-fill-ends-the-flatten",
+        "A late fill of a failed attempt moved the next one's id: each round failed, and nothing more was exited.",
+        (
+            Edit(
+                "use_cases/forced_exit.py",
+                "last, asked_at = known, known.created_at\n",
+                "last, asked_at = known, known.updated_at or known.created_at\n",
+            ),
+        ),
+        (f"{WATCHED}::test_a_late_fill_of_a_failed_attempt_stops_no_further_one",),
+    ),
+    Defect(
+        "low-limit-passes-the-exposure",
+        "A sale with a limit far below the market counted at that limit, and was filled at the market.",
+        (
+            Edit(
+                "blockers/limits.py",
+                "    price = max((p for p in (*named, *known) if p is not None), default=None)\n",
+                "    price = next((p for p in (*named, *known) if p is not None), None)\n",
+            ),
+        ),
+        ("tests/blockers/test_limits.py::test_a_sale_s_limit_far_below_the_market_counts_at_the_market",),
+    ),
+    Defect(
+        "flatten-misses-what-was-just-bought",
+        "A flatten right after a fill said that nothing was open, because the last read was older.",
+        (
+            Edit(
+                "domain/flatten.py",
+                "        and (h.exchange, h.symbol) not in shown\n",
+                "        and (h.exchange, h.symbol) in shown\n",
+            ),
+        ),
+        (
+            "tests/domain/test_flatten.py::test_what_a_strategy_has_just_bought_is_a_part_before_a_read_shows_it",
+        ),
+    ),
+    Defect(
         "last-in-first-out",
         "The newest units were closed first, and the day's result was another than the broker's.",
         (Edit(PNL, "        lot = open_[0]\n", "        lot = open_[-1]\n"),),

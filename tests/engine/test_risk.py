@@ -218,6 +218,30 @@ def test_a_failed_exit_is_asked_for_again_and_the_end_is_told(house):
     assert any("nothing is held any more by STRADDLE" in text for text in house.told(NoticeKind.SYSTEM))
 
 
+def test_a_late_fill_of_a_failed_attempt_stops_no_further_one(house):
+    """The next attempt's id followed from when this one ended, which a late fill moves: nothing was asked any more."""
+    house.enter(price=100)
+    house.desk.broker.fill_at_once = False
+    house.price(80, 80)
+    house.desk.settle()
+    [first] = house.exits()
+    house.desk.broker.report(first.broker_order_id, BrokerStatus.CANCELLED, 5)
+    for _ in range(3):
+        house.desk.settle()
+        house.price(80, seconds=20)
+    house.desk.settle()
+    [_, second] = house.exits()
+    house.desk.broker.report(first.broker_order_id, BrokerStatus.CANCELLED, 10)
+    house.desk.settle()
+    house.desk.broker.report(second.broker_order_id, BrokerStatus.REJECTED)
+    house.desk.broker.fill_at_once = True
+    for _ in range(6):
+        house.desk.settle()
+        house.price(80, seconds=30)
+    assert len(house.exits()) >= 3
+    assert sum((h.net_quantity for h in house.desk.store.holdings("default")), Decimal(0)) == 0
+
+
 def test_without_a_price_the_sum_is_unknown_and_told_once_and_exits_nothing(house):
     house.enter(price=100)
     house.desk.clock.advance(120)

@@ -216,7 +216,10 @@ DEFECTS = {
     messages_of_failures_are_dropped: "8 told",
     one_broker_call_at_a_time: "10 isolation",
 }
-OFTEN = {one_broker_call_at_a_time: {"hangs": 0.05}}
+OFTEN = {
+    one_broker_call_at_a_time: {"hangs": 0.05},
+    acknowledged_before_it_is_durable: {"store fails": 0.02},
+}
 """What has to happen more often than usual for a defect to show in a few worlds."""
 
 

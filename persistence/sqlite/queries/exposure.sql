@@ -22,5 +22,6 @@ WITH prices (exchange, symbol, price) AS MATERIALIZED (
     WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND execution_type = 'ENTRY' AND test_mode IS NULL
         AND command_id <> ?2
 )
-SELECT strategy_name, exchange, symbol, units, filled, sign, coalesce(wanted.price, prices.price)
+SELECT strategy_name, exchange, symbol, units, filled, sign,
+    iif(CAST(wanted.price AS REAL) > CAST(prices.price AS REAL) OR prices.price IS NULL, wanted.price, prices.price)
 FROM wanted LEFT JOIN prices USING (exchange, symbol)
