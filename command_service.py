@@ -38,7 +38,7 @@ from use_cases.adopt import adopt
 from use_cases.leg_groups import after_leg_ended
 from use_cases.protect import cancel_protection, tighten_protection
 from use_cases.register_alert import RegisterAlert, unknown_client
-from use_cases.register_order import life_of, register_judged, write
+from use_cases.register_order import life_of, register_judged, same_exit, write
 from use_cases.register_together import RegisterTogether
 from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.resolve_instruments import ResolveInstruments
@@ -185,7 +185,7 @@ class CommandService:
         """Register one command of an operator or of the program itself, idempotent by `command_id`.
 
         Args:
-            requested_side: of an exit: the only side that it may send. None: whichever closes what it finds.
+            requested_side: the only side that an exit may send; None: whichever closes what it finds.
 
         Raises:
             NotFound: no such client.
@@ -219,7 +219,7 @@ class CommandService:
         )
 
         def work(tx: Transaction) -> Order:
-            known = tx.get(order.command_id) or _same_exit(tx, order, at)
+            known = tx.get(order.command_id) or same_exit(tx, order, at)
             if known is not None:
                 return known
             intent = f"{command.client_id}|command|{command.command_id}"
@@ -243,8 +243,8 @@ class CommandService:
         """Register an exit that closes a position at market, or return one under way. Raises as `submit` does.
 
         Args:
-            id_: makes it idempotent: the same id again returns the exit that is there. None: a new one.
-            side: the only side that it may send, where a person was shown what it closes.
+            id_: the same id again returns the exit that is there. None: a new one.
+            side: the only side that it may send.
         """
         id_ = id_ or self._ids.alert_id(self._clock.now())
         command = UniversalOrderCommand(
@@ -450,24 +450,6 @@ class CommandService:
         if policy is not None:
             after_leg_ended(tx, policy, before, after, now=at, actor=_PROGRAM)
         return after
-
-
-def _same_exit(tx: Transaction, order: Order, now: datetime) -> Order | None:
-    """Return an exit of everything at market that is under way for the same strategy, symbol and product."""
-    if not order.is_full_exit or order.test_mode is not None:
-        return None
-    wanted = (order.strategy_name, order.product, OrderType.MARKET)
-    return next(
-        (
-            o
-            for o in tx.exit_facts(order, now).orders
-            if o.is_full_exit
-            and (o.strategy_name, o.product, o.order_type) == wanted
-            and o.requested_side is order.requested_side
-            and not o.is_provisional(now)
-        ),
-        None,
-    )
 
 
 def _existing(tx: Transaction, command_id_: str) -> Order:

@@ -19,7 +19,7 @@ from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.ports import Transaction
-from domain.protection import Protection, Rule, Step, protection_of
+from domain.protection import Protection, Rule, Step, ended, protection_of, stepped
 from domain.protection_changes import cancelled, tightened
 from domain.protection_levels import met
 from domain.protection_messages import clears_unknown, notices_of
@@ -64,6 +64,8 @@ def carry_out(
         ConcurrentUpdate: somebody else moved the protection; nothing may be kept.
     """
     exit_ = None
+    if step.exit is not None and _was_closed(tx, step.before):
+        step = stepped(step.before, *ended(step.before, "NOTHING_HELD", now), now)
     if step.exit is not None:
         exit_ = _ask(tx, step, policy, now=now, actor=actor)
         step = step.with_exit(exit_.command_id)
@@ -78,6 +80,22 @@ def carry_out(
     if key is not None:
         tx.clear_notice(after.client_id, key)
     return exit_
+
+
+def _was_closed(tx: Transaction, p: Protection) -> bool:
+    """Return True where an alert's exit of everything has closed what the entry brought.
+
+    What the strategy holds there by now is another entry's. What this one still fills is a part of that exit.
+    """
+    entry = tx.get(p.command_id)
+    return entry is not None and any(
+        exit_.status is Status.EXECUTED
+        and exit_.alert_id
+        != exit_.command_id  # an exit that the program or a person asked for bears its own id
+        and exit_.side is entry.side.opposite
+        and exit_.requested_product in (None, entry.product)
+        for exit_ in tx.full_exits_after(entry)
+    )
 
 
 def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, actor: str) -> Order:

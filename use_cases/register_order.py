@@ -1,12 +1,12 @@
 """Register an order, whoever asks for it: judge it, write it with its intent, and block it where a rule says so."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.entry_waits import Wait
-from domain.enums import ExecutionType
+from domain.enums import ExecutionType, OrderType
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.order_events import register
@@ -66,3 +66,21 @@ def write(
 def block(tx: Transaction, order: Order, found: Block, actor: str) -> Order:
     """Record that one of our own rules blocked the order."""
     return tx.apply(blocked(order, found.reason, found.detail, at=order.created_at, actor=actor))
+
+
+def same_exit(tx: Transaction, order: Order, now: datetime) -> Order | None:
+    """Return an exit of everything at market that is under way for the same strategy, symbol and product."""
+    if not order.is_full_exit or order.test_mode is not None:
+        return None
+    wanted = (order.strategy_name, order.product, OrderType.MARKET)
+    return next(
+        (
+            o
+            for o in tx.exit_facts(order, now).orders
+            if o.is_full_exit
+            and (o.strategy_name, o.product, o.order_type) == wanted
+            and o.requested_side is order.requested_side
+            and not o.is_provisional(now)
+        ),
+        None,
+    )

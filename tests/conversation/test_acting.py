@@ -206,7 +206,7 @@ def test_an_exit_that_was_asked_for_and_not_answered_is_not_asked_for_twice(desk
 
     def twice(act):
         done(act)
-        monkeypatch.setattr(command_service, "_same_exit", lambda *_: None)  # as once the first has ended
+        monkeypatch.setattr(command_service, "same_exit", lambda *_: None)  # as once the first has ended
         return done(act)
 
     monkeypatch.setattr(desk.listener._conversation._acts, "carry_out", twice)

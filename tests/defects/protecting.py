@@ -13,6 +13,12 @@ EXIT_TESTS, EXITS_WATCHED = "tests/domain/test_protection_exits.py", "tests/engi
 
 PROTECTING = (
     Defect(
+        "an-old-protection-sells-the-next-entry",
+        "Exit and next entry came between two rounds, and the first entry's stop sold what the second had bought.",
+        (Edit("use_cases/protect.py", "step.exit is not None and _was_closed(tx, step.before)", "False"),),
+        (f"{WATCHED}::test_what_another_entry_has_brought_after_an_exit_of_everything_is_not_sold",),
+    ),
+    Defect(
         "stop-moves-back",
         "A trailing stop followed the price down again, so that it never protected a gain.",
         (

@@ -99,6 +99,24 @@ def test_an_exit_of_another_kind_ends_the_protection(watched):
     assert len(watched.exits) == 1
 
 
+def test_what_another_entry_has_brought_after_an_exit_of_everything_is_not_sold(watched):
+    """Exit and new entry came between two rounds: the old protection still saw 50 held, and sold the new 50."""
+    watched.at(110)
+    for legs, changes in (((MARKET_EXIT,), EXIT), ((leg(),), {"signal_id": "again"})):
+        watched.desk.post(*legs, **changes)
+        for _ in range(3):  # all but the rounds of the protections
+            watched.desk.clock.advance(0.3)
+            watched.desk.engine.execute_next("default")
+            watched.desk.engine.reconcile("default")
+            watched.desk.engine.refresh("default", force=True)
+    assert (len(watched.exits), watched.protection.status) == (1, ProtectionStatus.ACTIVE)
+    watched.at(99, 98, 97)
+    watched.settle()
+    assert len(watched.exits) == 1
+    assert sum(h.net_quantity for h in watched.desk.store.holdings("default")) == 50
+    assert watched.protection.status is ProtectionStatus.ENDED
+
+
 def test_partial_fills_are_covered_as_they_come_and_the_rest_is_taken_back(tmp_path):
     watched = Watched.__new__(Watched)
     watched.desk = desk = Desk(tmp_path)
