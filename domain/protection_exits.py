@@ -33,6 +33,10 @@ RETRY_WAITS = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30
 """How long a protection waits before it asks again, after each failure. After one more failure it gives up."""
 
 
+CANCELLED = "CANCELLED"
+"""Why an exit came to nothing: somebody cancelled it."""
+
+
 class Next(StrEnum):
     """What follows from a failed exit."""
 
@@ -83,6 +87,10 @@ def followed_exits(
         p = replace(p, exited=p.exited - back)
         if asked.rule is Rule.TARGET:
             p = with_unsold(p, back)
+        if found.state is ExitState.WITHDRAWN and _has_stop_beside(p, asked.rule):
+            p, event = _withdrawn(p, asked, back, now)
+            events += (event,)
+            continue
         if found.state is ExitState.WITHDRAWN:
             p, more = ended(p, "EXIT_CANCELLED", now)
             return p, events + more
@@ -107,14 +115,32 @@ def _failed(
         facts["again_in"] = f"{wait.total_seconds():.0f} s"
         rule = asked.rule if p.retry_rule in (None, Rule.TARGET) else p.retry_rule
         p = replace(p, retry_at=now + wait, retry_rule=rule, retry_units=back + (p.retry_units or ZERO))
-    elif asked.rule in (Rule.TARGET, Rule.TIME) and (p.stop_price is not None or p.trailing_type is not None):
+    elif _has_stop_beside(p, asked.rule):
         follows = Next.RULE_DROPPED
-        p = replace(without_retry(p) if p.retry_rule in (None, asked.rule) else p, failures=0)
-        p = replace(p, exit_at=None) if asked.rule is Rule.TIME else _without_targets(p)
+        p = _without_rule(p, asked.rule)
     else:
         follows = Next.ENDED
         p, _ = ended(p, "EXIT_FAILED", now)
     return p, ProtectionEvent(EventKind.EXIT_FAILED, now, facts | {"next": follows.value})
+
+
+def _withdrawn(
+    p: Protection, asked: AskedExit, back: Decimal, now: datetime
+) -> tuple[Protection, ProtectionEvent]:
+    """Go on with the stop alone: who cancels the exit of a target says nothing about what else is held."""
+    facts = {"rule": asked.rule.value, "exit": asked.command_id, "quantity": decimal_text(back)}
+    facts |= {"why": CANCELLED, "failures": "1", "next": Next.RULE_DROPPED.value}
+    return _without_rule(p, asked.rule), ProtectionEvent(EventKind.EXIT_FAILED, now, facts)
+
+
+def _has_stop_beside(p: Protection, rule: Rule) -> bool:
+    """Return True for a target or a time to exit of a protection that has a stop too."""
+    return rule in (Rule.TARGET, Rule.TIME) and (p.stop_price is not None or p.trailing_type is not None)
+
+
+def _without_rule(p: Protection, rule: Rule) -> Protection:
+    p = replace(without_retry(p) if p.retry_rule in (None, rule) else p, failures=0)
+    return replace(p, exit_at=None) if rule is Rule.TIME else _without_targets(p)
 
 
 def _without_targets(p: Protection) -> Protection:

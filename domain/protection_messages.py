@@ -7,7 +7,7 @@ from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.protection import EventKind, Protection, ProtectionEvent, Rule, Step
-from domain.protection_exits import Next
+from domain.protection_exits import CANCELLED, Next
 from domain.reason_codes import sentence_of
 
 Told = tuple[NoticeKey | None, Notice]
@@ -110,6 +110,7 @@ def _no_stop(p: Protection, event: ProtectionEvent, entry: Order | None) -> Noti
 def _exit_failed(p: Protection, event: ProtectionEvent) -> Notice:
     facts = event.facts
     why = sentence_of(facts["why"]) or "the broker did not say why"
+    why = "somebody cancelled it" if facts["why"] == CANCELLED else why
     units, number = facts["quantity"], facts["failures"]
     what = f"{p.symbol}: the exit of {units} units of {p.strategy_name} failed (try {number}): {why}"
     by_hand = f"close the position by hand or with cli.py flatten --symbol {p.symbol}"

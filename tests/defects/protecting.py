@@ -13,6 +13,12 @@ EXIT_TESTS, EXITS_WATCHED = "tests/domain/test_protection_exits.py", "tests/engi
 
 PROTECTING = (
     Defect(
+        "a-cancelled-target-takes-the-stop",
+        "A person cancelled the exit of a first target, and the stop of all other units was gone with it.",
+        (Edit(EXITS, "found.state is ExitState.WITHDRAWN and _has_stop_beside(p, asked.rule)", "False"),),
+        (f"{EXIT_TESTS}::test_a_targets_exit_that_was_cancelled_leaves_the_stop",),
+    ),
+    Defect(
         "an-old-protection-sells-the-next-entry",
         "Exit and next entry came between two rounds, and the first entry's stop sold what the second had bought.",
         (Edit("use_cases/protect.py", "step.exit is not None and _was_closed(tx, step.before)", "False"),),

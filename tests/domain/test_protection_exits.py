@@ -111,6 +111,18 @@ def test_an_exit_that_was_cancelled_is_not_asked_for_again():
     assert (len(run.exits), run.p.reason) == (1, "EXIT_CANCELLED")
 
 
+def test_a_targets_exit_that_was_cancelled_leaves_the_stop():
+    run = Run(protection(stop_loss="98", target="110")).at(110)
+    run.ends["x1"] = ExitSeen(ExitState.WITHDRAWN)
+    run.at(105)
+    [(_, notice)] = notices_of(run.steps[-1], None, None)
+    assert "somebody cancelled it" in notice.detail and "only the stop goes on" in notice.more
+    wait(run, 60, 111)
+    assert (len(run.exits), run.p.target_price, run.p.is_watched) == (1, None, True)
+    run.at(97)
+    assert (run.p.fired_by, len(run.exits)) == (Rule.STOP, 2)
+
+
 def test_a_target_that_cannot_be_sold_is_dropped_and_its_stop_goes_on():
     run = Run(protection(stop_loss="98", target="110")).at(110)
     for number, after in enumerate((2, 10, 30, 1), start=1):
