@@ -433,8 +433,8 @@ PROTECTING = (
         (
             Edit(
                 EXITS,
-                "    elif asked.rule in (Rule.TARGET, Rule.TIME) and (",
-                "    elif not asked.rule and (",
+                "    elif _has_stop_beside(p, asked.rule):\n",
+                "    elif not asked.rule and _has_stop_beside(p, asked.rule):\n",
             ),
         ),
         (f"{EXIT_TESTS}::test_a_target_that_cannot_be_sold_is_dropped_and_its_stop_goes_on",),
