@@ -5,6 +5,7 @@ from decimal import DecimalException
 
 from alerts.decoding import Body, Form
 from alerts.formats import fields as readers
+from alerts.formats.broker_notice import refuse_notice_of_a_broker
 from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.intents import not_built
 from alerts.formats.layout import Commands, Layout
@@ -127,6 +128,8 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
         raise InvalidAlert("INVALID", message, "legs" if layout.legs else "body")
     roles = layout.roles
     sheets = [Sheet([each, commands.shared], roles) for each in commands.commands]
+    for sheet in sheets:
+        refuse_notice_of_a_broker(sheet, layout)
     strategy = _strategy(sheets, book)
     defaults = book.for_strategy(strategy)
     legs = tuple(leg for sheet in sheets for leg in legs_of(sheet, layout, defaults))

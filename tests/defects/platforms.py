@@ -15,6 +15,18 @@ TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
     Defect(
+        "notice-of-a-broker-is-an-order",
+        "A broker's postback of a filled order came to the webhook, and the order was sent once more.",
+        (
+            Edit(
+                "alerts/formats/of_layout.py",
+                "        refuse_notice_of_a_broker(sheet, layout)\n",
+                "        refuse_notice_of_a_broker(Sheet([], {}), layout)\n",
+            ),
+        ),
+        ("tests/alerts/test_broker_notices.py::test_a_notice_about_an_order_is_no_order",),
+    ),
+    Defect(
         "reference-price-is-a-limit",
         "The close of the bar was sent as a limit price: the market ran away, and nothing was filled.",
         (Edit(LEGS, "if limit is None and ((named in _LIMITED)", "if limit is None and ((order_type in _LIMITED)"),),
