@@ -10,10 +10,23 @@ REGISTER, FANNED = "use_cases/register_alert.py", "tests/test_fan_out.py"
 REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
+WORDS, LEFT_OUT = "alerts/formats/words.py", "tests/alerts/test_nothing_left_out.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
 TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
+    Defect(
+        "position-of-another-platform-is-unread",
+        "A stop beside it made the alert one of TradersPost, which calls the position otherwise: an exit was entered.",
+        (Edit(WORDS, "    Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE,", "    Role.POSITION_SIZE,"),),
+        (f"{LEFT_OUT}::test_an_order_that_leads_to_no_position_is_an_exit_whatever_stands_beside_it",),
+    ),
+    Defect(
+        "order-type-of-another-platform-is-unread",
+        "`orderType: LIMIT` beside an `apikey` was not OpenAlgo's name for it: the order went at market.",
+        (Edit(WORDS, "Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER,\n    Role.PRICE", "Role.PRICE"),),
+        (f"{LEFT_OUT}::test_openalgo_and_kite_read_the_kind_of_an_order_under_any_usual_name",),
+    ),
     Defect(
         "notice-of-a-broker-is-an-order",
         "A broker's postback of a filled order came to the webhook, and the order was sent once more.",
