@@ -16,6 +16,18 @@ TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
     Defect(
+        "client-of-another-platform-is-unread",
+        "The alert named one of the strategy's clients, and all of them traded it.",
+        (
+            Edit(
+                "alerts/formats/of_layout.py",
+                "client_of=lambda body: _client_of(body.reading)",
+                "client_of=lambda _: None",
+            ),
+        ),
+        ("tests/alerts/test_named_clients.py::test_of_several_clients_the_named_one_alone_trades",),
+    ),
+    Defect(
         "position-of-another-platform-is-unread",
         "A stop beside it made the alert one of TradersPost, which calls the position otherwise: an exit was entered.",
         (Edit(WORDS, "    Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE,", "    Role.POSITION_SIZE,"),),
