@@ -2,7 +2,7 @@
 
 import re
 
-from alerts.formats.keys import SIMULATED
+from alerts.formats.keys import SIMULATED, traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet
 from alerts.formats.words import CONTAINERS, NOTES, OFF, UNITS, Role
@@ -55,6 +55,8 @@ def refuse_doubts(sheet: Sheet, layout: Layout, read: frozenset[str] = frozenset
                 "NOT_BUILT", f"{message}: send test_mode in an alert of our own format", found.key
             )
         is_unit = _UNIT_SWITCH.fullmatch(key) and found.word() not in UNITS
+        if traits_of(path, found.key).protects:  # an entry's was read or refused, an exit has none
+            continue
         if found.asks and path not in read and (is_unit or _MONEY.fullmatch(key)):
             message = f"a size by {found.key} {shown(found.value)} is not built yet"
             raise InvalidAlert("NOT_BUILT", f"{message}: send a number of units as quantity alone", found.key)

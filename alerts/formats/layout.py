@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from alerts.formats.guards import Guard
-from alerts.formats.words import FIELDS, WORDS, Meaning, Role
+from alerts.formats.words import FIELDS, NEVER_LEFT_OUT, WORDS, Meaning, Role
 from alerts.reading import Fields, Reading
 
 
@@ -34,7 +34,8 @@ class Layout:
     - `values`: plain keys, and the plain words of which one stands there.
     - `secret`: the keys of the secret, the first that is there counts.
     - `secret_first`: the secret is the first word of the text.
-    - `fields`: a role's own keys instead of the usual ones.
+    - `fields`: a role's own keys instead of the usual ones. What says the kind of an order, its price or the position
+      (`NEVER_LEFT_OUT`) counts under a usual name too, behind them, so that the two may contradict each other.
     - `words`: words of its own beside the usual ones.
     - `legs`: keys of a list of legs; a body without one is a single command.
     - `refused`: plain keys, and words there that ask for what is not built.
@@ -74,6 +75,11 @@ class Layout:
         for role, keys in {**FIELDS, **self.fields}.items():
             for place, key in enumerate(keys):
                 found[key] = (*found.get(key, ()), (role, place))
+        own = {key for keys in self.fields.values() for key in keys}
+        for role in self.fields.keys() & NEVER_LEFT_OUT:  # a platform's own names take no usual one away
+            for place, key in enumerate(FIELDS[role]):
+                if key not in own:
+                    found[key] = (*found.get(key, ()), (role, _BEHIND + place))
         for place, key in enumerate(FIELDS[Role.SIDE]):  # a side under a usual name says something too
             found.setdefault(key, ((Role.SIDE_TOO, _BEHIND + place),))
         return found

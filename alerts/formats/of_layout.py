@@ -5,13 +5,14 @@ from decimal import DecimalException
 
 from alerts.decoding import Body, Form
 from alerts.formats import fields as readers
+from alerts.formats.broker_notice import refuse_notice_of_a_broker
 from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.intents import not_built
 from alerts.formats.layout import Commands, Layout
 from alerts.formats.legs import legs_of
 from alerts.formats.secret_keys import FirstWord, SecretKeys
 from alerts.formats.sheet import Sheet
-from alerts.formats.words import SECRET_KEYS, Role
+from alerts.formats.words import NOTES, SECRET_KEYS, Role
 from alerts.reading import Fields, Reading, plain
 from alerts.sanitising import shown
 from domain.alert import LegRequest, ParsedAlert
@@ -22,6 +23,7 @@ from domain.errors import InvalidAlert, NothingAsked
 MAX_LEGS = 20
 MAX_UNREAD = 40
 """Keys that are listed as not read."""
+_CLIENT = "clientid"
 
 
 def dialect_of_layout(layout: Layout) -> Dialect:
@@ -52,7 +54,7 @@ def dialect_of_layout(layout: Layout) -> Dialect:
         form=Form.TEXT,
         recognises=recognises,
         secret=secret,
-        client_of=lambda _: None,
+        client_of=lambda body: _client_of(body.reading),
         asked_for=asked_for,
         parse=parse,
     )
@@ -74,6 +76,29 @@ def _recognises(layout: Layout, reading: Reading) -> bool:
     if layout.marks and not any(_has(fields, keys, key) for key in layout.marks):
         return False
     return all(_value(fields, keys, key) in words for key, words in layout.values.items())
+
+
+def _client_of(reading: Reading) -> str | None:
+    """The client that a body names, as in the native format: its secret is asked for, and it alone trades the alert."""
+    named = (reading.fields or {}).get(reading.keys.get(_CLIENT, ""))
+    return (named.strip() or None) if isinstance(named, str) else None
+
+
+def _refuse_other_clients(sheets: Sequence[Sheet], named: str | None) -> None:
+    """Refuse a client that is named where it was not looked for, when the sender's secret was.
+
+    Raises:
+        InvalidAlert: code `INVALID`.
+    """
+    for sheet in sheets:
+        for path, found in sheet:
+            *holders, key = path.split(".")
+            if key != _CLIENT or not NOTES.isdisjoint(holders) or found.value in (None, "", named):
+                continue
+            if not isinstance(found.value, str) or found.value.strip() not in ("", named):
+                message = "expected one client, as a text beside the secret, or none"
+                raise InvalidAlert("INVALID", f"{message}, got {shown(found.value)}", found.key)
+        sheet.at(_CLIENT)
 
 
 def _has(fields: Fields, keys: Mapping[str, str], path: str) -> bool:
@@ -127,6 +152,10 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
         raise InvalidAlert("INVALID", message, "legs" if layout.legs else "body")
     roles = layout.roles
     sheets = [Sheet([each, commands.shared], roles) for each in commands.commands]
+    for sheet in sheets:
+        refuse_notice_of_a_broker(sheet, layout)
+    named = _client_of(reading)
+    _refuse_other_clients(sheets, named)
     strategy = _strategy(sheets, book)
     defaults = book.for_strategy(strategy)
     legs = tuple(leg for sheet in sheets for leg in legs_of(sheet, layout, defaults))
@@ -136,7 +165,7 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
     _refuse_contradiction(legs)
     return ParsedAlert(
         format=layout.name,
-        client_id=client,
+        client_id=named or client,
         strategy_name=strategy,
         execution_type=types.pop() if len(types) == 1 else ExecutionType.ADJUST,
         legs=legs,

@@ -148,6 +148,12 @@ FIELDS: dict[Role, tuple[str, ...]] = {
 }
 """The usual names of each field, as `plain` writes them; the dots are levels of nesting."""
 
+NEVER_LEFT_OUT = frozenset((
+    Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER,
+    Role.PRICE, Role.SIDE_TOO,
+))  # fmt: skip
+"""Roles that make another order of an order: their usual names are read in every dialect, whatever it calls them."""
+
 CONTAINERS = frozenset(
     [
         "strategy",

@@ -10,10 +10,47 @@ REGISTER, FANNED = "use_cases/register_alert.py", "tests/test_fan_out.py"
 REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
+WORDS, LEFT_OUT = "alerts/formats/words.py", "tests/alerts/test_nothing_left_out.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
 TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
+    Defect(
+        "client-of-another-platform-is-unread",
+        "The alert named one of the strategy's clients, and all of them traded it.",
+        (
+            Edit(
+                "alerts/formats/of_layout.py",
+                "client_of=lambda body: _client_of(body.reading)",
+                "client_of=lambda _: None",
+            ),
+        ),
+        ("tests/alerts/test_named_clients.py::test_of_several_clients_the_named_one_alone_trades",),
+    ),
+    Defect(
+        "position-of-another-platform-is-unread",
+        "A stop beside it made the alert one of TradersPost, which calls the position otherwise: an exit was entered.",
+        (Edit(WORDS, "    Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE,", "    Role.POSITION_SIZE,"),),
+        (f"{LEFT_OUT}::test_an_order_that_leads_to_no_position_is_an_exit_whatever_stands_beside_it",),
+    ),
+    Defect(
+        "order-type-of-another-platform-is-unread",
+        "`orderType: LIMIT` beside an `apikey` was not OpenAlgo's name for it: the order went at market.",
+        (Edit(WORDS, "Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER,\n    Role.PRICE", "Role.PRICE"),),
+        (f"{LEFT_OUT}::test_openalgo_and_kite_read_the_kind_of_an_order_under_any_usual_name",),
+    ),
+    Defect(
+        "notice-of-a-broker-is-an-order",
+        "A broker's postback of a filled order came to the webhook, and the order was sent once more.",
+        (
+            Edit(
+                "alerts/formats/of_layout.py",
+                "        refuse_notice_of_a_broker(sheet, layout)\n",
+                "        refuse_notice_of_a_broker(Sheet([], {}), layout)\n",
+            ),
+        ),
+        ("tests/alerts/test_broker_notices.py::test_a_notice_about_an_order_is_no_order",),
+    ),
     Defect(
         "reference-price-is-a-limit",
         "The close of the bar was sent as a limit price: the market ran away, and nothing was filled.",
