@@ -438,7 +438,7 @@ def story_of(alert: ParsedAlert) -> str | None:
 
 def _instrument_of(choice: InstrumentChoice, leg: LegRequest) -> dict[str, object]:
     """What its name became, and why."""
-    told: dict[str, object] = {"asked": " ".join(choice.asked), "became": f"{leg.exchange} {leg.symbol}"}
+    told: dict[str, object] = {"asked": choice.asked_text, "became": f"{leg.exchange} {leg.symbol}"}
     return told | ({"notes": choice.notes} if choice.notes else {})
 
 
