@@ -12,11 +12,17 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def receipt_json(receipt: Receipt) -> bytes:
-    """The state of the legs; each leg of a duplicate names the leg of the first delivery."""
+    """The state of the legs; each leg of a duplicate names the leg of the first delivery.
+
+    `not_traded` lists the clients of several that trade nothing of the alert, or not its entries, where there are any.
+    """
     legs = [_leg(order) for order in receipt.legs]
     for leg, original in zip(legs, receipt.originals, strict=False):  # the originals may be archived
         leg["duplicate_of"] = original.command_id
-    return _encode({"status": receipt.outcome, "alert_id": receipt.alert_id, "legs": legs}).encode()
+    answer = {"status": receipt.outcome, "alert_id": receipt.alert_id, "legs": legs}
+    if receipt.not_traded:
+        answer["not_traded"] = [each._asdict() for each in receipt.not_traded]
+    return _encode(answer).encode()
 
 
 def info_json(alert_id: str) -> bytes:

@@ -11,11 +11,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from domain.errors import StoreUnavailable
-from domain.instruments.instrument import is_stale
+from domain.instruments.instrument import MasterFacts, is_stale
+from domain.instruments.resolution import resolve
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
 from domain.ports import Clock, Store, Transaction
 from domain.ports.instruments import InstrumentStore, Master
+from domain.reason_codes import Reason
+from domain.risk_facts import Holding
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class InstrumentCare:
         self._tried: dict[str, str] = {}
         self._loading: dict[str, subprocess.Popen[str]] = {}
         self._told: dict[tuple[str, str], tuple[str, ...]] = {}  # a write less, each time
+        self._compared: dict[str, tuple[MasterFacts, date]] = {}
 
     def look(self) -> None:
         """Start to load what has changed, and tell what is not today's.
@@ -70,6 +74,7 @@ class InstrumentCare:
                 self._start(broker, now)
             if broker not in self._loading:
                 self._tell_of_age(broker, now)
+                self._tell_of_missing(broker, now.astimezone(self._zone).date())
 
     def _start(self, broker: str, now: datetime) -> None:
         files = self._lists(broker)
@@ -113,6 +118,34 @@ class InstrumentCare:
             self._clear(broker)
         elif today.weekday() < _SATURDAY and at.time() >= _EXPECTED:
             self._tell(broker, _age_text(broker, day, today), ("age", str(day), str(today)))
+
+    def _tell_of_missing(self, broker: str, today: date) -> None:
+        """Tell of what is held and not listed, though it has not expired: the list may have been cut off.
+
+        Compared once with each master: what is entered later is in it.
+        """
+        master = readable(self._masters, broker)
+        if master is None or self._compared.get(broker) == (master.facts, today):
+            return
+        for client_id in self._clients[broker]:
+            held = [each for each in self._store.holdings(client_id) if each.net_quantity]
+            missing = [f"{h.exchange} {h.symbol}" for h in held if _is_missing(h, master, today)]
+            self._tell_client(broker, client_id, tuple(sorted(set(missing))))
+        self._compared[broker] = (master.facts, today)
+
+    def _tell_client(self, broker: str, client_id: str, missing: tuple[str, ...]) -> None:
+        key = _key(broker, "missing")
+        lack = f"the instruments of {broker} lack what is held: {', '.join(missing)}"
+        text = f"{lack}. Its exits go on, as do other entries; check that the list is whole"
+
+        def work(tx: Transaction) -> None:
+            if not missing:
+                tx.clear_notice(client_id, key)
+            elif tx.notify_once(key, Notice(NoticeKind.SYSTEM, client_id, detail=text), state=missing):
+                log.warning("%s", text)
+
+        if missing or key in self._store.told_keys(client_id, NoticeSubject.INSTRUMENTS):
+            self._store.write(work)
 
     def _tell(self, broker: str, text: str, state: tuple[str, ...]) -> None:
         place = broker, state[0]
@@ -158,6 +191,13 @@ def readable(masters: InstrumentStore, broker: str) -> Master | None:
 
 def _key(broker: str, about: str) -> NoticeKey:
     return NoticeKey(NoticeSubject.INSTRUMENTS, (broker, about))
+
+
+def _is_missing(held: Holding, master: Master, today: date) -> bool:
+    """True for what the master has no row of, unless its name says that it has expired."""
+    if any(each.exchange == held.exchange for each in master.named(held.symbol)):
+        return False
+    return resolve(held.symbol, held.exchange, master, today).reason is not Reason.INSTRUMENT_EXPIRED
 
 
 def _age_text(broker: str, day: date | None, today: date) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
 from domain.errors import InvalidAlert
 from domain.instruments.choice import InstrumentChoice
-from domain.money import decimal_text
+from domain.money import ZERO, decimal_text
 from domain.protection_terms import Terms
 
 _QUANTITY_STEP = Decimal("1E-8")
@@ -89,13 +89,21 @@ class ParsedAlert:
         """The alert as one client trades it.
 
         Raises:
-            InvalidAlert: a multiple of a quantity is none that could be ordered.
+            InvalidAlert: a multiple of an entry's quantity is none that could be ordered.
         """
         legs = tuple(
-            leg if leg.quantity is None else replace(leg, quantity=_multiple(leg.quantity, share))
+            leg if leg.quantity is None else replace(leg, quantity=_multiple(leg, leg.quantity, share))
             for leg in share.legs or self.legs
         )
         return replace(self, client_id=share.client_id, legs=legs, shares=())
+
+    def exits_of(self, share: ClientShare) -> "ParsedAlert | None":
+        """What a client trades of it where its entries cannot be: its exits alone; None where it has none."""
+        exits = tuple(leg for leg in share.legs or self.legs if leg.kind in (LegKind.EXIT, LegKind.FLAT))
+        if not exits:
+            return None
+        alone = replace(self, execution_type=ExecutionType.EXIT, legs=exits)
+        return alone.of(share._replace(legs=exits))
 
     @property
     def target(self) -> LegRequest | None:
@@ -120,9 +128,17 @@ class ParsedAlert:
             raise ValueError("an alert that adjusts has exits, and then entries")
 
 
-def _multiple(quantity: Decimal, share: ClientShare) -> Decimal:
-    """Whole units stay whole: half a contract is no order."""
+def _multiple(leg: LegRequest, quantity: Decimal, share: ClientShare) -> Decimal:
+    """A leg's quantity as one client trades it. Whole units stay whole: half a contract is no order.
+
+    An exit is rounded up, to whole lots where lots are asked for: what is held caps it, and none is lost. A position to
+    reach is rounded down, since the way down is an exit. An entry that does not come out even is refused.
+    """
     found = quantity * share.multiplier
+    if leg.kind in (LegKind.EXIT, LegKind.TARGET):
+        step = _step(leg, quantity)
+        over = found % step
+        return found - over + (step if over and leg.kind is LegKind.EXIT else ZERO)
     is_whole = quantity == quantity.to_integral_value()
     if found % (1 if is_whole else _QUANTITY_STEP) or not found:
         said = f"{decimal_text(quantity)} × {decimal_text(share.multiplier)}"
@@ -130,6 +146,16 @@ def _multiple(quantity: Decimal, share: ClientShare) -> Decimal:
         message = f"expected {expected} for client {share.client_id}, got {said}"
         raise InvalidAlert("INVALID", message, "quantity")
     return found
+
+
+def _step(leg: LegRequest, quantity: Decimal) -> Decimal:
+    """By what a quantity is rounded: lots where it is in lots, else units, else the smallest part of one."""
+    known = None if leg.instrument is None else leg.instrument.instrument
+    lot = None if known is None else known.lot
+    for step in (lot, Decimal(1)):
+        if step is not None and step > ZERO and not quantity % step:
+            return step
+    return _QUANTITY_STEP
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """One alert for several clients: a group of legs for each, in one transaction, each by itself."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alerts.responses import receipt_json
 from domain.alert import ClientShare, ParsedAlert
 from domain.entry_waits import WaitsFor
 from domain.enums import ExecutionType, LegKind, OrderType, Outcome, Side
@@ -110,6 +112,71 @@ def test_half_of_an_odd_quantity_is_refused_for_that_client_alone(house: Desk):
     assert any("2.5" not in str(n.detail) and n.client_id == "c" for n in house.notices)
     with pytest.raises(InvalidAlert, match="whole units for client c"):
         registered(house, fanned(leg(qty=7), shares=(C,)))
+
+
+def test_what_a_client_does_not_trade_is_in_the_answer(house: Desk):
+    receipt = house.commands.register(fanned(leg(qty=5)), delivery(house.clock.now()))
+    assert receipt.outcome is Outcome.PARTIALLY_BLOCKED
+    [told] = json.loads(receipt_json(receipt))["not_traded"]
+    assert (told["client_id"], told["code"]) == ("c", "INVALID")
+    assert "expected whole units for client c, got 5 × 0.5" in told["message"]
+    assert house.rows("SELECT outcome FROM alerts") == [("partially_blocked",)]
+
+
+def test_no_share_of_an_exit_is_lost(house: Desk):
+    shares = (A, ClientShare("b", Decimal("1.5")), C)
+    for name, held in (("a", 4), ("b", 6), ("c", 2)):
+        hold(house, name, held)
+    outcome, legs = registered(house, an_exit_of(3, shares))
+    assert outcome is Outcome.ACCEPTED
+    assert [(each.client_id, each.quantity) for each in legs] == [("a", 3), ("b", 5), ("c", 2)]
+    for name, held in (("a", 1), ("b", 1)):
+        hold(house, name, held)
+    _, legs = registered(house, an_exit_of(1, shares))
+    assert [(each.client_id, each.requested_quantity) for each in legs] == [("a", 1), ("b", 2), ("c", 1)]
+    assert [each.quantity for each in legs[:2]] == [1, 1]
+
+
+def an_exit_of(quantity: int, shares: tuple[ClientShare, ...]) -> ParsedAlert:
+    wanted = leg(qty=quantity, side=Side.SELL, kind=LegKind.EXIT, order_type=OrderType.MARKET, price=None)
+    return replace(fanned(shares=shares), execution_type=ExecutionType.EXIT, legs=(wanted,))
+
+
+def test_an_entry_that_cannot_be_halved_takes_no_exit_along(house: Desk):
+    close = leg(qty=None, side=None, kind=LegKind.FLAT, order_type=OrderType.MARKET, price=None)
+    turn = leg(qty=3, side=Side.SELL, order_type=OrderType.MARKET, price=None)
+    alert = replace(fanned(shares=(A, C)), execution_type=ExecutionType.ADJUST, legs=(close, turn))
+    hold(house, "a", 4)
+    hold(house, "c", 2)
+    receipt = house.commands.register(alert, delivery(house.clock.now()))
+    assert [(each.client_id, each.execution_type, each.quantity) for each in receipt.legs] == [
+        ("a", ExecutionType.EXIT, 4),
+        ("a", ExecutionType.ENTRY, 3),
+        ("c", ExecutionType.EXIT, 2),
+    ]
+    assert [each.client_id for each in receipt.not_traded] == ["c"]
+    assert receipt.outcome is Outcome.PARTIALLY_BLOCKED
+
+
+def test_a_position_to_reach_is_rounded_down_so_that_the_way_down_is_not_lost(house: Desk):
+    wanted = leg(qty=5, kind=LegKind.TARGET, order_type=OrderType.MARKET, price=None)
+    alert = replace(fanned(shares=(A, C)), execution_type=ExecutionType.ADJUST, legs=(wanted,))
+    hold(house, "a", 10)
+    hold(house, "c", 5)
+    _, legs = registered(house, alert)
+    assert [(each.client_id, each.execution_type, each.quantity) for each in legs] == [
+        ("a", ExecutionType.EXIT, 5),
+        ("c", ExecutionType.EXIT, 3),
+    ]
+
+
+@given(quantity=st.integers(1, 500), tenths=st.integers(1, 50))
+def test_a_share_of_an_exit_is_never_less_than_it_asks_for_and_is_whole(quantity, tenths):
+    share = ClientShare("c", Decimal(tenths) / 10)
+    [got] = an_exit_of(quantity, (share,)).of(share).legs
+    assert got.quantity is not None
+    assert 0 <= got.quantity - quantity * share.multiplier < 1
+    assert got.quantity == int(got.quantity)
 
 
 def test_a_fraction_may_be_halved(house: Desk):

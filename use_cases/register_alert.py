@@ -26,7 +26,7 @@ from domain.order import Order
 from domain.ports import Ids, Transaction
 from domain.protection_terms import Terms
 from domain.reason_codes import Reason
-from domain.receipt import Receipt
+from domain.receipt import NotTraded, Receipt
 from domain.states import Status
 from domain.times import has_elapsed
 from domain.transitions import waiting
@@ -86,7 +86,8 @@ class RegisterAlert:
         groups = self._groups(tx, alert, delivery, place)
         legs = tuple(leg for group in groups for leg in group.legs)
         types = {group.execution_type for group in groups}
-        outcome = _outcome(legs)
+        failed = [(who, error) for group in groups for who, error in group.failed]
+        outcome = _outcome(legs, is_whole=all(isinstance(error, NothingAsked) for _, error in failed))
         first_blocked = legs[0] if outcome is Outcome.BLOCKED else None
         tx.add_alert(
             Alert(
@@ -106,7 +107,7 @@ class RegisterAlert:
                 context_json=story_of(alert),
             )
         )
-        return Receipt(place.alert_id, outcome, legs)
+        return Receipt(place.alert_id, outcome, legs, not_traded=tuple(_not_traded(*each) for each in failed))
 
     # one group of legs for each client ----------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class RegisterAlert:
         if not alert.shares:
             return [self._group(tx, alert, delivery, place, 0)]
         groups: list[_Group] = []
-        failed: list[tuple[str, Exception]] = []
+        failed: list[_Failed] = []
         for share in alert.shares:
             before = sum(len(group.legs) for group in groups)
             done = tx.attempt(partial(self._share, tx, alert, share, delivery, place, before))
@@ -129,14 +130,17 @@ class RegisterAlert:
                 failed.append((share.client_id, done))
             else:
                 groups.append(done)
+                failed += done.failed
         if not groups:
             raise next((error for _, error in failed if not isinstance(error, NothingAsked)), failed[0][1])
         for client_id, error in failed:
             if not isinstance(error, NothingAsked):
-                log.error("alert %s: client %s trades nothing of it: %s", place.alert_id, client_id, error)
+                log.error(
+                    "alert %s: what client %s does not trade of it: %s", place.alert_id, client_id, error
+                )
                 wish = RejectedRequest(alert.execution_type, _symbols(alert), alert.strategy_name)
                 tx.notify(rejection(client_id, place.alert_id, str(error), wish))
-        return groups
+        return [groups[0]._replace(failed=tuple(failed)), *(each._replace(failed=()) for each in groups[1:])]
 
     def _share(
         self,
@@ -149,7 +153,15 @@ class RegisterAlert:
     ) -> "_Group":
         if share.client_id not in self._clients:
             raise unknown_client(share.client_id)
-        return self._group(tx, alert.of(share), delivery, place, before)
+        try:
+            of_client = alert.of(share)
+        except InvalidAlert as error:
+            exits = alert.exits_of(share)
+            if exits is None:
+                raise
+            group = self._group(tx, exits, delivery, place, before)
+            return group._replace(failed=((share.client_id, error),))
+        return self._group(tx, of_client, delivery, place, before)
 
     def _group(
         self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, place: "_Place", before: int
@@ -357,11 +369,23 @@ class _Place(NamedTuple):
     generation: int
 
 
+_Failed = tuple[str, Exception]
+"""A client of several, and why it does not trade the alert."""
+
+
 class _Group(NamedTuple):
-    """The legs of one client, and what they do together."""
+    """The legs of one client, and what they do together; with what failed for clients."""
 
     execution_type: ExecutionType
     legs: tuple[Order, ...]
+    failed: tuple[_Failed, ...] = ()
+
+
+def _not_traded(client_id: str, error: Exception) -> NotTraded:
+    """What the sender is told; of an error of our own its kind alone."""
+    if isinstance(error, InvalidAlert):
+        return NotTraded(client_id, error.code, error.message)
+    return NotTraded(client_id, "INTERNAL", type(error).__name__)
 
 
 def _symbols(alert: ParsedAlert) -> tuple[str, ...]:
@@ -414,7 +438,7 @@ def story_of(alert: ParsedAlert) -> str | None:
 
 def _instrument_of(choice: InstrumentChoice, leg: LegRequest) -> dict[str, object]:
     """What its name became, and why."""
-    told: dict[str, object] = {"asked": " ".join(choice.asked), "became": f"{leg.exchange} {leg.symbol}"}
+    told: dict[str, object] = {"asked": choice.asked_text, "became": f"{leg.exchange} {leg.symbol}"}
     return told | ({"notes": choice.notes} if choice.notes else {})
 
 
@@ -426,10 +450,11 @@ def _choice_of(leg: LegRequest) -> str | None:
     return json.dumps({"instrument": told}, ensure_ascii=False)
 
 
-def _outcome(legs: Sequence[Order]) -> Outcome:
+def _outcome(legs: Sequence[Order], *, is_whole: bool = True) -> Outcome:
+    """`is_whole`: no client of several is without legs that the alert asks it for."""
     failed = sum(leg.status is Status.FAILED for leg in legs)
     if not failed:
-        return Outcome.ACCEPTED
+        return Outcome.ACCEPTED if is_whole else Outcome.PARTIALLY_BLOCKED
     return Outcome.BLOCKED if failed == len(legs) else Outcome.PARTIALLY_BLOCKED
 
 

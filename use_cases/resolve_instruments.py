@@ -178,7 +178,8 @@ def _alternatives(leg: LegRequest, found: Resolution) -> tuple[Place, ...]:
 def at_what_is_held(tx: Transaction, alert: ParsedAlert) -> ParsedAlert:
     """Return the alert with its exits at what its strategy holds, where their names may mean several instruments.
 
-    `NIFTY1!` today may be another contract than the one that was entered, and the exit closes that one.
+    `NIFTY1!` today may be another contract than the one that was entered, and the exit closes that one. So does an exit
+    whose name means something else or nothing since the lists have changed: it closes what was entered by that name.
     """
     legs = tuple(
         _held(tx, alert, leg) if leg.kind.execution_type is ExecutionType.EXIT else leg for leg in alert.legs
@@ -188,13 +189,19 @@ def at_what_is_held(tx: Transaction, alert: ParsedAlert) -> ParsedAlert:
 
 def _held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> LegRequest:
     choice = leg.instrument
-    if choice is None or not choice.alternatives or _holds(tx, alert, (leg.exchange, leg.symbol)):
+    if choice is None or _holds(tx, alert, (leg.exchange, leg.symbol)):
         return leg
     held = [place for place in choice.alternatives if _holds(tx, alert, place)]
+    why = "which the exit closes"
+    if not held:
+        asked = choice.asked_text
+        places = tx.held_as_asked(alert.client_id, alert.strategy_name, asked)
+        held = [place for place in places if _holds(tx, alert, place)]
+        why = f"entered as {asked}, which the exit closes"
     if len(held) != 1:
         return leg
     [(exchange, symbol)] = held
-    note = f"its strategy holds {exchange} {symbol}, which the exit closes"
+    note = f"its strategy holds {exchange} {symbol}, {why}"
     kept = replace(choice, notes=(*choice.notes, note))
     return replace(leg, exchange=exchange, symbol=symbol, instrument=kept)
 

@@ -25,3 +25,8 @@ class InstrumentChoice:
     alternatives: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     is_checked: bool = False
+
+    @property
+    def asked_text(self) -> str:
+        """What was asked for, as the story of an order keeps it."""
+        return " ".join(self.asked)

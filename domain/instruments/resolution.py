@@ -15,6 +15,7 @@ from domain.money import ZERO
 from domain.ports.instruments import Master
 from domain.reason_codes import Reason
 
+_CURRENCIES = frozenset(("CDS", "BCD"))
 _SHOWN = 6  # candidates that are listed
 _ALONE = frozenset(("", "BE", "BZ", "SM", "ST", "SZ", "IV", "RR", "GS", "GB", "SG", "TB"))
 """Series of NSE that a name without one may mean where there is no EQ: shares, trusts, and the state's own bonds."""
@@ -239,7 +240,7 @@ def _continuous(
         )
     line = [
         each
-        for each in listed
+        for each in _monthly(listed)
         if each.expiry is not None and each.expiry - timedelta(days=roll_days) >= today
     ]
     if len({each.exchange for each in line}) > 1:
@@ -254,6 +255,24 @@ def _continuous(
     found = line[number - 1]
     note = f"{exchange} {name} is {found}, expires {found.expiry}, by roll_days = {roll_days}"
     return Resolution(found, candidates=tuple(each for each in listed if each != found), notes=(note,))
+
+
+def _monthly(futures: Sequence[Instrument]) -> list[Instrument]:
+    """Without the weekly contracts of currencies, which no continuous name means: a month's last expiry is monthly.
+
+    Of several expiries of the last month that is listed the monthly one may be missing, so that none of them counts.
+    """
+
+    def is_meant(each: Instrument) -> bool:
+        if each.exchange not in _CURRENCIES or each.expiry is None:
+            return True
+        days = [
+            other.expiry for other in futures if other.exchange == each.exchange and other.expiry is not None
+        ]
+        month = [day for day in days if (day.year, day.month) == (each.expiry.year, each.expiry.month)]
+        return each.expiry == max(month) and (len(month) == 1 or max(days) > each.expiry)
+
+    return [each for each in futures if is_meant(each)]
 
 
 def _futures(root: str, exchange: str, master: Master, today: date) -> list[Instrument]:

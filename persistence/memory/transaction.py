@@ -1,5 +1,6 @@
 """One write transaction of the store in memory: it writes to a draft, which becomes the tables or is thrown away."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
@@ -307,6 +308,24 @@ class MemoryTransaction(RiskWrites, Reads):
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]:
         wanted = (strategy_name, exchange, symbol)
         return [h for h in self.holdings(client_id) if (h.strategy_name, h.exchange, h.symbol) == wanted]
+
+    def held_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
+        entered = {
+            (o.exchange, o.symbol)
+            for o in self._tables.orders.values()
+            if (o.client_id, o.strategy_name, o.execution_type)
+            == (client_id, strategy_name, ExecutionType.ENTRY)
+            and o.filled_quantity
+            and o.test_mode is None
+            and o.context_json is not None
+            and json.loads(o.context_json).get("instrument", {}).get("asked") == asked
+        }
+        held = {
+            (h.exchange, h.symbol)
+            for h in self.holdings(client_id)
+            if h.strategy_name == strategy_name and h.net_quantity
+        }
+        return sorted(entered & held)
 
     def held_at(self, client_id: str, place: Place) -> Decimal:
         held = self.holdings(client_id)

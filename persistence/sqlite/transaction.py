@@ -276,6 +276,13 @@ class SqliteTransaction(RiskTables):
             if (h.strategy_name, h.exchange) == (strategy_name, exchange)
         ]
 
+    def held_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
+        held = fact_queries.holdings(self._connection, client_id)
+        if not any(h.net_quantity for h in held if h.strategy_name == strategy_name):
+            return []
+        found = self._connection.execute(statement("asked_as"), (client_id, strategy_name, asked))
+        return sorted(found)
+
     def held_at(self, client_id: str, place: Place) -> Decimal:
         return fact_queries.held_at(self._connection, client_id, place)
 

@@ -19,6 +19,7 @@ from domain.notices import Notice
 from persistence.instruments import open_instruments
 from persistence.memory.store import MemoryStore
 from tests.contract.instruments_contract import FUTURE, accepted
+from tests.contract.store_making import House as StrategyHouse
 from tests.listed import EXAMPLE
 from tests.support import ManualClock
 
@@ -168,6 +169,31 @@ def test_it_is_told_again_after_it_was_good(make):
     house.clock.advance(86_400)
     house.look()
     assert ["no master" in house.notices[0], "those of 2026-11-30 count" in house.notices[1]] == [True, True]
+
+
+def test_a_list_that_lacks_what_is_held_is_told_once_and_again_after_it_was_whole(make):
+    house = make()
+    strategies = StrategyHouse(house.store, house.clock)
+    strategies.entered("a1", symbol="NIFTY08DEC26C24000")
+    strategies.entered("a2", symbol="NIFTY24NOV26C24000")  # it has expired
+    strategies.entered("a3", symbol="NIFTY08DEC26C24000", client_id="bob")
+    house.notices.clear()  # of the fills
+    load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=MONDAY, zone=ZONE)
+    house.look()
+    assert house.notices == []
+    for minute in (1, 2):
+        house.load(MONDAY + timedelta(minutes=minute))
+        house.look()
+        house.care = house.new_care()
+        house.look()
+    assert len(house.notices) == 1
+    assert "lack what is held: NFO NIFTY08DEC26C24000." in house.notices[0]
+    whole = MONDAY + timedelta(minutes=3)
+    load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=whole, zone=ZONE)
+    house.look()
+    house.load(MONDAY + timedelta(minutes=4))
+    house.look()
+    assert len(house.notices) == 2
 
 
 def test_a_damaged_master_is_loaded_anew(make):

@@ -1,5 +1,6 @@
 """The contract of holdings, positions, their differences, and broker orders that no row explains."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -59,6 +60,25 @@ class HoldingsContract(StoreCase):
         [held] = house.store.write(lambda tx: tx.holding(CLIENT, STRATEGY, EXCHANGE, SYMBOL))
         assert (held.symbol, held.product, held.net_quantity) == (SYMBOL, PRODUCT, Decimal(50))
         assert house.store.write(lambda tx: tx.holding(CLIENT, "OTHER", EXCHANGE, SYMBOL)) == []
+
+    def test_what_is_held_is_found_by_the_name_that_its_entry_asked_for(self, house):
+        def found(asked: str = "NSE NIFTY1!", strategy: str = STRATEGY, client: str = CLIENT):
+            return house.store.write(lambda tx: tx.held_as_asked(client, strategy, asked))
+
+        of = json.dumps({"instrument": {"asked": "NSE NIFTY1!", "became": f"{EXCHANGE} {SYMBOL}"}})
+        order = house.work(context_json=of)
+        assert found() == []
+        order = house.fill(order, 20)
+        assert found() == [(EXCHANGE, SYMBOL)]
+        house.fill(order)
+        assert found() == [(EXCHANGE, SYMBOL)]
+        house.entered("a2", symbol="OTHER", context_json=of)
+        house.entered("a3", symbol="WITHOUT")
+        house.work("a4", symbol="UNFILLED", context_json=of)
+        assert found() == [(EXCHANGE, SYMBOL), (EXCHANGE, "OTHER")]
+        assert [found("NSE NIFTY2!"), found(strategy="S2"), found(client="bob")] == [[], [], []]
+        house.fill(house.work("a5", quantity=Decimal(50), **AN_EXIT))
+        assert found() == [(EXCHANGE, "OTHER")]
 
     def test_strategies_and_clients_hold_apart_and_a_place_is_their_sum(self, house):
         house.entered("a1")

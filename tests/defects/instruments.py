@@ -6,6 +6,8 @@ TRAPS, FLOW = "tests/instruments/test_traps.py", "tests/instruments/test_flow.py
 LISTS, STORE = "tests/broker/test_masters.py", "tests/persistence/test_instruments.py"
 NAMES, RESOLUTION = "domain/instruments/names.py", "domain/instruments/resolution.py"
 FILES = "persistence/sqlite/instruments.py"
+CARE = "tests/app/test_instrument_care.py"
+CONTRACT = "tests/persistence/test_store_contract.py::TestSqliteStore"
 RULE, DESK = "blockers/instruments.py", "use_cases/resolve_instruments.py"
 
 INSTRUMENTS = (
@@ -106,5 +108,30 @@ INSTRUMENTS = (
         (Edit(FILES, "                check(kept)\n", ""),
          Edit(FILES, "making.replace(path)\n", "making.replace(path)\n                check(kept)\n")),
         (f"{STORE}::TestSqliteInstruments::test_what_fails_leaves_everything_as_it_was",),
+    ),
+    Defect(
+        "exit-of-what-left-the-list",
+        "A new list lacked the contract that was held, and its exit ended with NO_POSITION.",
+        (Edit(DESK, "    if not held:\n        asked", "    if held:\n        asked"),),
+        (f"{FLOW}::test_an_exit_closes_what_was_entered_by_its_name_though_the_lists_lack_it_now",),
+    ),
+    Defect(
+        "asked-for-by-any-name",
+        "An exit whose name meant nothing closed whatever its strategy held.",
+        (Edit("persistence/sqlite/transaction.py", "(client_id, strategy_name, asked))\n        return sorted(found)",
+              "(client_id, strategy_name, \"NSE NIFTY1!\"))\n        return sorted(found)"),),
+        (f"{CONTRACT}::test_what_is_held_is_found_by_the_name_that_its_entry_asked_for",),
+    ),
+    Defect(
+        "currencies-by-the-week",
+        "USDINR1! was taken for this week's contract, though charts show the monthly one.",
+        (Edit(RESOLUTION, "        for each in _monthly(listed)\n", "        for each in listed\n"),),
+        (f"{TRAPS}::test_a_continuous_future_of_a_currency_is_the_monthly_contract",),
+    ),
+    Defect(
+        "a-list-cut-off-is-whole",
+        "A list ended after two thirds of its rows; nobody was told that a contract that was held was not in it.",
+        (Edit("app/instrument_care.py", " if _is_missing(h, master, today)]", " if False]"),),
+        (f"{CARE}::test_a_list_that_lacks_what_is_held_is_told_once_and_again_after_it_was_whole",),
     ),
 )  # fmt: skip

@@ -284,6 +284,18 @@ PLATFORMS = (
         (f"{FANNED}::test_half_of_an_odd_quantity_is_refused_for_that_client_alone",),
     ),
     Defect(
+        "share-of-an-exit-is-dropped",
+        "Half of an exit of 3 was no whole unit: that account kept what it held, and the others went flat.",
+        (Edit("domain/alert.py", "if leg.kind in (LegKind.EXIT, LegKind.TARGET):", "if leg.kind is LegKind.TARGET:"),),
+        (f"{FANNED}::test_no_share_of_an_exit_is_lost",),
+    ),
+    Defect(
+        "accepted-though-one-account-trades-nothing",
+        "An account had no leg of the alert, and the answer to its sender was `accepted`.",
+        (Edit(REGISTER, "Outcome.ACCEPTED if is_whole else Outcome.PARTIALLY_BLOCKED", "Outcome.ACCEPTED"),),
+        (f"{FANNED}::test_what_a_client_does_not_trade_is_in_the_answer",),
+    ),
+    Defect(
         "accounts-are-one-spread",
         "A leg was cancelled in one account, and the legs of another one were stopped as parts of its spread.",
         (Edit("use_cases/leg_groups.py", "        and leg.client_id == order.client_id\n", ""),),

@@ -21,10 +21,14 @@ from domain.enums import OrderType, Side
 from domain.errors import StoreUnavailable
 from domain.instruments.instrument import Instrument, MasterFacts
 from domain.order import Order
+from domain.order_events import advance
+from domain.ports import Transaction
 from domain.ports.instruments import InstrumentStore, Master
+from domain.states import Phase
 from domain.times import time_text
+from domain.transitions import claimed
 from persistence.memory.instruments import MemoryInstruments
-from tests.listed import TODAY, load
+from tests.listed import TODAY, listed, load
 from tests.support import EXIT, Desk, SeededIds, entry, leg
 from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
 
@@ -267,6 +271,61 @@ def test_an_exit_of_a_continuous_future_closes_the_contract_that_is_held(make):
     [order] = trader.post(an_exit("NIFTY1!"), **EXIT)
     assert order.symbol == "NIFTY25JAN27F"
     assert "its strategy holds NFO NIFTY25JAN27F, which the exit closes" in trader.story()[0]["notes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "gone", "rules"),
+    [
+        ("NIFTY261201C24000", "NIFTY01DEC26C24000", NO_RULES),
+        ("NIFTY26D0124000CE", "NIFTY01DEC26C24000", NO_RULES),
+        ("INFY", "INFY-EQ", NO_RULES),
+        ("NIFTY1!", "NIFTY29DEC26F", RULES),
+    ],
+)
+def test_an_exit_closes_what_was_entered_by_its_name_though_the_lists_lack_it_now(
+    make, masters, name, gone, rules
+):
+    trader = make(rules=rules)
+    [entered] = trader.post(an_entry(name))
+    assert (entered.symbol, entered.tag) == (gone, None)
+    fill(trader, entered)
+    lists_without(masters, gone)
+    [order] = trader.post(an_exit(name), **EXIT)
+    assert (order.exchange, order.symbol, order.side, order.quantity) == (
+        entered.exchange,
+        gone,
+        Side.SELL,
+        65,
+    )
+    note = f"its strategy holds {entered.exchange} {gone}, entered as NSE {name}, which the exit closes"
+    assert note in json.loads(order.context_json or "")["instrument"]["notes"]
+
+
+def test_what_another_strategy_entered_by_the_name_is_not_closed(make, masters):
+    trader = make()
+    [entered] = trader.post(an_entry("NIFTY261201C24000"), strategy_name="ANOTHER")
+    fill(trader, entered)
+    lists_without(masters, entered.symbol)
+    [order] = trader.post(an_exit("NIFTY261201C24000"), **EXIT)
+    assert order.symbol == "NIFTY261201C24000"
+
+
+def fill(trader: Trader, order: Order) -> None:
+    """Let the broker fill an entry."""
+
+    def work(tx: Transaction) -> None:
+        at = trader.desk.clock.now()
+        claim = tx.apply(claimed(order, at=at, claimant="w1"))
+        done = {"broker_order_id": "B1", "filled_quantity": order.quantity, "average_price": Decimal(100)}
+        tx.apply(advance(claim, Phase.FILLED, at=at, actor="w1", **done))
+
+    trader.desk.store.write(work)
+
+
+def lists_without(masters: MemoryInstruments, symbol: str) -> None:
+    """Load lists that lack an instrument."""
+    rows = [each for each in listed() if not isinstance(each, Instrument) or each.symbol != symbol]
+    masters.load(MasterFacts("paper", TODAY, AT), rows, lambda _: None)
 
 
 def test_an_exit_that_may_mean_two_contracts_which_are_both_held_closes_neither(make):

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from domain.instruments.instrument import Instrument, Kind
+from domain.instruments.instrument import Instrument, Kind, MasterFacts
 from domain.instruments.resolution import Resolution, resolve
 from domain.ports.instruments import Master
 from domain.reason_codes import Reason
-from tests.listed import TODAY, a_master, a_master_with
+from persistence.memory.instruments import MemoryInstruments
+from tests.listed import NOW, TODAY, a_master, a_master_with, listed
 
 
 def found(name: str, exchange: str = "NFO", master: Master | None = None, **rules: int) -> str | None:
@@ -184,6 +185,21 @@ def test_the_rule_says_which_contract_a_continuous_future_is():
     assert found("GOLDM1!", "MCX", roll_days=5) == "GOLDM05JAN27"
     assert found("BSX1!", "BSE", roll_days=0) == "SENSEX26DECFUT"
     assert refused("NIFTY9!", "NSE", roll_days=0)[0] is Reason.INSTRUMENT_UNKNOWN
+
+
+def test_a_continuous_future_of_a_currency_is_the_monthly_contract():
+    assert found("USDINR1!", "NSE", roll_days=0) == "USDINR29DEC26F"
+    assert found("USDINR2!", "CDS", roll_days=0) == "USDINR27JAN27F"
+    cut_off = [each for each in listed() if isinstance(each, Instrument) and each.symbol < "USDINR27JAN27F"]
+    masters = MemoryInstruments()
+    masters.load(
+        MasterFacts("paper", TODAY, NOW),
+        [each for each in cut_off if each.expiry != date(2026, 12, 29)],
+        print,
+    )
+    master = masters.current("paper")
+    assert master is not None
+    assert resolve("USDINR1!", "NSE", master, TODAY, roll_days=0).reason is Reason.INSTRUMENT_UNKNOWN
 
 
 def test_on_its_last_day_a_contract_is_still_the_current_one():
