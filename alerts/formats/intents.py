@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from alerts.formats.keys import describes, may_be_an_exit, traits_of
 from alerts.formats.layout import Layout
-from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.sheet import Found, Sheet, is_number, number_at
 from alerts.formats.words import (
     CONTAINERS,
     FIELDS,
@@ -29,7 +29,7 @@ _NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "order
 _LONGEST_NOTE = 2_000
 _CLOSES = re.compile(
     r"\s*(close (entry|position)\b|(exit|close)[ _-]?(long|short)\b|(long|short)[ _-]?(exit|close|tp|sl)\b"
-    r"|(tp|sl|stop ?loss|take ?profit)\d?\s*$)",
+    r"|(tp|sl|stop ?loss|take ?profit)\s?\d?\s*$)",
     re.IGNORECASE,
 )
 _HIT = re.compile(
@@ -37,6 +37,19 @@ _HIT = re.compile(
     r" (hit|reached|triggered)\b",
     re.IGNORECASE,
 )
+_LEGS_OF_EXITS = re.compile(
+    r"(final)?(takeprofits?|takeprofitlong|takeprofitshort|profittarget|profit|tp|target|stoploss|sl|stop|stopped(out)?"
+    r"|trail(ing)?(stop|stoploss)?|[ls]x|x[ls]|breakeven)(hit|reached|triggered|filled)?"
+)
+"""Words that name an exit of all by what leads to it."""
+_NUMBERED_EXITS = re.compile(
+    r"([ls]x|x[ls]|takeprofit|profit|tp|target)\d+.*|(take|book)\w*profits?.*|trim\w*|scaleout\w*"
+)
+_POSITIONS_AFTER = re.compile(
+    r"(target|net|new|final|resulting|after)?pos(ition)?(size|qty|quantity|after)?|(target|net)(size|qty|quantity)"
+)
+_EFFECTS = re.compile(r"(position|order|trade)?(effect|openclose|intent|intention|purpose|offset(flag)?)")
+_CLOSING = re.compile(r"clos|exit|reduc|unwind|squareoff")
 _OPENS = frozenset(("entry", "isentry", "opening", "isopening", "open", "isopen", "opens"))
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
@@ -77,9 +90,9 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     said = _said(sheet, layout, default_side)
     _refuse_act(said, sheet)
     if said.act is Act.ENTRY:
-        _refuse_hidden_exit(sheet, layout)
+        _refuse_hidden_exit(sheet, layout, said)
     is_all = _is_set(sheet, "closeposition", "closeall", "exitposition")
-    if quantity and (is_all or said.act is Act.FLAT):
+    if quantity and (said.act is Act.FLAT or (is_all and not layout.all_with_quantity)):
         message = f"expected either a part or all to be closed, got all and a quantity of {quantity}"
         raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", "quantity")
     if is_all:
@@ -90,7 +103,8 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     previous = _sign(before) if previous is None and before is not None else previous
     if layout.targets and after is not None and after:
         return _target(after, said, sheet, layout)
-    if said.act is Act.CLOSE and position == 0:
+    is_nought = quantity is not None and not quantity
+    if said.act is Act.CLOSE and (position == 0 or (is_nought and position is None)):
         return Intent(Act.FLAT, said.side)
     if said.act is not Act.ENTRY or said.side is None:
         if position is not None and position != 0 and said.side is None:
@@ -192,6 +206,7 @@ def _by_positions(said: Intent, position: int | None, previous: int | None, *, r
 
 def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
     words = layout.all_words
+    doubts: list[Found] = []
     meanings: list[tuple[Found, Meaning]] = []
     for each in sheet.every(Role.SIDE):
         if each.is_empty:
@@ -204,8 +219,14 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
-        elif isinstance(each.value, str) and may_be_an_exit(each.value) and not _is_order_type(each):
+        elif (
+            isinstance(each.value, str) and _LEGS_OF_EXITS.fullmatch(each.word()) and not _is_order_type(each)
+        ):
+            doubts.append(each)
+        elif isinstance(each.value, str) and _may_exit(each) and not _is_order_type(each):
             raise _seems_an_exit(each)
+        else:
+            sheet.leave(each)
     for each in sheet.every(Role.POSITION):
         if each.word() in ("close", "exit"):
             meanings.append((each, Meaning(Act.CLOSE)))
@@ -220,7 +241,14 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         unknown = next((each for each in sheet.every(Role.SIDE_TOO) if isinstance(each.value, str)), None)
         got = "nothing" if unknown is None else shown(unknown.value)
         raise InvalidAlert("MISSING", f"{_EXPECTED}, got {got}", unknown.key if unknown else "action")
-    return _together(meanings)
+    said = _together(meanings)
+    if doubts and said.act not in (Act.CLOSE, Act.FLAT):  # beside an exit it says which one that is
+        raise _seems_an_exit(doubts[0])
+    return said
+
+
+def _may_exit(found: Found) -> bool:
+    return may_be_an_exit(str(found.value)) or _NUMBERED_EXITS.fullmatch(found.word()) is not None
 
 
 def _is_order_type(found: Found) -> bool:
@@ -248,7 +276,7 @@ def _refuse_named_exit(sheet: Sheet) -> None:
             raise _seems_an_exit(found)
 
 
-def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
+def _refuse_hidden_exit(sheet: Sheet, layout: Layout, said: Intent) -> None:
     """Refuse an entry beside which something that nobody reads asks for an exit.
 
     Raises:
@@ -260,6 +288,8 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
         if found.is_nested or not NOTES.isdisjoint(path.split(".")):
             continue
         if key in _OPENS and (found.value is False or found.word() in OFF | {"0"}):
+            raise _seems_an_exit(found)
+        if is_beside and key not in layout.roles and _leads_away(key, found, said.side):
             raise _seems_an_exit(found)
         traits = traits_of(path, found.key)
         if not found.asks or traits.protects or (key in _READ_SWITCHES and is_beside):
@@ -278,6 +308,16 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
             raise _seems_an_exit(found)
         if traits.closes and (found.value is True or not re.search(r"\d", str(found.value))):
             raise _seems_an_exit(found)
+
+
+def _leads_away(key: str, found: Found, side: Side | None) -> bool:
+    """Whether a position after the order, or what the order does to one, says that it does not open in its side."""
+    if _EFFECTS.fullmatch(key):
+        return isinstance(found.value, str) and _CLOSING.search(found.word()) is not None
+    if not _POSITIONS_AFTER.fullmatch(key) or found.value in (None, ""):
+        return False
+    size = number_at(found) if is_number(found) else POSITIONS.get(found.word(), 0)
+    return size == 0 or side is None or (size > 0) is not (side is Side.BUY)
 
 
 def _together(meanings: list[tuple[Found, Meaning]]) -> Intent:

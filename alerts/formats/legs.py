@@ -54,7 +54,7 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
         _refuse_sizes(sheet.given(Role.SIZE))
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
-    refuse_doubts(sheet, layout, guards.read)
+    refuse_doubts(sheet, layout, guards.read, entry=is_entry)
     quantity = _quantity_of(intent.act, intent.size or size, sheet, defaults)
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
@@ -127,8 +127,9 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
     sizes = sheet.given(Role.SIZE)
     if not given and sizes and (unit is not None or layout.size_is_units):
         given = sizes
-    if given:
-        return _units(given[0])
+    units = _units(given[0]) if given else None
+    if units:  # of nothing the other sizes say more: beside an exit it means all, unless they name a part
+        return units
     has_bar = all(sheet.at(key) is not None for key in _BAR)
     _refuse_sizes([each for each in sizes if not (has_bar and plain(each.key) == "volume")])
     for path, each in sheet:
@@ -137,7 +138,7 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         if not each.is_nested and each.asks and _may_be_a_size(path, each, layout):
             hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
             raise not_built("a size in other than units", hint, each.key)
-    return None
+    return units
 
 
 def _refuse_sizes(sizes: Iterable[Found]) -> None:
