@@ -387,10 +387,20 @@ def _is_set(sheet: Sheet, *keys: str) -> bool:
 
 
 def _position(sheet: Sheet, role: Role) -> int | None:
-    """1, -1 or 0; None where no position is named."""
-    found = next(iter(sheet.given(role)), None)
-    if found is None:
-        return None
+    """1, -1 or 0; None where no position is named. Several fields may name it, and an empty one hides no other.
+
+    Raises:
+        InvalidAlert: one is no position, or two are different ones.
+    """
+    named = [(found, sign) for found in sheet.every(role) if (sign := _held(found)) is not None]
+    for found, sign in named[1:]:
+        if sign != named[0][1]:
+            message = f"expected one value, got {shown(named[0][0].value)} here and {shown(found.value)} as {found.key}"
+            raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", named[0][0].key)
+    return named[0][1] if named else None
+
+
+def _held(found: Found) -> int | None:
     word = found.word().lower()
     if word in ("open", "close", "entry", "exit", ""):  # of what is asked for, not of what is held
         return None

@@ -166,7 +166,7 @@ def _units(found: Found) -> Decimal:
 def _quantity_of(act: Act, size: Decimal | None, sheet: Sheet, defaults: AlertDefaults) -> Decimal | None:
     """The quantity of the leg; None for all that is held."""
     if act is Act.FLAT or (act is Act.CLOSE and size is None):
-        if act is Act.CLOSE and sheet.find(Role.POSITION) is not None:
+        if act is Act.CLOSE and any(not each.is_empty for each in sheet.every(Role.POSITION)):
             raise InvalidAlert(
                 "MISSING", "expected the quantity of an exit from a part, got none", "quantity"
             )
