@@ -4,9 +4,10 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from alerts.formats.keys import describes, may_be_an_exit, traits_of
+from alerts.formats.exits import leads_away, may_exit, names_leg_of_exit
+from alerts.formats.keys import describes, traits_of
 from alerts.formats.layout import Layout
-from alerts.formats.sheet import Found, Sheet, is_number, number_at
+from alerts.formats.sheet import Found, Sheet, number_at
 from alerts.formats.words import (
     CONTAINERS,
     FIELDS,
@@ -25,11 +26,14 @@ from domain.errors import InvalidAlert
 
 _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or flat"
 _REVERSALS = frozenset(("reverse", "overflow"))
-_NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "orderalertmessage"))
+_NAMES_OF_ORDERS = frozenset((
+    "id", "orderid", "comment", "ordercomment", "orderalertmessage", "signalname", "ordername", "entryname", "tag",
+    "reason", "status",
+))  # fmt: skip
 _LONGEST_NOTE = 2_000
 _CLOSES = re.compile(
     r"\s*(close (entry|position)\b|(exit|close)[ _-]?(long|short)\b|(long|short)[ _-]?(exit|close|tp|sl)\b"
-    r"|(tp|sl|stop ?loss|take ?profit)\s?\d?\s*$)",
+    r"|(tp|sl|[ls]x|stop ?loss|take[ _-]?profit)\s?\d?\s*$|((trade|position)[ _-]?)?(closed|exited)\s*$)",
     re.IGNORECASE,
 )
 _HIT = re.compile(
@@ -37,19 +41,6 @@ _HIT = re.compile(
     r" (hit|reached|triggered)\b",
     re.IGNORECASE,
 )
-_LEGS_OF_EXITS = re.compile(
-    r"(final)?(takeprofits?|takeprofitlong|takeprofitshort|profittarget|profit|tp|target|stoploss|sl|stop|stopped(out)?"
-    r"|trail(ing)?(stop|stoploss)?|[ls]x|x[ls]|breakeven)(hit|reached|triggered|filled)?"
-)
-"""Words that name an exit of all by what leads to it."""
-_NUMBERED_EXITS = re.compile(
-    r"([ls]x|x[ls]|takeprofit|profit|tp|target)\d+.*|(take|book)\w*profits?.*|trim\w*|scaleout\w*"
-)
-_POSITIONS_AFTER = re.compile(
-    r"(target|net|new|final|resulting|after)?pos(ition)?(size|qty|quantity|after)?|(target|net)(size|qty|quantity)"
-)
-_EFFECTS = re.compile(r"(position|order|trade)?(effect|openclose|intent|intention|purpose|offset(flag)?)")
-_CLOSING = re.compile(r"clos|exit|reduc|unwind|squareoff")
 _OPENS = frozenset(("entry", "isentry", "opening", "isopening", "open", "isopen", "opens"))
 _DAY = frozenset(("day", "dayorder", "dy"))
 _TRUE = frozenset(("true", "1", "yes", "y", "on"))
@@ -219,11 +210,9 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
-        elif (
-            isinstance(each.value, str) and _LEGS_OF_EXITS.fullmatch(each.word()) and not _is_order_type(each)
-        ):
+        elif isinstance(each.value, str) and names_leg_of_exit(each) and not _is_order_type(each):
             doubts.append(each)
-        elif isinstance(each.value, str) and _may_exit(each) and not _is_order_type(each):
+        elif isinstance(each.value, str) and may_exit(each) and not _is_order_type(each):
             raise _seems_an_exit(each)
         else:
             sheet.leave(each)
@@ -245,10 +234,6 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
     if doubts and said.act not in (Act.CLOSE, Act.FLAT):  # beside an exit it says which one that is
         raise _seems_an_exit(doubts[0])
     return said
-
-
-def _may_exit(found: Found) -> bool:
-    return may_be_an_exit(str(found.value)) or _NUMBERED_EXITS.fullmatch(found.word()) is not None
 
 
 def _is_order_type(found: Found) -> bool:
@@ -289,7 +274,7 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout, said: Intent) -> None:
             continue
         if key in _OPENS and (found.value is False or found.word() in OFF | {"0"}):
             raise _seems_an_exit(found)
-        if is_beside and key not in layout.roles and _leads_away(key, found, said.side):
+        if is_beside and key not in layout.roles and leads_away(key, found, said.side):
             raise _seems_an_exit(found)
         traits = traits_of(path, found.key)
         if not found.asks or traits.protects or (key in _READ_SWITCHES and is_beside):
@@ -308,16 +293,6 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout, said: Intent) -> None:
             raise _seems_an_exit(found)
         if traits.closes and (found.value is True or not re.search(r"\d", str(found.value))):
             raise _seems_an_exit(found)
-
-
-def _leads_away(key: str, found: Found, side: Side | None) -> bool:
-    """Whether a position after the order, or what the order does to one, says that it does not open in its side."""
-    if _EFFECTS.fullmatch(key):
-        return isinstance(found.value, str) and _CLOSING.search(found.word()) is not None
-    if not _POSITIONS_AFTER.fullmatch(key) or found.value in (None, ""):
-        return False
-    size = number_at(found) if is_number(found) else POSITIONS.get(found.word(), 0)
-    return size == 0 or side is None or (size > 0) is not (side is Side.BUY)
 
 
 def _together(meanings: list[tuple[Found, Meaning]]) -> Intent:

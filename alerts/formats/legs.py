@@ -52,6 +52,8 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     is_entry = intent.act in (Act.ENTRY, Act.REVERSE, Act.TARGET)
     if is_entry and size is None and intent.size is None:
         _refuse_sizes(sheet.given(Role.SIZE))
+    if is_entry:
+        _refuse_nested_kind(sheet, layout)
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
     refuse_doubts(sheet, layout, guards.read, entry=is_entry)
@@ -106,6 +108,18 @@ def _guards(sheet: Sheet, layout: Layout, side: Side | None) -> Guards:
         if found is None or found.word() not in words:
             return NO_GUARDS
     return guards_of(sheet, layout.guards, side, layout.roles)
+
+
+def _refuse_nested_kind(sheet: Sheet, layout: Layout) -> None:
+    """Refuse an entry whose kind or price is an object: nobody reads what stands in it."""
+    for path, each in sheet:
+        roles = {role for role, _ in layout.roles.get(path, ())}
+        if (
+            each.is_nested
+            and each.value
+            and not roles.isdisjoint((Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER))
+        ):
+            raise InvalidAlert("INVALID", f"expected a word or a price, got {shown(each.value)}", each.key)
 
 
 # quantity ----------------------------------------------------------------------------------------------------

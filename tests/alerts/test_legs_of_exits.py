@@ -135,3 +135,22 @@ def test_an_ordinary_body_with_a_name_is_none_of_finandy():
     assert refusal(body) == ("NOT_BUILT", "reverse")
     for beside in ({"quantity": 2}, {"strategy": "S"}, {"order_type": "market"}):
         assert read(body | beside).legs[0].kind is LegKind.ENTRY
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"reason": "take profit"}, {"signal_name": "LX"}, {"tag": "SX 1"}, {"id": "LX"}, {"status": "closed"},
+     {"comment": "TP 1"}, {"tag": "position closed"}],
+    ids=str,
+)  # fmt: skip
+def test_the_name_of_a_leg_of_an_exit_is_never_entered(beside: dict[str, Any]):
+    assert refusal({"ticker": "INFY", "action": "sell", "quantity": 5, **beside})[0] == "AMBIGUOUS"
+    assert leg(action="exit", **beside).kind is LegKind.FLAT
+
+
+@pytest.mark.parametrize(
+    "kind", [{"orderType": {"type": "limit"}}, {"limit": {"price": 9}}, {"trigger": [9]}], ids=str
+)
+def test_the_kind_of_an_entry_is_no_object(kind: dict[str, Any]):
+    assert refusal({"ticker": "INFY", "action": "buy", "quantity": 1, **kind})[0] == "INVALID"
+    assert leg(action="exit", **kind).kind is LegKind.FLAT

@@ -11,6 +11,7 @@ REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
 WORDS, LEFT_OUT = "alerts/formats/words.py", "tests/alerts/test_nothing_left_out.py"
+EXITS = "alerts/formats/exits.py"
 LEGS_OF_EXITS = "tests/alerts/test_legs_of_exits.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
 TEXT = "alerts/formats/tradingview.py"
@@ -31,8 +32,8 @@ PLATFORMS = (
     Defect(
         "position-of-nothing-is-an-entry",
         "`net_position: 0` stood beside the sell that closed a long, and a short was opened.",
-        (Edit(INTENTS, "    return size == 0 or side is None", "    return side is None"),
-         Edit(INTENTS, "or (size > 0) is not (side is Side.BUY)", "or (size > 0 and side is not Side.BUY)")),
+        (Edit(EXITS, "    return size == 0 or side is None", "    return side is None"),
+         Edit(EXITS, "or (size > 0) is not (side is Side.BUY)", "or (size > 0 and side is not Side.BUY)")),
         (f"{LEGS_OF_EXITS}::test_a_sell_that_leads_to_no_short_is_not_entered",),
     ),
     Defect(
