@@ -153,7 +153,7 @@ PLATFORMS = (
     Defect(
         "null-quantity-takes-the-default",
         "A placeholder had no value, and the default quantity was traded instead.",
-        (Edit(LEGS, "    if given:\n", "    if given and not given[0].is_empty:\n"),),
+        (Edit(LEGS, "if given else None", "if given and not given[0].is_empty else None"),),
         (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
     ),
     Defect(
