@@ -1,8 +1,9 @@
 """Bots whose bodies are as usual, with a rule or two of their own. Each is told by the keys that it has."""
 
 from alerts.formats.guards import Guard, Part
-from alerts.formats.layout import Layout
-from alerts.formats.words import Act, Meaning, Role
+from alerts.formats.layout import Commands, Layout
+from alerts.formats.words import FIELDS, Act, Meaning, Role
+from alerts.reading import Reading
 from domain.protection_terms import LevelUnit
 
 _FALSE_OR_TRUE = frozenset(("true", "false"))
@@ -24,6 +25,7 @@ CRYPTOGNOME = Layout(
         "takeprofitpercent": Guard(Part.TARGET, LevelUnit.PERCENT),
         "stoplosspercent": Guard(Part.STOP, LevelUnit.PERCENT),
     },
+    all_with_quantity=True,
     guards_where={"ordermode": frozenset(["both"])},  # with the other modes one of the two is meant
 )
 ALGO_BREAD = Layout(
@@ -33,9 +35,27 @@ ALGO_BREAD = Layout(
     fields={Role.SIDE: ("stance",), Role.QUANTITY: (), Role.POSITION_SIZE: ("qty",)},
     targets=True,
 )
+_OF_FINANDY = frozenset(("name", "secret", "side", "symbol"))
+_NOT_OF_FINANDY = frozenset(
+    key
+    for role in FIELDS.keys() - {Role.SIDE, Role.SYMBOL, Role.SIZE, Role.PRICE, Role.REFERENCE}
+    for key in FIELDS[role]
+)
+
+
+def _finandy(reading: Reading) -> Commands | None:
+    """A body of these four keys, which names nothing else of an order: its quantity, strategy and kind are set there.
+
+    What it may have beside them is of the bar.
+    """
+    keys = reading.keys.keys()
+    is_one = keys >= _OF_FINANDY and _NOT_OF_FINANDY.isdisjoint(keys)
+    return Commands([reading.fields]) if is_one and reading.fields else None
+
+
 FINANDY = Layout(
     name="finandy",
-    needs=("name", "secret", "side", "symbol"),
+    split=_finandy,
     secret=("secret",),
     words={
         "buy": Meaning(Act.REVERSE),

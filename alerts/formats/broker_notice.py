@@ -9,6 +9,7 @@ from alerts.reading import plain
 from domain.errors import InvalidAlert
 
 _OF_A_BROKER = (
+    "unfilledsize executedqty executedquantity cumexecqty accfillsz fillsz filledamount "
     "filledquantity filledqty filledshares filledsize unfilledquantity unfilledqty unfilledshares "
     "tradedquantity tradedqty pendingquantity pendingqty remainingquantity remainingqty cancelledquantity "
     "cancelledqty cumqty leavesqty orderstatus ordstatus ordernumstatus statusmessage ordstatusmessage "
@@ -23,7 +24,7 @@ _LIKELY = frozenset(("averageprice", "avgprice", "fillprice", "guid"))
 """What an alert of a strategy may have as well."""
 
 _STATES = frozenset(("status", "orderstate"))
-_EVENTS = frozenset(("event", "eventtype", "type", "updatetype", "messagetype"))
+_EVENTS = frozenset(("event", "eventtype", "type", "state", "updatetype", "messagetype"))
 _STATE = re.compile(
     r"(order)?(completed?|reject(ed)?|cancel+ed|(partial(ly)?|part)?(fill|filled|traded)|traded|executed|transit|open"
     r"|pending(new)?|(trigger|cancel|modify|validation|open)pending|putorderreqreceived|expired|replaced|modified|updated?"

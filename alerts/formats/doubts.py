@@ -5,9 +5,10 @@ import re
 from alerts.formats.keys import SIMULATED, traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet
-from alerts.formats.words import CONTAINERS, NOTES, OFF, UNITS, Role
+from alerts.formats.words import CONTAINERS, NOTES, OFF, ORDER_TYPES, UNITS, Role
 from alerts.reading import plain
 from alerts.sanitising import shown
+from domain.enums import OrderType
 from domain.errors import InvalidAlert
 
 _UNIT_SWITCH = re.compile(
@@ -30,13 +31,17 @@ _OFF = frozenset(
     )
 )
 _MODES = frozenset(("mode", "environment", "account", "tradingmode", "env"))
+_KINDS = re.compile(r"(order|execution|exec|trade|trading|entry)?(mode|kind|style|execution|exec|variety)")
 _COMMAND = (Role.SIDE, Role.SYMBOL)
 
 
-def refuse_doubts(sheet: Sheet, layout: Layout, read: frozenset[str] = frozenset()) -> None:
+def refuse_doubts(
+    sheet: Sheet, layout: Layout, read: frozenset[str] = frozenset(), *, entry: bool = True
+) -> None:
     """Refuse units that are switched beside a quantity, simulated alerts, and a second command in the body.
 
     Args:
+        entry: whether it opens a position, so that the kind of its order must not be left out.
         read: plain keys of a protection that was read.
 
     Raises:
@@ -54,12 +59,27 @@ def refuse_doubts(sheet: Sheet, layout: Layout, read: frozenset[str] = frozenset
             raise InvalidAlert(
                 "NOT_BUILT", f"{message}: send test_mode in an alert of our own format", found.key
             )
+        if entry and CONTAINERS.issuperset(holders):
+            _refuse_kind_elsewhere(key, found, sheet, layout)
         is_unit = _UNIT_SWITCH.fullmatch(key) and found.word() not in UNITS
         if traits_of(path, found.key).protects:  # an entry's was read or refused, an exit has none
             continue
         if found.asks and path not in read and (is_unit or _MONEY.fullmatch(key)):
             message = f"a size by {found.key} {shown(found.value)} is not built yet"
             raise InvalidAlert("NOT_BUILT", f"{message}: send a number of units as quantity alone", found.key)
+
+
+def _refuse_kind_elsewhere(key: str, found: Found, sheet: Sheet, layout: Layout) -> None:
+    """Refuse `mode: limit`: a kind of order where none is read, unless it is named in its own place as well."""
+    kind = ORDER_TYPES.get(found.word())
+    if kind is None or kind is OrderType.MARKET:
+        return
+    roles = {role for role, _ in layout.roles.get(key, ())}
+    if Role.ORDER_TYPE in roles or not (Role.SIDE_TOO in roles or _KINDS.fullmatch(key)):
+        return
+    if kind not in {ORDER_TYPES.get(each.word()) for each in sheet.every(Role.ORDER_TYPE)}:
+        message = f"{found.key} {shown(found.value)} may be the kind of the order: send it as orderType"
+        raise InvalidAlert("AMBIGUOUS", message, found.key)
 
 
 def _is_simulated(key: str, found: Found) -> bool:

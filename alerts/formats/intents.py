@@ -4,7 +4,8 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from alerts.formats.keys import describes, may_be_an_exit, traits_of
+from alerts.formats.exits import leads_away, may_exit, names_leg_of_exit
+from alerts.formats.keys import describes, traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
 from alerts.formats.words import (
@@ -25,11 +26,14 @@ from domain.errors import InvalidAlert
 
 _EXPECTED = "expected buy, sell, long, short, close_long, close_short, exit or flat"
 _REVERSALS = frozenset(("reverse", "overflow"))
-_NAMES_OF_ORDERS = frozenset(("id", "orderid", "comment", "ordercomment", "orderalertmessage"))
+_NAMES_OF_ORDERS = frozenset((
+    "id", "orderid", "comment", "ordercomment", "orderalertmessage", "signalname", "ordername", "entryname", "tag",
+    "reason", "status",
+))  # fmt: skip
 _LONGEST_NOTE = 2_000
 _CLOSES = re.compile(
     r"\s*(close (entry|position)\b|(exit|close)[ _-]?(long|short)\b|(long|short)[ _-]?(exit|close|tp|sl)\b"
-    r"|(tp|sl|stop ?loss|take ?profit)\d?\s*$)",
+    r"|(tp|sl|[ls]x|stop ?loss|take[ _-]?profit)\s?\d?\s*$|((trade|position)[ _-]?)?(closed|exited)\s*$)",
     re.IGNORECASE,
 )
 _HIT = re.compile(
@@ -77,9 +81,9 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     said = _said(sheet, layout, default_side)
     _refuse_act(said, sheet)
     if said.act is Act.ENTRY:
-        _refuse_hidden_exit(sheet, layout)
+        _refuse_hidden_exit(sheet, layout, said)
     is_all = _is_set(sheet, "closeposition", "closeall", "exitposition")
-    if quantity and (is_all or said.act is Act.FLAT):
+    if quantity and (said.act is Act.FLAT or (is_all and not layout.all_with_quantity)):
         message = f"expected either a part or all to be closed, got all and a quantity of {quantity}"
         raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", "quantity")
     if is_all:
@@ -90,7 +94,8 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
     previous = _sign(before) if previous is None and before is not None else previous
     if layout.targets and after is not None and after:
         return _target(after, said, sheet, layout)
-    if said.act is Act.CLOSE and position == 0:
+    is_nought = quantity is not None and not quantity
+    if said.act is Act.CLOSE and (position == 0 or (is_nought and position is None)):
         return Intent(Act.FLAT, said.side)
     if said.act is not Act.ENTRY or said.side is None:
         if position is not None and position != 0 and said.side is None:
@@ -192,6 +197,7 @@ def _by_positions(said: Intent, position: int | None, previous: int | None, *, r
 
 def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
     words = layout.all_words
+    doubts: list[Found] = []
     meanings: list[tuple[Found, Meaning]] = []
     for each in sheet.every(Role.SIDE):
         if each.is_empty:
@@ -204,8 +210,12 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
-        elif isinstance(each.value, str) and may_be_an_exit(each.value) and not _is_order_type(each):
+        elif isinstance(each.value, str) and names_leg_of_exit(each) and not _is_order_type(each):
+            doubts.append(each)
+        elif isinstance(each.value, str) and may_exit(each) and not _is_order_type(each):
             raise _seems_an_exit(each)
+        else:
+            sheet.leave(each)
     for each in sheet.every(Role.POSITION):
         if each.word() in ("close", "exit"):
             meanings.append((each, Meaning(Act.CLOSE)))
@@ -220,7 +230,10 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         unknown = next((each for each in sheet.every(Role.SIDE_TOO) if isinstance(each.value, str)), None)
         got = "nothing" if unknown is None else shown(unknown.value)
         raise InvalidAlert("MISSING", f"{_EXPECTED}, got {got}", unknown.key if unknown else "action")
-    return _together(meanings)
+    said = _together(meanings)
+    if doubts and said.act not in (Act.CLOSE, Act.FLAT):  # beside an exit it says which one that is
+        raise _seems_an_exit(doubts[0])
+    return said
 
 
 def _is_order_type(found: Found) -> bool:
@@ -248,7 +261,7 @@ def _refuse_named_exit(sheet: Sheet) -> None:
             raise _seems_an_exit(found)
 
 
-def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
+def _refuse_hidden_exit(sheet: Sheet, layout: Layout, said: Intent) -> None:
     """Refuse an entry beside which something that nobody reads asks for an exit.
 
     Raises:
@@ -260,6 +273,8 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout) -> None:
         if found.is_nested or not NOTES.isdisjoint(path.split(".")):
             continue
         if key in _OPENS and (found.value is False or found.word() in OFF | {"0"}):
+            raise _seems_an_exit(found)
+        if is_beside and key not in layout.roles and leads_away(key, found, said.side):
             raise _seems_an_exit(found)
         traits = traits_of(path, found.key)
         if not found.asks or traits.protects or (key in _READ_SWITCHES and is_beside):
@@ -347,10 +362,20 @@ def _is_set(sheet: Sheet, *keys: str) -> bool:
 
 
 def _position(sheet: Sheet, role: Role) -> int | None:
-    """1, -1 or 0; None where no position is named."""
-    found = next(iter(sheet.given(role)), None)
-    if found is None:
-        return None
+    """1, -1 or 0; None where no position is named. Several fields may name it, and an empty one hides no other.
+
+    Raises:
+        InvalidAlert: one is no position, or two are different ones.
+    """
+    named = [(found, sign) for found in sheet.every(role) if (sign := _held(found)) is not None]
+    for found, sign in named[1:]:
+        if sign != named[0][1]:
+            message = f"expected one value, got {shown(named[0][0].value)} here and {shown(found.value)} as {found.key}"
+            raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", named[0][0].key)
+    return named[0][1] if named else None
+
+
+def _held(found: Found) -> int | None:
     word = found.word().lower()
     if word in ("open", "close", "entry", "exit", ""):  # of what is asked for, not of what is held
         return None

@@ -46,6 +46,7 @@ class Layout:
     - `targets`: a position's size that is named is the position to reach, whatever it was before.
     - `guards`: plain keys of what protects an entry, where its unit and meaning are certain.
     - `guards_where`: a plain key, and the words there with which those hold.
+    - `all_with_quantity`: its switch that closes all stands beside a quantity, which then means nothing.
     - `asks_nothing`: its alerts are notices for people.
     """
 
@@ -66,6 +67,7 @@ class Layout:
     targets: bool = False
     guards: Mapping[str, Guard] = field(default_factory=dict)
     guards_where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    all_with_quantity: bool = False
     asks_nothing: bool = False
 
     @cached_property

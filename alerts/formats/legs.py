@@ -52,9 +52,11 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     is_entry = intent.act in (Act.ENTRY, Act.REVERSE, Act.TARGET)
     if is_entry and size is None and intent.size is None:
         _refuse_sizes(sheet.given(Role.SIZE))
+    if is_entry:
+        _refuse_nested_kind(sheet, layout)
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
-    refuse_doubts(sheet, layout, guards.read)
+    refuse_doubts(sheet, layout, guards.read, entry=is_entry)
     quantity = _quantity_of(intent.act, intent.size or size, sheet, defaults)
     symbol, exchange = _instrument(sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
@@ -108,6 +110,18 @@ def _guards(sheet: Sheet, layout: Layout, side: Side | None) -> Guards:
     return guards_of(sheet, layout.guards, side, layout.roles)
 
 
+def _refuse_nested_kind(sheet: Sheet, layout: Layout) -> None:
+    """Refuse an entry whose kind or price is an object: nobody reads what stands in it."""
+    for path, each in sheet:
+        roles = {role for role, _ in layout.roles.get(path, ())}
+        if (
+            each.is_nested
+            and each.value
+            and not roles.isdisjoint((Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER))
+        ):
+            raise InvalidAlert("INVALID", f"expected a word or a price, got {shown(each.value)}", each.key)
+
+
 # quantity ----------------------------------------------------------------------------------------------------
 
 
@@ -127,8 +141,9 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
     sizes = sheet.given(Role.SIZE)
     if not given and sizes and (unit is not None or layout.size_is_units):
         given = sizes
-    if given:
-        return _units(given[0])
+    units = _units(given[0]) if given else None
+    if units:  # of nothing the other sizes say more: beside an exit it means all, unless they name a part
+        return units
     has_bar = all(sheet.at(key) is not None for key in _BAR)
     _refuse_sizes([each for each in sizes if not (has_bar and plain(each.key) == "volume")])
     for path, each in sheet:
@@ -137,7 +152,7 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         if not each.is_nested and each.asks and _may_be_a_size(path, each, layout):
             hint = f"send a number of units as quantity, or leave it out and set quantity in {_FILE}"
             raise not_built("a size in other than units", hint, each.key)
-    return None
+    return units
 
 
 def _refuse_sizes(sizes: Iterable[Found]) -> None:
@@ -165,7 +180,7 @@ def _units(found: Found) -> Decimal:
 def _quantity_of(act: Act, size: Decimal | None, sheet: Sheet, defaults: AlertDefaults) -> Decimal | None:
     """The quantity of the leg; None for all that is held."""
     if act is Act.FLAT or (act is Act.CLOSE and size is None):
-        if act is Act.CLOSE and sheet.find(Role.POSITION) is not None:
+        if act is Act.CLOSE and any(not each.is_empty for each in sheet.every(Role.POSITION)):
             raise InvalidAlert(
                 "MISSING", "expected the quantity of an exit from a part, got none", "quantity"
             )

@@ -120,6 +120,10 @@ class Sheet:
                     return each
         return None
 
+    def leave(self, found: Found) -> None:
+        """Count a field as not read: nothing was understood in it."""
+        self._read.discard(found.key)
+
     def __iter__(self) -> Iterator[tuple[str, Found]]:
         """Each plain key with its fields."""
         for path, found in self._fields.items():

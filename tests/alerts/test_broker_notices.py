@@ -35,6 +35,8 @@ NOTICES: list[dict[str, Any]] = [
     *(_ORDER | {key: 1} for key in ("filled_quantity", "average_price", "exchange_order_id", "unfilled_quantity")),
     _ORDER | {"order_id": "61e69015-8549-4bfd-b9c3-01e75843f47d"},
     _ORDER | {"type": "order_update"},
+    _ORDER | {"state": "filled"},
+    _ORDER | {"executedQty": "5"},
 ]  # fmt: skip
 
 

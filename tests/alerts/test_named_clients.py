@@ -14,10 +14,10 @@ from tests.alerts.test_foreign_rules import refusal
 from tests.alerts.test_webhook import error_of, post
 
 _BODIES: list[Any] = [
-    {"secret": "$", "ticker": "INFY", "action": "buy", "quantity": 5, "exchange": "NSE", "product": "MIS", "strategy": "S",
-     "client_id": "other"},
-    {"apikey": "$", "symbol": "INFY", "action": "buy", "quantity": 5, "exchange": "NSE", "product": "MIS", "strategy": "S",
-     "clientId": " other "},
+    {"secret": "$", "ticker": "INFY", "action": "buy", "quantity": 5, "exchange": "NSE", "product": "MIS",
+     "strategy": "S", "client_id": "other"},
+    {"apikey": "$", "symbol": "INFY", "action": "buy", "quantity": 5, "exchange": "NSE", "product": "MIS",
+     "strategy": "S", "clientId": " other "},
     "secret=$;symbol=INFY;action=buy;quantity=5;exchange=NSE;product=MIS;strategy=S;client_id=other",
 ]  # fmt: skip
 

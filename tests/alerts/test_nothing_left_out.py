@@ -94,3 +94,18 @@ def test_two_names_that_contradict_each_other_are_refused():
     assert (
         refusal(_SELL | {"signalPrice": 1, "sentiment": "flat", "market_position": "short"})[0] == "AMBIGUOUS"
     )
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"sentiment": "", "market_position": "flat"},
+        {"sentiment": "flat", "position": 0},
+        {"position": "none", "market_position": "FLAT"},
+    ],
+    ids=str,
+)
+def test_no_empty_field_hides_a_position_and_two_words_for_one_agree(beside: dict[str, Any]):
+    [only] = read(_SELL | beside).legs
+    assert (only.kind, only.quantity) == (LegKind.FLAT, None)
+    assert read(_SELL | {"sentiment": "bearish", "market_position": "short"}).legs[0].kind is LegKind.ENTRY

@@ -11,10 +11,31 @@ REVERSALS = "tests/alerts/test_foreign_reversals.py"
 ORDINARY = "tests/alerts/test_ordinary_keys.py"
 KEYS = "alerts/formats/keys.py"
 WORDS, LEFT_OUT = "alerts/formats/words.py", "tests/alerts/test_nothing_left_out.py"
+EXITS = "alerts/formats/exits.py"
+LEGS_OF_EXITS = "tests/alerts/test_legs_of_exits.py"
 INTENTS, LEGS = "alerts/formats/intents.py", "alerts/formats/legs.py"
 TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
+    Defect(
+        "empty-position-hides-another",
+        "`sentiment` was empty, `market_position` beside it was flat and not looked at: an exit was entered.",
+        (Edit(INTENTS, "in sheet.every(role) if (sign :=", "in sheet.every(role)[:1] if (sign :="),),
+        (f"{LEFT_OUT}::test_no_empty_field_hides_a_position_and_two_words_for_one_agree",),
+    ),
+    Defect(
+        "leg-of-an-exit-is-an-entry",
+        "`event: take_profit` beside a sell was a word that nobody knew, and the exit was entered.",
+        (Edit(INTENTS, "            doubts.append(each)\n", "            pass\n"),),
+        (f"{LEGS_OF_EXITS}::test_a_word_for_a_leg_of_an_exit_is_never_entered",),
+    ),
+    Defect(
+        "position-of-nothing-is-an-entry",
+        "`net_position: 0` stood beside the sell that closed a long, and a short was opened.",
+        (Edit(EXITS, "    return size == 0 or side is None", "    return side is None"),
+         Edit(EXITS, "or (size > 0) is not (side is Side.BUY)", "or (size > 0 and side is not Side.BUY)")),
+        (f"{LEGS_OF_EXITS}::test_a_sell_that_leads_to_no_short_is_not_entered",),
+    ),
     Defect(
         "client-of-another-platform-is-unread",
         "The alert named one of the strategy's clients, and all of them traded it.",
@@ -132,7 +153,7 @@ PLATFORMS = (
     Defect(
         "null-quantity-takes-the-default",
         "A placeholder had no value, and the default quantity was traded instead.",
-        (Edit(LEGS, "    if given:\n", "    if given and not given[0].is_empty:\n"),),
+        (Edit(LEGS, "if given else None", "if given and not given[0].is_empty else None"),),
         (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
     ),
     Defect(
