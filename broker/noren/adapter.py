@@ -10,6 +10,7 @@ from typing import Any
 
 from broker.contradictory_rows import ReportBuilder, Trade
 from broker.delivered_shares import DELIVERY, Delivered, Holdings, merged
+from broker.fields import number, text_of
 from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
 from broker.known_order_numbers import KnownOrderNumbers, day_began
 from broker.noren import parsing, protection, quotes, requests
@@ -25,7 +26,7 @@ from broker.noren.order_stream import OrderUpdates
 from broker.noren.presets import NorenAccount, Preset
 from broker.noren.session import session_of
 from broker.noren.symbol_spellings import SymbolSpellings
-from broker.noren.wire import HttpReply, Wire, text_of
+from broker.noren.wire import HttpReply, Wire
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
 from broker.sessions import AUTHENTICATION, LoginFailed
@@ -237,7 +238,7 @@ class NorenBroker:
         """Read the last traded price of the symbol with this token (see `search`). Raises: ReadFailed."""
         record = quotes.record_of(exchange, token, self._read)
         try:
-            return parsing.number(record, "lp")
+            return number(record, "lp")
         except ValueError as error:
             raise ReadFailed(f"the quote cannot be read: {error}") from error
 

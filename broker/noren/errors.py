@@ -26,7 +26,8 @@ The texts come from public clients, documents and reports of the brokers that us
 import re
 from typing import Any
 
-from broker.noren.wire import HttpReply, text_of
+from broker.fields import text_of
+from broker.noren.wire import HttpReply
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
 RATE_LIMIT = "429"

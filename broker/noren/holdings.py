@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from broker.delivered_shares import Delivered, Place, unknown_delivery
-from broker.noren.parsing import Row, number, unreadable_row
-from broker.noren.wire import text_of
+from broker.fields import Row, number, text_of
+from broker.noren.parsing import unreadable_row
 from domain.broker_reports import UnreadableRow
 from domain.money import ZERO
 

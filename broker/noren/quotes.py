@@ -12,11 +12,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from broker.fields import number, text_of
 from broker.known_order_numbers import ZONE
 from broker.noren import parsing
 from broker.noren.errors import record_in, rows_in
 from broker.noren.protection import Quote
-from broker.noren.wire import HttpReply, text_of
+from broker.noren.wire import HttpReply
 from domain.errors import ReadFailed
 from domain.money import ZERO
 from domain.ports import Clock
@@ -90,7 +91,7 @@ class Quotes:
         for row in found:
             key = _key(text_of(row, "exch"), text_of(row, "tsym"))
             try:
-                price, tick = parsing.number(row, "lp", ZERO), parsing.number(row, "ti", ZERO)
+                price, tick = number(row, "lp", ZERO), number(row, "ti", ZERO)
             except ValueError:
                 continue
             if price > 0:
@@ -159,7 +160,7 @@ def record_of(exchange: str, token: str, ask: Ask, *, symbol: str | None = None)
 
 def _quote_in(record: Mapping[str, Any], tick: Decimal | None) -> Quote:
     def price(name: str) -> Decimal | None:
-        value = parsing.number(record, name, ZERO)
+        value = number(record, name, ZERO)
         return value if value > 0 else None
 
     step = price("ti") or tick

@@ -4,15 +4,12 @@ An order that the API cannot express is refused here.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 
+from broker.fields import VALIDATION, price_text, quantity_text
 from broker.noren.presets import NorenAccount
 from domain.commands import UniversalOrderCommand
 from domain.enums import OrderType, Side
 from domain.errors import Refused
-from domain.money import decimal_text
-
-_VALIDATION = "VALIDATION"
 
 _PRICE_TYPES = {
     OrderType.MARKET: "MKT",
@@ -33,7 +30,7 @@ def place_fields(
         Refused: the API cannot express the order; nothing was sent.
     """
     if command.product not in products:
-        raise Refused(f"product {command.product!r}: expected one of {', '.join(products)}", _VALIDATION)
+        raise Refused(f"product {command.product!r}: expected one of {', '.join(products)}", VALIDATION)
     return {
         "uid": account.user_id,
         "actid": account.user_id,
@@ -69,29 +66,17 @@ def _terms(command: UniversalOrderCommand) -> dict[str, str]:
     terms = {
         "exch": _word("exchange", command.exchange),
         "tsym": _word("symbol", command.symbol),
-        "qty": _quantity(command.quantity),
+        "qty": quantity_text(command.quantity),
         "prctyp": _PRICE_TYPES[kind],
-        "prc": _price("price", command.price) if kind in _HAS_PRICE else "0",
+        "prc": price_text("price", command.price) if kind in _HAS_PRICE else "0",
         "ret": "DAY",
     }
     if kind in _HAS_TRIGGER:
-        terms["trgprc"] = _price("trigger price", command.trigger_price)
+        terms["trgprc"] = price_text("trigger price", command.trigger_price)
     return terms
-
-
-def _quantity(quantity: Decimal) -> str:
-    if not quantity.is_finite() or quantity <= 0 or quantity != quantity.to_integral_value():
-        raise Refused(f"quantity {quantity}: expected a whole number of units", _VALIDATION)
-    return decimal_text(quantity)
-
-
-def _price(name: str, price: Decimal | None) -> str:
-    if price is None or not price.is_finite() or price <= 0:
-        raise Refused(f"{name} {price}: expected one above 0", _VALIDATION)
-    return decimal_text(price)
 
 
 def _word(name: str, value: str) -> str:
     if not value.strip():
-        raise Refused(f"the {name} is empty", _VALIDATION)
+        raise Refused(f"the {name} is empty", VALIDATION)
     return value

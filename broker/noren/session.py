@@ -12,9 +12,10 @@ from datetime import timedelta
 
 from pyotp.totp import TOTP
 
+from broker.fields import text_of
 from broker.http_calls import AnswerLost, RequestNotSent
 from broker.noren.presets import NorenAccount
-from broker.noren.wire import Wire, text_of
+from broker.noren.wire import Wire
 from broker.sessions import AUTHENTICATION, LoginFailed, Session
 from domain.ports import Clock
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from broker.noren.wire import text_of
+from broker.fields import text_of
 
 
 class SymbolSpellings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from broker.fields import text_of
 from broker.http_calls import HttpCalls, Request, Timeouts
 
 _FORMS_OWN = re.compile("[&%+#;=]")  # characters that would end or change a form's value
@@ -33,12 +34,6 @@ class HttpReply:
         if not isinstance(body, dict) or text_of(body, "stat").lower() == "ok":
             return ""
         return " ".join(text_of(body, "emsg").split())[:300]
-
-
-def text_of(row: Mapping[str, Any], name: str) -> str:
-    """Return a field as text, whether it came as text or as a number; empty if it is missing."""
-    value = row.get(name)
-    return "" if value is None else str(value).strip()
 
 
 def encode(fields: Mapping[str, str], key: str | None = None) -> bytes:

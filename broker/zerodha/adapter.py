@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from broker.contradictory_rows import ReportBuilder, Trade
 from broker.delivered_shares import Delivered, Holdings, merged
+from broker.fields import number, text_of
 from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
 from broker.known_order_numbers import ZONE, KnownOrderNumbers, day_began
 from broker.rate_limit.limiter import RateBudget
@@ -20,7 +21,7 @@ from broker.zerodha import parsing, requests
 from broker.zerodha.errors import accepted, data_in, minute_is_full, rows_in, token_refused
 from broker.zerodha.session import session_of
 from broker.zerodha.settings import Account
-from broker.zerodha.wire import Reply, Wire, text_of
+from broker.zerodha.wire import Reply, Wire
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
@@ -208,7 +209,7 @@ class ZerodhaBroker:
         if not isinstance(row, dict):
             raise ReadFailed(f"the broker has no price of {name}")
         try:
-            return parsing.number(row, "last_price")
+            return number(row, "last_price")
         except ValueError as error:
             raise ReadFailed(f"the price of {name} cannot be read: {error}") from error
 
@@ -219,7 +220,7 @@ class ZerodhaBroker:
             raise ReadFailed("the funds cannot be read: expected segments")
         try:
             return {
-                segment: parsing.number(row, "net")
+                segment: number(row, "net")
                 for segment, row in found.items()
                 if isinstance(row, dict) and row.get("enabled")
             }

@@ -24,8 +24,9 @@ mark an order as failed while it is live.
 import re
 from typing import Any
 
+from broker.fields import text_of
 from broker.sessions import AUTHENTICATION
-from broker.zerodha.wire import Reply, text_of
+from broker.zerodha.wire import Reply
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
 RATE_LIMIT = "429"

@@ -6,22 +6,19 @@ where possible: a fill counts, whatever it cost.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from broker.contradictory_rows import Trade
 from broker.delivered_shares import Delivered, Place, unknown_delivery
+from broker.fields import Row, needed, number, price_in, text_of
 from broker.known_order_numbers import ZONE
 from broker.zerodha.errors import code_of, with_advice
-from broker.zerodha.wire import text_of
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 from domain.enums import Side
 from domain.errors import ReadFailed
-from domain.money import ZERO, parse_decimal
-
-Row = Mapping[str, Any]
+from domain.money import ZERO
 
 # Those of the documentation and of the vendor's answers to users. A status that is not listed here decides nothing.
 _STATUSES = {
@@ -216,38 +213,3 @@ def side_in(row: Row) -> Side:
     if word not in Side.__members__:
         raise ValueError(f"transaction_type {word!r}")
     return Side(word)
-
-
-def needed(row: Row, name: str) -> str:
-    """Return a required field.
-
-    Raises:
-        ValueError: the field is missing.
-    """
-    text = text_of(row, name)
-    if not text:
-        raise ValueError(f"{name} is missing")
-    return text
-
-
-def number(row: Row, name: str, default: Decimal | None = None) -> Decimal:
-    """Parse a number that was sent as a number or as text.
-
-    Raises:
-        ValueError: the field is no number, or it is missing and there is no default.
-    """
-    text = text_of(row, name)
-    if not text and default is not None:
-        return default
-    try:
-        return parse_decimal(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-
-
-def price_in(row: Row, name: str) -> tuple[Decimal | None, str]:
-    """Parse a price: None if there is none or it is unreadable. The text says what could not be read."""
-    try:
-        return number(row, name, ZERO) or None, ""
-    except ValueError:
-        return None, f"{name} {text_of(row, name)[:40]!r} cannot be read"

@@ -8,6 +8,7 @@ its type.
 import re
 from decimal import Decimal
 
+from broker.fields import VALIDATION, price_text, quantity_text
 from domain.commands import UniversalOrderCommand
 from domain.enums import OrderType
 from domain.errors import Refused
@@ -19,7 +20,6 @@ AUTOMATIC = Decimal(-1)
 PRODUCTS = ("CNC", "NRML", "MIS")
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 
-_VALIDATION = "VALIDATION"
 _TAG = re.compile(r"[A-Za-z0-9]{1,20}")  # a longer one is refused, not cut; other characters are not promised
 _ORDER_TYPES = {
     OrderType.MARKET: "MARKET",
@@ -40,15 +40,15 @@ def place_fields(command: UniversalOrderCommand, protection: Decimal, algo_id: s
         Refused: the API cannot express the order; nothing was sent.
     """
     if command.product not in PRODUCTS:
-        raise Refused(f"product {command.product!r}: expected one of {', '.join(PRODUCTS)}", _VALIDATION)
+        raise Refused(f"product {command.product!r}: expected one of {', '.join(PRODUCTS)}", VALIDATION)
     if command.exchange.upper() not in EXCHANGES:
-        raise Refused(f"exchange {command.exchange!r}: expected one of {', '.join(EXCHANGES)}", _VALIDATION)
+        raise Refused(f"exchange {command.exchange!r}: expected one of {', '.join(EXCHANGES)}", VALIDATION)
     if not _TAG.fullmatch(command.client_order_id):
         raise Refused(
-            f"client order id {command.client_order_id!r}: expected 1 to 20 letters and digits", _VALIDATION
+            f"client order id {command.client_order_id!r}: expected 1 to 20 letters and digits", VALIDATION
         )
     if not command.symbol.strip():
-        raise Refused("the symbol is empty", _VALIDATION)
+        raise Refused("the symbol is empty", VALIDATION)
     fields = {
         "exchange": command.exchange.upper(),
         "tradingsymbol": command.symbol,
@@ -86,26 +86,14 @@ def _terms(command: UniversalOrderCommand, protection: Decimal) -> dict[str, str
     """Return the fields that both calls share. A price is sent only where the type uses it."""
     kind = command.order_type
     terms = {
-        "quantity": _quantity(command.quantity),
+        "quantity": quantity_text(command.quantity),
         "order_type": _ORDER_TYPES[kind],
         "validity": "DAY",
     }
     if kind in _HAS_PRICE:
-        terms["price"] = _price("price", command.price)
+        terms["price"] = price_text("price", command.price)
     else:
         terms["market_protection"] = decimal_text(protection)
     if kind in _HAS_TRIGGER:
-        terms["trigger_price"] = _price("trigger price", command.trigger_price)
+        terms["trigger_price"] = price_text("trigger price", command.trigger_price)
     return terms
-
-
-def _quantity(quantity: Decimal) -> str:
-    if not quantity.is_finite() or quantity <= 0 or quantity != quantity.to_integral_value():
-        raise Refused(f"quantity {quantity}: expected a whole number of units", _VALIDATION)
-    return decimal_text(quantity)
-
-
-def _price(name: str, price: Decimal | None) -> str:
-    if price is None or not price.is_finite() or price <= 0:
-        raise Refused(f"{name} {price}: expected one above 0", _VALIDATION)
-    return decimal_text(price)

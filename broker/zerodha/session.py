@@ -9,11 +9,12 @@ import logging
 import re
 from collections.abc import Callable
 
+from broker.fields import text_of
 from broker.http_calls import AnswerLost, RequestNotSent
 from broker.sessions import AUTHENTICATION, LoginFailed, Session
 from broker.zerodha.errors import TOKEN_ENDED, token_refused, user_in
 from broker.zerodha.settings import Account
-from broker.zerodha.wire import Wire, text_of
+from broker.zerodha.wire import Wire
 from domain.errors import NotSent
 from domain.ports import Clock
 

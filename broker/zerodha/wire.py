@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from broker.fields import text_of
 from broker.http_calls import HttpCalls, Request, Timeouts, always
 
 API_VERSION = "3"
@@ -46,12 +47,6 @@ class Reply:
     @property
     def _is_error(self) -> bool:
         return isinstance(self.body, dict) and self.body.get("status") == "error"
-
-
-def text_of(row: Mapping[str, Any], name: str) -> str:
-    """Return a field as text, whether it came as text or as a number; empty if it is missing."""
-    value = row.get(name)
-    return "" if value is None else str(value).strip()
 
 
 class Wire:

@@ -170,7 +170,7 @@ READING = (
         "A filled order whose average price was written with a comma counted as not filled, and its exit waited.",
         (
             Edit(
-                ROWS,
+                "broker/fields.py",
                 "    except ValueError:\n        return None, f",
                 "    except LookupError:\n        return None, f",
             ),
