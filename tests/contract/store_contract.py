@@ -3,6 +3,7 @@
 Not in it yet: moving a client to another id, and the read model of pages and commands.
 """
 
+from tests.contract.store_adoptions import AdoptionsContract
 from tests.contract.store_orders import (
     ClaimsContract,
     IntentsContract,
@@ -10,7 +11,6 @@ from tests.contract.store_orders import (
     TransactionContract,
 )
 from tests.contract.store_positions import (
-    AdoptionsContract,
     DifferencesContract,
     ExternalOrdersContract,
     HoldingsContract,
