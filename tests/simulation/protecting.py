@@ -17,7 +17,8 @@ FIRES_WITHIN = 20
 """Whole seconds of calm in which the price meets a stop all the time: its exit is asked for before they are over."""
 
 _OPEN = (
-    "SELECT protection_id, strategy_name, symbol, side, stop_price, active_since, exit_at FROM protections "
+    "SELECT protection_id, strategy_name, symbol, side, stop_price, "
+    "max(active_since, coalesce(retry_at, active_since)), exit_at FROM protections "
     "WHERE client_id = ? AND status = 'ACTIVE' AND quantity <> '0'"
 )
 
@@ -43,7 +44,7 @@ class Protections:
         for id_, strategy, symbol, side, stop, since, exit_at in self._open(client_id):
             sign = Side(side).sign
             if self._seconds_since(since) < FIRES_WITHIN:
-                continue  # its entry's fill was not known all that time
+                continue  # its entry's fill was not known all that time, or its exit has just failed
             if not self._is_held(account, strategy, symbol, sign):
                 continue
             if exit_at is not None and self._seconds_since(exit_at) >= FIRES_WITHIN:

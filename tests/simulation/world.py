@@ -253,6 +253,7 @@ class World:
         if self.promises.broken:
             return
         self._nothing_more_moves()
+        self._run_until(lambda: not self.promises.undelivered())  # what was told in the last moment
         self.promises.check_end()
 
     def _nothing_more_moves(self) -> None:
