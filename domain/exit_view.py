@@ -125,8 +125,9 @@ def _of_before(
 
     It may show units that this fill has taken since, from any product. Units that went missing before a fill that
     closes are still missing, even where such a read has just what our fills say. What a hand did meanwhile does not
-    show in a read of before such a fill, unless told units or an entry that is filling are its surplus. Where such a
-    read has less than our fills say, by nothing that we know of, there may be less still.
+    show in a read of before such a fill, unless told units are its surplus. An entry that is filling may be its
+    surplus, and may just as well hide what is missing: that fill is recorded first. Where such a read has less than
+    our fills say, by nothing that we know of, there may be less still.
 
     Args:
         surplus: how much more the read has than our fills say, on the side of the position.
@@ -137,7 +138,7 @@ def _of_before(
     began_before = closed_at is not None and snapshot.read_started_at <= closed_at
     if _shows(facts.last_fill_at, snapshot) or (is_whole and not missing):
         return ZERO, began_before
-    explained = max(facts.disputed * sign, ZERO) + _filling(facts, sign)
+    explained = max(facts.disputed * sign, ZERO)
     is_odd = surplus > explained or -surplus > missing + under_way
     return max(surplus + missing, ZERO), began_before or (not shows_closing and is_odd)
 
@@ -211,17 +212,6 @@ def _may_take(other: Order, order: Order, sign: int) -> bool:
 
 def _may_be_filled(other: Order) -> bool:
     return other.order_type is OrderType.MARKET or other.phase in _OUTCOME_UNKNOWN
-
-
-def _filling(facts: ExitFacts, sign: int) -> Decimal:
-    """Return what entries at the broker may have filled already on that side without our having recorded it."""
-    return _sum(
-        o
-        for o in facts.orders
-        if o.execution_type is ExecutionType.ENTRY
-        and o.side.sign == sign
-        and (o.status is Status.SENT_TO_BROKER or o.look_first)
-    )
 
 
 def is_own(order: Order, strategy_name: str, entries: int) -> bool:

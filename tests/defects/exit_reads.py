@@ -33,6 +33,16 @@ EXIT_READS = (
          "::test_what_a_read_of_before_a_fill_has_too_many_is_not_taken_for_what_is_left",),
     ),
     Defect(
+        "what-an-entry-may-have-filled-explains-a-surplus",
+        "A read of before another exit's fill had the units that had left, an entry that was filling passed for them, "
+        "and what a hand had sold stayed hidden: 50 were sold of 30.",
+        (Edit(EXIT_VIEW, "    explained = max(facts.disputed * sign, ZERO)\n",
+              "    explained = max(facts.disputed * sign, ZERO)\n"
+              "    explained += _sum(o for o in facts.orders if o.execution_type is ExecutionType.ENTRY)\n"),),
+        ("tests/domain/test_exit_sizing.py"
+         "::test_what_an_entry_may_have_filled_does_not_hide_what_is_missing",),
+    ),
+    Defect(
         "what-is-missing-is-only-the-others",
         "A read of about another exit's fill lacked units by nothing that was known, and had enough for this exit all "
         "the same: 75 were bought of 55.",

@@ -309,13 +309,20 @@ def test_a_read_of_before_a_fill_does_not_show_what_a_hand_has_sold():
     assert isinstance(answer, ExitSize)
 
 
-def test_an_entry_that_is_filling_makes_a_read_no_older():
-    facts = {
-        "last_fills": {Side.SELL: AT - timedelta(seconds=2)},
-        "orders": (other(quantity=Decimal(50), strategy_name="B"),),
-    }
-    assert isinstance(size(exit_order(), positions(MIS=75), holding("STRADDLE", 25), **facts), ExitSize)
-    assert isinstance(size(exit_order(), positions(MIS=76), holding("STRADDLE", 25), **facts), ExitDispute)
+def test_what_an_entry_may_have_filled_does_not_hide_what_is_missing():
+    """A hand sold 50, S5's exit 100, both not in this read; B's entry of 100 has 5: 125 are shown, 30 are there."""
+    closed = {Side.SELL: AT - timedelta(seconds=3)}
+    entry = other(quantity=Decimal(100), strategy_name="B")
+    holdings = (holding("STRADDLE", 50), holding("S7", 25))
+    answer = size(exit_order(), positions(MIS=125), *holdings, last_fills=closed, orders=(entry,))
+    assert isinstance(answer, ExitDispute)
+    # The same surplus, where the last fill is one that opened: such a read of before would have less, not more.
+    opened = {Side.BUY: AT - timedelta(seconds=3)}
+    answer = size(exit_order(), positions(MIS=125), *holdings, last_fills=opened, orders=(entry,))
+    assert isinstance(answer, ExitSize)
+    # An entry that rests unfilled keeps no exit from going.
+    answer = size(exit_order(), positions(MIS=75), *holdings, last_fills=closed, orders=(entry,))
+    assert isinstance(answer, ExitSize)
 
 
 def test_what_is_believed_of_one_half_of_a_conversion_makes_nothing_flat():
