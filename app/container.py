@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from html import escape
 
-from app.instruments import resolver_of
+from app.instruments import prepare_of
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
 from broker.registry import BROKERS
@@ -100,7 +100,7 @@ class Services:
             ids=RandomIds(),
             dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
             alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
-            instruments=resolver_of(self.settings, self.masters),
+            prepare=prepare_of(self.settings, self.store, self.policies, self.masters),
         )
 
     @cached_property

@@ -1,8 +1,8 @@
 """From the published lists in INSTRUMENTS_DIR to masters, and from those to what resolves the names of alerts."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,15 @@ from broker.masters.files import SUFFIXES, UnknownList, read_list
 from config.settings import Settings
 from domain.errors import OrderwatchError
 from domain.instruments.instrument import Instrument, MasterFacts, UnreadableListing, shrunk
+from domain.limits import ClientPolicy
 from domain.ports import Clock, Store
 from domain.ports.instruments import InstrumentStore
+from domain.ports.sizing import SizingReads
 from persistence.instruments import open_instruments
+from use_cases.expand_templates import ExpandTemplates
+from use_cases.prepare_alert import PrepareAlert
 from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
+from use_cases.size_entries import SizeEntries
 
 _CLI = Path(__file__).resolve().parent.parent / "cli.py"
 log = logging.getLogger(__name__)
@@ -62,6 +67,27 @@ def resolver_of(settings: Settings, store: InstrumentStore | None = None) -> Res
         },
         defaults=settings.alert_defaults,
         zone=settings.trading_timezone,
+    )
+
+
+def prepare_of(
+    settings: Settings,
+    reads: SizingReads,
+    policies: Mapping[str, ClientPolicy],
+    masters: InstrumentStore | None = None,
+) -> PrepareAlert:
+    """Return what finds out what the names and sizes of alerts stand for."""
+    masters = masters or open_instruments(settings.orders_db)
+    known = brokers_with_lists(settings)
+    listed = {
+        client.client_id: ClientMaster(client.broker, client.is_real)
+        for client in settings.clients
+        if client.broker in known
+    }
+    return PrepareAlert(
+        resolver_of(settings, masters),
+        ExpandTemplates(reads, masters, listed, zone=settings.trading_timezone),
+        SizeEntries(reads, policies, equity_max_age=timedelta(seconds=settings.equity_max_age_seconds)),
     )
 
 
