@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from html import escape
 
-from app.instruments import prepare_of
+from app.instruments import prepare_of, priced_places
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
 from broker.registry import BROKERS
@@ -159,7 +159,15 @@ class Services:
         return OrderWatcherEngine(
             self.store,
             {
-                id_: ClientContext(id_, broker.port, self.policies[id_], broker.batches, broker.marks)
+                id_: ClientContext(
+                    id_,
+                    broker.port,
+                    self.policies[id_],
+                    broker.batches,
+                    broker.marks,
+                    broker.equity,
+                    priced_places(s, id_, self.masters, self.clock),
+                )
                 for id_, broker in self.brokers.items()
             },
             clock=self.clock,

@@ -1,7 +1,7 @@
 """From the published lists in INSTRUMENTS_DIR to masters, and from those to what resolves the names of alerts."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,16 +9,18 @@ from zoneinfo import ZoneInfo
 from app.instrument_care import InstrumentCare, loading_command, readable, source_of
 from broker.masters.files import SUFFIXES, UnknownList, read_list
 from config.settings import Settings
-from domain.errors import OrderwatchError
+from domain.errors import OrderwatchError, StoreUnavailable
 from domain.instruments.instrument import Instrument, MasterFacts, UnreadableListing, shrunk
+from domain.instruments.leg_choice import NotChosen, reference_of
+from domain.leg_templates import LegTemplate
 from domain.limits import ClientPolicy
 from domain.ports import Clock, Store
-from domain.ports.instruments import InstrumentStore
+from domain.ports.instruments import InstrumentStore, Master
 from domain.ports.sizing import SizingReads
 from persistence.instruments import open_instruments
 from use_cases.expand_templates import ExpandTemplates
 from use_cases.prepare_alert import PrepareAlert
-from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
+from use_cases.resolve_instruments import ClientMaster, Place, ResolveInstruments
 from use_cases.size_entries import SizeEntries
 
 _CLI = Path(__file__).resolve().parent.parent / "cli.py"
@@ -89,6 +91,31 @@ def prepare_of(
         ExpandTemplates(reads, masters, listed, zone=settings.trading_timezone),
         SizeEntries(reads, policies, equity_max_age=timedelta(seconds=settings.equity_max_age_seconds)),
     )
+
+
+def priced_places(
+    settings: Settings, client_id: str, masters: InstrumentStore, clock: Clock
+) -> Callable[[], Collection[Place]]:
+    """Return what finds the places whose prices the strategies of a client size by, or choose strikes by."""
+    client = settings.client(client_id)
+    books = [settings.alert_defaults.default, *settings.alert_defaults.by_strategy.values()]
+    mine = [each for each in books if not each.clients or client_id in {c.client_id for c in each.clients}]
+    fixed = {place for each in mine for place in each.prices_of}
+    templates = {each.legs for each in mine if each.legs is not None}
+
+    def places() -> Collection[Place]:
+        master = readable(masters, client.broker) if templates else None
+        today = clock.now().astimezone(settings.trading_timezone).date()
+        return fixed | {each for t in templates if (each := _reference(t, master, today)) is not None}
+
+    return places
+
+
+def _reference(template: LegTemplate, master: Master | None, today: date) -> Place | None:
+    try:
+        return template.reference if master is None else reference_of(template, master, today)
+    except (NotChosen, StoreUnavailable):
+        return None  # told where an alert needs it
 
 
 def load_lists(

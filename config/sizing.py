@@ -60,6 +60,15 @@ def currency(given: object, name: str, problems: Problems) -> str | None:
     return None
 
 
+def prices_of(given: object, name: str, problems: Problems) -> frozenset[tuple[str, str]] | None:
+    """Read a list of `EXCHANGE:SYMBOL`, as the broker calls them."""
+    places = [_upper(each).partition(":") for each in given] if isinstance(given, list) else []
+    if places and all(_EXCHANGE.fullmatch(at) and _NAME.fullmatch(symbol) for at, _, symbol in places):
+        return frozenset((at, symbol) for at, _, symbol in places)
+    problems.add(name, 'expected a list of "EXCHANGE:SYMBOL"')
+    return None
+
+
 def legs(given: object, name: str, problems: Problems) -> LegTemplate | None:
     """Read the table `legs`. Whatever does not fit is recorded with its key, and None returned."""
     if not isinstance(given, Mapping):

@@ -16,7 +16,7 @@ from config.alert_defaults import AlertKeys, AlertKeysOfAll, instruments, over
 from config.checking import Problems, checked, read_toml, tables_in, unknown
 from config.fields import Group, ReportBuilder, Scope
 from config.protection import ClockTime, protection
-from config.sizing import currency, legs, sizing
+from config.sizing import currency, legs, prices_of, sizing
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaults, AlertDefaultsBook
 from domain.limits import StrategyBook, StrategyPolicy
 
@@ -25,6 +25,7 @@ _SIZED: Mapping[str, Callable[[object, str, Problems], object]] = {
     "sizing": sizing,
     "legs": legs,
     "currency": currency,
+    "prices_of": prices_of,
 }
 
 
@@ -40,6 +41,7 @@ class _Table(AlertKeys):
     protection: Annotated[None, Field(description="a table")] = None  # read by `config.protection`
     sizing: Annotated[None, Field(description="a table")] = None  # these by `config.sizing`
     legs: Annotated[None, Field(description="a table")] = None
+    prices_of: Annotated[None, Field(description="a list")] = None
     currency: Annotated[None, Field(description="a currency")] = None
 
     @field_validator("settling_seconds", mode="before")

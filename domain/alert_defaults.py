@@ -28,6 +28,7 @@ class AlertDefaults:
     - `roll_days`: days before its expiry at which a continuous future stands for the next contract.
     - `sizing`: what the quantity is computed from where an alert names no size; never beside `quantity`.
     - `legs`: what an alert on an underlying becomes.
+    - `prices_of`: exchange and symbol of what entries are sized by the last price of, which is read for that.
     - `currency`: of the prices of what it trades, where the exchange does not say it.
     """
 
@@ -42,6 +43,7 @@ class AlertDefaults:
     sizing: SizeAsk | None = None
     legs: LegTemplate | None = None
     currency: str | None = None
+    prices_of: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

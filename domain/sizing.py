@@ -151,7 +151,7 @@ def needs_price(ask: SizeAsk) -> bool:
 
 
 def size_of(ask: SizeAsk, facts: SizeFacts) -> Sized:
-    """Compute the quantity. It never costs or risks more than what was asked for, at the price that it is computed by."""
+    """Compute the quantity. At the price that is used it never costs or risks more than what was asked for."""
     told: dict[str, str] = {}
     try:
         with localcontext() as context:

@@ -1,4 +1,4 @@
-"""Check what an alert asks of a strategy that has leg templates: what names the underlying stands for all of its legs."""
+"""Check what an alert asks of a strategy with leg templates, where the underlying's name stands for all legs."""
 
 from dataclasses import replace
 

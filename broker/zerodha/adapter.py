@@ -227,6 +227,13 @@ class ZerodhaBroker:
         except ValueError as error:
             raise ReadFailed(f"the funds cannot be read: {error}") from error
 
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return what is left to trade with in the equity segment, by which entries are sized. Raises: ReadFailed."""
+        left = self.funds().get("equity")
+        if left is None:
+            raise ReadFailed("the funds have no segment equity")
+        return left, "what the broker says is left to trade with"
+
     def close(self) -> None:
         """Close the connections that are kept."""
         self._wire.close()

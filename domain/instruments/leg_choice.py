@@ -39,7 +39,7 @@ class Reference(NamedTuple):
 
 
 def reference_of(template: LegTemplate, master: Master, today: date) -> tuple[str, str]:
-    """Return exchange and symbol whose price chooses strikes: the index or share; at exchanges without, the nearest future.
+    """Return the place whose price chooses strikes: the index or share; at exchanges without, the nearest future.
 
     Raises:
         NotChosen: there is none, or several.

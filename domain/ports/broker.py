@@ -111,6 +111,13 @@ class MarkReader(Protocol):
         """Return the last prices of these places (exchange, symbol) as far as there are any. Raises `ReadFailed`."""
 
 
+class EquityReader(Protocol):
+    """Reads what an account is worth."""
+
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return the amount by which entries may be sized, and in words what it is. Raises `ReadFailed`."""
+
+
 class MarkSetter(Protocol):
     """Sets the last prices of a simulated market."""
 
@@ -133,6 +140,7 @@ class ClientBroker:
     batches: BatchPlacer | None = None
     set_mark: MarkSetter | None = None
     marks: MarkReader | None = None
+    equity: EquityReader | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -145,5 +153,6 @@ class ClientBroker:
             Capability.BATCHES: self.batches,
             Capability.SET_MARK: self.set_mark,
             Capability.MARKS: self.marks,
+            Capability.EQUITY: self.equity,
         }
         return frozenset(name for name, interface in interfaces.items() if interface is not None)
