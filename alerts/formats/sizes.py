@@ -75,4 +75,8 @@ def _ask(found: Found, number: Found, unit: SizeUnit, quoted_in: str | None) -> 
     if not ZERO < value <= most or value % _STEP:
         expected = "percent above 0, of 100 at most" if unit.mode.is_percent else "a size above 0"
         raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key)
+    is_said = isinstance(found.value, str) and found.value.strip().endswith("%")
+    if unit.mode.is_percent and value < 1 and not is_said:
+        message = f"{shown(found.value)} may be percent or a fraction: send it as a text with % behind it"
+        raise InvalidAlert("AMBIGUOUS", message, found.key)
     return replace(SizeAsk(unit.mode, value, unit.currency), quoted_in=quoted_in)

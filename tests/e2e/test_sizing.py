@@ -1,4 +1,4 @@
-"""The real service: an entry sized in percent of the equity; a spread from one alert, and the exit of what it entered."""
+"""The real service: an entry in percent of the equity; a spread from one alert, and the exit of what it entered."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
