@@ -128,6 +128,15 @@ def test_atm_is_the_nearest_listed_strike_and_otm_counts_places(strikes, price, 
         assert out_of_the_money is (steps > 0)
 
 
+@pytest.mark.parametrize(
+    ("rule", "kind", "strike"),
+    [(0, Kind.CALL, 300), (2, Kind.CALL, 600), (-1, Kind.CALL, 200), (2, Kind.PUT, 150), (-1, Kind.PUT, 400)],
+)
+def test_a_call_is_out_of_the_money_above_and_a_put_below_by_places_of_the_list(rule, kind, strike):
+    strikes = [Decimal(each) for each in (100, 150, 200, 300, 400, 600)]
+    assert strike_of(StrikeRule(rule), kind, strikes, Decimal(301)) == (300, strike)
+
+
 def test_of_two_strikes_that_are_as_near_the_lower_is_at_the_money():
     atm, _ = strike_of(StrikeRule(0), Kind.CALL, [Decimal(24000), Decimal(24100)], Decimal(24050))
     assert atm == 24000
