@@ -166,6 +166,7 @@ class Services:
                     broker.batches,
                     broker.marks,
                     broker.equity,
+                    broker.quotes,
                     priced_places(s, id_, self.masters, self.clock),
                 )
                 for id_, broker in self.brokers.items()

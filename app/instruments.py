@@ -1,7 +1,7 @@
 """From the published lists in INSTRUMENTS_DIR to masters, and from those to what resolves the names of alerts."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -95,7 +95,7 @@ def prepare_of(
 
 def priced_places(
     settings: Settings, client_id: str, masters: InstrumentStore, clock: Clock
-) -> Callable[[], Collection[Place]]:
+) -> Callable[[], Mapping[Place, Instrument | None]]:
     """Return what finds the places whose prices the strategies of a client size by, or choose strikes by."""
     client = settings.client(client_id)
     books = [settings.alert_defaults.default, *settings.alert_defaults.by_strategy.values()]
@@ -103,12 +103,25 @@ def priced_places(
     fixed = {place for each in mine for place in each.prices_of}
     templates = {each.legs for each in mine if each.legs is not None}
 
-    def places() -> Collection[Place]:
-        master = readable(masters, client.broker) if templates else None
+    def places() -> Mapping[Place, Instrument | None]:
+        if not fixed and not templates:
+            return {}
+        master = readable(masters, client.broker)
         today = clock.now().astimezone(settings.trading_timezone).date()
-        return fixed | {each for t in templates if (each := _reference(t, master, today)) is not None}
+        found = (_reference(template, master, today) for template in templates)
+        wanted = sorted(fixed | {place for place in found if place is not None})
+        return {place: _listed_at(place, master) for place in wanted}
 
     return places
+
+
+def _listed_at(place: Place, master: Master | None) -> Instrument | None:
+    """The one instrument of this exchange and symbol; None where there is none or several."""
+    try:
+        found = [] if master is None else [each for each in master.named(place[1]) if each.address == place]
+    except StoreUnavailable:
+        return None
+    return found[0] if len(found) == 1 else None
 
 
 def _reference(template: LegTemplate, master: Master | None, today: date) -> Place | None:

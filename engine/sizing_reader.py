@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain.errors import ReadFailed
+from domain.instruments.instrument import Instrument
 from domain.marks import Mark
 from domain.ports import Clock, Store
 from domain.sizing import Equity
@@ -14,6 +15,8 @@ from engine.client_context import ClientContext
 log = logging.getLogger(__name__)
 
 _PRICES_EACH = timedelta(seconds=5)  # an entry is sized by a price of 15 s at most
+_QUOTED_EACH = timedelta(seconds=8)  # where each price costs a call
+_MOST_QUOTES = 8  # in one round
 _EQUITY_EACH = timedelta(seconds=60)
 
 
@@ -30,7 +33,9 @@ class SizingReader:
         """Read what is due for the client, and keep it."""
         client_id, now = context.client_id, self._clock.now()
         marks: Sequence[Mark] = ()
-        if context.marks is not None and self._is_due(self._priced_at, client_id, now, _PRICES_EACH):
+        if self._is_due(
+            self._priced_at, client_id, now, _QUOTED_EACH if context.marks is None else _PRICES_EACH
+        ):
             marks = self._prices(context)
         read: Equity | None = None
         if context.equity is not None and self._is_due(self._valued_at, client_id, now, _EQUITY_EACH):
@@ -50,14 +55,35 @@ class SizingReader:
         return True
 
     def _prices(self, context: ClientContext) -> Sequence[Mark]:
-        assert context.marks is not None
+        places = context.priced()
+        if context.marks is None:
+            listed = [each for each in places.values() if each is not None]
+            return [
+                mark
+                for each in listed[:_MOST_QUOTES]
+                for mark in self._quoted(context, each)
+                if mark.is_price
+            ]
         try:
-            places = sorted(context.priced())
-            found = context.marks.last_marks(places) if places else []
+            found = context.marks.last_marks(sorted(places)) if places else []
         except ReadFailed as error:
             log.warning("client %s: last prices could not be read: %s", context.client_id, error)
             return ()
         return [mark for mark in found if mark.is_price]
+
+    def _quoted(self, context: ClientContext, instrument: Instrument) -> Sequence[Mark]:
+        """Read one price at the cost of a call. It is as old as the call at least."""
+        if context.quotes is None:
+            return ()
+        at = self._clock.now()
+        try:
+            price = context.quotes.price_of(instrument)
+        except ReadFailed as error:
+            log.warning(
+                "client %s: the price of %s could not be read: %s", context.client_id, instrument, error
+            )
+            return ()
+        return [Mark(*instrument.address, price, at, "quote")]
 
     def _equity(self, context: ClientContext, now: datetime) -> Equity | None:
         assert context.equity is not None

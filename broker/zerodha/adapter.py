@@ -27,6 +27,7 @@ from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import ExecutionType
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.instruments.instrument import Instrument
 from domain.ports import Clock
 from domain.times import trading_day
 
@@ -212,6 +213,10 @@ class ZerodhaBroker:
             return number(row, "last_price")
         except ValueError as error:
             raise ReadFailed(f"the price of {name} cannot be read: {error}") from error
+
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Read the last traded price of an instrument of the broker's list. Raises: ReadFailed."""
+        return self.last_price(instrument.exchange, instrument.symbol)
 
     def funds(self) -> Mapping[str, Decimal]:
         """Read what is left to trade with, by segment (`equity`, `commodity`), in rupees. Raises: ReadFailed."""

@@ -9,6 +9,7 @@ from domain.broker_capabilities import BrokerTraits, Capability
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import BrokerError
+from domain.instruments.instrument import Instrument
 from domain.marks import Mark
 
 
@@ -87,6 +88,9 @@ class QuoteReader(Protocol):
 
     def last_price(self, exchange: str, token: str) -> Decimal:
         """Read the last traded price of the symbol with this token of the broker's. Raises `ReadFailed`."""
+
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Read the last traded price of an instrument of the broker's own list. Raises `ReadFailed`."""
 
 
 class OrderStream(Protocol):
