@@ -58,9 +58,12 @@ class ExpandTemplates:
     def __call__(self, legs: Sequence[LegRequest], client_id: str, at: datetime) -> tuple[LegRequest, ...]:
         """Return the legs of one client, those of a template in place of its underlying."""
         done: list[LegRequest] = []
+        entries = sum(leg.template is not None and leg.kind is LegKind.ENTRY for leg in legs)
         for leg in legs:
             if leg.template is None or leg.kind is not LegKind.ENTRY:
                 done.append(leg)
+            elif entries > 1:
+                done.append(_refused(leg, f"expected one entry of {leg.symbol} in an alert, got {entries}"))
             else:
                 done += self._expanded(leg, leg.template, client_id, at)
         return tuple(done)

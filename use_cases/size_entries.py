@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.alert import LegRequest
-from domain.enums import LegKind, OrderType, Side
+from domain.enums import LegKind, Side
 from domain.limits import ClientPolicy
 from domain.marks import Mark, fault_of, youngest
 from domain.money import decimal_text
@@ -127,18 +127,20 @@ class SizeEntries:
 
 
 def _price(leg: LegRequest, ask: SizeAsk, side: Side, marks: Sequence[Mark], at: datetime) -> SizePrice | str:
-    """The price that an order is sized by: its own where the fill can be no worse, else the last one.
+    """The price that an order is sized by: its own limit where the fill can be no worse, else the worse of two.
 
-    A limit to sell far below the market fills at the market: sized by its limit it would be worth many times the money.
+    A limit to sell far below the market fills at the market, and so does a stop to buy that is met at once: sized by
+    their own price they would be worth many times the money.
     """
-    own = leg.price if leg.price is not None else leg.trigger_price
-    name = "its limit price" if leg.price is not None else "its trigger price"
-    if own is not None and (side is Side.BUY or ask.mode.is_risk or leg.order_type is OrderType.STOP):
-        return SizePrice(own, name)
+    if leg.price is not None and (side is Side.BUY or ask.mode.is_risk):
+        return SizePrice(leg.price, "its limit price")
     last = fresh_price(marks, leg.exchange, leg.symbol, at)
+    own = leg.price if leg.price is not None else leg.trigger_price
     if own is None or isinstance(last, str):
         return last
-    return SizePrice(own, f"{name}, above the {last.source}") if own >= last.value else last
+    name = "its limit price" if leg.price is not None else "its trigger price"
+    is_worse = own < last.value if ask.mode.is_risk and side is Side.SELL else own > last.value
+    return SizePrice(own, f"{name}, beside {decimal_text(last.value)}, {last.source}") if is_worse else last
 
 
 _EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

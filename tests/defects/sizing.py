@@ -34,7 +34,8 @@ SIZES = (
     Defect(
         "sell-sized-by-its-limit",
         "A limit to sell far below the market was sized by the limit: it was worth a hundred times the money.",
-        (Edit(ENTRIES, "    if own is not None and (side is Side.BUY or", "    if own is not None and (True or"),),
+        (Edit(ENTRIES, "    if leg.price is not None and (side is Side.BUY or",
+              "    if leg.price is not None and (True or"),),
         (f"{FLOW}::test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market",),
     ),
     Defect(

@@ -35,7 +35,7 @@ def exact(value: Decimal) -> Fraction:
     return Fraction(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(MONEY, PRICE, LOT, UNIT, st.decimals("0.01", "100", places=2))
 def test_money_is_never_exceeded_and_no_lot_that_fits_is_left_out(money, price, lot, unit, multiplier):
     sized = size_of(SizeAsk(SizeMode.NOTIONAL, money), facts(price, lot, unit=unit, multiplier=multiplier))
@@ -47,7 +47,7 @@ def test_money_is_never_exceeded_and_no_lot_that_fits_is_left_out(money, price, 
     assert (sized.refusal is Reason.SIZE_ROUNDS_TO_ZERO) is (sized.quantity == 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(PERCENT, MONEY, PRICE, PRICE, LOT, st.sampled_from(Side))
 def test_what_is_lost_at_the_stop_is_never_more_than_was_asked_for(percent, equity, entry, stop, lot, side):
     ask = SizeAsk(SizeMode.RISK_PERCENT, percent)
@@ -61,7 +61,7 @@ def test_what_is_lost_at_the_stop_is_never_more_than_was_asked_for(percent, equi
     assert exact(sized.quantity) % step == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(1, 500), st.integers(1, 2000), st.decimals("0.01", "10", places=2))
 def test_lots_times_a_multiplier_are_whole_lots(lots, lot, multiplier):
     sized = size_of(
@@ -103,7 +103,7 @@ STRIKES = st.sets(st.integers(1, 9000), min_size=1, max_size=40).map(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     STRIKES,
     st.decimals("0.01", "100000", places=2),

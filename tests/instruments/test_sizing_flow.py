@@ -179,6 +179,29 @@ def test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market(make):
 
 
 @pytest.mark.parametrize(
+    ("side", "mode", "trigger", "stop", "price", "qty"),
+    [
+        ("buy", "notional", 10, None, "1450", 34),  # met at once: it fills at the market
+        ("buy", "notional", 1500, None, "1500", 33),
+        ("buy", "risk", 1441, 1440, "1450", 5000),
+        ("sell", "risk", 1459, 1460, "1450", 5000),
+        ("sell", "risk", 1400, 1460, "1400", 833),
+    ],
+)
+def test_a_stop_order_is_sized_by_the_worse_of_its_trigger_and_the_market(
+    make, side, mode, trigger, stop, price, qty
+):
+    trader = make(sized_by(f'{{ mode = "{mode}", value = 50000 }}'))
+    asked = {"action": side, "symbol": "RELIANCE", "order_type": "stop", "trigger_price": trigger}
+    asked |= {} if stop is None else {"stop_loss_price": stop}
+    [blind] = trader.post(asked)
+    assert blind.tag == "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN"
+    trader.mark(RELIANCE, "1450")
+    [order] = trader.post({**asked, "comment": "again"})
+    assert (size(order)["price"], order.quantity) == (price, Decimal(qty))
+
+
+@pytest.mark.parametrize(
     ("sizing", "before", "tag", "said"),
     [
         ("notional", {}, "SIZE_PRICE_UNKNOWN", "no last price is known"),
