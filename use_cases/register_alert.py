@@ -36,6 +36,7 @@ from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.repeated_alerts import may_be_repeated
 from use_cases.resolve_instruments import at_what_is_held
+from use_cases.template_guard import not_held_already
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +169,7 @@ class RegisterAlert:
     ) -> "_Group":
         """Register one client's legs, whose numbers go on after those of the clients before it."""
         alert = self._reached(tx, at_what_is_held(tx, alert), delivery)
+        alert = not_held_already(tx, alert, self._clients[alert.client_id])
         key = alert_key(alert, place.content)
         intents = [intent_key(key, place.generation, index) for index in range(len(alert.legs))]
         orders = [

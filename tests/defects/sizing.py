@@ -51,6 +51,12 @@ SIZES = (
         (f"{RULES}::test_a_call_is_out_of_the_money_above_and_a_put_below_by_places_of_the_list",),
     ),
     Defect(
+        "straddle-on-a-straddle",
+        "The strikes had moved when the alert came again: the strategy held a second straddle beside the first.",
+        (Edit("use_cases/template_guard.py", "    if times < most:\n", "    if times < most or places:\n"),),
+        (f"{FLOW}::test_a_template_that_is_held_is_not_entered_again_at_other_strikes",),
+    ),
+    Defect(
         "exit-leaves-what-is-on-its-way",
         "An exit came before the fills of its entries: it closed what was held, and the later legs stayed naked.",
         (Edit("use_cases/resolve_instruments.py", "{*tx.held_as_asked(*mine), *tx.open_as_asked(*mine)}",

@@ -345,6 +345,34 @@ def test_an_exit_reaches_legs_that_are_still_on_their_way(make):
     assert {o.symbol for o in exits} == {o.symbol for o in entered}
 
 
+@pytest.mark.parametrize("is_filled", [True, False])
+@pytest.mark.parametrize("together", [False, True])
+def test_a_template_that_is_held_is_not_entered_again_at_other_strikes(make, is_filled, together):
+    trader = make(STRADDLE)
+    trader.mark(NIFTY, "24031")
+    trader.post({"action": "buy", "symbol": "NIFTY", "quantity": 1}, together=together)
+    if is_filled:
+        trader.desk.settle()
+    trader.mark(NIFTY, "24531", age=0)
+    again = trader.post(
+        {"action": "buy", "symbol": "NIFTY", "quantity": 2, "signal_id": "2"}, together=together
+    )
+    assert {o.tag for o in again} == {"DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"}
+    assert "NFO NIFTY01DEC26C24000" in (again[0].reason_message or "")
+
+
+def test_after_its_exit_a_template_is_entered_again(make):
+    trader = make(STRADDLE)
+    trader.mark(NIFTY, "24031")
+    trader.post({"action": "buy", "symbol": "NIFTY", "quantity": 1})
+    trader.desk.settle()
+    trader.post({"action": "exit", "symbol": "NIFTY"})
+    trader.desk.settle()
+    trader.mark(NIFTY, "24531", age=0)
+    again = trader.post({"action": "buy", "symbol": "NIFTY", "quantity": 1, "signal_id": "2"})
+    assert [o.tag for o in again] == [None, None]
+
+
 def test_an_exit_of_the_other_direction_closes_nothing(make):
     trader = make(STRADDLE)
     trader.mark(NIFTY, "24031")
