@@ -1,7 +1,7 @@
 """Register every order: alerts become orders and intents in one transaction, operators' requests become changes."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,12 +41,18 @@ from use_cases.register_alert import RegisterAlert, unknown_client
 from use_cases.register_order import life_of, register_judged, same_exit, write
 from use_cases.register_together import RegisterTogether
 from use_cases.reject_alert import RejectedRequest, rejection
-from use_cases.resolve_instruments import ResolveInstruments
 
 log = logging.getLogger(__name__)
 
 _PROGRAM = str(Actor(ActorKind.WATCHER))
 """Who blocks the other legs of an alert after a person ended one: the rule does, not that person."""
+
+
+Prepare = Callable[[ParsedAlert, datetime], ParsedAlert]
+
+
+def _as_it_came(alert: ParsedAlert, at: datetime) -> ParsedAlert:
+    return alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class CommandService:
         clients: the policy that binds each client; an alert of any other client is refused.
         dedup_window: an alert without a signal_id that repeats the same content within it is a duplicate.
         alert_life: an entry that could not be sent within it is not sent any more.
-        instruments: resolves the names of alerts; None: no client has a master.
+        prepare: finds out what an alert's names and sizes stand for, before it is registered.
     """
 
     def __init__(
@@ -81,10 +87,10 @@ class CommandService:
         ids: Ids,
         dedup_window: timedelta,
         alert_life: timedelta,
-        instruments: ResolveInstruments | None = None,
+        prepare: Prepare = _as_it_came,
     ) -> None:
         self._store = store
-        self._instruments = instruments
+        self._prepare = prepare
         self._clients = clients
         self._clock = clock
         self._ids = ids
@@ -122,7 +128,7 @@ class CommandService:
         return self._store.write(lambda tx: self._register_together(tx, batch))
 
     def _resolved(self, alert: ParsedAlert, delivery: Delivery) -> ParsedAlert:
-        return alert if self._instruments is None else self._instruments(alert, delivery.received_at)
+        return self._prepare(alert, delivery.received_at)
 
     def register_intent(self, tx: Transaction, order: Order, intent: str, signal_id: str | None) -> Order:
         """Write the order's row and its intent under the UNIQUE key; a row that is there already is returned."""

@@ -190,7 +190,7 @@ def _add_console(app: Flask, services: Services) -> None:
     access = Access(token, clock)
     page = cache(lambda: _metrics_page(services))  # its library is loaded for those who ask
 
-    preview = cache(lambda: previewer_of(settings))
+    preview = cache(lambda: previewer_of(settings, lambda: services.store))
 
     @app.post("/api/preview")
     def preview_alert() -> ResponseReturnValue:

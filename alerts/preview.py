@@ -105,6 +105,7 @@ def _leg(alert: ParsedAlert, leg: LegRequest) -> dict[str, object]:
         "exchange": leg.exchange,
         "instrument": _instrument(leg.instrument),
         "quantity": _number(leg.quantity),
+        "sizing": None if leg.sized is None else leg.sized.story,
         "order_type": leg.order_type,
         "price": _number(leg.price),
         "reference_price": _number(leg.reference_price),

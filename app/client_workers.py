@@ -205,6 +205,7 @@ class ClientWorkers:
         began = time.monotonic()
         if self._engine.watch_risk(self.client_id):
             self.work_signal.wake()  # exits were asked for
+        self._engine.read_for_sizes(self.client_id)
         time.sleep(min(_RISK_RESTS * (time.monotonic() - began), _LONGEST_REST))
         return False
 

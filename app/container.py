@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from html import escape
 
-from app.instruments import resolver_of
+from app.instruments import prepare_of, priced_places
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
 from broker.registry import BROKERS
@@ -100,7 +100,7 @@ class Services:
             ids=RandomIds(),
             dedup_window=timedelta(seconds=self.settings.dedup_window_seconds),
             alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
-            instruments=resolver_of(self.settings, self.masters),
+            prepare=prepare_of(self.settings, self.store, self.policies, self.masters),
         )
 
     @cached_property
@@ -159,7 +159,16 @@ class Services:
         return OrderWatcherEngine(
             self.store,
             {
-                id_: ClientContext(id_, broker.port, self.policies[id_], broker.batches, broker.marks)
+                id_: ClientContext(
+                    id_,
+                    broker.port,
+                    self.policies[id_],
+                    broker.batches,
+                    broker.marks,
+                    broker.equity,
+                    broker.quotes,
+                    priced_places(s, id_, self.masters, self.clock),
+                )
                 for id_, broker in self.brokers.items()
             },
             clock=self.clock,

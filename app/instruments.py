@@ -1,20 +1,27 @@
 """From the published lists in INSTRUMENTS_DIR to masters, and from those to what resolves the names of alerts."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from app.instrument_care import InstrumentCare, loading_command, readable, source_of
 from broker.masters.files import SUFFIXES, UnknownList, read_list
 from config.settings import Settings
-from domain.errors import OrderwatchError
+from domain.errors import OrderwatchError, StoreUnavailable
 from domain.instruments.instrument import Instrument, MasterFacts, UnreadableListing, shrunk
+from domain.instruments.leg_choice import NotChosen, reference_of
+from domain.leg_templates import LegTemplate
+from domain.limits import ClientPolicy
 from domain.ports import Clock, Store
-from domain.ports.instruments import InstrumentStore
+from domain.ports.instruments import InstrumentStore, Master
+from domain.ports.sizing import SizingReads
 from persistence.instruments import open_instruments
-from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
+from use_cases.expand_templates import ExpandTemplates
+from use_cases.prepare_alert import PrepareAlert
+from use_cases.resolve_instruments import ClientMaster, Place, ResolveInstruments
+from use_cases.size_entries import SizeEntries
 
 _CLI = Path(__file__).resolve().parent.parent / "cli.py"
 log = logging.getLogger(__name__)
@@ -63,6 +70,65 @@ def resolver_of(settings: Settings, store: InstrumentStore | None = None) -> Res
         defaults=settings.alert_defaults,
         zone=settings.trading_timezone,
     )
+
+
+def prepare_of(
+    settings: Settings,
+    reads: SizingReads,
+    policies: Mapping[str, ClientPolicy],
+    masters: InstrumentStore | None = None,
+) -> PrepareAlert:
+    """Return what finds out what the names and sizes of alerts stand for."""
+    masters = masters or open_instruments(settings.orders_db)
+    known = brokers_with_lists(settings)
+    listed = {
+        client.client_id: ClientMaster(client.broker, client.is_real)
+        for client in settings.clients
+        if client.broker in known
+    }
+    return PrepareAlert(
+        resolver_of(settings, masters),
+        ExpandTemplates(reads, masters, listed, zone=settings.trading_timezone),
+        SizeEntries(reads, policies, equity_max_age=timedelta(seconds=settings.equity_max_age_seconds)),
+    )
+
+
+def priced_places(
+    settings: Settings, client_id: str, masters: InstrumentStore, clock: Clock
+) -> Callable[[], Mapping[Place, Instrument | None]]:
+    """Return what finds the places whose prices the strategies of a client size by, or choose strikes by."""
+    client = settings.client(client_id)
+    books = [settings.alert_defaults.default, *settings.alert_defaults.by_strategy.values()]
+    mine = [each for each in books if not each.clients or client_id in {c.client_id for c in each.clients}]
+    fixed = {place for each in mine for place in each.prices_of}
+    templates = {each.legs for each in mine if each.legs is not None}
+
+    def places() -> Mapping[Place, Instrument | None]:
+        if not fixed and not templates:
+            return {}
+        master = readable(masters, client.broker)
+        today = clock.now().astimezone(settings.trading_timezone).date()
+        found = (_reference(template, master, today) for template in templates)
+        wanted = sorted(fixed | {place for place in found if place is not None})
+        return {place: _listed_at(place, master) for place in wanted}
+
+    return places
+
+
+def _listed_at(place: Place, master: Master | None) -> Instrument | None:
+    """The one instrument of this exchange and symbol; None where there is none or several."""
+    try:
+        found = [] if master is None else [each for each in master.named(place[1]) if each.address == place]
+    except StoreUnavailable:
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+def _reference(template: LegTemplate, master: Master | None, today: date) -> Place | None:
+    try:
+        return template.reference if master is None else reference_of(template, master, today)
+    except (NotChosen, StoreUnavailable):
+        return None  # told where an alert needs it
 
 
 def load_lists(

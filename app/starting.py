@@ -3,14 +3,15 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from alerts.auth import Secrets
 from alerts.formats.registry import dialects_with
 from alerts.preview import Previewer
 from app.container import Services, build_services
-from app.instruments import resolver_of
+from app.instruments import prepare_of
+from app.kept_prices import NoPrices, PricesWhenAsked
 from app.settings import load_settings
 from app.startup_banner import StartupBanner, Trading
 from app.supervisor import EXIT_REPLACED
@@ -21,6 +22,7 @@ from domain.alert import ParsedAlert
 from domain.errors import StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
+from domain.ports.sizing import SizingReads
 from domain.reason_codes import Reason, tag_of
 from observability.logs import configure_logging
 from persistence.database import open_database
@@ -133,13 +135,25 @@ def _is_made_up(names: Sequence[str], client_id: str) -> bool:
     return not {"WEBHOOK_SECRET", f"WEBHOOK_SECRET.{client_id}"}.isdisjoint(names)
 
 
-def previewer_of(settings: Settings) -> Previewer:
-    """What says what an alert would do; it reads masters, no orders database, and asks no broker."""
+def _kept_prices(settings: Settings) -> SizingReads:
+    """What orders.db knows; nothing is created where there is none."""
+    if not open_database(settings.orders_db).exists():
+        return NoPrices()
+    return Services(settings, SystemClock()).store
+
+
+def previewer_of(settings: Settings, reads: Callable[[], SizingReads] | None = None) -> Previewer:
+    """What says what an alert would do; it asks no broker, and reads the orders database only for sizes and templates.
+
+    Args:
+        reads: opens what sizes and templates are computed from; None: orders.db, where there is one.
+    """
     secrets = {each.client_id: each.webhook_secret.get_secret_value() for each in settings.clients}
-    instruments, clock = resolver_of(settings), SystemClock()
+    policies, clock = {each.client_id: each.policy for each in settings.clients}, SystemClock()
+    prepare = prepare_of(settings, PricesWhenAsked(reads or (lambda: _kept_prices(settings))), policies)
 
     def resolved(alert: ParsedAlert) -> ParsedAlert:
-        return alert if instruments is None else instruments(alert, clock.now())
+        return prepare(alert, clock.now())
 
     def blocks(alert: ParsedAlert) -> list[dict[str, object]]:
         policy = settings.default_client.policy

@@ -1,4 +1,4 @@
-"""Stop an entry that its broker could not take: an instrument that is not certain, a size or a price off the grid."""
+"""Stop an entry that its broker could not take: an instrument or a size that is not certain, or one off the grid."""
 
 from decimal import Decimal
 
@@ -11,16 +11,18 @@ from domain.reason_codes import Reason
 
 
 def unfit(leg: LegRequest) -> Block | None:
-    """Return the block of an entry whose instrument does not fit; never that of an exit.
+    """Return the block of an entry whose instrument or size does not fit; never that of an exit.
 
     What the master does not say (a tick that is not known) is left to the broker to judge.
     """
     choice = leg.instrument
-    if choice is None or leg.kind is not LegKind.ENTRY:
+    if leg.kind is not LegKind.ENTRY:
         return None
-    if choice.refusal is not None:
+    if choice is not None and choice.refusal is not None:
         return Block(choice.refusal, choice.detail)
-    if choice.instrument is None or not choice.is_checked:
+    if leg.sized is not None and leg.sized.refusal is not None:
+        return Block(leg.sized.refusal, leg.sized.detail)
+    if choice is None or choice.instrument is None or not choice.is_checked:
         return None
     return _off_lot(leg, choice.instrument) or _off_tick(leg, choice.instrument)
 

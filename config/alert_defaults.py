@@ -156,7 +156,14 @@ def instruments(given: Mapping[str, Any], name: str, problems: Problems) -> dict
 
 def over(base: AlertDefaults, keys: Mapping[str, Any]) -> AlertDefaults:
     """The defaults with these keys over them; its names are added to those there are."""
-    values = {name: getattr(base, name) for name in AlertKeys.model_fields}
+    values = {
+        name: getattr(base, name)
+        for name in (*AlertKeys.model_fields, "sizing", "legs", "currency", "prices_of")
+    }
+    if "sizing" in keys:  # a strategy's own size, of whatever kind, is in place of the default's
+        values["quantity"] = None
+    if "quantity" in keys:
+        values["sizing"] = None
     given = {name: value for name, value in keys.items() if name in values and value is not None}
     given["symbols"] = {**base.symbols, **given.get("symbols", {})}
     return AlertDefaults(**{**values, **given})

@@ -69,6 +69,7 @@ class Service(BaseModel):
     watcher_concurrency: Annotated[int, whole(1, 64)] = 4  # broker calls in parallel, per client
     watcher_stall_seconds: Annotated[float, seconds(0.1, 3600)] = 5.0
     broker_deadline_seconds: Annotated[float, seconds(0.1, 300)] = 15.0
+    equity_max_age_seconds: Age = 300.0  # an equity that was read longer ago sizes no entry
     positions_refresh_seconds: Annotated[float, seconds(0.1, 3600)] = 2.0
     exit_hold_seconds: Annotated[float, seconds(0, 3600)] = 10.0
     exit_dispute_seconds: Annotated[float, seconds(0, 3600)] = 30.0

@@ -4,7 +4,7 @@
 SETTLING_SECONDS. The keys that complete alerts stand in `config/alert_defaults.py`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +16,17 @@ from config.alert_defaults import AlertKeys, AlertKeysOfAll, instruments, over
 from config.checking import Problems, checked, read_toml, tables_in, unknown
 from config.fields import Group, ReportBuilder, Scope
 from config.protection import ClockTime, protection
+from config.sizing import currency, legs, prices_of, sizing
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaults, AlertDefaultsBook
 from domain.limits import StrategyBook, StrategyPolicy
 
 _NOT_BUILT = "all_or_none"
+_SIZED: Mapping[str, Callable[[object, str, Problems], object]] = {
+    "sizing": sizing,
+    "legs": legs,
+    "currency": currency,
+    "prices_of": prices_of,
+}
 
 
 class _Table(AlertKeys):
@@ -32,6 +39,10 @@ class _Table(AlertKeys):
     settling_seconds: ReportBuilder | None = None
     square_off: ClockTime | None = None
     protection: Annotated[None, Field(description="a table")] = None  # read by `config.protection`
+    sizing: Annotated[None, Field(description="a table")] = None  # these by `config.sizing`
+    legs: Annotated[None, Field(description="a table")] = None
+    prices_of: Annotated[None, Field(description="a list")] = None
+    currency: Annotated[None, Field(description="a currency")] = None
 
     @field_validator("settling_seconds", mode="before")
     @classmethod
@@ -113,13 +124,21 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
         problems.add(f"{name} group", "all_or_none is not built yet, expected independent or hedge_first")
         given = {key: value for key, value in given.items() if key != "group"}
     protecting = given.get("protection")
-    given = {key: value for key, value in given.items() if key != "protection"}
+    sized = {key: given[key] for key in _SIZED if key in given}
+    given = {key: value for key, value in given.items() if key != "protection" and key not in _SIZED}
     read = checked(model, given, problems, lambda field: f"{name} {field}")
     table = read.model_dump(exclude_none=True)
     if read.clients is not None:
         table["clients"] = read.clients
     if protecting is not None:
         table["protection"] = protection(protecting, name.removesuffix("]") + ".protection]", problems)
+    place = name.removesuffix("]")
+    for key, value in sized.items():
+        where = f"{place}.{key}]" if key == "legs" else f"{name} {key}"
+        if (found := _SIZED[key](value, where, problems)) is not None:
+            table[key] = found
+    if "sizing" in table and "quantity" in table:
+        problems.add(f"{name} sizing", "expected sizing or quantity, got both")
     if "settling_seconds" in table:
         table["settling"] = timedelta(seconds=table.pop("settling_seconds"))
     if "symbols" in table:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
 from domain.errors import InvalidAlert
 from domain.instruments.choice import InstrumentChoice
+from domain.leg_templates import LegTemplate
 from domain.money import ZERO, decimal_text
 from domain.protection_terms import Terms
+from domain.sizing import SizeAsk, Sized
 
 _QUANTITY_STEP = Decimal("1E-8")
 
@@ -25,13 +27,16 @@ def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
 class LegRequest:
     """One instruction inside an alert, validated.
 
-    - `quantity`: in units of the symbol. None only where the kind is FLAT.
+    - `quantity`: in units of the symbol. None where the kind is FLAT, and where `size` is not computed yet.
     - `side`: None only on an EXIT or FLAT, whose side then comes from the position.
     - `product`: empty only on an EXIT or FLAT of any product.
     - `reference_price`: the price at the signal, never a limit.
     - `protection`: what protects the units that an ENTRY brings; None: nothing.
     - `order_side`: the side of the order that is to lead to a TARGET, where the alert names one.
     - `instrument`: what its name was resolved to; None: its client has no master, and the symbol is traded as it came.
+    - `size`: of an ENTRY that names no quantity: what it is computed from.
+    - `sized`: what that became for one client, with its multiplier; `quantity` is set then, 0 where it was refused.
+    - `template`: its symbol is an underlying, which stands for the legs of the strategy's template.
     """
 
     symbol: str
@@ -47,6 +52,9 @@ class LegRequest:
     protection: Terms | None = None
     order_side: Side | None = None
     instrument: InstrumentChoice | None = None
+    size: SizeAsk | None = None
+    sized: Sized | None = None
+    template: LegTemplate | None = None
 
 
 class ClientShare(NamedTuple):
@@ -92,7 +100,9 @@ class ParsedAlert:
             InvalidAlert: a multiple of an entry's quantity is none that could be ordered.
         """
         legs = tuple(
-            leg if leg.quantity is None else replace(leg, quantity=_multiple(leg, leg.quantity, share))
+            leg
+            if leg.quantity is None or leg.sized is not None
+            else replace(leg, quantity=_multiple(leg, leg.quantity, share))
             for leg in share.legs or self.legs
         )
         return replace(self, client_id=share.client_id, legs=legs, shares=())

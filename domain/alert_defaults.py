@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from domain.alert import ClientShare
 from domain.enums import OrderType, Side
+from domain.leg_templates import LegTemplate
+from domain.sizing import SizeAsk
 
 
 class Instrument(NamedTuple):
@@ -24,6 +26,10 @@ class AlertDefaults:
     - `clients`: those that trade its alerts, each with its multiple; empty: the one whose secret an alert carries.
     - `symbols`: names as alerts write them, in capitals, and the instruments that they stand for.
     - `roll_days`: days before its expiry at which a continuous future stands for the next contract.
+    - `sizing`: what the quantity is computed from where an alert names no size; never beside `quantity`.
+    - `legs`: what an alert on an underlying becomes.
+    - `prices_of`: exchange and symbol of what entries are sized by the last price of, which is read for that.
+    - `currency`: of the prices of what it trades, where the exchange does not say it.
     """
 
     exchange: str | None = None
@@ -34,6 +40,10 @@ class AlertDefaults:
     clients: tuple[ClientShare, ...] = ()
     symbols: Mapping[str, Instrument] = field(default_factory=dict)
     roll_days: int | None = None
+    sizing: SizeAsk | None = None
+    legs: LegTemplate | None = None
+    currency: str | None = None
+    prices_of: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

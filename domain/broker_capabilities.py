@@ -28,6 +28,7 @@ class Capability(StrEnum):
     STREAM = "stream"  # tell at once that an order has changed
     BATCHES = "batches"  # place many orders at once
     MARKS = "marks"  # tell last prices by symbol, as often as they are wanted
+    EQUITY = "equity"  # tell what an account is worth
     SET_MARK = "set_mark"  # let us set the last price: a simulated market
 
 

@@ -39,7 +39,8 @@ def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
         exchange,
         symbol,
         leg.side,
-        optional_text(leg.quantity),
+        # What a size comes to moves with the prices, and an alert that is repeated asks for the same.
+        optional_text(None if leg.size is not None else leg.quantity),
         leg.product,
         leg.order_type,
         optional_text(leg.price),
@@ -52,6 +53,8 @@ def _leg_content(leg: LegRequest, alert: ParsedAlert) -> list[str | None]:
         content += ["protection", p.stop_loss, p.target, p.trailing_type, *numbers]
         further = further_text(p)
         content += [] if further is None else [further]
+    if leg.size is not None:  # nor any size that is computed
+        content += ["size", leg.size.text]
     return (
         [*content, "kind", leg.kind, leg.order_side]
         if alert.execution_type is ExecutionType.ADJUST

@@ -1,5 +1,6 @@
 """Marks: last prices with their instant and source, and what makes a price unusable for a rule."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -73,3 +74,9 @@ def fault_of(
     if mark.at < since or now - mark.at > MARK_MAX_AGE:
         return MarkFault.STALE
     return None
+
+
+def youngest(marks: Iterable[Mark], exchange: str, symbol: str) -> Mark | None:
+    """Return the last known price of a symbol, of several sources the youngest; one that is none counts as well."""
+    found = [mark for mark in marks if (mark.exchange, mark.symbol) == (exchange, symbol)]
+    return max(found, key=lambda mark: mark.at, default=None)

@@ -160,6 +160,46 @@ class Reason(StrEnum):
         "The entry's time to exit has passed already",
         "what it opened would be closed at once",
     )
+    SIZE_ROUNDS_TO_ZERO = (
+        "SIZE_ROUNDS_TO_ZERO",
+        Family.VALIDATION_FAILED,
+        "The size that was asked for is less than one lot",
+        "it is rounded down, and never up",
+    )
+    SIZE_PRICE_UNKNOWN = (
+        "SIZE_PRICE_UNKNOWN",
+        Family.VALIDATION_FAILED,
+        "The size needs a price, and none that is fresh is known",
+        "nothing is sized by a guess",
+    )
+    SIZE_EQUITY_UNKNOWN = (
+        "SIZE_EQUITY_UNKNOWN",
+        Family.VALIDATION_FAILED,
+        "The size needs the account's equity, and none that is fresh is known",
+        "nothing is sized by a guess",
+    )
+    SIZE_STOP_MISSING = (
+        "SIZE_STOP_MISSING",
+        Family.VALIDATION_FAILED,
+        "The size is what may be lost at the stop, and the entry has no stop",
+    )
+    SIZE_LOT_UNKNOWN = (
+        "SIZE_LOT_UNKNOWN",
+        Family.VALIDATION_FAILED,
+        "The size is in lots, and how many units a lot has is not known",
+    )
+    SIZE_CURRENCY = (
+        "SIZE_CURRENCY",
+        Family.VALIDATION_FAILED,
+        "The size is in another currency than the instrument's prices",
+        "nothing is converted",
+    )
+    LEGS_NOT_CHOSEN = (
+        "LEGS_NOT_CHOSEN",
+        Family.VALIDATION_FAILED,
+        "The legs of the strategy's template cannot be chosen for certain",
+        "none of them was sent",
+    )
     LOT_SIZE = "LOT_SIZE", Family.VALIDATION_FAILED, "The quantity is no multiple of the contract's lot"
     TICK_SIZE = "TICK_SIZE", Family.VALIDATION_FAILED, "A price is no multiple of the contract's tick"
     INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN", Family.VALIDATION_FAILED, "The broker lists no such instrument"

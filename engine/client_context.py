@@ -1,12 +1,14 @@
 """What the parts of the watcher share: each client's context, and the engine's timings."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from domain.instruments.instrument import Instrument
 from domain.limits import ClientPolicy
 from domain.order import Order
-from domain.ports import CANNOT_BE_READ_AFTER, BatchPlacer, Broker, MarkReader
+from domain.ports import CANNOT_BE_READ_AFTER, BatchPlacer, Broker, EquityReader, MarkReader, QuoteReader
 from domain.times import trading_day
 
 
@@ -15,7 +17,9 @@ class ClientContext:
     """One client as the engine serves it: its broker, and the policy that binds its orders.
 
     `batches`: places many orders at once; None: one after the other. `marks`: tells last prices; None: only positions
-    do.
+    do. `equity`: tells what the account is worth; None: its broker does not. `quotes`: reads a price for a call.
+    `priced`: the places whose last prices are kept, so that entries can be sized by them, each with the instrument
+    where a master lists it.
     """
 
     client_id: str
@@ -23,6 +27,9 @@ class ClientContext:
     policy: ClientPolicy
     batches: BatchPlacer | None = None
     marks: MarkReader | None = None
+    equity: EquityReader | None = None
+    quotes: QuoteReader | None = None
+    priced: Callable[[], Mapping[tuple[str, str], Instrument | None]] = dict
 
 
 @dataclass(frozen=True, slots=True)

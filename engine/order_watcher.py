@@ -19,6 +19,7 @@ from engine.position_monitor import PositionMonitor
 from engine.protection_watcher import ProtectionWatcher
 from engine.reconciler import Reconciler
 from engine.risk_monitor import RiskMonitor
+from engine.sizing_reader import SizingReader
 from engine.stranded_exits import StrandedExits
 from engine.submitter import Submitter
 
@@ -57,6 +58,7 @@ class OrderWatcherEngine:
         stranded = StrandedExits(store, clock=clock, actor=claimant)
         self._positions = PositionMonitor(store, self._gate, stranded, clock=clock, rules=rules)
         self._protections = ProtectionWatcher(store, clock=clock, claimant=claimant)
+        self._sizing = SizingReader(store, clock=clock)
         self._risk = RiskMonitor(store, clock=clock, rules=rules, claimant=claimant)
 
     @property
@@ -80,6 +82,7 @@ class OrderWatcherEngine:
             self.refresh(client_id)
             moved += self.protect(client_id) or 0
             moved += self.watch_risk(client_id)
+            self.read_for_sizes(client_id)
         return moved
 
     def waits_for(self, client_id: str) -> str | None:
@@ -142,6 +145,12 @@ class OrderWatcherEngine:
         """
         context = self._contexts[client_id]
         return self._risk.watch(context, may_look=self._gate.accounts.may_look(context))
+
+    def read_for_sizes(self, client_id: str) -> None:
+        """Read what entries are sized by, when it is due."""
+        context = self._contexts[client_id]
+        if self._gate.accounts.may_look(context):
+            self._sizing.read(context)
 
     def nudge(self, client_id: str) -> None:
         """Request a poll after something has happened at the client's broker.

@@ -36,6 +36,7 @@ from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.repeated_alerts import may_be_repeated
 from use_cases.resolve_instruments import at_what_is_held
+from use_cases.template_guard import not_held_already
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +169,7 @@ class RegisterAlert:
     ) -> "_Group":
         """Register one client's legs, whose numbers go on after those of the clients before it."""
         alert = self._reached(tx, at_what_is_held(tx, alert), delivery)
+        alert = not_held_already(tx, alert, self._clients[alert.client_id])
         key = alert_key(alert, place.content)
         intents = [intent_key(key, place.generation, index) for index in range(len(alert.legs))]
         orders = [
@@ -431,7 +433,12 @@ def story_of(alert: ParsedAlert) -> str | None:
         for number, leg in enumerate(alert.legs, 1)
         if leg.instrument is not None
     ]
-    told = {"repairs": alert.repairs, "unread": alert.unread, "instruments": instruments}
+    sizes = [
+        {"leg": number, **leg.sized.story}
+        for number, leg in enumerate(alert.legs, 1)
+        if leg.sized is not None
+    ]
+    told = {"repairs": alert.repairs, "unread": alert.unread, "instruments": instruments, "sizes": sizes}
     told = {name: value for name, value in told.items() if value}
     return json.dumps(told, ensure_ascii=False) if told else None
 
@@ -443,11 +450,13 @@ def _instrument_of(choice: InstrumentChoice, leg: LegRequest) -> dict[str, objec
 
 
 def _choice_of(leg: LegRequest) -> str | None:
-    """What an order's own story says of its instrument; None where its client has no master."""
-    if leg.instrument is None:
-        return None
-    told = _instrument_of(leg.instrument, leg)
-    return json.dumps({"instrument": told}, ensure_ascii=False)
+    """What an order's own story says of its instrument and size; None where there is nothing to tell."""
+    told: dict[str, object] = {}
+    if leg.instrument is not None:
+        told["instrument"] = _instrument_of(leg.instrument, leg)
+    if leg.sized is not None:
+        told["size"] = leg.sized.story
+    return json.dumps(told, ensure_ascii=False) if told else None
 
 
 def _outcome(legs: Sequence[Order], *, is_whole: bool = True) -> Outcome:

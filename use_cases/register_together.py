@@ -86,7 +86,7 @@ class RegisterTogether:
             return False
         if policy.strategy(alert.strategy_name).protecting(alert.legs[0].protection) is not None:
             return False
-        if unfit(alert.legs[0]) is not None:
+        if unfit(alert.legs[0]) is not None or alert.legs[0].template is not None:
             return False
         return not policy.limits.for_strategy(alert.strategy_name).counts_orders
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from domain.alert import LegRequest, ParsedAlert
@@ -87,6 +88,8 @@ class ResolveInstruments:
         today: date,
         defaults: AlertDefaults,
     ) -> LegRequest:
+        if leg.template is not None and leg.instrument is not None:  # chosen by its strategy's template
+            return leg
         if master is None:
             return _unknown(leg, client, "none was loaded yet")
         is_entry = leg.kind.execution_type is not ExecutionType.EXIT
@@ -182,9 +185,38 @@ def at_what_is_held(tx: Transaction, alert: ParsedAlert) -> ParsedAlert:
     whose name means something else or nothing since the lists have changed: it closes what was entered by that name.
     """
     legs = tuple(
-        _held(tx, alert, leg) if leg.kind.execution_type is ExecutionType.EXIT else leg for leg in alert.legs
+        each
+        for leg in alert.legs
+        for each in (_at_held(tx, alert, leg) if leg.kind.execution_type is ExecutionType.EXIT else (leg,))
     )
     return alert if legs == alert.legs else replace(alert, legs=legs)
+
+
+def _at_held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> Sequence[LegRequest]:
+    """The exit where it closes something: for a template, one exit of each contract that was entered by its name."""
+    if leg.template is None:
+        return (_held(tx, alert, leg),)
+    asked = (leg.exchange, leg.symbol) if leg.instrument is None else leg.instrument.asked
+    places: set[Place] = set()
+    for side in (Side.BUY, Side.SELL) if leg.side is None else (leg.side.opposite,):  # of the entry
+        mine = alert.client_id, alert.strategy_name, " ".join(leg.template.asked(side))
+        places |= {*tx.held_as_asked(*mine), *tx.open_as_asked(*mine)}  # one under way may still bring units
+    # What was sold is bought back first: no leg is left without the one that covers it.
+    held = sorted(places, key=lambda place: (_net(tx, alert, place) > 0, place))
+    found = [
+        replace(
+            leg,
+            exchange=exchange,
+            symbol=symbol,
+            instrument=InstrumentChoice(
+                asked, notes=(f"its strategy holds {exchange} {symbol}, entered as {' '.join(asked)}",)
+            ),
+            side=None,
+            template=None,
+        )
+        for exchange, symbol in held
+    ]
+    return found or (leg,)
 
 
 def _held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> LegRequest:
@@ -207,5 +239,9 @@ def _held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> LegRequest:
 
 
 def _holds(tx: Transaction, alert: ParsedAlert, place: Place) -> bool:
+    return _net(tx, alert, place) != 0
+
+
+def _net(tx: Transaction, alert: ParsedAlert, place: Place) -> Decimal:
     held = tx.holding(alert.client_id, alert.strategy_name, *place)
-    return sum((each.net_quantity for each in held), ZERO) != 0
+    return sum((each.net_quantity for each in held), ZERO)

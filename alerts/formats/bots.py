@@ -1,10 +1,11 @@
 """Bots whose bodies are as usual, with a rule or two of their own. Each is told by the keys that it has."""
 
 from alerts.formats.guards import Guard, Part
-from alerts.formats.layout import Commands, Layout
+from alerts.formats.layout import Commands, Layout, SizeUnit
 from alerts.formats.words import FIELDS, Act, Meaning, Role
 from alerts.reading import Reading
 from domain.protection_terms import LevelUnit
+from domain.sizing import SizeMode
 
 _FALSE_OR_TRUE = frozenset(("true", "false"))
 
@@ -87,7 +88,28 @@ BLOFIN = Layout(
     secret=("signaltoken",),
     size_is_units=True,
 )
+_OF_PROCESSOR = frozenset(("stub", "direction", "symbol", "size"))
+
+
+def _processor(reading: Reading) -> Commands | None:
+    """A body of exactly these keys. Others ask for more than an order of that size."""
+    if reading.fields is None or reading.keys.keys() - {"secret", "strategy"} != _OF_PROCESSOR:
+        return None
+    return Commands([reading.fields])
+
+
+ALERTS_PROCESSOR = Layout(
+    name="alerts-processor",
+    split=_processor,
+    secret=("secret",),
+    fields={Role.SIDE: ("direction",)},
+    sizes={
+        "size": {"": SizeUnit(SizeMode.NOTIONAL, "USD"), "%": SizeUnit(SizeMode.EQUITY_PERCENT)},
+    },
+)
+"""Its size is in dollars, or with a `%` a part of the balance. Of an exit it is a part of the position: refused."""
 
 BOTS = (
     PART_TIME_LARRY, HYPERTRADE, CRYPTOGNOME, ALGO_BREAD, FINANDY, DYDX_CONNECTOR, BITGET_TRADER, BLOFIN,
+    ALERTS_PROCESSOR,
 )  # fmt: skip

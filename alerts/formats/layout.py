@@ -9,6 +9,14 @@ from typing import NamedTuple
 from alerts.formats.guards import Guard
 from alerts.formats.words import FIELDS, NEVER_LEFT_OUT, WORDS, Meaning, Role
 from alerts.reading import Fields, Reading
+from domain.sizing import SizeMode
+
+
+class SizeUnit(NamedTuple):
+    """What a size counts. `currency`: of money; None: that of the instrument's own prices."""
+
+    mode: SizeMode
+    currency: str | None = None
 
 
 class Commands(NamedTuple):
@@ -41,6 +49,9 @@ class Layout:
     - `refused`: plain keys, and words there that ask for what is not built.
     - `split`: finds the commands in text, or where they stand otherwise than in one object with `legs` or without.
     - `size_is_units`: a size without a unit is a number of units.
+    - `sizes`: plain keys of sizes, and what a number there counts by what stands behind it (`%`; empty: nothing), where
+      the platform's documents say so.
+    - `size_units`: words for the unit of a size beside those that mean units, where its documents say what they mean.
     - `price_is_limit`: a price is a limit also where the alert names no order type.
     - `side_by_strategy`: it has no side; the strategy says which.
     - `targets`: a position's size that is named is the position to reach, whatever it was before.
@@ -62,6 +73,8 @@ class Layout:
     refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
     split: Split | None = None
     size_is_units: bool = False
+    sizes: Mapping[str, Mapping[str, SizeUnit]] = field(default_factory=dict)
+    size_units: Mapping[str, SizeUnit] = field(default_factory=dict)
     price_is_limit: bool = False
     side_by_strategy: bool = False
     targets: bool = False

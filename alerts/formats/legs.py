@@ -13,6 +13,8 @@ from alerts.formats.intents import intent_of, not_built, refuse_not_built
 from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.sizes import Asked, size_asked
+from alerts.formats.templates import of_template
 from alerts.formats.words import NOTES, ORDER_TYPES, PRODUCTS, UNITS, Act, Role
 from alerts.reading import plain
 from alerts.sanitising import shown
@@ -20,6 +22,8 @@ from domain.alert import LegRequest
 from domain.alert_defaults import AlertDefaults
 from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
+from domain.leg_templates import LegTemplate
+from domain.sizing import SizeAsk
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{1,19}):([^:]+)")
 _LETTER = re.compile(r"[A-Za-z0-9]")
@@ -47,18 +51,26 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     Raises:
         InvalidAlert: it cannot be traded on; the message says what was expected.
     """
-    size = _quantity(sheet, layout)
+    asked = size_asked(sheet, layout, defaults.currency)
+    if asked is not None:
+        _refuse_beside(asked, sheet, layout)
+    size = _quantity(sheet, layout) if asked is None else None
     intent = intent_of(sheet, layout, defaults.side, size)
     is_entry = intent.act in (Act.ENTRY, Act.REVERSE, Act.TARGET)
-    if is_entry and size is None and intent.size is None:
+    if asked is not None and intent.act is not Act.ENTRY:
+        hint = "send a number of units, or for an exit of all no size"
+        raise not_built(f"{asked.ask.text} of what is no plain entry", hint, asked.key)
+    if is_entry and asked is None and size is None and intent.size is None:
         _refuse_sizes(sheet.given(Role.SIZE))
     if is_entry:
         _refuse_nested_kind(sheet, layout)
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
     refuse_doubts(sheet, layout, guards.read, entry=is_entry)
-    quantity = _quantity_of(intent.act, intent.size or size, sheet, defaults)
-    symbol, exchange = _instrument(sheet, defaults)
+    ask = asked.ask if asked is not None else _own_sizing(intent.act, size, defaults)
+    symbol, exchange, template = _instrument(sheet, defaults)
+    is_sized = ask is not None or (template is not None and intent.act is Act.ENTRY)
+    quantity = None if is_sized else _quantity_of(intent.act, intent.size or size, sheet, defaults)
     prices = _prices(sheet, layout, defaults if is_entry else AlertDefaults())
     kind = LegKind.ENTRY if is_entry else LegKind.FLAT if quantity is None else LegKind.EXIT
     if intent.act is Act.TARGET:
@@ -80,7 +92,11 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
         kind=kind,
         protection=guards.terms,
         order_side=intent.order_side,
+        size=ask,
+        template=template,
     )
+    if defaults.legs is not None:
+        leg = of_template(leg, defaults.legs, intent.act, asked)
     return (leg,) if intent.act is not Act.REVERSE else (_close(leg, sheet, defaults), leg)
 
 
@@ -177,6 +193,25 @@ def _units(found: Found) -> Decimal:
     return number_at(found)
 
 
+def _refuse_beside(asked: Asked, sheet: Sheet, layout: Layout) -> None:
+    """Refuse another size beside one in other than units."""
+    has_bar = all(sheet.at(key) is not None for key in _BAR)
+    for path, each in sheet:
+        if path == asked.path or each.is_nested or not each.asks or (has_bar and path == "volume"):
+            continue
+        is_size = any(role in (Role.QUANTITY, Role.SIZE) for role, _ in layout.roles.get(path, ()))
+        if is_size or _may_be_a_size(path, each, layout):
+            message = f"expected one size, got {asked.key} and {each.key}: leave one out"
+            raise InvalidAlert("AMBIGUOUS", message, each.key)
+
+
+def _own_sizing(act: Act, size: Decimal | None, defaults: AlertDefaults) -> SizeAsk | None:
+    """The strategy's sizing, for an entry that names no size."""
+    if act is not Act.ENTRY or size is not None or defaults.sizing is None:
+        return None
+    return replace(defaults.sizing, quoted_in=defaults.currency)
+
+
 def _quantity_of(act: Act, size: Decimal | None, sheet: Sheet, defaults: AlertDefaults) -> Decimal | None:
     """The quantity of the leg; None for all that is held."""
     if act is Act.FLAT or (act is Act.CLOSE and size is None):
@@ -201,7 +236,7 @@ def _quantity_of(act: Act, size: Decimal | None, sheet: Sheet, defaults: AlertDe
 # instrument --------------------------------------------------------------------------------------------------
 
 
-def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str]:
+def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str, LegTemplate | None]:
     found = sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO)
     if found is None:
         raise InvalidAlert("MISSING", "expected a symbol, got none", "symbol")
@@ -209,6 +244,9 @@ def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str]:
     own = defaults.symbols.get(named.upper())
     prefix, name = None, named
     parts = _PREFIX.fullmatch(named)
+    template = defaults.legs
+    if template is not None and {named.upper(), parts[2].upper() if parts else ""} & template.names:
+        return template.underlying, template.exchange, template
     if parts is not None:
         prefix, name = parts[1].upper(), parts[2]
         own = own or defaults.symbols.get(name.upper())
@@ -222,7 +260,7 @@ def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str]:
         raise InvalidAlert(
             "MISSING", f"expected an exchange here, or as `exchange` in {_FILE}, got none", "exchange"
         )
-    return symbol, exchange
+    return symbol, exchange, None
 
 
 def _read_symbol(name: str, found: Found) -> str:

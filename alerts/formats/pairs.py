@@ -3,15 +3,17 @@
 import re
 
 from alerts.formats.guards import Guard, Part
-from alerts.formats.layout import Commands, Layout
+from alerts.formats.layout import Commands, Layout, SizeUnit
 from alerts.formats.words import FIELDS, Act, Meaning, Role
 from alerts.reading import Fields, Reading, plain
 from domain.errors import InvalidAlert
 from domain.protection_terms import LevelUnit
+from domain.sizing import SizeMode
 
 _FROSTYBOT = re.compile(
     r"trade:([\w\-]{1,64}):([a-z]{1,20})((?:\s++[\w.\-]{1,64}=\S{1,128}+){1,20})", re.IGNORECASE
 )
+_MONEY_OF_FROSTYBOT = frozenset(("size", "quote"))
 _LONGEST = 2_000
 _AUTOVIEW = {
     "e": "exchange", "s": "symbol", "b": "side", "q": "quantity", "t": "ordertype", "p": "limitprice", "a": "a",
@@ -23,7 +25,16 @@ def _frostybot(reading: Reading) -> Commands | None:
     match = _FROSTYBOT.fullmatch(reading.said) if len(reading.said) <= _LONGEST else None
     if match is None:
         return None
-    return Commands([{"strategy": match[1], "action": match[2], **_pairs(match[3])}])
+    given = _pairs(match[3])
+    if _MONEY_OF_FROSTYBOT & given.keys():
+        unknown = given.keys() - _MONEY_OF_FROSTYBOT - {"symbol", "price", "reduce"}
+        if unknown:
+            raise InvalidAlert(
+                "UNKNOWN_KEY", "expected symbol and price beside a size in money", min(unknown)
+            )
+        if "price" in given:
+            given = {**given, "type": "limit"}  # a price makes it one there
+    return Commands([{"strategy": match[1], "action": match[2], **given}])
 
 
 def _pairs(text: str) -> Fields:
@@ -93,6 +104,7 @@ OCTOBOT = Layout(
         Role.PRICE: (),
         Role.ORDER_TYPE: ("ordertype",),
     },
+    sizes={"volume": {"q": SizeUnit(SizeMode.NOTIONAL)}},
     guards={
         "stoplossprice": Guard(Part.STOP, LevelUnit.PRICE),
         "takeprofitprice": Guard(Part.TARGET, LevelUnit.PRICE),
@@ -107,7 +119,14 @@ CROSSTRADE = Layout(
     words={"place": Meaning(Act.ENTRY)},
     fields={Role.SIDE: ("action", "command"), Role.SYMBOL: ("instrument",), Role.SIDE_TOO: ()},
 )
-FROSTYBOT = Layout(name="frostybot", split=_frostybot)
+FROSTYBOT = Layout(
+    name="frostybot",
+    split=_frostybot,
+    sizes={
+        "size": {"": SizeUnit(SizeMode.NOTIONAL, "USD")},
+        "quote": {"": SizeUnit(SizeMode.NOTIONAL)},
+    },
+)
 AUTOVIEW = Layout(name="autoview", split=_autoview, secret=("a",))
 
 PAIRS = (OCTOBOT, CROSSTRADE, FROSTYBOT, AUTOVIEW)

@@ -1,13 +1,15 @@
 """TradersPost: `{"ticker", "action", "sentiment", "quantity", "orderType", "limitPrice", …}`.
 
 `price` and `signalPrice` are the price at the signal; a limit stands in `limitPrice` alone. The `amount`
-of a stop or a target is a distance from the entry's price.
+of a stop or a target is a distance from the entry's price. `quantityType` may be `dollar_amount`, `risk_dollar_amount`
+(what may be lost at the stop) and `percent_of_equity`; a percentage of a position is refused.
 """
 
 from alerts.formats.guards import USUAL, Guard, Part
-from alerts.formats.layout import Layout
+from alerts.formats.layout import Layout, SizeUnit
 from alerts.formats.words import Role
 from domain.protection_terms import LevelUnit
+from domain.sizing import SizeMode
 
 TRADERSPOST = Layout(
     name="traderspost",
@@ -23,6 +25,11 @@ TRADERSPOST = Layout(
         Role.TRIGGER: ("stopprice",),
         Role.ORDER_TYPE: ("ordertype",),
         Role.POSITION: ("sentiment",),
+    },
+    size_units={
+        "dollaramount": SizeUnit(SizeMode.NOTIONAL, "USD"),
+        "riskdollaramount": SizeUnit(SizeMode.RISK, "USD"),
+        "percentofequity": SizeUnit(SizeMode.EQUITY_PERCENT),
     },
     guards={
         **USUAL,

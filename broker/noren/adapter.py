@@ -18,6 +18,7 @@ from broker.noren.errors import (
     accepted,
     expired,
     minute_is_full,
+    record_in,
     refuses_market_orders,
     rows_in,
 )
@@ -36,6 +37,8 @@ from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, Pos
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import ExecutionType
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.instruments.instrument import Instrument
+from domain.money import ZERO
 from domain.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -241,6 +244,18 @@ class NorenBroker:
             return number(record, "lp")
         except ValueError as error:
             raise ReadFailed(f"the quote cannot be read: {error}") from error
+
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Read the last traded price of an instrument of the broker's list. Raises: ReadFailed."""
+        return self.last_price(instrument.exchange, instrument.token)
+
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return what is left of the cash. Collateral and what was paid in today are left out. Raises: ReadFailed."""
+        record = record_in(self._read("Limits", {"actid": self._account.user_id}))
+        try:
+            return number(record, "cash") - number(record, "marginused", ZERO), "cash less the margin in use"
+        except ValueError as error:
+            raise ReadFailed(f"the limits cannot be read: {error}") from error
 
     def search(self, exchange: str, text: str) -> tuple[parsing.Scrip, ...]:
         """Find the symbols of the exchange that match the text. Raises: ReadFailed."""

@@ -14,7 +14,9 @@ _PER_SECOND = 10  # API orders, since the retail-algo rules
 _FOR_OTHER_PROGRAMS = 20  # of the calls that a broker allows in a minute, those left to other programs
 _KEPT_FOR_EXITS = 5  # one in five of our calls
 
-_CAPABILITIES = frozenset({Capability.MODIFY, Capability.LOOK_UP, Capability.QUOTES, Capability.STREAM})
+_CAPABILITIES = frozenset(
+    {Capability.EQUITY, Capability.MODIFY, Capability.LOOK_UP, Capability.QUOTES, Capability.STREAM}
+)
 
 _Setup = BrokerSetup[TokenAccount, SharedSettings]
 
@@ -45,7 +47,7 @@ def _build(preset: Preset, setup: _Setup) -> ClientBroker:
         acceptance_horizon=setup.acceptance_horizon_seconds,
     )
     stream = None if account.ws_url is None else broker
-    return ClientBroker(broker, modify=broker, look_up=broker, quotes=broker, stream=stream)
+    return ClientBroker(broker, modify=broker, look_up=broker, quotes=broker, stream=stream, equity=broker)
 
 
 def _budget(preset: Preset, setup: _Setup) -> RateBudget:

@@ -30,7 +30,7 @@ from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import OrderType, Side
-from domain.errors import BrokerError, NotSent, OutcomeUnknown, Refused
+from domain.errors import BrokerError, NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.marks import Mark as LastPrice
 from domain.money import ZERO, parse_decimal
 from domain.ports import Clock
@@ -51,6 +51,7 @@ class PaperMarket:
     - `slippage_ticks`: by how much a fill at market is worse than the last price.
     - `latency_seconds`: how long each call takes.
     - `default_price`: of a symbol whose price nobody has set; None: such a symbol has no price.
+    - `equity`: of an account before its first order.
     """
 
     zone: ZoneInfo
@@ -58,6 +59,7 @@ class PaperMarket:
     slippage_ticks: int = 0
     latency_seconds: float = 0.0
     default_price: Decimal | None = Decimal(100)
+    equity: Decimal = Decimal(1_000_000)
 
 
 class PaperBroker:
@@ -124,6 +126,19 @@ class PaperBroker:
             ).fetchall()
         )
         return sum((-Side(side).sign * parse_decimal(value) for side, value in rows), ZERO)
+
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return what the account began with, its cash since, and what is open at the last prices.
+
+        Raises:
+            ReadFailed: the file could not be read, or something that is open has no price.
+        """
+        worth = self._market.equity + self.cash()
+        for each in self.read_positions().positions:
+            if each.net_quantity and each.last_price is None:
+                raise ReadFailed(f"the equity is not known: {each.symbol} has no price")
+            worth += each.net_quantity * (each.last_price or ZERO)
+        return worth, "the simulated account"
 
     def place_together(
         self, groups: Sequence[Sequence[UniversalOrderCommand]]

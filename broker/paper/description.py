@@ -15,14 +15,15 @@ def _build(setup: BrokerSetup[PaperAccount, PaperSettings]) -> ClientBroker:
         slippage_ticks=settings.slippage_ticks,
         latency_seconds=settings.latency_ms / 1000,
         default_price=settings.default_price,
+        equity=settings.equity,
     )
     broker = PaperBroker(settings.file(setup.orders_db), setup.client_id, setup.clock, market)
-    return ClientBroker(broker, batches=broker, set_mark=broker, marks=broker)
+    return ClientBroker(broker, batches=broker, set_mark=broker, marks=broker, equity=broker)
 
 
 PAPER = BrokerDescription(
     traits=TRAITS,
-    capabilities=frozenset({Capability.BATCHES, Capability.MARKS, Capability.SET_MARK}),
+    capabilities=frozenset({Capability.BATCHES, Capability.EQUITY, Capability.MARKS, Capability.SET_MARK}),
     limits=BrokerLimits(),
     account=PaperAccount,
     shared=PaperSettings,

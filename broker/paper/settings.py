@@ -22,6 +22,8 @@ class PaperSettings(SharedSettings):
     latency_ms: Annotated[int, whole(0, 60_000, "milliseconds")] = 0
     default_price: PriceOrNone = Decimal(100)  # of a symbol never seen; None: rejected
 
+    equity: Amount = Decimal(1_000_000)  # of each account, before its first order
+
     def file(self, orders_db: Path) -> Path:
         """Where the order book is kept."""
         return self.db or orders_db.with_name("paper.db")

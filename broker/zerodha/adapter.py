@@ -27,6 +27,7 @@ from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.enums import ExecutionType
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.instruments.instrument import Instrument
 from domain.ports import Clock
 from domain.times import trading_day
 
@@ -213,6 +214,10 @@ class ZerodhaBroker:
         except ValueError as error:
             raise ReadFailed(f"the price of {name} cannot be read: {error}") from error
 
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Read the last traded price of an instrument of the broker's list. Raises: ReadFailed."""
+        return self.last_price(instrument.exchange, instrument.symbol)
+
     def funds(self) -> Mapping[str, Decimal]:
         """Read what is left to trade with, by segment (`equity`, `commodity`), in rupees. Raises: ReadFailed."""
         found = self._read("user/margins")
@@ -226,6 +231,13 @@ class ZerodhaBroker:
             }
         except ValueError as error:
             raise ReadFailed(f"the funds cannot be read: {error}") from error
+
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return what is left to trade with in the equity segment, by which entries are sized. Raises: ReadFailed."""
+        left = self.funds().get("equity")
+        if left is None:
+            raise ReadFailed("the funds have no segment equity")
+        return left, "what the broker says is left to trade with"
 
     def close(self) -> None:
         """Close the connections that are kept."""

@@ -27,7 +27,7 @@ def _build(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> ClientBroker:
         protection_percent=AUTOMATIC if automatic else setup.market_protection_percent,
         acceptance_horizon=setup.acceptance_horizon_seconds,
     )
-    return ClientBroker(broker, modify=broker, look_up=broker, quotes=broker)
+    return ClientBroker(broker, modify=broker, look_up=broker, quotes=broker, equity=broker)
 
 
 def _budgets(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> Budgets:
@@ -53,7 +53,7 @@ def _budgets(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> Budgets:
 
 ZERODHA = BrokerDescription(
     traits=TRAITS,
-    capabilities=frozenset({Capability.MODIFY, Capability.LOOK_UP, Capability.QUOTES}),
+    capabilities=frozenset({Capability.EQUITY, Capability.MODIFY, Capability.LOOK_UP, Capability.QUOTES}),
     limits=BrokerLimits(_PER_SECOND, _ORDERS_PER_MINUTE),
     account=ZerodhaAccount,
     shared=SharedSettings,

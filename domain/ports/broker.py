@@ -9,6 +9,7 @@ from domain.broker_capabilities import BrokerTraits, Capability
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import BrokerError
+from domain.instruments.instrument import Instrument
 from domain.marks import Mark
 
 
@@ -88,6 +89,9 @@ class QuoteReader(Protocol):
     def last_price(self, exchange: str, token: str) -> Decimal:
         """Read the last traded price of the symbol with this token of the broker's. Raises `ReadFailed`."""
 
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Read the last traded price of an instrument of the broker's own list. Raises `ReadFailed`."""
+
 
 class OrderStream(Protocol):
     """Order updates that a broker sends by itself, in threads of its own."""
@@ -109,6 +113,13 @@ class MarkReader(Protocol):
 
     def last_marks(self, places: Sequence[tuple[str, str]]) -> list[Mark]:
         """Return the last prices of these places (exchange, symbol) as far as there are any. Raises `ReadFailed`."""
+
+
+class EquityReader(Protocol):
+    """Reads what an account is worth."""
+
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return the amount by which entries may be sized, and in words what it is. Raises `ReadFailed`."""
 
 
 class MarkSetter(Protocol):
@@ -133,6 +144,7 @@ class ClientBroker:
     batches: BatchPlacer | None = None
     set_mark: MarkSetter | None = None
     marks: MarkReader | None = None
+    equity: EquityReader | None = None
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -145,5 +157,6 @@ class ClientBroker:
             Capability.BATCHES: self.batches,
             Capability.SET_MARK: self.set_mark,
             Capability.MARKS: self.marks,
+            Capability.EQUITY: self.equity,
         }
         return frozenset(name for name, interface in interfaces.items() if interface is not None)

@@ -13,6 +13,7 @@ from domain.ports.orders import ClaimReads, OrderReads
 from domain.ports.positions import HoldingReads, PositionStore
 from domain.ports.protections import ProtectionReads
 from domain.ports.risk import RiskReads
+from domain.ports.sizing import EquityReads
 from domain.ports.transaction import Transaction
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Journal(Protocol):
 
 class Store(
     OrderReads, ClaimReads, HoldingReads, PositionStore, HeartbeatStore, ClientReads, MatchingReads, NoticeReads,
-    AccountReads, ProtectionReads, RiskReads, Writes, Protocol,
+    AccountReads, ProtectionReads, RiskReads, EquityReads, Writes, Protocol,
 ):  # fmt: skip
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 

@@ -11,6 +11,7 @@ from domain.ports.positions import HoldingWrites
 from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.risk import RiskReads, RiskWrites
 from domain.ports.rules import RuleFacts, StopWrites
+from domain.ports.sizing import EquityReads, SizingWrites
 
 T = TypeVar("T")
 
@@ -28,6 +29,6 @@ class Attempts(Protocol):
 class Transaction(
     AlertWrites, OrderWrites, NoticeWrites, HoldingWrites, RuleFacts, StopWrites, ExternalOrders, AccountWrites,
     MatchingReads, NoticeReads, AccountReads, ProtectionReads, ProtectionWrites, RiskReads,
-    RiskWrites, Attempts, Protocol,
+    RiskWrites, EquityReads, SizingWrites, Attempts, Protocol,
 ):  # fmt: skip
     """One write transaction: all of it becomes durable, or nothing."""

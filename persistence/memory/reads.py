@@ -20,6 +20,7 @@ from domain.stale_orders import StaleOrder
 from domain.states import Phase, Status
 from domain.unconfigured_clients import UnconfiguredRows
 from persistence.memory.risk import RiskReads
+from persistence.memory.sizing import SizingReads
 from persistence.memory.tables import AccountRow, Tables
 
 OPEN = (Status.CREATED, Status.SENT_TO_BROKER)
@@ -28,7 +29,7 @@ _LONGEST_WAIT = timedelta(seconds=10)
 _BY_AGE = attrgetter("created_at")
 
 
-class Reads(RiskReads):
+class Reads(RiskReads, SizingReads):
     """Reads on one state of the tables."""
 
     _tables: Tables

@@ -24,6 +24,7 @@ from domain.ports import Halt, Heartbeat
 from domain.position_comparison import Difference, Place
 from domain.protection import Protection, ProtectionEvent
 from domain.risk_stops import RiskEvent, Stop, StopKey
+from domain.sizing import Equity
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class Tables:
     protections: dict[str, Protection] = field(default_factory=dict)
     protection_events: list[tuple[str, ProtectionEvent]] = field(default_factory=list)
     marks: dict[tuple[str, str, str], Mark] = field(default_factory=dict)
+    equities: dict[tuple[str], Equity] = field(default_factory=dict)
     pnl_books: dict[PnlPlace, PnlBook] = field(default_factory=dict)
     results: dict[tuple[PnlPlace, date], DayResult] = field(default_factory=dict)
     counted_fills: int = 0  # events whose fills are counted

@@ -34,6 +34,7 @@ from domain.transitions import released
 from persistence.memory import adoptions, differences, facts
 from persistence.memory.reads import OPEN, Reads
 from persistence.memory.risk import RiskWrites
+from persistence.memory.sizing import SizingWrites
 from persistence.memory.tables import AccountRow, Intent, Message, Tables
 
 _NEVER_CHANGES = ("command_id", "alert_id", "symbol", "exchange", "client_order_id", "strategy_name")
@@ -43,7 +44,7 @@ T = TypeVar("T")
 _NAMED = 5  # open orders listed in an error message
 
 
-class MemoryTransaction(RiskWrites, Reads):
+class MemoryTransaction(RiskWrites, SizingWrites, Reads):
     """Implement `domain.ports.Transaction` on a draft of the tables.
 
     Moving a client to another id is not implemented: it raises NotImplementedError.
@@ -470,6 +471,7 @@ class MemoryTransaction(RiskWrites, Reads):
         t.told = _without(t.told, client_id)
         t.ahead = _without(t.ahead, client_id)
         t.marks = _without(t.marks, client_id)
+        t.equities = _without(t.equities, client_id)
         t.pnl_books = {place: book for place, book in t.pnl_books.items() if place.client_id != client_id}
         t.unreadable.pop(client_id, None)
         t.accounts[client_id] = AccountRow(account)

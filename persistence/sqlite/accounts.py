@@ -16,6 +16,7 @@ _FORGOTTEN = (
     "believed_ahead",
     "told_notices",
     "marks",
+    "equities",
     "pnl_books",
     "accounts",  # profit and loss of the day, and when positions were read
 )

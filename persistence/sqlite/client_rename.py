@@ -32,7 +32,7 @@ MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "posit
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices", "protections",
          "pnl_books", "daily_results", "risk_state", "risk_events")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
-DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks")
+DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks", "equities")
 """Tables whose rows do not move, because they are read or written anew."""
 
 

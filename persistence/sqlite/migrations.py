@@ -46,6 +46,7 @@ from persistence.sqlite.schema import (
     UNEXPLAINED_EXTERNAL_ORDERS,
     UNREADABLE_POSITIONS,
 )
+from persistence.sqlite.sizing import EQUITIES
 from persistence.sqlite.told_by_earlier_versions import carry_over
 from persistence.sqlite.triggers import sync_triggers
 
@@ -298,6 +299,12 @@ def risk(db: "Database") -> None:
 def telegram_conversation(db: "Database") -> None:
     """Store how far each bot was listened to, what operators asked for in a chat, and muted chats."""
     _run(db, CONVERSATION)
+
+
+@migrations()
+def equities(db: "Database") -> None:
+    """Store the equity of each client, by which entries are sized."""
+    _run(db, EQUITIES)
 
 
 def _run(db: "Database", script: str) -> None:

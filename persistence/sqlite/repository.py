@@ -27,6 +27,7 @@ from domain.position_comparison import Difference, Place
 from domain.protection import Protection
 from domain.risk_facts import Holding
 from domain.risk_stops import RiskEvent, Stop
+from domain.sizing import Equity
 from domain.stale_orders import StaleOrder
 from domain.states import Phase
 from domain.times import parse_time, time_text
@@ -37,6 +38,7 @@ from persistence.sqlite import (
     differences,
     protections,
     risk,
+    sizing,
     told_notices,
     unconfigured_clients,
     unreadable_rows,
@@ -255,6 +257,9 @@ class OrderRepository:
 
     def marks(self, client_id: str) -> list[Mark]:
         return self._read(lambda connection: protections.marks(connection, client_id))
+
+    def equity(self, client_id: str) -> Equity | None:
+        return self._read(lambda connection: sizing.equity(connection, client_id))
 
     def pnl_books(self, client_id: str) -> list[PnlBook]:
         return self._read(lambda connection: risk.pnl_books(connection, client_id))

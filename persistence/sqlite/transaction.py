@@ -72,6 +72,7 @@ from persistence.sqlite.rows import (
     order_of,
     orders_statement,
 )
+from persistence.sqlite.sizing import SizingTables
 from persistence.sqlite.triggers import CONCURRENT
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ _ACCEPTED_AMONG = (
 )
 
 
-class SqliteTransaction(RiskTables):
+class SqliteTransaction(RiskTables, SizingTables):
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
     def __init__(

@@ -10,21 +10,80 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from alerts.formats.registry import DIALECTS
 from alerts.preview import Previewer
-from domain.alert_defaults import AlertDefaults, AlertDefaultsBook
+from blockers.instruments import unfit
+from domain.alert import ParsedAlert
+from domain.alert_defaults import AlertDefaults, AlertDefaultsBook, Instrument
+from domain.broker_reports import PositionsSnapshot
 from domain.enums import Side
+from domain.marks import Mark
+from domain.sizing import Equity
+from use_cases.expand_templates import ExpandTemplates
+from use_cases.prepare_alert import PrepareAlert
+from use_cases.size_entries import SizeEntries
 
 FILE = Path(__file__).with_name("corpus.jsonl")
 QUANTITY = Decimal(7)
+NOW = datetime(2026, 11, 30, 5, tzinfo=UTC)
+PRICES = {"SPY": "100", "ETH-PERP": "2.5", "BTC-PERP": "7", "BTC/USD": "7000", "ADA/USD": "0.9"}
 DEFAULTS = AlertDefaultsBook(
-    AlertDefaults(exchange="NSE", product="MIS", quantity=QUANTITY, side=Side.BUY), {}, "Published"
+    AlertDefaults(
+        exchange="NSE",
+        product="MIS",
+        quantity=QUANTITY,
+        side=Side.BUY,
+        currency="USD",
+        symbols={name: Instrument(name, "GLOBAL") for name in PRICES},
+    ),
+    {},
+    "Published",
 )
-PREVIEW = Previewer(DIALECTS, DEFAULTS, client_id="default", mask=str)
+EQUITY = Decimal(10_000)
+
+
+class Known:
+    """Fresh prices of what is sized, and a fresh equity."""
+
+    def marks(self, client_id: str) -> list[Mark]:
+        return [
+            Mark("GLOBAL", symbol, Decimal(price), NOW - timedelta(seconds=1), "published")
+            for symbol, price in PRICES.items()
+        ]
+
+    def saved_positions(self, client_id: str) -> PositionsSnapshot | None:
+        return None
+
+    def equity(self, client_id: str) -> Equity | None:
+        return Equity(EQUITY, NOW, "published")
+
+
+_PREPARE = PrepareAlert(
+    None,
+    ExpandTemplates(Known(), None, {}, zone=ZoneInfo("UTC")),
+    SizeEntries(Known(), {}, equity_max_age=timedelta(seconds=300)),
+)
+
+
+def _blocked(alert: ParsedAlert) -> list[dict[str, object]]:
+    found = enumerate(map(unfit, alert.legs), 1)
+    return [{"leg": number, "message": block.message} for number, block in found if block is not None]
+
+
+PREVIEW = Previewer(
+    DIALECTS,
+    DEFAULTS,
+    client_id="default",
+    mask=str,
+    resolve=lambda alert: _PREPARE(alert, NOW),
+    blocks=_blocked,
+)
 
 RIGHT = "right"
 REFUSED = "refused, and names why"
@@ -95,6 +154,8 @@ def _verdict(number: int, expected: list[dict[str, Any]], told: dict[str, Any]) 
         if kinds == ["REJECT"]:
             return RIGHT
         return REFUSED if told["error"]["message"] else WRONG
+    if told["blocked"]:
+        return RIGHT if kinds == ["REJECT"] else REFUSED
     if number in DISAGREEMENTS:
         return DISAGREED
     legs = told["legs"]
@@ -145,6 +206,8 @@ def _symbol(expected: str, leg: dict[str, Any]) -> bool:
 
 def _quantity(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
     quantity = expected.get("qty")
+    if isinstance(quantity, str) and leg["sizing"]:
+        return leg["quantity"] == _size(quantity, leg)
     if isinstance(quantity, str):  # `<contracts>`, `0.1 base`: what the template's placeholder stands for
         return "<" in quantity
     if quantity is None or leg["kind"] == "FLAT":
@@ -152,6 +215,19 @@ def _quantity(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
             leg["quantity"] in (None, int(QUANTITY)) or expected["kind"] != "ENTRY" or "position" in expected
         )
     return Decimal(str(quantity)) == Decimal(str(leg["quantity"]))
+
+
+def _size(asked: str, leg: dict[str, Any]) -> int:
+    """The units that a careful reader makes of `$50`, `5% of balance`, `risk $100 / (100-90)=10`."""
+    risk = re.search(r"risk .*=(\d+)$", asked)
+    if risk:
+        return int(risk[1])
+    price = Decimal(str(leg["price"] or PRICES[leg["symbol"]]))
+    if leg["side"] == "SELL":
+        price = max(price, Decimal(PRICES[leg["symbol"]]))
+    percent = re.match(r"([\d.]+)% of balance", asked)
+    money = EQUITY * Decimal(percent[1]) / 100 if percent else Decimal(asked.removeprefix("$"))
+    return int(money / price)
 
 
 def _stop(expected: object, leg: dict[str, Any]) -> bool:
@@ -184,12 +260,12 @@ def main() -> int:
         counts[case.verdict] += 1
         is_order = case.expected[0]["kind"] in ("ENTRY", "EXIT", "FLAT")
         asked += is_order
-        became += is_order and case.told["outcome"] == "orders"
+        became += is_order and case.told["outcome"] == "orders" and not case.told["blocked"]
         if case.verdict in (WRONG, DISAGREED):
             why = DISAGREEMENTS.get(case.number, case.told["legs"])
             print(f"{case.verdict}: {case.number} {case.platform}: {why}; expected {case.expected}")
         elif case.verdict == REFUSED and "-v" in sys.argv:
-            print(f"refused: {case.number} {case.platform}: {case.told['error']}")
+            print(f"refused: {case.number} {case.platform}: {case.told['error'] or case.told['blocked']}")
     print(", ".join(f"{verdict}: {count}" for verdict, count in counts.most_common()))
     print(f"of {asked} that ask for an order of a kind that is built, {became} become one")
     return 1 if counts[WRONG] else 0

@@ -212,6 +212,9 @@ SAMPLES: Mapping[str, Samples] = {
             "marginMode": "cross",
         }
     ),
+    "alerts-processor": _json(
+        {"secret": "$", "stub": "dev", "direction": "long", "symbol": "ETHPERP", "size": "50"}
+    ),
     "octobot": _text(
         "EXCHANGE=BINANCE\nSYMBOL=BTCUSDT\nSIGNAL=BUY\nTOKEN=$",
         "SYMBOL=SOLUSDC;SIGNAL=SELL;VOLUME=3;REDUCE_ONLY=true;TOKEN=$",

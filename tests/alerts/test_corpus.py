@@ -25,7 +25,7 @@ def test_what_we_read_otherwise_than_expected_is_listed_with_its_reason(cases: l
 
 def test_as_many_are_right_as_ever(cases: list[Case]):
     assert len(cases) == 194
-    assert sum(case.verdict == RIGHT for case in cases) >= 97
+    assert sum(case.verdict == RIGHT for case in cases) >= 102
     assert sum(case.verdict in (RIGHT, REFUSED) for case in cases) == 194 - len(DISAGREEMENTS)
 
 

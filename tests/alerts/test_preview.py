@@ -36,6 +36,7 @@ def test_an_alert_of_our_own_is_told_leg_by_leg():
             "exchange": "NFO",
             "instrument": None,
             "quantity": 50,
+            "sizing": None,
             "order_type": "LIMIT",
             "price": "112.5",
             "reference_price": None,

@@ -450,3 +450,15 @@ def placed(broker, command) -> str:
 
 def without_times(line: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", line)
+
+
+def test_the_equity_is_what_it_began_with_the_cash_since_and_what_is_open(path, clock):
+    broker = make(path, clock)
+    began, _ = broker.read_equity()
+    broker.set_mark(EXCHANGE, SYMBOL, Decimal(100))
+    broker.place(limit("bought", 100))
+    broker.set_mark(EXCHANGE, SYMBOL, Decimal(103))
+    [position] = broker.read_positions().positions
+    worth, source = broker.read_equity()
+    assert worth == began + 3 * position.net_quantity and position.net_quantity
+    assert source == "the simulated account"

@@ -38,6 +38,7 @@ INTERFACES: dict[Capability, type] = {
     Capability.STREAM: ports.StreamSource,
     Capability.BATCHES: ports.BatchPlacer,
     Capability.SET_MARK: ports.MarkSetter,
+    Capability.EQUITY: ports.EquityReader,
     Capability.MARKS: ports.MarkReader,
 }
 SOME_VALUES = ("U1", "https://127.0.0.1:9/api", "wss://127.0.0.1:9/ws", "50", "protected")

@@ -25,11 +25,12 @@ from tests.contract.store_rest import (
     StopsContract,
 )
 from tests.contract.store_risk import RiskContract
+from tests.contract.store_sizing import SizingContract
 
 
 class StoreContract(
     TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
     DifferencesContract, ExternalOrdersContract, AdoptionsContract, NoticesContract, StopsContract, LoopsContract,
-    AccountsContract, FactsContract, ProtectionsContract, RiskContract,
+    AccountsContract, FactsContract, ProtectionsContract, RiskContract, SizingContract,
 ):  # fmt: skip
     """All roles of one store."""

@@ -66,7 +66,7 @@ INSTRUMENTS = (
     Defect(
         "unknown-name-stops-an-exit",
         "The exit of an open position was refused, because its name was not in that day's list.",
-        (Edit(RULE, "    if choice is None or leg.kind is not LegKind.ENTRY:\n", "    if choice is None:\n"),
+        (Edit(RULE, "    if leg.kind is not LegKind.ENTRY:\n", "    if choice is None:\n"),
          Edit(DESK, "            refusal if is_entry else None,\n", "            refusal,\n")),
         (f"{FLOW}::test_no_name_stops_an_exit_of_what_is_held_as_it_is_called",),
     ),

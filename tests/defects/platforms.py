@@ -216,7 +216,8 @@ PLATFORMS = (
     Defect(
         "volume-of-the-bar-fills-an-entry",
         "What an exit may pass over was passed over in an entry: `volume` was its size, and the default was traded.",
-        (Edit(LEGS, "    if is_entry and size is None and intent.size is None:\n", "    if False:\n"),),
+        (Edit(LEGS, "    if is_entry and asked is None and size is None and intent.size is None:\n",
+              "    if False:\n"),),
         (f"{ORDINARY}::test_the_volume_of_the_bar_keeps_no_exit_back_and_fills_no_entry",),
     ),
     Defect(

@@ -19,6 +19,7 @@ from tests.defects.protecting import PROTECTING
 from tests.defects.reading import READING
 from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
+from tests.defects.sizing import SIZES
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
 from tests.defects.zerodha import ZERODHA
@@ -26,7 +27,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -61,6 +62,7 @@ _SECTIONS = (
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
     ("Instruments", INSTRUMENTS),
+    ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),

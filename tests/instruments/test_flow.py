@@ -72,7 +72,7 @@ class Trader:
             ids=SeededIds(),
             dedup_window=timedelta(seconds=60),
             alert_life=timedelta(seconds=300),
-            instruments=self.resolve,
+            prepare=self.resolve,
         )
         self.desk.look()
 

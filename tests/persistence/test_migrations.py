@@ -105,6 +105,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "telegram_bots",
             "telegram_acts",
             "telegram_mutes",
+            "equities",
         ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
@@ -190,6 +191,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "cost_and_time_of_protections",
             "risk",
             "telegram_conversation",
+            "equities",
         ),
         (),
     )

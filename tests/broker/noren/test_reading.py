@@ -8,6 +8,7 @@ from domain.broker_capabilities import IdClass
 from domain.broker_reports import BrokerStatus, OrderRef
 from domain.enums import Side
 from domain.errors import ReadFailed
+from domain.instruments.instrument import Instrument, Kind
 from tests.broker.noren.making import d, order_row, position_row
 from tests.broker.noren.stub import NO_DATA, not_ok, says
 from tests.contract.broker_contract import a_command
@@ -248,6 +249,13 @@ def test_history_trades_quote_and_search(broker, stub):
     assert (fill.trade_id, fill.quantity, fill.price) == ("7", 25, d("112.45"))
     stub.tell("GetQuotes", says({"stat": "Ok", "exch": "NFO", "token": "35013", "lp": "112.5"}))
     assert broker.last_price("NFO", "35013") == d("112.5")
+    listed = Instrument("NFO", "NIFTY26NOV24500CE", "35013", Kind.CALL, "NIFTY")
+    stub.tell("GetQuotes", says({"stat": "Ok", "exch": "NFO", "token": "35013", "lp": "112.5"}))
+    assert broker.price_of(listed) == d("112.5")
+    stub.tell(
+        "Limits", says({"stat": "Ok", "cash": "100000.50", "marginused": "40000.25", "brkcollamt": "7"})
+    )
+    assert broker.read_equity()[0] == d("60000.25")
     stub.tell("SearchScrip", says({"stat": "Ok", "values": [SCRIP]}), says(not_ok("No Data :  ")))
     (scrip,) = broker.search("NSE", "M&M")
     assert (scrip.symbol, scrip.token, scrip.lot_size, scrip.tick_size) == ("M&M-EQ", "2031", 1, d("0.05"))
@@ -275,6 +283,7 @@ def test_a_symbol_that_cannot_be_read_is_not_left_out(broker, stub, changes):
         ("SingleOrdHist", lambda b: b.order_history("1")),
         ("TradeBook", lambda b: b.trades()),
         ("GetQuotes", lambda b: b.last_price("NFO", "1")),
+        ("Limits", lambda b: b.read_equity()),
         ("SearchScrip", lambda b: b.search("NFO", "x")),
     ],
 )

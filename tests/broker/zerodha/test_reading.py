@@ -8,6 +8,7 @@ import pytest
 from broker.zerodha.parsing import order_in, status_in
 from domain.broker_reports import BrokerStatus, OrderRef
 from domain.errors import ReadFailed
+from domain.instruments.instrument import Instrument, Kind
 from tests.broker.zerodha.making import TAG, order_row, position_row
 from tests.broker.zerodha.stub import fails, hangs_up, says, success
 
@@ -175,12 +176,17 @@ def test_holdings_that_cannot_be_read_make_delivery_unknown_instead_of_flat(brok
 def test_a_price_and_the_funds_are_read(broker, stub):
     stub.tell("GET quote/ltp", success({"NSE:INFY": {"instrument_token": 1, "last_price": 1074.35}}))
     assert broker.last_price("nse", "INFY") == Decimal("1074.35")
+    assert broker.price_of(Instrument("NSE", "INFY", "1", Kind.EQUITY, "INFY")) == Decimal("1074.35")
     with pytest.raises(ReadFailed, match="no price"):
         broker.last_price("NSE", "INFYX")
     stub.tell(
         "GET user/margins", success({"equity": {"enabled": True, "net": 99725.05}, "x": {"enabled": False}})
     )
     assert broker.funds() == {"equity": Decimal("99725.05")}
+    assert broker.read_equity()[0] == Decimal("99725.05")
+    stub.tell("GET user/margins", success({"equity": {"enabled": False, "net": 5}}))
+    with pytest.raises(ReadFailed, match="no segment equity"):
+        broker.read_equity()
 
 
 def test_reads_take_no_slot_of_the_orders(broker, stub, monkeypatch):
