@@ -362,6 +362,7 @@ def test_every_statement_finds_its_rows_by_an_index(path, clock, statements):
     broker.cancel(ref_to(limit("rests", 90)))
     broker.read_book([OrderRef("x", broker_order_id(9))])
     broker.read_positions()
+    broker.last_marks([(EXCHANGE, SYMBOL)])
     looked_at = {s for s in statements if s.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))}
     assert len(looked_at) > 15
     with closing(sqlite3.connect(path)) as other:
@@ -450,3 +451,15 @@ def placed(broker, command) -> str:
 
 def without_times(line: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", line)
+
+
+def test_the_last_prices_of_many_symbols_are_read_at_once(path, clock, statements):
+    broker = make(path, clock)
+    places = [(EXCHANGE, f"S{n}") for n in range(50)]
+    for exchange, symbol in places[:-1]:
+        broker.set_mark(exchange, symbol, Decimal(7))
+    statements.clear()
+    assert [(m.exchange, m.symbol, m.price) for m in broker.last_marks(places)] == [
+        (exchange, symbol, Decimal(7)) for exchange, symbol in places[:-1]
+    ]
+    assert len([s for s in statements if "SELECT" in s]) == 1
