@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from broker.simulated_exchange.model import Mark, Market, MarketStep, NetPosition, Rejection, SimOrder
@@ -289,7 +290,8 @@ def net_position(row: Sequence[Any]) -> NetPosition:
     return NetPosition(Decimal(net), Decimal(cost), Decimal(realized), date.fromisoformat(traded_on))
 
 
-def _position(row: Sequence[Any], day: date) -> Position:
+@lru_cache(maxsize=4096)  # most positions are as they were at the last read
+def _position(row: tuple[Any, ...], day: date) -> Position:
     exchange, symbol, product, mark = row[:4]
     held, last_price = net_position(row[4:]), optional_decimal(mark)
     return Position(
