@@ -247,4 +247,16 @@ RISK = (
         ),
         (f"{QUIET}::test_a_round_that_failed_is_done_again",),
     ),
+    Defect(
+        "fills-of-an-ended-day-are-lost",
+        "Of fills that were counted together, those of a day that had ended counted in no day's result.",
+        (
+            Edit(
+                "engine/pnl_counter.py",
+                "                tx.keep_result(last)  # a day that has ended\n",
+                "                pass\n",
+            ),
+        ),
+        ("tests/engine/test_pnl_counter.py::test_together_is_one_by_one",),
+    ),
 )
