@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.pnl import DayResult, FillSeen, Place, PnlBook
@@ -68,6 +68,7 @@ class Rows:
         self.results[(result.where, result.day)] = result
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fills)
 def test_together_is_one_by_one(made):
     at, seen = START, []
