@@ -25,7 +25,7 @@ from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
 from app.alert_door import ALERTS, AlertApplication
 from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
-from app.child_process import ChildProcess, end_with_parent
+from app.child_process import ChildProcess, end_with_parent, share_heaps
 from app.container import OperatorActions, Services, build_services
 from app.instruments import brokers_with_lists, care_of, load_first
 from app.log_care import LogCare
@@ -364,6 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = service_arguments(sys.argv[1:] if arguments is None else arguments)
     if start.supervised:
         end_with_parent()
+    share_heaps()
     settings = read_settings()
     gc.freeze()  # what was imported stays: no collection looks at it, or copies memory that processes share
     gc.enable()
