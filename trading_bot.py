@@ -25,9 +25,10 @@ from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
 from app.alert_door import ALERTS, AlertApplication
 from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
-from app.child_process import ChildProcess, end_with_parent
+from app.child_process import ChildProcess, end_with_parent, share_heaps
 from app.container import OperatorActions, Services, build_services
 from app.instruments import brokers_with_lists, care_of, load_first
+from app.log_care import LogCare
 from app.starting import (
     EXIT_UNAVAILABLE,
     notify_exits_off,
@@ -47,7 +48,7 @@ from config.settings import ClientSettings, Settings
 from console import Access, TradingMode, create_console, create_health
 from conversation.listener import Listener
 from domain.alert import Delivery, ParsedAlert
-from domain.errors import InvalidAlert, StoreUnavailable
+from domain.errors import InvalidAlert
 from domain.notices import Notice, NoticeKind
 from domain.ports import OrderStream, Transaction
 from domain.receipt import Receipt
@@ -331,20 +332,12 @@ def make_watcher(
 def _housekeeping(services: Services) -> list[Housekeeping]:
     database, clock = services.database, services.clock
 
-    def move_log() -> None:
-        try:
-            services.store.look()  # the WAL of one database must not be moved into another
-            database.move_log()
-            services.store.look()  # other processes need to know the new state of the file
-        except StoreUnavailable as error:
-            log.error("the log of orders.db was not moved into it: %s", error)
-
     def tell_frozen() -> None:
         for client_id in services.policies:
             services.reviewer.tell_frozen(client_id)
 
     jobs = [
-        Housekeeping("wal", 2.0, move_log),
+        Housekeeping("wal", 2.0, LogCare(database, services.store).look),
         Housekeeping("event_checkpoint", 60.0, lambda: database.checkpoint_events(clock.now())),
         Housekeeping("frozen_orders", 60.0, tell_frozen),
         Housekeeping("unconfigured_clients", 10.0, services.unconfigured.check),
@@ -371,6 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = service_arguments(sys.argv[1:] if arguments is None else arguments)
     if start.supervised:
         end_with_parent()
+    share_heaps()
     settings = read_settings()
     gc.freeze()  # what was imported stays: no collection looks at it, or copies memory that processes share
     gc.enable()

@@ -144,11 +144,10 @@ class ClientWorkers:
             loop.stop()
 
     def wake(self) -> None:
-        """Wake all threads, because there may be work or a poll is due."""
+        """Wake the threads, because there may be work or a poll is due; that of the limits keeps its own pace."""
         self.work_signal.wake()
         self.book_signal.wake()
         self.protect_signal.wake()
-        self.risk_signal.wake()
 
     def nudge(self) -> None:
         """Read the order book as soon as its interval allows, because something has happened at the broker."""

@@ -265,6 +265,8 @@ class PositionsSnapshot:
 
     def unreadable_at(self, exchange: str, symbol: str, product: str | None = None) -> UnreadableRow | None:
         """Return the unreadable row because of which the position there is not known; None when it is known."""
+        if not self.unreadable:  # nearly always
+            return None
         products = self._by_symbol.get(_key(exchange, symbol), {})
         listed = bool(products) if product is None else product in products
         hiding = (row for row in self.unreadable if row.hides(exchange, symbol, product, listed=listed))

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from domain.money import ZERO
-from domain.pnl import DayResult, Place, PnlBook, adjusted, after_fill, first_of_day
+from domain.pnl import DayResult, FillSeen, Place, PnlBook, adjusted, after_fill, first_of_day
 from domain.ports import Store, Transaction
 from domain.risk_facts import Holding
 
@@ -42,14 +42,26 @@ class PnlCounter:
     def count_in(self, tx: Transaction) -> bool:
         """Count inside a transaction; returns False where there is more."""
         news = tx.new_fills(_TOGETHER)
+        of = dict[Place, list[FillSeen]]()
         for fill in news.fills:
-            book = tx.pnl_book(fill.where)
-            result = _result(tx, book, self._day_of(fill.at))
-            book, realized = after_fill(book, fill)
-            tx.keep_pnl_book(book)
-            tx.keep_result(result.after(book, realized))
+            of.setdefault(fill.where, []).append(fill)
+        for where, fills in of.items():
+            self._count_place(tx, where, fills)
         tx.keep_fill_cursor(news.cursor)
         return news.is_all
+
+    def _count_place(self, tx: Transaction, where: Place, fills: Iterable[FillSeen]) -> None:
+        """Count one place's fills in their order. Its book, which may be long, is read and written once for all."""
+        book, last = tx.pnl_book(where), tx.last_result(where)
+        for fill in fills:
+            result = _of_day(last, book, self._day_of(fill.at))
+            if last is not None and result.day != last.day:
+                tx.keep_result(last)  # a day that has ended
+            book, realized = after_fill(book, fill)
+            last = result.after(book, realized)
+        tx.keep_pnl_book(book)
+        if last is not None:
+            tx.keep_result(last)
 
     def follow_holdings(
         self,
@@ -126,7 +138,10 @@ class PnlCounter:
 
 def _result(tx: Transaction, book: PnlBook, day: date) -> DayResult:
     """Return the place's result of that day, or a new one. A clock that was set back begins no earlier day."""
-    last = tx.last_result(book.where)
+    return _of_day(tx.last_result(book.where), book, day)
+
+
+def _of_day(last: DayResult | None, book: PnlBook, day: date) -> DayResult:
     return last if last is not None and last.day >= day else first_of_day(book.where, day, book, last)
 
 

@@ -20,7 +20,7 @@ from domain.notice_keys import NoticeKey
 from domain.notices import Notice
 from domain.order import Order
 from domain.pnl import DayPnl, DayResult, PnlBook, day_pnl_of
-from domain.ports import Clock, Store, Transaction
+from domain.ports import Clock, RiskState, Store, Transaction
 from domain.risk_messages import (
     day_summary,
     differs,
@@ -57,6 +57,7 @@ _NOTED_EACH = timedelta(seconds=60)  # how often what is unrealised is stored
 _DIFFERS_FOR = timedelta(seconds=60)  # how long our figure and the broker's must differ until it is told
 _SUMMED_UP_WITHIN = 7  # days after which nobody needs a summary any more
 _UNKNOWN_FOR = timedelta(seconds=15)  # how long a sum is not known until it is told
+_QUIET_EACH = timedelta(seconds=10)  # how often it is looked at a client of whom there is nothing to judge
 _ASKED_EACH = timedelta(seconds=1)  # how often it is looked at whether another exit is due
 
 
@@ -101,6 +102,21 @@ class _Seen:
         return DayPnl(ZERO, broker), Evidence(self.read_at, self.read_at)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the last whole round of a client began with, and when. `state` None: there was something to judge."""
+
+    at: datetime
+    day: date
+    state: RiskState | None
+
+    def holds(self, now: datetime, day: date, state: RiskState | None) -> bool:
+        """Return True where another round would find the same, but for prices that no limit hangs on."""
+        if state is None or (day, state) != (self.day, self.state):
+            return False
+        return timedelta(0) <= now - self.at < _QUIET_EACH
+
+
 class RiskMonitor:
     """Watches the clients' limits. Safe to call from several threads and processes."""
 
@@ -114,9 +130,14 @@ class RiskMonitor:
         self._asked_at: dict[str, datetime] = {}
         self._differs_since: dict[str, datetime] = {}
         self._summed_up: dict[str, date] = {}
+        self._judged: dict[str, _Judged] = {}
 
     def watch(self, context: ClientContext, *, may_look: bool = True) -> int:
         """Do one round for the client; returns how many exits were asked for.
+
+        Fills are counted in each round. Where the client has no limit and no stop, and no book and no holding has
+        changed since the last whole round, the rest waits until that is ten seconds ago, or the day ends: nothing stops
+        and nobody is told anything by it before. A limit is judged in each round.
 
         Args:
             may_look: False while it is not certain whose account it is: then fills are counted, and nothing follows.
@@ -127,6 +148,24 @@ class RiskMonitor:
         self._counter.count()
         if not may_look:
             return 0
+        now = self._clock.now()
+        judged = _Judged(now, self._day_of(now), self._unlimited_state(context))
+        last = self._judged.pop(context.client_id, None)  # a round that fails is done again
+        if last is not None and last.holds(now, judged.day, judged.state):
+            self._judged[context.client_id] = last
+            return 0
+        asked = self._judge(context)
+        self._judged[context.client_id] = judged
+        return asked
+
+    def _unlimited_state(self, context: ClientContext) -> RiskState | None:
+        """Return what the client's sums are made of; None: it has a limit or a stop, so prices and time count too."""
+        if scopes_of(context.policy.limits):
+            return None
+        state = self._store.risk_state(context.client_id)
+        return None if state.has_stops else state
+
+    def _judge(self, context: ClientContext) -> int:
         seen = self._look(context)
         if self._counter.follow_holdings(
             context.client_id, seen.books, self._store.holdings(context.client_id), seen.prices, seen.now

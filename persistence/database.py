@@ -74,6 +74,9 @@ class DatabaseCare(Protocol):
     def identity(self) -> str:
         """Return the start of the database's id, for a health check, or "" if none was recorded yet."""
 
+    def commits(self) -> int:
+        """Return how many commits any process is known to have made; 0 where that is not known."""
+
     def move_log(self) -> None:
         """Move committed pages from the log into the database, without making any reader or writer wait."""
 

@@ -7,7 +7,7 @@ from alerts.formats.layout import Commands, Layout
 from alerts.formats.ordinary import BARS, FIELDS_OF_BARS
 from alerts.formats.sheet import Found, is_number
 from alerts.formats.words import FIELDS, SENTENCES, Role
-from alerts.reading import Reading, plain
+from alerts.reading import MAX_TEXT, Reading, plain
 
 _LONGEST = 1_000
 _MOST_SUSPECTED = 40  # fields, also within objects
@@ -41,6 +41,9 @@ _OF_ORDERS = frozenset(
 
 
 def _split(reading: Reading) -> Commands | None:
+    # No platform sends so much, and to look for words in all of it takes time, while nobody is known yet.
+    if len(reading.said) > MAX_TEXT:
+        return None
     fields = reading.fields
     if fields is None:
         is_one = len(reading.said) <= _LONGEST and _PRICE_ALERT.fullmatch(reading.said.strip())

@@ -206,12 +206,8 @@ class PaperBroker:
         """
         at = self._clock.now()
 
-        def read(db: sqlite3.Connection) -> list[LastPrice]:
-            rows = self._rows(db)
-            found = ((exchange, symbol, rows.mark(exchange, symbol)) for exchange, symbol in places)
-            return [LastPrice(e, s, mark.price, at, TRAITS.name) for e, s, mark in found if mark is not None]
-
-        return self._store.read(read)
+        found = self._store.read(lambda db: self._rows(db).marks_at(places))
+        return [LastPrice(*place, mark.price, at, TRAITS.name) for place, mark in found.items()]
 
     def reject_next(self, symbol: str, code: str, text: str, *, later: bool = False) -> None:
         """Refuse the next order in the symbol or, if `later`, accept it and reject it in the book.

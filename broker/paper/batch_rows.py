@@ -3,15 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from decimal import Decimal
 
 from broker.paper.rows import OPEN, ClientRows, net_position
 from broker.simulated_exchange.model import Mark, NetPosition, Rejection, SimOrder
 from domain.commands import UniversalOrderCommand
-from domain.money import optional_decimal
 
 _AT = "client_id = ?2 AND exchange = asked.value ->> 0 AND symbol = asked.value ->> 1"
-_MARKS = f"SELECT exchange, symbol, price, available, firm FROM json_each(?1) AS asked CROSS JOIN marks WHERE {_AT}"
 _POSITIONS = (
     "SELECT exchange, symbol, product, net_quantity, open_cost, realized_pnl, traded_on "
     f"FROM json_each(?1) AS asked CROSS JOIN positions WHERE {_AT}"
@@ -40,10 +37,7 @@ class BatchRows(ClientRows):
         at = (places, client_id)
         self._next = super().next_sequence()
         self._sequences = self._known(client_id, commands)
-        self._marks = {
-            (exchange, symbol): Mark(Decimal(price), optional_decimal(available), bool(firm))
-            for exchange, symbol, price, available, firm in connection.execute(_MARKS, at)
-        }
+        self._marks = self.marks_at((command.exchange, command.symbol) for command in commands)
         self._positions: dict[tuple[str, str], dict[str, NetPosition]] = {}
         for exchange, symbol, product, *position in connection.execute(_POSITIONS, at):
             self._positions.setdefault((exchange, symbol), {})[product] = net_position(position)

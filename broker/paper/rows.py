@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from broker.simulated_exchange.model import Mark, Market, MarketStep, NetPosition, Rejection, SimOrder
@@ -25,6 +26,10 @@ _BY_SEQUENCE = "NOT INDEXED"  # then SQLite can use only the primary key
 _POSITIONS = (
     "SELECT p.exchange, p.symbol, p.product, m.price, net_quantity, open_cost, realized_pnl, traded_on"
     " FROM positions p"
+)
+_MARKS_AT = (
+    "SELECT exchange, symbol, price, available, firm FROM json_each(?1) CROSS JOIN marks "
+    "WHERE client_id = ?2 AND exchange = json_each.value ->> 0 AND symbol = json_each.value ->> 1"
 )
 _WITH_MARK = "LEFT JOIN marks m USING (client_id, exchange, symbol) WHERE p.client_id = ?"
 OPEN = "status IN ('OPEN', 'TRIGGER_PENDING')"  # must equal the partial index's condition exactly
@@ -172,6 +177,14 @@ class ClientRows:
         )
         return None if row is None else Mark(Decimal(row[0]), optional_decimal(row[1]), bool(row[2]))
 
+    def marks_at(self, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Mark]:
+        """Return the last prices of these symbols, by exchange and symbol; one without a price is left out."""
+        rows = self._db.execute(_MARKS_AT, (json.dumps(list(places)), self._client))
+        return {
+            (exchange, symbol): Mark(Decimal(price), optional_decimal(available), bool(firm))
+            for exchange, symbol, price, available, firm in rows
+        }
+
     def resting(self, exchange: str, symbol: str) -> tuple[SimOrder, ...]:
         """Return the resting orders of a symbol, oldest first."""
         entries = self._entries(f"exchange = ? AND symbol = ? AND {OPEN} ORDER BY sequence", exchange, symbol)
@@ -277,7 +290,8 @@ def net_position(row: Sequence[Any]) -> NetPosition:
     return NetPosition(Decimal(net), Decimal(cost), Decimal(realized), date.fromisoformat(traded_on))
 
 
-def _position(row: Sequence[Any], day: date) -> Position:
+@lru_cache(maxsize=4096)  # most positions are as they were at the last read
+def _position(row: tuple[Any, ...], day: date) -> Position:
     exchange, symbol, product, mark = row[:4]
     held, last_price = net_position(row[4:]), optional_decimal(mark)
     return Position(

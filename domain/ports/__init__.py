@@ -24,7 +24,7 @@ from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
 from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.read_model import ReadModel, Row, Wanted
-from domain.ports.risk import NewFills, RiskReads, RiskWrites
+from domain.ports.risk import NewFills, RiskReads, RiskState, RiskWrites
 from domain.ports.rules import ExposureQuery, FactsQuestion, Halt, RuleFacts, StopWrites
 from domain.ports.store import Claimants, Journal, ProcessStore, Store, Writes
 from domain.ports.transaction import Transaction
@@ -79,6 +79,7 @@ __all__ = [
     "Received",
     "Registration",
     "RiskReads",
+    "RiskState",
     "RiskWrites",
     "Row",
     "RuleFacts",

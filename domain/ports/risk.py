@@ -1,6 +1,6 @@
 """Realised profit and loss by our own fills, and what stops entries."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,17 @@ class NewFills(NamedTuple):
     fills: Sequence[FillSeen]
     cursor: int
     is_all: bool
+
+
+class RiskState(NamedTuple):
+    """What a client's sums and stops are made of, but prices and time.
+
+    Where two of a client are equal, none of its books, holdings and stops has changed in between. Read in one query, so
+    that it is known at little cost that there is nothing new to judge.
+    """
+
+    has_stops: bool
+    rows: Hashable
 
 
 class RiskReads(Protocol):
@@ -30,6 +41,9 @@ class RiskReads(Protocol):
 
     def risk_events(self, client_id: str, *, limit: int) -> list[RiskEvent]:
         """List what happened to the client's stops, the newest first."""
+
+    def risk_state(self, client_id: str) -> RiskState:
+        """Return what the client's sums and stops are made of now, to be compared with what it was."""
 
     def has_new_fills(self) -> bool:
         """Return True where an order has moved since fills were last counted."""

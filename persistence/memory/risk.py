@@ -4,7 +4,7 @@ from datetime import date
 
 from domain.order_events import OrderEvent
 from domain.pnl import DayResult, EventRow, Place, PnlBook, fills_after
-from domain.ports.risk import NewFills
+from domain.ports.risk import NewFills, RiskState
 from domain.risk_stops import RiskEvent, Stop, StopKey
 from domain.times import time_text
 from persistence.memory.tables import Tables
@@ -29,6 +29,13 @@ class RiskReads:
 
     def risk_events(self, client_id: str, *, limit: int) -> list[RiskEvent]:
         return [e for e in reversed(self._tables.risk_events) if e.key.client_id == client_id][:limit]
+
+    def risk_state(self, client_id: str) -> RiskState:
+        t = self._tables
+        has_stops = any(key.client_id == client_id for key in t.stops)
+        books = [book for place, book in t.pnl_books.items() if place.client_id == client_id]
+        held = [(key, h) for key, h in t.holdings.items() if key[0] == client_id]
+        return RiskState(has_stops, (frozenset(books), frozenset(held)))
 
     def has_new_fills(self) -> bool:
         return len(self._tables.events) > self._tables.counted_fills

@@ -22,7 +22,7 @@ from domain.order import Order
 from domain.order_events import advance
 from domain.order_matching import SeenOrders
 from domain.pnl import DayResult, PnlBook
-from domain.ports import Clock, Heartbeat, Transaction
+from domain.ports import Clock, Heartbeat, RiskState, Transaction
 from domain.position_comparison import Difference, Place
 from domain.protection import Protection
 from domain.risk_facts import Holding
@@ -272,6 +272,9 @@ class OrderRepository:
 
     def risk_events(self, client_id: str, *, limit: int) -> list[RiskEvent]:
         return self._read(lambda connection: risk.risk_events(connection, client_id, limit))
+
+    def risk_state(self, client_id: str) -> RiskState:
+        return self._read(lambda connection: risk.risk_state(connection, client_id))
 
     def has_new_fills(self) -> bool:
         return self._read(risk.has_new_fills)

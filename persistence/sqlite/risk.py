@@ -11,7 +11,7 @@ from domain.limits import LimitAction
 from domain.money import decimal_text, optional_decimal, optional_text, parse_decimal
 from domain.order_events import column
 from domain.pnl import DayResult, EventRow, Lot, Place, PnlBook, fills_after
-from domain.ports.risk import NewFills
+from domain.ports.risk import NewFills, RiskState
 from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, StopKey
 from domain.times import parse_time, time_text
 from persistence.sqlite.queries.statements import statement
@@ -44,6 +44,9 @@ class RiskTables:
 
     def risk_events(self, client_id: str, *, limit: int) -> list[RiskEvent]:
         return risk_events(self._connection, client_id, limit)
+
+    def risk_state(self, client_id: str) -> RiskState:
+        return risk_state(self._connection, client_id)
 
     def has_new_fills(self) -> bool:
         return has_new_fills(self._connection)
@@ -133,6 +136,12 @@ def risk_events(connection: sqlite3.Connection, client_id: str, limit: int) -> l
         RiskEvent(parse_time(at), StopKey(client, strategy, RiskRule(rule)), EventKind(kind), detail)
         for at, client, strategy, rule, kind, detail in rows
     ]
+
+
+def risk_state(connection: sqlite3.Connection, client_id: str) -> RiskState:
+    """Return what the client's sums and stops are made of. The rows stay as they are stored: they are only compared."""
+    has_stops, *rows = connection.execute(statement("risk_state"), (client_id,)).fetchone()
+    return RiskState(bool(has_stops), tuple(rows))
 
 
 def has_new_fills(connection: sqlite3.Connection) -> bool:

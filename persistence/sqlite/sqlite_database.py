@@ -17,7 +17,7 @@ from persistence.sqlite.audit.verify import verify
 from persistence.sqlite.conversations import SqliteConversations
 from persistence.sqlite.database import ChangeSignal, GroupCommit, Readers, checkpoint_wal
 from persistence.sqlite.doctor import check_up
-from persistence.sqlite.identity import noted_id
+from persistence.sqlite.identity import IdentityFile, noted_id, witness_path
 from persistence.sqlite.migrations import check_identity, migrate
 from persistence.sqlite.outbox import SqliteOutbox
 from persistence.sqlite.queries.archived_orders import Story, find_story, kept_alert, legs_of, looking
@@ -125,6 +125,13 @@ class SqliteDatabase:
 
     def identity(self) -> str:
         return noted_id(self._path)
+
+    def commits(self) -> int:
+        return 0 if self._witness is None else self._witness.generation
+
+    @cached_property
+    def _witness(self) -> IdentityFile | None:
+        return IdentityFile(self._path) if witness_path(self._path).exists() else None
 
     def move_log(self) -> None:
         with _as_unavailable():

@@ -34,6 +34,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
     "surrogates": lambda n: _filled(n, b'{"a":"', rb"\ud800", b'"}'),
     "short escapes": lambda n: _filled(n, b'{"a":"', rb"\n", b'"}'),
     "commas and escapes in one string": lambda n: _filled(n, b'{"a":"', rb"\n,", b'"}'),
+    "commas and escapes in a string within": lambda n: _filled(n, b'{"bar":{"a":"', rb"\n,", b'"}}'),
     "quotes in one string": lambda n: _filled(n, b'{"a":"', rb"\"", b'"}'),
     "wide characters": lambda n: _filled(n, b'{"a":"', "€".encode(), b'"}'),
     "white space": lambda n: _filled(n, b"{", b" \r\n", b"}"),

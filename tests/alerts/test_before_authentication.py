@@ -70,6 +70,16 @@ def test_a_text_that_is_nearly_of_a_dialect_costs_little(text: str) -> None:
     assert cost(text.encode(), times=1) < 0.015
 
 
+def test_words_are_looked_for_in_no_more_text_than_a_platform_sends() -> None:
+    def dialect_of(length: int) -> str:
+        padding = length - len(json.dumps({"message": "the session ended "}))
+        return DIALECTS.dialect_of(
+            decode(json.dumps({"message": "the session ended " + "x" * padding}).encode())
+        ).name
+
+    assert (dialect_of(TEXT), dialect_of(TEXT + 1)) == ("info-only", "native")
+
+
 def test_the_key_that_stands_twice_is_found_in_one_pass() -> None:
     keys = b",".join(b'"%x":1' % number for number in range(3_000))  # as many as are taken
     assert cost(b"{" + keys + b',"A":1,"a":1}') < 0.015

@@ -1,6 +1,7 @@
 """A forked child: how it ends, which signals it heeds, what `ps` shows of it, and that it never outlives its parent."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -104,3 +105,27 @@ def test_it_ends_with_a_parent_that_is_killed_and_is_shown_under_its_title():
         assert b"ChildProcess" in Path(f"/proc/{parent.pid}/cmdline").read_bytes()
         parent.kill()
     wait_for(lambda: not shown.exists() or not shown.read_bytes(), 10, "the child to end")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heaps of threads are glibc's")
+def test_threads_share_two_heaps(tmp_path):
+    """Sixteen threads that allocate beside each other have as many heaps by default as glibc allows."""
+    program = f"""
+import ctypes, threading
+from app.child_process import share_heaps
+share_heaps()
+libc, all_there = ctypes.CDLL(None), threading.Barrier(16)
+def allocate():
+    all_there.wait()
+    libc.malloc(100)
+    all_there.wait()
+threads = [threading.Thread(target=allocate) for _ in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen({str(tmp_path / "heaps")!r}.encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=30)
+    assert (tmp_path / "heaps").read_text(encoding="ascii").count("<heap nr=") <= 2

@@ -362,6 +362,7 @@ def test_every_statement_finds_its_rows_by_an_index(path, clock, statements):
     broker.cancel(ref_to(limit("rests", 90)))
     broker.read_book([OrderRef("x", broker_order_id(9))])
     broker.read_positions()
+    broker.last_marks([(EXCHANGE, SYMBOL)])
     looked_at = {s for s in statements if s.startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))}
     assert len(looked_at) > 15
     with closing(sqlite3.connect(path)) as other:
@@ -462,3 +463,15 @@ def test_the_equity_is_what_it_began_with_the_cash_since_and_what_is_open(path, 
     worth, source = broker.read_equity()
     assert worth == began + 3 * position.net_quantity and position.net_quantity
     assert source == "the simulated account"
+
+
+def test_the_last_prices_of_many_symbols_are_read_at_once(path, clock, statements):
+    broker = make(path, clock)
+    places = [(EXCHANGE, f"S{n}") for n in range(50)]
+    for exchange, symbol in places[:-1]:
+        broker.set_mark(exchange, symbol, Decimal(7))
+    statements.clear()
+    assert [(m.exchange, m.symbol, m.price) for m in broker.last_marks(places)] == [
+        (exchange, symbol, Decimal(7)) for exchange, symbol in places[:-1]
+    ]
+    assert len([s for s in statements if "SELECT" in s]) == 1

@@ -142,6 +142,31 @@ class RiskContract(StoreCase):
         ]
         assert len(house.store.risk_events(CLIENT, limit=1)) == 1
 
+    def test_a_book_a_holding_or_a_stop_of_the_client_changes_its_state_and_nothing_else_does(self, house):
+        states = [house.store.risk_state(CLIENT)]
+
+        def changes(work) -> bool:
+            work()
+            states.append(house.store.risk_state(CLIENT))
+            return states[-1] != states[-2]
+
+        def keep(book):
+            return lambda: house.store.write(lambda tx: tx.keep_pnl_book(book))
+
+        book = PnlBook(HERE, (Lot(Decimal(5), Decimal(500)),), last_price=Decimal(100))
+        stop = Stop(KEY, house.clock.now())
+        assert not changes(lambda: house.register("a0"))
+        assert changes(lambda: house.entered("a1"))
+        assert changes(keep(book)) and not changes(keep(book))
+        assert changes(keep(replace(book, last_price=Decimal(101))))
+        assert not changes(keep(PnlBook(HERE._replace(client_id="bob"), book.lots)))
+        assert not changes(lambda: house.entered("b1", client_id="bob"))
+        assert not changes(lambda: read(house, Position(EXCHANGE, SYMBOL, "MIS", Decimal(50))))
+        assert not states[-1].has_stops
+        assert changes(lambda: house.store.write(lambda tx: tx.put_stop(stop)))
+        assert states[-1].has_stops
+        assert changes(lambda: house.store.write(lambda tx: tx.drop_stop(KEY))) and states[-1] == states[-3]
+
     def test_an_order_is_told_of_the_stops_that_concern_it(self, house):
         at = house.clock.now()
         own = Stop(KEY, at, at + timedelta(hours=1), detail="x")

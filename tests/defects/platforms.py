@@ -347,4 +347,10 @@ PLATFORMS = (
         (Edit(INTENTS, "    if said.act is not Act.ENTRY:\n        raise", "    if False:\n        raise"),),
         ("tests/alerts/test_foreign_targets.py::test_a_position_to_reach_is_certain_and_alone",),
     ),
+    Defect(
+        "words-of-any-length",
+        "The words of a quarter of a megabyte were looked through for an order before anybody knew who had sent it.",
+        (Edit("alerts/formats/notice.py", "    if len(reading.said) > MAX_TEXT:", "    if False:"),),
+        ("tests/alerts/test_before_authentication.py::test_words_are_looked_for_in_no_more_text_than_a_platform_sends",),
+    ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ WATCHED, SUMS, RULES = (
     "tests/domain/test_pnl.py",
     "tests/blockers/test_limits.py",
 )
+QUIET = "tests/engine/test_quiet_clients.py"
 TOGETHER = "tests/e2e/test_limits_together.py"
 
 RISK = (
@@ -215,5 +216,47 @@ RISK = (
         (
             f"{WATCHED}::test_while_entries_may_only_reduce_one_that_adds_is_blocked_and_one_that_takes_off_is_not",
         ),
+    ),
+    Defect(
+        "quiet-though-limited",
+        "A client with a limit and a position counted as one of whom there is nothing to judge: the limit came late.",
+        (Edit(MONITOR, "        if scopes_of(context.policy.limits):\n            return None\n", ""),),
+        (f"{QUIET}::test_a_limit_with_a_position_is_judged_in_each_round",),
+    ),
+    Defect(
+        "quiet-after-a-fill",
+        "A round was skipped by the clock alone: what a new fill brought was not judged before the next whole round.",
+        (Edit(MONITOR, "(day, state) != (self.day, self.state)", "day != self.day"),),
+        (f"{QUIET}::test_a_new_fill_is_counted_and_judged_at_once",),
+    ),
+    Defect(
+        "quiet-with-a-stop",
+        "A client with a stop counted as one of whom there is nothing to judge: what was over went on stopping.",
+        (Edit(MONITOR, "return None if state.has_stops else state", "return state"),),
+        (f"{QUIET}::test_a_stop_is_followed_in_each_round_until_it_is_over",),
+    ),
+    Defect(
+        "quiet-after-a-failure",
+        "A round that could not be written counted as done, and what it had found was not found again.",
+        (
+            Edit(
+                MONITOR,
+                "        asked = self._judge(context)\n        self._judged[context.client_id] = judged\n",
+                "        self._judged[context.client_id] = judged\n        asked = self._judge(context)\n",
+            ),
+        ),
+        (f"{QUIET}::test_a_round_that_failed_is_done_again",),
+    ),
+    Defect(
+        "fills-of-an-ended-day-are-lost",
+        "Of fills that were counted together, those of a day that had ended counted in no day's result.",
+        (
+            Edit(
+                "engine/pnl_counter.py",
+                "                tx.keep_result(last)  # a day that has ended\n",
+                "                pass\n",
+            ),
+        ),
+        ("tests/engine/test_pnl_counter.py::test_together_is_one_by_one",),
     ),
 )

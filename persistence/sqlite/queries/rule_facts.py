@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from domain.enums import Side
@@ -36,10 +37,13 @@ def holdings(connection: sqlite3.Connection, client_id: str, symbol: str | None 
         "WHERE client_id = ?" + (" AND symbol = ?" if symbol else ""),
         (client_id, symbol) if symbol else (client_id,),
     )
-    return [
-        Holding(client, strategy, exchange, name, product, parse_decimal(net), entries)
-        for client, strategy, exchange, name, product, net, entries in rows
-    ]
+    return [_holding_of(row) for row in rows]
+
+
+@lru_cache(maxsize=4096)  # most holdings are as they were at the last look
+def _holding_of(row: tuple[Any, ...]) -> Holding:
+    client, strategy, exchange, name, product, net, entries = row
+    return Holding(client, strategy, exchange, name, product, parse_decimal(net), entries)
 
 
 def held_at(connection: sqlite3.Connection, client_id: str, place: Place) -> Decimal:
