@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from domain.exit_chase import ChaseRules
 from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import CANNOT_BE_READ_AFTER, BatchPlacer, Broker, MarkReader
@@ -44,6 +45,8 @@ class EngineTimings:
     unknown_log: timedelta = CANNOT_BE_READ_AFTER
     unknown_tell: timedelta = timedelta(seconds=60)
     positions_refresh: timedelta = timedelta(seconds=2)
+    # How an exit that is to be filled at once is followed while it rests at the broker.
+    chase: ChaseRules = field(default_factory=ChaseRules)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
     # When a trading day begins in that zone: after one session, before the broker's reset.
     day_starts: time = time(6)

@@ -4,13 +4,15 @@ An exit that names no quantity cancels its strategy's older entries. What such a
 exited by a further part of the exit's leg. The part is a row of its own, so that each row has at most one broker order.
 """
 
+import json
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
-from domain.enums import ExecutionType
+from domain.enums import ExecutionType, OrderType
+from domain.exit_chase import Chase, chase_context, further, leaves_rest, rest_of
 from domain.exit_sizing import entries_to_take_back, in_the_way
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
@@ -78,11 +80,13 @@ def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor
 
 
 def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: datetime, actor: str) -> Order:
-    """Apply a later full exit of the strategy to an entry that has moved.
+    """Apply a later full exit of the strategy to an entry that has moved; go on with an exit that is priced anew.
 
     The entry is cancelled if it is live. What it filled is exited by a further part of the exit. Returns the entry's
     row as it is then.
     """
+    if after.execution_type is ExecutionType.EXIT and after.phase is not before.phase:
+        _take_over(tx, after, now=now, actor=actor)
     if after.execution_type is not ExecutionType.ENTRY or after.test_mode is not None:
         return after
     filled = after.filled_quantity - before.filled_quantity
@@ -98,20 +102,36 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     return _cancel(tx, after, exit_, now=now, actor=actor) if _is_live(after) else after
 
 
+def _take_over(tx: Transaction, ended: Order, *, now: datetime, actor: str) -> None:
+    """Register a further part for the rest of an exit that was cancelled to be priced anew.
+
+    It is written with the end that the book has shown: nobody can see the one without the other.
+    """
+    if not leaves_rest(ended):
+        return
+    leg_id = ended.parent_command_id or ended.command_id
+    leg, parts = tx.get(leg_id), tx.parts(leg_id)
+    rest = rest_of(ended, [*parts, *([] if leg is None else [leg])], now)
+    if rest:
+        part = add_part(tx, ended, rest, product=ended.product, now=now, actor=actor, chase=further(ended))
+        log.info("order %s: %s goes on with the %s left", ended.command_id, part.command_id, rest)
+
+
 def still_held(tx: Transaction, order: Order) -> str:
     """Return what a failed exit leaves open, and what to do; empty: nothing is left open."""
     if order.execution_type is not ExecutionType.EXIT or order.test_mode is not None:
         return ""
+    held = held_words(tx, order)
+    return f"{held}: send the EXIT again, or exit it by hand" if held else ""
+
+
+def held_words(tx: Transaction, order: Order) -> str:
+    """Say what the exit's strategy holds there by its own fills; empty: nothing."""
     held = tx.holding(order.client_id, order.strategy_name, order.exchange, order.symbol)
     units = ", ".join(
         f"{decimal_text(h.net_quantity)} {h.product}" for h in held if h.entries and h.net_quantity
     )
-    if not units:
-        return ""
-    return (
-        f"{order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}: send the EXIT again, or "
-        "exit it by hand"
-    )
+    return f"{order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}" if units else ""
 
 
 def _is_live(order: Order) -> bool:
@@ -146,7 +166,15 @@ def _add_part(
 
 
 def add_part(
-    tx: Transaction, exit_: Order, quantity: Decimal, *, product: str, now: datetime, actor: str
+    tx: Transaction,
+    exit_: Order,
+    quantity: Decimal,
+    *,
+    product: str,
+    now: datetime,
+    actor: str,
+    chase: Chase | None = None,
+    limit: Decimal | None = None,
 ) -> Order:
     """Register a further part of an exit's leg, of that many units.
 
@@ -154,6 +182,8 @@ def add_part(
 
     Args:
         product: the one that is tried first where the exit named none. Units that are held in others follow.
+        chase: how far the following has come that this part goes on with.
+        limit: the price of a part that is sent as a limit order, whatever its exit asked for.
     """
     leg = exit_.parent_command_id or exit_.command_id
     command_id = f"{leg}.{len(tx.parts(leg)) + 2}"
@@ -170,8 +200,8 @@ def add_part(
         quantity=quantity,
         requested_quantity=quantity,
         product=product,
-        order_type=exit_.order_type,
-        price=exit_.price,
+        order_type=exit_.order_type if limit is None else OrderType.LIMIT,
+        price=exit_.price if limit is None else limit,
         trigger_price=exit_.trigger_price,
         reference_price=exit_.reference_price,
         test_mode=None,
@@ -182,6 +212,7 @@ def add_part(
         requested_side=exit_.requested_side,
         requested_product=exit_.requested_product,
         parent_command_id=leg,
+        context_json=None if chase is None else json.dumps(chase_context(chase), ensure_ascii=False),
     )
     registered = tx.apply(register(part, at=now, actor=actor))
     tx.add_intent(registered, f"part|{command_id}", None)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.broker_reports import PositionsSnapshot
+from domain.exit_chase import sent_at_mark
 from domain.exit_sizing import (
     OPERATOR,
     ExitDispute,
@@ -75,7 +76,8 @@ class ExitSizer:
             if rest > 0:
                 add_part(tx, order, rest, product=order.product, now=now, actor=actor)
             sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product, **kept}
-            return claimed(order, at=now, claimant=actor, **sized)
+            context_json = self._context_of(replace(order, side=answer.side), snapshot, kept)
+            return claimed(order, at=now, claimant=actor, **sized | {"context_json": context_json})
         if isinstance(answer, ExitHold):
             if answer.reason is HoldReason.TAKING_BACK:
                 cancel_resting(tx, order, facts, now=now, actor=actor)
@@ -101,6 +103,13 @@ class ExitSizer:
         if not isinstance(size, ExitSize) or size.side is not order.side:
             return False
         return size.product == order.product and size.quantity >= order.quantity
+
+    def _context_of(self, order: Order, snapshot: PositionsSnapshot, kept: Mapping[str, str]) -> str | None:
+        """Return the order's context with the last price known at its first sending, if it is to be filled at once."""
+        known = kept.get("context_json", order.context_json)
+        return sent_at_mark(
+            order, snapshot.last_price(order.exchange, order.symbol), self._rules.chase, known
+        )
 
     def _may_wait(self, order: Order, facts: ExitFacts, now: datetime) -> bool:
         """Return True while each cancel of a resting exit in its way may still be confirmed in time."""
