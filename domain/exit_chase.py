@@ -49,6 +49,7 @@ class Chase:
     - `mark`: the last price at its first sending, `worst` the worst price that follows; None: none was known yet.
     - `since`: when it was first sent; None: this row is the first.
     - `instead_of`: the row whose rest this one exits; None: it exits units of its own.
+    - `slice_of`: the row beside which this one exits what was too much for one order; None: it is not such a part.
     - `asked`: this row's cancel was requested so that its rest is priced anew.
     - `at_band`: it is a limit at the edge of the exchange's price band, after a refusal that named it.
     """
@@ -58,6 +59,7 @@ class Chase:
     worst: Decimal | None = None
     since: datetime | None = None
     instead_of: str | None = None
+    slice_of: str | None = None
     asked: bool = False
     at_band: bool = False
 
@@ -78,6 +80,7 @@ def chase_of(order: Order) -> Chase:
         worst=_price(said.get("worst")),
         since=parse_time(said["since"]) if "since" in said else None,
         instead_of=said.get("instead_of"),
+        slice_of=said.get("slice_of"),
         asked=said.get("asked", False),
         at_band=said.get("at_band", False),
     )
@@ -86,6 +89,7 @@ def chase_of(order: Order) -> Chase:
 def chase_context(chase: Chase) -> dict[str, Any]:
     """Return what an order's context keeps of it."""
     said: dict[str, Any] = {"number": chase.number, "instead_of": chase.instead_of}
+    said |= {"slice_of": chase.slice_of}
     said |= {"asked": chase.asked, "at_band": chase.at_band}
     said |= {name: decimal_text(p) for name, p in (("mark", chase.mark), ("worst", chase.worst)) if p}
     if chase.since is not None:
@@ -198,11 +202,12 @@ def leaves_rest(order: Order) -> bool:
 def rest_of(order: Order, leg: Sequence[Order], now: datetime) -> Decimal:
     """Return how many units a further part may take over from an order that has ended; 0: none.
 
+    What the leg asked for is the sum of the rows that took over from none. So an order that the broker first called
+    cancelled and then showed alive again, and cancelled once more, is not taken over twice.
+
     Args:
         leg: all rows of the order's leg, as they are now.
     """
-    if any(chase_of(each).instead_of == order.command_id for each in leg):
-        return ZERO
     asked = sum((each.quantity for each in leg if chase_of(each).instead_of is None), ZERO)
     return max(min(order.open_quantity, asked - _taken(leg, now)), ZERO)
 
@@ -221,12 +226,14 @@ def further(order: Order, chase: Chase | None = None) -> Chase:
     """Return how far the following has come with the part that takes over from an order."""
     known = chase_of(order) if chase is None else chase
     since = known.since or order.sent_at
-    return replace(known, number=known.number + 1, since=since, instead_of=order.command_id, asked=False)
+    return replace(
+        known, number=known.number + 1, since=since, instead_of=order.command_id, asked=False, at_band=False
+    )
 
 
 def last_of(order: Order, parts: Sequence[Order]) -> Order:
     """Return the row that took over from an order, from that one, and so on; the order itself where none did."""
-    successors = {chase_of(part).instead_of: part for part in parts}
+    successors = {chase_of(part).instead_of: part for part in sorted(parts, key=lambda each: each.created_at)}
     for _ in parts:
         order = successors.get(order.command_id, order)
     return order

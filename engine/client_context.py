@@ -1,7 +1,9 @@
 """What the parts of the watcher share: each client's context, and the engine's timings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from domain.exit_chase import ChaseRules
@@ -15,8 +17,9 @@ from domain.times import trading_day
 class ClientContext:
     """One client as the engine serves it: its broker, and the policy that binds its orders.
 
-    `batches`: places many orders at once; None: one after the other. `marks`: tells last prices; None: only positions
-    do.
+    - `batches`: places many orders at once; None: one after the other.
+    - `marks`: tells last prices; None: only positions do.
+    - `largest`: the largest quantity of an exchange's symbol that one order may have, None where it is not known.
     """
 
     client_id: str
@@ -24,6 +27,7 @@ class ClientContext:
     policy: ClientPolicy
     batches: BatchPlacer | None = None
     marks: MarkReader | None = None
+    largest: Callable[[str, str], Decimal | None] = lambda exchange, symbol: None
 
 
 @dataclass(frozen=True, slots=True)

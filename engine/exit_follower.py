@@ -12,8 +12,18 @@ from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
 from domain.enums import ExecutionType, OrderType
-from domain.exit_chase import Chase, chase_context, further, leaves_rest, rest_of
+from domain.exit_chase import (
+    Chase,
+    chase_context,
+    chase_of,
+    further,
+    is_followed,
+    leaves_rest,
+    rest_of,
+    rests,
+)
 from domain.exit_sizing import entries_to_take_back, in_the_way
+from domain.exit_view import is_about_the_same
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
@@ -21,14 +31,17 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import register
 from domain.ports import Transaction
+from domain.price_bands import band_edge
 from domain.reason_codes import Reason, reason_in
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
+from domain.times import has_elapsed
 from use_cases.leg_groups import block_unsent
 
 log = logging.getLogger(__name__)
 
 _PART_LIFE = timedelta(hours=1)
+_A_MOMENT = timedelta(seconds=2)  # for so long a market order may be filled without our knowing
 
 
 def take_back(
@@ -70,6 +83,27 @@ def cancel_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: date
         tx.notify(Notice(NoticeKind.SYSTEM, exit_.client_id, exit_, exit_.alert_id, exit_.symbol, text))
 
 
+def hasten_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> None:
+    """Price the strategy's resting exits anew at once, because a later one is to be filled at once.
+
+    For example, the stop is met while a target's exit rests as a limit above the market: its units go with the stop's.
+    An exit that was sent a moment ago is left alone: it may be filled already.
+    """
+    if exit_.order_type is not OrderType.MARKET or exit_.parent_command_id is not None:
+        return
+    for order in facts.orders:
+        is_own = order.strategy_name == exit_.strategy_name and is_about_the_same(order, exit_)
+        if not is_own or not is_followed(order) or not rests(order) or order.sent_at is None:
+            continue
+        current = tx.get(order.command_id)
+        if current != order or not has_elapsed(order.sent_at, now, _A_MOMENT):
+            continue
+        chase, reason = replace(chase_of(order), asked=True), f"exit {exit_.short_id} takes its rest along"
+        change = cancel_asked(order, at=now, actor=actor, reason=reason, chase=chase)
+        if change is not None:
+            tx.apply(change)
+
+
 def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor: str) -> Order:
     """Request the cancel, except while the order is being sent or has no known number: then when the book shows it."""
     if hindrance(order.phase, order.broker_order_id) is not None:
@@ -87,6 +121,7 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     """
     if after.execution_type is ExecutionType.EXIT and after.phase is not before.phase:
         _take_over(tx, after, now=now, actor=actor)
+        _try_at_band(tx, after, now=now, actor=actor)
     if after.execution_type is not ExecutionType.ENTRY or after.test_mode is not None:
         return after
     filled = after.filled_quantity - before.filled_quantity
@@ -109,12 +144,38 @@ def _take_over(tx: Transaction, ended: Order, *, now: datetime, actor: str) -> N
     """
     if not leaves_rest(ended):
         return
-    leg_id = ended.parent_command_id or ended.command_id
-    leg, parts = tx.get(leg_id), tx.parts(leg_id)
-    rest = rest_of(ended, [*parts, *([] if leg is None else [leg])], now)
+    rest = rest_of(ended, _leg(tx, ended), now)
     if rest:
         part = add_part(tx, ended, rest, product=ended.product, now=now, actor=actor, chase=further(ended))
         log.info("order %s: %s goes on with the %s left", ended.command_id, part.command_id, rest)
+
+
+def _leg(tx: Transaction, order: Order) -> list[Order]:
+    """List all rows of the order's leg, as they are now."""
+    leg_id = order.parent_command_id or order.command_id
+    first = tx.get(leg_id)
+    return [*([] if first is None else [first]), *tx.parts(leg_id)]
+
+
+def _try_at_band(tx: Transaction, refused: Order, *, now: datetime, actor: str) -> None:
+    """Try an exit once more at the edge of the price band, where its refusal gives it; after that it is a person's."""
+    if refused.phase not in (Phase.REFUSED, Phase.REJECTED) or not is_followed(refused):
+        return
+    edge = band_edge(refused.reason_message or "", refused.side)
+    if edge is None:
+        return
+    leg = _leg(tx, refused)
+    rest = rest_of(refused, leg, now)
+    if not rest or any(chase_of(each).at_band for each in leg):
+        return
+    chase = replace(further(refused), at_band=True)
+    part = add_part(tx, refused, rest, product=refused.product, now=now, actor=actor, chase=chase, limit=edge)
+    text = (
+        f"the exit was refused for the exchange's price band; {part.short_id} tries it once more, as a limit at the "
+        f"band's edge, {decimal_text(edge)}. If that is refused too, exit by hand"
+    )
+    log.warning("order %s: %s", refused.command_id, text)
+    tx.notify(Notice(NoticeKind.SYSTEM, part.client_id, part, part.alert_id, part.symbol, text))
 
 
 def still_held(tx: Transaction, order: Order) -> str:
@@ -186,6 +247,11 @@ def add_part(
         limit: the price of a part that is sent as a limit order, whatever its exit asked for.
     """
     leg = exit_.parent_command_id or exit_.command_id
+    order_type, price = exit_.order_type, exit_.price
+    if limit is not None:
+        order_type, price = OrderType.LIMIT, limit
+    elif chase_of(exit_).at_band:  # it was to be filled at once, whatever price it had to go at
+        order_type, price = OrderType.MARKET, None
     command_id = f"{leg}.{len(tx.parts(leg)) + 2}"
     part = Order(
         command_id=command_id,
@@ -200,8 +266,8 @@ def add_part(
         quantity=quantity,
         requested_quantity=quantity,
         product=product,
-        order_type=exit_.order_type if limit is None else OrderType.LIMIT,
-        price=exit_.price if limit is None else limit,
+        order_type=order_type,
+        price=price,
         trigger_price=exit_.trigger_price,
         reference_price=exit_.reference_price,
         test_mode=None,

@@ -107,7 +107,8 @@ class RestingOrders:
 
     def _tell_late(self, order: Order, price: Decimal | None) -> None:
         rules, chase = self._rules.chase, chase_of(order)
-        text = f"the exit does not end: {_units(order)} rest at the broker{_as_sent(order)}. Last price: {_said(price)}. "
+        text = f"the exit does not end: {_units(order)} rest at the broker{_as_sent(order)}. "
+        text += f"Last price: {_said(price)}. "
         what = "Nothing need be done yet; to exit by hand, cancel it on its page first"
         if price is None:
             what = (

@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from domain.broker_reports import BrokerStatus
-from domain.enums import ExecutionType, OrderType
+from domain.enums import ExecutionType, LegKind, OrderType
+from domain.errors import Refused
 from domain.exit_chase import ChaseRules, chase_of
 from domain.money import ZERO
 from domain.notices import NoticeKind
@@ -18,6 +20,10 @@ from engine.client_context import EngineTimings
 from tests.support import EXIT, MARKET_EXIT, Desk
 
 SYMBOL = "NIFTY26NOV24500CE"
+BELOW_THE_BAND = (
+    "Your order price is lower than the current lower circuit limit of 70.65. "
+    "Place an order within the daily range."
+)
 
 
 class Resting:
@@ -31,10 +37,16 @@ class Resting:
         self.desk.settle()
         self.broker.fill_at_once = False
 
-    def exit(self, **changes: object) -> Order:
+    def exit(self, **changes: Any) -> Order:
         [out] = self.desk.post(replace(MARKET_EXIT, **changes), **EXIT)
         self.desk.settle()
         return out
+
+    def slice(self, largest: Decimal) -> None:
+        """From now on no order may be larger."""
+        [(client, context)] = self.desk.engine._contexts.items()
+        contexts = {client: replace(context, largest=lambda exchange, symbol: largest)}
+        self.desk.engine._contexts = contexts
 
     def go_on(self, seconds: float, price: object = None) -> None:
         if price is not None:
@@ -208,3 +220,73 @@ def test_an_order_that_was_cancelled_and_comes_back_has_no_second_successor(rest
     resting.desk.engine.tick()
     assert sum(chase_of(o).instead_of == first.command_id for o in resting.exits) == 1
     assert resting.exits[0].status is Status.FAILED
+
+
+def test_an_exit_above_the_largest_order_leaves_in_slices(tmp_path):
+    resting = Resting(tmp_path)
+    resting.slice(Decimal(20))
+    resting.broker.fill_at_once = True
+    out = resting.exit()
+    resting.go_on(3)
+    assert [o.quantity for o in resting.exits] == [20, 20, 10]
+    assert [o.command_id for o in resting.exits][1:] == [f"{out.command_id}.2", f"{out.command_id}.3"]
+    assert resting.desk.store.holdings("default") == []
+
+
+def test_slices_that_rest_are_priced_anew_one_by_one(tmp_path):
+    resting = Resting(tmp_path)
+    resting.slice(Decimal(20))
+    resting.exit()
+    resting.go_on(8, 99)
+    resting.broker.fill_at_once = True
+    resting.go_on(12)
+    assert sum(o.filled_quantity for o in resting.exits) == 50
+    assert max(o.quantity for o in resting.exits) == 20
+
+
+def test_a_refusal_that_names_the_band_leads_to_one_more_try_at_its_edge(resting):
+    resting.broker.script = [Refused(BELOW_THE_BAND)]
+    resting.broker.fill_at_once = True
+    resting.exit()
+    resting.go_on(2)
+    first, second = resting.exits
+    assert (first.phase, second.phase) == (Phase.REFUSED, Phase.FILLED)
+    assert (second.order_type, second.price, second.quantity) == (OrderType.LIMIT, Decimal("70.65"), 50)
+    assert "once more, as a limit at the band's edge, 70.65" in resting.told()[0]
+
+
+def test_a_second_refusal_for_the_band_is_a_persons(resting):
+    resting.broker.script = [Refused(BELOW_THE_BAND), Refused(BELOW_THE_BAND)]
+    resting.exit()
+    resting.go_on(20)
+    assert [o.phase for o in resting.exits] == [Phase.REFUSED, Phase.REFUSED]
+    assert [n.kind for n in resting.desk.notices].count(NoticeKind.REJECTED) == 2
+
+
+def test_a_refusal_that_does_not_give_the_edge_is_a_persons_at_once(resting):
+    resting.broker.script = [Refused("Order price is beyond LPP limit.")]
+    resting.exit()
+    resting.go_on(20)
+    assert [o.phase for o in resting.exits] == [Phase.REFUSED]
+
+
+def test_a_later_exit_takes_along_what_an_earlier_one_left_resting(tmp_path):
+    """As the exit of a target rests, and the stop is met."""
+    resting = Resting(tmp_path, every=timedelta(hours=1))
+    resting.exit(quantity=Decimal(20), kind=LegKind.EXIT)
+    resting.go_on(3, 98)
+    resting.broker.fill_at_once = True
+    resting.exit()
+    resting.go_on(5)
+    assert resting.exits[0].phase is Phase.CANCELLED
+    assert sum(o.filled_quantity for o in resting.exits) == 50
+    assert resting.desk.store.holdings("default") == []
+
+
+def test_an_exit_that_was_sent_a_moment_ago_is_left_alone(tmp_path):
+    resting = Resting(tmp_path, every=timedelta(hours=1))
+    resting.desk.post(replace(MARKET_EXIT, quantity=Decimal(20), kind=LegKind.EXIT), **EXIT)
+    resting.desk.engine.tick()
+    resting.desk.post(MARKET_EXIT, **EXIT)
+    resting.desk.engine.tick()
+    assert resting.broker.cancelled == []
