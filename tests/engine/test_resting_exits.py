@@ -17,6 +17,7 @@ from domain.notices import NoticeKind
 from domain.order import Order
 from domain.states import Phase, Status
 from engine.client_context import EngineTimings
+from tests.engine.test_risk import FLATTEN, House
 from tests.support import EXIT, MARKET_EXIT, Desk
 
 SYMBOL = "NIFTY26NOV24500CE"
@@ -290,3 +291,16 @@ def test_an_exit_that_was_sent_a_moment_ago_is_left_alone(tmp_path):
     resting.desk.post(MARKET_EXIT, **EXIT)
     resting.desk.engine.tick()
     assert resting.broker.cancelled == []
+
+
+def test_a_forced_exit_that_is_priced_anew_is_not_asked_for_beside_its_part(tmp_path):
+    house = House(tmp_path, FLATTEN)
+    broker = house.desk.broker
+    house.enter(price=100)
+    broker.fill_at_once, broker.prices[SYMBOL] = False, Decimal(80)
+    house.price(80, 80)
+    for _ in range(12):
+        house.desk.settle()
+        house.price(80)
+    exits = house.exits()
+    assert len(exits) > 2 and len({o.parent_command_id or o.command_id for o in exits}) == 1
