@@ -16,6 +16,11 @@ RESTING = (
                 "return order.phase in _CANCELLED and order.open_quantity",
                 "return order.phase in (*_CANCELLED, Phase.PARTIALLY_FILLED) and order.open_quantity",
             ),
+            Edit(
+                CHASE,
+                "order.status in (Status.CREATED, Status.SENT_TO_BROKER)",
+                "order.status is Status.CREATED",
+            ),
         ),
         (f"{PROPERTIES}::test_parts_never_take_more_than_the_leg_and_end_flat",),
     ),

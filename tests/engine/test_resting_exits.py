@@ -105,6 +105,7 @@ def test_what_was_filled_before_the_cancel_is_not_sold_again(resting):
     resting.broker.report(resting.sells()[0].broker_order_id, BrokerStatus.OPEN, 20)
     resting.go_on(7, 98)
     assert [o.quantity for o in resting.exits] == [50, 30]
+    assert resting.exits[1].requested_quantity == 30
 
 
 def test_a_cancel_that_the_book_does_not_show_leads_to_no_second_order(resting, monkeypatch):
