@@ -25,7 +25,7 @@ def test_a_slice_is_whole_lots_up_to_the_freeze_quantity(freeze, lot, largest):
     assert contract.largest_order == some(largest)
 
 
-def test_nothing_is_sliced_where_no_list_has_just_this_contract() -> None:
+def test_nothing_is_sliced_where_no_list_has_just_this_contract():
     contract = Instrument("NFO", "SYM", "1", Kind.CALL, "NIFTY", lot=Decimal(65), freeze=Decimal(1800))
     assert largest_of(Lists([contract]), "b")("NFO", "sym") == 1755
     assert largest_of(Lists([contract]), "b")("BFO", "SYM") is None
