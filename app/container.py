@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from html import escape
 
-from app.instruments import prepare_of, priced_places
+from app.instruments import brokers_with_lists, largest_of, prepare_of, priced_places
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
 from broker.registry import BROKERS
@@ -27,6 +27,7 @@ from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.enums import Side
 from domain.errors import NotFound, PositionsNeverRead
+from domain.exit_chase import ChaseRules
 from domain.limits import ClientPolicy
 from domain.marks import Mark
 from domain.money import decimal_text
@@ -153,28 +154,37 @@ class Services:
             exit_hold=timedelta(seconds=s.exit_hold_seconds),
             exit_dispute=timedelta(seconds=s.exit_dispute_seconds),
             positions_refresh=timedelta(seconds=s.positions_refresh_seconds),
+            chase=ChaseRules(
+                every=timedelta(seconds=s.exit_reprice_seconds),
+                most=s.exit_reprice_most,
+                worst_percent=s.exit_worst_percent,
+            ),
             zone=s.trading_timezone,
             day_starts=s.trading_day_starts,
         )
         return OrderWatcherEngine(
             self.store,
-            {
-                id_: ClientContext(
-                    id_,
-                    broker.port,
-                    self.policies[id_],
-                    broker.batches,
-                    broker.marks,
-                    broker.equity,
-                    broker.quotes,
-                    priced_places(s, id_, self.masters, self.clock),
-                )
-                for id_, broker in self.brokers.items()
-            },
+            {id_: self._context(id_, broker) for id_, broker in self.brokers.items()},
             clock=self.clock,
             claimant=claimant,
             rules=rules,
         )
+
+    def _context(self, client_id: str, broker: ClientBroker) -> ClientContext:
+        names = {client.client_id: client.broker for client in self.settings.clients}
+        known = ClientContext(
+            client_id,
+            broker.port,
+            self.policies[client_id],
+            broker.batches,
+            broker.marks,
+            broker.equity,
+            broker.quotes,
+            priced_places(self.settings, client_id, self.masters, self.clock),
+        )
+        if names[client_id] not in brokers_with_lists(self.settings):
+            return known
+        return replace(known, largest=largest_of(self.masters, names[client_id]))
 
     def drainer(self, holder: str) -> OutboxDrainer | None:
         """Create the drainer of the outbox; None when no channel is configured."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -53,6 +54,26 @@ def brokers_with_lists(settings: Settings) -> list[str]:
     """Return the brokers of the clients that have lists, by name."""
     named = {client.broker for client in settings.clients}
     return sorted(each for each in named if lists_of(settings.instruments_dir, each))
+
+
+def largest_of(store: InstrumentStore, broker: str) -> Callable[[str, str], Decimal | None]:
+    """Return what tells the largest quantity that one order may have at a broker's exchange.
+
+    None where the broker's list has not just one instrument of that name, or does not say, or cannot be read: then
+    nothing is sliced, and the exchange may turn the order away.
+    """
+
+    def largest(exchange: str, symbol: str) -> Decimal | None:
+        try:
+            master = store.current(broker)
+            found = [] if master is None else master.named(symbol.upper())
+        except StoreUnavailable as error:
+            log.warning("the instruments of %s cannot be read: %s", broker, error)
+            return None
+        here = [each for each in found if each.exchange == exchange]
+        return here[0].largest_order if len(here) == 1 else None
+
+    return largest
 
 
 def resolver_of(settings: Settings, store: InstrumentStore | None = None) -> ResolveInstruments | None:

@@ -73,6 +73,9 @@ class Service(BaseModel):
     positions_refresh_seconds: Annotated[float, seconds(0.1, 3600)] = 2.0
     exit_hold_seconds: Annotated[float, seconds(0, 3600)] = 10.0
     exit_dispute_seconds: Annotated[float, seconds(0, 3600)] = 30.0
+    exit_reprice_seconds: Annotated[float, seconds(0, 3600)] = 5.0  # 0: a resting exit is never priced anew
+    exit_reprice_most: Annotated[int, whole(0, 1000)] = 10  # times, of one exit
+    exit_worst_percent: Percent = Decimal(10)  # from the last price at an exit's first sending
     acceptance_horizon_seconds: Annotated[float, seconds(0, 3600)] = 180.0  # of real brokers
 
     # How far beyond the market the limit prices lie of the limit orders that replace market orders.

@@ -272,6 +272,16 @@ class PositionsSnapshot:
         hiding = (row for row in self.unreadable if row.hides(exchange, symbol, product, listed=listed))
         return next(hiding, None)
 
+    def last_price(self, exchange: str, symbol: str) -> Decimal | None:
+        """Return the symbol's last price, by a row of units that are held; None: there is no usable one."""
+        place = _key(exchange, symbol)
+        for p in self.positions:
+            price = p.last_price
+            is_price = price is not None and price.is_finite() and price > ZERO
+            if is_price and p.net_quantity and _key(p.exchange, p.symbol) == place:
+                return price
+        return None
+
     @property
     def day_pnl(self) -> Decimal | None:
         """Today's profit and loss, realized and unrealized, in account currency; None where a row could not be read."""

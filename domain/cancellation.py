@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from domain.errors import ConcurrentUpdate
+from domain.exit_chase import Chase, chase_context, chase_of
 from domain.order import Order
 from domain.order_events import OrderChange, advance
 from domain.reason_codes import Reason
@@ -34,10 +35,16 @@ def hindrance(phase: Phase, broker_order_id: str | None) -> str | None:
     return None
 
 
-def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") -> OrderChange | None:
+def cancel_asked(
+    order: Order, *, at: datetime, actor: str, reason: str = "", chase: Chase | None = None
+) -> OrderChange | None:
     """Record a request to cancel an order.
 
-    Returns None where a cancel was requested before and is still in progress, so requesting twice is harmless.
+    Returns None where a cancel was requested before and is still in progress, so requesting twice is harmless. Where
+    that was done for a new price, this request means more: nothing takes over from the order.
+
+    Args:
+        chase: the cancel is requested so that the order's rest is priced anew.
 
     - An order that was not sent ends at once.
     - An order that the broker turned away ends when the order book has been read.
@@ -51,15 +58,19 @@ def cancel_asked(order: Order, *, at: datetime, actor: str, reason: str = "") ->
         raise ConcurrentUpdate(f"{order.command_id} is {order.phase}: {hindered}")
     if order.phase is Phase.REGISTERED and not order.look_first:
         return never_sent(order, Reason.CANCELLED_BEFORE_SENT, at=at, actor=actor, detail=reason)
-    if order.cancel_requested_at is not None:
+    known = chase_of(order)
+    if order.cancel_requested_at is not None and (chase is not None or not known.asked):
         return None
+    if chase is None and known.asked:
+        chase = replace(known, asked=False)
     context = {
         **json.loads(order.context_json or "{}"),
         _BY: actor,
         **({_REASON: reason} if reason else {}),
+        **({} if chase is None else chase_context(chase)),
     }
-    kept = json.dumps(context, ensure_ascii=False)
-    return advance(order, order.phase, at=at, actor=actor, cancel_requested_at=at, context_json=kept)
+    kept, asked_at = json.dumps(context, ensure_ascii=False), order.cancel_requested_at or at
+    return advance(order, order.phase, at=at, actor=actor, cancel_requested_at=asked_at, context_json=kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.exit_chase import chase_of
 from domain.order import Order
 
 
@@ -28,6 +29,7 @@ class UniversalOrderCommand:
     trigger_price: Decimal | None
     reference_price: Decimal | None = None
     test_mode: TestMode | None = None
+    worst_price: Decimal | None = None  # of an exit at market: no limit that replaces it lies beyond
 
     @classmethod
     def of(cls, order: Order) -> "UniversalOrderCommand":
@@ -47,6 +49,7 @@ class UniversalOrderCommand:
             trigger_price=order.trigger_price,
             reference_price=order.reference_price,
             test_mode=order.test_mode,
+            worst_price=chase_of(order).worst,
         )
 
 

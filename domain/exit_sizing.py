@@ -64,6 +64,17 @@ class ExitSize:
     rest: Decimal = ZERO
 
 
+def sliced(size: ExitSize, largest: Decimal | None) -> ExitSize:
+    """Return the size that one order may have at the exchange; the rest needs further ones.
+
+    Args:
+        largest: the largest quantity that the exchange takes in one order; None: not known, and nothing is sliced.
+    """
+    if largest is None or largest <= 0 or size.quantity <= largest:
+        return size
+    return replace(size, quantity=largest, rest=size.rest + size.quantity - largest)
+
+
 @dataclass(frozen=True, slots=True)
 class ExitHold:
     """Wait and size again later: something in progress will change the position, or has to be known first."""

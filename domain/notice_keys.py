@@ -33,6 +33,8 @@ class NoticeSubject(StrEnum):
         "PNL_DIFFERS"  # our own profit and loss is another than the broker's; the facts say which day
     )
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
+    EXIT_DOES_NOT_END = "EXIT_DOES_NOT_END"  # it rests at the broker; the fact is its leg
+    EXIT_LEFT_RESTING = "EXIT_LEFT_RESTING"  # it is not priced anew any more; the fact is its leg
     INSTRUMENTS = "INSTRUMENTS"  # not loaded, or not today's; the state says which master is used
     TELEGRAM_CONFLICT = (
         "TELEGRAM_CONFLICT"  # another program receives the bot's updates; cleared when none does

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.actors import actor_of
+from domain.exit_chase import is_successor, is_superseded
 from domain.order import Order
 from domain.states import Phase, Status
 
@@ -79,7 +80,8 @@ def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[No
     if before is None:
         return ()
     told = []
-    if before.broker_order_id is None and after.broker_order_id is not None:
+    # An exit that is priced anew is one exit: its new orders are events in its story, and no news.
+    if before.broker_order_id is None and after.broker_order_id is not None and not is_successor(after):
         told.append(notice(NoticeKind.PLACED))
     if before.status is Status.FAILED and after.status is not Status.FAILED:
         told.append(notice(NoticeKind.RESURRECTED, f"was {before.tag}"))
@@ -92,7 +94,7 @@ def notices_for(before: Order | None, after: Order, actor: str = "") -> tuple[No
             told.append(notice(NoticeKind.PARTIALLY_FILLED))
     elif after.phase is Phase.FILLED and before.phase is not Phase.FILLED:
         told.append(notice(NoticeKind.FILLED))
-    if after.status is Status.FAILED and before.status is not Status.FAILED:
+    if after.status is Status.FAILED and before.status is not Status.FAILED and not is_superseded(after):
         told.append(notice(_FAILED_KIND.get(after.phase, NoticeKind.FAILED)))
     if after.escalation >= 2 and after.escalation > before.escalation:
         told.append(_louder(after, notice))

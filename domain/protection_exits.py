@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.exit_chase import chase_of, last_of
 from domain.further_terms import without_targets
 from domain.money import ZERO, decimal_text
 from domain.order import Order
@@ -53,12 +54,14 @@ def exit_seen(exit_: Order | None, parts: Sequence[Order], now: datetime) -> Exi
     if any(_may_sell(each, now) for each in (exit_, *parts)):
         return ExitSeen(ExitState.LIVE)
     sold = sum((each.filled_quantity for each in (exit_, *parts)), ZERO)
-    reason = reason_of(exit_.tag)
-    if exit_.status is Status.EXECUTED or reason is Reason.NO_POSITION:
+    last = last_of(exit_, parts)  # where it was priced anew, its end is that of the part that went on last
+    reason = reason_of(last.tag)
+    if last.status is Status.EXECUTED or reason is Reason.NO_POSITION:
         return ExitSeen(ExitState.DONE, sold)
-    if exit_.cancel_requested_at is not None or reason is Reason.CANCELLED_BEFORE_SENT:
+    is_cancelled = last.cancel_requested_at is not None and not chase_of(last).asked
+    if is_cancelled or reason is Reason.CANCELLED_BEFORE_SENT:
         return ExitSeen(ExitState.WITHDRAWN, sold)
-    return ExitSeen(ExitState.FAILED, sold, exit_.tag or "")
+    return ExitSeen(ExitState.FAILED, sold, last.tag or "")
 
 
 def _may_sell(order: Order, now: datetime) -> bool:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from domain.exit_chase import ChaseRules
 from domain.instruments.instrument import Instrument
 from domain.limits import ClientPolicy
 from domain.order import Order
@@ -16,10 +18,13 @@ from domain.times import trading_day
 class ClientContext:
     """One client as the engine serves it: its broker, and the policy that binds its orders.
 
-    `batches`: places many orders at once; None: one after the other. `marks`: tells last prices; None: only positions
-    do. `equity`: tells what the account is worth; None: its broker does not. `quotes`: reads a price for a call.
-    `priced`: the places whose last prices are kept, so that entries can be sized by them, each with the instrument
-    where a master lists it.
+    - `batches`: places many orders at once; None: one after the other.
+    - `marks`: tells last prices; None: only positions do.
+    - `equity`: tells what the account is worth; None: its broker does not.
+    - `quotes`: reads a price for a call.
+    - `priced`: the places whose last prices are kept, so that entries can be sized by them, each with the instrument
+      where a master lists it.
+    - `largest`: the largest quantity of an exchange's symbol that one order may have, None where it is not known.
     """
 
     client_id: str
@@ -30,6 +35,7 @@ class ClientContext:
     equity: EquityReader | None = None
     quotes: QuoteReader | None = None
     priced: Callable[[], Mapping[tuple[str, str], Instrument | None]] = dict
+    largest: Callable[[str, str], Decimal | None] = lambda exchange, symbol: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class EngineTimings:
     unknown_log: timedelta = CANNOT_BE_READ_AFTER
     unknown_tell: timedelta = timedelta(seconds=60)
     positions_refresh: timedelta = timedelta(seconds=2)
+    # How an exit that is to be filled at once is followed while it rests at the broker.
+    chase: ChaseRules = field(default_factory=ChaseRules)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
     # When a trading day begins in that zone: after one session, before the broker's reset.
     day_starts: time = time(6)

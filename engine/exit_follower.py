@@ -4,14 +4,26 @@ An exit that names no quantity cancels its strategy's older entries. What such a
 exited by a further part of the exit's leg. The part is a row of its own, so that each row has at most one broker order.
 """
 
+import json
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
-from domain.enums import ExecutionType
+from domain.enums import ExecutionType, OrderType
+from domain.exit_chase import (
+    Chase,
+    chase_context,
+    chase_of,
+    further,
+    is_followed,
+    leaves_rest,
+    rest_of,
+    rests,
+)
 from domain.exit_sizing import entries_to_take_back, in_the_way
+from domain.exit_view import is_about_the_same
 from domain.ids import client_order_id
 from domain.limits import ClientPolicy
 from domain.money import ZERO, decimal_text
@@ -19,14 +31,17 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import register
 from domain.ports import Transaction
+from domain.price_bands import band_edge
 from domain.reason_codes import Reason, reason_in
 from domain.risk_facts import ExitFacts
 from domain.states import Phase, Status
+from domain.times import has_elapsed
 from use_cases.leg_groups import block_unsent
 
 log = logging.getLogger(__name__)
 
 _PART_LIFE = timedelta(hours=1)
+_A_MOMENT = timedelta(seconds=2)  # for so long a market order may be filled without our knowing
 
 
 def take_back(
@@ -68,6 +83,27 @@ def cancel_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: date
         tx.notify(Notice(NoticeKind.SYSTEM, exit_.client_id, exit_, exit_.alert_id, exit_.symbol, text))
 
 
+def hasten_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> None:
+    """Price the strategy's resting exits anew at once, because a later one is to be filled at once.
+
+    For example, the stop is met while a target's exit rests as a limit above the market: its units go with the stop's.
+    An exit that was sent a moment ago is left alone: it may be filled already.
+    """
+    if exit_.order_type is not OrderType.MARKET or exit_.parent_command_id is not None:
+        return
+    for order in facts.orders:
+        is_own = order.strategy_name == exit_.strategy_name and is_about_the_same(order, exit_)
+        if not is_own or not is_followed(order) or not rests(order) or order.sent_at is None:
+            continue
+        current = tx.get(order.command_id)
+        if current != order or not has_elapsed(order.sent_at, now, _A_MOMENT):
+            continue
+        chase, reason = replace(chase_of(order), asked=True), f"exit {exit_.short_id} takes its rest along"
+        change = cancel_asked(order, at=now, actor=actor, reason=reason, chase=chase)
+        if change is not None:
+            tx.apply(change)
+
+
 def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor: str) -> Order:
     """Request the cancel, except while the order is being sent or has no known number: then when the book shows it."""
     if hindrance(order.phase, order.broker_order_id) is not None:
@@ -78,11 +114,14 @@ def _cancel(tx: Transaction, order: Order, exit_: Order, *, now: datetime, actor
 
 
 def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: datetime, actor: str) -> Order:
-    """Apply a later full exit of the strategy to an entry that has moved.
+    """Apply a later full exit of the strategy to an entry that has moved; go on with an exit that is priced anew.
 
     The entry is cancelled if it is live. What it filled is exited by a further part of the exit. Returns the entry's
     row as it is then.
     """
+    if after.execution_type is ExecutionType.EXIT and after.phase is not before.phase:
+        _take_over(tx, after, now=now, actor=actor)
+        _try_at_band(tx, after, now=now, actor=actor)
     if after.execution_type is not ExecutionType.ENTRY or after.test_mode is not None:
         return after
     filled = after.filled_quantity - before.filled_quantity
@@ -98,20 +137,62 @@ def keep_exits_true(tx: Transaction, before: Order, after: Order, *, now: dateti
     return _cancel(tx, after, exit_, now=now, actor=actor) if _is_live(after) else after
 
 
+def _take_over(tx: Transaction, ended: Order, *, now: datetime, actor: str) -> None:
+    """Register a further part for the rest of an exit that was cancelled to be priced anew.
+
+    It is written with the end that the book has shown: nobody can see the one without the other.
+    """
+    if not leaves_rest(ended):
+        return
+    rest = rest_of(ended, _leg(tx, ended), now)
+    if rest:
+        part = add_part(tx, ended, rest, product=ended.product, now=now, actor=actor, chase=further(ended))
+        log.info("order %s: %s goes on with the %s left", ended.command_id, part.command_id, rest)
+
+
+def _leg(tx: Transaction, order: Order) -> list[Order]:
+    """List all rows of the order's leg, as they are now."""
+    leg_id = order.parent_command_id or order.command_id
+    first = tx.get(leg_id)
+    return [*([] if first is None else [first]), *tx.parts(leg_id)]
+
+
+def _try_at_band(tx: Transaction, refused: Order, *, now: datetime, actor: str) -> None:
+    """Try an exit once more at the edge of the price band, where its refusal gives it; after that it is a person's."""
+    if refused.phase not in (Phase.REFUSED, Phase.REJECTED) or not is_followed(refused):
+        return
+    edge = band_edge(refused.reason_message or "", refused.side)
+    if edge is None:
+        return
+    leg = _leg(tx, refused)
+    rest = rest_of(refused, leg, now)
+    if not rest or any(chase_of(each).at_band for each in leg):
+        return
+    chase = replace(further(refused), at_band=True)
+    part = add_part(tx, refused, rest, product=refused.product, now=now, actor=actor, chase=chase, limit=edge)
+    text = (
+        f"the exit was refused for the exchange's price band; {part.short_id} tries it once more, as a limit at the "
+        f"band's edge, {decimal_text(edge)}. If that is refused too, exit by hand"
+    )
+    log.warning("order %s: %s", refused.command_id, text)
+    tx.notify(Notice(NoticeKind.SYSTEM, part.client_id, part, part.alert_id, part.symbol, text))
+
+
 def still_held(tx: Transaction, order: Order) -> str:
     """Return what a failed exit leaves open, and what to do; empty: nothing is left open."""
     if order.execution_type is not ExecutionType.EXIT or order.test_mode is not None:
         return ""
+    held = held_words(tx, order)
+    return f"{held}: send the EXIT again, or exit it by hand" if held else ""
+
+
+def held_words(tx: Transaction, order: Order) -> str:
+    """Say what the exit's strategy holds there by its own fills; empty: nothing."""
     held = tx.holding(order.client_id, order.strategy_name, order.exchange, order.symbol)
     units = ", ".join(
         f"{decimal_text(h.net_quantity)} {h.product}" for h in held if h.entries and h.net_quantity
     )
-    if not units:
-        return ""
-    return (
-        f"{order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}: send the EXIT again, or "
-        "exit it by hand"
-    )
+    return f"{order.strategy_name} still holds {units} of {order.symbol} at {order.exchange}" if units else ""
 
 
 def _is_live(order: Order) -> bool:
@@ -146,7 +227,15 @@ def _add_part(
 
 
 def add_part(
-    tx: Transaction, exit_: Order, quantity: Decimal, *, product: str, now: datetime, actor: str
+    tx: Transaction,
+    exit_: Order,
+    quantity: Decimal,
+    *,
+    product: str,
+    now: datetime,
+    actor: str,
+    chase: Chase | None = None,
+    limit: Decimal | None = None,
 ) -> Order:
     """Register a further part of an exit's leg, of that many units.
 
@@ -154,8 +243,15 @@ def add_part(
 
     Args:
         product: the one that is tried first where the exit named none. Units that are held in others follow.
+        chase: how far the following has come that this part goes on with.
+        limit: the price of a part that is sent as a limit order, whatever its exit asked for.
     """
     leg = exit_.parent_command_id or exit_.command_id
+    order_type, price = exit_.order_type, exit_.price
+    if limit is not None:
+        order_type, price = OrderType.LIMIT, limit
+    elif chase_of(exit_).at_band:  # it was to be filled at once, whatever price it had to go at
+        order_type, price = OrderType.MARKET, None
     command_id = f"{leg}.{len(tx.parts(leg)) + 2}"
     part = Order(
         command_id=command_id,
@@ -170,8 +266,8 @@ def add_part(
         quantity=quantity,
         requested_quantity=quantity,
         product=product,
-        order_type=exit_.order_type,
-        price=exit_.price,
+        order_type=order_type,
+        price=price,
         trigger_price=exit_.trigger_price,
         reference_price=exit_.reference_price,
         test_mode=None,
@@ -182,6 +278,7 @@ def add_part(
         requested_side=exit_.requested_side,
         requested_product=exit_.requested_product,
         parent_command_id=leg,
+        context_json=None if chase is None else json.dumps(chase_context(chase), ensure_ascii=False),
     )
     registered = tx.apply(register(part, at=now, actor=actor))
     tx.add_intent(registered, f"part|{command_id}", None)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.broker_reports import PositionsSnapshot
+from domain.exit_chase import Chase, chase_of, sent_at_mark
 from domain.exit_sizing import (
     OPERATOR,
     ExitDispute,
@@ -15,6 +16,7 @@ from domain.exit_sizing import (
     HoldReason,
     in_the_way,
     size_exit,
+    sliced,
 )
 from domain.limits import ExitScope
 from domain.money import ZERO, decimal_text
@@ -28,7 +30,7 @@ from domain.states import Status
 from domain.times import is_within
 from domain.transitions import claimed, held, stopped
 from engine.client_context import ClientContext, EngineTimings
-from engine.exit_follower import add_part, cancel_resting, take_back
+from engine.exit_follower import add_part, cancel_resting, hasten_resting, take_back
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +52,13 @@ class ExitSizer:
         now: datetime,
         *,
         kept: Mapping[str, str],
+        largest: Decimal | None = None,
     ) -> OrderChange:
         """Claim the exit with its size, hold it, or end it because there is nothing that it may take.
 
         Args:
             kept: further columns that the claim writes.
+            largest: the largest quantity that one order may have at the exchange; what is more is a further part.
         """
         actor = self._claimant
         hidden = snapshot.unreadable_at(order.exchange, order.symbol, order.requested_product)
@@ -70,12 +74,17 @@ class ExitSizer:
             )
         else:
             self._disputed_since.pop(order.command_id, None)  # another dispute has its whole time
+        if answer == ExitHold(HoldReason.EXIT_UNDER_WAY) or isinstance(answer, ExitSize):
+            hasten_resting(tx, order, facts, now=now, actor=actor)
         if isinstance(answer, ExitSize):
+            answer = sliced(answer, largest)
             rest = answer.rest - _unsent_parts(tx, order)
             if rest > 0:
-                add_part(tx, order, rest, product=order.product, now=now, actor=actor)
+                beside = Chase(slice_of=order.command_id)
+                add_part(tx, order, rest, product=order.product, now=now, actor=actor, chase=beside)
             sized = {"side": answer.side, "quantity": answer.quantity, "product": answer.product, **kept}
-            return claimed(order, at=now, claimant=actor, **sized)
+            context_json = self._context_of(replace(order, side=answer.side), snapshot, kept)
+            return claimed(order, at=now, claimant=actor, **sized | {"context_json": context_json})
         if isinstance(answer, ExitHold):
             if answer.reason is HoldReason.TAKING_BACK:
                 cancel_resting(tx, order, facts, now=now, actor=actor)
@@ -101,6 +110,13 @@ class ExitSizer:
         if not isinstance(size, ExitSize) or size.side is not order.side:
             return False
         return size.product == order.product and size.quantity >= order.quantity
+
+    def _context_of(self, order: Order, snapshot: PositionsSnapshot, kept: Mapping[str, str]) -> str | None:
+        """Return the order's context with the last price known at its first sending, if it is to be filled at once."""
+        known = kept.get("context_json", order.context_json)
+        return sent_at_mark(
+            order, snapshot.last_price(order.exchange, order.symbol), self._rules.chase, known
+        )
 
     def _may_wait(self, order: Order, facts: ExitFacts, now: datetime) -> bool:
         """Return True while each cancel of a resting exit in its way may still be confirmed in time."""
@@ -145,7 +161,7 @@ def scope_of(context: ClientContext, order: Order) -> ExitScope:
 
 
 def _unsent_parts(tx: Transaction, order: Order) -> Decimal:
-    """Return the units of parts that an earlier try has registered and that were not sent yet."""
+    """Return the units of parts that an earlier try of this order has registered and that were not sent yet."""
     parts = tx.parts(order.parent_command_id or order.command_id)
-    unsent = (p.requested_quantity or ZERO for p in parts if p.status is Status.CREATED)
-    return sum(unsent, ZERO)
+    mine = (p for p in parts if p.status is Status.CREATED and chase_of(p).slice_of == order.command_id)
+    return sum((p.requested_quantity or ZERO for p in mine), ZERO)

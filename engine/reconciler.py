@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from domain.broker_reports import Book, OrderRef, OrderReport
-from domain.enums import ExecutionType, OrderType
+from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.first_reads import Part
 from domain.ids import is_ours
@@ -41,6 +41,7 @@ from engine.missing_order_tracker import MissingOrderTracker
 from engine.order_matcher import OrderMatcher
 from engine.plain_moves import plain_moves
 from engine.read_failure_tracker import ReadFailureTracker, UnreadableRows
+from engine.resting_orders import RestingOrders
 from engine.submitter import Submitter
 from engine.tag_lookup import is_refusal
 from use_cases.leg_groups import after_leg_ended
@@ -76,6 +77,7 @@ class Reconciler:
         self._whole_book_at: dict[str, datetime] = {}  # when the last read began that showed every order
         self._owners = OrderMatcher(clock=clock, rules=rules)
         self._unheard = MissingOrderTracker()
+        self._resting = RestingOrders(store, clock=clock, claimant=claimant, rules=rules)
         self._cancels = CancelSender(store, clock=clock, claimant=claimant, rules=rules)
         self._unread = ReadFailureTracker(clock=clock, rules=rules)
         self._rows = UnreadableRows(
@@ -162,7 +164,7 @@ class Reconciler:
         unknown = [o for o in rows.values() if o.phase is Phase.UNKNOWN]
         self._resend(context, unknown, book)
         self._escalate(unknown)
-        self._tell_resting(list(rows.values()))
+        rows |= self._resting.follow(context, list(rows.values()))
         self._cancels.send(context, list(rows.values()), book)
         self._remember_ended(context, list(rows.values()), book)
         return sum(rows[o.command_id] != o for o, _ in decided)
@@ -287,21 +289,6 @@ class Reconciler:
             alarm = contradiction(rows[id_], book)
             lost += self._store.write(partial(self._lose_sight, order=rows[id_], why=why, alarm=alarm))
         return lost
-
-    def _tell_resting(self, orders: Sequence[Order]) -> None:
-        """Notify once of a market order that is not filled soon: while an exit rests, no other closes its position."""
-        for order in orders:
-            rests = order.order_type is OrderType.MARKET and order.phase in (
-                Phase.WORKING,
-                Phase.PARTIALLY_FILLED,
-            )
-            if not rests or order.escalation >= 2 or order.sent_at is None:
-                continue
-            if has_elapsed(order.sent_at, self._clock.now(), self._rules.unknown_tell):
-                log.warning(
-                    "order %s: a market order rests at the broker since %s", order.command_id, order.sent_at
-                )
-                self._store.write(partial(self._louder, order=order, level=2))
 
     def _lose_sight(self, tx: Transaction, order: Order, why: str, alarm: Alarm | None) -> bool:
         """Mark the order unknown; an alarm is notified at once."""

@@ -193,12 +193,14 @@ class Submitter:
             self._hold_unread(context, order, f"{type(error).__name__}: {error}")
             return None
 
+        largest = context.largest(order.exchange, order.symbol)
+
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()
             change = self._not_now(tx, context, order, now)
             if change is None:
                 kept = self.own_tags.refusals(order)
-                change = self._exits.sized(tx, context, order, snapshot, now, kept=kept)
+                change = self._exits.sized(tx, context, order, snapshot, now, kept=kept, largest=largest)
             after = tx.apply(change)
             return after if after.phase is Phase.SUBMITTING else None
 

@@ -84,6 +84,7 @@ class FakeBroker:
         self.cancelled: list[str] = []
         self.script: list[BrokerError | tuple[str, BrokerError] | None] = []
         self.fill_at_once = True
+        self.prices: dict[str, Decimal] = {}  # last prices, as positions show them
         self.covers_from: datetime | None = None
         self.book_error: ReadFailed | None = None
         self.positions_error: ReadFailed | None = None
@@ -182,7 +183,11 @@ class FakeBroker:
             key = (report.exchange, report.symbol, self.products[report.broker_order_id])
             nets[key] = nets.get(key, ZERO) + report.filled_quantity * report.side.sign
         hidden = {(row.exchange, row.symbol) for row in self.unreadable_positions}
-        listed = tuple(Position(*key, net) for key, net in nets.items() if key[:2] not in hidden)
+        listed = tuple(
+            Position(*key, net, last_price=self.prices.get(key[1]))
+            for key, net in nets.items()
+            if key[:2] not in hidden
+        )
         return PositionsSnapshot(at, listed, self.unreadable_positions)
 
 

@@ -96,13 +96,17 @@ def _exit(
             order = _order(part, intent, exit_id(intent, asked_at), now)
             done.asked.append(register_judged(tx, order, intent, None, policy=policy, actor=actor))
             return
-        if known.status not in _OVER or known.is_provisional(now):
+        if any(_is_under_way(each, now) for each in (known, *tx.parts(known.command_id))):
             done.under_way += 1
             return
         # The next attempt's id sorts by when this one began: when it ended may still change, by a late fill.
         last, asked_at = known, known.created_at
     if last is not None:
         done.given_up.append((part, last))
+
+
+def _is_under_way(order: Order, now: datetime) -> bool:
+    return order.status not in _OVER or order.is_provisional(now)
 
 
 def _pause(attempt: int) -> timedelta:

@@ -42,6 +42,7 @@ def protected(command: UniversalOrderCommand, quote: Quote, percent: Decimal) ->
     - at least ten ticks from that price,
     - on a tick,
     - above zero,
+    - not beyond the worst price that the command names,
     - within the day's band. The band is ignored for a stop whose trigger is outside of it: a limit on the other side
       of the trigger could never be filled.
 
@@ -53,6 +54,8 @@ def protected(command: UniversalOrderCommand, quote: Quote, percent: Decimal) ->
     if command.order_type not in UNLIMITED:
         return command
     price = _limit(command.side, base_of(command, quote), quote, percent)
+    if command.worst_price is not None and command.order_type is OrderType.MARKET:
+        price = _not_beyond(command.side, price, command.worst_price, quote.tick)
     if command.order_type is OrderType.STOP:
         assert command.trigger_price is not None
         if (price - command.trigger_price) * command.side.sign < 0:
@@ -91,6 +94,12 @@ def _limit(side: Side, base: Decimal, quote: Quote, percent: Decimal) -> Decimal
         if quote.low is not None:
             price = max(price, _on_tick(quote.low, quote.tick, ROUND_CEILING))
     return max(price, quote.tick)
+
+
+def _not_beyond(side: Side, price: Decimal, worst: Decimal, tick: Decimal) -> Decimal:
+    if side is Side.BUY:
+        return max(min(price, _on_tick(worst, tick, ROUND_FLOOR)), tick)
+    return max(price, _on_tick(worst, tick, ROUND_CEILING))
 
 
 def _on_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:

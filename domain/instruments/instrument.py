@@ -88,6 +88,14 @@ class Instrument:
         return key_of(self.root, self.kind, self.expiry, self.strike)
 
     @property
+    def largest_order(self) -> Decimal | None:
+        """The largest quantity of whole lots that the exchange takes in one order; None: the master does not say."""
+        if self.freeze is None or self.freeze <= 0:
+            return None
+        lot = self.lot if self.lot is not None and self.lot > 0 else Decimal(1)
+        return self.freeze // lot * lot or None
+
+    @property
     def address(self) -> tuple[str, str]:
         """Its exchange and symbol at the broker."""
         return self.exchange, self.symbol

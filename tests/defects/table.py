@@ -17,6 +17,7 @@ from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
 from tests.defects.reading import READING
+from tests.defects.resting import RESTING
 from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
 from tests.defects.sizing import SIZES
@@ -27,7 +28,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -57,6 +58,7 @@ _SECTIONS = (
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
+    ("Exits that rest", RESTING),
     ("Limits", RISK),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),

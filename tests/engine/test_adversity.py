@@ -84,7 +84,7 @@ def test_what_was_unknown_and_then_rests_is_told_as_resting(desk):
     desk.broker.book_error = None
     run(desk, 90)
     assert told(desk, out) == ["UNKNOWN", "PLACED", "SYSTEM"]
-    assert any("rests at the broker" in n.detail for n in desk.notices)
+    assert any("rest at the broker" in n.detail for n in desk.notices)
 
 
 @pytest.mark.parametrize(("asked", "told_of"), [(OUT, 1), (TARGET, 0)])
@@ -92,9 +92,9 @@ def test_a_market_order_that_rests_is_told_once_a_limit_order_may_rest(desk, ask
     held(desk)
     desk.broker.fill_at_once = False
     [out] = desk.post(asked, **EXIT)
-    run(desk, 58)
+    run(desk, 13)
     assert told(desk, out) == ["PLACED"]
-    run(desk, 100)
+    run(desk, 145)
     assert told(desk, out) == ["PLACED"] + ["SYSTEM"] * told_of
     assert desk.order(out.command_id).phase is Phase.WORKING
 

@@ -119,7 +119,8 @@ class Account:
         self.random = plan.random(f"account {client_id}")
         self.aside = plan.random(f"account {client_id} aside")
         self.prices = Prices(plan)
-        self._shows_prices = plan.has_protections
+        self._shows_prices = plan.has_protections or plan.rates["a market exit rests"] > 0
+        self._resting = plan.random(f"account {client_id} resting")
         self._protecting = plan.random(f"account {client_id} protecting")
         self.faults: Counter[str] = Counter()
         self._rates = plan.rates
@@ -273,6 +274,8 @@ class Account:
         waits = order.is_exit and order.command is not None and order.command.order_type is OrderType.LIMIT
         if waits and self.happens("a limit exit rests"):
             return
+        if self._rests(order):
+            return
         life = self.first_that_happens(
             "filled later", "partly, then cancelled", "rejected later", "expired", "rests", "overfilled",
             "dead, then filled",
@@ -296,6 +299,16 @@ class Account:
             self._mark_odd(order)
             self._after(soon, order, lambda: self.finish(order, BrokerStatus.REJECTED, "RMS2"))
             self._scheduler.later(later + 5.0, lambda: self._revive(order))
+
+    def _rests(self, order: TrueOrder) -> bool:
+        """An exit at market that went as a limit, which nobody meets any more: perhaps after a part was filled."""
+        at_market = order.command is not None and order.command.order_type is OrderType.MARKET
+        if not (order.is_exit and at_market and self.happens("a market exit rests", self._resting)):
+            return False
+        if self.happens("partly filled first", self._resting):
+            soon = self._resting.uniform(0.05, 6.0)
+            self._after(soon, order, lambda: self.fill(order, min(order.rest, Decimal(10))))
+        return True
 
     def _after(self, seconds: float, order: TrueOrder, happen: Callable[[], None]) -> None:
         self._scheduler.later(seconds, lambda: happen() if order.is_live else None)

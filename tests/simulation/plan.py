@@ -83,6 +83,13 @@ PROTECTING: Mapping[str, float] = {
 }
 """What concerns stops and targets, drawn from streams of its own too."""
 
+RESTING: Mapping[str, float] = {
+    # of an exit at market: the broker makes a limit of it, and the price moves away
+    "a market exit rests": 0.20,
+    "partly filled first": 0.30,  # of such an exit
+}
+"""What concerns exits that rest, drawn from streams of its own too."""
+
 SHAPES: Mapping[str, float] = {
     "exit soon": 0.15,  # while its entry may rest, be partly filled, or be unknown
     "exit of nothing": 0.03,  # of a strategy that has entered nothing there
@@ -96,7 +103,7 @@ SHAPES: Mapping[str, float] = {
 PAUSES = 0.12
 """Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *SHAPES)
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *SHAPES)
 """Everything that a run can leave out."""
 
 
@@ -183,6 +190,8 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     protecting = Random(f"{seed} protecting")
     often = protecting.choice((0.0, 1.0, 2.0))
     rates |= {name: rate * often for name, rate in PROTECTING.items()}
+    resting = Random(f"{seed} resting").choice((0.0, 1.0, 2.0))
+    rates |= {name: rate * resting for name, rate in RESTING.items()}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0

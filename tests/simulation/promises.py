@@ -18,6 +18,7 @@ from greenlet import getcurrent, greenlet
 from domain.broker_capabilities import IdClass
 from domain.commands import UniversalOrderCommand
 from domain.enums import ExecutionType
+from domain.exit_chase import is_superseded
 from domain.exit_sizing import HoldReason
 from domain.order import Order
 from domain.receipt import Receipt
@@ -26,6 +27,7 @@ from persistence.sqlite.audit.replay import faults, histories
 from persistence.sqlite.rows import SELECT_ORDER, order_of
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.holding import Holdings
+from tests.simulation.legs import Legs
 from tests.simulation.ownership import Ownership
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.protecting import Protections
@@ -79,6 +81,7 @@ class Promises:
         self._unfinished: dict[str, None] = {}
         self.ownership = Ownership(self, scheduler)
         self._holdings = Holdings(self._connection, self)
+        self._legs = Legs(self)
         self._protections = Protections(self._connection, self, scheduler)
 
     def breaks(self, promise: str, text: str) -> None:
@@ -294,6 +297,7 @@ class Promises:
         if len(of_leg) > 1:
             self.breaks("2 one order a leg", f"{command.command_id} has {len(of_leg)}")
         self.ownership.order_made(account, order)
+        self._legs.order_made(account, order)
         self.order_changed(account, order)
 
     def order_changed(self, account: Account, order: TrueOrder) -> None:
@@ -361,6 +365,7 @@ class Promises:
         self.ownership.check_end()
         self._holdings.check_end(self._scheduler.micros)
         self._protections.check_end()
+        self._legs.check_end(self.accounts)
         self._check_books()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):
@@ -404,7 +409,8 @@ class Promises:
                 self.breaks("8 delivered", f"a message about {command_id} is {status}")
         for order in self.rows.values():
             kinds = told.get(order.command_id, Counter())
-            if order.status is Status.FAILED and not kinds["BLOCKED"] + kinds["REJECTED"] + kinds["FAILED"]:
+            is_told = kinds["BLOCKED"] + kinds["REJECTED"] + kinds["FAILED"] or is_superseded(order)
+            if order.status is Status.FAILED and not is_told:
                 self.breaks("8 told", f"{order.command_id} failed in silence")
             if order.status is Status.EXECUTED and kinds["FILLED"] != 1:
                 self.breaks(

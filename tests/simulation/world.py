@@ -15,6 +15,7 @@ from command_service import CommandService, ResolvedFill
 from domain.broker_capabilities import IdClass
 from domain.enums import Side
 from domain.errors import OrderwatchError, StoreUnavailable
+from domain.exit_chase import is_successor
 from domain.limits import ClientPolicy, LimitBook, Limits
 from domain.order import Order
 from domain.states import Phase, Status
@@ -271,6 +272,7 @@ class World:
             counts += account.faults
         ends = Counter("duplicate" if _is_duplicate(o) else _end(o) for o in rows)
         counts += ends
+        counts["priced anew"] = sum(is_successor(o) for o in rows)
         counts["position differed, told"] = self.promises.told["a position that differs"]
         self._hash.update(repr(sorted(counts.items())).encode())
         return Figures(

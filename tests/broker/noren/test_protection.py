@@ -1,5 +1,6 @@
 """The limit that stands for a market order: it trades at once, on a tick, within the band, and never at any price."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -133,3 +134,13 @@ def test_what_was_sent_is_told():
     assert told(limit) == "sent as a limit order at 109.2: the broker takes no market orders"
     stop = protected(a_command(order_type=OrderType.STOP, trigger_price=d("106")), quote, d("3"))
     assert told(stop) == "sent as a stop order with the limit 109.2: the broker takes no market orders"
+
+
+@pytest.mark.parametrize(
+    ("side", "worst", "price"),
+    [(Side.SELL, "98.02", "98.05"), (Side.BUY, "101.98", "101.95"), (Side.SELL, "90", "97")],
+)
+def test_no_limit_lies_beyond_the_worst_price_of_an_exit(side, worst, price):
+    quote = Quote(d("0.05"), d("100"), d("100"), d("100"))
+    command = replace(a_command(order_type=OrderType.MARKET, side=side, price=None), worst_price=d(worst))
+    assert protected(command, quote, d(3)).price == d(price)

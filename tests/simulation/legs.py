@@ -1,0 +1,52 @@
+"""What the rows of one exit promise together: never more than its leg asks for, and no rest that is forgotten."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from domain.exit_chase import chase_of, is_superseded, rest_of
+from domain.money import ZERO
+from domain.order import Order
+
+if TYPE_CHECKING:
+    from tests.simulation.exchange import Account, TrueOrder
+    from tests.simulation.promises import Promises
+
+
+class Legs:
+    """Looks at the parts of exits, by the exchange's truth."""
+
+    def __init__(self, promises: "Promises") -> None:
+        self._promises = promises
+
+    def _rows(self, row: Order) -> list[Order]:
+        leg = row.parent_command_id or row.command_id
+        return [o for o in self._promises.rows.values() if leg in (o.command_id, o.parent_command_id)]
+
+    def order_made(self, account: "Account", order: "TrueOrder") -> None:
+        """The broker has a new order of ours: with it, its leg's live and filled units are no more than it asks for."""
+        assert order.command is not None
+        row = self._promises.rows[order.command.command_id]
+        if row.parent_command_id is None or not order.is_exit or order.symbol in account.odd_symbols:
+            return
+        rows = self._rows(row)
+        asked = sum((o.quantity for o in rows if chase_of(o).instead_of is None), ZERO)
+        taken = sum((self._truly(account, o) for o in rows), ZERO)
+        if taken > asked:
+            self._promises.breaks("15 more than the leg", f"{row.command_id}: {taken} of {asked}")
+
+    @staticmethod
+    def _truly(account: "Account", row: Order) -> Decimal:
+        there = account.by_tag.get(row.client_order_id, [])
+        return sum((o.filled + o.rest for o in there if not o.was_turned_away), ZERO)
+
+    def check_end(self, clear: "dict[str, Account]") -> None:
+        """Each order that was cancelled for a new price has been taken over, as far as its leg asks for it."""
+        for row in self._promises.rows.values():
+            if is_superseded(row) and row.symbol not in clear[row.client_id].odd_symbols:
+                now = row.updated_at
+                assert now is not None
+                rows = self._rows(row)
+                if not any(chase_of(o).instead_of == row.command_id for o in rows) and rest_of(
+                    row, rows, now
+                ):
+                    self._promises.breaks("15 a rest goes on", f"{row.command_id}: nothing took over")
