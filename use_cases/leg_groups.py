@@ -7,19 +7,20 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from blockers.groups import incomplete, with_its_group
+from blockers.groups import incomplete, needs, with_its_group
 from blockers.rules import Block
 from domain.actors import actor_of
 from domain.cancellation import cancel_wish
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
-from domain.limits import ClientPolicy
+from domain.limits import ClientPolicy, GroupPolicy, WhenIncomplete
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Transaction
 from domain.states import Status
 from domain.transitions import blocked, waiting
+from use_cases.unwind_groups import group_of, reopen
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Orde
 
 def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:
     """Return the block or wait that the other legs of its alert impose on an entry that waited; None: it may go."""
-    return with_its_group(order, other_legs(tx, policy, order))
+    is_best_effort = policy.strategy(order.strategy_name).grouping is GroupPolicy.BEST_EFFORT
+    return with_its_group(order, other_legs(tx, policy, order), is_best_effort=is_best_effort)
 
 
 def after_leg_ended(
@@ -54,6 +56,7 @@ def after_leg_ended(
     Where an exit of its strategy took the leg back, nobody is notified of the legs that are live: that exit says what
     becomes of the position.
     """
+    reopen(tx, before, after, now=now)
     if after.status is not Status.FAILED or before.status is Status.FAILED:
         return
     if _was_taken_back(after):
@@ -63,8 +66,14 @@ def after_leg_ended(
 
 
 def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
-    """After one leg failed, block the legs that were not sent, and notify of those that are live."""
+    """After one leg failed, block the legs that were not sent, and notify of those that are live.
+
+    Of a group that is unwound the watcher tells, which looks at it next.
+    """
     legs = block_unsent(tx, policy, ended, now=now, actor=actor)
+    group = group_of(tx, ended) if legs else None
+    if group is not None and group.when_incomplete is WhenIncomplete.UNWIND:
+        return
     live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
     if legs and live:
         text = _live_text(ended, live)
@@ -79,8 +88,9 @@ def block_unsent(
     """After one leg failed, block the legs that were not sent; return all other legs as they were before that."""
     legs = other_legs(tx, policy, ended)
     why = incomplete(ended)
+    is_best_effort = policy.strategy(ended.strategy_name).grouping is GroupPolicy.BEST_EFFORT
     for leg in legs:
-        if leg.status is not Status.CREATED:
+        if leg.status is not Status.CREATED or (is_best_effort and not needs(leg, ended)):
             continue
         unsent = tx.get(leg.command_id) or leg  # the end of the previous leg may have released it
         if unsent.look_first:  # it may be at the broker: after its book lookup the group is judged again

@@ -19,6 +19,7 @@ from domain.risk_facts import Holding
 from domain.stale_orders import StaleOrder
 from domain.states import Phase, Status
 from domain.unconfigured_clients import UnconfiguredRows
+from persistence.memory.groups import GroupReads
 from persistence.memory.risk import RiskReads
 from persistence.memory.tables import AccountRow, Tables
 
@@ -28,7 +29,7 @@ _LONGEST_WAIT = timedelta(seconds=10)
 _BY_AGE = attrgetter("created_at")
 
 
-class Reads(RiskReads):
+class Reads(RiskReads, GroupReads):
     """Reads on one state of the tables."""
 
     _tables: Tables

@@ -32,6 +32,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status, check_transition
 from domain.transitions import released
 from persistence.memory import adoptions, differences, facts
+from persistence.memory.groups import GroupWrites
 from persistence.memory.reads import OPEN, Reads
 from persistence.memory.risk import RiskWrites
 from persistence.memory.tables import AccountRow, Intent, Message, Tables
@@ -43,7 +44,7 @@ T = TypeVar("T")
 _NAMED = 5  # open orders listed in an error message
 
 
-class MemoryTransaction(RiskWrites, Reads):
+class MemoryTransaction(RiskWrites, GroupWrites, Reads):
     """Implement `domain.ports.Transaction` on a draft of the tables.
 
     Moving a client to another id is not implemented: it raises NotImplementedError.

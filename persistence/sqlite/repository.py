@@ -15,6 +15,7 @@ from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
+from domain.leg_groups import LegGroup
 from domain.marks import Mark
 from domain.money import decimal_text, optional_text
 from domain.notice_keys import NoticeKey, NoticeSubject
@@ -35,6 +36,7 @@ from persistence.sqlite import (
     accounts,
     daily_loss,
     differences,
+    groups,
     protections,
     risk,
     told_notices,
@@ -252,6 +254,15 @@ class OrderRepository:
 
     def protection(self, protection_id: str) -> Protection | None:
         return self._read(lambda connection: protections.protection(connection, protection_id))
+
+    def open_groups(self, client_id: str) -> list[LegGroup]:
+        return self._read(lambda connection: groups.open_groups(connection, client_id))
+
+    def groups_of_alert(self, alert_id: str) -> list[LegGroup]:
+        return self._read(lambda connection: groups.groups_of_alert(connection, alert_id))
+
+    def halted_because(self, client_id: str, strategy_name: str) -> str | None:
+        return self._read(lambda connection: groups.halted_because(connection, client_id, strategy_name))
 
     def marks(self, client_id: str) -> list[Mark]:
         return self._read(lambda connection: protections.marks(connection, client_id))

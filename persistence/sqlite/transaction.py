@@ -49,6 +49,7 @@ from persistence.sqlite.changes_together import (
     write_together,
 )
 from persistence.sqlite.database import attempt
+from persistence.sqlite.groups import GroupTables
 from persistence.sqlite.queries import claims as claim_queries
 from persistence.sqlite.queries import rule_facts as fact_queries
 from persistence.sqlite.queries.batch_facts import facts_of_all
@@ -87,7 +88,7 @@ _ACCEPTED_AMONG = (
 )
 
 
-class SqliteTransaction(RiskTables):
+class SqliteTransaction(RiskTables, GroupTables):
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
     def __init__(

@@ -4,6 +4,7 @@ Not in it yet: moving a client to another id, and the read model of pages and co
 """
 
 from tests.contract.store_adoptions import AdoptionsContract
+from tests.contract.store_groups import GroupsContract
 from tests.contract.store_orders import (
     ClaimsContract,
     IntentsContract,
@@ -30,6 +31,6 @@ from tests.contract.store_risk import RiskContract
 class StoreContract(
     TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
     DifferencesContract, ExternalOrdersContract, AdoptionsContract, NoticesContract, StopsContract, LoopsContract,
-    AccountsContract, FactsContract, ProtectionsContract, RiskContract,
+    AccountsContract, FactsContract, ProtectionsContract, RiskContract, GroupsContract,
 ):  # fmt: skip
     """All roles of one store."""
