@@ -32,6 +32,7 @@ class NoticeSubject(StrEnum):
     PNL_DIFFERS = (
         "PNL_DIFFERS"  # our own profit and loss is another than the broker's; the facts say which day
     )
+    HEDGE_SOLD_FIRST = "HEDGE_SOLD_FIRST"  # the exit of a bought leg waited in vain; the fact is its id
     GROUP_WAITS = "GROUP_WAITS"  # an unwinding cannot go on; cleared when the group has ended
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
     INSTRUMENTS = "INSTRUMENTS"  # not loaded, or not today's; the state says which master is used

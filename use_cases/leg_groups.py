@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from blockers.groups import incomplete, needs, with_its_group
+from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import actor_of
 from domain.cancellation import cancel_wish
@@ -18,6 +19,7 @@ from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Transaction
+from domain.reason_codes import Reason
 from domain.states import Status
 from domain.transitions import blocked, waiting
 from use_cases.unwind_groups import group_of, reopen
@@ -40,6 +42,19 @@ def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Orde
         and leg.client_id == order.client_id
         and leg.execution_type is ExecutionType.ENTRY
     ]
+
+
+def judged_in_group(
+    tx: Transaction, policy: ClientPolicy, order: Order, now: datetime
+) -> Block | Wait | None:
+    """Judge an order as `blockers.pipeline.judged` does; one that completes a group goes while entries only reduce."""
+    answer = judged(tx, order, policy, now)
+    if not isinstance(answer, Block) or answer.reason is not Reason.REDUCING_ONLY:
+        return answer
+    others = other_legs(tx, policy, order)
+    if group_of(tx, order) is None or not any(leg.filled_quantity for leg in others):
+        return answer
+    return judged(tx, order, policy, now, completes_group=True)
 
 
 def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:

@@ -36,6 +36,12 @@ class Reads(RiskReads, GroupReads):
 
     # orders -------------------------------------------------------------------------------------------------
 
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        legs = [
+            o for o in self._tables.orders.values() if o.alert_id == alert_id and o.parent_command_id is None
+        ]
+        return sorted(legs, key=lambda order: order.leg_index)
+
     def parts(self, command_id: str) -> list[Order]:
         return [o for o in self._tables.orders.values() if o.parent_command_id == command_id]
 

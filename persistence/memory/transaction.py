@@ -103,12 +103,6 @@ class MemoryTransaction(RiskWrites, GroupWrites, Reads):
             self.add_intent(self.apply(each.change), each.intent, each.alert.signal_id)
             self.add_alert(each.alert)
 
-    def orders_of_alert(self, alert_id: str) -> list[Order]:
-        legs = [
-            o for o in self._tables.orders.values() if o.alert_id == alert_id and o.parent_command_id is None
-        ]
-        return sorted(legs, key=lambda order: order.leg_index)
-
     def entered_since(self, order: Order) -> bool:
         return any(
             o.command_id > order.command_id

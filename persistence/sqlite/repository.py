@@ -124,6 +124,9 @@ class OrderRepository:
     def get_all(self, command_ids: Iterable[str]) -> dict[str, Order]:
         return self._read(lambda connection: claims.get_all(connection, command_ids))
 
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        return self._read(lambda connection: claims.orders_of_alert(connection, alert_id))
+
     def parts(self, command_id: str) -> list[Order]:
         return self._read(lambda connection: claims.parts(connection, command_id))
 

@@ -124,10 +124,7 @@ class SqliteTransaction(RiskTables, GroupTables):
         add_registrations(self._connection, registrations)
 
     def orders_of_alert(self, alert_id: str) -> list[Order]:
-        rows = self._connection.execute(
-            f"{SELECT_ORDER} WHERE alert_id = ? AND parent_command_id IS NULL ORDER BY leg_index", (alert_id,)
-        )
-        return [order_of(row) for row in rows]
+        return claim_queries.orders_of_alert(self._connection, alert_id)
 
     def entered_since(self, order: Order) -> bool:
         row = self._connection.execute(

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.account_state import AccountState
 from domain.broker_reports import BrokerStatus
 from domain.enums import Side
 from domain.errors import OutcomeUnknown, Refused
@@ -141,6 +142,20 @@ def test_a_group_is_unwound_and_not_completed_while_entries_are_halted(make_desk
     spin(desk, 6)
     assert the_group(desk).state is GroupState.UNWOUND and nets(desk) == {}
     assert "halted (lunch)" in told(desk, "will not be complete")[0]
+
+
+def test_a_group_is_completed_while_entries_may_only_reduce_and_none_is_begun(make_desk):
+    desk = make_desk(strategy=ALL_OR_NONE)
+    desk.broker.fill_at_once = False
+    desk.post(SOLD, HEDGE)
+    spin(desk, 1)
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    desk.commands.set_state("default", None, AccountState.REDUCING, by="cli:ann", reason="tired")
+    desk.broker.fill_at_once = True
+    spin(desk, 4)
+    assert the_group(desk).state is GroupState.COMPLETE and nets(desk) == {HEDGE.symbol: 50, SOLD.symbol: -50}
+    later = desk.post(SECOND, OTHER, strategy_name="LATER")
+    assert {order.status for order in later} == {Status.FAILED}
 
 
 def test_an_unknown_leg_is_not_guessed_and_what_need_not_wait_for_it_goes(make_desk):
