@@ -276,7 +276,7 @@ class Submitter:
         answer = judged_in_group(tx, context.policy, order, now)
         # Legs that were not tried yet are blocked as soon as another one fails; this one may have been on its way.
         if answer is None and (order.waits_for is not None or order.not_before is not None):
-            answer = let_go(tx, context.policy, order)
+            answer = let_go(tx, context.policy, order, now)
         if isinstance(answer, Wait):
             return waiting(order, answer, at=now, actor=actor)
         if answer is None:

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from blockers.adjusting import behind_exits
 from blockers.groups import incomplete, needs, with_its_group
-from blockers.pipeline import judged
+from blockers.pipeline import judged, question
 from blockers.rules import Block
 from domain.actors import actor_of
 from domain.cancellation import cancel_wish
@@ -57,8 +58,29 @@ def judged_in_group(
     return judged(tx, order, policy, now, completes_group=True)
 
 
-def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:
+def behind_its_exits(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -> Wait | None:
+    """Return the wait of an entry for the exits of its own alert in other symbols; None: there are none to wait for."""
+    if order.execution_type is not ExecutionType.ENTRY:
+        return None
+    exits = [
+        leg
+        for leg in tx.orders_of_alert(order.alert_id)
+        if leg.client_id == order.client_id and leg.execution_type is ExecutionType.EXIT
+    ]
+    if not exits:
+        return None
+    places = sorted({(leg.strategy_name, leg.exchange, leg.symbol) for leg in exits})
+    held = [h for place in places for h in tx.holding(order.client_id, *place)]
+    asked = question(order, policy, now)
+    facts = tx.facts(asked.query, now=now, limits=asked.limits, live_allowed=asked.live_allowed)
+    return behind_exits(order, exits, held, facts.positions_read_at, now)
+
+
+def let_go(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -> Block | Wait | None:
     """Return the block or wait that the other legs of its alert impose on an entry that waited; None: it may go."""
+    wait = behind_its_exits(tx, policy, order, now)
+    if wait is not None:
+        return wait
     is_best_effort = policy.strategy(order.strategy_name).grouping is GroupPolicy.BEST_EFFORT
     return with_its_group(order, other_legs(tx, policy, order), is_best_effort=is_best_effort)
 

@@ -28,7 +28,7 @@ from domain.states import Status
 from domain.times import has_elapsed
 from use_cases.protect import open_protections, terms_of
 from use_cases.reach_target import reach
-from use_cases.register_group import register_group
+from use_cases.register_group import Asked, register_adjusting, register_group
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.repeated_alerts import may_be_repeated
@@ -196,13 +196,16 @@ class RegisterAlert:
         self, tx: Transaction, alert: ParsedAlert, orders: Sequence[Order], intents: Sequence[str]
     ) -> tuple[Order, ...]:
         policy = self._clients[alert.client_id]
+        asked = [Asked(*each) for each in zip(orders, intents, alert.legs, strict=True)]
         is_group = (
             len(orders) > 1
             and alert.execution_type is ExecutionType.ENTRY
             and policy.strategy(alert.strategy_name).is_grouped
         )
         if is_group:
-            return register_group(tx, policy, alert, orders, intents, actor=ACTOR)
+            return register_group(tx, policy, alert, asked, actor=ACTOR)
+        if alert.execution_type is ExecutionType.ADJUST:
+            return register_adjusting(tx, policy, alert, asked, actor=ACTOR)
         return tuple(
             register_judged(
                 tx,
@@ -213,7 +216,7 @@ class RegisterAlert:
                 actor=ACTOR,
                 unfit=unfit(leg),
             )
-            for order, intent, leg in zip(orders, intents, alert.legs, strict=True)
+            for order, intent, leg in asked
         )
 
     def _duplicate(

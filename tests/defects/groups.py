@@ -88,6 +88,25 @@ GROUPS = (
         (f"{ORDERED}::test_the_hedge_is_sold_when_the_sold_leg_is_bought_back",),
     ),
     Defect(
+        "rolled-before-it-was-out",
+        "A roll entered the new contract while the exit of the old one rested: twice the margin, and twice the risk.",
+        (
+            Edit(
+                "blockers/adjusting.py",
+                "        if exit_.status not in _OVER or exit_.is_provisional(now):\n",
+                "        if exit_.is_provisional(now):\n",
+            ),
+            Edit(
+                "blockers/adjusting.py",
+                "        if is_left or failed or is_unread:\n",
+                "        if is_unread:\n",
+            ),
+        ),
+        (
+            "tests/engine/test_adjusting.py::test_the_entry_waits_until_the_exit_is_filled_and_a_read_says_flat",
+        ),
+    ),
+    Defect(
         "an-exit-that-waits-for-ever",
         "The buying back was rejected, and the hedge waited for it until it was worth nothing.",
         (
