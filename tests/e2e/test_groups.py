@@ -59,6 +59,10 @@ def test_where_the_sold_leg_is_rejected_the_hedge_is_sold_again_and_that_is_told
         [begun], [ended] = told(service, "will not be complete"), told(service, "is unwound")
         assert SOLD in begun and "It is being unwound" in begun
         assert f"50 of {HEDGE} sold again" in ended
+        assert service.api("/api/groups") == {"groups": []}
+        [group] = service.api("/api/groups?all=1&client=default")["groups"]
+        assert (group["state"], group["policy"], group["legs"]) == ("UNWOUND", "all_or_none", [sold, hedge])
+        assert [e["to_state"] for e in group["events"]][-1] == "UNWOUND"
         states = service.rows("SELECT to_state FROM order_group_events ORDER BY event_id")
         assert states[0] == ("FORMING",) and states[-2:] == [("UNWINDING",), ("UNWOUND",)]
 
