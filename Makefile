@@ -7,7 +7,7 @@ VENV_PYTHON := .venv/bin/python
 WORKERS ?= 2
 PYTEST = $(VENV_PYTHON) -m pytest $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadgroup) --durations 20
 
-.PHONY: help run test check bench sweep simulate defects torture power-loss format clean
+.PHONY: help run test check bench sweep groups simulate defects torture power-loss format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -49,6 +49,10 @@ power-loss: ## real processes that lose their power, on every disk that may be l
 sweep: ## die at every boundary of every kind of order, and at every boundary of the recovery
 	@$(SETUP) dev
 	@$(VENV_PYTHON) -m pytest -q -s --timeout 0 --every-boundary tests/engine/test_crash_sweep.py
+
+groups: ## each failure of each leg of an alert, with a death at each boundary: make groups EVERY=1
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m tests.engine.group_grid $(or $(EVERY),1)
 
 simulate: ## the engine in simulated worlds: make simulate N=1000000 SEED=7
 	@$(SETUP) dev

@@ -15,10 +15,20 @@ def waits_for_bought(side: Side, sides: Iterable[Side | None]) -> bool:
     return side is Side.SELL and Side.BUY in sides
 
 
-def with_its_group(order: Order, others: Sequence[Order]) -> Block | Wait | None:
-    """Return the block or wait that the alert's other legs, as they stand now, impose on this one; None: it may go."""
+def needs(order: Order, other: Order) -> bool:
+    """Return True where a leg is not sent without the other one, even if a part of its group is enough: a hedge."""
+    return order.side is Side.SELL and other.side is Side.BUY
+
+
+def with_its_group(
+    order: Order, others: Sequence[Order], *, is_best_effort: bool = False
+) -> Block | Wait | None:
+    """Return the block or wait that the alert's other legs, as they stand now, impose on this one; None: it may go.
+
+    `is_best_effort`: only a sold leg depends on the others, and only on the bought ones.
+    """
     for leg in others:
-        if leg.status is Status.FAILED:
+        if leg.status is Status.FAILED and (not is_best_effort or needs(order, leg)):
             return incomplete(leg)
     bought = [leg for leg in others if leg.side is Side.BUY]
     not_filled = order.side is Side.SELL and any(leg.status is not Status.EXECUTED for leg in bought)

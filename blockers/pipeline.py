@@ -1,6 +1,7 @@
 """Apply all rules in their order: risk, execution guard, duplicates. The first block is the answer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from blockers import duplicates, limits, protection
@@ -15,6 +16,7 @@ from domain.limits import ClientPolicy
 from domain.order import Order
 from domain.ports import ExposureQuery, FactsQuestion, Transaction
 from domain.risk_facts import Facts
+from domain.risk_stops import RiskRule
 from domain.times import day_start, trading_day
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
@@ -55,18 +57,28 @@ def blocked_by(tx: Transaction, order: Order, policy: ClientPolicy, now: datetim
     return first_block(order, _facts(tx, order, policy, now))
 
 
-def judged(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Block | Wait | None:
+def judged(
+    tx: Transaction, order: Order, policy: ClientPolicy, now: datetime, *, completes_group: bool = False
+) -> Block | Wait | None:
     """Judge an order as `blocked_by` does, and also whether an entry has to wait for its strategy's exit.
 
     While the entry waits, only those rules apply whose answer the exit does not change.
+
+    Args:
+        completes_group: it may go although entries may only reduce.
     """
-    return judge(order, policy, _facts(tx, order, policy, now))
+    return judge(order, policy, _facts(tx, order, policy, now), completes_group=completes_group)
 
 
-def judge(order: Order, policy: ClientPolicy, facts: Facts) -> Block | Wait | None:
+def judge(
+    order: Order, policy: ClientPolicy, facts: Facts, *, completes_group: bool = False
+) -> Block | Wait | None:
     """Return the answer of `judged` for these facts."""
     if order.execution_type is ExecutionType.EXIT:
         return first_block(order, facts)
+    if completes_group:
+        standing = tuple(stop for stop in facts.stops if stop.key.rule is not RiskRule.REDUCING)
+        facts = replace(facts, stops=standing)
     answer = exit_first(order, facts, policy.strategy(order.strategy_name).settling)
     if isinstance(answer, Wait):
         return first_block(order, facts, (*ALWAYS, *WHILE_WAITING)) or answer

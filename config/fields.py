@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from domain.database_url import EXPECTED, sqlite_path
-from domain.limits import CooldownAfter, ExitScope, GroupPolicy, LimitAction
+from domain.limits import CooldownAfter, ExitScope, GroupPolicy, LimitAction, WhenIncomplete
 
 # A larger number is a typing error, and its plain text could be extremely long (1e999999).
 MOST = Decimal(10) ** 15
@@ -176,5 +176,12 @@ Minutes = Annotated[
     Decimal, Field(gt=0, le=10_080, allow_inf_nan=False, description="minutes greater than 0, 10080 at most")
 ]
 LogFormat = Annotated[Literal["text", "json"], BeforeValidator(lower), Field(description="text or json")]
-Group = Annotated[GroupPolicy, BeforeValidator(lower), Field(description="independent or hedge_first")]
+Group = Annotated[
+    GroupPolicy,
+    BeforeValidator(lower),
+    Field(description="independent, hedge_first, all_or_none or best_effort"),
+]
+Incomplete = Annotated[WhenIncomplete, BeforeValidator(lower), Field(description="unwind or tell")]
+GroupSeconds = Annotated[float, Field(gt=0, le=86_400, description="seconds, above 0 and at most 86400")]
+GroupMinimum = Annotated[int, Field(strict=True, ge=1, le=100, description="a number of legs, at least 1")]
 ReportBuilder = Annotated[float, seconds(0, 60)]

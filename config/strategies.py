@@ -14,19 +14,24 @@ from pydantic import ConfigDict, Field, field_validator
 
 from config.alert_defaults import AlertKeys, AlertKeysOfAll, instruments, over
 from config.checking import Problems, checked, read_toml, tables_in, unknown
-from config.fields import Group, ReportBuilder, Scope
+from config.fields import Group, GroupMinimum, GroupSeconds, Incomplete, ReportBuilder, Scope
 from config.protection import ClockTime, protection
 from config.sizing import currency, legs, prices_of, sizing
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaults, AlertDefaultsBook
 from domain.limits import StrategyBook, StrategyPolicy
 
-_NOT_BUILT = "all_or_none"
 _SIZED: Mapping[str, Callable[[object, str, Problems], object]] = {
     "sizing": sizing,
     "legs": legs,
     "currency": currency,
     "prices_of": prices_of,
 }
+_SECONDS = {
+    "settling_seconds": "settling",
+    "group_timeout_seconds": "group_timeout",
+    "group_exit_seconds": "group_exit_wait",
+}
+"""Keys that are numbers of seconds, and the fields of `StrategyPolicy` that they become."""
 
 
 class _Table(AlertKeys):
@@ -36,6 +41,10 @@ class _Table(AlertKeys):
 
     exit_scope: Scope | None = None
     group: Group | None = None
+    group_incomplete: Incomplete | None = None
+    group_timeout_seconds: GroupSeconds | None = None
+    group_exit_seconds: GroupSeconds | None = None
+    group_minimum: GroupMinimum | None = None
     settling_seconds: ReportBuilder | None = None
     square_off: ClockTime | None = None
     protection: Annotated[None, Field(description="a table")] = None  # read by `config.protection`
@@ -44,7 +53,7 @@ class _Table(AlertKeys):
     prices_of: Annotated[None, Field(description="a list")] = None
     currency: Annotated[None, Field(description="a currency")] = None
 
-    @field_validator("settling_seconds", mode="before")
+    @field_validator(*_SECONDS, mode="before")
     @classmethod
     def _only_numbers(cls, value: object) -> object:
         if isinstance(value, bool | str):  # `true` would count as 1, and "5" is a typing error
@@ -111,7 +120,8 @@ def _check_clients(
 
 def _policy(table: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `StrategyPolicy` in a table."""
-    fields = {"exit_scope", "group", "settling", "protection", "square_off"}
+    fields = {"exit_scope", "group", "group_incomplete", "group_minimum", "protection", "square_off"}
+    fields |= set(_SECONDS.values())
     return {name: value for name, value in table.items() if name in fields}
 
 
@@ -120,9 +130,6 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
     if not isinstance(given, dict):
         problems.add(name, "expected a table")
         return {}
-    if given.get("group") == _NOT_BUILT:
-        problems.add(f"{name} group", "all_or_none is not built yet, expected independent or hedge_first")
-        given = {key: value for key, value in given.items() if key != "group"}
     protecting = given.get("protection")
     sized = {key: given[key] for key in _SIZED if key in given}
     given = {key: value for key, value in given.items() if key != "protection" and key not in _SIZED}
@@ -139,8 +146,9 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
             table[key] = found
     if "sizing" in table and "quantity" in table:
         problems.add(f"{name} sizing", "expected sizing or quantity, got both")
-    if "settling_seconds" in table:
-        table["settling"] = timedelta(seconds=table.pop("settling_seconds"))
+    for key, wanted in _SECONDS.items():
+        if key in table:
+            table[wanted] = timedelta(seconds=table.pop(key))
     if "symbols" in table:
         table["symbols"] = instruments(table["symbols"], f"{name} symbols", problems)
     return table

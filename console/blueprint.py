@@ -13,6 +13,7 @@ from console.adopting import add_adopting
 from console.api import add_api
 from console.cancelling import add_cancelling
 from console.context import Desk
+from console.grouping import add_grouping
 from console.health import HealthExpectations
 from console.limiting import add_limiting
 from console.order_actions import CANCEL, RESOLVE, add_order_forms
@@ -89,6 +90,7 @@ def create_console(
     add_api(blueprint, desk)
     add_adopting(blueprint, desk)
     add_protecting(blueprint, desk)
+    add_grouping(blueprint, desk)
     add_limiting(blueprint, desk)
     forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
     add_order_forms(blueprint, desk, forms)

@@ -27,7 +27,7 @@ class WaitsFor(StrEnum):
 
 
 _SENTENCES = {
-    WaitsFor.EXIT: "waits for its strategy's exit in this symbol",
+    WaitsFor.EXIT: "waits for an exit of its strategy",
     WaitsFor.SETTLING: "waits until what its strategy holds in this symbol is closed",
     WaitsFor.GROUP: "waits for other legs of its alert",
 }

@@ -144,10 +144,29 @@ class LimitBook:
 
 
 class GroupPolicy(StrEnum):
-    """How the entries of one alert depend on each other."""
+    """How the entries of one alert depend on each other.
+
+    In every policy but INDEPENDENT a sold leg waits until the bought ones are filled, and is not sent where one fails.
+    """
 
     INDEPENDENT = "independent"  # each leg on its own
-    HEDGE_FIRST = "hedge_first"  # one blocked, all blocked; a sold leg waits until the bought ones are filled
+    HEDGE_FIRST = "hedge_first"  # one blocked, all blocked
+    ALL_OR_NONE = "all_or_none"  # so too, and what is not filled in time is given up as a whole
+    BEST_EFFORT = "best_effort"  # a minimum of legs is enough
+
+
+class WhenIncomplete(StrEnum):
+    """What is done with a group that will not become what its alert wanted."""
+
+    UNWIND = "unwind"  # the rest is cancelled, and what was filled is exited, sold legs first
+    TELL = "tell"  # what was not sent is blocked, and a person decides
+
+
+_USUAL_TIME = timedelta(seconds=60)
+_USUAL_ANSWER = {
+    GroupPolicy.ALL_OR_NONE: WhenIncomplete.UNWIND,
+    GroupPolicy.BEST_EFFORT: WhenIncomplete.UNWIND,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +174,11 @@ class StrategyPolicy:
     """How one strategy's orders are handled.
 
     - `group`: None: hedge first where an alert has several entries.
+    - `group_timeout`: how long after its alert a group may be incomplete; None: a minute where it is unwound, and as
+      long as its orders live where people are told.
+    - `group_minimum`: how many legs are enough for BEST_EFFORT.
+    - `group_incomplete`: None: a group of HEDGE_FIRST, which is never naked, is told; others are unwound.
+    - `group_exit_wait`: how long the sale of a bought leg waits for the sold legs that its alert buys back.
     - `protection`: of entries that bring none themselves; `square_off`: when all entries of the day exit, as `15:10`.
     """
 
@@ -163,11 +187,32 @@ class StrategyPolicy:
     settling: timedelta = timedelta(seconds=3)  # how long a reversal waits for its exit
     protection: Terms | None = None
     square_off: str | None = None
+    group_timeout: timedelta | None = None
+    group_minimum: int = 1
+    group_incomplete: WhenIncomplete | None = None
+    group_exit_wait: timedelta = timedelta(seconds=15)
 
     @property
     def is_grouped(self) -> bool:
         """True where the entries of one alert are judged together."""
         return self.group is not GroupPolicy.INDEPENDENT
+
+    @property
+    def grouping(self) -> GroupPolicy:
+        """How entries of one alert depend on each other, as it is set or by default."""
+        return self.group or GroupPolicy.HEDGE_FIRST
+
+    @property
+    def when_incomplete(self) -> WhenIncomplete:
+        """What is done with an incomplete group, as it is set or by default."""
+        return self.group_incomplete or _USUAL_ANSWER.get(self.grouping, WhenIncomplete.TELL)
+
+    @property
+    def time_to_complete(self) -> timedelta | None:
+        """How long a group may be incomplete, as it is set or by default; None: as long as its orders live."""
+        if self.group_timeout is not None or self.when_incomplete is WhenIncomplete.TELL:
+            return self.group_timeout
+        return _USUAL_TIME
 
     def protecting(self, own: Terms | None) -> Terms | None:
         """Return what protects an entry that brings this itself; None: nothing."""

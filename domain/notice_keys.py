@@ -32,6 +32,8 @@ class NoticeSubject(StrEnum):
     PNL_DIFFERS = (
         "PNL_DIFFERS"  # our own profit and loss is another than the broker's; the facts say which day
     )
+    HEDGE_SOLD_FIRST = "HEDGE_SOLD_FIRST"  # the exit of a bought leg waited in vain; the fact is its id
+    GROUP_WAITS = "GROUP_WAITS"  # an unwinding cannot go on; cleared when the group has ended
     PROTECTION_FAILED = "PROTECTION_FAILED"  # it cannot be followed; cleared when it can
     EXIT_DOES_NOT_END = "EXIT_DOES_NOT_END"  # it rests at the broker; the fact is its leg
     EXIT_LEFT_RESTING = "EXIT_LEFT_RESTING"  # it is not priced anew any more; the fact is its leg

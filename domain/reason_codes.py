@@ -120,7 +120,7 @@ class Reason(StrEnum):
     NOT_FLAT_IN_TIME = (
         "NOT_FLAT_IN_TIME",
         Family.GUARD_BLOCKED,
-        "The entry waited for its strategy's exit in this symbol, and its life ended first",
+        "The entry waited for an exit of its strategy, and its life ended first",
     )
     GROUP_INCOMPLETE = (
         "GROUP_INCOMPLETE",

@@ -15,6 +15,7 @@ from engine.batch_submitter import BatchSubmitter
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
+from engine.group_watcher import GroupWatcher
 from engine.position_monitor import PositionMonitor
 from engine.protection_watcher import ProtectionWatcher
 from engine.reconciler import Reconciler
@@ -59,6 +60,7 @@ class OrderWatcherEngine:
         self._positions = PositionMonitor(store, self._gate, stranded, clock=clock, rules=rules)
         self._protections = ProtectionWatcher(store, clock=clock, claimant=claimant)
         self._sizing = SizingReader(store, clock=clock)
+        self._groups = GroupWatcher(store, clock=clock, claimant=claimant)
         self._risk = RiskMonitor(store, clock=clock, rules=rules, claimant=claimant)
 
     @property
@@ -127,12 +129,14 @@ class OrderWatcherEngine:
         return self._reconciler.reconcile(context) if self._gate.accounts.may_look(context) else 0
 
     def protect(self, client_id: str) -> int | None:
-        """Follow the client's protections, and ask for the exits that are due.
+        """Follow the client's protections and its groups of legs, and ask for the exits that are due.
 
         Returns how many of them moved; None: there is none to watch.
         """
         context = self._contexts[client_id]
-        return self._protections.watch(context, may_look=self._gate.accounts.may_look(context))
+        groups = self._groups.watch(context)
+        protections = self._protections.watch(context, may_look=self._gate.accounts.may_look(context))
+        return protections if groups is None else groups + (protections or 0)
 
     def limits_risk(self, client_id: str) -> bool:
         """Return True where the client's profit and loss is limited, so that each fill and price may matter."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from blockers.pipeline import blocked_by, judged
+from blockers.pipeline import blocked_by
 from domain.broker_reports import PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.entry_waits import Wait
@@ -34,11 +34,12 @@ from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
 from engine.entry_readiness import EntryReadiness
 from engine.exit_follower import take_back
+from engine.exit_order import ExitOrder
 from engine.exit_sizer import ExitSizer
 from engine.outcome_recorder import OutcomeRecorder
 from engine.position_cache import PositionCache
 from engine.tag_lookup import TagLookup
-from use_cases.leg_groups import keep_group, let_go
+from use_cases.leg_groups import judged_in_group, keep_group, let_go
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Submitter:
         self._picked: set[str] = set()
         self._calls: dict[str, _Call] = {}
         self.outcomes = OutcomeRecorder(store, contexts, clock=clock, claimant=claimant, rules=rules)
+        self._order = ExitOrder(store, clock=clock)
         self._exits = ExitSizer(claimant=claimant, rules=rules)
 
     # claim and execute --------------------------------------------------------------------------------------
@@ -180,6 +182,10 @@ class Submitter:
         if order.is_over(self._clock.now()):
             # This ends the exit, whether or not the positions can be read.
             return self._claim_entry(context, order)
+        waits = self._order.waits(context, order)
+        if waits is not None:
+            self._hold(order, waits)
+            return None
         if self._waits_for_book(context, order):
             self._hold(order, HoldReason.BOOK_FIRST.sentence)
             return None
@@ -269,10 +275,10 @@ class Submitter:
         self._gate.accounts.require(tx, context, order)
         if sent_before is not None:
             return self.own_tags.follow(tx, order, sent_before, now)
-        answer = judged(tx, order, context.policy, now)
+        answer = judged_in_group(tx, context.policy, order, now)
         # Legs that were not tried yet are blocked as soon as another one fails; this one may have been on its way.
         if answer is None and (order.waits_for is not None or order.not_before is not None):
-            answer = let_go(tx, context.policy, order)
+            answer = let_go(tx, context.policy, order, now)
         if isinstance(answer, Wait):
             return waiting(order, answer, at=now, actor=actor)
         if answer is None:

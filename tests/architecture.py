@@ -65,6 +65,7 @@ ROOMS = {
             "use_cases.forced_exit",
             "use_cases.leg_groups",
             "use_cases.protect",
+            "use_cases.unwind_groups",
         ),
         (*LOG, "threading"),
     ),
@@ -140,6 +141,7 @@ WITHOUT_SQL_FILES = {
     f"persistence/sqlite/{name}.py"
     for name in (
         "conversation_schema",
+        "group_schema",
         "migrations",
         "protection_schema",
         "risk_schema",

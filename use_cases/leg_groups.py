@@ -7,19 +7,23 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from blockers.groups import incomplete, with_its_group
+from blockers.adjusting import behind_exits
+from blockers.groups import incomplete, needs, with_its_group
+from blockers.pipeline import judged, question
 from blockers.rules import Block
 from domain.actors import actor_of
 from domain.cancellation import cancel_wish
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
-from domain.limits import ClientPolicy
+from domain.limits import ClientPolicy, GroupPolicy, WhenIncomplete
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.ports import Transaction
+from domain.reason_codes import Reason
 from domain.states import Status
 from domain.transitions import blocked, waiting
+from use_cases.unwind_groups import group_of, reopen
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +45,44 @@ def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Orde
     ]
 
 
-def let_go(tx: Transaction, policy: ClientPolicy, order: Order) -> Block | Wait | None:
+def judged_in_group(
+    tx: Transaction, policy: ClientPolicy, order: Order, now: datetime
+) -> Block | Wait | None:
+    """Judge an order as `blockers.pipeline.judged` does; one that completes a group goes while entries only reduce."""
+    answer = judged(tx, order, policy, now)
+    if not isinstance(answer, Block) or answer.reason is not Reason.REDUCING_ONLY:
+        return answer
+    others = other_legs(tx, policy, order)
+    if group_of(tx, order) is None or not any(leg.filled_quantity for leg in others):
+        return answer
+    return judged(tx, order, policy, now, completes_group=True)
+
+
+def behind_its_exits(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -> Wait | None:
+    """Return the wait of an entry for the exits of its own alert in other symbols; None: there are none to wait for."""
+    if order.execution_type is not ExecutionType.ENTRY:
+        return None
+    exits = [
+        leg
+        for leg in tx.orders_of_alert(order.alert_id)
+        if leg.client_id == order.client_id and leg.execution_type is ExecutionType.EXIT
+    ]
+    if not exits:
+        return None
+    places = sorted({(leg.strategy_name, leg.exchange, leg.symbol) for leg in exits})
+    held = [h for place in places for h in tx.holding(order.client_id, *place)]
+    asked = question(order, policy, now)
+    facts = tx.facts(asked.query, now=now, limits=asked.limits, live_allowed=asked.live_allowed)
+    return behind_exits(order, exits, held, facts.positions_read_at, now)
+
+
+def let_go(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -> Block | Wait | None:
     """Return the block or wait that the other legs of its alert impose on an entry that waited; None: it may go."""
-    return with_its_group(order, other_legs(tx, policy, order))
+    wait = behind_its_exits(tx, policy, order, now)
+    if wait is not None:
+        return wait
+    is_best_effort = policy.strategy(order.strategy_name).grouping is GroupPolicy.BEST_EFFORT
+    return with_its_group(order, other_legs(tx, policy, order), is_best_effort=is_best_effort)
 
 
 def after_leg_ended(
@@ -54,6 +93,7 @@ def after_leg_ended(
     Where an exit of its strategy took the leg back, nobody is notified of the legs that are live: that exit says what
     becomes of the position.
     """
+    reopen(tx, before, after, now=now)
     if after.status is not Status.FAILED or before.status is Status.FAILED:
         return
     if _was_taken_back(after):
@@ -63,8 +103,14 @@ def after_leg_ended(
 
 
 def keep_group(tx: Transaction, policy: ClientPolicy, ended: Order, *, now: datetime, actor: str) -> None:
-    """After one leg failed, block the legs that were not sent, and notify of those that are live."""
+    """After one leg failed, block the legs that were not sent, and notify of those that are live.
+
+    Of a group that is unwound the watcher tells, which looks at it next.
+    """
     legs = block_unsent(tx, policy, ended, now=now, actor=actor)
+    group = group_of(tx, ended) if legs else None
+    if group is not None and group.when_incomplete is WhenIncomplete.UNWIND:
+        return
     live = [leg for leg in (ended, *legs) if leg.may_be_live or leg.filled_quantity or leg.look_first]
     if legs and live:
         text = _live_text(ended, live)
@@ -79,8 +125,9 @@ def block_unsent(
     """After one leg failed, block the legs that were not sent; return all other legs as they were before that."""
     legs = other_legs(tx, policy, ended)
     why = incomplete(ended)
+    is_best_effort = policy.strategy(ended.strategy_name).grouping is GroupPolicy.BEST_EFFORT
     for leg in legs:
-        if leg.status is not Status.CREATED:
+        if leg.status is not Status.CREATED or (is_best_effort and not needs(leg, ended)):
             continue
         unsent = tx.get(leg.command_id) or leg  # the end of the previous leg may have released it
         if unsent.look_first:  # it may be at the broker: after its book lookup the group is judged again

@@ -9,13 +9,10 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
-from blockers.groups import incomplete, waits_for_bought
 from blockers.instruments import unfit
-from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.actors import WEBHOOK
 from domain.alert import Alert, ClientShare, Delivery, LegRequest, ParsedAlert, kind_of
-from domain.entry_waits import Wait, WaitsFor
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import InvalidAlert, NothingAsked, SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
@@ -29,9 +26,9 @@ from domain.reason_codes import Reason
 from domain.receipt import NotTraded, Receipt
 from domain.states import Status
 from domain.times import has_elapsed
-from domain.transitions import waiting
 from use_cases.protect import open_protections, terms_of
 from use_cases.reach_target import reach
+from use_cases.register_group import Asked, register_adjusting, register_group
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection
 from use_cases.repeated_alerts import may_be_repeated
@@ -201,13 +198,16 @@ class RegisterAlert:
         self, tx: Transaction, alert: ParsedAlert, orders: Sequence[Order], intents: Sequence[str]
     ) -> tuple[Order, ...]:
         policy = self._clients[alert.client_id]
+        asked = [Asked(*each) for each in zip(orders, intents, alert.legs, strict=True)]
         is_group = (
             len(orders) > 1
             and alert.execution_type is ExecutionType.ENTRY
             and policy.strategy(alert.strategy_name).is_grouped
         )
         if is_group:
-            return self._register_group(tx, policy, alert, orders, intents)
+            return register_group(tx, policy, alert, asked, actor=ACTOR)
+        if alert.execution_type is ExecutionType.ADJUST:
+            return register_adjusting(tx, policy, alert, asked, actor=ACTOR)
         return tuple(
             register_judged(
                 tx,
@@ -218,34 +218,7 @@ class RegisterAlert:
                 actor=ACTOR,
                 unfit=unfit(leg),
             )
-            for order, intent, leg in zip(orders, intents, alert.legs, strict=True)
-        )
-
-    @staticmethod
-    def _register_group(
-        tx: Transaction,
-        policy: ClientPolicy,
-        alert: ParsedAlert,
-        orders: Sequence[Order],
-        intents: Sequence[str],
-    ) -> tuple[Order, ...]:
-        """Judge each leg after the legs before it are written, so that limits count them; then decide for all legs."""
-        legs, blocks = [], dict[int, Block]()
-        for index, (order, intent, leg) in enumerate(zip(orders, intents, alert.legs, strict=True)):
-            answer = unfit(leg) or judged(tx, order, policy, order.created_at)
-            if isinstance(answer, Block):
-                blocks[index] = answer
-            elif answer is None and waits_for_bought(order.side, [o.side for o in orders]):
-                answer = Wait(WaitsFor.GROUP, order.expires_at)
-            legs.append(write(tx, order, intent, alert.signal_id, wait=answer, actor=ACTOR))
-        if blocks:
-            return _block_all(tx, legs, blocks)
-        if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
-            return tuple(legs)
-        wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # no leg is sent alone
-        return tuple(
-            leg if leg.waits_for else tx.apply(waiting(leg, wait, at=leg.created_at, actor=ACTOR))
-            for leg in legs
+            for order, intent, leg in asked
         )
 
     def _duplicate(
@@ -392,16 +365,6 @@ def _not_traded(client_id: str, error: Exception) -> NotTraded:
 
 def _symbols(alert: ParsedAlert) -> tuple[str, ...]:
     return tuple(dict.fromkeys(leg.symbol for leg in alert.legs))
-
-
-def _block_all(tx: Transaction, legs: Sequence[Order], blocks: Mapping[int, Block]) -> tuple[Order, ...]:
-    """Block all legs: first those with a reason of their own, then the others, which name the first of those."""
-    done = dict[int, Order]()
-    for index in sorted(range(len(legs)), key=lambda i: i not in blocks):
-        leg = tx.get(legs[index].command_id) or legs[index]  # the previous leg's end may have released it
-        found = blocks.get(index) or incomplete(done[min(blocks)])
-        done[index] = block(tx, leg, found, ACTOR)
-    return tuple(done[index] for index in range(len(legs)))
 
 
 def _as_asked(order: Order) -> LegRequest:

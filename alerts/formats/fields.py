@@ -34,7 +34,7 @@ _QUANTITY_LIMIT = Decimal("1E+18")
 _PRICE_STEP = Decimal("1E-12")
 _PRICE_LIMIT = Decimal("1E+12")
 
-_EXECUTION_TYPES = {"ENTRY": ExecutionType.ENTRY, "EXIT": ExecutionType.EXIT}
+_EXECUTION_TYPES = {each.value: each for each in ExecutionType}
 _SIDES = {"BUY": Side.BUY, "B": Side.BUY, "SELL": Side.SELL, "S": Side.SELL}
 _TEST_MODES = {"SUCCESS": TestMode.SUCCESS, "FAILURE": TestMode.FAILURE}
 _PRODUCTS = {name: name for name in ("MIS", "NRML", "CNC", "CO", "BO", "MTF")} | {
@@ -76,10 +76,10 @@ def _optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
     return read_optional
 
 
-def _execution_type(value: object) -> ExecutionType:
-    if isinstance(value, str) and value.strip().upper() == ExecutionType.ADJUST:
-        raise NotBuiltYet("ADJUST is not built yet: send an EXIT and an ENTRY instead")
-    return _one_of(_EXECUTION_TYPES)(value)
+def _flag(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError
 
 
 def number(value: object) -> Decimal:
@@ -178,7 +178,7 @@ OR_NONE = ", or 0 or null for none"
 """The end of the description of an optional field. It is removed where the field is required."""
 
 ExecutionTypeField = Annotated[
-    ExecutionType, PlainValidator(_execution_type), Field(description="ENTRY or EXIT")
+    ExecutionType, PlainValidator(_one_of(_EXECUTION_TYPES)), Field(description="ENTRY, EXIT or ADJUST")
 ]
 SideField = Annotated[
     Side | None, PlainValidator(_optional(_one_of(_SIDES))), Field(description="BUY or SELL")
@@ -247,5 +247,8 @@ ClientField = Annotated[
     Field(description="1 to 40 letters, digits or any of _ . -"),
 ]
 NotBuilt = Annotated[None, PlainValidator(_not_built), Field(description="nothing")]
+ExitFlag = Annotated[
+    bool | None, PlainValidator(_flag), Field(description="true for a leg of an ADJUST that exits, or false")
+]
 NotRead = Annotated[None, PlainValidator(lambda _: None), Field(description="anything")]
 """Words for people: kept with the body."""

@@ -13,6 +13,7 @@ from alerts.formats.fields import (
     DistanceField,
     ExchangeField,
     ExecutionTypeField,
+    ExitFlag,
     LegExchangeField,
     LevelField,
     NotBuilt,
@@ -34,7 +35,7 @@ from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
-from domain.enums import ExecutionType, OrderType, Side
+from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
 from domain.further_terms import cost_fault, targets_fault
 from domain.protection_terms import Terms, trail_fault
@@ -89,6 +90,7 @@ class _Leg(BaseModel):
     move_to_cost: CostField = None
     exit_at: ClockField = None
     exit_after_minutes: MinutesField = None
+    exit: ExitFlag = None
     note: NotRead = None
     comment: NotRead = None
 
@@ -127,9 +129,9 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
         asked = _Alert.model_validate({key: document[key] for key in document if key not in IGNORED})
     except ValidationError as error:
         raise _invalid(error) from None
+    _check_exits(asked)
     legs = tuple(_leg(asked, leg, f"legs[{index}]") for index, leg in enumerate(asked.legs))
-    if asked.execution_type is ExecutionType.ENTRY:
-        _refuse_contradiction(legs)
+    _refuse_contradiction(legs)
     return ParsedAlert(
         format=NAME,
         client_id=asked.client_id or default_client,
@@ -148,8 +150,35 @@ def _readable(body: Body) -> Document:
     return body.document or {}
 
 
+def _check_exits(asked: _Alert) -> None:
+    """Check that an ADJUST has exits first and then entries, and that no other alert marks a leg as an exit."""
+    marks = [bool(leg.exit) for leg in asked.legs]
+    if asked.execution_type is not ExecutionType.ADJUST:
+        index = next((i for i, leg in enumerate(asked.legs) if leg.exit is not None), None)
+        if index is not None:
+            message = f"expected none in an {asked.execution_type}, whose legs are all of one kind"
+            raise InvalidAlert("INVALID", message, f"legs[{index}].exit")
+        return
+    if len(set(marks)) < 2:
+        wanted = "an exit" if not marks[0] else "an entry"
+        message = f'expected {wanted} too in an ADJUST: legs with "exit": true, and then legs without'
+        raise InvalidAlert("INVALID", message, "legs")
+    if marks != sorted(marks, reverse=True):
+        index = next(i for i, mark in enumerate(marks) if mark and not all(marks[:i]))
+        raise InvalidAlert(
+            "INVALID", "expected the legs that exit before those that enter", f"legs[{index}].exit"
+        )
+
+
+def _type_of(asked: _Alert, leg: _Leg) -> ExecutionType:
+    if asked.execution_type is not ExecutionType.ADJUST:
+        return asked.execution_type
+    return ExecutionType.EXIT if leg.exit else ExecutionType.ENTRY
+
+
 def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
-    if asked.execution_type is ExecutionType.ENTRY:
+    type_ = _type_of(asked, leg)
+    if type_ is ExecutionType.ENTRY:
         _required(leg.direction, place, "direction", "an ENTRY")
         _required(leg.qty, place, "qty", "an ENTRY")
     order_type = leg.order_type or OrderType.MARKET
@@ -160,7 +189,7 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
     elif leg.trigger_price is not None:
         message = f"expected none for a {order_type} order, got {leg.trigger_price}"
         raise InvalidAlert("INVALID", message, f"{place}.trigger_price")
-    any_product = "" if asked.execution_type is ExecutionType.EXIT else DEFAULT_PRODUCT
+    any_product = "" if type_ is ExecutionType.EXIT else DEFAULT_PRODUCT
     return LegRequest(
         symbol=leg.tradingsymbol,
         exchange=leg.exchange or asked.exchange,
@@ -171,7 +200,7 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
         price=leg.price if order_type in _LIMITED else None,
         trigger_price=leg.trigger_price,
         reference_price=None if order_type in _LIMITED else leg.price,
-        kind=kind_of(asked.execution_type, leg.qty),
+        kind=kind_of(type_, leg.qty),
         protection=_protection(asked, leg, place),
     )
 
@@ -195,7 +224,7 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     first = next((name for name in _PROTECTION if getattr(leg, name) is not None), None)
     if first is None:
         return None
-    if asked.execution_type is not ExecutionType.ENTRY:
+    if _type_of(asked, leg) is not ExecutionType.ENTRY:
         raise InvalidAlert("AMBIGUOUS", _ON_AN_EXIT.format(field=first), f"{place}.{first}")
     sign = 1 if leg.direction is Side.BUY else -1
     fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms)
@@ -213,6 +242,8 @@ def _required(value: T | None, place: str, name: str, needed_by: str) -> None:
 def _refuse_contradiction(legs: tuple[LegRequest, ...]) -> None:
     sides: dict[tuple[str, str], Side | None] = {}
     for index, leg in enumerate(legs):
+        if leg.kind is not LegKind.ENTRY:
+            continue
         if sides.setdefault((leg.exchange, leg.symbol), leg.side) is not leg.side:
             message = f"expected one direction for {leg.symbol} in one ENTRY, got both BUY and SELL"
             raise InvalidAlert("CONTRADICTION", message, f"legs[{index}].direction")

@@ -16,6 +16,7 @@ from domain.ports.broker import (
 )
 from domain.ports.clock import Clock, Ids
 from domain.ports.conversation import Button, Channel, ChannelFailed, ConversationStore, Received
+from domain.ports.groups import GroupReads, GroupWrites
 from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, HeartbeatStore
 from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
@@ -50,6 +51,8 @@ __all__ = [
     "ExposureQuery",
     "ExternalOrders",
     "FactsQuestion",
+    "GroupReads",
+    "GroupWrites",
     "Halt",
     "Heartbeat",
     "HeartbeatStore",

@@ -17,6 +17,9 @@ class OrderReads(Protocol):
     def get_all(self, command_ids: Iterable[str]) -> dict[str, Order]:
         """Return those of the orders that there are, by id."""
 
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        """List an alert's legs in their order, of all clients that trade it, without further parts of exits."""
+
     def parts(self, command_id: str) -> list[Order]:
         """List the further parts of a leg."""
 
@@ -61,6 +64,9 @@ class Registration(NamedTuple):
 class AlertWrites(Protocol):
     """Alerts and intents, in a transaction."""
 
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        """List an alert's legs in their order, of all clients that trade it, without further parts of exits."""
+
     def add_alert(self, alert: Alert) -> None: ...
 
     def last_accepted(self, key: str) -> Alert | None:
@@ -81,8 +87,6 @@ class AlertWrites(Protocol):
 
         Call it inside `attempt`.
         """
-
-    def orders_of_alert(self, alert_id: str) -> list[Order]: ...
 
     def entered_since(self, order: Order) -> bool:
         """Return True when the order's strategy has a later entry in its symbol that is or was at the broker."""

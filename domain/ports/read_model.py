@@ -57,6 +57,9 @@ class ReadModel(Protocol):
     def protections(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
         """List protections, the newest first."""
 
+    def groups(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
+        """List groups of legs, the newest first, each with its `legs` (command ids) and its `events`."""
+
     def protection(self, protection_id: str) -> Row | None:
         """Return one protection with its `events`; None: no such one."""
 

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from domain.errors import StoreUnavailable
 from domain.ports.accounts import AccountReads, ClientReads
+from domain.ports.groups import GroupReads
 from domain.ports.heartbeats import HeartbeatStore
 from domain.ports.matching import MatchingReads
 from domain.ports.notices import NoticeReads
@@ -42,7 +43,7 @@ class Journal(Protocol):
 
 class Store(
     OrderReads, ClaimReads, HoldingReads, PositionStore, HeartbeatStore, ClientReads, MatchingReads, NoticeReads,
-    AccountReads, ProtectionReads, RiskReads, EquityReads, Writes, Protocol,
+    AccountReads, ProtectionReads, RiskReads, EquityReads, GroupReads, Writes, Protocol,
 ):  # fmt: skip
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from domain.ports.accounts import AccountReads, AccountWrites
+from domain.ports.groups import GroupReads, GroupWrites
 from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.notices import NoticeReads, NoticeWrites
 from domain.ports.orders import AlertWrites, OrderWrites
@@ -29,6 +30,6 @@ class Attempts(Protocol):
 class Transaction(
     AlertWrites, OrderWrites, NoticeWrites, HoldingWrites, RuleFacts, StopWrites, ExternalOrders, AccountWrites,
     MatchingReads, NoticeReads, AccountReads, ProtectionReads, ProtectionWrites, RiskReads,
-    RiskWrites, EquityReads, SizingWrites, Attempts, Protocol,
+    RiskWrites, EquityReads, SizingWrites, GroupReads, GroupWrites, Attempts, Protocol,
 ):  # fmt: skip
     """One write transaction: all of it becomes durable, or nothing."""

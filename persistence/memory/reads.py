@@ -19,6 +19,7 @@ from domain.risk_facts import Holding
 from domain.stale_orders import StaleOrder
 from domain.states import Phase, Status
 from domain.unconfigured_clients import UnconfiguredRows
+from persistence.memory.groups import GroupReads
 from persistence.memory.risk import RiskReads
 from persistence.memory.sizing import SizingReads
 from persistence.memory.tables import AccountRow, Tables
@@ -29,12 +30,18 @@ _LONGEST_WAIT = timedelta(seconds=10)
 _BY_AGE = attrgetter("created_at")
 
 
-class Reads(RiskReads, SizingReads):
+class Reads(RiskReads, SizingReads, GroupReads):
     """Reads on one state of the tables."""
 
     _tables: Tables
 
     # orders -------------------------------------------------------------------------------------------------
+
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        legs = [
+            o for o in self._tables.orders.values() if o.alert_id == alert_id and o.parent_command_id is None
+        ]
+        return sorted(legs, key=lambda order: order.leg_index)
 
     def parts(self, command_id: str) -> list[Order]:
         return [o for o in self._tables.orders.values() if o.parent_command_id == command_id]

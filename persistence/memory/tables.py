@@ -13,6 +13,7 @@ from domain.broker_reports import OrderReport, Position, UnreadableRow
 from domain.daily_loss import DayLoss, Lift
 from domain.enums import Side
 from domain.holdings import Held
+from domain.leg_groups import GroupState, LegGroup
 from domain.marks import Mark
 from domain.message_facts import MessageFacts
 from domain.money import ZERO
@@ -134,6 +135,8 @@ class Tables:
     protection_events: list[tuple[str, ProtectionEvent]] = field(default_factory=list)
     marks: dict[tuple[str, str, str], Mark] = field(default_factory=dict)
     equities: dict[tuple[str], Equity] = field(default_factory=dict)
+    groups: dict[str, LegGroup] = field(default_factory=dict)
+    group_events: list[tuple[str, GroupState | None, GroupState, str]] = field(default_factory=list)
     pnl_books: dict[PnlPlace, PnlBook] = field(default_factory=dict)
     results: dict[tuple[PnlPlace, date], DayResult] = field(default_factory=dict)
     counted_fills: int = 0  # events whose fills are counted

@@ -32,6 +32,7 @@ from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status, check_transition
 from domain.transitions import released
 from persistence.memory import adoptions, differences, facts
+from persistence.memory.groups import GroupWrites
 from persistence.memory.reads import OPEN, Reads
 from persistence.memory.risk import RiskWrites
 from persistence.memory.sizing import SizingWrites
@@ -44,7 +45,7 @@ T = TypeVar("T")
 _NAMED = 5  # open orders listed in an error message
 
 
-class MemoryTransaction(RiskWrites, SizingWrites, Reads):
+class MemoryTransaction(RiskWrites, SizingWrites, GroupWrites, Reads):
     """Implement `domain.ports.Transaction` on a draft of the tables.
 
     Moving a client to another id is not implemented: it raises NotImplementedError.
@@ -102,12 +103,6 @@ class MemoryTransaction(RiskWrites, SizingWrites, Reads):
         for each in registrations:
             self.add_intent(self.apply(each.change), each.intent, each.alert.signal_id)
             self.add_alert(each.alert)
-
-    def orders_of_alert(self, alert_id: str) -> list[Order]:
-        legs = [
-            o for o in self._tables.orders.values() if o.alert_id == alert_id and o.parent_command_id is None
-        ]
-        return sorted(legs, key=lambda order: order.leg_index)
 
     def entered_since(self, order: Order) -> bool:
         return any(

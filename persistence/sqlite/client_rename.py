@@ -30,7 +30,7 @@ IN_BOOKS = timedelta(days=3)
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices", "protections",
-         "pnl_books", "daily_results", "risk_state", "risk_events")  # fmt: skip
+         "pnl_books", "daily_results", "risk_state", "risk_events", "order_groups")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
 DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks", "equities")
 """Tables whose rows do not move, because they are read or written anew."""
@@ -78,7 +78,8 @@ def move_client(
     _move_account(connection, old, new)
     for table in ("pnl_books", "daily_results", "risk_state"):
         connection.execute(f"UPDATE OR IGNORE {table} SET client_id = ? WHERE client_id = ?", (new, old))
-    connection.execute("UPDATE risk_events SET client_id = ? WHERE client_id = ?", (new, old))
+    for table in ("risk_events", "protections", "order_groups"):
+        connection.execute(f"UPDATE {table} SET client_id = ? WHERE client_id = ?", (new, old))
     for table in ("halts", "last_fills", "pnl_books", "daily_results", "risk_state", *DROPPED):
         connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
     return RenamedRows(len(orders), holdings)

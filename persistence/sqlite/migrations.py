@@ -17,6 +17,7 @@ from persistence.sqlite.conversation_schema import CONVERSATION
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
+from persistence.sqlite.group_schema import GROUPS
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
@@ -305,6 +306,12 @@ def telegram_conversation(db: "Database") -> None:
 def equities(db: "Database") -> None:
     """Store the equity of each client, by which entries are sized."""
     _run(db, EQUITIES)
+
+
+@migrations()
+def leg_groups(db: "Database") -> None:
+    """Store the groups of entries that are judged together. Alerts of before have none, and are told as they were."""
+    _run(db, GROUPS)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -15,6 +15,7 @@ from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
 from domain.enums import Side
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
+from domain.leg_groups import LegGroup
 from domain.marks import Mark
 from domain.money import decimal_text, optional_text
 from domain.notice_keys import NoticeKey, NoticeSubject
@@ -36,6 +37,7 @@ from persistence.sqlite import (
     accounts,
     daily_loss,
     differences,
+    groups,
     protections,
     risk,
     sizing,
@@ -123,6 +125,9 @@ class OrderRepository:
 
     def get_all(self, command_ids: Iterable[str]) -> dict[str, Order]:
         return self._read(lambda connection: claims.get_all(connection, command_ids))
+
+    def orders_of_alert(self, alert_id: str) -> list[Order]:
+        return self._read(lambda connection: claims.orders_of_alert(connection, alert_id))
 
     def parts(self, command_id: str) -> list[Order]:
         return self._read(lambda connection: claims.parts(connection, command_id))
@@ -254,6 +259,15 @@ class OrderRepository:
 
     def protection(self, protection_id: str) -> Protection | None:
         return self._read(lambda connection: protections.protection(connection, protection_id))
+
+    def open_groups(self, client_id: str) -> list[LegGroup]:
+        return self._read(lambda connection: groups.open_groups(connection, client_id))
+
+    def groups_of_alert(self, alert_id: str) -> list[LegGroup]:
+        return self._read(lambda connection: groups.groups_of_alert(connection, alert_id))
+
+    def halted_because(self, client_id: str, strategy_name: str) -> str | None:
+        return self._read(lambda connection: groups.halted_because(connection, client_id, strategy_name))
 
     def marks(self, client_id: str) -> list[Mark]:
         return self._read(lambda connection: protections.marks(connection, client_id))

@@ -49,6 +49,7 @@ from persistence.sqlite.changes_together import (
     write_together,
 )
 from persistence.sqlite.database import attempt
+from persistence.sqlite.groups import GroupTables
 from persistence.sqlite.queries import claims as claim_queries
 from persistence.sqlite.queries import rule_facts as fact_queries
 from persistence.sqlite.queries.batch_facts import facts_of_all
@@ -88,7 +89,7 @@ _ACCEPTED_AMONG = (
 )
 
 
-class SqliteTransaction(RiskTables, SizingTables):
+class SqliteTransaction(RiskTables, SizingTables, GroupTables):
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
     def __init__(
@@ -124,10 +125,7 @@ class SqliteTransaction(RiskTables, SizingTables):
         add_registrations(self._connection, registrations)
 
     def orders_of_alert(self, alert_id: str) -> list[Order]:
-        rows = self._connection.execute(
-            f"{SELECT_ORDER} WHERE alert_id = ? AND parent_command_id IS NULL ORDER BY leg_index", (alert_id,)
-        )
-        return [order_of(row) for row in rows]
+        return claim_queries.orders_of_alert(self._connection, alert_id)
 
     def entered_since(self, order: Order) -> bool:
         row = self._connection.execute(

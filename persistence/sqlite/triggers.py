@@ -110,6 +110,12 @@ TRIGGERS: dict[str, str] = {
     "protection_events_no_delete": """
         CREATE TRIGGER protection_events_no_delete BEFORE DELETE ON protection_events
         BEGIN SELECT RAISE(ABORT, 'protection_events is append-only'); END""",
+    "order_group_events_no_update": """
+        CREATE TRIGGER order_group_events_no_update BEFORE UPDATE ON order_group_events
+        BEGIN SELECT RAISE(ABORT, 'order_group_events is append-only'); END""",
+    "order_group_events_no_delete": """
+        CREATE TRIGGER order_group_events_no_delete BEFORE DELETE ON order_group_events
+        BEGIN SELECT RAISE(ABORT, 'order_group_events is append-only'); END""",
     "event_checkpoints_no_delete": """
         CREATE TRIGGER event_checkpoints_no_delete BEFORE DELETE ON event_checkpoints
         BEGIN SELECT RAISE(ABORT, 'event_checkpoints is append-only'); END""",

@@ -333,11 +333,6 @@ def test_protection_of_a_strategy_is_never_left_undone(key: str) -> None:
         assert parse(a_document(**{key: nothing}))
 
 
-def test_adjust_is_said_to_be_missing_whatever_else_is_wrong() -> None:
-    error = refusal(with_leg(execution_type="adjust", execution_type_=5))
-    assert (error.code, error.field) == ("NOT_BUILT", "execution_type")
-
-
 def test_one_entry_does_not_buy_and_sell_the_same() -> None:
     document = with_leg()
     document["legs"].append(document["legs"][0] | {"direction": "SELL"})

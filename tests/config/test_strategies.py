@@ -71,9 +71,22 @@ def test_the_more_specific_table_wins_field_by_field(tmp_path):
             "strategies.toml [strategies.S] exit_scope: got 'all', expected own or position",
         ),
         (
-            "[strategies.S]\ngroup = 'all_or_none'\n",
-            "strategies.toml [strategies.S] group: "
-            "all_or_none is not built yet, expected independent or hedge_first",
+            "[strategies.S]\ngroup = 'together'\n",
+            "strategies.toml [strategies.S] group: got 'together', expected independent, hedge_first, all_or_none or "
+            "best_effort",
+        ),
+        (
+            "[strategies.S]\ngroup_incomplete = 'hope'\n",
+            "strategies.toml [strategies.S] group_incomplete: got 'hope', expected unwind or tell",
+        ),
+        (
+            "[strategies.S]\ngroup_timeout_seconds = '20'\n",
+            "strategies.toml [strategies.S] group_timeout_seconds: got '20', "
+            "expected seconds, above 0 and at most 86400",
+        ),
+        (
+            "[strategies.S]\ngroup_minimum = 0\n",
+            "strategies.toml [strategies.S] group_minimum: got 0, expected a number of legs, at least 1",
         ),
         (
             "[strategies.S]\nsettling_seconds = true\n",

@@ -4,6 +4,7 @@ Not in it yet: moving a client to another id, and the read model of pages and co
 """
 
 from tests.contract.store_adoptions import AdoptionsContract
+from tests.contract.store_groups import GroupsContract
 from tests.contract.store_orders import (
     ClaimsContract,
     IntentsContract,
@@ -31,6 +32,6 @@ from tests.contract.store_sizing import SizingContract
 class StoreContract(
     TransactionContract, OrderWritesContract, IntentsContract, ClaimsContract, HoldingsContract, PositionsContract,
     DifferencesContract, ExternalOrdersContract, AdoptionsContract, NoticesContract, StopsContract, LoopsContract,
-    AccountsContract, FactsContract, ProtectionsContract, RiskContract, SizingContract,
+    AccountsContract, FactsContract, ProtectionsContract, RiskContract, SizingContract, GroupsContract,
 ):  # fmt: skip
     """All roles of one store."""

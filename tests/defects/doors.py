@@ -136,7 +136,7 @@ DOORS = (
         "an-exit-that-is-registered-as-an-entry",
         "The legs of an alert had no kind of their own, and the one that was assumed made entries of its exits.",
         (
-            Edit("alerts/formats/native.py", "        kind=kind_of(asked.execution_type, leg.qty),\n", ""),
+            Edit("alerts/formats/native.py", "        kind=kind_of(type_, leg.qty),\n", ""),
             Edit(
                 "domain/alert.py",
                 "            if leg.kind is not kind_of(",

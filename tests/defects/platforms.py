@@ -332,7 +332,13 @@ PLATFORMS = (
     Defect(
         "blocked-leg-of-another-account",
         "A leg was blocked, and by its number in the alert the wrong leg of its account was taken for it.",
-        (Edit(REGISTER, "blocks[index] = answer\n", "blocks[order.leg_index] = answer\n"),),
+        (
+            Edit(
+                "use_cases/register_group.py",
+                "blocks[index] = answer\n",
+                "blocks[order.leg_index] = answer\n",
+            ),
+        ),
         (f"{FANNED}::test_a_spread_is_kept_together_within_one_client",),
     ),
     Defect(

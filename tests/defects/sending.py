@@ -194,7 +194,7 @@ SENDING = (
         (
             Edit(
                 SUBMITTER,
-                "        answer = judged(tx, order, context.policy, now)\n",
+                "        answer = judged_in_group(tx, context.policy, order, now)\n",
                 "        answer = None\n",
             ),
         ),

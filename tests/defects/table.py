@@ -11,6 +11,7 @@ from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
+from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
 from tests.defects.outside import OUTSIDE
@@ -28,7 +29,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -60,6 +61,7 @@ _SECTIONS = (
     ("Protecting a position", PROTECTING),
     ("Exits that rest", RESTING),
     ("Limits", RISK),
+    ("Groups of legs", GROUPS),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),

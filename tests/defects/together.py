@@ -119,7 +119,11 @@ TOGETHER = (
         "hedge-failed-and-sold-all-the-same",
         "The bought leg had failed, and the sold one was sent because nothing of its alert was open any more.",
         (
-            Edit(LEGS, "        if leg.status is Status.FAILED:\n", "        if leg.waits_for is not None:\n"),
+            Edit(
+                LEGS,
+                "        if leg.status is Status.FAILED and (not is_best_effort or needs(order, leg)):\n",
+                "        if leg.waits_for is not None:\n",
+            ),
             Edit(LEGS, "leg.status is not Status.EXECUTED for leg", "leg.status is Status.SENT_TO_BROKER for leg"),
             Edit(
                 "use_cases/leg_groups.py",

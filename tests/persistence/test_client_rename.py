@@ -49,6 +49,23 @@ def test_every_table_with_a_client_id_is_moved_or_written_anew(maker):
     assert named == {*MOVED, *DROPPED}
 
 
+def test_groups_and_protections_follow_so_that_they_are_watched(maker):
+    at = time_text(maker.clock.now())
+    maker.sql(
+        "INSERT INTO order_groups VALUES ('g', 'a', 'default', 'S', 'all_or_none', 'unwind', 1, '[]', "
+        f"'{at}', '{at}', NULL, 'FORMING', '', NULL, NULL, 1)"
+    )
+    maker.sql(
+        "INSERT INTO protections (protection_id, command_id, client_id, strategy_name, exchange, symbol, product, "
+        "side, created_at, updated_at, status, generation, filled, quantity, exited, is_armed, is_unknown, version, "
+        f"is_watched) VALUES ('p', 'a-1', 'default', 'S', 'NFO', 'X', 'MIS', 'BUY', '{at}', '{at}', 'WAITING', 1, "
+        "'0', '0', '0', 0, 0, 1, 1)"
+    )
+    move(maker)
+    assert [g.group_id for g in maker.store.open_groups("new")] == ["g"]
+    assert [p.protection_id for p in maker.store.open_protections("new")] == ["p"]
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 def test_an_order_of_any_phase_is_moved_and_verifies(maker, phase):
     before = maker.order("a", phase)

@@ -102,6 +102,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "counted_fills",
             "risk_state",
             "risk_events",
+            "order_groups",
+            "order_group_events",
             "telegram_bots",
             "telegram_acts",
             "telegram_mutes",
@@ -192,6 +194,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "risk",
             "telegram_conversation",
             "equities",
+            "leg_groups",
         ),
         (),
     )

@@ -103,6 +103,8 @@ class Ownership:
         """The legs of one alert are judged together."""
         blocked = {row.command_id for row in rows if row.phase is Phase.BLOCKED}
         is_entry = bool(rows) and rows[0].execution_type is ExecutionType.ENTRY
+        if is_entry and rows[0].strategy_name in self._promises.best_effort:
+            return
         if is_entry and 0 < len(blocked) < len(rows):
             self._breaks(
                 "13 a spread cut in half", ", ".join(f"{r.command_id} {r.phase} {r.tag}" for r in rows)

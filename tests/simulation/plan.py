@@ -8,7 +8,9 @@ from random import Random
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.limits import StrategyBook
 from domain.protection_terms import Terms, TrailingType
+from tests.simulation.group_policies import policies
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 
@@ -103,7 +105,12 @@ SHAPES: Mapping[str, float] = {
 PAUSES = 0.12
 """Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *SHAPES)
+GROUPING: Mapping[str, float] = {
+    "groups": 0.7,  # of a strategy: an incomplete group of its legs is unwound
+}
+"""What concerns groups of legs, drawn from a stream of its own too."""
+
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *SHAPES, *GROUPING)
 """Everything that a run can leave out."""
 
 
@@ -157,6 +164,11 @@ class Plan:
         )
 
     @property
+    def strategies(self) -> StrategyBook:
+        """How each strategy's orders are handled."""
+        return policies(self.random("groups"), self.rates["groups"])
+
+    @property
     def has_protections(self) -> bool:
         """Whether any entry brings a stop, a target or a trail."""
         return any(leg.protection is not None for planned in self.alerts for leg in planned.alert.legs)
@@ -192,6 +204,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     rates |= {name: rate * often for name, rate in PROTECTING.items()}
     resting = Random(f"{seed} resting").choice((0.0, 1.0, 2.0))
     rates |= {name: rate * resting for name, rate in RESTING.items()}
+    rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0

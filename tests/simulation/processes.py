@@ -192,8 +192,8 @@ class Watcher:
             for _ in range(world.plan.executors):
                 self._begin(partial(self._execute, client, exits_only=False))
             self._begin(partial(self._execute, client, exits_only=True))
+            self._begin(partial(self._protect, client))
             if world.plan.has_protections:
-                self._begin(partial(self._protect, client))
                 self._begin(partial(self._watch_risk, client))
         self._begin(self._drain)
 

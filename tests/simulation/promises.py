@@ -26,6 +26,7 @@ from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
 from persistence.sqlite.audit.replay import faults, histories
 from persistence.sqlite.rows import SELECT_ORDER, order_of
 from tests.simulation.exchange import Account, TrueOrder
+from tests.simulation.grouping import Groups
 from tests.simulation.holding import Holdings
 from tests.simulation.legs import Legs
 from tests.simulation.ownership import Ownership
@@ -83,6 +84,8 @@ class Promises:
         self._holdings = Holdings(self._connection, self)
         self._legs = Legs(self)
         self._protections = Protections(self._connection, self, scheduler)
+        self._groups = Groups(self._connection, self, scheduler)
+        self.best_effort: set[str] = set()  # strategies for which some of an alert's legs are enough
 
     def breaks(self, promise: str, text: str) -> None:
         """Note it and stop the world: what follows a breach proves nothing."""
@@ -248,6 +251,7 @@ class Promises:
     def looked_at_protections(self, client_id: str) -> None:
         """A watcher has just been through the client's protections."""
         self._protections.looked(client_id)
+        self._groups.looked(client_id)
 
     def _is_told(self, command_id: str) -> bool:
         kinds = (
@@ -298,6 +302,7 @@ class Promises:
             self.breaks("2 one order a leg", f"{command.command_id} has {len(of_leg)}")
         self.ownership.order_made(account, order)
         self._legs.order_made(account, order)
+        self._groups.order_made(account, order)
         self.order_changed(account, order)
 
     def order_changed(self, account: Account, order: TrueOrder) -> None:
@@ -345,6 +350,10 @@ class Promises:
         """Whether a protection exits by the clock, or asks again, while the prices stand still."""
         return any(self._protections.has_to_come(client_id) for client_id in client_ids)
 
+    def groups_to_come(self) -> bool:
+        """Whether a group of legs has not ended."""
+        return self._groups.to_come()
+
     def in_doubt(self) -> list[Order]:
         """Exits of which the operator has to decide."""
         return [order for order in self.unfinished() if self._is_in_doubt(order)]
@@ -366,6 +375,7 @@ class Promises:
         self._holdings.check_end(self._scheduler.micros)
         self._protections.check_end()
         self._legs.check_end(self.accounts)
+        self._groups.check_end(self.accounts)
         self._check_books()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):

@@ -16,7 +16,7 @@ from domain.broker_capabilities import IdClass
 from domain.enums import Side
 from domain.errors import OrderwatchError, StoreUnavailable
 from domain.exit_chase import is_successor
-from domain.limits import ClientPolicy, LimitBook, Limits
+from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits
 from domain.order import Order
 from domain.states import Phase, Status
 from persistence.sqlite import database
@@ -81,9 +81,16 @@ class World:
             client: Account(client, plan, self.scheduler, self.promises) for client in plan.clients
         }
         self.promises.accounts = self.accounts
+        strategies = plan.strategies
+        self.promises.best_effort = {
+            name for name, each in strategies.by_strategy.items() if each.group is GroupPolicy.BEST_EFFORT
+        }
         self.policies = {
             client: ClientPolicy(
-                client, LimitBook(Limits(max_open_orders=plan.max_open_orders)), live_allowed=True
+                client,
+                LimitBook(Limits(max_open_orders=plan.max_open_orders)),
+                live_allowed=True,
+                strategies=strategies,
             )
             for client in plan.clients
         }
@@ -248,6 +255,7 @@ class World:
                     self.promises.unfinished()
                     or self.promises.undelivered()
                     or self.promises.protections_to_come(self.accounts)
+                    or self.promises.groups_to_come()
                 )
             )
         )

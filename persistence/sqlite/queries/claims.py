@@ -64,6 +64,14 @@ _order_of = lru_cache(maxsize=4096)(order_of)
 """Reads that come every second mostly find the rows of the second before."""
 
 
+def orders_of_alert(connection: sqlite3.Connection, alert_id: str) -> list[Order]:
+    """Return the legs of an alert in their order, without further parts of exits."""
+    rows = connection.execute(
+        f"{SELECT_ORDER} WHERE alert_id = ? AND parent_command_id IS NULL ORDER BY leg_index", (alert_id,)
+    )
+    return [order_of(row) for row in rows]
+
+
 def parts(connection: sqlite3.Connection, command_id: str) -> list[Order]:
     """List the further parts of a leg."""
     rows = connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))

@@ -143,6 +143,17 @@ class OrderQueries:
         found = statement("open_protections") if open_only else statement("protections")
         return self._rows(found, {"client": client_id, "limit": limit})
 
+    def groups(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
+        """Return groups of legs with their events, the newest first; `client_id` None: of all clients."""
+        found = statement("groups_open") if open_only else statement("groups_all")
+        events = "SELECT at, from_state, to_state, detail FROM order_group_events WHERE group_id = ? ORDER BY event_id"
+        with self._one_view():
+            rows = self._rows(found, {"client": client_id, "limit": limit})
+            return [
+                {**row, "legs": json.loads(row["legs"]), "events": self._rows(events, (row["group_id"],))}
+                for row in rows
+            ]
+
     def protection(self, protection_id: str) -> Row | None:
         """Return one protection with its events, or None if there is no such one."""
         with self._one_view():

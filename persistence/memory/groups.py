@@ -1,0 +1,42 @@
+"""Leg groups with their history, in the tables of the store in memory."""
+
+from domain.errors import ConcurrentUpdate
+from domain.leg_groups import LegGroup
+from persistence.memory.tables import Tables
+
+
+class GroupReads:
+    """Implement `domain.ports.GroupReads`."""
+
+    _tables: Tables
+
+    def open_groups(self, client_id: str) -> list[LegGroup]:
+        found = [g for g in self._tables.groups.values() if g.client_id == client_id and g.state.is_open]
+        return sorted(found, key=lambda g: (g.created_at, g.group_id))
+
+    def groups_of_alert(self, alert_id: str) -> list[LegGroup]:
+        found = [g for g in self._tables.groups.values() if g.alert_id == alert_id]
+        return sorted(found, key=lambda g: g.group_id)
+
+    def halted_because(self, client_id: str, strategy_name: str) -> str | None:
+        found = (self._tables.halts.get((client_id, name)) for name in ("", strategy_name))
+        return next((halt.reason for halt in found if halt is not None), None)
+
+
+class GroupWrites:
+    """Implement `domain.ports.GroupWrites`."""
+
+    _tables: Tables
+
+    def add_group(self, group: LegGroup) -> None:
+        if group.group_id in self._tables.groups:
+            raise ConcurrentUpdate(f"group {group.group_id} is there already")
+        self._tables.groups[group.group_id] = group
+        self._tables.group_events.append((group.group_id, None, group.state, ""))
+
+    def move_group(self, before: LegGroup, after: LegGroup) -> None:
+        known = self._tables.groups.get(before.group_id)
+        if known is None or known.version != before.version:
+            raise ConcurrentUpdate(f"group {before.group_id} moved on")
+        self._tables.groups[known.group_id] = after
+        self._tables.group_events.append((known.group_id, before.state, after.state, after.why))

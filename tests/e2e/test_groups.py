@@ -1,0 +1,84 @@
+"""A spread on the real service: one leg is rejected, and the other one is unwound, even if the service is killed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.service import Service, wait_for
+
+HEDGE, SOLD = "NIFTY26NOV25000CE", "REJECT26NOV24500CE"  # the paper broker rejects what begins with REJECT
+STRATEGIES = """
+[strategies.SPREAD]
+group = "all_or_none"
+group_timeout_seconds = 20
+"""
+
+
+def spreading(folder: Path) -> Service:
+    (folder / "strategies.toml").write_text(STRATEGIES)
+    return Service(folder, POSITIONS_REFRESH_SECONDS="0.2", STRATEGIES_FILE=str(folder / "strategies.toml"))
+
+
+def post_spread(service: Service) -> list[str]:
+    common = {"qty": 50, "product_type": "MIS", "order_type": "MARKET"}
+    body = {
+        "execution_type": "ENTRY",
+        "strategy_name": "SPREAD",
+        "exchange": "NFO",
+        "legs": [
+            {"tradingsymbol": SOLD, "direction": "SELL", **common},
+            {"tradingsymbol": HEDGE, "direction": "BUY", **common},
+        ],
+    }
+    answer = service.post(body)
+    assert answer.json()["status"] == "accepted", answer.text
+    return [leg["command_id"] for leg in answer.json()["legs"]]
+
+
+def unwound(service: Service) -> bool:
+    return service.rows("SELECT state FROM order_groups") == [("UNWOUND",)]
+
+
+def told(service: Service, words: str) -> list[str]:
+    rows = service.rows("SELECT message FROM telegram_messages WHERE message LIKE ?", f"%{words}%")
+    return [str(message) for (message,) in rows]
+
+
+def test_where_the_sold_leg_is_rejected_the_hedge_is_sold_again_and_that_is_told(tmp_path: Path) -> None:
+    with spreading(tmp_path) as service:
+        sold, hedge = post_spread(service)
+        wait_for(lambda: unwound(service), 20, "the group to be unwound")
+        assert service.order(hedge)["status"] == "EXECUTED"
+        assert service.order(sold)["status"] == "FAILED"
+        exits = service.rows(
+            "SELECT symbol, side, status, filled_quantity FROM orders WHERE execution_type = 'EXIT'"
+        )
+        assert exits == [(HEDGE, "SELL", "EXECUTED", "50")]
+        net = service.broker_rows("SELECT net_quantity FROM positions WHERE symbol = ?", HEDGE)
+        assert net in ([], [("0",)])
+        [begun], [ended] = told(service, "will not be complete"), told(service, "is unwound")
+        assert SOLD in begun and "It is being unwound" in begun
+        assert f"50 of {HEDGE} sold again" in ended
+        assert service.api("/api/groups") == {"groups": []}
+        [group] = service.api("/api/groups?all=1&client=default")["groups"]
+        assert (group["state"], group["policy"], group["legs"]) == ("UNWOUND", "all_or_none", [sold, hedge])
+        assert [e["to_state"] for e in group["events"]][-1] == "UNWOUND"
+        states = service.rows("SELECT to_state FROM order_group_events ORDER BY event_id")
+        assert states[0] == ("FORMING",) and states[-2:] == [("UNWINDING",), ("UNWOUND",)]
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("stop_after", ["the hedge is filled", "the unwinding has begun"])
+def test_killed_in_between_one_exit_s_units_leave(tmp_path: Path, stop_after: str) -> None:
+    with spreading(tmp_path) as service:
+        _, hedge = post_spread(service)
+        if stop_after == "the hedge is filled":
+            wait_for(lambda: service.order(hedge)["status"] == "EXECUTED", 20, stop_after)
+        else:
+            wait_for(lambda: service.rows("SELECT state FROM order_groups") != [("FORMING",)], 20, stop_after)
+        service.kill()
+        service.start()
+        wait_for(lambda: unwound(service), 30, "the group to be unwound")
+        exits = service.rows("SELECT filled_quantity FROM orders WHERE execution_type = 'EXIT'")
+        assert exits == [("50",)]
+        assert len(told(service, "will not be complete")) == 1
