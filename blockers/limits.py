@@ -112,9 +112,12 @@ def _with(order: Order, parts: Iterable[Exposed], last_price: Decimal | None) ->
 
 
 def cooldown(order: Order, facts: Facts) -> Block | None:
-    """Block an entry in a symbol that its strategy has left a moment ago, at any result or at a loss."""
+    """Block an entry in a symbol that its strategy has left a moment ago, at any result or at a loss.
+
+    While a part is still held, as after a first target, nothing was left yet.
+    """
     minutes, last = facts.limits.cooldown_minutes, facts.of_limits.last_exit
-    if minutes is None or last is None:
+    if minutes is None or last is None or facts.own_net:
         return None
     wait = _minutes(minutes)
     if not is_within(last.at, facts.now, wait):

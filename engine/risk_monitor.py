@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from domain.daily_loss import OF_THE_CLIENT, DayLoss
 from domain.enums import ExecutionType
@@ -99,6 +100,15 @@ class _Seen:
         if broker is None or self.read_at is None or (own.total is not None and own.total <= broker):
             return own, evidence
         return DayPnl(ZERO, broker), Evidence(self.read_at, self.read_at)
+
+
+class _Open(NamedTuple):
+    """What is open where a stop wants nothing open. `shows_until`: what the read of the positions shows fills up to."""
+
+    parts: Sequence[Part]
+    entries: Sequence[Order]
+    exits: Sequence[Order]
+    shows_until: datetime | None
 
 
 class RiskMonitor:
@@ -278,24 +288,22 @@ class RiskMonitor:
         return sum(self._flatten_for(context, stop) for stop in wanted)
 
     def _flatten_for(self, context: ClientContext, stop: Stop) -> int:
-        parts, entries, exits = (
-            self._parts(context, stop),
-            self._resting_entries(stop),
-            self._open_exits(stop),
-        )
-        if not parts and not entries and (stop.flat_at is not None or exits):
+        found = self._open_of(context, stop)
+        if not found.parts and not found.entries and (stop.flat_at is not None or found.exits):
             return 0
-        return self._store.write(lambda tx: self._force(tx, context, stop, parts, entries, exits))
+        return self._store.write(lambda tx: self._force(tx, context, stop, found))
 
-    def _parts(self, context: ClientContext, stop: Stop) -> list[Part]:
-        holdings = self._store.holdings(context.client_id)
+    def _open_of(self, context: ClientContext, stop: Stop) -> _Open:
+        holdings, shows_until = self._store.holdings(context.client_id), None
         parts = held_parts(holdings, stop.key.strategy_name)
         is_all = stop.key.strategy_name == OF_THE_CLIENT
         if is_all and context.policy.limits.default.flatten_scope is ExitScope.POSITION:
             snapshot = self._store.saved_positions(context.client_id)
             if snapshot is not None:
                 parts += unheld_parts(context.client_id, snapshot, holdings)
-        return parts
+                lag = timedelta(seconds=context.broker.traits.position_horizon)
+                shows_until = snapshot.read_started_at - lag
+        return _Open(parts, self._resting_entries(stop), self._open_exits(stop), shows_until)
 
     def _resting_entries(self, stop: Stop) -> list[Order]:
         return [o for o in self._of_stop(stop) if o.execution_type is ExecutionType.ENTRY]
@@ -308,16 +316,8 @@ class RiskMonitor:
         opened = self._store.get_open_orders(client_id)
         return [o for o in opened if name in (OF_THE_CLIENT, o.strategy_name) and o.test_mode is None]
 
-    def _force(
-        self,
-        tx: Transaction,
-        context: ClientContext,
-        stop: Stop,
-        parts: Sequence[Part],
-        entries: Sequence[Order],
-        exits: Sequence[Order],
-    ) -> int:
-        now = self._clock.now()
+    def _force(self, tx: Transaction, context: ClientContext, stop: Stop, found: _Open) -> int:
+        now, (parts, entries, exits, shows_until) = self._clock.now(), found
         current = next((each for each in tx.risk_stops(context.client_id) if each.key == stop.key), None)
         if current is None or current.since != stop.since or not _wants_flat(current, now):
             return 0  # lifted meanwhile
@@ -329,7 +329,16 @@ class RiskMonitor:
             return 0
         if current.flat_at is not None:  # it has come back
             tx.put_stop(replace(current, flat_at=None))
-        done = force_exits(tx, current, parts, entries, policy=context.policy, now=now, actor=self._claimant)
+        done = force_exits(
+            tx,
+            current,
+            parts,
+            entries,
+            policy=context.policy,
+            now=now,
+            actor=self._claimant,
+            shows_until=shows_until,
+        )
         for order in (*done.cancelled, *done.asked):
             tx.add_risk_event(RiskEvent(now, stop.key, EventKind.EXIT_ASKED, order.command_id))
         told = [given_up(stop, *each) for each in done.given_up] + [
