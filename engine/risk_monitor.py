@@ -20,6 +20,7 @@ from domain.money import ZERO
 from domain.notice_keys import NoticeKey
 from domain.notices import Notice
 from domain.order import Order
+from domain.past_days import PastDays
 from domain.pnl import DayPnl, DayResult, PnlBook, day_pnl_of
 from domain.ports import Clock, Store, Transaction
 from domain.risk_messages import (
@@ -48,6 +49,7 @@ from domain.risk_stops import (
 )
 from domain.times import day_start, has_elapsed, trading_day
 from engine.client_context import ClientContext, EngineTimings
+from engine.past_results import PastResults, past_in
 from engine.pnl_counter import PnlCounter, Prices
 from engine.risk_prices import OF_A_FILL, marks_of
 from use_cases.forced_exit import force_exits
@@ -75,6 +77,7 @@ class _Seen:
     evidence: Mapping[str, Evidence]  # by strategy; empty: of the client
     loss: DayLoss | None
     stops: Sequence[Stop]
+    past: Mapping[str, PastDays]
 
     @property
     def prices(self) -> Prices:
@@ -120,6 +123,7 @@ class RiskMonitor:
         self._rules = rules
         self._claimant = claimant
         self._counter = PnlCounter(store, self._day_of)
+        self._past = PastResults(store, self._day_of)
         self._noted_at: dict[str, datetime] = {}
         self._asked_at: dict[str, datetime] = {}
         self._differs_since: dict[str, datetime] = {}
@@ -169,11 +173,12 @@ class RiskMonitor:
         sums = day_pnl_of(books, results, {place: mark.price for place, mark in marks.items()})
         snapshot, stops = self._store.saved_positions(client_id), self._store.risk_stops(client_id)
         read_at = None if snapshot is None else snapshot.read_started_at
+        past = self._past.of(client_id, scopes_of(context.policy.limits), now)
         # A figure that is too old is not known; entries are blocked then in any case.
         is_young = read_at is not None and not has_elapsed(read_at, now, max_age)
         loss = self._store.day_loss(client_id) if is_young else None
         return _Seen(
-            now, day, books, results, marks, read_at, sums, _evidence(books, marks, now), loss, stops
+            now, day, books, results, marks, read_at, sums, _evidence(books, marks, now), loss, stops, past
         )
 
     def _day_of(self, at: datetime) -> date:
@@ -383,7 +388,9 @@ def _verdicts(
     for scope in scopes:
         pnl, evidence = seen.sum_of(scope)
         stands = standing.get(scope.strategy_name, {})
-        found.append(judge(Judged(context.client_id, scope, pnl, stands, seen.now, day_ends, evidence)))
+        past = past_in(seen.past, scope.strategy_name)
+        asked = Judged(context.client_id, scope, pnl, stands, seen.now, day_ends, seen.day, evidence, past)
+        found.append(judge(asked))
     # A limit that is not set any more needs no sum.
     named = {scope.strategy_name for scope in scopes}
     idle = [

@@ -25,6 +25,9 @@ class RiskReads(Protocol):
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         """List the results of a trading day."""
 
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        """List the results of the trading days from this one on, oldest first."""
+
     def risk_stops(self, client_id: str) -> list[Stop]:
         """List the client's stops, those that stop nothing any more too."""
 

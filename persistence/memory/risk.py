@@ -24,6 +24,10 @@ class RiskReads:
         rows = sorted(self._tables.results.items())
         return [row for (place, of), row in rows if (place.client_id, of) == (client_id, day)]
 
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        rows = sorted(self._tables.results.items(), key=lambda item: (item[0][1], item[0][0]))
+        return [row for (place, of), row in rows if place.client_id == client_id and of >= day]
+
     def risk_stops(self, client_id: str) -> list[Stop]:
         return [stop for key, stop in sorted(self._tables.stops.items()) if key.client_id == client_id]
 

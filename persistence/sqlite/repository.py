@@ -262,6 +262,9 @@ class OrderRepository:
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         return self._read(lambda connection: risk.day_results(connection, client_id, day))
 
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        return self._read(lambda connection: risk.results_since(connection, client_id, day))
+
     def risk_stops(self, client_id: str) -> list[Stop]:
         return self._read(lambda connection: risk.risk_stops(connection, client_id))
 

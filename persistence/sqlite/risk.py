@@ -39,6 +39,9 @@ class RiskTables:
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         return day_results(self._connection, client_id, day)
 
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        return results_since(self._connection, client_id, day)
+
     def risk_stops(self, client_id: str) -> list[Stop]:
         return risk_stops(self._connection, client_id)
 
@@ -114,6 +117,12 @@ def pnl_books(connection: sqlite3.Connection, client_id: str) -> list[PnlBook]:
 def day_results(connection: sqlite3.Connection, client_id: str, day: date) -> list[DayResult]:
     """Return the results of a trading day."""
     where = "WHERE client_id = ? AND trading_day = ? ORDER BY strategy_name, exchange, symbol"
+    return [_result_of(row) for row in connection.execute(f"{_RESULT} {where}", (client_id, day.isoformat()))]
+
+
+def results_since(connection: sqlite3.Connection, client_id: str, day: date) -> list[DayResult]:
+    """Return the results of the trading days from this one on."""
+    where = "WHERE client_id = ? AND trading_day >= ? ORDER BY trading_day, strategy_name, exchange, symbol"
     return [_result_of(row) for row in connection.execute(f"{_RESULT} {where}", (client_id, day.isoformat()))]
 
 

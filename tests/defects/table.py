@@ -13,6 +13,7 @@ from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
+from tests.defects.limits import LIMITS
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
@@ -26,7 +27,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *LIMITS, *PLATFORMS, *INSTRUMENTS, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -56,7 +57,7 @@ _SECTIONS = (
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
-    ("Limits", RISK),
+    ("Limits", (*RISK, *LIMITS)),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),

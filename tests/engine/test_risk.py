@@ -77,7 +77,7 @@ class House:
 
     def exits(self) -> list[Order]:
         rows = self.desk.rows(
-            "SELECT command_id FROM orders WHERE execution_type = 'EXIT' ORDER BY command_id"
+            "SELECT command_id FROM orders WHERE execution_type = 'EXIT' ORDER BY created_at"
         )
         return [self.desk.order(str(row[0])) for row in rows]
 

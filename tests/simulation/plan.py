@@ -9,6 +9,7 @@ from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.protection_terms import Terms, TrailingType
+from tests.simulation.risking import Money, money_of
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 
@@ -83,6 +84,9 @@ PROTECTING: Mapping[str, float] = {
 }
 """What concerns stops and targets, drawn from streams of its own too."""
 
+MONEY: Mapping[str, float] = {"limits on money": 0.40}
+"""Of all worlds, so many have limits on profit and loss and on positions, from a stream of its own as well."""
+
 SHAPES: Mapping[str, float] = {
     "exit soon": 0.15,  # while its entry may rest, be partly filled, or be unknown
     "exit of nothing": 0.03,  # of a strategy that has entered nothing there
@@ -96,7 +100,7 @@ SHAPES: Mapping[str, float] = {
 PAUSES = 0.12
 """Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *SHAPES)
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *MONEY, *SHAPES)
 """Everything that a run can leave out."""
 
 
@@ -131,6 +135,7 @@ class Plan:
     claims_together: int = 1
     max_open_orders: int | None = None
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
+    money: Money | None = None
     pause: tuple[float, float] | None = None
     """From this second to that one no alert comes."""
 
@@ -153,6 +158,11 @@ class Plan:
     def has_protections(self) -> bool:
         """Whether any entry brings a stop, a target or a trail."""
         return any(leg.protection is not None for planned in self.alerts for leg in planned.alert.legs)
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether anything depends on what the market costs."""
+        return self.money is not None or self.has_protections
 
     @property
     def ends(self) -> float:
@@ -183,6 +193,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     protecting = Random(f"{seed} protecting")
     often = protecting.choice((0.0, 1.0, 2.0))
     rates |= {name: rate * often for name, rate in PROTECTING.items()}
+    rates |= MONEY
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
@@ -203,6 +214,9 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
+    risky = Random(f"{seed} limits on money")
+    if risky.random() < rates["limits on money"]:
+        plan = replace(plan, money=money_of(risky))
     further = Random(f"{seed} further terms")
     plan = replace(plan, alerts=tuple(_protected(each, rates, protecting, further) for each in plan.alerts))
     return with_pause(plan, length) if length else plan

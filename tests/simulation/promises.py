@@ -28,6 +28,7 @@ from tests.simulation.holding import Holdings
 from tests.simulation.ownership import Ownership
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.protecting import Protections
+from tests.simulation.risking import Money, Risks
 from tests.simulation.scheduler import Scheduler
 
 LISTED_WITHIN = 60.0
@@ -53,10 +54,18 @@ class Promises:
     Args:
         path: the database.
         scheduler: for the time, and to stop the world at the first breach.
+        money: the limits of the clients on profit and loss and on positions.
         unchecked: how promises begin that are not looked at.
     """
 
-    def __init__(self, path: Path, scheduler: Scheduler, *, unchecked: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        scheduler: Scheduler,
+        *,
+        money: Money | None = None,
+        unchecked: Collection[str] = (),
+    ) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._scheduler = scheduler
         self._seen = 0
@@ -78,6 +87,7 @@ class Promises:
         self.ownership = Ownership(self, scheduler)
         self._holdings = Holdings(self._connection, self)
         self._protections = Protections(self._connection, self, scheduler)
+        self._risks = Risks(self._connection, self, scheduler, money)
 
     def breaks(self, promise: str, text: str) -> None:
         """Note it and stop the world: what follows a breach proves nothing."""
@@ -124,6 +134,7 @@ class Promises:
             moved.append((before, order))
             self._moved(before, order)
         self._holdings.committed(moved)
+        self._risks.committed(moved)
 
     def _moved(self, before: Order | None, order: Order) -> None:
         self.rows[order.command_id] = order
@@ -323,9 +334,10 @@ class Promises:
         """What has not ended."""
         return [self.rows[command_id] for command_id in self._unfinished]
 
-    def protections_to_come(self, client_ids: Iterable[str]) -> bool:
-        """Whether a protection exits by the clock, or asks again, while the prices stand still."""
-        return any(self._protections.has_to_come(client_id) for client_id in client_ids)
+    def exits_to_come(self, client_ids: Iterable[str]) -> bool:
+        """Whether a protection exits by the clock, or asks again, at prices that stand still; or a flatten goes on."""
+        looks = (self._protections, self._risks)
+        return any(look.has_to_come(client_id) for client_id in client_ids for look in looks)
 
     def in_doubt(self) -> list[Order]:
         """Exits of which the operator has to decide."""
@@ -347,6 +359,7 @@ class Promises:
         self.ownership.check_end()
         self._holdings.check_end(self._scheduler.micros)
         self._protections.check_end()
+        self._risks.check_end()
         self._check_books()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):
