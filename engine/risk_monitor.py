@@ -49,6 +49,7 @@ from domain.risk_stops import (
 )
 from domain.times import day_start, has_elapsed, trading_day
 from engine.client_context import ClientContext, EngineTimings
+from engine.equity_keeper import EquityKeeper
 from engine.past_results import PastResults, past_in
 from engine.pnl_counter import PnlCounter, Prices
 from engine.risk_prices import OF_A_FILL, marks_of
@@ -123,6 +124,7 @@ class RiskMonitor:
         self._rules = rules
         self._claimant = claimant
         self._counter = PnlCounter(store, self._day_of)
+        self._equity = EquityKeeper(store)
         self._past = PastResults(store, self._day_of)
         self._noted_at: dict[str, datetime] = {}
         self._asked_at: dict[str, datetime] = {}
@@ -156,6 +158,7 @@ class RiskMonitor:
             or self._has_warnings(context, verdicts, seen)
         ):
             self._store.write(lambda tx: self._write(tx, context, seen))
+        self._keep_equity(context, seen)
         self._tell_unknown(context, seen)
         self._compare(context, seen)
         self._sum_up(context, seen)
@@ -247,6 +250,12 @@ class RiskMonitor:
             key, notice = unknown_notice(stop)
             if not self._store.is_told(context.client_id, key):
                 self._store.write(partial(_notify_once, key, notice))
+
+    def _keep_equity(self, context: ClientContext, seen: _Seen) -> None:
+        """Keep a point of the day's curve, where anything was traded or is held."""
+        if seen.results or seen.books:
+            broker = None if seen.loss is None else seen.loss.counted_pnl
+            self._equity.keep(context.client_id, seen.own.total, broker, seen.now)
 
     # our figure beside the broker's -------------------------------------------------------------------------
 

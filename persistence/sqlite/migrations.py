@@ -20,7 +20,7 @@ from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
-from persistence.sqlite.risk_schema import RISK
+from persistence.sqlite.risk_schema import EQUITY_CURVE, RISK
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
@@ -298,6 +298,12 @@ def risk(db: "Database") -> None:
 def telegram_conversation(db: "Database") -> None:
     """Store how far each bot was listened to, what operators asked for in a chat, and muted chats."""
     _run(db, CONVERSATION)
+
+
+@migrations()
+def equity_curve(db: "Database") -> None:
+    """Store what each client's profit and loss stood at, a point a minute at most."""
+    _run(db, EQUITY_CURVE)
 
 
 def _run(db: "Database", script: str) -> None:

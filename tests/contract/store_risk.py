@@ -7,6 +7,7 @@ from decimal import Decimal
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.entry_waits import WaitsFor
 from domain.enums import Side
+from domain.equity import EquityPoint
 from domain.limits import LimitAction, Limits, OwnLimits, SymbolLimits
 from domain.marks import Mark
 from domain.pnl import DayResult, Lot, Place, PnlBook
@@ -227,6 +228,23 @@ class RiskContract(StoreCase):
         house.store.write(lambda tx: tx.keep_pnl_book(older))
         assert facts(house, limits).of_limits.last_mark == newer
         assert facts(house, Limits()).of_limits.last_mark is None
+
+    def test_the_equity_curve_is_read_as_it_was_kept_and_old_points_are_forgotten(self, house):
+        assert house.store.last_equity(CLIENT) is None
+        at = house.clock.now()
+        points = [EquityPoint(at + timedelta(minutes=n), Decimal(n), None) for n in range(3)]
+        points.append(EquityPoint(at + timedelta(minutes=3), None, Decimal("-1.5")))
+
+        def work(tx):
+            for point in points:
+                tx.keep_equity(CLIENT, point, forget_before=at + timedelta(minutes=1))
+            tx.keep_equity("bob", points[0], forget_before=at)
+
+        house.store.write(work)
+        assert house.store.equity_curve(CLIENT, at) == points[1:]
+        assert house.store.equity_curve(CLIENT, points[2].at) == points[2:]
+        assert house.store.last_equity(CLIENT) == points[-1]
+        assert house.store.equity_curve("bob", at) == points[:1]
 
     def test_results_since_a_day_come_oldest_first(self, house):
         def work(tx):

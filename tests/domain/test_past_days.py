@@ -23,7 +23,8 @@ def test_losing_days_in_a_row_pause_until_the_next_monday():
     lost = days(-1, -1)
     assert pause_after(lost, 2, wednesday) == (MONDAY + timedelta(days=7), 2)
     assert pause_after(lost, 3, wednesday) is None
-    assert pause_after(days(-1, 0), 2, wednesday) is None, "a day without a loss ends the streak"
+    thursday = wednesday + timedelta(days=1)
+    assert pause_after(days(-1, 0, -1), 2, thursday) is None, "a day without a loss ends the streak"
     assert pause_after(lost, 2, MONDAY + timedelta(days=7)) is None, "it is over"
     assert pause_after(lost, 2, MONDAY + timedelta(days=1)) is None, "the present day is not closed"
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -78,6 +79,21 @@ def test_a_drawdown_counts_from_the_best_of_the_window(house):
     lifted(house)
     house.price(87, 87)
     assert house.tag() is None, "it counts from the sum at which it was lifted"
+
+
+def test_the_day_s_equity_is_kept_once_a_minute_however_many_watchers_look(house):
+    house.enter(price=100)
+    begins = house.desk.clock.now()
+    other = house.desk.new_engine("other")
+    house.desk.look(other)
+    for n in range(60):
+        house.price(100 + n, seconds=10)
+        other.watch_risk("default")
+    curve = house.desk.store.equity_curve("default", begins - timedelta(hours=1))
+    gaps = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(curve)]
+    assert min(gaps) >= 60 and max(gaps) < 130 and len(curve) > 5
+    first, last = curve[0].own, curve[-1].own
+    assert first is not None and last is not None and last > first
 
 
 def test_what_is_older_than_the_window_is_no_best(house):

@@ -83,7 +83,7 @@ CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created
 """
 
 
-RISK_TABLES = ("pnl_books", "daily_results", "counted_fills", "risk_state", "risk_events")
+RISK_TABLES = ("pnl_books", "daily_results", "counted_fills", "risk_state", "risk_events", "equity_curve")
 
 
 def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
@@ -102,6 +102,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "counted_fills",
             "risk_state",
             "risk_events",
+            "equity_curve",
             "telegram_bots",
             "telegram_acts",
             "telegram_mutes",
@@ -190,6 +191,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "cost_and_time_of_protections",
             "risk",
             "telegram_conversation",
+            "equity_curve",
         ),
         (),
     )

@@ -216,7 +216,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     )
     risky = Random(f"{seed} limits on money")
     if risky.random() < rates["limits on money"]:
-        plan = replace(plan, money=money_of(risky))
+        plan = slower(replace(plan, money=money_of(risky)), risky.choice((1.0, 3.0, 6.0)))
     further = Random(f"{seed} further terms")
     plan = replace(plan, alerts=tuple(_protected(each, rates, protecting, further) for each in plan.alerts))
     return with_pause(plan, length) if length else plan
@@ -263,6 +263,11 @@ def _with_further_terms(terms: Terms, random: Random) -> Terms:
     if wish == "cost":
         return replace(terms, cost_trigger="2pt", cost_offset=random.choice((None, "1pt")))
     return replace(terms, exit_after_minutes=Decimal(random.choice(("0.2", "0.5", "1"))))
+
+
+def slower(plan: Plan, times: float) -> Plan:
+    """The same world with its alerts so much farther apart: prices have time to reach a limit between them."""
+    return replace(plan, alerts=tuple(replace(each, at=round(each.at * times, 3)) for each in plan.alerts))
 
 
 def with_pause(plan: Plan, seconds: float) -> Plan:

@@ -12,6 +12,7 @@ from domain.risk_stops import RiskRule
 from engine import risk_monitor
 from engine.risk_monitor import RiskMonitor
 from persistence.sqlite.queries import rule_facts
+from tests.simulation.plan import slower
 from tests.simulation.risking import Money
 from tests.simulation.runs import first_breach
 from use_cases import forced_exit
@@ -93,7 +94,8 @@ def test_a_planted_mistake_with_limits_breaks_its_promise(monkeypatch, plant):
     promise, money, often = PLANTED[plant]
 
     def provoked(plan):
-        return replace(plan, alerts=plan.alerts[:80], money=money, rates={**plan.rates, **often})
+        plan = slower(replace(plan, alerts=plan.alerts[:80]), 1.0 if plan.money else 6.0)
+        return replace(plan, money=money, rates={**plan.rates, **often})
 
     plant(monkeypatch)
     assert first_breach(promise, most=12, change=provoked) is not None, "not noticed"
