@@ -9,7 +9,6 @@ from domain import risk_messages
 from domain.limits import LimitAction, Limits
 from domain.ports import Transaction
 from domain.risk_stops import RiskRule
-from engine import risk_monitor
 from engine.risk_monitor import RiskMonitor
 from persistence.sqlite.queries import rule_facts
 from tests.simulation.plan import slower
@@ -68,14 +67,9 @@ def limits_are_judged_by_what_an_earlier_transaction_read(patch):
     patch.setattr(rule_facts, "limit_facts", limit_facts)
 
 
-def a_flatten_ends_when_it_was_asked_for(patch):
-    """As soon as an exit was asked for, the stop counts as flat, and what comes back stays."""
-    original = risk_monitor.force_exits
-
-    def force_exits(tx, stop, parts, entries, **options):
-        return original(tx, stop, [], entries, **options)
-
-    patch.setattr(risk_monitor, "force_exits", force_exits)
+def a_flatten_sees_nothing_that_is_held(patch):
+    original = RiskMonitor._open_of
+    patch.setattr(RiskMonitor, "_open_of", lambda *args: original(*args)._replace(parts=[]))
 
 
 PLANTED = {
@@ -84,7 +78,7 @@ PLANTED = {
     a_breach_is_told_twice: ("15 told once", FLATTENS, {}),
     entries_do_not_look_at_latches: ("15 no entry after a breach", FLATTENS, {}),
     limits_are_judged_by_what_an_earlier_transaction_read: ("15 places are counted", PLACES, {}),
-    a_flatten_ends_when_it_was_asked_for: ("15 flat or told", FLATTENS, {}),
+    a_flatten_sees_nothing_that_is_held: ("15 flat or told", FLATTENS, {}),
 }
 
 

@@ -224,10 +224,7 @@ class World:
 
     def _resolve_by_hand(self) -> None:
         """The operator looks at the broker's own screen and says what became of the orders that are listed."""
-        for order in self.promises.in_doubt():
-            self._webs[0].commands.cancel(
-                order.command_id, by="op", reason="its units are in another product"
-            )
+        self._end_doubts()
         for order in self.promises.unknown():
             self.counts["resolved by hand"] += 1
             truth = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
@@ -239,10 +236,26 @@ class World:
             else:
                 say(executed=ResolvedFill(truth[0].broker_id, None, None))
 
+    def _end_doubts(self) -> None:
+        """The operator takes over where units are in another product; a flatten would ask for the same exit again."""
+        for order in self.promises.in_doubt():
+            if self.plan.money is not None:
+                self._lift(order.client_id)
+            self._webs[0].commands.cancel(
+                order.command_id, by="op", reason="its units are in another product"
+            )
+
+    def _is_over(self) -> bool:
+        """Every order has ended, but for those of which the operator has yet to decide."""
+        if self.plan.money is not None:
+            self._end_doubts()
+        return self.promises.settled()
+
     def _finish(self) -> None:
         self._run_until(
             lambda: (
-                not (
+                self._is_over()
+                and not (
                     self.promises.unfinished()
                     or self.promises.undelivered()
                     or self.promises.exits_to_come(self.accounts)
