@@ -63,7 +63,7 @@ def opposite_side_held(order: Order, facts: Facts) -> Block | None:
 
 
 class ExecutionGuard:
-    """Answers which strategy holds what, and reconciles that with the broker's positions."""
+    """The rules about what is held, and the reconciliation of what strategies hold with the broker's positions."""
 
     always: tuple[Rule, ...] = (live_trading,)
     rules: tuple[Rule, ...] = (
@@ -76,13 +76,6 @@ class ExecutionGuard:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-
-    def has_strategy(self, client_id: str, strategy_name: str, symbol: str | None = None) -> bool:
-        """True when the strategy holds something (of that symbol), by its own fills."""
-        return any(
-            h.strategy_name == strategy_name and symbol in (None, h.symbol)
-            for h in self._store.holdings(client_id)
-        )
 
     def reconcile_with_broker(
         self, client_id: str, snapshot: PositionsSnapshot, *, horizon: timedelta
@@ -130,11 +123,3 @@ class ExecutionGuard:
         if not self._store.may_forget(client_id, exchange, symbol):
             return False
         return self._store.write(work)
-
-    def force_clear_symbol(self, client_id: str, symbol: str) -> int:
-        """Forget what every strategy holds of a symbol; returns how many holdings that were."""
-        return self._store.write(lambda tx: tx.clear_holdings(client_id, symbol=symbol))
-
-    def force_close_strategy(self, client_id: str, strategy_name: str) -> int:
-        """Forget everything a strategy holds; it sends no order. Returns how many holdings that were."""
-        return self._store.write(lambda tx: tx.clear_holdings(client_id, strategy_name=strategy_name))

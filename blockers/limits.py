@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from blockers.rules import Block, Rule
+from domain.account_state import AccountState
 from domain.limits import CooldownAfter
 from domain.money import ZERO, decimal_text
 from domain.order import Order
@@ -32,17 +33,16 @@ def reducing(order: Order, facts: Facts) -> Block | None:
     stop = next(
         (s for s in facts.stops if s.key.rule is RiskRule.REDUCING and s.is_standing(facts.now)), None
     )
-    if stop is None:
+    if stop is None and facts.limits.scheduled is not AccountState.REDUCING:
         return None
+    why = f"by schedule, reducing_from {facts.limits.reducing_from:%H:%M}" if stop is None else stop.detail
     may_take = facts.of_limits.reducible
     if may_take is None:
-        return Block(Reason.REDUCING_ONLY, f"{stop.detail}; the position is not read since the last fill")
+        return Block(Reason.REDUCING_ONLY, f"{why}; the position is not read since the last fill")
     if order.quantity <= may_take:
         return None
     asked = decimal_text(order.quantity)
-    return Block(
-        Reason.REDUCING_ONLY, f"{stop.detail}; {asked}, and {decimal_text(may_take)} would reduce it"
-    )
+    return Block(Reason.REDUCING_ONLY, f"{why}; {asked}, and {decimal_text(may_take)} would reduce it")
 
 
 def trades_per_day(order: Order, facts: Facts) -> Block | None:
@@ -54,18 +54,34 @@ def trades_per_day(order: Order, facts: Facts) -> Block | None:
     ):
         if limit is not None and trades >= limit:
             return Block(Reason.MAX_TRADES_PER_DAY, f"{trades} today, {_limit(whose, limit)}")
+    for table in limits.of_symbols:
+        trades, limit = (
+            sum(n for symbol, n in counted.trades_in if table.covers(symbol)),
+            table.max_trades_per_day,
+        )
+        if limit is not None and trades >= limit:
+            return Block(Reason.MAX_TRADES_PER_DAY, f"{trades} today, {_limit(table.name, limit)}")
     return None
 
 
 def open_positions(order: Order, facts: Facts) -> Block | None:
-    """Limit the symbols that are held or being entered. Adding to one of them opens none."""
+    """Limit the symbols that are held or being entered. Adding to one of them opens none.
+
+    An entry that waits for an exit keeps its place, and opens none for others: it may never be sent.
+    """
     counted, limits, here = facts.of_limits, facts.limits, (order.exchange, order.symbol)
-    for whose, places, limit in (
-        ("", counted.places, limits.max_open_positions),
-        (order.strategy_name, counted.own_places, limits.own.max_open_positions),
+    for whose, places, waiting, limit in (
+        ("", counted.places, counted.waiting, limits.max_open_positions),
+        (order.strategy_name, counted.own_places, counted.own_waiting, limits.own.max_open_positions),
     ):
-        if limit is not None and here not in places and len(places) >= limit:
+        is_open = here in places and here not in waiting
+        if limit is not None and not is_open and len(places - {here}) >= limit:
             return Block(Reason.MAX_OPEN_POSITIONS, f"{len(places)} open, {_limit(whose, limit)}")
+    for table in limits.of_symbols:
+        inside, limit = {each for each in counted.places if table.covers(each[1])}, table.max_open_positions
+        is_open = here in inside and here not in counted.waiting
+        if limit is not None and not is_open and len(inside - {here}) >= limit:
+            return Block(Reason.MAX_OPEN_POSITIONS, f"{len(inside)} open, {_limit(table.name, limit)}")
     return None
 
 
@@ -79,9 +95,14 @@ def exposure(order: Order, facts: Facts) -> Block | None:
     """Limit the notional value of what is held and being entered, this order included. What is not known blocks."""
     limits, exposed = facts.limits, facts.of_limits.exposed
     own = [each for each in exposed if each.strategy == order.strategy_name]
+    of_symbols = (
+        (t.name, [e for e in exposed if t.covers(e.symbol)], t.max_gross_exposure, t.max_net_exposure)
+        for t in limits.of_symbols
+    )
     for whose, parts, gross, net in (
         ("", exposed, limits.max_gross_exposure, limits.max_net_exposure),
         (order.strategy_name, own, limits.own.max_gross_exposure, limits.own.max_net_exposure),
+        *of_symbols,
     ):
         if gross is None and net is None:
             continue
@@ -112,9 +133,12 @@ def _with(order: Order, parts: Iterable[Exposed], last_price: Decimal | None) ->
 
 
 def cooldown(order: Order, facts: Facts) -> Block | None:
-    """Block an entry in a symbol that its strategy has left a moment ago, at any result or at a loss."""
+    """Block an entry in a symbol that its strategy has left a moment ago, at any result or at a loss.
+
+    While a part is still held, as after a first target, nothing was left yet.
+    """
     minutes, last = facts.limits.cooldown_minutes, facts.of_limits.last_exit
-    if minutes is None or last is None:
+    if minutes is None or last is None or facts.own_net:
         return None
     wait = _minutes(minutes)
     if not is_within(last.at, facts.now, wait):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from blockers import duplicates, limits, protection
+from blockers import duplicates, limits, order_shape, protection
 from blockers.execution_guard import ExecutionGuard, halted, opposite_side_held, positions_stale
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
@@ -17,6 +17,8 @@ from domain.order import Order
 from domain.ports import ExposureQuery, FactsQuestion, Transaction
 from domain.risk_facts import Facts
 from domain.risk_stops import RiskRule
+from domain.schedule import at_this_time
+from domain.tighter import limits_of
 from domain.times import day_start, trading_day
 
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
@@ -24,6 +26,7 @@ ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 
 ENTRY_RULES: tuple[Rule, ...] = (
     *protection.RULES,
+    *order_shape.RULES,
     *RiskManager.rules,
     *limits.STOPS,
     *limits.COUNTS,
@@ -33,6 +36,7 @@ ENTRY_RULES: tuple[Rule, ...] = (
 
 WHILE_WAITING: tuple[Rule, ...] = (
     *protection.RULES,
+    *order_shape.RULES,
     *RiskManager.rules,
     *limits.STOPS,
     halted,
@@ -90,6 +94,7 @@ def judge(
 _BEFORE_DUPLICATES: tuple[Rule, ...] = (
     *ALWAYS,
     *protection.RULES,
+    *order_shape.RULES,
     *RiskManager.rules,
     *limits.STOPS,
     *limits.COUNTS,
@@ -108,7 +113,8 @@ def _day_start(policy: ClientPolicy, now: datetime) -> datetime:
 
 def question(order: Order, policy: ClientPolicy, now: datetime) -> FactsQuestion:
     """Return what facts the rules need about the order."""
-    bound = policy.limits.for_strategy(order.strategy_name)
+    bound = limits_of(policy.limits, order.strategy_name, order.symbol)
+    bound = at_this_time(bound, policy, now) if bound.has_schedule else bound
     query = ExposureQuery(
         order.client_id,
         order.strategy_name,

@@ -60,6 +60,15 @@ def _user_ids(value: object) -> object:
     return (str(value),) if type(value) is int else value
 
 
+def _names(value: object) -> object:
+    """Names in capitals, from a text with commas or from a list."""
+    if isinstance(value, str):
+        return tuple(each.strip().upper() for each in value.split(",") if each.strip())
+    if isinstance(value, list):
+        return tuple(each.upper() if isinstance(each, str) else each for each in value)
+    return value
+
+
 def _named_database(value: object) -> object:
     return sqlite_path(value) if isinstance(value, str) else value
 
@@ -171,6 +180,16 @@ After = Annotated[CooldownAfter, BeforeValidator(lower), Field(description="any 
 Share = Annotated[
     Decimal,
     Field(gt=0, le=1, allow_inf_nan=False, description="a share greater than 0, 1 at most, such as 0.8"),
+]
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(description="names, with commas between them"),
+    BeforeValidator(_names),
+]
+LosingDays = Annotated[int, whole(1, 60, "days")]
+DrawdownDays = Annotated[int, whole(1, 366, "days")]
+CollarPercent = Annotated[
+    Decimal, Field(gt=0, le=100, allow_inf_nan=False, description="a number greater than 0, 100 at most")
 ]
 Minutes = Annotated[
     Decimal, Field(gt=0, le=10_080, allow_inf_nan=False, description="minutes greater than 0, 10080 at most")

@@ -8,12 +8,15 @@ The more specific table wins, field by field. From the strongest:
 - `[default]`
 - the settings RISK_*, GUARD_* and POSITIONS_*
 
+`[symbols.<name>]` and `[clients.<id>.symbols.<name>]` are about the orders in a symbol, whoever trades it: they hold
+beside all of these, and where both set a field, the tighter applies.
+
 Some limits are about a sum: the day's profit and loss, trades, positions, exposure (the fields of `OwnLimits`). In a
 strategy's table such a limit is about the strategy's own sum, and the client's about the client's: both hold.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,19 +24,57 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from config.checking import Problems, checked, read_toml, tables_in, unknown
-from config.fields import Action, After, Age, Amount, Count, Minutes, Scope, Share
-from domain.limits import CooldownAfter, LimitAction, LimitBook, Limits, OwnLimits
+from config.fields import (
+    Action,
+    After,
+    Age,
+    Amount,
+    ClockTime,
+    CollarPercent,
+    Count,
+    DrawdownDays,
+    LosingDays,
+    Minutes,
+    Names,
+    Scope,
+    Share,
+)
+from domain.limits import LimitBook, Limits, OwnLimits, SymbolLimits
+from domain.tighter import tighter
 
 Table = Mapping[str, Any]
 """The fields of `Limits` that a table sets."""
 
 _OF_SUMS = frozenset(each.name for each in fields(OwnLimits))
-_WORDS = frozenset({"on_daily_loss", "on_daily_profit", "cooldown_after", "flatten_scope"})
-_MORE_IS_TIGHTER = frozenset({"cooldown_minutes", "stop_streak_minutes", "stop_streak_pause_minutes"})
-_TIGHTEST = {
-    "cooldown_after": CooldownAfter.ANY,
-    **dict.fromkeys(("on_daily_loss", "on_daily_profit"), LimitAction.FLATTEN),
-}
+_OF_SYMBOLS = frozenset(
+    {"max_trades_per_day", "max_open_positions", "max_gross_exposure", "max_net_exposure"}
+)
+_OF_ORDERS_THERE = frozenset(
+    {
+        "max_order_quantity",
+        "max_order_value",
+        "max_entries",
+        "cooldown_minutes",
+        "cooldown_after",
+        "price_collar_percent",
+        "products",
+        "reducing_from",
+        "halted_from",
+    }
+)
+_NOT_LIMITS = frozenset({"own", "of_symbols", "scheduled"})
+_WORDS = frozenset(
+    {
+        "on_daily_loss",
+        "on_daily_profit",
+        "cooldown_after",
+        "flatten_scope",
+        "restricted_symbols",
+        "products",
+        "reducing_from",
+        "halted_from",
+    }
+)
 
 
 class _LimitTable(BaseModel):
@@ -65,6 +106,14 @@ class _LimitTable(BaseModel):
     max_open_orders: Count | None = None
     max_entries: Count | None = None
     positions_max_age_seconds: Age | None = None
+    max_losing_days: LosingDays | None = None
+    max_drawdown: Amount | None = None
+    drawdown_days: DrawdownDays | None = None
+    price_collar_percent: CollarPercent | None = None
+    restricted_symbols: Names | None = None
+    products: Names | None = None
+    reducing_from: ClockTime | None = None
+    halted_from: ClockTime | None = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -86,10 +135,11 @@ def read_limits(
     if path is None:
         return {client_id: LimitBook(base) for client_id in client_ids}
     file = read_toml(path, problems)
-    for name in sorted(file.keys() - {"default", "clients", "strategies"}):
-        problems.add(f"{path} {name}", unknown(name, ["default", "clients", "strategies"]))
+    for name in sorted(file.keys() - {"default", "clients", "strategies", "symbols"}):
+        problems.add(f"{path} {name}", unknown(name, ["default", "clients", "strategies", "symbols"]))
     default = _table(file.get("default", {}), f"{path} [default]", problems)
-    strategies = _strategies(file, path, "strategies", problems)
+    strategies = _named(file, path, "strategies", problems)
+    symbols = _symbols(file, path, "symbols", problems)
     clients = tables_in(file.get("clients", {}), path, "clients", problems)
     for client_id in sorted(clients.keys() - set(client_ids)) if client_ids else ():
         problems.add(f"{path} [clients.{client_id}]", unknown(client_id, client_ids))
@@ -97,15 +147,30 @@ def read_limits(
     books = {}
     for client_id in client_ids:
         given = clients.get(client_id, {})
-        fields = {key: value for key, value in given.items() if key != "strategies"}
+        fields = {key: value for key, value in given.items() if key not in ("strategies", "symbols")}
         client = _table(fields, f"{path} [clients.{client_id}]", problems)
-        own = _strategies(given, path, f"clients.{client_id}.strategies", problems)
-        books[client_id] = _book({**_values(base), **default}, client, strategies, own)
+        own = _named(given, path, f"clients.{client_id}.strategies", problems)
+        book = _book({**_values(base), **default}, client, strategies, own)
+        of_client = _symbols(given, path, f"clients.{client_id}.symbols", problems)
+        books[client_id] = replace(book, by_symbol=(*symbols, *of_client))
     return books
 
 
-def _strategies(parent: Table, path: Path, table: str, problems: Problems) -> dict[str, Table]:
-    found = tables_in(parent.get("strategies", {}), path, table, problems)
+def _symbols(parent: Table, path: Path, table: str, problems: Problems) -> tuple[SymbolLimits, ...]:
+    """Read the tables of symbols. All that are about an order's symbol hold, the tighter where they set the same."""
+    found = []
+    for name, values in _named(parent, path, table, problems).items():
+        for field in sorted(values.keys() - _OF_SYMBOLS - _OF_ORDERS_THERE):
+            allowed = ", ".join(sorted(_OF_SYMBOLS | _OF_ORDERS_THERE))
+            problems.add(f"{path} [{table}.{name}] {field}", f"not for a symbol, expected one of {allowed}")
+        of_orders = {field: value for field, value in values.items() if field in _OF_ORDERS_THERE}
+        sums = {field: value for field, value in values.items() if field in _OF_SYMBOLS}
+        found.append(SymbolLimits(name, of_orders, **sums))
+    return tuple(found)
+
+
+def _named(parent: Table, path: Path, table: str, problems: Problems) -> dict[str, Table]:
+    found = tables_in(parent.get(table.rpartition(".")[2], {}), path, table, problems)
     return {key: _table(value, f"{path} [{table}.{key}]", problems) for key, value in found.items()}
 
 
@@ -118,29 +183,21 @@ def _table(given: object, name: str, problems: Problems) -> Table:
 
 
 def _values(base: Limits) -> Table:
-    return {each.name: getattr(base, each.name) for each in fields(base) if each.name != "own"}
+    return {each.name: getattr(base, each.name) for each in fields(base) if each.name not in _NOT_LIMITS}
 
 
 def _book(base: Table, client: Table, everywhere: Mapping[str, Table], own: Mapping[str, Table]) -> LimitBook:
     def for_strategy(name: str) -> Limits:
         general, special = everywhere.get(name, {}), own.get(name, {})
-        tighter = {
-            field: _tighter(field, value, client.get(field, value))
+        both = {
+            field: tighter(field, value, client.get(field, value))
             for field, value in general.items()
             if field not in _OF_SUMS
         }
         exact = {field: value for field, value in special.items() if field not in _OF_SUMS}
         sums = {field: value for field, value in {**general, **special}.items() if field in _OF_SUMS}
-        return Limits(**{**base, **client, **tighter, **exact, "own": OwnLimits(**sums)})
+        return Limits(**{**base, **client, **both, **exact, "own": OwnLimits(**sums)})
 
     return LimitBook(
         Limits(**{**base, **client}), {name: for_strategy(name) for name in everywhere.keys() | own.keys()}
     )
-
-
-def _tighter(field: str, one: Any, other: Any) -> Any:
-    if field in _TIGHTEST:
-        return _TIGHTEST[field] if _TIGHTEST[field] in (one, other) else one
-    if field == "flatten_scope":  # neither is tighter: the strategy's own word counts
-        return one
-    return max(one, other) if field in _MORE_IS_TIGHTER else min(one, other)

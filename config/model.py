@@ -18,8 +18,10 @@ from config.fields import (
     Amount,
     ClientId,
     ClockTime,
+    CollarPercent,
     Count,
     Database,
+    DrawdownDays,
     File,
     Flag,
     Folder,
@@ -27,7 +29,9 @@ from config.fields import (
     HttpUrl,
     LogFormat,
     LogLevel,
+    LosingDays,
     Minutes,
+    Names,
     Percent,
     Port,
     ReportBuilder,
@@ -135,6 +139,14 @@ class Environment(Service, Account):
     risk_max_order_value: Amount | None = None
     risk_max_orders_per_minute: Count | None = None
     risk_max_open_orders: Count | None = None
+    risk_max_losing_days: LosingDays | None = None
+    risk_max_drawdown: Amount | None = None
+    risk_drawdown_days: DrawdownDays = 30
+    risk_price_collar_percent: CollarPercent | None = None
+    risk_restricted_symbols: Names | None = None
+    risk_products: Names | None = None
+    risk_reducing_from: ClockTime | None = None
+    risk_halted_from: ClockTime | None = None
     guard_max_entries: Count = 1
     positions_max_age_seconds: Age = 60.0
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.account_state import AccountState
 from domain.protection_terms import Terms
 
 
@@ -47,6 +50,34 @@ class OwnLimits:
     max_gross_exposure: Decimal | None = None
     max_net_exposure: Decimal | None = None
     stop_streak: int | None = None
+    max_losing_days: int | None = None
+    max_drawdown: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolLimits:
+    """What the table of a symbol limits, whoever trades it for the client.
+
+    - `name`: a symbol, or several by `*` and `?` (`BANKNIFTY*`: the underlying with all of its contracts).
+    - `of_orders`: fields of `Limits` that hold for an order there, where they are the tighter ones.
+    - The rest are sums over all symbols of that name, and mean what those of `Limits` of the same names mean.
+    """
+
+    name: str
+    of_orders: Mapping[str, Any] = field(default_factory=dict)
+    max_trades_per_day: int | None = None
+    max_open_positions: int | None = None
+    max_gross_exposure: Decimal | None = None
+    max_net_exposure: Decimal | None = None
+
+    def covers(self, symbol: str) -> bool:
+        """Return True for a symbol that the table is about."""
+        return is_named(symbol, self.name)
+
+
+def is_named(symbol: str, name: str) -> bool:
+    """Return True where the name is the symbol's, or its `*` and `?` fit it; capitals do not matter."""
+    return fnmatchcase(symbol.upper(), name.upper())
 
 
 _NO_OWN = OwnLimits()
@@ -83,6 +114,20 @@ class Limits:
     max_open_orders: int | None = None  # entries that are created or at the broker
     max_entries: int = 1  # open orders plus positions of one strategy in one symbol
     positions_max_age_seconds: float = 60.0  # a read of the positions older than this blocks entries
+    max_losing_days: int | None = (
+        None  # closed days with a loss one after the other, then none until next week
+    )
+    max_drawdown: Decimal | None = (
+        None  # account currency, positive; below the best of the last `drawdown_days`
+    )
+    drawdown_days: int = 30  # trading days by the calendar, today with them
+    price_collar_percent: Decimal | None = None  # how far a price of the order may lie from the last price
+    restricted_symbols: tuple[str, ...] = ()  # symbols that nobody enters; `*` and `?` as in a symbol's table
+    products: tuple[str, ...] | None = None  # those that may be entered; None: all
+    reducing_from: time | None = None  # by the client's clock: until the trading day ends entries only reduce
+    halted_from: time | None = None  # the same, and none is let through
+    of_symbols: tuple[SymbolLimits, ...] = ()  # the tables that are about the order's symbol
+    scheduled: AccountState = AccountState.ACTIVE  # what the two times above ask for now
 
     @property
     def counts_orders(self) -> bool:
@@ -102,17 +147,30 @@ class Limits:
             own.max_gross_exposure,
             own.max_net_exposure,
         )
-        return any(each is not None for each in (*counted, *of_strategy))
+        of_symbols = (self.limits_trades, self.limits_positions, self.limits_exposure)
+        return any(each is not None for each in (*counted, *of_strategy)) or any(of_symbols)
+
+    @property
+    def has_schedule(self) -> bool:
+        """True where the clock decides what may be entered."""
+        return (self.reducing_from, self.halted_from) != (None, None)
 
     @property
     def limits_trades(self) -> bool:
         """True where the entries of a day are limited."""
-        return (self.max_trades_per_day, self.own.max_trades_per_day) != (None, None)
+        own = (self.max_trades_per_day, self.own.max_trades_per_day)
+        return own != (None, None) or self.limits_trades_of_symbols
+
+    @property
+    def limits_trades_of_symbols(self) -> bool:
+        """True where the entries of a day in single symbols are limited."""
+        return any(table.max_trades_per_day is not None for table in self.of_symbols)
 
     @property
     def limits_positions(self) -> bool:
         """True where the symbols that are held are limited."""
-        return (self.max_open_positions, self.own.max_open_positions) != (None, None)
+        own = (self.max_open_positions, self.own.max_open_positions)
+        return own != (None, None) or any(each.max_open_positions is not None for each in self.of_symbols)
 
     @property
     def limits_stops(self) -> bool:
@@ -123,7 +181,10 @@ class Limits:
     def limits_exposure(self) -> bool:
         """True where the value of what is held is limited."""
         own = (self.own.max_gross_exposure, self.own.max_net_exposure)
-        return (self.max_gross_exposure, self.max_net_exposure, *own) != (None, None, None, None)
+        of_symbols = ((t.max_gross_exposure, t.max_net_exposure) for t in self.of_symbols)
+        return (self.max_gross_exposure, self.max_net_exposure, *own) != (None, None, None, None) or any(
+            each != (None, None) for each in of_symbols
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +193,7 @@ class LimitBook:
 
     default: Limits = field(default_factory=Limits)
     by_strategy: Mapping[str, Limits] = field(default_factory=dict)
+    by_symbol: tuple[SymbolLimits, ...] = ()
 
     def for_strategy(self, strategy_name: str) -> Limits:
         """Return the limits that apply to this strategy."""

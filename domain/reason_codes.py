@@ -71,6 +71,29 @@ class Reason(StrEnum):
     MAX_EXPOSURE = "MAX_EXPOSURE", Family.RISK_BLOCKED, "The notional value held would be above the limit"
     COOLDOWN = "COOLDOWN", Family.RISK_BLOCKED, "The strategy has left this symbol a moment ago"
     STOP_STREAK = "STOP_STREAK", Family.RISK_BLOCKED, "Too many stops were met one after the other"
+    LOSING_DAYS = (
+        "LOSING_DAYS",
+        Family.RISK_BLOCKED,
+        "Too many days with a loss one after the other",
+        "no new entries until the next week",
+    )
+    DRAWDOWN = (
+        "DRAWDOWN",
+        Family.RISK_BLOCKED,
+        "Too far below the best result of the last days",
+        "no new entries today",
+    )
+    PRICE_COLLAR = "PRICE_COLLAR", Family.RISK_BLOCKED, "The order's price is too far from the last one"
+    SYMBOL_RESTRICTED = (
+        "SYMBOL_RESTRICTED",
+        Family.RISK_BLOCKED,
+        "The symbol is on the list of those not to enter",
+    )
+    PRODUCT_NOT_ALLOWED = (
+        "PRODUCT_NOT_ALLOWED",
+        Family.RISK_BLOCKED,
+        "The product is not among those to enter",
+    )
     REDUCING_ONLY = (
         "REDUCING_ONLY",
         Family.RISK_BLOCKED,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from domain.enums import Side
 from domain.limits import Limits
+from domain.marks import Mark
 from domain.money import ZERO
 from domain.order import Order
 from domain.risk_stops import Stop
@@ -21,6 +22,14 @@ class Exposed(NamedTuple):
     symbol: str
     units: Decimal
     price: Decimal | None
+    waits: bool = False  # an entry that waits for an exit: limits judge it when it is sent
+
+
+def places_of(exposed: Iterable[Exposed]) -> tuple[frozenset[tuple[str, str]], frozenset[tuple[str, str]]]:
+    """Return the symbols (exchange, symbol) of these, and those in which nothing is but entries that wait."""
+    kept = list(exposed)
+    places = frozenset((e.exchange, e.symbol) for e in kept)
+    return places, places - {(e.exchange, e.symbol) for e in kept if not e.waits}
 
 
 class LastExit(NamedTuple):
@@ -63,8 +72,11 @@ class LimitFacts:
 
     - `trades`, `own_trades`: entries of the trading day that were sent or may be, of the client and of the strategy.
     - `places`, `own_places`: the symbols (exchange, symbol) that are held or being entered.
+    - `waiting`, `own_waiting`: those of them in which nothing is but entries that wait for an exit.
     - `exposed`: what is held and what open entries may bring.
     - `stops_met`: the stops of the client's strategies that were met lately.
+    - `trades_in`: the trades of the client by symbol.
+    - `last_mark`: the youngest last price of the order's symbol that is stored, however old it is.
     - `reducible`: how many units an entry of this side may take off the account's net position; None: not known.
     """
 
@@ -72,10 +84,14 @@ class LimitFacts:
     own_trades: int = 0
     places: frozenset[tuple[str, str]] = frozenset()
     own_places: frozenset[tuple[str, str]] = frozenset()
+    waiting: frozenset[tuple[str, str]] = frozenset()
+    own_waiting: frozenset[tuple[str, str]] = frozenset()
     exposed: tuple[Exposed, ...] = ()
     last_exit: LastExit | None = None
     reducible: Decimal | None = None
     stops_met: tuple[StopMet, ...] = ()
+    trades_in: tuple[tuple[str, int], ...] = ()
+    last_mark: Mark | None = None
 
 
 _NOTHING_COUNTED = LimitFacts()

@@ -6,7 +6,7 @@ limit lifts nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from domain.daily_loss import CONFIRMED_AFTER
 from domain.limits import LimitAction, LimitBook
 from domain.money import ZERO, decimal_text
+from domain.past_days import NOTHING_PAST, PastDays
 from domain.pnl import DayPnl
 from domain.reason_codes import Reason
 
@@ -27,6 +28,8 @@ class RiskRule(StrEnum):
     DAILY_LOSS = "DAILY_LOSS"
     DAILY_PROFIT = "DAILY_PROFIT"
     TRAILING_LOSS = "TRAILING_LOSS"
+    DRAWDOWN = "DRAWDOWN"
+    LOSING_DAYS = "LOSING_DAYS"
     UNKNOWN = "UNKNOWN"  # a sum that a limit needs is not known
     REDUCING = "REDUCING"  # set by a person: entries may only reduce the account's net position
     BEST = "BEST"  # stops nothing: the best profit of the day, from which a trailing limit counts
@@ -46,17 +49,29 @@ _REASONS: Mapping[RiskRule, Reason] = {
     RiskRule.DAILY_LOSS: Reason.DAILY_LOSS_HIT,
     RiskRule.DAILY_PROFIT: Reason.DAILY_PROFIT_HIT,
     RiskRule.TRAILING_LOSS: Reason.TRAILING_LOSS_HIT,
+    RiskRule.DRAWDOWN: Reason.DRAWDOWN,
+    RiskRule.LOSING_DAYS: Reason.LOSING_DAYS,
     RiskRule.UNKNOWN: Reason.MARK_UNKNOWN,
 }
 _WORDS: Mapping[RiskRule, str] = {
     RiskRule.DAILY_LOSS: "daily loss limit",
     RiskRule.DAILY_PROFIT: "daily profit limit",
     RiskRule.TRAILING_LOSS: "trailing loss limit",
+    RiskRule.DRAWDOWN: "drawdown limit",
+    RiskRule.LOSING_DAYS: "limit on losing days",
     RiskRule.UNKNOWN: "profit and loss not known",
     RiskRule.REDUCING: "only reducing entries",
     RiskRule.BEST: "best profit of the day",
 }
-_OF_THE_DAY = frozenset({RiskRule.DAILY_LOSS, RiskRule.DAILY_PROFIT, RiskRule.TRAILING_LOSS})
+_OF_THE_DAY = frozenset(
+    {
+        RiskRule.DAILY_LOSS,
+        RiskRule.DAILY_PROFIT,
+        RiskRule.TRAILING_LOSS,
+        RiskRule.DRAWDOWN,
+        RiskRule.LOSING_DAYS,
+    }
+)
 
 
 class StopKey(NamedTuple):
@@ -144,11 +159,20 @@ class Scope(NamedTuple):
     on_loss: LimitAction
     on_profit: LimitAction
     warn_at: Decimal
+    max_drawdown: Decimal | None = None
+    max_losing_days: int | None = None
+    drawdown_days: int = 30
 
     @property
     def has_limits(self) -> bool:
         """True where something is judged by its sum."""
-        return (self.max_loss, self.max_profit, self.trailing_loss) != (None, None, None)
+        limits = (self.max_loss, self.max_profit, self.trailing_loss, self.max_drawdown)
+        return any(limit is not None for limit in limits)
+
+    @property
+    def looks_back(self) -> bool:
+        """True where earlier days are looked at."""
+        return (self.max_drawdown, self.max_losing_days) != (None, None)
 
 
 def scopes_of(book: LimitBook) -> list[Scope]:
@@ -164,6 +188,9 @@ def scopes_of(book: LimitBook) -> list[Scope]:
             d.on_daily_loss,
             d.on_daily_profit,
             d.warn_at,
+            d.max_drawdown,
+            d.max_losing_days,
+            d.drawdown_days,
         )
     ]
     for name, limits in sorted(book.by_strategy.items()):
@@ -178,9 +205,12 @@ def scopes_of(book: LimitBook) -> list[Scope]:
                 limits.on_daily_loss,
                 limits.on_daily_profit,
                 limits.warn_at,
+                own.max_drawdown,
+                own.max_losing_days,
+                limits.drawdown_days,
             )
         )
-    return [scope for scope in scopes if scope.has_limits]
+    return [scope for scope in scopes if scope.has_limits or scope.looks_back]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +241,34 @@ class Judged(NamedTuple):
     standing: Mapping[RiskRule, Stop]
     now: datetime
     day_ends: datetime
+    today: date
     evidence: Evidence | None = None
+    past: PastDays = NOTHING_PAST
 
 
 def judge(asked: Judged) -> Verdict:
+    """Return what the closed days and the present sum ask for."""
+    put, drop = _after_losing_days(asked)
+    if not asked.scope.has_limits:
+        idle = asked.standing.get(RiskRule.UNKNOWN)
+        return Verdict(put, drop if idle is None else (*drop, idle))
+    of_sum = _judge_sum(asked)
+    return Verdict((*put, *of_sum.put), (*drop, *of_sum.drop), of_sum.warnings)
+
+
+def _after_losing_days(asked: Judged) -> tuple[tuple[Stop, ...], tuple[Stop, ...]]:
+    """Return the stop of days with a loss one after the other, where it does not stand yet."""
+    until, found = asked.past.pauses_until, asked.standing.get(RiskRule.LOSING_DAYS)
+    if until is None or found is not None:
+        return (), ()
+    days = asked.past.streak
+    ends = asked.day_ends + (until - asked.today - timedelta(days=1))
+    key = StopKey(asked.client_id, asked.scope.strategy_name, RiskRule.LOSING_DAYS)
+    detail = f"{days} trading days with a loss one after the other, until {until:%A %d %B}"
+    return (Stop(key, asked.now, ends, Decimal(days), Decimal(days), detail=detail),), ()
+
+
+def _judge_sum(asked: Judged) -> Verdict:
     """Return what a sum of profit and loss asks for. A sum that is not known stops entries, and asks for no exit."""
     total = asked.pnl.total
     if total is None:
@@ -229,6 +283,7 @@ def judge(asked: Judged) -> Verdict:
         (RiskRule.DAILY_LOSS, scope.max_loss, True, scope.on_loss),
         (RiskRule.DAILY_PROFIT, scope.max_profit, False, scope.on_profit),
         (RiskRule.TRAILING_LOSS, _trailed(asked), True, scope.on_loss),
+        (RiskRule.DRAWDOWN, scope.max_drawdown, True, LimitAction.BLOCK),
     ):
         found = asked.standing.get(rule)
         if found is not None and found.lifted_at is None and found.is_confirmed:
@@ -239,9 +294,10 @@ def judge(asked: Judged) -> Verdict:
             )  # seen once, and limited no more
             continue
         if found is not None and found.lifted_at is not None and found.counts_from is None:
-            put.append(replace(found, counts_from=min(total, ZERO) if loses else max(total, ZERO)))
+            put.append(replace(found, counts_from=_from_now_on(rule, total, loses=loses)))
             continue
-        base = ZERO if found is None or found.counts_from is None else found.counts_from
+        start = asked.past.above if rule is RiskRule.DRAWDOWN else ZERO
+        base = start if found is None or found.counts_from is None else found.counts_from
         lost = base - total if loses else total - base
         if lost >= limit:
             put += _hit(asked, rule, action, total, limit, found)
@@ -251,6 +307,13 @@ def judge(asked: Judged) -> Verdict:
         elif limit > 0 and lost >= limit * scope.warn_at:
             warnings.append((StopKey(asked.client_id, scope.strategy_name, rule), total, limit))
     return Verdict(tuple(put), tuple(drop), tuple(warnings))
+
+
+def _from_now_on(rule: RiskRule, total: Decimal, *, loses: bool) -> Decimal:
+    """Return the figure from which a limit counts that was lifted at this sum."""
+    if rule is RiskRule.DRAWDOWN:
+        return total
+    return min(total, ZERO) if loses else max(total, ZERO)
 
 
 def _hit(
@@ -283,7 +346,12 @@ def _is_second_look(asked: Judged, first: Stop | None) -> bool:
 def _stop(
     asked: Judged, key: StopKey, action: LimitAction, total: Decimal, limit: Decimal, *, is_confirmed: bool
 ) -> Stop:
-    if key.rule is RiskRule.DAILY_PROFIT:
+    if key.rule is RiskRule.DRAWDOWN:
+        best = decimal_text(asked.past.above)
+        days = asked.scope.drawdown_days
+        words = f"{decimal_text(total)} today, which began {best} below the best of {days} days"
+        words += f", limit {decimal_text(limit)}"
+    elif key.rule is RiskRule.DAILY_PROFIT:
         words = f"{decimal_text(total)} today, limit {decimal_text(limit)}"
     else:
         words = f"{decimal_text(total)} today, limit {decimal_text(-limit)}"
@@ -343,6 +411,8 @@ def is_of_the_day(stop: Stop) -> bool:
 def told_of(stop: Stop) -> str:
     """Explain to people what happened, at what figure, and what is being done."""
     until = "" if stop.until is None else " until the next trading day"
+    if stop.key.rule is RiskRule.LOSING_DAYS:
+        until = " until the first session of the next week"
     done = (
         "What is held is being exited."
         if stop.action is LimitAction.FLATTEN

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from domain.daily_loss import OF_THE_CLIENT, DayLoss
 from domain.enums import ExecutionType
@@ -19,6 +20,7 @@ from domain.money import ZERO
 from domain.notice_keys import NoticeKey
 from domain.notices import Notice
 from domain.order import Order
+from domain.past_days import PastDays
 from domain.pnl import DayPnl, DayResult, PnlBook, day_pnl_of
 from domain.ports import Clock, RiskState, Store, Transaction
 from domain.risk_messages import (
@@ -47,6 +49,8 @@ from domain.risk_stops import (
 )
 from domain.times import day_start, has_elapsed, trading_day
 from engine.client_context import ClientContext, EngineTimings
+from engine.equity_keeper import EquityKeeper
+from engine.past_results import PastResults, past_in
 from engine.pnl_counter import PnlCounter, Prices
 from engine.risk_prices import OF_A_FILL, marks_of
 from use_cases.forced_exit import force_exits
@@ -75,6 +79,7 @@ class _Seen:
     evidence: Mapping[str, Evidence]  # by strategy; empty: of the client
     loss: DayLoss | None
     stops: Sequence[Stop]
+    past: Mapping[str, PastDays]
 
     @property
     def prices(self) -> Prices:
@@ -117,6 +122,15 @@ class _Judged:
         return timedelta(0) <= now - self.at < _QUIET_EACH
 
 
+class _Open(NamedTuple):
+    """What is open where a stop wants nothing open. `shows_until`: what the read of the positions shows fills up to."""
+
+    parts: Sequence[Part]
+    entries: Sequence[Order]
+    exits: Sequence[Order]
+    shows_until: datetime | None
+
+
 class RiskMonitor:
     """Watches the clients' limits. Safe to call from several threads and processes."""
 
@@ -126,6 +140,8 @@ class RiskMonitor:
         self._rules = rules
         self._claimant = claimant
         self._counter = PnlCounter(store, self._day_of)
+        self._equity = EquityKeeper(store)
+        self._past = PastResults(store, self._day_of)
         self._noted_at: dict[str, datetime] = {}
         self._asked_at: dict[str, datetime] = {}
         self._differs_since: dict[str, datetime] = {}
@@ -181,6 +197,7 @@ class RiskMonitor:
             or self._has_warnings(context, verdicts, seen)
         ):
             self._store.write(lambda tx: self._write(tx, context, seen))
+        self._keep_equity(context, seen)
         self._tell_unknown(context, seen)
         self._compare(context, seen)
         self._sum_up(context, seen)
@@ -198,11 +215,12 @@ class RiskMonitor:
         sums = day_pnl_of(books, results, {place: mark.price for place, mark in marks.items()})
         snapshot, stops = self._store.saved_positions(client_id), self._store.risk_stops(client_id)
         read_at = None if snapshot is None else snapshot.read_started_at
+        past = self._past.of(client_id, scopes_of(context.policy.limits), now)
         # A figure that is too old is not known; entries are blocked then in any case.
         is_young = read_at is not None and not has_elapsed(read_at, now, max_age)
         loss = self._store.day_loss(client_id) if is_young else None
         return _Seen(
-            now, day, books, results, marks, read_at, sums, _evidence(books, marks, now), loss, stops
+            now, day, books, results, marks, read_at, sums, _evidence(books, marks, now), loss, stops, past
         )
 
     def _day_of(self, at: datetime) -> date:
@@ -272,6 +290,12 @@ class RiskMonitor:
             if not self._store.is_told(context.client_id, key):
                 self._store.write(partial(_notify_once, key, notice))
 
+    def _keep_equity(self, context: ClientContext, seen: _Seen) -> None:
+        """Keep a point of the day's curve, where anything was traded or is held."""
+        if seen.results or seen.books:
+            broker = None if seen.loss is None else seen.loss.counted_pnl
+            self._equity.keep(context.client_id, seen.own.total, broker, seen.now)
+
     # our figure beside the broker's -------------------------------------------------------------------------
 
     def _compare(self, context: ClientContext, seen: _Seen) -> None:
@@ -317,24 +341,22 @@ class RiskMonitor:
         return sum(self._flatten_for(context, stop) for stop in wanted)
 
     def _flatten_for(self, context: ClientContext, stop: Stop) -> int:
-        parts, entries, exits = (
-            self._parts(context, stop),
-            self._resting_entries(stop),
-            self._open_exits(stop),
-        )
-        if not parts and not entries and (stop.flat_at is not None or exits):
+        found = self._open_of(context, stop)
+        if not found.parts and not found.entries and (stop.flat_at is not None or found.exits):
             return 0
-        return self._store.write(lambda tx: self._force(tx, context, stop, parts, entries, exits))
+        return self._store.write(lambda tx: self._force(tx, context, stop, found))
 
-    def _parts(self, context: ClientContext, stop: Stop) -> list[Part]:
-        holdings = self._store.holdings(context.client_id)
+    def _open_of(self, context: ClientContext, stop: Stop) -> _Open:
+        holdings, shows_until = self._store.holdings(context.client_id), None
         parts = held_parts(holdings, stop.key.strategy_name)
         is_all = stop.key.strategy_name == OF_THE_CLIENT
         if is_all and context.policy.limits.default.flatten_scope is ExitScope.POSITION:
             snapshot = self._store.saved_positions(context.client_id)
             if snapshot is not None:
                 parts += unheld_parts(context.client_id, snapshot, holdings)
-        return parts
+                lag = timedelta(seconds=context.broker.traits.position_horizon)
+                shows_until = snapshot.read_started_at - lag
+        return _Open(parts, self._resting_entries(stop), self._open_exits(stop), shows_until)
 
     def _resting_entries(self, stop: Stop) -> list[Order]:
         return [o for o in self._of_stop(stop) if o.execution_type is ExecutionType.ENTRY]
@@ -347,16 +369,8 @@ class RiskMonitor:
         opened = self._store.get_open_orders(client_id)
         return [o for o in opened if name in (OF_THE_CLIENT, o.strategy_name) and o.test_mode is None]
 
-    def _force(
-        self,
-        tx: Transaction,
-        context: ClientContext,
-        stop: Stop,
-        parts: Sequence[Part],
-        entries: Sequence[Order],
-        exits: Sequence[Order],
-    ) -> int:
-        now = self._clock.now()
+    def _force(self, tx: Transaction, context: ClientContext, stop: Stop, found: _Open) -> int:
+        now, (parts, entries, exits, shows_until) = self._clock.now(), found
         current = next((each for each in tx.risk_stops(context.client_id) if each.key == stop.key), None)
         if current is None or current.since != stop.since or not _wants_flat(current, now):
             return 0  # lifted meanwhile
@@ -368,7 +382,16 @@ class RiskMonitor:
             return 0
         if current.flat_at is not None:  # it has come back
             tx.put_stop(replace(current, flat_at=None))
-        done = force_exits(tx, current, parts, entries, policy=context.policy, now=now, actor=self._claimant)
+        done = force_exits(
+            tx,
+            current,
+            parts,
+            entries,
+            policy=context.policy,
+            now=now,
+            actor=self._claimant,
+            shows_until=shows_until,
+        )
         for order in (*done.cancelled, *done.asked):
             tx.add_risk_event(RiskEvent(now, stop.key, EventKind.EXIT_ASKED, order.command_id))
         told = [given_up(stop, *each) for each in done.given_up] + [
@@ -413,7 +436,9 @@ def _verdicts(
     for scope in scopes:
         pnl, evidence = seen.sum_of(scope)
         stands = standing.get(scope.strategy_name, {})
-        found.append(judge(Judged(context.client_id, scope, pnl, stands, seen.now, day_ends, evidence)))
+        past = past_in(seen.past, scope.strategy_name)
+        asked = Judged(context.client_id, scope, pnl, stands, seen.now, day_ends, seen.day, evidence, past)
+        found.append(judge(asked))
     # A limit that is not set any more needs no sum.
     named = {scope.strategy_name for scope in scopes}
     idle = [

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from domain.errors import NotFound
 from domain.limits import ClientPolicy
+from domain.money import optional_text
 from domain.pnl import DayPnl, DayResult, day_pnl_of
 from domain.ports import Clock, Store
 from domain.risk_view import View, pnl_view, risk_view
-from domain.times import trading_day
+from domain.times import day_start, time_text, trading_day
 from engine.risk_prices import marks_of
 
 
@@ -45,7 +46,16 @@ class RiskReports:
         results, sums = self._sums(policy)
         day = trading_day(self._clock.now(), policy.zone, policy.day_starts)
         said = pnl_view(results, sums, self._broker(client_id))
-        return {"client_id": client_id, "trading_day": day.isoformat()} | said
+        begins = day_start(day, policy.zone, policy.day_starts)
+        curve = [
+            {
+                "at": time_text(point.at),
+                "own": optional_text(point.own),
+                "broker": optional_text(point.broker),
+            }
+            for point in self._store.equity_curve(client_id, begins)
+        ]
+        return {"client_id": client_id, "trading_day": day.isoformat(), "equity": curve} | said
 
     def _policy(self, client_id: str) -> ClientPolicy:
         if client_id not in self._clients:

@@ -32,6 +32,7 @@ from domain.transitions import (
 )
 from engine.book_poll_schedule import BookPollSchedule
 from engine.client_context import ClientContext, EngineTimings
+from engine.entry_prices import EntryPrices
 from engine.entry_readiness import EntryReadiness
 from engine.exit_follower import take_back
 from engine.exit_order import ExitOrder
@@ -80,6 +81,7 @@ class Submitter:
         self._calls: dict[str, _Call] = {}
         self.outcomes = OutcomeRecorder(store, contexts, clock=clock, claimant=claimant, rules=rules)
         self._order = ExitOrder(store, clock=clock)
+        self._prices = EntryPrices(store, clock=clock)
         self._exits = ExitSizer(claimant=claimant, rules=rules)
 
     # claim and execute --------------------------------------------------------------------------------------
@@ -163,6 +165,9 @@ class Submitter:
         Returns None when a rule stopped it, it has to wait, or its life is over. The row is not read again, because
         writing the change compares it with the row that was read.
         """
+
+        if order.execution_type is ExecutionType.ENTRY:
+            self._prices.refresh(context, order)
 
         def work(tx: Transaction) -> Order | None:
             now = self._clock.now()

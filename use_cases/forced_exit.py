@@ -52,17 +52,23 @@ def force_exits(
     policy: ClientPolicy,
     now: datetime,
     actor: str,
+    shows_until: datetime | None = None,
 ) -> Forced:
     """Ask for what makes these parts of positions flat, in the transaction that latched the stop or in a later one.
 
     Args:
         parts: what is held where the stop wants nothing held.
         entries: the entries there that may rest at the broker.
+        shows_until: the read of the positions, from which the parts of nobody are, shows fills up to then. What was
+            filled later may have closed them already: they wait for the next read.
     """
     done = Forced()
     for entry in entries:
         _take_back(tx, stop, entry, done, now=now, actor=actor)
     for part in parts:
+        if part.strategy_name == OPERATOR and _moved_since(tx, part, shows_until, now):
+            done.under_way += 1
+            continue
         exit_ = partial(_exit, tx, stop, part, done, policy=policy, now=now, actor=actor)
         error = tx.attempt(exit_)
         if isinstance(error, Exception):  # one part's error keeps no other part from being exited
@@ -107,6 +113,14 @@ def _exit(
 
 def _is_under_way(order: Order, now: datetime) -> bool:
     return order.status not in _OVER or order.is_provisional(now)
+
+
+def _moved_since(tx: Transaction, part: Part, shows_until: datetime | None, now: datetime) -> bool:
+    """True where a fill of ours there is younger than what the read of the positions shows."""
+    if shows_until is None:
+        return False
+    asked = _order(part, "", exit_id("", now), now)
+    return any(at >= shows_until for at in tx.exit_facts(asked, now).last_fills.values())
 
 
 def _pause(attempt: int) -> timedelta:

@@ -19,6 +19,7 @@ from domain.limits import ClientPolicy
 from domain.order_events import register
 from domain.ports import FactsQuestion, Registration, Transaction
 from domain.receipt import Receipt
+from domain.tighter import limits_of
 from use_cases.register_alert import ACTOR, RegisterAlert, story_of, unknown_client
 
 AlertDelivery = tuple[ParsedAlert, Delivery]
@@ -88,7 +89,8 @@ class RegisterTogether:
             return False
         if unfit(alert.legs[0]) is not None or alert.legs[0].template is not None:
             return False
-        return not policy.limits.for_strategy(alert.strategy_name).counts_orders
+        name = alert.strategy_name
+        return not limits_of(policy.limits, name, alert.legs[0].symbol).counts_orders
 
     def _plan(self, alert: ParsedAlert, delivery: Delivery, key: str, content: str) -> _Plan:
         policy = self._clients[alert.client_id]

@@ -1,9 +1,10 @@
 """Realised profit and loss by our own fills, and what stops entries."""
 
 from collections.abc import Hashable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
+from domain.equity import EquityPoint
 from domain.pnl import DayResult, FillSeen, Place, PnlBook
 from domain.risk_stops import RiskEvent, Stop, StopKey
 
@@ -35,6 +36,15 @@ class RiskReads(Protocol):
 
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         """List the results of a trading day."""
+
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        """List the results of the trading days from this one on, oldest first."""
+
+    def equity_curve(self, client_id: str, since: datetime) -> list[EquityPoint]:
+        """List the points of the client's equity curve since that instant, oldest first."""
+
+    def last_equity(self, client_id: str) -> EquityPoint | None:
+        """Return the newest point of the client's equity curve."""
 
     def risk_stops(self, client_id: str) -> list[Stop]:
         """List the client's stops, those that stop nothing any more too."""
@@ -69,6 +79,9 @@ class RiskWrites(Protocol):
 
     def keep_result(self, result: DayResult) -> None:
         """Keep a day's result in place of what was kept of that day."""
+
+    def keep_equity_point(self, client_id: str, point: EquityPoint, *, forget_before: datetime) -> None:
+        """Add a point to the client's equity curve, and forget those that are older than that."""
 
     def put_stop(self, stop: Stop) -> None:
         """Keep a stop in place of one of the same key."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from domain.account_state import AccountState
 from domain.broker_reports import UnreadableRow
 from domain.daily_loss import DayLoss
 from domain.enums import ExecutionType, OrderType, Side
@@ -44,6 +45,7 @@ def entry_facts(
     partial = [o for o in ahead if o.filled_quantity]
     stops = stops_of(t, q)
     reduces = any(s.key.rule is RiskRule.REDUCING and s.is_standing(now) for s in stops)
+    reduces |= limits.scheduled is AccountState.REDUCING
     own_entries = sum(max(h.entries, 1) for h in own)
     return Facts(
         now=now,

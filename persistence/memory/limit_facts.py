@@ -1,17 +1,29 @@
 """What single limits need to know about an order, from the tables of the store in memory."""
 
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 
+from domain.entry_waits import WaitsFor
 from domain.enums import ExecutionType
 from domain.ids import ulid
 from domain.limits import Limits
+from domain.marks import Mark
 from domain.money import ZERO
 from domain.order import Order
 from domain.pnl import Place, PnlBook
 from domain.ports import ExposureQuery
 from domain.protection import Rule
-from domain.risk_facts import Exposed, Holding, LastExit, LimitFacts, StopMet, is_loss, streak_since
+from domain.risk_facts import (
+    Exposed,
+    Holding,
+    LastExit,
+    LimitFacts,
+    StopMet,
+    is_loss,
+    places_of,
+    streak_since,
+)
 from domain.risk_stops import Stop
 from domain.states import Status
 from persistence.memory.reads import OPEN
@@ -34,15 +46,23 @@ def limit_facts(
     """Return what the limits that are set ask for. `held`: all holdings of the client."""
     trades = _trades(t, q) if q.day_starts_at else []
     exposed = _exposed(t, q, held) if limits.limits_positions or limits.limits_exposure else ()
+    places, waiting = places_of(exposed)
+    own_places, own_waiting = places_of(e for e in exposed if e.strategy == q.strategy_name)
     return LimitFacts(
         trades=len(trades),
         own_trades=len([o for o in trades if o.strategy_name == q.strategy_name]),
-        places=frozenset((e.exchange, e.symbol) for e in exposed),
-        own_places=frozenset((e.exchange, e.symbol) for e in exposed if e.strategy == q.strategy_name),
+        places=places,
+        waiting=waiting,
+        own_places=own_places,
+        own_waiting=own_waiting,
         exposed=exposed,
         last_exit=None if limits.cooldown_minutes is None else _last_exit(t, q),
         reducible=_reducible(t, q) if reduces else None,
         stops_met=_stops_met(t, q, streak_since(limits, now)) if limits.limits_stops else (),
+        trades_in=tuple(sorted(Counter(o.symbol for o in trades).items()))
+        if limits.limits_trades_of_symbols
+        else (),
+        last_mark=None if limits.price_collar_percent is None else _last_mark(t, q),
     )
 
 
@@ -81,7 +101,8 @@ def _exposed(t: Tables, q: ExposureQuery, held: list[Holding]) -> tuple[Exposed,
             named = o.price or o.trigger_price or o.reference_price
             known = (named, _price(t, q.client_id, o.exchange, o.symbol))
             price = max((p for p in known if p is not None), default=None)
-            exposed.append(Exposed(o.strategy_name, o.exchange, o.symbol, units, price))
+            waits = o.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING)
+            exposed.append(Exposed(o.strategy_name, o.exchange, o.symbol, units, price, waits))
     return tuple(exposed)
 
 
@@ -98,6 +119,22 @@ def _price(t: Tables, client_id: str, exchange: str, symbol: str) -> Decimal | N
         if (place.client_id, *place[2:]) == (client_id, exchange, symbol) and book.last_price is not None
     ]
     return next(iter([*shown, *([] if mark is None else [mark.price]), *fills]), None)
+
+
+def _last_mark(t: Tables, q: ExposureQuery) -> Mark | None:
+    there = (q.client_id, q.exchange, q.symbol)
+    marks = [mark for key, mark in t.marks.items() if key == there]
+    marks += [
+        Mark(*there[1:], kept.position.last_price, kept.read_at, "positions")
+        for key, kept in t.positions.items()
+        if key[:3] == there and kept.position.last_price is not None and kept.position.net_quantity
+    ]
+    marks += [
+        Mark(*there[1:], book.last_price, book.last_at, "fill")
+        for place, book in t.pnl_books.items()
+        if (place.client_id, *place[2:]) == there and book.last_price is not None and book.last_at is not None
+    ]
+    return max(marks, key=lambda mark: mark.at, default=None)
 
 
 def _last_exit(t: Tables, q: ExposureQuery) -> LastExit | None:

@@ -1,7 +1,8 @@
 """Profit and loss by our own fills, and what stops entries, in the tables of the store in memory."""
 
-from datetime import date
+from datetime import date, datetime
 
+from domain.equity import EquityPoint
 from domain.order_events import OrderEvent
 from domain.pnl import DayResult, EventRow, Place, PnlBook, fills_after
 from domain.ports.risk import NewFills, RiskState
@@ -23,6 +24,18 @@ class RiskReads:
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         rows = sorted(self._tables.results.items())
         return [row for (place, of), row in rows if (place.client_id, of) == (client_id, day)]
+
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        rows = sorted(self._tables.results.items(), key=lambda item: (item[0][1], item[0][0]))
+        return [row for (place, of), row in rows if place.client_id == client_id and of >= day]
+
+    def equity_curve(self, client_id: str, since: datetime) -> list[EquityPoint]:
+        rows = sorted(self._tables.equity.items())
+        return [point for (client, at), point in rows if client == client_id and at >= since]
+
+    def last_equity(self, client_id: str) -> EquityPoint | None:
+        points = [point for (client, _), point in self._tables.equity.items() if client == client_id]
+        return max(points, key=lambda point: point.at, default=None)
 
     def risk_stops(self, client_id: str) -> list[Stop]:
         return [stop for key, stop in sorted(self._tables.stops.items()) if key.client_id == client_id]
@@ -82,6 +95,12 @@ class RiskWrites:
 
     def keep_result(self, result: DayResult) -> None:
         self._tables.results[(result.where, result.day)] = result
+
+    def keep_equity_point(self, client_id: str, point: EquityPoint, *, forget_before: datetime) -> None:
+        kept = self._tables.equity
+        old = [key for key in kept if key[0] == client_id and key[1] < forget_before]
+        self._tables.equity = {key: value for key, value in kept.items() if key not in old}
+        self._tables.equity[client_id, point.at] = point
 
     def put_stop(self, stop: Stop) -> None:
         self._tables.stops[stop.key] = stop

@@ -12,6 +12,7 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport, Position, UnreadableRow
 from domain.daily_loss import DayLoss, Lift
 from domain.enums import Side
+from domain.equity import EquityPoint
 from domain.holdings import Held
 from domain.leg_groups import GroupState, LegGroup
 from domain.marks import Mark
@@ -142,6 +143,7 @@ class Tables:
     counted_fills: int = 0  # events whose fills are counted
     stops: dict[StopKey, Stop] = field(default_factory=dict)
     risk_events: list[RiskEvent] = field(default_factory=list)
+    equity: dict[tuple[str, datetime], EquityPoint] = field(default_factory=dict)
     heartbeats: dict[tuple[str, str, str], Heartbeat] = field(default_factory=dict)
 
     def last_fill(self, client_id: str, symbol: str, side: Side) -> datetime | None:

@@ -30,7 +30,7 @@ IN_BOOKS = timedelta(days=3)
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices", "protections",
-         "pnl_books", "daily_results", "risk_state", "risk_events", "order_groups")  # fmt: skip
+         "pnl_books", "daily_results", "risk_state", "risk_events", "equity_curve", "order_groups")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
 DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks", "equities")
 """Tables whose rows do not move, because they are read or written anew."""
@@ -76,11 +76,12 @@ def move_client(
     move_adoptions(connection, old, new)
     move_told(connection, old, new)
     _move_account(connection, old, new)
-    for table in ("pnl_books", "daily_results", "risk_state"):
+    for table in ("pnl_books", "daily_results", "risk_state", "equity_curve"):
         connection.execute(f"UPDATE OR IGNORE {table} SET client_id = ? WHERE client_id = ?", (new, old))
     for table in ("risk_events", "protections", "order_groups"):
         connection.execute(f"UPDATE {table} SET client_id = ? WHERE client_id = ?", (new, old))
-    for table in ("halts", "last_fills", "pnl_books", "daily_results", "risk_state", *DROPPED):
+    left = ("halts", "last_fills", "pnl_books", "daily_results", "risk_state", "equity_curve", *DROPPED)
+    for table in left:
         connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
     return RenamedRows(len(orders), holdings)
 

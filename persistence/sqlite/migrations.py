@@ -21,7 +21,7 @@ from persistence.sqlite.group_schema import GROUPS
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
-from persistence.sqlite.risk_schema import RISK
+from persistence.sqlite.risk_schema import EQUITY_CURVE, RISK
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
     ADOPTED_UNITS,
@@ -312,6 +312,12 @@ def equities(db: "Database") -> None:
 def leg_groups(db: "Database") -> None:
     """Store the groups of entries that are judged together. Alerts of before have none, and are told as they were."""
     _run(db, GROUPS)
+
+
+@migrations()
+def equity_curve(db: "Database") -> None:
+    """Store what each client's profit and loss stood at, a point a minute at most."""
+    _run(db, EQUITY_CURVE)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -14,6 +14,7 @@ from domain.account import AccountStanding, BrokerAccount
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.daily_loss import DayLoss
 from domain.enums import Side
+from domain.equity import EquityPoint
 from domain.errors import ConcurrentUpdate, NotFound, StoreUnavailable
 from domain.leg_groups import LegGroup
 from domain.marks import Mark
@@ -280,6 +281,15 @@ class OrderRepository:
 
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         return self._read(lambda connection: risk.day_results(connection, client_id, day))
+
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        return self._read(lambda connection: risk.results_since(connection, client_id, day))
+
+    def equity_curve(self, client_id: str, since: datetime) -> list[EquityPoint]:
+        return self._read(lambda connection: risk.equity_curve(connection, client_id, since))
+
+    def last_equity(self, client_id: str) -> EquityPoint | None:
+        return self._read(lambda connection: risk.last_equity(connection, client_id))
 
     def risk_stops(self, client_id: str) -> list[Stop]:
         return self._read(lambda connection: risk.risk_stops(connection, client_id))

@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
+from domain.equity import EquityPoint
 from domain.limits import LimitAction
 from domain.money import decimal_text, optional_decimal, optional_text, parse_decimal
 from domain.order_events import column
@@ -38,6 +39,22 @@ class RiskTables:
 
     def day_results(self, client_id: str, day: date) -> list[DayResult]:
         return day_results(self._connection, client_id, day)
+
+    def results_since(self, client_id: str, day: date) -> list[DayResult]:
+        return results_since(self._connection, client_id, day)
+
+    def equity_curve(self, client_id: str, since: datetime) -> list[EquityPoint]:
+        return equity_curve(self._connection, client_id, since)
+
+    def last_equity(self, client_id: str) -> EquityPoint | None:
+        return last_equity(self._connection, client_id)
+
+    def keep_equity_point(self, client_id: str, point: EquityPoint, *, forget_before: datetime) -> None:
+        values = (client_id, time_text(point.at), optional_text(point.own), optional_text(point.broker))
+        self._connection.execute("INSERT OR REPLACE INTO equity_curve VALUES (?, ?, ?, ?)", values)
+        self._connection.execute(
+            "DELETE FROM equity_curve WHERE client_id = ? AND at < ?", (client_id, time_text(forget_before))
+        )
 
     def risk_stops(self, client_id: str) -> list[Stop]:
         return risk_stops(self._connection, client_id)
@@ -118,6 +135,32 @@ def day_results(connection: sqlite3.Connection, client_id: str, day: date) -> li
     """Return the results of a trading day."""
     where = "WHERE client_id = ? AND trading_day = ? ORDER BY strategy_name, exchange, symbol"
     return [_result_of(row) for row in connection.execute(f"{_RESULT} {where}", (client_id, day.isoformat()))]
+
+
+def results_since(connection: sqlite3.Connection, client_id: str, day: date) -> list[DayResult]:
+    """Return the results of the trading days from this one on."""
+    where = "WHERE client_id = ? AND trading_day >= ? ORDER BY trading_day, strategy_name, exchange, symbol"
+    return [_result_of(row) for row in connection.execute(f"{_RESULT} {where}", (client_id, day.isoformat()))]
+
+
+_EQUITY = "SELECT at, own_pnl, broker_pnl FROM equity_curve WHERE client_id = ?"
+
+
+def equity_curve(connection: sqlite3.Connection, client_id: str, since: datetime) -> list[EquityPoint]:
+    """Return the points of the client's equity curve since that instant, oldest first."""
+    rows = connection.execute(f"{_EQUITY} AND at >= ? ORDER BY at", (client_id, time_text(since)))
+    return [_point_of(row) for row in rows]
+
+
+def last_equity(connection: sqlite3.Connection, client_id: str) -> EquityPoint | None:
+    """Return the newest point of the client's equity curve."""
+    row = connection.execute(f"{_EQUITY} ORDER BY at DESC LIMIT 1", (client_id,)).fetchone()
+    return None if row is None else _point_of(row)
+
+
+def _point_of(row: Sequence[Any]) -> EquityPoint:
+    at, own, broker = row
+    return EquityPoint(parse_time(at), optional_decimal(own), optional_decimal(broker))
 
 
 def risk_stops(connection: sqlite3.Connection, client_id: str) -> list[Stop]:

@@ -63,3 +63,13 @@ CREATE INDEX protections_fired ON protections (client_id, fired_at) WHERE fired_
 CREATE INDEX orders_exited ON orders (client_id, symbol, strategy_name, updated_at)
     WHERE execution_type = 'EXIT' AND filled_quantity <> '0'
 """
+
+EQUITY_CURVE = """
+CREATE TABLE equity_curve (
+    client_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    own_pnl TEXT,
+    broker_pnl TEXT,
+    PRIMARY KEY (client_id, at)
+) STRICT, WITHOUT ROWID
+"""

@@ -42,20 +42,13 @@ def flat(desk: Desk, *positions: Position) -> PositionsSnapshot:
     return PositionsSnapshot(desk.clock.now(), positions)
 
 
-def test_a_strategy_holds_what_it_filled(desk, guard):
-    assert not guard.has_strategy("default", "STRADDLE")
-    buy(desk, SYMBOL)
-    assert guard.has_strategy("default", "STRADDLE")
-    assert guard.has_strategy("default", "STRADDLE", SYMBOL)
-    assert not guard.has_strategy("default", "STRADDLE", "OTHER")
-    assert not guard.has_strategy("default", "OTHER")
-    assert not guard.has_strategy("second", "STRADDLE")
-
-
-def test_an_order_that_only_works_is_not_held(desk, guard):
+def test_a_strategy_holds_what_it_filled_and_not_what_only_works(desk):
     desk.broker.fill_at_once = False
     buy(desk, SYMBOL)
-    assert not guard.has_strategy("default", "STRADDLE")
+    assert held(desk) == set()
+    desk.broker.fill_at_once = True
+    buy(desk, "B")
+    assert held(desk) == {("STRADDLE", "NFO", "B")}
 
 
 def test_what_the_broker_shows_flat_is_forgotten(desk, guard):
@@ -105,8 +98,6 @@ def test_a_read_that_a_recent_fill_may_not_show_in_forgets_nothing(desk, guard, 
 def test_another_client_is_left_alone(desk, guard):
     buy(desk, SYMBOL)
     assert guard.reconcile_with_broker("second", flat(desk), horizon=NO_DELAY) == []
-    assert guard.force_clear_symbol("second", SYMBOL) == 0
-    assert guard.force_close_strategy("second", "STRADDLE") == 0
     assert len(held(desk)) == 1
 
 
@@ -119,29 +110,12 @@ def test_what_is_flat_on_one_exchange_may_be_held_on_another(desk, guard):
     assert held(desk) == {("B", "BSE", "RELIANCE")}
 
 
-def test_a_symbol_is_cleared_for_every_strategy(desk, guard):
-    buy(desk, SYMBOL, "B")
-    buy(desk, SYMBOL, strategy="OTHER")
-    assert guard.force_clear_symbol("default", SYMBOL) == 2
-    assert held(desk) == {("STRADDLE", "NFO", "B")}
-    assert guard.force_clear_symbol("default", SYMBOL) == 0
-
-
-def test_a_strategy_is_closed_in_every_symbol_and_no_order_is_sent(desk, guard):
-    buy(desk, SYMBOL, "B")
-    buy(desk, SYMBOL, strategy="OTHER")
-    sent = len(desk.broker.placed)
-    assert guard.force_close_strategy("default", "STRADDLE") == 2
-    assert held(desk) == {("OTHER", "NFO", SYMBOL)}
-    desk.settle()
-    assert len(desk.broker.placed) == sent
-
-
 def test_forgetting_opens_the_way_for_a_new_entry(desk, guard):
     buy(desk, SYMBOL)
     (again,) = desk.post(leg(price=Decimal(99)))
     assert again.tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"
-    guard.force_clear_symbol("default", SYMBOL)
+    sold_by_hand(desk)
+    guard.reconcile_with_broker("default", flat(desk), horizon=NO_DELAY)
     (free,) = desk.post(leg(price=Decimal(98)))
     assert free.tag is None
 

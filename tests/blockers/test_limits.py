@@ -18,7 +18,7 @@ from blockers.limits import (
 )
 from blockers.pipeline import first_block
 from domain.enums import Side
-from domain.limits import CooldownAfter, Limits, OwnLimits
+from domain.limits import CooldownAfter, Limits, OwnLimits, SymbolLimits
 from domain.reason_codes import Reason
 from domain.risk_facts import Exposed, Facts, LastExit, LimitFacts, StopMet
 from domain.risk_stops import RiskRule, Stop, StopKey
@@ -117,6 +117,31 @@ def test_a_sale_offsets_what_is_bought_in_the_net_value():
     known = counted(Limits(max_net_exposure=Decimal(10)), exposed=(held(50, 100),))
     assert exposure(order, known) is None
     assert exposure(ENTRY, known) is not None
+
+
+def test_a_place_of_nothing_but_a_waiting_entry_is_not_free_for_another():
+    limits, both = Limits(max_open_positions=1), frozenset({OTHER, HERE})
+    found = open_positions(ENTRY, counted(limits, places=both, waiting=frozenset({HERE})))
+    assert found is not None and found.reason is Reason.MAX_OPEN_POSITIONS
+    assert open_positions(ENTRY, counted(limits, places=frozenset({HERE}), waiting=frozenset({HERE}))) is None
+
+
+def test_a_symbol_s_table_counts_its_symbols_alone():
+    name = f"{ENTRY.symbol[:5]}*"
+
+    def bound(**sums: object) -> Limits:
+        return Limits(of_symbols=(SymbolLimits(name, **sums),))  # type: ignore[arg-type]
+
+    three = (("ANOTHER", 9), (ENTRY.symbol[:5] + "X", 2), (ENTRY.symbol, 1))
+    assert trades_per_day(ENTRY, counted(bound(max_trades_per_day=4), trades_in=three)) is None
+    block = trades_per_day(ENTRY, counted(bound(max_trades_per_day=3), trades_in=three))
+    assert block is not None and name in block.detail
+    places = frozenset({OTHER, ("NFO", ENTRY.symbol[:5] + "X")})
+    assert open_positions(ENTRY, counted(bound(max_open_positions=2), places=places)) is None
+    assert open_positions(ENTRY, counted(bound(max_open_positions=1), places=places)) is not None
+    parts = (held(10, 100), held(10, 100, symbol=ENTRY.symbol[:5] + "X"))
+    assert exposure(ENTRY, counted(bound(max_gross_exposure=Decimal(6000)), exposed=parts)) is None
+    assert exposure(ENTRY, counted(bound(max_gross_exposure=Decimal(5999)), exposed=parts)) is not None
 
 
 def test_each_rule_is_tried_here():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockers import duplicates, limits, protection
+from blockers import duplicates, limits, order_shape, protection
 from blockers.execution_guard import (
     ExecutionGuard,
     halted,
@@ -222,11 +222,11 @@ def test_an_orders_value_is_reckoned_by_the_highest_price_that_is_known(name):
 def test_the_rules_stand_in_their_order():
     by_the_order_alone = (stop_wrong_side, exit_time_passed)
     assert by_the_order_alone == protection.RULES
-    elsewhere = (*limits.STOPS, *limits.COUNTS)  # tried in test_limits.py
+    elsewhere = (*order_shape.RULES, *limits.STOPS, *limits.COUNTS)  # tried in tests of their own
     rest = [rule for rule in ENTRY_RULES[len(by_the_order_alone) :] if rule not in elsewhere]
     assert (*ALWAYS, *rest) == tuple(dict.fromkeys(rule for _, rule, _ in STOPS))
     assert ExecutionGuard.always == ALWAYS
-    risk = (*RiskManager.rules, *elsewhere)
+    risk = (*order_shape.RULES, *RiskManager.rules, *limits.STOPS, *limits.COUNTS)
     assert (*protection.RULES, *risk, *ExecutionGuard.rules, *duplicates.RULES) == ENTRY_RULES
 
 

@@ -9,6 +9,7 @@ from app.settings import load_settings
 from config.checking import Problems, SettingsError
 from config.limits import read_limits
 from domain.limits import LimitBook, Limits
+from domain.tighter import limits_of
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "limits.example.toml"
 BASE = Limits(max_daily_loss=Decimal(100), max_open_orders=9)
@@ -67,6 +68,34 @@ def test_the_more_specific_table_wins_field_by_field(tmp_path):
 def test_between_a_client_and_a_strategy_the_tighter_holds(tmp_path, client, strategy):
     text = f"[clients.a]\nmax_order_quantity = {client}\n[strategies.S]\nmax_order_quantity = {strategy}\n"
     assert read(tmp_path, text, "a")["a"].for_strategy("S").max_order_quantity == Decimal(10)
+
+
+def test_a_symbol_s_table_tightens_what_else_applies_and_counts_its_symbols(tmp_path):
+    text = """
+        default = { max_order_quantity = 100, products = ["mis", "nrml"], price_collar_percent = 5 }
+        [symbols."BANK*"]
+        max_order_quantity = 300
+        price_collar_percent = 2
+        max_trades_per_day = 4
+        [symbols.BANKNIFTY]
+        max_entries = 1
+        [clients.a.symbols."BANK*"]
+        max_order_quantity = 50
+        products = "MIS"
+        max_gross_exposure = 9
+        [clients.a.strategies.S]
+        max_entries = 3
+    """
+    books = read(tmp_path, text, "a", "b")
+    of_a = limits_of(books["a"], "S", "banknifty")
+    assert (of_a.max_order_quantity, of_a.price_collar_percent, of_a.max_entries) == (50, 2, 1)
+    assert of_a.products == ("MIS",)
+    sums = [(each.name, each.max_trades_per_day, each.max_gross_exposure) for each in of_a.of_symbols]
+    assert sums == [("BANK*", 4, None), ("BANKNIFTY", None, None), ("BANK*", None, 9)]
+    of_b = limits_of(books["b"], "S", "BANKEX")
+    assert (of_b.max_order_quantity, of_b.products) == (100, ("MIS", "NRML"))
+    assert limits_of(books["a"], "S", "NIFTY") is books["a"].for_strategy("S")
+    assert of_a.limits_trades and of_a.limits_exposure and not of_a.limits_positions
 
 
 def test_money_is_exact(tmp_path):

@@ -5,8 +5,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from domain.broker_reports import Position, PositionsSnapshot
+from domain.entry_waits import WaitsFor
 from domain.enums import Side
-from domain.limits import LimitAction, Limits, OwnLimits
+from domain.equity import EquityPoint
+from domain.limits import LimitAction, Limits, OwnLimits, SymbolLimits
 from domain.marks import Mark
 from domain.pnl import DayResult, Lot, Place, PnlBook
 from domain.ports import ExposureQuery
@@ -207,14 +209,77 @@ class RiskContract(StoreCase):
         limits = Limits(max_open_positions=9, own=OwnLimits(max_gross_exposure=Decimal(1)))
         found = facts(house, limits).of_limits
         assert sorted(found.exposed, key=lambda e: e.symbol) == [
-            ("", EXCHANGE, "BY_HAND", Decimal(-3), Decimal(9)),
-            (STRATEGY, EXCHANGE, SYMBOL, Decimal(50), None),
-            ("OTHER", EXCHANGE, "OTHERS", Decimal(50), Decimal(11)),
-            (STRATEGY, EXCHANGE, "RESTING", Decimal(-50), Decimal(7)),
+            ("", EXCHANGE, "BY_HAND", Decimal(-3), Decimal(9), False),
+            (STRATEGY, EXCHANGE, SYMBOL, Decimal(50), None, False),
+            ("OTHER", EXCHANGE, "OTHERS", Decimal(50), Decimal(11), False),
+            (STRATEGY, EXCHANGE, "RESTING", Decimal(-50), Decimal(7), False),
         ]
-        assert len(found.places) == 4
+        assert (len(found.places), found.waiting) == (4, frozenset())
         assert found.own_places == {(EXCHANGE, SYMBOL), (EXCHANGE, "RESTING")}
         assert facts(house, Limits()).of_limits.exposed == ()
+
+    def test_an_entry_that_waits_for_an_exit_keeps_its_place_and_opens_none(self, house):
+        waits = house.register("a1", waits_for=WaitsFor.EXIT)
+        found = facts(house, Limits(max_open_positions=9)).of_limits
+        assert found.places == found.waiting == found.own_waiting == {(EXCHANGE, SYMBOL)}
+        house.register("a2", strategy_name="OTHER")
+        found = facts(house, Limits(max_open_positions=9)).of_limits
+        assert (found.waiting, found.own_waiting) == (frozenset(), {(EXCHANGE, SYMBOL)})
+        assert waits.waits_for is WaitsFor.EXIT
+
+    def test_trades_are_counted_by_symbol_where_a_symbol_limits_them(self, house):
+        starts = house.clock.now()
+        for n, symbol in enumerate(("A", "B", "A")):
+            house.work(f"a{n}", symbol=symbol)
+        house.work("b1", symbol="A", client_id="bob")
+        table = SymbolLimits("A*", max_trades_per_day=5)
+        found = facts(house, Limits(of_symbols=(table,)), day_starts_at=starts).of_limits
+        assert found.trades_in == (("A", 2), ("B", 1))
+        limited = facts(house, Limits(max_trades_per_day=5), day_starts_at=starts).of_limits
+        assert limited.trades_in == ()
+
+    def test_the_youngest_last_price_of_the_symbol_is_known(self, house):
+        limits = Limits(price_collar_percent=Decimal(5))
+        assert facts(house, limits).of_limits.last_mark is None
+        at = house.clock.now()
+        read(house, Position(EXCHANGE, SYMBOL, "MIS", Decimal(3), last_price=Decimal(9)))
+        found = facts(house, limits).of_limits.last_mark
+        assert found is not None and (found.price, found.source) == (Decimal(9), "positions")
+        newer = Mark(EXCHANGE, SYMBOL, Decimal(11), at + timedelta(seconds=9), "x")
+        others = Mark(EXCHANGE, "OTHERS", Decimal(12), at + timedelta(seconds=10), "x")
+        house.store.write(lambda tx: tx.keep_marks(CLIENT, [newer, others]))
+        assert facts(house, limits).of_limits.last_mark == newer
+        older = PnlBook(HERE, (), frozenset(), Decimal(8), at - timedelta(hours=1))
+        house.store.write(lambda tx: tx.keep_pnl_book(older))
+        assert facts(house, limits).of_limits.last_mark == newer
+        assert facts(house, Limits()).of_limits.last_mark is None
+
+    def test_the_equity_curve_is_read_as_it_was_kept_and_old_points_are_forgotten(self, house):
+        assert house.store.last_equity(CLIENT) is None
+        at = house.clock.now()
+        points = [EquityPoint(at + timedelta(minutes=n), Decimal(n), None) for n in range(3)]
+        points.append(EquityPoint(at + timedelta(minutes=3), None, Decimal("-1.5")))
+
+        def work(tx):
+            for point in points:
+                tx.keep_equity_point(CLIENT, point, forget_before=at + timedelta(minutes=1))
+            tx.keep_equity_point("bob", points[0], forget_before=at)
+
+        house.store.write(work)
+        assert house.store.equity_curve(CLIENT, at) == points[1:]
+        assert house.store.equity_curve(CLIENT, points[2].at) == points[2:]
+        assert house.store.last_equity(CLIENT) == points[-1]
+        assert house.store.equity_curve("bob", at) == points[:1]
+
+    def test_results_since_a_day_come_oldest_first(self, house):
+        def work(tx):
+            for n in (3, 0, 1, 2):
+                tx.keep_result(DayResult(HERE, DAY + timedelta(days=n), Decimal(n)))
+            tx.keep_result(DayResult(HERE._replace(client_id="bob"), DAY + timedelta(days=2)))
+
+        house.store.write(work)
+        found = house.store.results_since(CLIENT, DAY + timedelta(days=1))
+        assert [int(each.realized) for each in found] == [1, 2, 3]
 
     def test_the_last_exit_is_known_and_its_result_once_it_is_counted(self, house):
         limits = Limits(cooldown_minutes=Decimal(5))

@@ -182,7 +182,7 @@ RISK = (
         (
             Edit(
                 "use_cases/register_together.py",
-                "        return not policy.limits.for_strategy(alert.strategy_name).counts_orders\n",
+                "        return not limits_of(policy.limits, name, alert.legs[0].symbol).counts_orders\n",
                 "        return True\n",
             ),
         ),

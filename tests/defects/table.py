@@ -14,6 +14,7 @@ from tests.defects.following import FOLLOWING
 from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
+from tests.defects.limits import LIMITS
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
@@ -29,7 +30,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
 )  # fmt: skip
 
 WIDE = (
@@ -60,7 +61,7 @@ _SECTIONS = (
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
     ("Exits that rest", RESTING),
-    ("Limits", RISK),
+    ("Limits", (*RISK, *LIMITS)),
     ("Groups of legs", GROUPS),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),

@@ -15,6 +15,7 @@ from domain.risk_stops import Evidence, Judged, RiskRule, Scope, Stop, judge, sc
 
 START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 ENDS = START + timedelta(hours=20)
+DAY = START.date()
 
 
 def scope(**changes: object) -> Scope:
@@ -44,7 +45,7 @@ class Looks:
         seen = self.now if fresh else START
         pnl = DayPnl(Decimal(str(realized)), None if total is None else Decimal(str(total)))
         evidence = Evidence(seen, seen) if total != 0 else None
-        verdict = judge(Judged("c", self.scope, pnl, self.standing, self.now, ENDS, evidence))
+        verdict = judge(Judged("c", self.scope, pnl, self.standing, self.now, ENDS, DAY, evidence))
         for stop in verdict.drop:
             del self.standing[stop.key.rule]
         for stop in verdict.put:

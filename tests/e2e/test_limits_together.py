@@ -23,6 +23,8 @@ LIMITS = {
     "positions of a strategy": Limits(own=OwnLimits(max_open_positions=5)),
     "gross exposure": Limits(max_gross_exposure=Decimal(5 * 50 * 100)),
     "net exposure": Limits(max_net_exposure=Decimal(5 * 50 * 100)),
+    "orders per minute": Limits(max_orders_per_minute=5),
+    "open orders": Limits(max_open_orders=5),
 }
 
 

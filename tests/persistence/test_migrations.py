@@ -83,7 +83,7 @@ CREATE INDEX orders_claimable ON orders (client_id, execution_type DESC, created
 """
 
 
-RISK_TABLES = ("pnl_books", "daily_results", "counted_fills", "risk_state", "risk_events")
+RISK_TABLES = ("pnl_books", "daily_results", "counted_fills", "risk_state", "risk_events", "equity_curve")
 
 
 def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
@@ -104,6 +104,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "risk_events",
             "order_groups",
             "order_group_events",
+            "equity_curve",
             "telegram_bots",
             "telegram_acts",
             "telegram_mutes",
@@ -195,6 +196,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "telegram_conversation",
             "equities",
             "leg_groups",
+            "equity_curve",
         ),
         (),
     )

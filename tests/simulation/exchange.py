@@ -38,6 +38,7 @@ class TrueOrder:
     product: str = PRODUCT
     status: BrokerStatus = BrokerStatus.OPEN
     filled: Decimal = ZERO
+    price: Decimal = PRICE  # of each of its fills
     odd: bool = False  # the broker went back on its own word: filled after it was dead, or filled too much
     was_turned_away: bool = False  # a dead row, all that is left of a request that the broker did not take
     revived: bool = False  # accepted later than the broker's horizon
@@ -119,8 +120,9 @@ class Account:
         self.random = plan.random(f"account {client_id}")
         self.aside = plan.random(f"account {client_id} aside")
         self.prices = Prices(plan)
-        self._shows_prices = plan.has_protections or plan.rates["a market exit rests"] > 0
+        self._shows_prices = plan.has_prices or plan.rates["a market exit rests"] > 0
         self._resting = plan.random(f"account {client_id} resting")
+        self._fills_at_the_market = plan.money is not None
         self._protecting = plan.random(f"account {client_id} protecting")
         self.faults: Counter[str] = Counter()
         self._rates = plan.rates
@@ -205,6 +207,8 @@ class Account:
             accepted_at=self._scheduler.micros,
             command=command,
         )
+        if self._fills_at_the_market:
+            order.price = self.prices.at(symbol, self._scheduler.seconds)
         self.orders[order.broker_id] = order
         if tag is not None:
             self.by_tag.setdefault(tag, []).append(order)
@@ -257,7 +261,7 @@ class Account:
             side=order.side,
             quantity=order.quantity,
             filled_quantity=order.filled,
-            average_price=PRICE if order.filled else None,
+            average_price=order.price if order.filled else None,
             reason="the exchange said so" if code else "",
             code=code,
             placed_at=placed_at if self._book_has_times else None,

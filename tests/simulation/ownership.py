@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from domain.alert import LegRequest
+from domain.broker_capabilities import IdClass
 from domain.commands import UniversalOrderCommand
 from domain.enums import ExecutionType, OrderType
 from domain.money import ZERO
@@ -463,3 +464,11 @@ def _went_after(one: Order, other: Order) -> bool:
 def _contradicts_its_exit(order: TrueOrder) -> bool:
     """The broker's rows of an exit said two things: that was told, and less may have been sent than there was."""
     return order.is_exit and order.contradicts_since is not None
+
+
+def is_a_hands_twin(order: Order, account: "Account") -> bool:
+    """Nothing is echoed, and a hand has just done the very same as this order: no one can tell the two apart."""
+    twin = account.orders.get(order.broker_order_id or "")
+    if twin is None or account.traits.id_class is not IdClass.C0 or twin.command is not None:
+        return False
+    return (twin.symbol, twin.side, twin.filled) == (order.symbol, order.side, order.quantity)

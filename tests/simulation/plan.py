@@ -11,6 +11,7 @@ from domain.enums import ExecutionType, OrderType, Side, TestMode
 from domain.limits import StrategyBook
 from domain.protection_terms import Terms, TrailingType
 from tests.simulation.group_policies import policies
+from tests.simulation.risking import Money, money_of
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
 
@@ -92,6 +93,9 @@ RESTING: Mapping[str, float] = {
 }
 """What concerns exits that rest, drawn from streams of its own too."""
 
+MONEY: Mapping[str, float] = {"limits on money": 0.40}
+"""Of all worlds, so many have limits on profit and loss and on positions, from a stream of its own as well."""
+
 SHAPES: Mapping[str, float] = {
     "exit soon": 0.15,  # while its entry may rest, be partly filled, or be unknown
     "exit of nothing": 0.03,  # of a strategy that has entered nothing there
@@ -110,7 +114,7 @@ GROUPING: Mapping[str, float] = {
 }
 """What concerns groups of legs, drawn from a stream of its own too."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *SHAPES, *GROUPING)
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING)
 """Everything that a run can leave out."""
 
 
@@ -145,6 +149,7 @@ class Plan:
     claims_together: int = 1
     max_open_orders: int | None = None
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
+    money: Money | None = None
     pause: tuple[float, float] | None = None
     """From this second to that one no alert comes."""
 
@@ -172,6 +177,11 @@ class Plan:
     def has_protections(self) -> bool:
         """Whether any entry brings a stop, a target or a trail."""
         return any(leg.protection is not None for planned in self.alerts for leg in planned.alert.legs)
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether anything depends on what the market costs."""
+        return self.money is not None or self.has_protections
 
     @property
     def ends(self) -> float:
@@ -205,6 +215,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     resting = Random(f"{seed} resting").choice((0.0, 1.0, 2.0))
     rates |= {name: rate * resting for name, rate in RESTING.items()}
     rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
+    rates |= MONEY
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
@@ -225,6 +236,9 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
+    risky = Random(f"{seed} limits on money")
+    if risky.random() < rates["limits on money"]:
+        plan = slower(replace(plan, money=money_of(risky)), risky.choice((1.0, 3.0, 6.0)))
     further = Random(f"{seed} further terms")
     plan = replace(plan, alerts=tuple(_protected(each, rates, protecting, further) for each in plan.alerts))
     return with_pause(plan, length) if length else plan
@@ -271,6 +285,11 @@ def _with_further_terms(terms: Terms, random: Random) -> Terms:
     if wish == "cost":
         return replace(terms, cost_trigger="2pt", cost_offset=random.choice((None, "1pt")))
     return replace(terms, exit_after_minutes=Decimal(random.choice(("0.2", "0.5", "1"))))
+
+
+def slower(plan: Plan, times: float) -> Plan:
+    """The same world with its alerts so much farther apart: prices have time to reach a limit between them."""
+    return replace(plan, alerts=tuple(replace(each, at=round(each.at * times, 3)) for each in plan.alerts))
 
 
 def with_pause(plan: Plan, seconds: float) -> Plan:

@@ -193,7 +193,7 @@ class Watcher:
                 self._begin(partial(self._execute, client, exits_only=False))
             self._begin(partial(self._execute, client, exits_only=True))
             self._begin(partial(self._protect, client))
-            if world.plan.has_protections:
+            if world.plan.has_prices:
                 self._begin(partial(self._watch_risk, client))
         self._begin(self._drain)
 

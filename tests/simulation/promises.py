@@ -15,7 +15,6 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from domain.broker_capabilities import IdClass
 from domain.commands import UniversalOrderCommand
 from domain.enums import ExecutionType
 from domain.exit_chase import is_superseded
@@ -29,9 +28,10 @@ from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.grouping import Groups
 from tests.simulation.holding import Holdings
 from tests.simulation.legs import Legs
-from tests.simulation.ownership import Ownership
+from tests.simulation.ownership import Ownership, is_a_hands_twin
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.protecting import Protections
+from tests.simulation.risking import Money, Risks
 from tests.simulation.scheduler import Scheduler
 
 LISTED_WITHIN = 60.0
@@ -57,10 +57,18 @@ class Promises:
     Args:
         path: the database.
         scheduler: for the time, and to stop the world at the first breach.
+        money: the limits of the clients on profit and loss and on positions.
         unchecked: how promises begin that are not looked at.
     """
 
-    def __init__(self, path: Path, scheduler: Scheduler, *, unchecked: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        scheduler: Scheduler,
+        *,
+        money: Money | None = None,
+        unchecked: Collection[str] = (),
+    ) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._scheduler = scheduler
         self._seen = 0
@@ -86,6 +94,7 @@ class Promises:
         self._protections = Protections(self._connection, self, scheduler)
         self._groups = Groups(self._connection, self, scheduler)
         self.best_effort: set[str] = set()  # strategies for which some of an alert's legs are enough
+        self._risks = Risks(self._connection, self, scheduler, money)
 
     def breaks(self, promise: str, text: str) -> None:
         """Note it and stop the world: what follows a breach proves nothing."""
@@ -132,6 +141,7 @@ class Promises:
             moved.append((before, order))
             self._moved(before, order)
         self._holdings.committed(moved)
+        self._risks.committed(moved)
 
     def _moved(self, before: Order | None, order: Order) -> None:
         self.rows[order.command_id] = order
@@ -212,18 +222,10 @@ class Promises:
             self.breaks("3 EXECUTED without id", order.command_id)
         if any(o.broker_id == order.broker_order_id and o.filled >= order.quantity for o in orders):
             return
-        if not self._is_a_hands_twin(order, account):
+        if is_a_hands_twin(order, account):
+            self._twins.add(str(order.broker_order_id))
+        else:
             self.breaks("3 false EXECUTED", f"{order.command_id}: {[_said(o) for o in orders]}")
-
-    def _is_a_hands_twin(self, order: Order, account: Account) -> bool:
-        """Nothing is echoed, and a hand has just done the very same: no one can tell the two apart."""
-        twin = account.orders.get(order.broker_order_id or "")
-        if twin is None or account.traits.id_class is not IdClass.C0 or twin.command is not None:
-            return False
-        is_twin = (twin.symbol, twin.side, twin.filled) == (order.symbol, order.side, order.quantity)
-        if is_twin:
-            self._twins.add(twin.broker_id)
-        return is_twin
 
     def _truly_failed(self, order: Order, account: Account, orders: list[TrueOrder]) -> None:
         for o in orders:
@@ -346,9 +348,10 @@ class Promises:
         """What has not ended."""
         return [self.rows[command_id] for command_id in self._unfinished]
 
-    def protections_to_come(self, client_ids: Iterable[str]) -> bool:
-        """Whether a protection exits by the clock, or asks again, while the prices stand still."""
-        return any(self._protections.has_to_come(client_id) for client_id in client_ids)
+    def exits_to_come(self, client_ids: Iterable[str]) -> bool:
+        """Whether a protection exits by the clock, or asks again, at prices that stand still; or a flatten goes on."""
+        looks = (self._protections, self._risks)
+        return any(look.has_to_come(client_id) for client_id in client_ids for look in looks)
 
     def groups_to_come(self) -> bool:
         """Whether a group of legs has not ended."""
@@ -376,6 +379,7 @@ class Promises:
         self._protections.check_end()
         self._legs.check_end(self.accounts)
         self._groups.check_end(self.accounts)
+        self._risks.check_end()
         self._check_books()
         self._connection.row_factory = sqlite3.Row
         for history in histories(self._connection):

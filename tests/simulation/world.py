@@ -19,10 +19,10 @@ from domain.exit_chase import is_successor
 from domain.limits import ClientPolicy, GroupPolicy, LimitBook, Limits
 from domain.order import Order
 from domain.states import Phase, Status
+from engine.loss_latch import lift
 from persistence.sqlite import database
 from tests.simulation.exchange import Account
 from tests.simulation.plan import Plan, PlannedAlert
-from tests.simulation.prices import PRICE
 from tests.simulation.processes import Watcher, Web
 from tests.simulation.promises import Broken, Promises
 from tests.simulation.scheduler import Killed, Process, Scheduler
@@ -76,7 +76,7 @@ class World:
         self.plan = plan
         self.path = path
         self.scheduler = Scheduler(plan.random("scheduler"))
-        self.promises = Promises(path, self.scheduler, unchecked=unchecked)
+        self.promises = Promises(path, self.scheduler, money=plan.money, unchecked=unchecked)
         self.accounts = {
             client: Account(client, plan, self.scheduler, self.promises) for client in plan.clients
         }
@@ -86,12 +86,7 @@ class World:
             name for name, each in strategies.by_strategy.items() if each.group is GroupPolicy.BEST_EFFORT
         }
         self.policies = {
-            client: ClientPolicy(
-                client,
-                LimitBook(Limits(max_open_orders=plan.max_open_orders)),
-                live_allowed=True,
-                strategies=strategies,
-            )
+            client: ClientPolicy(client, _limits(plan), live_allowed=True, strategies=strategies)
             for client in plan.clients
         }
         self.calm = False
@@ -219,24 +214,23 @@ class World:
             self.scheduler.run(self.scheduler.seconds + 5.0)
         self._run_until(self.promises.settled, at_least=34.0)  # longer than between two sweeps of the book
 
-    def _run_until(self, done: Callable[[], bool], *, at_least: float = 0.0) -> None:
+    def _run_until(
+        self, done: Callable[[], bool], *, at_least: float = 0.0, patience: float = PATIENCE
+    ) -> None:
         """Let time pass until it is so; a promise is broken when it does not become so."""
         began = self.scheduler.seconds
-        while not self.promises.broken and self.scheduler.seconds - began < PATIENCE:
+        while not self.promises.broken and self.scheduler.seconds - began < patience:
             self.scheduler.run(self.scheduler.seconds + 4.0)
             if self.scheduler.seconds - began >= at_least and done():
                 return
         said = ", ".join(
             f"{o.command_id} {o.phase} ({o.reason_message})" for o in self.promises.unfinished()[:5]
         )
-        self.promises.breaks("6 every order ends", f"after {PATIENCE:.0f} s of calm: {said}")
+        self.promises.breaks("6 every order ends", f"after {patience:.0f} s of calm: {said}")
 
     def _resolve_by_hand(self) -> None:
         """The operator looks at the broker's own screen and says what became of the orders that are listed."""
-        for order in self.promises.in_doubt():
-            self._webs[0].commands.cancel(
-                order.command_id, by="op", reason="its units are in another product"
-            )
+        self._end_doubts()
         for order in self.promises.unknown():
             self.counts["resolved by hand"] += 1
             truth = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
@@ -244,20 +238,37 @@ class World:
             if not truth:
                 say(failed_reason="not in the terminal")
             elif truth[0].filled == order.quantity:
-                say(executed=ResolvedFill(truth[0].broker_id, order.quantity, PRICE))
+                say(executed=ResolvedFill(truth[0].broker_id, order.quantity, truth[0].price))
             else:
                 say(executed=ResolvedFill(truth[0].broker_id, None, None))
+
+    def _end_doubts(self) -> None:
+        """The operator takes over where units are in another product; a flatten would ask for the same exit again."""
+        for order in self.promises.in_doubt():
+            if self.plan.money is not None:
+                self._lift(order.client_id)
+            self._webs[0].commands.cancel(
+                order.command_id, by="op", reason="its units are in another product"
+            )
+
+    def _is_over(self) -> bool:
+        """Every order has ended, but for those of which the operator has yet to decide."""
+        if self.plan.money is not None:
+            self._end_doubts()
+        return self.promises.settled()
 
     def _finish(self) -> None:
         self._run_until(
             lambda: (
-                not (
+                self._is_over()
+                and not (
                     self.promises.unfinished()
                     or self.promises.undelivered()
-                    or self.promises.protections_to_come(self.accounts)
+                    or self.promises.exits_to_come(self.accounts)
                     or self.promises.groups_to_come()
                 )
-            )
+            ),
+            patience=PATIENCE if self.plan.money is None else 3 * PATIENCE,  # a flatten asks for ten minutes
         )
         if self.promises.broken:
             return
@@ -281,6 +292,7 @@ class World:
         ends = Counter("duplicate" if _is_duplicate(o) else _end(o) for o in rows)
         counts += ends
         counts["priced anew"] = sum(is_successor(o) for o in rows)
+        counts["limits reached"] = self.promises.told["limits that were reached"]
         counts["position differed, told"] = self.promises.told["a position that differs"]
         self._hash.update(repr(sorted(counts.items())).encode())
         return Figures(
@@ -338,6 +350,10 @@ class World:
             if self.happens("halted"):
                 self.scheduler.spawn(partial(self._halt, client), after=planned.at)
         self._plan_hands()
+        money = self.plan.money
+        if money is not None and money.lifted_after is not None:
+            for client in self.accounts:
+                self.scheduler.spawn(partial(self._lift, client), after=money.lifted_after)
 
     def _plan_hands(self) -> None:
         """What people and their broker do beside all that, from a stream of its own."""
@@ -394,6 +410,13 @@ class World:
         while not self._ask(lambda commands: commands.resume(client_id, by="op")):
             self.scheduler.sleep(0.2)
 
+    def _lift(self, client_id: str) -> None:
+        """The operator lets entries go on, where a limit was reached."""
+        store, now = self._webs[0].store, self.scheduler.now()
+        self.counts["lifted by hand"] += self._ask(
+            lambda _: lift(store, self.policies, client_id, at=now, by="op", reason="seen")
+        )
+
     def _ask(self, wish: Callable[[CommandService], object]) -> bool:
         """False when the process died of it, or could not."""
         web = self._webs[0]
@@ -403,6 +426,12 @@ class World:
         except (Killed, OrderwatchError):
             return False
         return True
+
+
+def _limits(plan: Plan) -> LimitBook:
+    if plan.money is not None:
+        return plan.money.book(plan.max_open_orders)
+    return LimitBook(Limits(max_open_orders=plan.max_open_orders))
 
 
 def _is_duplicate(order: Order) -> bool:

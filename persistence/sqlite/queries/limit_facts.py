@@ -8,9 +8,10 @@ from typing import Any
 from domain.enums import Side
 from domain.ids import ulid
 from domain.limits import LimitAction, Limits
+from domain.marks import Mark
 from domain.money import ZERO, optional_decimal, parse_decimal
 from domain.ports import ExposureQuery
-from domain.risk_facts import Exposed, LastExit, LimitFacts, StopMet, is_loss, streak_since
+from domain.risk_facts import Exposed, LastExit, LimitFacts, StopMet, is_loss, places_of, streak_since
 from domain.risk_stops import RiskRule, Stop, StopKey
 from domain.times import parse_time, time_text
 from persistence.sqlite.queries.statements import statement
@@ -49,20 +50,27 @@ def limit_facts(
         or limits.limits_exposure
         or limits.cooldown_minutes is not None
         or limits.limits_stops
+        or limits.price_collar_percent is not None
     ):
         return _NONE
     trades, own_trades = _trades(connection, q) if q.day_starts_at else (0, 0)
     needs_exposed = limits.limits_positions or limits.limits_exposure
     exposed = _exposed(connection, q) if needs_exposed else ()
+    places, waiting = places_of(exposed)
+    own_places, own_waiting = places_of(e for e in exposed if e.strategy == q.strategy_name)
     return LimitFacts(
         trades=trades,
         own_trades=own_trades,
-        places=frozenset((e.exchange, e.symbol) for e in exposed),
-        own_places=frozenset((e.exchange, e.symbol) for e in exposed if e.strategy == q.strategy_name),
+        places=places,
+        waiting=waiting,
+        own_places=own_places,
+        own_waiting=own_waiting,
         exposed=exposed,
         last_exit=None if limits.cooldown_minutes is None else _last_exit(connection, q),
         reducible=_reducible(connection, q) if reduces else None,
         stops_met=_stops_met(connection, q, streak_since(limits, now)) if limits.limits_stops else (),
+        trades_in=_trades_in(connection, q) if limits.limits_trades_of_symbols else (),
+        last_mark=None if limits.price_collar_percent is None else _last_mark(connection, q),
     )
 
 
@@ -74,6 +82,22 @@ def _trades(connection: sqlite3.Connection, q: ExposureQuery) -> tuple[int, int]
     return int(trades), int(own or 0)
 
 
+def _trades_in(connection: sqlite3.Connection, q: ExposureQuery) -> tuple[tuple[str, int], ...]:
+    assert q.day_starts_at is not None
+    starts = q.day_starts_at
+    values = (ulid(starts, 0), q.client_id, time_text(starts), q.command_id or "")
+    return tuple((symbol, int(count)) for symbol, count in connection.execute(statement("trades_in"), values))
+
+
+def _last_mark(connection: sqlite3.Connection, q: ExposureQuery) -> Mark | None:
+    values = (q.client_id, q.exchange, q.symbol)
+    rows = connection.execute(statement("last_mark"), values)
+    marks = [
+        Mark(q.exchange, q.symbol, parse_decimal(price), parse_time(at), source) for price, at, source in rows
+    ]
+    return max(marks, key=lambda mark: mark.at, default=None)
+
+
 def _exposed(connection: sqlite3.Connection, q: ExposureQuery) -> tuple[Exposed, ...]:
     rows = connection.execute(statement("exposure"), (q.client_id, q.command_id or ""))
     return tuple(
@@ -83,8 +107,9 @@ def _exposed(connection: sqlite3.Connection, q: ExposureQuery) -> tuple[Exposed,
             symbol,
             (parse_decimal(units) - parse_decimal(filled)) * sign,
             optional_decimal(price),
+            bool(waits),
         )
-        for strategy, exchange, symbol, units, filled, sign, price in rows
+        for strategy, exchange, symbol, units, filled, sign, price, waits in rows
     )
 
 

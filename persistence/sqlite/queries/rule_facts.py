@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from domain.account_state import AccountState
 from domain.enums import Side
 from domain.ids import ulid
 from domain.limits import Limits
@@ -363,6 +364,7 @@ def facts_from(
     """Put together what was found about one order, and what its limits need beside that."""
     query, now, limits = asked.query, asked.now, asked.limits
     reduces = any(s.key.rule is RiskRule.REDUCING and s.is_standing(now) for s in stopping.stops)
+    reduces |= limits.scheduled is AccountState.REDUCING
     return Facts(
         now=now,
         limits=limits,

@@ -1,0 +1,33 @@
+"""The equity curve of a day: what profit and loss stood at, as it was known, at a bounded rate. Pure."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+KEPT_EACH = timedelta(seconds=60)
+"""No two points of a client are closer."""
+KEPT_FOR = timedelta(days=8)
+"""How long a point stays: a week of days, and the present one."""
+
+
+class EquityPoint(NamedTuple):
+    """The client's profit and loss of the trading day at an instant, in account currency. None: not known then.
+
+    - `own`: by our own fills. `broker`: as the broker shows it.
+    """
+
+    at: datetime
+    own: Decimal | None
+    broker: Decimal | None
+
+
+def is_news(point: EquityPoint, last: EquityPoint | None) -> bool:
+    """Return True where a point says something that the last one does not, and comes late enough after it.
+
+    A clock that was set back may make the last one lie ahead; then nothing is kept until it has caught up.
+    """
+    if (point.own, point.broker) == (None, None):
+        return False
+    if last is None:
+        return True
+    return point[1:] != last[1:] and point.at - last.at >= KEPT_EACH
