@@ -19,7 +19,7 @@ from conversation.acts import Acts
 from conversation.answers import Answers
 from conversation.conversation import Commands, Conversation
 from conversation.listener import Conflicts, Listener
-from conversation.ports import Chat, HealthCheck, PlannedExit, Surroundings
+from conversation.ports import Chat, HealthCheck, Surroundings
 from conversation.proposals import Proposals
 from domain.account_state import AccountState
 from domain.actors import Actor, ActorKind
@@ -31,6 +31,7 @@ from domain.limits import ClientPolicy
 from domain.marks import Mark
 from domain.money import decimal_text
 from domain.order import Order
+from domain.planned_exit import PlannedExit
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from domain.ports.instruments import InstrumentStore
 from domain.reason_codes import sentence_of
@@ -363,16 +364,20 @@ class OperatorActions:
         ]
 
     def exit_position(self, planned: PlannedExit, *, id_: str, by: str) -> str:
+        """As `exit_planned`; returns the exit's state in words."""
+        order = self.exit_planned(planned, id_=id_, by=by)
+        if order.tag:
+            return f"{order.status}, {sentence_of(order.tag)}"
+        return f"asked for ({order.short_id}); its fill is told here"
+
+    def exit_planned(self, planned: PlannedExit, *, id_: str, by: str) -> Order:
         """Ask for an exit; the same id again asks for nothing more. Raises as `CommandService.submit` does."""
         client_id, exchange, symbol, product, strategy_name, quantity = planned
         # A position that has turned since it was shown is another one, and stays.
         side = Side.BUY if quantity.startswith("-") else Side.SELL
-        order = self._services.commands.submit_exit(
+        return self._services.commands.submit_exit(
             client_id, exchange, symbol, product, by=by, strategy_name=strategy_name, id_=id_, side=side
         )
-        if order.tag:
-            return f"{order.status}, {sentence_of(order.tag)}"
-        return f"asked for ({order.short_id}); its fill is told here"
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.

@@ -141,6 +141,7 @@ WITHOUT_SQL_FILES = {
     for name in (
         "conversation_schema",
         "migrations",
+        "operator_schema",
         "protection_schema",
         "risk_schema",
         "schema",

@@ -30,7 +30,8 @@ IN_BOOKS = timedelta(days=3)
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices", "protections",
-         "pnl_books", "daily_results", "risk_state", "risk_events")  # fmt: skip
+         "pnl_books", "daily_results", "risk_state", "risk_events",
+         "attention_decisions", "equity_points")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
 DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks")
 """Tables whose rows do not move, because they are read or written anew."""
@@ -76,10 +77,19 @@ def move_client(
     move_adoptions(connection, old, new)
     move_told(connection, old, new)
     _move_account(connection, old, new)
-    for table in ("pnl_books", "daily_results", "risk_state"):
+    for table in ("pnl_books", "daily_results", "risk_state", "equity_points"):
         connection.execute(f"UPDATE OR IGNORE {table} SET client_id = ? WHERE client_id = ?", (new, old))
-    connection.execute("UPDATE risk_events SET client_id = ? WHERE client_id = ?", (new, old))
-    for table in ("halts", "last_fills", "pnl_books", "daily_results", "risk_state", *DROPPED):
+    for table in ("risk_events", "attention_decisions"):
+        connection.execute(f"UPDATE {table} SET client_id = ? WHERE client_id = ?", (new, old))
+    for table in (
+        "halts",
+        "last_fills",
+        "pnl_books",
+        "daily_results",
+        "risk_state",
+        "equity_points",
+        *DROPPED,
+    ):
         connection.execute(f"DELETE FROM {table} WHERE client_id = ?", (old,))
     return RenamedRows(len(orders), holdings)
 

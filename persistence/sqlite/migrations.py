@@ -18,6 +18,7 @@ from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
+from persistence.sqlite.operator_schema import OPERATOR_RECORDS
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
 from persistence.sqlite.risk_schema import RISK
@@ -298,6 +299,12 @@ def risk(db: "Database") -> None:
 def telegram_conversation(db: "Database") -> None:
     """Store how far each bot was listened to, what operators asked for in a chat, and muted chats."""
     _run(db, CONVERSATION)
+
+
+@migrations()
+def operator_records(db: "Database") -> None:
+    """Store what operators decided about what needs them, and the day's course of profit and loss."""
+    _run(db, OPERATOR_RECORDS)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -105,6 +105,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "telegram_bots",
             "telegram_acts",
             "telegram_mutes",
+            "attention_decisions",
+            "equity_points",
         ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
@@ -131,6 +133,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "orders_waiting",
             "orders_claimable",
             "orders_exited",
+            "orders_exits",
+            "alerts_rejected",
         ):
             connection.execute(f"DROP INDEX {index}")
         connection.execute(CLAIMABLE_OF_THE_FIRST_VERSION)
@@ -190,6 +194,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "cost_and_time_of_protections",
             "risk",
             "telegram_conversation",
+            "operator_records",
         ),
         (),
     )
