@@ -44,6 +44,7 @@ from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
 from notifications.bot_api import TelegramBot
 from notifications.facts import facts_of
+from notifications.links import linked
 from notifications.messages import render
 from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
@@ -79,7 +80,8 @@ class Services:
     @cached_property
     def store(self) -> ProcessStore:
         """The store on orders.db, with a log line for what each durable change did to an order."""
-        return self.database.store(clock=self.clock, render=render, facts_of=facts_of, journal=journaled)
+        told = linked(render, self.settings.console_url)
+        return self.database.store(clock=self.clock, render=told, facts_of=facts_of, journal=journaled)
 
     @cached_property
     def views(self) -> ReadModel:

@@ -221,8 +221,6 @@ def _bars(limits: Iterable[Row]) -> Iterable[Row]:
         used, value = limit["use"], Decimal(limit["value"])
         percent = None if used is None or not value else min(int(Decimal(used) / value * 100), 100)
         state = limit["state"]
-        if state == "OK" and percent is None:
-            state = "NOT CHECKED"
-        elif state == "OK" and percent is not None and percent >= 80:
+        if state == "OK" and percent is not None and percent >= 80:
             state = "NEAR"
         yield {**limit, "percent": percent, "state": state}

@@ -54,6 +54,7 @@ def test_a_second_tap_exits_nothing_more(held: House):
         assert browser.post("/exit", data=form, headers=ORIGIN).status_code == 200
         held.clock.advance(1)
     assert exits_of(held) == [("STRADDLE", CE, "SELL")]
+    assert len({id_ for _, _, id_, _ in held.control.asked}) == 1
 
 
 @pytest.mark.parametrize("seconds", [121, 7200])

@@ -7,6 +7,7 @@ from tests.defects.batches import TOGETHER_CLAIMED
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
+from tests.defects.desk import DESK
 from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
@@ -26,7 +27,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING, *DESK,
 )  # fmt: skip
 
 WIDE = (
@@ -62,6 +63,7 @@ _SECTIONS = (
     ("The alerts of platforms", PLATFORMS),
     ("Instruments", INSTRUMENTS),
     ("Acting from a chat", CONVERSING),
+    ("Acting from the console", DESK),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
