@@ -2,14 +2,16 @@
 
 import contextlib
 import gc
+import json
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial
+from typing import Any
 
 if __name__ == "__main__":
     gc.disable()  # until `main`: collections during the imports find nothing, and take a seventh of the start
@@ -21,7 +23,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from alerts.auth import Secrets
 from alerts.formats.registry import dialects_with
 from alerts.rate_limit import delivery_limiter, guess_limiter
-from alerts.receiver import AlertReceiver
+from alerts.receiver import AlertReceiver, Answer
+from alerts.receiver import Request as AlertRequest
 from alerts.webhook import create_webhook
 from app.alert_door import ALERTS, AlertApplication
 from app.arguments import SUPERVISED, WATCH, WEB, check_no_arguments, service_arguments
@@ -45,7 +48,7 @@ from app.watcher import Housekeeping, MessageWays, Watcher, WatcherOptions
 from app.web import WebServer, gunicorn_options, load_web_server
 from command_service import CommandService
 from config.settings import ClientSettings, Settings
-from console import Access, TradingMode, create_console, create_health
+from console import Access, AlertDoor, TradingMode, create_console, create_health
 from conversation.listener import Listener
 from domain.alert import Delivery, ParsedAlert
 from domain.errors import InvalidAlert
@@ -122,7 +125,7 @@ def make_app(services: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.webhook_max_bytes  # the front reads no more either
     receiver = _receiver(services)
     app.register_blueprint(create_webhook(receiver, max_bytes=settings.webhook_max_bytes))
-    _add_console(app, services)
+    _add_console(app, services, receiver)
     hops = settings.trusted_proxies
     app.extensions[ALERTS] = AlertApplication(receiver, partial(_sender_behind, hops))
     if hops:
@@ -153,17 +156,24 @@ def _receiver(services: Services) -> AlertReceiver:
     )
 
 
-def _add_console(app: Flask, services: Services) -> None:
+def _add_console(app: Flask, services: Services, receiver: AlertReceiver) -> None:
     """Add the operator's pages, health and metrics."""
     settings, clock = services.settings, services.clock
     token = settings.console_token.get_secret_value()
     beat_age, positions_age = services.beat_max_age_seconds, services.positions_max_age_seconds
     modes = {c.client_id: _mode(c) for c in (settings.default_client, *settings.clients)}
     loss_limited = services.loss_limited
+    preview = cache(lambda: previewer_of(settings, lambda: services.store))
     app.register_blueprint(
         create_console(
             services.views,
             OperatorActions(services),
+            services.database.operator_records(),
+            AlertDoor(
+                lambda raw, name: preview()(raw, name),
+                lambda: receiver.strangers,
+                partial(_try_out, services.settings, receiver),
+            ),
             token=token,
             clock=clock,
             modes=modes,
@@ -191,8 +201,6 @@ def _add_console(app: Flask, services: Services) -> None:
     access = Access(token, clock)
     page = cache(lambda: _metrics_page(services))  # its library is loaded for those who ask
 
-    preview = cache(lambda: previewer_of(settings, lambda: services.store))
-
     @app.post("/api/preview")
     def preview_alert() -> ResponseReturnValue:
         refusal = access.refusal(request)
@@ -207,6 +215,18 @@ def _add_console(app: Flask, services: Services) -> None:
             raise refusal
         content, content_type = page()
         return Response(content(), content_type=content_type)
+
+
+def _try_out(
+    settings: Settings, receiver: AlertReceiver, fields: Mapping[str, Any]
+) -> tuple[int, Mapping[str, Any]]:
+    """Deliver an alert of our own with the right secret; a simulated broker answers for it (`test_mode`)."""
+    secret = settings.default_client.webhook_secret.get_secret_value()
+    body = json.dumps({**fields, "secret_key": secret}).encode()
+    answer = receiver.receive(AlertRequest("console"), body)
+    if not isinstance(answer, Answer):
+        answer = receiver.settle(answer)
+    return answer.status, json.loads(answer.body)
 
 
 def _metrics_page(services: Services) -> tuple[Callable[[], bytes], str]:

@@ -26,6 +26,7 @@ from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.errors import InvalidAlert, NothingAsked, SignalReused, StoreUnavailable
 from domain.ports import Clock
 from domain.receipt import Receipt
+from domain.refused_deliveries import RefusedDeliveries
 
 log = logging.getLogger(__name__)
 
@@ -141,11 +142,17 @@ class AlertReceiver:
         self._failures = failures
         self._dialects = dialects
         self._defaults = defaults
+        self._strangers = RefusedDeliveries(0, clock.now())
 
     @property
     def formats(self) -> tuple[str, ...]:
         """The names that a path below `/webhook` may have."""
         return self._dialects.names
+
+    @property
+    def strangers(self) -> RefusedDeliveries:
+        """The deliveries that this process refused because no right secret came with them."""
+        return self._strangers
 
     def receive(self, request: Request, raw: bytes) -> Received | Answer:
         """Receive a delivery that has arrived whole. Refusals and errors of ours are answers too."""
@@ -303,6 +310,7 @@ class AlertReceiver:
             # It carries no right secret as far as anybody can read it: say what cannot be read.
             raise Refused(400, unreadable.code, unreadable.message, unreadable.field)
         log.warning("alert of %s refused: no right secret", request.sender)
+        self._strangers = self._strangers.plus(self._clock.now(), request.sender)
         key = dialect.secret.key
         raise Refused(
             401,

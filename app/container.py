@@ -19,7 +19,7 @@ from conversation.acts import Acts
 from conversation.answers import Answers
 from conversation.conversation import Commands, Conversation
 from conversation.listener import Conflicts, Listener
-from conversation.ports import Chat, HealthCheck, PlannedExit, Surroundings
+from conversation.ports import Chat, HealthCheck, Surroundings
 from conversation.proposals import Proposals
 from domain.account_state import AccountState
 from domain.actors import Actor, ActorKind
@@ -32,6 +32,7 @@ from domain.limits import ClientPolicy
 from domain.marks import Mark
 from domain.money import decimal_text
 from domain.order import Order
+from domain.planned_exit import PlannedExit
 from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
 from domain.ports.instruments import InstrumentStore
 from domain.reason_codes import sentence_of
@@ -44,6 +45,7 @@ from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
 from notifications.bot_api import TelegramBot
 from notifications.facts import facts_of
+from notifications.links import linked
 from notifications.messages import render
 from notifications.order_log import journaled
 from notifications.outbox import OutboxDrainer
@@ -79,7 +81,8 @@ class Services:
     @cached_property
     def store(self) -> ProcessStore:
         """The store on orders.db, with a log line for what each durable change did to an order."""
-        return self.database.store(clock=self.clock, render=render, facts_of=facts_of, journal=journaled)
+        told = linked(render, self.settings.console_url)
+        return self.database.store(clock=self.clock, render=told, facts_of=facts_of, journal=journaled)
 
     @cached_property
     def views(self) -> ReadModel:
@@ -382,16 +385,20 @@ class OperatorActions:
         ]
 
     def exit_position(self, planned: PlannedExit, *, id_: str, by: str) -> str:
+        """As `exit_planned`; returns the exit's state in words."""
+        order = self.exit_planned(planned, id_=id_, by=by)
+        if order.tag:
+            return f"{order.status}, {sentence_of(order.tag)}"
+        return f"asked for ({order.short_id}); its fill is told here"
+
+    def exit_planned(self, planned: PlannedExit, *, id_: str, by: str) -> Order:
         """Ask for an exit; the same id again asks for nothing more. Raises as `CommandService.submit` does."""
         client_id, exchange, symbol, product, strategy_name, quantity = planned
         # A position that has turned since it was shown is another one, and stays.
         side = Side.BUY if quantity.startswith("-") else Side.SELL
-        order = self._services.commands.submit_exit(
+        return self._services.commands.submit_exit(
             client_id, exchange, symbol, product, by=by, strategy_name=strategy_name, id_=id_, side=side
         )
-        if order.tag:
-            return f"{order.status}, {sentence_of(order.tag)}"
-        return f"asked for ({order.short_id}); its fill is told here"
 
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         """Set a simulated market's last price.

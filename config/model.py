@@ -87,6 +87,7 @@ class Service(BaseModel):
 
     telegram_bot_token: Secret | None = None
     telegram_api_url: HttpUrl = "https://api.telegram.org"
+    console_url: HttpUrl | None = None
     telegram_commands: Flag = True  # False: what is said in a chat is not heard
 
     instruments_dir: Folder | None = (

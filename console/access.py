@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 SESSION = timedelta(hours=12)
 COOKIE = "orderwatch_session"
+NAME_COOKIE = "orderwatch_name"  # what the operator last signed with, so that it need not be typed again
+MAX_NAME = 60
 _FAILURES = 10
 _WITHIN = timedelta(minutes=5)
 _MAX_SENDERS = 10_000

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from console.access import local_path
 from console.context import Desk
 from console.diagnostics import recent_signals
 from console.parameters import BadParameter, Parameters, operator_of, wanted_of
@@ -96,35 +97,35 @@ def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
 
     @blueprint.post("/api/halt")
     def halt() -> ResponseReturnValue:
-        fields = body_of(request, ("client_id", "strategy_name", "reason", "by"))
+        fields = body_of(request, ("client_id", "strategy_name", "reason", "by", "next"))
         client, strategy = desk.client_of(fields), fields.name("strategy_name")
         # A halt is urgent: it must not be refused because the reason or the name is missing.
         reason, by = fields.text("reason") or "no reason given", fields.text("by") or "console"
         desk.control.halt(client, strategy, by, reason)
         answer = {"halted": True, "client_id": client, "strategy_name": strategy, "reason": reason}
-        return _done({**answer, "note": _note(desk, client, strategy)})
+        return done({**answer, "note": _note(desk, client, strategy)})
 
     @blueprint.post("/api/resume")
     def resume() -> ResponseReturnValue:
-        fields = body_of(request, ("client_id", "strategy_name", "by"))
+        fields = body_of(request, ("client_id", "strategy_name", "by", "next"))
         client, strategy = desk.client_of(fields), fields.name("strategy_name")
         resumed = desk.control.resume(client, strategy, fields.text("by") or "console")
-        return _done({"resumed": resumed, "client_id": client, "strategy_name": strategy})
+        return done({"resumed": resumed, "client_id": client, "strategy_name": strategy})
 
     @blueprint.post("/api/latches/lift")
     def lift() -> ResponseReturnValue:
-        fields = body_of(request, ("client_id", "reason", "by"))
+        fields = body_of(request, ("client_id", "reason", "by", "next"))
         client, reason, by = desk.client_of(fields), fields.required("reason"), operator_of(fields)
-        done = desk.control.lift(client, by, reason)
-        return _done(
+        lifted = desk.control.lift(client, by, reason)
+        return done(
             {
                 "lifted": True,
                 "client_id": client,
                 "reason": reason,
-                "lowest_pnl": None if done.lowest is None else decimal_text(done.lowest),
-                "pnl": decimal_text(done.pnl),
-                "loss_counts_from": decimal_text(done.counts_from),
-                "meaning": done.means,
+                "lowest_pnl": None if lifted.lowest is None else decimal_text(lifted.lowest),
+                "pnl": decimal_text(lifted.pnl),
+                "loss_counts_from": decimal_text(lifted.counts_from),
+                "meaning": lifted.means,
             }
         )
 
@@ -134,11 +135,15 @@ def _add_wishes(blueprint: Blueprint, desk: Desk) -> None:
         client, price = desk.client_of(fields), fields.price("price")
         exchange, symbol = fields.required("exchange"), fields.required("symbol")
         desk.control.set_mark(client, exchange, symbol, price)
-        return _done({"client_id": client, "exchange": exchange, "symbol": symbol, "price": str(price)})
+        return done({"client_id": client, "exchange": exchange, "symbol": symbol, "price": str(price)})
 
 
-def _done(answer: dict[str, Any]) -> ResponseReturnValue:
-    return redirect(url_for("console.health"), 303) if is_form(request) else answer
+def done(answer: dict[str, Any]) -> ResponseReturnValue:
+    """Answer a request as JSON; redirect a page's form to where it came from."""
+    if not is_form(request):
+        return answer
+    target = request.form.get("next")
+    return redirect(local_path(target) if target else url_for("console.health"), 303)
 
 
 def _note(desk: Desk, client_id: str, strategy_name: str | None) -> str | None:

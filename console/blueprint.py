@@ -3,16 +3,21 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, tzinfo
 from types import MappingProxyType
+from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from console.access import Access, LoginLimit
+from console.access import MAX_NAME, NAME_COOKIE, SESSION, Access, LoginLimit
 from console.adopting import add_adopting
+from console.alerts import AlertDoor, add_alerts
 from console.api import add_api
+from console.attention import add_attention
 from console.cancelling import add_cancelling
 from console.context import Desk
+from console.exiting import add_exiting
+from console.finding import add_finding
 from console.grouping import add_grouping
 from console.health import HealthExpectations
 from console.limiting import add_limiting
@@ -20,6 +25,7 @@ from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
 from console.ports import ConsoleControl, Modes
+from console.positions import add_positions
 from console.protecting import add_protecting
 from console.resolving import add_resolving
 from domain.errors import (
@@ -33,7 +39,7 @@ from domain.errors import (
     PositionsNeverRead,
     StoreUnavailable,
 )
-from domain.ports import Clock
+from domain.ports import Clock, OperatorRecords
 from domain.ports.read_model import ReadModel
 
 _MAX_BODY = 64 * 1024
@@ -54,6 +60,8 @@ _HEADERS = {
 def create_console(
     reader: ReadModel,
     control: ConsoleControl,
+    records: OperatorRecords,
+    alert_door: AlertDoor,
     *,
     token: str,
     clock: Clock,
@@ -67,6 +75,8 @@ def create_console(
     """Create the operator's pages and their JSON routes.
 
     Args:
+        records: what operators decided, and the day's course of profit and loss.
+        alert_door: what the page about alerts shows of how they are received.
         token: the console token; must not be empty.
         modes: the clients and what happens to their orders; the first client is the default.
         zone: the time zone in which times are shown and the days of a filter are read.
@@ -79,7 +89,7 @@ def create_console(
         tuple(modes), beat_max_age_seconds, positions_max_age_seconds, loss_limited, unwritable
     )
     access = Access(token, clock)
-    desk = Desk(reader, control, access, LoginLimit(clock), clock, zone, modes, expected)
+    desk = Desk(reader, control, access, LoginLimit(clock), clock, zone, modes, expected, records)
     blueprint = Blueprint(
         "console", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
     )
@@ -92,6 +102,11 @@ def create_console(
     add_protecting(blueprint, desk)
     add_grouping(blueprint, desk)
     add_limiting(blueprint, desk)
+    add_attention(blueprint, records, clock)
+    add_exiting(blueprint, desk)
+    add_positions(blueprint, desk)
+    add_finding(blueprint, desk)
+    add_alerts(blueprint, desk, alert_door)
     forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
     add_order_forms(blueprint, desk, forms)
     return blueprint
@@ -113,7 +128,23 @@ def _guard(blueprint: Blueprint, access: Access) -> None:
         response.headers.update(_HEADERS)
         if request.endpoint != "console.static":
             response.headers["Cache-Control"] = "no-store"
+        if request.method == "POST" and response.status_code < 400:
+            _remember_name(response)
         return response
+
+
+def _remember_name(response: Response) -> None:
+    """Keep the name with which a form was signed in the browser. It proves nothing: the history says who typed what."""
+    name = request.form.get("by", "").strip()
+    if 0 < len(name) <= MAX_NAME and name.isprintable():
+        response.set_cookie(
+            NAME_COOKIE,
+            quote(name),
+            max_age=SESSION,
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure,
+        )
 
 
 def _this_path() -> str:

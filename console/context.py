@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from urllib.parse import unquote
 
 from flask import request
 
-from console.access import Access, LoginLimit
+from console.access import MAX_NAME, NAME_COOKIE, Access, LoginLimit
+from console.attention import Known, attention
 from console.health import (
     HealthExpectations,
     account_read,
@@ -22,10 +24,11 @@ from console.health import (
 from console.parameters import BadParameter, Parameters
 from console.ports import ConsoleControl, Modes, TradingMode
 from console.template_filters import PageFormatter
+from console.trading_state import trading_states
 from domain.broker_reports import UnreadableRow
 from domain.errors import NotFound
 from domain.health import ComparedState, compared_state
-from domain.ports import Clock
+from domain.ports import Clock, OperatorRecords
 from domain.ports.read_model import ReadModel, Row
 from domain.stale_orders import FROZEN_AFTER
 from domain.unreadable_rows import place_of
@@ -45,6 +48,7 @@ class Desk:
     zone: tzinfo
     modes: Modes
     expected: HealthExpectations
+    records: OperatorRecords
 
     def client_of(self, fields: Parameters) -> str:
         """Return the client that the fields name. Without a name it is the only client; several need a name.
@@ -62,15 +66,17 @@ class Desk:
 
     def header(self, now: datetime) -> dict[str, Any]:
         """Return the data of every page's header. Raises StoreUnavailable."""
-        accounts = self._accounts(now)
+        accounts, halts, stops = self._accounts(now), self.reader.halts(), self.reader.stops(now)
+        differences = self._differences()
+        checks = loop_checks(
+            self.reader.heartbeats(), accounts, self.reader.unreadable_positions(), self.expected, now
+        )
+        known = Known(checks, accounts, halts, stops, differences)
         return {
-            "checks": loop_checks(
-                self.reader.heartbeats(), accounts, self.reader.unreadable_positions(), self.expected, now
-            ),
+            "checks": checks,
             "accounts": accounts,
-            "halts": self.reader.halts(),
-            "unknown": len(self.reader.unknown_orders()),
-            "differences": len(self._differences()),
+            "states": trading_states(self.modes, halts, stops, accounts),
+            "needs": attention(self.reader, self.records, known, now),
             "mode": self._mode(),
             "exits_off": self._exits_off(),
             "unconfigured": unconfigured(self.reader, self.expected, now),
@@ -135,7 +141,12 @@ class Desk:
 
     def words(self, now: datetime) -> dict[str, Any]:
         """Return the values that every template gets besides its own."""
-        return {"say": PageFormatter(self.zone, now), "path": request.path}
+        return {
+            "say": PageFormatter(self.zone, now),
+            "path": request.path,
+            "here": request.full_path.removesuffix("?") if request.method == "GET" else request.path,
+            "me": unquote(request.cookies.get(NAME_COOKIE, ""))[:MAX_NAME],
+        }
 
     def _accounts(self, now: datetime) -> list[Row]:
         return [

@@ -3,6 +3,7 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from console.api import done
 from console.context import Desk
 from console.parameters import BadParameter
 from console.request_parsing import body_of, query_of
@@ -46,7 +47,7 @@ def add_limiting(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.post("/api/state")
     def set_state() -> ResponseReturnValue:
         """Let entries go on, only reduce, or stop."""
-        fields = body_of(request, ("client_id", "strategy_name", "state", "reason", "by"))
+        fields = body_of(request, ("client_id", "strategy_name", "state", "reason", "by", "next"))
         client, strategy = desk.client_of(fields), fields.name("strategy_name")
         wish = fields.required("state").upper()
         if wish not in AccountState.__members__:
@@ -54,7 +55,7 @@ def add_limiting(blueprint: Blueprint, desk: Desk) -> None:
         # As a halt, it must not be refused because the reason or the name is missing.
         reason = fields.text("reason") or "no reason given"
         desk.control.set_state(client, strategy, AccountState(wish), fields.text("by") or "console", reason)
-        return {"client_id": client, "strategy_name": strategy, "state": wish, "reason": reason}
+        return done({"client_id": client, "strategy_name": strategy, "state": wish, "reason": reason})
 
 
 def _exit(order: Order) -> Row:

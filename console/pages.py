@@ -35,6 +35,7 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
             filtered=any(given.values()),
             chips=_chips(given, counts),
             older=_link(given, cursor=cursor) if cursor else None,
+            csv=url_for("console.orders_as_csv", **{name: v for name, v in given.items() if v}),  # type: ignore[arg-type]
             newest=_link(given) if query.text("cursor") else None,
             several_clients=len(desk.modes) > 1,
             clients=tuple(desk.modes),

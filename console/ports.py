@@ -10,6 +10,7 @@ from domain.account_state import AccountState
 from domain.adoption import Adoption, AdoptionRequest
 from domain.daily_loss import Lift
 from domain.order import Order
+from domain.planned_exit import PlannedExit
 from domain.risk_view import View
 
 
@@ -112,6 +113,16 @@ class ConsoleControl(Protocol):
             NotFound: no such client.
             PositionsNeverRead: what is open is not known.
         """
+
+    def planned_exits(self, client_id: str, symbol: str | None) -> list[PlannedExit]:
+        """List the exits that close what the client has open, or what it has of one symbol.
+
+        Raises:
+            NotFound: no such client, or its positions were never read.
+        """
+
+    def exit_planned(self, planned: PlannedExit, *, id_: str, by: str) -> Order:
+        """Ask for an exit and return its row. The same `id_` again asks for nothing more."""
 
     def set_state(
         self, client_id: str, strategy_name: str | None, state: AccountState, by: str, reason: str

@@ -10,12 +10,29 @@ from decimal import Decimal
 from typing import Any
 
 from domain.cancellation import cancel_under_way, hindrance
+from domain.enums import ExecutionType
 from domain.further_terms import further_of
 from domain.money import ZERO, decimal_text
 from domain.ports.read_model import Row
-from domain.reason_codes import words_of
-from domain.states import Phase
-from domain.times import parse_time
+from domain.reason_codes import Family, Reason, family_of, reason_of, words_of
+from domain.states import Phase, Status
+from domain.times import parse_time, time_text
+
+_STATES = {
+    Phase.REGISTERED: "not sent yet",
+    Phase.SUBMITTING: "being sent",
+    Phase.UNKNOWN: "outcome unknown",
+    Phase.WORKING: "live at the broker",
+    Phase.PARTIALLY_FILLED: "partly filled",
+    Phase.FILLED: "filled",
+    Phase.BLOCKED: "blocked by our rule",
+    Phase.LAPSED: "not sent",
+    Phase.REFUSED: "broker refused",
+    Phase.REJECTED: "broker rejected",
+    Phase.CANCELLED: "cancelled",
+    Phase.EXPIRED: "expired",
+    Phase.ABSENT: "broker never had it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,10 @@ class PageFormatter:
     def moment(self, text: str | None) -> str:
         """`20 Nov 09:30:00`, a dash when there is no time."""
         return "–" if text is None else f"{self.day(text)} {self.clock(text)}"
+
+    def moment_of(self, at: datetime) -> str:
+        """As `moment`, of a time that is none of the database's."""
+        return self.moment(time_text(at))
 
     @property
     def zone_name(self) -> str:
@@ -87,6 +108,28 @@ class PageFormatter:
             message = order["reason_message"] or ""
             added = "" if message in sentence else message
         return " · ".join(part for part in (sentence, added) if part)
+
+    @staticmethod
+    def severity(order: Row) -> str:
+        """How an order's state is coloured: one that ended in vain by who ended it, a failed exit above all."""
+        phase, reason = Phase(order["phase"]), reason_of(order["tag"])
+        if order["status"] != Status.FAILED:
+            return "unknown" if phase is Phase.UNKNOWN else str(order["status"]).lower()
+        if reason is Reason.NO_POSITION or family_of(order["tag"]) is Family.DUPLICATE_BLOCKED:
+            return "ours"
+        if phase is Phase.CANCELLED or reason is Reason.CANCELLED_BEFORE_SENT:
+            return "cancelled"
+        if order["execution_type"] == ExecutionType.EXIT:
+            return "exit-failed"
+        if phase is Phase.BLOCKED:
+            return "ours"
+        return "rejected" if phase in (Phase.REFUSED, Phase.REJECTED) else "cancelled"
+
+    def ending(self, order: Row) -> str:
+        """The order's state in a trader's words."""
+        if self.severity(order) == "exit-failed":
+            return "exit failed"
+        return _STATES[Phase(order["phase"])]
 
     @staticmethod
     def terms(order: Row) -> str:

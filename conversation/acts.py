@@ -1,17 +1,16 @@
 """Carry out a confirmed act. Each part is harmless when it is done a second time, after a crash in between."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from command_service import ResolvedFill
-from conversation.ports import Actions, PlannedExit
+from conversation.ports import Actions
 from conversation.words import SENTENCE, name, number
 from domain.conversation import Act, ActState
 from domain.errors import ConcurrentUpdate, IllegalTransition, InvalidProtection, InvalidResolution, NotFound
-from domain.ids import ulid
+from domain.planned_exit import PlannedExit, exit_id
 from domain.ports import Clock, ConversationStore
 from notifications.markup import safe
 
@@ -100,7 +99,9 @@ class Acts:
             what = f"{name(planned.client_id)} {number(planned.quantity)} {name(planned.symbol)}"
 
             def do() -> str:
-                said = self._actions.exit_position(planned, id_=_exit_id(act, index), by=act.by)
+                said = self._actions.exit_position(
+                    planned, id_=exit_id(f"{act.bot}|{act.act_id}", act.asked_at, index), by=act.by
+                )
                 return f"Exit of {what}: {name(said)}"
 
             return what, do
@@ -145,12 +146,6 @@ class Acts:
             return f"Muted for {minutes} minutes. Alarms still sound. To end it: /mute off"
 
         return [("Mute", do)]
-
-
-def _exit_id(act: Act, index: int) -> str:
-    """The id of one of the act's exits: it follows from the act, so that there is never a second one."""
-    digest = hashlib.sha256(f"{act.bot}|{act.act_id}|{index}".encode()).digest()
-    return ulid(act.asked_at, int.from_bytes(digest[:10]))
 
 
 def _decimal(stored: Any) -> Decimal | None:

@@ -7,17 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from command_service import ResolvedFill
-
-
-class PlannedExit(NamedTuple):
-    """An exit at market of what one strategy holds of a position, or of what no strategy holds."""
-
-    client_id: str
-    exchange: str
-    symbol: str
-    product: str
-    strategy_name: str
-    quantity: str  # units, as last known: the exit itself is sized by the position it finds
+from domain.planned_exit import PlannedExit
 
 
 class Actions(Protocol):

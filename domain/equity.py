@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 KEPT_EACH = timedelta(seconds=60)
 """No two points of a client are closer."""
+KEPT_ANYWAY = timedelta(minutes=4)
+"""So long after the last point the same figures are kept once more: a longer silence shows that nobody looked."""
 KEPT_FOR = timedelta(days=8)
 """How long a point stays: a week of days, and the present one."""
 
@@ -26,8 +28,7 @@ def is_news(point: EquityPoint, last: EquityPoint | None) -> bool:
 
     A clock that was set back may make the last one lie ahead; then nothing is kept until it has caught up.
     """
-    if (point.own, point.broker) == (None, None):
-        return False
     if last is None:
-        return True
-    return point[1:] != last[1:] and point.at - last.at >= KEPT_EACH
+        return (point.own, point.broker) != (None, None)
+    age = point.at - last.at
+    return age >= KEPT_EACH and (point[1:] != last[1:] or age >= KEPT_ANYWAY)

@@ -14,6 +14,8 @@ from domain.times import time_text
 
 View = dict[str, Any]
 
+_WITH_EACH = "NOT_CHECKED"  # the limit is judged with each entry, and its use is not known without one
+
 
 def risk_view(
     book: LimitBook,
@@ -82,11 +84,13 @@ def _of_positions(book: LimitBook, holdings: Sequence[Holding]) -> list[View]:
                 _limit(name, "max_open_positions", str(limits.max_open_positions), str(len(held)), state)
             )
         if limits.max_trades_per_day is not None:
-            rows.append(_limit(name, "max_trades_per_day", str(limits.max_trades_per_day), None, "OK"))
+            rows.append(_limit(name, "max_trades_per_day", str(limits.max_trades_per_day), None, _WITH_EACH))
         for field in ("max_gross_exposure", "max_net_exposure"):
             value: Decimal | None = getattr(limits, field)
             if value is not None:
-                rows.append(_limit(name, field, decimal_text(value), None, "OK"))
+                rows.append(_limit(name, field, decimal_text(value), None, _WITH_EACH))
+    paused = (("cooldown_minutes", book.default.cooldown_minutes), ("stop_streak", book.default.stop_streak))
+    rows += [_limit("", field, str(value), None, _WITH_EACH) for field, value in paused if value is not None]
     return rows
 
 

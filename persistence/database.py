@@ -8,7 +8,17 @@ from typing import Any, Protocol
 from domain.database_url import sqlite_path
 from domain.message_facts import MessageFacts
 from domain.notices import Notice
-from domain.ports import Clock, ConversationStore, Journal, OutboxStore, ProcessStore, ReadModel, Row, Wanted
+from domain.ports import (
+    Clock,
+    ConversationStore,
+    Journal,
+    OperatorRecords,
+    OutboxStore,
+    ProcessStore,
+    ReadModel,
+    Row,
+    Wanted,
+)
 from persistence.errors import UnknownDatabase
 from persistence.reports import ArchiveProgress, Expected, Finding, Report
 from persistence.sqlite.sqlite_database import SqliteDatabase
@@ -135,6 +145,9 @@ class Database(OrderFinder, DatabaseCare, Protocol):
 
     def conversations(self) -> ConversationStore:
         """Open the rows of the conversation with operators. Its commits are its own, as those of the outbox."""
+
+    def operator_records(self) -> OperatorRecords:
+        """Open what the console keeps of its own. Its commits are its own, as those of the outbox."""
 
     def changes(self) -> Changes:
         """Watch for commits of any process."""

@@ -143,6 +143,7 @@ WITHOUT_SQL_FILES = {
         "conversation_schema",
         "group_schema",
         "migrations",
+        "operator_schema",
         "protection_schema",
         "risk_schema",
         "schema",

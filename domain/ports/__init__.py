@@ -21,6 +21,7 @@ from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, He
 from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
 from domain.ports.notices import NoticeReads, NoticeWrites
+from domain.ports.operator_records import OperatorRecords
 from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites, Registration
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
 from domain.ports.protections import ProtectionReads, ProtectionWrites
@@ -66,6 +67,7 @@ __all__ = [
     "NewFills",
     "NoticeReads",
     "NoticeWrites",
+    "OperatorRecords",
     "OrderLookUp",
     "OrderModifier",
     "OrderReads",

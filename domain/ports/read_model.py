@@ -104,5 +104,29 @@ class ReadModel(Protocol):
     def position_differences(self) -> list[Row]:
         """List the positions whose difference from our strategies' holdings was notified and still stands."""
 
+    def failed_exits(self) -> list[Row]:
+        """List the last exit of what is still held, where it failed, each with what is `still_held`."""
+
+    def incomplete_alerts(self, since: datetime) -> list[Row]:
+        """List entries created since then that came to nothing while another leg of their alert is held."""
+
+    def lost_protections(self) -> list[Row]:
+        """List protections that ended without an exit of what is still held, each with what is `still_held`."""
+
+    def find_orders(self, text: str) -> list[Row]:
+        """List the orders that an id means: ours, the alert's, whole or its end, or the broker's; the newest 20."""
+
+    def alerts(
+        self, *, rejected_only: bool, limit: int, cursor: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """Return deliveries, newest first, each with its `orders`, and the cursor of the next page (None: the last).
+
+        Raises:
+            ValueError: the cursor is not a valid one.
+        """
+
+    def alert_counts(self, since: datetime) -> Row:
+        """Count the deliveries since then: `alerts`, and `rejected` among them."""
+
     def outbox(self) -> Row:
         """Return `pending`, the number of waiting messages, and `oldest`, the time of the oldest (None: none)."""

@@ -30,7 +30,8 @@ IN_BOOKS = timedelta(days=3)
 
 MOVED = ("alerts", "orders", "holdings", "last_fills", "external_orders", "position_differences", "halts",
          "telegram_messages", "accounts", "lifts", "adoptions", "told_notices", "protections",
-         "pnl_books", "daily_results", "risk_state", "risk_events", "equity_curve", "order_groups")  # fmt: skip
+         "pnl_books", "daily_results", "risk_state", "risk_events", "equity_curve", "order_groups",
+         "attention_decisions")  # fmt: skip
 """Tables with a client_id whose rows follow the client."""
 DROPPED = ("positions", "heartbeats", "unreadable_positions", "believed_ahead", "marks", "equities")
 """Tables whose rows do not move, because they are read or written anew."""
@@ -78,7 +79,7 @@ def move_client(
     _move_account(connection, old, new)
     for table in ("pnl_books", "daily_results", "risk_state", "equity_curve"):
         connection.execute(f"UPDATE OR IGNORE {table} SET client_id = ? WHERE client_id = ?", (new, old))
-    for table in ("risk_events", "protections", "order_groups"):
+    for table in ("risk_events", "protections", "order_groups", "attention_decisions"):
         connection.execute(f"UPDATE {table} SET client_id = ? WHERE client_id = ?", (new, old))
     left = ("halts", "last_fills", "pnl_books", "daily_results", "risk_state", "equity_curve", *DROPPED)
     for table in left:

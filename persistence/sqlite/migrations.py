@@ -19,6 +19,7 @@ from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.group_schema import GROUPS
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
+from persistence.sqlite.operator_schema import OPERATOR_RECORDS
 from persistence.sqlite.private_files import make_private, private
 from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
 from persistence.sqlite.risk_schema import EQUITY_CURVE, RISK
@@ -318,6 +319,12 @@ def leg_groups(db: "Database") -> None:
 def equity_curve(db: "Database") -> None:
     """Store what each client's profit and loss stood at, a point a minute at most."""
     _run(db, EQUITY_CURVE)
+
+
+@migrations()
+def operator_records(db: "Database") -> None:
+    """Store what operators decided about what needs them, and the day's course of profit and loss."""
+    _run(db, OPERATOR_RECORDS)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -19,6 +19,7 @@ from persistence.sqlite.database import ChangeSignal, GroupCommit, Readers, chec
 from persistence.sqlite.doctor import check_up
 from persistence.sqlite.identity import IdentityFile, noted_id, witness_path
 from persistence.sqlite.migrations import check_identity, migrate
+from persistence.sqlite.operator_records import SqliteOperatorRecords
 from persistence.sqlite.outbox import SqliteOutbox
 from persistence.sqlite.queries.archived_orders import Story, find_story, kept_alert, legs_of, looking
 from persistence.sqlite.queries.metrics import figures
@@ -60,6 +61,9 @@ class SqliteDatabase:
 
     def conversations(self) -> SqliteConversations:
         return SqliteConversations(GroupCommit(self._path), self._readers)
+
+    def operator_records(self) -> SqliteOperatorRecords:
+        return SqliteOperatorRecords(GroupCommit(self._path), self._readers)
 
     def changes(self) -> ChangeSignal:
         with _as_unavailable():

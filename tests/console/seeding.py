@@ -1,5 +1,6 @@
 """A database with orders as the program makes them, and a console over it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -9,11 +10,14 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
+from alerts.formats.registry import DIALECTS
+from alerts.preview import Previewer
 from command_service import CommandService, ResolvedFill
-from console import TradingMode, create_console, create_health
+from console import AlertDoor, TradingMode, create_console, create_health
 from domain.account_state import AccountState
 from domain.adoption import Adoption, AdoptionRequest
 from domain.alert import Alert, Delivery
+from domain.alert_defaults import NO_DEFAULTS
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.commands import OrderResult
 from domain.daily_loss import Lift
@@ -24,8 +28,10 @@ from domain.limits import ClientPolicy, LimitBook
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import advance, register
+from domain.planned_exit import PlannedExit
 from domain.ports import Halt, Heartbeat
 from domain.reason_codes import Reason
+from domain.refused_deliveries import RefusedDeliveries
 from domain.states import Phase
 from domain.transitions import blocked, claimed, placed, refused, unknown
 from engine.risk_reports import RiskReports
@@ -118,10 +124,31 @@ class Control:
         assert self.commands is not None
         self.commands.set_state(client_id, strategy_name, state, by=by, reason=reason)
 
+    def planned_exits(self, client_id: str, symbol: str | None) -> list[PlannedExit]:
+        assert self.commands is not None
+        parts = self.commands.parts_to_flatten(client_id, symbol=symbol)
+        return [
+            PlannedExit(p.client_id, p.exchange, p.symbol, p.product, p.strategy_name, str(p.quantity))
+            for p in parts
+        ]
+
+    def exit_planned(self, planned: PlannedExit, *, id_: str, by: str) -> Order:
+        assert self.commands is not None
+        self.asked.append(("exit", planned, id_, by))
+        side = Side.BUY if planned.quantity.startswith("-") else Side.SELL
+        place = planned.client_id, planned.exchange, planned.symbol, planned.product
+        return self.commands.submit_exit(
+            *place, by=by, strategy_name=planned.strategy_name, id_=id_, side=side
+        )
+
     def set_mark(self, client_id: str, exchange: str, symbol: str, price: Decimal) -> None:
         if client_id == "real":
             raise NotFound("client 'real' has no simulated market")
         self.asked.append(("mark", client_id, exchange, symbol, price))
+
+
+def _previewer() -> Previewer:
+    return Previewer(DIALECTS, NO_DEFAULTS, client_id="default", mask=str)
 
 
 class House:
@@ -154,12 +181,16 @@ class House:
             RiskReports(self.store, self.policies, clock=self.clock),
         )
         self.made = 0
+        self.records = open_database(self.path).operator_records()
+        self.alert_door = AlertDoor(lambda raw, name: _previewer()(raw, name), lambda: self.strangers)
+        self.strangers = RefusedDeliveries(0, START)
         self.app = Flask(__name__, static_folder=None)
         self.modes = modes or {"default": TradingMode.SIMULATED}
         self.loss_limited: list[str] = []
         self.app.register_blueprint(
             create_console(
-                self.views, self.control, token=TOKEN, clock=self.clock, modes=self.modes, zone=zone,
+                self.views, self.control, self.records, self.alert_door, token=TOKEN, clock=self.clock,
+                modes=self.modes, zone=zone,
                 loss_limited=self.loss_limited, unwritable=lambda: self.store.unwritable,
             )
         )  # fmt: skip
@@ -194,12 +225,21 @@ class House:
     # seeding ------------------------------------------------------------------------------------------------
 
     def alert(
-        self, *, legs: int = 1, raw_body: str = "{}", signal_id: str | None = None, **changes: Any
+        self,
+        *,
+        legs: int = 1,
+        symbols: Sequence[str] = (),
+        raw_body: str = "{}",
+        signal_id: str | None = None,
+        **changes: Any,
     ) -> list[Order]:
         """An alert with its registered legs."""
         self.made += 1
         alert_id, at = f"alert{self.made:04d}", self.clock.now()
-        orders = [self._leg(alert_id, index, at, changes) for index in range(legs)]
+        orders = [
+            self._leg(alert_id, index, at, changes | ({"symbol": symbols[index]} if symbols else {}))
+            for index in range(len(symbols) or legs)
+        ]
         alert = Alert(
             alert_id, orders[0].client_id, Delivery(at, "10.0.0.9", raw_body, "native"), Outcome.ACCEPTED,
             idempotency_key=alert_id, signal_id=signal_id, strategy_name=orders[0].strategy_name,

@@ -189,7 +189,9 @@ def test_the_login_page_says_which_token_is_meant(house: House):
 
 def test_an_empty_token_opens_no_console(house: House):
     with pytest.raises(ValueError, match="token"):
-        create_console(house.views, house.control, token="", clock=house.clock)
+        create_console(
+            house.views, house.control, house.records, house.alert_door, token="", clock=house.clock
+        )
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/api/orders", "/orders/none"])

@@ -24,7 +24,17 @@ from tests.console.seeding import TOKEN, House
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-PATHS = ("/", "/health", "/review", "/orders/alert0001-1", "/orders/alert0003-1")
+PATHS = (
+    "/",
+    "/positions",
+    "/alerts",
+    "/trading",
+    "/exit",
+    "/health",
+    "/review",
+    "/orders/alert0001-1",
+    "/orders/alert0003-1",
+)
 SEVERAL_LOOKS = 5.0  # seconds; the page looks every two
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
@@ -117,8 +127,8 @@ def press(wait: WebDriverWait, selector: str) -> None:
     wait.until(lambda d: d.find_element(By.CSS_SELECTOR, selector).click() is None)
 
 
-def tag_of(driver: webdriver.Chrome, symbol: str) -> WebElement:
-    return driver.find_element(By.XPATH, f"//tr[contains(., '{symbol}')]//*[contains(@class, 'tag')][@title]")
+def why_of(driver: webdriver.Chrome, symbol: str) -> WebElement:
+    return driver.find_element(By.XPATH, f"//tr[contains(., '{symbol}')]//*[contains(@class, 'sentence')]")
 
 
 def test_a_wrong_token_is_told(driver: webdriver.Chrome, base: str, wait: WebDriverWait):
@@ -138,24 +148,18 @@ def test_the_orders_and_their_filters(driver: webdriver.Chrome, book: str, wait:
     assert len(shown) >= 3 and "BANKNIFTY26NOV52000PE" in shown[0]
     press(wait, ".chip.failed")
     wait.until(lambda d: "status=FAILED" in d.current_url)
-    assert all("FAILED" in row for row in rows(driver))
+    assert all("blocked by our rule" in row for row in rows(driver))
     driver.find_element(By.NAME, "symbol").send_keys("NIFTY*")
-    press(wait, ".filters button")
+    press(wait, ".filtering .filters button")
     wait.until(lambda d: "symbol=" in d.current_url)
     assert "No order fits" in rows(driver)[0]
     press(wait, ".clear")
     wait.until(lambda d: d.current_url == f"{book}/")
 
 
-def test_a_tag_is_explained_to_the_mouse_and_to_the_keyboard(
-    driver: webdriver.Chrome, book: str, wait: WebDriverWait
-):
-    tag = tag_of(driver, "INFY")
-    assert "Daily loss limit hit" in str(tag.get_attribute("title"))
-    driver.execute_script("arguments[0].focus()", tag)
-    reason = tag.find_element(By.CSS_SELECTOR, ".reason")
-    wait.until(lambda _: reason.is_displayed())
-    assert "Daily loss limit hit" in reason.text
+def test_an_order_says_why_in_a_sentence(driver: webdriver.Chrome, book: str):
+    why = why_of(driver, "INFY")
+    assert "Daily loss limit hit" in why.text and why.get_attribute("title") == "RISK_BLOCKED:DAILY_LOSS_HIT"
 
 
 def test_an_orders_story(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
@@ -170,14 +174,14 @@ def test_an_orders_story(driver: webdriver.Chrome, book: str, wait: WebDriverWai
 def test_new_orders_and_changes_appear_by_themselves(
     driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
 ):
-    tag = tag_of(driver, "INFY")
-    driver.execute_script("arguments[0].focus()", tag)
+    link = driver.find_element(By.LINK_TEXT, "INFY")
+    driver.execute_script("arguments[0].focus()", link)
     [order] = house.alert(symbol="RELIANCE")
-    wait.until(lambda d: "RELIANCE" in rows(d)[0] and "CREATED" in rows(d)[0])
+    wait.until(lambda d: "RELIANCE" in rows(d)[0] and "not sent yet" in rows(d)[0])
     house.fill(order)
-    wait.until(lambda d: "EXECUTED" in rows(d)[0])
-    assert driver.switch_to.active_element == tag  # what did not change stayed in place
-    wait.until(lambda d: int(told(d, ".chip.executed b")) == sum("EXECUTED" in row for row in rows(d)))
+    wait.until(lambda d: "filled" in rows(d)[0])
+    assert driver.switch_to.active_element == link  # what did not change stayed in place
+    wait.until(lambda d: int(told(d, ".chip.executed b")) == sum("filled" in row for row in rows(d)))
 
 
 def test_nothing_moves_while_a_text_is_selected_or_it_is_paused(
@@ -193,9 +197,9 @@ def test_nothing_moves_while_a_text_is_selected_or_it_is_paused(
     press(wait, "#pause")
     house.block(order)
     time.sleep(SEVERAL_LOOKS)
-    assert "CREATED" in rows(driver)[0]
+    assert "not sent yet" in rows(driver)[0]
     press(wait, "#pause")
-    wait.until(lambda d: "FAILED" in rows(d)[0])
+    wait.until(lambda d: "blocked" in rows(d)[0])
 
 
 def test_a_session_that_ends_leads_to_the_login(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
@@ -206,8 +210,8 @@ def test_a_session_that_ends_leads_to_the_login(driver: webdriver.Chrome, book: 
 def test_halting_and_resuming_by_hand(driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait):
     house.halt("S9", "news")
     driver.get(f"{book}/health")
-    driver.find_element(By.NAME, "reason").send_keys("too wild")
-    press(wait, "button.danger")
+    driver.find_element(By.CSS_SELECTOR, ".halt [name=reason]").send_keys("too wild")
+    press(wait, ".halt button.danger")
     wait.until(lambda _: house.control.asked)
     assert house.control.asked.pop() == ("halt", "default", None, "console", "too wild")
     wait.until(lambda d: d.current_url == f"{book}/health")
@@ -241,7 +245,7 @@ def test_settling_an_unknown_outcome_by_hand(
     assert (box.get_attribute("name"), box.get_attribute("value")) == ("filled_quantity", "49")
     type_into(driver, filled_quantity="50", average_price="112.45")
     press(wait, ".resolve button")
-    wait.until(lambda d: "EXECUTED" in told(d, "#head") and "console:ann" in told(d, "#timeline"))
+    wait.until(lambda d: "filled" in told(d, "#head") and "console:ann" in told(d, "#timeline"))
     wait.until(lambda d: not d.find_elements(By.CSS_SELECTOR, ".resolve"))
     settled = house.store.get_by_id(order.command_id)
     assert settled is not None and (settled.status, settled.broker_order_id) == ("EXECUTED", "26112000000042")

@@ -116,3 +116,18 @@ def test_the_health_page_shows_stops_and_how_to_end_them(house: House):
         "DAILY_LOSS",
         "UNKNOWN",
     ]
+
+
+def test_a_limit_without_a_known_use_is_not_called_free(house: House):
+    book = LimitBook(
+        Limits(
+            max_trades_per_day=5, max_gross_exposure=Decimal(9), cooldown_minutes=Decimal(3), stop_streak=2
+        )
+    )
+    house.policies["default"] = ClientPolicy("default", book, live_allowed=True)
+    [risk] = house.get("/api/risk").json["clients"]
+    assert {(r["limit"], r["state"], r["use"]) for r in risk["limits"]} == {
+        (name, "NOT_CHECKED", None)
+        for name in ("max_trades_per_day", "max_gross_exposure", "cooldown_minutes", "stop_streak")
+    }
+    assert "judged with each entry" in house.browser().get("/positions").text

@@ -51,7 +51,7 @@ def test_a_misspelt_field_is_told_what_was_meant(house):
     error = post(house, "/api/resume", '{"strategy_nam": "S9"}').json["error"]
     assert error["message"] == "is not known here; did you mean strategy_name?"
     error = post(house, "/api/resume", "xyz=S9").json["error"]
-    assert error["message"] == "is not known here; expected one of client_id, strategy_name, by"
+    assert error["message"] == "is not known here; expected one of client_id, strategy_name, by, next"
 
 
 @pytest.mark.parametrize(

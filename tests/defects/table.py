@@ -7,6 +7,7 @@ from tests.defects.batches import TOGETHER_CLAIMED
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
+from tests.defects.desk import DESK
 from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
@@ -31,6 +32,7 @@ DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
+    *DESK,
 )  # fmt: skip
 
 WIDE = (
@@ -69,6 +71,7 @@ _SECTIONS = (
     ("Instruments", INSTRUMENTS),
     ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),
+    ("Acting from the console", DESK),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),

@@ -109,6 +109,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "telegram_acts",
             "telegram_mutes",
             "equities",
+            "attention_decisions",
         ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("DROP TABLE database_identity")
@@ -135,6 +136,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "orders_waiting",
             "orders_claimable",
             "orders_exited",
+            "orders_exits",
+            "alerts_rejected",
         ):
             connection.execute(f"DROP INDEX {index}")
         connection.execute(CLAIMABLE_OF_THE_FIRST_VERSION)
@@ -197,6 +200,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "equities",
             "leg_groups",
             "equity_curve",
+            "operator_records",
         ),
         (),
     )

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from domain.broker_reports import UnreadableRow
 from domain.errors import StoreUnavailable
+from domain.exit_sizing import OPERATOR
 from domain.states import Status
 from domain.times import parse_time, time_text
 from domain.unconfigured_clients import UnconfiguredRows
@@ -268,6 +269,47 @@ class OrderQueries:
             "ORDER BY client_id, symbol, exchange, product"
         )
 
+    def failed_exits(self) -> list[Row]:
+        """Return the last exits of what is still held, where they failed, each with what is `still_held`."""
+        return self._rows(statement("failed_exits"), {"operator": OPERATOR})
+
+    def incomplete_alerts(self, since: datetime) -> list[Row]:
+        """Return entries that came to nothing while another leg of their alert is held; the newest 50."""
+        return self._rows(statement("incomplete_alerts"), (time_text(since),))
+
+    def lost_protections(self) -> list[Row]:
+        """Return protections that ended without an exit of what is still held, each with what is `still_held`."""
+        return self._rows(statement("lost_protections"))
+
+    def find_orders(self, text: str) -> list[Row]:
+        """Return the orders that an id means, whole or the end of ours or of the alert's; the newest 20."""
+        return self._rows(statement("find_orders"), {"id": text})
+
+    def alerts(
+        self, *, rejected_only: bool, limit: int, cursor: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """Return deliveries, newest first, each with `orders`, and the cursor of the next page (None on the last).
+
+        Raises:
+            ValueError: the cursor is not one that this method returned.
+        """
+        at, alert_id = ("9999", "") if cursor is None else _read_cursor(cursor)
+        query = statement("rejected_alerts") if rejected_only else statement("alerts")
+        with self._one_view():
+            rows = self._rows(query, {"at": at, "id": alert_id, "limit": limit + 1})
+            more = len(rows) > limit
+            rows = [{**row, "orders": self._legs(row["alert_id"])} for row in rows[:limit]]
+        last = (rows[-1]["received_at"], rows[-1]["alert_id"]) if more else None
+        return rows, None if last is None else _encoded(last)
+
+    def _legs(self, alert_id: str) -> list[Row]:
+        return self._rows("SELECT * FROM orders WHERE alert_id = ? ORDER BY leg_index", (alert_id,))
+
+    def alert_counts(self, since: datetime) -> Row:
+        """Count the deliveries since then: `alerts`, and `rejected` among them."""
+        [row] = self._rows(statement("alert_counts"), {"since": time_text(since)})
+        return row
+
     def outbox(self) -> Row:
         """Return how many messages are pending (`pending`), and since when (`oldest`, None if there are none)."""
         [row] = self._rows(statement("outbox"))
@@ -335,7 +377,11 @@ def _newest(row: Row) -> tuple[str, ...]:
 
 
 def _cursor_of(row: Row) -> str:
-    return base64.urlsafe_b64encode("|".join(_newest(row)).encode()).decode().rstrip("=")
+    return _encoded(_newest(row))
+
+
+def _encoded(place: tuple[str, ...]) -> str:
+    return base64.urlsafe_b64encode("|".join(place).encode()).decode().rstrip("=")
 
 
 def _read_cursor(cursor: str) -> tuple[str, str]:

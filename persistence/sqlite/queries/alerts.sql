@@ -1,0 +1,4 @@
+-- Alerts, the newest first. Values: before (time), before_id, limit.
+SELECT * FROM alerts INDEXED BY alerts_by_time
+WHERE received_at <= :at AND (received_at < :at OR alert_id < :id)
+ORDER BY received_at DESC, alert_id DESC LIMIT :limit
