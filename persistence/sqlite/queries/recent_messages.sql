@@ -1,0 +1,4 @@
+-- The newest messages that were sent or given up since a time, from the end of the table: :most rows are read.
+SELECT client_id, status, timestamp, sent_at FROM (
+    SELECT client_id, status, timestamp, sent_at FROM telegram_messages ORDER BY id DESC LIMIT :most
+) WHERE status <> 'PENDING' AND coalesce(sent_at, timestamp) >= :since
