@@ -21,12 +21,13 @@ from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
+from tests.defects.watching import WATCHING
 from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING,
+    *READING, *ZERODHA, *PROTECTING, *RISK, *PLATFORMS, *INSTRUMENTS, *CONVERSING, *WATCHING,
 )  # fmt: skip
 
 WIDE = (
@@ -66,6 +67,7 @@ _SECTIONS = (
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
     ("In our own house", HOUSE),
+    ("Watching", WATCHING),
 )
 
 

@@ -20,7 +20,7 @@ from persistence.sqlite.queries.statements import statement
 
 RECENT = timedelta(minutes=5)
 """What "recent" means in the name of a metric."""
-MOST_ROWS = 5000
+MOST_ROWS = 3000
 """As many rows of each table are read for what is recent. Where more have come, the newest count."""
 _COUNTED_AGAIN = timedelta(seconds=60)
 
@@ -28,9 +28,7 @@ Figures = dict[str, dict[str, float]]
 Timings = dict[str, dict[str, list[float]]]
 
 _ENDED_BADLY = frozenset(
-    phase
-    for phase in Phase
-    if phase in (Phase.BLOCKED, Phase.LAPSED, Phase.REFUSED, Phase.REJECTED, Phase.EXPIRED, Phase.ABSENT)
+    {Phase.BLOCKED, Phase.LAPSED, Phase.REFUSED, Phase.REJECTED, Phase.EXPIRED, Phase.ABSENT}
 )
 
 
@@ -124,14 +122,12 @@ def _recent(connection: Connection, now: datetime) -> Figures:
     phases: Counter[str] = Counter()
     calls: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    for _, before, after, tag, *_ in connection.execute(statement("recent_events"), _since(now)):
-        if before == after:
-            continue
-        phases[after] += 1
+    for before, after, tag, count in connection.execute(statement("recent_events"), _since(now)):
+        phases[after] += count
         if before == Phase.SUBMITTING:
-            calls[after] += 1
+            calls[after] += count
         if after in _ENDED_BADLY:
-            failures[(tag or "NO_TAG").partition(":")[0]] += 1
+            failures[tag or "NO_TAG"] += count
     messages = Counter(row[1] for row in connection.execute(statement("recent_messages"), _since(now)))
     return {
         "orderwatch_recent_alerts": _zeros(Outcome) | alerts,
@@ -174,16 +170,15 @@ def timings(readers: Readers, now: datetime) -> Timings:
     orders: dict[str, list[float]] = {"sent": [], "filled": []}
     calls: defaultdict[str, list[float]] = defaultdict(list)
     telegram: defaultdict[str, list[float]] = defaultdict(list)
-    for at, before, after, _, client, sent_at, received_at in connection.execute(
-        statement("recent_events"), _since(now)
+    for after, client, since_alert, since_sent in connection.execute(
+        statement("recent_order_times"), _since(now)
     ):
-        if received_at is not None and before != after and after in (Phase.SUBMITTING, Phase.FILLED):
-            _add(orders["sent" if after == Phase.SUBMITTING else "filled"], received_at, at)
-        if before == Phase.SUBMITTING != after and sent_at is not None:
-            _add(calls[client], sent_at, at)
-    for client, status, made_at, sent_at in connection.execute(statement("recent_messages"), _since(now)):
-        if status == "SENT" and sent_at is not None:
-            _add(telegram[client], made_at, sent_at)
+        if after in (Phase.SUBMITTING, Phase.FILLED):
+            _add(orders["sent" if after == Phase.SUBMITTING else "filled"], since_alert)
+        _add(calls[client], since_sent)
+    for client, status, span in connection.execute(statement("recent_messages"), _since(now)):
+        if status == "SENT":
+            _add(telegram[client], span)
     return {
         "orderwatch_order_seconds": orders,
         "orderwatch_order_call_seconds": dict(calls),
@@ -191,10 +186,9 @@ def timings(readers: Readers, now: datetime) -> Timings:
     }
 
 
-def _add(seconds: list[float], since: str, until: str) -> None:
+def _add(seconds: list[float], span: float | None) -> None:
     """Add a time span; not one below zero, of a clock that was set back meanwhile or of a later attempt."""
-    span = (parse_time(until) - parse_time(since)).total_seconds()
-    if span >= 0:
+    if span is not None and span >= 0:
         seconds.append(span)
 
 

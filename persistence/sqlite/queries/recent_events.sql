@@ -1,5 +1,4 @@
--- The newest events of orders since a time, from the end of the table: :most rows are read, however many there are.
-SELECT e.at, e.from_phase, e.to_phase, e.tag, o.client_id, o.sent_at, a.received_at FROM (
-    SELECT command_id, at, from_phase, to_phase, tag FROM order_events ORDER BY event_id DESC LIMIT :most
-) e LEFT JOIN orders o ON o.command_id = e.command_id LEFT JOIN alerts a ON a.alert_id = o.alert_id
-WHERE e.at >= :since
+-- What became of orders since a time, counted, from the end of the table: :most rows are read, however many there are.
+SELECT from_phase, to_phase, substr(tag, 1, instr(tag || ':', ':') - 1), count(*) FROM (
+    SELECT at, from_phase, to_phase, tag FROM order_events ORDER BY event_id DESC LIMIT :most
+) WHERE at >= :since AND from_phase IS NOT to_phase GROUP BY 1, 2, 3
