@@ -147,6 +147,22 @@ def test_each_value_that_a_rule_asks_for_is_one_that_there_is(maker: Maker, serv
             assert set(several.split("|")) <= seen[metric], (name, metric, several)
 
 
+def test_each_share_is_of_figures_with_the_same_labels():
+    """A sum has lost the labels of each scraped figure (job, instance): with `ignoring(of)` nothing would match."""
+    shares = [(name, expression) for name, expression in expressions() if " / " in expression]
+    assert len(shares) > 4
+    for name, expression in shares:
+        assert ("ignoring(of)" in expression) != ("sum(" in expression), name
+
+
+def test_a_rule_that_tells_a_share_has_the_share_as_its_value():
+    """The value of `a and b` is that of a."""
+    for group in read_yaml(ALERTS.read_text())["groups"]:
+        for rule in group["rules"]:
+            tells_share = "humanizePercentage" in rule["annotations"]["summary"]
+            assert not tells_share or " / " in rule["expr"].split(" and ")[0], rule["alert"]
+
+
 def test_each_rule_says_what_happened_what_it_means_and_how_loud_it_is():
     for group in read_yaml(ALERTS.read_text())["groups"]:
         names = [rule["alert"] for rule in group["rules"]]
