@@ -42,7 +42,7 @@ from app.starting import (
     warn_of_slow_stall,
 )
 from app.stopped_holder import StoppedHolder
-from app.supervisor import EXIT_PORT_TAKEN, is_taken, supervise
+from app.supervisor import EXIT_PORT_TAKEN, answering_instance, is_taken, supervise
 from app.system import new_watcher_name
 from app.watcher import Housekeeping, MessageWays, Watcher, WatcherOptions
 from app.web import WebServer, gunicorn_options, load_web_server
@@ -51,12 +51,12 @@ from config.settings import ClientSettings, Settings
 from console import Access, AlertDoor, TradingMode, create_console, create_health
 from conversation.listener import Listener
 from domain.alert import Delivery, ParsedAlert
-from domain.errors import InvalidAlert
+from domain.errors import InvalidAlert, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import OrderStream, Transaction
 from domain.receipt import Receipt
 from notifications.outbox import OutboxDrainer
-from persistence.database import Database
+from persistence.database import Database, Figures, Timings
 
 __all__ = [
     "Services",
@@ -232,7 +232,26 @@ def _try_out(
 def _metrics_page(services: Services) -> tuple[Callable[[], bytes], str]:
     from observability.metrics import CONTENT_TYPE, metrics_page
 
-    return metrics_page(lambda: services.database.metrics(services.clock.now())), CONTENT_TYPE
+    return metrics_page(partial(_figures, services), partial(_timings, services)), CONTENT_TYPE
+
+
+def _figures(services: Services) -> Figures:
+    """The figures for `/metrics`. Of a database that cannot be read there is only the check that says so."""
+    checks = {name: 1.0 if check.ok else 0.0 for name, check in services.checks().items()}
+    try:
+        found = services.database.metrics(services.clock.now())
+    except (StoreUnavailable, OSError) as error:
+        log.error("metrics: %s", error)
+        found, checks = {}, checks | {"database": 0.0}
+    return {"orderwatch_check_ok": checks, **found}
+
+
+def _timings(services: Services) -> Timings:
+    try:
+        return services.database.timings(services.clock.now())
+    except StoreUnavailable as error:
+        log.error("metrics: %s", error)
+        return {}
 
 
 def _mode(client: ClientSettings) -> TradingMode:
@@ -273,9 +292,12 @@ def watch(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watcher.stop())
     updates = _order_updates(services, watcher)
-    for stream in updates:
-        stream.start()
+    monitor = services.outside_monitor(partial(_web_answers, settings) if supervised else None)
+    for beginning in (*updates, *([] if monitor is None else [monitor])):
+        beginning.start()
     watcher.run(pulse=lambda: _pulse(pulse_pipe))
+    if monitor is not None:
+        monitor.stop()
     for stream in updates:
         stream.stop()
     if drainer is not None:
@@ -285,6 +307,11 @@ def watch(
     services.store.forget_beats([name])
     services.store.claimants.leave(name)
     return 0
+
+
+def _web_answers(settings: Settings) -> bool:
+    """True when the web server answers that this process's supervisor has started."""
+    return answering_instance(settings.host, settings.port) == str(os.getppid())
 
 
 def watch_alone(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Build the services of a process: store, brokers, clock and sender, passed to the services that need them."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +9,7 @@ from functools import cached_property
 from html import escape
 
 from app.instruments import brokers_with_lists, largest_of, prepare_of, priced_places
+from app.outside_monitor import OutsideMonitor
 from app.system import RandomIds, SystemClock
 from broker.description import BrokerSetup
 from broker.registry import BROKERS
@@ -31,9 +32,11 @@ from domain.exit_chase import ChaseRules
 from domain.limits import ClientPolicy
 from domain.marks import Mark
 from domain.money import decimal_text
+from domain.notice_keys import NoticeKey, NoticeSubject
+from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.planned_exit import PlannedExit
-from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed
+from domain.ports import ClientBroker, ProcessStore, ReadModel, SendFailed, Transaction
 from domain.ports.instruments import InstrumentStore
 from domain.reason_codes import sentence_of
 from domain.risk_view import View
@@ -45,6 +48,7 @@ from engine.stale_orders import StaleOrderNotifier
 from engine.unconfigured_clients import UnconfiguredClients
 from notifications.bot_api import TelegramBot
 from notifications.facts import facts_of
+from notifications.heartbeat import HeartbeatPing
 from notifications.links import linked
 from notifications.messages import render
 from notifications.order_log import journaled
@@ -230,6 +234,39 @@ class Services:
         )
         found = all_checks(self.views, expected, self.clock.now(), self.store.replaced)
         return {name: HealthCheck(check.ok, check.sentence) for name, check in found.items()}
+
+    def outside_monitor(self, web_answers: Callable[[], bool] | None = None) -> OutsideMonitor | None:
+        """Create what tells the outside monitor that all is well; None when there is none.
+
+        Args:
+            web_answers: says that the web server that belongs to this process answers; None where none does.
+        """
+        url = self.settings.heartbeat_url
+        if url is None:
+            return None
+        key = NoticeKey(NoticeSubject.OUTSIDE_MONITOR)
+
+        def trouble() -> str:
+            failed = [f"{name}: {check.sentence}" for name, check in self.checks().items() if not check.ok]
+            if not failed and web_answers is not None and not web_answers():
+                failed = ["the web server does not answer: no alert is taken"]
+            return "; ".join(failed)
+
+        def tell(text: str) -> None:
+            notice = Notice(NoticeKind.SYSTEM, self.settings.client_id, detail=text)
+            self.store.write(lambda tx: tx.notify_once(key, notice))
+
+        def tell_better(text: str) -> None:
+            notice = Notice(NoticeKind.SYSTEM, self.settings.client_id, detail=text)
+
+            def work(tx: Transaction) -> None:
+                if tx.clear_notice(self.settings.client_id, key):
+                    tx.notify(notice)
+
+            self.store.write(work)
+
+        ping = HeartbeatPing(url.get_secret_value())
+        return OutsideMonitor(trouble, ping.send, tell=tell, tell_better=tell_better)
 
     def listener(self, holder: str) -> Listener | None:
         """Create what hears operators in their chats; None when no channel is configured, or nobody is to be heard."""

@@ -108,6 +108,18 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return check
 
 
+def _heartbeat_url(value: SecretStr) -> SecretStr:
+    """A URL that anybody who reads it on its way could send in our name: only https leaves this machine."""
+    url = value.get_secret_value()
+    parts = urlsplit(url)
+    is_here = parts.hostname in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", parts.hostname or "")
+    if not parts.hostname or re.search(r"\s", url) or parts.scheme not in ("http", "https"):
+        raise ValueError
+    if parts.scheme == "http" and not is_here:
+        raise ValueError
+    return value
+
+
 _ONE_WORD = r"^[^\s/]+$"
 
 Flag = Annotated[bool, Field(description="true or false")]
@@ -121,6 +133,11 @@ Age = Annotated[float, seconds(0.1, 86_400)]
 Host = Annotated[str, Field(pattern=_ONE_WORD, description="a host name or an IP address")]
 Port = Annotated[int, whole(1, 65_535, "a port number")]
 HttpUrl = Annotated[str, AfterValidator(_url("http", "https")), Field(description="a URL with https://")]
+HeartbeatUrl = Annotated[
+    SecretStr,
+    AfterValidator(_heartbeat_url),
+    Field(description="a URL with https://, or with http:// to this machine itself"),
+]
 SocketUrl = Annotated[str, AfterValidator(_url("ws", "wss")), Field(description="a URL with wss://")]
 
 Text = Annotated[str, Field(min_length=1, description="a text that is not empty")]

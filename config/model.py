@@ -25,6 +25,7 @@ from config.fields import (
     File,
     Flag,
     Folder,
+    HeartbeatUrl,
     Host,
     HttpUrl,
     LogFormat,
@@ -93,6 +94,8 @@ class Service(BaseModel):
     instruments_dir: Folder | None = (
         None  # the brokers' lists of instruments; None: symbols are traded as they come
     )
+
+    heartbeat_url: HeartbeatUrl | None = None  # asked once a minute while every loop is healthy
 
     archive_after_days: Annotated[int, whole(1, 36_500, "days")] | None = None  # None: never
     log_level: LogLevel = "INFO"

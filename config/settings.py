@@ -33,7 +33,7 @@ _SHORTEST_SECRET = 16  # characters, where whoever guesses the secret trades wit
 # A variable with one of these prefixes, or that of a broker, is meant for us; if it is unknown, it is misspelled.
 PREFIXES = (
     "RISK_", "TELEGRAM_", "WATCHER_", "WEBHOOK_", "CONSOLE_",
-    "DEDUP_", "POSITIONS_", "ARCHIVE_", "GUARD_", "MARKET_PROTECTION",
+    "DEDUP_", "POSITIONS_", "ARCHIVE_", "HEARTBEAT_", "GUARD_", "MARKET_PROTECTION",
 )  # fmt: skip
 
 

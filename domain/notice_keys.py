@@ -41,6 +41,7 @@ class NoticeSubject(StrEnum):
     TELEGRAM_CONFLICT = (
         "TELEGRAM_CONFLICT"  # another program receives the bot's updates; cleared when none does
     )
+    OUTSIDE_MONITOR = "OUTSIDE_MONITOR"  # it is not reached; cleared when it is
     # About one order and the broker's book; the facts begin with the order's id.
     MAY_BE_ANY_OF = "MAY_BE_ANY_OF"  # the broker orders that the order may be; the book cannot tell
     FILL_TAKEN_BACK = "FILL_TAKEN_BACK"  # the order was filled, and the book now shows less

@@ -1,6 +1,6 @@
 """Open orders.db by its URL. Only this package decides, and knows, which kind of database it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,8 @@ from persistence.sqlite.sqlite_database import SqliteDatabase
 
 Figures = Mapping[str, Mapping[str, float]]
 """Metric name → label → figure."""
+Timings = Mapping[str, Mapping[str, Sequence[float]]]
+"""Metric name → label → the seconds that each of the things took that ended lately."""
 
 
 class Changes(Protocol):
@@ -153,7 +155,10 @@ class Database(OrderFinder, DatabaseCare, Protocol):
         """Watch for commits of any process."""
 
     def metrics(self, now: datetime) -> Figures:
-        """Return the figures for `/metrics`. Ages are in seconds."""
+        """Return the figures for `/metrics`. Ages are in seconds. Raises StoreUnavailable or OSError."""
+
+    def timings(self, now: datetime) -> Timings:
+        """Return how long things took that ended lately, for `/metrics`. Raises StoreUnavailable."""
 
 
 def open_database(url: str | Path, *, setting: str = "ORDERS_DB") -> Database:

@@ -113,7 +113,7 @@ ROOMS = {
     "cli_parser.py": Room(("domain",)),
     "benchmarks/": Room(None, None),
 }
-WITHOUT_RULES = {"tests", "docs", "data"}
+WITHOUT_RULES = {"tests", "docs", "data", "deploy"}  # deploy: files for other programs, no code of ours
 
 # Who adds a broker adds a folder of this room and its line in the registry: nothing else may depend on which there are.
 BROKERS_ROOM = "broker/"

@@ -1,7 +1,7 @@
 """Everything that is opened on one orders.db. SQLite's own errors end here: callers meet `StoreUnavailable`."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -22,7 +22,7 @@ from persistence.sqlite.migrations import check_identity, migrate
 from persistence.sqlite.operator_records import SqliteOperatorRecords
 from persistence.sqlite.outbox import SqliteOutbox
 from persistence.sqlite.queries.archived_orders import Story, find_story, kept_alert, legs_of, looking
-from persistence.sqlite.queries.metrics import figures
+from persistence.sqlite.queries.metrics import ClosedCounts, figures, room, timings
 from persistence.sqlite.queries.orders import OrderQueries
 from persistence.sqlite.repository import OrderRepository
 from persistence.sqlite.restore import backup, restore
@@ -36,6 +36,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._closed_counts = ClosedCounts()
 
     # what a process opens -------------------------------------------------------------------------------------
 
@@ -71,7 +72,11 @@ class SqliteDatabase:
 
     def metrics(self, now: datetime) -> Mapping[str, Mapping[str, float]]:
         with _as_unavailable():
-            return figures(self._readers, now)
+            return figures(self._readers, self._closed_counts, now) | room(self._path)
+
+    def timings(self, now: datetime) -> Mapping[str, Mapping[str, Sequence[float]]]:
+        with _as_unavailable():
+            return timings(self._readers, now)
 
     @cached_property
     def _readers(self) -> Readers:

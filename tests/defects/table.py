@@ -26,13 +26,14 @@ from tests.defects.sending import SENDING
 from tests.defects.sizing import SIZES
 from tests.defects.store import STORE
 from tests.defects.together import TOGETHER
+from tests.defects.watching import WATCHING
 from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
-    *DESK,
+    *DESK, *WATCHING,
 )  # fmt: skip
 
 WIDE = (
@@ -76,6 +77,7 @@ _SECTIONS = (
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
     ("In our own house", HOUSE),
+    ("Watching", WATCHING),
 )
 
 

@@ -72,7 +72,7 @@ class Workshop:
         folder.mkdir(parents=True, exist_ok=True)
         for entry in sorted(ROOT.iterdir()):
             if entry.is_dir() and not entry.name.startswith(".") and entry.name not in _NOT_NEEDED:
-                if any(entry.rglob("*.py")):
+                if entry.name == "deploy" or any(entry.rglob("*.py")):
                     shutil.copytree(entry, folder / entry.name, ignore=_LEFT_OUT)
             elif entry.suffix == ".py" or entry.name == "pyproject.toml":
                 shutil.copy2(entry, folder / entry.name)
