@@ -111,7 +111,7 @@ class PositionMonitor:
         """Believe each difference that has stood for `difference_believed`, read after read."""
         since, standing = now - self._rules.difference_believed, self._comparer.standing(client_id)
         if standing and self._store.has_disputed(client_id, since):
-            self._store.write(lambda tx: tx.believe_differences(client_id, since, standing))
+            self._store.write(lambda tx: tx.believe_differences(client_id, since, standing, now=now))
 
     def _interval(self, context: ClientContext) -> timedelta:
         """Refresh as often as the settings say, and no more often than the broker allows."""

@@ -103,10 +103,13 @@ class HoldingWrites(Protocol):
         `believed`: units that the broker has more, on the same side, are believed at once.
         """
 
-    def believe_differences(self, client_id: str, since: datetime, standing: Mapping[Place, Decimal]) -> None:
+    def believe_differences(
+        self, client_id: str, since: datetime, standing: Mapping[Place, Decimal], *, now: datetime
+    ) -> None:
         """Believe differences that have lasted since `since` and that all reads have shown (`standing`, by place).
 
-        The broker's position is then expected to differ by them.
+        The broker's position is then expected to differ by them. Orders by hand that were known some time before `now`
+        are in them, and count no more by themselves.
         """
 
     def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:

@@ -41,9 +41,10 @@ def keep_difference(t: Tables, client_id: str, d: Difference, since: datetime, *
 
 
 def believe_differences(
-    t: Tables, client_id: str, since: datetime, standing: Mapping[Place, Decimal]
+    t: Tables, client_id: str, since: datetime, standing: Mapping[Place, Decimal], *, now: datetime
 ) -> None:
     """Believe the differences that have stood since `since` or earlier, and that are among `standing`."""
+    shown_by = max(since, now - _SHOWS_WITHIN)
     kept_here = {key[1:]: kept for key, kept in t.differences.items() if key[0] == client_id}
     certain = certain_with_their_halves(
         ToldDifference(
@@ -58,7 +59,7 @@ def believe_differences(
         key, amount = (client_id, *place), kept.difference.amount
         if place in certain and not kept.is_settled:
             t.differences[key] = replace(kept, believed=amount)
-            change = amount - kept.believed - _explain_shown(t, key, since)
+            change = amount - kept.believed - _explain_shown(t, key, shown_by)
             _follow_believed(t, key, change, kept.since)
 
 
@@ -162,15 +163,15 @@ def _follow_believed(t: Tables, key: PlaceKey, change: Decimal, at: datetime) ->
         t.ahead[key] = (change + (known if since >= at - _SHOWS_WITHIN else ZERO), at)
 
 
-def _explain_shown(t: Tables, key: PlaceKey, since: datetime) -> Decimal:
-    """Let external orders of before `since` explain nothing more, and return their units, signed."""
+def _explain_shown(t: Tables, key: PlaceKey, shown_by: datetime) -> Decimal:
+    """Let external orders that were seen by then explain nothing more, and return their units, signed."""
     client_id, exchange, symbol, product = key
     elsewhere = [kept for place, kept in t.differences_of(client_id, exchange, symbol) if place[2] != product]
     may_be_elsewhere = any(not kept.is_settled for kept in elsewhere)
     shown = ZERO
     for number, each in t.external_of(client_id, exchange, symbol):
         of = each.report.product
-        if each.first_seen_at <= since and (of == product or (of is None and not may_be_elsewhere)):
+        if each.first_seen_at <= shown_by and (of == product or (of is None and not may_be_elsewhere)):
             shown += each.effect
             _explain(t, (client_id, number), ZERO)
     return shown

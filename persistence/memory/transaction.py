@@ -369,8 +369,10 @@ class MemoryTransaction(RiskWrites, SizingWrites, GroupWrites, Reads):
     ) -> None:
         differences.keep_difference(self._tables, client_id, difference, since, believed=believed)
 
-    def believe_differences(self, client_id: str, since: datetime, standing: Mapping[Place, Decimal]) -> None:
-        differences.believe_differences(self._tables, client_id, since, standing)
+    def believe_differences(
+        self, client_id: str, since: datetime, standing: Mapping[Place, Decimal], *, now: datetime
+    ) -> None:
+        differences.believe_differences(self._tables, client_id, since, standing, now=now)
 
     def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
         differences.forget_symbol(self._tables, client_id, exchange, symbol)

@@ -135,7 +135,12 @@ _AT_PLACE = "FROM position_differences WHERE client_id = ? AND exchange = ? AND 
 
 
 def believe_differences(
-    connection: sqlite3.Connection, client_id: str, since: datetime, standing: Mapping[Place, Decimal]
+    connection: sqlite3.Connection,
+    client_id: str,
+    since: datetime,
+    standing: Mapping[Place, Decimal],
+    *,
+    now: datetime,
 ) -> None:
     """Believe the differences that reads have shown since `since` or earlier, and that are among `standing`.
 
@@ -144,6 +149,7 @@ def believe_differences(
     Args:
         standing: the amounts that reads have shown all that time, by place.
     """
+    shown_by = max(since, now - _SHOWS_WITHIN)
     rows = connection.execute(
         "SELECT exchange, symbol, product, difference, believed, since, shown_since FROM position_differences "
         "WHERE client_id = ?",
@@ -170,7 +176,7 @@ def believe_differences(
             (client_id, *place),
         )
         change = parse_decimal(difference) - parse_decimal(believed)
-        change -= _explain_shown(connection, (client_id, *place), since)
+        change -= _explain_shown(connection, (client_id, *place), shown_by)
         _follow_believed(connection, (client_id, *place), change, parse_time(stood_since))
 
 
@@ -248,14 +254,15 @@ def forget_symbol(connection: sqlite3.Connection, client_id: str, exchange: str,
 
 
 def _explain_shown(
-    connection: sqlite3.Connection, place: tuple[str, str, str, str], since: datetime
+    connection: sqlite3.Connection, place: tuple[str, str, str, str], shown_by: datetime
 ) -> Decimal:
-    """Let external orders of before `since` explain nothing more, and return their units, signed.
+    """Let external orders that were seen by then explain nothing more, and return their units, signed.
 
-    A difference that has stood since then has all of them, on whichever side: they must not count twice.
+    A difference that stands has all of them, on whichever side, those too that the order book showed only after the
+    positions did: they must not count twice.
     """
     shown = statement("external_orders_shown_by_position")
-    rows = connection.execute(shown, (*place, time_text(since))).fetchall()
+    rows = connection.execute(shown, (*place, time_text(shown_by))).fetchall()
     for number, _ in rows:
         connection.execute(statement("set_unexplained"), ("0", place[0], number))
     return sum((parse_decimal(text) for _, text in rows), ZERO)

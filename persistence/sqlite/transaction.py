@@ -364,8 +364,10 @@ class SqliteTransaction(RiskTables, SizingTables, GroupTables):
     ) -> None:
         differences.keep_difference(self._connection, client_id, difference, since, at, believed=believed)
 
-    def believe_differences(self, client_id: str, since: datetime, standing: Mapping[Place, Decimal]) -> None:
-        differences.believe_differences(self._connection, client_id, since, standing)
+    def believe_differences(
+        self, client_id: str, since: datetime, standing: Mapping[Place, Decimal], *, now: datetime
+    ) -> None:
+        differences.believe_differences(self._connection, client_id, since, standing, now=now)
 
     def forget_symbol(self, client_id: str, exchange: str, symbol: str) -> None:
         differences.forget_symbol(self._connection, client_id, exchange, symbol)

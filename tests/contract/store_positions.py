@@ -255,7 +255,7 @@ class DifferencesContract(StoreCase):
         assert house.store.has_disputed(CLIENT, since)
         assert not house.store.has_disputed(CLIENT, since - SECOND)
         believe = lambda standing: house.store.write(  # noqa: E731
-            lambda tx: tx.believe_differences(CLIENT, since, standing)
+            lambda tx: tx.believe_differences(CLIENT, since, standing, now=since)
         )
         believe({PLACE: Decimal(-29)})
         believe({})
@@ -290,9 +290,24 @@ class DifferencesContract(StoreCase):
         self.keep(house, difference(0, 5, external=True))
         assert (self.believed(house), self.by_hand(house)) == (5, 3)
 
-    def believe(self, house: House, since: datetime, **standing: int) -> None:
+    def believe(self, house: House, since: datetime, *, after: int = 0, **standing: int) -> None:
         places = {(EXCHANGE, SYMBOL, product): Decimal(units) for product, units in standing.items()}
-        house.store.write(lambda tx: tx.believe_differences(CLIENT, since, places))
+        now = since + after * SECOND
+        house.store.write(lambda tx: tx.believe_differences(CLIENT, since, places, now=now))
+
+    def test_an_order_that_the_book_showed_just_after_the_positions_is_in_what_stood(self, house):
+        """Ours are not there for three minutes; the book showed a purchase by hand just after the positions did."""
+        since = self.keep(house, difference(25, 0))
+        late = since + SECOND
+        house.store.write(lambda tx: tx.note_external(CLIENT, a_report("X2", 25), late))
+        self.believe(house, since, after=180, MIS=-25)
+        assert (self.believed(house), self.by_hand(house)) == (-25, 0)
+
+    def test_an_order_of_just_now_may_not_be_in_what_stood(self, house):
+        since = self.keep(house, difference(25, 0))
+        house.store.write(lambda tx: tx.note_external(CLIENT, a_report("X2", 25), since + 170 * SECOND))
+        self.believe(house, since, after=180, MIS=-25)
+        assert (self.believed(house), self.by_hand(house)) == (-25, 25)
 
     def test_a_difference_that_stood_has_all_that_hands_had_done_before(self, house):
         unnamed = lambda number, side: a_report(number, 7, side, product=None)  # noqa: E731

@@ -43,6 +43,15 @@ EXIT_READS = (
          "::test_what_an_entry_may_have_filled_does_not_hide_what_is_missing",),
     ),
     Defect(
+        "what-the-book-shows-later-counts-twice",
+        "A hand's order showed in the book a tenth of a second after the positions had shown its units: it was in the "
+        "difference that was believed, counted by itself besides, and exits waited for an hour.",
+        (Edit("persistence/sqlite/differences.py", "    shown_by = max(since, now - _SHOWS_WITHIN)\n",
+              "    shown_by = since\n"),),
+        ("tests/persistence/test_store_contract.py"
+         "::TestSqliteStore::test_an_order_that_the_book_showed_just_after_the_positions_is_in_what_stood",),
+    ),
+    Defect(
         "what-is-missing-is-only-the-others",
         "A read of about another exit's fill lacked units by nothing that was known, and had enough for this exit all "
         "the same: 75 were bought of 55.",

@@ -169,8 +169,8 @@ class Chance:
         standing = {
             d.where: d.amount for d in self.first.told_differences(client) if self.pick.random() < 0.7
         }
-        since = at - timedelta(seconds=self.pick.choice((0, 30)))
-        return lambda store: store.write(lambda tx: tx.believe_differences(client, since, standing))
+        since = at - timedelta(seconds=self.pick.choice((0, 30, 180)))
+        return lambda store: store.write(lambda tx: tx.believe_differences(client, since, standing, now=at))
 
     def read(self, at: datetime, client: str, place: Place) -> Step:
         rows = {
