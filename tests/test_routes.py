@@ -38,6 +38,7 @@ ROUTES = {
     "/api/diagnostics/positions": {"GET": OPERATOR},
     "/api/diagnostics/recent-signals": {"GET": OPERATOR},
     "/api/flatten": {"POST": OPERATOR},
+    "/api/groups": {"GET": OPERATOR},
     "/api/halt": {"POST": OPERATOR},
     "/api/health": {"GET": OPERATOR},
     "/api/holdings/adopt": {"POST": OPERATOR},

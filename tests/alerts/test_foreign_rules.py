@@ -354,7 +354,9 @@ def hold_what_is_traded_to_the_body(text: str) -> None:
         if each.side is not None and alert.format != "chartink":
             assert _OF_SIDE[each.side].search(text)
         if each.kind is LegKind.ENTRY:
-            assert each.side is not None and each.quantity is not None
+            assert each.side is not None and (each.quantity is not None or each.size is not None)
+        if each.size is not None:  # of money or percent: its number stands in the body too
+            assert each.kind is LegKind.ENTRY and each.size.value in numbers
 
 
 @settings(max_examples=400)

@@ -129,9 +129,9 @@ CONVERSING = (
         "The bot died after it had asked for the exit, and asked for another one when it was back.",
         (
             Edit(
-                ACTS,
-                "    return ulid(act.asked_at, int.from_bytes(digest[:10]))\n",
-                '    return ulid(act.asked_at, __import__("secrets").randbits(80))\n',
+                "domain/planned_exit.py",
+                '    return ulid(asked_at, int.from_bytes(hashlib.sha256(f"{act}|{index}".encode()).digest()[:10]))\n',
+                '    return ulid(asked_at, __import__("secrets").randbits(80))\n',
             ),
         ),
         (f"{ACTING}::test_an_exit_that_was_asked_for_and_not_answered_is_not_asked_for_twice",),

@@ -83,7 +83,7 @@ EXIT_READS = (
         "A hand had sold 7 and bought them back beside a position that was missing; what it bought counted on "
         "after the difference was believed, and the exits of the strategy waited all their lives.",
         (Edit("persistence/sqlite/differences.py",
-              "        change -= _explain_shown(connection, (client_id, *place), since)\n", ""),),
+              "        change -= _explain_shown(connection, (client_id, *place), shown_by)\n", ""),),
         ("tests/persistence/test_store_contract.py::TestSqliteStore"
          "::test_a_difference_that_stood_has_all_that_hands_had_done_before",),
     ),

@@ -167,8 +167,10 @@ RISK = (
         (
             Edit(
                 LIMITS,
-                "if limit is not None and trades >= limit:",
-                "if limit is not None and trades > limit:",
+                "if limit is not None and trades >= limit:\n"
+                '            return Block(Reason.MAX_TRADES_PER_DAY, f"{trades} today, {_limit(whose, limit)}")',
+                "if limit is not None and trades > limit:\n"
+                '            return Block(Reason.MAX_TRADES_PER_DAY, f"{trades} today, {_limit(whose, limit)}")',
             ),
         ),
         (
