@@ -142,7 +142,10 @@ PLANTED = {
     the_side_that_was_asked_says_nothing: ("11 the side that was asked", {}),
     one_read_ends_the_exit: ("11 exit FAILED too soon", {}),
     older_entries_do_not_count: ("11 exit FAILED too soon", {}),
-    what_an_entry_fills_after_its_exit_stays: ("11 an exit ends flat", {"filled later": 0.5}),
+    what_an_entry_fills_after_its_exit_stays: (
+        "11 an exit ends flat",
+        {"filled later": 0.5, "a market exit rests": 0.0},
+    ),
     a_stop_waits_behind_its_target: ("11 a stop passes a target", {"a limit exit rests": 1.0}),
     one_read_forgets_what_is_held: ("12 forgotten", {"positions empty": 0.01}),
     a_stop_is_never_met: ("14 a stop fires", {}),
