@@ -158,6 +158,10 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
     if not given and sizes and (unit is not None or layout.size_is_units):
         given = sizes
     units = _units(given[0]) if given else None
+    money = sheet.at("notional") if units else None
+    if money is not None and money.asks:
+        message = f"expected one size, got {given[0].key} and {money.key}: leave one out"
+        raise InvalidAlert("AMBIGUOUS", message, money.key)
     if units:  # of nothing the other sizes say more: beside an exit it means all, unless they name a part
         return units
     has_bar = all(sheet.at(key) is not None for key in _BAR)

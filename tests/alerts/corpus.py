@@ -121,7 +121,7 @@ def cases() -> Iterator[Case]:
     for line in FILE.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         told = dict(PREVIEW(body_of(line)))
-        yield Case(row["id"], row["platform"], row["expect"], told, _verdict(row["id"], row["expect"], told))
+        yield Case(row["id"], row["platform"], row["expect"], told, verdict(row["id"], row["expect"], told))
 
 
 def body_of(line: str) -> bytes:
@@ -146,7 +146,7 @@ def _shouted(value: object) -> object:
     return [_shouted(each) for each in value] if isinstance(value, list) else value
 
 
-def _verdict(number: int, expected: list[dict[str, Any]], told: dict[str, Any]) -> str:
+def verdict(number: int, expected: list[dict[str, Any]], told: dict[str, Any]) -> str:
     kinds = [each["kind"] for each in expected]
     if told["outcome"] == "info":
         return RIGHT if kinds == ["INFO"] else WRONG
