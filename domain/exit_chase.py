@@ -231,12 +231,10 @@ def further(order: Order, chase: Chase | None = None) -> Chase:
     )
 
 
-def last_of(order: Order, parts: Sequence[Order]) -> Order:
-    """Return the row that took over from an order, from that one, and so on; the order itself where none did."""
-    successors = {chase_of(part).instead_of: part for part in sorted(parts, key=lambda each: each.created_at)}
-    for _ in parts:
-        order = successors.get(order.command_id, order)
-    return order
+def ends_of(order: Order, parts: Sequence[Order]) -> list[Order]:
+    """Return the rows of an exit's leg that no other one took over from: by these the leg is judged."""
+    superseded = {chase_of(part).instead_of for part in parts}
+    return [each for each in (order, *parts) if each.command_id not in superseded]
 
 
 def is_superseded(order: Order) -> bool:

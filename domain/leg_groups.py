@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from domain.cancellation import cancel_wish, hindrance
 from domain.enums import Side
+from domain.exit_chase import chase_of, ends_of
 from domain.limits import GroupPolicy, WhenIncomplete
 from domain.money import ZERO
 from domain.order import Order
@@ -278,13 +279,20 @@ def _stopped(leg: LegSeen) -> str:
     """Say why no further exit of the leg is asked for; empty: it may be."""
     if not leg.tries:
         return ""
-    last = leg.tries[-1][0]
-    by_hand = cancel_wish(last) is not None or reason_of(last.tag) is Reason.CANCELLED_BEFORE_SENT
-    if last.status is Status.FAILED and by_hand:
-        return f"the exit of {last.symbol} was cancelled"
+    first, *parts = leg.tries[-1]
+    ends = ends_of(first, parts)  # an exit that was priced anew was cancelled by us, and goes on
+    if any(_was_withdrawn(each) for each in ends):
+        return f"the exit of {first.symbol} was cancelled"
+    last = ends[-1]
     if len(leg.tries) >= MOST_TRIES:
         return f"no exit of {last.symbol} closed it ({last.tag or last.phase}, {len(leg.tries)} tries)"
     return ""
+
+
+def _was_withdrawn(order: Order) -> bool:
+    """Return True for an exit that a person took back; not where we asked for the cancel to price it anew."""
+    by_hand = cancel_wish(order) is not None and not chase_of(order).asked
+    return order.status is Status.FAILED and (by_hand or reason_of(order.tag) is Reason.CANCELLED_BEFORE_SENT)
 
 
 def _may_move(order: Order, now: datetime) -> bool:

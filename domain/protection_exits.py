@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from domain.exit_chase import chase_of, last_of
+from domain.exit_chase import chase_of, ends_of
 from domain.further_terms import without_targets
 from domain.money import ZERO, decimal_text
 from domain.order import Order
@@ -54,14 +54,22 @@ def exit_seen(exit_: Order | None, parts: Sequence[Order], now: datetime) -> Exi
     if any(_may_sell(each, now) for each in (exit_, *parts)):
         return ExitSeen(ExitState.LIVE)
     sold = sum((each.filled_quantity for each in (exit_, *parts)), ZERO)
-    last = last_of(exit_, parts)  # where it was priced anew, its end is that of the part that went on last
-    reason = reason_of(last.tag)
-    if last.status is Status.EXECUTED or reason is Reason.NO_POSITION:
+    # Where it was priced anew, the part that went on last tells; of slices beside each other all do.
+    failed = [each for each in ends_of(exit_, parts) if not _is_done(each)]
+    if not failed:
         return ExitSeen(ExitState.DONE, sold)
-    is_cancelled = last.cancel_requested_at is not None and not chase_of(last).asked
-    if is_cancelled or reason is Reason.CANCELLED_BEFORE_SENT:
+    if any(_is_withdrawn(each) for each in failed):
         return ExitSeen(ExitState.WITHDRAWN, sold)
-    return ExitSeen(ExitState.FAILED, sold, last.tag or "")
+    return ExitSeen(ExitState.FAILED, sold, failed[-1].tag or "")
+
+
+def _is_done(order: Order) -> bool:
+    return order.status is Status.EXECUTED or reason_of(order.tag) is Reason.NO_POSITION
+
+
+def _is_withdrawn(order: Order) -> bool:
+    is_cancelled = order.cancel_requested_at is not None and not chase_of(order).asked
+    return is_cancelled or reason_of(order.tag) is Reason.CANCELLED_BEFORE_SENT
 
 
 def _may_sell(order: Order, now: datetime) -> bool:

@@ -83,17 +83,24 @@ def cancel_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: date
         tx.notify(Notice(NoticeKind.SYSTEM, exit_.client_id, exit_, exit_.alert_id, exit_.symbol, text))
 
 
-def hasten_resting(tx: Transaction, exit_: Order, facts: ExitFacts, *, now: datetime, actor: str) -> None:
+def hasten_resting(
+    tx: Transaction, exit_: Order, facts: ExitFacts, *, most: int, now: datetime, actor: str
+) -> None:
     """Price the strategy's resting exits anew at once, because a later one is to be filled at once.
 
     For example, the stop is met while a target's exit rests as a limit above the market: its units go with the stop's.
     An exit that was sent a moment ago is left alone: it may be filled already.
+
+    Args:
+        most: how often an exit may have been priced anew for this: one that waits asks each time it is looked at.
     """
     if exit_.order_type is not OrderType.MARKET or exit_.parent_command_id is not None:
         return
     for order in facts.orders:
         is_own = order.strategy_name == exit_.strategy_name and is_about_the_same(order, exit_)
         if not is_own or not is_followed(order) or not rests(order) or order.sent_at is None:
+            continue
+        if chase_of(order).number >= most:
             continue
         current = tx.get(order.command_id)
         if current != order or not has_elapsed(order.sent_at, now, _A_MOMENT):

@@ -26,7 +26,6 @@ from domain.order_events import OrderChange
 from domain.ports import Transaction
 from domain.reason_codes import Reason
 from domain.risk_facts import ExitFacts
-from domain.states import Status
 from domain.times import is_within
 from domain.transitions import claimed, held, stopped
 from engine.client_context import ClientContext, EngineTimings
@@ -75,10 +74,10 @@ class ExitSizer:
         else:
             self._disputed_since.pop(order.command_id, None)  # another dispute has its whole time
         if answer == ExitHold(HoldReason.EXIT_UNDER_WAY) or isinstance(answer, ExitSize):
-            hasten_resting(tx, order, facts, now=now, actor=actor)
+            hasten_resting(tx, order, facts, most=2 * self._rules.chase.most, now=now, actor=actor)
         if isinstance(answer, ExitSize):
             answer = sliced(answer, largest)
-            rest = answer.rest - _unsent_parts(tx, order)
+            rest = answer.rest - _registered_slices(tx, order)
             if rest > 0:
                 beside = Chase(slice_of=order.command_id)
                 add_part(tx, order, rest, product=order.product, now=now, actor=actor, chase=beside)
@@ -160,8 +159,11 @@ def scope_of(context: ClientContext, order: Order) -> ExitScope:
     return context.policy.strategy(order.strategy_name).exit_scope
 
 
-def _unsent_parts(tx: Transaction, order: Order) -> Decimal:
-    """Return the units of parts that an earlier try of this order has registered and that were not sent yet."""
+def _registered_slices(tx: Transaction, order: Order) -> Decimal:
+    """Return the units of slices that an earlier try of this order has registered, whatever became of them.
+
+    That try may not have been sent, and its slices may have been: they are not registered a second time.
+    """
     parts = tx.parts(order.parent_command_id or order.command_id)
-    mine = (p for p in parts if p.status is Status.CREATED and chase_of(p).slice_of == order.command_id)
+    mine = (p for p in parts if chase_of(p).slice_of == order.command_id)
     return sum((p.requested_quantity or ZERO for p in mine), ZERO)

@@ -102,11 +102,12 @@ def _exit(
             order = _order(part, intent, exit_id(intent, asked_at), now)
             done.asked.append(register_judged(tx, order, intent, None, policy=policy, actor=actor))
             return
-        if any(_is_under_way(each, now) for each in (known, *tx.parts(known.command_id))):
+        rows = (known, *tx.parts(known.command_id))
+        if any(_is_under_way(each, now) for each in rows):
             done.under_way += 1
             return
         # The next attempt's id sorts by when this one began: when it ended may still change, by a late fill.
-        last, asked_at = known, known.created_at
+        last, asked_at = max(rows, key=lambda each: each.updated_at or each.created_at), known.created_at
     if last is not None:
         done.given_up.append((part, last))
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from domain.enums import ExecutionType, OrderType
 from domain.errors import InvalidProtection, NotFound
-from domain.exit_chase import last_of
+from domain.exit_chase import ends_of
 from domain.further_terms import further_text
 from domain.ids import client_order_id, exit_id
 from domain.limits import ClientPolicy
@@ -90,7 +90,7 @@ def _was_closed(tx: Transaction, p: Protection) -> bool:
     """
     entry = tx.get(p.command_id)
     return entry is not None and any(
-        last_of(exit_, tx.parts(exit_.command_id)).status is Status.EXECUTED
+        all(each.status is Status.EXECUTED for each in ends_of(exit_, tx.parts(exit_.command_id)))
         and exit_.alert_id
         != exit_.command_id  # an exit that the program or a person asked for bears its own id
         and exit_.side is entry.side.opposite

@@ -25,6 +25,46 @@ RESTING = (
         (f"{PROPERTIES}::test_parts_never_take_more_than_the_leg_and_end_flat",),
     ),
     Defect(
+        "done-with-the-first-slice",
+        "The first slice of a stop's exit was filled, the others refused: the stop counted as done, and two thirds of "
+        "the position stood without it.",
+        (
+            Edit(
+                "domain/protection_exits.py",
+                "for each in ends_of(exit_, parts) if not _is_done(each)",
+                "for each in ends_of(exit_, parts)[:1] if not _is_done(each)",
+            ),
+        ),
+        (f"{RULES}::test_slices_beside_each_other_are_done_when_all_are",),
+    ),
+    Defect(
+        "slices-are-registered-again",
+        "The first slice was turned away unseen and sent again; by then the others had gone, were registered once "
+        "more, and 50 were sold where 30 were asked for.",
+        (
+            Edit(
+                SIZER,
+                "(p for p in parts if chase_of(p).slice_of == order.command_id)",
+                "(p for p in parts if p.status == 'CREATED' and chase_of(p).slice_of == order.command_id)",
+            ),
+        ),
+        (f"{WATCHED}::test_a_slice_that_was_not_sent_registers_the_others_no_second_time",),
+    ),
+    Defect(
+        "our-new-price-is-a-persons-cancel",
+        "The exit of a group's leg was priced anew, and the new order refused: the group took our own cancel for a "
+        "person's, and left a sold leg without its hedge to people.",
+        (
+            Edit(
+                "domain/leg_groups.py",
+                "cancel_wish(order) is not None and not chase_of(order).asked",
+                "cancel_wish(order) is not None",
+            ),
+            Edit("domain/leg_groups.py", "    ends = ends_of(first, parts)", "    ends = [first, *parts]"),
+        ),
+        (f"{RULES}::test_a_group_takes_its_own_new_price_for_no_cancel_of_a_person",),
+    ),
+    Defect(
         "the-whole-quantity-again",
         "An exit was priced anew for all that it had asked for, and what was filled before was sold twice.",
         (Edit(CHASE, "min(order.open_quantity, asked - _taken(leg, now))", "order.quantity"),),
@@ -72,7 +112,7 @@ RESTING = (
         (
             Edit(
                 SIZER,
-                "            hasten_resting(tx, order, facts, now=now, actor=actor)\n",
+                "            hasten_resting(tx, order, facts, most=2 * self._rules.chase.most, now=now, actor=actor)\n",
                 "            pass\n",
             ),
         ),
@@ -90,8 +130,8 @@ RESTING = (
         (
             Edit(
                 "domain/protection_exits.py",
-                "last.cancel_requested_at is not None and not chase_of(last).asked",
-                "last.cancel_requested_at is not None",
+                "is_cancelled = order.cancel_requested_at is not None and not chase_of(order).asked",
+                "is_cancelled = order.cancel_requested_at is not None",
             ),
         ),
         (f"{RULES}::test_a_cancel_for_a_new_price_is_no_withdrawal",),

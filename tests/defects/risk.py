@@ -19,8 +19,8 @@ RISK = (
         (
             Edit(
                 "use_cases/forced_exit.py",
-                "last, asked_at = known, known.created_at\n",
-                "last, asked_at = known, known.updated_at or known.created_at\n",
+                "key=lambda each: each.updated_at or each.created_at), known.created_at\n",
+                "key=lambda each: each.updated_at or each.created_at), known.updated_at or known.created_at\n",
             ),
         ),
         (f"{WATCHED}::test_a_late_fill_of_a_failed_attempt_stops_no_further_one",),

@@ -312,7 +312,7 @@ TOGETHER = (
         "a-part-for-each-try",
         "The broker turned the first part of an exit away twice: its second part was registered three times, and more "
         "was sold than was asked.",
-        (Edit("engine/exit_sizer.py", "answer.rest - _unsent_parts(tx, order)", "answer.rest"),),
+        (Edit("engine/exit_sizer.py", "answer.rest - _registered_slices(tx, order)", "answer.rest"),),
         (
             "tests/engine/test_protection_stays.py"
             "::test_a_part_is_registered_once_however_often_the_first_one_is_tried",

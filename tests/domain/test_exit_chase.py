@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from domain.enums import ExecutionType, OrderType, Side
-from domain.exit_chase import Chase, last_of, rest_of, with_chase
+from domain.exit_chase import Chase, ends_of, rest_of, with_chase
+from domain.leg_groups import LegSeen, _stopped
 from domain.order import Order
 from domain.price_bands import band_edge
 from domain.protection import ExitSeen, ExitState
@@ -65,7 +66,30 @@ def test_what_is_taken_over_once_is_not_taken_over_again():
     assert rest_of(FIRST, [FIRST], START) == 30
     second = row(2, Phase.WORKING, 0, Chase(1, instead_of="e-1"), quantity=30)
     assert rest_of(FIRST, [FIRST, second], START) == 0
-    assert last_of(FIRST, [second]) is second
+    assert ends_of(FIRST, [second]) == [second]
+
+
+def test_slices_beside_each_other_are_done_when_all_are():
+    beside = Chase(slice_of="e-1")
+    first, second = row(1, Phase.FILLED, 50), row(2, Phase.FILLED, 50, beside)
+    third = replace(row(3, Phase.REJECTED, 0, Chase(slice_of="e-1.2")), tag="BROKER_REJECTED")
+    assert exit_seen(first, [second], START) == ExitSeen(ExitState.DONE, Decimal(100))
+    assert exit_seen(first, [second, third], START) == ExitSeen(
+        ExitState.FAILED, Decimal(100), "BROKER_REJECTED"
+    )
+    taken_back = replace(row(3, Phase.CANCELLED, 0, Chase(slice_of="e-1.2")), cancel_requested_at=START)
+    assert exit_seen(first, [second, taken_back], START).state is ExitState.WITHDRAWN
+
+
+def test_a_group_takes_its_own_new_price_for_no_cancel_of_a_person():
+    """The second row was refused: the group asks again. Taken back by a person, it is left to people."""
+    refused = replace(
+        row(2, Phase.REJECTED, 0, Chase(1, instead_of="e-1"), quantity=30), tag="BROKER_REJECTED"
+    )
+    entry = replace(row(9, Phase.FILLED, 50), execution_type=ExecutionType.ENTRY, side=Side.BUY)
+    assert _stopped(LegSeen(entry, Decimal(30), ((FIRST, refused),))) == ""
+    taken_back = replace(refused, phase=Phase.CANCELLED, cancel_requested_at=START, tag=None)
+    assert "was cancelled" in _stopped(LegSeen(entry, Decimal(30), ((FIRST, taken_back),)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from domain.broker_reports import BrokerStatus
 from domain.enums import ExecutionType, LegKind, OrderType
-from domain.errors import Refused
+from domain.errors import NotSent, Refused
 from domain.exit_chase import ChaseRules, chase_of
 from domain.money import ZERO
 from domain.notices import NoticeKind
@@ -233,6 +233,18 @@ def test_an_exit_above_the_largest_order_leaves_in_slices(tmp_path):
     assert [o.quantity for o in resting.exits] == [20, 20, 10]
     assert [o.command_id for o in resting.exits][1:] == [f"{out.command_id}.2", f"{out.command_id}.3"]
     assert resting.desk.store.holdings("default") == []
+
+
+def test_a_slice_that_was_not_sent_registers_the_others_no_second_time(tmp_path):
+    """A part of a position, in slices; the broker turns the first call away unseen: its slices are known already."""
+    resting = Resting(tmp_path)
+    resting.slice(Decimal(10))
+    resting.broker.fill_at_once = True
+    resting.broker.script = [NotSent("too many requests")]
+    resting.exit(quantity=Decimal(30))
+    resting.go_on(20)
+    assert sum(o.filled_quantity for o in resting.exits) == 30
+    assert [o.filled_quantity for o in resting.exits] == [10, 10, 10]
 
 
 def test_slices_that_rest_are_priced_anew_one_by_one(tmp_path):

@@ -73,8 +73,10 @@ def orders_of_alert(connection: sqlite3.Connection, alert_id: str) -> list[Order
 
 
 def parts(connection: sqlite3.Connection, command_id: str) -> list[Order]:
-    """List the further parts of a leg."""
-    rows = connection.execute(f"{SELECT_ORDER} WHERE parent_command_id = ?", (command_id,))
+    """List the further parts of a leg in the order in which they were registered."""
+    rows = connection.execute(
+        f"{SELECT_ORDER} WHERE parent_command_id = ? ORDER BY length(command_id), command_id", (command_id,)
+    )
     return [order_of(row) for row in rows]
 
 
