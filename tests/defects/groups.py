@@ -93,8 +93,8 @@ GROUPS = (
         (
             Edit(
                 "blockers/adjusting.py",
-                "        if exit_.status not in _OVER or exit_.is_provisional(now):\n",
-                "        if exit_.is_provisional(now):\n",
+                "        if any(each.status not in _OVER or each.is_provisional(now) for each in rows):\n",
+                "        if any(each.is_provisional(now) for each in rows):\n",
             ),
             Edit(
                 "blockers/adjusting.py",
