@@ -9,6 +9,7 @@ from blockers.execution_guard import ExecutionGuard, halted, opposite_side_held,
 from blockers.risk import RiskManager
 from blockers.rules import Block, Rule
 from blockers.sequence import exit_first
+from domain.account_state import AccountState
 from domain.daily_loss import latch_name
 from domain.entry_waits import Wait
 from domain.enums import ExecutionType
@@ -82,7 +83,10 @@ def judge(
         return first_block(order, facts)
     if completes_group:
         standing = tuple(stop for stop in facts.stops if stop.key.rule is not RiskRule.REDUCING)
-        facts = replace(facts, stops=standing)
+        bound = facts.limits
+        if bound.scheduled is AccountState.REDUCING:
+            bound = replace(bound, scheduled=AccountState.ACTIVE)
+        facts = replace(facts, stops=standing, limits=bound)
     answer = exit_first(order, facts, policy.strategy(order.strategy_name).settling)
     if isinstance(answer, Wait):
         return first_block(order, facts, (*ALWAYS, *WHILE_WAITING)) or answer

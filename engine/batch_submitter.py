@@ -4,7 +4,8 @@ This is for brokers whose traits allow it (`BrokerTraits.claims_together`): a pr
 its orders unknown. Each order's claim is committed before its call, as everywhere.
 
 Only plain entries are claimed so. Anything unusual goes alone, by the code that claims a single order: exits, an entry
-that waited or was sent before, one in test mode, one that a rule stops. While an exit may be sent, no batch is claimed.
+that waited or was sent before, one in test mode, one with a price collar, one that a rule stops. While an exit may be
+sent, no batch is claimed.
 """
 
 import logging
@@ -163,6 +164,8 @@ class BatchSubmitter:
             assert order is not None
             if order.client_order_id in shown or order.is_over(now):
                 break
+            if known.limits.price_collar_percent is not None:
+                break  # its last price is read before its claim, as for any entry that goes alone
             if judge(order, context.policy, known) is not None:
                 break  # what becomes of it decides about others: the legs behind it, and whoever its rule counts for
             changes.append(change)

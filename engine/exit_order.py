@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from domain.enums import ExecutionType, Side
+from domain.exit_chase import chase_of
 from domain.money import ZERO
 from domain.notice_keys import NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
@@ -31,8 +32,10 @@ class ExitOrder:
         """Return what an exit waits for; None: it may go.
 
         It waits for a bounded time only, because an exit is never kept from leaving for good. What then leaves before
-        the sold leg is told.
+        the sold leg is told. A further part of an exit's leg waits no more: the leg has gone already.
         """
+        if order.parent_command_id is not None:
+            return None
         handling = context.policy.strategy(order.strategy_name)
         if not handling.is_grouped or order.alert_id == order.command_id or order.test_mode is not None:
             return None
@@ -43,7 +46,10 @@ class ExitOrder:
         if _net(order, holdings) <= ZERO:
             return None  # it sells no hedge
         now = self._clock.now()
-        sold = [leg for leg in legs if _is_short(leg, holdings) and _is_to_come(leg)]
+        found = (
+            _to_come((leg, *self._store.parts(leg.command_id))) for leg in legs if _is_short(leg, holdings)
+        )
+        sold = [each for each in found if each is not None]
         if not sold:
             return None
         if not has_elapsed(order.created_at, now, handling.group_exit_wait):
@@ -73,9 +79,20 @@ def _is_beside(leg: Order, order: Order) -> bool:
     )
 
 
-def _is_to_come(leg: Order) -> bool:
-    """Return True where the exit may still buy back, or has failed to: what it wanted closed is still sold."""
-    return leg.status is not Status.EXECUTED
+def _to_come(rows: Sequence[Order]) -> Order | None:
+    """Return the row by which an exit may still buy back, or has failed to: what it wanted closed is still sold.
+
+    None: each row is filled, or has ended and another one has taken over its rest.
+
+    Args:
+        rows: all rows of the exit's leg.
+    """
+    replaced = {chase_of(each).instead_of for each in rows}
+    for each in rows:
+        is_replaced = each.status is Status.FAILED and each.command_id in replaced
+        if each.status is not Status.EXECUTED and not is_replaced:
+            return each
+    return None
 
 
 def _is_short(leg: Order, holdings: Sequence[Holding]) -> bool:

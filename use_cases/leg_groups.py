@@ -73,7 +73,8 @@ def behind_its_exits(tx: Transaction, policy: ClientPolicy, order: Order, now: d
     held = [h for place in places for h in tx.holding(order.client_id, *place)]
     asked = question(order, policy, now)
     facts = tx.facts(asked.query, now=now, limits=asked.limits, live_allowed=asked.live_allowed)
-    return behind_exits(order, exits, held, facts.positions_read_at, now)
+    rows = [(leg, *tx.parts(leg.command_id)) for leg in exits]
+    return behind_exits(order, rows, held, facts.positions_read_at, now)
 
 
 def let_go(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -> Block | Wait | None:

@@ -132,4 +132,19 @@ TOGETHER_CLAIMED = (
             "::test_a_book_that_contradicts_what_a_person_said_during_its_read_is_told",
         ),
     ),
+    Defect(
+        "a-batch-by-yesterday-s-price",
+        "Entries that were claimed together were compared with the price that was stored a minute before.",
+        (
+            Edit(
+                FILE,
+                "            if known.limits.price_collar_percent is not None:\n",
+                "            if known.limits.price_collar_percent == 0:\n",
+            ),
+        ),
+        (
+            "tests/engine/test_entry_prices.py"
+            "::test_entries_that_are_claimed_together_are_judged_by_a_price_that_is_read_for_them_too",
+        ),
+    ),
 )

@@ -93,8 +93,8 @@ GROUPS = (
         (
             Edit(
                 "blockers/adjusting.py",
-                "        if exit_.status not in _OVER or exit_.is_provisional(now):\n",
-                "        if exit_.is_provisional(now):\n",
+                "        if any(each.status not in _OVER or each.is_provisional(now) for each in rows):\n",
+                "        if any(each.is_provisional(now) for each in rows):\n",
             ),
             Edit(
                 "blockers/adjusting.py",
@@ -117,5 +117,44 @@ GROUPS = (
             ),
         ),
         (f"{ORDERED}::test_after_that_time_it_is_sold_all_the_same_and_people_are_told",),
+    ),
+    Defect(
+        "rolled-after-the-first-slice",
+        "A roll left in three slices: the first was filled, and the new contract was entered beside the rest.",
+        (
+            Edit(
+                "use_cases/leg_groups.py",
+                "    rows = [(leg, *tx.parts(leg.command_id)) for leg in exits]\n",
+                "    rows = [(leg,) for leg in exits]\n",
+            ),
+        ),
+        (
+            "tests/engine/test_adjusting.py::test_the_entry_waits_until_each_slice_of_the_exit_is_filled",
+            "tests/engine/test_adjusting.py::test_an_exit_that_was_priced_anew_and_filled_is_over_after_a_read",
+        ),
+    ),
+    Defect(
+        "hedge-sold-after-the-first-slice",
+        "The buying back left in three slices: the first one was filled, and the hedge of all of them was sold.",
+        (
+            Edit(
+                "engine/exit_order.py",
+                "            _to_come((leg, *self._store.parts(leg.command_id))) for leg",
+                "            _to_come((leg,)) for leg",
+            ),
+        ),
+        (f"{ORDERED}::test_the_hedge_waits_until_each_slice_of_the_sold_leg_is_bought_back",),
+    ),
+    Defect(
+        "half-a-spread-from-ten-past-three",
+        "The time came from which entries only reduce: the group that was half filled could not be completed any more.",
+        (
+            Edit(
+                "blockers/pipeline.py",
+                "        if bound.scheduled is AccountState.REDUCING:\n",
+                "        if bound.scheduled is AccountState.HALTED:\n",
+            ),
+        ),
+        (f"{UNWOUND}::test_a_group_is_completed_after_the_time_from_which_entries_only_reduce",),
     ),
 )

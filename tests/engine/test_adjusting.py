@@ -5,21 +5,23 @@ from decimal import Decimal
 
 import pytest
 
-from domain.alert import ParsedAlert
+from domain.alert import ParsedAlert, kind_of
 from domain.broker_reports import BrokerStatus
 from domain.entry_waits import WaitsFor
-from domain.enums import ExecutionType, LegKind, Side
+from domain.enums import ExecutionType, Side
 from domain.errors import Refused
-from domain.states import Status
+from domain.order import Order
+from domain.states import Phase, Status
 from tests.engine.test_late_evidence import spin
 from tests.support import MARKET_EXIT, Desk, leg
 
 OLD, NEW, HEDGE = leg("NIFTY26NOV24500CE"), leg("NIFTY26DEC24500CE"), leg("NIFTY26DEC25000CE")
 
 
-def adjust(desk: Desk, *entries):
-    """Leave the old contract and enter the new ones."""
-    leaving = replace(MARKET_EXIT, symbol=OLD.symbol, kind=LegKind.FLAT)
+def adjust(desk: Desk, *entries, quantity: Decimal | None = None):
+    """Leave the old contract, or so many units of it, and enter the new ones."""
+    kind = kind_of(ExecutionType.EXIT, quantity)
+    leaving = replace(MARKET_EXIT, symbol=OLD.symbol, kind=kind, quantity=quantity)
     alert = ParsedAlert("native", "default", "STRADDLE", ExecutionType.ADJUST, (leaving, *entries))
     return desk.commands.register(alert, desk.delivery()).legs
 
@@ -84,3 +86,56 @@ def test_an_exit_that_finds_nothing_is_over_and_its_entries_are_a_group(desk):
     [group] = desk.store.groups_of_alert(entries[0].alert_id)
     assert (group.state, len(group.legs)) == ("COMPLETE", 2)
     assert all(each.quantity == Decimal(50) for each in entries)
+
+
+def shrink(desk: Desk, largest: int) -> None:
+    """From now on no order in the old contract may be larger."""
+    [(client, context)] = desk.engine._contexts.items()
+    most = {OLD.symbol: Decimal(largest)}
+    desk.engine._contexts = {client: replace(context, largest=lambda exchange, symbol: most.get(symbol))}
+
+
+def exits(desk: Desk) -> list[Order]:
+    rows = desk.rows("SELECT command_id FROM orders WHERE execution_type = 'EXIT' ORDER BY command_id")
+    return [desk.order(str(row[0])) for row in rows]
+
+
+@pytest.mark.parametrize("quantity", [None, Decimal(50)])
+def test_the_entry_waits_until_each_slice_of_the_exit_is_filled(holding, quantity):
+    shrink(holding, 20)
+    adjust(holding, NEW, quantity=quantity)
+    spin(holding, 4)
+    assert [each.quantity for each in exits(holding)] == [20, 20, 10]
+    holding.broker.report(exits(holding)[0].broker_order_id, BrokerStatus.COMPLETE, 20)
+    spin(holding, 4)
+    assert sent(holding) == [("SELL", OLD.symbol)] * 3
+    holding.broker.report(exits(holding)[1].broker_order_id, BrokerStatus.COMPLETE, 20)
+    holding.broker.report(exits(holding)[2].broker_order_id, BrokerStatus.COMPLETE, 10)
+    spin(holding, 8)
+    assert sent(holding)[3:] == [("BUY", NEW.symbol)]
+
+
+@pytest.mark.parametrize("quantity", [None, Decimal(30)])
+def test_an_exit_that_was_priced_anew_and_filled_is_over_after_a_read(holding, quantity):
+    holding.broker.prices[OLD.symbol] = Decimal(100)
+    adjust(holding, NEW, quantity=quantity)
+    spin(holding, 8)
+    first, second = exits(holding)
+    assert (first.phase, first.filled_quantity, second.may_be_live) == (Phase.CANCELLED, 0, True)
+    holding.broker.report(second.broker_order_id, BrokerStatus.COMPLETE, int(second.quantity))
+    holding.engine.reconcile("default")
+    holding.engine.execute_next("default")
+    assert sent(holding) == [("SELL", OLD.symbol)] * 2, "no read of the positions since then"
+    spin(holding, 6)
+    assert sent(holding)[2:] == [("BUY", NEW.symbol)]
+
+
+def test_an_exit_of_which_one_slice_came_to_nothing_lets_no_entry_go(holding):
+    shrink(holding, 20)
+    adjust(holding, NEW, quantity=Decimal(50))
+    spin(holding, 4)
+    for each, status in zip(exits(holding), ("COMPLETE", "REJECTED", "COMPLETE"), strict=True):
+        filled = int(each.quantity) if status == "COMPLETE" else 0
+        holding.broker.report(each.broker_order_id, BrokerStatus(status), filled)
+    spin(holding, 10)
+    assert sent(holding) == [("SELL", OLD.symbol)] * 3

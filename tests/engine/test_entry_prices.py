@@ -1,10 +1,12 @@
 """The price collar in the whole engine: the last price is read before an entry is sent, and decides with its claim."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from broker.test_mode import BrokerWithTestMode
+from domain.broker_capabilities import IdClass
 from domain.errors import ReadFailed
 from domain.limits import Limits
 from domain.marks import Mark
@@ -73,3 +75,16 @@ def test_without_a_collar_no_price_is_read(house, market):
     house.limit()
     house.enter(price=100)
     assert market.reads == 0
+
+
+def test_entries_that_are_claimed_together_are_judged_by_a_price_that_is_read_for_them_too(house, market):
+    desk = house.desk
+    desk.broker.traits = replace(desk.broker.traits, id_class=IdClass.C4, claims_together=8)
+    known = [Mark("NFO", symbol, Decimal(100), desk.clock.now(), "test") for symbol in ("A", "B")]
+    desk.store.write(lambda tx: tx.keep_marks("default", known))
+    orders = [desk.post(leg(mark.symbol, price=Decimal(100)), strategy_name=mark.symbol)[0] for mark in known]
+    market.price = Decimal(120)
+    desk.clock.advance(5)
+    desk.settle(3)
+    assert {desk.order(order.command_id).tag for order in orders} == {"RISK_BLOCKED:PRICE_COLLAR"}
+    assert desk.broker.placed == [] and market.reads == 2

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from domain.broker_reports import BrokerStatus
-from domain.enums import Side
+from domain.enums import LegKind, Side
 from domain.errors import Refused
 from domain.limits import StrategyPolicy
+from domain.states import Phase
 from tests.engine.test_late_evidence import spin
 from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, Desk, leg
 
@@ -91,3 +93,47 @@ def test_exits_that_concern_no_spread_wait_for_nothing(make_desk):
         desk.post(CLOSE_HEDGE, CLOSE_SOLD, **EXIT)
         spin(desk, 2)
         assert ("SELL", HEDGE.symbol) in sent(desk)
+
+
+def shrink(desk: Desk, symbol: str, largest: int) -> None:
+    """From now on no order in the symbol may be larger."""
+    [(client, context)] = desk.engine._contexts.items()
+    most = {symbol: Decimal(largest)}
+    desk.engine._contexts = {client: replace(context, largest=lambda exchange, symbol: most.get(symbol))}
+
+
+def test_the_hedge_waits_until_each_slice_of_the_sold_leg_is_bought_back(spread):
+    shrink(spread, SOLD.symbol, 20)
+    spread.post(CLOSE_HEDGE, CLOSE_SOLD, **EXIT)
+    spin(spread, 3)
+    assert sent(spread) == [("BUY", SOLD.symbol)] * 3
+    spread.broker.report("B00003", BrokerStatus.COMPLETE, 20)
+    spin(spread, 4)
+    assert sent(spread) == [("BUY", SOLD.symbol)] * 3
+    spread.broker.report("B00004", BrokerStatus.COMPLETE, 20)
+    spread.broker.report("B00005", BrokerStatus.COMPLETE, 10)
+    spin(spread, 4)
+    assert sent(spread)[3:] == [("SELL", HEDGE.symbol)] and warned(spread) == []
+
+
+def test_the_hedge_goes_when_a_buying_back_that_was_priced_anew_is_filled(spread):
+    spread.broker.prices[SOLD.symbol] = Decimal(100)
+    alone = replace(CLOSE_SOLD, quantity=Decimal(30), kind=LegKind.EXIT)
+    _, buying = spread.post(CLOSE_HEDGE, alone, **EXIT)
+    spin(spread, 8)
+    assert sent(spread) == [("BUY", SOLD.symbol)] * 2
+    assert spread.order(buying.command_id).phase is Phase.CANCELLED
+    spread.broker.report("B00004", BrokerStatus.COMPLETE, 30)
+    spin(spread, 4)
+    assert sent(spread)[2:] == [("SELL", HEDGE.symbol)] and warned(spread) == []
+
+
+def test_the_slices_of_a_hedge_leave_together_and_are_told_once(spread):
+    shrink(spread, HEDGE.symbol, 20)
+    spread.post(CLOSE_HEDGE, CLOSE_SOLD, **EXIT)
+    spin(spread, 14)
+    assert sent(spread) == [("BUY", SOLD.symbol)]
+    spin(spread, 8)
+    assert sent(spread)[1:] == [("SELL", HEDGE.symbol)] * 3
+    spin(spread, 30)
+    assert len(warned(spread)) == 1

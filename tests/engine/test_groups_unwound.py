@@ -1,7 +1,7 @@
 """A group that is all or none is unwound: what is open is cancelled, and what was filled leaves, sold legs first."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,11 +11,12 @@ from domain.broker_reports import BrokerStatus
 from domain.enums import Side
 from domain.errors import OutcomeUnknown, Refused
 from domain.leg_groups import GroupState, LegGroup
-from domain.limits import GroupPolicy, StrategyPolicy, WhenIncomplete
+from domain.limits import ClientPolicy, GroupPolicy, Limits, StrategyPolicy, WhenIncomplete
 from domain.states import Phase, Status
+from domain.times import day_start, trading_day
 from tests.engine.promises import history_faults
 from tests.engine.test_late_evidence import accepts_late, spin
-from tests.support import Desk, leg
+from tests.support import START, Desk, leg
 
 SOLD = leg("NIFTY26NOV24500CE", side=Side.SELL)
 SECOND = leg("NIFTY26NOV24500PE", side=Side.SELL)
@@ -156,6 +157,29 @@ def test_a_group_is_completed_while_entries_may_only_reduce_and_none_is_begun(ma
     assert the_group(desk).state is GroupState.COMPLETE and nets(desk) == {HEDGE.symbol: 50, SOLD.symbol: -50}
     later = desk.post(SECOND, OTHER, strategy_name="LATER")
     assert {order.status for order in later} == {Status.FAILED}
+
+
+def test_a_group_is_completed_after_the_time_from_which_entries_only_reduce(make_desk):
+    limits = Limits(reducing_from=time(15, 10))
+    desk = make_desk(strategy=ALL_OR_NONE, limits=limits)
+    policy = desk.policies["default"]
+    desk.clock.at = at_clock(policy, time(15, 9, 57))
+    desk.look()
+    desk.broker.fill_at_once = False
+    desk.post(SOLD, HEDGE)
+    spin(desk, 1)
+    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
+    desk.clock.at = at_clock(policy, time(15, 10, 1))
+    desk.broker.fill_at_once = True
+    spin(desk, 4)
+    assert the_group(desk).state is GroupState.COMPLETE and nets(desk) == {HEDGE.symbol: 50, SOLD.symbol: -50}
+    later = desk.post(SECOND, OTHER, strategy_name="LATER")
+    assert {order.tag for order in later} & {"RISK_BLOCKED:REDUCING_ONLY"}
+
+
+def at_clock(policy: ClientPolicy, clock: time) -> datetime:
+    """The client's time of day on the day on which a desk begins."""
+    return day_start(trading_day(START, policy.zone, policy.day_starts), policy.zone, clock)
 
 
 def test_an_unknown_leg_is_not_guessed_and_what_need_not_wait_for_it_goes(make_desk):
