@@ -237,6 +237,15 @@ def ends_of(order: Order, parts: Sequence[Order]) -> list[Order]:
     return [each for each in (order, *parts) if each.command_id not in superseded]
 
 
+def is_of_leg(part: Order) -> bool:
+    """Return True for a part that its leg needs to get what it asked for: a new price, or a slice.
+
+    Others exit what came later, or what is held in another product.
+    """
+    chase = chase_of(part)
+    return chase.instead_of is not None or chase.slice_of is not None
+
+
 def is_superseded(order: Order) -> bool:
     """Return True for an end that is none: the order's rest goes on at a new price, and nobody is told."""
     return order.context_json is not None and leaves_rest(order)

@@ -226,7 +226,10 @@ class RegisterAlert:
     ) -> Reason | None:
         """Return why this delivery repeats the first, or None. The window slides with each accepted alert."""
         if alert.target is not None and alert.signal_id is None:  # it may be sent again: what is held decides
-            is_open = any(leg.status in _OPEN for leg in tx.orders_of_alert(first.alert_id))
+            rows = (
+                row for leg in tx.orders_of_alert(first.alert_id) for row in (leg, *tx.parts(leg.command_id))
+            )
+            is_open = any(row.status in _OPEN for row in rows)
             return Reason.CONTENT_ALREADY_SEEN if is_open else None
         if alert.signal_id is None:
             is_old = has_elapsed(first.delivery.received_at, at, self._dedup_window)

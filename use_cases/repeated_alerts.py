@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from domain.alert import Alert
 from domain.enums import ExecutionType
+from domain.exit_chase import ends_of, is_of_leg
 from domain.order import Order
 from domain.ports import Transaction
 from domain.reason_codes import Reason, tag_of
@@ -39,9 +40,18 @@ def may_be_repeated(tx: Transaction, first: Alert) -> bool:
     legs = tx.orders_of_alert(first.alert_id)
     if first.execution_type is not ExecutionType.EXIT:
         return _never_began(legs)
-    if all(leg.status is Status.FAILED for leg in legs):
+    ends = [(leg, _ends(tx, leg)) for leg in legs]
+    if all(any(each.status is Status.FAILED for each in rows) for _, rows in ends):
         return True
-    return any(leg.status is Status.EXECUTED and tx.entered_since(leg) for leg in legs)
+    return any(
+        all(each.status is Status.EXECUTED for each in rows) and tx.entered_since(leg) for leg, rows in ends
+    )
+
+
+def _ends(tx: Transaction, leg: Order) -> list[Order]:
+    """The rows by which a leg is judged: where it was priced anew, or left in slices, further parts of it tell."""
+    parts = [part for part in tx.parts(leg.command_id) if is_of_leg(part)]
+    return ends_of(leg, parts)
 
 
 def _never_began(legs: Sequence[Order]) -> bool:

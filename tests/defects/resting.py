@@ -65,6 +65,13 @@ RESTING = (
         (f"{RULES}::test_a_group_takes_its_own_new_price_for_no_cancel_of_a_person",),
     ),
     Defect(
+        "a-new-price-makes-it-repeatable",
+        "A part of a position was priced anew and sold; its first row counted as failed, the alert came once more, and as "
+        "much was sold again.",
+        (Edit("use_cases/repeated_alerts.py", "    return ends_of(leg, parts)\n", "    return [leg]\n"),),
+        (f"{WATCHED}::test_an_exit_that_was_priced_anew_and_filled_is_not_repeated",),
+    ),
+    Defect(
         "the-whole-quantity-again",
         "An exit was priced anew for all that it had asked for, and what was filled before was sold twice.",
         (Edit(CHASE, "min(order.open_quantity, asked - _taken(leg, now))", "order.quantity"),),

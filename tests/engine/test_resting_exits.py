@@ -247,6 +247,21 @@ def test_a_slice_that_was_not_sent_registers_the_others_no_second_time(tmp_path)
     assert [o.filled_quantity for o in resting.exits] == [10, 10, 10]
 
 
+def test_an_exit_that_was_priced_anew_and_filled_is_not_repeated(resting):
+    """A part of 20 of 50; the same alert comes twice."""
+    part = replace(MARKET_EXIT, quantity=Decimal(20))
+    resting.desk.post(part, **EXIT)
+    resting.desk.settle()
+    resting.go_on(4)
+    resting.broker.fill_at_once = True
+    resting.go_on(5, 98)
+    assert [o.filled_quantity for o in resting.exits] == [0, 20]
+    [again] = resting.desk.post(part, **EXIT)
+    resting.desk.settle()
+    assert again.status is Status.FAILED
+    assert sum(o.filled_quantity for o in resting.exits) == 20
+
+
 def test_slices_that_rest_are_priced_anew_one_by_one(tmp_path):
     resting = Resting(tmp_path)
     resting.slice(Decimal(20))
