@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from domain.alert import LegRequest
 from domain.enums import LegKind, Side
+from domain.instruments.venues import exchange_name, is_venue
 from domain.limits import ClientPolicy
 from domain.marks import Mark, fault_of, youngest
 from domain.money import decimal_text
@@ -91,8 +92,8 @@ class SizeEntries:
         assert leg.side is not None
         known = None if leg.instrument is None else leg.instrument.instrument
         lot = None if known is None else known.lot
-        unit = Decimal(1) if known is None else known.multiplier
-        if unit is None and leg.exchange in _OF_ONE_UNIT:
+        unit = None if known is None else known.multiplier
+        if unit is None and _is_of_one_unit(leg.exchange, is_known=known is not None):
             unit = Decimal(1)
         policy = self._clients.get(client_id)
         terms = (
@@ -141,6 +142,11 @@ def _price(leg: LegRequest, ask: SizeAsk, side: Side, marks: Sequence[Mark], at:
     name = "its limit price" if leg.price is not None else "its trigger price"
     is_worse = own < last.value if ask.mode.is_risk and side is Side.SELL else own > last.value
     return SizePrice(own, f"{name}, beside {decimal_text(last.value)}, {last.source}") if is_worse else last
+
+
+def _is_of_one_unit(exchange: str, *, is_known: bool) -> bool:
+    """Whether one unit is one of the underlying where no master says it; a contract of MCX or CDS may be thousands."""
+    return exchange_name(exchange) in _OF_ONE_UNIT or not (is_known or is_venue(exchange))
 
 
 _EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -56,7 +56,7 @@ def sized_by(sizing: str, more: str = "") -> str:
 class Trader:
     """A desk with a strategies file, a master, and what it knows of prices."""
 
-    def __init__(self, folder: Path, file: str, *, is_real: bool = True) -> None:
+    def __init__(self, folder: Path, file: str, *, is_real: bool = True, has_master: bool = True) -> None:
         path, problems = folder / "strategies.toml", Problems()
         path.write_text(file)
         self.book = read_strategies(path, ["default"], problems).alerts
@@ -65,7 +65,7 @@ class Trader:
         self.desk.clock.at = AT
         masters = MemoryInstruments()
         load(masters)
-        clients = {"default": ClientMaster("paper", is_real)}
+        clients = {"default": ClientMaster("paper", is_real)} if has_master else {}
         self.prepare = PrepareAlert(
             ResolveInstruments(masters, clients, defaults=self.book, zone=ZONE),
             ExpandTemplates(self.desk.store, masters, clients, zone=ZONE),
@@ -274,6 +274,24 @@ def test_each_client_is_sized_by_its_own_multiplier_and_rounded_once(make, tmp_p
     trader.mark(RELIANCE, "1450")
     [order] = trader.post(BUY)
     assert (order.quantity, size(order)["multiplier"]) == (Decimal(2), "2.9")
+
+
+@pytest.mark.parametrize(
+    ("place", "tag", "quantity"),
+    [
+        (("MCX", "GOLDM26DECFUT"), "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN", 0),  # 100 g, priced by 10 g
+        (("CDS", "USDINR26DECFUT"), "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN", 0),
+        (("NSE_FO", "NIFTY26DECFUT"), None, 500),
+        (("BSE", "SBIN"), None, 500),
+        (("BINANCE", "BTCUSDT"), None, 500),
+    ],
+)
+def test_without_a_master_a_unit_is_one_of_the_underlying_only_where_that_is_sure(make, place, tag, quantity):
+    trader = make(sized_by('{ mode = "notional", value = 50000 }'), has_master=False, is_real=False)
+    trader.mark(place, "100")
+    [order] = trader.post({"action": "buy", "symbol": place[1], "exchange": place[0]})
+    assert (order.exchange, order.tag, order.quantity) == (place[0], tag, Decimal(quantity))
+    assert tag is None or "how much of the underlying" in (order.reason_message or "")
 
 
 # templates -----------------------------------------------------------------------------------------------------
