@@ -400,6 +400,62 @@ def test_an_exit_of_the_other_direction_closes_nothing(make):
     assert order.symbol == "NIFTY"  # which nobody holds
 
 
+FUTURE = """
+[default]
+product = "NRML"
+exchange = "NSE"
+strategy_name = "FUTURE"
+[strategies.FUTURE.legs]
+underlying = "NIFTY"
+exchange = "NFO"
+expiry = "current_month"
+buy = [{ right = "FUT", side = "BUY", lots = 1 }]
+sell = [{ right = "FUT", side = "SELL", lots = 1 }]
+"""
+
+
+def test_an_exit_of_one_direction_leaves_what_the_other_holds_in_the_same_contract(make):
+    trader = make(FUTURE)
+
+    def net() -> list[Decimal]:
+        return [h.net_quantity for h in trader.desk.store.holdings("default") if h.net_quantity]
+
+    def act(action: str, at: str) -> Order:
+        trader.desk.look()
+        [order] = trader.post({"action": action, "symbol": "NIFTY", "quantity": 1, "signal_id": at})
+        trader.desk.settle()
+        return order
+
+    bought = act("buy", "monday")
+    assert net() == [bought.quantity]
+    trader.desk.clock.advance(600)
+    close_long = {"action": "close_long", "symbol": "NIFTY"}
+    trader.desk.look()
+    [order] = trader.post(close_long)
+    trader.desk.settle()
+    assert (order.symbol, order.requested_side, net()) == (bought.symbol, Side.SELL, [])
+    trader.desk.clock.advance(600)
+    sold = act("sell", "tuesday")
+    assert net() == [-sold.quantity] and sold.symbol == bought.symbol
+    trader.desk.clock.advance(600)
+    trader.desk.look()
+    [again] = trader.post(close_long)
+    trader.desk.settle()
+    assert net() == [-sold.quantity]
+    trader.desk.look()
+    trader.post({"action": "close_short", "symbol": "NIFTY"})
+    trader.desk.settle()
+    assert net() == [] and again.requested_side is Side.SELL
+
+
+def test_an_exit_of_one_direction_reaches_its_sold_legs_and_those_on_their_way(make):
+    trader = make(STRADDLE)
+    trader.mark(NIFTY, "24031")
+    entered = trader.post({"action": "buy", "symbol": "NIFTY", "quantity": 1})
+    exits = trader.post({"action": "close_long", "symbol": "NIFTY"})
+    assert {(o.symbol, o.requested_side) for o in exits} == {(o.symbol, Side.BUY) for o in entered}
+
+
 def test_a_repeated_template_alert_is_a_duplicate_although_atm_has_moved(make):
     trader = make(STRADDLE)
     trader.mark(NIFTY, "24031")
