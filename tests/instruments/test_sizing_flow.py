@@ -178,6 +178,22 @@ def test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market(make):
     assert (order.quantity, size(order)["price"]) == (Decimal(34), "1450")
 
 
+def test_a_limit_to_sell_with_a_stop_in_percent_risks_no_more_at_the_market_than_was_asked_for(make):
+    trader = make(sized_by('{ mode = "risk", value = 1000 }'))
+    sell = {
+        "action": "sell",
+        "symbol": "RELIANCE",
+        "order_type": "limit",
+        "limit_price": 100,
+        "stop_loss": "2%",
+    }
+    [blind] = trader.post(sell)
+    assert blind.tag == "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN"
+    trader.mark(RELIANCE, "200")
+    [order] = trader.post({**sell, "signal_id": "2"})
+    assert (order.quantity, size(order)["price"]) == (Decimal(250), "200")  # 4 at the stop, and not 2
+
+
 @pytest.mark.parametrize(
     ("side", "mode", "trigger", "stop", "price", "qty"),
     [
@@ -186,6 +202,8 @@ def test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market(make):
         ("buy", "risk", 1441, 1440, "1450", 5000),
         ("sell", "risk", 1459, 1460, "1450", 5000),
         ("sell", "risk", 1400, 1460, "1400", 833),
+        ("sell", "risk", 1400, "2%", "1450", 1724),
+        ("sell", "risk", 1500, "2%", "1500", 1666),
     ],
 )
 def test_a_stop_order_is_sized_by_the_worse_of_its_trigger_and_the_market(
@@ -193,7 +211,7 @@ def test_a_stop_order_is_sized_by_the_worse_of_its_trigger_and_the_market(
 ):
     trader = make(sized_by(f'{{ mode = "{mode}", value = 50000 }}'))
     asked = {"action": side, "symbol": "RELIANCE", "order_type": "stop", "trigger_price": trigger}
-    asked |= {} if stop is None else {"stop_loss_price": stop}
+    asked |= {} if stop is None else {"stop_loss" if isinstance(stop, str) else "stop_loss_price": stop}
     [blind] = trader.post(asked)
     assert blind.tag == "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN"
     trader.mark(RELIANCE, "1450")
