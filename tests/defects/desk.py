@@ -32,11 +32,17 @@ DESK = (
         (
             Edit(
                 RULE,
-                "        return self.until is None or self.at <= now < self.until\n",
-                "        return self.until is None or self.at <= now\n",
+                "        return self.at <= now < self.until\n",
+                "        return self.at <= now\n",
             ),
         ),
         (f"{NEEDS}::test_a_snooze_ends_by_itself_and_each_decision_is_kept",),
+    ),
+    Defect(
+        "a-failure-acknowledged-for-ever",
+        "Somebody had acknowledged the watcher that failed in March: that of June was on no screen.",
+        (Edit(RULE, "            return item.may_be_acknowledged\n", "            return True\n"),),
+        (f"{NEEDS}::test_what_was_acknowledged_before_hides_only_what_its_facts_tell_apart",),
     ),
     Defect(
         "a-failed-exit-is-forgotten",
