@@ -63,8 +63,8 @@ DESK = (
         (
             Edit(
                 "console/exiting.py",
-                '    act, by, asked_at = fields.required("act"), operator_of(fields), _asked_at(fields)\n',
-                "    act, by, asked_at = secrets.token_urlsafe(12), operator_of(fields), _asked_at(fields)\n",
+                '    act, asked_at = fields.required("act"), _asked_at(fields)\n',
+                "    act, asked_at = secrets.token_urlsafe(12), _asked_at(fields)\n",
             ),
         ),
         (f"{EXITS}::test_a_second_tap_exits_nothing_more",),
