@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.attention import Decided, Decision, Item, Need, parted
 from domain.broker_reports import PositionsSnapshot
+from domain.risk_stops import RiskRule, Stop, StopKey
 from tests.console.desk_day import CE, PE, day, exit_of
 from tests.console.seeding import BEARER, House
 from tests.support import START
@@ -156,6 +157,17 @@ def test_what_was_acknowledged_before_hides_only_what_its_facts_tell_apart(need:
     item = Item(need, "default", "x")
     decision = Decision(item.key, "default", "", Decided.ACKNOWLEDGED, "ann", START)
     assert decision.hides(item, START) == (need not in (Need.SERVICE, Need.BROKER, Need.LONG_AT_BROKER))
+
+
+def test_a_limit_says_until_when_entries_wait_and_not_until_tomorrow_where_it_is_longer(house: House):
+    key = StopKey("default", "SWING", RiskRule.LOSING_DAYS)
+    stop = Stop(key, START, until=START + timedelta(days=4), detail="3 trading days with a loss")
+    house.store.write(lambda tx: tx.put_stop(stop))
+    day = f"{START + timedelta(days=4):%d %b}"
+    health = re.sub(r"\s+", " ", house.browser().get("/health").text)
+    for text in (strip_of(house), health):
+        assert re.search(rf"[Nn]o new entries until {day} \d\d:\d\d:\d\d; exits go on", text)
+        assert "until the next trading day" not in text
 
 
 def test_a_form_of_another_site_decides_nothing(house: House):
