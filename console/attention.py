@@ -12,7 +12,7 @@ from console.health import Check
 from console.parameters import BadParameter, Parameters
 from console.request_parsing import body_of, is_form
 from domain.actors import Actor, ActorKind
-from domain.attention import LONGEST_SNOOZE, Decided, Decision, Item, Need, by_urgency, parted
+from domain.attention import LONGEST_SNOOZE, SNOOZED_ONLY, Decided, Decision, Item, Need, by_urgency, parted
 from domain.errors import NotFound
 from domain.ports import Clock, OperatorRecords
 from domain.ports.read_model import ReadModel, Row
@@ -175,6 +175,8 @@ def decision_of(fields: Parameters, now: datetime) -> Decision:
     if wish not in Decided.__members__:
         raise BadParameter("decision", f"expected one of {', '.join(Decided)}")
     decided, until = Decided(wish), None
+    if decided is Decided.ACKNOWLEDGED and Need(need) in SNOOZED_ONLY:
+        raise BadParameter("decision", "expected SNOOZED: acknowledged, it would hide later failures as well")
     if decided is Decided.SNOOZED:
         most = int(LONGEST_SNOOZE.total_seconds() // 60)
         until = now + timedelta(minutes=fields.number("minutes", default=15, low=1, high=most))

@@ -12,8 +12,10 @@ from console.context import Desk
 from console.parameters import BadParameter, Parameters, operator_of
 from console.request_parsing import query_of
 from domain.errors import ConcurrentUpdate, NotFound, PositionsNeverRead
+from domain.ids import command_id
 from domain.order import Order
 from domain.planned_exit import PlannedExit, exit_id
+from domain.ports.read_model import Row
 from domain.times import is_within, parse_time, time_text
 
 _CHOICE = ("client", "exchange", "symbol", "product", "strategy")
@@ -50,7 +52,11 @@ def add_exiting(blueprint: Blueprint, desk: Desk) -> None:
         )  # `exits` is longer than a text may be
         planned = _listed(request.form.get("exits", ""))
         if not is_within(_asked_at(fields), desk.clock.now(), VALID_FOR):
-            fresh = [each for each in _still_open(desk, planned) if each in planned]
+            if sent := _sent_before(desk, planned, fields):
+                header = desk.header(desk.clock.now())
+                return render_template("console/exited.html", header=header, done=sent, is_repeated=True)
+            shown = {_position_of(each) for each in planned}
+            fresh = [each for each in _still_open(desk, planned) if _position_of(each) in shown]
             said = f"It was shown over {VALID_FOR.seconds // 60} minutes ago, and nothing was sent. This is open now."
             return page(fresh, said), 409
         if fields.text("by") is None:
@@ -63,15 +69,38 @@ def _ask(
     desk: Desk, planned: Sequence[PlannedExit], fields: Parameters
 ) -> list[tuple[PlannedExit, Order | None, str]]:
     """Ask for the exits; where one cannot be asked for, the others still are."""
-    act, by, asked_at = fields.required("act"), operator_of(fields), _asked_at(fields)
+    by, ids = operator_of(fields), _ids(planned, fields)
     done = list[tuple[PlannedExit, Order | None, str]]()
-    for index, each in enumerate(planned):
+    for each, id_ in zip(planned, ids, strict=True):
         try:
-            order = desk.control.exit_planned(each, id_=exit_id(f"console|{act}", asked_at, index), by=by)
+            order = desk.control.exit_planned(each, id_=id_, by=by)
             done.append((each, order, ""))
         except (ConcurrentUpdate, NotFound) as error:
             done.append((each, None, str(error)))
     return done
+
+
+def _ids(planned: Sequence[PlannedExit], fields: Parameters) -> list[str]:
+    act, asked_at = fields.required("act"), _asked_at(fields)
+    return [exit_id(f"console|{act}", asked_at, index) for index in range(len(planned))]
+
+
+def _sent_before(
+    desk: Desk, planned: Sequence[PlannedExit], fields: Parameters
+) -> list[tuple[PlannedExit, Row | None, str]]:
+    """The exits that this act asked for when it was sent first; empty: it never was."""
+    stories = [desk.reader.story(command_id(id_, 0)) for id_ in _ids(planned, fields)]
+    if not any(stories):
+        return []
+    return [
+        (each, None if story is None else story["order"], "" if story else "look whether it is still open")
+        for each, story in zip(planned, stories, strict=True)
+    ]
+
+
+def _position_of(planned: PlannedExit) -> tuple[object, ...]:
+    """Which position it closes, and of which side; how much is found by the exit itself."""
+    return *planned[:5], planned.quantity.startswith("-")
 
 
 def _chosen(desk: Desk, query: Parameters) -> list[PlannedExit]:

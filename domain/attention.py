@@ -1,7 +1,8 @@
 """What needs a person, and what people decided about it. Pure.
 
 An item stays until what it is about is over. A person may acknowledge it, or snooze it until a time. Both count for
-the facts that the person saw: where these change, the item is open again.
+the facts that the person saw: where these change, the item is open again. What has no facts of its own may be snoozed
+alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,9 @@ class Need(StrEnum):
     LONG_AT_BROKER = "LONG_AT_BROKER"
 
 
+SNOOZED_ONLY = frozenset((Need.SERVICE, Need.BROKER, Need.LONG_AT_BROKER))
+"""Their facts do not tell one failure, or one order, from the next: acknowledged once, all later ones were hidden."""
+
 URGENCY = {need: place for place, need in enumerate(Need)}
 
 
@@ -50,6 +54,11 @@ class Item:
     def key(self) -> str:
         """Identify the item, and with it the decisions about it."""
         return f"{self.need}|{self.client_id}|{self.about}"
+
+    @property
+    def may_be_acknowledged(self) -> bool:
+        """False where it may be snoozed alone."""
+        return self.need not in SNOOZED_ONLY
 
 
 class Decided(StrEnum):
@@ -77,8 +86,10 @@ class Decision:
         """Return True while the item need not be shown as open."""
         if item.facts != self.facts or self.decided is Decided.REOPENED:
             return False
+        if self.until is None:
+            return item.may_be_acknowledged
         # A clock that was set back must not hide an item for longer than was meant.
-        return self.until is None or self.at <= now < self.until
+        return self.at <= now < self.until
 
 
 def by_urgency(items: Iterable[Item]) -> list[Item]:

@@ -233,7 +233,7 @@ def _cost(ask: SizeAsk, facts: SizeFacts, told: dict[str, str]) -> tuple[Decimal
     if facts.unit is None or facts.unit <= ZERO:
         raise _Refused(
             Reason.SIZE_PRICE_UNKNOWN,
-            f"{ask.text}: the master does not say how much of the underlying one unit of {facts.symbol} is",
+            f"{ask.text}: no master says how much of the underlying one unit of {facts.symbol} is",
         )
     price, source = facts.price
     told["price"] = decimal_text(price)

@@ -1,10 +1,12 @@
 """The files of deploy/, as far as they can be tried without an engine: what they name exists, figures fit ours."""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,8 @@ def test_the_world_reaches_the_webhook_and_nothing_else():
         is_open = "deny all" not in body
         assert is_open == opening.strip().endswith(("/webhook", "/webhook/")), opening
         assert not is_open or "access_log off" in body  # the secret may stand in the path
+    plain = re.search(r"listen 80;([^}]*)\}", nginx)
+    assert plain is not None and "access_log off;" in plain[1]  # there too
     caddy = (DEPLOY / "proxy" / "Caddyfile").read_text()
     assert "@alerts path /webhook /webhook/*\n" in caddy and "handle {\n\t\trespond 404\n" in caddy
     assert re.findall(r"handle (@\w+)", caddy) == ["@alerts", "@private"]
@@ -213,6 +217,30 @@ def test_senders_behind_a_proxy_are_told_apart_by_the_header_that_the_proxy_sets
     )  # $proxy_add_x_… would keep what a sender wrote
     for name in ("nginx.conf", "Caddyfile", "cloudflared.yml"):
         assert "TRUSTED_PROXIES=1" in (DEPLOY / "proxy" / name).read_text(), name
+
+
+def test_the_container_trusts_the_proxy_that_is_started_beside_it():
+    text = (DEPLOY / "docker" / "compose.yml").read_text()
+    assert "ORDERWATCH_DOMAIN and TRUSTED_PROXIES=1 in the shell or the .env of this folder" in text
+    assert compose()["services"]["orderwatch"]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-0}"
+
+
+def test_copies_are_kept_for_two_days_and_those_of_midnight_for_two_weeks(tmp_path: Path):
+    copies, now = tmp_path / "backups", time.time()
+    copies.mkdir()
+    for hours in range(24 * 20):
+        made = now - hours * 3600 - 60
+        path = copies / time.strftime("orders-%Y%m%dT%H%M%SZ.db", time.gmtime(made))
+        path.touch()
+        os.utime(path, (made, made))
+    (copies / "before-the-change.db").touch()
+    os.utime(copies / "before-the-change.db", (0, 0))
+    unit = dict(directives(DEPLOY / "systemd" / "orderwatch-backup.service"))
+    subprocess.run(shlex.split(unit["ExecStartPost"]), cwd=tmp_path, check=True)
+    left = {path.name for path in copies.iterdir()}
+    hourly = {name for name in left if "T00" not in name}
+    assert "before-the-change.db" in left and 45 <= len(hourly) - 1 <= 48
+    assert 13 <= len(left - hourly) <= 15 and len(left) <= 61
 
 
 def test_the_addresses_that_the_files_ask_are_routes_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

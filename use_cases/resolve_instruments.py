@@ -197,12 +197,15 @@ def _at_held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> Sequence[L
     if leg.template is None:
         return (_held(tx, alert, leg),)
     asked = (leg.exchange, leg.symbol) if leg.instrument is None else leg.instrument.asked
-    places: set[Place] = set()
-    for side in (Side.BUY, Side.SELL) if leg.side is None else (leg.side.opposite,):  # of the entry
-        mine = alert.client_id, alert.strategy_name, " ".join(leg.template.asked(side))
-        places |= {*tx.held_as_asked(*mine), *tx.open_as_asked(*mine)}  # one under way may still bring units
+    brought: dict[Place, set[Side]] = {}
+    for direction in Side if leg.side is None else (leg.side.opposite,):  # of the alert that entered
+        mine = alert.client_id, alert.strategy_name, " ".join(leg.template.asked(direction))
+        for side in Side:
+            # One under way may still bring units.
+            for place in (*tx.held_as_asked(*mine, side), *tx.open_as_asked(*mine, side)):
+                brought.setdefault(place, set()).add(side)
     # What was sold is bought back first: no leg is left without the one that covers it.
-    held = sorted(places, key=lambda place: (_net(tx, alert, place) > 0, place))
+    held = sorted(brought, key=lambda place: (_net(tx, alert, place) > 0, place))
     found = [
         replace(
             leg,
@@ -211,12 +214,22 @@ def _at_held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> Sequence[L
             instrument=InstrumentChoice(
                 asked, notes=(f"its strategy holds {exchange} {symbol}, entered as {' '.join(asked)}",)
             ),
-            side=None,
+            side=None if leg.side is None else _closing(tx, alert, place, brought[place]),
             template=None,
         )
-        for exchange, symbol in held
+        for place in held
+        for exchange, symbol in (place,)
     ]
     return found or (leg,)
+
+
+def _closing(tx: Transaction, alert: ParsedAlert, place: Place, brought: set[Side]) -> Side:
+    """The side that closes what the entries brought: what the other direction holds there is then refused to it."""
+    if len(brought) == 1:
+        [side] = brought
+        return side.opposite
+    # They brought both sides, so that what is held may be theirs.
+    return Side.SELL if _net(tx, alert, place) > 0 else Side.BUY
 
 
 def _held(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> LegRequest:

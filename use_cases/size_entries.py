@@ -11,10 +11,12 @@ from decimal import Decimal
 
 from domain.alert import LegRequest
 from domain.enums import LegKind, Side
+from domain.instruments.venues import exchange_name, is_venue
 from domain.limits import ClientPolicy
 from domain.marks import Mark, fault_of, youngest
 from domain.money import decimal_text
 from domain.ports.sizing import SizingReads
+from domain.protection_terms import LevelUnit, level_of
 from domain.sizing import SizeAsk, SizeFacts, SizePrice, needs_price, size_of
 
 _OF_ONE_UNIT = frozenset(("NSE", "BSE", "NFO", "BFO"))
@@ -91,22 +93,23 @@ class SizeEntries:
         assert leg.side is not None
         known = None if leg.instrument is None else leg.instrument.instrument
         lot = None if known is None else known.lot
-        unit = Decimal(1) if known is None else known.multiplier
-        if unit is None and leg.exchange in _OF_ONE_UNIT:
+        unit = None if known is None else known.multiplier
+        if unit is None and _is_of_one_unit(leg.exchange, is_known=known is not None):
             unit = Decimal(1)
         policy = self._clients.get(client_id)
         terms = (
             leg.protection if policy is None else policy.strategy(strategy_name).protecting(leg.protection)
         )
+        stop = None if terms is None else terms.stop_loss
         facts = SizeFacts(
             side=leg.side,
             exchange=leg.exchange,
             symbol=leg.symbol,
             lot=lot,
             unit=unit,
-            price=_price(leg, ask, leg.side, marks, at) if needs_price(ask) else "",
+            price=_price(leg, ask, leg.side, stop, marks, at) if needs_price(ask) else "",
             equity=self._equity(client_id, at) if ask.mode.is_percent else "",
-            stop=None if terms is None else terms.stop_loss,
+            stop=stop,
             multiplier=multiplier,
         )
         sized = size_of(ask, facts)
@@ -126,21 +129,31 @@ class SizeEntries:
         return found.amount, source
 
 
-def _price(leg: LegRequest, ask: SizeAsk, side: Side, marks: Sequence[Mark], at: datetime) -> SizePrice | str:
+def _price(
+    leg: LegRequest, ask: SizeAsk, side: Side, stop: str | None, marks: Sequence[Mark], at: datetime
+) -> SizePrice | str:
     """The price that an order is sized by: its own limit where the fill can be no worse, else the worse of two.
 
     A limit to sell far below the market fills at the market, and so does a stop to buy that is met at once: sized by
-    their own price they would be worth many times the money.
+    their own price they would be worth many times the money. Of a sale that risks the way to a fixed stop the lower
+    price is the worse one; a stop in percent is the farther away the higher the price.
     """
-    if leg.price is not None and (side is Side.BUY or ask.mode.is_risk):
+    is_percent = stop is not None and level_of(stop).unit is LevelUnit.PERCENT
+    is_lower_worse = side is Side.SELL and ask.mode.is_risk and not is_percent
+    if leg.price is not None and (side is Side.BUY or is_lower_worse):
         return SizePrice(leg.price, "its limit price")
     last = fresh_price(marks, leg.exchange, leg.symbol, at)
     own = leg.price if leg.price is not None else leg.trigger_price
     if own is None or isinstance(last, str):
         return last
     name = "its limit price" if leg.price is not None else "its trigger price"
-    is_worse = own < last.value if ask.mode.is_risk and side is Side.SELL else own > last.value
+    is_worse = own < last.value if is_lower_worse else own > last.value
     return SizePrice(own, f"{name}, beside {decimal_text(last.value)}, {last.source}") if is_worse else last
+
+
+def _is_of_one_unit(exchange: str, *, is_known: bool) -> bool:
+    """Whether one unit is one of the underlying where no master says it; a contract of MCX or CDS may be thousands."""
+    return exchange_name(exchange) in _OF_ONE_UNIT or not (is_known or is_venue(exchange))
 
 
 _EVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -69,8 +69,12 @@ class HoldingWrites(Protocol):
 
     def holding(self, client_id: str, strategy_name: str, exchange: str, symbol: str) -> list[Holding]: ...
 
-    def held_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
+    def held_as_asked(
+        self, client_id: str, strategy_name: str, asked: str, side: Side | None = None
+    ) -> list[tuple[str, str]]:
         """List where the strategy holds what an entry of its asked for by this exchange and name: exchange and symbol.
+
+        `side`: of the entry; None: of either side.
 
         It costs more the more orders there are: ask only where an exit has nothing to close.
         """

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from domain.broker_reports import PositionsSnapshot
+from domain.enums import Side
 from domain.marks import Mark
 from domain.sizing import Equity
 
@@ -28,5 +29,11 @@ class SizingWrites(Protocol):
     def keep_equity(self, client_id: str, read: Equity) -> None:
         """Keep an equity in place of the one before."""
 
-    def open_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
-        """List where an entry that asked for this exchange and name has not ended: exchange and symbol."""
+    def open_as_asked(
+        self, client_id: str, strategy_name: str, asked: str, side: Side | None = None
+    ) -> list[tuple[str, str]]:
+        """List where an entry that asked for this exchange and name has not ended: exchange and symbol.
+
+        Args:
+            side: of the entry; None: of either side.
+        """

@@ -2,7 +2,7 @@
 
 import json
 
-from domain.enums import ExecutionType
+from domain.enums import ExecutionType, Side
 from domain.sizing import Equity
 from domain.states import Status
 from persistence.memory.tables import Tables
@@ -25,7 +25,9 @@ class SizingWrites:
     def keep_equity(self, client_id: str, read: Equity) -> None:
         self._tables.equities[client_id,] = read
 
-    def open_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
+    def open_as_asked(
+        self, client_id: str, strategy_name: str, asked: str, side: Side | None = None
+    ) -> list[tuple[str, str]]:
         found = {
             (o.exchange, o.symbol)
             for o in self._tables.orders_of(client_id)
@@ -33,6 +35,7 @@ class SizingWrites:
             and o.status in (Status.CREATED, Status.SENT_TO_BROKER)
             and o.execution_type is ExecutionType.ENTRY
             and o.test_mode is None
+            and side in (None, o.side)
             and o.context_json is not None
             and json.loads(o.context_json).get("instrument", {}).get("asked") == asked
         }

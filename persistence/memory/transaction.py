@@ -13,7 +13,7 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
-from domain.enums import ExecutionType, Outcome
+from domain.enums import ExecutionType, Outcome, Side
 from domain.errors import ConcurrentUpdate, IllegalTransition, OpenOrders
 from domain.holdings import Held, effects_of, touches_holdings
 from domain.limits import Limits
@@ -305,7 +305,9 @@ class MemoryTransaction(RiskWrites, SizingWrites, GroupWrites, Reads):
         wanted = (strategy_name, exchange, symbol)
         return [h for h in self.holdings(client_id) if (h.strategy_name, h.exchange, h.symbol) == wanted]
 
-    def held_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
+    def held_as_asked(
+        self, client_id: str, strategy_name: str, asked: str, side: Side | None = None
+    ) -> list[tuple[str, str]]:
         entered = {
             (o.exchange, o.symbol)
             for o in self._tables.orders.values()
@@ -313,6 +315,7 @@ class MemoryTransaction(RiskWrites, SizingWrites, GroupWrites, Reads):
             == (client_id, strategy_name, ExecutionType.ENTRY)
             and o.filled_quantity
             and o.test_mode is None
+            and side in (None, o.side)
             and o.context_json is not None
             and json.loads(o.context_json).get("instrument", {}).get("asked") == asked
         }

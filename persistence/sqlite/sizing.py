@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from domain.enums import Side
 from domain.money import decimal_text, parse_decimal
 from domain.sizing import Equity
 from domain.times import parse_time, time_text
@@ -39,6 +40,8 @@ class SizingTables:
             (client_id, decimal_text(read.amount), time_text(read.at), read.source),
         )
 
-    def open_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
-        found = self._connection.execute(statement("open_as_asked"), (client_id, strategy_name, asked))
+    def open_as_asked(
+        self, client_id: str, strategy_name: str, asked: str, side: Side | None = None
+    ) -> list[tuple[str, str]]:
+        found = self._connection.execute(statement("open_as_asked"), (client_id, strategy_name, asked, side))
         return sorted(found)

@@ -13,6 +13,7 @@ from domain.alert import Alert
 from domain.broker_reports import OrderReport
 from domain.daily_loss import DayLoss, Lift
 from domain.effects import decision_effect, intent_effect, releases_waiting
+from domain.enums import Side
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.ids import is_ours
 from domain.limits import Limits
@@ -275,11 +276,13 @@ class SqliteTransaction(RiskTables, SizingTables, GroupTables):
             if (h.strategy_name, h.exchange) == (strategy_name, exchange)
         ]
 
-    def held_as_asked(self, client_id: str, strategy_name: str, asked: str) -> list[tuple[str, str]]:
+    def held_as_asked(
+        self, client_id: str, strategy_name: str, asked: str, side: Side | None = None
+    ) -> list[tuple[str, str]]:
         held = fact_queries.holdings(self._connection, client_id)
         if not any(h.net_quantity for h in held if h.strategy_name == strategy_name):
             return []
-        found = self._connection.execute(statement("asked_as"), (client_id, strategy_name, asked))
+        found = self._connection.execute(statement("asked_as"), (client_id, strategy_name, asked, side))
         return sorted(found)
 
     def held_at(self, client_id: str, place: Place) -> Decimal:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.attention import Decided, Decision, Item, Need, parted
 from domain.broker_reports import PositionsSnapshot
+from domain.risk_stops import RiskRule, Stop, StopKey
 from tests.console.desk_day import CE, PE, day, exit_of
 from tests.console.seeding import BEARER, House
 from tests.support import START
@@ -128,6 +129,45 @@ def test_what_is_no_decision_is_refused_and_kept_nowhere(house: House, changes, 
     answer: Any = house.anonymous().post("/api/attention", json=body, headers=BEARER)
     assert (answer.status_code, answer.json["error"]["field"]) == (status, field)
     assert house.get("/api/attention/decisions").json["decisions"] == []
+
+
+def test_what_could_hide_later_failures_is_snoozed_and_never_acknowledged(house: House):
+    def services() -> list[tuple[str, str]]:
+        return [each for each in keys_of(house) if each[0].startswith("SERVICE")]
+
+    first = services()[0]
+    answer: Any = decide(house, first, "ACKNOWLEDGED")
+    assert (answer.status_code, answer.json["error"]["field"]) == (400, "decision")
+    assert "SNOOZED" in answer.json["error"]["message"] and first in services()
+    house.halt("S9", "news")
+    forms = house.browser().get("/").text.split("<details")
+    offered = {
+        form.split('name="item" value="')[1].partition("|")[0]: "ACKNOWLEDGED" in form
+        for form in forms
+        if 'name="item"' in form
+    }
+    assert offered == {"SERVICE": False, "BROKER": False, "HALTED": True}
+    assert decide(house, first, "SNOOZED", minutes="5").status_code == 200 and first not in services()
+    house.clock.advance(300)
+    assert first in services()
+
+
+@pytest.mark.parametrize("need", list(Need))
+def test_what_was_acknowledged_before_hides_only_what_its_facts_tell_apart(need: Need):
+    item = Item(need, "default", "x")
+    decision = Decision(item.key, "default", "", Decided.ACKNOWLEDGED, "ann", START)
+    assert decision.hides(item, START) == (need not in (Need.SERVICE, Need.BROKER, Need.LONG_AT_BROKER))
+
+
+def test_a_limit_says_until_when_entries_wait_and_not_until_tomorrow_where_it_is_longer(house: House):
+    key = StopKey("default", "SWING", RiskRule.LOSING_DAYS)
+    stop = Stop(key, START, until=START + timedelta(days=4), detail="3 trading days with a loss")
+    house.store.write(lambda tx: tx.put_stop(stop))
+    day = f"{START + timedelta(days=4):%d %b}"
+    health = re.sub(r"\s+", " ", house.browser().get("/health").text)
+    for text in (strip_of(house), health):
+        assert re.search(rf"[Nn]o new entries until {day} \d\d:\d\d:\d\d; exits go on", text)
+        assert "until the next trading day" not in text
 
 
 def test_a_form_of_another_site_decides_nothing(house: House):

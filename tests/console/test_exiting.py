@@ -66,6 +66,31 @@ def test_what_was_shown_too_long_ago_is_shown_anew_and_not_sent(held: House, sec
     assert exits_of(held) == []
 
 
+@pytest.mark.parametrize("seconds", [121, 7200])
+def test_an_act_that_was_sent_is_not_called_unsent_when_it_comes_again_late(held: House, seconds: int):
+    form = {**form_of(held), "by": "ann"}
+    browser = held.browser()
+    assert browser.post("/exit", data=form, headers=ORIGIN).status_code == 200
+    before = sorted(exits_of(held))
+    held.clock.advance(seconds)
+    answer = browser.post("/exit", data=form, headers=ORIGIN)
+    assert answer.status_code == 200 and "Nothing more was sent now" in answer.text
+    assert "nothing was sent" not in answer.text and 'name="act"' not in answer.text
+    assert answer.text.count("Follow it") == 2 and sorted(exits_of(held)) == before
+
+
+def test_what_is_shown_anew_is_the_same_position_in_its_present_size_and_not_one_that_turned(held: House):
+    form = {**form_of(held), "by": "ann"}
+    held.clock.advance(121)
+    fewer = (Position("NFO", CE, "MIS", Decimal(50)), Position("NFO", PE, "NRML", Decimal(-3)))
+    held.store.save_positions("default", PositionsSnapshot(held.clock.now(), fewer), START.date())
+    answer = held.browser().post("/exit", data=form, headers=ORIGIN)
+    assert answer.status_code == 409 and f"BUY 3 {PE}" in answer.text and f"SELL 50 {CE}" in answer.text
+    turned = (Position("NFO", PE, "NRML", Decimal(3)),)
+    held.store.save_positions("default", PositionsSnapshot(held.clock.now(), turned), START.date())
+    assert f"SELL 3 {PE}" not in held.browser().post("/exit", data=form, headers=ORIGIN).text
+
+
 def test_nobody_exits_without_a_name(held: House):
     answer = held.browser().post("/exit", data=form_of(held), headers=ORIGIN)
     assert answer.status_code == 400 and 'aria-invalid="true"' in answer.text

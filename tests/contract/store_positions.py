@@ -75,8 +75,14 @@ class HoldingsContract(StoreCase):
         house.work("a4", symbol="UNFILLED", context_json=of)
         assert found() == [(EXCHANGE, SYMBOL), (EXCHANGE, "OTHER")]
         assert [found("NSE NIFTY2!"), found(strategy="S2"), found(client="bob")] == [[], [], []]
+        house.entered("a6", symbol="SOLD", side=Side.SELL, context_json=of)
+        by_side = (
+            house.store.write(lambda tx, s=s: tx.held_as_asked(CLIENT, STRATEGY, "NSE NIFTY1!", s))
+            for s in Side
+        )
+        assert list(by_side) == [[(EXCHANGE, SYMBOL), (EXCHANGE, "OTHER")], [(EXCHANGE, "SOLD")]]
         house.fill(house.work("a5", quantity=Decimal(50), **AN_EXIT))
-        assert found() == [(EXCHANGE, "OTHER")]
+        assert found() == [(EXCHANGE, "OTHER"), (EXCHANGE, "SOLD")]
 
     def test_strategies_and_clients_hold_apart_and_a_place_is_their_sum(self, house):
         house.entered("a1")

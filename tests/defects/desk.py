@@ -32,11 +32,17 @@ DESK = (
         (
             Edit(
                 RULE,
-                "        return self.until is None or self.at <= now < self.until\n",
-                "        return self.until is None or self.at <= now\n",
+                "        return self.at <= now < self.until\n",
+                "        return self.at <= now\n",
             ),
         ),
         (f"{NEEDS}::test_a_snooze_ends_by_itself_and_each_decision_is_kept",),
+    ),
+    Defect(
+        "a-failure-acknowledged-for-ever",
+        "Somebody had acknowledged the watcher that failed in March: that of June was on no screen.",
+        (Edit(RULE, "            return item.may_be_acknowledged\n", "            return True\n"),),
+        (f"{NEEDS}::test_what_was_acknowledged_before_hides_only_what_its_facts_tell_apart",),
     ),
     Defect(
         "a-failed-exit-is-forgotten",
@@ -57,8 +63,8 @@ DESK = (
         (
             Edit(
                 "console/exiting.py",
-                '    act, by, asked_at = fields.required("act"), operator_of(fields), _asked_at(fields)\n',
-                "    act, by, asked_at = secrets.token_urlsafe(12), operator_of(fields), _asked_at(fields)\n",
+                '    act, asked_at = fields.required("act"), _asked_at(fields)\n',
+                "    act, asked_at = secrets.token_urlsafe(12), _asked_at(fields)\n",
             ),
         ),
         (f"{EXITS}::test_a_second_tap_exits_nothing_more",),

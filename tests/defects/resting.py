@@ -66,8 +66,8 @@ RESTING = (
     ),
     Defect(
         "a-new-price-makes-it-repeatable",
-        "A part of a position was priced anew and sold; its first row counted as failed, the alert came once more, and as "
-        "much was sold again.",
+        "A part of a position was priced anew and sold; its first row counted as failed, the alert came once more, and "
+        "as much was sold again.",
         (Edit("use_cases/repeated_alerts.py", "    return ends_of(leg, parts)\n", "    return [leg]\n"),),
         (f"{WATCHED}::test_an_exit_that_was_priced_anew_and_filled_is_not_repeated",),
     ),

@@ -56,7 +56,7 @@ def sized_by(sizing: str, more: str = "") -> str:
 class Trader:
     """A desk with a strategies file, a master, and what it knows of prices."""
 
-    def __init__(self, folder: Path, file: str, *, is_real: bool = True) -> None:
+    def __init__(self, folder: Path, file: str, *, is_real: bool = True, has_master: bool = True) -> None:
         path, problems = folder / "strategies.toml", Problems()
         path.write_text(file)
         self.book = read_strategies(path, ["default"], problems).alerts
@@ -65,7 +65,7 @@ class Trader:
         self.desk.clock.at = AT
         masters = MemoryInstruments()
         load(masters)
-        clients = {"default": ClientMaster("paper", is_real)}
+        clients = {"default": ClientMaster("paper", is_real)} if has_master else {}
         self.prepare = PrepareAlert(
             ResolveInstruments(masters, clients, defaults=self.book, zone=ZONE),
             ExpandTemplates(self.desk.store, masters, clients, zone=ZONE),
@@ -178,6 +178,22 @@ def test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market(make):
     assert (order.quantity, size(order)["price"]) == (Decimal(34), "1450")
 
 
+def test_a_limit_to_sell_with_a_stop_in_percent_risks_no_more_at_the_market_than_was_asked_for(make):
+    trader = make(sized_by('{ mode = "risk", value = 1000 }'))
+    sell = {
+        "action": "sell",
+        "symbol": "RELIANCE",
+        "order_type": "limit",
+        "limit_price": 100,
+        "stop_loss": "2%",
+    }
+    [blind] = trader.post(sell)
+    assert blind.tag == "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN"
+    trader.mark(RELIANCE, "200")
+    [order] = trader.post({**sell, "signal_id": "2"})
+    assert (order.quantity, size(order)["price"]) == (Decimal(250), "200")  # 4 at the stop, and not 2
+
+
 @pytest.mark.parametrize(
     ("side", "mode", "trigger", "stop", "price", "qty"),
     [
@@ -186,6 +202,8 @@ def test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market(make):
         ("buy", "risk", 1441, 1440, "1450", 5000),
         ("sell", "risk", 1459, 1460, "1450", 5000),
         ("sell", "risk", 1400, 1460, "1400", 833),
+        ("sell", "risk", 1400, "2%", "1450", 1724),
+        ("sell", "risk", 1500, "2%", "1500", 1666),
     ],
 )
 def test_a_stop_order_is_sized_by_the_worse_of_its_trigger_and_the_market(
@@ -193,7 +211,7 @@ def test_a_stop_order_is_sized_by_the_worse_of_its_trigger_and_the_market(
 ):
     trader = make(sized_by(f'{{ mode = "{mode}", value = 50000 }}'))
     asked = {"action": side, "symbol": "RELIANCE", "order_type": "stop", "trigger_price": trigger}
-    asked |= {} if stop is None else {"stop_loss_price": stop}
+    asked |= {} if stop is None else {"stop_loss" if isinstance(stop, str) else "stop_loss_price": stop}
     [blind] = trader.post(asked)
     assert blind.tag == "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN"
     trader.mark(RELIANCE, "1450")
@@ -274,6 +292,24 @@ def test_each_client_is_sized_by_its_own_multiplier_and_rounded_once(make, tmp_p
     trader.mark(RELIANCE, "1450")
     [order] = trader.post(BUY)
     assert (order.quantity, size(order)["multiplier"]) == (Decimal(2), "2.9")
+
+
+@pytest.mark.parametrize(
+    ("place", "tag", "quantity"),
+    [
+        (("MCX", "GOLDM26DECFUT"), "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN", 0),  # 100 g, priced by 10 g
+        (("CDS", "USDINR26DECFUT"), "VALIDATION_FAILED:SIZE_PRICE_UNKNOWN", 0),
+        (("NSE_FO", "NIFTY26DECFUT"), None, 500),
+        (("BSE", "SBIN"), None, 500),
+        (("BINANCE", "BTCUSDT"), None, 500),
+    ],
+)
+def test_without_a_master_a_unit_is_one_of_the_underlying_only_where_that_is_sure(make, place, tag, quantity):
+    trader = make(sized_by('{ mode = "notional", value = 50000 }'), has_master=False, is_real=False)
+    trader.mark(place, "100")
+    [order] = trader.post({"action": "buy", "symbol": place[1], "exchange": place[0]})
+    assert (order.exchange, order.tag, order.quantity) == (place[0], tag, Decimal(quantity))
+    assert tag is None or "how much of the underlying" in (order.reason_message or "")
 
 
 # templates -----------------------------------------------------------------------------------------------------
@@ -380,6 +416,62 @@ def test_an_exit_of_the_other_direction_closes_nothing(make):
     trader.desk.settle()
     [order] = trader.post({"action": "close_short", "symbol": "NIFTY"})
     assert order.symbol == "NIFTY"  # which nobody holds
+
+
+FUTURE = """
+[default]
+product = "NRML"
+exchange = "NSE"
+strategy_name = "FUTURE"
+[strategies.FUTURE.legs]
+underlying = "NIFTY"
+exchange = "NFO"
+expiry = "current_month"
+buy = [{ right = "FUT", side = "BUY", lots = 1 }]
+sell = [{ right = "FUT", side = "SELL", lots = 1 }]
+"""
+
+
+def test_an_exit_of_one_direction_leaves_what_the_other_holds_in_the_same_contract(make):
+    trader = make(FUTURE)
+
+    def net() -> list[Decimal]:
+        return [h.net_quantity for h in trader.desk.store.holdings("default") if h.net_quantity]
+
+    def act(action: str, at: str) -> Order:
+        trader.desk.look()
+        [order] = trader.post({"action": action, "symbol": "NIFTY", "quantity": 1, "signal_id": at})
+        trader.desk.settle()
+        return order
+
+    bought = act("buy", "monday")
+    assert net() == [bought.quantity]
+    trader.desk.clock.advance(600)
+    close_long = {"action": "close_long", "symbol": "NIFTY"}
+    trader.desk.look()
+    [order] = trader.post(close_long)
+    trader.desk.settle()
+    assert (order.symbol, order.requested_side, net()) == (bought.symbol, Side.SELL, [])
+    trader.desk.clock.advance(600)
+    sold = act("sell", "tuesday")
+    assert net() == [-sold.quantity] and sold.symbol == bought.symbol
+    trader.desk.clock.advance(600)
+    trader.desk.look()
+    [again] = trader.post(close_long)
+    trader.desk.settle()
+    assert net() == [-sold.quantity]
+    trader.desk.look()
+    trader.post({"action": "close_short", "symbol": "NIFTY"})
+    trader.desk.settle()
+    assert net() == [] and again.requested_side is Side.SELL
+
+
+def test_an_exit_of_one_direction_reaches_its_sold_legs_and_those_on_their_way(make):
+    trader = make(STRADDLE)
+    trader.mark(NIFTY, "24031")
+    entered = trader.post({"action": "buy", "symbol": "NIFTY", "quantity": 1})
+    exits = trader.post({"action": "close_long", "symbol": "NIFTY"})
+    assert {(o.symbol, o.requested_side) for o in exits} == {(o.symbol, Side.BUY) for o in entered}
 
 
 def test_a_repeated_template_alert_is_a_duplicate_although_atm_has_moved(make):
