@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from domain.account import BrokerAccount
 from domain.enums import ExecutionType, Side, TestMode
@@ -45,10 +46,11 @@ class SizingContract(StoreCase):
         house.register("a3", symbol="TRIED", context_json=STORY, test_mode=TestMode.SUCCESS)
         house.register("a4", symbol="LEFT", context_json=STORY, execution_type=ExecutionType.EXIT)
         assert found() == [(EXCHANGE, SYMBOL)]
-        by_side = (
-            house.store.write(lambda tx, s=s: tx.open_as_asked(CLIENT, STRATEGY, ASKED, s)) for s in Side
-        )
-        assert list(by_side) == [[(EXCHANGE, SYMBOL)], []]
+        by_side = [
+            house.store.write(partial(lambda side, tx: tx.open_as_asked(CLIENT, STRATEGY, ASKED, side), each))
+            for each in Side
+        ]
+        assert by_side == [[(EXCHANGE, SYMBOL)], []]
         assert found(client="bob") == found(strategy="ELSE") == found(asked="NFO NIFTY SELL") == []
         claimed = house.claim(created)
         assert found() == [(EXCHANGE, SYMBOL)]
