@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from domain.account import BrokerAccount
 from domain.enums import ExecutionType, Side, TestMode
@@ -40,15 +41,16 @@ class SizingContract(StoreCase):
         ) -> list[tuple[str, str]]:
             return house.store.write(lambda tx: tx.open_as_asked(client, strategy, asked))
 
-        def of_side(side: Side) -> list[tuple[str, str]]:
-            return house.store.write(lambda tx: tx.open_as_asked(CLIENT, STRATEGY, ASKED, side))
-
         created = house.register("a1", context_json=STORY)
         house.register("a2", symbol="OTHER", context_json=json.dumps({"size": {"asked": ASKED}}))
         house.register("a3", symbol="TRIED", context_json=STORY, test_mode=TestMode.SUCCESS)
         house.register("a4", symbol="LEFT", context_json=STORY, execution_type=ExecutionType.EXIT)
         assert found() == [(EXCHANGE, SYMBOL)]
-        assert [of_side(side) for side in Side] == [[(EXCHANGE, SYMBOL)], []]
+        by_side = [
+            house.store.write(partial(lambda side, tx: tx.open_as_asked(CLIENT, STRATEGY, ASKED, side), each))
+            for each in Side
+        ]
+        assert by_side == [[(EXCHANGE, SYMBOL)], []]
         assert found(client="bob") == found(strategy="ELSE") == found(asked="NFO NIFTY SELL") == []
         claimed = house.claim(created)
         assert found() == [(EXCHANGE, SYMBOL)]

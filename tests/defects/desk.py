@@ -82,6 +82,12 @@ DESK = (
         (f"{EXITS}::test_what_was_shown_too_long_ago_is_shown_anew_and_not_sent",),
     ),
     Defect(
+        "a-late-tap-says-that-nothing-was-sent",
+        "The answer was lost and the page came again late: it said that nothing was sent, and offered the exits anew.",
+        (Edit("console/exiting.py", "    if not any(stories):\n", "    if stories:\n"),),
+        (f"{EXITS}::test_an_act_that_was_sent_is_not_called_unsent_when_it_comes_again_late",),
+    ),
+    Defect(
         "the-distance-of-a-short-is-turned-round",
         "The stop of a short position was shown as far away while the price stood on it.",
         (

@@ -118,8 +118,8 @@ INSTRUMENTS = (
     Defect(
         "asked-for-by-any-name",
         "An exit whose name meant nothing closed whatever its strategy held.",
-        (Edit("persistence/sqlite/transaction.py", "(client_id, strategy_name, asked))\n        return sorted(found)",
-              "(client_id, strategy_name, \"NSE NIFTY1!\"))\n        return sorted(found)"),),
+        (Edit("persistence/sqlite/transaction.py", 'statement("asked_as"), (client_id, strategy_name, asked, side)',
+              'statement("asked_as"), (client_id, strategy_name, "NSE NIFTY1!", side)'),),
         (f"{CONTRACT}::test_what_is_held_is_found_by_the_name_that_its_entry_asked_for",),
     ),
     Defect(

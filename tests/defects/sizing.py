@@ -39,6 +39,12 @@ SIZES = (
         (f"{FLOW}::test_a_limit_to_sell_far_below_the_market_is_sized_by_the_market",),
     ),
     Defect(
+        "sell-risked-by-its-limit",
+        "A limit to sell at half the market risked to a stop in percent: filled at the market it lost twice as much.",
+        (Edit(ENTRIES, "ask.mode.is_risk and not is_percent", "ask.mode.is_risk"),),
+        (f"{FLOW}::test_a_limit_to_sell_with_a_stop_in_percent_risks_no_more_at_the_market_than_was_asked_for",),
+    ),
+    Defect(
         "size-in-the-hash",
         "The price moved between two deliveries of one alert: the size differed, and it was bought twice.",
         (Edit("domain/ids.py", "None if leg.size is not None else leg.quantity", "leg.quantity"),),
