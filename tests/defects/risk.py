@@ -116,7 +116,13 @@ RISK = (
     Defect(
         "another-watcher-exits-again",
         "Two watchers saw the breach, and each sold the position.",
-        (Edit(FORCED, "|{part.product}|{attempt}", "|{part.product}|{attempt}|{id(part)}"),),
+        (
+            Edit(
+                FORCED,
+                "|{part.product}|{attempt}",
+                "|{part.product}|{attempt}|{__import__('secrets').token_hex(4)}",
+            ),
+        ),
         (f"{WATCHED}::test_a_second_watcher_and_a_death_after_the_latch_ask_for_the_same_exit",),
     ),
     Defect(
