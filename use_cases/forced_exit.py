@@ -11,18 +11,18 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from domain.cancellation import cancel_asked, hindrance
-from domain.enums import ExecutionType, OrderType, Side
+from domain.enums import Side
 from domain.exit_sizing import OPERATOR
 from domain.flatten import Part
-from domain.ids import client_order_id, exit_id
+from domain.ids import exit_id
 from domain.limits import ClientPolicy
-from domain.money import ZERO
 from domain.order import Order
 from domain.ports import Transaction
 from domain.risk_stops import Stop
 from domain.states import Phase, Status
 from domain.times import has_elapsed
-from use_cases.register_order import life_of, register_judged
+from use_cases.asked_exits import market_exit
+from use_cases.register_order import register_judged
 
 log = logging.getLogger(__name__)
 
@@ -139,26 +139,16 @@ def _intent(stop: Stop, part: Part, attempt: int) -> str:
 def _order(part: Part, intent: str, command_id: str, now: datetime) -> Order:
     """An exit of all that its strategy holds of the symbol, at market."""
     side = Side.SELL if part.quantity > 0 else Side.BUY
-    return Order(
-        command_id=command_id,
-        alert_id=command_id,
-        leg_index=0,
+    return market_exit(
+        intent,
+        command_id,
         client_id=part.client_id,
         strategy_name=part.strategy_name,
-        execution_type=ExecutionType.EXIT,
         exchange=part.exchange,
         symbol=part.symbol,
         side=side,
-        quantity=ZERO,
-        requested_quantity=None,
+        units=None,
         product=part.product,
-        order_type=OrderType.MARKET,
-        price=None,
-        trigger_price=None,
-        reference_price=None,
-        test_mode=None,
-        client_order_id=client_order_id(intent),
-        created_at=now,
-        expires_at=now + life_of(ExecutionType.EXIT, timedelta(0)),
+        at=now,
         requested_side=side if part.strategy_name != OPERATOR else None,
     )

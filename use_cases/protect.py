@@ -6,18 +6,18 @@ the exit that is there.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.enums import ExecutionType, OrderType
+from domain.enums import ExecutionType
 from domain.errors import InvalidProtection, NotFound
 from domain.exit_chase import ends_of
 from domain.further_terms import further_text
-from domain.ids import client_order_id, exit_id
+from domain.ids import exit_id
 from domain.limits import ClientPolicy
-from domain.money import ZERO, decimal_text
+from domain.money import decimal_text
 from domain.order import Order
 from domain.ports import Transaction
 from domain.protection import Protection, Rule, Step, ended, protection_of, stepped
@@ -27,7 +27,8 @@ from domain.protection_messages import clears_unknown, notices_of
 from domain.protection_terms import Terms, is_protected
 from domain.states import Status
 from domain.times import time_text
-from use_cases.register_order import life_of, register_judged
+from use_cases.asked_exits import market_exit
+from use_cases.register_order import register_judged
 
 
 def terms_of(protection: Terms | None, at: datetime, zone: ZoneInfo) -> dict[str, Any]:
@@ -105,27 +106,17 @@ def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, ac
     assert wanted is not None
     product = "" if wanted.quantity is None else p.product
     command_id = exit_id(wanted.intent, step.after.fired_at or now)
-    order = Order(
-        command_id=command_id,
-        alert_id=command_id,
-        leg_index=0,
+    order = market_exit(
+        wanted.intent,
+        command_id,
         client_id=p.client_id,
         strategy_name=p.strategy_name,
-        execution_type=ExecutionType.EXIT,
         exchange=p.exchange,
         symbol=p.symbol,
         side=wanted.side,
-        quantity=wanted.quantity or ZERO,
-        requested_quantity=wanted.quantity,
+        units=wanted.quantity,
         product=product,
-        order_type=OrderType.MARKET,
-        price=None,
-        trigger_price=None,
-        reference_price=None,
-        test_mode=None,
-        client_order_id=client_order_id(wanted.intent),
-        created_at=now,
-        expires_at=now + life_of(ExecutionType.EXIT, timedelta(0)),
+        at=now,
         requested_side=wanted.side,
         requested_product=product or None,
     )

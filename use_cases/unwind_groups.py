@@ -5,13 +5,12 @@ a second time, after a crash or beside another watcher, finds the exit that is t
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
-from domain.enums import ExecutionType, OrderType
 from domain.group_messages import notices_of, waiting_key
-from domain.ids import client_order_id, exit_id
+from domain.ids import exit_id
 from domain.leg_groups import (
     MOST_TRIES,
     Decision,
@@ -30,7 +29,8 @@ from domain.reason_codes import Reason
 from domain.risk_facts import Holding
 from domain.states import Status
 from domain.transitions import blocked
-from use_cases.register_order import life_of, register_judged
+from use_cases.asked_exits import market_exit
+from use_cases.register_order import register_judged
 
 _OVER = (Status.EXECUTED, Status.FAILED)
 
@@ -146,31 +146,21 @@ def _take_back(tx: Transaction, order: Order, group: LegGroup, *, now: datetime,
 
 def _exit(wish: ExitWish, now: datetime) -> Order:
     """An exit at market of what a leg brought, and of no more."""
-    leg, command_id = wish.leg, exit_id(wish.intent, wish.asked_at)
-    side = leg.side.opposite
-    return Order(
-        command_id=command_id,
-        alert_id=command_id,
-        leg_index=0,
+    leg, side = wish.leg, wish.leg.side.opposite
+    return market_exit(
+        wish.intent,
+        exit_id(wish.intent, wish.asked_at),
         client_id=leg.client_id,
         strategy_name=leg.strategy_name,
-        execution_type=ExecutionType.EXIT,
         exchange=leg.exchange,
         symbol=leg.symbol,
         side=side,
-        quantity=wish.units,
-        requested_quantity=wish.units,
+        units=wish.units,
         product=leg.product,
-        order_type=OrderType.MARKET,
-        price=None,
-        trigger_price=None,
-        reference_price=None,
-        test_mode=leg.test_mode,
-        client_order_id=client_order_id(wish.intent),
-        created_at=now,
-        expires_at=now + life_of(ExecutionType.EXIT, timedelta(0)),
+        at=now,
         requested_side=side,
         requested_product=leg.product or None,
+        test_mode=leg.test_mode,
     )
 
 
