@@ -17,6 +17,7 @@ from shlex import quote
 
 from domain.broker_reports import PositionsSnapshot
 from domain.enums import ExecutionType, OrderType, Side
+from domain.exit_chase import is_of_leg
 from domain.exit_view import ExitView, exit_view, is_about_the_same, is_own
 from domain.limits import ExitScope
 from domain.money import ZERO, decimal_text
@@ -165,10 +166,13 @@ def entries_to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
 def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
     """List the strategy's exits that rest at the broker while this market exit is to be filled at once.
 
-    For example, a stop-loss goes before a resting target.
+    For example, a stop-loss goes before a resting target. A part that goes on for such an exit is as urgent; one that
+    exits what came later is not. Rows of its own leg are never in its way.
     """
-    if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:
+    is_urgent = order.parent_command_id is None or is_of_leg(order)
+    if order.order_type is not OrderType.MARKET or not is_urgent:
         return ()
+    leg = order.parent_command_id or order.command_id
     return tuple(
         o
         for o in facts.orders
@@ -176,6 +180,7 @@ def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
         and o.strategy_name == order.strategy_name
         and o.order_type is not OrderType.MARKET
         and o.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
+        and leg not in (o.command_id, o.parent_command_id)
         and is_about_the_same(o, order)
     )
 

@@ -314,7 +314,7 @@ ENTERING = (
         (
             Edit(
                 "domain/exit_sizing.py",
-                "    if order.order_type is not OrderType.MARKET or order.parent_command_id is not None:",
+                "    if order.order_type is not OrderType.MARKET or not is_urgent:",
                 "    if order is not None:",
             ),
         ),

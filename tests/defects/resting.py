@@ -72,6 +72,25 @@ RESTING = (
         (f"{WATCHED}::test_an_exit_that_was_priced_anew_and_filled_is_not_repeated",),
     ),
     Defect(
+        "a-new-price-waits-behind-a-target",
+        "A stop's exit was cancelled for a new price, an older limit exit took the units, and the stop's further part "
+        "waited behind it for an hour.",
+        (
+            Edit(
+                "domain/exit_sizing.py",
+                "is_urgent = order.parent_command_id is None or is_of_leg(order)",
+                "is_urgent = order.parent_command_id is None",
+            ),
+        ),
+        ("tests/domain/test_exit_sizing.py::test_what_goes_on_for_an_exit_at_market_passes_a_target_too",),
+    ),
+    Defect(
+        "its-own-slice-is-in-the-way",
+        "A slice was tried at the edge of the price band, and its siblings took it back again and again.",
+        (Edit("domain/exit_sizing.py", "        and leg not in (o.command_id, o.parent_command_id)\n", ""),),
+        ("tests/domain/test_exit_sizing.py::test_what_goes_on_for_an_exit_at_market_passes_a_target_too",),
+    ),
+    Defect(
         "the-whole-quantity-again",
         "An exit was priced anew for all that it had asked for, and what was filled before was sold twice.",
         (Edit(CHASE, "min(order.open_quantity, asked - _taken(leg, now))", "order.quantity"),),

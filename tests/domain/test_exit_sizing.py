@@ -1,5 +1,6 @@
 """An exit takes what its strategy holds, as far as the broker bears it out; it never turns a position round."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.broker_reports import Position, PositionsSnapshot
 from domain.enums import ExecutionType, OrderType, Side
+from domain.exit_chase import Chase, with_chase
 from domain.exit_sizing import (
     ExitDispute,
     ExitHold,
@@ -261,6 +263,20 @@ def test_an_exit_at_market_passes_a_target():
     target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)
     held = holding("STRADDLE", 50)
     assert size(exit_order(), positions(MIS=50), held, orders=(target,)) == ExitHold(HoldReason.TAKING_BACK)
+
+
+def test_what_goes_on_for_an_exit_at_market_passes_a_target_too():
+    """Its first row was cancelled for a new price, and a limit exit took the units meanwhile."""
+    target = other(execution_type=ExecutionType.EXIT, side=Side.SELL)
+    facts = ExitFacts((holding("STRADDLE", 50),), (target,))
+    first = exit_order()
+    part = replace(first, command_id="part", parent_command_id=first.command_id)
+    beside = replace(part, context_json=with_chase(None, Chase(slice_of=first.command_id)))
+    went_on = replace(part, context_json=with_chase(None, Chase(1, instead_of=first.command_id)))
+    assert in_the_way(went_on, facts) == in_the_way(beside, facts) == (target,)
+    assert in_the_way(part, facts) == ()  # it exits what an entry filled later
+    of_its_leg = replace(target, parent_command_id=first.command_id)  # a limit at the edge of the price band
+    assert in_the_way(beside, ExitFacts(facts.holdings, (of_its_leg,))) == ()
 
 
 def test_an_exit_that_was_turned_away_may_have_been_taken_all_the_same():

@@ -15,6 +15,7 @@ from domain.order import Order
 from domain.risk_stops import RiskRule
 from domain.states import Phase, Status
 from tests.simulation.scheduler import Scheduler
+from use_cases.forced_exit import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
     from tests.simulation.promises import Promises
@@ -190,13 +191,16 @@ class Risks:
             and row.action == "flatten"
             and self._stands(row)
             and row.flat_at is None
-            and not self._is_given_up(client_id)
+            and not self._is_given_up(key)
             for key, row in self._latches.items()
         )
 
-    def _is_given_up(self, client_id: str) -> bool:
-        told = "SELECT 1 FROM telegram_messages WHERE client_id = ? AND message LIKE '%all attempts to exit%' LIMIT 1"
-        return self._connection.execute(told, (client_id,)).fetchone() is not None
+    def _is_given_up(self, key: Key) -> bool:
+        """Its last attempt was asked for; another limit of the client has attempts of its own."""
+        client_id, strategy, rule = key
+        last = "|".join((client_id, "risk", strategy, rule, "%", str(MOST_ATTEMPTS)))
+        asked = "SELECT 1 FROM order_intents WHERE idempotency_key LIKE ? LIMIT 1"
+        return self._connection.execute(asked, (last,)).fetchone() is not None
 
     def check_end(self) -> None:
         """One message for each breach, and what a flatten was to close is closed, or it was told that it is not."""
