@@ -29,6 +29,10 @@ _PLACES = (
     "SELECT client_id, exchange, symbol FROM holdings WHERE entries > 0 UNION SELECT client_id, exchange, symbol FROM "
     "orders WHERE status = 'SENT_TO_BROKER' AND execution_type = 'ENTRY' AND test_mode IS NULL"
 )
+_HELD = (
+    "SELECT DISTINCT strategy_name, exchange, symbol FROM holdings WHERE client_id = ? AND net_quantity <> '0' "
+    "AND entries > 0 AND ? IN ('', strategy_name)"
+)
 _SHOWN = "SELECT client_id, exchange, symbol FROM positions WHERE net_quantity <> '0'"
 _TOLD = "SELECT count(*) FROM telegram_messages WHERE client_id = ? AND kind IN ('LOSS_LIMIT_HIT', 'RISK_LIMIT_HIT')"
 
@@ -196,11 +200,15 @@ class Risks:
         )
 
     def _is_given_up(self, key: Key) -> bool:
-        """Its last attempt was asked for; another limit of the client has attempts of its own."""
+        """The last attempt was asked for of all that is held; another limit of the client has attempts of its own."""
         client_id, strategy, rule = key
-        last = "|".join((client_id, "risk", strategy, rule, "%", str(MOST_ATTEMPTS)))
         asked = "SELECT 1 FROM order_intents WHERE idempotency_key LIKE ? LIMIT 1"
-        return self._connection.execute(asked, (last,)).fetchone() is not None
+        return all(
+            self._connection.execute(
+                asked, ("|".join((client_id, "risk", strategy, rule, "%", *place, "%", str(MOST_ATTEMPTS))),)
+            ).fetchone()
+            for place in self._connection.execute(_HELD, (client_id, strategy))
+        )
 
     def check_end(self) -> None:
         """One message for each breach, and what a flatten was to close is closed, or it was told that it is not."""
