@@ -67,7 +67,8 @@ def trades_per_day(order: Order, facts: Facts) -> Block | None:
 def open_positions(order: Order, facts: Facts) -> Block | None:
     """Limit the symbols that are held or being entered. Adding to one of them opens none.
 
-    An entry that waits for an exit keeps its place, and opens none for others: it may never be sent.
+    An entry that waits for an exit keeps its place, and opens none for others: it may never be sent. One that came
+    later and is not sent opens none for this one either: each would be let in because of the other.
     """
     counted, limits, here = facts.of_limits, facts.limits, (order.exchange, order.symbol)
     for whose, places, waiting, limit in (

@@ -72,7 +72,8 @@ class LimitFacts:
 
     - `trades`, `own_trades`: entries of the trading day that were sent or may be, of the client and of the strategy.
     - `places`, `own_places`: the symbols (exchange, symbol) that are held or being entered.
-    - `waiting`, `own_waiting`: those of them in which nothing is but entries that wait for an exit.
+    - `waiting`, `own_waiting`: those of them in which nothing is but entries that wait for an exit, or that came after
+      this order and are not sent.
     - `exposed`: what is held and what open entries may bring.
     - `stops_met`: the stops of the client's strategies that were met lately.
     - `trades_in`: the trades of the client by symbol.

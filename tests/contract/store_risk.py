@@ -227,6 +227,15 @@ class RiskContract(StoreCase):
         assert (found.waiting, found.own_waiting) == (frozenset(), {(EXCHANGE, SYMBOL)})
         assert waits.waits_for is WaitsFor.EXIT
 
+    def test_two_entries_that_wait_do_not_open_a_place_for_each_other(self, house):
+        first, second = house.register("a1"), house.register("a2", strategy_name="OTHER")
+        limits = Limits(max_open_positions=9)
+        found = facts(house, limits, command_id=first.command_id).of_limits
+        assert (found.places, found.waiting) == ({(EXCHANGE, SYMBOL)},) * 2
+        assert facts(house, limits, command_id=second.command_id).of_limits.waiting == frozenset()
+        house.claim(second)
+        assert facts(house, limits, command_id=first.command_id).of_limits.waiting == frozenset()
+
     def test_trades_are_counted_by_symbol_where_a_symbol_limits_them(self, house):
         starts = house.clock.now()
         for n, symbol in enumerate(("A", "B", "A")):

@@ -212,6 +212,21 @@ RISK = (
         ),
     ),
     Defect(
+        "two-waiting-entries-open-a-place-for-each-other",
+        "With all places taken, two entries that waited in one symbol were both sent, each because of the other.",
+        (
+            Edit(
+                "persistence/sqlite/queries/exposure.sql",
+                "(status = 'CREATED' AND ?2 <> '' AND command_id > ?2)",
+                "0",
+            ),
+        ),
+        (
+            "tests/persistence/test_store_contract.py::TestSqliteStore::"
+            "test_two_entries_that_wait_do_not_open_a_place_for_each_other",
+        ),
+    ),
+    Defect(
         "reducing-flips-the-position",
         "Two entries that each reduced the position were let through, and together they turned it.",
         (

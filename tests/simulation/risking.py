@@ -108,6 +108,9 @@ class Risks:
         self._money = money
         self._latches: Latches = {}
         self._places: set[tuple[str, str, str]] = set()
+        self._opened: set[tuple[str, str, str]] = (
+            set()
+        )  # those of them that a claim took a place of its own for
         self._breaches: dict[str, set[tuple[Key, str]]] = {}
         self._asked: dict[tuple[str, ...], list[str]] = {}  # by stop, strategy and symbol: exits
         self._events = 0
@@ -167,20 +170,25 @@ class Risks:
             earlier.append(command_id)
 
     def _count_places(self, moved: Sequence[tuple[Order | None, Order]]) -> None:
-        """No entry is claimed into a symbol of its own where as many are held or being entered as may be."""
+        """No entry takes a place of its own where as many are taken as may be.
+
+        Adding to what a hand has takes none, and neither does what fills after all that was thought to be dead.
+        """
         assert self._money is not None
         most = self._money.client.max_open_positions
         if most is None:
             return
-        shown = self._connection.execute(_SHOWN).fetchall()  # adding to what a hand has is free as well
+        shown = self._connection.execute(_SHOWN).fetchall()  # what a hand has
         before = self._places | set(map(tuple, shown))
         self._places = set(map(tuple, self._connection.execute(_PLACES).fetchall()))
+        self._opened &= self._places
         for was, order in moved:
             place = (order.client_id, order.exchange, order.symbol)
             is_new = was is not None and _is_claim(was, order) and place not in before
             if not is_new or order.execution_type is not ExecutionType.ENTRY or order.test_mode is not None:
                 continue
-            count = sum(each[0] == order.client_id for each in self._places)
+            self._opened.add(place)
+            count = sum(each[0] == order.client_id for each in self._opened)
             if count > most:
                 self._promises.breaks(
                     "17 places are counted", f"{order.command_id} opens place {count} of {most}"

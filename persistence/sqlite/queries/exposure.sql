@@ -1,5 +1,5 @@
 -- What client ?1 holds and what open entries (but ?2) may bring: strategy, exchange, symbol, units, units that are filled
--- already, sign, last price, whether it is an entry that waits for an exit.
+-- already, sign, last price, whether it is an entry that waits for an exit or one not yet sent that came after ?2.
 -- What the account has beyond what strategies hold is nobody's; shares of earlier days do not count. A price is the broker's, a mark, or that of a last fill.
 WITH prices (exchange, symbol, price) AS MATERIALIZED (
     SELECT exchange, symbol, coalesce(max(iif(source = 1, price, NULL)), max(iif(source = 2, price, NULL)), max(price))
@@ -18,7 +18,9 @@ WITH prices (exchange, symbol, price) AS MATERIALIZED (
         AND NOT EXISTS (SELECT 1 FROM held h WHERE (h.exchange, h.symbol) = (p.exchange, p.symbol))
     UNION ALL
     SELECT strategy_name, exchange, symbol, quantity, filled_quantity, iif(side = 'BUY', 1, -1),
-        coalesce(price, trigger_price, reference_price), coalesce(waits_for IN ('EXIT', 'SETTLING'), 0) FROM orders
+        coalesce(price, trigger_price, reference_price),
+        coalesce(waits_for IN ('EXIT', 'SETTLING'), 0) OR (status = 'CREATED' AND ?2 <> '' AND command_id > ?2)
+    FROM orders
     WHERE status IN ('CREATED', 'SENT_TO_BROKER') AND client_id = ?1 AND execution_type = 'ENTRY' AND test_mode IS NULL
         AND command_id <> ?2
 )
