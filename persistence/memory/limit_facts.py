@@ -101,7 +101,7 @@ def _exposed(t: Tables, q: ExposureQuery, held: list[Holding]) -> tuple[Exposed,
             named = o.price or o.trigger_price or o.reference_price
             known = (named, _price(t, q.client_id, o.exchange, o.symbol))
             price = max((p for p in known if p is not None), default=None)
-            came_after = bool(q.command_id) and o.status is Status.CREATED and o.command_id > q.command_id
+            came_after = o.status is Status.CREATED and o.command_id > (q.command_id or o.command_id)
             waits = came_after or o.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING)
             exposed.append(Exposed(o.strategy_name, o.exchange, o.symbol, units, price, waits))
     return tuple(exposed)

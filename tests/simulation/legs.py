@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Legs:
     """Looks at the parts of exits, by the exchange's truth."""
 
-    def __init__(self, promises: "Promises") -> None:
+    def __init__(self, promises: "Promises", largest: Decimal | None) -> None:
         self._promises = promises
+        self._largest = largest
 
     def _rows(self, row: Order) -> list[Order]:
         leg = row.parent_command_id or row.command_id
@@ -26,13 +27,26 @@ class Legs:
         """The broker has a new order of ours: with it, its leg's live and filled units are no more than it asks for."""
         assert order.command is not None
         row = self._promises.rows[order.command.command_id]
+        if self._largest is not None and order.is_exit and order.quantity > self._largest:
+            self._promises.breaks("15 too much for one order", f"{row.command_id}: {order.quantity}")
         if row.parent_command_id is None or not order.is_exit or order.symbol in account.odd_symbols:
             return
         rows = self._rows(row)
-        asked = sum((o.quantity for o in rows if chase_of(o).instead_of is None), ZERO)
+        asked = sum((self._asked(o, rows) for o in rows), ZERO)
         taken = sum((self._truly(account, o) for o in rows), ZERO)
         if taken > asked:
             self._promises.breaks("15 more than the leg", f"{row.command_id}: {taken} of {asked}")
+
+    @staticmethod
+    def _asked(row: Order, rows: list[Order]) -> Decimal:
+        """What a row adds to its leg: a slice is of what another row asks for, and so is a rest at a new price."""
+        chase = chase_of(row)
+        if chase.instead_of is not None or chase.slice_of is not None:
+            return ZERO
+        if row.requested_quantity is not None:
+            return row.requested_quantity
+        slices = (o for o in rows if chase_of(o).slice_of == row.command_id)
+        return row.quantity + sum((o.requested_quantity or ZERO for o in slices), ZERO)
 
     @staticmethod
     def _truly(account: "Account", row: Order) -> Decimal:

@@ -114,7 +114,10 @@ GROUPING: Mapping[str, float] = {
 }
 """What concerns groups of legs, drawn from a stream of its own too."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING)
+FREEZING: Mapping[str, float] = {"freeze": 0.30}
+"""Of all worlds, so many have an exchange that takes only a few units in one order, from a stream of its own."""
+
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *FREEZING)
 """Everything that a run can leave out."""
 
 
@@ -148,6 +151,7 @@ class Plan:
     acceptance_horizon: float = 0.0
     claims_together: int = 1
     max_open_orders: int | None = None
+    largest: Decimal | None = None  # quantity of one exit; entries above it do not get past the door
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
     money: Money | None = None
     pause: tuple[float, float] | None = None
@@ -215,7 +219,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     resting = Random(f"{seed} resting").choice((0.0, 1.0, 2.0))
     rates |= {name: rate * resting for name, rate in RESTING.items()}
     rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
-    rates |= MONEY
+    rates |= {**MONEY, **FREEZING}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
@@ -236,6 +240,9 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         alerts=_Market(random, clients, shapes).alerts(alerts),
         rates=rates,
     )
+    freezing = Random(f"{seed} freeze")
+    if freezing.random() < rates["freeze"]:
+        plan = replace(plan, largest=Decimal(freezing.choice((25, 40))))
     risky = Random(f"{seed} limits on money")
     if risky.random() < rates["limits on money"]:
         plan = slower(replace(plan, money=money_of(risky)), risky.choice((1.0, 3.0, 6.0)))

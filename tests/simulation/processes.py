@@ -201,7 +201,9 @@ class Watcher:
         world = self._world
         line = Line(world.accounts[client], self.process, world.scheduler, world.promises, world.cross)
         broker = BrokerWithTestMode(line, world.scheduler)
-        return ClientContext(client, broker, world.policies[client], line)
+        largest = world.plan.largest
+        policy = world.policies[client]
+        return ClientContext(client, broker, policy, line, largest=lambda exchange, symbol: largest)
 
     def _sender_of_messages(self) -> OutboxDrainer:
         scheduler = self._world.scheduler

@@ -67,6 +67,7 @@ class Promises:
         scheduler: Scheduler,
         *,
         money: Money | None = None,
+        largest: Decimal | None = None,
         unchecked: Collection[str] = (),
     ) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
@@ -90,7 +91,7 @@ class Promises:
         self._unfinished: dict[str, None] = {}
         self.ownership = Ownership(self, scheduler)
         self._holdings = Holdings(self._connection, self)
-        self._legs = Legs(self)
+        self._legs = Legs(self, largest)
         self._protections = Protections(self._connection, self, scheduler)
         self._groups = Groups(self._connection, self, scheduler)
         self.best_effort: set[str] = set()  # strategies for which some of an alert's legs are enough

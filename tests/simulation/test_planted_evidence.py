@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from blockers.execution_guard import ExecutionGuard
-from domain import exit_sizing, exit_view, protection_step, reconciliation
+from domain import exit_sizing, exit_view, leg_groups, protection_step, reconciliation
 from domain.broker_capabilities import IdClass
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase
+from engine import exit_follower, position_reconciliation, protection_watcher
 from engine import exit_sizer as sizing
-from engine import position_reconciliation, protection_watcher
 from engine import reconciler as following
 from engine.missing_order_tracker import MissingOrderTracker
 from engine.reconciler import Reconciler
@@ -132,6 +132,44 @@ PAUSED = {
     what_stood_before_a_gap_still_stands: ("12 forgotten", {"positions empty": 0.01, "outage": 1.0}),
 }
 """In worlds with a pause, in which differences are believed."""
+
+
+def a_rest_is_nobodys(patch):
+    patch.setattr(exit_follower, "_take_over", lambda *_, **__: None)
+
+
+def a_rest_is_the_whole_again(patch):
+    original = exit_follower.rest_of
+
+    def rest_of(order, leg, now):
+        return order.quantity if original(order, leg, now) else original(order, leg, now)
+
+    patch.setattr(exit_follower, "rest_of", rest_of)
+
+
+def slices_are_registered_with_each_try(patch):
+    patch.setattr(sizing, "_registered_slices", lambda tx, order: 0)
+
+
+def any_quantity_is_one_order(patch):
+    patch.setattr(sizing, "sliced", lambda size, largest: size)
+
+
+def a_sold_leg_is_like_any_other(patch):
+    original = leg_groups._unwind
+
+    def unwind(before, group, legs, now):
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(leg_groups.LegSeen, "is_sold", property(lambda _: False))
+            return original(before, group, legs, now)
+
+    patch.setattr(leg_groups, "_unwind", unwind)
+
+
+def no_group_is_ever_late(patch):
+    patch.setattr(leg_groups, "_is_due", lambda *_: False)
+
+
 PLANTED = {
     the_dead_row_of_a_turned_away_call_is_the_orders: (
         "3 false FAILED",
@@ -150,6 +188,12 @@ PLANTED = {
     one_read_forgets_what_is_held: ("12 forgotten", {"positions empty": 0.01}),
     a_stop_is_never_met: ("14 a stop fires", {}),
     a_protection_stays_when_its_position_is_gone: ("14 gone with its position", {}),
+    a_rest_is_nobodys: ("15 a rest goes on", {}),
+    a_rest_is_the_whole_again: ("15 more than the leg", {}),
+    slices_are_registered_with_each_try: ("15 more than the leg", {"not sent": 0.1}),
+    any_quantity_is_one_order: ("15 too much for one order", {}),
+    a_sold_leg_is_like_any_other: ("16 a hedge stays", {}),
+    no_group_is_ever_late: ("16 nothing stays naked", {}),
     contradictions_are_nobodys_concern: ("8 a contradiction is told", {"complete of nothing": 0.1}),
 }
 

@@ -76,7 +76,9 @@ class World:
         self.plan = plan
         self.path = path
         self.scheduler = Scheduler(plan.random("scheduler"))
-        self.promises = Promises(path, self.scheduler, money=plan.money, unchecked=unchecked)
+        self.promises = Promises(
+            path, self.scheduler, money=plan.money, largest=plan.largest, unchecked=unchecked
+        )
         self.accounts = {
             client: Account(client, plan, self.scheduler, self.promises) for client in plan.clients
         }
