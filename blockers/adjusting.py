@@ -18,6 +18,7 @@ def behind_exits(
     order: Order,
     exits: Iterable[Sequence[Order]],
     held: Sequence[Holding],
+    opens: Sequence[Order],
     positions_read_at: datetime | None,
     now: datetime,
 ) -> Wait | None:
@@ -29,6 +30,7 @@ def behind_exits(
     Args:
         exits: of each exit all rows, its own first, then its further parts: slices, and what was priced anew.
         held: what the strategy holds in the exits' symbols.
+        opens: older entries of its strategy that may still open what the exits close.
     """
     for rows in exits:
         exit_ = rows[0]
@@ -36,6 +38,7 @@ def behind_exits(
             continue
         if any(each.status not in _OVER or each.is_provisional(now) for each in rows):
             return Wait(WaitsFor.EXIT, order.expires_at)
+        may_open = any((e.exchange, e.symbol) == (exit_.exchange, exit_.symbol) for e in opens)
         there = (h for h in held if (h.exchange, h.symbol) == (exit_.exchange, exit_.symbol) and h.entries)
         is_left = exit_.is_full_exit and any(h.net_quantity for h in there)
         failed = not exit_.is_full_exit and _is_short_of(rows) and _closes_something(exit_, held)
@@ -43,7 +46,7 @@ def behind_exits(
             each.updated_at for each in rows if each.filled_quantity > ZERO and each.updated_at is not None
         ]
         is_unread = bool(fills) and (positions_read_at is None or positions_read_at <= max(fills))
-        if is_left or failed or is_unread:
+        if may_open or is_left or failed or is_unread:
             return Wait(WaitsFor.EXIT, min(order.expires_at, now + _LOOK_AGAIN))
     return None
 

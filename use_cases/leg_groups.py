@@ -15,6 +15,7 @@ from domain.actors import actor_of
 from domain.cancellation import cancel_wish
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
+from domain.exit_sizing import entries_to_take_back
 from domain.limits import ClientPolicy, GroupPolicy, WhenIncomplete
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
@@ -74,7 +75,14 @@ def behind_its_exits(tx: Transaction, policy: ClientPolicy, order: Order, now: d
     asked = question(order, policy, now)
     facts = tx.facts(asked.query, now=now, limits=asked.limits, live_allowed=asked.live_allowed)
     rows = [(leg, *tx.parts(leg.command_id)) for leg in exits]
-    return behind_exits(order, rows, held, facts.positions_read_at, now)
+    opens = [entry for leg in exits for entry in _may_open_again(tx, leg, now)]
+    return behind_exits(order, rows, held, opens, facts.positions_read_at, now)
+
+
+def _may_open_again(tx: Transaction, exit_: Order, now: datetime) -> tuple[Order, ...]:
+    """List the entries that may still open what the exit closes: their cancel was asked for, and is not shown."""
+    entries = entries_to_take_back(exit_, tx.exit_facts(exit_, now))
+    return tuple(e for e in entries if not exit_.filled_quantity or e.side is exit_.side.opposite)
 
 
 def let_go(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -> Block | Wait | None:

@@ -98,8 +98,8 @@ GROUPS = (
             ),
             Edit(
                 "blockers/adjusting.py",
-                "        if is_left or failed or is_unread:\n",
-                "        if is_unread:\n",
+                "        if may_open or is_left or failed or is_unread:\n",
+                "        if may_open or is_unread:\n",
             ),
         ),
         (
@@ -117,6 +117,21 @@ GROUPS = (
             ),
         ),
         (f"{ORDERED}::test_after_that_time_it_is_sold_all_the_same_and_people_are_told",),
+    ),
+    Defect(
+        "rolled-while-the-old-entry-could-fill",
+        "A roll sold the ten units that its old entry had filled, entered the new contract, and the entry filled on.",
+        (
+            Edit(
+                "blockers/adjusting.py",
+                "        if may_open or is_left or failed or is_unread:\n",
+                "        if is_left or failed or is_unread:\n",
+            ),
+        ),
+        (
+            "tests/engine/test_adjusting.py::"
+            "test_the_entry_waits_while_an_older_entry_may_still_open_what_the_exit_closed",
+        ),
     ),
     Defect(
         "rolled-after-the-first-slice",

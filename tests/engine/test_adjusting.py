@@ -88,6 +88,24 @@ def test_an_exit_that_finds_nothing_is_over_and_its_entries_are_a_group(desk):
     assert all(each.quantity == Decimal(50) for each in entries)
 
 
+def test_the_entry_waits_while_an_older_entry_may_still_open_what_the_exit_closed(desk):
+    desk.broker.fill_at_once = False
+    desk.post(OLD)
+    spin(desk, 2)
+    desk.broker.report("B00001", BrokerStatus.OPEN, 10)
+    spin(desk, 2)
+    desk.broker.placed.clear()
+    desk.broker.cancel = lambda ref: None  # it says yes, and the order stays
+    desk.broker.fill_at_once = True
+    _, entry = adjust(desk, NEW)
+    spin(desk, 8)
+    assert sent(desk) == [("SELL", OLD.symbol)], "its cancel was asked for, and is not shown"
+    assert desk.order(entry.command_id).waits_for is WaitsFor.EXIT
+    desk.broker.report("B00001", BrokerStatus.CANCELLED, 10)
+    spin(desk, 8)
+    assert sent(desk) == [("SELL", OLD.symbol), ("BUY", NEW.symbol)]
+
+
 def shrink(desk: Desk, largest: int) -> None:
     """From now on no order in the old contract may be larger."""
     [(client, context)] = desk.engine._contexts.items()

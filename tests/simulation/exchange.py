@@ -380,6 +380,15 @@ class Account:
             if name == symbol and at > since and product in (None, of)
         ]
 
+    def is_clear(self, symbol: str) -> bool:
+        """Neither has it gone back on its word in that symbol, nor has a hand been there."""
+        if symbol in self.odd_symbols or self.moved_by_hand(symbol, -1):
+            return False
+        orders = [o for o in self.orders.values() if o.symbol == symbol]
+        return not any(o.odd or o.revived for o in orders) and all(
+            s != symbol for _, s, *_ in self.conversions
+        )
+
     def converted_by_hand(self, symbol: str, since: int) -> bool:
         """Whether a hand has carried units on under another product after that moment."""
         return any(name == symbol and at > since for at, name, _, _ in self.conversions)

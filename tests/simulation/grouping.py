@@ -12,6 +12,7 @@ from domain.leg_groups import GroupState
 from domain.limits import WhenIncomplete
 from domain.money import ZERO
 from domain.order import Order
+from tests.simulation.legs import own_units
 from tests.simulation.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Groups:
                 continue
             orders = account.by_tag.get(leg.client_order_id, [])
             is_live = any(o.rest for o in orders) and not any(o.odd or o.revived for o in orders)
-            if self._is_clear(account, leg.symbol) and (is_live or self._left(account, leg) > 0):
+            if account.is_clear(leg.symbol) and (is_live or self._left(account, leg) > 0):
                 text = f"{order.command.command_id} sells {order.symbol}, and {leg.command_id} {leg.symbol} is sold"
                 self._promises.breaks("16 a hedge stays while its sold leg does", text)
 
@@ -70,7 +71,7 @@ class Groups:
                 continue
             rows = [self._promises.rows[each] for each in json.loads(legs)]
             naked = [leg for leg in rows if leg.side is Side.SELL and self._left(account, leg) > 0]
-            if naked and all(self._is_clear(account, leg.symbol) for leg in rows):
+            if naked and all(account.is_clear(leg.symbol) for leg in rows):
                 self._promises.breaks(
                     "16 nothing stays naked", f"{id_} is {state}: {naked[0].command_id} is sold"
                 )
@@ -85,7 +86,7 @@ class Groups:
             account = self._promises.accounts[client_id]
             for id_, legs in self._connection.execute(_UNWOUND, (client_id,)).fetchall():
                 for leg in (self._promises.rows[each] for each in json.loads(legs)):
-                    if self._is_clear(account, leg.symbol) and self._left(account, leg) > 0:
+                    if account.is_clear(leg.symbol) and self._left(account, leg) > 0:
                         self._promises.breaks("16 unwound is flat", f"{id_}: {leg.command_id} {leg.symbol}")
 
     def _legs_beside(self, leg_id: str) -> list[Order]:
@@ -98,25 +99,10 @@ class Groups:
 
     def _left(self, account: "Account", leg: Order) -> Decimal:
         """How many of the leg's true units are there: what its strategy entered up to it, less all that it exited."""
-        rows, sign = self._promises.rows, leg.side.sign
+        sign = leg.side.sign
         filled = sum((o.filled for o in account.by_tag.get(leg.client_order_id, [])), ZERO)
-        own = ZERO
-        for o in account.orders.values():
-            if o.command is None or o.symbol != leg.symbol:
-                continue
-            row = rows[o.command.command_id]
-            if row.strategy_name == leg.strategy_name and (o.is_exit or row.created_at <= leg.created_at):
-                own += o.filled * o.side.sign
+        own = own_units(account, self._promises.rows, leg)
         return max(min(filled, own * sign, account.net(leg.symbol) * sign), ZERO)
-
-    def _is_clear(self, account: "Account", symbol: str) -> bool:
-        """Neither has the broker gone back on its word there, nor has a hand been there."""
-        if symbol in account.odd_symbols or account.moved_by_hand(symbol, -1):
-            return False
-        orders = [o for o in account.orders.values() if o.symbol == symbol]
-        return not any(o.odd or o.revived for o in orders) and all(
-            s != symbol for _, s, *_ in account.conversions
-        )
 
     def _seconds_since(self, at: str) -> float:
         return (self._scheduler.now() - datetime.fromisoformat(at)).total_seconds()

@@ -1,5 +1,6 @@
 """What the rows of one exit promise together: never more than its leg asks for, and no rest that is forgotten."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,25 @@ from domain.order import Order
 if TYPE_CHECKING:
     from tests.simulation.exchange import Account, TrueOrder
     from tests.simulation.promises import Promises
+
+
+def came_before(row: Order, exit_: Order) -> bool:
+    """Whether an entry was registered before an exit; of one alert's, the legs that stand before it."""
+    return (row.created_at, row.command_id) <= (exit_.created_at, exit_.command_id)
+
+
+def own_units(
+    account: "Account", rows: Mapping[str, Order], row: Order, *, with_later: bool = False
+) -> Decimal:
+    """The true units of a row's strategy in its symbol: what it entered (up to that row), less all that it exited."""
+    own = ZERO
+    for o in account.orders.values():
+        if o.command is None or o.symbol != row.symbol:
+            continue
+        of = rows[o.command.command_id]
+        if of.strategy_name == row.strategy_name and (with_later or o.is_exit or came_before(of, row)):
+            own += o.filled * o.side.sign
+    return own
 
 
 class Legs:

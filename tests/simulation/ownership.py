@@ -16,6 +16,7 @@ from domain.money import ZERO
 from domain.order import Order
 from domain.states import Phase, Status
 from tests.simulation.exchange import Account, TrueOrder
+from tests.simulation.legs import came_before
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.scheduler import SECOND, START, Scheduler
 
@@ -227,7 +228,7 @@ class Ownership:
 
     def _left(self, account: Account, row: Order, orders: list[TrueOrder]) -> Decimal:
         """Own units that were entered before the exit and are there: by its fills, and in the account."""
-        before = [o for o in orders if o.is_exit or self._row(o).created_at <= row.created_at]
+        before = [o for o in orders if o.is_exit or came_before(self._row(o), row)]
         all_, older, net = self.own(orders), self.own(before), account.net(row.symbol)
         sign = 1 if all_ > 0 else -1
         left = min(all_ * sign, older * sign, net * sign)
@@ -239,7 +240,7 @@ class Ownership:
         live = []
         for other in self._promises.unfinished():
             same = self._place(other) == self._place(row) and other.execution_type is ExecutionType.ENTRY
-            if not same or other.created_at > row.created_at or other.test_mode is not None:
+            if not same or not came_before(other, row) or other.test_mode is not None:
                 continue
             if closes * other.side.sign < 0:
                 continue  # the turn to the other side

@@ -7,7 +7,7 @@ from random import Random
 
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
-from domain.enums import ExecutionType, OrderType, Side, TestMode
+from domain.enums import ExecutionType, LegKind, OrderType, Side, TestMode
 from domain.limits import StrategyBook
 from domain.protection_terms import Terms, TrailingType
 from tests.simulation.group_policies import policies
@@ -114,10 +114,15 @@ GROUPING: Mapping[str, float] = {
 }
 """What concerns groups of legs, drawn from a stream of its own too."""
 
+ADJUSTING: Mapping[str, float] = {
+    "adjusts": 0.10,  # of an exit: its alert enters another symbol too, when the exit is done
+}
+"""What concerns alerts that leave and enter, drawn from a stream of its own too."""
+
 FREEZING: Mapping[str, float] = {"freeze": 0.30}
 """Of all worlds, so many have an exchange that takes only a few units in one order, from a stream of its own."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *FREEZING)
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *ADJUSTING, *FREEZING)
 """Everything that a run can leave out."""
 
 
@@ -219,7 +224,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     resting = Random(f"{seed} resting").choice((0.0, 1.0, 2.0))
     rates |= {name: rate * resting for name, rate in RESTING.items()}
     rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
-    rates |= {**MONEY, **FREEZING}
+    rates |= {**MONEY, **FREEZING, **ADJUSTING}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
@@ -248,6 +253,8 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
         plan = slower(replace(plan, money=money_of(risky)), risky.choice((1.0, 3.0, 6.0)))
     further = Random(f"{seed} further terms")
     plan = replace(plan, alerts=tuple(_protected(each, rates, protecting, further) for each in plan.alerts))
+    adjusting = Random(f"{seed} adjusting")
+    plan = replace(plan, alerts=tuple(_adjusting(each, rates, adjusting) for each in plan.alerts))
     return with_pause(plan, length) if length else plan
 
 
@@ -265,6 +272,28 @@ def _protected(
             terms = _with_further_terms(terms, further)
         legs.append(replace(leg, protection=terms))
     return replace(planned, alert=replace(alert, legs=tuple(legs)))
+
+
+def _adjusting(planned: PlannedAlert, rates: Mapping[str, float], random: Random) -> PlannedAlert:
+    """The same alert; if it exits alone, perhaps it enters another symbol too."""
+    alert = planned.alert
+    is_alone = alert.execution_type is ExecutionType.EXIT and planned.pair is None
+    if not is_alone or random.random() >= rates["adjusts"]:
+        return planned
+    symbol = f"SYM{random.randrange(24)}"
+    side = Side.BUY if hash_of(symbol) % 2 else Side.SELL
+    entry = LegRequest(
+        symbol,
+        EXCHANGE,
+        side,
+        Decimal(random.choice((25, 50))),
+        PRODUCT,
+        OrderType.MARKET,
+        kind=LegKind.ENTRY,
+    )
+    legs = tuple(replace(leg, kind=kind_of(ExecutionType.EXIT, leg.quantity)) for leg in alert.legs)
+    both = replace(alert, execution_type=ExecutionType.ADJUST, legs=(*legs, entry))
+    return replace(planned, alert=both)
 
 
 def _terms(leg: LegRequest, random: Random) -> Terms:

@@ -24,6 +24,7 @@ from domain.receipt import Receipt
 from domain.states import STATUS_OF, TRANSITIONS, Phase, Status
 from persistence.sqlite.audit.replay import faults, histories
 from persistence.sqlite.rows import SELECT_ORDER, order_of
+from tests.simulation.adjusting import Adjustments
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.grouping import Groups
 from tests.simulation.holding import Holdings
@@ -92,6 +93,7 @@ class Promises:
         self.ownership = Ownership(self, scheduler)
         self._holdings = Holdings(self._connection, self)
         self._legs = Legs(self, largest)
+        self._adjustments = Adjustments(self)
         self._protections = Protections(self._connection, self, scheduler)
         self._groups = Groups(self._connection, self, scheduler)
         self.best_effort: set[str] = set()  # strategies for which some of an alert's legs are enough
@@ -305,6 +307,7 @@ class Promises:
             self.breaks("2 one order a leg", f"{command.command_id} has {len(of_leg)}")
         self.ownership.order_made(account, order)
         self._legs.order_made(account, order)
+        self._adjustments.order_made(account, order)
         self._groups.order_made(account, order)
         self.order_changed(account, order)
 

@@ -19,6 +19,7 @@ from engine.reconciler import Reconciler
 from persistence.sqlite import differences
 from tests.simulation.plan import with_pause
 from tests.simulation.runs import first_breach
+from use_cases import leg_groups as groups_of_legs
 
 pytestmark = pytest.mark.gate
 
@@ -170,6 +171,10 @@ def no_group_is_ever_late(patch):
     patch.setattr(leg_groups, "_is_due", lambda *_: False)
 
 
+def new_legs_do_not_wait_for_old_ones(patch):
+    patch.setattr(groups_of_legs, "behind_its_exits", lambda *_: None)
+
+
 PLANTED = {
     the_dead_row_of_a_turned_away_call_is_the_orders: (
         "3 false FAILED",
@@ -194,6 +199,7 @@ PLANTED = {
     any_quantity_is_one_order: ("15 too much for one order", {}),
     a_sold_leg_is_like_any_other: ("16 a hedge stays", {}),
     no_group_is_ever_late: ("16 nothing stays naked", {}),
+    new_legs_do_not_wait_for_old_ones: ("18 out first", {}),
     contradictions_are_nobodys_concern: ("8 a contradiction is told", {"complete of nothing": 0.1}),
 }
 

@@ -235,6 +235,7 @@ class World:
         self._end_doubts()
         for order in self.promises.unknown():
             self.counts["resolved by hand"] += 1
+            self.accounts[order.client_id].trouble()  # what waited for it begins only now
             truth = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
             say = partial(self._webs[0].commands.resolve, order.command_id, by="op")
             if not truth:
