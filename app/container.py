@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from html import escape
 
+from app.clock_steps import ClockSteps, beside
 from app.instruments import brokers_with_lists, largest_of, prepare_of, priced_places
 from app.outside_monitor import OutsideMonitor
 from app.system import RandomIds, SystemClock
@@ -129,6 +130,11 @@ class Services:
         return UnconfiguredClients(self.store, accounts, clock=self.clock, default=s.client_id)
 
     @cached_property
+    def steadiness(self) -> ClockSteps:
+        """Watches whether the machine's clock is set."""
+        return ClockSteps(self.clock, beside(self.settings.orders_db))
+
+    @cached_property
     def brokers(self) -> dict[str, ClientBroker]:
         """Each client's broker, which answers for orders in test mode itself."""
         return {c.client_id: self._broker(c) for c in self.settings.clients}
@@ -150,6 +156,7 @@ class Services:
             acceptance_horizon_seconds=s.acceptance_horizon_seconds,
             market_protection_percent=s.market_protection_percent,
             exit_waits=exit_waits,
+            steadiness=self.steadiness,
         )
         return BROKERS[client.broker].connect(setup)
 

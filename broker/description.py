@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from broker.steady_reads import BrokerWithSteadyReads
 from broker.test_mode import BrokerWithTestMode
 from config.brokers import AccountSettings, SharedSettings
 from domain.broker_capabilities import BrokerLimits, BrokerTraits, Capability
-from domain.ports import ClientBroker, Clock
+from domain.ports import ClientBroker, Clock, Steadiness
 
 Account = TypeVar("Account", bound=AccountSettings)
 Shared = TypeVar("Shared", bound=SharedSettings)
@@ -26,6 +27,7 @@ class BrokerSetup(Generic[Account, Shared]):
     - `deadline_seconds`: no call may take longer.
     - `acceptance_horizon_seconds`: how long after a lost answer a real broker may still accept the order.
     - `market_protection_percent`: how far beyond the market the limits lie that replace market orders.
+    - `steadiness`: says since when the machine's clock was not set; None: nobody watches it.
     - `exit_waits`: returns whether an exit of the client may be sent now, so that entries can let it go first.
     """
 
@@ -39,6 +41,7 @@ class BrokerSetup(Generic[Account, Shared]):
     acceptance_horizon_seconds: float
     market_protection_percent: Decimal
     exit_waits: Callable[[], bool]
+    steadiness: Steadiness | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,10 @@ class BrokerDescription(Generic[Account, Shared]):
     def connect(self, setup: BrokerSetup[Account, Shared]) -> ClientBroker:
         """Make one client's broker, which answers for orders in test mode itself."""
         built = self.build(setup)
-        return replace(built, port=BrokerWithTestMode(built.port, setup.clock))
+        port = built.port
+        if setup.steadiness is not None:
+            port = BrokerWithSteadyReads(port, setup.steadiness)
+        return replace(built, port=BrokerWithTestMode(port, setup.clock))
 
 
 AnyBroker = BrokerDescription[Any, Any]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -11,6 +11,7 @@ from domain.commands import UniversalOrderCommand
 from domain.enums import OrderType, Side
 from domain.money import ZERO
 from domain.order import Order
+from domain.times import counted_from
 
 
 class BrokerStatus(StrEnum):
@@ -139,6 +140,15 @@ class Book:
     complete: bool
     covers_from: datetime | None = None  # earlier orders are not in it, as in a book of one day
     unreadable: tuple[UnreadableRow, ...] = ()
+    steady_since: datetime | None = None  # since when our clock was not set; None: nobody watches it
+
+    def counted_from(self, at: datetime) -> datetime:
+        """Return from when the time that had elapsed at this read can be counted: see `domain.times.counted_from`."""
+        return counted_from(at, self.steady_since)
+
+    def is_later_than(self, at: datetime, window: timedelta) -> bool:
+        """Return True when this read began more than the window after that, by time that can be counted."""
+        return self.read_started_at > self.counted_from(at) + window
 
     @cached_property
     def by_id(self) -> dict[str, OrderReport]:
@@ -219,6 +229,11 @@ class PositionsSnapshot:
     read_started_at: datetime
     positions: tuple[Position, ...]
     unreadable: tuple[UnreadableRow, ...] = ()
+    steady_since: datetime | None = None  # since when our clock was not set; None: nobody watches it
+
+    def counted_from(self, at: datetime) -> datetime:
+        """Return from when the time that had elapsed at this read can be counted: see `domain.times.counted_from`."""
+        return counted_from(at, self.steady_since)
 
     @cached_property
     def _by_symbol(self) -> dict[tuple[str, str], dict[str, Decimal]]:

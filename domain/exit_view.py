@@ -145,7 +145,9 @@ def _of_before(
 
 def _shows(filled_at: datetime | None, snapshot: PositionsSnapshot) -> bool:
     """Return True when the read began so long after that fill that it shows it."""
-    return filled_at is None or has_elapsed(filled_at, snapshot.read_started_at, LAGS_AT_MOST)
+    if filled_at is None:
+        return True
+    return has_elapsed(snapshot.counted_from(filled_at), snapshot.read_started_at, LAGS_AT_MOST)
 
 
 def _own(order: Order, facts: ExitFacts) -> dict[str, Decimal]:

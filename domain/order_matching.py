@@ -152,7 +152,7 @@ def shows_all_since(order: Order, book: Book, traits: BrokerTraits, *, sending_e
     if book.hides(ref, order.exchange, order.symbol) is not None:
         return False
     horizon = timedelta(seconds=traits.visibility_horizon + traits.acceptance_horizon)
-    return book.read_started_at >= order.sent_at + sending_ends + horizon
+    return book.read_started_at >= book.counted_from(order.sent_at) + sending_ends + horizon
 
 
 def _agrees(order: Order, report: OrderReport) -> bool:

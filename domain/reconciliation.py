@@ -366,7 +366,7 @@ def _vanished(order: Order, book: Book, traits: BrokerTraits) -> Verdict:
     ended: it becomes EXPIRED.
     """
     assert order.updated_at is not None
-    settled = order.updated_at + timedelta(seconds=traits.visibility_horizon)
+    settled = book.counted_from(order.updated_at) + timedelta(seconds=traits.visibility_horizon)
     live = order.phase in (Phase.WORKING, Phase.PARTIALLY_FILLED)
     if not live or not book.complete or book.read_started_at < settled or hidden_in(order, book):
         return NOTHING
@@ -447,7 +447,7 @@ def _stale(order: Order, phase: Phase, report: OrderReport, book: Book, traits: 
 def _is_after_its_end(order: Order, book: Book, traits: BrokerTraits) -> bool:
     """Return True when the book is certainly newer than the update that ended the order."""
     assert order.updated_at is not None
-    return book.read_started_at > order.updated_at + timedelta(seconds=traits.visibility_horizon)
+    return book.is_later_than(order.updated_at, timedelta(seconds=traits.visibility_horizon))
 
 
 def taken_back(order: Order, report: OrderReport) -> Alarm | None:

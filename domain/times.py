@@ -48,6 +48,18 @@ def is_within(since: datetime, now: datetime, window: timedelta) -> bool:
     return abs(now - since) < window
 
 
+def counted_from(at: datetime, steady_since: datetime | None) -> datetime:
+    """Return from when the time that has elapsed since a timestamp can be counted.
+
+    A clock that was set forward since then shows a longer time than has passed. Where a proof waits for time to pass,
+    it is counted from the step.
+
+    Args:
+        steady_since: since when the clock is known not to have been set; None: nobody watches it.
+    """
+    return at if steady_since is None else max(at, steady_since)
+
+
 def has_elapsed(since: datetime, now: datetime, window: timedelta) -> bool:
     """Return True when the window has elapsed since a timestamp.
 

@@ -92,7 +92,7 @@ class PositionReconciler:
             StoreUnavailable: nothing was notified; the next read does it.
         """
         found = compared(snapshot, self._store.holdings(client_id))
-        self._note_shown(client_id, found, snapshot.read_started_at)
+        self._note_shown(client_id, found, snapshot)
         told = {d.where: d for d in self._store.told_differences(client_id)}
         news = self._news(told, snapshot, found)
         before, after = self._seen.get(client_id, {}), dict[Place, _Seen]()
@@ -111,12 +111,14 @@ class PositionReconciler:
                 continue
             if not d.amount and self._may_be_of_before(client_id, told.get(d.where), snapshot):
                 continue
-            seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot.read_started_at)
+            seen = after[d.where] = self._looked(before.get(d.where), d.amount, snapshot)
             patient = judgement is Judgement.SETTLED or seen.read_at - seen.since >= _PATIENCE
             if seen.reads > 1 and patient:
                 # Soon after a fill of ours, a surplus at the broker may only mean that the read is older than the fill.
                 is_quiet = last_fill_at is None or has_elapsed(
-                    last_fill_at, snapshot.read_started_at, self._believed_after
+                    snapshot.counted_from(last_fill_at),
+                    snapshot.read_started_at,
+                    self._believed_after,
                 )
                 ready.append(_Ready(d, seen.since, is_quiet))
         self._seen[client_id] = after
@@ -146,14 +148,19 @@ class PositionReconciler:
             return False
         closing = Side.SELL if told.held > 0 else Side.BUY
         closed_at = self._store.last_fill_at(client_id, told.symbol, closing)
-        return closed_at is not None and not has_elapsed(closed_at, snapshot.read_started_at, LAGS_AT_MOST)
+        if closed_at is None:
+            return False
+        since = snapshot.counted_from(closed_at)
+        return not has_elapsed(since, snapshot.read_started_at, LAGS_AT_MOST)
 
-    def _note_shown(self, client_id: str, found: Mapping[Place, Difference], read_at: datetime) -> None:
+    def _note_shown(
+        self, client_id: str, found: Mapping[Place, Difference], snapshot: PositionsSnapshot
+    ) -> None:
         before, after = self._shown.get(client_id, {}), dict[Place, _Seen]()
         for place, d in found.items():
             seen = before.get(place)
             if d.amount:
-                after[place] = self._looked(seen, d.amount, read_at)
+                after[place] = self._looked(seen, d.amount, snapshot)
         self._shown[client_id] = after
 
     @staticmethod
@@ -167,10 +174,16 @@ class PositionReconciler:
         ]
 
     @staticmethod
-    def _looked(seen: _Seen | None, amount: Decimal, read_at: datetime) -> _Seen:
+    def _looked(seen: _Seen | None, amount: Decimal, snapshot: PositionsSnapshot) -> _Seen:
+        read_at = snapshot.read_started_at
         if seen is None or seen.amount != amount or read_at - seen.read_at > READS_APART_AT_MOST:
             return _Seen(amount, read_at, read_at)  # what stood before a gap may have gone and come again
-        return _Seen(amount, seen.since, read_at, seen.reads + int(read_at > seen.read_at))
+        return _Seen(
+            amount,
+            snapshot.counted_from(seen.since),
+            read_at,
+            seen.reads + int(read_at > seen.read_at),
+        )
 
     def _tell(self, tx: Transaction, client_id: str, ready: Sequence[_Ready]) -> None:
         now = self._clock.now()

@@ -80,6 +80,8 @@ class TagLookup:
             return (
                 f"it was turned away, and the book could not be read since: {type(error).__name__}: {error}"
             )
+        if self._may_not_show(book, order):
+            return "it was turned away, and this machine's clock was set since then: the book is looked at once more"
         shown = find_report(order, book)[0]
         if book.covers_from is not None and order.sent_at is not None and order.sent_at < book.covers_from:
             return "it was turned away, and the book begins later than that"
@@ -93,6 +95,14 @@ class TagLookup:
         since = max(order.updated_at, order.not_before or order.updated_at)
         began = book.read_started_at
         return since < began <= self._clock.now() <= began + _SERVES
+
+    @staticmethod
+    def _may_not_show(book: Book, order: Order) -> bool:
+        """Return True where the clock was set since the answer, and the book may be too early to show an order."""
+        assert order.updated_at is not None
+        wait = (order.not_before or order.updated_at) - order.updated_at
+        since = book.counted_from(order.updated_at)
+        return since > order.updated_at and book.read_started_at < since + wait
 
     def refusals(self, order: Order) -> dict[str, str]:
         """Return the columns that keep which dead orders of its earlier calls the book shows, for its next claim."""

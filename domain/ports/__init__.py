@@ -14,7 +14,7 @@ from domain.ports.broker import (
     QuoteReader,
     StreamSource,
 )
-from domain.ports.clock import Clock, Ids
+from domain.ports.clock import Clock, Ids, Steadiness
 from domain.ports.conversation import Button, Channel, ChannelFailed, ConversationStore, Received
 from domain.ports.groups import GroupReads, GroupWrites
 from domain.ports.heartbeats import CANNOT_BE_READ_AFTER, WAITING, Heartbeat, HeartbeatStore
@@ -90,6 +90,7 @@ __all__ = [
     "RuleFacts",
     "SendFailed",
     "Sender",
+    "Steadiness",
     "StopWrites",
     "Store",
     "StreamSource",

@@ -11,6 +11,13 @@ class Clock(Protocol):
         """Return the present time, aware UTC."""
 
 
+class Steadiness(Protocol):
+    """Knows whether the machine's clock was set."""
+
+    def since(self) -> datetime | None:
+        """Return since when the clock is known not to have been set; None: nobody watches it."""
+
+
 class Ids(Protocol):
     """New ids, passed in so that a run can be repeated."""
 

@@ -129,10 +129,10 @@ def is_closed_by_others(
         entered = t.last_fill(client_id, symbol, side)
         of_it = [(effect, at) for of, effect, at in [*orders, *others] if of in (None, product)]
         since = sum((effect for effect, at in of_it if entered is None or at >= entered), ZERO)
-        if units + sum((effect for effect, _ in of_it), ZERO) or -since * side.sign < abs(units):
+        if units + sum((effect for effect, _ in of_it), ZERO):
             return False
         amounts = [(place[2], kept.difference.amount, kept.since) for place, kept in t.differences_of(*there)]
-        return converted(amounts, product) * side.sign < abs(units)
+        return -since * side.sign - max(converted(amounts, product) * side.sign, ZERO) >= abs(units)
 
     open_ = {product: units for product, units in held.items() if units}
     return bool(open_) and all(is_closed(product, units) for product, units in open_.items())

@@ -9,6 +9,7 @@ import pytest
 from app.container import Services, build_services
 from app.settings import load_settings
 from domain.alert import Alert, Delivery
+from domain.broker_reports import Book, PositionsSnapshot
 from domain.enums import ExecutionType, Outcome
 from domain.notices import Notice, NoticeKind
 from domain.order_events import register
@@ -48,6 +49,18 @@ def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):
     for client_id in services.brokers:
         adapter_of(services, client_id)._budget.take(urgent=False)  # an account's own, with places of its own
     assert sorted(file.name for file in tmp_path.glob("*.budget")) == ["alice.budget", "bob.budget"]
+
+
+def test_reads_say_since_when_the_clock_was_not_set(services, monkeypatch, tmp_path):
+    now = services.clock.now()
+    empty = Book(now, (), complete=True), PositionsSnapshot(now, ())
+    for client_id, broker in services.brokers.items():
+        adapter = adapter_of(services, client_id)
+        monkeypatch.setattr(adapter, "read_book", lambda wanted, *, urgent=False: empty[0])
+        monkeypatch.setattr(adapter, "read_positions", lambda *, urgent=False: empty[1])
+        book, positions = broker.port.read_book([]), broker.port.read_positions()
+        assert book.steady_since == positions.steady_since == services.steadiness.since()
+    assert (tmp_path / "orders.db-clock.json").exists()
 
 
 def test_a_message_is_kept_with_what_it_tells(services):

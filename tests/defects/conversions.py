@@ -9,12 +9,25 @@ CONVERSIONS = (
         (
             Edit(
                 "persistence/sqlite/queries/rule_facts.py",
-                "        return elsewhere * side.sign < abs(units)\n",
-                "        return elsewhere is not None\n",
+                "        return -since * side.sign - carried_on >= abs(units)\n",
+                "        return -since * side.sign >= abs(units)\n",
             ),
         ),
         ("tests/engine/test_conversions_by_hand.py"
          "::test_a_wild_read_after_a_conversion_forgets_nothing_and_ends_no_exit",),
+    ),
+    Defect(
+        "a-part-sold-and-the-rest-carried-on-is-closed",
+        "A hand sold 10 of 50 and carried 40 on under another product; after one empty read all 50 were forgotten.",
+        (
+            Edit(
+                "persistence/sqlite/queries/rule_facts.py",
+                "        carried_on = max(elsewhere * side.sign, ZERO)",
+                "        carried_on = elsewhere * side.sign if elsewhere * side.sign >= abs(units) else ZERO",
+            ),
+        ),
+        ("tests/engine/test_conversions_by_hand.py"
+         "::test_a_hand_that_sells_a_part_and_carries_on_the_rest_forgets_nothing",),
     ),
     Defect(
         "a-wild-read-ends-half-a-conversion",

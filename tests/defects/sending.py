@@ -382,8 +382,8 @@ SENDING = (
         (
             Edit(
                 "broker/description.py",
-                "        return replace(built, port=BrokerWithTestMode(built.port, setup.clock))",
-                "        return replace(built, port=built.port)",
+                "        return replace(built, port=BrokerWithTestMode(port, setup.clock))",
+                "        return replace(built, port=port)",
             ),
         ),
         ("tests/broker/test_registry.py::test_an_order_in_test_mode_is_answered_without_the_broker",),

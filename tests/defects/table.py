@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
+from tests.defects.clocks import CLOCKS
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
@@ -30,7 +31,7 @@ from tests.defects.watching import WATCHING
 from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
-    *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
+    *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
     *DESK, *WATCHING,
@@ -60,6 +61,7 @@ _SECTIONS = (
     ("Adopting units", ADOPTING),
     ("Orders beside each other", TOGETHER),
     ("Converted by hand", CONVERSIONS),
+    ("Clocks that are set", CLOCKS),
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),

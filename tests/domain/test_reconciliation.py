@@ -1,6 +1,7 @@
 """One pass converges, fills never shrink, nothing is called absent without proof, and the broker's book wins."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -437,3 +438,21 @@ def test_what_has_ended_moves_only_by_more_fills_or_by_a_book_that_cannot_be_old
             assert before.updated_at is not None
             later = seen.read_started_at > before.updated_at + timedelta(seconds=HORIZON)
             assert is_there and (more or later)
+
+
+@pytest.mark.parametrize("step", [0, 5, 400])
+@pytest.mark.parametrize("passed", [0, 10, 19.9, 20, 30])
+def test_after_the_clock_was_set_forward_an_absence_waits_for_time_that_has_passed(step, passed):
+    """The send can be on its way for 17 s, and shows within 3; its time counts from the step."""
+    order, stepped = an_order(Phase.UNKNOWN), SENT + timedelta(seconds=step)
+    seen = replace(book(at=stepped + timedelta(seconds=passed)), steady_since=stepped)
+    assert (judge(order, seen).phase is Phase.ABSENT) == (passed >= 20)
+
+
+def test_one_that_is_gone_from_the_book_is_not_missed_before_time_has_passed_since_the_clock_was_set():
+    order = an_order(Phase.WORKING)
+    stepped = (order.updated_at or SENT) + timedelta(seconds=400)
+    early = replace(book(at=stepped + timedelta(seconds=2)), steady_since=stepped)
+    late = replace(book(at=stepped + timedelta(seconds=4)), steady_since=stepped)
+    assert judge(order, early) == NOTHING
+    assert judge(order, late).phase is Phase.UNKNOWN

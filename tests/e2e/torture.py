@@ -32,7 +32,9 @@ from tests.notifications.fake_telegram import FakeTelegram
 
 ACCOUNTS = tuple(Account(name, f"webhook secret of {name}") for name in ("alice", "bob", "carol"))
 TRADERS = 2  # for each account
-SETTLE_SECONDS = 150.0  # for all that is open to end, and for the messages after a failing channel
+SETTLE_SECONDS = (
+    240.0  # for all that is open to end: longer than a difference is looked at until it is believed
+)
 
 HORIZON = 12.0  # seconds in which a late acceptance has to be reckoned with, here
 REAL_HORIZON = 180.0  # and at the broker whose wire this is

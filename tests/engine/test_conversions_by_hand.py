@@ -5,6 +5,7 @@ from dataclasses import replace
 from domain.broker_reports import Position
 from domain.errors import OutcomeUnknown
 from domain.states import Status
+from tests.engine.test_adopting import by_hand
 from tests.engine.test_late_evidence import spin
 from tests.engine.test_orders_by_hand import SYMBOL, empty
 from tests.support import EXIT, MARKET_EXIT, leg
@@ -84,3 +85,22 @@ def test_a_conversion_that_is_told_by_and_by_is_one(desk):
     spin(desk, 120)
     found = [desk.order(each.command_id) for each in exits]
     assert [(o.status, o.product, o.filled_quantity) for o in found] == [(Status.EXECUTED, "NRML", 50)] * 2
+
+
+def test_a_hand_that_sells_a_part_and_carries_on_the_rest_forgets_nothing(desk):
+    desk.post()
+    spin(desk, 40)
+    by_hand(desk, -10)
+    spin(desk, 240)
+    convert(desk, 40)
+    spin(desk, 240)
+    right = desk.broker.read_positions
+    desk.broker.read_positions = empty(desk)
+    spin(desk, 6)
+    assert desk.rows("SELECT net_quantity FROM holdings") == [("50",)]
+    desk.broker.read_positions = right
+    spin(desk, 240)
+    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 60)
+    order = desk.order(exit_.command_id)
+    assert (order.status, order.product, order.filled_quantity) == (Status.EXECUTED, "NRML", 40)

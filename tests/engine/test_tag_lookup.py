@@ -343,6 +343,29 @@ def test_the_look_waits_until_a_taken_order_would_show(desk):
     assert desk.only().status is Status.EXECUTED
 
 
+def test_a_clock_that_is_set_forward_makes_no_look_early(desk):
+    desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0)
+    desk.broker.script = [TAKEN_ALL_THE_SAME]
+    read, step = desk.broker.read_book, timedelta(seconds=60)
+    began = stepped = desk.clock.now()
+
+    def lagging(wanted, **_):
+        book, now = replace(read(wanted), steady_since=stepped), desk.clock.now()
+        passed = now - began - (step if stepped > began else timedelta())
+        return book if passed >= timedelta(seconds=2.5) else replace(book, reports=())
+
+    desk.broker.read_book = lagging
+    desk.post()
+    desk.engine.tick()
+    desk.clock.advance(60)  # in no time
+    stepped = desk.clock.now()
+    desk.engine.tick()
+    assert desk.only().phase is Phase.REGISTERED, "it was called not sent, while the book did not show it yet"
+    desk.settle(40)
+    assert len(desk.broker.placed) == 1
+    assert desk.only().status is Status.EXECUTED
+
+
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_cancel_of_what_was_turned_away_waits_for_its_look(desk, taken):
     desk.broker.fill_at_once = False

@@ -105,4 +105,4 @@ class Groups:
         return max(min(filled, own * sign, account.net(leg.symbol) * sign), ZERO)
 
     def _seconds_since(self, at: str) -> float:
-        return (self._scheduler.now() - datetime.fromisoformat(at)).total_seconds()
+        return self._scheduler.since(datetime.fromisoformat(at))

@@ -18,7 +18,7 @@ from domain.states import Phase, Status
 from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.legs import came_before
 from tests.simulation.plan import PlannedAlert
-from tests.simulation.scheduler import SECOND, START, Scheduler
+from tests.simulation.scheduler import SECOND, Scheduler
 
 if TYPE_CHECKING:
     from tests.simulation.promises import Promises
@@ -289,11 +289,10 @@ class Ownership:
 
     def _stops_pass(self, account: Account, calm_since: float) -> None:
         """A market exit does not wait behind a limit exit that rests."""
-        now = self._scheduler.now()
         for row in self._promises.registered_exits():
             if row.client_id != account.client_id or row.order_type is not OrderType.MARKET:
                 continue
-            waited = min((now - row.created_at).total_seconds(), self._scheduler.seconds - calm_since)
+            waited = min(self._scheduler.since(row.created_at), self._scheduler.seconds - calm_since)
             targets = [
                 o
                 for o in self.orders(row)
@@ -351,7 +350,7 @@ class Ownership:
 
         Or just before, so that neither the positions nor the order book showed it yet.
         """
-        began = round(((exit_.created_at - START).total_seconds() - SHOWS_WITHIN) * SECOND)
+        began = self._scheduler.true_micros(exit_.created_at) - round(SHOWS_WITHIN * SECOND)
         return bool(self._promises.accounts[entry.client_id].moved_by_hand(entry.symbol, began))
 
     def _hand_hid_units(self, exit_: Order, entry: Order) -> bool:
@@ -367,7 +366,7 @@ class Ownership:
         ]
         account = self._promises.accounts[entry.client_id]
         own = self.own(before)
-        net = account.net_at(entry.symbol, round((stopped - START).total_seconds() * SECOND))
+        net = account.net_at(entry.symbol, self._scheduler.true_micros(stopped))
         return own * exit_.side.sign < 0 and own != net and self._hand_was_there(entry)
 
     def _hand_was_there(self, row: Order) -> bool:

@@ -122,7 +122,12 @@ ADJUSTING: Mapping[str, float] = {
 FREEZING: Mapping[str, float] = {"freeze": 0.30}
 """Of all worlds, so many have an exchange that takes only a few units in one order, from a stream of its own."""
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *ADJUSTING, *FREEZING)
+CLOCKS: Mapping[str, float] = {"clock set": 0.25}
+"""Of all worlds, so many have a machine whose clock is set, from a stream of its own. The broker's clock is not."""
+
+CLOCK_STEPS = (2.0, 20.0, 90.0, 400.0)
+
+SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *ADJUSTING, *FREEZING, *CLOCKS)
 """Everything that a run can leave out."""
 
 
@@ -159,6 +164,7 @@ class Plan:
     largest: Decimal | None = None  # quantity of one exit; entries above it do not get past the door
     rates: Mapping[str, float] = field(default_factory=lambda: dict(RATES))
     money: Money | None = None
+    clock: tuple[tuple[float, float], ...] = ()  # at that second it is set forward, or back, by so many
     pause: tuple[float, float] | None = None
     """From this second to that one no alert comes."""
 
@@ -224,7 +230,7 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     resting = Random(f"{seed} resting").choice((0.0, 1.0, 2.0))
     rates |= {name: rate * resting for name, rate in RESTING.items()}
     rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
-    rates |= {**MONEY, **FREEZING, **ADJUSTING}
+    rates |= {**MONEY, **FREEZING, **ADJUSTING, **CLOCKS}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0
@@ -248,6 +254,9 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     freezing = Random(f"{seed} freeze")
     if freezing.random() < rates["freeze"]:
         plan = replace(plan, largest=Decimal(freezing.choice((25, 40))))
+    clocks = Random(f"{seed} clock")
+    if clocks.random() < rates["clock set"]:
+        plan = replace(plan, clock=_clock(clocks, plan))
     risky = Random(f"{seed} limits on money")
     if risky.random() < rates["limits on money"]:
         plan = slower(replace(plan, money=money_of(risky)), risky.choice((1.0, 3.0, 6.0)))
@@ -321,6 +330,16 @@ def _with_further_terms(terms: Terms, random: Random) -> Terms:
     if wish == "cost":
         return replace(terms, cost_trigger="2pt", cost_offset=random.choice((None, "1pt")))
     return replace(terms, exit_after_minutes=Decimal(random.choice(("0.2", "0.5", "1"))))
+
+
+def _clock(random: Random, plan: Plan) -> tuple[tuple[float, float], ...]:
+    """When the machine's clock is set, and by how much: by a service that keeps it, or by a person.
+
+    Where nothing is echoed, orders are told apart by the broker's times too: there clocks differ by little.
+    """
+    times = sorted(random.uniform(0.0, plan.ends) for _ in range(random.choice((1, 1, 2))))
+    steps = (1.0,) if plan.id_class is IdClass.C0 and plan.book_has_times else CLOCK_STEPS
+    return tuple((round(at, 3), random.choice(steps)) for at in times)
 
 
 def slower(plan: Plan, times: float) -> Plan:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from greenlet import getcurrent, greenlet
 
 from app.alert_batches import MOST_TOGETHER
+from broker.steady_reads import BrokerWithSteadyReads
 from broker.test_mode import BrokerWithTestMode
 from command_service import CommandService
 from domain.alert import Delivery
@@ -200,7 +201,8 @@ class Watcher:
     def _context(self, client: str) -> ClientContext:
         world = self._world
         line = Line(world.accounts[client], self.process, world.scheduler, world.promises, world.cross)
-        broker = BrokerWithTestMode(line, world.scheduler)
+        reads = BrokerWithSteadyReads(line, world.steadiness)
+        broker = BrokerWithTestMode(reads, world.scheduler)
         largest = world.plan.largest
         policy = world.policies[client]
         return ClientContext(client, broker, policy, line, largest=lambda exchange, symbol: largest)

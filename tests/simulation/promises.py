@@ -33,7 +33,7 @@ from tests.simulation.ownership import Ownership, is_a_hands_twin
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.protecting import Protections
 from tests.simulation.risking import Money, Risks
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import SECOND, Scheduler
 
 LISTED_WITHIN = 60.0
 """Seconds after which an outcome that is still unknown has been told."""
@@ -190,7 +190,7 @@ class Promises:
     def _claimed_promptly(self, before: Order, order: Order) -> None:
         """Neither Telegram nor another client's broker may hold an order up."""
         account = self.accounts[order.client_id]
-        created = order.created_at.timestamp() - self._epoch
+        created = self._scheduler.true_micros(order.created_at) / SECOND
         free_since = max(created, self.troubled_at, account.troubled_at)
         waited = self._scheduler.seconds - free_since
         # An exit that waits for its entry, or a retry, has a reason of its own, and says it.
@@ -203,10 +203,6 @@ class Promises:
     def micros(self) -> int:
         """Now."""
         return self._scheduler.micros
-
-    @property
-    def _epoch(self) -> float:
-        return self._scheduler.now().timestamp() - self._scheduler.seconds
 
     def _true(self, order: Order) -> None:
         """What the row claims of the broker is so."""
@@ -247,10 +243,10 @@ class Promises:
         """A watcher has just been through the client's open orders: what is unknown for long has been told."""
         for command_id in self._waiting:
             order = self.rows[command_id]
-            age = self._scheduler.now() - order.created_at
-            overdue = age.total_seconds() > LISTED_WITHIN + SLACK
+            age = self._scheduler.since(order.created_at)
+            overdue = age > LISTED_WITHIN + SLACK
             if order.client_id == client_id and overdue and self._is_unknown(order) and order.escalation < 2:
-                self.breaks("6 listed within 60 s", f"{command_id} {order.phase} for {age}")
+                self.breaks("6 listed within 60 s", f"{command_id} {order.phase} for {age:.0f} s")
         self.ownership.looked(client_id, self._is_told)
 
     def looked_at_protections(self, client_id: str) -> None:
@@ -275,8 +271,7 @@ class Promises:
         if order.phase is not Phase.UNKNOWN:
             return False
         assert order.updated_at is not None
-        since = (self._scheduler.now() - order.updated_at).total_seconds()
-        return since > SLACK
+        return self._scheduler.since(order.updated_at) > SLACK
 
     # what truly happens -------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class Protections:
         return self._connection.execute(_TO_COME, (client_id,)).fetchone() is not None
 
     def _seconds_since(self, at: str) -> float:
-        return (self._scheduler.now() - datetime.fromisoformat(at)).total_seconds()
+        return self._scheduler.since(datetime.fromisoformat(at))
 
     def _open(self, client_id: str) -> list[tuple[str, str, str, str, str | None, str, str | None]]:
         return self._connection.execute(_OPEN, (client_id,)).fetchall()

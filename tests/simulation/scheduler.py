@@ -40,6 +40,7 @@ class Scheduler:
 
     def __init__(self, random: Random) -> None:
         self.micros = 0
+        self._steps = [(0, 0)]  # since when (true microseconds) the machine's clock is ahead by how many
         self._random = random
         self._hub = getcurrent()
         self._due: list[tuple[int, int, Callable[[], object] | None, greenlet | None, int]] = []
@@ -49,9 +50,28 @@ class Scheduler:
         self.stopped = False
 
     def now(self) -> datetime:
-        """The present; each look is a microsecond later than the last, so that no two instants are one."""
+        """What the machine's clock shows; each look is a microsecond later than the last: no two instants are one."""
         self.micros += 1
-        return START + timedelta(microseconds=self.micros)
+        return START + timedelta(microseconds=self.micros + self._steps[-1][1])
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the machine's clock forward by so many seconds, or back."""
+        self._steps.append((self.micros, self._steps[-1][1] + round(seconds * SECOND)))
+
+    def true_micros(self, shown: datetime) -> int:
+        """When the clock last showed that time: true microseconds since the beginning.
+
+        A time that it has never shown, because it was set forward over it, is that of the step.
+        """
+        micros = round((shown - START).total_seconds() * SECOND)
+        for since, ahead in reversed(self._steps):
+            if micros - ahead >= since:
+                return min(micros - ahead, max(self.micros, since))
+        return 0
+
+    def since(self, shown: datetime) -> float:
+        """How many seconds ago the clock showed that time."""
+        return (self.micros - self.true_micros(shown)) / SECOND
 
     @property
     def seconds(self) -> float:

@@ -8,6 +8,7 @@ import pytest
 from blockers.execution_guard import ExecutionGuard
 from domain import exit_sizing, exit_view, leg_groups, protection_step, reconciliation
 from domain.broker_capabilities import IdClass
+from domain.broker_reports import Book
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase
@@ -175,6 +176,10 @@ def new_legs_do_not_wait_for_old_ones(patch):
     patch.setattr(groups_of_legs, "behind_its_exits", lambda *_: None)
 
 
+def the_clock_shows_how_much_time_has_passed(patch):
+    patch.setattr(Book, "counted_from", lambda book, at: at)
+
+
 PLANTED = {
     the_dead_row_of_a_turned_away_call_is_the_orders: (
         "3 false FAILED",
@@ -229,6 +234,19 @@ def test_a_planted_belief_in_absence_breaks_its_promise(monkeypatch, plant):
 
     plant(monkeypatch)
     assert first_breach(promise, most=6, change=provoked) is not None, "not noticed"
+
+
+@pytest.mark.timeout(300)
+def test_a_clock_that_is_believed_breaks_its_promise(monkeypatch):
+    def provoked(plan):
+        """A machine whose clock is set forward four times."""
+        steps = tuple((each, 400.0) for each in (2.0, 5.0, 9.0, 14.0))
+        return replace(
+            plan, clock=steps, id_class=IdClass.C1, rates={**plan.rates, "late": 0.1, "unanswered": 0.1}
+        )
+
+    the_clock_shows_how_much_time_has_passed(monkeypatch)
+    assert first_breach("3 false FAILED", change=provoked) is not None, "not noticed"
 
 
 @pytest.mark.timeout(300)

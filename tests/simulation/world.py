@@ -11,6 +11,7 @@ from random import Random
 
 from greenlet import getcurrent, greenlet
 
+from app.clock_steps import ClockSteps
 from command_service import CommandService, ResolvedFill
 from domain.broker_capabilities import IdClass
 from domain.enums import Side
@@ -98,6 +99,12 @@ class World:
         self._trace = trace
         self._keep_dump = keep_dump
         self._watchers_begun = 0
+        self.steadiness = ClockSteps(
+            self.scheduler,
+            path.with_name("clock.json"),
+            counted=lambda: self.scheduler.seconds,
+            boot="one",
+        )
         self._webs: list[Web] = []
         self._watchers: list[Watcher] = []
         self._idle: dict[str, dict[greenlet, None]] = {client: {} for client in plan.clients}
@@ -196,12 +203,21 @@ class World:
         for planned in self.plan.alerts:
             self.scheduler.spawn(partial(self._send, planned), after=planned.at)
         self._plan_people()
+        for at, by in self.plan.clock:
+            self.scheduler.later(at, partial(self._set_clock, by))
         self.scheduler.run(self.plan.ends)
         self._calm_down()
         if not self.promises.broken:
             self._resolve_by_hand()
         if not self.promises.broken:
             self._finish()
+
+    def _set_clock(self, seconds: float) -> None:
+        self._note(f"{self.scheduler.micros} the clock is set by {seconds} s")
+        self.counts["clock set"] += 1
+        self.scheduler.set_clock(seconds)
+        if seconds < 0:
+            self.promises.trouble(-seconds)  # what was to go at a time goes so much later
 
     def _calm_down(self) -> None:
         """Nothing new, nothing fails, and the exchange closes."""

@@ -108,10 +108,11 @@ def is_closed_by_others(
     def is_closed(product: str, units: Decimal) -> bool:
         side = Side.BUY if units > 0 else Side.SELL
         there, since = _of_others(connection, (client_id, symbol, exchange), product, side)
-        if units + there or -since * side.sign < abs(units):
+        if units + there:
             return False
         elsewhere = converted(_differences(connection, (client_id, symbol, exchange)), product)
-        return elsewhere * side.sign < abs(units)
+        carried_on = max(elsewhere * side.sign, ZERO)  # under another product: nobody has closed those
+        return -since * side.sign - carried_on >= abs(units)
 
     open_ = {product: units for product, units in held.items() if units}
     return bool(open_) and all(is_closed(product, units) for product, units in open_.items())
