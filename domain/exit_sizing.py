@@ -16,7 +16,6 @@ from enum import StrEnum
 from shlex import quote
 
 from domain.broker_reports import PositionsSnapshot
-from domain.entry_waits import WaitsFor
 from domain.enums import ExecutionType, OrderType, Side
 from domain.exit_chase import is_of_leg
 from domain.exit_view import ExitView, exit_view, is_about_the_same, is_own
@@ -30,7 +29,6 @@ OPERATOR = "OPERATOR"
 """The strategy name of an operator's exit of units that no strategy holds."""
 
 FLAT = "the position is flat"
-_FOR_EXITS = (WaitsFor.EXIT, WaitsFor.SETTLING)
 
 
 class HoldReason(StrEnum):
@@ -148,7 +146,7 @@ def _answer(order: Order, view: ExitView, snapshot: PositionsSnapshot, facts: Ex
         return ExitHold(HoldReason.EXIT_UNDER_WAY)
     if view.is_doubtful:
         return ExitDispute(None, ours, read)
-    if _unsettled_entries(order, facts):
+    if _older_entries(order, facts):
         return ExitHold(HoldReason.ENTRY_NOT_SETTLED)
     return NothingToExit(_nothing(order, snapshot, facts))
 
@@ -160,7 +158,7 @@ def entries_to_take_back(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
     """
     if not order.is_full_exit:
         return ()
-    held = _held(order, facts)
+    held = sum((h.net_quantity for h in facts.holdings if is_own(order, h.strategy_name, h.entries)), ZERO)
     closes = order.requested_side or (None if not held else Side.SELL if held > 0 else Side.BUY)
     return tuple(e for e in _older_entries(order, facts) if closes is None or e.side is closes.opposite)
 
@@ -185,24 +183,6 @@ def in_the_way(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
         and leg not in (o.command_id, o.parent_command_id)
         and is_about_the_same(o, order)
     )
-
-
-def _unsettled_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:
-    """List the older entries that may still fill what this exit is to close.
-
-    One of the other side that is not sent turns the position, and may itself wait for this exit to end: a hand may have
-    closed in between what the exit was to close.
-    """
-    older, held = _older_entries(order, facts), _held(order, facts)
-    if not order.is_full_exit or not held:
-        return older
-    closing = Side.SELL if held > 0 else Side.BUY
-    return tuple(e for e in older if e.side is not closing or e.waits_for not in _FOR_EXITS)
-
-
-def _held(order: Order, facts: ExitFacts) -> Decimal:
-    """Return what the exit's strategy holds by its own fills, signed."""
-    return sum((h.net_quantity for h in facts.holdings if is_own(order, h.strategy_name, h.entries)), ZERO)
 
 
 def _older_entries(order: Order, facts: ExitFacts) -> tuple[Order, ...]:

@@ -15,22 +15,6 @@ SUBMITTER, TRANSACTION, EXITS = (
 
 TOGETHER = (
     Defect(
-        "an-exit-waits-for-the-entry-that-waits-for-it",
-        "A hand's position left an exit nothing to close; its reversal had come first, and each waited for the other "
-        "for minutes.",
-        (
-            Edit(
-                EXITS,
-                "    return tuple(e for e in older if e.side is not closing or e.waits_for not in _FOR_EXITS)\n",
-                "    return older if closing else ()\n",
-            ),
-        ),
-        (
-            f"{REVERSE}::"
-            "test_the_entry_that_comes_before_its_exit_ends_with_it_where_a_hands_position_leaves_nothing_to_exit",
-        ),
-    ),
-    Defect(
         "reversal-is-a-duplicate",
         "Stop and reverse: the entry met the position that its exit had not closed yet, was called a duplicate, and "
         "the account was flat instead of turned.",

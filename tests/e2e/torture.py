@@ -32,7 +32,7 @@ from tests.notifications.fake_telegram import FakeTelegram
 
 ACCOUNTS = tuple(Account(name, f"webhook secret of {name}") for name in ("alice", "bob", "carol"))
 TRADERS = 2  # for each account
-SETTLE_SECONDS = (
+SETTLE_SECONDS = 330.0  # for all that is open to end: longer than an entry lives that waits for an exit
     240.0  # for all that is open to end: longer than a difference is looked at until it is believed
 )
 

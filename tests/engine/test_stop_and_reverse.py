@@ -264,26 +264,3 @@ def test_an_entry_goes_after_an_exit_of_which_somebody_has_sent_a_part_by_hand(h
     assert held.order(after.command_id).status is Status.EXECUTED
     assert net(held) == 50 * side.sign
     assert history_faults(held) == []
-
-
-@pytest.mark.parametrize("waits", [0.2, 1.5])
-def test_the_entry_that_comes_before_its_exit_ends_with_it_where_a_hands_position_leaves_nothing_to_exit(
-    desk, waits
-):
-    sold_by_hand(desk, 50)
-    for _ in range(30):
-        desk.look()
-        desk.clock.advance(10)
-    (short,) = desk.post(leg(side=Side.SELL, price=Decimal(100)))
-    spin(desk, 40)
-    assert (desk.order(short.command_id).status, net(desk)) == (Status.EXECUTED, 0)
-    (turn,) = desk.post(leg(side=Side.BUY, price=Decimal(110)))
-    assert turn.waits_for is WaitsFor.SETTLING
-    spin(desk, waits)
-    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 60)
-    assert desk.order(exit_.command_id).tag == "GUARD_BLOCKED:NO_POSITION"
-    turned = desk.order(turn.command_id)
-    assert turned.tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED", "it holds its own short, by its fills"
-    assert turned.updated_at - turn.created_at < timedelta(seconds=30), "it does not wait for its whole life"
-    assert history_faults(desk) == []
