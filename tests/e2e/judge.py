@@ -4,6 +4,7 @@ It imports nothing of Orderwatch and believes none of it: not its word for what 
 count of duplicates, not its hashes. Each check yields sentences that name order ids and where the evidence stands.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -161,13 +162,25 @@ def unfinished(case: Case) -> Iterator[str]:
 
 
 def untold(case: Case) -> Iterator[str]:
-    """Failed, or unknown for longer than a minute, and nobody was told."""
+    """Failed, or unknown for longer than a minute, and nobody was told.
+
+    What was cancelled for a new price has not failed while another row exits its rest.
+    """
+    gone_on = {_instead_of(row) for row in case.orders.values()}
     for row in case.orders.values():
         messages = case.told[row["command_id"]]
-        if row["status"] == "FAILED" and not any("ORDER FAILED" in m["message"] for m in messages):
+        has_failed = row["status"] == "FAILED" and row["command_id"] not in gone_on
+        if has_failed and not any("ORDER FAILED" in m["message"] for m in messages):
             yield f"{said(row)}: no message says that it failed"
         if _was_unknown_for_long(case, row) and not any(m["kind"] == "UNKNOWN" for m in messages):
             yield f"{said(row)}: was unknown for more than {TOLD_WITHIN.seconds} s, and no message says so"
+
+
+def _instead_of(row: Row) -> str | None:
+    """The row whose rest this one exits."""
+    chase = json.loads(row.get("context_json") or "{}").get("chase", {})
+    found: str | None = chase.get("instead_of")
+    return found
 
 
 def _was_unknown_for_long(case: Case, row: Row) -> bool:

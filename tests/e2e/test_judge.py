@@ -266,6 +266,15 @@ def test_a_failure_that_was_not_told(world):
     assert "quiet-1" in called(world)["untold"]
 
 
+@pytest.mark.parametrize(("instead_of", "is_told_of"), [("priced-1", False), ("another-1", True)])
+def test_what_was_cancelled_for_a_new_price_need_not_be_told_where_another_row_exits_its_rest(
+    world, instead_of, is_told_of
+):
+    world.order("priced", "SUBMITTING", "WORKING", "CANCELLED", told=False)
+    world.order("next", "BLOCKED", context_json=json.dumps({"chase": {"instead_of": instead_of}}))
+    assert ("priced-1" in called(world).get("untold", "")) is is_told_of
+
+
 @pytest.mark.parametrize("status", ["PENDING", "FAILED"])
 def test_a_message_that_was_not_delivered(world, status):
     world.message("FILLED", "filled-1", status)
