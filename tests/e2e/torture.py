@@ -33,9 +33,6 @@ from tests.notifications.fake_telegram import FakeTelegram
 ACCOUNTS = tuple(Account(name, f"webhook secret of {name}") for name in ("alice", "bob", "carol"))
 TRADERS = 2  # for each account
 SETTLE_SECONDS = 330.0  # for all that is open to end: longer than an entry lives that waits for an exit
-    240.0  # for all that is open to end: longer than a difference is looked at until it is believed
-)
-
 HORIZON = 12.0  # seconds in which a late acceptance has to be reckoned with, here
 REAL_HORIZON = 180.0  # and at the broker whose wire this is
 SEEN_WITHIN = 6.0  # seconds in which the service looks for what it called absent, after a late acceptance
