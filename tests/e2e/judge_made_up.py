@@ -24,7 +24,8 @@ TABLES = {  # of orders.db, what the judge goes by
     "alerts": "alert_id PRIMARY KEY, client_id, duplicate_of, raw_body",
     "orders": "command_id PRIMARY KEY, alert_id, leg_index, client_id, strategy_name, execution_type, exchange, "
     "symbol, side, quantity, requested_quantity, requested_side, parent_command_id, price, test_mode, "
-    "client_order_id, created_at, filled_quantity, broker_order_id, status, phase, tag, updated_at, event_hash, context_json",
+    "client_order_id, created_at, filled_quantity, broker_order_id, status, phase, tag, updated_at, event_hash, "
+    "context_json",
     "order_events": "event_id INTEGER PRIMARY KEY, command_id, at, from_status, to_status, from_phase, to_phase, "
     "tag, actor, detail_json, previous_hash, hash",
     "telegram_messages": "id INTEGER PRIMARY KEY, kind, message, status, last_error, telegram_message_id, command_id, "
