@@ -119,6 +119,22 @@ EXIT_READS = (
         ("tests/engine/test_orders_by_hand.py::test_a_late_read_that_has_just_what_our_fills_say_is_not_believed",),
     ),
     Defect(
+        "another-exits-fill-makes-a-read-right",
+        "A hand had sold 20 of 50, another exit sold 20: a read of before that had the 30 of our own fills, and they were "
+        "sent where 10 were left.",
+        (
+            Edit(
+                "engine/exit_sizer.py",
+                "        if isinstance(answer, ExitSize) and self._agrees_by_chance(order, answer, snapshot, facts):\n",
+                "        if answer is None:\n",
+            ),
+        ),
+        (
+            "tests/engine/test_orders_by_hand.py"
+            "::test_a_read_that_contradicted_our_fills_is_not_right_because_another_exit_was_filled",
+        ),
+    ),
+    Defect(
         "what-is-missing-is-back-at-once",
         "Two late reads in a row ended a difference by the size of our last fill, and the exit sent too much.",
         (

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from broker.delivered_shares import Delivered, merged
-from domain.broker_reports import BrokerStatus, OrderReport, PositionsSnapshot
+from domain.broker_reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
 from domain.enums import Side
 from domain.errors import ReadFailed
+from domain.exit_sizing import HoldReason
 from domain.limits import ExitScope, Limits, StrategyPolicy
 from domain.states import Status
 from engine.client_context import EngineTimings
@@ -486,3 +487,26 @@ def test_shares_of_earlier_days_that_a_hand_sells_were_in_no_sum_of_ours(desk, h
     spin(desk, 60)
     assert desk.order(exit_.command_id).status is Status.EXECUTED
     assert right().net("NFO", SYMBOL, "MIS") == 0
+
+
+def test_a_read_that_contradicted_our_fills_is_not_right_because_another_exit_was_filled(desk):
+    """A hand has sold 20 of 50, untold yet; another exit sells 20 more, and the read is of before that."""
+    desk.post()
+    spin(desk, 40)
+
+    def shows(units):
+        rows = (Position("NFO", SYMBOL, "MIS", Decimal(units)),)
+        desk.broker.read_positions = lambda *, urgent=False: PositionsSnapshot(desk.clock.now(), rows)
+
+    shows(30)
+    (whole,) = desk.post(MARKET_EXIT, **EXIT)
+    spin(desk, 1.5)
+    assert desk.order(whole.command_id).reason_message == HoldReason.DISPUTED.sentence
+    (part,) = desk.post(replace(MARKET_EXIT, quantity=Decimal(20)), **EXIT)
+    spin(desk, 5)
+    assert desk.order(part.command_id).status is Status.EXECUTED
+    assert desk.order(whole.command_id).status is Status.CREATED, "30 are sent, and 10 are left"
+    shows(10)
+    spin(desk, 90)
+    order = desk.order(whole.command_id)
+    assert (order.status, order.filled_quantity) == (Status.EXECUTED, 10)

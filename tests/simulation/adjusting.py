@@ -11,20 +11,18 @@ from domain.order import Order
 from tests.simulation.legs import own_units
 
 if TYPE_CHECKING:
-    from tests.simulation.exchange import Account, TrueOrder
+    from tests.simulation.exchange import Account
     from tests.simulation.promises import Promises
 
 
 class Adjustments:
-    """Looks at each entry that the broker takes, beside the exits of its alert, by the exchange's truth."""
+    """Looks at each entry that is about to be sent, beside the exits of its alert, by the exchange's truth."""
 
     def __init__(self, promises: "Promises") -> None:
         self._promises = promises
 
-    def order_made(self, account: "Account", order: "TrueOrder") -> None:
-        """The broker has an entry: no exit of its alert in another symbol is live, or has left anything."""
-        assert order.command is not None
-        row = self._promises.rows[order.command.command_id]
+    def call_begins(self, account: "Account", row: Order) -> None:
+        """An entry has just been claimed: no exit of its alert in another symbol is live, or has left anything."""
         if row.execution_type is not ExecutionType.ENTRY:
             return
         for exit_ in self._exits_beside(row):

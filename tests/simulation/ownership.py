@@ -4,7 +4,7 @@ A strategy's own units are the fills of its orders, whatever our tables say of t
 account: what it traded after the read that an exit was sized from, no engine could know.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -472,3 +472,28 @@ def is_a_hands_twin(order: Order, account: "Account") -> bool:
     if twin is None or account.traits.id_class is not IdClass.C0 or twin.command is not None:
         return False
     return (twin.symbol, twin.side, twin.filled) == (order.symbol, order.side, order.quantity)
+
+
+def orders_of(row: Order, account: "Account", rows: Mapping[str, Order]) -> "list[TrueOrder]":
+    """What the broker has of a row.
+
+    Where nothing is echoed, two orders of ours of one kind and size, as two slices of one exit, may be taken for each
+    other: it makes no difference which row has which. The row's order is then that of the number that it has.
+    """
+    told = account.orders.get(row.broker_order_id or "")
+    mine = account.by_tag.get(row.client_order_id, [])
+    if told is None or told in mine or told.command is None or account.traits.id_class is not IdClass.C0:
+        return mine
+    return [told] if _kind(rows[told.command.command_id]) == _kind(row) else mine
+
+
+def _kind(row: Order) -> tuple[object, ...]:
+    return (
+        row.symbol,
+        row.side,
+        row.quantity,
+        row.strategy_name,
+        row.execution_type,
+        row.order_type,
+        row.price,
+    )

@@ -29,7 +29,7 @@ from tests.simulation.exchange import Account, TrueOrder
 from tests.simulation.grouping import Groups
 from tests.simulation.holding import Holdings
 from tests.simulation.legs import Legs
-from tests.simulation.ownership import Ownership, is_a_hands_twin
+from tests.simulation.ownership import Ownership, is_a_hands_twin, orders_of
 from tests.simulation.plan import PlannedAlert
 from tests.simulation.protecting import Protections
 from tests.simulation.risking import Money, Risks
@@ -207,7 +207,7 @@ class Promises:
     def _true(self, order: Order) -> None:
         """What the row claims of the broker is so."""
         account = self.accounts[order.client_id]
-        orders = account.by_tag.get(order.client_order_id, [])
+        orders = orders_of(order, account, self.rows)
         if order.test_mode is not None:
             if orders:
                 self.breaks("4 no order unasked", f"{order.command_id} is a test and is at the broker")
@@ -288,6 +288,7 @@ class Promises:
             self.breaks("4 blocked and sent", command.command_id)
         if order is not None:
             self.ownership.call_begins(account, process, command)
+            self._adjustments.call_begins(account, order)
 
     def order_made(self, account: Account, order: TrueOrder) -> None:
         """The broker has a new order of ours."""
@@ -302,7 +303,6 @@ class Promises:
             self.breaks("2 one order a leg", f"{command.command_id} has {len(of_leg)}")
         self.ownership.order_made(account, order)
         self._legs.order_made(account, order)
-        self._adjustments.order_made(account, order)
         self._groups.order_made(account, order)
         self.order_changed(account, order)
 
@@ -367,7 +367,7 @@ class Promises:
     def check_end(self) -> None:
         """Nothing goes wrong any more, and everybody has had time."""
         for order in self.rows.values():
-            for o in self.accounts[order.client_id].by_tag.get(order.client_order_id, []):
+            for o in orders_of(order, self.accounts[order.client_id], self.rows):
                 if (o.odd or o.revived) and o.filled != order.filled_quantity:
                     self.breaks("3 false FAILED", f"{order.command_id} {order.phase}: {_said(o)}")
             self._true(order)
