@@ -120,8 +120,8 @@ EXIT_READS = (
     ),
     Defect(
         "another-exits-fill-makes-a-read-right",
-        "A hand had sold 20 of 50, another exit sold 20: a read of before that had the 30 of our own fills, and they were "
-        "sent where 10 were left.",
+        "A hand had sold 20 of 50, another exit sold 20: a read of before that had the 30 of our own fills, and they "
+        "were sent where 10 were left.",
         (
             Edit(
                 "engine/exit_sizer.py",
