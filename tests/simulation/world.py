@@ -262,7 +262,7 @@ class World:
                 say(executed=ResolvedFill(truth[0].broker_id, None, None))
 
     def _end_doubts(self) -> None:
-        """The operator takes over where units are in another product; a flatten would ask for the same exit again."""
+        """The operator takes over where units are in another product."""
         for order in self.promises.in_doubt():
             if self.plan.money is not None:
                 self._lift(order.client_id)
@@ -272,8 +272,7 @@ class World:
 
     def _is_over(self) -> bool:
         """Every order has ended, but for those of which the operator has yet to decide."""
-        if self.plan.money is not None:
-            self._end_doubts()
+        self._end_doubts()  # a protection and a flatten ask for the same exit again
         return self.promises.settled()
 
     def _finish(self) -> None:
