@@ -1,0 +1,56 @@
+"""Mistakes in how an order is found, counted, and told on its page; and in what is replayed."""
+
+from tests.defects.defect import Defect, Edit
+
+STORY = (
+    Defect(
+        "a-short-id-finds-nothing",
+        "The search looked for the end of an alert's id alone: the id that a message ends with, with the leg's number "
+        "behind it, found no order.",
+        (
+            Edit(
+                "persistence/sqlite/id_ends.py",
+                """    ends = {text, without_part, re.sub(r"-\\d+\\Z", "", without_part)}\n""",
+                "    ends = {text, without_part}\n",
+            ),
+        ),
+        ("tests/persistence/test_id_ends.py::test_it_finds_what_a_walk_through_all_ids_finds",),
+    ),
+    Defect(
+        "archived-orders-are-still-counted",
+        "The counts followed the orders' events and forgot that orders leave for the archive: the book counted orders "
+        "that no page of it showed.",
+        (
+            Edit(
+                "persistence/sqlite/queries/status_counts.py",
+                "if known is None or known.archived != archived or known.event_id > event_id:",
+                "if known is None:",
+            ),
+        ),
+        ("tests/console/test_counts.py::test_orders_that_were_archived_are_counted_no_more",),
+    ),
+    Defect(
+        "a-clock-set-back-turns-the-story-round",
+        "After the clock had been set back, the page told the refusal before the claim.",
+        (
+            Edit(
+                "console/story.py",
+                "            latest = max(latest, line.at)\n",
+                "            latest = line.at\n",
+            ),
+        ),
+        ("tests/console/test_story.py::test_the_history_keeps_its_order_where_the_clock_was_set_back",),
+    ),
+    Defect(
+        "another-legs-group-is-told",
+        "A leg that belongs to no group was told to be given up with those of its alert.",
+        (
+            Edit(
+                "persistence/sqlite/queries/orders.py",
+                """                    if command_id in json.loads(row["legs"])\n""",
+                "",
+            ),
+        ),
+        ("tests/console/test_story.py::test_a_group_of_legs_is_told_on_the_page_of_each_leg_alone",),
+    ),
+)
