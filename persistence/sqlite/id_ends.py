@@ -17,6 +17,10 @@ _LENGTH = 12  # characters: 10 of a ULID's random ones tell more than a trillion
 _BACKWARDS = " || ".join(f"substr(alert_id, -{place}, 1)" for place in range(1, _LENGTH + 1))
 _LAST = "char(1114111)"  # no character sorts after it
 
+_LEG_AND_PART = re.compile(
+    r"-\d+(\.\d+)?|\.\d+|\d{1,2}(\.\d{1,2})?"
+)  # three digits are no leg's number but a broker's
+
 ORDERS_BY_ID_END = f"CREATE INDEX orders_by_id_end ON orders ({_BACKWARDS})"
 
 
@@ -28,8 +32,8 @@ def ending_query() -> str:
 def ids_ending(connection: sqlite3.Connection, text: str) -> list[str]:
     """Return the ids of the orders whose id, or whose alert's id, ends with the text; in no order.
 
-    A text that holds no character of an alert's id (`-1`, `.2`) names none. A database without the index, such as an
-    archive of an earlier version, is read as a whole.
+    A text that may be leg and part alone (`-1`, `2`, `1.2`) costs a read of the whole index. A database without the
+    index, such as an archive of an earlier version, is read as a whole.
     """
     ends = json.dumps(sorted({end[-_LENGTH:][::-1] for end in _alert_ends(text)}))
     return [row[0] for row in connection.execute(ending_query(), {"id": text, "ends": ends})] if text else []
@@ -39,4 +43,4 @@ def _alert_ends(text: str) -> set[str]:
     """Return what the end of an alert's id may be in the end of an order's id."""
     without_part = re.sub(r"\.\d+\Z", "", text)
     ends = {text, without_part, re.sub(r"-\d+\Z", "", without_part)}
-    return ends - {""}
+    return ends | {""} if _LEG_AND_PART.fullmatch(text) else ends - {""}

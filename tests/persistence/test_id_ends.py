@@ -58,10 +58,8 @@ def test_it_finds_what_a_walk_through_all_ids_finds(filled: sqlite3.Connection, 
     text = id_[data.draw(st.integers(0, len(id_) - 1)) :]
     if data.draw(st.booleans()):
         text = data.draw(st.sampled_from("aé-.1")) + text
-    of_an_alert = any(text.rstrip("0123456789").rstrip(".-").rstrip("0123456789").rstrip("-"))
-    found = set(ids_ending(filled, text))
     walked = {id_ for (id_,) in filled.execute(WALK, {"id": text})}
-    assert found == walked if of_an_alert else found <= walked
+    assert set(ids_ending(filled, text)) == walked
 
 
 def test_no_order_is_read_but_those_found(filled: sqlite3.Connection):
