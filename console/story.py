@@ -6,7 +6,7 @@ Each line is made from one stored row. What is not stored is not told: no line i
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from console.order_lines import order_lines
+from console.order_lines import order_lines, who
 from console.story_line import Fact, Kind, Line, described, fact, json_object
 from console.template_filters import PageFormatter
 from domain.leg_groups import GroupState
@@ -48,14 +48,17 @@ def _alert_lines(alert: Row | None) -> Iterator[Line]:
     if alert is None:
         return
     at, id_ = alert["received_at"], alert["alert_id"]
-    sentence = f"An alert came from {alert['remote_addr']}."
-    if alert["duplicate_of"]:
+    kept = json_object(alert["context_json"])
+    sentence, replay = f"An alert came from {alert['remote_addr']}.", kept.get("replay")
+    if isinstance(replay, dict):
+        sentence = f"{who(alert['remote_addr'])} had alert {replay.get('alert_id')} registered anew."
+    elif alert["duplicate_of"]:
         sentence = f"An alert came from {alert['remote_addr']} that repeats {alert['duplicate_of']}."
-    facts = (*fact("Alert", id_), *fact("Signal", alert["signal_id"]))
+    why = fact("Reason", replay.get("reason")) if isinstance(replay, dict) else ()
+    facts = (*fact("Alert", id_), *fact("Signal", alert["signal_id"]), *why)
     yield Line(
         f"a-{id_}", at, Kind.ALERT, sentence, facts, "", alert["raw_body"], "Body as received, secrets masked"
     )
-    kept = json_object(alert["context_json"])
     wanted = f"{(alert['execution_type'] or 'an alert').lower()} of {alert['strategy_name']}"
     read = (
         *fact("Repaired", described(kept.get("repairs"))),

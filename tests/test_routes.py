@@ -20,6 +20,7 @@ ROUTES = {
     "/webhook/<name>/<path:token>": {"POST": SENDER},
     "/": {"GET": OPERATOR},
     "/alerts": {"GET": OPERATOR, "POST": OPERATOR},
+    "/alerts/<alert_id>/replay": {"GET": OPERATOR, "POST": OPERATOR},
     "/exit": {"GET": OPERATOR, "POST": OPERATOR},
     "/find": {"GET": OPERATOR},
     "/health": {"GET": OPERATOR},

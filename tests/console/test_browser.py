@@ -1,5 +1,6 @@
 """The console in a real browser."""
 
+import json
 import logging
 import os
 import shutil
@@ -319,3 +320,29 @@ def test_adopting_units_that_no_strategy_holds(
 
 def held_by(house: House, strategy_name: str) -> list[str]:
     return [h["net_quantity"] for h in house.views.holdings() if h["strategy_name"] == strategy_name]
+
+
+NATIVE = {
+    "secret_key": "***", "execution_type": "ENTRY", "strategy_name": "STRADDLE", "exchange": "NFO",
+    "legs": [{"tradingsymbol": "NIFTY26NOV26000CE", "direction": "BUY", "qty": 50, "product_type": "MIS",
+              "order_type": "MARKET"}],
+}  # fmt: skip
+
+
+def test_a_blocked_alert_is_replayed_after_a_look_at_what_it_would_do(
+    driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
+):
+    [order] = house.alert(symbol="NIFTY26NOV26000CE", raw_body=json.dumps(NATIVE))
+    house.block(order)
+    size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(f"{book}/alerts/{order.alert_id}/replay")
+    assert "BUY 50 NIFTY26NOV26000CE" in told(driver, "#would")
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    for name, text in {"reason": "the limit was raised", "by": "ann"}.items():
+        box = driver.find_element(By.CSS_SELECTOR, f".filters [name={name}]")
+        box.clear()
+        box.send_keys(text)
+    press(wait, ".filters button")
+    wait.until(lambda d: "ann (console) had alert" in told(d, "#timeline"))
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -53,4 +53,41 @@ STORY = (
         ),
         ("tests/console/test_story.py::test_a_group_of_legs_is_told_on_the_page_of_each_leg_alone",),
     ),
+    Defect(
+        "what-was-sent-is-replayed",
+        "An alert of which the broker had refused one leg and taken another was registered anew: the other was bought "
+        "twice.",
+        (
+            Edit(
+                "domain/replays.py",
+                "        if leg.attempts or leg.sent_at is not None or leg.broker_order_id is not None:\n",
+                "        if leg.broker_order_id is not None:\n",
+            ),
+        ),
+        ("tests/test_replaying.py::test_an_alert_whose_leg_was_sent_is_never_replayed",),
+    ),
+    Defect(
+        "two-people-replay-the-same",
+        "Two people replayed the same alert, one after the other: both were sent.",
+        (
+            Edit(
+                "use_cases/replay_alert.py",
+                """            _check(tx, done, f"it was replayed as {done.alert_id} already, and of that")\n""",
+                "",
+            ),
+        ),
+        ("tests/test_replaying.py::test_what_was_registered_anew_is_registered_by_nobody_again",),
+    ),
+    Defect(
+        "a-preview-registers",
+        "Who only wanted to see what the alert would do had it registered.",
+        (
+            Edit(
+                "use_cases/replay_alert.py",
+                "            raise _Previewed(self._replay(tx, prepared, delivery, asked, kept, number=None))\n",
+                "            return self._replay(tx, prepared, delivery, asked, kept, number=None)\n",
+            ),
+        ),
+        ("tests/test_replaying.py::test_a_blocked_alert_is_shown_registered_once_and_recorded",),
+    ),
 )
