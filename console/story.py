@@ -133,7 +133,7 @@ def _protection_lines(protections: Sequence[Row]) -> Iterator[Line]:
 
 def _message_lines(messages: Sequence[Row]) -> Iterator[Line]:
     for message in messages:
-        what = message["kind"].replace("_", " ").lower()
+        what = message["kind"].replace("_", " ").capitalize()
         match message["status"]:
             case "SENT":
                 sent = message["sent_at"]

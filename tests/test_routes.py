@@ -45,6 +45,7 @@ ROUTES = {
     "/api/holdings/adopt": {"POST": OPERATOR},
     "/api/latches/lift": {"POST": OPERATOR},
     "/api/marks": {"POST": OPERATOR},
+    "/api/openapi.json": {"GET": OPERATOR},
     "/api/orders": {"GET": OPERATOR},
     "/api/orders/<command_id>": {"GET": OPERATOR},
     "/api/orders/<command_id>/cancel": {"POST": OPERATOR},

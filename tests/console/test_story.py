@@ -84,7 +84,7 @@ def test_a_filled_order_from_the_alert_to_the_fill(house: House):
         f"NIFTY26NOV24500CE LIMIT 112.5; Product MIS; Our id at the broker {order.client_order_id}",
         "Broker: The broker accepted it as B00002. Broker id B00002",
         "Broker: It is filled. Filled 50 of 50; Average price 112.45",
-        "Message: filled: waits to be sent.",
+        "Message: Filled: waits to be sent.",
     ):
         assert sentence in text
 
@@ -185,7 +185,7 @@ def test_a_message_about_the_alert_as_a_whole_is_in_the_story(house: House):
             (time_text(house.clock.now()), order.alert_id),
         )
     [line] = [line for line in lines(house, order) if line.kind is Kind.MESSAGE]
-    assert (line.sentence, line.text) == ("alert rejected: not delivered.", "for two")
+    assert (line.sentence, line.text) == ("Alert rejected: not delivered.", "for two")
     assert line.facts[0].value == "no"
 
 

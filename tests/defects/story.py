@@ -1,4 +1,4 @@
-"""Mistakes in how an order is found, counted, and told on its page; and in what is replayed."""
+"""Mistakes in how an order is found, counted and told, in what is replayed, and in what describes the interface."""
 
 from tests.defects.defect import Defect, Edit
 
@@ -89,5 +89,12 @@ STORY = (
             ),
         ),
         ("tests/test_replaying.py::test_a_blocked_alert_is_shown_registered_once_and_recorded",),
+    ),
+    Defect(
+        "the-description-lacks-what-acts",
+        "The description of the interface listed what reads, and nothing of what acts: programs that were made from it "
+        "could not halt.",
+        (Edit("console/openapi_routes.py", "(*_READING, *_ACTING, *_OPEN)", "(*_READING, *_OPEN)"),),
+        ("tests/test_openapi.py::test_it_describes_every_route_and_no_other",),
     ),
 )
