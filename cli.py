@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import requests
 
-from alerts.formats.registry import dialects_with
 from app.settings import load_settings
 from app.system import operator_name
 from broker.registry import BROKERS
@@ -28,6 +27,7 @@ from cli_instruments import instruments
 from cli_output import Refused, age_text, cancel_told, facts, table
 from cli_parser import parser
 from cli_posting import base_url, post_alert
+from cli_replay import replay_alert
 from command_service import ResolvedFill
 from config.settings import Settings, SettingsError
 from domain.account_state import AccountState
@@ -159,27 +159,6 @@ def alert(options: argparse.Namespace) -> int:
     return _post(settings, body, url=options.url, client_id=options.client, path=_webhook(options.format))
 
 
-def replay(options: argparse.Namespace) -> int:
-    """Post a kept alert's body again, as a new delivery that passes every check anew."""
-    settings = _settings()
-    kept = _existing(settings).kept_alert(options.id)
-    if kept is None:
-        raise NotFound(f"no alert {options.id}")
-    _chosen(settings, kept["client_id"])  # signed for another client it would be another client's order
-    if kept["signal_id"] is not None:
-        print(
-            f"note: its signal_id {kept['signal_id']!r} is used up; the answer will be duplicate",
-            file=sys.stderr,
-        )
-    else:
-        window = settings.dedup_window_seconds
-        print(f"note: within {window:g} s of the same content the answer will be duplicate", file=sys.stderr)
-    # The secret was masked when the alert was stored. An empty one leaves authentication to the signature.
-    dialects = dialects_with((each.name, each.table) for each in settings.formats)
-    body = dialects.empty_masked_secret(str(kept["raw_body"]), str(kept["format"])).encode()
-    return _post(settings, body, url=options.url, client_id=kept["client_id"], path=_webhook(kept["format"]))
-
-
 def _webhook(alert_format: str | None) -> str:
     return f"/webhook/{alert_format}" if alert_format else "/webhook"
 
@@ -294,6 +273,13 @@ def cancel(options: argparse.Namespace) -> int:
         raise Refused(f"{command_id} has ended and is in the archive: there is nothing to cancel") from None
     print(cancel_told(_story(services.database, command_id)))
     return 0
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Register a kept alert anew, once what it would do now was shown and confirmed."""
+    from app.starting import replayer_of  # what the service is made of takes a while to load
+
+    return replay_alert(options, replayer_of(_services()), _confirmed)
 
 
 def adopt(options: argparse.Namespace) -> int:

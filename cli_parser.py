@@ -60,8 +60,9 @@ def _alerts(add: _Add) -> None:
     post.add_argument("--dry-run", action="store_true", help="print what it would do, and post nothing")
     again = add("replay")
     again.add_argument("id", help="an alert_id")
-    for each in (post, again):
-        each.add_argument("--url", help="where the service runs, when not at HOST and PORT")
+    again.add_argument("--reason", required=True, help="why; it is kept with the alert")
+    again.add_argument("--yes", action="store_true", help="do not ask")
+    post.add_argument("--url", help="where the service runs, when not at HOST and PORT")
 
 
 def _halting(add: _Add) -> None:

@@ -39,6 +39,7 @@ from app.starting import (
     previewer_of,
     print_banner,
     read_settings,
+    replayer_of,
     warn_of_slow_stall,
 )
 from app.stopped_holder import StoppedHolder
@@ -173,6 +174,7 @@ def _add_console(app: Flask, services: Services, receiver: AlertReceiver) -> Non
                 lambda raw, name: preview()(raw, name),
                 lambda: receiver.strangers,
                 partial(_try_out, services.settings, receiver),
+                replayer_of(services),
             ),
             token=token,
             clock=clock,

@@ -57,6 +57,8 @@ from notifications.outbox import OutboxDrainer
 from notifications.telegram import TelegramSender
 from persistence.database import Database, open_database
 from persistence.instruments import open_instruments
+from use_cases.register_alert import RegisterAlert
+from use_cases.replay_alert import ReplayAlert
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,19 @@ class Services:
             alert_life=timedelta(seconds=self.settings.max_alert_age_seconds),
             prepare=prepare_of(self.settings, self.store, self.policies, self.masters),
         )
+
+    @cached_property
+    def replay_alert(self) -> ReplayAlert:
+        """What registers kept alerts anew, by the same rules as any alert."""
+        s = self.settings
+        register = RegisterAlert(
+            self.policies,
+            ids=RandomIds(),
+            dedup_window=timedelta(seconds=s.dedup_window_seconds),
+            alert_life=timedelta(seconds=s.max_alert_age_seconds),
+        )
+        prepare = prepare_of(s, self.store, self.policies, self.masters)
+        return ReplayAlert(self.store, self.policies, register, prepare)
 
     @cached_property
     def risk_reports(self) -> RiskReports:

@@ -9,6 +9,7 @@ from functools import partial
 from alerts.auth import Secrets
 from alerts.formats.registry import dialects_with
 from alerts.preview import Previewer
+from alerts.replaying import Replayer
 from app.container import Services, build_services
 from app.instruments import prepare_of
 from app.kept_prices import NoPrices, PricesWhenAsked
@@ -174,4 +175,16 @@ def previewer_of(settings: Settings, reads: Callable[[], SizingReads] | None = N
         mask=Secrets(secrets, settings.client_id).mask,
         resolve=resolved,
         blocks=blocks,
+    )
+
+
+def replayer_of(services: Services) -> Replayer:
+    """What registers kept alerts anew for a person."""
+    settings = services.settings
+    return Replayer(
+        services.database.kept_alert,
+        services.replay_alert,
+        dialects=dialects_with((each.name, each.table) for each in settings.formats),
+        defaults=settings.alert_defaults,
+        clock=services.clock,
     )

@@ -14,7 +14,7 @@ from benchmarks.workspace import Failed, Workspace
 
 NAMES = (
     "webhook", "latency", "drain", "budget", "isolation", "slow_senders", "history", "starting", "restart", "idle",
-    "stops",
+    "stops", "book",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from console.context import Desk
 from console.parameters import BadParameter, Parameters
+from console.replaying import AlertReplays, add_replaying
 from console.request_parsing import query_of
 from domain.ports.read_model import Row
 from domain.refused_deliveries import RefusedDeliveries
@@ -38,15 +39,19 @@ class AlertDoor:
         preview: says what a body would do, of a format (None: recognised); touches nothing.
         strangers: returns the deliveries that were refused because nobody knows their sender.
         try_out: sends a delivery with our own secret through the whole way; returns the status and the answer.
+        replays: registers kept alerts anew; None: it cannot be done here.
     """
 
     preview: Callable[[bytes, str | None], Mapping[str, Any]]
     strangers: Callable[[], RefusedDeliveries | None] = lambda: None
     try_out: Callable[[Mapping[str, Any]], tuple[int, Mapping[str, Any]]] | None = None
+    replays: AlertReplays | None = None
 
 
 def add_alerts(blueprint: Blueprint, desk: Desk, door: AlertDoor) -> None:
     """Add the page and the JSON of deliveries to the blueprint."""
+    if door.replays is not None:
+        add_replaying(blueprint, desk, door.replays)
 
     @blueprint.get("/api/alerts")
     def list_alerts() -> ResponseReturnValue:
@@ -104,6 +109,7 @@ def _render(desk: Desk, door: AlertDoor, query: Parameters, **values: Any) -> st
         sample=json.dumps(SAMPLE, indent=2),
         webhook=f"{request.url_root}webhook",
         can_send=door.try_out is not None,
+        can_replay=door.replays is not None,
         **({"typed": "", "said": None, "sent": None} | values),
     )
 

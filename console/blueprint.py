@@ -21,6 +21,7 @@ from console.finding import add_finding
 from console.grouping import add_grouping
 from console.health import HealthExpectations
 from console.limiting import add_limiting
+from console.openapi import add_openapi
 from console.order_actions import CANCEL, RESOLVE, add_order_forms
 from console.pages import add_pages
 from console.parameters import BadParameter
@@ -107,6 +108,7 @@ def create_console(
     add_positions(blueprint, desk)
     add_finding(blueprint, desk)
     add_alerts(blueprint, desk, alert_door)
+    add_openapi(blueprint)
     forms = {RESOLVE: add_resolving(blueprint, desk), CANCEL: add_cancelling(blueprint, desk)}
     add_order_forms(blueprint, desk, forms)
     return blueprint

@@ -10,6 +10,7 @@ from console.api import story_of
 from console.context import Desk
 from console.parameters import BadParameter, Parameters
 from console.request_parsing import body_of
+from console.story import story_lines
 from domain.errors import ConcurrentUpdate, InvalidResolution
 
 RESOLVE, CANCEL = "resolve", "cancel"
@@ -48,10 +49,12 @@ def add_order_forms(blueprint: Blueprint, desk: Desk, forms: Mapping[str, OrderF
         return redirect(url_for("console.order", command_id=command_id), 303)
 
     def _again(wish: str, form: OrderForm, command_id: str, field: str, message: str) -> str:
+        story = story_of(desk, command_id)
         return render_template(
             "console/order.html",
             header=desk.header(desk.clock.now()),
+            lines=story_lines(story),
             trouble={"wish": wish, "field": field, "message": message},
             given={name: request.form.get(name, "") for name in form.fields},
-            **story_of(desk, command_id),
+            **story,
         )

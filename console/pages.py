@@ -12,6 +12,7 @@ from console.api import FILTERS, ORDERS_QUERY, orders_page, story_of
 from console.context import Desk
 from console.parameters import wanted_of
 from console.request_parsing import query_of
+from console.story import story_lines
 from domain.stale_orders import FROZEN_MEANS
 from domain.states import Status
 
@@ -44,7 +45,9 @@ def add_pages(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.get("/orders/<command_id>")
     def order(command_id: str) -> ResponseReturnValue:
         story = story_of(desk, command_id)
-        return render_template("console/order.html", header=desk.header(desk.clock.now()), **story)
+        return render_template(
+            "console/order.html", header=desk.header(desk.clock.now()), lines=story_lines(story), **story
+        )
 
     @blueprint.get("/health")
     def health() -> ResponseReturnValue:

@@ -68,6 +68,14 @@ class ClientShare(NamedTuple):
     legs: tuple[LegRequest, ...] = ()
 
 
+class Replay(NamedTuple):
+    """Who registers a kept alert anew, and why. `alert_id`: the alert as its sender delivered it."""
+
+    alert_id: str
+    by: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
@@ -77,6 +85,7 @@ class ParsedAlert:
     - `repairs`: what was repaired in its body, in words.
     - `unread`: the keys of its body that nothing was read from.
     - `shares`: the clients that trade it, each by itself; empty: `client_id` alone, which is the first of them.
+    - `replay`: who has registered it anew; None: its sender delivered it.
 
     Raises:
         ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
@@ -92,6 +101,7 @@ class ParsedAlert:
     repairs: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     shares: tuple[ClientShare, ...] = ()
+    replay: Replay | None = None
 
     def of(self, share: ClientShare) -> "ParsedAlert":
         """The alert as one client trades it.

@@ -73,6 +73,11 @@ def cancel_asked(
     return advance(order, order.phase, at=at, actor=actor, cancel_requested_at=asked_at, context_json=kept)
 
 
+def reason_of_cancel(context_json: str | None) -> str:
+    """Return why a cancel was requested, from an order's context as stored; empty where no reason was given."""
+    return str(json.loads(context_json or "{}").get(_REASON, ""))
+
+
 @dataclass(frozen=True, slots=True)
 class CancelUnderWay:
     """A cancel that was requested and that the order book has not settled. Times are texts, as in orders.db."""
@@ -116,5 +121,5 @@ def cancel_under_way(order: Mapping[str, Any], events: Sequence[Mapping[str, Any
         detail = json.loads(event["detail_json"])
         if detail.get("cancel_requested_at") == at:
             by = event["actor"]
-            reason = json.loads(detail.get("context_json") or "{}").get(_REASON, "")
+            reason = reason_of_cancel(detail.get("context_json"))
     return CancelUnderWay(by, at, reason, order["cancel_sent_at"])

@@ -111,6 +111,7 @@ ROOMS = {
     "cli_output.py": Room(("domain",)),
     "cli_posting.py": Room(None, None),
     "cli_parser.py": Room(("domain",)),
+    "cli_replay.py": Room(None, None),
     "benchmarks/": Room(None, None),
 }
 WITHOUT_RULES = {"tests", "docs", "data", "deploy"}  # deploy: files for other programs, no code of ours

@@ -404,7 +404,13 @@ def story_of(alert: ParsedAlert) -> str | None:
         for number, leg in enumerate(alert.legs, 1)
         if leg.sized is not None
     ]
-    told = {"repairs": alert.repairs, "unread": alert.unread, "instruments": instruments, "sizes": sizes}
+    told: dict[str, object] = {
+        "repairs": alert.repairs,
+        "unread": alert.unread,
+        "instruments": instruments,
+        "sizes": sizes,
+        "replay": None if alert.replay is None else alert.replay._asdict(),
+    }
     told = {name: value for name, value in told.items() if value}
     return json.dumps(told, ensure_ascii=False) if told else None
 

@@ -44,8 +44,9 @@ class ReadModel(Protocol):
     def story(self, command_id: str) -> Row | None:
         """Return everything about one order; None: no such order.
 
-        The keys: `order`, `events`, `intent`, `alert`, `messages`, `siblings`, and `protections` (an entry's, or
-        the one that asked for an exit, each with its `events`).
+        The keys: `order`, `events`, `intent`, `alert`, `messages`, `siblings`, `protections` (an entry's, or the one
+        that asked for an exit, each with its `events`), `groups` (those that it is a leg of, each with its `events`),
+        and `alert_messages` (those about its alert as a whole).
         """
 
     def strategies(self, client_id: str) -> list[str]:

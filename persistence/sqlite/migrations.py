@@ -18,6 +18,7 @@ from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
 from persistence.sqlite.group_schema import GROUPS
+from persistence.sqlite.id_ends import ORDERS_BY_ID_END
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.operator_schema import OPERATOR_RECORDS
 from persistence.sqlite.private_files import make_private, private
@@ -325,6 +326,12 @@ def equity_curve(db: "Database") -> None:
 def operator_records(db: "Database") -> None:
     """Store what operators decided about what needs them, and the day's course of profit and loss."""
     _run(db, OPERATOR_RECORDS)
+
+
+@migrations()
+def orders_by_id_end(db: "Database") -> None:
+    """Index orders by the end of their alert's id, for the search by what a message ends with."""
+    _run(db, ORDERS_BY_ID_END)
 
 
 def _run(db: "Database", script: str) -> None:

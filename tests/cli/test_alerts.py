@@ -4,11 +4,10 @@ import hashlib
 import hmac
 import json
 
-import pytest
-
 import cli
 from domain.alert import Alert, Delivery
 from domain.enums import Outcome
+from persistence.database import open_database
 from tests.cli.making import SECRET
 
 
@@ -41,17 +40,6 @@ def test_a_file_that_is_not_there_is_one_clear_line(maker, capsys):
     assert "missing.json" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("signal_id", "says"), [("s1", "is used up"), (None, "within 60 s")])
-def test_a_kept_alert_is_posted_again_and_told_of_duplicates(maker, service, capsys, signal_id, says):
-    delivery = Delivery(maker.clock.now(), "127.0.0.1", '{"a": 1}', "native")
-    kept = Alert("kept", "default", delivery, Outcome.ACCEPTED, "key", signal_id=signal_id)
-    maker.store.write(lambda tx: tx.add_alert(kept))
-    assert cli.main(["replay", "kept"]) == 0
-    assert [(path, body) for path, _, body in service.posts] == [("/webhook/native", b'{"a": 1}')]
-    assert says in capsys.readouterr().err
-    assert cli.main(["replay", "unknown"]) == 2
-
-
 def test_a_dry_run_prints_what_the_alert_would_do_and_posts_nothing(maker, service, tmp_path, capsys):
     (tmp_path / "alert.txt").write_bytes(b"strategy=S;ticker=NSE:INFY;side=sell;quantity=4;product=MIS")
     before = maker.path.read_bytes()
@@ -64,13 +52,40 @@ def test_a_dry_run_prints_what_the_alert_would_do_and_posts_nothing(maker, servi
     assert (service.posts, maker.path.read_bytes()) == ([], before)
 
 
-def test_a_kept_alert_of_a_users_own_dialect_is_posted_without_its_masked_secret(maker, service, tmp_path):
+def kept(maker, raw_body: str, name: str, outcome: Outcome = Outcome.REJECTED, id_: str = "kept") -> None:
+    delivery = Delivery(maker.clock.now(), "127.0.0.1", raw_body, name)
+    maker.store.write(lambda tx: tx.add_alert(Alert(id_, "default", delivery, outcome)))
+
+
+def test_a_kept_alert_is_shown_first_and_registered_once_it_is_confirmed(maker, capsys, monkeypatch):
+    kept(maker, "strategy=S;ticker=NSE:INFY;side=sell;quantity=4;product=MIS;key=***", "usual-fields")
+    answers = iter(["n", "y"])
+    monkeypatch.setattr("builtins.input", lambda _: next(answers))
+    assert cli.main(["replay", "kept", "--reason", "typed it wrong"]) == 1
+    said = capsys.readouterr().out
+    assert "would: SELL 4 INFY of S for default" in said and "nothing was registered" in said
+    assert cli.main(["replay", "kept", "--reason", "typed it wrong"]) == 0
+    alert_id = capsys.readouterr().out.split("registered as alert ")[1].split(":")[0]
+    row = open_database(maker.path).kept_alert(alert_id)
+    assert row is not None and row["remote_addr"].startswith("cli:")
+    replay = json.loads(row["context_json"])["replay"]
+    assert replay == {"alert_id": "kept", "by": row["remote_addr"], "reason": "typed it wrong"}
+
+
+def test_an_alert_that_is_not_there_or_must_not_be_replayed_is_one_clear_line(maker, capsys):
+    assert cli.main(["replay", "unknown", "--reason", "x", "--yes"]) == 2
+    assert capsys.readouterr().err == "orderwatch: no alert unknown\n"
+    kept(maker, "{}", "native", Outcome.INFO)
+    assert cli.main(["replay", "kept", "--reason", "x", "--yes"]) == 2
+    assert capsys.readouterr().err == "orderwatch: kept is not replayed: it asks for no order\n"
+
+
+def test_a_kept_alert_of_a_users_own_dialect_is_read_without_its_masked_secret(maker, tmp_path, capsys):
     (tmp_path / "config" / "formats").mkdir(parents=True)
     (tmp_path / "config" / "formats" / "coinbot.toml").write_text('needs = "bot"\nsecret = "pass"\n')
-    delivery = Delivery(maker.clock.now(), "127.0.0.1", '{"bot": 1, "pass": "***"}', "coinbot")
-    kept = Alert("kept", "default", delivery, Outcome.REJECTED)
-    maker.store.write(lambda tx: tx.add_alert(kept))
-    assert cli.main(["replay", "kept"]) == 0
-    assert [(path, body) for path, _, body in service.posts] == [
-        ("/webhook/coinbot", b'{"bot": 1, "pass": ""}')
-    ]
+    kept(maker, '{"bot": 1, "pass": "***", "note": "***"}', "coinbot")
+    assert cli.main(["replay", "kept", "--reason", "x", "--yes"]) == 2
+    assert "a part of its body beside the secret is masked" in capsys.readouterr().err
+    kept(maker, '{"bot": 1, "pass": "***"}', "coinbot", id_="other")
+    assert cli.main(["replay", "other", "--reason", "x", "--yes"]) == 2
+    assert "masked" not in capsys.readouterr().err  # it is read, and lacks what an alert needs

@@ -23,7 +23,7 @@ def files_below(folder: Path) -> list[str]:
 
 # another directory -------------------------------------------------------------------------------------------
 
-LOOKING = [["orders"], ["orders", "--frozen"], ["show", "x"], ["verify"], ["doctor"], ["replay", "x"],
+LOOKING = [["orders"], ["orders", "--frozen"], ["show", "x"], ["verify"], ["doctor"], ["replay", "x", "--reason", "y"],
            ["alert", os.devnull]]  # fmt: skip
 WISHING = [["halt", "--reason", "x"], ["resume"], ["resolve", "x", "--failed", "y"], ["flatten"],
            ["adopt", "default", "TCS-EQ", "S1", "10", "--reason", "y"],

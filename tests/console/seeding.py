@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from alerts.formats.registry import DIALECTS
 from alerts.preview import Previewer
+from alerts.replaying import Replayer
 from command_service import CommandService, ResolvedFill
 from console import AlertDoor, TradingMode, create_console, create_health
 from domain.account_state import AccountState
@@ -41,6 +42,8 @@ from persistence.sqlite.database import Readers
 from persistence.sqlite.queries.orders import OrderQueries
 from tests.migrated import migrated
 from tests.support import START, ManualClock, SeededIds
+from use_cases.register_alert import RegisterAlert
+from use_cases.replay_alert import ReplayAlert
 
 TOKEN = "a-long-console-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -182,7 +185,9 @@ class House:
         )
         self.made = 0
         self.records = open_database(self.path).operator_records()
-        self.alert_door = AlertDoor(lambda raw, name: _previewer()(raw, name), lambda: self.strangers)
+        self.alert_door = AlertDoor(
+            lambda raw, name: _previewer()(raw, name), lambda: self.strangers, replays=self._replayer()
+        )
         self.strangers = RefusedDeliveries(0, START)
         self.app = Flask(__name__, static_folder=None)
         self.modes = modes or {"default": TradingMode.SIMULATED}
@@ -201,6 +206,17 @@ class House:
                 unwritable=lambda: self.store.unwritable,
             )
         )  # fmt: skip
+
+    def _replayer(self) -> Replayer:
+        window, life = timedelta(seconds=60), timedelta(minutes=5)
+        register = RegisterAlert(self.policies, ids=SeededIds(), dedup_window=window, alert_life=life)
+        return Replayer(
+            open_database(self.path).kept_alert,
+            ReplayAlert(self.store, self.policies, register, lambda alert, _: alert),
+            dialects=DIALECTS,
+            defaults=NO_DEFAULTS,
+            clock=self.clock,
+        )
 
     def _render(self, notice: Notice) -> str:
         return render(notice) if self.told else "something happened"

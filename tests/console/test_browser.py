@@ -1,5 +1,6 @@
 """The console in a real browser."""
 
+import json
 import logging
 import os
 import shutil
@@ -165,9 +166,15 @@ def test_an_order_says_why_in_a_sentence(driver: webdriver.Chrome, book: str):
 def test_an_orders_story(driver: webdriver.Chrome, book: str, wait: WebDriverWait):
     wait.until(lambda d: d.find_element(By.LINK_TEXT, "INFY").click() is None)
     wait.until(lambda d: told(d, "#timeline"))
-    text = told(driver, "main")
-    assert "registered" in text and "blocked" in text and "RISK_BLOCKED:DAILY_LOSS_HIT" in text
-    assert "<script>document.title" in text
+    text = told(driver, "#timeline")
+    assert "was registered for the alert" in text and "Blocked: Daily loss limit hit" in text
+    assert "RISK_BLOCKED:DAILY_LOSS_HIT" in told(driver, "#head") and "document.title" not in text
+    press(wait, "#timeline summary")
+    wait.until(lambda d: "<script>document.title" in told(d, "#timeline"))
+    time.sleep(SEVERAL_LOOKS)  # what was unfolded stays so while the page renews itself
+    assert "<script>document.title" in told(driver, "#timeline") and not told(driver, "#events")
+    press(wait, ".engineers > summary")
+    wait.until(lambda d: "by webhook" in told(d, "#events"))
     assert "Orderwatch" in driver.title
 
 
@@ -245,7 +252,7 @@ def test_settling_an_unknown_outcome_by_hand(
     assert (box.get_attribute("name"), box.get_attribute("value")) == ("filled_quantity", "49")
     type_into(driver, filled_quantity="50", average_price="112.45")
     press(wait, ".resolve button")
-    wait.until(lambda d: "filled" in told(d, "#head") and "console:ann" in told(d, "#timeline"))
+    wait.until(lambda d: "filled" in told(d, "#head") and "ann (console)" in told(d, "#timeline"))
     wait.until(lambda d: not d.find_elements(By.CSS_SELECTOR, ".resolve"))
     settled = house.store.get_by_id(order.command_id)
     assert settled is not None and (settled.status, settled.broker_order_id) == ("EXECUTED", "26112000000042")
@@ -313,3 +320,29 @@ def test_adopting_units_that_no_strategy_holds(
 
 def held_by(house: House, strategy_name: str) -> list[str]:
     return [h["net_quantity"] for h in house.views.holdings() if h["strategy_name"] == strategy_name]
+
+
+NATIVE = {
+    "secret_key": "***", "execution_type": "ENTRY", "strategy_name": "STRADDLE", "exchange": "NFO",
+    "legs": [{"tradingsymbol": "NIFTY26NOV26000CE", "direction": "BUY", "qty": 50, "product_type": "MIS",
+              "order_type": "MARKET"}],
+}  # fmt: skip
+
+
+def test_a_blocked_alert_is_replayed_after_a_look_at_what_it_would_do(
+    driver: webdriver.Chrome, book: str, house: House, wait: WebDriverWait
+):
+    [order] = house.alert(symbol="NIFTY26NOV26000CE", raw_body=json.dumps(NATIVE))
+    house.block(order)
+    size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(f"{book}/alerts/{order.alert_id}/replay")
+    assert "BUY 50 NIFTY26NOV26000CE" in told(driver, "#would")
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    for name, text in {"reason": "the limit was raised", "by": "ann"}.items():
+        box = driver.find_element(By.CSS_SELECTOR, f".filters [name={name}]")
+        box.clear()
+        box.send_keys(text)
+    press(wait, ".filters button")
+    wait.until(lambda d: "ann (console) had alert" in told(d, "#timeline"))
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.gate, pytest.mark.timeout(300)]
 
 WIDTHS, THEMES = (360, 390, 768, 1440), ("light", "dark")
 PAGES = ("/", "/positions", "/alerts", "/trading", "/exit", "/health", "/review", "/orders/{order}",
-         "/protections/{stop}", "/find?q={alert}", "/orders/{unknown}")  # fmt: skip
+         "/protections/{stop}", "/find?q={alert}", "/orders/{unknown}", "/alerts/{alert}/replay")  # fmt: skip
 AXE, AXE_SUM = "axe-core@4.10.3", "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292"
 
 # What is smaller than a finger, and neither in a sentence nor hidden, nor inside what is itself large enough.

@@ -26,6 +26,7 @@ from tests.defects.risk import RISK
 from tests.defects.sending import SENDING
 from tests.defects.sizing import SIZES
 from tests.defects.store import STORE
+from tests.defects.story import STORY
 from tests.defects.together import TOGETHER
 from tests.defects.watching import WATCHING
 from tests.defects.zerodha import ZERODHA
@@ -34,7 +35,7 @@ DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
-    *DESK, *WATCHING,
+    *DESK, *STORY, *WATCHING,
 )  # fmt: skip
 
 WIDE = (
@@ -75,6 +76,7 @@ _SECTIONS = (
     ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),
     ("Acting from the console", DESK),
+    ("Finding, counting and telling", STORY),
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),

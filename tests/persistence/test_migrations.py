@@ -138,6 +138,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "orders_exited",
             "orders_exits",
             "alerts_rejected",
+            "orders_by_id_end",
         ):
             connection.execute(f"DROP INDEX {index}")
         connection.execute(CLAIMABLE_OF_THE_FIRST_VERSION)
@@ -201,6 +202,7 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "leg_groups",
             "equity_curve",
             "operator_records",
+            "orders_by_id_end",
         ),
         (),
     )

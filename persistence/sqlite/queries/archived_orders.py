@@ -3,6 +3,7 @@
 The same queries run on orders.db and on the archive.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from persistence.sqlite.differences import Row, rows_of
+from persistence.sqlite.id_ends import ids_ending
 
 Story = dict[str, Any]
 
@@ -55,11 +57,12 @@ def find_story(paths: Iterable[Path], text: str) -> tuple[list[str], Story | Non
 
 
 def _matching_ids(connection: sqlite3.Connection, text: str) -> list[str]:
-    for query in (_BY_ID, _BY_ALERT, _BY_END):
+    for query in (_BY_ID, _BY_ALERT):
         ids = [row["command_id"] for row in _rows(connection, query, {"id": text})] if text else []
         if ids:
             return ids
-    return []
+    ending = json.dumps(ids_ending(connection, text))
+    return [row["command_id"] for row in _rows(connection, _IN_ORDER, {"ids": ending})]
 
 
 def legs_of(paths: Iterable[Path], text: str) -> list[Row]:
@@ -100,9 +103,9 @@ _ORDER = "SELECT * FROM orders WHERE command_id = :id"
 _LEGS = "SELECT * FROM orders WHERE alert_id = :id ORDER BY leg_index, command_id"
 _BY_ID = "SELECT command_id FROM orders WHERE command_id = :id"
 _BY_ALERT = "SELECT command_id FROM orders WHERE alert_id = :id ORDER BY leg_index"
-_BY_END = (
-    "SELECT command_id FROM orders WHERE substr(command_id, -length(:id)) = :id "
-    "OR substr(alert_id, -length(:id)) = :id ORDER BY alert_id, leg_index LIMIT 10"
+_IN_ORDER = (
+    "SELECT command_id FROM orders WHERE command_id IN (SELECT value FROM json_each(:ids)) "
+    "ORDER BY alert_id, leg_index LIMIT 10"
 )
 
 # Each part reads an index of its statuses only. For closed orders the index covers the query, so no row is read.

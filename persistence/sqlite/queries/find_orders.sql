@@ -1,9 +1,8 @@
--- Orders by what a person types: any of their ids, whole, or the end of ours or of the alert's. Values: id.
+-- Orders by what a person types: any of their ids, whole; and those of the ids given. Values: id, ending (JSON).
 SELECT * FROM orders WHERE command_id IN (
     SELECT command_id FROM orders WHERE command_id = :id
     UNION SELECT command_id FROM orders WHERE alert_id = :id
     UNION SELECT command_id FROM orders INDEXED BY orders_by_broker_id
         WHERE broker_order_id = :id AND client_id IN (SELECT client_id FROM accounts)
-    UNION SELECT command_id FROM orders WHERE length(:id) >= 4 AND substr(command_id, -length(:id)) = :id
-    UNION SELECT command_id FROM orders WHERE length(:id) >= 4 AND substr(alert_id, -length(:id)) = :id)
+    UNION SELECT value FROM json_each(:ending))
 ORDER BY created_at DESC, command_id DESC LIMIT 20

@@ -25,8 +25,10 @@ from domain.times import parse_time, time_text
 from domain.unconfigured_clients import UnconfiguredRows
 from persistence.sqlite.differences import Row, frozen_count, frozen_rows, rows_of
 from persistence.sqlite.exposure import exposed
+from persistence.sqlite.id_ends import ids_ending
 from persistence.sqlite.queries.archived_orders import story_of, strategies_of
 from persistence.sqlite.queries.statements import statement
+from persistence.sqlite.queries.status_counts import StatusCounts
 from persistence.sqlite.unconfigured_clients import unconfigured_rows
 from persistence.sqlite.unreadable_rows import by_client
 
@@ -40,6 +42,7 @@ _STREAMS = {
     Status.FAILED: "orders INDEXED BY orders_closed WHERE status IN ('EXECUTED', 'FAILED') AND status = 'FAILED'",
 }
 _NEWEST = ("created_at", "command_id")
+_SHORTEST_END = 4  # characters of an id that are searched for as its end
 
 
 class Connections(Protocol):
@@ -54,6 +57,7 @@ class OrderQueries:
 
     def __init__(self, readers: Connections) -> None:
         self._readers = readers
+        self._status_counts = StatusCounts()
 
     def ping(self) -> None:
         """Check that the database answers.
@@ -109,17 +113,24 @@ class OrderQueries:
         if "until" in wanted:
             conditions += " AND created_at < :until"
             values["until"] = _text_of(wanted["until"])
-        with self._one_view():
+
+        def count_all() -> dict[str, int]:
             return {
                 status.value: self._count(f"SELECT count(*) FROM {stream}{conditions}", values)
                 for status, stream in _STREAMS.items()
             }
 
+        with self._one_view():
+            if conditions:
+                return count_all()
+            return self._read(lambda connection: self._status_counts.of(connection, count_all))
+
     def story(self, command_id: str) -> Row | None:
         """Return everything about one order, or None if there is no such order.
 
         The keys are `order`; its `events` and `messages`, in order; its `intent` and `alert`, None if it has none;
-        its `siblings`, the alert's other legs; its `protections`, or the one that asked for it, with their events.
+        its `siblings`, the alert's other legs; its `protections`, or the one that asked for it, and its `groups`, with
+        their events; `alert_messages`, those about its alert as a whole.
         """
         with self._one_view():
             story = self._read(lambda connection: story_of(connection, command_id))
@@ -137,6 +148,12 @@ class OrderQueries:
                     self._with_events(row)
                     for row in self._rows(statement("protections_of_order"), {"id": command_id})
                 ],
+                "groups": [
+                    self._with_legs(row)
+                    for row in self._rows(_GROUPS_OF_ALERT, (alert_id, story["order"]["client_id"]))
+                    if command_id in json.loads(row["legs"])
+                ],
+                "alert_messages": self._rows(_MESSAGES_OF_ALERT, (alert_id, story["order"]["client_id"])),
             }
 
     def protections(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
@@ -147,13 +164,12 @@ class OrderQueries:
     def groups(self, *, client_id: str | None, open_only: bool, limit: int) -> list[Row]:
         """Return groups of legs with their events, the newest first; `client_id` None: of all clients."""
         found = statement("groups_open") if open_only else statement("groups_all")
-        events = "SELECT at, from_state, to_state, detail FROM order_group_events WHERE group_id = ? ORDER BY event_id"
         with self._one_view():
-            rows = self._rows(found, {"client": client_id, "limit": limit})
-            return [
-                {**row, "legs": json.loads(row["legs"]), "events": self._rows(events, (row["group_id"],))}
-                for row in rows
-            ]
+            return [self._with_legs(row) for row in self._rows(found, {"client": client_id, "limit": limit})]
+
+    def _with_legs(self, group: Row) -> Row:
+        events = self._rows(_GROUP_EVENTS, (group["group_id"],))
+        return {**group, "legs": json.loads(group["legs"]), "events": events}
 
     def protection(self, protection_id: str) -> Row | None:
         """Return one protection with its events, or None if there is no such one."""
@@ -282,8 +298,17 @@ class OrderQueries:
         return self._rows(statement("lost_protections"))
 
     def find_orders(self, text: str) -> list[Row]:
-        """Return the orders that an id means, whole or the end of ours or of the alert's; the newest 20."""
-        return self._rows(statement("find_orders"), {"id": text})
+        """Return the orders that an id means, whole or the end of ours or of the alert's; the newest 20.
+
+        An end has at least four characters.
+        """
+        with self._one_view():
+            ending = (
+                self._read(lambda connection: ids_ending(connection, text))
+                if len(text) >= _SHORTEST_END
+                else []
+            )
+            return self._rows(statement("find_orders"), {"id": text, "ending": json.dumps(ending)})
 
     def alerts(
         self, *, rejected_only: bool, limit: int, cursor: str | None = None
@@ -395,5 +420,13 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
         raise ValueError(f"{cursor!r} is no cursor of ours") from error
 
 
+_GROUPS_OF_ALERT = "SELECT * FROM order_groups WHERE alert_id = ? AND client_id = ? ORDER BY created_at"
+_GROUP_EVENTS = (
+    "SELECT event_id, at, from_state, to_state, detail FROM order_group_events "
+    "WHERE group_id = ? ORDER BY event_id"
+)
+_MESSAGES_OF_ALERT = (
+    "SELECT * FROM telegram_messages WHERE command_id IS NULL AND alert_id = ? AND client_id = ? ORDER BY id"
+)
 _VIOLATES = "(missing_intent OR null_decision OR untold)"
 _NEWEST_SIGNALS = "ORDER BY a.received_at DESC, a.alert_id DESC, o.leg_index LIMIT :limit"
