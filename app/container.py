@@ -150,6 +150,7 @@ class Services:
             acceptance_horizon_seconds=s.acceptance_horizon_seconds,
             market_protection_percent=s.market_protection_percent,
             exit_waits=exit_waits,
+            master=lambda: self.masters.current(client.broker),
         )
         return BROKERS[client.broker].connect(setup)
 

@@ -12,6 +12,7 @@ from broker.test_mode import BrokerWithTestMode
 from config.brokers import AccountSettings, SharedSettings
 from domain.broker_capabilities import BrokerLimits, BrokerTraits, Capability
 from domain.ports import ClientBroker, Clock
+from domain.ports.instruments import Master
 
 Account = TypeVar("Account", bound=AccountSettings)
 Shared = TypeVar("Shared", bound=SharedSettings)
@@ -26,6 +27,7 @@ class BrokerSetup(Generic[Account, Shared]):
     - `deadline_seconds`: no call may take longer.
     - `acceptance_horizon_seconds`: how long after a lost answer a real broker may still accept the order.
     - `market_protection_percent`: how far beyond the market the limits lie that replace market orders.
+    - `master`: returns the newest list of the broker's instruments; None: there is none. Raises: StoreUnavailable.
     - `exit_waits`: returns whether an exit of the client may be sent now, so that entries can let it go first.
     """
 
@@ -39,6 +41,7 @@ class BrokerSetup(Generic[Account, Shared]):
     acceptance_horizon_seconds: float
     market_protection_percent: Decimal
     exit_waits: Callable[[], bool]
+    master: Callable[[], Master | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
