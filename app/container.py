@@ -172,6 +172,7 @@ class Services:
             market_protection_percent=s.market_protection_percent,
             exit_waits=exit_waits,
             steadiness=self.steadiness,
+            master=lambda: self.masters.current(client.broker),
         )
         return BROKERS[client.broker].connect(setup)
 

@@ -13,6 +13,7 @@ from broker.test_mode import BrokerWithTestMode
 from config.brokers import AccountSettings, SharedSettings
 from domain.broker_capabilities import BrokerLimits, BrokerTraits, Capability
 from domain.ports import ClientBroker, Clock, Steadiness
+from domain.ports.instruments import Master
 
 Account = TypeVar("Account", bound=AccountSettings)
 Shared = TypeVar("Shared", bound=SharedSettings)
@@ -28,6 +29,7 @@ class BrokerSetup(Generic[Account, Shared]):
     - `acceptance_horizon_seconds`: how long after a lost answer a real broker may still accept the order.
     - `market_protection_percent`: how far beyond the market the limits lie that replace market orders.
     - `steadiness`: says since when the machine's clock was not set; None: nobody watches it.
+    - `master`: returns the newest list of the broker's instruments; None: there is none. Raises: StoreUnavailable.
     - `exit_waits`: returns whether an exit of the client may be sent now, so that entries can let it go first.
     """
 
@@ -42,6 +44,7 @@ class BrokerSetup(Generic[Account, Shared]):
     market_protection_percent: Decimal
     exit_waits: Callable[[], bool]
     steadiness: Steadiness | None = None
+    master: Callable[[], Master | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,12 @@ It never is if a name was not resolved, a connection not made, or TLS not agreed
 A request that has no body proves less: it was not sent only if no connection was made.
 """
 
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -155,6 +157,21 @@ class HttpCalls:
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(self._tls))
         return session
+
+
+def parsed_json(content: bytes) -> Any:
+    """Return the JSON of an answer; None if it is truncated, garbage, or a page of HTML.
+
+    Numbers with a point become `Decimal`.
+    """
+    try:
+        return json.loads(content, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(word)
 
 
 class _Body:

@@ -1,6 +1,7 @@
 """The brokers that BROKER can name. The first one is its default."""
 
 from broker.description import registered
+from broker.dhan.description import DHAN
 from broker.noren.description import NOREN
 from broker.paper.description import PAPER
 from broker.zerodha.description import ZERODHA
@@ -9,4 +10,5 @@ BROKERS = registered(
     PAPER,
     *NOREN,
     ZERODHA,
+    DHAN,
 )

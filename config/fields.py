@@ -130,6 +130,17 @@ PriceOrNone = Annotated[
 Count = Annotated[int, whole(1, 1_000_000)]
 Age = Annotated[float, seconds(0.1, 86_400)]
 
+
+def _calls(value: int) -> int:
+    if value != 0 and not 20 <= value <= 100_000:
+        raise ValueError
+    return value
+
+
+CallLimit = Annotated[
+    int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
+]
+
 Host = Annotated[str, Field(pattern=_ONE_WORD, description="a host name or an IP address")]
 Port = Annotated[int, whole(1, 65_535, "a port number")]
 HttpUrl = Annotated[str, AfterValidator(_url("http", "https")), Field(description="a URL with https://")]
@@ -172,6 +183,9 @@ Database = Annotated[
     Path, BeforeValidator(_named_database), AfterValidator(_database), Field(description=EXPECTED)
 ]
 File = Annotated[Path, AfterValidator(Path.expanduser), Field(description="the path of a file that exists")]
+TokenFile = Annotated[
+    Path, AfterValidator(Path.expanduser), Field(description="the path of a file, which may come later")
+]
 Folder = Annotated[
     Path, AfterValidator(Path.expanduser), Field(description="the path of a folder that exists")
 ]

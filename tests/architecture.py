@@ -80,7 +80,11 @@ ROOMS = {
     "persistence/memory/": Room(ADAPTER, ("threading",)),  # a double for tests: it touches nothing
     "broker/": Room(DESCRIBED, BROKER),
     "broker/description.py": Room(DESCRIBED, ("pathlib",)),  # the type of a path alone
+    "broker/access_tokens.py": Room(
+        DESCRIBED, (*BROKER, "pathlib")
+    ),  # the day's access token may stand in a file
     "broker/noren/": Room(DESCRIBED, (*BROKER, "pyotp")),
+    "broker/dhan/": Room(DESCRIBED, (*BROKER, "pathlib")),
     "broker/zerodha/": Room(DESCRIBED, (*BROKER, "pathlib")),  # the day's access token may stand in a file
     "broker/rate_limit/": Room(ADAPTER, (*BROKER, *FILES)),
     # The paper broker keeps its book in an SQLite file of its own; the simulator is a real server.
@@ -125,8 +129,8 @@ BROKER_NAMES = BROKERS.keys() | {
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
 # And a broker whose list of instruments is read may have a dialect's name.
 MAY_NAME_ALL = ("benchmarks/", "broker/masters/")
-# The name of a dialect may be that of a broker's API too.
-NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite")}
+# The name of a dialect may be that of a broker or its API too.
+NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite"), (BROKERS_ROOM, "dhan"), ("alerts/", "dhan")}
 
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 ENVIRONMENT_READER = "config/settings.py"

@@ -1,6 +1,12 @@
-"""Dhan's list, compact and detailed: one CSV of everything. Its ticks are in paise, those of indexes left out."""
+"""Dhan's list, compact and detailed: one CSV of everything. Its ticks are in paise, those of indexes left out.
 
+The list's own names of contracts have a month and no day, so that weekly contracts share one. A contract is called by
+that name with its day in it (`dated`), as Dhan itself calls those of MCX: `NIFTY-21JUL2026-24000-CE`.
+"""
+
+import re
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from broker.masters.cells import RIGHTS, Row, day, number, text, whole
@@ -13,14 +19,35 @@ _EXCHANGES: Mapping[tuple[str, str], str] = {
     ("NSE", "E"): "NSE", ("NSE", "D"): "NFO", ("NSE", "C"): "CDS", ("NSE", "I"): "NSE", ("NSE", "M"): "NCO",
     ("BSE", "E"): "BSE", ("BSE", "D"): "BFO", ("BSE", "C"): "BCD", ("BSE", "I"): "BSE", ("MCX", "M"): "MCX",
 }  # fmt: skip
+_MONTH = re.compile(r"-(?P<month>[A-Z]{3}\d{4})(?=-|$)")
 _TEST = "NSETEST"
 _PAISE = Decimal(100)
+
+
+def is_dated(symbol: str) -> bool:
+    """False for a name that has a month without its day, as contracts of several weeks do."""
+    return _MONTH.search(symbol.upper()) is None
+
+
+def dated(symbol: str, expiry: date) -> str:
+    """Return a contract's name with the day of its expiry, in capitals; a name that has no month stays as it is.
+
+    Raises:
+        ValueError: the name is of another month.
+    """
+    name = symbol.upper()
+    found = _MONTH.search(name)
+    if found is None:
+        return name
+    if found["month"] != f"{expiry:%b%Y}".upper():
+        raise ValueError(f"{symbol} does not expire on {expiry}")
+    return f"{name[: found.start()]}-{expiry:%d}{name[found.start() + 1 :]}"
 
 
 def read_compact(row: Row, file: str) -> Instrument | None:
     """Read a row of the compact list.
 
-    Its trading symbol has no day (`NIFTY-Jul2026-24000-CE`): weeklies share it, and only id and date tell them apart.
+    Its trading symbol has no day (`NIFTY-Jul2026-24000-CE`): weeklies share it.
     """
     symbol = text(row, "semtradingsymbol")
     same = {
@@ -49,6 +76,8 @@ def read_detailed(row: Row, file: str) -> Instrument | None:
     """Read a row of the detailed list."""
     is_contract = text(row, "instrument").startswith(("OPT", "FUT"))
     symbol = text(row, "symbolname" if "symbolname" in row else "displayname")
+    if not is_contract and row["segment"].upper() == "E":  # the symbol's name is the company's
+        symbol = row.get("underlyingsymbol") or symbol
     return _instrument(
         {
             "exchange": text(row, "exchid"),
@@ -88,7 +117,8 @@ def _instrument(row: Row) -> Instrument | None:
     kind = RIGHTS.get(row["right"].upper(), Kind.FUTURE)
     if kind is Kind.FUTURE and row["instrument"].startswith("OPT"):
         raise ValueError(f"option type: expected CE or PE, got {row['right']!r}")
+    expiry = day(row, "expiry")
     return Instrument(
-        place, row["symbol"], row["token"], kind, row["underlying"], day(row, "expiry"),
+        place, dated(row["symbol"], expiry), row["token"], kind, row["underlying"], expiry,
         whole(row, "strike") if kind.is_option else None, lot=lot, tick=tick, freeze=number(row, "freeze"),
     )  # fmt: skip

@@ -8,12 +8,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from broker import protection
 from broker.contradictory_rows import ReportBuilder, Trade
 from broker.delivered_shares import DELIVERY, Delivered, Holdings, merged
 from broker.fields import number, text_of
 from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
 from broker.known_order_numbers import KnownOrderNumbers, day_began
-from broker.noren import parsing, protection, quotes, requests
+from broker.noren import parsing, quotes, requests
 from broker.noren.errors import (
     accepted,
     expired,
@@ -75,7 +76,7 @@ class NorenBroker:
     `NotSent` with `look_first`: the book is read before a retry.
 
     These brokers accept no market orders from programs. A MARKET order is sent as a limit and a STOP as a stop-limit,
-    from a quote of that moment (`broker.noren.protection`). The result's `detail` says what was really sent.
+    from a quote of that moment (`broker.protection`). The result's `detail` says what was really sent.
 
     Args:
         account: the account and its `api_url`. If that is empty, the preset's is used.

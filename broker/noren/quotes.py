@@ -16,8 +16,8 @@ from broker.fields import number, text_of
 from broker.known_order_numbers import ZONE
 from broker.noren import parsing
 from broker.noren.errors import record_in, rows_in
-from broker.noren.protection import Quote
 from broker.noren.wire import HttpReply
+from broker.protection import Quote
 from domain.errors import ReadFailed
 from domain.money import ZERO
 from domain.ports import Clock

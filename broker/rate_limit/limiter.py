@@ -33,6 +33,7 @@ _SIGHT_LASTS = 50_000  # microseconds; an exit requests its own slot within this
 _AT_ONCE = 0.7  # share of the slots for a burst of entries; the rest is spread until the next is free
 _FULL = "too many calls are waiting for the broker"
 _FULL_MINUTE = "this minute's calls are used up"
+_FULL_HOUR = "this hour's calls are used up, but for those of exits"
 _FULL_DAY = "this day's calls are used up, but for those of exits"
 _CLOSED = "the broker has counted more calls in this minute than were made here"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +47,7 @@ class Rate:
     - `window`: seconds. A little over one, because calls move closer together on their way to the broker.
     - `per_minute`: calls in any 60 s. With 0, only the window limits them.
     - `kept`: of these, slots that only exits, cancels and the reads they need may use.
+    - `per_hour`: calls in an hour, of which `kept_of_hour` are for exits and cancels alone. With 0, it is not counted.
     - `per_day`: calls in a day of `zone`, of which `kept_of_day` are for exits and cancels alone. With 0 or no zone,
       the day is not counted. A damaged file forgets the count: then the broker's own stops what is too much.
     """
@@ -54,6 +56,8 @@ class Rate:
     window: float = 1.1
     per_minute: int = 0
     kept: int = 0
+    per_hour: int = 0
+    kept_of_hour: int = 0
     per_day: int = 0
     kept_of_day: int = 0
     zone: ZoneInfo | None = None
@@ -164,6 +168,8 @@ class RateBudget:
             now = self._now()
             state.forget(now, max(self._window, MINUTE if self._minute.places else 0), self._patience)
             self._begin_day(state)
+            if self._of_day.per_hour:
+                state.begin_minute(now)
             if exit_waits:  # entries no longer see it once it is claimed, just before it requests a slot
                 state.exits[_SIGHTED] = now + _SIGHT_LASTS
             wait, why = self._wait(state, who, now)
@@ -183,6 +189,8 @@ class RateBudget:
         line = state.exits if who.urgent else state.entries
         if self._day_is_full(state, who):
             return MINUTE, _FULL_DAY
+        if self._hour_is_full(state, who):
+            return MINUTE, _FULL_HOUR
         if now < who.give_up:
             line.setdefault(who.name, who.give_up)
         if who.is_entry and state.closed_until > now:
@@ -231,6 +239,11 @@ class RateBudget:
         """Exits and cancels are never stopped here: what the broker takes of them is for the broker to say."""
         rate = self._of_day
         return bool(rate.per_day) and not who.urgent and state.of_day >= rate.per_day - rate.kept_of_day
+
+    def _hour_is_full(self, state: State, who: Caller) -> bool:
+        """As for the day, no exit is ever stopped here."""
+        rate = self._of_day
+        return bool(rate.per_hour) and not who.urgent and state.of_hour >= rate.per_hour - rate.kept_of_hour
 
     def _second(self, state: State, now: int) -> tuple[int, int]:
         """Return how many slots of the window are free, and the microseconds until the next one is."""

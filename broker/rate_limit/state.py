@@ -6,6 +6,7 @@ from typing import Any
 
 from broker.rate_limit.minute_quota import MINUTE, ReaderState
 
+_CLOCK_MINUTE = 60_000_000  # microseconds
 _READS_ON = 15_000_000  # microseconds; a reader without a request for so long has stopped, and needs no slot
 
 
@@ -35,6 +36,7 @@ class State:
       has only the periodic reads that wait for a slot of the window, not of the minute.
     - `readers`: all that read periodically.
     - `closed_until`: until then the broker's own count of the minute is full.
+    - `minutes`: the calls of each minute (its number since 1970) of the last hour; empty where no hour is counted.
     - `day`, `of_day`: the day (its ordinal) whose calls are counted, and how many there are; 0 where no day is counted.
     """
 
@@ -46,6 +48,12 @@ class State:
     closed_until: int = 0
     day: int = 0
     of_day: int = 0
+    minutes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def of_hour(self) -> int:
+        """The calls of the last hour, rounded up to whole minutes."""
+        return sum(self.minutes.values())
 
     @classmethod
     def from_json(cls, text: bytes) -> "State":
@@ -56,7 +64,7 @@ class State:
         """
         calls, exits, entries, *minute = json.loads(text)
         reads, readers, closed_until, *days = minute or ({}, {}, 0)
-        day, of_day = days or (0, 0)
+        day, of_day, *hour = days or (0, 0)
         return cls(
             [int(call) for call in calls],
             _line(exits),
@@ -69,14 +77,17 @@ class State:
             int(closed_until),
             int(day),
             int(of_day),
+            {int(minute): int(calls) for minute, calls in (hour[0] if hour else {}).items()},
         )
 
     def to_json(self) -> bytes:
         """Serialise the state in the form that `from_json` parses."""
         readers = {who: [reader.asked, *reader.made] for who, reader in self.readers.items()}
         whole: list[object] = [self.calls, self.exits, self.entries, self.reads, readers, self.closed_until]
-        if self.day:
+        if self.day or self.minutes:
             whole += [self.day, self.of_day]
+        if self.minutes:
+            whole.append(self.minutes)
         return json.dumps(whole, separators=(",", ":")).encode()
 
     def forget(self, now: int, horizon: int, patience: int) -> None:
@@ -100,10 +111,19 @@ class State:
         if day != self.day:
             self.day, self.of_day = day, 0
 
+    def begin_minute(self, now: int) -> None:
+        """Count the hour up to now: forget the minutes before it, and those to come, of a clock that was set back."""
+        this = now // _CLOCK_MINUTE
+        self.minutes = {each: calls for each, calls in self.minutes.items() if this - 60 <= each <= this}
+        self.minutes.setdefault(this, 0)
+
     def take(self, who: Caller, now: int) -> None:
         """Record a call."""
         self.calls.append(now)
         self.of_day += 1 if self.day else 0
+        if self.minutes:
+            minute = max(self.minutes)
+            self.minutes[minute] += 1
         if who.reader is not None:
             self.readers[who.reader].made.append(now)
 

@@ -8,12 +8,15 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from broker.masters.files import read_list
+from broker.simulator.dhan import DhanWire, Listed
 from broker.simulator.faults import FaultPlan
 from broker.simulator.kite import KiteWire
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
 from broker.simulator.stream import UpdateStream
+from domain.instruments.instrument import Instrument, Kind
 
 
 class SystemClock:
@@ -41,6 +44,12 @@ def main() -> None:
             simulator, port=options.port, route=KiteWire(simulator, market_orders=options.market_orders)
         )
         stream = None
+    elif options.wire == "dhan":
+        listed = None if options.instruments is None else _listed(options.instruments)
+        server, stream = (
+            SimulatorServer(simulator, port=options.port, route=DhanWire(simulator, listed)),
+            None,
+        )
     else:
         server = SimulatorServer(simulator, port=options.port)
         stream = UpdateStream(simulator, port=options.stream_port)
@@ -63,9 +72,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m broker.simulator", description=__doc__)
     parser.add_argument(
         "--wire",
-        choices=("noren", "kite"),
+        choices=("noren", "kite", "dhan"),
         default="noren",
-        help="what it speaks; kite (Kite Connect v3) has no order updates",
+        help="what it speaks; kite (Kite Connect v3) and dhan (DhanHQ v2) have no order updates",
+    )
+    parser.add_argument(
+        "--instruments", type=Path, help="the published list whose security ids are taken (dhan)"
     )
     parser.add_argument(
         "--port", type=int, default=0, help="of the HTTP server; 0 (default) takes a free one"
@@ -89,6 +101,16 @@ def _arguments() -> argparse.Namespace:
         help="take market orders as they are (noren), or without market protection (kite)",
     )
     return parser.parse_args()
+
+
+def _listed(path: Path) -> Listed:
+    """Return what tells the symbol of a security id, by a published list."""
+    symbols: dict[tuple[str, str], str] = {}
+    with path.open("rb") as stream:
+        for row in read_list(path.name, stream):
+            if isinstance(row, Instrument) and row.kind is not Kind.INDEX:
+                symbols[row.exchange, row.token] = row.symbol
+    return lambda exchange, security_id: symbols.get((exchange, security_id))
 
 
 def _accounts(path: Path | None) -> dict[str, Credentials] | None:

@@ -206,9 +206,12 @@ class Exchange:
         mark = self.mark(instrument.exch, instrument.tsym)
         return self._default_price if mark is None else mark.price
 
-    def know(self, exch: str, tsym: str) -> None:
-        """Make a symbol known, as an order in it does."""
+    def know(self, exch: str, tsym: str, token: str | None = None) -> None:
+        """Make a symbol known, as an order in it does; with this number where it has none yet."""
         with self._turn():
+            if token is not None and (exch, tsym) not in self._ledger.instruments:
+                self._ledger.instruments[exch, tsym] = Instrument(exch, tsym, token)
+                self._records.append(instrument_record(self._ledger.instruments[exch, tsym]))
             self._instrument((exch, tsym))
 
     def instruments(self) -> dict[Symbol, Instrument]:

@@ -17,6 +17,7 @@ from broker.simulator import kite_rows
 from broker.simulator.endpoints import NO_DATA, Body
 from broker.simulator.faults import EXPIRED
 from broker.simulator.form import InvalidInput
+from broker.simulator.market_limits import limit_beyond
 from broker.simulator.service import Simulator, WireResponse, json_response
 from broker.simulator.sessions import Credentials, Denied, sha256
 from domain.money import decimal_text
@@ -200,19 +201,12 @@ class KiteWire:
             raise BadRequest("Market orders without market protection are not allowed via API.")
         if kind in _LIMITED and percent and uid is not None:
             price, kind = (
-                self._limit(symbol, side, percent, trigger if kind == "SL-MKT" else None),
+                limit_beyond(
+                    self._simulator.exchange, symbol, side, percent, trigger if kind == "SL-MKT" else None
+                ),
                 _LIMITED[kind],
             )
         return {"qty": form.get("quantity"), "prctyp": kind, "prc": price or "0", "trgprc": trigger or "0"}
-
-    def _limit(self, symbol: tuple[str, str], side: str, percent: Decimal, trigger: str | None) -> str:
-        exchange = self._simulator.exchange
-        exchange.know(*symbol)
-        instrument = exchange.instruments()[symbol]
-        base = exchange.price(instrument) if trigger is None else Decimal(trigger)
-        beyond = base * (1 + (percent if side == "B" else -percent) / 100)
-        steps = beyond // instrument.ti + (1 if side == "B" else 0)
-        return decimal_text(max(steps * instrument.ti, instrument.ti))
 
     # prices -------------------------------------------------------------------------------------------------
 

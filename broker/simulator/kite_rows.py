@@ -1,14 +1,12 @@
 """Rows and records as Kite Connect writes them, made from those of the Noren wire. Numbers are JSON numbers."""
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from broker.simulator.endpoints import Body
-
-Fields = dict[str, Any]
+from broker.simulator.json_rows import Fields, plain, time_of, without_missing
 
 _STATUSES = {
     "PENDING": "PUT ORDER REQ RECEIVED",
@@ -20,7 +18,6 @@ _SIDES = {"B": "BUY", "S": "SELL"}
 _PRODUCTS = {"C": "CNC", "M": "NRML", "I": "MIS"}
 _TYPES = {"LMT": "LIMIT", "MKT": "MARKET", "SL-LMT": "SL", "SL-MKT": "SL-M"}
 _EXCHANGES = ["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"]
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def data_of(endpoint: str, body: Body) -> Any:
@@ -35,7 +32,7 @@ def data_of(endpoint: str, body: Body) -> Any:
         case "UserDetails":
             return profile(str(body["uid"]))
         case "GetQuotes":
-            return {"instrument_token": _plain(body["token"]), "last_price": _plain(body["lp"])}
+            return {"instrument_token": plain(body["token"]), "last_price": plain(body["lp"])}
         case "Limits":
             return _margins(body)
         case _:
@@ -94,9 +91,9 @@ def _book(endpoint: str, found: list[dict[str, str]]) -> Any:
 
 
 def _order(row: Mapping[str, str]) -> Fields:
-    at = _time(row)
+    at = time_of(row)
     ended = row["status"] in ("CANCELED", "REJECTED", "EXPIRED", "COMPLETE")
-    quantity, filled = _plain(row.get("qty")), _plain(row.get("fillshares", "0"))
+    quantity, filled = plain(row.get("qty")), plain(row.get("fillshares", "0"))
     left = quantity - filled if isinstance(quantity, int) and isinstance(filled, int) else 0
     order = {
         "placed_by": row["uid"],
@@ -113,17 +110,17 @@ def _order(row: Mapping[str, str]) -> Fields:
         "modified": False,
         "exchange": row["exch"],
         "tradingsymbol": row.get("tsym"),
-        "instrument_token": _plain(row["token"]),
+        "instrument_token": plain(row["token"]),
         "order_type": _TYPES[row["prctyp"]],
         "transaction_type": _SIDES[row["trantype"]],
         "validity": row["ret"],
         "validity_ttl": 0,
         "product": _PRODUCTS[row["prd"]],
         "quantity": quantity,
-        "disclosed_quantity": _plain(row["dscqty"]),
-        "price": _plain(row["prc"]),
-        "trigger_price": _plain(row.get("trgprc", "0")),
-        "average_price": _plain(row.get("avgprc", "0")),
+        "disclosed_quantity": plain(row["dscqty"]),
+        "price": plain(row["prc"]),
+        "trigger_price": plain(row.get("trgprc", "0")),
+        "average_price": plain(row.get("avgprc", "0")),
         "filled_quantity": filled,
         "pending_quantity": 0 if ended else left,
         "cancelled_quantity": left if row["status"] in ("CANCELED", "EXPIRED") else 0,
@@ -132,20 +129,20 @@ def _order(row: Mapping[str, str]) -> Fields:
         "tag": row.get("remarks"),
         "guid": row["norenordno"],
     }
-    return _without_missing(order, row, quantity="qty", tradingsymbol="tsym")
+    return without_missing(order, row, quantity="qty", tradingsymbol="tsym")
 
 
 def _trade(row: Mapping[str, str]) -> Fields:
-    at = _time(row)
+    at = time_of(row)
     return {
         "trade_id": row["flid"],
         "order_id": row["norenordno"],
         "exchange": row["exch"],
         "tradingsymbol": row["tsym"],
-        "instrument_token": _plain(row["token"]),
+        "instrument_token": plain(row["token"]),
         "product": _PRODUCTS[row["prd"]],
-        "average_price": _plain(row["flprc"]),
-        "quantity": _plain(row["flqty"]),
+        "average_price": plain(row["flprc"]),
+        "quantity": plain(row["flqty"]),
         "exchange_order_id": row.get("exchordid"),
         "transaction_type": _SIDES[row["trantype"]],
         "fill_timestamp": at,
@@ -155,43 +152,43 @@ def _trade(row: Mapping[str, str]) -> Fields:
 
 
 def _position(row: Mapping[str, str]) -> Fields:
-    result = _plain(str(Decimal(row["rpnl"]) + Decimal(row["urmtom"])))
-    bought, sold = _plain(row["daybuyqty"]), _plain(row["daysellqty"])
-    quantity = _plain(row.get("netqty"))
+    result = plain(str(Decimal(row["rpnl"]) + Decimal(row["urmtom"])))
+    bought, sold = plain(row["daybuyqty"]), plain(row["daysellqty"])
+    quantity = plain(row.get("netqty"))
     overnight = quantity - bought + sold if isinstance(quantity, int) else 0
     position = {
         "tradingsymbol": row.get("tsym"),
         "exchange": row["exch"],
-        "instrument_token": _plain(row["token"]),
+        "instrument_token": plain(row["token"]),
         "product": _PRODUCTS[row["prd"]],
         "quantity": quantity,
         "overnight_quantity": overnight,
         "multiplier": 1,
-        "average_price": _plain(row["netavgprc"]),
+        "average_price": plain(row["netavgprc"]),
         "close_price": 0,
-        "last_price": _plain(row["lp"]),
-        "value": _plain(str(Decimal(row["daysellamt"]) - Decimal(row["daybuyamt"]))),
+        "last_price": plain(row["lp"]),
+        "value": plain(str(Decimal(row["daysellamt"]) - Decimal(row["daybuyamt"]))),
         "pnl": result,
         "m2m": result,
         "unrealised": result,
         "realised": 0,
         "day_buy_quantity": bought,
-        "day_buy_price": _plain(row["daybuyavgprc"]),
-        "day_buy_value": _plain(row["daybuyamt"]),
+        "day_buy_price": plain(row["daybuyavgprc"]),
+        "day_buy_value": plain(row["daybuyamt"]),
         "day_sell_quantity": sold,
-        "day_sell_price": _plain(row["daysellavgprc"]),
-        "day_sell_value": _plain(row["daysellamt"]),
+        "day_sell_price": plain(row["daysellavgprc"]),
+        "day_sell_value": plain(row["daysellamt"]),
     }
-    return _without_missing(position, row, quantity="netqty", tradingsymbol="tsym")
+    return without_missing(position, row, quantity="netqty", tradingsymbol="tsym")
 
 
 def _holding(row: Mapping[str, Any]) -> Fields:
     listed = row["exch_tsym"][0]
-    held, sold = _plain(row.get("holdqty")), _plain(row["usedqty"])
+    held, sold = plain(row.get("holdqty")), plain(row["usedqty"])
     holding = {
         "tradingsymbol": listed["tsym"],
         "exchange": listed["exch"],
-        "instrument_token": _plain(listed["token"] or "0"),
+        "instrument_token": plain(listed["token"] or "0"),
         "isin": "",
         "product": "CNC",
         "price": 0,
@@ -212,32 +209,15 @@ def _holding(row: Mapping[str, Any]) -> Fields:
         "day_change": 0,
         "day_change_percentage": 0,
     }
-    return _without_missing(holding, row, opening_quantity="holdqty")
+    return without_missing(holding, row, opening_quantity="holdqty")
 
 
 def _margins(body: Mapping[str, Any]) -> Fields:
     cash, used = Decimal(str(body["cash"])), Decimal(str(body["marginused"]))
     equity = {
         "enabled": True,
-        "net": _plain(str(cash - used)),
-        "available": {"cash": _plain(str(cash)), "live_balance": _plain(str(cash - used))},
-        "utilised": {"debits": _plain(str(used))},
+        "net": plain(str(cash - used)),
+        "available": {"cash": plain(str(cash)), "live_balance": plain(str(cash - used))},
+        "utilised": {"debits": plain(str(used))},
     }
     return {"equity": equity, "commodity": {"enabled": False, "net": 0, "available": {}, "utilised": {}}}
-
-
-def _without_missing(fields: Fields, row: Mapping[str, Any], **source: str) -> Fields:
-    """Leave out each field whose source is missing in the row."""
-    return {name: value for name, value in fields.items() if name not in source or source[name] in row}
-
-
-def _time(row: Mapping[str, str]) -> str:
-    """`10:48:03 20-05-2020` becomes `2020-05-20 10:48:03`."""
-    clock, date = row["norentm"].split()
-    day, month, year = date.split("-")
-    return f"{year}-{month}-{day} {clock}"
-
-
-def _plain(text: Any) -> Any:
-    """Return a number's text as a JSON number; any other text as it is."""
-    return json.loads(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else text

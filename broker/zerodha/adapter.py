@@ -2,34 +2,31 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from broker.account_calls import AccountCalls, Budgets, is_exit
+from broker.book_rows import rows_in
 from broker.contradictory_rows import ReportBuilder, Trade
+from broker.day_book import DayBook, Rows, numbers_to_cancel
 from broker.delivered_shares import Delivered, Holdings, merged
 from broker.fields import number, text_of
-from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
-from broker.known_order_numbers import ZONE, KnownOrderNumbers, day_began
+from broker.http_calls import Timeouts
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
-from broker.sessions import LoginFailed
 from broker.test_mode import refuse_test_mode
-from broker.zerodha import parsing, requests
-from broker.zerodha.errors import accepted, data_in, minute_is_full, rows_in, token_refused
+from broker.zerodha import errors, parsing, requests
 from broker.zerodha.session import session_of
 from broker.zerodha.settings import Account
-from broker.zerodha.wire import Reply, Wire
+from broker.zerodha.wire import Wire
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.enums import ExecutionType
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from domain.errors import OutcomeUnknown, ReadFailed, Refused
 from domain.instruments.instrument import Instrument
 from domain.ports import Clock
-from domain.times import trading_day
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +43,6 @@ TRAITS = BrokerTraits(
     positions_interval=2.0,
 )
 """What every account there has in common."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """The outgoing rates of one account. The broker counts orders, quotes and all other calls apart."""
-
-    orders: RateBudget
-    reads: RateBudget
-    quotes: RateBudget
 
 
 class ZerodhaBroker:
@@ -86,12 +74,11 @@ class ZerodhaBroker:
         self._account = account
         self._clock = clock
         self._budgets = budgets
-        self._timeouts = timeouts
         self._protection = protection_percent
         self._wire = Wire(account.api_url, account.api_key, timeouts)
         self._session = session_of(account, self._wire, clock, lambda: budgets.reads.take(urgent=True))
-        self._memory = KnownOrderNumbers(clock, dated=False)
-        self._settling = ReportBuilder(self.order_history, self.trades, clock)
+        self._calls = AccountCalls(self._session, clock, budgets, timeouts, errors)
+        self._day = DayBook(clock, ReportBuilder(self.order_history, self.trades, clock))
         self._holdings = Holdings(self._read_holdings, clock)
 
     # the port -----------------------------------------------------------------------------------------------
@@ -110,11 +97,11 @@ class ZerodhaBroker:
         detail = requests.told(command, self._protection)
         if detail is not None:
             log.info("order %s: %s", command.client_order_id, detail)
-        answer = self._order("POST", _ORDERS, fields, urgent=_is_exit(command))
+        answer = self._order("POST", _ORDERS, fields, urgent=is_exit(command))
         broker_order_id = text_of(answer, "order_id")
         if not broker_order_id:
             raise OutcomeUnknown("the broker accepted the order and gave no number for it")
-        self._memory.given(broker_order_id)
+        self._day.given(broker_order_id)
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
@@ -123,7 +110,7 @@ class ZerodhaBroker:
         Only the book shows whether it was done: the exchange may refuse it later.
         """
         fields = requests.modify_fields(command, self._protection)
-        self._order("PUT", _path_of(broker_order_id), fields, urgent=_is_exit(command))
+        self._order("PUT", _path_of(broker_order_id), fields, urgent=is_exit(command))
 
     def cancel(self, ref: OrderRef) -> None:
         """Send a cancel request. An order that is known only by our id is looked up in the order book first.
@@ -133,7 +120,7 @@ class ZerodhaBroker:
             Refused: there is no such live order.
             OutcomeUnknown: anything else.
         """
-        for broker_order_id in [ref.broker_order_id] if ref.broker_order_id else self._live_ids(ref):
+        for broker_order_id in numbers_to_cancel(ref, lambda: self._book([ref], urgent=True)):
             self._order("DELETE", _path_of(broker_order_id), None, urgent=True)
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
@@ -151,22 +138,11 @@ class ZerodhaBroker:
         return self._book(wanted, urgent=urgent, settle=True)
 
     def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
-        expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
-        started = self._clock.now()
-        found = rows_in(self._read("orders", urgent=urgent, reads=PeriodicRead.BOOK), "order book")
-        reports, unreadable = parsing.orders_in(found)
-        settled = self._settling.settled(reports) if settle else reports
-        began = day_began(started)
-        book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
-        shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}
-        # In the night the rows of the day before may still be there, and then vanish.
-        today = trading_day(started, ZONE)
-        self._memory.note(
-            number
-            for number, report in book.by_id.items()
-            if report.reported_at is not None and trading_day(report.reported_at, ZONE) == today
-        )
-        return book if expected <= shown else replace(book, complete=False)
+        def rows() -> Rows:
+            found = rows_in(self._read("orders", urgent=urgent, reads=PeriodicRead.BOOK), "order book")
+            return parsing.orders_in(found)
+
+        return self._day.read(wanted, rows, settle=settle)
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
         """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
@@ -245,33 +221,13 @@ class ZerodhaBroker:
 
     # one call -----------------------------------------------------------------------------------------------
 
-    def _last_moment(self) -> datetime:
-        """Return when the body of an order call that begins now may leave at the latest."""
-        return self._clock.now() + timedelta(seconds=self._timeouts.send_within)
-
     def _order(
         self, method: str, path: str, fields: Mapping[str, str] | None, *, urgent: bool
     ) -> dict[str, Any]:
         """Send an order call, once. Its body never leaves after its last moment."""
-        last_moment = self._last_moment()
-
-        def in_time() -> bool:
-            return self._clock.now() <= last_moment
-
-        self._budgets.orders.take(urgent=urgent)
-        try:
-            token = self._session.key()
-            if not in_time():
-                raise NotSent("getting ready took too long: the order was not sent")
-            reply = self._wire.order(method, path, token, fields, in_time)
-        except LoginFailed as error:
-            raise NotSent(str(error), error.code) from error
-        except RequestNotSent as error:
-            raise NotSent(str(error)) from error
-        except AnswerLost as error:
-            raise OutcomeUnknown(str(error)) from error
-        self._note(reply, token)
-        return accepted(reply)
+        return self._calls.order(
+            lambda token, in_time: self._wire.order(method, path, token, fields, in_time), urgent=urgent
+        )
 
     def _read(
         self,
@@ -282,40 +238,12 @@ class ZerodhaBroker:
         budget: RateBudget | None = None,
     ) -> Any:
         """Send a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
-        try:
-            (budget or self._budgets.reads).take(urgent=urgent, reads=reads)
-            token = self._session.key()
-            reply = self._wire.read(path, token)
-        except (LoginFailed, NotSent) as error:
-            raise ReadFailed(str(error), error.code) from error
-        except (RequestNotSent, AnswerLost) as error:
-            raise ReadFailed(str(error)) from error
-        self._note(reply, token)
-        return data_in(reply)
-
-    def _note(self, reply: Reply, token: str) -> None:
-        """Take note of what an answer says of the session and of the minute."""
-        if token_refused(reply):
-            self._session.refused(token)
-        if minute_is_full(reply):
-            self._budgets.orders.exceeded()
-
-    def _live_ids(self, ref: OrderRef) -> list[str]:
-        try:
-            tagged = self._book([ref], urgent=True).by_tag.get(ref.client_order_id, [])
-        except ReadFailed as error:
-            raise NotSent(f"the order could not be looked up: {error}", error.code) from error
-        live = [report.broker_order_id for report in tagged if not report.has_ended]
-        if not live:
-            raise Refused("no live order carries this client order id", "ORDER_NOT_FOUND")
-        return live
+        return self._calls.read(
+            lambda token: self._wire.read(path, token), urgent=urgent, reads=reads, budget=budget
+        )
 
 
 def _path_of(broker_order_id: str) -> str:
     if not requests.is_number(broker_order_id):
         raise Refused(f"order number {broker_order_id!r}: expected letters and digits", "VALIDATION")
     return f"{_ORDERS}/{broker_order_id}"
-
-
-def _is_exit(command: UniversalOrderCommand) -> bool:
-    return command.execution_type is ExecutionType.EXIT

@@ -1,10 +1,11 @@
 """Zerodha as the registry knows it."""
 
+from broker.account_calls import Budgets
 from broker.description import BrokerDescription, BrokerSetup
 from broker.http_calls import Timeouts
 from broker.known_order_numbers import ZONE
 from broker.rate_limit.limiter import Rate, RateBudget
-from broker.zerodha.adapter import TRAITS, Budgets, ZerodhaBroker
+from broker.zerodha.adapter import TRAITS, ZerodhaBroker
 from broker.zerodha.requests import AUTOMATIC
 from broker.zerodha.settings import ZerodhaAccount
 from config.brokers import SharedSettings

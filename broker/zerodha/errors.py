@@ -25,6 +25,7 @@ import re
 from typing import Any
 
 from broker.fields import text_of
+from broker.refusals import leaves_doubt, prefix_of
 from broker.sessions import AUTHENTICATION
 from broker.zerodha.wire import Reply
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
@@ -48,11 +49,6 @@ _CHECKS = frozenset(
 )
 _TOKEN = "TokenException"
 
-# These outweigh everything: a broker that says this does not know what became of the order.
-_DOUBTS = re.compile(
-    r"time[d ]*-?out|order ?book|before placing|internal|try again|temporar|unavailable|not respond|unable to"
-    r"|could(n't| not) (connect|reach|parse)|gateway|something went wrong"
-)
 _RATES = re.compile(
     r"(too many requests|max(imum)? (allowed )?orders? requests? exceeded|(api )?rate limit (exceeded|reached))\.?"
 )
@@ -76,8 +72,6 @@ _NAMED = {
     ),
 }  # fmt: skip
 """Refusals that have their own name and remedy."""
-
-_CODE = re.compile(r"^([a-z_]{2,8}) ?:", re.IGNORECASE)
 
 
 def accepted(reply: Reply) -> dict[str, Any]:
@@ -125,7 +119,7 @@ def proves_refusal(reply: Reply) -> bool:
         and reply.status != 429
         and reply.error_type in _CHECKS
         and reply.error != ""
-        and not _DOUBTS.search(reply.error.lower())
+        and not leaves_doubt(reply.error)
     )
 
 
@@ -140,8 +134,7 @@ def code_of(error: str, error_type: str = "") -> str:
     for name, (words, _) in _NAMED.items():
         if words.search(error.lower()):
             return name
-    found = _CODE.match(error)
-    return found.group(1).upper() if found else error_type.removesuffix("Exception").upper()
+    return prefix_of(error) or error_type.removesuffix("Exception").upper()
 
 
 def data_in(reply: Reply) -> Any:
@@ -157,17 +150,6 @@ def data_in(reply: Reply) -> Any:
     if token_refused(reply):
         raise ReadFailed(f"the broker refused the session: {reply.error}; {TOKEN_ENDED}", AUTHENTICATION)
     raise ReadFailed(f"HTTP {reply.status}: {reply.error or 'an answer that cannot be read'}", _status(reply))
-
-
-def rows_in(found: Any, what: str) -> list[dict[str, Any]]:
-    """Return the rows of a book. Only an empty list means that it is empty.
-
-    Raises:
-        ReadFailed: it is not a list of rows.
-    """
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise ReadFailed(f"the {what} cannot be read: expected a list of rows")
-    return found
 
 
 def user_in(reply: Reply) -> str:

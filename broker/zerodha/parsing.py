@@ -5,18 +5,15 @@ A row that names no order, symbol or quantity raises ValueError: an unreadable v
 where possible: a fill counts, whatever it cost.
 """
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 
+from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in
 from broker.contradictory_rows import Trade
 from broker.delivered_shares import Delivered, Place, unknown_delivery
 from broker.fields import Row, needed, number, price_in, text_of
-from broker.known_order_numbers import ZONE
 from broker.zerodha.errors import code_of, with_advice
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
-from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.money import ZERO
 
@@ -69,60 +66,37 @@ def order_in(row: Row) -> OrderReport:
         status=status_in(text_of(row, "status")),
         exchange=needed(row, "exchange").upper(),
         symbol=needed(row, "tradingsymbol").upper(),
-        side=side_in(row),
+        side=side_in(row, "transaction_type"),
         quantity=number(row, "quantity"),
         filled_quantity=filled,
         average_price=price if filled else None,
         reason=with_advice(said),
         code=code_of(said),
-        reported_at=max(
-            (at for at in (time_in(row, name) for name in _TIMES) if at is not None), default=None
-        ),
+        reported_at=latest_in(row, _TIMES),
         unread=unread if filled else "",
     )
 
 
 def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[UnreadableRow, ...]]:
-    """Parse all rows and return the unreadable ones apart. An order that may be one of those is not proven absent."""
-    reports, unreadable = [], []
-    for row in rows:
-        try:
-            reports.append(order_in(row))
-        except ValueError as error:
-            unreadable.append(unreadable_row(row, error))
-    return tuple(reports), tuple(unreadable)
+    """Parse all rows of the order book and return the unreadable ones apart."""
+    return orders_of(rows, order_in, unreadable_row)
+
+
+def positions_in(rows: Sequence[Row]) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
+    """Parse the `net` positions, each once, and return the unreadable rows."""
+    return positions_of(rows, position_in, unreadable_row)
 
 
 def unreadable_row(row: Row, why: object) -> UnreadableRow:
     """Return what an unreadable row still names. `text` is the reason, and the `_SHOWN` fields as they came."""
-    shown = json.dumps({name: row[name] for name in _SHOWN if name in row}, default=str)
     return UnreadableRow(
         exchange=text_of(row, "exchange").upper() or None,
         symbol=text_of(row, "tradingsymbol").upper() or None,
         product=None,
         broker_order_id=text_of(row, "order_id") or None,
         client_order_id=tag_in(row),
-        text=f"{why}: {shown[:400]}",
+        text=quoted(row, why, _SHOWN),
     )
-
-
-def positions_in(rows: Sequence[Row]) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
-    """Parse the `net` positions, each once, and return the unreadable rows. One left out would be taken for flat.
-
-    If two rows of one position have different quantities, the position is unknown, wherever they are in the list.
-    """
-    found: dict[tuple[str, str, str], Position] = {}
-    unreadable = []
-    for row in rows:
-        try:
-            position = position_in(row)
-            place = (position.exchange, position.symbol, position.product)
-            if found.setdefault(place, position).net_quantity != position.net_quantity:
-                raise ValueError(f"another row of it has the quantity {found[place].net_quantity}")
-        except ValueError as error:
-            unreadable.append(unreadable_row(row, error))
-    hidden = {(row.exchange, row.symbol) for row in unreadable}
-    return tuple(p for p in found.values() if (p.exchange, p.symbol) not in hidden), tuple(unreadable)
 
 
 def position_in(row: Row) -> Position:
@@ -182,7 +156,7 @@ def trade_in(row: Row) -> Trade:
             trade_id=text_of(row, "trade_id"),
             exchange=needed(row, "exchange").upper(),
             symbol=needed(row, "tradingsymbol"),
-            side=side_in(row),
+            side=side_in(row, "transaction_type"),
             quantity=number(row, "quantity"),
             price=number(row, "average_price"),
         )
@@ -193,23 +167,3 @@ def trade_in(row: Row) -> Trade:
 def tag_in(row: Row) -> str | None:
     """Return our client order id; None if the row has none."""
     return text_of(row, "tag") or None
-
-
-def time_in(row: Row, name: str) -> datetime | None:
-    """Parse a time in the exchange's zone, `2021-05-31 09:18:57`; None if it is missing or in another format."""
-    try:
-        return datetime.strptime(text_of(row, name), "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZONE).astimezone(UTC)
-    except ValueError:
-        return None
-
-
-def side_in(row: Row) -> Side:
-    """Parse the side of an order or trade.
-
-    Raises:
-        ValueError: it is missing or unknown.
-    """
-    word = needed(row, "transaction_type").upper()
-    if word not in Side.__members__:
-        raise ValueError(f"transaction_type {word!r}")
-    return Side(word)

@@ -5,33 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from config.brokers import AccountSettings
-from config.fields import HttpUrl, Secret, Text, lower
+from config.fields import CallLimit, HttpUrl, Secret, Text, TokenFile, lower
 
 API_URL = "https://api.kite.trade"
 
 
-def _calls(value: int) -> int:
-    if value != 0 and not 20 <= value <= 100_000:
-        raise ValueError
-    return value
-
-
-OrdersPerMinute = Annotated[
-    int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
-]
-OrdersPerDay = Annotated[
-    int, AfterValidator(_calls), Field(description="a whole number from 20 to 100000, or 0")
-]
 MarketOrders = Annotated[
     Literal["protected", "auto"], BeforeValidator(lower), Field(description="protected or auto")
-]
-
-
-TokenFile = Annotated[
-    Path, AfterValidator(Path.expanduser), Field(description="the path of a file, which may come later")
 ]
 
 
@@ -68,8 +51,8 @@ class ZerodhaAccount(AccountSettings):
     access_token: Secret | None = None
     login_file: TokenFile | None = None
     algo_id: Text | None = None
-    orders_per_minute: OrdersPerMinute | None = None
-    orders_per_day: OrdersPerDay = 5000
+    orders_per_minute: CallLimit | None = None
+    orders_per_day: CallLimit = 5000
     market_orders: MarketOrders = "protected"
 
     def missing(self) -> Iterator[str]:

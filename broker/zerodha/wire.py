@@ -3,15 +3,13 @@
 A success is `{"status": "success", "data": …}`, an error `{"status": "error", "error_type": …, "message": …}`.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from broker.fields import text_of
-from broker.http_calls import HttpCalls, Request, Timeouts, always
+from broker.http_calls import HttpCalls, Request, Timeouts, always, parsed_json
 
 API_VERSION = "3"
 _FORM = "application/x-www-form-urlencoded"
@@ -100,11 +98,4 @@ class Wire:
 
 
 def _reply(status: int, content: bytes) -> Reply:
-    try:
-        return Reply(status, json.loads(content, parse_float=Decimal, parse_constant=_no_number))
-    except (ValueError, RecursionError):  # truncated, garbage, or a page of HTML
-        return Reply(status, None)
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(word)
+    return Reply(status, parsed_json(content))

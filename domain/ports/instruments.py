@@ -26,6 +26,9 @@ class Master(Protocol):
     def named(self, symbol: str) -> list[Instrument]:
         """Return what the broker calls so, in capitals, on any exchange."""
 
+    def numbered(self, token: str) -> list[Instrument]:
+        """Return what has this number at the broker, on any exchange. It looks through the whole list."""
+
     def keyed(self, keys: Sequence[str]) -> list[Instrument]:
         """Return the instruments of these keys; see `domain.instruments.instrument.key_of`."""
 

@@ -31,13 +31,18 @@ class MemoryMaster:
         self.roots = frozenset(root for root, _ in ends)
         self._by_name: dict[str, list[Instrument]] = {}
         self._by_key: dict[str, list[Instrument]] = {}
+        self._by_number: dict[str, list[Instrument]] = {}
         for row in rows:
             if row.expiry is None or row.expiry >= facts.day:
                 self._by_name.setdefault(row.symbol.upper(), []).append(row)
                 self._by_key.setdefault(row.key, []).append(row)
+                self._by_number.setdefault(row.token, []).append(row)
 
     def named(self, symbol: str) -> list[Instrument]:
         return list(self._by_name.get(symbol, ()))
+
+    def numbered(self, token: str) -> list[Instrument]:
+        return list(self._by_number.get(token, ()))
 
     def keyed(self, keys: Sequence[str]) -> list[Instrument]:
         return [row for key in dict.fromkeys(keys) for row in self._by_key.get(key, ())]

@@ -143,6 +143,9 @@ class SqliteMaster:
     def named(self, symbol: str) -> list[Instrument]:
         return self._found("called = ?", [symbol])
 
+    def numbered(self, token: str) -> list[Instrument]:
+        return self._found("token = ?", [token])
+
     def keyed(self, keys: Sequence[str]) -> list[Instrument]:
         return self._found(f"key IN ({', '.join('?' * len(keys))})", keys)
 

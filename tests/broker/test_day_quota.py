@@ -1,4 +1,4 @@
-"""The calls of a day: entries leave some for exits, a restart forgets nothing, and a new day begins anew."""
+"""The calls of a day and of an hour: entries leave some for exits, a restart forgets nothing, and they begin anew."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -63,3 +63,33 @@ def test_a_budget_without_a_day_keeps_its_files_form(tmp_path, clock):
 def test_a_day_needs_a_zone():
     with pytest.raises(ValueError, match="zone"):
         Rate(10, per_day=5)
+
+
+def test_the_hour_leaves_calls_for_exits_and_passes_minute_by_minute(tmp_path, clock):
+    def budget():
+        rate = Rate(1000, per_hour=10, kept_of_hour=3)
+        return RateBudget(tmp_path / "b", clock, rate, sleep=lambda seconds: clock.advance(seconds=seconds))
+
+    for _ in range(7):
+        budget().take(urgent=False)
+        clock.advance(minutes=1)
+    with pytest.raises(NotSent, match="this hour's calls"):
+        budget().take(urgent=False)
+    for _ in range(5):
+        budget().take(urgent=True)
+    clock.advance(minutes=53, seconds=30)  # the first of the entries counts still
+    with pytest.raises(NotSent):
+        budget().take(urgent=False)
+    clock.advance(minutes=6)  # and now five of them are over an hour ago
+    budget().take(urgent=False)
+    clock.advance(hours=-5)  # a clock that was set back does not count what is to come
+    budget().take(urgent=False)
+
+
+def test_a_file_with_the_hour_keeps_the_day(tmp_path, clock):
+    path = tmp_path / "b"
+    both = Rate(1000, per_hour=10, per_day=10, kept_of_day=3, zone=ZONE)
+    for _ in range(2):
+        RateBudget(path, clock, both).take(urgent=False)
+    state = State.from_json(path.read_bytes())
+    assert (state.of_hour, state.of_day) == (2, 2)

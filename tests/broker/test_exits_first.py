@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.clock_steps import ClockSteps
 from app.container import Services
 from app.settings import load_settings
 from broker.simulated_exchange.model import Mark
@@ -53,6 +54,9 @@ def services(tmp_path, clock, simulator):
     settings = load_settings(environment, dotenv_path=None)
     migrate(settings.orders_db)
     made = Services(settings, clock)
+    # The kernel's count goes with the clock that this test moves: nobody sets it.
+    counted = ClockSteps(clock, tmp_path / "clock.json", counted=lambda: clock.now().timestamp(), boot="one")
+    vars(made)["steadiness"] = counted
     adapter_of(made)._budget._sleep = lambda seconds: clock.advance(seconds=seconds)
     yield made
     adapter_of(made).close()

@@ -96,12 +96,17 @@ ROWS: list[tuple[str, str, str, tuple[object, ...], object]] = [
     (DHAN, "NSE,I,13,INDEX,0,NIFTY,1.0,Nifty 50,0001-01-01,,XX,0.0500,,INDEX,X,NIFTY", "s.csv",
      ("NSE", "NIFTY", "13", "IDX", "NIFTY", None, None, None), None),
     (DHAN, "NSE,D,5,OPTIDX,0,NIFTY-Jul2026-24000-CE,65.0,N,2026-07-21 14:30:00,24000.0,CE,5.0000,W,OP,NA,N", "s.csv",
-     ("NFO", "NIFTY-Jul2026-24000-CE", "5", "CE", "NIFTY", date(2026, 7, 21), 24000, 65), Decimal("0.05")),
+     ("NFO", "NIFTY-21JUL2026-24000-CE", "5", "CE", "NIFTY", date(2026, 7, 21), 24000, 65), Decimal("0.05")),
     (DHAN, "NSE,D,6,FUTSTK,0,BAJAJ-AUTO-Jul2026-FUT,75.0,N,2026-07-28 14:30:00,-0.01,XX,5.0000,M,FUT,NA,N", "s.csv",
-     ("NFO", "BAJAJ-AUTO-Jul2026-FUT", "6", "FUT", "BAJAJ-AUTO", date(2026, 7, 28), None, 75), Decimal("0.05")),
+     ("NFO", "BAJAJ-AUTO-28JUL2026-FUT", "6", "FUT", "BAJAJ-AUTO", date(2026, 7, 28), None, 75), Decimal("0.05")),
     (DETAILED, "NSE,D,7,,OPTSTK,2885,RELIANCE,RELIANCE-Jul2026-1400-PE,RELIANCE 28 JUL 1400 PUT,OP,NA,500.0,2026-07-28,"
      "1400.0,PE,5.0000,M", "d.csv",
-     ("NFO", "RELIANCE-Jul2026-1400-PE", "7", "PE", "RELIANCE", date(2026, 7, 28), 1400, 500), Decimal("0.05")),
+     ("NFO", "RELIANCE-28JUL2026-1400-PE", "7", "PE", "RELIANCE", date(2026, 7, 28), 1400, 500), Decimal("0.05")),
+    (DETAILED, "NSE,E,2885,INE002A01018,EQUITY,NA,RELIANCE,RELIANCE INDUSTRIES LTD,Reliance Industries,ES,EQ,1.0,,,,"
+     "10.0000,NA", "d.csv",
+     ("NSE", "RELIANCE", "2885", "EQ", "RELIANCE", None, None, 1), Decimal("0.1")),
+    (DHAN, "MCX,M,8,OPTFUT,0,CRUDEOIL-16Oct2026-5500-CE,1.0,N,2026-10-16 23:30:00,5500.0,CE,10.0000,M,OP,NA,C", "s.csv",
+     ("MCX", "CRUDEOIL-16OCT2026-5500-CE", "8", "CE", "CRUDEOIL", date(2026, 10, 16), 5500, 1), Decimal("0.1")),
 ]
 # fmt: on
 

@@ -41,7 +41,7 @@ INTERFACES: dict[Capability, type] = {
     Capability.EQUITY: ports.EquityReader,
     Capability.MARKS: ports.MarkReader,
 }
-SOME_VALUES = ("U1", "https://127.0.0.1:9/api", "wss://127.0.0.1:9/ws", "50", "protected")
+SOME_VALUES = ("U1", "https://127.0.0.1:9/api", "wss://127.0.0.1:9/ws", "50", "protected", "true")
 
 
 @pytest.fixture(params=list(BROKERS.values()), ids=list(BROKERS))
@@ -273,7 +273,7 @@ def test_a_new_broker_is_served_and_asked_for_what_it_can_do(tmp_path, monkeypat
         ({"ACME_KEY": "k"}, ("ACME_KEY: unknown, did you mean ACME_API_KEY?",)),
         (
             {"BROKER": "acne"},
-            ("BROKER: got 'acne', expected paper, shoonya, flattrade, zebu, zerodha or acme",),
+            ("BROKER: got 'acne', expected paper, shoonya, flattrade, zebu, zerodha, dhan or acme",),
         ),
     ],
 )

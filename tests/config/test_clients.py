@@ -127,7 +127,8 @@ def test_one_real_client_means_that_all_secrets_must_be_set():
         ),
         (
             "[clients.default]\nbroker = 'acme'\n",
-            "clients.toml [clients.default] broker: got 'acme', expected paper, shoonya, flattrade, zebu or zerodha",
+            "clients.toml [clients.default] broker: got 'acme', "
+            "expected paper, shoonya, flattrade, zebu, zerodha or dhan",
         ),
         (
             "[clients.default]\n[clients.'a b']\n",

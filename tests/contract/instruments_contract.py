@@ -54,7 +54,9 @@ class InstrumentsContract:
         for row in living():
             assert row in master.named(row.symbol.upper())
             assert row in master.keyed([row.key])
-        assert master.named("NOBODY") == master.keyed(["NOBODY|EQ||"]) == []
+            assert row in master.numbered(row.token)
+            assert all(each.token == row.token for each in master.numbered(row.token))
+        assert master.numbered("none") == master.named("NOBODY") == master.keyed(["NOBODY|EQ||"]) == []
 
     def test_several_keys_are_found_at_once(self, store):
         store.load(FACTS, listed(), accepted)

@@ -2,7 +2,7 @@
 
 from tests.defects.defect import Defect, Edit
 
-ADAPTER, ERRORS = "broker/zerodha/adapter.py", "broker/zerodha/errors.py"
+ERRORS = "broker/zerodha/errors.py"
 PARSING, REQUESTS = "broker/zerodha/parsing.py", "broker/zerodha/requests.py"
 OUTCOMES, READING = "tests/broker/zerodha/test_outcomes.py", "tests/broker/zerodha/test_reading.py"
 SENDING, SESSIONS = "tests/broker/zerodha/test_sending.py", "tests/broker/zerodha/test_sessions.py"
@@ -12,7 +12,7 @@ ZERODHA = (
     Defect(
         "http-400-is-always-a-refusal",
         "HTTP 400 `Order request timed out` was booked as refused and repeated: both orders were at the exchange.",
-        (Edit(ERRORS, "        and not _DOUBTS.search(reply.error.lower())\n", ""),),
+        (Edit(ERRORS, "        and not leaves_doubt(reply.error)\n", ""),),
         (PROVES_NOTHING,),
         "https://kite.trade/forum/discussion/comment/35732",
     ),
@@ -45,7 +45,7 @@ ZERODHA = (
         "An answer without rows was read as an empty book: no orders, no positions.",
         (
             Edit(
-                ERRORS,
+                "broker/book_rows.py",
                 '        raise ReadFailed(f"the {what} cannot be read: expected a list of rows")\n',
                 "        return []\n",
             ),
@@ -57,8 +57,8 @@ ZERODHA = (
         "The token of another account was pasted, and that account was traded under this client's name.",
         (
             Edit(
-                "broker/zerodha/session.py",
-                "if user.upper() != account.user_id.upper():",
+                "broker/access_tokens.py",
+                "if user.upper() != self._user_id.upper():",
                 "if not user:",
             ),
         ),
@@ -94,7 +94,7 @@ ZERODHA = (
         "A book that no longer showed what it had shown in the morning was believed to be whole.",
         (
             Edit(
-                ADAPTER,
+                "broker/day_book.py",
                 "return book if expected <= shown else replace(book, complete=False)",
                 "return book",
             ),

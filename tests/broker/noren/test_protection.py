@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from broker.noren.protection import Quote, protected, told
+from broker.protection import Quote, protected, told
 from domain.enums import OrderType, Side
 from domain.errors import ReadFailed
 from tests.broker.noren.making import d

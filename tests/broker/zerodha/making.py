@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from broker.account_calls import Budgets
 from broker.http_calls import Timeouts
 from broker.rate_limit.limiter import Rate, RateBudget
 from broker.simulator.faults import FaultPlan
@@ -10,7 +11,7 @@ from broker.simulator.kite import KiteWire
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
-from broker.zerodha.adapter import Budgets, ZerodhaBroker
+from broker.zerodha.adapter import ZerodhaBroker
 from broker.zerodha.settings import Account
 
 USER, KEY, SECRET, TOKEN = "AB1234", "key", "secret", "token"

@@ -1,0 +1,1 @@
+"""The broker Dhan, over its API DhanHQ v2. See `adapter.DhanBroker`."""

@@ -1,0 +1,291 @@
+"""Adapter for Dhan behind the broker port."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from broker.account_calls import AccountCalls, Budgets, is_exit
+from broker.book_rows import rows_in
+from broker.contradictory_rows import ReportBuilder, Trade
+from broker.day_book import DayBook, numbers_to_cancel
+from broker.day_book import Rows as BookRows
+from broker.delivered_shares import Delivered, Holdings, merged
+from broker.dhan import errors, parsing, requests
+from broker.dhan.security_ids import SEGMENTS, SecurityIds
+from broker.dhan.session import session_of
+from broker.dhan.settings import Account
+from broker.dhan.wire import Wire
+from broker.fields import VALIDATION, number, text_of
+from broker.http_calls import Timeouts
+from broker.rate_limit.limiter import RateBudget
+from broker.rate_limit.minute_quota import PeriodicRead
+from broker.test_mode import refuse_test_mode
+from domain.broker_capabilities import BrokerTraits, IdClass
+from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
+from domain.commands import OrderResult, UniversalOrderCommand
+from domain.errors import ReadFailed, Refused
+from domain.ids import CLIENT_ORDER_ID_LENGTH
+from domain.instruments.instrument import Instrument
+from domain.ports import Clock
+from domain.ports.instruments import Master
+
+log = logging.getLogger(__name__)
+
+_LOOKED_UP = 3  # orders that a book lacks, in one read
+
+TRAITS = BrokerTraits(
+    name="dhan",
+    is_real=True,
+    id_class=IdClass.C1,
+    visibility_horizon=5.0,  # not published; the look-up by our id has been seen to lag by a moment
+    position_horizon=3.0,  # not published
+    day_orders=True,  # `broker.dhan.requests` sends only day orders
+    # It is not said whether reads of the book count among the 1,000 order calls of an hour: these would be 900.
+    book_interval=4.0,
+    positions_interval=2.0,
+)
+"""What every account there has in common."""
+
+
+class DhanBroker:
+    """One client's account at Dhan. Safe to call from several threads.
+
+    The id class is C1: `correlationId` is echoed, and that it is unique is promised nowhere. So an order that may have
+    been sent is looked up and never sent again. An order that was turned away, for its session or for the rate, ends as
+    `NotSent` with `look_first`: the book is read before a retry.
+
+    Args:
+        master: returns the newest list of instruments; None: there is none. Raises: StoreUnavailable.
+        budgets: the outgoing rates that all of the account's calls share.
+        timeouts: must end before the engine's deadline for a call; see `Timeouts.within`.
+        acceptance_horizon: seconds for which the broker may still accept what it had received when we hung up.
+        protection_percent: how far beyond its trigger the limit of a stop at market lies.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        clock: Clock,
+        master: Callable[[], Master | None],
+        *,
+        budgets: Budgets,
+        timeouts: Timeouts,
+        protection_percent: Decimal,
+        acceptance_horizon: float = 180.0,
+    ) -> None:
+        if CLIENT_ORDER_ID_LENGTH > requests.TAG_LENGTH:
+            raise ValueError(
+                f"our order ids have {CLIENT_ORDER_ID_LENGTH} characters, too many for correlationId"
+            )
+        self.traits = replace(TRAITS, acceptance_horizon=acceptance_horizon, account=account.client_id)
+        self._account = account
+        self._budgets = budgets
+        self._protection = protection_percent
+        self._wire = Wire(account.api_url, account.client_id, timeouts)
+        self._session = session_of(account, self._wire, clock, lambda: budgets.reads.take(urgent=True))
+        self._calls = AccountCalls(self._session, clock, budgets, timeouts, errors)
+        self._ids = SecurityIds(master, clock)
+        self._rows = parsing.Rows(self._ids)
+        self._day = DayBook(clock, ReportBuilder(self.order_history, self.trades, clock))
+        self._holdings = Holdings(self._read_holdings, clock)
+        self._clock = clock
+
+    # the port -----------------------------------------------------------------------------------------------
+
+    def place(self, command: UniversalOrderCommand) -> OrderResult:
+        """Send an order, once. In the rate budget, an exit goes before entries.
+
+        Raises:
+            NotSent: no connection, no session, no slot in the rate budget, too late to send, the security id could not
+                be read, or turned away for the rate or the session.
+            Refused: the answer proves a refusal, or the API cannot express the order, or its security id is not known
+                (`VALIDATION`).
+            OutcomeUnknown: anything else.
+        """
+        refuse_test_mode(command)
+        requests.check(command)
+        exchange, symbol = command.exchange.upper(), command.symbol.upper()
+        if is_exit(command):
+            security_id = self._ids.for_exit(exchange, symbol, lambda: self.read_positions(urgent=True))
+        else:
+            security_id = self._ids.for_entry(exchange, symbol)
+        sent = requests.with_limit(command, self._ids.tick_of(exchange, symbol), self._protection)
+        fields = requests.place_fields(sent, self._account.client_id, security_id)
+        detail = requests.told(command, sent)
+        if detail is not None:
+            log.info("order %s: %s", command.client_order_id, detail)
+        answer = self._order("POST", "orders", fields, urgent=is_exit(command))
+        broker_order_id = text_of(answer, "orderId")
+        self._day.given(broker_order_id)
+        return OrderResult(broker_order_id, detail=detail)
+
+    def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
+        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does.
+
+        Only the book shows whether it was done: the exchange may refuse it later.
+        """
+        tick = self._ids.tick_of(command.exchange.upper(), command.symbol.upper())
+        sent = requests.with_limit(command, tick, self._protection)
+        path = _path_of(broker_order_id)
+        fields = requests.modify_fields(sent, self._account.client_id, broker_order_id)
+        self._order("PUT", path, fields, urgent=is_exit(command))
+
+    def cancel(self, ref: OrderRef) -> None:
+        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
+
+        Raises:
+            NotSent: as for `place`, or the book could not be read.
+            Refused: there is no such live order.
+            OutcomeUnknown: anything else.
+        """
+        for broker_order_id in numbers_to_cancel(ref, lambda: self._book([ref], urgent=True)):
+            self._order("DELETE", _path_of(broker_order_id), None, urgent=True)
+
+    def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
+        """Read the day's whole order book, closed orders included.
+
+        The book is not complete if an order is missing that the broker has shown today, or that it finds by our id. A
+        row that could not be read is in `unreadable`. Contradictory rows of one order are settled by its history and
+        trades.
+
+        Args:
+            urgent: an exit waits for it.
+
+        Raises:
+            ReadFailed: the book could not be read.
+        """
+        book = self._book(wanted, urgent=urgent, settle=True)
+        asked = [ref for ref in wanted if ref.broker_order_id is None and ref.test_command is None]
+        missing = [ref.client_order_id for ref in asked if ref.client_order_id not in book.by_tag]
+        found = [self.order_by_our_id(each, urgent=urgent) for each in missing[:_LOOKED_UP]]
+        proven = tuple(report for report in found if report is not None)
+        if proven:  # they exist, so that this book proves nothing of others
+            return replace(book, reports=(*book.reports, *proven), complete=False)
+        return book
+
+    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
+        def rows() -> BookRows:
+            found = rows_in(self._read("orders", urgent=urgent, reads=PeriodicRead.BOOK), "order book")
+            return self._rows.orders_in(found)
+
+        return self._day.read(wanted, rows, settle=settle)
+
+    def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
+        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
+
+        Args:
+            urgent: an exit is sized from them.
+
+        Raises:
+            ReadFailed: the positions could not be read.
+        """
+        started = self._clock.now()
+        found = self._read("positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
+        positions, unreadable = self._rows.positions_in(rows_in(found, "positions"))
+        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
+        return PositionsSnapshot(started, together, (*unreadable, *hidden))
+
+    def _read_holdings(self, *, urgent: bool) -> Delivered:
+        return parsing.delivered_in(rows_in(self._read("holdings", urgent=urgent), "Holdings"))
+
+    # other reads --------------------------------------------------------------------------------------------
+
+    def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
+        """Read the state of one order: the broker keeps no earlier ones. Raises: ReadFailed."""
+        if not requests.is_number(broker_order_id):
+            raise ReadFailed(f"order number {broker_order_id!r}: expected letters and digits")
+        reports = self._rows.orders_in(_as_rows(self._read(f"orders/{broker_order_id}"), "order"))[0]
+        return tuple(each for each in reports if each.broker_order_id == broker_order_id)
+
+    def order_by_our_id(self, client_order_id: str, *, urgent: bool = False) -> OrderReport | None:
+        """Look an order up by our id. None proves nothing: the index lags behind, and errors say no more."""
+        if not requests.is_tag(client_order_id):
+            return None
+        try:
+            found = _as_rows(self._read(f"orders/external/{client_order_id}", urgent=urgent), "order")
+        except ReadFailed:
+            return None
+        reports = self._rows.orders_in(found)[0]
+        return next((each for each in reports if each.client_order_id == client_order_id), None)
+
+    def trades(self) -> tuple[Trade, ...]:
+        """Read the day's fills. Raises: ReadFailed."""
+        return tuple(self._rows.trade_in(row) for row in rows_in(self._read("trades"), "trades"))
+
+    def last_price(self, exchange: str, token: str) -> Decimal:
+        """Read the last traded price of the instrument with this security id. It needs the data plan.
+
+        Raises:
+            ReadFailed: it could not be read.
+        """
+        segment = SEGMENTS.get(exchange.upper())
+        if segment is None or not token.isdecimal():
+            raise ReadFailed(f"the price of {exchange} {token} cannot be asked for: no security id")
+        fields = {segment: [int(token)]}
+        found = self._read("marketfeed/ltp", budget=self._budgets.quotes, fields=fields)
+        row: Any = found
+        for name in ("data", segment, token):
+            row = row.get(name) if isinstance(row, dict) else None
+        if not isinstance(row, dict):
+            raise ReadFailed(f"there is no price of {exchange} {token}")
+        try:
+            return number(row, "last_price")
+        except ValueError as error:
+            raise ReadFailed(f"the price of {exchange} {token} cannot be read: {error}") from error
+
+    def price_of(self, instrument: Instrument) -> Decimal:
+        """Read the last traded price of an instrument of the broker's list. Raises: ReadFailed."""
+        return self.last_price(instrument.exchange, instrument.token)
+
+    def read_equity(self) -> tuple[Decimal, str]:
+        """Return what is left to trade with, by which entries are sized. Raises: ReadFailed."""
+        found = self._read("fundlimit")
+        try:
+            # The first is the vendor's own spelling.
+            name = "availabelBalance" if "availabelBalance" in found else "availableBalance"
+            return number(found, name), "what the broker says is left to trade with"
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ReadFailed(f"the funds cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._wire.close()
+
+    # one call -----------------------------------------------------------------------------------------------
+
+    def _order(
+        self, method: str, path: str, fields: Mapping[str, object] | None, *, urgent: bool
+    ) -> dict[str, Any]:
+        """Send an order call, once. Its body never leaves after its last moment."""
+        return self._calls.order(
+            lambda token, in_time: self._wire.order(method, path, token, fields, in_time), urgent=urgent
+        )
+
+    def _read(
+        self,
+        path: str,
+        *,
+        urgent: bool = False,
+        reads: PeriodicRead | None = None,
+        budget: RateBudget | None = None,
+        fields: Mapping[str, object] | None = None,
+    ) -> Any:
+        """Send a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
+        return self._calls.read(
+            lambda token: self._wire.read(path, token, fields), urgent=urgent, reads=reads, budget=budget
+        )
+
+
+def _path_of(broker_order_id: str) -> str:
+    if not requests.is_number(broker_order_id):
+        raise Refused(f"order number {broker_order_id!r}: expected letters and digits", VALIDATION)
+    return f"orders/{broker_order_id}"
+
+
+def _as_rows(found: Any, what: str) -> list[dict[str, Any]]:
+    """Return the rows of a look-up, which answers one row, or a list of it."""
+    return rows_in([found] if isinstance(found, dict) else found, what)

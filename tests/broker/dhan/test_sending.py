@@ -1,0 +1,205 @@
+"""What leaves for DhanHQ, byte by byte, and whose security id it carries."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from domain.broker_reports import OrderRef
+from domain.enums import ExecutionType, OrderType, Side
+from domain.errors import NotSent, Refused, StoreUnavailable
+from domain.ids import CLIENT_ORDER_ID_LENGTH, client_order_id
+from tests.broker.dhan.making import CE, CLIENT, FIRST_WEEK, SHARE, TOKEN, make, master_of, position_row
+from tests.broker.dhan.stub import PLACED
+from tests.broker.zerodha.stub import hangs_up, says
+from tests.contract.broker_contract import a_command
+
+EXIT = {"execution_type": ExecutionType.EXIT, "side": Side.SELL}
+WEEKLY = {"symbol": FIRST_WEEK.symbol}
+
+
+def sent(stub, method="POST"):
+    [call] = stub.made(method)
+    return json.loads(call.body)
+
+
+def test_an_order_is_one_body_with_our_id_and_the_lists_number(broker, stub):
+    stub.tell("POST orders", PLACED)
+    command = a_command(symbol="SBIN", exchange="NSE", product="CNC", order_type=OrderType.LIMIT)
+    command = replace(command, price=Decimal("810.50"))
+    assert broker.place(command).broker_order_id == "112111182045"
+    headers = {name.lower(): value for name, value in stub.made("POST")[0].headers.items()}
+    assert (headers["access-token"], headers["client-id"]) == (TOKEN, CLIENT)
+    assert sent(stub) == {
+        "dhanClientId": CLIENT,
+        "correlationId": client_order_id("first"),
+        "transactionType": "BUY",
+        "exchangeSegment": "NSE_EQ",
+        "productType": "CNC",
+        "orderType": "LIMIT",
+        "validity": "DAY",
+        "securityId": "3045",
+        "quantity": 50,
+        "disclosedQuantity": 0,
+        "price": 810.5,
+        "triggerPrice": 0,
+        "afterMarketOrder": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("order_type", "side", "expected"),
+    [
+        (OrderType.MARKET, Side.BUY, ("MARKET", 0, 0)),
+        (OrderType.LIMIT, Side.BUY, ("LIMIT", 112.35, 0)),
+        (OrderType.STOP_LIMIT, Side.SELL, ("STOP_LOSS", 112.35, 110)),
+        (OrderType.STOP, Side.BUY, ("STOP_LOSS", 113.3, 110)),
+        (OrderType.STOP, Side.SELL, ("STOP_LOSS", 106.7, 110)),
+    ],
+)
+def test_each_type_is_sent_with_what_it_needs(broker, stub, order_type, side, expected):
+    stub.tell("POST orders", PLACED)
+    prices = {"price": Decimal("112.35"), "trigger_price": Decimal(110)}
+    told = broker.place(a_command(order_type=order_type, side=side, **prices)).detail
+    body = sent(stub)
+    assert (body["orderType"], body["price"], body["triggerPrice"]) == expected
+    assert (told is not None) == (order_type in (OrderType.MARKET, OrderType.STOP))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"client_order_id": "x" * 31}, "client order id"),
+        ({"client_order_id": "ow 1"}, "client order id"),
+        ({"client_order_id": ""}, "client order id"),
+        ({"quantity": Decimal("0.5")}, "quantity"),
+        ({"quantity": Decimal(0)}, "quantity"),
+        ({"product": "MTF"}, "product"),
+        ({"exchange": "NYSE"}, "exchange"),
+        ({"symbol": " "}, "symbol"),
+        ({"order_type": OrderType.LIMIT, "price": None}, "price"),
+        ({"order_type": OrderType.STOP, "trigger_price": Decimal(0)}, "trigger price"),
+        ({"order_type": OrderType.LIMIT, "price": Decimal("1.00000000000000001")}, "price"),
+    ],
+)
+def test_an_order_that_the_wire_cannot_express_is_refused_unsent(broker, stub, wrong, named):
+    for kind in ({}, EXIT):
+        with pytest.raises(Refused, match=named) as refusal:
+            broker.place(a_command(**{**kind, **wrong}))
+        assert refusal.value.code == "VALIDATION"
+    assert not stub.calls
+
+
+def test_our_ids_fit_and_an_adapter_for_which_they_do_not_is_not_made(clock, stub, tmp_path, monkeypatch):
+    assert CLIENT_ORDER_ID_LENGTH <= 30
+    monkeypatch.setattr("broker.dhan.adapter.CLIENT_ORDER_ID_LENGTH", 31)
+    with pytest.raises(ValueError, match="correlationId"):
+        make(stub.url, clock, tmp_path)
+
+
+def test_a_change_names_the_whole_order_and_a_cancel_has_no_body(broker, stub):
+    stub.tell("PUT orders/17", PLACED)
+    stub.tell("DELETE orders/17", PLACED)
+    broker.modify("17", a_command(order_type=OrderType.LIMIT, price=Decimal(90), side=Side.SELL))
+    broker.cancel(OrderRef("", "17"))
+    body = sent(stub, "PUT")
+    assert (body["dhanClientId"], body["orderId"]) == (CLIENT, "17")
+    assert (body["quantity"], body["orderType"], body["price"]) == (50, "LIMIT", 90)
+    assert stub.made("DELETE")[0].body == b""
+
+
+def test_a_number_that_would_change_the_address_is_refused(broker, stub):
+    for number in ("../1", "1?x", "", "1/2"):
+        with pytest.raises(Refused):
+            broker.cancel(OrderRef("", number)) if number else broker.modify(number, a_command())
+    assert not stub.made("DELETE")
+
+
+def test_an_exit_takes_its_slot_before_an_entry(broker, stub, monkeypatch):
+    stub.tell("POST orders", PLACED)
+    went: list[bool] = []
+    monkeypatch.setattr(broker._budgets.orders, "take", lambda *, urgent: went.append(urgent))
+    broker.place(a_command())
+    broker.place(a_command("out", **EXIT))
+    assert went == [False, True]
+
+
+# the security id ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "days_old", "why"),
+    [
+        (None, 0, "no list of instruments.*INSTRUMENTS_DIR"),
+        ((SHARE,), 0, "has 0 contracts"),
+        ((CE, replace(CE, token="1002")), 0, "has 2 contracts"),
+        ((CE,), 4, "list of instruments is of 2026-11-16"),
+        ((replace(CE, exchange="BFO"),), 0, "has 0 contracts"),
+    ],
+)
+def test_an_entry_without_one_row_of_a_list_of_these_days_is_refused_unsent(
+    clock, stub, tmp_path, rows, days_old, why
+):
+    broker = make(stub.url, clock, tmp_path, master=master_of(clock, rows, days_old=days_old))
+    with pytest.raises(Refused, match=why) as refusal:
+        broker.place(a_command())
+    assert refusal.value.code == "VALIDATION" and not stub.calls
+
+
+def test_an_entry_waits_while_the_list_cannot_be_read(clock, stub, tmp_path):
+    def broken():
+        raise StoreUnavailable("the disk is gone")
+
+    broker = make(stub.url, clock, tmp_path, master=broken)
+    with pytest.raises(NotSent, match="disk is gone") as caught:
+        broker.place(a_command())
+    assert not caught.value.look_first and not stub.calls
+
+
+@pytest.mark.parametrize("rows", [None, (SHARE,)])
+def test_an_exit_takes_the_number_that_the_brokers_rows_show(clock, stub, tmp_path, rows):
+    stub.tell("POST orders", PLACED)
+    stub.tell("GET positions", says([position_row(securityId="777", netQty=50)]))
+    broker = make(stub.url, clock, tmp_path, master=master_of(clock, rows))
+    broker.place(a_command(**EXIT, **WEEKLY))
+    assert sent(stub)["securityId"] == "777"
+
+
+def test_the_brokers_rows_go_before_the_list_for_an_exit_and_stop_an_entry_that_they_contradict(broker, stub):
+    stub.tell("POST orders", PLACED)
+    stub.tell("GET positions", says([position_row(securityId="777", netQty=50)]))
+    broker.read_positions()
+    with pytest.raises(Refused, match="the list says 41001, and the broker's rows 777"):
+        broker.place(a_command(**WEEKLY))
+    broker.place(a_command(**EXIT, **WEEKLY))
+    assert sent(stub)["securityId"] == "777"
+
+
+def test_an_exit_takes_the_number_of_an_old_list_where_no_row_shows_one(clock, stub, tmp_path):
+    stub.tell("POST orders", PLACED)
+    broker = make(stub.url, clock, tmp_path, master=master_of(clock, days_old=9))
+    broker.place(a_command(**EXIT))
+    assert sent(stub)["securityId"] == CE.token
+
+
+def test_an_exit_without_any_number_waits_for_positions_that_fail_and_else_is_refused(clock, stub, tmp_path):
+    broker = make(stub.url, clock, tmp_path, master=master_of(clock, None))
+    stub.tell("GET positions", hangs_up)
+    with pytest.raises(NotSent, match="positions"):
+        broker.place(a_command(**EXIT))
+    stub.tell("GET positions", says([]))
+    with pytest.raises(Refused, match="neither the list of instruments nor the broker's rows"):
+        broker.place(a_command(**EXIT))
+    assert not stub.made("POST")
+
+
+def test_a_number_of_yesterday_is_forgotten(clock, stub, tmp_path):
+    stub.tell("GET positions", says([position_row(securityId="777", netQty=50)]))
+    broker = make(stub.url, clock, tmp_path, master=master_of(clock, None))
+    broker.read_positions()
+    clock.advance(hours=24)
+    stub.tell("GET positions", says([position_row(securityId="778", netQty=50)]))
+    stub.tell("POST orders", PLACED)
+    broker.place(a_command(**EXIT, **WEEKLY))
+    assert sent(stub)["securityId"] == "778"
