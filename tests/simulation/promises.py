@@ -338,10 +338,15 @@ class Promises:
         )
 
     def _is_in_doubt(self, order: Order) -> bool:
-        """An exit that was told: units are in another product, and another exit may take those that are here."""
+        """An exit that was told: units are in another product, and another exit may take those that are here.
+
+        Or a hand was there beside a step of the clock: its orders and what the positions show are told apart by times.
+        """
         account = self.accounts[order.client_id]
-        is_told = order.reason_message == HoldReason.DISPUTED.sentence and order.escalation >= 2
-        return is_told and any(symbol == order.symbol for _, symbol, *_ in account.conversions)
+        if order.reason_message != HoldReason.DISPUTED.sentence or order.escalation < 2:
+            return False
+        is_odd_hand = self._scheduler.was_set and bool(account.moved_by_hand(order.symbol, -1))
+        return is_odd_hand or any(symbol == order.symbol for _, symbol, *_ in account.conversions)
 
     def unfinished(self) -> list[Order]:
         """What has not ended."""

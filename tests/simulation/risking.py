@@ -163,7 +163,11 @@ class Risks:
             order = self._promises.rows[command_id]
             if order.execution_type is not ExecutionType.EXIT:
                 continue
-            earlier = self._asked.setdefault((*key, order.strategy_name, order.symbol), [])
+            stop = self._latches.get(
+                (key[0], key[1], key[2])
+            )  # one that was lifted and reached again is another
+            since = "" if stop is None else stop.since
+            earlier = self._asked.setdefault((*key, since, order.strategy_name, order.symbol), [])
             for known in earlier:
                 if self._promises.rows[known].status not in (Status.EXECUTED, Status.FAILED):
                     self._promises.breaks("17 one exit at a time", f"{command_id} beside {known}")

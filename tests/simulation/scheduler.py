@@ -58,6 +58,11 @@ class Scheduler:
         """Somebody sets the machine's clock forward by so many seconds, or back."""
         self._steps.append((self.micros, self._steps[-1][1] + round(seconds * SECOND)))
 
+    @property
+    def was_set(self) -> bool:
+        """Whether anybody has set the machine's clock."""
+        return len(self._steps) > 1
+
     def true_micros(self, shown: datetime) -> int:
         """When the clock last showed that time: true microseconds since the beginning.
 
