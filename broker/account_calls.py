@@ -35,7 +35,7 @@ class Meaning(Protocol[Reply]):
         """True when the broker does not know the session's key (any more)."""
 
     def minute_is_full(self, reply: Reply, /) -> bool:
-        """True when the account has made too many order calls in this minute."""
+        """True for an answer to an order call that says that too many were made: entries wait for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,19 @@ class AccountCalls(Generic[R]):
         self._timeouts = timeouts
         self._meaning = meaning
 
-    def order(self, send: Callable[[str, InTime], R], *, urgent: bool) -> dict[str, Any]:
+    def order(
+        self, send: Callable[[str, InTime], R], *, urgent: bool, began: datetime | None = None
+    ) -> dict[str, Any]:
         """Make an order call, once. Its body never leaves after its last moment.
 
         Args:
             send: sends it with this key; what it is given besides says whether the body may still leave.
+            began: when the call began, from which its last moment counts; None: now.
 
         Raises:
             NotSent, Refused, OutcomeUnknown: as the port says.
         """
-        last_moment = self._last_moment()
+        last_moment = (began or self._clock.now()) + timedelta(seconds=self._timeouts.send_within)
 
         def in_time() -> bool:
             return self._clock.now() <= last_moment
@@ -90,6 +93,8 @@ class AccountCalls(Generic[R]):
         except AnswerLost as error:
             raise OutcomeUnknown(str(error)) from error
         self._note(reply, token)
+        if self._meaning.minute_is_full(reply):
+            self._budgets.orders.exceeded()
         return self._meaning.accepted(reply)
 
     def read(
@@ -112,16 +117,10 @@ class AccountCalls(Generic[R]):
         self._note(reply, token)
         return self._meaning.data_in(reply)
 
-    def _last_moment(self) -> datetime:
-        """Return when the body of an order call that begins now may leave at the latest."""
-        return self._clock.now() + timedelta(seconds=self._timeouts.send_within)
-
     def _note(self, reply: R, token: str) -> None:
-        """Take note of what an answer says of the session and of the minute."""
+        """Take note of what an answer says of the session."""
         if self._meaning.token_refused(reply):
             self._session.refused(token)
-        if self._meaning.minute_is_full(reply):
-            self._budgets.orders.exceeded()
 
 
 def is_exit(command: UniversalOrderCommand) -> bool:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +24,7 @@ from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
 from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
-from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
+from domain.broker_reports import Book, OrderRef, OrderReport, Position, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
 from domain.errors import ReadFailed, Refused
 from domain.ids import CLIENT_ORDER_ID_LENGTH
@@ -34,6 +35,7 @@ from domain.ports.instruments import Master
 log = logging.getLogger(__name__)
 
 _LOOKED_UP = 3  # orders that a book lacks, in one read
+_LOOKED_UP_WITHIN = timedelta(seconds=2)  # since the read began: a slow broker is not asked for more
 
 TRAITS = BrokerTraits(
     name="dhan",
@@ -62,6 +64,7 @@ class DhanBroker:
         timeouts: must end before the engine's deadline for a call; see `Timeouts.within`.
         acceptance_horizon: seconds for which the broker may still accept what it had received when we hung up.
         protection_percent: how far beyond its trigger the limit of a stop at market lies.
+        has_prices: the account has the data plan, so that the positions get the last prices of what is held.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class DhanBroker:
         timeouts: Timeouts,
         protection_percent: Decimal,
         acceptance_horizon: float = 180.0,
+        has_prices: bool = False,
     ) -> None:
         if CLIENT_ORDER_ID_LENGTH > requests.TAG_LENGTH:
             raise ValueError(
@@ -91,6 +95,7 @@ class DhanBroker:
         self._day = DayBook(clock, ReportBuilder(self.order_history, self.trades, clock))
         self._holdings = Holdings(self._read_holdings, clock)
         self._clock = clock
+        self._has_prices = has_prices
 
     # the port -----------------------------------------------------------------------------------------------
 
@@ -105,6 +110,9 @@ class DhanBroker:
             OutcomeUnknown: anything else.
         """
         refuse_test_mode(command)
+        began = (
+            self._clock.now()
+        )  # what is read for the security id takes of the time in which the order may leave
         requests.check(command)
         exchange, symbol = command.exchange.upper(), command.symbol.upper()
         if is_exit(command):
@@ -116,7 +124,7 @@ class DhanBroker:
         detail = requests.told(command, sent)
         if detail is not None:
             log.info("order %s: %s", command.client_order_id, detail)
-        answer = self._order("POST", "orders", fields, urgent=is_exit(command))
+        answer = self._order("POST", "orders", fields, urgent=is_exit(command), began=began)
         broker_order_id = text_of(answer, "orderId")
         self._day.given(broker_order_id)
         return OrderResult(broker_order_id, detail=detail)
@@ -159,7 +167,11 @@ class DhanBroker:
         book = self._book(wanted, urgent=urgent, settle=True)
         asked = [ref for ref in wanted if ref.broker_order_id is None and ref.test_command is None]
         missing = [ref.client_order_id for ref in asked if ref.client_order_id not in book.by_tag]
-        found = [self.order_by_our_id(each, urgent=urgent) for each in missing[:_LOOKED_UP]]
+        found = []
+        for each in missing[:_LOOKED_UP]:
+            if self._clock.now() - book.read_started_at > _LOOKED_UP_WITHIN:
+                break
+            found.append(self.order_by_our_id(each, urgent=urgent))
         proven = tuple(report for report in found if report is not None)
         if proven:  # they exist, so that this book proves nothing of others
             return replace(book, reports=(*book.reports, *proven), complete=False)
@@ -186,11 +198,34 @@ class DhanBroker:
         started = self._clock.now()
         found = self._read("positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
         positions, unreadable = self._rows.positions_in(rows_in(found, "positions"))
+        if self._has_prices and not urgent:  # an exit waits for no price
+            positions = self._priced(positions)
         together, hidden = merged(positions, self._holdings.read(urgent=urgent))
         return PositionsSnapshot(started, together, (*unreadable, *hidden))
 
     def _read_holdings(self, *, urgent: bool) -> Delivered:
         return parsing.delivered_in(rows_in(self._read("holdings", urgent=urgent), "Holdings"))
+
+    def _priced(self, positions: Sequence[Position]) -> tuple[Position, ...]:
+        """Return the positions with the last prices of what is held, as far as they can be read."""
+        held = {
+            (p.exchange, p.symbol): security_id
+            for p in positions
+            if p.net_quantity and (security_id := self._ids.of_row(p.exchange, p.symbol)) is not None
+        }
+        if not held:
+            return tuple(positions)
+        try:
+            prices = self._last_prices([(exchange, each) for (exchange, _), each in held.items()])
+        except ReadFailed as error:
+            log.warning("the last prices of what is held could not be read: %s", error)
+            return tuple(positions)
+        return tuple(
+            replace(
+                p, last_price=prices.get((p.exchange, held.get((p.exchange, p.symbol), "")), p.last_price)
+            )
+            for p in positions
+        )
 
     # other reads --------------------------------------------------------------------------------------------
 
@@ -222,20 +257,20 @@ class DhanBroker:
         Raises:
             ReadFailed: it could not be read.
         """
-        segment = SEGMENTS.get(exchange.upper())
-        if segment is None or not token.isdecimal():
-            raise ReadFailed(f"the price of {exchange} {token} cannot be asked for: no security id")
-        fields = {segment: [int(token)]}
-        found = self._read("marketfeed/ltp", budget=self._budgets.quotes, fields=fields)
-        row: Any = found
-        for name in ("data", segment, token):
-            row = row.get(name) if isinstance(row, dict) else None
-        if not isinstance(row, dict):
+        price = self._last_prices([(exchange.upper(), token)]).get((exchange.upper(), token))
+        if price is None:
             raise ReadFailed(f"there is no price of {exchange} {token}")
-        try:
-            return number(row, "last_price")
-        except ValueError as error:
-            raise ReadFailed(f"the price of {exchange} {token} cannot be read: {error}") from error
+        return price
+
+    def _last_prices(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
+        """Read the last traded prices of these exchanges and security ids, in one call. Raises: ReadFailed."""
+        asked: dict[str, list[int]] = {}
+        for exchange, security_id in places:
+            if exchange not in SEGMENTS or not security_id.isdecimal():
+                raise ReadFailed(f"the price of {exchange} {security_id} cannot be asked for: no security id")
+            asked.setdefault(SEGMENTS[exchange], []).append(int(security_id))
+        found = self._read("marketfeed/ltp", budget=self._budgets.quotes, fields=asked)
+        return parsing.prices_in(found, places)
 
     def price_of(self, instrument: Instrument) -> Decimal:
         """Read the last traded price of an instrument of the broker's list. Raises: ReadFailed."""
@@ -258,11 +293,19 @@ class DhanBroker:
     # one call -----------------------------------------------------------------------------------------------
 
     def _order(
-        self, method: str, path: str, fields: Mapping[str, object] | None, *, urgent: bool
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, object] | None,
+        *,
+        urgent: bool,
+        began: datetime | None = None,
     ) -> dict[str, Any]:
         """Send an order call, once. Its body never leaves after its last moment."""
         return self._calls.order(
-            lambda token, in_time: self._wire.order(method, path, token, fields, in_time), urgent=urgent
+            lambda token, in_time: self._wire.order(method, path, token, fields, in_time),
+            urgent=urgent,
+            began=began,
         )
 
     def _read(

@@ -25,6 +25,7 @@ def _build(setup: BrokerSetup[DhanAccount, SharedSettings]) -> ClientBroker:
         timeouts=Timeouts.within(setup.deadline_seconds),
         protection_percent=setup.market_protection_percent,
         acceptance_horizon=setup.acceptance_horizon_seconds,
+        has_prices=setup.account.data_plan,
     )
     quotes = broker if setup.account.data_plan else None
     return ClientBroker(broker, modify=broker, look_up=broker, quotes=quotes, equity=broker)

@@ -88,8 +88,8 @@ def exceeds_rate(reply: Reply) -> bool:
 
 
 def minute_is_full(reply: Reply) -> bool:
-    """False: the broker does not say which of its rates was exceeded, and that of a second is over at once."""
-    return False
+    """True when a rate of the order calls was exceeded. Which one it was is not said, so it may be the longest."""
+    return exceeds_rate(reply)
 
 
 def proves_refusal(reply: Reply) -> bool:

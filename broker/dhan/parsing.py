@@ -11,13 +11,14 @@ where that is missing, the list of instruments by the row's security id.
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in
 from broker.contradictory_rows import Trade
 from broker.delivered_shares import Delivered, Place, unknown_delivery
 from broker.dhan.errors import code_of, with_advice
 from broker.dhan.requests import PRODUCTS
-from broker.dhan.security_ids import EXCHANGES, SecurityIds
+from broker.dhan.security_ids import EXCHANGES, SEGMENTS, SecurityIds
 from broker.fields import Row, needed, number, price_in, text_of
 from broker.masters.dhan import dated, is_dated
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
@@ -194,6 +195,19 @@ def delivered_in(rows: Sequence[Row]) -> Delivered:
     for each in unreadable:
         quantities.pop((each.exchange or "", each.symbol or ""), None)
     return Delivered(quantities, unreadable)
+
+
+def prices_in(found: Any, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
+    """Return the prices above 0 of these exchanges and security ids, as far as the answer has them."""
+    prices = {}
+    for exchange, security_id in places:
+        row = found
+        for name in ("data", SEGMENTS[exchange], security_id):
+            row = row.get(name) if isinstance(row, dict) else None
+        price = price_in(row, "last_price")[0] if isinstance(row, dict) else None
+        if price is not None and price > 0:
+            prices[exchange, security_id] = price
+    return prices
 
 
 def tag_in(row: Row) -> str | None:

@@ -110,6 +110,11 @@ class SecurityIds:
             )
         raise _unknown(f"{exchange} {symbol}", f"it may be each of {', '.join(sorted(ids))}")
 
+    def of_row(self, exchange: str, symbol: str) -> str | None:
+        """Return the id that the broker's rows of today give; None if there is not just one."""
+        ids = self._of_rows(exchange, symbol)
+        return next(iter(ids)) if len(ids) == 1 else None
+
     def tick_of(self, exchange: str, symbol: str) -> Decimal | None:
         """Return the step of the instrument's prices; None where the list does not say."""
         try:

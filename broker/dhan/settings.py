@@ -27,7 +27,7 @@ class DhanAccount(AccountSettings):
     - `login_file`: where a person keeps that token; a new one is used without a restart.
     - `orders_per_minute`, `orders_per_hour`, `orders_per_day`: how many order calls to make at most; a fifth of them is
       kept for exits. 0: not counted.
-    - `data_plan`: the account has Dhan's paid data plan, so that last prices can be read.
+    - `data_plan`: the account has Dhan's paid data plan, so that last prices can be read: those of what is held too.
     """
 
     user_field: ClassVar[str | None] = "client_id"

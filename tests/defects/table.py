@@ -9,6 +9,7 @@ from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
 from tests.defects.desk import DESK
+from tests.defects.dhan import DHAN
 from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
@@ -34,8 +35,8 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
-    *DESK, *STORY, *WATCHING,
+    *READING, *ZERODHA, *DHAN, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES,
+    *CONVERSING, *DESK, *STORY, *WATCHING,
 )  # fmt: skip
 
 WIDE = (
@@ -71,6 +72,7 @@ _SECTIONS = (
     ("Groups of legs", GROUPS),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
+    ("At Dhan", DHAN),
     ("The alerts of platforms", PLATFORMS),
     ("Instruments", INSTRUMENTS),
     ("Sizes and legs", SIZES),

@@ -252,10 +252,7 @@ class World:
         for order in self.promises.unknown():
             self.counts["resolved by hand"] += 1
             self.accounts[order.client_id].trouble()  # what waited for it begins only now
-            there = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
-            truth = sorted(
-                there, key=lambda o: o.was_turned_away
-            )  # what was turned away left a row, and is no order
+            truth = self.accounts[order.client_id].by_tag.get(order.client_order_id, [])
             say = partial(self._webs[0].commands.resolve, order.command_id, by="op")
             if not truth:
                 say(failed_reason="not in the terminal")

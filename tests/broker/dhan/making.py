@@ -22,7 +22,7 @@ from tests.contract.broker_contract import SYMBOL
 
 CLIENT, TOKEN = "1100000001", "eyJ.token"
 ACCOUNTS = {CLIENT: Credentials(access_token=TOKEN)}
-FAST = Timeouts(connect=1.0, read=0.4, send_within=2.0)
+FAST = Timeouts(connect=2.0, read=2.0, send_within=2.0)
 TAG = "ow3fjk2lqp7wz5xv9bnd"
 LOT, TICK = Decimal(1), Decimal("0.05")
 
@@ -58,6 +58,7 @@ def make(
     protection=Decimal(3),
     rate=10_000,
     horizon=180.0,
+    has_prices=False,
     **account,
 ):
     budgets = Budgets(
@@ -71,6 +72,7 @@ def make(
         timeouts=timeouts,
         protection_percent=protection,
         acceptance_horizon=horizon,
+        has_prices=has_prices,
     )
 
 

@@ -1,13 +1,14 @@
 """How an order call to Dhan ends: its errors, and every answer that proves nothing."""
 
 import socket
+from dataclasses import replace
 
 import pytest
 
 from domain.broker_reports import OrderRef
 from domain.error_class import reason_class
-from domain.errors import NotSent, OutcomeUnknown, Refused
-from tests.broker.dhan.making import TOKEN, make
+from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
+from tests.broker.dhan.making import FAST, TOKEN, make
 from tests.broker.dhan.stub import INVALID_TOKEN, PLACED, fails
 from tests.broker.zerodha.stub import hangs_up, says, slow
 from tests.contract.broker_contract import a_command
@@ -33,6 +34,8 @@ PROVE_NOTHING = [
     fails(500, "DH-908", "Server was not able to process"),
     fails(400, "DH-909", "Unable to communicate with the backend"),
     fails(504, "DH-909", "Network"),
+    fails(400, "DH-908", "Server was busy"),
+    fails(400, "DH-909", "Network"),
     fails(400, "DH-910", "Others"),
     fails(
         500, "DH-906", "Incorrect request for order and cannot be processed"
@@ -92,6 +95,28 @@ def test_an_order_that_was_turned_away_is_looked_for_before_it_is_sent_again(bro
     assert len(stub.made("POST")) == 1
 
 
+def test_an_exceeded_rate_stops_entries_for_a_minute_and_no_exits(broker, stub, clock):
+    stub.tell(PLACE, fails(429, "DH-904", "Too many requests"))
+    with pytest.raises(NotSent):
+        broker.place(a_command())
+    stub.tell(PLACE, PLACED)
+    stub.tell(CANCEL, PLACED)
+    broker._budgets.orders._sleep = lambda seconds: clock.advance(seconds=seconds)
+    with pytest.raises(NotSent, match="rate limit"):
+        broker.place(a_command("second"))
+    broker.cancel(OrderRef("", NUMBER))
+    clock.advance(seconds=62)
+    assert broker.place(a_command("third")).broker_order_id
+
+
+def test_an_exceeded_rate_of_reads_stops_no_entry(broker, stub):
+    stub.tell("GET orders", fails(429, "DH-904", "Too many requests"))
+    with pytest.raises(ReadFailed):
+        broker.read_book([])
+    stub.tell(PLACE, PLACED)
+    assert broker.place(a_command()).broker_order_id
+
+
 def test_a_token_in_a_text_of_something_else_is_no_refusal_of_the_token(broker, stub):
     stub.tell(PLACE, fails(400, "DH-906", "Invalid Token number of the instrument"))
     with pytest.raises(Refused):
@@ -104,7 +129,8 @@ def test_the_refusal_of_an_address_says_what_to_do(broker, stub):
         broker.place(a_command())
 
 
-def test_an_answer_that_does_not_come_in_time_is_unknown_and_classed_as_a_timeout(broker, stub):
+def test_an_answer_that_does_not_come_in_time_is_unknown_and_classed_as_a_timeout(clock, stub, tmp_path):
+    broker = make(stub.url, clock, tmp_path, timeouts=replace(FAST, read=0.3))
     stub.tell(PLACE, slow(0.6, PLACED))
     with pytest.raises(OutcomeUnknown) as error:
         broker.place(a_command())

@@ -1,5 +1,6 @@
 """What Dhan's books say, and what is never guessed of them."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -245,6 +246,16 @@ def test_only_a_few_are_looked_up_in_one_read(broker, stub):
     assert len([call for call in stub.made("GET") if "external" in call.path]) == 3
 
 
+def test_a_slow_broker_is_not_asked_for_more(broker, stub, clock):
+    def late():
+        clock.advance(seconds=3)
+        return says([])()
+
+    stub.tell("GET orders", late)
+    assert broker.read_book([OrderRef(TAG, None)]).complete
+    assert not [call for call in stub.made("GET") if "external" in call.path]
+
+
 # positions, Holdings, money -------------------------------------------------------------------------------------
 
 
@@ -325,6 +336,35 @@ def test_a_price_and_the_funds_are_read(broker, stub):
     stub.tell("GET fundlimit", says({"sodLimit": 1}))
     with pytest.raises(ReadFailed, match="funds"):
         broker.read_equity()
+
+
+def test_with_the_data_plan_what_is_held_has_its_last_price(clock, stub, tmp_path):
+    broker = make(stub.url, clock, tmp_path, has_prices=True)
+    flat = {"tradingSymbol": "NIFTY-Dec2026-24500-CE", "drvExpiryDate": "2026-12-01", "securityId": "41002"}
+    stub.tell("GET positions", says([position_row(), position_row(**flat, netQty=0)]))
+    stub.tell("POST marketfeed/ltp", says({"data": {"NSE_FNO": {"41001": {"last_price": 107.05}}}}))
+    snapshot = broker.read_positions()
+    assert snapshot.last_price(*FIRST_WEEK.address) == Decimal("107.05")
+    assert json.loads(stub.made("POST")[0].body) == {"NSE_FNO": [41001]}
+    assert snapshot.last_price(*LATER_WEEK.address) is None
+    assert broker.read_positions(urgent=True).last_price(*FIRST_WEEK.address) is None
+    assert len(stub.made("POST")) == 1  # an exit waits for no price
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        fails(400, "DH-902", "Data APIs not subscribed"),
+        hangs_up,
+        says({"data": {"NSE_FNO": {"41001": {"last_price": 0}}}}),
+    ],
+)
+def test_prices_that_cannot_be_read_take_no_position_away(clock, stub, tmp_path, answer):
+    broker = make(stub.url, clock, tmp_path, has_prices=True)
+    stub.tell("GET positions", says([position_row()]))
+    stub.tell("POST marketfeed/ltp", answer)
+    snapshot = broker.read_positions()
+    assert snapshot.net(*PLACE) == -50 and snapshot.last_price(*FIRST_WEEK.address) is None
 
 
 def test_reads_take_no_slot_of_the_orders(broker, stub, monkeypatch):

@@ -10,7 +10,7 @@ from domain.broker_reports import OrderRef
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import NotSent, Refused, StoreUnavailable
 from domain.ids import CLIENT_ORDER_ID_LENGTH, client_order_id
-from tests.broker.dhan.making import CE, CLIENT, FIRST_WEEK, SHARE, TOKEN, make, master_of, position_row
+from tests.broker.dhan.making import CE, CLIENT, FAST, FIRST_WEEK, SHARE, TOKEN, make, master_of, position_row
 from tests.broker.dhan.stub import PLACED
 from tests.broker.zerodha.stub import hangs_up, says
 from tests.contract.broker_contract import a_command
@@ -191,6 +191,18 @@ def test_an_exit_without_any_number_waits_for_positions_that_fail_and_else_is_re
     stub.tell("GET positions", says([]))
     with pytest.raises(Refused, match="neither the list of instruments nor the broker's rows"):
         broker.place(a_command(**EXIT))
+    assert not stub.made("POST")
+
+
+def test_an_order_never_leaves_after_its_last_moment_whatever_was_read_for_its_number(clock, stub, tmp_path):
+    def slow():
+        clock.advance(seconds=FAST.send_within + 1)
+        return master_of(clock)()
+
+    broker = make(stub.url, clock, tmp_path, master=slow)
+    for kind in ({}, EXIT):
+        with pytest.raises(NotSent, match="not sent"):
+            broker.place(a_command(**kind))
     assert not stub.made("POST")
 
 
