@@ -298,7 +298,7 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout, said: Intent) -> None:
 def _together(meanings: list[tuple[Found, Meaning]]) -> Intent:
     """What several words say together."""
     acts = {meaning.act for _, meaning in meanings}
-    for act in (Act.CANCEL, Act.REVERSE, Act.ADD, Act.FLAT, Act.CLOSE):
+    for act in (Act.REVERSE, Act.ADD, Act.FLAT, Act.CLOSE):
         if act in acts:
             return Intent(act, _side_of_exit(meanings) if act in (Act.FLAT, Act.CLOSE) else None)
     side = _one_side(meanings)
@@ -334,13 +334,7 @@ def _side_of_exit(meanings: list[tuple[Found, Meaning]]) -> Side | None:
 
 
 def _refuse_act(said: Intent, sheet: Sheet) -> None:
-    """Refuse what is not built: cancelling, reversing, and adding to whatever is held."""
-    cancels = _is_set(sheet, "cancel", "cancelorders", "cancelall", "cancelallorders")
-    if said.act is Act.CANCEL or cancels:
-        hint = (
-            "an exit of all takes back open orders itself; cancel others in the console, and send no cancel"
-        )
-        raise not_built("CANCEL", hint, "cancel")
+    """Refuse what is not built: reversing, and adding to whatever is held."""
     mode = sheet.at("mode")
     if said.act is Act.REVERSE or _is_set(sheet, "reverse") or (mode and mode.word() in _REVERSALS):
         raise not_built("REVERSE", "send an exit and an entry as two alerts", "reverse")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from alerts.formats import fields
+from alerts.formats.cancels import CancelWish, cancel_wish_of
 from alerts.formats.doubts import refuse_doubts
 from alerts.formats.guards import NO_GUARDS, Guards, guards_of
 from alerts.formats.intents import intent_of, not_built, refuse_not_built
@@ -51,6 +52,10 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     Raises:
         InvalidAlert: it cannot be traded on; the message says what was expected.
     """
+    wish = cancel_wish_of(sheet, layout)
+    if wish is not None:
+        refuse_doubts(sheet, layout, entry=False)
+        return (_cancel(wish, sheet, defaults),)
     asked = size_asked(sheet, layout, defaults.currency)
     if asked is not None:
         _refuse_beside(asked, sheet, layout)
@@ -98,6 +103,23 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     if defaults.legs is not None:
         leg = of_template(leg, defaults.legs, intent.act, asked)
     return (leg,) if intent.act is not Act.REVERSE else (_close(leg, sheet, defaults), leg)
+
+
+def _cancel(wish: CancelWish, sheet: Sheet, defaults: AlertDefaults) -> LegRequest:
+    """The leg of a cancel: in one symbol, or in all where it names none and says so."""
+    symbol, exchange, template = "", _exchange(sheet, None) or "", None
+    if not wish.is_all or sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO):
+        symbol, exchange, template = _instrument(sheet, defaults)
+    return LegRequest(
+        symbol=symbol,
+        exchange=exchange,
+        side=wish.side,
+        quantity=None,
+        product=_product(sheet, defaults, ExecutionType.CANCEL),
+        order_type=OrderType.MARKET,
+        kind=LegKind.CANCEL,
+        template=template,
+    )
 
 
 def _close(entry: LegRequest, sheet: Sheet, defaults: AlertDefaults) -> LegRequest:
@@ -299,7 +321,7 @@ def _product(sheet: Sheet, defaults: AlertDefaults, execution_type: ExecutionTyp
             expected = "MIS, NRML, CNC, CO, BO or MTF"
             raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key)
         return product
-    if execution_type is ExecutionType.EXIT:
+    if execution_type in (ExecutionType.EXIT, ExecutionType.CANCEL):
         return ""  # any
     if defaults.product is None:
         message = f"expected a product here, or as `product` in {_FILE}, got none"

@@ -52,7 +52,10 @@ WORDS = {
         Meaning(Act.CLOSE, Side.BUY), "closeshort exitshort shortclose shortexit buytoclose buytocover cover"
     ),
     **_words(Meaning(Act.FLAT), "flat flatten closeall exitall closeposition exitposition squareoff goflat"),
-    **_words(Meaning(Act.CANCEL), "cancel cancelall cancelorder cancelorders cancelallorders"),
+    **_words(Meaning(Act.CANCEL), "cancel cancelall cancelorder cancelorders cancelallorders cancelpending"),
+    **_words(Meaning(Act.CANCEL), "cancelpendingorders cancelopenorders cancelentry cancelentries"),
+    **_words(Meaning(Act.CANCEL, Side.BUY), "cancellong cancelbuy cancelalllong"),
+    **_words(Meaning(Act.CANCEL, Side.SELL), "cancelshort cancelsell cancelallshort"),
     **_words(Meaning(Act.REVERSE), "reverse flip reverseposition"),
     **_words(Meaning(Act.ADD), "add"),
 }

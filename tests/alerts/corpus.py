@@ -176,7 +176,7 @@ def _is_as_expected(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
             _price(expected.get("trigger"), leg["trigger_price"]),
             _level(expected.get("tp"), leg["target"]),
             _stop(expected.get("sl"), leg),
-            not any(expected.get(key) for key in ("option", "delay_s", "offset")),
+            not any(expected.get(key) for key in ("option", "delay_s", "offset", "only", "tag")),
         )
     )
 

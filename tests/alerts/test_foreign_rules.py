@@ -189,10 +189,9 @@ REFUSED = [
     ({"paper": True}, ("NOT_BUILT", "paper")),
     ({"tif": "ioc"}, ("NOT_BUILT", "tif")),
     ({"strike": 24500}, ("NOT_BUILT", "strike")),
-    ({"cancel": True}, ("NOT_BUILT", "cancel")),
+    ({"cancel": True}, ("AMBIGUOUS", "action")),
     ({"reverse": "true"}, ("NOT_BUILT", "reverse")),
     ({"reverse": "perhaps"}, ("INVALID", "reverse")),
-    ({"action": "cancel"}, ("NOT_BUILT", "cancel")),
     ({"action": "reverse"}, ("NOT_BUILT", "reverse")),
 ]  # fmt: skip
 
@@ -436,7 +435,7 @@ def test_a_number_too_long_to_reckon_with_is_refused(number: str):
 
 @pytest.mark.parametrize(
     "beside",
-    [{"close_all": True}, {"cancel_all": 1}, {"strategy": {"side": "x"}}, {"position_size": 0}, {"ticker": "INFY"},
+    [{"close_all": True}, {"strategy": {"side": "x"}}, {"position_size": 0}, {"ticker": "INFY"},
      {"prev_market_position": "long"}, {"msg": "buy 10 INFY now"}],
     ids=str,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
+from tests.defects.cancelling import CANCELLING
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
@@ -33,7 +34,7 @@ DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING,
-    *DESK, *WATCHING,
+    *DESK, *WATCHING, *CANCELLING,
 )  # fmt: skip
 
 WIDE = (
@@ -69,6 +70,7 @@ _SECTIONS = (
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("The alerts of platforms", PLATFORMS),
+    ("Alerts that cancel", CANCELLING),
     ("Instruments", INSTRUMENTS),
     ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),
