@@ -132,8 +132,8 @@ class ParsedAlert:
         is_mixed = self.execution_type is ExecutionType.ADJUST
         for leg in self.legs:
             of_leg = leg.kind.execution_type if is_mixed else self.execution_type
-            is_order_of_nothing = is_mixed and leg.kind is LegKind.CANCEL
-            if is_order_of_nothing or leg.kind is not kind_of(of_leg, leg.quantity):
+            is_no_order = is_mixed and leg.kind is LegKind.CANCEL
+            if is_no_order or leg.kind is not kind_of(of_leg, leg.quantity):
                 raise ValueError(
                     f"a leg of {leg.symbol} is {leg.kind} in an alert that is {self.execution_type}"
                 )
