@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 from alerts.formats.layout import Layout
-from alerts.formats.sheet import DEEPEST, Found, Sheet
+from alerts.formats.sheet import DEEPEST, Found, Sheet, is_number
 from alerts.formats.words import NOTES, OFF, SECRET_KEYS, Act, Meaning, Role
 from alerts.reading import plain
 from alerts.sanitising import shown
@@ -27,13 +27,14 @@ _WORDS = (Role.SIDE, Role.SIDE_TOO)
 _MAY_NAME = frozenset((Role.SYMBOL, Role.SYMBOL_TOO, Role.EXCHANGE, Role.PRODUCT, Role.STRATEGY, Role.SIGNAL))
 _NAMES_OF_ORDERS = frozenset(("id", "orderid", "name"))
 _NOTHING = (
-    "time timestamp timenow datetime date ts bartime timeframe interval tf resolution open high low close "
-    "signalprice marketprice currentprice lastprice source sender platform version user username account accountid "
-    "broker license licenseid botid clientid"
+    "time timestamp timenow datetime date ts bartime timeframe interval tf resolution source sender platform version "
+    "user username account accountid broker license licenseid botid clientid"
 )
 _SAYS_NOTHING = frozenset(_NOTHING.split())
-"""Plain keys of when and by whom an alert was sent, and of the bar: they name no order."""
+"""Plain keys of when and by whom an alert was sent: they name no order."""
 _BAR = ("open", "high", "low", "close")
+_PRICES = frozenset((*_BAR, "signalprice", "marketprice", "currentprice", "lastprice"))
+"""Plain keys of the market's prices; beside one that is no number something else may be meant (`close: true`)."""
 
 
 class CancelWish(NamedTuple):
@@ -132,7 +133,8 @@ def _refuse_more(sheet: Sheet, layout: Layout, switches: set[str]) -> None:
         if _is_looked_into(path, found) or not NOTES.isdisjoint(holders) or found.key in switches:
             continue
         is_note = key in NOTES and key not in _NAMES_OF_ORDERS
-        if is_note or key in secrets or key in _SAYS_NOTHING or key in layout.cancel_side:
+        says_nothing = key in _SAYS_NOTHING or (key in _PRICES and is_number(found))
+        if is_note or says_nothing or key in secrets or key in layout.cancel_side:
             continue
         if (has_bar and key == "volume") or not (found.value if found.is_nested else found.asks):
             continue

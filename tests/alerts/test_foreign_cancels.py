@@ -34,7 +34,11 @@ READ = [
     (FLEETING, "INFY", None),
     ({"action": "cancel_all", "ticker": "INFY"}, "INFY", None),
     ({"action": "CANCEL_ORDER", "symbol": "INFY", "price": "", "quantity": "0"}, "INFY", None),
-    ({"action": "cancel pending", "ticker": "NSE:INFY", "time": "2026-11-30T05:00:00Z"}, "INFY", None),
+    (
+        {"action": "cancel pending", "ticker": "NSE:INFY", "time": "2026-11-30T05:00:00Z", "close": "1500.5"},
+        "INFY",
+        None,
+    ),
     ({"ticker": "INFY", "cancel": True}, "INFY", None),
     ({"pair": "INFY", "cancelAllOrders": "true", "token": "x"}, "INFY", None),
     ({"action": "cancel_all"}, "", None),
@@ -69,7 +73,7 @@ BESIDE = [
     {"sentiment": "flat"}, {"market_position": "long"}, {"position_size": -5}, {"order_id": "46870472"}, {"id": "Long"},
     {"tag": "exit1"}, {"zone_id": "41821"}, {"close_position": True}, {"reverse": True}, {"orders": [{"side": "buy"}]},
     {"order": {"action": "buy"}}, {"more": {"within": "sell"}}, {"volume": 7}, {"strike": 24500}, {"only": "stop"},
-    {"event": "entry-7"}, {"a": {"b": {"c": {"d": {"e": {"side": "sell"}}}}}},
+    {"event": "entry-7"}, {"close": True}, {"open": "yes"}, {"a": {"b": {"c": {"d": {"e": {"side": "sell"}}}}}},
 ]  # fmt: skip
 
 
