@@ -7,7 +7,7 @@ from typing import NamedTuple
 from alerts.formats.exits import leads_away, may_exit, names_leg_of_exit
 from alerts.formats.keys import describes, traits_of
 from alerts.formats.layout import Layout
-from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.sheet import Found, Sheet, is_number, number_at
 from alerts.formats.words import (
     CONTAINERS,
     FIELDS,
@@ -353,6 +353,23 @@ def _is_set(sheet: Sheet, *keys: str) -> bool:
 
 
 # positions ---------------------------------------------------------------------------------------------------
+
+
+def is_change_of_position(size: Found, sheet: Sheet) -> bool:
+    """Whether a size is what leads from the position before to the one after, so that it counts what they count.
+
+    Both positions have to be named with their sizes: TradingView's size of a position has no sign.
+
+    Raises:
+        InvalidAlert: a position, or a size, is none.
+    """
+    position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
+    if position is None or previous is None:
+        return False
+    after, before = _signed(sheet, Role.POSITION_SIZE, position), _signed(sheet, Role.PREVIOUS_SIZE, previous)
+    if after is None or before is None or not is_number(size):
+        return False
+    return after != before and number_at(size) == abs(after - before)
 
 
 def _position(sheet: Sheet, role: Role) -> int | None:

@@ -10,7 +10,7 @@ from alerts.formats import fields
 from alerts.formats.cancels import CancelWish, cancel_wish_of
 from alerts.formats.doubts import refuse_doubts
 from alerts.formats.guards import NO_GUARDS, Guards, guards_of
-from alerts.formats.intents import intent_of, not_built, refuse_not_built
+from alerts.formats.intents import intent_of, is_change_of_position, not_built, refuse_not_built
 from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
@@ -177,8 +177,9 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         raise not_built(f"a size in {shown(unit.value)}", "send a number of units", unit.key)
     given = sheet.given(Role.QUANTITY)
     sizes = sheet.given(Role.SIZE)
-    if not given and sizes and (unit is not None or layout.size_is_units):
-        given = sizes
+    if not given and sizes:
+        is_units = unit is not None or layout.size_is_units
+        given = sizes if is_units or is_change_of_position(sizes[0], sheet) else []
     units = _units(given[0]) if given else None
     money = sheet.at("notional") if units else None
     if money is not None and money.asks:

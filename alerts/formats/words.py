@@ -129,7 +129,8 @@ FIELDS: dict[Role, tuple[str, ...]] = {
         Role.QUANTITY: "quantity qty contracts ordercontracts orderquantity orderqty shares units tradequantity "
         "strategyordercontracts contractqty noofshares",
         Role.SIZE: "size amount volume lots lot ordersize orderamount tradesize vol quantitylots",
-        Role.SIZE_UNIT: "currencytype quantitytype qtytype amounttype sizetype sizeunit unit quantityunit unittype",
+        Role.SIZE_UNIT: "currencytype quantitytype qtytype amounttype sizetype sizeunit unit quantityunit unittype "
+        "investmenttype",
         Role.ORDER_TYPE: "ordertype pricetype type entrytype",
         Role.LIMIT: "limitprice lmtprice limit pricelimit",
         Role.PRICE: "price orderprice",

@@ -159,9 +159,19 @@ def verdict(number: int, expected: list[dict[str, Any]], told: dict[str, Any]) -
     if number in DISAGREEMENTS:
         return DISAGREED
     legs = told["legs"]
+    if kinds == ["REVERSE"] and [leg["kind"] for leg in legs] == ["FLAT", "ENTRY"]:
+        return RIGHT if _is_reversal(expected[0], *legs) else WRONG
     if len(legs) != len(expected):
         return WRONG
     return RIGHT if all(map(_is_as_expected, expected, legs)) else WRONG
+
+
+def _is_reversal(expected: dict[str, Any], exit_: dict[str, Any], entry: dict[str, Any]) -> bool:
+    """A reversal is an exit of all and an entry of the new position, both by orders of its side."""
+    sides = {exit_["side"], entry["side"], expected["side"]}
+    symbols = {exit_["symbol"], entry["symbol"], expected["symbol"]}
+    named = f"{'long' if entry['side'] == 'BUY' else 'short'} {entry['quantity']}"
+    return len(sides) == len(symbols) == 1 and expected["target"] == named
 
 
 def _is_as_expected(expected: dict[str, Any], leg: dict[str, Any]) -> bool:

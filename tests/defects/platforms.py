@@ -18,6 +18,12 @@ TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
     Defect(
+        "size-in-money-is-units",
+        "`amount: 50` beside two positions was dollars, and 50 coins were bought.",
+        (Edit(INTENTS, "    return after != before and number_at(size) == abs(after - before)", "    return True"),),
+        ("tests/alerts/test_sizes_by_positions.py::test_any_other_size_without_a_unit_stays_refused",),
+    ),
+    Defect(
         "empty-position-hides-another",
         "`sentiment` was empty, `market_position` beside it was flat and not looked at: an exit was entered.",
         (Edit(INTENTS, "in sheet.every(role) if (sign :=", "in sheet.every(role)[:1] if (sign :="),),
