@@ -267,6 +267,8 @@ def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str, LegTem
     found = sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO)
     if found is None:
         raise InvalidAlert("MISSING", "expected a symbol, got none", "symbol")
+    if isinstance(found.value, bool):
+        raise InvalidAlert("INVALID", f"expected a symbol, got {shown(found.value)}", found.key)
     named = str(found.value).strip()
     own = defaults.symbols.get(named.upper())
     prefix, name = None, named

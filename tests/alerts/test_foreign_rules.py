@@ -193,6 +193,10 @@ REFUSED = [
     ({"reverse": "true"}, ("NOT_BUILT", "reverse")),
     ({"reverse": "perhaps"}, ("INVALID", "reverse")),
     ({"action": "reverse"}, ("NOT_BUILT", "reverse")),
+    ({"action": "\u00faS"}, ("INVALID", "action")),
+    ({"action": "\u043fb"}, ("INVALID", "action")),
+    ({"ticker": False}, ("INVALID", "ticker")),
+    ({"ticker": True, "symbol": True}, ("INVALID", "ticker")),
 ]  # fmt: skip
 
 
