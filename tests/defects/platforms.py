@@ -153,7 +153,7 @@ PLATFORMS = (
     Defect(
         "lots-are-units",
         "`size: 50` was dollars on that platform, and 50 contracts were bought.",
-        (Edit(LEGS, "(unit is not None or layout.size_is_units)", "True"),),
+        (Edit(LEGS, "is_units = unit is not None or layout.size_is_units", "is_units = True"),),
         (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
     ),
     Defect(
