@@ -37,10 +37,10 @@ from domain.transitions import followed, resolved_absent, resolved_fill
 from use_cases.adopt import adopt
 from use_cases.leg_groups import after_leg_ended
 from use_cases.protect import cancel_protection, tighten_protection
-from use_cases.register_alert import RegisterAlert, unknown_client
+from use_cases.register_alert import RegisterAlert
 from use_cases.register_order import life_of, register_judged, same_exit, write
 from use_cases.register_together import RegisterTogether
-from use_cases.reject_alert import RejectedRequest, rejection
+from use_cases.reject_alert import RejectedRequest, rejection, unknown_client
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from alerts.sanitising import shown
 from alerts.sharing import shared
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
+from domain.enums import ExecutionType
 from domain.errors import InvalidAlert, NothingAsked
 from domain.instruments.choice import InstrumentChoice
 from domain.money import decimal_text
@@ -18,6 +19,8 @@ AUTO = "auto"
 """The format of a preview whose dialect is recognised."""
 
 Preview = Mapping[str, object]
+Cancels = Callable[[ParsedAlert], list[dict[str, object]]]
+"""Returns the entries that an alert would take back as things stand."""
 Blocks = Callable[[ParsedAlert], list[dict[str, object]]]
 """Returns the legs that would be blocked whatever happens until then, with their tags."""
 
@@ -30,6 +33,7 @@ class Previewer:
         mask: hides secrets in a text.
         resolve: finds the instruments of the legs.
         blocks: finds legs that are blocked by what is configured.
+        cancels: finds the entries that an alert would take back.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Previewer:
         mask: Callable[[str], str],
         resolve: Callable[[ParsedAlert], ParsedAlert] = lambda alert: alert,
         blocks: Blocks = lambda _: [],
+        cancels: Cancels = lambda _: [],
     ) -> None:
         self._dialects = dialects
         self._defaults = defaults
@@ -48,6 +53,7 @@ class Previewer:
         self._mask = mask
         self._resolve = resolve
         self._blocks = blocks
+        self._cancels = cancels
 
     def __call__(self, raw: bytes, name: str | None = None) -> Preview:
         """What an alert with this body would do, sent to the dialect of this name (None or `auto`: to the webhook)."""
@@ -68,7 +74,10 @@ class Previewer:
             told = _answer(outcome, dialect.name, error=None if outcome == "info" else self._error(error))
             return {**told, "repairs": list(body.reading.repairs)}
         alert = self._resolve(alert)
-        return _answer("orders", dialect.name, alert=alert, blocked=self._blocks(alert), mask=self._mask)
+        told = _answer("orders", dialect.name, alert=alert, blocked=self._blocks(alert), mask=self._mask)
+        if alert.execution_type is not ExecutionType.CANCEL:
+            return told
+        return {**told, "cancels": self._cancels(alert)}
 
     def _error(self, error: InvalidAlert) -> dict[str, object]:
         field = error.field and self._mask(error.field)

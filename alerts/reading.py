@@ -55,11 +55,14 @@ class Reading:
 
 
 _SHORT = 40  # characters of a key that is remembered: every alert of a template has the same ones
-_LETTERS = re.compile(r"[^a-z0-9.]+")
+_LETTERS = re.compile(r"(?:[^\w.]|_)+")  # what is no letter of any script, no digit and no dot
 
 
 def plain(text: str) -> str:
-    """A key or a word without its case and its separators: `orderType`, `order_type` and `Order Type` are the same."""
+    """A key or a word without its case and its separators: `orderType`, `order_type` and `Order Type` are the same.
+
+    Letters of other scripts stay, so that what is left of a foreign word is not taken for a short one of ours.
+    """
     return _short_plain(text) if len(text) <= _SHORT else _LETTERS.sub("", text.lower())
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+from domain.cancel_by_alert import EntryCancel
 from domain.enums import Outcome
 from domain.errors import InvalidAlert
 from domain.money import decimal_text
@@ -14,12 +15,16 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 def receipt_json(receipt: Receipt) -> bytes:
     """The state of the legs; each leg of a duplicate names the leg of the first delivery.
 
+    `cancels` lists the entries that an alert takes back, with what became of each, and `message` says it in words.
     `not_traded` lists the clients of several that trade nothing of the alert, or not its entries, where there are any.
     """
     legs = [_leg(order) for order in receipt.legs]
     for leg, original in zip(legs, receipt.originals, strict=False):  # the originals may be archived
         leg["duplicate_of"] = original.command_id
     answer = {"status": receipt.outcome, "alert_id": receipt.alert_id, "legs": legs}
+    if receipt.cancels is not None:
+        answer["cancels"] = [_cancel(each) for each in receipt.cancels]
+        answer["message"] = receipt.message
     if receipt.not_traded:
         answer["not_traded"] = [each._asdict() for each in receipt.not_traded]
     return _encode(answer).encode()
@@ -41,6 +46,11 @@ def error_json(code: str, message: str, field: str | None = None, *, alert_id: s
 def invalid_json(error: InvalidAlert, *, alert_id: str | None = None) -> bytes:
     """`error_json` for an alert that cannot be traded on."""
     return error_json(error.code, error.message, error.field, alert_id=alert_id)
+
+
+def _cancel(cancel: EntryCancel) -> dict[str, object]:
+    detail = {"message": cancel.detail} if cancel.detail else {}
+    return {**_leg(cancel.order), "result": cancel.result, **detail}
 
 
 def _leg(order: Order) -> dict[str, object]:

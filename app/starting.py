@@ -12,7 +12,7 @@ from alerts.preview import Previewer
 from alerts.replaying import Replayer
 from app.container import Services, build_services
 from app.instruments import prepare_of
-from app.kept_prices import NoPrices, PricesWhenAsked
+from app.kept_prices import NoPrices, PreviewReads, PricesWhenAsked, would_cancel
 from app.settings import load_settings
 from app.startup_banner import StartupBanner, Trading
 from app.supervisor import EXIT_REPLACED
@@ -20,10 +20,10 @@ from app.system import SystemClock
 from blockers.instruments import unfit
 from config.settings import Settings, SettingsError
 from domain.alert import ParsedAlert
+from domain.enums import LegKind
 from domain.errors import StoreReplaced, StoreUnavailable
 from domain.notices import Notice, NoticeKind
 from domain.ports import Transaction
-from domain.ports.sizing import SizingReads
 from domain.reason_codes import Reason, tag_of
 from observability.logs import configure_logging
 from persistence.database import open_database
@@ -136,22 +136,25 @@ def _is_made_up(names: Sequence[str], client_id: str) -> bool:
     return not {"WEBHOOK_SECRET", f"WEBHOOK_SECRET.{client_id}"}.isdisjoint(names)
 
 
-def _kept_prices(settings: Settings) -> SizingReads:
+def _kept_prices(settings: Settings) -> PreviewReads:
     """What orders.db knows; nothing is created where there is none."""
     if not open_database(settings.orders_db).exists():
         return NoPrices()
     return Services(settings, SystemClock()).store
 
 
-def previewer_of(settings: Settings, reads: Callable[[], SizingReads] | None = None) -> Previewer:
-    """What says what an alert would do; it asks no broker, and reads the orders database only for sizes and templates.
+def previewer_of(settings: Settings, reads: Callable[[], PreviewReads] | None = None) -> Previewer:
+    """What says what an alert would do; it asks no broker.
+
+    It reads the orders database only for sizes, templates, and entries that would be taken back.
 
     Args:
-        reads: opens what sizes and templates are computed from; None: orders.db, where there is one.
+        reads: opens what is read of it; None: orders.db, where there is one.
     """
     secrets = {each.client_id: each.webhook_secret.get_secret_value() for each in settings.clients}
     policies, clock = {each.client_id: each.policy for each in settings.clients}, SystemClock()
-    prepare = prepare_of(settings, PricesWhenAsked(reads or (lambda: _kept_prices(settings))), policies)
+    kept = PricesWhenAsked(reads or (lambda: _kept_prices(settings)))
+    prepare = prepare_of(settings, kept, policies)
 
     def resolved(alert: ParsedAlert) -> ParsedAlert:
         return prepare(alert, clock.now())
@@ -164,7 +167,7 @@ def previewer_of(settings: Settings, reads: Callable[[], SizingReads] | None = N
             block = unfit(leg)
             if block is not None:
                 found.append({"leg": number, "tag": tag_of(block.reason), "message": block.message})
-            elif is_dry:
+            elif is_dry and leg.kind is not LegKind.CANCEL:
                 found.append({"leg": number, "tag": tag_of(Reason.ORDER_BLOCKED_LIVE_TRADING)})
         return found
 
@@ -175,6 +178,7 @@ def previewer_of(settings: Settings, reads: Callable[[], SizingReads] | None = N
         mask=Secrets(secrets, settings.client_id).mask,
         resolve=resolved,
         blocks=blocks,
+        cancels=partial(would_cancel, kept),
     )
 
 

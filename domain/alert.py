@@ -20,6 +20,8 @@ def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
     """Return the kind of a leg in an alert of this execution type."""
     if execution_type is ExecutionType.ENTRY:
         return LegKind.ENTRY
+    if execution_type is ExecutionType.CANCEL:
+        return LegKind.CANCEL
     return LegKind.FLAT if quantity is None else LegKind.EXIT
 
 
@@ -27,9 +29,10 @@ def kind_of(execution_type: ExecutionType, quantity: Decimal | None) -> LegKind:
 class LegRequest:
     """One instruction inside an alert, validated.
 
-    - `quantity`: in units of the symbol. None where the kind is FLAT, and where `size` is not computed yet.
-    - `side`: None only on an EXIT or FLAT, whose side then comes from the position.
-    - `product`: empty only on an EXIT or FLAT of any product.
+    - `symbol`: empty only on a CANCEL in all symbols; so is `exchange`, where that names none either.
+    - `quantity`: in units of the symbol. None where the kind is FLAT or CANCEL, and where `size` is not computed yet.
+    - `side`: None only on an EXIT or FLAT, whose side then comes from the position, and on a CANCEL of both sides.
+    - `product`: empty only on an EXIT, FLAT or CANCEL of any product.
     - `reference_price`: the price at the signal, never a limit.
     - `protection`: what protects the units that an ENTRY brings; None: nothing.
     - `order_side`: the side of the order that is to lead to a TARGET, where the alert names one.
@@ -81,7 +84,7 @@ class ParsedAlert:
     """What an alert asks for, independent of the format that it came in.
 
     - `execution_type`: that of all legs; ADJUST where the first ones exit and the others enter, or where a position is
-      to be reached.
+      to be reached. The legs of a CANCEL become no orders.
     - `repairs`: what was repaired in its body, in words.
     - `unread`: the keys of its body that nothing was read from.
     - `shares`: the clients that trade it, each by itself; empty: `client_id` alone, which is the first of them.
@@ -139,7 +142,8 @@ class ParsedAlert:
         is_mixed = self.execution_type is ExecutionType.ADJUST
         for leg in self.legs:
             of_leg = leg.kind.execution_type if is_mixed else self.execution_type
-            if leg.kind is not kind_of(of_leg, leg.quantity):
+            is_no_order = is_mixed and leg.kind is LegKind.CANCEL
+            if is_no_order or leg.kind is not kind_of(of_leg, leg.quantity):
                 raise ValueError(
                     f"a leg of {leg.symbol} is {leg.kind} in an alert that is {self.execution_type}"
                 )

@@ -10,7 +10,7 @@ CLAIM_PRIORITY: Mapping[ExecutionType, int] = {
     ExecutionType.ENTRY: 1,
     ExecutionType.ADJUST: 1,
 }
-"""Lower numbers are claimed first, and of one number the oldest.
+"""Of each type that an order has. Lower numbers are claimed first, and of one number the oldest.
 
 A store may keep the number in a column. Whoever changes a number adds a migration that makes that column anew.
 """

@@ -9,6 +9,7 @@ class ExecutionType(StrEnum):
     ENTRY = "ENTRY"  # opens
     EXIT = "EXIT"  # reduces, never opens
     ADJUST = "ADJUST"  # exits first, then entries, as one
+    CANCEL = "CANCEL"  # takes entries back; only an alert is of this type, never an order
 
 
 class LegKind(StrEnum):
@@ -18,12 +19,15 @@ class LegKind(StrEnum):
     EXIT = "EXIT"  # reduce a position by a quantity
     FLAT = "FLAT"  # close all that is held
     TARGET = "TARGET"  # reach a position of that quantity on that side, whatever is held
+    CANCEL = "CANCEL"  # take back the entries that have not ended
 
     @property
     def execution_type(self) -> ExecutionType:
         """What the order of such a leg does to the position; of a TARGET, what is held decides."""
         if self is LegKind.TARGET:
             return ExecutionType.ADJUST
+        if self is LegKind.CANCEL:
+            return ExecutionType.CANCEL
         return ExecutionType.ENTRY if self is LegKind.ENTRY else ExecutionType.EXIT
 
 

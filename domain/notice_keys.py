@@ -17,6 +17,7 @@ class NoticeSubject(StrEnum):
     REFUSED_ACCOUNT = "REFUSED_ACCOUNT"  # not the account of the rows; the state says which one, and whose
     FROZEN = "FROZEN"  # at the broker for over an hour
     CANCEL_UNCONFIRMED = "CANCEL_UNCONFIRMED"  # the book still shows an order whose cancel was sent
+    CANCEL_NOT_ASKED = "CANCEL_NOT_ASKED"  # an alert takes an entry back, and it cannot be cancelled then
     UNREADABLE_ORDER_ROW = "UNREADABLE_ORDER_ROW"  # cleared when the broker no longer shows it
     UNREADABLE_POSITION_ROW = "UNREADABLE_POSITION_ROW"
     UNREMEMBERED = "UNREMEMBERED"  # a broker order under a tag of ours that no row knows

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from domain.cancel_by_alert import EntryCancel
 from domain.enums import Outcome
 from domain.order import Order
 
@@ -23,6 +24,8 @@ class Receipt:
     - `legs`: this delivery's own rows; those of a duplicate are FAILED.
     - `originals`: the first delivery's rows, leg by leg, where there is one.
     - `not_traded`: what clients of several have no legs for.
+    - `cancels`: the entries that an alert takes back, which has no legs; None where it takes none back. `message` says
+      what became of them.
     """
 
     alert_id: str
@@ -30,3 +33,5 @@ class Receipt:
     legs: tuple[Order, ...]
     originals: tuple[Order, ...] = ()
     not_traded: tuple[NotTraded, ...] = ()
+    cancels: tuple[EntryCancel, ...] | None = None
+    message: str = ""

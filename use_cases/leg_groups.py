@@ -11,7 +11,7 @@ from blockers.adjusting import behind_exits
 from blockers.groups import incomplete, needs, with_its_group
 from blockers.pipeline import judged, question
 from blockers.rules import Block
-from domain.actors import actor_of
+from domain.actors import WEBHOOK, actor_of
 from domain.cancellation import cancel_wish
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
@@ -148,9 +148,13 @@ def block_unsent(
 
 
 def _was_taken_back(order: Order) -> bool:
-    """Return True where the program requested the cancel of this entry, as it does for an exit of its strategy."""
+    """Return True where the program requested the cancel of this entry, as it does for an exit of its strategy.
+
+    An alert that takes it back closes nothing: what it leaves live is told as after a person's cancel.
+    """
     wish = cancel_wish(order)
-    return wish is not None and not actor_of(wish.by).is_person
+    asker = None if wish is None else actor_of(wish.by)
+    return asker is not None and not asker.is_person and asker != WEBHOOK
 
 
 def _live_text(ended: Order, live: Sequence[Order]) -> str:

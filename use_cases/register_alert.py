@@ -13,6 +13,7 @@ from blockers.instruments import unfit
 from blockers.rules import Block
 from domain.actors import WEBHOOK
 from domain.alert import Alert, ClientShare, Delivery, LegRequest, ParsedAlert, kind_of
+from domain.cancel_by_alert import told
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import InvalidAlert, NothingAsked, SignalReused
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
@@ -26,11 +27,12 @@ from domain.reason_codes import Reason
 from domain.receipt import NotTraded, Receipt
 from domain.states import Status
 from domain.times import has_elapsed
+from use_cases.cancel_by_alert import cancel_by_alert
 from use_cases.protect import open_protections, terms_of
 from use_cases.reach_target import reach
 from use_cases.register_group import Asked, register_adjusting, register_group
 from use_cases.register_order import block, life_of, register_judged, write
-from use_cases.reject_alert import RejectedRequest, rejection
+from use_cases.reject_alert import RejectedRequest, rejection, unknown_client
 from use_cases.repeated_alerts import may_be_repeated
 from use_cases.resolve_instruments import at_what_is_held
 from use_cases.template_guard import not_held_already
@@ -81,6 +83,8 @@ class RegisterAlert:
         place = _Place(
             self._ids.alert_id(delivery.received_at), content, 0 if first is None else first.generation + 1
         )
+        if alert.execution_type is ExecutionType.CANCEL:
+            return self._register_cancel(tx, alert, delivery, key, place)
         groups = self._groups(tx, alert, delivery, place)
         legs = tuple(leg for group in groups for leg in group.legs)
         types = {group.execution_type for group in groups}
@@ -107,6 +111,39 @@ class RegisterAlert:
         )
         return Receipt(place.alert_id, outcome, legs, not_traded=tuple(_not_traded(*each) for each in failed))
 
+    def _register_cancel(
+        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, key: str, place: "_Place"
+    ) -> Receipt:
+        """Ask for the cancels that an alert asks for; it has no orders of its own.
+
+        Raises:
+            InvalidAlert: none of its clients can be served.
+        """
+        done = cancel_by_alert(tx, alert, place.alert_id, self._clients, at=delivery.received_at)
+        _tell_not_traded(tx, alert, place.alert_id, done.failed)
+        outcome, message = _outcome((), is_whole=not done.failed), told(alert, done.cancels)
+        kept = [{"order": each.order.command_id, "result": each.result} for each in done.cancels]
+        story = json.loads(story_of(alert) or "{}") | {"cancels": kept}
+        tx.add_alert(
+            Alert(
+                alert_id=place.alert_id,
+                client_id=alert.client_id,
+                delivery=delivery,
+                outcome=outcome,
+                idempotency_key=key,
+                content_hash=place.content,
+                generation=place.generation,
+                signal_id=alert.signal_id,
+                strategy_name=alert.strategy_name,
+                execution_type=alert.execution_type,
+                decision_type=DecisionType.EXECUTED if done.cancels else DecisionType.SKIPPED,
+                reason_message=message,
+                context_json=json.dumps(story, ensure_ascii=False),
+            )
+        )
+        failed = tuple(_not_traded(*each) for each in done.failed)
+        return Receipt(place.alert_id, outcome, (), not_traded=failed, cancels=done.cancels, message=message)
+
     # one group of legs for each client ----------------------------------------------------------------------
 
     def _groups(
@@ -131,13 +168,7 @@ class RegisterAlert:
                 failed += done.failed
         if not groups:
             raise next((error for _, error in failed if not isinstance(error, NothingAsked)), failed[0][1])
-        for client_id, error in failed:
-            if not isinstance(error, NothingAsked):
-                log.error(
-                    "alert %s: what client %s does not trade of it: %s", place.alert_id, client_id, error
-                )
-                wish = RejectedRequest(alert.execution_type, _symbols(alert), alert.strategy_name)
-                tx.notify(rejection(client_id, place.alert_id, str(error), wish))
+        _tell_not_traded(tx, alert, place.alert_id, failed)
         return [groups[0]._replace(failed=tuple(failed)), *(each._replace(failed=()) for each in groups[1:])]
 
     def _share(
@@ -225,6 +256,8 @@ class RegisterAlert:
         self, tx: Transaction, alert: ParsedAlert, content: str, first: Alert, at: datetime
     ) -> Reason | None:
         """Return why this delivery repeats the first, or None. The window slides with each accepted alert."""
+        if alert.execution_type is ExecutionType.CANCEL and alert.signal_id is None:
+            return None  # what rests now is taken back; what was taken back before is not asked for again
         if alert.target is not None and alert.signal_id is None:  # it may be sent again: what is held decides
             rows = (
                 row for leg in tx.orders_of_alert(first.alert_id) for row in (leg, *tx.parts(leg.command_id))
@@ -251,7 +284,7 @@ class RegisterAlert:
         originals = tuple(tx.orders_of_alert(first.alert_id))
         legs = []
         asked = [(alert, leg) for leg in alert.legs]
-        if alert.target is not None or alert.shares:
+        if alert.target is not None or alert.shares or alert.execution_type is ExecutionType.CANCEL:
             asked = [(replace(alert, client_id=o.client_id), _as_asked(o)) for o in originals]
         for index, (of_client, leg) in enumerate(asked):
             intent = f"duplicate|{alert_id}|{index}"
@@ -359,6 +392,15 @@ class _Group(NamedTuple):
     failed: tuple[_Failed, ...] = ()
 
 
+def _tell_not_traded(tx: Transaction, alert: ParsedAlert, alert_id: str, failed: Sequence[_Failed]) -> None:
+    """Notify of what clients of several do not trade of an alert."""
+    for client_id, error in failed:
+        if not isinstance(error, NothingAsked):
+            log.error("alert %s: what client %s does not trade of it: %s", alert_id, client_id, error)
+            wish = RejectedRequest(alert.execution_type, _symbols(alert), alert.strategy_name)
+            tx.notify(rejection(client_id, alert_id, str(error), wish))
+
+
 def _not_traded(client_id: str, error: Exception) -> NotTraded:
     """What the sender is told; of an error of our own its kind alone."""
     if isinstance(error, InvalidAlert):
@@ -450,8 +492,3 @@ def _side_and_quantity(tx: Transaction, alert: ParsedAlert, leg: LegRequest) -> 
         return leg.side or Side.SELL, leg.quantity or ZERO
     quantity = abs(net) if leg.quantity is None else min(leg.quantity, abs(net))
     return leg.side or (Side.SELL if net > 0 else Side.BUY), quantity
-
-
-def unknown_client(client_id: str) -> InvalidAlert:
-    """Return the error of an alert whose client is not configured."""
-    return InvalidAlert("UNKNOWN_CLIENT", f"no client {client_id!r} is configured", "client_id")

@@ -20,7 +20,8 @@ from domain.order_events import register
 from domain.ports import FactsQuestion, Registration, Transaction
 from domain.receipt import Receipt
 from domain.tighter import limits_of
-from use_cases.register_alert import ACTOR, RegisterAlert, story_of, unknown_client
+from use_cases.register_alert import ACTOR, RegisterAlert, story_of
+from use_cases.reject_alert import unknown_client
 
 AlertDelivery = tuple[ParsedAlert, Delivery]
 Result = Receipt | Exception

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.enums import ExecutionType
+from domain.errors import InvalidAlert
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
 from domain.risk_facts import Holding
@@ -74,3 +75,8 @@ def _left_open(wish: RejectedRequest, holdings: Iterable[Holding]) -> str:
 
 def _same(word: str | None, wanted: ExecutionType) -> bool:
     return word is not None and word.strip().upper() == wanted
+
+
+def unknown_client(client_id: str) -> InvalidAlert:
+    """Return the error of an alert whose client is not configured."""
+    return InvalidAlert("UNKNOWN_CLIENT", f"no client {client_id!r} is configured", "client_id")

@@ -12,7 +12,8 @@ from domain.limits import ClientPolicy
 from domain.ports import Store, Transaction
 from domain.receipt import Receipt
 from domain.replays import Kept, Replayed, ReplayRefused, hindrance_to_replay, replay_signal
-from use_cases.register_alert import RegisterAlert, unknown_client
+from use_cases.register_alert import RegisterAlert
+from use_cases.reject_alert import unknown_client
 
 Prepare = Callable[[ParsedAlert, datetime], ParsedAlert]
 

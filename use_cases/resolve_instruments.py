@@ -90,9 +90,11 @@ class ResolveInstruments:
     ) -> LegRequest:
         if leg.template is not None and leg.instrument is not None:  # chosen by its strategy's template
             return leg
+        if leg.kind is LegKind.CANCEL and not leg.symbol:  # in all symbols
+            return leg
         if master is None:
             return _unknown(leg, client, "none was loaded yet")
-        is_entry = leg.kind.execution_type is not ExecutionType.EXIT
+        is_entry = _is_bound(leg)
         day = master.facts.day
         if is_entry and client.is_real and is_stale(day, today):
             return _unknown(leg, client, f"the last master is of {day}")
@@ -150,6 +152,11 @@ def _contradicting(leg: LegRequest) -> LegRequest:
     )
 
 
+def _is_bound(leg: LegRequest) -> bool:
+    """True for a leg that may open something: an exit, and what takes entries back, is never stopped by a list."""
+    return leg.kind not in (LegKind.EXIT, LegKind.FLAT, LegKind.CANCEL)
+
+
 def _is_override(symbol: str, defaults: AlertDefaults) -> bool:
     """True for a symbol that the strategies file wrote: it is the broker's own, unless it is a rule's name."""
     return not symbol.endswith("!") and any(symbol == own.symbol for own in defaults.symbols.values())
@@ -162,7 +169,7 @@ def _covers(master: Master, leg: LegRequest) -> bool:
 
 def _unknown(leg: LegRequest, client: ClientMaster, detail: str) -> LegRequest:
     """A leg while there is no master to resolve it by."""
-    is_blocked = client.is_real and leg.kind.execution_type is not ExecutionType.EXIT
+    is_blocked = client.is_real and _is_bound(leg)
     choice = InstrumentChoice(
         (leg.exchange, leg.symbol),
         refusal=Reason.INSTRUMENTS_STALE if is_blocked else None,

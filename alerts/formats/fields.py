@@ -178,7 +178,9 @@ OR_NONE = ", or 0 or null for none"
 """The end of the description of an optional field. It is removed where the field is required."""
 
 ExecutionTypeField = Annotated[
-    ExecutionType, PlainValidator(_one_of(_EXECUTION_TYPES)), Field(description="ENTRY, EXIT or ADJUST")
+    ExecutionType,
+    PlainValidator(_one_of(_EXECUTION_TYPES)),
+    Field(description="ENTRY, EXIT, ADJUST or CANCEL"),
 ]
 SideField = Annotated[
     Side | None, PlainValidator(_optional(_one_of(_SIDES))), Field(description="BUY or SELL")

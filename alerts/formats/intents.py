@@ -7,7 +7,7 @@ from typing import NamedTuple
 from alerts.formats.exits import leads_away, may_exit, names_leg_of_exit
 from alerts.formats.keys import describes, traits_of
 from alerts.formats.layout import Layout
-from alerts.formats.sheet import Found, Sheet, number_at
+from alerts.formats.sheet import Found, Sheet, is_number, number_at
 from alerts.formats.words import (
     CONTAINERS,
     FIELDS,
@@ -298,7 +298,7 @@ def _refuse_hidden_exit(sheet: Sheet, layout: Layout, said: Intent) -> None:
 def _together(meanings: list[tuple[Found, Meaning]]) -> Intent:
     """What several words say together."""
     acts = {meaning.act for _, meaning in meanings}
-    for act in (Act.CANCEL, Act.REVERSE, Act.ADD, Act.FLAT, Act.CLOSE):
+    for act in (Act.REVERSE, Act.ADD, Act.FLAT, Act.CLOSE):
         if act in acts:
             return Intent(act, _side_of_exit(meanings) if act in (Act.FLAT, Act.CLOSE) else None)
     side = _one_side(meanings)
@@ -334,13 +334,7 @@ def _side_of_exit(meanings: list[tuple[Found, Meaning]]) -> Side | None:
 
 
 def _refuse_act(said: Intent, sheet: Sheet) -> None:
-    """Refuse what is not built: cancelling, reversing, and adding to whatever is held."""
-    cancels = _is_set(sheet, "cancel", "cancelorders", "cancelall", "cancelallorders")
-    if said.act is Act.CANCEL or cancels:
-        hint = (
-            "an exit of all takes back open orders itself; cancel others in the console, and send no cancel"
-        )
-        raise not_built("CANCEL", hint, "cancel")
+    """Refuse what is not built: reversing, and adding to whatever is held."""
     mode = sheet.at("mode")
     if said.act is Act.REVERSE or _is_set(sheet, "reverse") or (mode and mode.word() in _REVERSALS):
         raise not_built("REVERSE", "send an exit and an entry as two alerts", "reverse")
@@ -359,6 +353,23 @@ def _is_set(sheet: Sheet, *keys: str) -> bool:
 
 
 # positions ---------------------------------------------------------------------------------------------------
+
+
+def is_change_of_position(size: Found, sheet: Sheet) -> bool:
+    """Whether a size is what leads from the position before to the one after, so that it counts what they count.
+
+    Both positions have to be named with their sizes: TradingView's size of a position has no sign.
+
+    Raises:
+        InvalidAlert: a position, or a size, is none.
+    """
+    position, previous = _position(sheet, Role.POSITION), _position(sheet, Role.PREVIOUS)
+    if position is None or previous is None:
+        return False
+    after, before = _signed(sheet, Role.POSITION_SIZE, position), _signed(sheet, Role.PREVIOUS_SIZE, previous)
+    if after is None or before is None or not is_number(size):
+        return False
+    return after != before and number_at(size) == abs(after - before)
 
 
 def _position(sheet: Sheet, role: Role) -> int | None:

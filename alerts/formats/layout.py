@@ -57,6 +57,7 @@ class Layout:
     - `targets`: a position's size that is named is the position to reach, whatever it was before.
     - `guards`: plain keys of what protects an entry, where its unit and meaning are certain.
     - `guards_where`: a plain key, and the words there with which those hold.
+    - `cancel_side`: plain keys of the side of the orders that a cancel takes back.
     - `all_with_quantity`: its switch that closes all stands beside a quantity, which then means nothing.
     - `asks_nothing`: its alerts are notices for people.
     """
@@ -80,6 +81,7 @@ class Layout:
     targets: bool = False
     guards: Mapping[str, Guard] = field(default_factory=dict)
     guards_where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cancel_side: tuple[str, ...] = ()
     all_with_quantity: bool = False
     asks_nothing: bool = False
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from alerts.formats import fields
+from alerts.formats.cancels import CancelWish, cancel_wish_of
 from alerts.formats.doubts import refuse_doubts
 from alerts.formats.guards import NO_GUARDS, Guards, guards_of
-from alerts.formats.intents import intent_of, not_built, refuse_not_built
+from alerts.formats.intents import intent_of, is_change_of_position, not_built, refuse_not_built
 from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
 from alerts.formats.sheet import Found, Sheet, number_at
@@ -51,6 +52,10 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     Raises:
         InvalidAlert: it cannot be traded on; the message says what was expected.
     """
+    wish = cancel_wish_of(sheet, layout)
+    if wish is not None:
+        refuse_doubts(sheet, layout, entry=False)
+        return (_cancel(wish, sheet, defaults),)
     asked = size_asked(sheet, layout, defaults.currency)
     if asked is not None:
         _refuse_beside(asked, sheet, layout)
@@ -98,6 +103,23 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
     if defaults.legs is not None:
         leg = of_template(leg, defaults.legs, intent.act, asked)
     return (leg,) if intent.act is not Act.REVERSE else (_close(leg, sheet, defaults), leg)
+
+
+def _cancel(wish: CancelWish, sheet: Sheet, defaults: AlertDefaults) -> LegRequest:
+    """The leg of a cancel: in one symbol, or in all where it names none and says so."""
+    symbol, exchange, template = "", _exchange(sheet, None) or "", None
+    if not wish.is_all or sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO):
+        symbol, exchange, template = _instrument(sheet, defaults)
+    return LegRequest(
+        symbol=symbol,
+        exchange=exchange,
+        side=wish.side,
+        quantity=None,
+        product=_product(sheet, defaults, ExecutionType.CANCEL),
+        order_type=OrderType.MARKET,
+        kind=LegKind.CANCEL,
+        template=template,
+    )
 
 
 def _close(entry: LegRequest, sheet: Sheet, defaults: AlertDefaults) -> LegRequest:
@@ -155,8 +177,9 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         raise not_built(f"a size in {shown(unit.value)}", "send a number of units", unit.key)
     given = sheet.given(Role.QUANTITY)
     sizes = sheet.given(Role.SIZE)
-    if not given and sizes and (unit is not None or layout.size_is_units):
-        given = sizes
+    if not given and sizes:
+        is_units = unit is not None or layout.size_is_units
+        given = sizes if is_units or is_change_of_position(sizes[0], sheet) else []
     units = _units(given[0]) if given else None
     money = sheet.at("notional") if units else None
     if money is not None and money.asks:
@@ -244,6 +267,8 @@ def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str, LegTem
     found = sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO)
     if found is None:
         raise InvalidAlert("MISSING", "expected a symbol, got none", "symbol")
+    if isinstance(found.value, bool):
+        raise InvalidAlert("INVALID", f"expected a symbol, got {shown(found.value)}", found.key)
     named = str(found.value).strip()
     own = defaults.symbols.get(named.upper())
     prefix, name = None, named
@@ -299,7 +324,7 @@ def _product(sheet: Sheet, defaults: AlertDefaults, execution_type: ExecutionTyp
             expected = "MIS, NRML, CNC, CO, BO or MTF"
             raise InvalidAlert("INVALID", f"expected {expected}, got {shown(found.value)}", found.key)
         return product
-    if execution_type is ExecutionType.EXIT:
+    if execution_type in (ExecutionType.EXIT, ExecutionType.CANCEL):
         return ""  # any
     if defaults.product is None:
         message = f"expected a product here, or as `product` in {_FILE}, got none"

@@ -62,6 +62,9 @@ _PROTECTION = (
     "exit_after_minutes",
 )  # fmt: skip
 
+_OF_AN_ORDER = ("qty", "order_type", "price", "trigger_price", *_PROTECTION)
+"""Fields of a leg that say what is ordered."""
+
 _ON_AN_EXIT = (
     "{field} on an EXIT can mean two things, so nothing is sent. To exit now: leave it out or null. To exit at a "
     "price: order_type STOP with trigger_price, or LIMIT with price. To protect what stays: POST /api/protections/<id>"
@@ -178,6 +181,8 @@ def _type_of(asked: _Alert, leg: _Leg) -> ExecutionType:
 
 def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
     type_ = _type_of(asked, leg)
+    if type_ is ExecutionType.CANCEL:
+        return _cancel(asked, leg, place)
     if type_ is ExecutionType.ENTRY:
         _required(leg.direction, place, "direction", "an ENTRY")
         _required(leg.qty, place, "qty", "an ENTRY")
@@ -202,6 +207,23 @@ def _leg(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
         reference_price=None if order_type in _LIMITED else leg.price,
         kind=kind_of(type_, leg.qty),
         protection=_protection(asked, leg, place),
+    )
+
+
+def _cancel(asked: _Alert, leg: _Leg, place: str) -> LegRequest:
+    """What is taken back: all entries in the symbol, or those of one direction or product."""
+    extra = [name for name in _OF_AN_ORDER if getattr(leg, name) is not None]
+    if extra:
+        message = "expected none in a CANCEL, which takes back all of its strategy's entries there"
+        raise InvalidAlert("INVALID", message, f"{place}.{extra[0]}")
+    return LegRequest(
+        symbol=leg.tradingsymbol,
+        exchange=leg.exchange or asked.exchange,
+        side=leg.direction,
+        quantity=None,
+        product=leg.product_type or asked.product_type or "",
+        order_type=OrderType.MARKET,
+        kind=LegKind.CANCEL,
     )
 
 

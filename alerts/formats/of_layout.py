@@ -160,6 +160,8 @@ def _parse(layout: Layout, reading: Reading, client: str, book: AlertDefaultsBoo
     defaults = book.for_strategy(strategy)
     legs = tuple(leg for sheet in sheets for leg in legs_of(sheet, layout, defaults))
     types = {leg.kind.execution_type for leg in legs}
+    if ExecutionType.CANCEL in types and len(types) > 1:
+        raise InvalidAlert("AMBIGUOUS", "got a cancel and an order: send them as two alerts", "body")
     if len(types) + (ExecutionType.ADJUST in types) > 1 and len(sheets) > 1:
         raise not_built("an entry and an exit in one alert", "send them as two alerts", "body")
     _refuse_contradiction(legs)

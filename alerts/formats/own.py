@@ -58,6 +58,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "EXIT_LONG": Meaning(Act.CLOSE, Side.SELL),
         "EXIT_SHORT": Meaning(Act.CLOSE, Side.BUY),
         "FLAT": Meaning(Act.FLAT),
+        "CANCEL": Meaning(Act.CANCEL),
+        "CANCEL_BUY": Meaning(Act.CANCEL, Side.BUY),
+        "CANCEL_SELL": Meaning(Act.CANCEL, Side.SELL),
     }
 )
 """What a word may mean."""

@@ -73,7 +73,7 @@ def _autoview(reading: Reading) -> Commands | None:
     return Commands([fields])
 
 
-_OF_OCTOBOT = frozenset(("tag", "botid", "token"))
+_OF_OCTOBOT = frozenset(("tag", "botid", "token", "paramside"))
 
 
 def _octobot(reading: Reading) -> Commands | None:
@@ -109,6 +109,7 @@ OCTOBOT = Layout(
         "stoplossprice": Guard(Part.STOP, LevelUnit.PRICE),
         "takeprofitprice": Guard(Part.TARGET, LevelUnit.PRICE),
     },
+    cancel_side=("paramside",),
     guards_where={"signal": frozenset(["buy"])},  # a sell may be an exit, and these its orders
 )
 CROSSTRADE = Layout(

@@ -11,7 +11,8 @@ from alerts.sanitising import shown, shown_key
 from domain.errors import InvalidAlert
 
 _MOST = 400  # fields of one alert
-_DEEP = 4  # levels of nesting that are looked into
+DEEPEST = 4
+"""Levels of nesting that are looked into."""
 _NOISE = 15  # significant digits from which on a fraction may be a float's noise
 _TOO_LARGE = Decimal("1E18")
 _EMPTY = ("", "none", "null", "nan", "na", "false")
@@ -175,7 +176,7 @@ def _walk(
     for name, value in part.items():
         here, shown_as = path + plain(name), key + shown_key(name)
         yield here, shown_as, value
-        if isinstance(value, dict) and depth < _DEEP:
+        if isinstance(value, dict) and depth < DEEPEST:
             yield from _walk(value, f"{here}.", f"{shown_as}.", depth + 1)
             if plain(name) in CONTAINERS:
                 yield from _walk(value, path, f"{shown_as}.", depth + 1)

@@ -92,14 +92,18 @@ def _block(reading: Reading) -> Commands | None:
             "AMBIGUOUS", "expected one command, got several: send each as an alert of its own", "body"
         )
     call = _CALL.fullmatch(steps[0])
-    fields: dict[str, object] = {"symbol": match[1]}
-    if call is not None:
+    fields: dict[str, str] = {"symbol": match[1]}
+    if call is not None and call[1].lower() == "cancel":
+        fields["action"] = call[1]
+    elif call is not None:
         fields["ordertype"] = call[1]
     for part in (call[2] if call else steps[0]).split(","):
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key in fields:
             raise InvalidAlert("INVALID", "expected each key once", "body")
         fields[key] = value
+    if "action" in fields and fields.get("which", "all").lower() == "all":
+        fields.pop("which", None)
     return Commands([fields])
 
 

@@ -52,7 +52,10 @@ WORDS = {
         Meaning(Act.CLOSE, Side.BUY), "closeshort exitshort shortclose shortexit buytoclose buytocover cover"
     ),
     **_words(Meaning(Act.FLAT), "flat flatten closeall exitall closeposition exitposition squareoff goflat"),
-    **_words(Meaning(Act.CANCEL), "cancel cancelall cancelorder cancelorders cancelallorders"),
+    **_words(Meaning(Act.CANCEL), "cancel cancelall cancelorder cancelorders cancelallorders cancelpending"),
+    **_words(Meaning(Act.CANCEL), "cancelpendingorders cancelopenorders cancelentry cancelentries"),
+    **_words(Meaning(Act.CANCEL, Side.BUY), "cancellong cancelbuy cancelalllong"),
+    **_words(Meaning(Act.CANCEL, Side.SELL), "cancelshort cancelsell cancelallshort"),
     **_words(Meaning(Act.REVERSE), "reverse flip reverseposition"),
     **_words(Meaning(Act.ADD), "add"),
 }
@@ -126,7 +129,8 @@ FIELDS: dict[Role, tuple[str, ...]] = {
         Role.QUANTITY: "quantity qty contracts ordercontracts orderquantity orderqty shares units tradequantity "
         "strategyordercontracts contractqty noofshares",
         Role.SIZE: "size amount volume lots lot ordersize orderamount tradesize vol quantitylots",
-        Role.SIZE_UNIT: "currencytype quantitytype qtytype amounttype sizetype sizeunit unit quantityunit unittype",
+        Role.SIZE_UNIT: "currencytype quantitytype qtytype amounttype sizetype sizeunit unit quantityunit unittype "
+        "investmenttype",
         Role.ORDER_TYPE: "ordertype pricetype type entrytype",
         Role.LIMIT: "limitprice lmtprice limit pricelimit",
         Role.PRICE: "price orderprice",

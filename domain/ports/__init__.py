@@ -22,7 +22,7 @@ from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.messages import OutboxMessage, OutboxStore, Sender, SendFailed
 from domain.ports.notices import NoticeReads, NoticeWrites
 from domain.ports.operator_records import OperatorRecords
-from domain.ports.orders import AlertWrites, ClaimReads, OrderReads, OrderWrites, Registration
+from domain.ports.orders import AlertWrites, ClaimReads, EntryReads, OrderReads, OrderWrites, Registration
 from domain.ports.positions import HoldingReads, HoldingWrites, PositionStore
 from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.read_model import ReadModel, Row, Wanted
@@ -48,6 +48,7 @@ __all__ = [
     "ClientReads",
     "Clock",
     "ConversationStore",
+    "EntryReads",
     "EquityReader",
     "ExposureQuery",
     "ExternalOrders",

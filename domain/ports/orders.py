@@ -40,6 +40,13 @@ class OrderReads(Protocol):
         """Return True while an order that was proven absent may still be accepted late."""
 
 
+class EntryReads(Protocol):
+    """The entries of a strategy that are under way."""
+
+    def open_entries(self, client_id: str, strategy_name: str) -> list[Order]:
+        """List the strategy's entries that have not ended, oldest first, in test mode too."""
+
+
 class ClaimReads(Protocol):
     """What may be sent now, and who has claimed."""
 

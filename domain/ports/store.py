@@ -10,7 +10,7 @@ from domain.ports.groups import GroupReads
 from domain.ports.heartbeats import HeartbeatStore
 from domain.ports.matching import MatchingReads
 from domain.ports.notices import NoticeReads
-from domain.ports.orders import ClaimReads, OrderReads
+from domain.ports.orders import ClaimReads, EntryReads, OrderReads
 from domain.ports.positions import HoldingReads, PositionStore
 from domain.ports.protections import ProtectionReads
 from domain.ports.risk import RiskReads
@@ -43,7 +43,7 @@ class Journal(Protocol):
 
 class Store(
     OrderReads, ClaimReads, HoldingReads, PositionStore, HeartbeatStore, ClientReads, MatchingReads, NoticeReads,
-    AccountReads, ProtectionReads, RiskReads, EquityReads, GroupReads, Writes, Protocol,
+    AccountReads, ProtectionReads, RiskReads, EquityReads, GroupReads, EntryReads, Writes, Protocol,
 ):  # fmt: skip
     """The orders database. Reads see committed data; a write is durable when `write` returns."""
 

@@ -7,7 +7,7 @@ from domain.ports.accounts import AccountReads, AccountWrites
 from domain.ports.groups import GroupReads, GroupWrites
 from domain.ports.matching import ExternalOrders, MatchingReads
 from domain.ports.notices import NoticeReads, NoticeWrites
-from domain.ports.orders import AlertWrites, OrderWrites
+from domain.ports.orders import AlertWrites, EntryReads, OrderWrites
 from domain.ports.positions import HoldingWrites
 from domain.ports.protections import ProtectionReads, ProtectionWrites
 from domain.ports.risk import RiskReads, RiskWrites
@@ -30,6 +30,6 @@ class Attempts(Protocol):
 class Transaction(
     AlertWrites, OrderWrites, NoticeWrites, HoldingWrites, RuleFacts, StopWrites, ExternalOrders, AccountWrites,
     MatchingReads, NoticeReads, AccountReads, ProtectionReads, ProtectionWrites, RiskReads,
-    RiskWrites, EquityReads, SizingWrites, GroupReads, GroupWrites, Attempts, Protocol,
+    RiskWrites, EquityReads, SizingWrites, GroupReads, GroupWrites, EntryReads, Attempts, Protocol,
 ):  # fmt: skip
     """One write transaction: all of it becomes durable, or nothing."""

@@ -8,7 +8,7 @@ from operator import attrgetter
 from domain.account import AccountStanding, BrokerAccount
 from domain.claim_priority import EXITS, LAST, claim_priority
 from domain.daily_loss import DayLoss
-from domain.enums import Side
+from domain.enums import ExecutionType, Side
 from domain.marks import Mark
 from domain.money import decimal_text
 from domain.notice_keys import NoticeKey, NoticeSubject, joined, of_order, parted
@@ -42,6 +42,16 @@ class Reads(RiskReads, SizingReads, GroupReads):
             o for o in self._tables.orders.values() if o.alert_id == alert_id and o.parent_command_id is None
         ]
         return sorted(legs, key=lambda order: order.leg_index)
+
+    def open_entries(self, client_id: str, strategy_name: str) -> list[Order]:
+        found = [
+            o
+            for o in self._tables.orders_of(client_id)
+            if o.strategy_name == strategy_name
+            and o.status in OPEN
+            and o.execution_type is ExecutionType.ENTRY
+        ]
+        return sorted(found, key=attrgetter("created_at", "command_id"))
 
     def parts(self, command_id: str) -> list[Order]:
         return [o for o in self._tables.orders.values() if o.parent_command_id == command_id]

@@ -48,6 +48,7 @@ from persistence.sqlite import (
 )
 from persistence.sqlite import external_orders as sightings
 from persistence.sqlite.database import GroupCommit, Readers
+from persistence.sqlite.entries import open_entries
 from persistence.sqlite.process_locks import ProcessLocks
 from persistence.sqlite.queries import claims, rule_facts
 from persistence.sqlite.queries.statements import statement
@@ -184,6 +185,9 @@ class OrderRepository:
 
     def get_open_orders_by_strategy(self, client_id: str, strategy_name: str) -> list[Order]:
         return [o for o in self.get_open_orders(client_id) if o.strategy_name == strategy_name]
+
+    def open_entries(self, client_id: str, strategy_name: str) -> list[Order]:
+        return self._read(lambda connection: open_entries(connection, client_id, strategy_name))
 
     def unplaced(self, client_id: str) -> list[Order]:
         return self._read(lambda connection: sightings.unplaced(connection, client_id))

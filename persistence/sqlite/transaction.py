@@ -50,6 +50,7 @@ from persistence.sqlite.changes_together import (
     write_together,
 )
 from persistence.sqlite.database import attempt
+from persistence.sqlite.entries import EntryTables
 from persistence.sqlite.groups import GroupTables
 from persistence.sqlite.queries import claims as claim_queries
 from persistence.sqlite.queries import rule_facts as fact_queries
@@ -90,7 +91,7 @@ _ACCEPTED_AMONG = (
 )
 
 
-class SqliteTransaction(RiskTables, SizingTables, GroupTables):
+class SqliteTransaction(RiskTables, SizingTables, GroupTables, EntryTables):
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
     def __init__(

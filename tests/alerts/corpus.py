@@ -159,9 +159,19 @@ def verdict(number: int, expected: list[dict[str, Any]], told: dict[str, Any]) -
     if number in DISAGREEMENTS:
         return DISAGREED
     legs = told["legs"]
+    if kinds == ["REVERSE"] and [leg["kind"] for leg in legs] == ["FLAT", "ENTRY"]:
+        return RIGHT if _is_reversal(expected[0], *legs) else WRONG
     if len(legs) != len(expected):
         return WRONG
     return RIGHT if all(map(_is_as_expected, expected, legs)) else WRONG
+
+
+def _is_reversal(expected: dict[str, Any], exit_: dict[str, Any], entry: dict[str, Any]) -> bool:
+    """A reversal is an exit of all and an entry of the new position, both by orders of its side."""
+    sides = {exit_["side"], entry["side"], expected["side"]}
+    symbols = {exit_["symbol"], entry["symbol"], expected["symbol"]}
+    named = f"{'long' if entry['side'] == 'BUY' else 'short'} {entry['quantity']}"
+    return len(sides) == len(symbols) == 1 and expected["target"] == named
 
 
 def _is_as_expected(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
@@ -176,7 +186,7 @@ def _is_as_expected(expected: dict[str, Any], leg: dict[str, Any]) -> bool:
             _price(expected.get("trigger"), leg["trigger_price"]),
             _level(expected.get("tp"), leg["target"]),
             _stop(expected.get("sl"), leg),
-            not any(expected.get(key) for key in ("option", "delay_s", "offset")),
+            not any(expected.get(key) for key in ("option", "delay_s", "offset", "only", "tag")),
         )
     )
 

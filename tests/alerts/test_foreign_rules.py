@@ -189,11 +189,14 @@ REFUSED = [
     ({"paper": True}, ("NOT_BUILT", "paper")),
     ({"tif": "ioc"}, ("NOT_BUILT", "tif")),
     ({"strike": 24500}, ("NOT_BUILT", "strike")),
-    ({"cancel": True}, ("NOT_BUILT", "cancel")),
+    ({"cancel": True}, ("AMBIGUOUS", "action")),
     ({"reverse": "true"}, ("NOT_BUILT", "reverse")),
     ({"reverse": "perhaps"}, ("INVALID", "reverse")),
-    ({"action": "cancel"}, ("NOT_BUILT", "cancel")),
     ({"action": "reverse"}, ("NOT_BUILT", "reverse")),
+    ({"action": "\u00faS"}, ("INVALID", "action")),
+    ({"action": "\u043fb"}, ("INVALID", "action")),
+    ({"ticker": False}, ("INVALID", "ticker")),
+    ({"ticker": True, "symbol": True}, ("INVALID", "ticker")),
 ]  # fmt: skip
 
 
@@ -436,7 +439,7 @@ def test_a_number_too_long_to_reckon_with_is_refused(number: str):
 
 @pytest.mark.parametrize(
     "beside",
-    [{"close_all": True}, {"cancel_all": 1}, {"strategy": {"side": "x"}}, {"position_size": 0}, {"ticker": "INFY"},
+    [{"close_all": True}, {"strategy": {"side": "x"}}, {"position_size": 0}, {"ticker": "INFY"},
      {"prev_market_position": "long"}, {"msg": "buy 10 INFY now"}],
     ids=str,
 )  # fmt: skip

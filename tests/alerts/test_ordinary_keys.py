@@ -78,7 +78,8 @@ def documents() -> list[dict[str, Any]]:
 _OTHERS = ("native", "alerts-processor")
 """Ours; and one that is known by having no further key: whatever stands beside its own makes another body of it."""
 
-DOCUMENTS = documents()
+DOCUMENTS = [each for each in documents() if plain(str(each.get("action", ""))) != "cancel"]
+"""A cancel refuses every key that may say which orders it means (`alerts/formats/cancels.py`): it is stricter."""
 
 
 def with_context(document: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,9 @@ def arriving(template: str) -> bytes:
 def shown(told: dict[str, Any]) -> str:
     legs = []
     for leg in told["legs"]:
+        if leg["kind"] == "CANCEL":
+            legs.append(f"CANCEL {leg['exchange']}:{leg['symbol']}")
+            continue
         quantity = "all" if leg["quantity"] is None else leg["quantity"]
         what = f"{leg['exchange']}:{leg['symbol']} {leg['order_type']}"
         price = "" if leg["price"] is None else f" {leg['price']}"

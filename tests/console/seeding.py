@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from alerts.formats.registry import DIALECTS
 from alerts.preview import Previewer
 from alerts.replaying import Replayer
+from app.kept_prices import would_cancel
 from command_service import CommandService, ResolvedFill
 from console import AlertDoor, TradingMode, create_console, create_health
 from domain.account_state import AccountState
@@ -150,10 +152,6 @@ class Control:
         self.asked.append(("mark", client_id, exchange, symbol, price))
 
 
-def _previewer() -> Previewer:
-    return Previewer(DIALECTS, NO_DEFAULTS, client_id="default", mask=str)
-
-
 class House:
     """orders.db with a console and the health routes over it."""
 
@@ -186,7 +184,15 @@ class House:
         self.made = 0
         self.records = open_database(self.path).operator_records()
         self.alert_door = AlertDoor(
-            lambda raw, name: _previewer()(raw, name), lambda: self.strangers, replays=self._replayer()
+            Previewer(
+                DIALECTS,
+                NO_DEFAULTS,
+                client_id="default",
+                mask=str,
+                cancels=partial(would_cancel, self.store),
+            ),
+            lambda: self.strangers,
+            replays=self._replayer(),
         )
         self.strangers = RefusedDeliveries(0, START)
         self.app = Flask(__name__, static_folder=None)

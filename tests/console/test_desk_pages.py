@@ -6,8 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from alerts.decoding import decode
+from alerts.formats.native import NATIVE
 from console.equity_chart import CoursePoint, chart_of
 from console.positions import distances
+from domain.alert import Delivery
 from tests.console.desk_day import CE, day, protect
 from tests.console.seeding import House
 from tests.support import START
@@ -149,6 +152,22 @@ def test_a_preview_says_what_would_happen_and_makes_nothing(house: House):
     wrong = house.browser().post("/alerts", data={"body": body.replace("BUY", "UP")}, headers=ORIGIN).text
     assert "Refused" in wrong and "direction" in wrong
     assert house.get("/api/alerts").json["alerts"] == []
+
+
+def test_a_cancel_is_previewed_with_the_entries_it_would_take_back_and_shown_with_those_it_took(house: House):
+    body = '{"execution_type": "CANCEL", "strategy_name": "S1", "exchange": "NSE", "legs": [{"tradingsymbol": "INFY"}]}'
+    nothing = house.browser().post("/alerts", data={"body": body}, headers=ORIGIN).text
+    assert "all  entries in NSE INFY" in nothing and "it would cancel nothing" in nothing
+    (order,) = house.alert(symbols=("INFY",), strategy_name="S1", exchange="NSE")
+    said = house.browser().post("/alerts", data={"body": body}, headers=ORIGIN).text
+    assert f"/orders/{order.command_id}" in said.partition("it would cancel:")[2].partition("<form")[0]
+    assert house.store.get_by_id(order.command_id) == order
+    alert = NATIVE.parse(decode(body.encode()), default_client="default")
+    assert house.control.commands is not None
+    house.control.commands.register(alert, Delivery(house.clock.now(), "10.0.0.9", body, "native"))
+    page = house.browser().get("/alerts").text
+    assert "entries of S1: 1 ended before they were sent" in page
+    assert f'href="/orders/{order.command_id}">{order.command_id[-10:]}</a> ended' in page
 
 
 def test_one_box_finds_an_order_by_any_id_or_its_end(house: House):

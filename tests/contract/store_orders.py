@@ -10,7 +10,7 @@ import pytest
 from domain.alert import Alert
 from domain.claim_priority import claim_priority
 from domain.entry_waits import Wait, WaitsFor
-from domain.enums import DecisionType, OrderType, Outcome, Side, TestMode
+from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side, TestMode
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.order_events import advance, event_hash, register
 from domain.ports import Halt, Registration
@@ -22,6 +22,7 @@ from tests.contract.store_making import (
     AN_EXIT,
     CLIENT,
     STRATEGY,
+    House,
     StoreCase,
     an_alert,
     an_order,
@@ -387,6 +388,24 @@ class IntentsContract(StoreCase):
 
 
 class ClaimsContract(StoreCase):
+    def test_entries_under_way_are_those_of_one_strategy_that_have_not_ended(self, house: House):
+        def found(client: str = CLIENT, strategy: str = STRATEGY) -> list[str]:
+            read = house.store.open_entries(client, strategy)
+            assert house.store.write(lambda tx: tx.open_entries(client, strategy)) == read
+            return [each.command_id for each in read]
+
+        assert found() == []
+        created = house.register("a1")
+        tried = house.register("a2", symbol="TRIED", test_mode=TestMode.SUCCESS)
+        house.register("a3", execution_type=ExecutionType.EXIT)
+        house.register("a4", strategy_name="ELSE")
+        house.entered("a5", symbol="DONE")
+        working = house.work("a6", symbol="THERE")
+        assert found() == [created.command_id, tried.command_id, working.command_id]
+        assert found(client="bob") == [] and len(found(strategy="ELSE")) == 1
+        house.move(working, Phase.CANCELLED)
+        assert found() == [created.command_id, tried.command_id]
+
     def test_exits_are_claimed_first_and_then_the_oldest(self, house):
         for alert, changes in (("a1", {}), ("a2", {}), ("a3", AN_EXIT), ("a4", AN_EXIT)):
             house.register(alert, **changes)

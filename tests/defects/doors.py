@@ -139,7 +139,7 @@ DOORS = (
             Edit("alerts/formats/native.py", "        kind=kind_of(type_, leg.qty),\n", ""),
             Edit(
                 "domain/alert.py",
-                "            if leg.kind is not kind_of(",
+                "            if is_no_order or leg.kind is not kind_of(",
                 "            if False and leg.kind is not kind_of(",
             ),
         ),

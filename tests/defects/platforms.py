@@ -18,6 +18,12 @@ TEXT = "alerts/formats/tradingview.py"
 
 PLATFORMS = (
     Defect(
+        "size-in-money-is-units",
+        "`amount: 50` beside two positions was dollars, and 50 coins were bought.",
+        (Edit(INTENTS, "    return after != before and number_at(size) == abs(after - before)", "    return True"),),
+        ("tests/alerts/test_sizes_by_positions.py::test_any_other_size_without_a_unit_stays_refused",),
+    ),
+    Defect(
         "empty-position-hides-another",
         "`sentiment` was empty, `market_position` beside it was flat and not looked at: an exit was entered.",
         (Edit(INTENTS, "in sheet.every(role) if (sign :=", "in sheet.every(role)[:1] if (sign :="),),
@@ -147,7 +153,7 @@ PLATFORMS = (
     Defect(
         "lots-are-units",
         "`size: 50` was dollars on that platform, and 50 contracts were bought.",
-        (Edit(LEGS, "(unit is not None or layout.size_is_units)", "True"),),
+        (Edit(LEGS, "is_units = unit is not None or layout.size_is_units", "is_units = True"),),
         (f"{RULES}::test_doubt_is_refused_and_the_field_named",),
     ),
     Defect(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
+from tests.defects.cancelling import CANCELLING
 from tests.defects.clocks import CLOCKS
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
@@ -36,7 +37,7 @@ DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *DHAN, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES,
-    *CONVERSING, *DESK, *STORY, *WATCHING,
+    *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
 )  # fmt: skip
 
 WIDE = (
@@ -74,6 +75,7 @@ _SECTIONS = (
     ("At Zerodha", ZERODHA),
     ("At Dhan", DHAN),
     ("The alerts of platforms", PLATFORMS),
+    ("Alerts that cancel", CANCELLING),
     ("Instruments", INSTRUMENTS),
     ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),

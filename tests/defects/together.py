@@ -433,7 +433,7 @@ TOGETHER = (
     Defect(
         "a-cancelled-leg-leaves-the-other-untold",
         "A person cancelled a leg that was live; the broker confirmed it, and nobody was told that the other is alone.",
-        (Edit("use_cases/leg_groups.py", " and not actor_of(wish.by).is_person", ""),),
+        (Edit("use_cases/leg_groups.py", " and not asker.is_person", ""),),
         (
             f"{GROUPS}::test_where_a_person_cancels_a_live_leg_the_rest_is_not_sent_and_what_is_live_is_told",
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.e2e.service import SECRET, Service, wait_for
+from tests.e2e.service import SECRET, TOKEN, Service, wait_for
 
 STRATEGIES = """
 [default]
@@ -95,6 +95,28 @@ def test_a_stop_of_another_platform_is_watched(service: Service) -> None:
     assert done(service, answer) == [("ENTRY", "BUY", "1", "EXECUTED")]
     [found] = [each for each in service.api("/api/protections")["protections"] if each["symbol"] == "GUARD"]
     assert found["stop_loss"] == "5%"
+
+
+def test_an_alert_takes_back_the_entry_that_rests_and_a_repeat_finds_nothing(service: Service) -> None:
+    service.wish("marks", client_id="default", exchange="NSE", symbol="REST", price="100")
+    entered = post(service, ticker="REST", action="buy", quantity=2, orderType="limit", limitPrice=90)
+    id_ = str(entered["legs"][0]["command_id"])
+    wait_for(lambda: service.order(id_)["phase"] == "WORKING", 10, "the entry to rest")
+    cancel = {"ticker": "REST", "action": "cancel"}
+    told = requests.post(
+        f"{service.base}/api/preview", json=cancel, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+    ).json()
+    assert [(leg["kind"], leg["symbol"]) for leg in told["legs"]] == [("CANCEL", "REST")]
+    assert [(each["command_id"], each["why_not"]) for each in told["cancels"]] == [(id_, None)]
+    assert service.order(id_)["cancel_requested_at"] is None
+    answer = post(service, **cancel)
+    assert (answer["status"], answer["legs"]) == ("accepted", [])
+    assert [(each["command_id"], each["result"]) for each in answer["cancels"]] == [(id_, "asked")]
+    ended = service.settled(id_)
+    assert (ended["status"], ended["tag"], ended["filled_quantity"]) == ("FAILED", "BROKER_CANCELLED", "0")
+    again = post(service, **cancel)
+    assert (again["status"], again["cancels"]) == ("accepted", [])
+    assert "nothing to cancel" in again["message"]
 
 
 def test_each_client_of_a_strategy_trades_its_alert_and_nobody_else_does(service: Service) -> None:

@@ -17,7 +17,7 @@ from command_service import CommandService
 from domain.alert import Delivery, LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaults, AlertDefaultsBook
 from domain.alert_defaults import Instrument as Override
-from domain.enums import OrderType, Side
+from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import StoreUnavailable
 from domain.instruments.instrument import Instrument, MasterFacts
 from domain.order import Order
@@ -235,6 +235,30 @@ def test_without_a_master_entries_wait_at_a_real_broker_alone_and_exits_go(tmp_p
         [blocked] = trader.post(an_entry("NIFTY08DEC26C24100", exchange="NFO"))
         [going] = trader.post(an_exit("NIFTY08DEC26C24000", exchange="NFO"), **EXIT)
         assert (blocked.tag, going.tag, going.symbol) == (tag, None, "NIFTY08DEC26C24000")
+
+
+def test_entries_are_taken_back_under_any_of_their_names_and_without_any_master(make, tmp_path):
+    trader = make()
+    [order] = trader.post(an_entry("NIFTY08DEC26C24000"))
+    assert order.tag is None
+    for store, name in (
+        (None, "NIFTY261208C24000"),
+        (MemoryInstruments(), "NIFTY08DEC26C24000"),
+        (Gone(), order.symbol),
+    ):
+        if store is not None:
+            folder = tmp_path / str(id(store))
+            folder.mkdir()
+            trader = Trader(folder, store, is_real=False)
+            [order] = trader.post(an_entry(name, exchange=order.exchange))
+            trader.resolve._clients = {"default": ClientMaster("paper", is_real=True)}
+        asked = an_entry(name, qty=None, side=None, order_type=OrderType.MARKET, price=None, product="")
+        asked = replace(asked, kind=LegKind.CANCEL, exchange="NSE" if store is None else order.exchange)
+        receipt = trader.desk.commands.register(
+            replace(entry(an_entry(name)), execution_type=ExecutionType.CANCEL, legs=(asked,)),
+            trader.desk.delivery(),
+        )
+        assert [each.order.command_id for each in receipt.cancels or ()] == [order.command_id], name
 
 
 def test_what_waited_for_a_master_may_come_again(make):
