@@ -70,7 +70,8 @@ class ExitSizer:
         may_wait = self._may_wait(order, facts, now)
         answer = size_exit(order, snapshot, facts, scope=scope_of(context, order), may_wait=may_wait)
         if isinstance(answer, ExitDispute):
-            self._last_read[order.command_id] = now, _position(order, snapshot)
+            if not answer.may_settle:
+                self._last_read[order.command_id] = now, _position(order, snapshot)
             answer = self._disputed(
                 tx, order, answer, now, waits_first=may_wait and bool(in_the_way(order, facts))
             )

@@ -72,7 +72,7 @@ def test_a_price_path_moves_the_stop_and_one_exit_leaves(tmp_path: Path) -> None
         page = requests.get(
             f"{service.base}/orders/{entry}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
         ).text
-        assert "<h2>Protection</h2>" in page and "<b>moved</b>" in page and "before 102 stop 109" in page
+        assert "<h2>Protection</h2>" in page and "Its stop was tightened by the trail." in page
         told = service.rows(
             "SELECT kind FROM telegram_messages WHERE kind LIKE 'TRAIL%' OR kind LIKE '%FIRED'"
         )
