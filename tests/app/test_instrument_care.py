@@ -58,6 +58,15 @@ class House:
         at = self.clock.now().timestamp() - age_seconds
         os.utime(self.list, (at, at))
 
+    def examples(self, at: datetime) -> list[Path]:
+        """The lists that come with the program, as if they had been written then: their day is that of their files."""
+        folder = self.folder / f"examples {at:%H%M}"
+        folder.mkdir(exist_ok=True)
+        for path in EXAMPLE.glob("*.txt"):
+            copy = shutil.copyfile(path, folder / path.name)
+            os.utime(copy, (at.timestamp(), at.timestamp()))
+        return sorted(folder.glob("*.txt"))
+
     def load(self, at: datetime) -> None:
         source = source_of([self.list]) if self.list.exists() else ""
         facts = MasterFacts("paper", at.astimezone(ZONE).date(), at, source=source)
@@ -178,7 +187,7 @@ def test_a_list_that_lacks_what_is_held_is_told_once_and_again_after_it_was_whol
     strategies.entered("a2", symbol="NIFTY24NOV26C24000")  # it has expired
     strategies.entered("a3", symbol="NIFTY08DEC26C24000", client_id="bob")
     house.notices.clear()  # of the fills
-    load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=MONDAY, zone=ZONE)
+    load_lists(house.masters, "paper", house.examples(MONDAY), now=MONDAY, zone=ZONE)
     house.look()
     assert house.notices == []
     for minute in (1, 2):
@@ -189,7 +198,7 @@ def test_a_list_that_lacks_what_is_held_is_told_once_and_again_after_it_was_whol
     assert len(house.notices) == 1
     assert "lack what is held: NFO NIFTY08DEC26C24000." in house.notices[0]
     whole = MONDAY + timedelta(minutes=3)
-    load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=whole, zone=ZONE)
+    load_lists(house.masters, "paper", house.examples(whole), now=whole, zone=ZONE)
     house.look()
     house.load(MONDAY + timedelta(minutes=4))
     house.look()
@@ -203,7 +212,7 @@ def test_a_damaged_master_is_loaded_anew(make):
     path.write_bytes(b"damaged")
     house.write_list()
     assert house.look() == 1
-    load_lists(house.masters, "paper", sorted(EXAMPLE.glob("*.txt")), now=MONDAY, zone=ZONE)
+    load_lists(house.masters, "paper", house.examples(MONDAY), now=MONDAY, zone=ZONE)
     assert house.masters.current("paper") is not None
 
 

@@ -126,7 +126,7 @@ def test_the_kind_of_a_leg_follows_from_what_the_content_holds():
     """So it is no part of the content, and stored hashes stay what they are. A TARGET's alert adds its kind."""
     seen = {
         kind: (execution_type, quantity is None)
-        for execution_type in (ExecutionType.ENTRY, ExecutionType.EXIT)
+        for execution_type in (ExecutionType.ENTRY, ExecutionType.EXIT, ExecutionType.CANCEL)
         for quantity in (Decimal(5), None)
         for kind in LegKind
         if kind is kind_of(execution_type, quantity)
