@@ -25,6 +25,8 @@ def replay_alert(options: argparse.Namespace, replays: "Replayer", confirmed: Ca
         shown = replays.preview(options.id)
         for leg in shown.receipt.legs:
             print(f"would: {_told(leg)}")
+        if shown.receipt.message:
+            print(f"would: {shown.receipt.message}")
         for each in shown.receipt.not_traded:
             print(f"would not be traded by {each.client_id}: {each.message}")
         if not options.yes and not confirmed("register it now?"):

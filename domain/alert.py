@@ -72,11 +72,16 @@ class ClientShare(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Who registers a kept alert anew, and why. `alert_id`: the alert as its sender delivered it."""
+    """Who registers a kept alert anew, and why.
+
+    - `alert_id`: the alert as its sender delivered it.
+    - `number`: which of its replays this is, counted from 1.
+    """
 
     alert_id: str
     by: str
     reason: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

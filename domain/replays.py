@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from domain.alert import ParsedAlert
 from domain.enums import Outcome
 from domain.errors import OrderwatchError
 from domain.order import Order
@@ -40,6 +41,13 @@ def replay_signal(alert_id: str, number: int) -> str:
     It names the replay and nothing else, so that the same one is registered once, however often it is asked for.
     """
     return f"replay-{number}-of-{alert_id}"
+
+
+def kept_signal(alert: ParsedAlert) -> str | None:
+    """Return the signal id that is kept of an alert: that of its sender, or what tells one replay from another."""
+    return (
+        alert.signal_id if alert.replay is None else replay_signal(alert.replay.alert_id, alert.replay.number)
+    )
 
 
 def delivered_alert(alert_id: str, signal_id: str | None) -> str:

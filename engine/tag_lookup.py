@@ -80,7 +80,7 @@ class TagLookup:
             return (
                 f"it was turned away, and the book could not be read since: {type(error).__name__}: {error}"
             )
-        if self._may_not_show(book, order):
+        if self._may_not_show(book, order, context.broker.traits.visibility_horizon):
             return "it was turned away, and this machine's clock was set since then: the book is looked at once more"
         shown = find_report(order, book)[0]
         if book.covers_from is not None and order.sent_at is not None and order.sent_at < book.covers_from:
@@ -97,12 +97,16 @@ class TagLookup:
         return since < began <= self._clock.now() <= began + _SERVES
 
     @staticmethod
-    def _may_not_show(book: Book, order: Order) -> bool:
-        """Return True where the clock was set since the answer, and the book may be too early to show an order."""
-        assert order.updated_at is not None
-        wait = (order.not_before or order.updated_at) - order.updated_at
-        since = book.counted_from(order.updated_at)
-        return since > order.updated_at and book.read_started_at < since + wait
+    def _may_not_show(book: Book, order: Order, horizon: float) -> bool:
+        """Return True where the clock was set since the send, and the book may be too early to show an order.
+
+        Args:
+            horizon: seconds that the broker may take to show an order.
+        """
+        if order.sent_at is None:
+            return False
+        since = book.counted_from(order.sent_at)
+        return since > order.sent_at and book.read_started_at < since + timedelta(seconds=horizon)
 
     def refusals(self, order: Order) -> dict[str, str]:
         """Return the columns that keep which dead orders of its earlier calls the book shows, for its next claim."""

@@ -100,7 +100,8 @@ def test_a_blocked_alert_is_shown_registered_once_and_recorded(place: Place):
     [(sender, context)] = place.rows(
         "SELECT remote_addr, context_json FROM alerts ORDER BY received_at DESC LIMIT 1"
     )
-    asked = {"alert_id": blocked["alert_id"], "by": "console:ann", "reason": "positions are read again"}
+    reason = "positions are read again"
+    asked = {"alert_id": blocked["alert_id"], "by": "console:ann", "reason": reason, "number": 1}
     assert (sender, json.loads(context)["replay"]) == ("console:ann", asked)
     story = place.client.get(first.headers["Location"]).text
     assert f"ann (console) had alert {blocked['alert_id']} registered anew." in story
@@ -147,6 +148,22 @@ def test_an_alert_that_came_again_and_may_be_sent_is_not_replayed(place: Place):
     assert "the same came again as" in place.page(blocked["alert_id"])
     assert place.replay(blocked["alert_id"]).status_code == 409
     assert place.statuses() == ["FAILED", "CREATED"]
+
+
+@pytest.mark.parametrize("signal", [{}, {"signal_id": "s9"}])
+def test_what_its_sender_delivers_after_a_replay_is_a_duplicate_of_it(place: Place, signal: dict[str, str]):
+    bad = place.post(legs=[LEG | {"qty": 0}], **signal)
+    place.let_entries_go()
+    [(refused,)] = place.rows("SELECT alert_id FROM alerts WHERE outcome = 'rejected'")
+    assert "qty" in bad["error"]["field"]
+    with (
+        closing(sqlite3.connect(place.path)) as connection,
+        connection,
+    ):  # it can be read by now
+        connection.execute("UPDATE alerts SET raw_body = replace(raw_body, '\"qty\": 0', '\"qty\": 1')")
+    assert place.replay(refused).status_code == 303
+    assert place.post(**signal)["status"] == "duplicate"
+    assert place.statuses() == ["CREATED", "FAILED"]
 
 
 def test_every_rule_judges_a_replay(place: Place):

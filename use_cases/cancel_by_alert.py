@@ -108,5 +108,5 @@ def _tell(tx: Transaction, order: Order, alert_id: str, error: ConcurrentUpdate)
         "be filled. Cancel it on its page as soon as that is possible, or send the alert again"
     )
     place = (order, order.alert_id, order.symbol)
-    key = of_order(NoticeSubject.CANCEL_NOT_ASKED, order.command_id)
+    key = of_order(NoticeSubject.CANCEL_NOT_ASKED, order.command_id, alert_id)
     tx.notify_once(key, Notice(NoticeKind.SYSTEM, order.client_id, *place, text))

@@ -25,6 +25,7 @@ from domain.ports import Ids, Transaction
 from domain.protection_terms import Terms
 from domain.reason_codes import Reason
 from domain.receipt import NotTraded, Receipt
+from domain.replays import kept_signal
 from domain.states import Status
 from domain.times import has_elapsed
 from use_cases.cancel_by_alert import cancel_by_alert
@@ -76,7 +77,8 @@ class RegisterAlert:
         key = alert_key(alert, content)
         alert = alert if alert.shares else at_what_is_held(tx, alert)
         first = tx.last_accepted(key)
-        if first is not None:
+        # A replay stands under its alert's own key, so that what its sender delivers after it is a duplicate of it.
+        if first is not None and alert.replay is None:
             reason = self._duplicate(tx, alert, content, first, delivery.received_at)
             if reason is not None:
                 return self._register_duplicate(tx, alert, delivery, first, reason)
@@ -100,7 +102,7 @@ class RegisterAlert:
                 idempotency_key=key,
                 content_hash=content,
                 generation=place.generation,
-                signal_id=alert.signal_id,
+                signal_id=kept_signal(alert),
                 strategy_name=alert.strategy_name,
                 execution_type=types.pop() if len(types) == 1 else ExecutionType.ADJUST,
                 decision_type=first_blocked.decision_type if first_blocked else None,
@@ -133,7 +135,7 @@ class RegisterAlert:
                 idempotency_key=key,
                 content_hash=place.content,
                 generation=place.generation,
-                signal_id=alert.signal_id,
+                signal_id=kept_signal(alert),
                 strategy_name=alert.strategy_name,
                 execution_type=alert.execution_type,
                 decision_type=DecisionType.EXECUTED if done.cancels else DecisionType.SKIPPED,

@@ -9,15 +9,16 @@ from domain.alert import Alert, Delivery, ParsedAlert, Replay
 from domain.enums import Outcome
 from domain.ids import alert_key, content_hash
 from domain.limits import ClientPolicy
+from domain.order import Order
 from domain.ports import Store, Transaction
 from domain.receipt import Receipt
-from domain.replays import Kept, Replayed, ReplayRefused, hindrance_to_replay, replay_signal
+from domain.replays import Kept, Replayed, ReplayRefused, delivered_alert, hindrance_to_replay, replay_signal
 from use_cases.register_alert import RegisterAlert
 from use_cases.reject_alert import unknown_client
 
 Prepare = Callable[[ParsedAlert, datetime], ParsedAlert]
 
-_ARCHIVED = "its orders are in the archive, and what became of them is not looked up there"
+_ARCHIVED = "it has no orders that could be looked at: they are in the archive, or it was to cancel others"
 
 
 class _Previewed(Exception):
@@ -90,10 +91,11 @@ class ReplayAlert:
         number: int | None,
     ) -> Replayed:
         _check_original(tx, alert, kept)
+        replays = {each.signal_id: each for each in tx.replays_of(kept.alert_id, kept.received_at)}
         for each in count(1):
-            anew = replace(alert, signal_id=replay_signal(kept.alert_id, each), replay=asked)
-            done = tx.last_accepted(alert_key(anew, ""))
+            done = replays.get(replay_signal(kept.alert_id, each))
             if done is None:
+                anew = replace(alert, replay=asked._replace(number=each))
                 return Replayed(self._register(tx, anew, delivery), each)
             if each == number:
                 legs = tuple(tx.orders_of_alert(done.alert_id))
@@ -104,23 +106,24 @@ class ReplayAlert:
 
 def _check_original(tx: Transaction, alert: ParsedAlert, kept: Kept) -> None:
     """Raises ReplayRefused where something of the alert was sent, or of a later one that asked for the same."""
-    legs = tx.orders_of_alert(kept.alert_id)
+    legs = _rows_of(tx, kept.alert_id)
     if not legs and kept.outcome is not Outcome.REJECTED:
         raise ReplayRefused(_ARCHIVED)
     why = hindrance_to_replay(legs)
     if why is not None:
         raise ReplayRefused(why)
-    later = tx.last_accepted(alert_key(alert, content_hash(alert)))
-    if (
-        later is not None
-        and later.alert_id != kept.alert_id
-        and later.delivery.received_at >= kept.received_at
-    ):
-        _check(tx, later, f"the same came again as {later.alert_id}, and of that")
+    for later in tx.accepted(alert_key(alert, content_hash(alert)), kept.received_at):
+        if kept.alert_id not in (later.alert_id, delivered_alert("", later.signal_id)):
+            _check(tx, later, f"the same came again as {later.alert_id}, and of that")
+
+
+def _rows_of(tx: Transaction, alert_id: str) -> list[Order]:
+    """List the alert's orders, each with its further parts: slices, and what was priced anew."""
+    return [row for leg in tx.orders_of_alert(alert_id) for row in (leg, *tx.parts(leg.command_id))]
 
 
 def _check(tx: Transaction, alert: Alert, which: str) -> None:
-    legs = tx.orders_of_alert(alert.alert_id)
+    legs = _rows_of(tx, alert.alert_id)
     why = hindrance_to_replay(legs) if legs else _ARCHIVED
     if why is not None:
         raise ReplayRefused(f"{which} {why}")

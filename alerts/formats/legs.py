@@ -179,7 +179,9 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
     sizes = sheet.given(Role.SIZE)
     if not given and sizes:
         is_units = unit is not None or layout.size_is_units
-        given = sizes if is_units or is_change_of_position(sizes[0], sheet) else []
+        names_lots = "lot" in plain(sizes[0].key)
+        is_change = not names_lots and is_change_of_position(sizes[0], sheet)
+        given = sizes if is_units or is_change else []
     units = _units(given[0]) if given else None
     money = sheet.at("notional") if units else None
     if money is not None and money.asks:

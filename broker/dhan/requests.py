@@ -7,13 +7,14 @@ beyond its trigger. No order is ever recognised by its type.
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from broker.dhan.security_ids import SEGMENTS
 from broker.fields import VALIDATION, price_text, quantity_text
 from broker.protection import Quote, protected
 from domain.commands import UniversalOrderCommand
-from domain.enums import OrderType
+from domain.enums import OrderType, Side
 from domain.errors import Refused
 from domain.money import decimal_text
 
@@ -30,9 +31,9 @@ _ORDER_TYPES = {
     OrderType.STOP_LIMIT: "STOP_LOSS",
 }
 _HAS_PRICE = (OrderType.LIMIT, OrderType.STOP_LIMIT)
-_ANY_TICK = Decimal(
-    1
-)  # a step that each step of the exchanges divides, for prices below that of the next one
+_SMALLEST_TICK = Decimal(
+    "0.05"
+)  # where the list does not say; the limit is a whole number then, on every step
 
 
 def check(command: UniversalOrderCommand) -> None:
@@ -68,7 +69,12 @@ def with_limit(
     if command.order_type is not OrderType.STOP:
         return command
     price_text("trigger price", command.trigger_price)
-    return protected(command, Quote(tick or _ANY_TICK), percent)
+    if tick is not None:
+        return protected(command, Quote(tick), percent)
+    found = protected(command, Quote(_SMALLEST_TICK), percent)
+    assert found.price is not None
+    whole = found.price.to_integral_value(ROUND_CEILING if found.side is Side.BUY else ROUND_FLOOR)
+    return replace(found, price=whole) if whole else found
 
 
 def place_fields(command: UniversalOrderCommand, client_id: str, security_id: str) -> Mapping[str, object]:

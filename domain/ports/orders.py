@@ -76,6 +76,12 @@ class AlertWrites(Protocol):
 
     def add_alert(self, alert: Alert) -> None: ...
 
+    def accepted(self, key: str, since: datetime) -> list[Alert]:
+        """Return the alerts that were accepted under that key since then, the oldest first."""
+
+    def replays_of(self, alert_id: str, since: datetime) -> list[Alert]:
+        """Return the accepted replays of an alert that its sender delivered then."""
+
     def last_accepted(self, key: str) -> Alert | None:
         """Return the newest delivery under this idempotency key that was no duplicate and not rejected."""
 

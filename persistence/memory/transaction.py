@@ -28,6 +28,7 @@ from domain.ports import ExposureQuery, FactsQuestion, Halt, Registration
 from domain.position_comparison import Difference, Place
 from domain.protection import Protection, ProtectionEvent, Step
 from domain.reason_codes import Reason, tag_of
+from domain.replays import delivered_alert
 from domain.risk_facts import ExitFacts, Facts, Holding
 from domain.states import Phase, Status, check_transition
 from domain.transitions import released
@@ -80,14 +81,23 @@ class MemoryTransaction(RiskWrites, SizingWrites, GroupWrites, Reads):
             raise ConcurrentUpdate(f"alert {alert.alert_id} is there already")
         self._tables.alerts[alert.alert_id] = alert
 
-    def last_accepted(self, key: str) -> Alert | None:
-        found = [
+    def _accepted(self) -> list[Alert]:
+        alerts = self._tables.alerts.values()
+        return [a for a in alerts if a.duplicate_of is None and a.outcome is not Outcome.REJECTED]
+
+    def accepted(self, key: str, since: datetime) -> list[Alert]:
+        found = [a for a in self._accepted() if a.idempotency_key == key and a.delivery.received_at >= since]
+        return sorted(found, key=lambda alert: alert.generation)
+
+    def replays_of(self, alert_id: str, since: datetime) -> list[Alert]:
+        return [
             alert
-            for alert in self._tables.alerts.values()
-            if alert.idempotency_key == key
-            and alert.duplicate_of is None
-            and alert.outcome is not Outcome.REJECTED
+            for alert in self._accepted()
+            if delivered_alert("", alert.signal_id) == alert_id and alert.delivery.received_at >= since
         ]
+
+    def last_accepted(self, key: str) -> Alert | None:
+        found = [alert for alert in self._accepted() if alert.idempotency_key == key]
         return max(found, key=lambda alert: alert.generation, default=None)
 
     def add_intent(self, order: Order, key: str, signal_id: str | None) -> None:

@@ -44,6 +44,7 @@ from persistence.sqlite import (
     waiting_entries,
 )
 from persistence.sqlite import external_orders as sighting_queries
+from persistence.sqlite.accepted_alerts import ACCEPTED, AcceptedAlerts
 from persistence.sqlite.changes_together import (
     UPDATE_INTENT,
     in_runs,
@@ -87,11 +88,11 @@ FactsOf = Callable[[Notice], MessageFacts | None]
 
 _ACCEPTED_AMONG = (
     "SELECT DISTINCT idempotency_key FROM alerts WHERE idempotency_key IN (SELECT value FROM json_each(?)) "
-    "AND duplicate_of IS NULL AND outcome <> 'rejected'"
+    f"AND {ACCEPTED}"
 )
 
 
-class SqliteTransaction(RiskTables, SizingTables, GroupTables, EntryTables):
+class SqliteTransaction(RiskTables, SizingTables, GroupTables, EntryTables, AcceptedAlerts):
     """One savepoint of a group commit; implements `domain.ports.Transaction`."""
 
     def __init__(
@@ -113,8 +114,7 @@ class SqliteTransaction(RiskTables, SizingTables, GroupTables, EntryTables):
 
     def last_accepted(self, key: str) -> Alert | None:
         row = self._connection.execute(
-            f"{SELECT_ALERT} WHERE idempotency_key = ? AND duplicate_of IS NULL AND outcome <> 'rejected' "
-            "ORDER BY generation DESC LIMIT 1",
+            f"{SELECT_ALERT} WHERE idempotency_key = ? AND {ACCEPTED} ORDER BY generation DESC LIMIT 1",
             (key,),
         ).fetchone()
         return None if row is None else alert_of(row)

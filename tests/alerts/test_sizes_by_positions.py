@@ -21,7 +21,7 @@ def body(**more: Any) -> dict[str, Any]:
     return {"ticker": "INFY", **OPENED, **more}
 
 
-@pytest.mark.parametrize("key", ["amount", "size", "vol", "order_size", "lots"])
+@pytest.mark.parametrize("key", ["amount", "size", "vol", "order_size"])
 def test_a_size_that_leads_to_the_position_after_it_counts_units(key: str):
     [leg] = read(body(**{key: "0.05"})).legs
     assert (leg.kind, leg.side, leg.quantity) == (LegKind.ENTRY, Side.BUY, Decimal("0.05"))
@@ -31,7 +31,7 @@ BESIDE = [
     {"amount": "0.1"}, {"amount": "50"}, {"amount": "5%"}, {"amount": "0.05", "prev_market_position": ""},
     {"amount": "0.05", "prev_market_position_size": ""}, {"amount": "0.05", "market_position_size": "0.06"},
     {"amount": "0.05", "lots": "1"}, {"amount": "0.05", "investmentType": "percentage_balance"},
-    {"amount": "0.05", "quantityType": "cash"},
+    {"amount": "0.05", "quantityType": "cash"}, {"lots": "0.05"}, {"lot": "0.05"}, {"quantity_lots": "0.05"},
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -360,6 +360,26 @@ class IntentsContract(StoreCase):
         add("a3", generation=2, duplicate_of="a2", outcome=Outcome.DUPLICATE)
         add("a4", generation=3, outcome=Outcome.REJECTED)
         assert last() == second
+
+    def test_all_that_were_accepted_since_then_are_found_and_the_replays_of_an_alert(self, house):
+        at = house.clock.now()
+        later = at + timedelta(seconds=60)
+
+        def add(alert_id: str, when: datetime = at, **changes: object) -> Alert:
+            alert = an_alert(alert_id, when, idempotency_key="key", **changes)
+            house.store.write(lambda tx: tx.add_alert(alert))
+            return alert
+
+        add("a1")
+        second = add("a2", later, generation=1)
+        add("a3", later, generation=2, duplicate_of="a2", outcome=Outcome.DUPLICATE)
+        again = add("a4", later, generation=2, signal_id="replay-1-of-a1")
+        add("a5", later, generation=3, signal_id="replay-1-of-a11")
+        found = house.store.write(lambda tx: tx.accepted("key", later))
+        assert [alert.alert_id for alert in found] == ["a2", "a4", "a5"] and found[0] == second
+        assert house.store.write(lambda tx: tx.accepted("other", at)) == []
+        assert house.store.write(lambda tx: tx.replays_of("a1", at)) == [again]
+        assert house.store.write(lambda tx: tx.replays_of("a1", later + timedelta(seconds=1))) == []
 
     def test_an_alert_is_decided_as_its_most_consequential_leg(self, house):
         first, second = house.register("a1"), house.register("a1", 1)

@@ -40,7 +40,9 @@ CLOCKS = (
         "After a call that seemed turned away the book was looked at too early, and the order went a second time.",
         (
             Edit(
-                "engine/tag_lookup.py", "        if self._may_not_show(book, order):\n", "        if False:\n"
+                "engine/tag_lookup.py",
+                "        if self._may_not_show(book, order, context.broker.traits.visibility_horizon):\n",
+                "        if False:\n",
             ),
         ),
         ("tests/engine/test_tag_lookup.py::test_a_clock_that_is_set_forward_makes_no_look_early",),

@@ -40,7 +40,7 @@ ENTERING = (
                 "        self, tx: Transaction, alert: ParsedAlert, delivery: Delivery, first: Alert | None\n"
                 "    ) -> Receipt:",
             ),
-            Edit(REGISTER, "        first = tx.last_accepted(key)\n        if first", "        if first"),
+            Edit(REGISTER, "        first = tx.last_accepted(key)\n", ""),
             Edit(
                 "persistence/sqlite/schema.py",
                 "idempotency_key TEXT NOT NULL UNIQUE",

@@ -97,4 +97,16 @@ STORY = (
         (Edit("console/openapi_routes.py", "(*_READING, *_ACTING, *_OPEN)", "(*_READING, *_OPEN)"),),
         ("tests/test_openapi.py::test_it_describes_every_route_and_no_other",),
     ),
+    Defect(
+        "delivered-again-after-a-replay",
+        "A refused alert was replayed and traded; then its sender delivered it again, and it was traded twice.",
+        (
+            Edit(
+                "use_cases/replay_alert.py",
+                "                anew = replace(alert, replay=asked._replace(number=each))\n",
+                '                anew = replace(alert, replay=asked._replace(number=each), signal_id=f"r-{each}")\n',
+            ),
+        ),
+        ("tests/test_replaying.py::test_what_its_sender_delivers_after_a_replay_is_a_duplicate_of_it",),
+    ),
 )

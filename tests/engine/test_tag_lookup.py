@@ -343,10 +343,11 @@ def test_the_look_waits_until_a_taken_order_would_show(desk):
     assert desk.only().status is Status.EXECUTED
 
 
-def test_a_clock_that_is_set_forward_makes_no_look_early(desk):
+@pytest.mark.parametrize("seconds", [4, 6, 60])
+def test_a_clock_that_is_set_forward_makes_no_look_early(desk, seconds):
     desk.broker.traits = replace(desk.broker.traits, visibility_horizon=3.0)
     desk.broker.script = [TAKEN_ALL_THE_SAME]
-    read, step = desk.broker.read_book, timedelta(seconds=60)
+    read, step = desk.broker.read_book, timedelta(seconds=seconds)
     began = stepped = desk.clock.now()
 
     def lagging(wanted, **_):
@@ -357,7 +358,7 @@ def test_a_clock_that_is_set_forward_makes_no_look_early(desk):
     desk.broker.read_book = lagging
     desk.post()
     desk.engine.tick()
-    desk.clock.advance(60)  # in no time
+    desk.clock.advance(seconds)  # in no time
     stepped = desk.clock.now()
     desk.engine.tick()
     assert desk.only().phase is Phase.REGISTERED, "it was called not sent, while the book did not show it yet"

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from broker.dhan.requests import with_limit
 from domain.broker_reports import OrderRef
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import NotSent, Refused, StoreUnavailable
@@ -215,3 +216,14 @@ def test_a_number_of_yesterday_is_forgotten(clock, stub, tmp_path):
     stub.tell("POST orders", PLACED)
     broker.place(a_command(**EXIT, **WEEKLY))
     assert sent(stub)["securityId"] == "778"
+
+
+@pytest.mark.parametrize(
+    ("side", "trigger", "limit"),
+    [(Side.SELL, "12", "11"), (Side.BUY, "12", "13"), (Side.SELL, "3", "2"), (Side.SELL, "110", "106")],
+)
+def test_a_stop_whose_tick_is_in_no_list_has_a_whole_limit_as_near_as_any(side, trigger, limit):
+    command = replace(
+        a_command(), order_type=OrderType.STOP, side=side, price=None, trigger_price=Decimal(trigger)
+    )
+    assert with_limit(command, None, Decimal(3)).price == Decimal(limit)
