@@ -155,7 +155,15 @@ TOGETHER = (
     Defect(
         "an-old-read-of-a-conversion",
         "Another strategy's units, just sold and still shown, passed for ours in another product and were sold again.",
-        (Edit(EXIT_VIEW, "here | converted if shows_all else here", "here | converted"),),
+        (
+            Edit(EXIT_VIEW, "here | converted if shows_all else here", "here | converted"),
+            # What an exit remembers of a contradicted read stops it too.
+            Edit(
+                "engine/exit_sizer.py",
+                "        if isinstance(answer, ExitSize) and self._agrees_by_chance(order, answer, snapshot, facts):\n",
+                "        if answer is None:\n",
+            ),
+        ),
         (f"{LATE}::test_an_old_read_of_what_another_strategy_sold_in_another_product_is_no_conversion",),
     ),
     Defect(

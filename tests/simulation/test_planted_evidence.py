@@ -149,10 +149,6 @@ def a_rest_is_the_whole_again(patch):
     patch.setattr(exit_follower, "rest_of", rest_of)
 
 
-def slices_are_registered_with_each_try(patch):
-    patch.setattr(sizing, "_registered_slices", lambda tx, order: 0)
-
-
 def any_quantity_is_one_order(patch):
     patch.setattr(sizing, "sliced", lambda size, largest: size)
 
@@ -200,7 +196,6 @@ PLANTED = {
     a_protection_stays_when_its_position_is_gone: ("14 gone with its position", {}),
     a_rest_is_nobodys: ("15 a rest goes on", {}),
     a_rest_is_the_whole_again: ("15 more than the leg", {}),
-    slices_are_registered_with_each_try: ("15 more than the leg", {"not sent": 0.1}),
     any_quantity_is_one_order: ("15 too much for one order", {}),
     a_sold_leg_is_like_any_other: ("16 a hedge stays", {}),
     no_group_is_ever_late: ("16 nothing stays naked", {}),
@@ -229,7 +224,7 @@ def test_a_planted_belief_in_absence_breaks_its_promise(monkeypatch, plant):
     def provoked(plan):
         """A small world in which orders often come late, at a broker that tells whose they are."""
         rates = {**plan.rates, "accepted late": 0.1, "revived": 0.1}
-        late = {"id_class": IdClass.C1, "acceptance_horizon": horizon}
+        late = {"id_class": IdClass.C1, "claims_together": 1, "acceptance_horizon": horizon}
         return replace(plan, alerts=plan.alerts[:60], rates=rates, **late)
 
     plant(monkeypatch)
@@ -242,7 +237,11 @@ def test_a_clock_that_is_believed_breaks_its_promise(monkeypatch):
         """A machine whose clock is set forward four times."""
         steps = tuple((each, 400.0) for each in (2.0, 5.0, 9.0, 14.0))
         return replace(
-            plan, clock=steps, id_class=IdClass.C1, rates={**plan.rates, "late": 0.1, "unanswered": 0.1}
+            plan,
+            clock=steps,
+            id_class=IdClass.C1,
+            claims_together=1,
+            rates={**plan.rates, "late": 0.1, "unanswered": 0.1},
         )
 
     the_clock_shows_how_much_time_has_passed(monkeypatch)
