@@ -69,7 +69,8 @@ def test_a_kept_alert_is_shown_first_and_registered_once_it_is_confirmed(maker, 
     row = open_database(maker.path).kept_alert(alert_id)
     assert row is not None and row["remote_addr"].startswith("cli:")
     replay = json.loads(row["context_json"])["replay"]
-    assert replay == {"alert_id": "kept", "by": row["remote_addr"], "reason": "typed it wrong"}
+    asked = {"alert_id": "kept", "by": row["remote_addr"], "reason": "typed it wrong", "number": 1}
+    assert replay == asked
 
 
 def test_an_alert_that_is_not_there_or_must_not_be_replayed_is_one_clear_line(maker, capsys):

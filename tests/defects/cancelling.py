@@ -46,7 +46,7 @@ CANCELLING = (
         "what-cannot-be-cancelled-is-told-to-nobody",
         "The order's number was not known yet: the cancel was dropped, the sender read `accepted`, and it was filled.",
         (Edit(WORK, "        _tell(tx, current, alert_id, error)\n", ""),),
-        (f"{TAKEN}::test_one_that_cannot_be_cancelled_now_is_told_once_and_stops_no_other",),
+        (f"{TAKEN}::test_one_that_cannot_be_cancelled_now_is_told_for_each_alert_and_stops_no_other",),
     ),
     Defect(
         "leg-left-alone-by-a-cancel-is-told-to-nobody",
