@@ -91,8 +91,13 @@ class ClockSteps:
             with tempfile.NamedTemporaryFile(
                 "w", dir=self._file.parent, prefix=f"{self._file.name}.", delete=False, encoding="utf-8"
             ) as new:
-                new.write(text)
-            os.replace(new.name, self._file)
+                try:
+                    new.write(text)
+                    new.flush()
+                    os.replace(new.name, self._file)
+                except OSError:
+                    os.unlink(new.name)
+                    raise
         except OSError as error:  # the next process waits once more, and that is all
             log.warning("when the clock was set could not be kept in %s: %s", self._file, error)
 

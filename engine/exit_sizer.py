@@ -133,9 +133,10 @@ class ExitSizer:
     def _agrees_by_chance(
         self, order: Order, size: ExitSize, snapshot: PositionsSnapshot, facts: ExitFacts
     ) -> bool:
-        """Return True where a read that contradicted our fills agrees since another exit's fill, and has not changed.
+        """Return True where our fills have come to agree with a position that they contradicted, not it with them.
 
-        It may be of before that fill, which was as large as what others have taken.
+        Another exit's fill has changed what our fills say, and the position is read as before. That read may be older
+        than the fill; then units that others took are missing besides. It is believed once it must show the fill.
         """
         seen = self._last_read.get(order.command_id)
         closed_at = facts.last_fills.get(size.side)

@@ -123,3 +123,9 @@ def test_the_machines_own_clock_is_steady_here(tmp_path):
         type("Now", (), {"now": staticmethod(lambda: datetime.now(UTC))}), beside(tmp_path / "orders.db")
     )
     assert steps.since() == steps.since()
+
+
+def test_a_step_that_cannot_be_kept_leaves_no_file_behind(machine, tmp_path):
+    beside(tmp_path / "orders.db").mkdir()  # nothing can take its place
+    first = machine.watched(tmp_path).since()
+    assert first == machine.now() and [each.name for each in tmp_path.iterdir()] == ["orders.db-clock.json"]
