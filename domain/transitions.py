@@ -212,10 +212,13 @@ def claimed_again(order: Order, *, at: datetime, claimant: str) -> OrderChange:
     )
 
 
-def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
+def held(order: Order, reason: str, *, at: datetime, actor: str, **kept: str) -> OrderChange:
     """Postpone an order that cannot be sent yet, with backoff; an exit that waits long is escalated.
 
     The longer it waits, the less often it is tried, so that waiting costs little.
+
+    Args:
+        kept: further columns to write.
     """
     return advance(
         order,
@@ -225,6 +228,7 @@ def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
         not_before=at + backoff(at - order.created_at),
         reason_message=reason,
         escalation=_told_waiting(order, at),
+        **kept,
     )
 
 

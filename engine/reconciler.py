@@ -370,7 +370,7 @@ class Reconciler:
                 continue
             level = self._loudness(order)
             if level > order.escalation:
-                log.warning("order %s: outcome unknown since %s", order.command_id, order.created_at)
+                log.warning("order %s: outcome unknown, registered at %s", order.command_id, order.created_at)
                 self._store.write(partial(self._louder, order=order, level=level))
 
     def _loudness(self, order: Order) -> int:

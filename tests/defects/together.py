@@ -160,7 +160,7 @@ TOGETHER = (
             # What an exit remembers of a contradicted read stops it too.
             Edit(
                 "engine/exit_sizer.py",
-                "        if isinstance(answer, ExitSize) and self._agrees_by_chance(order, answer, snapshot, facts):\n",
+                "        if isinstance(answer, ExitSize) and not contradicted:\n",
                 "        if answer is None:\n",
             ),
         ),

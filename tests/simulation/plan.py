@@ -106,6 +106,9 @@ SHAPES: Mapping[str, float] = {
 }
 """How often alerts come in the forms in which order bots have been wrong."""
 
+ALERTS = 300
+"""How many alerts are sent in a world, where nothing else is asked for."""
+
 PAUSES = 0.12
 """Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
 
@@ -208,7 +211,7 @@ class Plan:
         return Random(f"{self.seed} {purpose}")
 
 
-def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) -> Plan:
+def make_plan(seed: str, *, alerts: int = ALERTS, without: Collection[str] = ()) -> Plan:
     """The world of that seed; `without` names what is left out of it."""
     random = Random(f"{seed} plan")
     clients = ("alpha", "beta")[: random.choice((1, 2, 2))]
