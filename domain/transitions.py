@@ -10,11 +10,12 @@ from domain.entry_waits import Wait
 from domain.enums import DecisionType, ExecutionType
 from domain.error_class import reason_class
 from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
+from domain.followed_number import FOLLOWED
 from domain.money import decimal_text
 from domain.order import Order
 from domain.order_events import OrderChange, advance
 from domain.reason_codes import Family, Reason, broker_tag, tag_of
-from domain.reconciliation import FOLLOWED, PLACED, unknown_because
+from domain.reconciliation import PLACED, unknown_because
 from domain.states import Phase
 from domain.times import is_within
 

@@ -10,6 +10,7 @@ from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.first_reads import Part
 from domain.ids import is_ours
+from domain.lost_tags import may_be_untagged
 from domain.notice_keys import Alarm, NoticeKey, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
@@ -27,6 +28,7 @@ from domain.reconciliation import (
     hidden_in,
     is_about,
     is_own,
+    noted,
     taken_back,
     unknown_because,
 )
@@ -242,11 +244,13 @@ class Reconciler:
         whose: Attribution = NOT_LOOKED_FOR,
     ) -> Order:
         verdict = self._decide(context, order, book, whose)
+        if verdict.phase is Phase.ABSENT and self._may_send_again(context, order):
+            return order
+        if verdict.phase is Phase.ABSENT and (others := self._owners.untagged(tx, context, order, book)):
+            verdict = noted(order, order.phase, may_be_untagged(order, others))
         for alarm in verdict.alarms:
             self._alarm(tx, order, alarm)
         if verdict.phase is None:
-            return order
-        if verdict.phase is Phase.ABSENT and self._may_send_again(context, order):
             return order
         number = verdict.changes.get("broker_order_id")
         owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
@@ -392,7 +396,7 @@ class Reconciler:
         ids = {o.broker_order_id for o in open_orders}
         tags = {o.client_order_id for o in open_orders}
         explained = self._explained.setdefault(context.client_id, {})
-        unplaced = self._owners.unplaced(self._store, context)
+        unplaced = self._owners.unplaced(self._store, context, open_orders)
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
                 continue

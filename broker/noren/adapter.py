@@ -196,7 +196,9 @@ class NorenBroker:
         began = day_began(started)
         book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
         shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}
-        self._memory.note(shown)
+        self._memory.note(
+            shown, of_today={r.broker_order_id for r in settled if r.reported_at and r.reported_at >= began}
+        )
         return book if expected <= shown else replace(book, complete=False)
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:

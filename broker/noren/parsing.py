@@ -21,7 +21,7 @@ from broker.noren.errors import code_of, with_advice
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 from domain.enums import Side
 from domain.errors import ReadFailed
-from domain.money import ZERO
+from domain.money import ZERO, decimal_text
 
 _SIDES = {"B": Side.BUY, "S": Side.SELL}
 
@@ -44,6 +44,8 @@ _STATUSES = {
     "EXPIRED": BrokerStatus.EXPIRED,
 }
 
+
+_CANCELLED = (BrokerStatus.CANCELLED, BrokerStatus.EXPIRED)
 
 _SHOWN = (
     "norenordno", "remarks", "status", "exch", "tsym", "prd", "trantype", "qty", "fillshares", "netqty", "daybuyqty",
@@ -72,25 +74,34 @@ def status_in(word: str) -> BrokerStatus:
 def order_in(row: Row) -> OrderReport:
     """Parse one row of the order book. A partial fill shows as `fillshares` while the status is still OPEN.
 
+    Of a cancelled row without `fillshares` nothing was filled where its `cancelqty` is all of its quantity. Else it is
+    not certain how much was: `ReportBuilder` settles that.
+
     Raises:
         ValueError: the row cannot be read.
     """
-    filled = number(row, "fillshares", ZERO)
+    status, quantity = status_in(text_of(row, "status")), number(row, "qty")
+    filled, doubt = number(row, "fillshares", ZERO), ""
+    cancelled = number(row, "cancelqty", ZERO)
+    if status in _CANCELLED and not text_of(row, "fillshares") and cancelled < quantity:
+        filled = quantity - cancelled if cancelled else ZERO
+        doubt = f"cancelqty {decimal_text(cancelled)} of {decimal_text(quantity)} and no fillshares"
     price, unread = price_in(row, "avgprc")
     reason = with_advice(" ".join(text_of(row, "rejreason").split()))
     return OrderReport(
         broker_order_id=needed(row, "norenordno"),
         client_order_id=text_of(row, "remarks") or None,
-        status=status_in(text_of(row, "status")),
+        status=status,
         exchange=needed(row, "exch").upper(),
         symbol=needed(row, "tsym").upper(),
         side=side_in(row),
-        quantity=number(row, "qty"),
+        quantity=quantity,
         filled_quantity=filled,
         average_price=price if filled else None,
         reason=reason,
         code=code_of(reason),
         reported_at=time_in(row, "norentm"),
+        contradiction=doubt,
         unread=unread if filled else "",
     )
 

@@ -114,7 +114,7 @@ class Groups:
         """How many of the leg's true units are there: what its strategy entered up to it, less all that it exited."""
         sign = leg.side.sign
         filled = sum((o.filled for o in account.by_tag.get(leg.client_order_id, [])), ZERO)
-        own = own_units(account, self._promises.rows, leg)
+        own = own_units(account, self._promises.rows, leg, but_for=leg.side)
         return max(min(filled, own * sign, account.net(leg.symbol) * sign), ZERO)
 
     def _seconds_since(self, at: str) -> float:

@@ -130,7 +130,25 @@ CLOCKS: Mapping[str, float] = {"clock set": 0.25}
 
 CLOCK_STEPS = (2.0, 20.0, 90.0, 400.0)
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *ADJUSTING, *FREEZING, *CLOCKS)
+ROWS: Mapping[str, float] = {
+    "tag lost": 0.01,  # of an order: its row in the book never carries our tag
+    "made smaller by hand": 0.02,  # of an alert: about its time, one of our orders that rest
+}
+"""What rows of the book may have become, drawn from streams of their own."""
+
+SWITCHES = (
+    *RATES,
+    *ASIDE,
+    *PROTECTING,
+    *RESTING,
+    *MONEY,
+    *SHAPES,
+    *GROUPING,
+    *ADJUSTING,
+    *FREEZING,
+    *CLOCKS,
+    *ROWS,
+)
 """Everything that a run can leave out."""
 
 
@@ -234,6 +252,8 @@ def make_plan(seed: str, *, alerts: int = ALERTS, without: Collection[str] = ())
     rates |= {name: rate * resting for name, rate in RESTING.items()}
     rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
     rates |= {**MONEY, **FREEZING, **ADJUSTING, **CLOCKS}
+    rows = Random(f"{seed} rows")
+    rates |= {name: rate * rows.choice((0.0, 1.0, 2.0)) for name, rate in ROWS.items()}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0

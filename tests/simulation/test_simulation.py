@@ -49,7 +49,7 @@ def test_no_promise_is_broken(capsys, seed, lifecycles, alerts):
 def record(seed: str, hash_seed: str) -> str:
     """All steps of a world and its database in the end, from a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--world", seed, "--alerts", "100", "--record"],
+        [sys.executable, "-m", "tests.simulation", "--world", seed, "--alerts", "120", "--record"],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         cwd=ROOT,
         capture_output=True,
@@ -59,7 +59,7 @@ def record(seed: str, hash_seed: str) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("seed", ["same/0", pytest.param("same/1", marks=pytest.mark.gate)])
+@pytest.mark.parametrize("seed", ["same/1", pytest.param("same/0", marks=pytest.mark.gate)])
 def test_a_seed_repeats_to_the_byte(seed):
     first, second = record(seed, "1"), record(seed, "2")
     assert first == second
