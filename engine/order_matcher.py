@@ -4,7 +4,7 @@ This module gathers the evidence for `domain.order_matching`: when each broker o
 ids rows already have.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from domain.broker_capabilities import IdClass
@@ -65,17 +65,6 @@ class OrderMatcher:
             return ()
         seen = self._sightings(source, context.client_id, near)
         return untagged(order, book, seen, context.broker.traits, sending_ends=self._rules.sending_ends)
-
-    def unplaced(
-        self, source: MatchingReads, context: ClientContext, open_orders: Sequence[Order]
-    ) -> list[Order]:
-        """Return the orders that might own a report that no row has. Read them after the book that shows the report.
-
-        Where tags are echoed, those of the open orders whose outcome is unknown are enough.
-        """
-        if _by_shape(context):
-            return source.unplaced(context.client_id)
-        return [o for o in open_orders if o.phase is Phase.UNKNOWN and o.broker_order_id is None]
 
     def may_own(self, context: ClientContext, orders: Iterable[Order], report: OrderReport) -> bool:
         """Return True when the report might be one of these orders: it must not pass for an external order yet."""

@@ -1,9 +1,9 @@
 """Reconcile open orders with the broker's order book until they end."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from domain.broker_reports import Book, OrderRef, OrderReport
 from domain.enums import ExecutionType
@@ -396,7 +396,9 @@ class Reconciler:
         ids = {o.broker_order_id for o in open_orders}
         tags = {o.client_order_id for o in open_orders}
         explained = self._explained.setdefault(context.client_id, {})
-        unplaced = self._owners.unplaced(self._store, context, open_orders)
+        unplaced = cache(
+            lambda: self._store.unplaced(context.client_id)
+        )  # read after the book, and where it matters
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
                 continue
@@ -410,7 +412,11 @@ class Reconciler:
             self._explained[context.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
 
     def _explain_report(
-        self, context: ClientContext, report: OrderReport, book: Book, unplaced: Sequence[Order]
+        self,
+        context: ClientContext,
+        report: OrderReport,
+        book: Book,
+        unplaced: Callable[[], Sequence[Order]],
     ) -> bool:
         """Handle one report. Return False while the same report has to be examined again.
 
@@ -433,7 +439,7 @@ class Reconciler:
                 self._store.write(partial(self._sent_before, command_id=row.command_id, report=report))
                 return False
             row = None
-        if row is None and self._owners.may_own(context, unplaced, report):
+        if row is None and self._owners.may_own(context, unplaced(), report):
             return False
         if row is None:
             self._store.write(lambda tx: self._external(tx, context, report))
