@@ -65,13 +65,13 @@ def quoted(row: Row, why: object, names: Sequence[str]) -> str:
     return f"{why}: {json.dumps({name: row[name] for name in names if name in row}, default=str)[:400]}"
 
 
-def time_in(row: Row, name: str) -> datetime | None:
+def time_in(row: Row, name: str, written: str = "%Y-%m-%d %H:%M:%S") -> datetime | None:
     """Parse a time in the exchange's zone, `2021-05-31 09:18:57`; None if it is missing or in another format.
 
     Some brokers write `0001-01-01 00:00:00` for none.
     """
     try:
-        return datetime.strptime(text_of(row, name), "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZONE).astimezone(UTC)
+        return datetime.strptime(text_of(row, name), written).replace(tzinfo=ZONE).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from broker.known_order_numbers import ZONE
-from domain.broker_reports import Position, UnreadableRow
+from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import ReadFailed
 from domain.money import ZERO
 from domain.ports import Clock
@@ -34,6 +34,16 @@ class Ask(Protocol):
     """Reads the Holdings. Raises: ReadFailed."""
 
     def __call__(self, *, urgent: bool) -> "Delivered": ...
+
+
+PositionRows = tuple[Sequence[Position], Sequence[UnreadableRow]]
+"""The day's positions, and apart from them the rows that could not be read."""
+
+
+class AskForPositions(Protocol):
+    """Reads the day's positions. Raises: ReadFailed."""
+
+    def __call__(self, *, urgent: bool) -> PositionRows: ...
 
 
 class Delivered:
@@ -85,6 +95,36 @@ class Holdings:
         if last is None or trading_day(last[0], ZONE) != trading_day(now, ZONE) or now < last[0]:
             return None, timedelta.max
         return last[1], now - last[0]
+
+
+class AccountPositions:
+    """One account's positions of the day together with its Holdings. Safe to call from several threads.
+
+    Args:
+        ask: reads the day's positions. Raises: ReadFailed.
+        ask_for_holdings: reads the Holdings. Raises: ReadFailed.
+    """
+
+    def __init__(self, ask: AskForPositions, ask_for_holdings: Ask, clock: Clock) -> None:
+        self._ask = ask
+        self._holdings = Holdings(ask_for_holdings, clock)
+        self._clock = clock
+
+    def read(self, *, urgent: bool) -> PositionsSnapshot:
+        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
+
+        Args:
+            urgent: an exit is sized from them.
+
+        Raises:
+            ReadFailed: the positions could not be read.
+        """
+        started = self._clock.now()
+        positions, unreadable = self._ask(urgent=urgent)
+        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
+        return PositionsSnapshot(started, together, (*unreadable, *hidden))
 
 
 def merged(

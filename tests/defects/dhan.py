@@ -3,6 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 ERRORS, PARSING = "broker/dhan/errors.py", "broker/dhan/parsing.py"
+REFUSALS = "broker/refusals.py"
 IDS, ADAPTER = "broker/dhan/security_ids.py", "broker/dhan/adapter.py"
 OUTCOMES, READING = "tests/broker/dhan/test_outcomes.py", "tests/broker/dhan/test_reading.py"
 SENDING = "tests/broker/dhan/test_sending.py"
@@ -18,7 +19,7 @@ DHAN = (
     Defect(
         "http-500-of-an-order-error-is-a-refusal",
         "The server answered HTTP 500 with `DH-906` to reads and orders alike, and live orders were booked as refused.",
-        (Edit(ERRORS, "400 <= reply.status < 500\n        and", "400 <= reply.status\n        and"),),
+        (Edit(REFUSALS, "400 <= reply.status < 500\n        and", "400 <= reply.status\n        and"),),
         (PROVES_NOTHING,),
     ),
     Defect(

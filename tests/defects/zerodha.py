@@ -2,7 +2,7 @@
 
 from tests.defects.defect import Defect, Edit
 
-ERRORS = "broker/zerodha/errors.py"
+REFUSALS = "broker/refusals.py"
 PARSING, REQUESTS = "broker/zerodha/parsing.py", "broker/zerodha/requests.py"
 OUTCOMES, READING = "tests/broker/zerodha/test_outcomes.py", "tests/broker/zerodha/test_reading.py"
 SENDING, SESSIONS = "tests/broker/zerodha/test_sending.py", "tests/broker/zerodha/test_sessions.py"
@@ -12,20 +12,20 @@ ZERODHA = (
     Defect(
         "http-400-is-always-a-refusal",
         "HTTP 400 `Order request timed out` was booked as refused and repeated: both orders were at the exchange.",
-        (Edit(ERRORS, "        and not leaves_doubt(reply.error)\n", ""),),
+        (Edit(REFUSALS, "        and not leaves_doubt(reply.error)\n", ""),),
         (PROVES_NOTHING,),
         "https://kite.trade/forum/discussion/comment/35732",
     ),
     Defect(
         "order-exception-is-always-a-refusal",
         "An `OrderException` with HTTP 500 counted as refused, though the broker says to look into the book first.",
-        (Edit(ERRORS, "        400 <= reply.status < 500\n", "        400 <= reply.status\n"),),
+        (Edit(REFUSALS, "        400 <= reply.status < 500\n", "        400 <= reply.status\n"),),
         (PROVES_NOTHING,),
     ),
     Defect(
         "unknown-kind-of-error-is-a-refusal",
         "A kind of error that nobody had seen before was taken for a refusal of the order.",
-        (Edit(ERRORS, "        and reply.error_type in _CHECKS\n", ""),),
+        (Edit(REFUSALS, "        and reply.code in checks\n", ""),),
         (PROVES_NOTHING,),
     ),
     Defect(

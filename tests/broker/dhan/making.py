@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from broker.account_calls import Budgets
+from broker.budgets import Budgets
 from broker.dhan.adapter import DhanBroker
 from broker.dhan.settings import Account
 from broker.http_calls import Timeouts

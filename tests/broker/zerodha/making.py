@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from broker.account_calls import Budgets
+from broker.budgets import Budgets
 from broker.http_calls import Timeouts
 from broker.rate_limit.limiter import Rate, RateBudget
 from broker.simulator.faults import FaultPlan

@@ -6,7 +6,7 @@ from broker.http_calls import Timeouts
 from broker.sessions import LoginFailed
 from broker.zerodha.__main__ import main
 from broker.zerodha.session import access_token, checksum
-from broker.zerodha.wire import Wire
+from broker.zerodha.wire import wire_of
 from domain.errors import NotSent, ReadFailed
 from tests.broker.zerodha.making import KEY, SECRET, USER, a_server, make
 from tests.broker.zerodha.stub import fails, hangs_up, success
@@ -73,7 +73,7 @@ def test_the_checksum_is_that_of_key_request_token_and_secret():
 def test_a_request_token_becomes_an_access_token(clock, tmp_path):
     server = a_server(clock)
     try:
-        wire = Wire(server.url, KEY, Timeouts())
+        wire = wire_of(server.url, KEY, Timeouts())
         user, token = access_token(wire, KEY, "request", SECRET)
         assert user == USER
         assert make(server.url, clock, tmp_path, access_token=token).read_book([]).complete
