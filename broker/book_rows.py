@@ -1,7 +1,8 @@
 """Read the rows of brokers' books, each on its own: one that cannot be read hides its own order or position alone."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +59,15 @@ def positions_of(
             hidden.append(unreadable(row, error))
     names = {(row.exchange, row.symbol) for row in hidden}
     return tuple(p for p in found.values() if (p.exchange, p.symbol) not in names), tuple(hidden)
+
+
+@contextmanager
+def whole(what: str) -> Iterator[None]:
+    """Raise ReadFailed if the enclosed code cannot parse a row that must not be left out."""
+    try:
+        yield
+    except ValueError as error:
+        raise ReadFailed(f"{what} cannot be read: {error}") from error
 
 
 def quoted(row: Row, why: object, names: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ class DayBook:
         return self._read(wanted, urgent=urgent, settle=True)
 
     def numbers_to_cancel(self, ref: OrderRef) -> list[str]:
-        """Return the broker's number of an order, from the book where only our id is known.
+        """Return the broker's numbers of an order that is to be cancelled, from the book where only our id is known.
 
         Raises:
             NotSent: the book could not be read.

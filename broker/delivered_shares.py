@@ -6,12 +6,14 @@ return the Holdings, the delivery positions are unknown, not flat.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from broker.book_rows import quoted
+from broker.fields import Row, number
 from broker.known_order_numbers import ZONE
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import ReadFailed
@@ -52,6 +54,32 @@ class Delivered:
     def __init__(self, quantities: Mapping[Place, Decimal], unreadable: Sequence[UnreadableRow]) -> None:
         self.quantities = quantities
         self.unreadable = tuple(unreadable)
+
+
+def delivered_of(
+    rows: Sequence[Row], place_in: Callable[[Row], Place], units: str, shown: Sequence[str]
+) -> Delivered:
+    """Add up the rows of the Holdings by share. One that cannot be read hides its share, or all if it names none.
+
+    Args:
+        place_in: returns where a row's share is listed. Raises: ValueError.
+        units: the field with the units that were carried into the day.
+        shown: the fields that are quoted from a row that cannot be read.
+    """
+    quantities: dict[Place, Decimal] = {}
+    unreadable = []
+    for row in rows:
+        place = None
+        try:
+            place = place_in(row)
+            found = number(row, units)
+            if found:
+                quantities[place] = quantities.get(place, ZERO) + found
+        except ValueError as error:
+            unreadable.append(unknown_delivery(place, f"a row of the Holdings: {quoted(row, error, shown)}"))
+    for each in unreadable:
+        quantities.pop((each.exchange or "", each.symbol or ""), None)
+    return Delivered(quantities, unreadable)
 
 
 class Holdings:

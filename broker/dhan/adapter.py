@@ -132,10 +132,7 @@ class DhanBroker:
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
-        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does.
-
-        Only the book shows whether it was done: the exchange may refuse it later.
-        """
+        """Modify an order. Only the book shows whether it was done. Raises as `place` does."""
         tick = self._ids.tick_of(command.exchange.upper(), command.symbol.upper())
         sent = requests.with_limit(command, tick, self._protection)
         path = _path_of(broker_order_id)
@@ -143,13 +140,7 @@ class DhanBroker:
         self._calls.order("PUT", path, fields, urgent=is_exit(command))
 
     def cancel(self, ref: OrderRef) -> None:
-        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
-
-        Raises:
-            NotSent: as for `place`, or the book could not be read.
-            Refused: there is no such live order.
-            OutcomeUnknown: anything else.
-        """
+        """Send a cancel request; see `DayBook.numbers_to_cancel`. Raises as `place` does."""
         for broker_order_id in self._day.numbers_to_cancel(ref):
             self._calls.order("DELETE", _path_of(broker_order_id), None, urgent=True)
 

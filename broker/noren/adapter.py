@@ -161,13 +161,7 @@ class NorenBroker:
         self._order("ModifyOrder", fields, command, detail, last_moment)
 
     def cancel(self, ref: OrderRef) -> None:
-        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
-
-        Raises:
-            NotSent: as for `place`, or the book could not be read.
-            Refused: there is no such live order.
-            OutcomeUnknown: anything else.
-        """
+        """Send a cancel request; see `DayBook.numbers_to_cancel`. Raises as `place` does."""
         for broker_order_id in self._day.numbers_to_cancel(ref):
             fields = {"uid": self._account.user_id, "norenordno": broker_order_id, "ordersource": "API"}
             self._ask("CancelOrder", fields, self._last_moment(), urgent=True)

@@ -7,18 +7,16 @@ thousand or one, and a person has to decide. A price is parsed where possible: a
 Symbols are returned in capitals, as our orders have them. `SymbolSpellings` knows how the broker itself spells them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from broker.book_rows import orders_of, positions_of, quoted, time_in
+from broker.book_rows import orders_of, positions_of, quoted, time_in, whole
 from broker.contradictory_rows import Trade
 from broker.fields import Row, needed, number, price_in, text_of
 from broker.noren.errors import code_of, with_advice
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 from domain.enums import Side
-from domain.errors import ReadFailed
 from domain.money import ZERO
 
 _WRITTEN = "%H:%M:%S %d-%m-%Y"  # `10:48:03 20-05-2020`
@@ -111,15 +109,6 @@ def unreadable_row(row: Row, why: object) -> UnreadableRow:
     )
 
 
-@contextmanager
-def _whole(what: str) -> Iterator[None]:
-    """Raise ReadFailed if the enclosed code cannot parse a row that must not be left out."""
-    try:
-        yield
-    except ValueError as error:
-        raise ReadFailed(f"{what} cannot be read: {error}") from error
-
-
 def positions_in(
     rows: Sequence[Row], products: Mapping[str, str]
 ) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
@@ -152,7 +141,7 @@ def trade_in(row: Row) -> Trade:
     Raises:
         ReadFailed: the row cannot be read.
     """
-    with _whole("a trade"):
+    with whole("a trade"):
         return Trade(
             broker_order_id=needed(row, "norenordno"),
             trade_id=text_of(row, "flid"),
@@ -170,7 +159,7 @@ def scrip_in(row: Row) -> Scrip:
     Raises:
         ReadFailed: the row cannot be read.
     """
-    with _whole("a symbol"):
+    with whole("a symbol"):
         return Scrip(
             exchange=needed(row, "exch").upper(),
             symbol=needed(row, "tsym"),

@@ -105,20 +105,14 @@ class ZerodhaBroker:
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
-        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does.
-
-        Only the book shows whether it was done: the exchange may refuse it later.
-        """
+        """Modify an order. Only the book shows whether it was done. Raises as `place` does."""
         fields = requests.modify_fields(command, self._protection)
         self._calls.order("PUT", _path_of(broker_order_id), fields, urgent=is_exit(command))
 
     def cancel(self, ref: OrderRef) -> None:
-        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
+        """Send a cancel request; see `DayBook.numbers_to_cancel`. Raises as `place` does.
 
-        Raises:
-            NotSent: as for `place`, or the book could not be read, or the broker is just processing the order.
-            Refused: there is no such live order.
-            OutcomeUnknown: anything else.
+        `NotSent` may also say that the broker is just processing the order.
         """
         for broker_order_id in self._day.numbers_to_cancel(ref):
             self._calls.order("DELETE", _path_of(broker_order_id), None, urgent=True)

@@ -11,7 +11,6 @@ from broker.http_calls import Timeouts
 from broker.known_order_numbers import ZONE
 from broker.rate_limit.limiter import Rate, RateBudget
 from broker.simulator.dhan import DhanWire
-from broker.simulator.faults import FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
@@ -85,10 +84,6 @@ def a_server(clock, journal=None) -> SimulatorServer:
     for each in LISTED:
         simulator.exchange.know(each.exchange, each.symbol, each.token)
     return server
-
-
-def put_faults(server: SimulatorServer, *faults) -> None:
-    server.simulator.faults.put(FaultPlan.model_validate({"faults": faults}))
 
 
 def order_row(**changes):
