@@ -12,8 +12,8 @@ from domain.broker_reports import BrokerStatus
 from domain.errors import OutcomeUnknown
 from domain.notices import NoticeKind
 from domain.states import Phase, Status
+from tests.engine.by_hand import hand
 from tests.engine.test_late_evidence import spin
-from tests.engine.test_orders_by_hand import hand
 from tests.support import EXIT, MARKET_EXIT, Desk, kinds
 
 
