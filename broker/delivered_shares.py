@@ -8,16 +8,17 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 from broker.book_rows import quoted
 from broker.fields import Row, number
 from broker.known_order_numbers import ZONE
+from broker.overnight_shares import OvernightShares, Place, is_night
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import ReadFailed
-from domain.money import ZERO
+from domain.money import ZERO, decimal_text
 from domain.ports import Clock
 from domain.times import trading_day
 
@@ -26,10 +27,8 @@ log = logging.getLogger(__name__)
 DELIVERY = "CNC"
 
 _FRESH = timedelta(minutes=5)  # deliveries come overnight: during the day the Holdings hardly change
+_AGAIN = timedelta(minutes=1)  # where shares are missing they may be in the Holdings since the last read
 _USABLE = timedelta(minutes=15)  # the last read serves if a new one fails and no exit is sized from it
-
-Place = tuple[str, str]
-"""Exchange and symbol."""
 
 
 class Ask(Protocol):
@@ -116,6 +115,21 @@ class Holdings:
             self._last = (now, read)
         return read
 
+    def anew(self, *, urgent: bool) -> Delivered | None:
+        """Read them although the last read is fresh, once a minute at most; None: not yet, or it failed."""
+        now = self._clock.now()
+        kept, age = self._kept(now)
+        if kept is not None and age < _AGAIN:
+            return None
+        try:
+            read = self._ask(urgent=urgent)
+        except ReadFailed as error:
+            log.warning("the holdings could not be read: %s", error)
+            return None
+        with self._lock:
+            self._last = (now, read)
+        return read
+
     def _kept(self, now: datetime) -> tuple[Delivered | None, timedelta]:
         """Return today's last read and its age; None if there is none."""
         with self._lock:
@@ -136,12 +150,15 @@ class AccountPositions:
     def __init__(self, ask: AskForPositions, ask_for_holdings: Ask, clock: Clock) -> None:
         self._ask = ask
         self._holdings = Holdings(ask_for_holdings, clock)
+        self._overnight = OvernightShares()
+        self._had_rows_on: date | None = None
         self._clock = clock
 
     def read(self, *, urgent: bool) -> PositionsSnapshot:
         """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
 
-        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`. So are shares that
+        were there when trading ended, and that the broker shows nowhere in the night.
 
         Args:
             urgent: an exit is sized from them.
@@ -151,8 +168,47 @@ class AccountPositions:
         """
         started = self._clock.now()
         positions, unreadable = self._ask(urgent=urgent)
+        self._refuse_emptiness(positions, unreadable, started)
         together, hidden = merged(positions, self._holdings.read(urgent=urgent))
+        lacking = self._overnight.lacking(_delivery(together))
+        if lacking and (anew := self._holdings.anew(urgent=urgent)) is not None:
+            together, hidden = merged(positions, anew)
+            lacking = self._overnight.lacking(_delivery(together))
+        if not hidden:
+            self._overnight.note(_delivery(together), started)
+        if lacking and is_night(started):
+            together = tuple(
+                p for p in together if p.product != DELIVERY or (p.exchange, p.symbol) not in lacking
+            )
+            hidden = (*hidden, *(unknown_delivery(place, _nowhere(had)) for place, had in lacking.items()))
         return PositionsSnapshot(started, together, (*unreadable, *hidden))
+
+    def _refuse_emptiness(
+        self, positions: Sequence[Position], unreadable: Sequence[UnreadableRow], at: datetime
+    ) -> None:
+        """Raise where positions that had rows today are empty: what was closed stays listed until the day's end.
+
+        Raises:
+            ReadFailed: that is no answer.
+        """
+        if is_night(at):  # the broker clears its rows at some hour of it
+            return
+        today = trading_day(at, ZONE)
+        if positions or unreadable:
+            self._had_rows_on = today
+        elif self._had_rows_on == today:
+            raise ReadFailed("the positions are empty, though they had rows today: what is held is not known")
+
+
+def _delivery(positions: Sequence[Position]) -> list[Position]:
+    return [p for p in positions if p.product == DELIVERY]
+
+
+def _nowhere(had: Decimal) -> str:
+    return (
+        f"{decimal_text(had)} shares were there when trading ended, and neither the positions nor the Holdings show "
+        "them now: the broker has not booked them yet"
+    )
 
 
 def merged(

@@ -15,12 +15,13 @@ from typing import Any
 
 from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in, whole
 from broker.contradictory_rows import Trade
-from broker.delivered_shares import Delivered, Place, delivered_of
+from broker.delivered_shares import Delivered, delivered_of
 from broker.dhan.errors import code_of, with_advice
 from broker.dhan.requests import PRODUCTS
 from broker.dhan.security_ids import EXCHANGES, SEGMENTS, SecurityIds
 from broker.fields import Row, needed, number, price_in, text_of
 from broker.masters.dhan import dated, is_dated
+from broker.overnight_shares import Place
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 
 # Those of the documentation for plain orders. A status that is not listed here decides nothing.

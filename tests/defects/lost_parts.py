@@ -60,4 +60,49 @@ LOST_PARTS = (
             "tests/broker/noren/test_reading.py::test_a_book_that_lacks_what_it_had_is_not_complete_whatever_its_numbers",
         ),
     ),
+    Defect(
+        "bought-yesterday-and-booked-nowhere-is-sold",
+        "Shares that were bought had left the positions in the night and were not in the Holdings yet: they were "
+        "forgotten, their exit found nothing, and a second entry went.",
+        (
+            Edit(
+                "broker/delivered_shares.py",
+                "if lacking and is_night(started):",
+                "if lacking and not started:",
+            ),
+        ),
+        (
+            "tests/broker/noren/test_holdings.py"
+            "::test_shares_that_a_broker_shows_nowhere_in_the_night_are_unknown_until_it_does",
+        ),
+    ),
+    Defect(
+        "fresh-holdings-are-those-of-before",
+        "The row of what was bought yesterday had gone, and Holdings of two minutes before stood in for today's.",
+        (
+            Edit("broker/delivered_shares.py", "if lacking and (anew :=", "if started is None and (anew :="),
+            Edit(
+                "broker/delivered_shares.py",
+                "if lacking and is_night(started):",
+                "if lacking and not started:",
+            ),
+        ),
+        (
+            "tests/broker/noren/test_holdings.py"
+            "::test_what_was_bought_is_looked_for_in_the_holdings_as_soon_as_its_row_has_gone",
+        ),
+    ),
+    Defect(
+        "positions-that-are-empty-are-flat",
+        "The position book said `no data` for minutes at noon: the holding was forgotten, its stop was over, and a "
+        "second entry went.",
+        (
+            Edit(
+                "broker/delivered_shares.py",
+                "        elif self._had_rows_on == today:\n",
+                "        elif not today:\n",
+            ),
+        ),
+        ("tests/broker/noren/test_holdings.py::test_positions_that_had_rows_today_are_never_empty_by_day",),
+    ),
 )

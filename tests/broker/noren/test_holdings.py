@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.errors import ReadFailed
 from tests.broker.noren.making import position_row
 from tests.broker.noren.stub import NO_DATA, not_ok, says
 
@@ -91,3 +92,54 @@ def test_an_account_without_delivery_does_not_pay_for_it_at_each_exit(broker, st
     clock.advance(days=1)
     read(broker, stub, says(NO_DATA))
     assert len(stub.of("Holdings")) == 2
+
+
+# in the night ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_bought_is_looked_for_in_the_holdings_as_soon_as_its_row_has_gone(broker, stub, clock):
+    assert read(broker, stub, says(NO_DATA), cnc("10")).net(*INFY, "CNC") == 10
+    clock.advance(hours=16)  # the next morning, 01:30
+    assert read(broker, stub, says(NO_DATA), cnc("10")).net(*INFY, "CNC") == 10
+    clock.advance(minutes=2)  # the Holdings were read two minutes ago
+    snapshot = read(broker, stub, [row("10")])
+    assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable) == (10, ())
+
+
+def test_shares_that_a_broker_shows_nowhere_in_the_night_are_unknown_until_it_does(broker, stub, clock):
+    assert read(broker, stub, [row("5", listed=(("NSE", "TCS-EQ"),))], cnc("10")).net(*INFY, "CNC") == 10
+    clock.advance(hours=9)  # 18:30
+    for _ in range(20):
+        snapshot = read(broker, stub, [row("5", listed=(("NSE", "TCS-EQ"),))])
+        assert "10 shares were there when trading ended" in snapshot.unreadable_at(*INFY, "CNC").text
+        assert snapshot.net("NSE", "TCS-EQ", "CNC") == 5, "others are known"
+        clock.advance(minutes=20)
+    snapshot = read(broker, stub, [row("10")])
+    assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable_at(*INFY, "CNC")) == (10, None)
+
+
+def test_shares_that_are_still_missing_when_trading_begins_are_gone(broker, stub, clock):
+    read(broker, stub, says(NO_DATA), cnc("10"))
+    clock.advance(hours=12)
+    assert read(broker, stub, says(NO_DATA)).unreadable_at(*INFY, "CNC") is not None
+    clock.advance(hours=11, minutes=45)  # 09:15
+    snapshot = read(broker, stub, says(NO_DATA))
+    assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable_at(*INFY, "CNC")) == (0, None)
+
+
+def test_shares_that_are_sold_by_day_are_gone_at_once(broker, stub, clock):
+    read(broker, stub, says(NO_DATA), cnc("10"))
+    clock.advance(hours=1)
+    snapshot = read(broker, stub, says(NO_DATA), cnc("0"))
+    assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable) == (0, ())
+
+
+def test_positions_that_had_rows_today_are_never_empty_by_day(broker, stub, clock):
+    read(broker, stub, says(NO_DATA), position_row(netqty="0"))
+    clock.advance(hours=1)
+    with pytest.raises(ReadFailed, match="had rows today"):
+        read(broker, stub, says(NO_DATA))
+    clock.advance(hours=8)  # 18:30
+    assert read(broker, stub, says(NO_DATA)).positions == ()
+    clock.advance(hours=15, minutes=30)  # 10:00 of the next day
+    assert read(broker, stub, says(NO_DATA)).positions == ()
