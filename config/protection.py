@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from config.checking import Problems, checked
 from domain.further_terms import cost_fault, targets_fault
-from domain.protection_terms import LevelUnit, Terms, TrailingType, level_of, trail_fault
+from domain.locks import lock_fault
+from domain.protection_terms import LevelUnit, LockTexts, Terms, TrailingType, level_of, trail_fault
 
 _DISTANCE = 'a distance such as "2%" (below 100%) or "10pt"'
 _HUNDRED = Decimal(100)
@@ -54,6 +55,17 @@ def _cost(value: object) -> tuple[str, str | None]:
     if not isinstance(value, Mapping) or not {"trigger"} <= value.keys() <= {"trigger", "offset"}:
         raise ValueError
     return _distance(value["trigger"]), _distance(value["offset"]) if "offset" in value else None
+
+
+def _lock(value: object) -> LockTexts:
+    """A lock of a profit; a floor of 0 is the average fill."""
+    needed = {"lock_at", "lock_floor"}
+    if not isinstance(value, Mapping) or not needed <= value.keys() <= needed | {"step", "trail"}:
+        raise ValueError
+    is_cost = type(value["lock_floor"]) is int and value["lock_floor"] == 0
+    floor = None if is_cost else _distance(value["lock_floor"])
+    step, trail = (_distance(value[name]) if name in value else None for name in ("step", "trail"))
+    return LockTexts(_distance(value["lock_at"]), floor, step, trail)
 
 
 def _number(value: object) -> Decimal:
@@ -119,6 +131,17 @@ class _Protection(BaseModel):
         ]
         | None
     ) = None
+    lock_and_trail: (
+        Annotated[
+            Any,
+            PlainValidator(_lock),
+            Field(
+                description='{ lock_at = "20pt", lock_floor = "5pt", step = "10pt", trail = "5pt" }, all distances, '
+                "step and trail optional"
+            ),
+        ]
+        | None
+    ) = None
     exit_at: ClockTime | None = None
     exit_after_minutes: _Amount | None = None
 
@@ -146,8 +169,9 @@ def protection(given: object, name: str, problems: Problems) -> Terms:
         cost_offset=offset,
         exit_at=read.exit_at,
         exit_after_minutes=read.exit_after_minutes,
+        lock=read.lock_and_trail,
     )
-    fault = trail_fault(terms) or targets_fault(terms, 1) or cost_fault(terms)
+    fault = trail_fault(terms) or targets_fault(terms, 1) or cost_fault(terms) or lock_fault(terms)
     if fault is not None:
         problems.add(f"{name} {fault[0]}", fault[1])
     return terms

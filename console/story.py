@@ -110,6 +110,8 @@ _PROTECTION = {
     EventKind.ARMED: ("Its trail is armed", ""),
     EventKind.MOVED: ("Its stop was tightened by the trail", ""),
     EventKind.AT_COST: ("Its stop was moved to the average fill", ""),
+    EventKind.LOCKED: ("A part of its profit is locked by the stop", ""),
+    EventKind.LOCK_STEPPED: ("More of its profit is locked by the stop", ""),
     EventKind.CHANGED: ("A person changed it", "warn"),
     EventKind.UNKNOWN: ("It has no usable price: nothing is watched until there is one", "bad"),
     EventKind.KNOWN: ("It has a usable price again", ""),

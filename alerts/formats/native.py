@@ -30,7 +30,14 @@ from alerts.formats.fields import (
     TestModeField,
     TrailingTypeField,
 )
-from alerts.formats.protecting import ClockField, CostField, LotSizeField, MinutesField, TargetField
+from alerts.formats.protecting import (
+    ClockField,
+    CostField,
+    LockField,
+    LotSizeField,
+    MinutesField,
+    TargetField,
+)
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
@@ -38,6 +45,7 @@ from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
 from domain.further_terms import cost_fault, targets_fault
+from domain.locks import lock_fault
 from domain.protection_terms import Terms, trail_fault
 
 NAME = "native"
@@ -58,8 +66,8 @@ _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 _PROTECTION = (
-    "stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when", "move_to_cost", "exit_at",
-    "exit_after_minutes",
+    "stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when", "move_to_cost",
+    "lock_and_trail", "exit_at", "exit_after_minutes",
 )  # fmt: skip
 
 _OF_AN_ORDER = ("qty", "order_type", "price", "trigger_price", *_PROTECTION)
@@ -91,6 +99,7 @@ class _Leg(BaseModel):
     trailing_value: DistanceField = None
     trail_when: DistanceField = None
     move_to_cost: CostField = None
+    lock_and_trail: LockField = None
     exit_at: ClockField = None
     exit_after_minutes: MinutesField = None
     exit: ExitFlag = None
@@ -242,6 +251,7 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
         cost_offset=offset,
         exit_at=leg.exit_at,
         exit_after_minutes=leg.exit_after_minutes,
+        lock=leg.lock_and_trail,
     )
     first = next((name for name in _PROTECTION if getattr(leg, name) is not None), None)
     if first is None:
@@ -249,7 +259,7 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     if _type_of(asked, leg) is not ExecutionType.ENTRY:
         raise InvalidAlert("AMBIGUOUS", _ON_AN_EXIT.format(field=first), f"{place}.{first}")
     sign = 1 if leg.direction is Side.BUY else -1
-    fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms)
+    fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms) or lock_fault(terms)
     if fault is not None:
         raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
     return terms

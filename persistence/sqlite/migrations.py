@@ -22,7 +22,13 @@ from persistence.sqlite.id_ends import ORDERS_BY_ID_END
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.operator_schema import OPERATOR_RECORDS
 from persistence.sqlite.private_files import make_private, private
-from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
+from persistence.sqlite.protection_schema import (
+    COST_AND_TIME,
+    FURTHER_TERMS,
+    LOCKS,
+    PROTECTIONS,
+    SECOND_TRIES,
+)
 from persistence.sqlite.risk_schema import EQUITY_CURVE, RISK
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
@@ -332,6 +338,12 @@ def operator_records(db: "Database") -> None:
 def orders_by_id_end(db: "Database") -> None:
     """Index orders by the end of their alert's id, for the search by what a message ends with."""
     _run(db, ORDERS_BY_ID_END)
+
+
+@migrations()
+def locks_of_protections(db: "Database") -> None:
+    """Store how much of a profit a protection has locked."""
+    _run(db, LOCKS)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.protection_terms import Terms
+from domain.protection_terms import LockTexts, Terms
 from tests.alerts.fakes import with_leg
 from tests.alerts.test_native import parse, refusal
 
@@ -32,12 +32,22 @@ MEANT = [
     ),
     ({"move_to_cost": {"trigger": 5, "offset": 1}}, Terms(cost_trigger="5pt", cost_offset="1pt")),
     ({"move_to_cost": {"trigger": "1%", "offset": 0}}, Terms(cost_trigger="1%")),
+    (
+        {"lock_and_trail": {"lock_at": 10, "lock_floor": "4pt", "step": 5, "trail": 2}},
+        Terms(lock=LockTexts("10pt", "4pt", "5pt", "2pt")),
+    ),
+    (
+        {"lock_and_trail": {"lock_at": "2%", "lock_floor": 0, "step": None}},
+        Terms(lock=LockTexts("2%", None)),
+    ),
     ({"exit_at": " 15:10 "}, Terms(exit_at="15:10")),
     ({"exit_after_minutes": "7.5"}, Terms(exit_after_minutes=d("7.5"))),
 ]
 
 
-@pytest.mark.parametrize("name", ["target", "lot_size", "move_to_cost", "exit_at", "exit_after_minutes"])
+@pytest.mark.parametrize(
+    "name", ["target", "lot_size", "move_to_cost", "lock_and_trail", "exit_at", "exit_after_minutes"]
+)
 def test_null_and_an_empty_text_are_none(name: str) -> None:
     for nothing in (None, ""):
         assert parse(with_leg(**{name: nothing})).legs[0].protection is None
@@ -72,6 +82,16 @@ REFUSED = [
     ({"move_to_cost": {"trigger": 5, "at": 1}}, "move_to_cost"),
     ({"move_to_cost": {"trigger": 5, "offset": 5}}, "move_to_cost.offset"),
     ({"move_to_cost": {"trigger": 5, "offset": "1%"}}, "move_to_cost.offset"),
+    ({"lock_and_trail": 5}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": None}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 0, "lock_floor": 0}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "at": 1}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 5}}, "lock_and_trail.lock_floor"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": "1%"}}, "lock_and_trail.lock_floor"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "step": 2}}, "lock_and_trail.trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "trail": 2}}, "lock_and_trail.step"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "step": 2, "trail": 3}}, "lock_and_trail.trail"),
     ({"exit_at": 1510}, "exit_at"),
     ({"exit_at": "24:00"}, "exit_at"),
     ({"exit_at": "9:15"}, "exit_at"),

@@ -14,7 +14,7 @@ from domain.alert import ClientShare
 from domain.alert_defaults import AlertDefaults, Instrument
 from domain.enums import OrderType, Side
 from domain.limits import ExitScope, GroupPolicy, StrategyBook, StrategyPolicy
-from domain.protection_terms import Terms, TrailingType
+from domain.protection_terms import LockTexts, Terms, TrailingType
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "strategies.example.toml"
 BASE = StrategyPolicy(settling=timedelta(seconds=5))
@@ -221,6 +221,7 @@ trailing_type = "points"
 trailing_value = 3
 trail_when = 5.5
 move_to_cost = { trigger = "5pt", offset = "1pt" }
+lock_and_trail = { lock_at = "20pt", lock_floor = 0, step = "10pt", trail = "5pt" }
 exit_at = "14:00"
 exit_after_minutes = 90
 [strategies.T.protection]
@@ -242,6 +243,7 @@ def test_what_protects_a_strategys_entries_is_a_whole_table(tmp_path):
         cost_offset="1pt",
         exit_at="14:00",
         exit_after_minutes=Decimal(90),
+        lock=LockTexts("20pt", None, "10pt", "5pt"),
     )
     assert own.protecting(None) == whole
     assert own.protecting(Terms(target="120")) == Terms(target="120", exit_at="15:10")
@@ -277,6 +279,19 @@ def test_what_protects_a_strategys_entries_is_a_whole_table(tmp_path):
         (
             "move_to_cost = { trigger = '1%', offset = '2%' }",
             "move_to_cost.offset: expected less than the trigger",
+        ),
+        ("lock_and_trail = '1%'", "lock_and_trail: got '1%', expected { lock_at = "),
+        (
+            "lock_and_trail = { lock_at = '1%' }",
+            "lock_and_trail: got {'lock_at': '1%'}, expected { lock_at = ",
+        ),
+        (
+            "lock_and_trail = { lock_at = '1%', lock_floor = false }",
+            "lock_and_trail: got {'lock_at': '1%', 'lock_floor': False}, expected { lock_at = ",
+        ),
+        (
+            "lock_and_trail = { lock_at = '1%', lock_floor = '1%' }",
+            "lock_and_trail.lock_floor: expected less than lock_at",
         ),
         ("exit_at = 15:10:00", "exit_at: got datetime.time(15, 10), expected a time of the day in quotes"),
         ("exit_at = '25:00'", "exit_at: got '25:00', expected a time of the day in quotes"),

@@ -19,6 +19,7 @@ from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
 from tests.defects.limits import LIMITS
+from tests.defects.locking import LOCKING
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
@@ -36,8 +37,8 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *DHAN, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES,
-    *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
+    *READING, *ZERODHA, *DHAN, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS,
+    *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
 )  # fmt: skip
 
 WIDE = (
@@ -67,7 +68,7 @@ _SECTIONS = (
     ("Clocks that are set", CLOCKS),
     ("Exits and reads of the positions", EXIT_READS),
     ("Entries claimed together", TOGETHER_CLAIMED),
-    ("Protecting a position", PROTECTING),
+    ("Protecting a position", (*PROTECTING, *LOCKING)),
     ("Exits that rest", RESTING),
     ("Limits", (*RISK, *LIMITS)),
     ("Groups of legs", GROUPS),
