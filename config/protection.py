@@ -44,7 +44,7 @@ def _target(value: object) -> object:
         share = each.get("share")
         if share is None and place == len(value):
             share = _HUNDRED - sum(share for _, share in read)
-        share = _number(share)
+        share = number(share)
         if not 0 < share < _HUNDRED:
             raise ValueError
         read.append((_distance(each["value"]), share))
@@ -68,7 +68,8 @@ def _lock(value: object) -> LockTexts:
     return LockTexts(_distance(value["lock_at"]), floor, step, trail)
 
 
-def _number(value: object) -> Decimal:
+def number(value: object) -> Decimal:
+    """Read a number; ValueError where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):  # "5" is a typing error
         raise ValueError
     return Decimal(value)
@@ -96,7 +97,7 @@ def _upper(value: object) -> object:
 
 
 _Amount = Annotated[
-    Decimal, PlainValidator(_number), AfterValidator(_above_zero), Field(description="a number above 0")
+    Decimal, PlainValidator(number), AfterValidator(_above_zero), Field(description="a number above 0")
 ]
 ClockTime = Annotated[
     str, PlainValidator(clock_time), Field(description='a time of the day in quotes, such as "15:10"')

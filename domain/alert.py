@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from domain.combined import CombinedTerms
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
 from domain.errors import InvalidAlert
 from domain.instruments.choice import InstrumentChoice
@@ -94,6 +95,7 @@ class ParsedAlert:
     - `unread`: the keys of its body that nothing was read from.
     - `shares`: the clients that trade it, each by itself; empty: `client_id` alone, which is the first of them.
     - `replay`: who has registered it anew; None: its sender delivered it.
+    - `combined`: what protects its entries as a whole, at each client.
 
     Raises:
         ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
@@ -110,6 +112,7 @@ class ParsedAlert:
     unread: tuple[str, ...] = ()
     shares: tuple[ClientShare, ...] = ()
     replay: Replay | None = None
+    combined: CombinedTerms | None = None
 
     def of(self, share: ClientShare) -> "ParsedAlert":
         """The alert as one client trades it.

@@ -31,7 +31,7 @@ from domain.times import has_elapsed
 from use_cases.cancel_by_alert import cancel_by_alert
 from use_cases.protect import open_protections, terms_of
 from use_cases.reach_target import reach
-from use_cases.register_group import Asked, register_adjusting, register_group
+from use_cases.register_group import Asked, is_group, register_adjusting, register_group
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection, unknown_client
 from use_cases.repeated_alerts import may_be_repeated
@@ -232,12 +232,7 @@ class RegisterAlert:
     ) -> tuple[Order, ...]:
         policy = self._clients[alert.client_id]
         asked = [Asked(*each) for each in zip(orders, intents, alert.legs, strict=True)]
-        is_group = (
-            len(orders) > 1
-            and alert.execution_type is ExecutionType.ENTRY
-            and policy.strategy(alert.strategy_name).is_grouped
-        )
-        if is_group:
+        if alert.execution_type is ExecutionType.ENTRY and is_group(policy, alert, len(orders)):
             return register_group(tx, policy, alert, asked, actor=ACTOR)
         if alert.execution_type is ExecutionType.ADJUST:
             return register_adjusting(tx, policy, alert, asked, actor=ACTOR)

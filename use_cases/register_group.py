@@ -8,8 +8,10 @@ from blockers.instruments import unfit
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.alert import LegRequest, ParsedAlert
+from domain.combined import FIELD
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
+from domain.errors import InvalidAlert
 from domain.limits import ClientPolicy, GroupPolicy
 from domain.order import Order
 from domain.ports import Transaction
@@ -27,6 +29,22 @@ class Asked(NamedTuple):
     leg: LegRequest
 
 
+def is_group(policy: ClientPolicy, alert: ParsedAlert, entries: int) -> bool:
+    """Return True where an alert's entries are judged together.
+
+    Raises:
+        InvalidAlert: it brings what protects a group, and its entries are none.
+    """
+    found = entries > 1 and policy.strategy(alert.strategy_name).is_grouped
+    if alert.combined is not None and not found:
+        message = (
+            f"expected several entries that are a group, got {entries}, and group = "
+            f"{policy.strategy(alert.strategy_name).grouping} for the strategy"
+        )
+        raise InvalidAlert("INVALID", message, FIELD)
+    return found
+
+
 def register_adjusting(
     tx: Transaction, policy: ClientPolicy, alert: ParsedAlert, asked: Sequence[Asked], *, actor: str
 ) -> tuple[Order, ...]:
@@ -36,7 +54,7 @@ def register_adjusting(
     done = tuple(_one(tx, policy, alert, each, actor) for each in exits)
     elsewhere = {(e.order.exchange, e.order.symbol) for e in exits}
     is_behind = any(elsewhere - {(e.order.exchange, e.order.symbol)} for e in entries)
-    if len(entries) > 1 and policy.strategy(alert.strategy_name).is_grouped:
+    if is_group(policy, alert, len(entries)):
         return (*done, *register_group(tx, policy, alert, entries, actor=actor, is_behind=is_behind))
     return (*done, *(_one(tx, policy, alert, each, actor, is_behind=is_behind) for each in entries))
 
@@ -86,7 +104,7 @@ def register_group(
     if all(leg.status is Status.FAILED for leg in legs):
         return tuple(legs)
     if alert.test_mode is None:
-        open_group(tx, policy, legs)
+        open_group(tx, policy, legs, alert.combined)
     if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
         return tuple(legs)
     wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # no leg is sent alone

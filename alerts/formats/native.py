@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.decoding import Body, Document, Form
+from alerts.formats.combining import CombinedField, combined_of_alert
 from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.fields import (
     OR_NONE,
@@ -42,6 +43,7 @@ from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
+from domain.combined import FIELD, CombinedTerms
 from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
 from domain.further_terms import cost_fault, targets_fault
@@ -62,6 +64,7 @@ When and why the signal came is information for people.
 _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", "product": "product_type"}
 """Other formats' names for our keys. They are too different from ours to be suggested by their spelling."""
 
+_ENTERING = (ExecutionType.ENTRY, ExecutionType.ADJUST)
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
@@ -122,6 +125,7 @@ class _Alert(BaseModel):
     trailing_stoploss: NotBuilt = None
     stop_loss: NotBuilt = None
     target: NotBuilt = None
+    group_protection: CombinedField = None
     when_price: NotBuilt = None
     trailing_type: NotBuilt = None
     trailing_value: NotBuilt = None
@@ -152,6 +156,7 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
         legs=legs,
         signal_id=asked.signal_id,
         test_mode=asked.test_mode,
+        combined=_combined(asked),
     )
 
 
@@ -263,6 +268,14 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     if fault is not None:
         raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
     return terms
+
+
+def _combined(asked: _Alert) -> CombinedTerms | None:
+    """Return what protects the alert's entries as a whole; None: nothing."""
+    if asked.group_protection is not None and asked.execution_type not in _ENTERING:
+        message = f"expected none in an {asked.execution_type}: it protects what an alert enters"
+        raise InvalidAlert("INVALID", message, FIELD)
+    return combined_of_alert(asked.group_protection)
 
 
 def _required(value: T | None, place: str, name: str, needed_by: str) -> None:

@@ -17,7 +17,7 @@ from persistence.sqlite.conversation_schema import CONVERSATION
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
-from persistence.sqlite.group_schema import GROUPS
+from persistence.sqlite.group_schema import COMBINED, GROUPS
 from persistence.sqlite.id_ends import ORDERS_BY_ID_END
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.operator_schema import OPERATOR_RECORDS
@@ -344,6 +344,12 @@ def orders_by_id_end(db: "Database") -> None:
 def locks_of_protections(db: "Database") -> None:
     """Store how much of a profit a protection has locked."""
     _run(db, LOCKS)
+
+
+@migrations()
+def combined_protection_of_groups(db: "Database") -> None:
+    """Store what protects a group of legs as a whole, and which groups are watched."""
+    _run(db, COMBINED)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from domain.combined import CombinedTerms, CombinedUnit
+from domain.ids import content_hash
+from domain.locks import Lock
 from domain.protection_terms import LockTexts, Terms
 from tests.alerts.fakes import with_leg
 from tests.alerts.test_native import parse, refusal
@@ -107,3 +110,41 @@ def test_what_cannot_be_meant_is_refused_by_name(given: dict[str, Any], field: s
     error = refusal(with_leg(**given))
     assert (error.code, error.field) == ("INVALID", f"legs[0].{field}")
     assert error.message.startswith("expected ")
+
+
+def combined(given: Any, **changes: Any) -> dict[str, Any]:
+    return {**with_leg(), "group_protection": given, **changes}
+
+
+def test_an_alert_brings_what_protects_its_entries_as_a_whole() -> None:
+    given = {"stop_loss": "2000", "lock_and_trail": {"lock_at": 1000, "lock_floor": 0}}
+    meant = CombinedTerms(CombinedUnit.MONEY, d(2000), lock=Lock(d(1000), d(0)))
+    assert parse(combined(given)).combined == meant
+    assert parse(combined({"target": "12.5pt"})).combined == CombinedTerms(
+        CombinedUnit.POINTS, target=d("12.5")
+    )
+    assert parse(combined(None)).combined is None
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (5, ""),
+        ({"stop_los": 5}, ""),
+        ({"stop_loss": "2%"}, ""),
+        ({"stop_loss": -5}, ""),
+        ({"lock_and_trail": {"lock_at": 5}}, ""),
+        ({}, ".stop_loss"),
+        ({"stop_loss": 5, "target": "5pt"}, ".target"),
+    ],
+)
+def test_what_cannot_protect_a_group_is_refused_by_name(given: Any, field: str) -> None:
+    error = refusal(combined(given))
+    assert (error.code, error.field) == ("INVALID", f"group_protection{field}")
+    assert error.message.startswith("expected ")
+
+
+def test_what_protects_a_group_is_none_of_an_exit_and_makes_another_alert() -> None:
+    assert refusal(combined({"stop_loss": 5}, execution_type="EXIT")).field == "group_protection"
+    one, other = (parse(combined({"stop_loss": each})) for each in (5, 6))
+    assert len({content_hash(each) for each in (one, other, parse(with_leg()))}) == 3

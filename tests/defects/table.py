@@ -6,6 +6,7 @@ from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
 from tests.defects.cancelling import CANCELLING
 from tests.defects.clocks import CLOCKS
+from tests.defects.combining import COMBINING
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
@@ -37,7 +38,7 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *DHAN, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS,
+    *READING, *ZERODHA, *DHAN, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *COMBINING, *PLATFORMS,
     *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
 )  # fmt: skip
 
@@ -71,7 +72,7 @@ _SECTIONS = (
     ("Protecting a position", (*PROTECTING, *LOCKING)),
     ("Exits that rest", RESTING),
     ("Limits", (*RISK, *LIMITS)),
-    ("Groups of legs", GROUPS),
+    ("Groups of legs", (*GROUPS, *COMBINING)),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("At Dhan", DHAN),

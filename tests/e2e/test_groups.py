@@ -1,10 +1,12 @@
 """A spread on the real service: one leg is rejected, and the other one is unwound, even if the service is killed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from tests.e2e.service import Service, wait_for
+from tests.e2e.service import TOKEN, Service, wait_for
 
 HEDGE, SOLD = "NIFTY26NOV25000CE", "REJECT26NOV24500CE"  # the paper broker rejects what begins with REJECT
 STRATEGIES = """
@@ -65,6 +67,50 @@ def test_where_the_sold_leg_is_rejected_the_hedge_is_sold_again_and_that_is_told
         assert [e["to_state"] for e in group["events"]][-1] == "UNWOUND"
         states = service.rows("SELECT to_state FROM order_group_events ORDER BY event_id")
         assert states[0] == ("FORMING",) and states[-2:] == [("UNWINDING",), ("UNWOUND",)]
+
+
+def test_a_group_that_is_protected_as_a_whole_leaves_by_its_sum_and_shows_each_step(tmp_path: Path) -> None:
+    call = "NIFTY26NOV24500CE"
+    with Service(tmp_path, POSITIONS_REFRESH_SECONDS="0.2") as service:
+        service.mark(call, 112.5)
+        service.mark(HEDGE, 40)
+        common = {"qty": 50, "product_type": "MIS", "order_type": "MARKET"}
+        body = {
+            "execution_type": "ENTRY",
+            "strategy_name": "SPREAD",
+            "exchange": "NFO",
+            "group_protection": {"stop_loss": 1000, "lock_and_trail": {"lock_at": 500, "lock_floor": 200}},
+            "legs": [
+                {"tradingsymbol": call, "direction": "SELL", **common},
+                {"tradingsymbol": HEDGE, "direction": "BUY", **common},
+            ],
+        }
+        sold = service.post(body).json()["legs"][0]["command_id"]
+
+        def group() -> dict[str, Any]:
+            [found] = service.api("/api/groups?all=1")["groups"]
+            return dict(found)
+
+        wait_for(lambda: group()["state"] == "COMPLETE", 20, "the group to be complete")
+        assert [each["state"] for each in service.api("/api/groups")["groups"]] == ["COMPLETE"]
+        service.mark(call, 102)
+        wait_for(lambda: group()["combined"]["kept"] == "200", 20, "the profit to be locked")
+        service.mark(call, 108.5)
+        wait_for(lambda: group()["state"] == "UNWOUND", 20, "the group to have left")
+        assert group()["combined"]["fired_by"] == "LOCK" and service.api("/api/groups") == {"groups": []}
+        exits = service.rows(
+            "SELECT side, symbol, status FROM orders WHERE execution_type = 'EXIT' ORDER BY sent_at"
+        )
+        assert exits == [("BUY", call, "EXECUTED"), ("SELL", HEDGE, "EXECUTED")]
+        kinds = service.rows("SELECT kind FROM order_group_events WHERE kind IS NOT NULL ORDER BY event_id")
+        assert kinds == [("OPENED",), ("LOCKED",), ("FIRED",)]
+        page = requests.get(
+            f"{service.base}/orders/{sold}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+        ).text
+        assert "A part of the group&#39;s combined profit is locked." in page
+        assert (
+            len(told(service, "Profit locked")) == 1 == len(told(service, "met the combined locked profit"))
+        )
 
 
 @pytest.mark.gate
