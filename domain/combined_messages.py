@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.combined import Combined, CombinedEvent, Happened
+from domain.combined import Combined, CombinedEvent, CombinedUnit, Happened
 from domain.combined_step import NAMES, level_met
 from domain.group_profit import CLOSED_UNPRICED
 from domain.leg_groups import Decision, LegGroup, LegSeen
@@ -37,7 +37,7 @@ def _notice(
         return None
     kind, said = _WAITED[event.kind]
     what = f"{whose}: {said} at a profit of {event.facts['profit']}; it exits at {event.facts.get('kept', 'none')}"
-    unit = "points of the net premium" if c.terms.text(c.best) != decimal_text(c.best) else "money"
+    unit = "points of the net premium" if c.terms.unit is CombinedUnit.POINTS else "money"
     more = f"Counted in {unit}. It only grows; each move stands on the pages of its orders. Nothing to do."
     return Notice(kind, group.client_id, None, group.alert_id, None, what, more=more)
 

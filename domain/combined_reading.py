@@ -89,5 +89,11 @@ def combined_terms(amounts: Mapping[str, Amount]) -> CombinedTerms:
     if at is not None:
         parts = (values.get(f"{LOCK}.{name}") for name in ("step", "trail"))
         lock = Lock(at, values[f"{LOCK}.lock_floor"], *parts)
-    simple = (values.get(name) for name in ("stop_loss", "target", "trailing_value", "trail_when"))
-    return CombinedTerms(unit, *simple, lock=lock)
+    return CombinedTerms(
+        unit,
+        stop_loss=values.get("stop_loss"),
+        target=values.get("target"),
+        trailing_value=values.get("trailing_value"),
+        trail_when=values.get("trail_when"),
+        lock=lock,
+    )

@@ -46,7 +46,10 @@ def combined_from(text: str) -> Combined:
     return Combined(
         CombinedTerms(
             CombinedUnit(terms["unit"]),
-            *(optional_decimal(terms[name]) for name in _AMOUNTS),
+            stop_loss=optional_decimal(terms["stop_loss"]),
+            target=optional_decimal(terms["target"]),
+            trailing_value=optional_decimal(terms["trailing_value"]),
+            trail_when=optional_decimal(terms["trail_when"]),
             lock=None if lock is None else Lock(*(optional_decimal(each) for each in lock)),  # type: ignore[arg-type]
         ),
         best=Decimal(kept["best"]),

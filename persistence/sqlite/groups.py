@@ -63,7 +63,8 @@ class GroupTables:
             raise ConcurrentUpdate(f"group {before.group_id} moved on")
         if after.state is not before.state:
             self._record_group(before, after, after.why)
-        self._record_combined(after, events)
+        if events:
+            self._record_combined(after, events)
 
     def _record_combined(self, group: LegGroup, events: Sequence[Happened]) -> None:
         at, state = time_text(group.updated_at), group.state.value

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.combined import CombinedTerms, CombinedUnit, combined_of, looked
-from domain.enums import Side
+from domain.enums import ExecutionType, Side
 from domain.errors import ConcurrentUpdate
 from domain.leg_groups import GroupState, LegGroup
 from domain.limits import GroupPolicy, WhenIncomplete
@@ -100,7 +100,8 @@ class GroupsContract(StoreCase):
             ended(whole, GroupState.UNWINDING), unwinding_since=whole.updated_at, combined=look.after
         )
         house.store.write(lambda tx: tx.move_group(whole, met, look.events))
-        assert house.store.groups_of_alert("a1") == [met] and met.combined.fired_by is Rule.TRAIL
+        assert house.store.groups_of_alert("a1") == [met]
+        assert look.after.fired_by is Rule.TRAIL
         over = ended(met, GroupState.UNWOUND)
         house.store.write(lambda tx: tx.move_group(met, over))
         assert house.store.open_groups(CLIENT) == []
@@ -109,7 +110,7 @@ class GroupsContract(StoreCase):
         before = filled_exit(house, "a0")
         entry = house.register("a1")
         found = [filled_exit(house, name) for name in ("a2", "a3")]
-        house.register("a4", **AN_EXIT)  # not filled
+        house.register("a4", execution_type=ExecutionType.EXIT, side=Side.SELL)  # not filled
         filled_exit(house, "a5", symbol="OTHER")
         filled_exit(house, "a6", strategy_name="OTHER")
         filled_exit(house, "a7", side=Side.BUY)

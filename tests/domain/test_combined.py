@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +52,7 @@ def an_exit(leg: Order, units: object, price: object, number: int) -> Order:
     )  # fmt: skip
 
 
-def marks(second: float = 9, **prices: object) -> dict[tuple[str, str], Mark]:
+def marks(second: Any = 9, **prices: Any) -> dict[tuple[str, str], Mark]:
     at = AT + second * SECOND
     return {("NFO", name): Mark("NFO", name, d(price), at, "test") for name, price in prices.items()}
 
@@ -63,7 +65,7 @@ def no_exits(order: Order) -> list[Order]:
     return []
 
 
-def profit(legs=BOTH, exits=no_exits, *, now=NOW, **prices: object):
+def profit(legs=BOTH, exits=no_exits, *, now=NOW, **prices: Any):
     return profit_of(legs, exits, marks(**prices), now)
 
 
@@ -248,9 +250,7 @@ def follow(agreed: CombinedTerms, profits: list, restarts: set[int]) -> tuple[li
     return states, events
 
 
-@settings(max_examples=400, deadline=None)
-@given(agreements(), PROFITS, st.sets(st.integers(0, 24)))
-def test_on_every_path_it_keeps_only_more_is_met_once_and_restarts_change_nothing(agreed, profits, restarts):
+def check_path(agreed: CombinedTerms, profits: list, restarts: set[int]) -> None:
     states, events = follow(agreed, profits, set())
     kept = [c.kept for c in states if c.kept is not None]
     assert kept == sorted(kept)
@@ -263,6 +263,33 @@ def test_on_every_path_it_keeps_only_more_is_met_once_and_restarts_change_nothin
             assert c.kept is None or each > c.kept
             assert agreed.target is None or each < agreed.target
     assert follow(agreed, profits, restarts) == (states, events)
+
+
+@settings(max_examples=300, deadline=None)
+@given(agreements(), PROFITS, st.sets(st.integers(0, 24)))
+def test_on_every_path_it_keeps_only_more_is_met_once_and_restarts_change_nothing(agreed, profits, restarts):
+    check_path(agreed, profits, restarts)
+
+
+@pytest.mark.gate
+def test_the_same_on_many_more_paths():
+    rng = Random(20261130)
+    for _ in range(10_000):
+        trailing = rng.choice([None, d(rng.randrange(1, 20))])
+        agreed = CombinedTerms(
+            CombinedUnit.MONEY,
+            rng.choice([None, d(rng.randrange(1, 30))]),
+            rng.choice([None, d(rng.randrange(5, 40))]),
+            trailing,
+            None if trailing is None else rng.choice([None, d(rng.randrange(1, 15))]),
+            rng.choice([None, Lock(d(8), d(3)), Lock(d(6), ZERO, d(4), d(2))]),
+        )
+        level, profits = 0, list[Decimal | None]()
+        for _ in range(rng.randrange(1, 15)):
+            level += rng.randrange(-9, 10)
+            profits.append(rng.choice([d(level), d(level), d(level), None]))
+        if agreed.fault is None:
+            check_path(agreed, profits, {n for n in range(15) if rng.random() < 0.2})
 
 
 # as it is brought ----------------------------------------------------------------------------------------------

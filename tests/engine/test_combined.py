@@ -8,7 +8,7 @@ import pytest
 
 from domain.combined import Combined, CombinedTerms, CombinedUnit
 from domain.enums import OrderType, Side
-from domain.errors import InvalidAlert, ReadFailed, Refused
+from domain.errors import InvalidAlert, InvalidProtection, ReadFailed, Refused
 from domain.leg_groups import GroupState, LegGroup
 from domain.limits import GroupPolicy, StrategyPolicy
 from domain.locks import Lock
@@ -204,6 +204,22 @@ def test_after_the_strategys_exit_nothing_is_watched_any_more(make_desk):
     assert nets(spread.desk) == {} and not spread.combined.is_live
     assert spread.desk.store.open_groups("default") == []
     assert spread.kinds() == []
+
+
+def test_a_person_ends_it_and_its_legs_stay(make_desk):
+    own = replace(SELL_CE, protection=Terms(stop_loss="150"))
+    spread = Spread(make_desk(), STOP, own, BUY_HEDGE)
+    commands, group_id = spread.desk.commands, spread.group.group_id
+    with pytest.raises(InvalidProtection):
+        commands.cancel_protection(group_id, by="ann", reason=" ")
+    commands.cancel_protection(group_id, by="ann", reason="held over night")
+    assert not spread.combined.is_live and spread.desk.store.open_groups("default") == []
+    spread.at(140, 40, 6)
+    assert spread.exits == []
+    with pytest.raises(InvalidProtection):
+        commands.cancel_protection(group_id, by="ann", reason="again")
+    spread.at(150, 40, 6)
+    assert spread.exits == [("BUY", CE)]  # the stop of its own
 
 
 def test_what_its_strategy_has_for_it_protects_a_group_that_brings_nothing(make_desk):
