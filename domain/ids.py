@@ -30,6 +30,8 @@ def content_hash(alert: ParsedAlert) -> str:
     ]
     if alert.combined is not None:  # hashes that are stored have none in them
         content += ["combined", terms_text(alert.combined)]
+    if alert.group is not None:
+        content += ["group", alert.group]
     return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 

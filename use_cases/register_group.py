@@ -12,6 +12,7 @@ from domain.combined import FIELD
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
 from domain.errors import InvalidAlert
+from domain.group_asked import handling_of, with_group
 from domain.limits import ClientPolicy, GroupPolicy
 from domain.order import Order
 from domain.ports import Transaction
@@ -35,12 +36,10 @@ def is_group(policy: ClientPolicy, alert: ParsedAlert, entries: int) -> bool:
     Raises:
         InvalidAlert: it brings what protects a group, and its entries are none.
     """
-    found = entries > 1 and policy.strategy(alert.strategy_name).is_grouped
+    handling = with_group(policy.strategy(alert.strategy_name), alert.group)
+    found = entries > 1 and handling.is_grouped
     if alert.combined is not None and not found:
-        message = (
-            f"expected several entries that are a group, got {entries}, and group = "
-            f"{policy.strategy(alert.strategy_name).grouping} for the strategy"
-        )
+        message = f"expected several entries that are a group, got {entries} with group = {handling.grouping}"
         raise InvalidAlert("INVALID", message, FIELD)
     return found
 
@@ -118,7 +117,7 @@ def register_group(
 
 def _that_fall(policy: ClientPolicy, legs: Sequence[Order], blocks: Mapping[int, Block]) -> set[int]:
     """Return which legs go no further beside those that are blocked: all, unless a part of the group is enough."""
-    handling = policy.strategy(legs[0].strategy_name)
+    handling = handling_of(policy, legs[0])
     if handling.grouping is not GroupPolicy.BEST_EFFORT:
         return set(range(len(legs)))
     fall = set(blocks) | {i for i, leg in enumerate(legs) if any(needs(leg, legs[b]) for b in blocks)}

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
 from domain.combined import CombinedTerms, combined_of
+from domain.group_asked import handling_of
 from domain.group_messages import notices_of, waiting_key
 from domain.ids import exit_id
 from domain.leg_groups import (
@@ -45,7 +46,7 @@ def open_group(
         combined: what its alert brings to protect it as a whole; None: what its strategy has for that.
     """
     first = legs[0]
-    handling = policy.strategy(first.strategy_name)
+    handling = handling_of(policy, first)
     terms = combined or handling.combined
     time = handling.time_to_complete
     tx.add_group(

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.decoding import Body, Document, Form
-from alerts.formats.combining import CombinedField, combined_of_alert
+from alerts.formats.combining import CombinedField, GroupField, combined_of_alert
 from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.fields import (
     OR_NONE,
@@ -125,6 +125,7 @@ class _Alert(BaseModel):
     trailing_stoploss: NotBuilt = None
     stop_loss: NotBuilt = None
     target: NotBuilt = None
+    group: GroupField = None
     group_protection: CombinedField = None
     when_price: NotBuilt = None
     trailing_type: NotBuilt = None
@@ -156,7 +157,8 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
         legs=legs,
         signal_id=asked.signal_id,
         test_mode=asked.test_mode,
-        combined=_combined(asked),
+        combined=_of_entries(asked),
+        group=asked.group,
     )
 
 
@@ -270,11 +272,12 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     return terms
 
 
-def _combined(asked: _Alert) -> CombinedTerms | None:
-    """Return what protects the alert's entries as a whole; None: nothing."""
-    if asked.group_protection is not None and asked.execution_type not in _ENTERING:
-        message = f"expected none in an {asked.execution_type}: it protects what an alert enters"
-        raise InvalidAlert("INVALID", message, FIELD)
+def _of_entries(asked: _Alert) -> CombinedTerms | None:
+    """Return what protects the alert's entries as a whole; None: nothing. Only entries are a group."""
+    for name in ("group", FIELD):
+        if getattr(asked, name) is not None and asked.execution_type not in _ENTERING:
+            message = f"expected none in an {asked.execution_type}: it is about what an alert enters"
+            raise InvalidAlert("INVALID", message, name)
     return combined_of_alert(asked.group_protection)
 
 

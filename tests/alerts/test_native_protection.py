@@ -7,6 +7,7 @@ import pytest
 
 from domain.combined import CombinedTerms, CombinedUnit
 from domain.ids import content_hash
+from domain.limits import GroupPolicy
 from domain.locks import Lock
 from domain.protection_terms import LockTexts, Terms
 from tests.alerts.fakes import with_leg
@@ -148,3 +149,14 @@ def test_what_protects_a_group_is_none_of_an_exit_and_makes_another_alert() -> N
     assert refusal(combined({"stop_loss": 5}, execution_type="EXIT")).field == "group_protection"
     one, other = (parse(combined({"stop_loss": each})) for each in (5, 6))
     assert len({content_hash(each) for each in (one, other, parse(with_leg()))}) == 3
+
+
+def test_an_alert_names_how_its_entries_depend_on_each_other() -> None:
+    assert parse({**with_leg(), "group": "All_Or_None"}).group is GroupPolicy.ALL_OR_NONE
+    assert parse({**with_leg(), "group": None}).group is None is parse(with_leg()).group
+    for wrong in ("best_effort", "all", 5):
+        error = refusal({**with_leg(), "group": wrong})
+        assert (error.code, error.field) == ("INVALID", "group")
+    assert refusal({**with_leg(), "group": "independent", "execution_type": "EXIT"}).field == "group"
+    asked = [parse({**with_leg(), "group": each}) for each in (None, "independent", "hedge_first")]
+    assert len({content_hash(each) for each in asked}) == 3

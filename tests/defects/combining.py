@@ -4,6 +4,7 @@ from tests.defects.defect import Defect, Edit
 
 SUM, RULE, GROUP = "domain/group_profit.py", "domain/combined.py", "domain/leg_groups.py"
 TESTS, WATCHED = "tests/domain/test_combined.py", "tests/engine/test_combined.py"
+ASKED = "tests/engine/test_asked_groups.py"
 PATHS = f"{TESTS}::test_on_every_path_it_keeps_only_more_is_met_once_and_restarts_change_nothing"
 
 COMBINING = (
@@ -91,6 +92,30 @@ COMBINING = (
             ),
         ),
         (f"{WATCHED}::test_entries_that_are_no_group_cannot_be_protected_as_one",),
+    ),
+    Defect(
+        "a-policy-of-the-alert-ends-with-its-registration",
+        "An alert asked for a hedged spread, its strategy was independent, and the sold leg went without its hedge.",
+        (
+            Edit(
+                "use_cases/leg_groups.py",
+                "handling_of(policy, order).is_grouped",
+                "policy.strategy(order.strategy_name).is_grouped",
+            ),
+        ),
+        (f"{ASKED}::test_a_sold_leg_waits_for_its_hedge_where_only_the_alert_asks_for_it",),
+    ),
+    Defect(
+        "a-policy-of-the-alert-makes-no-group",
+        "An alert asked for all or none, the file said independent, and half of it stayed.",
+        (
+            Edit(
+                "use_cases/register_group.py",
+                "    handling = with_group(policy.strategy(alert.strategy_name), alert.group)\n",
+                "    handling = policy.strategy(alert.strategy_name)\n",
+            ),
+        ),
+        (f"{ASKED}::test_all_or_none_of_an_alert_is_unwound_whatever_its_strategy_says",),
     ),
     Defect(
         "the-archive-takes-what-is-watched",
