@@ -31,6 +31,7 @@ def test_all_or_none_of_an_alert_is_unwound_whatever_its_strategy_says(make_desk
     refuse(desk, SOLD.symbol)
     desk.post(SOLD, HEDGE, group=GroupPolicy.ALL_OR_NONE)
     spin(desk, 6)
+    assert desk.rows("SELECT count(*) FROM order_groups") == [(1,)]
     group = the_group(desk)
     assert (group.policy, group.when_incomplete) == (GroupPolicy.ALL_OR_NONE, WhenIncomplete.UNWIND)
     assert sent(desk) == [("BUY", HEDGE.symbol), ("SELL", HEDGE.symbol)]
