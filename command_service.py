@@ -23,6 +23,7 @@ from domain.errors import (
 )
 from domain.flatten import Part, parts_to_flatten
 from domain.ids import client_order_id
+from domain.leg_groups import LegGroup
 from domain.limits import ClientPolicy
 from domain.money import ZERO
 from domain.notices import Notice, NoticeKind
@@ -364,7 +365,7 @@ class CommandService:
         """Make units that no strategy holds a holding of one strategy. Raises as `use_cases.adopt.adopt` does."""
         return adopt(self._store, self._clients, request, clock=self._clock)
 
-    def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> Protection:
+    def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> Protection | LegGroup:
         """End a protection; the position stays. Raises as `use_cases.protect.cancel_protection` does."""
         at = self._clock.now()
         return self._store.write(

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from config.checking import Problems, checked
 from domain.further_terms import cost_fault, targets_fault
-from domain.protection_terms import LevelUnit, Terms, TrailingType, level_of, trail_fault
+from domain.locks import lock_fault
+from domain.protection_terms import LevelUnit, LockTexts, Terms, TrailingType, level_of, trail_fault
 
 _DISTANCE = 'a distance such as "2%" (below 100%) or "10pt"'
 _HUNDRED = Decimal(100)
@@ -43,7 +44,7 @@ def _target(value: object) -> object:
         share = each.get("share")
         if share is None and place == len(value):
             share = _HUNDRED - sum(share for _, share in read)
-        share = _number(share)
+        share = number(share)
         if not 0 < share < _HUNDRED:
             raise ValueError
         read.append((_distance(each["value"]), share))
@@ -56,7 +57,19 @@ def _cost(value: object) -> tuple[str, str | None]:
     return _distance(value["trigger"]), _distance(value["offset"]) if "offset" in value else None
 
 
-def _number(value: object) -> Decimal:
+def _lock(value: object) -> LockTexts:
+    """A lock of a profit; a floor of 0 is the average fill."""
+    needed = {"lock_at", "lock_floor"}
+    if not isinstance(value, Mapping) or not needed <= value.keys() <= needed | {"step", "trail"}:
+        raise ValueError
+    is_cost = type(value["lock_floor"]) is int and value["lock_floor"] == 0
+    floor = None if is_cost else _distance(value["lock_floor"])
+    step, trail = (_distance(value[name]) if name in value else None for name in ("step", "trail"))
+    return LockTexts(_distance(value["lock_at"]), floor, step, trail)
+
+
+def number(value: object) -> Decimal:
+    """Read a number; ValueError where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):  # "5" is a typing error
         raise ValueError
     return Decimal(value)
@@ -84,7 +97,7 @@ def _upper(value: object) -> object:
 
 
 _Amount = Annotated[
-    Decimal, PlainValidator(_number), AfterValidator(_above_zero), Field(description="a number above 0")
+    Decimal, PlainValidator(number), AfterValidator(_above_zero), Field(description="a number above 0")
 ]
 ClockTime = Annotated[
     str, PlainValidator(clock_time), Field(description='a time of the day in quotes, such as "15:10"')
@@ -119,6 +132,17 @@ class _Protection(BaseModel):
         ]
         | None
     ) = None
+    lock_and_trail: (
+        Annotated[
+            Any,
+            PlainValidator(_lock),
+            Field(
+                description='{ lock_at = "20pt", lock_floor = "5pt", step = "10pt", trail = "5pt" }, all distances, '
+                "step and trail optional"
+            ),
+        ]
+        | None
+    ) = None
     exit_at: ClockTime | None = None
     exit_after_minutes: _Amount | None = None
 
@@ -146,8 +170,9 @@ def protection(given: object, name: str, problems: Problems) -> Terms:
         cost_offset=offset,
         exit_at=read.exit_at,
         exit_after_minutes=read.exit_after_minutes,
+        lock=read.lock_and_trail,
     )
-    fault = trail_fault(terms) or targets_fault(terms, 1) or cost_fault(terms)
+    fault = trail_fault(terms) or targets_fault(terms, 1) or cost_fault(terms) or lock_fault(terms)
     if fault is not None:
         problems.add(f"{name} {fault[0]}", fault[1])
     return terms

@@ -14,11 +14,12 @@ from pydantic import ConfigDict, Field, field_validator
 
 from config.alert_defaults import AlertKeys, AlertKeysOfAll, instruments, over
 from config.checking import Problems, checked, read_toml, tables_in, unknown
+from config.combined import combined
 from config.fields import Group, GroupMinimum, GroupSeconds, Incomplete, ReportBuilder, Scope
 from config.protection import ClockTime, protection
 from config.sizing import currency, legs, prices_of, sizing
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaults, AlertDefaultsBook
-from domain.limits import StrategyBook, StrategyPolicy
+from domain.limits import GroupPolicy, StrategyBook, StrategyPolicy
 
 _SIZED: Mapping[str, Callable[[object, str, Problems], object]] = {
     "sizing": sizing,
@@ -26,6 +27,7 @@ _SIZED: Mapping[str, Callable[[object, str, Problems], object]] = {
     "currency": currency,
     "prices_of": prices_of,
 }
+_APART = ("protection", "group_protection")
 _SECONDS = {
     "settling_seconds": "settling",
     "group_timeout_seconds": "group_timeout",
@@ -48,6 +50,7 @@ class _Table(AlertKeys):
     settling_seconds: ReportBuilder | None = None
     square_off: ClockTime | None = None
     protection: Annotated[None, Field(description="a table")] = None  # read by `config.protection`
+    group_protection: Annotated[None, Field(description="a table")] = None  # read by `config.combined`
     sizing: Annotated[None, Field(description="a table")] = None  # these by `config.sizing`
     legs: Annotated[None, Field(description="a table")] = None
     prices_of: Annotated[None, Field(description="a list")] = None
@@ -99,8 +102,10 @@ def read_strategies(path: Path | None, client_ids: Collection[str], problems: Pr
         name: _table(_Table, given, f"{path} [strategies.{name}]", problems) for name, given in tables.items()
     }
     _check_clients(default, f"{path} [default]", client_ids, problems)
+    _check_grouped(default, default, f"{path} [default]", problems)
     for name, table in own.items():
         _check_clients(table, f"{path} [strategies.{name}]", client_ids, problems)
+        _check_grouped(table, {**default, **table}, f"{path} [strategies.{name}]", problems)
     base = over(AlertDefaults(), default)
     alerts = {name: over(base, table) for name, table in own.items()}
     return StrategyTables(
@@ -108,6 +113,12 @@ def read_strategies(path: Path | None, client_ids: Collection[str], problems: Pr
         {name: _policy(table) for name, table in own.items()},
         AlertDefaultsBook(base, alerts, default.get("strategy_name")),
     )
+
+
+def _check_grouped(table: Mapping[str, Any], whole: Mapping[str, Any], name: str, problems: Problems) -> None:
+    if table.get("combined") is not None and whole.get("group") is GroupPolicy.INDEPENDENT:
+        expected = "expected none while group is independent: then the entries of an alert are no group"
+        problems.add(f"{name.removesuffix(']')}.group_protection]", expected)
 
 
 def _check_clients(
@@ -120,7 +131,15 @@ def _check_clients(
 
 def _policy(table: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `StrategyPolicy` in a table."""
-    fields = {"exit_scope", "group", "group_incomplete", "group_minimum", "protection", "square_off"}
+    fields = {
+        "exit_scope",
+        "group",
+        "group_incomplete",
+        "group_minimum",
+        "protection",
+        "square_off",
+        "combined",
+    }
     fields |= set(_SECONDS.values())
     return {name: value for name, value in table.items() if name in fields}
 
@@ -130,9 +149,9 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
     if not isinstance(given, dict):
         problems.add(name, "expected a table")
         return {}
-    protecting = given.get("protection")
+    protecting, combining = given.get("protection"), given.get("group_protection")
     sized = {key: given[key] for key in _SIZED if key in given}
-    given = {key: value for key, value in given.items() if key != "protection" and key not in _SIZED}
+    given = {key: value for key, value in given.items() if key not in (*_APART, *_SIZED)}
     read = checked(model, given, problems, lambda field: f"{name} {field}")
     table = read.model_dump(exclude_none=True)
     if read.clients is not None:
@@ -140,6 +159,8 @@ def _table(model: type[_Table], given: object, name: str, problems: Problems) ->
     if protecting is not None:
         table["protection"] = protection(protecting, name.removesuffix("]") + ".protection]", problems)
     place = name.removesuffix("]")
+    if combining is not None:
+        table["combined"] = combined(combining, f"{place}.group_protection]", problems)
     for key, value in sized.items():
         where = f"{place}.{key}]" if key == "legs" else f"{name} {key}"
         if (found := _SIZED[key](value, where, problems)) is not None:

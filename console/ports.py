@@ -72,10 +72,10 @@ class ConsoleControl(Protocol):
         """
 
     def cancel_protection(self, protection_id: str, *, by: str, reason: str) -> None:
-        """End a protection; the position stays.
+        """End a protection, or by a group's id what protects that group as a whole; the position stays.
 
         Raises:
-            NotFound: no such protection.
+            NotFound: no such protection or group.
             InvalidProtection: it is over; names the field.
         """
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from console.order_lines import order_lines, who
 from console.story_line import Fact, Kind, Line, described, fact, json_object
 from console.template_filters import PageFormatter
+from domain.combined import CombinedEvent
 from domain.leg_groups import GroupState
 from domain.ports.read_model import Row
 from domain.protection import EventKind
@@ -88,9 +89,29 @@ _GROUP = {
 }
 
 
+_COMBINED = {
+    CombinedEvent.OPENED: ("The group is protected as a whole", ""),
+    CombinedEvent.ARMED: ("The group's combined trail is armed", ""),
+    CombinedEvent.MOVED: ("The group's combined trail keeps more of the profit", ""),
+    CombinedEvent.LOCKED: ("A part of the group's combined profit is locked", ""),
+    CombinedEvent.LOCK_STEPPED: ("More of the group's combined profit is locked", ""),
+    CombinedEvent.UNKNOWN: ("The group's combined profit is not known: nothing is met until it is", "bad"),
+    CombinedEvent.KNOWN: ("The group's combined profit is known again", ""),
+    CombinedEvent.FIRED: ("The group's combined protection was met: all of it leaves", "warn"),
+    CombinedEvent.CANCELLED: ("A person ended the group's combined protection", "warn"),
+    CombinedEvent.ENDED: ("The group's combined protection has ended", ""),
+}
+
+
 def _group_lines(groups: Sequence[Row]) -> Iterator[Line]:
     for group in groups:
         for event in group["events"]:
+            if event["kind"] is not None:
+                said, tone = _COMBINED[CombinedEvent(event["kind"])]
+                named = json_object(event["detail"])
+                facts = tuple(Fact(name.replace("_", " "), str(value), None) for name, value in named.items())
+                yield Line(f"g-{event['event_id']}", event["at"], Kind.GROUP, f"{said}.", facts, tone)
+                continue
             said, tone = _GROUP[GroupState(event["to_state"])]
             yield Line(
                 f"g-{event['event_id']}",
@@ -110,6 +131,8 @@ _PROTECTION = {
     EventKind.ARMED: ("Its trail is armed", ""),
     EventKind.MOVED: ("Its stop was tightened by the trail", ""),
     EventKind.AT_COST: ("Its stop was moved to the average fill", ""),
+    EventKind.LOCKED: ("A part of its profit is locked by the stop", ""),
+    EventKind.LOCK_STEPPED: ("More of its profit is locked by the stop", ""),
     EventKind.CHANGED: ("A person changed it", "warn"),
     EventKind.UNKNOWN: ("It has no usable price: nothing is watched until there is one", "bad"),
     EventKind.KNOWN: ("It has a usable price again", ""),

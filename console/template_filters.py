@@ -148,6 +148,17 @@ class PageFormatter:
         return f"{protection['trailing_type']} {protection['trailing_value']}{after}, {armed}"
 
     @staticmethod
+    def lock(protection: Row) -> str | None:
+        """`4pt after 10pt, then 2pt each 5pt, not reached yet`; None where no profit is to be locked."""
+        lock = further_of(protection["protection_json"]).lock
+        if lock is None:
+            return None
+        more = f", then {lock.trail.text} each {lock.step.text}" if lock.trail and lock.step else ""
+        steps = protection["locked_steps"]
+        state = "not reached yet" if steps is None else f"locked, {steps} further steps"
+        return f"{'cost' if lock.floor is None else lock.floor.text} after {lock.at.text}{more}, {state}"
+
+    @staticmethod
     def targets(protection: Row) -> str | None:
         """`10pt 50 % (25 asked for), 20pt 50 %`; None where there is one target at most."""
         targets = further_of(protection["protection_json"]).targets

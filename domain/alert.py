@@ -5,10 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from domain.combined import CombinedTerms
 from domain.enums import DecisionType, ExecutionType, LegKind, OrderType, Outcome, Side, TestMode
 from domain.errors import InvalidAlert
 from domain.instruments.choice import InstrumentChoice
 from domain.leg_templates import LegTemplate
+from domain.limits import GroupPolicy
 from domain.money import ZERO, decimal_text
 from domain.protection_terms import Terms
 from domain.sizing import SizeAsk, Sized
@@ -94,6 +96,8 @@ class ParsedAlert:
     - `unread`: the keys of its body that nothing was read from.
     - `shares`: the clients that trade it, each by itself; empty: `client_id` alone, which is the first of them.
     - `replay`: who has registered it anew; None: its sender delivered it.
+    - `combined`: what protects its entries as a whole, at each client.
+    - `group`: how its entries depend on each other; None: as its strategy says.
 
     Raises:
         ValueError: the kind of a leg contradicts the alert's execution type or the leg's quantity.
@@ -110,6 +114,8 @@ class ParsedAlert:
     unread: tuple[str, ...] = ()
     shares: tuple[ClientShare, ...] = ()
     replay: Replay | None = None
+    combined: CombinedTerms | None = None
+    group: GroupPolicy | None = None
 
     def of(self, share: ClientShare) -> "ParsedAlert":
         """The alert as one client trades it.

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 
+from domain.locks import LevelLock, level_lock
 from domain.money import ZERO, decimal_text, optional_decimal, parse_decimal
-from domain.protection_terms import HasTerms, Level, LevelUnit, Terms, level_of
+from domain.protection_terms import HasTerms, Level, LevelUnit, LockTexts, Terms, level_of
 from domain.times import parse_time, time_text
 
 _HUNDRED = Decimal(100)
@@ -36,6 +37,7 @@ class FurtherTerms:
     exit_clock: str | None = None
     exit_at: datetime | None = None
     exit_after: timedelta | None = None
+    lock: LevelLock | None = None
 
     def share_of(self, number: int, units: Decimal) -> Decimal:
         """Return the target's share of these units, rounded down to whole lots, or else to whole units."""
@@ -66,6 +68,8 @@ def further_text(terms: Terms, exit_at: datetime | None = None) -> str | None:
         kept["exit_at"] = time_text(exit_at)
     if terms.exit_after_minutes is not None:
         kept["exit_after_minutes"] = decimal_text(terms.exit_after_minutes)
+    if terms.lock is not None:
+        kept["lock"] = terms.lock
     return json.dumps(kept, separators=(",", ":")) if kept else None
 
 
@@ -83,7 +87,7 @@ def further_of(text: str | None) -> FurtherTerms:
         return NONE
     kept = json.loads(text)
     trigger, offset = kept.get("cost", (None, None))
-    at, minutes = kept.get("exit_at"), kept.get("exit_after_minutes")
+    at, minutes, lock = kept.get("exit_at"), kept.get("exit_after_minutes"), kept.get("lock")
     return FurtherTerms(
         targets=tuple(ShareTarget(value, parse_decimal(share)) for value, share in kept.get("targets", ())),
         lot_size=optional_decimal(kept.get("lot_size")),
@@ -92,6 +96,7 @@ def further_of(text: str | None) -> FurtherTerms:
         exit_clock=kept.get("exit_clock"),
         exit_at=None if at is None else parse_time(at),
         exit_after=None if minutes is None else timedelta(seconds=int(parse_decimal(minutes) * 60)),
+        lock=None if lock is None else level_lock(LockTexts(*lock)),
     )
 
 

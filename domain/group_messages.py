@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from domain.combined_messages import combined_notices
 from domain.leg_groups import Decision, GroupState, LegGroup, LegSeen, is_naked
 from domain.limits import WhenIncomplete
 from domain.money import decimal_text
 from domain.notice_keys import NoticeKey, NoticeSubject
 from domain.notices import Notice, NoticeKind
+from domain.protection import Rule
 from domain.states import Status
 from domain.times import time_text
 
@@ -15,8 +17,10 @@ from domain.times import time_text
 def notices_of(decision: Decision, now: datetime) -> list[tuple[NoticeKey | None, Notice]]:
     """Return the notices of a step; one with a key is told once."""
     before, after, legs = decision.before, decision.after, decision.legs
-    told = list[tuple[NoticeKey | None, Notice]]()
-    if after.state is not before.state and before.state is not GroupState.UNWINDING:
+    told: list[tuple[NoticeKey | None, Notice]]
+    told = [(None, notice) for notice in combined_notices(decision, _whose(after))]
+    is_met = _rule_met(after) is not None
+    if after.state is not before.state and before.state is not GroupState.UNWINDING and not is_met:
         is_ours = after.when_incomplete is WhenIncomplete.UNWIND
         if after.state is GroupState.UNWINDING or (is_ours and after.state is GroupState.UNWOUND):
             told.append((None, _notice(after, _begun(after, legs))))
@@ -39,6 +43,11 @@ def waiting_key(group: LegGroup) -> NoticeKey:
 
 def _notice(group: LegGroup, text: str) -> Notice:
     return Notice(NoticeKind.SYSTEM, group.client_id, None, group.alert_id, None, text)
+
+
+def _rule_met(group: LegGroup) -> Rule | None:
+    """Return the rule of its combined protection for which the group leaves; None: it leaves for another reason."""
+    return None if group.combined is None else group.combined.fired_by
 
 
 def _has_failed(legs: Sequence[LegSeen]) -> bool:
@@ -80,7 +89,8 @@ def _unwound(group: LegGroup, legs: Sequence[LegSeen]) -> str:
         if leg.exited
     )
     what = f": {gone}" if gone else ": nothing of it was held"
-    return f"{_whose(group)} is unwound{what}. It was incomplete: {group.why}. Nothing for you to do"
+    why = f"It was incomplete: {group.why}" if _rule_met(group) is None else f"It left: {group.why}"
+    return f"{_whose(group)} is unwound{what}. {why}. Nothing for you to do"
 
 
 def _left(group: LegGroup, legs: Sequence[LegSeen]) -> str:

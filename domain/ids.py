@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from domain.alert import LegRequest, ParsedAlert
+from domain.combined_text import terms_text
 from domain.enums import ExecutionType
 from domain.further_terms import further_text
 from domain.money import optional_text
@@ -27,6 +28,10 @@ def content_hash(alert: ParsedAlert) -> str:
         alert.test_mode,
         [_leg_content(leg, alert) for leg in alert.legs],
     ]
+    if alert.combined is not None:  # hashes that are stored have none in them
+        content += ["combined", terms_text(alert.combined)]
+    if alert.group is not None:
+        content += ["group", alert.group]
     return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.cancellation import cancel_wish, hindrance
+from domain.combined import Combined, Happened
 from domain.enums import Side
 from domain.exit_chase import chase_of, ends_of
 from domain.limits import GroupPolicy, WhenIncomplete
@@ -52,6 +53,7 @@ class LegGroup:
     - `deadline`: until when all of it has to be filled; None: for as long as its orders live.
     - `why`: why it is not completed.
     - `incomplete_since`: since when some of it is filled and not all.
+    - `combined`: what protects it as a whole; None: nothing.
     """
 
     group_id: str
@@ -69,7 +71,19 @@ class LegGroup:
     why: str = ""
     incomplete_since: datetime | None = None
     unwinding_since: datetime | None = None
+    combined: Combined | None = None
     version: int = 1
+
+    @property
+    def is_combined(self) -> bool:
+        """True while its combined protection may be met. One that leaves already is not asked to leave again."""
+        may_leave = self.state is not GroupState.UNWOUND and self.unwinding_since is None
+        return may_leave and self.combined is not None and self.combined.is_live
+
+    @property
+    def is_watched(self) -> bool:
+        """True while anything is still to follow for it."""
+        return self.state.is_open or self.is_combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +154,7 @@ class Decision:
     """What follows for a group: how it stands then, which legs are taken back, and which exits are asked for.
 
     `waits_for`: what an unwinding still waits for, where that has lasted so long that people are told.
+    `events`: what happened to its combined protection.
     """
 
     before: LegGroup
@@ -148,6 +163,7 @@ class Decision:
     take_back: tuple[Order, ...] = ()
     exits: tuple[ExitWish, ...] = ()
     waits_for: tuple[LegSeen, ...] = field(default=())
+    events: tuple[Happened, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -307,6 +323,17 @@ def _moved(
     group: LegGroup, legs: Sequence[LegSeen], now: datetime, state: GroupState, **changes: object
 ) -> Decision:
     return Decision(group, _as(group, state, now, **changes), tuple(legs))
+
+
+def leave(group: LegGroup, legs: Sequence[LegSeen], why: str, combined: Combined, now: datetime) -> Decision:
+    """Let a group leave as a whole because its combined protection is met."""
+    after = _as(group, GroupState.UNWINDING, now, why=why, unwinding_since=now, combined=combined)
+    return _unwind(group, after, tuple(legs), now)
+
+
+def moved_on(group: LegGroup, now: datetime) -> LegGroup:
+    """Return the group as it is written after something of it has changed, and not its state."""
+    return _as(group, group.state, now)
 
 
 def reopened(group: LegGroup, now: datetime) -> LegGroup:

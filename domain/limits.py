@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.account_state import AccountState
+from domain.combined import CombinedTerms
 from domain.protection_terms import Terms
 
 
@@ -241,6 +242,7 @@ class StrategyPolicy:
     - `group_minimum`: how many legs are enough for BEST_EFFORT.
     - `group_incomplete`: None: a group of HEDGE_FIRST, which is never naked, is told; others are unwound.
     - `group_exit_wait`: how long the sale of a bought leg waits for the sold legs that its alert buys back.
+    - `combined`: what protects the groups of alerts that bring nothing for them.
     - `protection`: of entries that bring none themselves; `square_off`: when all entries of the day exit, as `15:10`.
     """
 
@@ -248,6 +250,7 @@ class StrategyPolicy:
     group: GroupPolicy | None = None
     settling: timedelta = timedelta(seconds=3)  # how long a reversal waits for its exit
     protection: Terms | None = None
+    combined: CombinedTerms | None = None
     square_off: str | None = None
     group_timeout: timedelta | None = None
     group_minimum: int = 1

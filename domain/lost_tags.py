@@ -5,16 +5,10 @@ without our tag does not prove that the broker never had the order, where it sho
 else claims. A hand may have placed that one, and only a person can tell.
 """
 
-from datetime import timedelta
-
-from domain.broker_capabilities import BrokerTraits
 from domain.broker_reports import Book, OrderReport
 from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.order import Order
 from domain.order_matching import SeenOrders
-
-_CLOCKS_APART = timedelta(seconds=30)
-"""By how much a broker's time may differ from ours where it is to prove that an order is none of ours."""
 
 
 def is_rest_of_tag(said: str | None, tag: str) -> bool:
@@ -30,38 +24,29 @@ def may_have_lost_tag(order: Order, report: OrderReport) -> bool:
     return is_rest_of_tag(report.client_order_id, order.client_order_id)
 
 
-def untagged(
-    order: Order, book: Book, seen: SeenOrders, traits: BrokerTraits, *, sending_ends: timedelta
-) -> tuple[str, ...]:
+def untagged(order: Order, book: Book, seen: SeenOrders) -> tuple[str, ...]:
     """List the broker orders that this one may be, whose row does not carry its tag.
+
+    The broker's own times say nothing here: its clock, or ours, may have been set.
 
     Args:
         order: it was sent, and no row carries its tag.
         seen: which numbers rows have already, and when external orders were first seen.
-        sending_ends: how long after `sent_at` the call may still be on its way to the broker.
     """
     return tuple(
         sorted(
             r.broker_order_id
             for r in book.by_id.values()
-            if may_have_lost_tag(order, r) and _may_be_of_send(order, r, seen, traits, sending_ends)
+            if may_have_lost_tag(order, r) and _came_after_send(order, r.broker_order_id, seen)
         )
     )
 
 
-def _may_be_of_send(
-    order: Order, report: OrderReport, seen: SeenOrders, traits: BrokerTraits, sending_ends: timedelta
-) -> bool:
-    if order.sent_at is None or report.broker_order_id in seen.claimed:
+def _came_after_send(order: Order, number: str, seen: SeenOrders) -> bool:
+    if order.sent_at is None or number in seen.claimed:
         return False
-    first_seen = seen.first_seen.get(report.broker_order_id)
-    if first_seen is not None and first_seen <= order.sent_at:
-        return False
-    written = report.reported_at or report.placed_at
-    if written is not None and written < order.sent_at - _CLOCKS_APART:
-        return False
-    late = timedelta(seconds=traits.acceptance_horizon)
-    return report.placed_at is None or report.placed_at <= order.sent_at + sending_ends + late + _CLOCKS_APART
+    first_seen = seen.first_seen.get(number)
+    return first_seen is None or first_seen > order.sent_at
 
 
 def may_be_untagged(order: Order, numbers: tuple[str, ...]) -> Alarm:

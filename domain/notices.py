@@ -43,6 +43,7 @@ class NoticeKind(StrEnum):
     TARGET_FIRED = "TARGET_FIRED"
     TIME_EXIT = "TIME_EXIT"  # the time to exit came
     STOP_AT_COST = "STOP_AT_COST"  # a stop was moved to the average fill
+    PROFIT_LOCKED = "PROFIT_LOCKED"  # a part of a profit is kept by the stop from now on
     TRAIL_ARMED = "TRAIL_ARMED"
     TRAIL_MOVED = "TRAIL_MOVED"
     PROTECTION_UNKNOWN = "PROTECTION_UNKNOWN"  # without a usable price for too long

@@ -33,6 +33,7 @@ class Rule(StrEnum):
 
     STOP = "STOP"
     TRAIL = "TRAIL"
+    LOCK = "LOCK"
     TARGET = "TARGET"
     TIME = "TIME"
 
@@ -47,6 +48,8 @@ class EventKind(StrEnum):
     ARMED = "ARMED"
     MOVED = "MOVED"  # its stop was tightened by the trail
     AT_COST = "AT_COST"  # its stop was moved to the average fill
+    LOCKED = "LOCKED"  # a part of the profit is kept from now on
+    LOCK_STEPPED = "LOCK_STEPPED"  # more of it
     CHANGED = "CHANGED"  # by a person
     UNKNOWN = "UNKNOWN"
     KNOWN = "KNOWN"
@@ -92,6 +95,7 @@ class Protection:
     - `is_watched`: False once it is over for good.
     - `active_since`: when the first fill was seen; `best_price`: the best mark since then.
     - `is_at_cost`: its stop was moved to the average fill, which is done once.
+    - `locked_steps`: how many further steps of the profit are locked, at most so far; None: none of it is locked.
     - `exit_at`: when it exits whatever the price is.
     - `over_since`: when its entry was first seen to be over with less than its quantity filled.
     - `version`: counts the writes; each compares it first.
@@ -126,6 +130,7 @@ class Protection:
     best_price: Decimal | None = None
     is_armed: bool = False
     is_at_cost: bool = False
+    locked_steps: int | None = None
     exit_at: datetime | None = None
     mark_price: Decimal | None = None
     mark_at: datetime | None = None

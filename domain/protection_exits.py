@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.exit_chase import chase_of, ends_of
-from domain.further_terms import without_targets
+from domain.further_terms import further_of, without_targets
 from domain.money import ZERO, decimal_text
 from domain.order import Order
 from domain.protection import (
@@ -146,7 +146,10 @@ def _withdrawn(
 
 def _has_stop_beside(p: Protection, rule: Rule) -> bool:
     """Return True for a target or a time to exit of a protection that has a stop too."""
-    return rule in (Rule.TARGET, Rule.TIME) and (p.stop_price is not None or p.trailing_type is not None)
+    if rule not in (Rule.TARGET, Rule.TIME):
+        return False
+    is_to_come = p.trailing_type is not None or further_of(p.protection_json).lock is not None
+    return p.stop_price is not None or is_to_come
 
 
 def _without_rule(p: Protection, rule: Rule) -> Protection:

@@ -29,6 +29,8 @@ def trailed(p: Protection, mark: Mark, now: datetime) -> Followed:
         events += (ProtectionEvent(EventKind.ARMED, now, figures(price=mark.price)),)
     after, at_cost = _at_cost(after, mark, gained, now)
     events += at_cost
+    after, locked = _locked(after, mark, gained, now)
+    events += locked
     before = after.stop_price
     stop = tighter(p.side, before, above_zero(_trail_stop(after, best, gained)))
     if stop != before:
@@ -49,6 +51,21 @@ def _at_cost(p: Protection, mark: Mark, gained: Decimal, now: datetime) -> Follo
     stop = tighter(p.side, p.stop_price, average + p.side.sign * offset)
     facts = figures(price=mark.price, before=p.stop_price, stop=stop)
     return replace(p, is_at_cost=True, stop_price=stop), (ProtectionEvent(EventKind.AT_COST, now, facts),)
+
+
+def _locked(p: Protection, mark: Mark, gained: Decimal, now: datetime) -> Followed:
+    """Move the stop to the part of the profit that is kept, once it is reached, and with each further step."""
+    lock, average = further_of(p.protection_json).lock, p.average_price
+    if lock is None or average is None:
+        return p, ()
+    points = lock.points(average)
+    steps = points.steps(gained)
+    if steps is None or (p.locked_steps is not None and steps <= p.locked_steps):
+        return p, ()
+    stop = tighter(p.side, p.stop_price, average + p.side.sign * points.kept(steps))
+    facts = {"step": str(steps), **figures(price=mark.price, before=p.stop_price, stop=stop)}
+    kind = EventKind.LOCKED if p.locked_steps is None else EventKind.LOCK_STEPPED
+    return replace(p, locked_steps=steps, stop_price=stop), (ProtectionEvent(kind, now, facts),)
 
 
 def _arms(p: Protection, gained: Decimal) -> bool:
@@ -75,7 +92,9 @@ def _trail_stop(p: Protection, best: Decimal, gained: Decimal) -> Decimal | None
 def met(p: Protection, price: Decimal) -> Rule | None:
     """Return the rule that this price meets. Where stop and target are met by the same price, the stop wins."""
     if p.stop_price is not None and (price - p.stop_price) * p.side.sign <= 0:
-        return Rule.TRAIL if p.is_armed else Rule.STOP
+        if p.is_armed:
+            return Rule.TRAIL
+        return Rule.STOP if p.locked_steps is None else Rule.LOCK
     if p.target_price is not None and (price - p.target_price) * p.side.sign >= 0:
         return Rule.TARGET
     return None

@@ -16,6 +16,7 @@ Told = tuple[NoticeKey | None, Notice]
 _FIRED = {
     Rule.STOP: (NoticeKind.STOP_FIRED, "stop"),
     Rule.TRAIL: (NoticeKind.STOP_FIRED, "trailing stop"),
+    Rule.LOCK: (NoticeKind.STOP_FIRED, "stop that keeps the profit"),
     Rule.TARGET: (NoticeKind.TARGET_FIRED, "target"),
     Rule.TIME: (NoticeKind.TIME_EXIT, "time to exit"),
 }
@@ -46,6 +47,8 @@ def notices_of(step: Step, entry: Order | None, exit_: Order | None) -> list[Tol
             told.append((None, _trail(NoticeKind.TRAIL_ARMED, step.after, event, entry)))
         elif event.kind is EventKind.AT_COST:
             told.append((None, _at_cost(step.after, event, entry)))
+        elif event.kind is EventKind.LOCKED:
+            told.append((None, _locked(step.after, event, entry)))
         elif event.kind is EventKind.MOVED and step.tells_trail and EventKind.ARMED not in kinds:
             told.append((None, _trail(NoticeKind.TRAIL_MOVED, step.after, event, entry)))
         elif event.kind is EventKind.NO_STOP:
@@ -89,6 +92,14 @@ def _at_cost(p: Protection, event: ProtectionEvent, entry: Order | None) -> Noti
     what = f"{p.symbol}: last price {event.facts['price']}, the stop is moved to cost, {event.facts['stop']}"
     more = f"It was {event.facts.get('before', 'none')}. This is done once."
     return Notice(NoticeKind.STOP_AT_COST, p.client_id, entry, None, p.symbol, what, more=more)
+
+
+def _locked(p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:
+    what = (
+        f"{p.symbol}: last price {event.facts['price']}, profit is locked, the stop is {event.facts['stop']}"
+    )
+    more = f"It was {event.facts.get('before', 'none')}. This is told once; later steps stand on the order's page."
+    return Notice(NoticeKind.PROFIT_LOCKED, p.client_id, entry, None, p.symbol, what, more=more)
 
 
 def _trail(kind: NoticeKind, p: Protection, event: ProtectionEvent, entry: Order | None) -> Notice:

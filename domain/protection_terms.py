@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.enums import Side
 from domain.money import ZERO, decimal_text, parse_decimal
@@ -107,6 +107,19 @@ class HasTerms(Protocol):
     def protection_json(self) -> str | None: ...
 
 
+class LockTexts(NamedTuple):
+    """A lock of a profit, as `level_of` reads distances; see `domain.locks`.
+
+    `floor`: what is kept of the profit when it has reached `at`; None: nothing, the stop is at the average fill.
+    `step`, `trail`: by how much more for each further step; None: by nothing.
+    """
+
+    at: str
+    floor: str | None
+    step: str | None = None
+    trail: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What protects a position.
@@ -117,6 +130,7 @@ class Terms:
     - `cost_trigger`: the move in favour after which the stop moves to the average fill, once, `cost_offset` beyond it:
       distances as `level_of` reads them.
     - `exit_at`: a clock time of the day of the entry, `15:10`; `exit_after_minutes`: counted from the first fill.
+    - `lock`: which part of a profit is kept once it has come so far.
     """
 
     stop_loss: str | None = None
@@ -130,6 +144,7 @@ class Terms:
     cost_offset: str | None = None
     exit_at: str | None = None
     exit_after_minutes: Decimal | None = None
+    lock: LockTexts | None = None
 
 
 def is_protected(item: HasTerms) -> bool:

@@ -20,6 +20,7 @@ from blockers.pipeline import judge, question
 from domain.commands import OrderResult
 from domain.enums import ExecutionType
 from domain.errors import ConcurrentUpdate, NotSent, StoreUnavailable
+from domain.group_asked import handling_of
 from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import Clock, FactsQuestion, Store, Transaction
@@ -209,7 +210,7 @@ class BatchSubmitter:
     def _call(self, context: ClientContext, claims: Sequence[Order]) -> list[_Answered]:
         groups = defaultdict[str, list[Order]](list)  # a leg that is refused stops those behind it
         for order in claims:
-            is_grouped = context.policy.strategy(order.strategy_name).is_grouped
+            is_grouped = handling_of(context.policy, order).is_grouped
             groups[order.alert_id if is_grouped else order.command_id].append(order)
         answered = []
         for order, outcome in self._submitter.send_together(context, list(groups.values())):

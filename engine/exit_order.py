@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from domain.enums import ExecutionType, Side
 from domain.exit_chase import chase_of
+from domain.group_asked import handling_of
 from domain.money import ZERO
 from domain.notice_keys import NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
@@ -36,7 +37,7 @@ class ExitOrder:
         """
         if order.parent_command_id is not None:
             return None
-        handling = context.policy.strategy(order.strategy_name)
+        handling = handling_of(context.policy, order)
         if not handling.is_grouped or order.alert_id == order.command_id or order.test_mode is not None:
             return None
         legs = [leg for leg in self._store.orders_of_alert(order.alert_id) if _is_beside(leg, order)]

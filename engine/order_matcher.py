@@ -64,7 +64,7 @@ class OrderMatcher:
         if not near or _by_shape(context) or order.test_mode is not None:
             return ()
         seen = self._sightings(source, context.client_id, near)
-        return untagged(order, book, seen, context.broker.traits, sending_ends=self._rules.sending_ends)
+        return untagged(order, book, seen)
 
     def may_own(self, context: ClientContext, orders: Iterable[Order], report: OrderReport) -> bool:
         """Return True when the report might be one of these orders: it must not pass for an external order yet."""

@@ -134,8 +134,11 @@ class OrderWatcherEngine:
         Returns how many of them moved; None: there is none to watch.
         """
         context = self._contexts[client_id]
-        groups = self._groups.watch(context)
-        protections = self._protections.watch(context, may_look=self._gate.accounts.may_look(context))
+        may_look = self._gate.accounts.may_look(context)
+        groups = self._groups.watch(
+            context, lambda places: self._protections.marks_of(context, places, may_look=may_look)
+        )
+        protections = self._protections.watch(context, may_look=may_look)
         return protections if groups is None else groups + (protections or 0)
 
     def limits_risk(self, client_id: str) -> bool:

@@ -60,7 +60,7 @@ class ProtectionWatcher:
         if not found:
             return None
         places = {(p.exchange, p.symbol) for p in found if p.filled or p.quantity}
-        marks = self._read_marks(context, places) if may_look else {}
+        marks = self.marks_of(context, places, may_look=may_look)
         holdings = self._store.holdings(client_id)
         entries = self._store.get_all([p.command_id for p in found])
         orders = _Orders(lambda id_: entries.get(id_) or self._store.get_by_id(id_), self._store.parts)
@@ -113,9 +113,9 @@ class ProtectionWatcher:
 
     # prices -------------------------------------------------------------------------------------------------
 
-    def _read_marks(self, context: ClientContext, places: set[Place]) -> dict[Place, Mark]:
-        """Read the last prices of these symbols; a symbol without a price is left out."""
-        if not places:
+    def marks_of(self, context: ClientContext, places: set[Place], *, may_look: bool) -> dict[Place, Mark]:
+        """Read the last prices of these symbols; a symbol without a price is left out. `may_look`: as for `watch`."""
+        if not places or not may_look:
             return {}
         marks = self._of_positions(context.client_id, places)
         for place, mark in self._of_reader(context, places).items():

@@ -6,7 +6,6 @@ from domain.message_facts import MessageFacts
 from domain.notices import Notice, NoticeKind
 from domain.states import Status
 from notifications.messages import (
-    OF_PROTECTIONS,
     headline,
     is_led_by_symbol,
     lift_command,
@@ -15,6 +14,7 @@ from notifications.messages import (
     traded,
     traded_first,
 )
+from notifications.protection_titles import OF_PROTECTIONS
 
 
 def facts_of(notice: Notice) -> MessageFacts:

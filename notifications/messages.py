@@ -22,6 +22,7 @@ from domain.states import Phase, Status
 from domain.times import parse_time
 from domain.transitions import number_given_by
 from notifications.markup import safe
+from notifications.protection_titles import OF_PROTECTIONS
 
 _FAILURE = "<b>ORDER FAILED</b>"
 """Part of the message of each order that is FAILED: operators search for it."""
@@ -115,34 +116,9 @@ _ALONE = {
     NoticeKind.EXTERNAL_POSITION: ("👀 A position that is not ours", "symbol"),
     NoticeKind.ADOPTED: ("🤝 Adopted", "symbol"),
     NoticeKind.POSITION_AGREES: ("✅ Position agrees again", "symbol"),
-    NoticeKind.STOP_FIRED: ("🛡️ Stop met", "detail"),
-    NoticeKind.TARGET_FIRED: ("🎯 Target met", "detail"),
-    NoticeKind.TIME_EXIT: ("⏰ Time to exit", "detail"),
-    NoticeKind.STOP_AT_COST: ("🛡️ Stop moved to cost", "detail"),
-    NoticeKind.TRAIL_ARMED: ("🛡️ Trailing stop armed", "detail"),
-    NoticeKind.TRAIL_MOVED: ("🛡️ Trailing stop moved", "detail"),
-    NoticeKind.PROTECTION_UNKNOWN: ("🚨 Protection unknown", "detail"),
-    NoticeKind.NO_STOP: ("🚨 No stop", "detail"),
-    NoticeKind.PROTECTIVE_EXIT_FAILED: ("🚨 Protective exit failed", "detail"),
-    NoticeKind.PROTECTED_AGAIN: ("🛡️ Protected again", "detail"),
+    **OF_PROTECTIONS,
 }
 """Title, and the notice's field that says what it is about."""
-
-OF_PROTECTIONS = frozenset(
-    {
-        NoticeKind.STOP_FIRED,
-        NoticeKind.TARGET_FIRED,
-        NoticeKind.TIME_EXIT,
-        NoticeKind.STOP_AT_COST,
-        NoticeKind.TRAIL_ARMED,
-        NoticeKind.TRAIL_MOVED,
-        NoticeKind.PROTECTION_UNKNOWN,
-        NoticeKind.NO_STOP,
-        NoticeKind.PROTECTIVE_EXIT_FAILED,
-        NoticeKind.PROTECTED_AGAIN,
-    }
-)
-"""Kinds whose first line says what happened; the order with them may have failed, and the units it brought are held."""
 
 _WHOM_FIRST = frozenset(kind for kind, (_, about) in _ALONE.items() if about == "client_id")
 

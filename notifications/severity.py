@@ -25,6 +25,7 @@ _ROUTINE = frozenset(
         NoticeKind.LOSS_LIMIT_LIFTED,
         NoticeKind.ADOPTED,
         NoticeKind.POSITION_AGREES,
+        NoticeKind.PROFIT_LOCKED,
         NoticeKind.TRAIL_ARMED,
         NoticeKind.TRAIL_MOVED,
     }

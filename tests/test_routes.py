@@ -40,6 +40,7 @@ ROUTES = {
     "/api/diagnostics/recent-signals": {"GET": OPERATOR},
     "/api/flatten": {"POST": OPERATOR},
     "/api/groups": {"GET": OPERATOR},
+    "/api/groups/<group_id>": {"POST": OPERATOR},
     "/api/halt": {"POST": OPERATOR},
     "/api/health": {"GET": OPERATOR},
     "/api/holdings/adopt": {"POST": OPERATOR},

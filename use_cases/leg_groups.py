@@ -16,6 +16,7 @@ from domain.cancellation import cancel_wish
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
 from domain.exit_sizing import entries_to_take_back
+from domain.group_asked import handling_of
 from domain.limits import ClientPolicy, GroupPolicy, WhenIncomplete
 from domain.money import decimal_text
 from domain.notices import Notice, NoticeKind
@@ -35,7 +36,7 @@ def other_legs(tx: Transaction, policy: ClientPolicy, order: Order) -> list[Orde
     For an exit of the same alert, which closes what its entry turns, the entry waits as for any other exit.
     """
     is_entry = order.execution_type is ExecutionType.ENTRY
-    if not is_entry or not policy.strategy(order.strategy_name).is_grouped:
+    if not is_entry or not handling_of(policy, order).is_grouped:
         return []
     return [
         leg
@@ -90,7 +91,7 @@ def let_go(tx: Transaction, policy: ClientPolicy, order: Order, now: datetime) -
     wait = behind_its_exits(tx, policy, order, now)
     if wait is not None:
         return wait
-    is_best_effort = policy.strategy(order.strategy_name).grouping is GroupPolicy.BEST_EFFORT
+    is_best_effort = handling_of(policy, order).grouping is GroupPolicy.BEST_EFFORT
     return with_its_group(order, other_legs(tx, policy, order), is_best_effort=is_best_effort)
 
 
@@ -134,7 +135,7 @@ def block_unsent(
     """After one leg failed, block the legs that were not sent; return all other legs as they were before that."""
     legs = other_legs(tx, policy, ended)
     why = incomplete(ended)
-    is_best_effort = policy.strategy(ended.strategy_name).grouping is GroupPolicy.BEST_EFFORT
+    is_best_effort = handling_of(policy, ended).grouping is GroupPolicy.BEST_EFFORT
     for leg in legs:
         if leg.status is not Status.CREATED or (is_best_effort and not needs(leg, ended)):
             continue

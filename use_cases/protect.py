@@ -16,6 +16,7 @@ from domain.errors import InvalidProtection, NotFound
 from domain.exit_chase import ends_of
 from domain.further_terms import further_text
 from domain.ids import exit_id
+from domain.leg_groups import LegGroup
 from domain.limits import ClientPolicy
 from domain.money import decimal_text
 from domain.order import Order
@@ -28,6 +29,7 @@ from domain.protection_terms import Terms, is_protected
 from domain.states import Status
 from domain.times import time_text
 from use_cases.asked_exits import market_exit
+from use_cases.end_combined import cancel_combined, group_named
 from use_cases.register_order import register_judged
 
 
@@ -125,15 +127,18 @@ def _ask(tx: Transaction, step: Step, policy: ClientPolicy, *, now: datetime, ac
 
 def cancel_protection(
     tx: Transaction, protection_id: str, *, by: str, reason: str, now: datetime
-) -> Protection:
-    """End a protection at a person's request.
+) -> Protection | LegGroup:
+    """End a protection at a person's request, or by a group's id what protects that group as a whole.
 
     Raises:
-        NotFound: there is no such protection.
+        NotFound: there is no such protection or group.
         InvalidProtection: it is over, or the reason is blank.
     """
     if not reason.strip():
         raise InvalidProtection("reason", "expected why the position is to go on without it")
+    group = group_named(tx, protection_id)
+    if group is not None:
+        return cancel_combined(tx, group, by=by, reason=reason, now=now)
     step = cancelled(_existing(tx, protection_id), by=by, reason=reason, now=now)
     key = clears_unknown(step)
     if key is not None:

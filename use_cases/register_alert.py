@@ -16,9 +16,10 @@ from domain.alert import Alert, ClientShare, Delivery, LegRequest, ParsedAlert, 
 from domain.cancel_by_alert import told
 from domain.enums import DecisionType, ExecutionType, LegKind, Outcome, Side
 from domain.errors import InvalidAlert, NothingAsked, SignalReused
+from domain.group_asked import FIELD
 from domain.ids import alert_key, client_order_id, command_id, content_hash, intent_key
 from domain.instruments.choice import InstrumentChoice
-from domain.limits import ClientPolicy
+from domain.limits import ClientPolicy, GroupPolicy
 from domain.money import ZERO
 from domain.order import Order
 from domain.ports import Ids, Transaction
@@ -31,7 +32,7 @@ from domain.times import has_elapsed
 from use_cases.cancel_by_alert import cancel_by_alert
 from use_cases.protect import open_protections, terms_of
 from use_cases.reach_target import reach
-from use_cases.register_group import Asked, register_adjusting, register_group
+from use_cases.register_group import Asked, is_group, register_adjusting, register_group
 from use_cases.register_order import block, life_of, register_judged, write
 from use_cases.reject_alert import RejectedRequest, rejection, unknown_client
 from use_cases.repeated_alerts import may_be_repeated
@@ -215,12 +216,7 @@ class RegisterAlert:
     ) -> tuple[Order, ...]:
         policy = self._clients[alert.client_id]
         asked = [Asked(*each) for each in zip(orders, intents, alert.legs, strict=True)]
-        is_group = (
-            len(orders) > 1
-            and alert.execution_type is ExecutionType.ENTRY
-            and policy.strategy(alert.strategy_name).is_grouped
-        )
-        if is_group:
+        if alert.execution_type is ExecutionType.ENTRY and is_group(policy, alert, len(orders)):
             return register_group(tx, policy, alert, asked, actor=ACTOR)
         if alert.execution_type is ExecutionType.ADJUST:
             return register_adjusting(tx, policy, alert, asked, actor=ACTOR)
@@ -353,7 +349,7 @@ class RegisterAlert:
             requested_side=leg.side if is_exit else None,
             requested_product=(leg.product or None) if is_exit else None,
             **terms_of(self._protecting(alert, leg), at, self._clients[alert.client_id].zone),
-            context_json=_choice_of(leg),
+            context_json=_choice_of(leg, alert.group),
         )
 
 
@@ -464,9 +460,9 @@ def _instrument_of(choice: InstrumentChoice, leg: LegRequest) -> dict[str, objec
     return told | ({"notes": choice.notes} if choice.notes else {})
 
 
-def _choice_of(leg: LegRequest) -> str | None:
-    """What an order's own story says of its instrument and size; None where there is nothing to tell."""
-    told: dict[str, object] = {}
+def _choice_of(leg: LegRequest, group: GroupPolicy | None) -> str | None:
+    """What an order's own story says of its instrument, size and group; None where there is nothing to tell."""
+    told: dict[str, object] = {} if group is None else {FIELD: group}
     if leg.instrument is not None:
         told["instrument"] = _instrument_of(leg.instrument, leg)
     if leg.sized is not None:

@@ -8,8 +8,11 @@ from blockers.instruments import unfit
 from blockers.pipeline import judged
 from blockers.rules import Block
 from domain.alert import LegRequest, ParsedAlert
+from domain.combined import FIELD
 from domain.entry_waits import Wait, WaitsFor
 from domain.enums import ExecutionType
+from domain.errors import InvalidAlert
+from domain.group_asked import handling_of, with_group
 from domain.limits import ClientPolicy, GroupPolicy
 from domain.order import Order
 from domain.ports import Transaction
@@ -27,6 +30,20 @@ class Asked(NamedTuple):
     leg: LegRequest
 
 
+def is_group(policy: ClientPolicy, alert: ParsedAlert, entries: int) -> bool:
+    """Return True where an alert's entries are judged together.
+
+    Raises:
+        InvalidAlert: it brings what protects a group, and its entries are none.
+    """
+    handling = with_group(policy.strategy(alert.strategy_name), alert.group)
+    found = entries > 1 and handling.is_grouped
+    if alert.combined is not None and not found:
+        message = f"expected several entries that are a group, got {entries} with group = {handling.grouping}"
+        raise InvalidAlert("INVALID", message, FIELD)
+    return found
+
+
 def register_adjusting(
     tx: Transaction, policy: ClientPolicy, alert: ParsedAlert, asked: Sequence[Asked], *, actor: str
 ) -> tuple[Order, ...]:
@@ -36,7 +53,7 @@ def register_adjusting(
     done = tuple(_one(tx, policy, alert, each, actor) for each in exits)
     elsewhere = {(e.order.exchange, e.order.symbol) for e in exits}
     is_behind = any(elsewhere - {(e.order.exchange, e.order.symbol)} for e in entries)
-    if len(entries) > 1 and policy.strategy(alert.strategy_name).is_grouped:
+    if is_group(policy, alert, len(entries)):
         return (*done, *register_group(tx, policy, alert, entries, actor=actor, is_behind=is_behind))
     return (*done, *(_one(tx, policy, alert, each, actor, is_behind=is_behind) for each in entries))
 
@@ -86,7 +103,7 @@ def register_group(
     if all(leg.status is Status.FAILED for leg in legs):
         return tuple(legs)
     if alert.test_mode is None:
-        open_group(tx, policy, legs)
+        open_group(tx, policy, legs, alert.combined)
     if not any(leg.waits_for in (WaitsFor.EXIT, WaitsFor.SETTLING) for leg in legs):
         return tuple(legs)
     wait = Wait(WaitsFor.GROUP, legs[0].expires_at)  # no leg is sent alone
@@ -100,7 +117,7 @@ def register_group(
 
 def _that_fall(policy: ClientPolicy, legs: Sequence[Order], blocks: Mapping[int, Block]) -> set[int]:
     """Return which legs go no further beside those that are blocked: all, unless a part of the group is enough."""
-    handling = policy.strategy(legs[0].strategy_name)
+    handling = handling_of(policy, legs[0])
     if handling.grouping is not GroupPolicy.BEST_EFFORT:
         return set(range(len(legs)))
     fall = set(blocks) | {i for i, leg in enumerate(legs) if any(needs(leg, legs[b]) for b in blocks)}

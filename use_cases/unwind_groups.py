@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.cancellation import cancel_asked, hindrance
+from domain.combined import CombinedTerms, combined_of
+from domain.group_asked import handling_of
 from domain.group_messages import notices_of, waiting_key
 from domain.ids import exit_id
 from domain.leg_groups import (
@@ -35,10 +37,17 @@ from use_cases.register_order import register_judged
 _OVER = (Status.EXECUTED, Status.FAILED)
 
 
-def open_group(tx: Transaction, policy: ClientPolicy, legs: Sequence[Order]) -> None:
-    """Write the group of the legs that one client enters by an alert."""
+def open_group(
+    tx: Transaction, policy: ClientPolicy, legs: Sequence[Order], combined: CombinedTerms | None = None
+) -> None:
+    """Write the group of the legs that one client enters by an alert.
+
+    Args:
+        combined: what its alert brings to protect it as a whole; None: what its strategy has for that.
+    """
     first = legs[0]
-    handling = policy.strategy(first.strategy_name)
+    handling = handling_of(policy, first)
+    terms = combined or handling.combined
     time = handling.time_to_complete
     tx.add_group(
         LegGroup(
@@ -53,6 +62,7 @@ def open_group(tx: Transaction, policy: ClientPolicy, legs: Sequence[Order]) -> 
             created_at=first.created_at,
             updated_at=first.created_at,
             deadline=None if time is None else first.created_at + time,
+            combined=None if terms is None else combined_of(terms),
         )
     )
 
@@ -113,7 +123,7 @@ def carry_out(tx: Transaction, decision: Decision, policy: ClientPolicy, *, now:
     """
     after, moved = decision.after, 0
     if after is not decision.before:
-        tx.move_group(decision.before, after)
+        tx.move_group(decision.before, after, decision.events)
     for order in decision.take_back:
         moved += _take_back(tx, order, after, now=now, actor=actor)
     for wish in decision.exits:
@@ -138,7 +148,9 @@ def _take_back(tx: Transaction, order: Order, group: LegGroup, *, now: datetime,
     if current.status is Status.CREATED and not current.look_first:
         tx.apply(blocked(current, Reason.GROUP_INCOMPLETE, group.why, at=now, actor=actor))
         return 1
-    change = cancel_asked(current, at=now, actor=actor, reason="its group is incomplete")
+    is_met = group.combined is not None and group.combined.fired_by is not None
+    why = "its group leaves as a whole" if is_met else "its group is incomplete"
+    change = cancel_asked(current, at=now, actor=actor, reason=why)
     if change is not None:
         tx.apply(change)
     return int(change is not None)

@@ -169,6 +169,13 @@ def _signal_id(value: object) -> str:
 read_quantity = _quantity
 read_price = _price
 read_level = _level
+
+
+def read_one_of(words: Mapping[str, T]) -> Callable[[object], T | None]:
+    """Return what reads one of these words, given in upper case, in any case; null and the empty text are None."""
+    return _optional(_one_of(words))
+
+
 read_symbol = _upper(_SYMBOL)
 read_exchange = _upper(_EXCHANGE)
 read_name = _text(80)

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.decoding import Body, Document, Form
+from alerts.formats.combining import CombinedField, GroupField, combined_of_alert
 from alerts.formats.description import AskedFor, Dialect
 from alerts.formats.fields import (
     OR_NONE,
@@ -30,14 +31,23 @@ from alerts.formats.fields import (
     TestModeField,
     TrailingTypeField,
 )
-from alerts.formats.protecting import ClockField, CostField, LotSizeField, MinutesField, TargetField
+from alerts.formats.protecting import (
+    ClockField,
+    CostField,
+    LockField,
+    LotSizeField,
+    MinutesField,
+    TargetField,
+)
 from alerts.formats.secret_field import SecretField
 from alerts.sanitising import shown, shown_key
 from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
+from domain.combined import FIELD, CombinedTerms
 from domain.enums import ExecutionType, LegKind, OrderType, Side
 from domain.errors import InvalidAlert
 from domain.further_terms import cost_fault, targets_fault
+from domain.locks import lock_fault
 from domain.protection_terms import Terms, trail_fault
 
 NAME = "native"
@@ -54,12 +64,13 @@ When and why the signal came is information for people.
 _FAMILIAR = {"quantity": "qty", "side": "direction", "ticker": "tradingsymbol", "product": "product_type"}
 """Other formats' names for our keys. They are too different from ours to be suggested by their spelling."""
 
+_ENTERING = (ExecutionType.ENTRY, ExecutionType.ADJUST)
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 
 _PROTECTION = (
-    "stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when", "move_to_cost", "exit_at",
-    "exit_after_minutes",
+    "stop_loss", "target", "lot_size", "trailing_type", "trailing_value", "trail_when", "move_to_cost",
+    "lock_and_trail", "exit_at", "exit_after_minutes",
 )  # fmt: skip
 
 _OF_AN_ORDER = ("qty", "order_type", "price", "trigger_price", *_PROTECTION)
@@ -91,6 +102,7 @@ class _Leg(BaseModel):
     trailing_value: DistanceField = None
     trail_when: DistanceField = None
     move_to_cost: CostField = None
+    lock_and_trail: LockField = None
     exit_at: ClockField = None
     exit_after_minutes: MinutesField = None
     exit: ExitFlag = None
@@ -113,6 +125,8 @@ class _Alert(BaseModel):
     trailing_stoploss: NotBuilt = None
     stop_loss: NotBuilt = None
     target: NotBuilt = None
+    group: GroupField = None
+    group_protection: CombinedField = None
     when_price: NotBuilt = None
     trailing_type: NotBuilt = None
     trailing_value: NotBuilt = None
@@ -143,6 +157,8 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
         legs=legs,
         signal_id=asked.signal_id,
         test_mode=asked.test_mode,
+        combined=_of_entries(asked),
+        group=asked.group,
     )
 
 
@@ -242,6 +258,7 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
         cost_offset=offset,
         exit_at=leg.exit_at,
         exit_after_minutes=leg.exit_after_minutes,
+        lock=leg.lock_and_trail,
     )
     first = next((name for name in _PROTECTION if getattr(leg, name) is not None), None)
     if first is None:
@@ -249,10 +266,19 @@ def _protection(asked: _Alert, leg: _Leg, place: str) -> Terms | None:
     if _type_of(asked, leg) is not ExecutionType.ENTRY:
         raise InvalidAlert("AMBIGUOUS", _ON_AN_EXIT.format(field=first), f"{place}.{first}")
     sign = 1 if leg.direction is Side.BUY else -1
-    fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms)
+    fault = trail_fault(terms) or targets_fault(terms, sign) or cost_fault(terms) or lock_fault(terms)
     if fault is not None:
         raise InvalidAlert("INVALID", fault[1], f"{place}.{fault[0]}")
     return terms
+
+
+def _of_entries(asked: _Alert) -> CombinedTerms | None:
+    """Return what protects the alert's entries as a whole; None: nothing. Only entries are a group."""
+    for name in ("group", FIELD):
+        if getattr(asked, name) is not None and asked.execution_type not in _ENTERING:
+            message = f"expected none in an {asked.execution_type}: it is about what an alert enters"
+            raise InvalidAlert("INVALID", message, name)
+    return combined_of_alert(asked.group_protection)
 
 
 def _required(value: T | None, place: str, name: str, needed_by: str) -> None:

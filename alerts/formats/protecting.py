@@ -8,11 +8,12 @@ from typing import Annotated
 from pydantic import Field, PlainValidator
 
 from alerts.formats.fields import OR_NONE, number, read_level, read_price
-from domain.protection_terms import Level, LevelUnit, level_of
+from domain.protection_terms import Level, LevelUnit, LockTexts, level_of
 
 _MOST_TARGETS = 10
 _HUNDRED = Decimal(100)
 _LONGEST = Decimal(10080)  # minutes of a week
+_LOCK_NEEDS = {"lock_at", "lock_floor"}
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 Targets = tuple[tuple[str, Decimal], ...]
@@ -64,6 +65,21 @@ def _move_to_cost(value: object) -> tuple[str, str | None] | None:
     return trigger, None if offset is None or offset == "" else _distance(offset)
 
 
+def _lock(value: object) -> LockTexts | None:
+    """Read a lock; a floor of 0 is the average fill, and one that is left out is none."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, Mapping) or not _LOCK_NEEDS <= value.keys() <= _LOCK_NEEDS | {"step", "trail"}:
+        raise ValueError
+    at = _distance(value["lock_at"])
+    if at is None or value["lock_floor"] in (None, ""):
+        raise ValueError
+    step, trail = (
+        None if value.get(name) in (None, "") else _distance(value[name]) for name in ("step", "trail")
+    )
+    return LockTexts(at, _distance(value["lock_floor"]), step, trail)
+
+
 def _clock(value: object) -> str | None:
     if value is None or value == "":
         return None
@@ -98,6 +114,14 @@ CostField = Annotated[
     Field(
         description='{"trigger": …, "offset": …}, each a distance as "1%", "10pt" or a number of points, the offset '
         "optional; or null for none"
+    ),
+]
+LockField = Annotated[
+    LockTexts | None,
+    PlainValidator(_lock),
+    Field(
+        description='{"lock_at": …, "lock_floor": …, "step": …, "trail": …}, each a distance as "1%", "10pt" or a '
+        "number of points, step and trail optional; or null for none"
     ),
 ]
 ClockField = Annotated[

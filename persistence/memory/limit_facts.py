@@ -165,7 +165,7 @@ def _stops_met(t: Tables, q: ExposureQuery, since: datetime) -> tuple[StopMet, .
         for p in t.protections.values()
         if p.client_id == q.client_id and p.fired_at is not None and p.fired_at >= since
     ]
-    met = [p for p in fired if p.fired_by in (Rule.STOP, Rule.TRAIL)]
+    met = [p for p in fired if p.fired_by in (Rule.STOP, Rule.TRAIL, Rule.LOCK)]
     return tuple(
         StopMet(p.strategy_name, p.fired_at)
         for p in met

@@ -35,3 +35,12 @@ CREATE TABLE order_group_events (
 ) STRICT;
 CREATE INDEX order_group_events_of_group ON order_group_events (group_id, event_id);
 """
+
+COMBINED = """
+ALTER TABLE order_groups ADD COLUMN combined TEXT;
+ALTER TABLE order_groups ADD COLUMN is_watched INTEGER NOT NULL DEFAULT 0 CHECK (is_watched IN (0, 1));
+UPDATE order_groups SET is_watched = 1 WHERE state IN ('FORMING', 'INCOMPLETE', 'UNWINDING');
+DROP INDEX order_groups_open;
+CREATE INDEX order_groups_watched ON order_groups (client_id, created_at) WHERE is_watched = 1;
+ALTER TABLE order_group_events ADD COLUMN kind TEXT;
+"""

@@ -17,12 +17,18 @@ from persistence.sqlite.conversation_schema import CONVERSATION
 from persistence.sqlite.damage import cannot, is_lasting
 from persistence.sqlite.database import connect
 from persistence.sqlite.file_lock import lock_within
-from persistence.sqlite.group_schema import GROUPS
+from persistence.sqlite.group_schema import COMBINED, GROUPS
 from persistence.sqlite.id_ends import ORDERS_BY_ID_END
 from persistence.sqlite.identity import WHAT_TO_DO, check_at_start, judged, restoring_path
 from persistence.sqlite.operator_schema import OPERATOR_RECORDS
 from persistence.sqlite.private_files import make_private, private
-from persistence.sqlite.protection_schema import COST_AND_TIME, FURTHER_TERMS, PROTECTIONS, SECOND_TRIES
+from persistence.sqlite.protection_schema import (
+    COST_AND_TIME,
+    FURTHER_TERMS,
+    LOCKS,
+    PROTECTIONS,
+    SECOND_TRIES,
+)
 from persistence.sqlite.risk_schema import EQUITY_CURVE, RISK
 from persistence.sqlite.schema import (
     ACCOUNTS_REMEMBERED,
@@ -332,6 +338,18 @@ def operator_records(db: "Database") -> None:
 def orders_by_id_end(db: "Database") -> None:
     """Index orders by the end of their alert's id, for the search by what a message ends with."""
     _run(db, ORDERS_BY_ID_END)
+
+
+@migrations()
+def locks_of_protections(db: "Database") -> None:
+    """Store how much of a profit a protection has locked."""
+    _run(db, LOCKS)
+
+
+@migrations()
+def combined_protection_of_groups(db: "Database") -> None:
+    """Store what protects a group of legs as a whole, and which groups are watched."""
+    _run(db, COMBINED)
 
 
 def _run(db: "Database", script: str) -> None:

@@ -93,3 +93,5 @@ COST_AND_TIME = """
 ALTER TABLE protections ADD COLUMN is_at_cost INTEGER NOT NULL DEFAULT 0 CHECK (is_at_cost IN (0, 1));
 ALTER TABLE protections ADD COLUMN exit_at TEXT;
 """
+
+LOCKS = "ALTER TABLE protections ADD COLUMN locked_steps INTEGER"

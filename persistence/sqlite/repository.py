@@ -268,6 +268,9 @@ class OrderRepository:
     def open_groups(self, client_id: str) -> list[LegGroup]:
         return self._read(lambda connection: groups.open_groups(connection, client_id))
 
+    def exits_after(self, entry: Order) -> list[Order]:
+        return self._read(lambda connection: groups.exits_after(connection, entry))
+
     def groups_of_alert(self, alert_id: str) -> list[LegGroup]:
         return self._read(lambda connection: groups.groups_of_alert(connection, alert_id))
 

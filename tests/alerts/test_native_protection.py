@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
-from domain.protection_terms import Terms
+from domain.combined import CombinedTerms, CombinedUnit
+from domain.ids import content_hash
+from domain.limits import GroupPolicy
+from domain.locks import Lock
+from domain.protection_terms import LockTexts, Terms
 from tests.alerts.fakes import with_leg
 from tests.alerts.test_native import parse, refusal
 
@@ -32,12 +36,22 @@ MEANT = [
     ),
     ({"move_to_cost": {"trigger": 5, "offset": 1}}, Terms(cost_trigger="5pt", cost_offset="1pt")),
     ({"move_to_cost": {"trigger": "1%", "offset": 0}}, Terms(cost_trigger="1%")),
+    (
+        {"lock_and_trail": {"lock_at": 10, "lock_floor": "4pt", "step": 5, "trail": 2}},
+        Terms(lock=LockTexts("10pt", "4pt", "5pt", "2pt")),
+    ),
+    (
+        {"lock_and_trail": {"lock_at": "2%", "lock_floor": 0, "step": None}},
+        Terms(lock=LockTexts("2%", None)),
+    ),
     ({"exit_at": " 15:10 "}, Terms(exit_at="15:10")),
     ({"exit_after_minutes": "7.5"}, Terms(exit_after_minutes=d("7.5"))),
 ]
 
 
-@pytest.mark.parametrize("name", ["target", "lot_size", "move_to_cost", "exit_at", "exit_after_minutes"])
+@pytest.mark.parametrize(
+    "name", ["target", "lot_size", "move_to_cost", "lock_and_trail", "exit_at", "exit_after_minutes"]
+)
 def test_null_and_an_empty_text_are_none(name: str) -> None:
     for nothing in (None, ""):
         assert parse(with_leg(**{name: nothing})).legs[0].protection is None
@@ -72,6 +86,16 @@ REFUSED = [
     ({"move_to_cost": {"trigger": 5, "at": 1}}, "move_to_cost"),
     ({"move_to_cost": {"trigger": 5, "offset": 5}}, "move_to_cost.offset"),
     ({"move_to_cost": {"trigger": 5, "offset": "1%"}}, "move_to_cost.offset"),
+    ({"lock_and_trail": 5}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": None}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 0, "lock_floor": 0}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "at": 1}}, "lock_and_trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 5}}, "lock_and_trail.lock_floor"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": "1%"}}, "lock_and_trail.lock_floor"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "step": 2}}, "lock_and_trail.trail"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "trail": 2}}, "lock_and_trail.step"),
+    ({"lock_and_trail": {"lock_at": 5, "lock_floor": 1, "step": 2, "trail": 3}}, "lock_and_trail.trail"),
     ({"exit_at": 1510}, "exit_at"),
     ({"exit_at": "24:00"}, "exit_at"),
     ({"exit_at": "9:15"}, "exit_at"),
@@ -87,3 +111,52 @@ def test_what_cannot_be_meant_is_refused_by_name(given: dict[str, Any], field: s
     error = refusal(with_leg(**given))
     assert (error.code, error.field) == ("INVALID", f"legs[0].{field}")
     assert error.message.startswith("expected ")
+
+
+def combined(given: Any, **changes: Any) -> dict[str, Any]:
+    return {**with_leg(), "group_protection": given, **changes}
+
+
+def test_an_alert_brings_what_protects_its_entries_as_a_whole() -> None:
+    given = {"stop_loss": "2000", "lock_and_trail": {"lock_at": 1000, "lock_floor": 0}}
+    meant = CombinedTerms(CombinedUnit.MONEY, d(2000), lock=Lock(d(1000), d(0)))
+    assert parse(combined(given)).combined == meant
+    assert parse(combined({"target": "12.5pt"})).combined == CombinedTerms(
+        CombinedUnit.POINTS, target=d("12.5")
+    )
+    assert parse(combined(None)).combined is None
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (5, ""),
+        ({"stop_los": 5}, ""),
+        ({"stop_loss": "2%"}, ""),
+        ({"stop_loss": -5}, ""),
+        ({"lock_and_trail": {"lock_at": 5}}, ""),
+        ({}, ".stop_loss"),
+        ({"stop_loss": 5, "target": "5pt"}, ".target"),
+    ],
+)
+def test_what_cannot_protect_a_group_is_refused_by_name(given: Any, field: str) -> None:
+    error = refusal(combined(given))
+    assert (error.code, error.field) == ("INVALID", f"group_protection{field}")
+    assert error.message.startswith("expected ")
+
+
+def test_what_protects_a_group_is_none_of_an_exit_and_makes_another_alert() -> None:
+    assert refusal(combined({"stop_loss": 5}, execution_type="EXIT")).field == "group_protection"
+    one, other = (parse(combined({"stop_loss": each})) for each in (5, 6))
+    assert len({content_hash(each) for each in (one, other, parse(with_leg()))}) == 3
+
+
+def test_an_alert_names_how_its_entries_depend_on_each_other() -> None:
+    assert parse({**with_leg(), "group": "All_Or_None"}).group is GroupPolicy.ALL_OR_NONE
+    assert parse({**with_leg(), "group": None}).group is None is parse(with_leg()).group
+    for wrong in ("best_effort", "all", 5):
+        error = refusal({**with_leg(), "group": wrong})
+        assert (error.code, error.field) == ("INVALID", "group")
+    assert refusal({**with_leg(), "group": "independent", "execution_type": "EXIT"}).field == "group"
+    asked = [parse({**with_leg(), "group": each}) for each in (None, "independent", "hedge_first")]
+    assert len({content_hash(each) for each in asked}) == 3

@@ -12,9 +12,11 @@ from config.checking import Problems, SettingsError
 from config.strategies import read_strategies
 from domain.alert import ClientShare
 from domain.alert_defaults import AlertDefaults, Instrument
+from domain.combined import CombinedTerms, CombinedUnit
 from domain.enums import OrderType, Side
 from domain.limits import ExitScope, GroupPolicy, StrategyBook, StrategyPolicy
-from domain.protection_terms import Terms, TrailingType
+from domain.locks import Lock
+from domain.protection_terms import LockTexts, Terms, TrailingType
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "strategies.example.toml"
 BASE = StrategyPolicy(settling=timedelta(seconds=5))
@@ -221,6 +223,7 @@ trailing_type = "points"
 trailing_value = 3
 trail_when = 5.5
 move_to_cost = { trigger = "5pt", offset = "1pt" }
+lock_and_trail = { lock_at = "20pt", lock_floor = 0, step = "10pt", trail = "5pt" }
 exit_at = "14:00"
 exit_after_minutes = 90
 [strategies.T.protection]
@@ -242,6 +245,7 @@ def test_what_protects_a_strategys_entries_is_a_whole_table(tmp_path):
         cost_offset="1pt",
         exit_at="14:00",
         exit_after_minutes=Decimal(90),
+        lock=LockTexts("20pt", None, "10pt", "5pt"),
     )
     assert own.protecting(None) == whole
     assert own.protecting(Terms(target="120")) == Terms(target="120", exit_at="15:10")
@@ -278,6 +282,19 @@ def test_what_protects_a_strategys_entries_is_a_whole_table(tmp_path):
             "move_to_cost = { trigger = '1%', offset = '2%' }",
             "move_to_cost.offset: expected less than the trigger",
         ),
+        ("lock_and_trail = '1%'", "lock_and_trail: got '1%', expected { lock_at = "),
+        (
+            "lock_and_trail = { lock_at = '1%' }",
+            "lock_and_trail: got {'lock_at': '1%'}, expected { lock_at = ",
+        ),
+        (
+            "lock_and_trail = { lock_at = '1%', lock_floor = false }",
+            "lock_and_trail: got {'lock_at': '1%', 'lock_floor': False}, expected { lock_at = ",
+        ),
+        (
+            "lock_and_trail = { lock_at = '1%', lock_floor = '1%' }",
+            "lock_and_trail.lock_floor: expected less than lock_at",
+        ),
         ("exit_at = 15:10:00", "exit_at: got datetime.time(15, 10), expected a time of the day in quotes"),
         ("exit_at = '25:00'", "exit_at: got '25:00', expected a time of the day in quotes"),
         ("exit_after_minutes = 0", "exit_after_minutes: got 0, expected a number above 0"),
@@ -296,3 +313,60 @@ def test_a_square_off_and_a_protection_of_another_kind_stop_the_start(tmp_path):
     assert "[strategies.S.protection]: expected a table" in str(caught.value)
     with pytest.raises(SettingsError, match="protectoin: unknown, did you mean protection"):
         read(tmp_path, "[strategies.S.protectoin]\nstop_loss = '2%'\n")
+
+
+COMBINED = """
+[default]
+group = "all_or_none"
+[default.group_protection]
+stop_loss = 4000
+[strategies.S.group_protection]
+stop_loss = "20pt"
+trailing_value = "5.5pt"
+trail_when = "10pt"
+lock_and_trail = { lock_at = "15pt", lock_floor = 0 }
+[strategies.T.group_protection]
+"""
+
+
+def test_what_protects_a_strategys_groups_is_a_whole_table(tmp_path):
+    book = read(tmp_path, COMBINED)
+    assert book.for_strategy("any").combined == CombinedTerms(CombinedUnit.MONEY, Decimal(4000))
+    points = CombinedTerms(
+        CombinedUnit.POINTS,
+        Decimal(20),
+        None,
+        Decimal("5.5"),
+        Decimal(10),
+        Lock(Decimal(15), Decimal(0)),
+    )
+    assert book.for_strategy("S").combined == points
+    assert book.for_strategy("T").combined is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (
+            "[strategies.S.group_protection]\nstop_los = 5",
+            "[strategies.S.group_protection]: expected a table with",
+        ),
+        (
+            "[strategies.S.group_protection]\nstop_loss = '5'",
+            "[strategies.S.group_protection]: expected a table with",
+        ),
+        ("[strategies.S]\ngroup_protection = 5", "[strategies.S.group_protection]: expected a table with"),
+        (
+            "[strategies.S.group_protection]\ntarget = 5\ntrail_when = 5",
+            "trailing_value: expected how far the profit may fall",
+        ),
+        (
+            "[default]\ngroup = 'independent'\n[strategies.S.group_protection]\nstop_loss = 5",
+            "[strategies.S.group_protection]: expected none while group is independent",
+        ),
+    ],
+)
+def test_what_cannot_protect_a_group_stops_the_start(tmp_path, lines, complaint):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, lines)
+    assert complaint in str(caught.value)

@@ -16,7 +16,7 @@ from domain.marks import Mark
 from domain.ports import ExposureQuery
 from domain.protection import Covered, ExitSeen, ExitState, Protection, ProtectionStatus, Rule, protection_of
 from domain.protection_step import step
-from domain.protection_terms import Terms, TrailingType
+from domain.protection_terms import LockTexts, Terms, TrailingType
 from tests.contract.store_making import CLIENT, EXCHANGE, STRATEGY, SYMBOL, House, StoreCase
 
 TERMS: dict[str, Any] = {
@@ -133,6 +133,14 @@ class ProtectionsContract(StoreCase):
         assert p.exit_at == exit_at
         p = moved(house, p, "117.5")
         assert p.is_at_cost and p.exit_at is not None and p.exit_at < exit_at
+        assert house.store.protection(p.protection_id) == p
+
+    def test_how_much_of_a_profit_is_locked_is_stored(self, house):
+        text = further_text(Terms(lock=LockTexts("10pt", "4pt", "5pt", "2pt")))
+        p = opened(house, trailing_type=None, trailing_value=None, trail_when=None, protection_json=text)
+        assert house.store.protection(p.protection_id) == p
+        p = moved(house, p, "128.5")
+        assert (p.locked_steps, p.stop_price) == (1, Decimal("118.5"))
         assert house.store.protection(p.protection_id) == p
 
     def test_several_orders_are_read_at_once(self, house):

@@ -108,8 +108,8 @@ PROTECTING = (
         (
             Edit(
                 LEVELS,
-                "        return Rule.TRAIL if p.is_armed else Rule.STOP\n    if p.target_price",
-                "        pass\n    if p.target_price",
+                "* p.side.sign <= 0:\n        if p.is_armed:",
+                "* p.side.sign < -p.stop_price:\n        if p.is_armed:",
             ),
         ),
         (f"{RULE_TESTS}::test_where_stop_and_target_are_met_at_once_the_stop_wins",),

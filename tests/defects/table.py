@@ -6,6 +6,7 @@ from tests.defects.adopting import ADOPTING
 from tests.defects.batches import TOGETHER_CLAIMED
 from tests.defects.cancelling import CANCELLING
 from tests.defects.clocks import CLOCKS
+from tests.defects.combining import COMBINING
 from tests.defects.conversing import CONVERSING
 from tests.defects.conversions import CONVERSIONS
 from tests.defects.defect import Defect
@@ -19,6 +20,7 @@ from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
 from tests.defects.limits import LIMITS
+from tests.defects.locking import LOCKING
 from tests.defects.lost_parts import LOST_PARTS
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
@@ -37,8 +39,8 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS, *LOST_PARTS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
-    *READING, *ZERODHA, *DHAN, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES,
-    *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
+    *READING, *ZERODHA, *DHAN, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *COMBINING, *PLATFORMS,
+    *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
 )  # fmt: skip
 
 WIDE = (
@@ -69,10 +71,10 @@ _SECTIONS = (
     ("Exits and reads of the positions", EXIT_READS),
     ("Rows that have lost something, or that a hand has changed", LOST_PARTS),
     ("Entries claimed together", TOGETHER_CLAIMED),
-    ("Protecting a position", PROTECTING),
+    ("Protecting a position", (*PROTECTING, *LOCKING)),
     ("Exits that rest", RESTING),
     ("Limits", (*RISK, *LIMITS)),
-    ("Groups of legs", GROUPS),
+    ("Groups of legs", (*GROUPS, *COMBINING)),
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("At Dhan", DHAN),

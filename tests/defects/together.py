@@ -103,8 +103,8 @@ TOGETHER = (
         (
             Edit(
                 "use_cases/register_alert.py",
-                "            and policy.strategy(alert.strategy_name).is_grouped\n",
-                "            and not policy.strategy(alert.strategy_name).is_grouped\n",
+                "is ExecutionType.ENTRY and is_group(policy, alert, len(orders)):",
+                "is ExecutionType.ENTRY and not is_group(policy, alert, len(orders)):",
             ),
         ),
         (f"{GROUPS}::test_where_one_leg_is_blocked_all_are_and_name_it",),

@@ -24,7 +24,7 @@ from domain.protection import (
 )
 from domain.protection_exits import followed_exits
 from domain.protection_step import step
-from domain.protection_terms import Terms, TrailingType
+from domain.protection_terms import LockTexts, Terms, TrailingType
 from tests.domain.protecting import SECOND, d, mark, protection
 from tests.support import START
 
@@ -44,6 +44,7 @@ TRAILS: st.SearchStrategy[dict[str, Any]] = st.one_of(
 )
 
 
+LOCKS = st.sampled_from([None, LockTexts("5pt", "2pt"), LockTexts("4%", None, "3%", "2%")])
 FATES = st.tuples(st.sampled_from([False, False, True]), st.booleans())  # an exit fails; it takes its time
 
 
@@ -51,7 +52,8 @@ FATES = st.tuples(st.sampled_from([False, False, True]), st.booleans())  # an ex
 def paths(draw):
     """A protection, and moments: a price, fills so far, whether the entry is over, and what others have taken."""
     terms = {"stop_loss": draw(DISTANCES), "target": draw(DISTANCES), **draw(TRAILS)}
-    p = protection(side=draw(st.sampled_from(list(Side))), **terms)
+    further = further_text(Terms(lock=draw(LOCKS)))
+    p = protection(side=draw(st.sampled_from(list(Side))), protection_json=further, **terms)
     moments, units, taken = [], 0, 0
     for _ in range(draw(st.integers(1, 9))):
         units = min(units + draw(st.sampled_from([0, 0, 5, 20])), 50)
@@ -153,6 +155,7 @@ def random_path(rng: Random) -> tuple[Protection, list]:
         cost_trigger=rng.choice([None, "3pt"]),
         cost_offset="1pt",
         exit_at=None,
+        lock=rng.choice([None, LockTexts("6pt", "2pt"), LockTexts("4%", None, "2%", "1%")]),
     )
     at = rng.choice([None, None, START + rng.randrange(1, 300) * SECOND])
     terms: dict[str, Any] = {"stop_loss": rng.choice([None, "5pt", "3%", str(100 - 7 * sign)])}

@@ -61,7 +61,7 @@ class Outcome:
     wrong: str = ""
 
 
-class _Broker(FakeBroker):
+class GridBroker(FakeBroker):
     """Does with one leg what the case says. Exits are filled."""
 
     def __init__(self, clock: ManualClock, case: Case) -> None:
@@ -105,12 +105,12 @@ class _Broker(FakeBroker):
             super().cancel(ref)
 
 
-class _Desk:
+class GridDesk:
     """A watcher on a store in memory that may die at any commit and any call to the broker."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, broker: "type[GridBroker] | None" = None, **alert: object) -> None:
         self.case, self.clock = case, ManualClock()
-        self.broker = _Broker(self.clock, case)
+        self.broker = (broker or GridBroker)(self.clock, case)
         self.store = MemoryStore(clock=self.clock, render=lambda notice: f"{notice.kind} {notice.detail}")
         self.policy = ClientPolicy("default", LimitBook(), True, StrategyBook(POLICY))
         self.crossed, self._dies, self._watchers = 0, False, 0
@@ -124,8 +124,12 @@ class _Desk:
         sides = {"B": Side.BUY, "S": Side.SELL}
         legs = [leg(f"LEG{n}", side=sides[each]) for n, each in enumerate(case.shape)]
         delivery = Delivery(self.clock.now(), "127.0.0.1", "{}", "native")
-        self.receipt = commands.register(entry(*legs), delivery)
-        self.crossed, self._dies = 0, True
+        self.receipt = commands.register(entry(*legs, **alert), delivery)
+        self.counts_from_now(dies=True)
+
+    def counts_from_now(self, *, dies: bool) -> None:
+        """Count boundaries from here on; it dies at that of the case, or not yet."""
+        self.crossed, self._dies = 0, dies
 
     def _around(self, owner: object, method: str) -> None:
         original = getattr(owner, method)
@@ -173,7 +177,7 @@ class _Desk:
 
 def live(case: Case) -> Outcome:
     """Run one case to its end."""
-    desk, exposed, naked = _Desk(case), 0.0, 0.0
+    desk, exposed, naked = GridDesk(case), 0.0, 0.0
     for _ in range(400):
         desk.tick()
         units = desk.units()
@@ -189,7 +193,7 @@ def live(case: Case) -> Outcome:
     return Outcome(group.state, exposed, naked, desk.crossed, _wrong(desk, group.state, exposed, naked))
 
 
-def _wrong(desk: _Desk, state: GroupState, exposed: float, naked: float) -> str:
+def _wrong(desk: GridDesk, state: GroupState, exposed: float, naked: float) -> str:
     units = desk.units()
     if state not in (GroupState.COMPLETE, GroupState.UNWOUND):
         return f"left {state}"

@@ -84,6 +84,18 @@ def test_closed_orders_move_with_all_that_is_theirs(maker):
     assert is_right(maker)
 
 
+def test_what_a_watched_group_is_made_of_stays(maker):
+    at = START.isoformat()
+    group = f"'all_or_none', 'unwind', 1, '[]', '{at}', '{at}', NULL, 'COMPLETE', '', NULL, NULL, 1, NULL"
+    for phase, is_watched in ((Phase.FILLED, 1), (Phase.REJECTED, 0)):
+        maker.sql(
+            f"INSERT INTO order_groups VALUES ('{phase}-1', '{phase}', 'default', 'S', {group}, {is_watched})"
+        )
+    move(maker)
+    assert f"{Phase.FILLED}-1" in ids(maker.path)
+    assert f"{Phase.REJECTED}-1" not in ids(maker.path)
+
+
 def test_what_keeps_duplicates_out_stays(maker):
     before = maker.rows("SELECT * FROM alerts"), maker.rows("SELECT * FROM order_intents")
     move(maker)

@@ -53,7 +53,7 @@ def test_groups_and_protections_follow_so_that_they_are_watched(maker):
     at = time_text(maker.clock.now())
     maker.sql(
         "INSERT INTO order_groups VALUES ('g', 'a', 'default', 'S', 'all_or_none', 'unwind', 1, '[]', "
-        f"'{at}', '{at}', NULL, 'FORMING', '', NULL, NULL, 1)"
+        f"'{at}', '{at}', NULL, 'FORMING', '', NULL, NULL, 1, NULL, 1)"
     )
     maker.sql(
         "INSERT INTO protections (protection_id, command_id, client_id, strategy_name, exchange, symbol, product, "

@@ -203,6 +203,8 @@ def test_a_database_of_the_first_version_gets_what_came_later(tmp_path):
             "equity_curve",
             "operator_records",
             "orders_by_id_end",
+            "locks_of_protections",
+            "combined_protection_of_groups",
         ),
         (),
     )

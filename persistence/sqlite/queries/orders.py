@@ -169,7 +169,8 @@ class OrderQueries:
 
     def _with_legs(self, group: Row) -> Row:
         events = self._rows(_GROUP_EVENTS, (group["group_id"],))
-        return {**group, "legs": json.loads(group["legs"]), "events": events}
+        combined = None if group["combined"] is None else json.loads(group["combined"])
+        return {**group, "legs": json.loads(group["legs"]), "combined": combined, "events": events}
 
     def protection(self, protection_id: str) -> Row | None:
         """Return one protection with its events, or None if there is no such one."""
@@ -422,7 +423,7 @@ def _read_cursor(cursor: str) -> tuple[str, str]:
 
 _GROUPS_OF_ALERT = "SELECT * FROM order_groups WHERE alert_id = ? AND client_id = ? ORDER BY created_at"
 _GROUP_EVENTS = (
-    "SELECT event_id, at, from_state, to_state, detail FROM order_group_events "
+    "SELECT event_id, at, from_state, to_state, detail, kind FROM order_group_events "
     "WHERE group_id = ? ORDER BY event_id"
 )
 _MESSAGES_OF_ALERT = (
