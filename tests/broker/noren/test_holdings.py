@@ -111,7 +111,7 @@ def test_shares_that_a_broker_shows_nowhere_in_the_night_are_unknown_until_it_do
     clock.advance(hours=9)  # 18:30
     for _ in range(20):
         snapshot = read(broker, stub, [row("5", listed=(("NSE", "TCS-EQ"),))])
-        assert "10 shares were there when trading ended" in snapshot.unreadable_at(*INFY, "CNC").text
+        assert "10 shares were there when trading ended" in str(snapshot.unreadable_at(*INFY, "CNC"))
         assert snapshot.net("NSE", "TCS-EQ", "CNC") == 5, "others are known"
         clock.advance(minutes=20)
     snapshot = read(broker, stub, [row("10")])
