@@ -169,7 +169,8 @@ def _post(settings: Settings, body: bytes, *, url: str | None, client_id: str | 
         if client_id in [client.client_id for client in settings.clients]
         else settings.default_client
     )
-    answer = post_alert(f"{url or base_url(settings)}{path}", body, client)
+    with_time = settings.webhook_signature_needs_time
+    answer = post_alert(f"{url or base_url(settings)}{path}", body, client, with_time=with_time)
     print(f"{answer.status_code} {answer.text.strip()}")
     return 0 if answer.ok else 1
 

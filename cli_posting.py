@@ -1,5 +1,6 @@
 """Post an alert to the running service, signed as its client, and tell a missing answer from an alert not accepted."""
 
+import time
 from collections.abc import Mapping
 
 import requests
@@ -22,8 +23,13 @@ def base_url(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def post_alert(url: str, body: bytes, client: ClientSettings) -> requests.Response:
+def post_alert(
+    url: str, body: bytes, client: ClientSettings, *, with_time: bool = False
+) -> requests.Response:
     """Post the body, signed with the client's secret; returns the service's answer.
+
+    Args:
+        with_time: whether the signature covers the time of now.
 
     Raises:
         NoAnswer: there was none.
@@ -31,7 +37,7 @@ def post_alert(url: str, body: bytes, client: ClientSettings) -> requests.Respon
     secret = secret_bytes(client.webhook_secret.get_secret_value())
     headers = {
         "Content-Type": "application/json",
-        "X-Signature": alert_signature(secret, body),
+        "X-Signature": alert_signature(secret, body, at=int(time.time()) if with_time else None),
     }
     return _sent(url, body, headers)
 

@@ -18,11 +18,9 @@ if __name__ == "__main__":
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from alerts.auth import Secrets
 from alerts.formats.registry import dialects_with
-from alerts.rate_limit import delivery_limiter, guess_limiter
+from alerts.rate_limit import Admission, delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver, Answer
 from alerts.receiver import Request as AlertRequest
 from alerts.webhook import create_webhook
@@ -32,6 +30,7 @@ from app.child_process import ChildProcess, end_with_parent, share_heaps
 from app.container import OperatorActions, Services, build_services
 from app.instruments import brokers_with_lists, care_of, load_first
 from app.log_care import LogCare
+from app.proxies import CERTIFICATE, Proxies
 from app.starting import (
     EXIT_UNAVAILABLE,
     notify_exits_off,
@@ -40,6 +39,7 @@ from app.starting import (
     print_banner,
     read_settings,
     replayer_of,
+    secrets_of,
     warn_of_slow_stall,
 )
 from app.stopped_holder import StoppedHolder
@@ -125,33 +125,30 @@ def make_app(services: Services) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.webhook_max_bytes  # the front reads no more either
     receiver = _receiver(services)
-    app.register_blueprint(create_webhook(receiver, max_bytes=settings.webhook_max_bytes))
+    app.register_blueprint(
+        create_webhook(receiver, max_bytes=settings.webhook_max_bytes, certificate_key=CERTIFICATE)
+    )
     _add_console(app, services, receiver)
-    hops = settings.trusted_proxies
-    app.extensions[ALERTS] = AlertApplication(receiver, partial(_sender_behind, hops))
-    if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    proxies = Proxies(
+        settings.trusted_proxies, settings.trusted_proxy_addresses, settings.webhook_certificate_header
+    )
+    app.extensions[ALERTS] = AlertApplication(receiver, proxies.sender_of, proxies.certificate_header)
+    app.wsgi_app = proxies.wrapped(app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app
-
-
-def _sender_behind(hops: int, address: str, forwarded: str | None) -> str:
-    """The sender behind so many trusted proxies."""
-    if not hops or forwarded is None:
-        return address
-    environ = {"REMOTE_ADDR": address, "HTTP_X_FORWARDED_FOR": forwarded}
-    ProxyFix(lambda *_: (), x_for=hops, x_proto=0, x_host=0)(environ, lambda *_: lambda _: None)
-    return environ["REMOTE_ADDR"]
 
 
 def _receiver(services: Services) -> AlertReceiver:
     settings = services.settings
-    secrets = {c.client_id: c.webhook_secret.get_secret_value() for c in settings.clients}
     return AlertReceiver(
         TradingBot(services.commands),
-        Secrets(secrets, settings.client_id),
+        secrets_of(settings),
         clock=services.clock,
-        rate=delivery_limiter(settings.webhook_rate_per_second, time.monotonic),
-        failures=guess_limiter(settings.webhook_auth_failures_per_minute, time.monotonic),
+        admission=Admission(
+            delivery_limiter(settings.webhook_rate_per_second, time.monotonic),
+            delivery_limiter(settings.webhook_rate_per_second, time.monotonic),
+            guess_limiter(settings.webhook_auth_failures_per_minute, time.monotonic),
+            settings.senders,
+        ),
         dialects=dialects_with((each.name, each.table) for each in settings.formats),
         defaults=settings.alert_defaults,
     )
@@ -225,7 +222,7 @@ def _try_out(
     """Deliver an alert of our own with the right secret; a simulated broker answers for it (`test_mode`)."""
     secret = settings.default_client.webhook_secret.get_secret_value()
     body = json.dumps({**fields, "secret_key": secret}).encode()
-    answer = receiver.receive(AlertRequest("console"), body)
+    answer = receiver.receive(AlertRequest("console", is_own=True), body)
     if not isinstance(answer, Answer):
         answer = receiver.settle(answer)
     return answer.status, json.loads(answer.body)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from alerts.decoding import decode
 from alerts.formats.description import Dialects
 from alerts.sanitising import shown
-from alerts.sharing import shared
+from alerts.sharing import owned, shared
 from domain.alert import LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
 from domain.enums import ExecutionType
@@ -25,12 +26,26 @@ Blocks = Callable[[ParsedAlert], list[dict[str, object]]]
 """Returns the legs that would be blocked whatever happens until then, with their tags."""
 
 
+class Secrecy(NamedTuple):
+    """What a preview knows of secrets, which it asks for none.
+
+    - `mask`: hides secrets in a text.
+    - `owner`: returns the strategy whose secret a text is.
+    """
+
+    mask: Callable[[str], str] = str
+    owner: Callable[[str | None], str | None] = lambda _: None
+
+
+NO_SECRETS = Secrecy()
+
+
 class Previewer:
     """Previews alerts.
 
     Args:
         defaults: what alerts need not name.
-        mask: hides secrets in a text.
+        secrecy: what is known of secrets.
         resolve: finds the instruments of the legs.
         blocks: finds legs that are blocked by what is configured.
         cancels: finds the entries that an alert would take back.
@@ -42,7 +57,7 @@ class Previewer:
         defaults: AlertDefaultsBook,
         *,
         client_id: str,
-        mask: Callable[[str], str],
+        secrecy: Secrecy = NO_SECRETS,
         resolve: Callable[[ParsedAlert], ParsedAlert] = lambda alert: alert,
         blocks: Blocks = lambda _: [],
         cancels: Cancels = lambda _: [],
@@ -50,7 +65,7 @@ class Previewer:
         self._dialects = dialects
         self._defaults = defaults
         self._client_id = client_id
-        self._mask = mask
+        self._mask, self._owner = secrecy
         self._resolve = resolve
         self._blocks = blocks
         self._cancels = cancels
@@ -67,8 +82,10 @@ class Previewer:
             unreadable = body.unreadable_as(dialect.form)
             if unreadable is not None:
                 raise unreadable
-            alert = dialect.parse(body, default_client=self._client_id, defaults=self._defaults)
-            alert = shared(alert, self._defaults, sender=None, named=dialect.client_of(body))
+            defaults = self._defaults.owned_by(self._owner(dialect.secret.find(body)))
+            alert = dialect.parse(body, default_client=self._client_id, defaults=defaults)
+            alert = owned(alert, defaults, self._mask)
+            alert = shared(alert, defaults, sender=None, named=dialect.client_of(body))
         except InvalidAlert as error:
             outcome = "info" if isinstance(error, NothingAsked) else "rejected"
             told = _answer(outcome, dialect.name, error=None if outcome == "info" else self._error(error))

@@ -1,6 +1,9 @@
 """Token buckets, one per sender, in bounded memory."""
 
 from collections.abc import Callable
+from typing import NamedTuple
+
+from domain.senders import ANYBODY, SendersBook
 
 MAX_SENDERS = 10_000
 SMALLEST_BURST = 5
@@ -40,11 +43,21 @@ class RateLimiter:
         if not self._interval:
             return 0.0
         now = self._monotonic()
-        full_at = max(now, self._recent.get(sender) or self._older.get(sender) or now)
+        full_at = self._full_at(sender, now)
         if full_at - now > self._slack:
             return full_at - now - self._slack
         self._remember(sender, full_at + self._interval)
         return 0.0
+
+    def peek(self, sender: str) -> float:
+        """As `wait`, and no token is taken."""
+        if not self._interval:
+            return 0.0
+        now = self._monotonic()
+        return max(0.0, self._full_at(sender, now) - now - self._slack)
+
+    def _full_at(self, sender: str, now: float) -> float:
+        return max(now, self._recent.get(sender) or self._older.get(sender) or now)
 
     def _remember(self, sender: str, full_at: float) -> None:
         if sender not in self._recent and len(self._recent) >= self._generation_size:
@@ -60,3 +73,19 @@ def delivery_limiter(per_second: float, monotonic: Callable[[], float]) -> RateL
 def guess_limiter(per_minute: int, monotonic: Callable[[], float]) -> RateLimiter:
     """Limit the wrong secrets of one sender that are answered as such; 0 means no limit."""
     return RateLimiter(per_minute / 60, burst=per_minute, monotonic=monotonic)
+
+
+class Admission(NamedTuple):
+    """Who is let in, and how often.
+
+    - `deliveries`: limits the right deliveries of one sender.
+    - `strangers`: limits the deliveries of one sender that carry no right secret. They are counted by themselves: the
+      users of a platform share its addresses, and what others send must not stop our user's alerts.
+    - `guesses`: limits the wrong secrets of one sender that are answered as such.
+    - `senders`: who may send each strategy's alerts.
+    """
+
+    deliveries: RateLimiter
+    strangers: RateLimiter
+    guesses: RateLimiter
+    senders: SendersBook = ANYBODY

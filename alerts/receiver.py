@@ -13,17 +13,24 @@ from functools import partial
 from math import ceil
 from typing import NamedTuple, Protocol
 
-from alerts.auth import Secrets
+from alerts.auth import Identity, Secrets
 from alerts.decoding import Body, decode
 from alerts.formats.description import UNKNOWN, AskedFor, Dialect, Dialects
 from alerts.formats.registry import DIALECTS
-from alerts.rate_limit import RateLimiter
+from alerts.rate_limit import Admission
 from alerts.responses import error_json, info_json, invalid_json, receipt_json
 from alerts.sanitising import shown
-from alerts.sharing import shared
+from alerts.sharing import owned, shared
 from domain.alert import Delivery, ParsedAlert
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
-from domain.errors import InvalidAlert, NothingAsked, SignalReused, StoreUnavailable
+from domain.errors import (
+    InvalidAlert,
+    NothingAsked,
+    SenderNotAllowed,
+    SignalReused,
+    SignatureLate,
+    StoreUnavailable,
+)
 from domain.ports import Clock
 from domain.receipt import Receipt
 from domain.refused_deliveries import RefusedDeliveries
@@ -32,6 +39,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
 """Seconds after which a sender should retry after a failure of ours; TradingView retries by itself."""
+_STATUSES = {SignalReused: 409, SenderNotAllowed: 403, SignatureLate: 401}
+"""The statuses of rejected alerts; of any other it is 400."""
 _NAMED = 20  # legs of a rejected alert whose symbols are notified: as many as an alert may have
 
 
@@ -97,29 +106,39 @@ class Refused(Exception):
 
 
 class Request(NamedTuple):
-    """A request to the webhook: its sender, its path below `/webhook`, and the header that may sign it."""
+    """A request to the webhook: its sender, its path below `/webhook`, and the header that may sign it.
+
+    - `name`: of the dialect.
+    - `certificate`: the subject of the sender's certificate, where a trusted proxy has checked one.
+    - `is_own`: an operator sends it from the console, and not a platform.
+    """
 
     sender: str
-    name: str | None = None  # of the dialect
+    name: str | None = None
     token: str | None = None
     signature: str | None = None
+    certificate: str | None = None
+    is_own: bool = False
 
 
 class Received(NamedTuple):
-    """A delivery of a known client that has to be made durable: an alert, or why it cannot be traded on."""
+    """A delivery of a known client that has to be made durable: an alert, or why it cannot be traded on.
+
+    `strategy_name`: the strategy whose secret it carries.
+    """
 
     client_id: str
     delivery: Delivery
     asked_for: Callable[[], AskedFor]
     content: ParsedAlert | InvalidAlert
+    strategy_name: str | None = None
 
 
 class AlertReceiver:
     """Authenticates, reads and answers deliveries.
 
     Args:
-        rate: limits the deliveries of one sender.
-        failures: limits the wrong secrets of one sender.
+        admission: who is let in, and how often.
         dialects: those that alerts may be written in.
         defaults: what alerts need not name.
     """
@@ -130,18 +149,16 @@ class AlertReceiver:
         secrets: Secrets,
         *,
         clock: Clock,
-        rate: RateLimiter,
-        failures: RateLimiter,
+        admission: Admission,
         dialects: Dialects = DIALECTS,
         defaults: AlertDefaultsBook = NO_DEFAULTS,
     ) -> None:
         self._desk = desk
         self._secrets = secrets
         self._clock = clock
-        self._rate = rate
-        self._failures = failures
+        self._admission = admission
         self._dialects = dialects
-        self._defaults = defaults
+        self._defaults = {name: defaults.owned_by(name) for name in (None, *secrets.strategies)}
         self._strangers = RefusedDeliveries(0, clock.now())
 
     @property
@@ -166,15 +183,17 @@ class AlertReceiver:
     # step one: without the database -------------------------------------------------------------------------
 
     def admit(self, sender: str) -> datetime:
-        """Count a delivery of the sender, before its body is read; return the time at which it was received.
+        """Let a delivery of the sender in, before its body is read; return the time at which it was received.
+
+        It is counted when it is known whether it carries a right secret.
 
         Raises:
-            Refused: the sender has sent too many.
+            Refused: the sender has sent too many of both kinds.
         """
         received_at = self._clock.now()
-        wait = self._rate.wait(sender)
+        wait = min(self._admission.deliveries.peek(sender), self._admission.strangers.peek(sender))
         if wait:
-            raise Refused(429, "RATE_LIMITED", "too many alerts from this sender", wait=wait)
+            raise _too_many(wait)
         return received_at
 
     def read(self, request: Request, raw: bytes, received_at: datetime) -> Received:
@@ -185,14 +204,15 @@ class AlertReceiver:
         """
         body = decode(raw)
         dialect = self._dialects.dialect_of(body, request.name)
-        client_id = self._client(body, dialect, request)
+        identity = self._identity(body, dialect, request, received_at)
         return Received(
-            client_id,
+            identity.client_id,
             Delivery(
                 received_at, request.sender, self._secrets.mask_body(raw), self._format(dialect, request.name)
             ),
             partial(dialect.asked_for, body),
-            self._content(body, dialect, request.name, client_id),
+            self._content(body, dialect, request, identity),
+            identity.strategy_name,
         )
 
     def _format(self, dialect: Dialect, name: str | None) -> str:
@@ -203,22 +223,37 @@ class AlertReceiver:
         return name is not None and self._dialects.named(name) is None
 
     def _content(
-        self, body: Body, dialect: Dialect, name: str | None, client_id: str
+        self, body: Body, dialect: Dialect, request: Request, identity: Identity
     ) -> ParsedAlert | InvalidAlert:
+        if identity.late is not None:
+            return SignatureLate("SIGNATURE_LATE", identity.late, "X-Signature")
         unreadable = body.unreadable_as(dialect.form)
         if unreadable is not None:
             return unreadable
-        if self._is_unknown(name):
-            message = f"expected one of {', '.join(self.formats)} in the path, got {shown(name)}"
+        if self._is_unknown(request.name):
+            message = f"expected one of {', '.join(self.formats)} in the path, got {shown(request.name)}"
             return InvalidAlert("UNKNOWN_FORMAT", message, "format")
+        defaults = self._defaults[identity.strategy_name]
         try:
-            alert = dialect.parse(body, default_client=client_id, defaults=self._defaults)
-            alert = shared(alert, self._defaults, sender=client_id, named=dialect.client_of(body))
+            alert = dialect.parse(body, default_client=identity.client_id, defaults=defaults)
+            alert = owned(alert, defaults, self._secrets.mask)
+            self._check_sender(alert.strategy_name, request)
+            alert = shared(alert, defaults, sender=identity.client_id, named=dialect.client_of(body))
         except InvalidAlert as error:
             return error
         if alert.unread:  # a sender may have put the secret anywhere
             return replace(alert, unread=tuple(map(self._secrets.mask, alert.unread)))
         return alert
+
+    def _check_sender(self, strategy_name: str, request: Request) -> None:
+        senders = self._admission.senders.for_strategy(strategy_name)
+        if senders is None or request.is_own or senders.holds(request.sender, request.certificate):
+            return
+        message = (
+            "expected a sender that senders of config/strategies.toml or WEBHOOK_SENDERS allows for the strategy "
+            f"{strategy_name!r}, got {shown(request.sender)}"
+        )
+        raise SenderNotAllowed("SENDER_NOT_ALLOWED", message, "senders")
 
     # step two: durable --------------------------------------------------------------------------------------
 
@@ -271,7 +306,7 @@ class AlertReceiver:
             received.client_id,
             received.delivery,
             shown_error,
-            strategy_name=self._label(asked_for.strategy_name),
+            strategy_name=received.strategy_name or self._label(asked_for.strategy_name),
             signal_id=self._label(asked_for.signal_id),
             execution_type=self._label(asked_for.execution_type),
             symbols=self._symbols(asked_for),
@@ -279,7 +314,7 @@ class AlertReceiver:
         if isinstance(error, NothingAsked):
             return Answer(200, info_json(alert_id))
         log.warning("alert %s of %s rejected: %s", alert_id, received.client_id, shown_error)
-        status = 409 if isinstance(error, SignalReused) else 400
+        status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 400)
         return Answer(status, invalid_json(shown_error, alert_id=alert_id))
 
     def _symbols(self, asked_for: AskedFor) -> tuple[str, ...]:
@@ -296,13 +331,23 @@ class AlertReceiver:
 
     # authentication -----------------------------------------------------------------------------------------
 
-    def _client(self, body: Body, dialect: Dialect, request: Request) -> str:
+    def _identity(self, body: Body, dialect: Dialect, request: Request, received_at: datetime) -> Identity:
         secret = dialect.secret.find(body)
-        client_id = self._secrets.authenticate(
-            body.raw, body_secret=secret, path_token=request.token, signature=request.signature
+        identity = self._secrets.authenticate(
+            body.raw,
+            body_secret=secret,
+            path_token=request.token,
+            signature=request.signature,
+            at=received_at,
         )
-        if client_id is not None and dialect.client_of(body) in (None, client_id):
-            return client_id
+        if identity is not None and identity.may_name(dialect.client_of(body)):
+            wait = self._admission.deliveries.wait(request.sender)
+            if wait:
+                raise _too_many(wait)
+            return identity
+        wait = self._admission.strangers.wait(request.sender)
+        if wait:
+            raise _too_many(wait)
         if secret is not None or request.token is not None or request.signature is not None:
             self._count_guess(request.sender)
         unreadable = body.unreadable_as(dialect.form)
@@ -323,9 +368,13 @@ class AlertReceiver:
     def _count_guess(self, sender: str) -> None:
         # This limit never refuses the right secret. Platforms send all their users' alerts from the same few
         # addresses, and a stranger's guesses must not stop our user's orders.
-        wait = self._failures.wait(sender)
+        wait = self._admission.guesses.wait(sender)
         if wait:
             raise Refused(429, "RATE_LIMITED", "too many wrong secrets from this sender", wait=wait)
+
+
+def _too_many(wait: float) -> Refused:
+    return Refused(429, "RATE_LIMITED", "too many alerts from this sender", wait=wait)
 
 
 def answer_to_error(error: Exception) -> Answer:

@@ -1,12 +1,12 @@
 """Replay kept alerts: read the stored body again, say what it would do now, and register it for the person who asks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
-from alerts.auth import MASK
 from alerts.decoding import decode
 from alerts.formats.description import Dialects
-from alerts.sharing import shared
+from alerts.masking import MASK
+from alerts.sharing import owned, shared
 from domain.alert import Delivery, ParsedAlert, Replay
 from domain.alert_defaults import AlertDefaultsBook
 from domain.enums import Outcome
@@ -38,6 +38,7 @@ class Replayer:
         kept: returns a kept alert by its id, or None.
         dialects: those that alerts may be written in.
         defaults: what alerts need not name.
+        owners: the strategies that have a secret of their own.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Replayer:
         dialects: Dialects,
         defaults: AlertDefaultsBook,
         clock: Clock,
+        owners: Collection[str] = (),
     ) -> None:
         self._kept = kept
         self._register = register
         self._dialects = dialects
         self._defaults = defaults
         self._clock = clock
+        self._owners = owners
 
     def preview(self, alert_id: str) -> Replayed:
         """Return what a replay of the alert would do at this moment, and its number. Raises as `replay` does."""
@@ -108,5 +111,8 @@ class Replayer:
         if unreadable is not None:
             raise unreadable
         client = row["client_id"]
-        alert = dialect.parse(body, default_client=client, defaults=self._defaults)
-        return shared(alert, self._defaults, sender=client, named=dialect.client_of(body))
+        # It was kept under the strategy whose secret it carried, whatever it names.
+        name = row["strategy_name"]
+        defaults = self._defaults.owned_by(name if name in self._owners else None)
+        alert = owned(dialect.parse(body, default_client=client, defaults=defaults), defaults)
+        return shared(alert, defaults, sender=client, named=dialect.client_of(body))

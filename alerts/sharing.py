@@ -1,10 +1,25 @@
-"""Give an alert to the clients that the strategies file names for its strategy."""
+"""Give an alert to the strategy whose secret it carries, and to the clients that the strategies file names for it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from domain.alert import ParsedAlert
 from domain.alert_defaults import AlertDefaultsBook
 from domain.errors import InvalidAlert
+
+
+def owned(alert: ParsedAlert, book: AlertDefaultsBook, mask: Callable[[str], str] = str) -> ParsedAlert:
+    """Return the alert as one of the strategy whose secret it carries, whatever strategy it names.
+
+    Args:
+        book: that by which it was parsed; without an owner nothing changes.
+        mask: hides secrets in a text.
+    """
+    if book.owner is None or alert.strategy_name == book.owner:
+        return alert
+    told = f"its secret is that of the strategy {book.owner!r}, so it is that strategy's: it names"
+    named = mask(alert.strategy_name)
+    return replace(alert, strategy_name=book.owner, repairs=(*alert.repairs, f"{told} {named!r}"))
 
 
 def shared(

@@ -10,9 +10,14 @@ PATHS = ("/webhook", "/webhook/<name>", "/webhook/<name>/<path:token>")  # a sec
 OTHER_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def create_webhook(receiver: AlertReceiver, *, max_bytes: int) -> Blueprint:
-    """Create the blueprint that receives alerts. A body larger than `max_bytes` is refused."""
-    webhook = _Webhook(receiver, max_bytes)
+def create_webhook(
+    receiver: AlertReceiver, *, max_bytes: int, certificate_key: str | None = None
+) -> Blueprint:
+    """Create the blueprint that receives alerts. A body larger than `max_bytes` is refused.
+
+    `certificate_key`: where a request's environ has the subject of its sender's certificate, if it was checked.
+    """
+    webhook = _Webhook(receiver, max_bytes, certificate_key)
     blueprint = Blueprint("webhook", __name__)
     for path in PATHS:
         blueprint.add_url_rule(
@@ -38,16 +43,19 @@ def create_webhook(receiver: AlertReceiver, *, max_bytes: int) -> Blueprint:
 
 
 class _Webhook:
-    def __init__(self, receiver: AlertReceiver, max_bytes: int) -> None:
+    def __init__(self, receiver: AlertReceiver, max_bytes: int, certificate_key: str | None) -> None:
         self._receiver = receiver
         self._max_bytes = max_bytes
+        self._certificate_key = certificate_key
 
     def receive(self, name: str | None = None, token: str | None = None) -> Response:
         """Process one delivery; the answer says what became of it."""
         sender = request.remote_addr or "unknown"
         received_at = self._receiver.admit(sender)
         raw = self._read_body()
-        asked = Request(sender, name, token, request.headers.get("X-Signature"))
+        key = self._certificate_key
+        certificate = None if key is None else request.environ.get(key)
+        asked = Request(sender, name, token, request.headers.get("X-Signature"), certificate)
         return _response(self._receiver.settle(self._receiver.read(asked, raw, received_at)))
 
     def _read_body(self) -> bytes:

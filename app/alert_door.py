@@ -18,16 +18,21 @@ _LARGE = 16_384
 """Bytes of a body from which on a thread reads it, so that the event loop is never busy with one request for long."""
 
 Headers = Iterable[tuple[bytes, bytes]]
-SenderOf = Callable[[str, str | None], str]
-"""Returns the sender, given the address of the connection and the X-Forwarded-For header."""
+SenderOf = Callable[[str, str | None, str | None], tuple[str, str | None]]
+"""Returns the sender and the subject of its certificate, given the address of the connection, the X-Forwarded-For
+header, and the header that may hold such a subject."""
 InThread = Callable[[Callable[[], None]], None]
 
 
 class AlertApplication(NamedTuple):
-    """What a WSGI application offers to the front, beside serving its webhook itself."""
+    """What a WSGI application offers to the front, beside serving its webhook itself.
+
+    `certificate_header`: the name of the header that may hold the subject of a certificate, in small letters.
+    """
 
     receiver: AlertReceiver
     sender_of: SenderOf
+    certificate_header: bytes | None = None
 
 
 class AlertDoor:
@@ -40,6 +45,7 @@ class AlertDoor:
     def __init__(self, application: AlertApplication, in_thread: InThread) -> None:
         self._receiver = application.receiver
         self._sender_of = application.sender_of
+        self._certificate_header = application.certificate_header
         self._in_thread = in_thread
         names = "|".join(application.receiver.formats).encode()
         self._path = re.compile(rb"/webhook(?:/?|/(%b)(?:/?|/(%b)))" % (names, _TOKEN))
@@ -52,17 +58,19 @@ class AlertDoor:
         path = self._path.fullmatch(raw_path)
         if path is None:
             return None
-        signature = forwarded = None
+        signature = forwarded = subject = None
         for header, value in headers:
-            if b"_" in header:  # in a WSGI environ it is one with the name that has hyphens
+            if b"_" in header:  # in some servers' WSGI environs it is one with the name that has hyphens
                 return None
             if header == b"x-signature":
                 signature = _joined(signature, value)
             elif header == b"x-forwarded-for":
                 forwarded = _joined(forwarded, value)
-        sender = self._sender_of(client, forwarded) or "unknown"
+            elif header == self._certificate_header:
+                subject = _joined(subject, value)
+        sender, certificate = self._sender_of(client, forwarded, subject)
         name, token = [None if part is None else part.decode() for part in path.groups()]
-        return Request(sender, name, token, signature)
+        return Request(sender or "unknown", name, token, signature, certificate)
 
     def receive(self, request: Request, body: bytes) -> "Answer | asyncio.Future[Answer]":
         """Receive a whole delivery. Call it on the event loop.

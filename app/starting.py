@@ -4,11 +4,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 
-from alerts.auth import Secrets
+from alerts.auth import Secrets, SignatureRules, StrategySecret
 from alerts.formats.registry import dialects_with
-from alerts.preview import Previewer
+from alerts.preview import Previewer, Secrecy
 from alerts.replaying import Replayer
 from app.container import Services, build_services
 from app.instruments import prepare_of
@@ -143,6 +144,23 @@ def _kept_prices(settings: Settings) -> PreviewReads:
     return Services(settings, SystemClock()).store
 
 
+def secrets_of(settings: Settings) -> Secrets:
+    """The secrets that alerts may carry: those of the clients, and those of strategies."""
+    strategies = {}
+    for name, secret in settings.strategy_secrets.items():
+        shares = settings.alert_defaults.for_strategy(name).clients
+        clients = [each.client_id for each in shares] or [settings.client_id]
+        strategies[name] = StrategySecret(secret.get_secret_value(), clients[0], frozenset(clients))
+    return Secrets(
+        {each.client_id: each.webhook_secret.get_secret_value() for each in settings.clients},
+        settings.client_id,
+        strategies,
+        rules=SignatureRules(
+            timedelta(seconds=settings.webhook_replay_seconds), settings.webhook_signature_needs_time
+        ),
+    )
+
+
 def previewer_of(settings: Settings, reads: Callable[[], PreviewReads] | None = None) -> Previewer:
     """What says what an alert would do; it asks no broker.
 
@@ -151,7 +169,7 @@ def previewer_of(settings: Settings, reads: Callable[[], PreviewReads] | None = 
     Args:
         reads: opens what is read of it; None: orders.db, where there is one.
     """
-    secrets = {each.client_id: each.webhook_secret.get_secret_value() for each in settings.clients}
+    secrets = secrets_of(settings)
     policies, clock = {each.client_id: each.policy for each in settings.clients}, SystemClock()
     kept = PricesWhenAsked(reads or (lambda: _kept_prices(settings)))
     prepare = prepare_of(settings, kept, policies)
@@ -175,7 +193,7 @@ def previewer_of(settings: Settings, reads: Callable[[], PreviewReads] | None = 
         dialects_with((each.name, each.table) for each in settings.formats),
         settings.alert_defaults,
         client_id=settings.client_id,
-        mask=Secrets(secrets, settings.client_id).mask,
+        secrecy=Secrecy(secrets.mask, lambda text: getattr(secrets.owner_of(text), "strategy_name", None)),
         resolve=resolved,
         blocks=blocks,
         cancels=partial(would_cancel, kept),
@@ -191,4 +209,5 @@ def replayer_of(services: Services) -> Replayer:
         dialects=dialects_with((each.name, each.table) for each in settings.formats),
         defaults=settings.alert_defaults,
         clock=services.clock,
+        owners=settings.strategy_secrets,
     )

@@ -250,7 +250,8 @@ def _environ(scope: Scope, body: bytes) -> Environ:
 
 
 def _add_header(environ: Environ, name: bytes, value: bytes) -> None:
-    if name == b"transfer-encoding":
+    # With an underscore it would be one with the name that has hyphens, which a proxy sets and lets nobody else set.
+    if name == b"transfer-encoding" or b"_" in name:
         return
     key = name.decode("latin-1").upper().replace("-", "_")
     if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):

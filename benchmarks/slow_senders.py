@@ -89,4 +89,4 @@ def _before_authentication(raw: bytes, secrets: Secrets) -> None:
     dialect = DIALECTS.dialect_of(body)
     secret = dialect.secret.find(body)
     dialect.client_of(body)
-    secrets.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=00")
+    secrets.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=" + "0" * 64)

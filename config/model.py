@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, InstanceOf, SecretStr, create_model
 
 from config.brokers import Brokers, SharedSettings, account_fields, shared_fields
 from config.clients import Account, ClientSettings
+from config.door import Addresses, HeaderName, SendersText
 from config.fields import (
     Action,
     After,
@@ -46,6 +47,7 @@ from config.fields import (
 from config.formats import FormatFile
 from domain.alert_defaults import NO_DEFAULTS, AlertDefaultsBook
 from domain.limits import CooldownAfter, ExitScope, LimitAction
+from domain.senders import ANYBODY, SendersBook
 
 
 class Service(BaseModel):
@@ -66,6 +68,11 @@ class Service(BaseModel):
     webhook_rate_per_second: Annotated[int, whole(0, 1_000_000)] = 1000  # per sender and process; 0: no limit
     webhook_auth_failures_per_minute: Count = 60  # per sender and process
     trusted_proxies: Annotated[int, whole(0, 10)] = 0  # reverse proxies that set X-Forwarded-For
+    trusted_proxy_addresses: Addresses | None = None  # from which the nearest one connects; None: from any
+    webhook_certificate_header: HeaderName | None = None  # in which it passes a certificate's subject
+    webhook_senders: SendersText | None = None  # who may send alerts; None: whoever has the secret
+    webhook_replay_seconds: Annotated[float, seconds(1, 3600)] = 45.0  # of signatures with a time
+    webhook_signature_needs_time: Flag = False
 
     max_alert_age_seconds: Age = 300.0  # an entry not submitted by then is not sent any more
     dedup_window_seconds: Annotated[float, seconds(0, 86_400)] = 60.0  # 0: off
@@ -169,6 +176,8 @@ class Settings(Service):
     clients: tuple[ClientSettings, ...]
     alert_defaults: InstanceOf[AlertDefaultsBook] = NO_DEFAULTS  # what the strategies file adds to alerts
     formats: tuple[InstanceOf[FormatFile], ...] = ()  # the user's own dialects, not looked into yet
+    senders: InstanceOf[SendersBook] = ANYBODY  # who may send each strategy's alerts
+    strategy_secrets: Mapping[str, SecretStr] = {}  # by strategy, of those that have one of their own
     secrets_made_up: tuple[str, ...]  # the names of those that were generated; see `secrets_file`
 
     @property

@@ -18,6 +18,8 @@ from config.clients import (
     complete,
     read_accounts,
 )
+from config.door import STRATEGY_SECRET
+from config.door_checks import check_door, senders_of
 from config.formats import read_formats
 from config.limits import read_limits
 from config.model import Environment, Service, Settings, environment_model
@@ -28,7 +30,6 @@ from domain.limits import Limits, StrategyPolicy
 __all__ = ["DOTENV", "ClientSettings", "Settings", "SettingsError", "read_settings"]
 
 _REAL_POSITIONS = 15.0  # seconds; when the minute's call budget is used up, positions are read every 10 s
-_SHORTEST_SECRET = 16  # characters, where whoever guesses the secret trades with real money
 
 # A variable with one of these prefixes, or that of a broker, is meant for us; if it is unknown, it is misspelled.
 PREFIXES = (
@@ -62,18 +63,20 @@ def read_settings(
     problems = Problems()
     model = environment_model(brokers)
     prefixes = (*PREFIXES, *(f"{name.upper()}_" for name in brokers))
-    given = _given(model, prefixes, os.environ if environ is None else environ, dotenv_path, problems)
+    environ = os.environ if environ is None else environ
+    given, variables = _given(model, prefixes, environ, dotenv_path, problems)
     env = checked(model, given, problems, str.upper)
     clients_file = _optional_file(env, "clients_file", problems)
     accounts = read_accounts(clients_file, env, env.client_id, brokers, problems)
     shared = {name: part(name, broker.shared, env) for name, broker in brokers.items()}
-    limits_file = _optional_file(env, "limits_file", problems)
-    books = read_limits(limits_file, _limits(env), [each.client_id for each in accounts], problems)
     client_ids = [each.client_id for each in accounts]
-    strategies = read_strategies(_optional_file(env, "strategies_file", problems), client_ids, problems)
+    books = read_limits(_optional_file(env, "limits_file", problems), _limits(env), client_ids, problems)
+    strategies_file = _optional_file(env, "strategies_file", problems)
+    strategies = read_strategies(strategies_file, client_ids, problems, variables)
     formats = read_formats(_optional_file(env, "formats_dir", problems), problems)
     check_accounts(accounts, problems)
     _check_together(env, accounts, shared, problems)
+    check_door(env, accounts, strategies, problems)
     problems.raise_any()
 
     settling = timedelta(seconds=env.settling_seconds)
@@ -93,6 +96,8 @@ def read_settings(
         ),
         alert_defaults=strategies.alerts,
         formats=formats,
+        senders=senders_of(env, strategies),
+        strategy_secrets={name: SecretStr(each.value) for name, each in strategies.secrets.items()},
         secrets_made_up=made_up,
     )
 
@@ -103,21 +108,28 @@ def _given(
     environ: Mapping[str, str],
     dotenv_path: Path | None,
     problems: Problems,
-) -> dict[str, str]:
-    """Our settings from `.env` and the environment, which wins: field → value. An empty value counts as not set."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Our settings from `.env` and the environment, which wins: field → value. An empty value counts as not set.
+
+    Also the variables that hold strategies' secrets, by their own names.
+    """
     known = {field.upper() for field in model.model_fields}
     file = dict(_dotenv(dotenv_path, problems)) if dotenv_path else {}
     for name in sorted(file.keys() - known):
+        if name.startswith(STRATEGY_SECRET):
+            continue
         problems.add(f"{dotenv_path}: {name}", unknown(name.upper(), known, "see config/example.env"))
     for name in sorted(environ.keys() - known):
         if name.startswith(prefixes):
             problems.add(name, unknown(name, known, "see config/example.env"))
-    return {
-        name.lower(): value.strip()
+    given = {
+        name: value.strip()
         for source in (file, environ)
         for name, value in source.items()
-        if name in known and value.strip()
+        if value.strip() and (name in known or name.startswith(STRATEGY_SECRET))
     }
+    variables = {name: value for name, value in given.items() if name not in known}
+    return {name.lower(): value for name, value in given.items() if name in known}, variables
 
 
 def _dotenv(path: Path, problems: Problems) -> Iterator[tuple[str, str]]:
@@ -210,19 +222,10 @@ def _check_together(
         for field, complaint in its.problems(env.orders_db):
             problems.add(f"{broker}_{field}".upper(), complaint)
     for each in accounts:
-        secret = each.account.webhook_secret
-        if each.is_live and secret is not None and len(secret.get_secret_value()) < _SHORTEST_SECRET:
-            name = each.name_of("webhook_secret")
-            problems.add(name, f"too short, expected {_SHORTEST_SECRET} characters or more: orders are live")
         if env.telegram_bot_token and not each.account.telegram_chat_id:
             problems.add(each.name_of("telegram_chat_id"), "not set, expected one with TELEGRAM_BOT_TOKEN")
         if each.account.telegram_chat_id and not env.telegram_bot_token:
             problems.add("TELEGRAM_BOT_TOKEN", "not set, expected one with TELEGRAM_CHAT_ID")
-    token = env.console_token
-    if any(each.is_live for each in accounts) and token and len(token.get_secret_value()) < _SHORTEST_SECRET:
-        problems.add(
-            "CONSOLE_TOKEN", f"too short, expected {_SHORTEST_SECRET} characters or more: orders are live"
-        )
     real = next((each for each in accounts if each.is_real), None)
     if real is not None:
         trades = f"the client {real.client_id!r} trades at {real.account.broker}"

@@ -49,8 +49,10 @@ _SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "X-Signature",
-        "description": "`sha256=` and the HMAC-SHA256 of the raw body under WEBHOOK_SECRET, in hex. The secret may "
-        "also stand in the body (`secret_key`) or be the last part of the path.",
+        "description": "`sha256=` and the HMAC-SHA256 of the raw body under WEBHOOK_SECRET, in hex; or with a time "
+        "`t=<seconds since 1970>,sha256=` and that of `<seconds>.` and the raw body. Under a strategy's secret "
+        "`strategy=<name>,` stands before `sha256`. The secret may stand in the body (`secret_key`) too, or be "
+        "the last part of the path.",
     },
 }
 _ERROR = {

@@ -183,7 +183,7 @@ _ACTING = (
 )  # fmt: skip
 
 _DELIVERED = _answer("status", "alert_id")
-_REFUSED = (400, 401, 405, 409, 413, 429, 500, 503)
+_REFUSED = (400, 401, 403, 405, 409, 413, 429, 500, 503)
 _BODY = "The alert: JSON of our own form, or of any dialect."
 
 

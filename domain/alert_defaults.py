@@ -1,7 +1,7 @@
 """What the strategies file adds to alerts of platforms that name less than an order needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -48,15 +48,26 @@ class AlertDefaults:
 
 @dataclass(frozen=True, slots=True)
 class AlertDefaultsBook:
-    """The defaults of all strategies, and the strategy of alerts that name none (`strategy_name`)."""
+    """The defaults of all strategies, and the strategy of alerts that name none (`strategy_name`).
+
+    `owner`: the strategy whose secret the alert carries. It is that strategy's, whatever it names.
+    """
 
     default: AlertDefaults = field(default_factory=AlertDefaults)
     by_strategy: Mapping[str, AlertDefaults] = field(default_factory=dict)
     strategy_name: str | None = None
+    owner: str | None = None
 
     def for_strategy(self, strategy_name: str) -> AlertDefaults:
         """The defaults of this strategy's alerts."""
         return self.by_strategy.get(strategy_name, self.default)
+
+    def owned_by(self, strategy_name: str | None) -> "AlertDefaultsBook":
+        """The defaults of an alert that carries the secret of this strategy; None: that of a client."""
+        if strategy_name is None:
+            return self
+        own = self.for_strategy(strategy_name)
+        return replace(self, default=own, by_strategy={}, strategy_name=strategy_name, owner=strategy_name)
 
 
 NO_DEFAULTS = AlertDefaultsBook()

@@ -18,6 +18,18 @@ def signature_of(secret: bytes, text: bytes) -> str:
     return hmac.digest(secret, text, "sha256").hex()
 
 
-def alert_signature(secret: bytes, body: bytes) -> str:
-    """Return the `X-Signature` of an alert: `sha256=<hex>` over the raw body."""
-    return f"sha256={signature_of(secret, body)}"
+def timed_signature(secret: bytes, stamp: str | None, body: bytes) -> str:
+    """Return the HMAC of a body, and of the time that is signed with it, as its sender wrote it (None: without one)."""
+    return signature_of(secret, body if stamp is None else stamp.encode() + b"." + body)
+
+
+def alert_signature(secret: bytes, body: bytes, *, at: int | None = None) -> str:
+    """Return the `X-Signature` of an alert.
+
+    Args:
+        at: seconds since 1970 that the signature covers too: `t=<at>,sha256=<hex>` over `<at>.` and the raw body. None:
+            `sha256=<hex>` over the raw body.
+    """
+    if at is None:
+        return f"sha256={timed_signature(secret, None, body)}"
+    return f"t={at},sha256={timed_signature(secret, str(at), body)}"

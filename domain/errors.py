@@ -43,6 +43,14 @@ class SignalReused(InvalidAlert):
     """A `signal_id` that is already in use came again with different content."""
 
 
+class SenderNotAllowed(InvalidAlert):
+    """An alert with the right secret came from a sender that may not send its strategy's alerts."""
+
+
+class SignatureLate(InvalidAlert):
+    """A right signature covers a time that is too long ago or still to come, or none where one is needed."""
+
+
 class NothingAsked(InvalidAlert):
     """The alert is a notice for people, and asks for no order."""
 

@@ -98,6 +98,7 @@ ROOMS = {
         (*LOG, *THREADS, *PROCESSES, "ctypes", *SOCKETS, *CLOCK, *FILES, "apscheduler", "gunicorn"),
     ),
     "config/": Room(("domain",), ("dotenv", *FILES)),
+    "app/proxies.py": Room(("domain",), FLASK),  # the headers of proxies are read as Flask would read them
     "app/container.py": Room(None, None),
     "app/instruments.py": Room(
         None, None
@@ -128,7 +129,8 @@ BROKER_NAMES = BROKERS.keys() | {
 # Nor on which dialects alerts may be written in. The benchmarks measure certain ones.
 NAMED_IN_ONE_ROOM = {BROKERS_ROOM: ("broker", BROKER_NAMES), "alerts/": ("dialect", {*DIALECTS.names})}
 # And a broker whose list of instruments is read may have a dialect's name.
-MAY_NAME_ALL = ("benchmarks/", "broker/masters/")
+# The addresses that a platform publishes stand under its name.
+MAY_NAME_ALL = ("benchmarks/", "broker/masters/", "domain/senders.py")
 # The name of a dialect may be that of a broker or its API too.
 NAMES_OF_ROOMS = {(BROKERS_ROOM, "kite"), (BROKERS_ROOM, "dhan"), ("alerts/", "dhan")}
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from alerts.auth import Secrets
 from alerts.formats.description import AskedFor
-from alerts.rate_limit import delivery_limiter, guess_limiter
+from alerts.rate_limit import Admission, delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver, Answer, Received
 from blockers.pipeline import question
 from domain.alert import Delivery, ParsedAlert
@@ -355,8 +355,9 @@ def receiver_of(desk: Desk) -> AlertReceiver:
         TradingBot(desk.commands),
         Secrets({"default": "secret"}, "default"),
         clock=desk.clock,
-        rate=delivery_limiter(0, lambda: 0.0),
-        failures=guess_limiter(0, lambda: 0.0),
+        admission=Admission(
+            delivery_limiter(0, lambda: 0.0), delivery_limiter(0, lambda: 0.0), guess_limiter(0, lambda: 0.0)
+        ),
     )
 
 

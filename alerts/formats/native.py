@@ -134,7 +134,7 @@ class _Alert(BaseModel):
 
 
 def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_DEFAULTS) -> ParsedAlert:
-    """Parse a native alert, which names everything itself: `defaults` are not asked.
+    """Parse a native alert, which names everything itself: of `defaults` only the owner of its secret is asked.
 
     Raises:
         InvalidAlert: `UNREADABLE`, `MISSING`, `INVALID`, `UNKNOWN_KEY`, `CONTRADICTION`, `AMBIGUOUS` for protection on
@@ -142,8 +142,11 @@ def parse(body: Body, *, default_client: str, defaults: AlertDefaultsBook = NO_D
             accepted and then ignored.
     """
     document = _readable(body)
+    fields = {key: document[key] for key in document if key not in IGNORED}
+    if defaults.owner is not None and fields.get("strategy_name") in (None, ""):
+        fields["strategy_name"] = defaults.owner
     try:
-        asked = _Alert.model_validate({key: document[key] for key in document if key not in IGNORED})
+        asked = _Alert.model_validate(fields)
     except ValidationError as error:
         raise _invalid(error) from None
     _check_exits(asked)

@@ -80,7 +80,6 @@ PREVIEW = Previewer(
     DIALECTS,
     DEFAULTS,
     client_id="default",
-    mask=str,
     resolve=lambda alert: _PREPARE(alert, NOW),
     blocks=_blocked,
 )

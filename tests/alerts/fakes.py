@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from alerts.auth import Secrets
 from alerts.formats.description import Dialects
 from alerts.formats.registry import DIALECTS
-from alerts.rate_limit import delivery_limiter, guess_limiter
+from alerts.rate_limit import Admission, delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver
 from alerts.webhook import create_webhook
 from domain.alert import Delivery, LegRequest, ParsedAlert
@@ -20,6 +20,7 @@ from domain.enums import Outcome, Side
 from domain.errors import InvalidAlert
 from domain.order import Order
 from domain.receipt import Receipt
+from domain.senders import ANYBODY, SendersBook
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SECRET = "correct horse/battery+staple"
@@ -154,14 +155,19 @@ def web_client(
     failures: int = 0,
     monotonic: Seconds | None = None,
     dialects: Dialects = DIALECTS,
+    senders: SendersBook = ANYBODY,
 ) -> FlaskClient:
     clock = monotonic or Seconds()
     receiver = AlertReceiver(
         desk,
         secrets,
         clock=FixedClock(),
-        rate=delivery_limiter(rate, clock),
-        failures=guess_limiter(failures, clock),
+        admission=Admission(
+            delivery_limiter(rate, clock),
+            delivery_limiter(rate, clock),
+            guess_limiter(failures, clock),
+            senders,
+        ),
         dialects=dialects,
     )
     app = Flask(__name__, static_folder=None)

@@ -20,7 +20,8 @@ def signed(secret: str, raw: bytes = RAW) -> str:
 
 
 def whose(body: str | None = None, token: str | None = None, signature: str | None = None) -> str | None:
-    return SECRETS.authenticate(RAW, body_secret=body, path_token=token, signature=signature)
+    found = SECRETS.authenticate(RAW, body_secret=body, path_token=token, signature=signature)
+    return None if found is None else found.client_id
 
 
 @pytest.mark.parametrize(("secret", "client"), [(SECRET, "default"), (OTHER_SECRET, "other")])
@@ -58,7 +59,8 @@ def test_every_way_that_is_used_must_be_right_and_of_one_client(ways: tuple) -> 
 
 def test_the_default_client_wins_a_shared_secret() -> None:
     shared = Secrets({"b": "x", "a": "x"}, "b")
-    assert shared.authenticate(RAW, body_secret="x", path_token=None, signature=None) == "b"
+    found = shared.authenticate(RAW, body_secret="x", path_token=None, signature=None)
+    assert found is not None and found.client_id == "b"
 
 
 @pytest.mark.parametrize("by_client", [{}, {"a": ""}])

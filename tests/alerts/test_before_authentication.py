@@ -21,7 +21,7 @@ def before_authentication(raw: bytes) -> None:
     dialect = DIALECTS.dialect_of(body)
     secret = dialect.secret.find(body)
     dialect.client_of(body)
-    SECRETS.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=00")
+    SECRETS.authenticate(raw, body_secret=secret, path_token=None, signature="sha256=" + "0" * 64)
 
 
 def cost(raw: bytes, times: int = 5) -> float:

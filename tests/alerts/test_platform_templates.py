@@ -64,7 +64,7 @@ def shown(told: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(("template", "expected"), TEMPLATES, ids=[expected for _, expected in TEMPLATES])
 def test_a_template_previews_as_its_page_says(template: str, expected: str):
-    previewer = Previewer(DIALECTS, DEFAULTS, client_id="default", mask=str)
+    previewer = Previewer(DIALECTS, DEFAULTS, client_id="default")
     told = dict(previewer(arriving(template)))
     assert shown(told) == expected, json.dumps(told, indent=1)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alerts.formats.registry import DIALECTS
-from alerts.preview import Previewer
+from alerts.preview import Previewer, Secrecy
 from tests.alerts.dialect_samples import DEFAULTS
 from tests.alerts.fakes import SECRET, SECRETS, a_document
 from tests.alerts.hostile_bodies import SHAPES
@@ -18,7 +18,7 @@ def previewed(raw: bytes, name: str | None = None) -> Any:
         DIALECTS,
         DEFAULTS,
         client_id="default",
-        mask=SECRETS.mask,
+        secrecy=Secrecy(SECRETS.mask),
         blocks=lambda alert: [{"leg": 1, "tag": "T"}] if alert.legs[0].quantity == Decimal(7) else [],
     )
     return json.loads(json.dumps(previewer(raw, name)))

@@ -43,5 +43,5 @@ def test_a_strategy_without_clients_is_traded_by_its_sender():
 
 def test_a_preview_names_all_clients():
     body = json.dumps({"ticker": "INFY", "action": "buy", "quantity": 1}).encode()
-    [leg] = Previewer(DIALECTS, BOOK, client_id="x", mask=str)(body)["legs"]
+    [leg] = Previewer(DIALECTS, BOOK, client_id="x")(body)["legs"]
     assert leg["clients"] == ["a", "b"]

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 
 import cli
 from domain.alert import Alert, Delivery
@@ -90,3 +91,14 @@ def test_a_kept_alert_of_a_users_own_dialect_is_read_without_its_masked_secret(m
     kept(maker, '{"bot": 1, "pass": "***"}', "coinbot", id_="other")
     assert cli.main(["replay", "other", "--reason", "x", "--yes"]) == 2
     assert "masked" not in capsys.readouterr().err  # it is read, and lacks what an alert needs
+
+
+def test_an_alert_is_signed_with_the_time_where_signatures_need_one(maker, service, tmp_path, monkeypatch):
+    monkeypatch.setenv("WEBHOOK_SIGNATURE_NEEDS_TIME", "true")
+    (tmp_path / "alert.json").write_bytes(b"{}")
+    began = int(time.time())
+    assert cli.main(["alert", "alert.json"]) == 0
+    [(_, headers, _)] = service.posts
+    stamp, _, rest = headers["X-Signature"].removeprefix("t=").partition(",")
+    assert began <= int(stamp) <= time.time()
+    assert rest == f"sha256={hmac.new(SECRET.encode(), stamp.encode() + b'.{}', hashlib.sha256).hexdigest()}"

@@ -76,7 +76,12 @@ def test_the_file_is_used_when_it_stands_where_it_is_looked_for():
 
 
 def test_the_example_can_be_used():
-    settings = load(EXAMPLE.read_text(), TELEGRAM_BOT_TOKEN="1:a", TELEGRAM_CHAT_ID="5", WEBHOOK_SECRET="w")
+    text = EXAMPLE.read_text()
+    [alice, bob] = problems(text, TELEGRAM_BOT_TOKEN="1:a", TELEGRAM_CHAT_ID="5", WEBHOOK_SECRET="w")
+    assert alice.startswith("clients.toml [clients.alice] webhook_secret: stands in an example file")
+    assert bob.startswith("clients.toml [clients.bob] webhook_secret: stands in an example file")
+    text = text.replace("text that nobody guesses", "text of her own")
+    settings = load(text, TELEGRAM_BOT_TOKEN="1:a", TELEGRAM_CHAT_ID="5", WEBHOOK_SECRET="w")
     assert [client.client_id for client in settings.clients] == ["default", "alice", "bob"]
 
 

@@ -189,7 +189,6 @@ class House:
                 DIALECTS,
                 NO_DEFAULTS,
                 client_id="default",
-                mask=str,
                 cancels=partial(would_cancel, self.store),
             ),
             lambda: self.strangers,

@@ -174,7 +174,13 @@ DOORS = (
     Defect(
         "a-console-token-of-one-letter",
         "`CONSOLE_TOKEN=a` was taken while orders were live: whoever guessed it lifted halts.",
-        (Edit("config/settings.py", "len(token.get_secret_value()) < _SHORTEST_SECRET", "not token"),),
+        (
+            Edit(
+                "config/door_checks.py",
+                '"CONSOLE_TOKEN", env.console_token.get_secret_value(), any_real, any_live',
+                '"CONSOLE_TOKEN", env.console_token.get_secret_value(), any_real, False',
+            ),
+        ),
         ("tests/config/test_secret_length.py::test_whoever_guesses_the_consoles_token_trades_too",),
     ),
     Defect(

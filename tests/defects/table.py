@@ -28,6 +28,7 @@ from tests.defects.protecting import PROTECTING
 from tests.defects.reading import READING
 from tests.defects.resting import RESTING
 from tests.defects.risk import RISK
+from tests.defects.senders import SENDERS
 from tests.defects.sending import SENDING
 from tests.defects.sizing import SIZES
 from tests.defects.store import STORE
@@ -38,7 +39,7 @@ from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS, *LOST_PARTS,
-    *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
+    *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *SENDERS, *HOUSE,
     *READING, *ZERODHA, *DHAN, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *COMBINING, *PLATFORMS,
     *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
 )  # fmt: skip
@@ -88,6 +89,7 @@ _SECTIONS = (
     ("At the edges", OUTSIDE),
     ("File, clock and switches", STORE),
     ("At the door", DOORS),
+    ("Who may send", SENDERS),
     ("In our own house", HOUSE),
     ("Watching", WATCHING),
 )
