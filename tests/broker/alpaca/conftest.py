@@ -1,0 +1,18 @@
+import pytest
+
+from tests.broker.alpaca.making import make
+from tests.broker.alpaca.stub import AlpacaStub
+
+
+@pytest.fixture
+def stub(clock):
+    server = AlpacaStub(clock)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def broker(stub, clock, tmp_path):
+    broker = make(stub.url, clock, tmp_path)
+    yield broker
+    broker.close()

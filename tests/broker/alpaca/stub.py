@@ -1,0 +1,32 @@
+"""A server on loopback that answers each call as Alpaca's would be told to, and notes what came."""
+
+from typing import Any
+
+from tests.broker.alpaca.making import account_row, order_row
+from tests.broker.zerodha.stub import Answer, Stub, says
+
+BY_OUR_ID = "GET v2/orders:by_client_order_id"
+
+
+def fails(status: int, code: int | None, message: str) -> Answer:
+    return says({**({} if code is None else {"code": code}), "message": message}, status)
+
+
+IN_USE = fails(422, 40010001, "client_order_id must be unique")
+KEYS = fails(401, 40110000, "request is not authorized")
+MISSING = fails(404, 40410000, "order not found for x")
+
+
+def placed(**changes: Any) -> Answer:
+    return says(order_row(status="pending_new", **changes))
+
+
+class AlpacaStub(Stub):
+    """Without other answers: the account, no orders, no order by any id."""
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__(clock)
+        self.tell("GET v2/account", says(account_row()))
+        self.tell("GET v2/orders", says([]))
+        self.tell("GET v2/positions", says([]))
+        self.tell(BY_OUR_ID, MISSING)
