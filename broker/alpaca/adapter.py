@@ -32,6 +32,8 @@ from domain.ports import Clock
 log = logging.getLogger(__name__)
 
 _LOOKED_UP = 8  # orders that the day's book lacks, in one read
+_MEANT = 1000  # orders without an answer whose fields are remembered
+_REPLACED = 20  # times that one order is followed to the one that goes on for it
 _LOOKED_UP_WITHIN = timedelta(seconds=2)  # since the read began: a slow broker is not asked for more
 
 TRAITS = BrokerTraits(
@@ -87,6 +89,7 @@ class AlpacaBroker:
         self._rows = parsing.Rows(account)
         self._lock = threading.Lock()
         self._not_ours: set[str] = set()  # orders under an id of ours that are not what we meant
+        self._meant: dict[str, Mapping[str, object]] = {}  # what was sent and not acknowledged, by our id
 
     # the port -----------------------------------------------------------------------------------------------
 
@@ -103,14 +106,23 @@ class AlpacaBroker:
         """
         refuse_test_mode(command)
         fields = requests.place_fields(command, self._account)
+        with self._lock:
+            self._meant[command.client_order_id] = fields
+            while len(self._meant) > _MEANT:
+                self._meant.pop(next(iter(self._meant)))
         try:
             answer = self._order("POST", "v2/orders", fields, urgent=is_exit(command))
         except errors.IdInUse as refusal:
-            return self._standing(command.client_order_id, fields, refusal)
-        detail = None
-        if answer.get("extended_hours"):
-            detail = "sent for the hours before the open and after the close too"
-        return OrderResult(text_of(answer, "id"), detail=detail)
+            result = self._standing(command.client_order_id, fields, refusal)
+        else:
+            if text_of(answer, "client_order_id") != command.client_order_id:
+                raise OutcomeUnknown(f"the answer is about {text_of(answer, 'client_order_id')!r}")
+            result = OrderResult(text_of(answer, "id"))
+            if answer.get("extended_hours"):
+                result = replace(result, detail="sent for the hours before the open and after the close too")
+        with self._lock:
+            self._meant.pop(command.client_order_id, None)
+        return result
 
     def _standing(
         self, client_order_id: str, fields: Mapping[str, object], refusal: errors.IdInUse
@@ -127,30 +139,64 @@ class AlpacaBroker:
             raise OutcomeUnknown(f"{refusal.message}; the order that has it: {error}", error.code) from error
         if row is None or not text_of(row, "id"):
             raise OutcomeUnknown(f"{refusal.message}, and yet no order with this id is found")
-        differs = requests.differences(fields, row)
+        differs = self._another(client_order_id, fields, row)
         if not differs:
             return OrderResult(text_of(row, "id"), duplicate=True)
-        with self._lock:
-            self._not_ours.add(text_of(row, "id"))
+        raise Refused(differs, errors.ID_IN_USE) from refusal
+
+    def _another(self, client_order_id: str, fields: Mapping[str, object], row: Row) -> str:
+        """Tell that the order under our id is another one than was to be sent, and remember it; empty if it is not."""
+        differs = requests.differences(fields, row)
+        if not differs:
+            return ""
         told = (
             f"order {text_of(row, 'id')} at the broker has this order's id and is another one ({'; '.join(differs)}): "
             "this order was not taken, and none can be sent with this id any more"
         )
-        log.error("order %s: %s", client_order_id, told)
-        raise Refused(told, errors.ID_IN_USE) from refusal
+        with self._lock:
+            is_news = text_of(row, "id") not in self._not_ours
+            self._not_ours.add(text_of(row, "id"))
+        if is_news:
+            log.error("order %s: %s", client_order_id, told)
+        return told
 
     def cancel(self, ref: OrderRef) -> None:
         """Send a cancel request. An order that is known only by our id is looked up first.
+
+        If a person has replaced the order, the one that goes on for it is cancelled.
 
         Raises:
             NotSent: as for `place`, or the order could not be looked up.
             Refused: there is no such live order.
             OutcomeUnknown: anything else.
         """
-        number_ = ref.broker_order_id or self._number_of(ref.client_order_id)
-        if not requests.is_number(number_):
-            raise Refused(f"order number {number_!r}: expected letters, digits and -", VALIDATION)
-        self._order("DELETE", f"v2/orders/{number_}", None, urgent=True)
+        order_id = ref.broker_order_id or self._number_of(ref.client_order_id)
+        if not requests.is_number(order_id):
+            raise Refused(f"order number {order_id!r}: expected letters, digits and -", VALIDATION)
+        for _ in range(_REPLACED):
+            try:
+                self._order("DELETE", f"v2/orders/{order_id}", None, urgent=True)
+                return
+            except Refused as refusal:
+                successor = self._successor(order_id) if refusal.code == errors.NOT_OPEN else None
+                if successor is None:
+                    raise
+                order_id = successor
+        raise OutcomeUnknown(f"order {order_id} was replaced again and again")
+
+    def _successor(self, order_id: str) -> str | None:
+        """Return the order that goes on for this one since it was replaced; None: there is none.
+
+        Raises:
+            OutcomeUnknown: it could not be looked up.
+        """
+        try:
+            row = self._row_of(OrderRef("", order_id), urgent=True)
+        except ReadFailed as error:
+            raise OutcomeUnknown(
+                f"the order has ended, and perhaps another one goes on for it: {error}", error.code
+            ) from error
+        return None if row is None else parsing.successor_of(row)
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
         """Read all orders of the day of New York, closed ones included, and those of `wanted` that are older.
@@ -168,20 +214,40 @@ class AlpacaBroker:
         began = day_began(started)
 
         def page(query: str) -> list[Row]:
-            found = self._read(f"v2/orders?{query}", urgent=urgent, reads=PeriodicRead.BOOK)
+            # Without its other pages the first one was read in vain: they go before entries, as an exit's reads do.
+            first = "until=" not in query
+            reads = PeriodicRead.BOOK if first else None
+            found = self._read(f"v2/orders?{query}", urgent=urgent or not first, reads=reads)
             return list(rows_in(found, "order book"))
 
         rows, complete = pages_of(page, began)
         older, all_found = self._older(wanted, rows, started, urgent=urgent)
         reports, unreadable = self._rows.orders_in([*rows, *older])
-        with self._lock:
-            reports = tuple(
-                replace(each, client_order_id=None) if each.broker_order_id in self._not_ours else each
-                for each in reports
-            )
+        reports = self._without_others([*rows, *older], reports)
         return Book(
             started, reports, complete=complete and all_found, covers_from=began, unreadable=unreadable
         )
+
+    def _without_others(
+        self, rows: Sequence[Row], reports: tuple[OrderReport, ...]
+    ) -> tuple[OrderReport, ...]:
+        """Let orders that have our id and are not what was meant not be found by it.
+
+        What was meant is compared where no answer came: the answer that was lost may have been that the id is in use.
+        """
+        with self._lock:
+            meant = dict(self._meant)
+        for row in rows:
+            tag = text_of(row, "client_order_id")
+            if tag in meant:
+                self._another(tag, meant[tag], row)
+        with self._lock:
+            return tuple(
+                replace(each, client_order_id=f"another's {each.client_order_id}")
+                if each.broker_order_id in self._not_ours
+                else each
+                for each in reports
+            )
 
     def _older(
         self, wanted: Sequence[OrderRef], rows: Sequence[Row], started: datetime, *, urgent: bool
@@ -203,10 +269,16 @@ class AlpacaBroker:
                 return found, False
             try:
                 row = self._row_of(ref, urgent=urgent)
+                while row is not None:
+                    found.append(row)
+                    ids.add(text_of(row, "id"))
+                    successor = parsing.successor_of(row)
+                    if successor is None or successor in ids:
+                        break
+                    row = self._row_of(OrderRef("", successor), urgent=urgent)
             except ReadFailed as error:
                 log.warning("order %s could not be looked up: %s", ref.client_order_id, error)
                 return found, False
-            found += [] if row is None else [row]
         return found, len(missing) <= _LOOKED_UP
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:

@@ -30,6 +30,9 @@ from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 RATE_LIMIT = "429"
 NO_SUCH_ORDER = "ORDER_NOT_FOUND"
 ID_IN_USE = "ID_IN_USE"
+BUSY = "ORDER_BUSY"
+NOT_OPEN = "ORDER_NOT_OPEN"
+"""The code of a cancel that was refused for an end that may be that of an order which another one replaced."""
 KEYS_REFUSED = (
     "keys of paper trading work with ALPACA_SANDBOX=true alone, and those of the real account without it; keys end "
     "when others are made: set those that Alpaca's page shows under API Keys"
@@ -38,6 +41,7 @@ _CHECKS = frozenset(
     {"40010000", "40010001", "40310000", "40310100", "40410000", "42210000"}
 )  # body, fields, account and funds, day trades, no such order, values
 _ID_IN_USE = re.compile(r"client[ _-]?order[ _-]?id must be unique")
+_BEING_CANCELLED = re.compile(r"\bpending[ _]cancel")
 _RATES = re.compile(r"(too many requests|(api )?rate limit exceeded)\.?")
 _NOT_ALLOWED = re.compile(r"forbidden\.?|(request is )?(un|not )authorized\.?")
 
@@ -63,7 +67,8 @@ _NAMED = {
         "the account's buying power is too small",
     ),
     "NOT_FRACTIONABLE": (re.compile(r"not fractionable|fractional"), "whole shares alone are taken for this"),
-    "ORDER_ENDED": (re.compile(r"order is already in|not cancell?able|not open"), "it has ended"),
+    "ORDER_ENDED": (re.compile(r'already in "?(filled|canceled|expired|rejected)\b'), "it has ended"),
+    NOT_OPEN: (re.compile(r"order is already in|not cancell?able|not open"), "it is not open any more"),
 }
 """Refusals that have their own name and remedy."""
 
@@ -93,6 +98,8 @@ def accepted(reply: Reply) -> dict[str, Any]:
         raise IdInUse(reply.error, ID_IN_USE)
     if not proves_refusal(reply):
         raise OutcomeUnknown(f"HTTP {reply.status}: {_said(reply)}", _status(reply))
+    if _BEING_CANCELLED.search(reply.error.lower()):  # of a second cancel; the first one goes on
+        raise NotSent(reply.error, BUSY)
     raise Refused(with_advice(reply.error), code_of(reply.error, reply.code))
 
 

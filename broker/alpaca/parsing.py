@@ -60,9 +60,18 @@ class Rows:
         """Parse rows of orders and return the unreadable ones apart. An order that was replaced is as its successor is.
 
         A person may replace an order in Alpaca's app: the order ends, and another one with another id goes on for it.
+        Both are one order here, under the first number.
         """
         by_id = {text_of(row, "id"): row for row in rows}
-        return orders_of(rows, lambda row: self._order_in(row, by_id), self._unreadable_row)
+        merged = {  # it is not in force yet, and the order that it replaces goes on until then
+            text_of(row, "id")
+            for row in rows
+            if text_of(by_id.get(text_of(row, "replaces"), {}), "status").lower() == "pending_replace"
+        }
+        reports, unreadable = orders_of(
+            rows, lambda row: self._order_in(row, by_id, merged), self._unreadable_row
+        )
+        return tuple(each for each in reports if each.broker_order_id not in merged), unreadable
 
     def position_in(self, row: Row) -> Position:
         """Parse one row of the positions. A short one has a negative quantity, whatever sign it came with.
@@ -120,19 +129,21 @@ class Rows:
         except ValueError as error:
             raise ReadFailed(f"a fill cannot be read: {error}") from error
 
-    def _order_in(self, row: Row, by_id: dict[str, Row]) -> OrderReport:
+    def _order_in(self, row: Row, by_id: dict[str, Row], merged: set[str]) -> OrderReport:
+        """Parse a row with those of its successors; their ids are added to `merged`."""
         report = self._alone(row)
         seen = {report.broker_order_id}
-        while text_of(row, "status").lower() == _REPLACED:
-            row = by_id.get(text_of(row, "replaced_by"), {})
-            if not row or text_of(row, "id") in seen:
+        while (successor := successor_of(row)) is not None:
+            if successor in seen or successor not in by_id:
                 return report  # what became of it is not known here: it stays UNRECOGNISED
-            seen.add(text_of(row, "id"))
+            row = by_id[successor]
             after = self._alone(row)
             if report.filled_quantity:
                 # Whether the successor counts what was filled before it is said nowhere.
                 text = f"it was replaced by {after.broker_order_id} after {report.filled_quantity} of it were filled"
                 return replace(report, contradiction=text)
+            seen.add(successor)
+            merged.add(successor)
             report = replace(
                 after, broker_order_id=report.broker_order_id, client_order_id=report.client_order_id
             )
@@ -169,6 +180,11 @@ class Rows:
             client_order_id=text_of(row, "client_order_id") or None,
             text=quoted(row, why, _SHOWN),
         )
+
+
+def successor_of(row: Row) -> str | None:
+    """Return the id of the order that goes on for this one; None where it was not replaced."""
+    return text_of(row, "replaced_by") or None if text_of(row, "status").lower() == _REPLACED else None
 
 
 def time_in(row: Row, name: str) -> datetime | None:

@@ -17,7 +17,13 @@ ALPACA = (
     Defect(
         "id-in-use-is-success",
         "“client_order_id must be unique” counted as success: the order of another program was followed as ours.",
-        (Edit(ADAPTER, "        if not differs:\n", "        if row is not None:\n"),),
+        (
+            Edit(
+                ADAPTER,
+                "        if not differs:\n            return OrderResult",
+                "        if row:\n            return OrderResult",
+            ),
+        ),
         (ANOTHER, f"{ENGINE}::test_another_order_under_our_id_is_refused_loudly_and_never_counted"),
     ),
     Defect(
@@ -56,11 +62,17 @@ ALPACA = (
         (
             Edit(
                 ADAPTER,
-                "each.broker_order_id in self._not_ours else each",
-                "each.broker_order_id == '' else each",
+                "if each.broker_order_id in self._not_ours\n",
+                "if each.broker_order_id == ''\n",
             ),
         ),
         (ANOTHER,),
+    ),
+    Defect(
+        "lost-refusal-of-a-used-id",
+        "The answer that the id is in use was lost, and the other order was found in the book by the tag and followed.",
+        (Edit(ADAPTER, "            if tag in meant:\n", "            if tag in meant and not row:\n"),),
+        (f"{OUTCOMES}::test_another_order_under_our_id_is_not_found_by_it_where_the_answer_was_lost",),
     ),
     Defect(
         "rate-limit-proves-that-nothing-was-sent",
@@ -103,6 +115,12 @@ ALPACA = (
             ),
         ),
         (f"{READING}::test_a_status_that_is_not_known_is_no_end",),
+    ),
+    Defect(
+        "replaced-order-counts-twice",
+        "The order that went on for a replaced one was an order of its own too, and its units were held twice.",
+        (Edit(PARSING, "if each.broker_order_id not in merged", "if each.broker_order_id"),),
+        (f"{READING}::test_a_replaced_order_is_followed_under_its_first_number",),
     ),
     Defect(
         "short-without-its-sign",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.ids import client_order_id
 from tests.broker.alpaca.making import account_row, order_row
 from tests.broker.zerodha.stub import Answer, Stub, says
 
@@ -17,8 +18,9 @@ KEYS = fails(401, 40110000, "request is not authorized")
 MISSING = fails(404, 40410000, "order not found for x")
 
 
-def placed(**changes: Any) -> Answer:
-    return says(order_row(status="pending_new", **changes))
+def placed(intent: str = "first", **changes: Any) -> Answer:
+    """The order with the id of that intent was taken."""
+    return says(order_row(**{"status": "pending_new", "client_order_id": client_order_id(intent), **changes}))
 
 
 class AlpacaStub(Stub):

@@ -52,6 +52,7 @@ PROVE_NOTHING = [
     says(b'{"id":"61e69015', 200),
     says({"status": "accepted"}),
     says({"id": "", "status": "accepted"}),
+    placed(client_order_id="somebody"),
     says([]),
     says(b"null"),
     fails(307, None, "elsewhere"),
@@ -99,7 +100,7 @@ def test_too_many_calls_stop_entries_for_a_minute_and_no_exits(broker, stub, clo
     with pytest.raises(NotSent) as turned_away:
         broker.place(a_command())
     assert (turned_away.value.code, turned_away.value.look_first) == ("429", True)
-    stub.tell(PLACE, placed())
+    stub.tell(PLACE, placed("third"))
     stub.tell(CANCEL, says(b"", 204))
     broker._budgets.orders._sleep = lambda seconds: clock.advance(seconds=seconds)
     with pytest.raises(NotSent, match="rate limit"):
@@ -164,7 +165,26 @@ def test_another_order_under_our_id_is_never_taken_for_ours(broker, stub, caplog
     assert "was not taken" in caplog.text
     stub.tell("GET v2/orders", says([our_row(**changes)]))
     book = broker.read_book([])
-    assert not book.by_tag and len(book.reports) + len(book.unreadable) == 1
+    assert client_order_id("first") not in book.by_tag
+    assert len(book.reports) + len(book.unreadable) == 1
+
+
+def test_another_order_under_our_id_is_not_found_by_it_where_the_answer_was_lost(broker, stub, caplog):
+    """The answer that was lost may have been that the id is in use."""
+    stub.tell(PLACE, hangs_up)
+    with pytest.raises(OutcomeUnknown):
+        broker.place(a_command(**BUY))
+    stub.tell("GET v2/orders", says([our_row(qty="51")]))
+    assert client_order_id("first") not in broker.read_book([]).by_tag and "was not taken" in caplog.text
+    stub.tell("GET v2/orders", says([our_row(id="2", qty="50.0")]))
+    assert broker.read_book([]).by_tag.keys() == {client_order_id("first")}
+
+
+def test_a_person_may_change_an_order_that_was_acknowledged(broker, stub):
+    stub.tell(PLACE, placed())
+    broker.place(a_command(**BUY))
+    stub.tell("GET v2/orders", says([our_row(qty="20")]))
+    assert broker.read_book([]).by_tag.keys() == {client_order_id("first")}
 
 
 def test_a_stop_is_compared_with_its_trigger(broker, stub):
@@ -203,11 +223,13 @@ def test_the_answer_about_another_id_is_not_believed(broker, stub):
     [
         (404, 40410000, f"order not found for {ID}", "ORDER_NOT_FOUND"),
         (422, 42210000, 'order is already in "filled" state', "ORDER_ENDED"),
-        (422, 42210000, "order is not cancelable", "ORDER_ENDED"),
+        (422, 42210000, "order is not cancelable", "ORDER_NOT_OPEN"),
     ],
 )
 def test_a_cancel_of_what_has_ended_is_refused(broker, stub, status, code, message, told):
     stub.tell(CANCEL, fails(status, code, message))
+    if "cancelable" in message:  # it may have been replaced: that is looked up
+        stub.tell(f"GET v2/orders/{ID}", says(our_row(status="expired")))
     with pytest.raises(Refused) as refusal:
         broker.cancel(OrderRef("", ID))
     assert refusal.value.code == told
@@ -223,6 +245,13 @@ def test_a_cancel_whose_answer_is_lost_is_unknown(broker, stub, answer):
     assert len(stub.made("DELETE")) == 1
 
 
+def test_a_second_cancel_while_the_first_one_goes_on_says_nothing_of_the_order(broker, stub):
+    stub.tell(CANCEL, fails(422, 42210000, "order pending cancel"))
+    with pytest.raises(NotSent) as caught:
+        broker.cancel(OrderRef("", ID))
+    assert (caught.value.code, caught.value.look_first) == ("ORDER_BUSY", False)
+
+
 def test_an_order_is_cancelled_by_our_id_alone(broker, stub):
     stub.tell(BY_OUR_ID, says(our_row()))
     stub.tell(CANCEL, says(b"", 204))
@@ -234,6 +263,21 @@ def test_an_order_is_cancelled_by_our_id_alone(broker, stub):
     stub.tell(BY_OUR_ID, MISSING)
     with pytest.raises(Refused):
         broker.cancel(OrderRef(client_order_id("first"), None))
+
+
+def test_the_cancel_of_an_order_that_a_person_replaced_goes_to_its_successor(broker, stub):
+    ended = fails(422, 42210000, 'order is already in "replaced" state')
+    stub.tell(CANCEL, ended)
+    stub.tell(f"GET v2/orders/{ID}", says(our_row(status="replaced", replaced_by="2")))
+    stub.tell("DELETE v2/orders/2", says(b"", 204))
+    broker.cancel(OrderRef("", ID))
+    assert [call.path for call in stub.made("DELETE")] == [f"v2/orders/{ID}", "v2/orders/2"]
+    stub.tell(f"GET v2/orders/{ID}", hangs_up)
+    with pytest.raises(OutcomeUnknown):
+        broker.cancel(OrderRef("", ID))
+    stub.tell(f"GET v2/orders/{ID}", says(our_row(status="canceled")))
+    with pytest.raises(Refused):
+        broker.cancel(OrderRef("", ID))
 
 
 def test_too_many_reads_are_no_empty_book(broker, stub):

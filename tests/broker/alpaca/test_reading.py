@@ -132,17 +132,36 @@ def test_a_replaced_order_is_followed_under_its_first_number(broker, stub):
     first = order_row(status="replaced", replaced_by=OTHER)
     then = order_row(id=OTHER, client_order_id="theirs", qty="40", status="filled", filled_qty="40")
     stub.tell(ORDERS, says([then, first]))
-    report = broker.read_book([]).by_id[ID]
-    assert (report.status, report.client_order_id) == (BrokerStatus.COMPLETE, TAG)
-    assert (report.quantity, report.filled_quantity) == (40, 40)
+    book = broker.read_book([])
+    assert book.by_id.keys() == {ID}  # both are one order: its units would count twice
+    report = book.by_id[ID]
+    assert (report.broker_order_id, report.client_order_id) == (ID, TAG)
+    assert (report.status, report.quantity, report.filled_quantity) == (BrokerStatus.COMPLETE, 40, 40)
+
+
+def test_an_order_that_is_just_being_replaced_is_one(broker, stub):
+    first = order_row(status="pending_replace")
+    then = order_row(id=OTHER, client_order_id="theirs", status="accepted", replaces=ID)
+    stub.tell(ORDERS, says([then, first]))
+    (report,) = broker.read_book([]).reports
+    assert (report.broker_order_id, report.status) == (ID, BrokerStatus.OPEN)
+
+
+def test_what_went_on_for_an_older_order_is_asked_for_too(broker, stub):
+    stub.tell(f"GET v2/orders/{ID}", says(order_row(status="replaced", replaced_by=OTHER)))
+    stub.tell(f"GET v2/orders/{OTHER}", says(order_row(id=OTHER, client_order_id="theirs", limit_price="99")))
+    book = broker.read_book([OrderRef(TAG, ID)])
+    assert book.complete and [each.broker_order_id for each in book.reports] == [ID]
+    assert book.by_id[ID].status is BrokerStatus.OPEN
 
 
 def test_a_part_that_was_filled_before_it_was_replaced_is_not_counted_by_guessing(broker, stub):
     first = order_row(status="replaced", replaced_by=OTHER, filled_qty="10", filled_avg_price="112")
     then = order_row(id=OTHER, client_order_id="theirs", status="filled", filled_qty="50")
     stub.tell(ORDERS, says([then, first]))
-    report = broker.read_book([]).by_id[ID]
-    assert OTHER in report.contradiction and report.filled_quantity == 10
+    book = broker.read_book([])
+    assert OTHER in book.by_id[ID].contradiction and book.by_id[ID].filled_quantity == 10
+    assert book.by_id.keys() == {ID, OTHER}
 
 
 @pytest.mark.parametrize("replaced_by", [OTHER, ID, None])

@@ -114,7 +114,7 @@ def test_a_number_that_would_change_the_address_is_refused(broker, stub):
 
 
 def test_an_exit_takes_its_slot_before_an_entry(broker, stub, monkeypatch):
-    stub.tell("POST v2/orders", placed())
+    stub.tell("POST v2/orders", placed(), placed("out"))
     went: list[bool] = []
     monkeypatch.setattr(broker._budgets.orders, "take", lambda *, urgent: went.append(urgent))
     broker.place(a_command())

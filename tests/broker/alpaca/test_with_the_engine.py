@@ -144,6 +144,16 @@ def test_another_order_under_our_id_is_refused_loudly_and_never_counted(desk, ch
     assert any("ORDER FAILED" in desk._render(notice) for notice in list(desk.notices))
 
 
+def test_another_order_under_our_id_is_not_followed_where_the_refusal_was_lost(desk):
+    (order,) = desk.post(leg(SYMBOL, price=Decimal(100)))
+    another(desk, order.client_order_id)
+    put_faults(desk.server, {"kind": "drop_after", **PLACE})
+    spin(desk, 90)
+    order = desk.order(order.command_id)
+    assert (order.status, order.tag) == (Status.FAILED, "BROKER_ABSENT:PROVEN")
+    assert order.filled_quantity == 0 and len(at_the_broker(desk)) == 1
+
+
 def test_a_part_that_is_filled_counts_and_the_rest_is_taken_back(desk):
     desk.server.simulator.exchange.set_mark(
         EXCHANGE, SYMBOL, Mark(Decimal(100), Decimal(20)), ls=None, ti=None
