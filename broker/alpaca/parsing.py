@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from broker.alpaca.requests import plain_side
 from broker.alpaca.settings import Account
 from broker.book_rows import orders_of, positions_of, quoted, side_in
 from broker.contradictory_rows import Trade
@@ -122,7 +123,7 @@ class Rows:
                 trade_id=needed(row, "id"),
                 exchange=self._exchange,
                 symbol=needed(row, "symbol").upper(),
-                side=side_in(row, "side"),
+                side=side_in({"side": plain_side(row)}, "side"),
                 quantity=number(row, "qty"),
                 price=number(row, "price"),
             )
@@ -161,7 +162,7 @@ class Rows:
             status=status,
             exchange=self._exchange,
             symbol=needed(row, "symbol").upper(),
-            side=side_in(row, "side"),
+            side=side_in({"side": plain_side(row)}, "side"),
             quantity=_quantity_in(row, filled, status),
             filled_quantity=filled,
             average_price=price if filled else None,

@@ -76,6 +76,11 @@ def place_fields(command: UniversalOrderCommand, account: Account) -> Mapping[st
     return fields
 
 
+def plain_side(row: Row) -> str:
+    """Return a row's side in small letters. A sale of what is not held is called `sell_short` in some rows."""
+    return text_of(row, "side").lower().removesuffix("_short")
+
+
 def differences(fields: Mapping[str, Any], row: Row) -> list[str]:
     """Return in which of the fields that were sent an order of the broker's differs; empty: it is the same order.
 
@@ -83,7 +88,8 @@ def differences(fields: Mapping[str, Any], row: Row) -> list[str]:
     """
     found = []
     for name in ("symbol", "side", "type", "time_in_force"):
-        if text_of(row, name).lower() != str(fields[name]).lower():
+        said = plain_side(row) if name == "side" else text_of(row, name).lower()
+        if said != str(fields[name]).lower():
             found.append(f"{name} {text_of(row, name) or 'none'}, not {fields[name]}")
     for name in ("qty", "limit_price", "stop_price"):
         if name in fields and not _is_number(row, name, Decimal(str(fields[name]))):

@@ -193,6 +193,8 @@ def test_a_stop_is_compared_with_its_trigger(broker, stub):
     row = our_row(side="sell", type="stop", limit_price=None, stop_price="90.50")
     stub.tell(BY_OUR_ID, says(row))
     assert broker.place(a_command(**stop)).duplicate
+    stub.tell(BY_OUR_ID, says({**row, "side": "sell_short"}))
+    assert broker.place(a_command(**stop)).duplicate
     stub.tell(BY_OUR_ID, says({**row, "stop_price": "90"}))
     with pytest.raises(Refused, match=r"stop_price 90, not 90\.5"):
         broker.place(a_command(**stop))

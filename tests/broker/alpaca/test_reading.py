@@ -323,9 +323,10 @@ def test_the_fills_of_the_day_are_read_page_by_page(broker, stub):
         }
         return {**row, "activity_type": "FILL"}
 
-    pages = [[fill(n) for n in range(100)], [fill(100)], []]
+    pages = [[fill(n) for n in range(100)], [{**fill(100), "side": "sell_short"}], []]
     stub.tell("GET v2/account/activities/FILL", *(says(page) for page in pages))
     trades = broker.trades()
+    assert {trade.side for trade in trades[:-1]} == {Side.BUY} and trades[-1].side is Side.SELL
     assert [trade.trade_id for trade in trades] == [f"2026::{n}" for n in range(101)]
     asked = [parse_qs(call.path.partition("?")[2]).get("page_token") for call in stub.made("GET")]
     assert asked[-2:] == [["2026::99"], ["2026::100"]]
