@@ -25,21 +25,18 @@ from domain.times import day_start, trading_day
 ALWAYS: tuple[Rule, ...] = ExecutionGuard.always
 """Applied to every order, exits too."""
 
-ENTRY_RULES: tuple[Rule, ...] = (
+_SHAPE_AND_STOPS: tuple[Rule, ...] = (
     *protection.RULES,
     *order_shape.RULES,
     *RiskManager.rules,
     *limits.STOPS,
-    *limits.COUNTS,
-    *ExecutionGuard.rules,
-    *duplicates.RULES,
 )
+_BEFORE_DUPLICATES: tuple[Rule, ...] = (*_SHAPE_AND_STOPS, *limits.COUNTS, *ExecutionGuard.rules)
+
+ENTRY_RULES: tuple[Rule, ...] = (*_BEFORE_DUPLICATES, *duplicates.RULES)
 
 WHILE_WAITING: tuple[Rule, ...] = (
-    *protection.RULES,
-    *order_shape.RULES,
-    *RiskManager.rules,
-    *limits.STOPS,
+    *_SHAPE_AND_STOPS,
     halted,
     positions_stale,
     opposite_side_held,
@@ -91,19 +88,10 @@ def judge(
     if isinstance(answer, Wait):
         return first_block(order, facts, (*ALWAYS, *WHILE_WAITING)) or answer
     return (
-        first_block(order, facts, _BEFORE_DUPLICATES) or answer or first_block(order, facts, duplicates.RULES)
+        first_block(order, facts, (*ALWAYS, *_BEFORE_DUPLICATES))
+        or answer
+        or first_block(order, facts, duplicates.RULES)
     )
-
-
-_BEFORE_DUPLICATES: tuple[Rule, ...] = (
-    *ALWAYS,
-    *protection.RULES,
-    *order_shape.RULES,
-    *RiskManager.rules,
-    *limits.STOPS,
-    *limits.COUNTS,
-    *ExecutionGuard.rules,
-)
 
 
 def _facts(tx: Transaction, order: Order, policy: ClientPolicy, now: datetime) -> Facts:

@@ -3,11 +3,14 @@
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from broker.http_calls import AnswerLost, RequestNotSent
-from broker.sessions import AUTHENTICATION, LoginFailed
+from broker.sessions import AUTHENTICATION, LoginFailed, Session
+from broker.wire import Reply
 from domain.errors import NotSent
+from domain.ports import Clock
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,53 @@ class TokenCheck:
             )
         log.info("logged in as %s", user)
         return token
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPlace:
+    """Where an account's access token stands.
+
+    - `user_id`: the account's user.
+    - `token`: the token itself, where there is no file.
+    - `file`: the file in which that of the day stands; None: there is none.
+    - `remedy`: what a person does for a token in the file.
+    """
+
+    user_id: str
+    token: str
+    file: Path | None
+    remedy: str
+
+
+def session_of_token(place: TokenPlace, whose: Callable[[str], str], clock: Clock) -> Session:
+    """Return the session of an account that is used with a token which a person brings: it is not renewed from here.
+
+    `whose`: asks the broker whose token it is. Raises: LoginFailed, NotSent, RequestNotSent, AnswerLost.
+    """
+
+    def token() -> str:
+        return place.token if place.file is None else token_in(place.file, place.remedy)
+
+    final = place.file is None  # another token can only come by the file
+    return Session(TokenCheck(place.user_id, token, whose, final=final), clock, renewable=False)
+
+
+def named_user(reply: Reply, user: str, *, is_refusal: bool, ended: str) -> str:
+    """Return the user whom an answer about a token names.
+
+    Args:
+        user: empty if it names none.
+        is_refusal: the answer says that the token is not valid.
+        ended: why tokens end, and what to do then.
+
+    Raises:
+        LoginFailed: the token was refused, or the answer names nobody.
+    """
+    if is_refusal:
+        raise LoginFailed(f"the access token was refused: {reply.error}; {ended}", AUTHENTICATION)
+    if not user:
+        raise LoginFailed(f"login: HTTP {reply.status}: {reply.error or 'an answer that cannot be read'}")
+    return user
 
 
 def token_in(file: Path, remedy: str) -> str:

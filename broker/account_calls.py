@@ -3,26 +3,23 @@
 An order call is sent once, and never after its last moment. What the answers mean is the broker's own matter.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
-from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
+from broker.budgets import Budgets
+from broker.call_errors import errors_of_a_read, errors_of_an_order
+from broker.http_calls import Timeouts
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
-from broker.sessions import LoginFailed, Session
+from broker.sessions import Session
+from broker.wire import Fields, Reply, Wire
 from domain.commands import UniversalOrderCommand
 from domain.enums import ExecutionType
-from domain.errors import NotSent, OutcomeUnknown, ReadFailed
+from domain.errors import NotSent
 from domain.ports import Clock
 
-Reply = TypeVar("Reply", contravariant=True)
-R = TypeVar("R")
-InTime = Callable[[], bool]
 
-
-class Meaning(Protocol[Reply]):
+class Meaning(Protocol):
     """What a broker's answers mean."""
 
     def accepted(self, reply: Reply, /) -> dict[str, Any]:
@@ -38,16 +35,7 @@ class Meaning(Protocol[Reply]):
         """True for an answer to an order call that says that too many were made: entries wait for a minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """The outgoing rates of one account, of a broker that counts orders, quotes and all other calls apart."""
-
-    orders: RateBudget
-    reads: RateBudget
-    quotes: RateBudget
-
-
-class AccountCalls(Generic[R]):
+class AccountCalls:
     """Makes the calls. Safe to call from several threads.
 
     Args:
@@ -55,21 +43,34 @@ class AccountCalls(Generic[R]):
     """
 
     def __init__(
-        self, session: Session, clock: Clock, budgets: Budgets, timeouts: Timeouts, meaning: Meaning[R]
+        self,
+        session: Session,
+        wire: Wire,
+        clock: Clock,
+        *,
+        budgets: Budgets,
+        timeouts: Timeouts,
+        meaning: Meaning,
     ) -> None:
         self._session = session
+        self._wire = wire
         self._clock = clock
         self._budgets = budgets
         self._timeouts = timeouts
         self._meaning = meaning
 
     def order(
-        self, send: Callable[[str, InTime], R], *, urgent: bool, began: datetime | None = None
+        self,
+        method: str,
+        path: str,
+        fields: Fields | None,
+        *,
+        urgent: bool,
+        began: datetime | None = None,
     ) -> dict[str, Any]:
         """Make an order call, once. Its body never leaves after its last moment.
 
         Args:
-            send: sends it with this key; what it is given besides says whether the body may still leave.
             began: when the call began, from which its last moment counts; None: now.
 
         Raises:
@@ -81,17 +82,11 @@ class AccountCalls(Generic[R]):
             return self._clock.now() <= last_moment
 
         self._budgets.orders.take(urgent=urgent)
-        try:
+        with errors_of_an_order():
             token = self._session.key()
             if not in_time():
                 raise NotSent("getting ready took too long: the order was not sent")
-            reply = send(token, in_time)
-        except LoginFailed as error:
-            raise NotSent(str(error), error.code) from error
-        except RequestNotSent as error:
-            raise NotSent(str(error)) from error
-        except AnswerLost as error:
-            raise OutcomeUnknown(str(error)) from error
+            reply = self._wire.order(method, path, token, fields, in_time)
         self._note(reply, token)
         if self._meaning.minute_is_full(reply):
             self._budgets.orders.exceeded()
@@ -99,25 +94,22 @@ class AccountCalls(Generic[R]):
 
     def read(
         self,
-        send: Callable[[str], R],
+        path: str,
         *,
         urgent: bool = False,
         reads: PeriodicRead | None = None,
         budget: RateBudget | None = None,
+        fields: Fields | None = None,
     ) -> Any:
         """Make a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
-        try:
+        with errors_of_a_read():
             (budget or self._budgets.reads).take(urgent=urgent, reads=reads)
             token = self._session.key()
-            reply = send(token)
-        except (LoginFailed, NotSent) as error:
-            raise ReadFailed(str(error), error.code) from error
-        except (RequestNotSent, AnswerLost) as error:
-            raise ReadFailed(str(error)) from error
+            reply = self._wire.read(path, token, fields)
         self._note(reply, token)
         return self._meaning.data_in(reply)
 
-    def _note(self, reply: R, token: str) -> None:
+    def _note(self, reply: Reply, token: str) -> None:
         """Take note of what an answer says of the session."""
         if self._meaning.token_refused(reply):
             self._session.refused(token)

@@ -1,7 +1,8 @@
 """Read the rows of brokers' books, each on its own: one that cannot be read hides its own order or position alone."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,18 +61,27 @@ def positions_of(
     return tuple(p for p in found.values() if (p.exchange, p.symbol) not in names), tuple(hidden)
 
 
+@contextmanager
+def whole(what: str) -> Iterator[None]:
+    """Raise ReadFailed if the enclosed code cannot parse a row that must not be left out."""
+    try:
+        yield
+    except ValueError as error:
+        raise ReadFailed(f"{what} cannot be read: {error}") from error
+
+
 def quoted(row: Row, why: object, names: Sequence[str]) -> str:
     """Return why a row cannot be read, and its fields of these names as they came."""
     return f"{why}: {json.dumps({name: row[name] for name in names if name in row}, default=str)[:400]}"
 
 
-def time_in(row: Row, name: str) -> datetime | None:
+def time_in(row: Row, name: str, written: str = "%Y-%m-%d %H:%M:%S") -> datetime | None:
     """Parse a time in the exchange's zone, `2021-05-31 09:18:57`; None if it is missing or in another format.
 
     Some brokers write `0001-01-01 00:00:00` for none.
     """
     try:
-        return datetime.strptime(text_of(row, name), "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZONE).astimezone(UTC)
+        return datetime.strptime(text_of(row, name), written).replace(tzinfo=ZONE).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -1,9 +1,9 @@
 """Resolve contradictory order-book rows into one report per order.
 
 Two rows of one order may differ, in any order of the list. The row that is newest and says most (`says_more`) is the
-decisive one. A row may also contradict itself: COMPLETE with less than its quantity filled, or more filled than its
-quantity. Then the order's history and the day's trades are read. A contradiction that they do not settle is reported
-with the row, and the row decides nothing.
+decisive one. A row may also contradict itself: COMPLETE with less than its quantity filled, more filled than its
+quantity, or in a way that its adapter notes. Then the order's history and the day's trades are read. A contradiction
+that they do not settle is reported with the row, and the row decides nothing.
 """
 
 import logging
@@ -17,10 +17,13 @@ from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.money import ZERO, decimal_text
 from domain.ports import Clock
+from domain.times import has_elapsed
 
 log = logging.getLogger(__name__)
 
 _ASKED_AT_ONCE = 3  # orders looked up per read of the book: each look-up uses calls of the minute's quota
+_TRADES_SHOW_AFTER = timedelta(seconds=12)
+"""A dead order of which nothing says how much was filled was filled by nothing, where no trade shows in this time."""
 _AGAIN = timedelta(seconds=5)  # the same rows are not looked up again within this time
 
 
@@ -55,6 +58,7 @@ class ReportBuilder:
         self._trades = trades
         self._clock = clock
         self._known: dict[tuple[OrderReport, ...], tuple[datetime, OrderReport]] = {}
+        self._in_doubt_since: dict[tuple[OrderReport, ...], datetime] = {}
 
     def settled(self, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
         """Return one report for each order, in the sequence in which the orders first appear."""
@@ -76,14 +80,18 @@ class ReportBuilder:
                     known[rows] = (at, certain)
             settled.append(certain)
         self._known = known
+        self._in_doubt_since = {rows: at for rows, at in self._in_doubt_since.items() if rows in known}
         return tuple(settled)
 
     def _asked(self, rows: tuple[OrderReport, ...]) -> OrderReport:
         last = _last_word(rows)
         try:
             told = [r for r in self._history(last.broker_order_id) if _same_order(r, last)]
-            word = _last_word((*rows, *told)) if told else last
-            if _doubt(word) is None and any(_says_the_same(r, word) for r in told):
+            plain = [
+                replace(r, contradiction="") for r in rows
+            ]  # what the doubtful row says is to be confirmed
+            word = _last_word((*plain, *(r for r in told if not r.contradiction)))
+            if _doubt(word) is None and any(_says_the_same(r, word) and not r.contradiction for r in told):
                 return word
             return self._by_trades(rows, word)
         except ReadFailed as error:
@@ -97,11 +105,22 @@ class ReportBuilder:
             if t.broker_order_id == word.broker_order_id
         }
         filled = sum((t.quantity for t in fills.values()), ZERO)
-        wanted = max(word.filled_quantity, word.quantity)
-        if word.status is not BrokerStatus.COMPLETE or not filled or filled != wanted:
+        if word.status is BrokerStatus.COMPLETE:
+            is_right = filled == max(word.filled_quantity, word.quantity)
+        elif any(r.contradiction for r in rows):  # dead, and how much of it was filled is not certain
+            is_right = filled == (word.filled_quantity or min(filled, word.quantity))
+        else:
+            is_right = False
+        if not is_right or (not filled and not self._stands(rows)):
             return _in_doubt(rows, f"its trades are {decimal_text(filled)}")
         paid = sum((t.quantity * t.price for t in fills.values()), ZERO)
-        return replace(word, filled_quantity=filled, average_price=paid / filled, contradiction="", unread="")
+        price = paid / filled if filled else None
+        return replace(word, filled_quantity=filled, average_price=price, contradiction="", unread="")
+
+    def _stands(self, rows: tuple[OrderReport, ...]) -> bool:
+        """Return True when the same rows were in doubt for so long that a trade of theirs would show."""
+        since = self._in_doubt_since.setdefault(rows, self._clock.now())
+        return has_elapsed(since, self._clock.now(), _TRADES_SHOW_AFTER)
 
 
 def _certain(rows: tuple[OrderReport, ...]) -> OrderReport | None:
@@ -142,6 +161,8 @@ def _says_the_same(one: OrderReport, other: OrderReport) -> bool:
 
 def _doubt(report: OrderReport) -> str | None:
     """Return why the report contradicts itself; None if it does not."""
+    if report.contradiction:
+        return report.contradiction
     if report.filled_quantity > report.quantity:
         return "more is filled than was ordered"
     if report.status is BrokerStatus.COMPLETE and report.filled_quantity < report.quantity:

@@ -6,14 +6,16 @@ return the Holdings, the delivery positions are unknown, not flat.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from broker.book_rows import quoted
+from broker.fields import Row, number
 from broker.known_order_numbers import ZONE
-from domain.broker_reports import Position, UnreadableRow
+from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import ReadFailed
 from domain.money import ZERO
 from domain.ports import Clock
@@ -36,12 +38,48 @@ class Ask(Protocol):
     def __call__(self, *, urgent: bool) -> "Delivered": ...
 
 
+PositionRows = tuple[Sequence[Position], Sequence[UnreadableRow]]
+"""The day's positions, and apart from them the rows that could not be read."""
+
+
+class AskForPositions(Protocol):
+    """Reads the day's positions. Raises: ReadFailed."""
+
+    def __call__(self, *, urgent: bool) -> PositionRows: ...
+
+
 class Delivered:
     """The result of one read of the Holdings: the units at each place, and the rows that could not be read."""
 
     def __init__(self, quantities: Mapping[Place, Decimal], unreadable: Sequence[UnreadableRow]) -> None:
         self.quantities = quantities
         self.unreadable = tuple(unreadable)
+
+
+def delivered_of(
+    rows: Sequence[Row], place_in: Callable[[Row], Place], units: str, shown: Sequence[str]
+) -> Delivered:
+    """Add up the rows of the Holdings by share. One that cannot be read hides its share, or all if it names none.
+
+    Args:
+        place_in: returns where a row's share is listed. Raises: ValueError.
+        units: the field with the units that were carried into the day.
+        shown: the fields that are quoted from a row that cannot be read.
+    """
+    quantities: dict[Place, Decimal] = {}
+    unreadable = []
+    for row in rows:
+        place = None
+        try:
+            place = place_in(row)
+            found = number(row, units)
+            if found:
+                quantities[place] = quantities.get(place, ZERO) + found
+        except ValueError as error:
+            unreadable.append(unknown_delivery(place, f"a row of the Holdings: {quoted(row, error, shown)}"))
+    for each in unreadable:
+        quantities.pop((each.exchange or "", each.symbol or ""), None)
+    return Delivered(quantities, unreadable)
 
 
 class Holdings:
@@ -85,6 +123,36 @@ class Holdings:
         if last is None or trading_day(last[0], ZONE) != trading_day(now, ZONE) or now < last[0]:
             return None, timedelta.max
         return last[1], now - last[0]
+
+
+class AccountPositions:
+    """One account's positions of the day together with its Holdings. Safe to call from several threads.
+
+    Args:
+        ask: reads the day's positions. Raises: ReadFailed.
+        ask_for_holdings: reads the Holdings. Raises: ReadFailed.
+    """
+
+    def __init__(self, ask: AskForPositions, ask_for_holdings: Ask, clock: Clock) -> None:
+        self._ask = ask
+        self._holdings = Holdings(ask_for_holdings, clock)
+        self._clock = clock
+
+    def read(self, *, urgent: bool) -> PositionsSnapshot:
+        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
+
+        Args:
+            urgent: an exit is sized from them.
+
+        Raises:
+            ReadFailed: the positions could not be read.
+        """
+        started = self._clock.now()
+        positions, unreadable = self._ask(urgent=urgent)
+        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
+        return PositionsSnapshot(started, together, (*unreadable, *hidden))
 
 
 def merged(

@@ -1,5 +1,6 @@
 """Read the fields of brokers' rows strictly, and write those of orders: what several adapters over HTTP do alike."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -52,6 +53,22 @@ def price_in(row: Row, name: str) -> tuple[Decimal | None, str]:
         return number(row, name, ZERO) or None, ""
     except ValueError:
         return None, f"{name} {text_of(row, name)[:40]!r} cannot be read"
+
+
+def is_order_number(broker_order_id: str) -> bool:
+    """True when it can be an order's number: it becomes a part of an address."""
+    return re.fullmatch(r"[A-Za-z0-9]{1,40}", broker_order_id) is not None
+
+
+def in_address(broker_order_id: str) -> str:
+    """Return an order's number as a part of the address of an order call.
+
+    Raises:
+        Refused: it cannot be one; nothing was sent.
+    """
+    if not is_order_number(broker_order_id):
+        raise Refused(f"order number {broker_order_id!r}: expected letters and digits", VALIDATION)
+    return broker_order_id
 
 
 def quantity_text(quantity: Decimal) -> str:

@@ -1,7 +1,7 @@
 """Detect an incomplete order book: an order that was once in the book stays in it until the day's end."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,9 +25,9 @@ class KnownOrderNumbers:
     expected from a moment after it was given, and not for ever.
 
     Args:
-        dated: the broker's numbers begin with their day (`YYMMDD`). Numbers of other days and numbers in another format
-            are not expected. If it is False, the caller notes only today's numbers, and of the others those are
-            expected that begin with today.
+        dated: the broker's numbers begin with their day (`YYMMDD`). Numbers of other days are not expected, nor are
+            numbers in another format, unless the time of their row is today's. If it is False, the caller notes only
+            today's numbers, and of the others those are expected that begin with today.
     """
 
     def __init__(self, clock: Clock, *, dated: bool = True) -> None:
@@ -38,12 +38,16 @@ class KnownOrderNumbers:
         self._shown: set[str] = set()
         self._given: dict[str, datetime] = {}
 
-    def note(self, numbers: Iterable[str]) -> None:
-        """Record that the order book shows these numbers."""
+    def note(self, numbers: Iterable[str], *, of_today: Container[str] = ()) -> None:
+        """Record that the order book shows these numbers.
+
+        Args:
+            of_today: those of orders whose own time is today's, whatever their numbers look like.
+        """
         today = self._today()
         with self._lock:
             self._forget_yesterday(today)
-            self._shown.update(n for n in numbers if not self._dated or n.startswith(today))
+            self._shown.update(n for n in numbers if not self._dated or n.startswith(today) or n in of_today)
             self._given = {n: at for n, at in self._given.items() if n not in self._shown}
 
     def given(self, number: str) -> None:

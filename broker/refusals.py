@@ -1,12 +1,29 @@
-"""What brokers' texts of errors have in common: which of them leave a doubt, and which code they begin with."""
+"""What brokers' errors have in common: which of them prove a refusal, and with which code their texts begin."""
 
 import re
+from collections.abc import Container
+
+from broker.wire import Reply
 
 _DOUBTS = re.compile(
     r"time[d ]*-?out|order ?book|before placing|internal|try again|temporar|unavailable|not respond|unable to"
     r"|could(n't| not) (connect|reach|parse)|gateway|something went wrong"
 )
 _CODE = re.compile(r"^([a-z_]{2,8}) ?:", re.IGNORECASE)
+
+
+def proves_refusal(reply: Reply, checks: Container[str]) -> bool:
+    """True when the answer can only mean that the order was not taken.
+
+    `checks`: the codes that only checks give which the broker makes before it takes an order.
+    """
+    return (
+        400 <= reply.status < 500
+        and reply.status != 429
+        and reply.code in checks
+        and reply.error != ""
+        and not leaves_doubt(reply.error)
+    )
 
 
 def leaves_doubt(error: str) -> bool:

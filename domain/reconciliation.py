@@ -19,6 +19,7 @@ from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport
 from domain.enums import DecisionType, ExecutionType
 from domain.error_class import reason_class
+from domain.followed_number import find_followed
 from domain.money import decimal_text
 from domain.notice_keys import Alarm, NoticeSubject, of_order
 from domain.order import Order
@@ -28,9 +29,6 @@ from domain.states import STATUS_OF, Phase, Status
 
 PLACED = {"decision_type": DecisionType.EXECUTED, "reason_code": "EXEC_ORDER_PLACED"}
 """The decision columns of an order that the broker has accepted."""
-
-FOLLOWED = "followed"
-"""The key in an order's context for the broker order number that an operator gave for it."""
 
 
 def unknown_because(why: str) -> dict[str, str]:
@@ -101,7 +99,7 @@ def decide(
         if back is None or not _is_after_its_end(order, book, traits):
             return Verdict(alarms=alarms)
         # Keep the fill: a status that contradicts what the broker reported before proves nothing.
-        return _noted(order, order.phase, back, alarms)
+        return noted(order, order.phase, back, alarms)
     changes = _changes(order, report, phase, tag)
     others = _successors(order, report, book) if order.broker_order_id is not None else ()
     if others:
@@ -134,7 +132,7 @@ def _is_of_one_send(order: Order, report: OrderReport) -> bool:
     return is_dead and order.broker_order_id is None and order.attempts > 1
 
 
-def _noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] = ()) -> Verdict:
+def noted(order: Order, phase: Phase, alarm: Alarm, others: tuple[Alarm, ...] = ()) -> Verdict:
     """Return a verdict that raises an alarm and shows its text as the row's reason."""
     changes = _differing(order, {"reason_message": alarm.text})
     return Verdict(phase if changes else None, changes, (*others, alarm))
@@ -232,32 +230,6 @@ def _successors(order: Order, report: OrderReport, book: Book) -> tuple[str, ...
     )
 
 
-def find_followed(order: Order, book: Book) -> tuple[OrderReport | None, tuple[Alarm, ...]]:
-    """Find the report under the number that an operator gave, if it can be this order's; else raise an alarm.
-
-    The alarm catches a mistyped number. The row takes the number over only when the book has shown it; until then the
-    operator can correct it.
-    """
-    number = json.loads(order.context_json).get(FOLLOWED) if order.context_json else None
-    if number is None:
-        return None, ()
-    report = book.by_id.get(number)
-    if report is None:
-        text = f"broker order {number}, which it is said to be, is not in the book"
-        hidden = book.hides(OrderRef(order.client_order_id, number), order.exchange, order.symbol)
-        alarm = Alarm(of_order(NoticeSubject.FOLLOWED_IS_MISSING, order.command_id, number), text)
-        return None, (alarm,) if book.complete and hidden is None else ()
-    same = (report.exchange, report.symbol, report.side) == (order.exchange, order.symbol, order.side)
-    if not same or report.client_order_id not in (None, "", order.client_order_id):
-        what = f"{report.side} {report.symbol}" + (
-            f" tagged {report.client_order_id}" if report.client_order_id else ""
-        )
-        facts = (number, report.side, report.symbol, report.client_order_id or "")
-        text = f"broker order {number}, which it is said to be, is {what}: not this order"
-        return None, (Alarm(of_order(NoticeSubject.FOLLOWED_IS_ANOTHERS, order.command_id, *facts), text),)
-    return report, ()
-
-
 def silence(order: Order, book: Book) -> str | None:
     """Explain why a successful read says nothing about an acknowledged order; None when it does."""
     report, _ = find_report(order, book)
@@ -319,7 +291,7 @@ def _unattributed(
     ids = " or ".join(possible)
     text = f"it may be broker order {ids}; the book cannot tell, so somebody has to resolve it"
     key = of_order(NoticeSubject.MAY_BE_ANY_OF, order.command_id, *possible)
-    return _noted(order, Phase.UNKNOWN, Alarm(key, text))
+    return noted(order, Phase.UNKNOWN, Alarm(key, text))
 
 
 def _absent(order: Order, book: Book, traits: BrokerTraits, sending_ends: timedelta) -> Verdict:
@@ -422,8 +394,12 @@ def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | 
     if report.status is BrokerStatus.COMPLETE:
         # COMPLETE means that all of the broker's quantity of the order is filled. Less than that is a book in the
         # middle of an update.
-        if _is_whole(order, report):
+        if filled >= order.quantity:
             return Phase.FILLED, None
+        if _is_whole(
+            order, report
+        ):  # a hand has made it smaller: it asks for no more, and less was filled than asked
+            return Phase.CANCELLED, broker_tag(Family.BROKER_CANCELLED)
         if order.phase is Phase.UNKNOWN and order.broker_order_id is not None:
             # The row stayed incomplete for too long and the order was called unknown: the same row must not undo that.
             return None, None
@@ -479,7 +455,7 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
     if STATUS_OF[phase] is Status.FAILED:
         wanted["decision_type"] = DecisionType.FAILED
         wanted["reason_code"] = reason_class(report.code, report.reason)
-        wanted["reason_message"] = report.reason or str(report.status)
+        wanted["reason_message"] = report.reason or _ended_as(report)
         wanted["reason_detail"] = report.reason
         wanted["exchange_error_snippet"] = report.reason[:500] or None
     else:
@@ -489,6 +465,12 @@ def _changes(order: Order, report: OrderReport, phase: Phase, tag: str | None) -
             wanted["reason_message"] = None
             wanted["escalation"] = 0  # that it rests needs a notification of its own
     return _differing(order, wanted)
+
+
+def _ended_as(report: OrderReport) -> str:
+    if report.status is not BrokerStatus.COMPLETE:
+        return str(report.status)
+    return f"at the broker its quantity was changed to {decimal_text(report.quantity)}, which is filled"
 
 
 def _differing(order: Order, wanted: Mapping[str, Any]) -> dict[str, Any]:

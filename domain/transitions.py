@@ -10,11 +10,12 @@ from domain.entry_waits import Wait
 from domain.enums import DecisionType, ExecutionType
 from domain.error_class import reason_class
 from domain.errors import InvalidResolution, NotSent, OutcomeUnknown, Refused
+from domain.followed_number import FOLLOWED
 from domain.money import decimal_text
 from domain.order import Order
 from domain.order_events import OrderChange, advance
 from domain.reason_codes import Family, Reason, broker_tag, tag_of
-from domain.reconciliation import FOLLOWED, PLACED, unknown_because
+from domain.reconciliation import PLACED, unknown_because
 from domain.states import Phase
 from domain.times import is_within
 
@@ -212,10 +213,13 @@ def claimed_again(order: Order, *, at: datetime, claimant: str) -> OrderChange:
     )
 
 
-def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
+def held(order: Order, reason: str, *, at: datetime, actor: str, **kept: str) -> OrderChange:
     """Postpone an order that cannot be sent yet, with backoff; an exit that waits long is escalated.
 
     The longer it waits, the less often it is tried, so that waiting costs little.
+
+    Args:
+        kept: further columns to write.
     """
     return advance(
         order,
@@ -225,6 +229,7 @@ def held(order: Order, reason: str, *, at: datetime, actor: str) -> OrderChange:
         not_before=at + backoff(at - order.created_at),
         reason_message=reason,
         escalation=_told_waiting(order, at),
+        **kept,
     )
 
 

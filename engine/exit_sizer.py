@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.broker_reports import PositionsSnapshot
+from domain.contradicted_reads import agrees_by_chance, with_contradicted_read, without_contradicted_read
 from domain.exit_chase import Chase, chase_of, sent_at_mark
 from domain.exit_sizing import (
     OPERATOR,
@@ -24,10 +25,9 @@ from domain.notices import Notice, NoticeKind
 from domain.order import Order
 from domain.order_events import OrderChange
 from domain.ports import Transaction
-from domain.position_comparison import LAGS_AT_MOST
 from domain.reason_codes import Reason
 from domain.risk_facts import ExitFacts
-from domain.times import has_elapsed, is_within
+from domain.times import is_within
 from domain.transitions import claimed, held, stopped
 from engine.client_context import ClientContext, EngineTimings
 from engine.exit_follower import add_part, cancel_resting, hasten_resting, take_back
@@ -42,7 +42,6 @@ class ExitSizer:
         self._claimant = claimant
         self._rules = rules
         self._disputed_since: dict[str, datetime] = {}
-        self._last_read: dict[str, tuple[datetime, Decimal]] = {}  # of a dispute: when, and the position read
 
     def sized(
         self,
@@ -69,9 +68,10 @@ class ExitSizer:
         facts = take_back(tx, order, facts, policy=policy, now=now, actor=actor)
         may_wait = self._may_wait(order, facts, now)
         answer = size_exit(order, snapshot, facts, scope=scope_of(context, order), may_wait=may_wait)
+        contradicted: dict[str, str] = {}
         if isinstance(answer, ExitDispute):
             if not answer.may_settle:
-                self._last_read[order.command_id] = now, _position(order, snapshot)
+                contradicted = {"context_json": with_contradicted_read(order, snapshot, facts, now)}
             answer = self._disputed(
                 tx, order, answer, now, waits_first=may_wait and bool(in_the_way(order, facts))
             )
@@ -79,10 +79,11 @@ class ExitSizer:
             self._disputed_since.pop(order.command_id, None)  # another dispute has its whole time
         if answer == ExitHold(HoldReason.EXIT_UNDER_WAY) or isinstance(answer, ExitSize):
             hasten_resting(tx, order, facts, most=2 * self._rules.chase.most, now=now, actor=actor)
-        if isinstance(answer, ExitSize) and self._agrees_by_chance(order, answer, snapshot, facts):
-            return held(order, HoldReason.DISPUTED.sentence, at=now, actor=actor)
+        if isinstance(answer, ExitSize) and not contradicted:
+            closed_at = facts.last_fills.get(answer.side)
+            if agrees_by_chance(order, closed_at, snapshot):
+                return held(order, HoldReason.DISPUTED.sentence, at=now, actor=actor)
         if isinstance(answer, ExitSize):
-            self._last_read.pop(order.command_id, None)
             answer = sliced(answer, largest)
             rest = answer.rest - _registered_slices(tx, order)
             if rest > 0:
@@ -94,8 +95,7 @@ class ExitSizer:
         if isinstance(answer, ExitHold):
             if answer.reason is HoldReason.TAKING_BACK:
                 cancel_resting(tx, order, facts, now=now, actor=actor)
-            return held(order, answer.reason.sentence, at=now, actor=actor)
-        self._last_read.pop(order.command_id, None)
+            return held(order, answer.reason.sentence, at=now, actor=actor, **contradicted)
         if answer.contradicts:
             log.error("order %s: %s", order.command_id, answer.detail)
             place = (order, order.alert_id, order.symbol)
@@ -120,7 +120,7 @@ class ExitSizer:
 
     def _context_of(self, order: Order, snapshot: PositionsSnapshot, kept: Mapping[str, str]) -> str | None:
         """Return the order's context with the last price known at its first sending, if it is to be filled at once."""
-        known = kept.get("context_json", order.context_json)
+        known = without_contradicted_read(kept.get("context_json", order.context_json))
         return sent_at_mark(
             order, snapshot.last_price(order.exchange, order.symbol), self._rules.chase, known
         )
@@ -129,21 +129,6 @@ class ExitSizer:
         """Return True while each cancel of a resting exit in its way may still be confirmed in time."""
         asked = [o.cancel_requested_at for o in in_the_way(order, facts) if o.cancel_requested_at is not None]
         return all(is_within(at, now, self._rules.exit_hold) for at in asked)
-
-    def _agrees_by_chance(
-        self, order: Order, size: ExitSize, snapshot: PositionsSnapshot, facts: ExitFacts
-    ) -> bool:
-        """Return True where our fills have come to agree with a position that they contradicted, not it with them.
-
-        Another exit's fill has changed what our fills say, and the position is read as before. That read may be older
-        than the fill; then units that others took are missing besides. It is believed once it must show the fill.
-        """
-        seen = self._last_read.get(order.command_id)
-        closed_at = facts.last_fills.get(size.side)
-        if seen is None or closed_at is None or closed_at < seen[0] or _position(order, snapshot) != seen[1]:
-            return False
-        since = snapshot.counted_from(closed_at)
-        return not has_elapsed(since, snapshot.read_started_at, LAGS_AT_MOST)
 
     def _disputed(
         self, tx: Transaction, order: Order, dispute: ExitDispute, now: datetime, *, waits_first: bool
@@ -173,10 +158,6 @@ class ExitSizer:
         log.error("order %s: %s", order.command_id, text)
         tx.notify(Notice(NoticeKind.SYSTEM, order.client_id, order, order.alert_id, order.symbol, text))
         return dispute.smaller
-
-
-def _position(order: Order, snapshot: PositionsSnapshot) -> Decimal:
-    return sum(snapshot.nets(order.exchange, order.symbol), ZERO)
 
 
 def scope_of(context: ClientContext, order: Order) -> ExitScope:

@@ -1,4 +1,4 @@
-"""Match broker orders with ours where the broker echoes no id of ours (C0).
+"""Match broker orders with ours where the broker echoes no id of ours (C0), or has lost it on the way.
 
 This module gathers the evidence for `domain.order_matching`: when each broker order was first seen, and which broker
 ids rows already have.
@@ -9,6 +9,7 @@ from datetime import datetime
 
 from domain.broker_capabilities import IdClass
 from domain.broker_reports import Book, OrderReport
+from domain.lost_tags import may_have_lost_tag, untagged
 from domain.order import Order
 from domain.order_matching import NOT_LOOKED_FOR, Attribution, SeenOrders, attribute, might_be
 from domain.ports import Clock, MatchingReads
@@ -55,12 +56,20 @@ class OrderMatcher:
             sending_ends=self._rules.sending_ends,
         )
 
-    def unplaced(self, source: MatchingReads, context: ClientContext) -> list[Order]:
-        """Return the orders that might own a report that no row has. Read them after the book that shows the report."""
-        return source.unplaced(context.client_id) if _by_shape(context) else []
+    def untagged(
+        self, source: MatchingReads, context: ClientContext, order: Order, book: Book
+    ) -> tuple[str, ...]:
+        """List the broker orders that this one may be although their rows have lost its tag. None at C0: see above."""
+        near = [r.broker_order_id for r in book.by_id.values() if may_have_lost_tag(order, r)]
+        if not near or _by_shape(context) or order.test_mode is not None:
+            return ()
+        seen = self._sightings(source, context.client_id, near)
+        return untagged(order, book, seen, context.broker.traits, sending_ends=self._rules.sending_ends)
 
     def may_own(self, context: ClientContext, orders: Iterable[Order], report: OrderReport) -> bool:
         """Return True when the report might be one of these orders: it must not pass for an external order yet."""
+        if not _by_shape(context):
+            return any(may_have_lost_tag(order, report) for order in orders)
         seen = SeenOrders(first_seen=self._first_seen.get(context.client_id, {}))
         ends = self._rules.sending_ends
         return any(might_be(o, report, seen, context.broker.traits, sending_ends=ends) for o in orders)

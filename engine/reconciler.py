@@ -1,15 +1,16 @@
 """Reconcile open orders with the broker's order book until they end."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from domain.broker_reports import Book, OrderRef, OrderReport
 from domain.enums import ExecutionType
 from domain.errors import ReadFailed
 from domain.first_reads import Part
 from domain.ids import is_ours
+from domain.lost_tags import may_be_untagged
 from domain.notice_keys import Alarm, NoticeKey, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
 from domain.order import Order
@@ -27,6 +28,7 @@ from domain.reconciliation import (
     hidden_in,
     is_about,
     is_own,
+    noted,
     taken_back,
     unknown_because,
 )
@@ -242,11 +244,13 @@ class Reconciler:
         whose: Attribution = NOT_LOOKED_FOR,
     ) -> Order:
         verdict = self._decide(context, order, book, whose)
+        if verdict.phase is Phase.ABSENT and self._may_send_again(context, order):
+            return order
+        if verdict.phase is Phase.ABSENT and (others := self._owners.untagged(tx, context, order, book)):
+            verdict = noted(order, order.phase, may_be_untagged(order, others))
         for alarm in verdict.alarms:
             self._alarm(tx, order, alarm)
         if verdict.phase is None:
-            return order
-        if verdict.phase is Phase.ABSENT and self._may_send_again(context, order):
             return order
         number = verdict.changes.get("broker_order_id")
         owner = tx.get_by_broker_id(order.client_id, number) if number is not None else None
@@ -370,7 +374,7 @@ class Reconciler:
                 continue
             level = self._loudness(order)
             if level > order.escalation:
-                log.warning("order %s: outcome unknown since %s", order.command_id, order.created_at)
+                log.warning("order %s: outcome unknown, registered at %s", order.command_id, order.created_at)
                 self._store.write(partial(self._louder, order=order, level=level))
 
     def _loudness(self, order: Order) -> int:
@@ -392,7 +396,9 @@ class Reconciler:
         ids = {o.broker_order_id for o in open_orders}
         tags = {o.client_order_id for o in open_orders}
         explained = self._explained.setdefault(context.client_id, {})
-        unplaced = self._owners.unplaced(self._store, context)
+        unplaced = cache(
+            lambda: self._store.unplaced(context.client_id)
+        )  # read after the book, and where it matters
         for report in book.reports:
             if report.broker_order_id in ids or report.client_order_id in tags:
                 continue
@@ -406,7 +412,11 @@ class Reconciler:
             self._explained[context.client_id] = {id_: r for id_, r in explained.items() if id_ in book.by_id}
 
     def _explain_report(
-        self, context: ClientContext, report: OrderReport, book: Book, unplaced: Sequence[Order]
+        self,
+        context: ClientContext,
+        report: OrderReport,
+        book: Book,
+        unplaced: Callable[[], Sequence[Order]],
     ) -> bool:
         """Handle one report. Return False while the same report has to be examined again.
 
@@ -429,7 +439,7 @@ class Reconciler:
                 self._store.write(partial(self._sent_before, command_id=row.command_id, report=report))
                 return False
             row = None
-        if row is None and self._owners.may_own(context, unplaced, report):
+        if row is None and self._owners.may_own(context, unplaced(), report):
             return False
         if row is None:
             self._store.write(lambda tx: self._external(tx, context, report))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.order import Order
 from tests.support import Desk
 
 IN_MEMORY = Path("/dev/shm")
@@ -54,3 +55,12 @@ def make_desk(tmp_path: Path) -> Callable[..., Desk]:
 @pytest.fixture
 def desk(make_desk: Callable[..., Desk]) -> Desk:
     return make_desk()
+
+
+@pytest.fixture
+def live(desk: Desk) -> Order:
+    """An order that rests at the broker."""
+    desk.broker.fill_at_once = False
+    (order,) = desk.post()
+    desk.settle()
+    return desk.order(order.command_id)

@@ -219,16 +219,19 @@ class Desk:
             clock=self.clock, render=self._render, facts_of=self._facts_of
         )
         self.rules = rules or EngineTimings()
-        self.commands = CommandService(
-            self.store,
-            self.policies,
-            clock=self.clock,
-            ids=SeededIds(),
-            dedup_window=timedelta(seconds=60),
-            alert_life=timedelta(seconds=300),
-        )
+        self.commands = self.new_front_desk()
         self.engine = self.new_engine("watcher-1")
         self.look()
+
+    def new_front_desk(self, **parts: Any) -> CommandService:
+        """What registers alerts here; `parts` are other parts of it than usual."""
+        usual: dict[str, Any] = {
+            "clock": self.clock,
+            "ids": SeededIds(),
+            "dedup_window": timedelta(seconds=60),
+            "alert_life": timedelta(seconds=300),
+        }
+        return CommandService(self.store, self.policies, **(usual | parts))
 
     def _facts_of(self, notice: Notice) -> MessageFacts | None:
         return None

@@ -15,15 +15,6 @@ from persistence.sqlite.audit.verify import verify
 from tests.support import Desk
 
 
-@pytest.fixture
-def live(desk: Desk) -> Order:
-    """An order that rests at the broker."""
-    desk.broker.fill_at_once = False
-    (order,) = desk.post()
-    desk.settle()
-    return desk.order(order.command_id)
-
-
 def events(desk: Desk, order: Order) -> list[tuple[str, dict[str, str]]]:
     """Who did what, of those events that are about a cancel."""
     rows = desk.rows(

@@ -19,6 +19,7 @@ from domain.limits import Limits
 from persistence.sqlite.transaction import SqliteTransaction
 from tests.commands_making import CE, PE, delivery
 from tests.engine.promises import counts, history_faults
+from tests.full_disk import fill_the_disk
 from tests.support import EXIT, INDEPENDENT, MARKET_EXIT, entry, kinds, leg
 
 # registering ------------------------------------------------------------------------------------------------
@@ -189,15 +190,8 @@ def test_a_writer_that_lets_go_in_time_is_waited_for(desk):
 
 def test_a_full_disk_is_unavailable_and_keeps_nothing(desk, monkeypatch):
     desk.post()
-    before, connect = counts(desk), persistence.sqlite.database.connect
-
-    def cramped(path, **options):
-        connection = connect(path, **options)
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count={pages}")
-        return connection
-
-    monkeypatch.setattr(persistence.sqlite.database, "connect", cramped)
+    before = counts(desk)
+    fill_the_disk(monkeypatch)
     desk.store.close()
     alert = entry(leg("B"), leg("C"), strategy_name="OTHER")
     with pytest.raises(StoreUnavailable, match="full"):

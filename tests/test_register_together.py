@@ -19,13 +19,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import persistence.sqlite.database
 from alerts.auth import Secrets
 from alerts.formats.description import AskedFor
 from alerts.rate_limit import delivery_limiter, guess_limiter
 from alerts.receiver import AlertReceiver, Answer, Received
 from blockers.pipeline import question
-from command_service import CommandService
 from domain.alert import Delivery, ParsedAlert
 from domain.broker_reports import PositionsSnapshot
 from domain.enums import Outcome, Side
@@ -35,6 +33,7 @@ from domain.limits import Limits, StrategyBook, StrategyPolicy
 from domain.protection_terms import Terms
 from domain.receipt import Receipt
 from persistence.sqlite.identity import IdentityGuard
+from tests.full_disk import fill_the_disk
 from tests.support import EXIT, INDEPENDENT, START, Desk, entry, leg
 from trading_bot import TradingBot
 
@@ -59,14 +58,7 @@ class IdsByTime:
 
 def desk_in(folder: Path, **options: object) -> Desk:
     desk = Desk(folder, **options)  # type: ignore[arg-type]
-    desk.commands = CommandService(
-        desk.store,
-        desk.policies,
-        clock=desk.clock,
-        ids=IdsByTime(),
-        dedup_window=timedelta(seconds=60),
-        alert_life=timedelta(seconds=300),
-    )
+    desk.commands = desk.new_front_desk(ids=IdsByTime())
     return desk
 
 
@@ -374,15 +366,7 @@ def received(alerts: list[tuple[ParsedAlert, Delivery]]) -> list[Received]:
 
 def test_a_full_disk_at_the_commit_of_a_batch_acknowledges_none_of_it(desk, monkeypatch) -> None:
     desk.post()
-    connect = persistence.sqlite.database.connect
-
-    def cramped(path, **options):
-        connection = connect(path, **options)
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count={pages}")
-        return connection
-
-    monkeypatch.setattr(persistence.sqlite.database, "connect", cramped)
+    fill_the_disk(monkeypatch)
     desk.store.close()
     alerts = [(alert, replace(d, raw_body="x" * 30_000)) for alert, d in entries_in("A", "B", "C", "D")]
     with pytest.raises(StoreUnavailable, match="full"):

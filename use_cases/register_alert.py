@@ -94,16 +94,8 @@ class RegisterAlert:
         outcome = _outcome(legs, is_whole=all(isinstance(error, NothingAsked) for _, error in failed))
         first_blocked = legs[0] if outcome is Outcome.BLOCKED else None
         tx.add_alert(
-            Alert(
-                alert_id=place.alert_id,
-                client_id=alert.client_id,
-                delivery=delivery,
-                outcome=outcome,
-                idempotency_key=key,
-                content_hash=content,
-                generation=place.generation,
-                signal_id=kept_signal(alert),
-                strategy_name=alert.strategy_name,
+            replace(
+                _kept(alert, delivery, key, place, outcome),
                 execution_type=types.pop() if len(types) == 1 else ExecutionType.ADJUST,
                 decision_type=first_blocked.decision_type if first_blocked else None,
                 reason_code=first_blocked.reason_code if first_blocked else None,
@@ -127,17 +119,8 @@ class RegisterAlert:
         kept = [{"order": each.order.command_id, "result": each.result} for each in done.cancels]
         story = json.loads(story_of(alert) or "{}") | {"cancels": kept}
         tx.add_alert(
-            Alert(
-                alert_id=place.alert_id,
-                client_id=alert.client_id,
-                delivery=delivery,
-                outcome=outcome,
-                idempotency_key=key,
-                content_hash=place.content,
-                generation=place.generation,
-                signal_id=kept_signal(alert),
-                strategy_name=alert.strategy_name,
-                execution_type=alert.execution_type,
+            replace(
+                _kept(alert, delivery, key, place, outcome),
                 decision_type=DecisionType.EXECUTED if done.cancels else DecisionType.SKIPPED,
                 reason_message=message,
                 context_json=json.dumps(story, ensure_ascii=False),
@@ -380,6 +363,22 @@ class _Place(NamedTuple):
     alert_id: str
     content: str
     generation: int
+
+
+def _kept(alert: ParsedAlert, delivery: Delivery, key: str, place: _Place, outcome: Outcome) -> Alert:
+    """Return the alert as it is written, without what was decided of it."""
+    return Alert(
+        alert_id=place.alert_id,
+        client_id=alert.client_id,
+        delivery=delivery,
+        outcome=outcome,
+        idempotency_key=key,
+        content_hash=place.content,
+        generation=place.generation,
+        signal_id=kept_signal(alert),
+        strategy_name=alert.strategy_name,
+        execution_type=alert.execution_type,
+    )
 
 
 _Failed = tuple[str, Exception]

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlencode
 
-from broker.account_calls import AccountCalls, Budgets, is_exit
+from broker.account_calls import AccountCalls, is_exit
 from broker.alpaca import errors, parsing, requests
 from broker.alpaca.order_pages import day_began, pages_of
 from broker.alpaca.session import session_of
 from broker.alpaca.settings import Account
-from broker.alpaca.wire import Wire
+from broker.alpaca.wire import wire_of
 from broker.book_rows import rows_in
+from broker.budgets import Budgets
 from broker.contradictory_rows import Trade
 from broker.fields import VALIDATION, Row, number, text_of
 from broker.http_calls import Timeouts
@@ -82,10 +82,13 @@ class AlpacaBroker:
         self._account = account
         self._clock = clock
         self._budgets = budgets
-        self._wire = Wire(account.api_url, account.secret_key, timeouts)
-        self._data = Wire(account.data_url, account.secret_key, timeouts)
+        self._wire = wire_of(account.api_url, account.secret_key, timeouts)
+        self._data = wire_of(account.data_url, account.secret_key, timeouts)
         self._session = session_of(account, self._wire, clock, lambda: budgets.reads.take(urgent=True))
-        self._calls = AccountCalls(self._session, clock, budgets, timeouts, errors)
+        self._calls, self._prices = (
+            AccountCalls(self._session, wire, clock, budgets=budgets, timeouts=timeouts, meaning=errors)
+            for wire in (self._wire, self._data)
+        )
         self._rows = parsing.Rows(account)
         self._lock = threading.Lock()
         self._not_ours: set[str] = set()  # orders under an id of ours that are not what we meant
@@ -111,7 +114,7 @@ class AlpacaBroker:
             while len(self._meant) > _MEANT:
                 self._meant.pop(next(iter(self._meant)))
         try:
-            answer = self._order("POST", "v2/orders", fields, urgent=is_exit(command))
+            answer = self._calls.order("POST", "v2/orders", fields, urgent=is_exit(command))
         except errors.IdInUse as refusal:
             result = self._standing(command.client_order_id, fields, refusal)
         else:
@@ -175,7 +178,7 @@ class AlpacaBroker:
             raise Refused(f"order number {order_id!r}: expected letters, digits and -", VALIDATION)
         for _ in range(_REPLACED):
             try:
-                self._order("DELETE", f"v2/orders/{order_id}", None, urgent=True)
+                self._calls.order("DELETE", f"v2/orders/{order_id}", None, urgent=True)
                 return
             except Refused as refusal:
                 successor = self._successor(order_id) if refusal.code == errors.NOT_OPEN else None
@@ -217,7 +220,7 @@ class AlpacaBroker:
             # Without its other pages the first one was read in vain: they go before entries, as an exit's reads do.
             first = "until=" not in query
             reads = PeriodicRead.BOOK if first else None
-            found = self._read(f"v2/orders?{query}", urgent=urgent or not first, reads=reads)
+            found = self._calls.read(f"v2/orders?{query}", urgent=urgent or not first, reads=reads)
             return list(rows_in(found, "order book"))
 
         rows, complete = pages_of(page, began)
@@ -293,7 +296,7 @@ class AlpacaBroker:
             ReadFailed: the positions could not be read.
         """
         started = self._clock.now()
-        found = self._read("v2/positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
+        found = self._calls.read("v2/positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
         positions, unreadable = self._rows.positions_in(rows_in(found, "positions"))
         if urgent:
             return PositionsSnapshot(started, positions, unreadable)
@@ -320,7 +323,7 @@ class AlpacaBroker:
         while True:
             asked = {"after": f"{began:%Y-%m-%dT%H:%M:%SZ}", "direction": "asc", "page_size": "100"}
             query = urlencode({**asked, **({"page_token": token} if token else {})})
-            rows = rows_in(self._read(f"v2/account/activities/FILL?{query}"), "fills")
+            rows = rows_in(self._calls.read(f"v2/account/activities/FILL?{query}"), "fills")
             page = [self._rows.trade_in(row) for row in rows]
             new = {each.trade_id: each for each in page if each.trade_id not in found}
             if not new:
@@ -334,9 +337,7 @@ class AlpacaBroker:
         option = requests.is_option(symbol)
         path = "v1beta1/options/trades/latest" if option else "v2/stocks/trades/latest"
         query = urlencode({"symbols": symbol})
-        found = self._calls.read(
-            lambda key_id: self._data.read(f"{path}?{query}", key_id), budget=self._budgets.quotes
-        )
+        found = self._prices.read(f"{path}?{query}", budget=self._budgets.quotes)
         row = found.get("trades") if isinstance(found, dict) else None
         row = row.get(symbol) if isinstance(row, dict) else None
         if not isinstance(row, dict):
@@ -365,7 +366,7 @@ class AlpacaBroker:
     # one call -----------------------------------------------------------------------------------------------
 
     def _account_row(self) -> Row:
-        found = self._read("v2/account")
+        found = self._calls.read("v2/account")
         if not isinstance(found, dict):
             raise ReadFailed("the account cannot be read: expected one row")
         return found
@@ -403,19 +404,7 @@ class AlpacaBroker:
         return row
 
     def _one(self, path: str, *, urgent: bool) -> Row | None:
-        found = self._read(path, urgent=urgent)
+        found = self._calls.read(path, urgent=urgent)
         if found is not None and not isinstance(found, dict):
             raise ReadFailed("an order cannot be read: expected one row")
         return found
-
-    def _order(
-        self, method: str, path: str, fields: Mapping[str, object] | None, *, urgent: bool
-    ) -> dict[str, Any]:
-        """Send an order call, once. Its body never leaves after its last moment."""
-        return self._calls.order(
-            lambda key_id, in_time: self._wire.order(method, path, key_id, fields, in_time), urgent=urgent
-        )
-
-    def _read(self, path: str, *, urgent: bool = False, reads: PeriodicRead | None = None) -> Any:
-        """Send a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
-        return self._calls.read(lambda key_id: self._wire.read(path, key_id), urgent=urgent, reads=reads)

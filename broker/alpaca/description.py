@@ -1,11 +1,11 @@
 """Alpaca as the registry knows it."""
 
-from broker.account_calls import Budgets
 from broker.alpaca.adapter import TRAITS, AlpacaBroker
 from broker.alpaca.settings import AlpacaAccount
+from broker.budgets import Budgets, budget_of
 from broker.description import BrokerDescription, BrokerSetup
 from broker.http_calls import Timeouts
-from broker.rate_limit.limiter import Rate, RateBudget
+from broker.rate_limit.limiter import Rate
 from config.brokers import SharedSettings
 from domain.broker_capabilities import BrokerLimits, Capability
 from domain.ports import ClientBroker
@@ -28,15 +28,9 @@ def _build(setup: BrokerSetup[AlpacaAccount, SharedSettings]) -> ClientBroker:
 
 
 def _budgets(setup: BrokerSetup[AlpacaAccount, SharedSettings]) -> Budgets:
-    """The rate budgets of one account, shared by all processes of this machine. Its entries let exits go first."""
     per_minute = setup.account.calls_per_minute
-
-    def budget(what: str, rate: Rate) -> RateBudget:
-        path = setup.orders_db.with_name(f"{setup.client_id}{what}.budget")  # no client's id has a ~
-        return RateBudget(path, setup.clock, rate, exit_waits=setup.exit_waits)
-
-    calls = budget("", Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS))
-    return Budgets(calls, calls, budget("~quotes", Rate(_PER_SECOND, per_minute=per_minute)))
+    calls = budget_of(setup, Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS))
+    return Budgets(calls, calls, budget_of(setup, Rate(_PER_SECOND, per_minute=per_minute), "~quotes"))
 
 
 ALPACA = BrokerDescription(

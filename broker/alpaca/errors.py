@@ -21,10 +21,10 @@ refusal of the keys. Nothing is lost by that: what goes again goes with the same
 import re
 from typing import Any
 
-from broker.alpaca.wire import Reply
 from broker.fields import text_of
-from broker.refusals import leaves_doubt, prefix_of
+from broker.refusals import prefix_of, proves_refusal
 from broker.sessions import AUTHENTICATION
+from broker.wire import Reply
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
 RATE_LIMIT = "429"
@@ -85,8 +85,8 @@ def accepted(reply: Reply) -> dict[str, Any]:
     """
     if reply.status == 204:
         return {}
-    if reply.ok and isinstance(reply.body, dict) and text_of(reply.body, "id"):
-        found: dict[str, Any] = reply.body
+    if isinstance(reply.data, dict) and text_of(reply.data, "id"):
+        found: dict[str, Any] = reply.data
         return found
     if keys_refused(reply):
         raise NotSent(
@@ -96,7 +96,7 @@ def accepted(reply: Reply) -> dict[str, Any]:
         raise NotSent(reply.error, RATE_LIMIT, look_first=True)
     if id_in_use(reply):
         raise IdInUse(reply.error, ID_IN_USE)
-    if not proves_refusal(reply):
+    if not proves_refusal(reply, _CHECKS):
         raise OutcomeUnknown(f"HTTP {reply.status}: {_said(reply)}", _status(reply))
     if _BEING_CANCELLED.search(reply.error.lower()):  # of a second cancel; the first one goes on
         raise NotSent(reply.error, BUSY)
@@ -130,17 +130,6 @@ def minute_is_full(reply: Reply) -> bool:
     return reply.status == 429
 
 
-def proves_refusal(reply: Reply) -> bool:
-    """True when the answer can only mean that the order was not taken."""
-    return (
-        400 <= reply.status < 500
-        and reply.status != 429
-        and reply.code in _CHECKS
-        and reply.error != ""
-        and not leaves_doubt(reply.error)
-    )
-
-
 def is_missing(reply: Reply) -> bool:
     """True when the broker says that it has no such order."""
     return reply.status == 404 and reply.code == "40410000"
@@ -169,8 +158,8 @@ def data_in(reply: Reply) -> Any:
     Raises:
         ReadFailed: the answer is not a successful one; it proves nothing about what was read.
     """
-    if reply.ok and reply.body is not None:
-        return reply.body
+    if reply.data is not None:
+        return reply.data
     if is_missing(reply):
         return None
     if reply.status == 429:

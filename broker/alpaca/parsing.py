@@ -12,11 +12,10 @@ from decimal import Decimal
 
 from broker.alpaca.requests import plain_side
 from broker.alpaca.settings import Account
-from broker.book_rows import orders_of, positions_of, quoted, side_in
+from broker.book_rows import orders_of, positions_of, quoted, side_in, whole
 from broker.contradictory_rows import Trade
 from broker.fields import Row, needed, number, price_in, text_of
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
-from domain.errors import ReadFailed
 from domain.money import ZERO
 
 # A status that is not listed here decides nothing.
@@ -117,7 +116,7 @@ class Rows:
         Raises:
             ReadFailed: the row cannot be read.
         """
-        try:
+        with whole("a fill"):
             return Trade(
                 broker_order_id=needed(row, "order_id"),
                 trade_id=needed(row, "id"),
@@ -127,8 +126,6 @@ class Rows:
                 quantity=number(row, "qty"),
                 price=number(row, "price"),
             )
-        except ValueError as error:
-            raise ReadFailed(f"a fill cannot be read: {error}") from error
 
     def _order_in(self, row: Row, by_id: dict[str, Row], merged: set[str]) -> OrderReport:
         """Parse a row with those of its successors; their ids are added to `merged`."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from broker.access_tokens import TokenCheck
+from broker.access_tokens import TokenPlace, named_user, session_of_token
 from broker.alpaca.errors import KEYS_REFUSED, keys_refused
 from broker.alpaca.settings import Account
-from broker.alpaca.wire import Reply, Wire
 from broker.fields import text_of
-from broker.sessions import AUTHENTICATION, LoginFailed, Session
+from broker.sessions import Session
+from broker.wire import Wire
 from domain.ports import Clock
 
 
@@ -16,17 +16,8 @@ def session_of(account: Account, wire: Wire, clock: Clock, take: Callable[[], No
 
     def whose(key_id: str) -> str:
         take()
-        return _number_of(wire.read("v2/account", key_id))
+        reply = wire.read("v2/account", key_id)
+        number = text_of(reply.data, "account_number") if isinstance(reply.data, dict) else ""
+        return named_user(reply, number, is_refusal=keys_refused(reply), ended=KEYS_REFUSED)
 
-    check = TokenCheck(account.number, lambda: account.key_id, whose, final=True)
-    return Session(check, clock, renewable=False)
-
-
-def _number_of(reply: Reply) -> str:
-    if keys_refused(reply):
-        raise LoginFailed(f"the keys were refused: {reply.error}; {KEYS_REFUSED}", AUTHENTICATION)
-    number = text_of(reply.body, "account_number") if reply.ok and isinstance(reply.body, dict) else ""
-    if not number:
-        said = reply.error or "an answer that cannot be read"
-        raise LoginFailed(f"login: HTTP {reply.status}: {said}")
-    return number
+    return session_of_token(TokenPlace(account.number, account.key_id, None, KEYS_REFUSED), whose, clock)

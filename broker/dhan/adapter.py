@@ -1,32 +1,32 @@
 """Adapter for Dhan behind the broker port."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from broker.account_calls import AccountCalls, Budgets, is_exit
+from broker.account_calls import AccountCalls, is_exit
 from broker.book_rows import rows_in
+from broker.budgets import Budgets
 from broker.contradictory_rows import ReportBuilder, Trade
-from broker.day_book import DayBook, numbers_to_cancel
+from broker.day_book import DayBook
 from broker.day_book import Rows as BookRows
-from broker.delivered_shares import Delivered, Holdings, merged
+from broker.delivered_shares import AccountPositions, Delivered, PositionRows
 from broker.dhan import errors, parsing, requests
 from broker.dhan.security_ids import SEGMENTS, SecurityIds
 from broker.dhan.session import session_of
 from broker.dhan.settings import Account
-from broker.dhan.wire import Wire
-from broker.fields import VALIDATION, number, text_of
+from broker.dhan.wire import wire_of
+from broker.fields import in_address, is_order_number, number, text_of
 from broker.http_calls import Timeouts
-from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
 from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, Position, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import ReadFailed, Refused
+from domain.errors import ReadFailed
 from domain.ids import CLIENT_ORDER_ID_LENGTH
 from domain.instruments.instrument import Instrument
 from domain.ports import Clock
@@ -87,13 +87,15 @@ class DhanBroker:
         self._account = account
         self._budgets = budgets
         self._protection = protection_percent
-        self._wire = Wire(account.api_url, account.client_id, timeouts)
+        self._wire = wire_of(account.api_url, account.client_id, timeouts)
         self._session = session_of(account, self._wire, clock, lambda: budgets.reads.take(urgent=True))
-        self._calls = AccountCalls(self._session, clock, budgets, timeouts, errors)
+        self._calls = AccountCalls(
+            self._session, self._wire, clock, budgets=budgets, timeouts=timeouts, meaning=errors
+        )
         self._ids = SecurityIds(master, clock)
         self._rows = parsing.Rows(self._ids)
-        self._day = DayBook(clock, ReportBuilder(self.order_history, self.trades, clock))
-        self._holdings = Holdings(self._read_holdings, clock)
+        self._day = DayBook(self._read_orders, clock, ReportBuilder(self.order_history, self.trades, clock))
+        self._positions = AccountPositions(self._read_positions, self._read_holdings, clock)
         self._clock = clock
         self._has_prices = has_prices
 
@@ -124,47 +126,30 @@ class DhanBroker:
         detail = requests.told(command, sent)
         if detail is not None:
             log.info("order %s: %s", command.client_order_id, detail)
-        answer = self._order("POST", "orders", fields, urgent=is_exit(command), began=began)
+        answer = self._calls.order("POST", "orders", fields, urgent=is_exit(command), began=began)
         broker_order_id = text_of(answer, "orderId")
         self._day.given(broker_order_id)
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
-        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does.
-
-        Only the book shows whether it was done: the exchange may refuse it later.
-        """
+        """Modify an order. Only the book shows whether it was done. Raises as `place` does."""
         tick = self._ids.tick_of(command.exchange.upper(), command.symbol.upper())
         sent = requests.with_limit(command, tick, self._protection)
         path = _path_of(broker_order_id)
         fields = requests.modify_fields(sent, self._account.client_id, broker_order_id)
-        self._order("PUT", path, fields, urgent=is_exit(command))
+        self._calls.order("PUT", path, fields, urgent=is_exit(command))
 
     def cancel(self, ref: OrderRef) -> None:
-        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
-
-        Raises:
-            NotSent: as for `place`, or the book could not be read.
-            Refused: there is no such live order.
-            OutcomeUnknown: anything else.
-        """
-        for broker_order_id in numbers_to_cancel(ref, lambda: self._book([ref], urgent=True)):
-            self._order("DELETE", _path_of(broker_order_id), None, urgent=True)
+        """Send a cancel request; see `DayBook.numbers_to_cancel`. Raises as `place` does."""
+        for broker_order_id in self._day.numbers_to_cancel(ref):
+            self._calls.order("DELETE", _path_of(broker_order_id), None, urgent=True)
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
-        """Read the day's whole order book, closed orders included.
+        """Read the day's whole order book, by `DayBook`. Raises: ReadFailed.
 
-        The book is not complete if an order is missing that the broker has shown today, or that it finds by our id. A
-        row that could not be read is in `unreadable`. Contradictory rows of one order are settled by its history and
-        trades.
-
-        Args:
-            urgent: an exit waits for it.
-
-        Raises:
-            ReadFailed: the book could not be read.
+        Nor is it complete if it lacks an order that the broker finds by our id.
         """
-        book = self._book(wanted, urgent=urgent, settle=True)
+        book = self._day.read(wanted, urgent=urgent)
         asked = [ref for ref in wanted if ref.broker_order_id is None and ref.test_command is None]
         missing = [ref.client_order_id for ref in asked if ref.client_order_id not in book.by_tag]
         found = []
@@ -177,34 +162,22 @@ class DhanBroker:
             return replace(book, reports=(*book.reports, *proven), complete=False)
         return book
 
-    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
-        def rows() -> BookRows:
-            found = rows_in(self._read("orders", urgent=urgent, reads=PeriodicRead.BOOK), "order book")
-            return self._rows.orders_in(found)
-
-        return self._day.read(wanted, rows, settle=settle)
+    def _read_orders(self, *, urgent: bool) -> BookRows:
+        found = self._calls.read("orders", urgent=urgent, reads=PeriodicRead.BOOK)
+        return self._rows.orders_in(rows_in(found, "order book"))
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+        """Read all positions, with the delivered shares, by `AccountPositions`. Raises: ReadFailed."""
+        return self._positions.read(urgent=urgent)
 
-        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
-
-        Args:
-            urgent: an exit is sized from them.
-
-        Raises:
-            ReadFailed: the positions could not be read.
-        """
-        started = self._clock.now()
-        found = self._read("positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
+    def _read_positions(self, *, urgent: bool) -> PositionRows:
+        found = self._calls.read("positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
         positions, unreadable = self._rows.positions_in(rows_in(found, "positions"))
-        if self._has_prices and not urgent:  # an exit waits for no price
-            positions = self._priced(positions)
-        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
-        return PositionsSnapshot(started, together, (*unreadable, *hidden))
+        # An exit waits for no price.
+        return self._priced(positions) if self._has_prices and not urgent else positions, unreadable
 
     def _read_holdings(self, *, urgent: bool) -> Delivered:
-        return parsing.delivered_in(rows_in(self._read("holdings", urgent=urgent), "Holdings"))
+        return parsing.delivered_in(rows_in(self._calls.read("holdings", urgent=urgent), "Holdings"))
 
     def _priced(self, positions: Sequence[Position]) -> tuple[Position, ...]:
         """Return the positions with the last prices of what is held, as far as they can be read."""
@@ -231,9 +204,9 @@ class DhanBroker:
 
     def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
         """Read the state of one order: the broker keeps no earlier ones. Raises: ReadFailed."""
-        if not requests.is_number(broker_order_id):
+        if not is_order_number(broker_order_id):
             raise ReadFailed(f"order number {broker_order_id!r}: expected letters and digits")
-        reports = self._rows.orders_in(_as_rows(self._read(f"orders/{broker_order_id}"), "order"))[0]
+        reports = self._rows.orders_in(_as_rows(self._calls.read(f"orders/{broker_order_id}"), "order"))[0]
         return tuple(each for each in reports if each.broker_order_id == broker_order_id)
 
     def order_by_our_id(self, client_order_id: str, *, urgent: bool = False) -> OrderReport | None:
@@ -241,7 +214,7 @@ class DhanBroker:
         if not requests.is_tag(client_order_id):
             return None
         try:
-            found = _as_rows(self._read(f"orders/external/{client_order_id}", urgent=urgent), "order")
+            found = _as_rows(self._calls.read(f"orders/external/{client_order_id}", urgent=urgent), "order")
         except ReadFailed:
             return None
         reports = self._rows.orders_in(found)[0]
@@ -249,7 +222,7 @@ class DhanBroker:
 
     def trades(self) -> tuple[Trade, ...]:
         """Read the day's fills. Raises: ReadFailed."""
-        return tuple(self._rows.trade_in(row) for row in rows_in(self._read("trades"), "trades"))
+        return tuple(self._rows.trade_in(row) for row in rows_in(self._calls.read("trades"), "trades"))
 
     def last_price(self, exchange: str, token: str) -> Decimal:
         """Read the last traded price of the instrument with this security id. It needs the data plan.
@@ -269,7 +242,7 @@ class DhanBroker:
             if exchange not in SEGMENTS or not security_id.isdecimal():
                 raise ReadFailed(f"the price of {exchange} {security_id} cannot be asked for: no security id")
             asked.setdefault(SEGMENTS[exchange], []).append(int(security_id))
-        found = self._read("marketfeed/ltp", budget=self._budgets.quotes, fields=asked)
+        found = self._calls.read("marketfeed/ltp", budget=self._budgets.quotes, fields=asked)
         return parsing.prices_in(found, places)
 
     def price_of(self, instrument: Instrument) -> Decimal:
@@ -278,7 +251,7 @@ class DhanBroker:
 
     def read_equity(self) -> tuple[Decimal, str]:
         """Return what is left to trade with, by which entries are sized. Raises: ReadFailed."""
-        found = self._read("fundlimit")
+        found = self._calls.read("fundlimit")
         try:
             # The first is the vendor's own spelling.
             name = "availabelBalance" if "availabelBalance" in found else "availableBalance"
@@ -290,43 +263,9 @@ class DhanBroker:
         """Close the connections that are kept."""
         self._wire.close()
 
-    # one call -----------------------------------------------------------------------------------------------
-
-    def _order(
-        self,
-        method: str,
-        path: str,
-        fields: Mapping[str, object] | None,
-        *,
-        urgent: bool,
-        began: datetime | None = None,
-    ) -> dict[str, Any]:
-        """Send an order call, once. Its body never leaves after its last moment."""
-        return self._calls.order(
-            lambda token, in_time: self._wire.order(method, path, token, fields, in_time),
-            urgent=urgent,
-            began=began,
-        )
-
-    def _read(
-        self,
-        path: str,
-        *,
-        urgent: bool = False,
-        reads: PeriodicRead | None = None,
-        budget: RateBudget | None = None,
-        fields: Mapping[str, object] | None = None,
-    ) -> Any:
-        """Send a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
-        return self._calls.read(
-            lambda token: self._wire.read(path, token, fields), urgent=urgent, reads=reads, budget=budget
-        )
-
 
 def _path_of(broker_order_id: str) -> str:
-    if not requests.is_number(broker_order_id):
-        raise Refused(f"order number {broker_order_id!r}: expected letters and digits", VALIDATION)
-    return f"orders/{broker_order_id}"
+    return f"orders/{in_address(broker_order_id)}"
 
 
 def _as_rows(found: Any, what: str) -> list[dict[str, Any]]:

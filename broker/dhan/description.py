@@ -1,12 +1,12 @@
 """Dhan as the registry knows it."""
 
-from broker.account_calls import Budgets
+from broker.budgets import Budgets, budgets_of
 from broker.description import BrokerDescription, BrokerSetup
 from broker.dhan.adapter import TRAITS, DhanBroker
 from broker.dhan.settings import DhanAccount
 from broker.http_calls import Timeouts
 from broker.known_order_numbers import ZONE
-from broker.rate_limit.limiter import Rate, RateBudget
+from broker.rate_limit.limiter import Rate
 from config.brokers import SharedSettings
 from domain.broker_capabilities import BrokerLimits, Capability
 from domain.ports import ClientBroker
@@ -32,13 +32,7 @@ def _build(setup: BrokerSetup[DhanAccount, SharedSettings]) -> ClientBroker:
 
 
 def _budgets(setup: BrokerSetup[DhanAccount, SharedSettings]) -> Budgets:
-    """The rate budgets of one account, shared by all processes of this machine. Its entries let exits go first."""
     account = setup.account
-
-    def budget(what: str, rate: Rate) -> RateBudget:
-        path = setup.orders_db.with_name(f"{setup.client_id}{what}.budget")  # no client's id has a ~
-        return RateBudget(path, setup.clock, rate, exit_waits=setup.exit_waits)
-
     orders = Rate(
         _PER_SECOND,
         per_minute=account.orders_per_minute,
@@ -49,7 +43,7 @@ def _budgets(setup: BrokerSetup[DhanAccount, SharedSettings]) -> Budgets:
         kept_of_day=account.orders_per_day // _KEPT_FOR_EXITS,
         zone=ZONE,
     )
-    return Budgets(budget("", orders), budget("~reads", Rate(_PER_SECOND)), budget("~quotes", Rate(1)))
+    return budgets_of(setup, orders=orders, reads=Rate(_PER_SECOND), quotes=Rate(1))
 
 
 DHAN = BrokerDescription(

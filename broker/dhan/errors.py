@@ -20,10 +20,10 @@ the order was taken. `DH-907` is one of data calls. An unknown outcome is cheap:
 import re
 from typing import Any
 
-from broker.dhan.wire import Reply
 from broker.fields import text_of
-from broker.refusals import leaves_doubt, prefix_of
+from broker.refusals import prefix_of, proves_refusal
 from broker.sessions import AUTHENTICATION
+from broker.wire import Reply
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
 RATE_LIMIT = "429"
@@ -61,8 +61,8 @@ def accepted(reply: Reply) -> dict[str, Any]:
     Raises:
         NotSent, Refused, OutcomeUnknown: as the module's table says.
     """
-    if reply.ok and isinstance(reply.body, dict) and text_of(reply.body, "orderId"):
-        found: dict[str, Any] = reply.body
+    if reply.ok and isinstance(reply.data, dict) and text_of(reply.data, "orderId"):
+        found: dict[str, Any] = reply.data
         return found
     if exceeds_rate(reply):
         raise NotSent(reply.error or "too many requests", RATE_LIMIT, look_first=True)
@@ -70,7 +70,7 @@ def accepted(reply: Reply) -> dict[str, Any]:
         raise NotSent(
             f"the broker refused the session: {reply.error}; {TOKEN_ENDED}", AUTHENTICATION, look_first=True
         )
-    if not proves_refusal(reply):
+    if not proves_refusal(reply, _CHECKS):
         raise OutcomeUnknown(f"HTTP {reply.status}: {_said(reply)}", _status(reply))
     raise Refused(with_advice(reply.error, reply.code), code_of(reply.error, reply.code))
 
@@ -90,17 +90,6 @@ def exceeds_rate(reply: Reply) -> bool:
 def minute_is_full(reply: Reply) -> bool:
     """True when a rate of the order calls was exceeded. Which one it was is not said, so it may be the longest."""
     return exceeds_rate(reply)
-
-
-def proves_refusal(reply: Reply) -> bool:
-    """True when the answer can only mean that the order was not taken."""
-    return (
-        400 <= reply.status < 500
-        and reply.status != 429
-        and reply.code in _CHECKS
-        and reply.error != ""
-        and not leaves_doubt(reply.error)
-    )
 
 
 def with_advice(error: str, code: str = "") -> str:
@@ -127,7 +116,7 @@ def data_in(reply: Reply) -> Any:
         ReadFailed: the answer is not a successful one; it proves nothing about what was read.
     """
     if reply.ok:
-        return reply.body
+        return reply.data
     if (reply.code, reply.error.lower().rstrip(".")) == _NO_HOLDINGS:
         return []
     if exceeds_rate(reply):

@@ -13,17 +13,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in
+from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in, whole
 from broker.contradictory_rows import Trade
-from broker.delivered_shares import Delivered, Place, unknown_delivery
+from broker.delivered_shares import Delivered, Place, delivered_of
 from broker.dhan.errors import code_of, with_advice
 from broker.dhan.requests import PRODUCTS
 from broker.dhan.security_ids import EXCHANGES, SEGMENTS, SecurityIds
 from broker.fields import Row, needed, number, price_in, text_of
 from broker.masters.dhan import dated, is_dated
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
-from domain.errors import ReadFailed
-from domain.money import ZERO
 
 # Those of the documentation for plain orders. A status that is not listed here decides nothing.
 _STATUSES = {
@@ -114,7 +112,7 @@ class Rows:
         Raises:
             ReadFailed: the row cannot be read.
         """
-        try:
+        with whole("a trade"):
             exchange, symbol = self.place_of(row)
             return Trade(
                 broker_order_id=needed(row, "orderId"),
@@ -125,8 +123,6 @@ class Rows:
                 quantity=number(row, "tradedQuantity"),
                 price=number(row, "tradedPrice"),
             )
-        except ValueError as error:
-            raise ReadFailed(f"a trade cannot be read: {error}") from error
 
     def place_of(self, row: Row) -> Place:
         """Return the exchange of a row, and its symbol in capitals.
@@ -180,21 +176,12 @@ def delivered_in(rows: Sequence[Row]) -> Delivered:
 
     `totalQty` counts. Shares that are listed at both exchanges (`ALL`) count at NSE.
     """
-    quantities: dict[Place, Decimal] = {}
-    unreadable = []
-    for row in rows:
-        place = None
-        try:
-            exchange = needed(row, "exchange").upper().removesuffix("_EQ")
-            place = "NSE" if exchange == "ALL" else exchange, needed(row, "tradingSymbol").upper()
-            units = number(row, "totalQty")
-            if units:
-                quantities[place] = quantities.get(place, ZERO) + units
-        except ValueError as error:
-            unreadable.append(unknown_delivery(place, f"a row of the Holdings: {quoted(row, error, _SHOWN)}"))
-    for each in unreadable:
-        quantities.pop((each.exchange or "", each.symbol or ""), None)
-    return Delivered(quantities, unreadable)
+    return delivered_of(rows, _share_in, "totalQty", _SHOWN)
+
+
+def _share_in(row: Row) -> Place:
+    exchange = needed(row, "exchange").upper().removesuffix("_EQ")
+    return "NSE" if exchange == "ALL" else exchange, needed(row, "tradingSymbol").upper()
 
 
 def prices_in(found: Any, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:

@@ -102,11 +102,6 @@ def modify_fields(
     return {"dhanClientId": client_id, "orderId": broker_order_id, **_terms(command)}
 
 
-def is_number(broker_order_id: str) -> bool:
-    """True when it can be an order's number: it becomes a part of an address."""
-    return re.fullmatch(r"[A-Za-z0-9]{1,40}", broker_order_id) is not None
-
-
 def is_tag(client_order_id: str) -> bool:
     """True when it can be a `correlationId`, and a part of an address."""
     return _TAG.fullmatch(client_order_id) is not None

@@ -2,36 +2,23 @@
 
 from collections.abc import Callable
 
-from broker.access_tokens import TokenCheck, token_in
+from broker.access_tokens import TokenPlace, named_user, session_of_token
 from broker.dhan.errors import TOKEN_ENDED, token_refused
 from broker.dhan.settings import Account
-from broker.dhan.wire import Reply, Wire
 from broker.fields import text_of
-from broker.sessions import AUTHENTICATION, LoginFailed, Session
+from broker.sessions import Session
+from broker.wire import Wire
 from domain.ports import Clock
 
 
 def session_of(account: Account, wire: Wire, clock: Clock, take: Callable[[], None]) -> Session:
     """Return the session of an account. `take` takes a slot in the rate budget. Raises: NotSent."""
 
-    def token() -> str:
-        return (
-            account.access_token if account.login_file is None else token_in(account.login_file, TOKEN_ENDED)
-        )
-
     def whose(token: str) -> str:
         take()
-        return _user_of(wire.read("profile", token))
+        reply = wire.read("profile", token)
+        user = text_of(reply.data, "dhanClientId") if isinstance(reply.data, dict) else ""
+        return named_user(reply, user, is_refusal=token_refused(reply), ended=TOKEN_ENDED)
 
-    final = account.login_file is None  # another token can only come by the file
-    return Session(TokenCheck(account.client_id, token, whose, final=final), clock, renewable=False)
-
-
-def _user_of(reply: Reply) -> str:
-    if token_refused(reply):
-        raise LoginFailed(f"the access token was refused: {reply.error}; {TOKEN_ENDED}", AUTHENTICATION)
-    user = text_of(reply.body, "dhanClientId") if reply.ok and isinstance(reply.body, dict) else ""
-    if not user:
-        said = reply.error or "an answer that cannot be read"
-        raise LoginFailed(f"login: HTTP {reply.status}: {said}")
-    return user
+    place = TokenPlace(account.client_id, account.access_token, account.login_file, TOKEN_ENDED)
+    return session_of_token(place, whose, clock)

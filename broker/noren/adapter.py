@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any
 
 from broker import protection
+from broker.account_calls import is_exit
+from broker.call_errors import errors_of_a_read, errors_of_an_order
 from broker.contradictory_rows import ReportBuilder, Trade
-from broker.delivered_shares import DELIVERY, Delivered, Holdings, merged
+from broker.day_book import DayBook, Rows
+from broker.delivered_shares import DELIVERY, AccountPositions, Delivered, PositionRows
 from broker.fields import number, text_of
-from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
-from broker.known_order_numbers import KnownOrderNumbers, day_began
+from broker.http_calls import Timeouts
 from broker.noren import parsing, quotes, requests
 from broker.noren.errors import (
     accepted,
@@ -31,12 +33,11 @@ from broker.noren.symbol_spellings import SymbolSpellings
 from broker.noren.wire import HttpReply, Wire
 from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
-from broker.sessions import AUTHENTICATION, LoginFailed
+from broker.sessions import AUTHENTICATION
 from broker.test_mode import refuse_test_mode
 from domain.broker_capabilities import BrokerTraits, IdClass
-from domain.broker_reports import Book, BrokerStatus, OrderRef, OrderReport, PositionsSnapshot
+from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.enums import ExecutionType
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.instruments.instrument import Instrument
 from domain.money import ZERO
@@ -44,7 +45,6 @@ from domain.ports import Clock
 
 log = logging.getLogger(__name__)
 
-_ENDED = (BrokerStatus.COMPLETE, BrokerStatus.REJECTED, BrokerStatus.CANCELLED, BrokerStatus.EXPIRED)
 _SESSION_REFUSED = "the broker refused the session twice"
 _READS = {
     "OrderBook": PeriodicRead.BOOK,
@@ -120,9 +120,9 @@ class NorenBroker:
         self._quote_wire = Wire(url, brief, bearer=self._bearer)
         self._quotes = quotes.Quotes(clock)
         self._session = session_of(account, self._wire, clock)
-        self._memory = KnownOrderNumbers(clock)
-        self._settling = ReportBuilder(self.order_history, self.trades, clock)
-        self._holdings = Holdings(self._read_holdings, clock)
+        settling = ReportBuilder(self.order_history, self.trades, clock)
+        self._day = DayBook(self._read_orders, clock, settling, dated=True)
+        self._positions = AccountPositions(self._read_positions, self._read_holdings, clock)
         self._spellings = SymbolSpellings()
         self._our_products = {theirs: ours for ours, theirs in preset.products.items()}
 
@@ -148,7 +148,7 @@ class NorenBroker:
         broker_order_id = text_of(answer, "norenordno")
         if not broker_order_id:
             raise OutcomeUnknown(_with("the broker accepted the order and gave no number for it", detail))
-        self._memory.given(broker_order_id)
+        self._day.given(broker_order_id)
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
@@ -161,62 +161,30 @@ class NorenBroker:
         self._order("ModifyOrder", fields, command, detail, last_moment)
 
     def cancel(self, ref: OrderRef) -> None:
-        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
-
-        Raises:
-            NotSent: as for `place`, or the book could not be read.
-            Refused: there is no such live order.
-            OutcomeUnknown: anything else.
-        """
-        for broker_order_id in [ref.broker_order_id] if ref.broker_order_id else self._live_ids(ref):
+        """Send a cancel request; see `DayBook.numbers_to_cancel`. Raises as `place` does."""
+        for broker_order_id in self._day.numbers_to_cancel(ref):
             fields = {"uid": self._account.user_id, "norenordno": broker_order_id, "ordersource": "API"}
             self._ask("CancelOrder", fields, self._last_moment(), urgent=True)
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
-        """Read the day's whole order book, closed orders included.
+        """Read the day's whole order book, by `DayBook`. Only `no data` means that it is empty. Raises: ReadFailed."""
+        return self._day.read(wanted, urgent=urgent)
 
-        The book is not complete if an order is missing that the broker has shown before. A row that could not be read
-        is in `unreadable`. Contradictory rows of one order are settled by its history and trades.
-
-        Args:
-            urgent: an exit waits for it.
-
-        Raises:
-            ReadFailed: the book could not be read. Only `no data` means that it is empty.
-        """
-        return self._book(wanted, urgent=urgent, settle=True)
-
-    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
-        expected = self._memory.expected(ref.broker_order_id for ref in wanted if ref.broker_order_id)
-        started = self._clock.now()
+    def _read_orders(self, *, urgent: bool) -> Rows:
         found = rows_in(self._read("OrderBook", {}, urgent=urgent))
         self._spellings.note(found)
-        reports, unreadable = parsing.orders_in(found)
-        settled = self._settling.settled(reports) if settle else reports
-        began = day_began(started)
-        book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
-        shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}
-        self._memory.note(shown)
-        return book if expected <= shown else replace(book, complete=False)
+        return parsing.orders_in(found)
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+        """Read all positions, with the delivered shares, by `AccountPositions`. Raises: ReadFailed."""
+        return self._positions.read(urgent=urgent)
 
-        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
-
-        Args:
-            urgent: an exit is sized from them.
-
-        Raises:
-            ReadFailed: the positions could not be read.
-        """
+    def _read_positions(self, *, urgent: bool) -> PositionRows:
         started = self._clock.now()
         found = rows_in(self._read("PositionBook", {"actid": self._account.user_id}, urgent=urgent))
         self._quotes.note_positions(found, started)
         self._spellings.note(found)
-        positions, unreadable = parsing.positions_in(found, self._our_products)
-        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
-        return PositionsSnapshot(started, together, (*unreadable, *hidden))
+        return parsing.positions_in(found, self._our_products)
 
     def _read_holdings(self, *, urgent: bool) -> Delivered:
         fields = {"actid": self._account.user_id, "prd": self._preset.products[DELIVERY]}
@@ -294,7 +262,7 @@ class NorenBroker:
         if detail is not None:
             log.info("order %s: %s", command.client_order_id, detail)
         try:
-            return self._ask(endpoint, fields, last_moment, urgent=_is_exit(command))
+            return self._ask(endpoint, fields, last_moment, urgent=is_exit(command))
         except OutcomeUnknown as error:
             raise OutcomeUnknown(_with(error.message, detail), error.code) from error
         except Refused as error:
@@ -313,13 +281,13 @@ class NorenBroker:
         if percent is None or command.order_type not in protection.UNLIMITED:
             return command
         symbol = command.exchange, command.symbol
-        ask = partial(self._read_quote, last_moment=last_moment, urgent=_is_exit(command))
+        ask = partial(self._read_quote, last_moment=last_moment, urgent=is_exit(command))
         try:
             return protection.protected(command, self._quotes.of(*symbol, ask), percent)
         except ReadFailed as error:
-            if isinstance(error, quotes.UnknownSymbol) and not _is_exit(command):
+            if isinstance(error, quotes.UnknownSymbol) and not is_exit(command):
                 raise Refused(str(error), "VALIDATION") from error
-            stand_in = self._quotes.stand_in(*symbol) if _is_exit(command) else None
+            stand_in = self._quotes.stand_in(*symbol) if is_exit(command) else None
             if stand_in is not None:
                 log.warning("order %s: %s; the positions' price stands in", command.client_order_id, error)
                 return protection.protected(command, stand_in, percent)
@@ -338,15 +306,9 @@ class NorenBroker:
             if not in_time():  # takes no slot from other calls
                 raise NotSent("getting ready took too long: the order was not sent")
             self._budget.take(urgent=urgent)
-            try:
+            with errors_of_an_order():
                 key = self._session.key()
                 reply = self._wire.order(endpoint, fields, key, in_time)
-            except LoginFailed as error:
-                raise NotSent(str(error), error.code) from error
-            except RequestNotSent as error:
-                raise NotSent(str(error)) from error
-            except AnswerLost as error:
-                raise OutcomeUnknown(str(error)) from error
             if minute_is_full(reply):
                 self._budget.exceeded()
             if not expired(reply):
@@ -374,34 +336,16 @@ class NorenBroker:
         """Send a read call. Reads for an exit or a cancel are urgent; a quote for an entry has the entry's priority."""
         fields = {"uid": self._account.user_id, **fields}
         for _ in range(2):
-            try:
+            with errors_of_a_read():
                 self._budget.take(urgent=urgent, reads=_READS.get(endpoint))
                 key = self._session.key()
                 reply = (wire or self._wire).read(endpoint, fields, key)
-            except (LoginFailed, NotSent) as error:
-                raise ReadFailed(str(error), error.code) from error
-            except (RequestNotSent, AnswerLost) as error:
-                raise ReadFailed(str(error)) from error
             if minute_is_full(reply):
                 self._budget.exceeded()
             if not expired(reply):
                 return reply
             self._session.refused(key)
         raise ReadFailed(_SESSION_REFUSED, AUTHENTICATION)
-
-    def _live_ids(self, ref: OrderRef) -> list[str]:
-        try:
-            tagged = self._book([ref], urgent=True).by_tag.get(ref.client_order_id, [])
-        except ReadFailed as error:
-            raise NotSent(f"the order could not be looked up: {error}", error.code) from error
-        live = [report.broker_order_id for report in tagged if report.status not in _ENDED]
-        if not live:
-            raise Refused("no live order carries this client order id", "ORDER_NOT_FOUND")
-        return live
-
-
-def _is_exit(command: UniversalOrderCommand) -> bool:
-    return command.execution_type is ExecutionType.EXIT
 
 
 def _with(message: str, detail: str | None) -> str:

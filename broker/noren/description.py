@@ -1,5 +1,6 @@
 """The brokers that use the Noren API, as the registry knows them."""
 
+from broker.budgets import budget_of
 from broker.description import BrokerDescription, BrokerSetup
 from broker.http_calls import Timeouts
 from broker.noren.adapter import NorenBroker, traits_of
@@ -51,15 +52,8 @@ def _build(preset: Preset, setup: _Setup) -> ClientBroker:
 
 
 def _budget(preset: Preset, setup: _Setup) -> RateBudget:
-    """The rate budget of one account, shared by all processes of this machine. Its entries let exits go first."""
-    path = setup.orders_db.with_name(f"{setup.client_id}.budget")
     per_minute = _calls_per_minute(preset, setup.account)
-    return RateBudget(
-        path,
-        setup.clock,
-        Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS),
-        exit_waits=setup.exit_waits,
-    )
+    return budget_of(setup, Rate(_PER_SECOND, per_minute=per_minute, kept=per_minute // _KEPT_FOR_EXITS))
 
 
 def _calls_per_minute(preset: Preset, account: TokenAccount) -> int:

@@ -7,22 +7,19 @@ thousand or one, and a person has to decide. A price is parsed where possible: a
 Symbols are returned in capitals, as our orders have them. `SymbolSpellings` knows how the broker itself spells them.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
+from broker.book_rows import orders_of, positions_of, quoted, time_in, whole
 from broker.contradictory_rows import Trade
 from broker.fields import Row, needed, number, price_in, text_of
-from broker.known_order_numbers import ZONE
 from broker.noren.errors import code_of, with_advice
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 from domain.enums import Side
-from domain.errors import ReadFailed
-from domain.money import ZERO
+from domain.money import ZERO, decimal_text
 
+_WRITTEN = "%H:%M:%S %d-%m-%Y"  # `10:48:03 20-05-2020`
 _SIDES = {"B": Side.BUY, "S": Side.SELL}
 
 # Spaces stand for underscores. A status that is not listed here decides nothing.
@@ -44,6 +41,8 @@ _STATUSES = {
     "EXPIRED": BrokerStatus.EXPIRED,
 }
 
+
+_CANCELLED = (BrokerStatus.CANCELLED, BrokerStatus.EXPIRED)
 
 _SHOWN = (
     "norenordno", "remarks", "status", "exch", "tsym", "prd", "trantype", "qty", "fillshares", "netqty", "daybuyqty",
@@ -72,81 +71,60 @@ def status_in(word: str) -> BrokerStatus:
 def order_in(row: Row) -> OrderReport:
     """Parse one row of the order book. A partial fill shows as `fillshares` while the status is still OPEN.
 
+    Of a cancelled row without `fillshares` nothing was filled where its `cancelqty` is all of its quantity. Else it is
+    not certain how much was: `ReportBuilder` settles that.
+
     Raises:
         ValueError: the row cannot be read.
     """
-    filled = number(row, "fillshares", ZERO)
+    status, quantity = status_in(text_of(row, "status")), number(row, "qty")
+    filled, doubt = number(row, "fillshares", ZERO), ""
+    cancelled = number(row, "cancelqty", ZERO)
+    if status in _CANCELLED and not text_of(row, "fillshares") and cancelled < quantity:
+        filled = quantity - cancelled if cancelled else ZERO
+        doubt = f"cancelqty {decimal_text(cancelled)} of {decimal_text(quantity)} and no fillshares"
     price, unread = price_in(row, "avgprc")
     reason = with_advice(" ".join(text_of(row, "rejreason").split()))
     return OrderReport(
         broker_order_id=needed(row, "norenordno"),
         client_order_id=text_of(row, "remarks") or None,
-        status=status_in(text_of(row, "status")),
+        status=status,
         exchange=needed(row, "exch").upper(),
         symbol=needed(row, "tsym").upper(),
         side=side_in(row),
-        quantity=number(row, "qty"),
+        quantity=quantity,
         filled_quantity=filled,
         average_price=price if filled else None,
         reason=reason,
         code=code_of(reason),
-        reported_at=time_in(row, "norentm"),
+        reported_at=time_in(row, "norentm", _WRITTEN),
+        contradiction=doubt,
         unread=unread if filled else "",
     )
 
 
 def orders_in(rows: Sequence[Row]) -> tuple[tuple[OrderReport, ...], tuple[UnreadableRow, ...]]:
-    """Parse all rows and return the unreadable ones apart. An order that may be one of those is not proven absent."""
-    reports, unreadable = [], []
-    for row in rows:
-        try:
-            reports.append(order_in(row))
-        except ValueError as error:
-            unreadable.append(unreadable_row(row, error))
-    return tuple(reports), tuple(unreadable)
+    """Parse all rows of the order book and return the unreadable ones apart."""
+    return orders_of(rows, order_in, unreadable_row)
 
 
 def unreadable_row(row: Row, why: object) -> UnreadableRow:
     """Return what an unreadable row still names. `text` is the reason, and the `_SHOWN` fields as they came."""
-    shown = json.dumps({name: row[name] for name in _SHOWN if name in row})
     return UnreadableRow(
         exchange=text_of(row, "exch").upper() or None,
         symbol=text_of(row, "tsym").upper() or None,
         product=None,
         broker_order_id=text_of(row, "norenordno") or None,
         client_order_id=text_of(row, "remarks") or None,
-        text=f"{why}: {shown[:400]}",
+        text=quoted(row, why, _SHOWN),
     )
-
-
-@contextmanager
-def _whole(what: str) -> Iterator[None]:
-    """Raise ReadFailed if the enclosed code cannot parse a row that must not be left out."""
-    try:
-        yield
-    except ValueError as error:
-        raise ReadFailed(f"{what} cannot be read: {error}") from error
 
 
 def positions_in(
     rows: Sequence[Row], products: Mapping[str, str]
 ) -> tuple[tuple[Position, ...], tuple[UnreadableRow, ...]]:
-    """Parse all positions, each once, and return the unreadable rows. A position left out would be taken for flat.
-
-    If two rows of one position have different quantities, the position is unknown, wherever they are in the list.
-    """
-    found: dict[tuple[str, str, str], Position] = {}
-    unreadable = []
-    for row in rows:
-        try:
-            position = position_in(row, products)
-            place = (position.exchange, position.symbol, position.product)
-            if found.setdefault(place, position).net_quantity != position.net_quantity:
-                raise ValueError(f"another row of it has netqty {found[place].net_quantity}")
-        except ValueError as error:
-            unreadable.append(unreadable_row(row, error))
-    hidden = {(row.exchange, row.symbol) for row in unreadable}
-    return tuple(p for p in found.values() if (p.exchange, p.symbol) not in hidden), tuple(unreadable)
+    """Parse the positions, each once, and return the unreadable rows."""
+    return positions_of(rows, lambda row: position_in(row, products), unreadable_row)
 
 
 def position_in(row: Row, products: Mapping[str, str]) -> Position:
@@ -174,7 +152,7 @@ def trade_in(row: Row) -> Trade:
     Raises:
         ReadFailed: the row cannot be read.
     """
-    with _whole("a trade"):
+    with whole("a trade"):
         return Trade(
             broker_order_id=needed(row, "norenordno"),
             trade_id=text_of(row, "flid"),
@@ -192,7 +170,7 @@ def scrip_in(row: Row) -> Scrip:
     Raises:
         ReadFailed: the row cannot be read.
     """
-    with _whole("a symbol"):
+    with whole("a symbol"):
         return Scrip(
             exchange=needed(row, "exch").upper(),
             symbol=needed(row, "tsym"),
@@ -200,14 +178,6 @@ def scrip_in(row: Row) -> Scrip:
             lot_size=number(row, "ls", ZERO) or None,
             tick_size=number(row, "ti", ZERO) or None,
         )
-
-
-def time_in(row: Row, name: str) -> datetime | None:
-    """Parse a time in the exchange's zone, `10:48:03 20-05-2020`; None if it is missing or in another format."""
-    try:
-        return datetime.strptime(text_of(row, name), "%H:%M:%S %d-%m-%Y").replace(tzinfo=ZONE).astimezone(UTC)
-    except ValueError:
-        return None
 
 
 def side_in(row: Row) -> Side:

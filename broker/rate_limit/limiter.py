@@ -100,10 +100,10 @@ class RateBudget:
     ) -> None:
         self._path = path
         self._clock = clock
-        self._rate = rate.calls
+        self._calls = rate.calls
         self._window = int(rate.window * 1_000_000)
         self._minute = MinuteQuota(rate.per_minute, rate.kept)
-        self._of_day = rate
+        self._rate = rate
         self._patience = int(patience * 1_000_000)
         self._exit_waits = exit_waits
         self._sleep = sleep
@@ -168,7 +168,7 @@ class RateBudget:
             now = self._now()
             state.forget(now, max(self._window, MINUTE if self._minute.places else 0), self._patience)
             self._begin_day(state)
-            if self._of_day.per_hour:
+            if self._rate.per_hour:
                 state.begin_minute(now)
             if exit_waits:  # entries no longer see it once it is claimed, just before it requests a slot
                 state.exits[_SIGHTED] = now + _SIGHT_LASTS
@@ -203,8 +203,8 @@ class RateBudget:
             return next_free + 1, _FULL
         if who.is_entry and (state.exits or state.reads):
             return _STEP, _FULL
-        if who.is_entry and self._rate - free >= self._rate * _AT_ONCE:
-            spread = next_free - free * self._window // self._rate
+        if who.is_entry and self._calls - free >= self._calls * _AT_ONCE:
+            spread = next_free - free * self._window // self._calls
             if spread > 0:
                 return spread, _FULL
         return _turn(line, who.name, min(free, left)), _FULL
@@ -232,23 +232,23 @@ class RateBudget:
         return _turn(state.reads, who.name, free), _FULL
 
     def _begin_day(self, state: State) -> None:
-        if self._of_day.per_day and self._of_day.zone is not None:
-            state.begin_day(trading_day(self._clock.now(), self._of_day.zone).toordinal())
+        if self._rate.per_day and self._rate.zone is not None:
+            state.begin_day(trading_day(self._clock.now(), self._rate.zone).toordinal())
 
     def _day_is_full(self, state: State, who: Caller) -> bool:
         """Exits and cancels are never stopped here: what the broker takes of them is for the broker to say."""
-        rate = self._of_day
+        rate = self._rate
         return bool(rate.per_day) and not who.urgent and state.of_day >= rate.per_day - rate.kept_of_day
 
     def _hour_is_full(self, state: State, who: Caller) -> bool:
         """As for the day, no exit is ever stopped here."""
-        rate = self._of_day
+        rate = self._rate
         return bool(rate.per_hour) and not who.urgent and state.of_hour >= rate.per_hour - rate.kept_of_hour
 
     def _second(self, state: State, now: int) -> tuple[int, int]:
         """Return how many slots of the window are free, and the microseconds until the next one is."""
         recent = [call for call in state.calls if call > now - self._window]
-        return self._rate - len(recent), min(recent, default=now) + self._window - now
+        return self._calls - len(recent), min(recent, default=now) + self._window - now
 
     @contextmanager
     def _state(self) -> Iterator[State]:
@@ -279,7 +279,7 @@ class RateBudget:
             return State.from_json(line)
         except (ValueError, TypeError, AttributeError, LookupError):
             # The file is damaged, so it is unknown what was sent. As many calls as allowed count as sent just now.
-            spent = max(self._rate, self._minute.places - self._minute.kept)  # exits keep their slots
+            spent = max(self._calls, self._minute.places - self._minute.kept)  # exits keep their slots
             return State([self._now()] * spent)
 
     def _now(self) -> int:

@@ -15,7 +15,7 @@ from broker.http_calls import AnswerLost, RequestNotSent, Timeouts
 from broker.sessions import LoginFailed
 from broker.zerodha.session import access_token
 from broker.zerodha.settings import API_URL
-from broker.zerodha.wire import Wire
+from broker.zerodha.wire import wire_of
 
 _LOGIN = "https://kite.zerodha.com/connect/login"
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stderr.write(f"Log in at {_LOGIN}?{urlencode({'v': 3, 'api_key': api_key})}\n")
     request_token = input("request_token of the address to which the browser was sent: ").strip()
     api_secret = getpass.getpass("API secret: ").strip()
-    wire = Wire(options.url.rstrip("/"), api_key, Timeouts())
+    wire = wire_of(options.url.rstrip("/"), api_key, Timeouts())
     try:
         user, token = access_token(wire, api_key, request_token, api_secret)
     except (LoginFailed, RequestNotSent, AnswerLost) as error:

@@ -4,27 +4,26 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlencode
 
-from broker.account_calls import AccountCalls, Budgets, is_exit
+from broker.account_calls import AccountCalls, is_exit
 from broker.book_rows import rows_in
+from broker.budgets import Budgets
 from broker.contradictory_rows import ReportBuilder, Trade
-from broker.day_book import DayBook, Rows, numbers_to_cancel
-from broker.delivered_shares import Delivered, Holdings, merged
-from broker.fields import number, text_of
+from broker.day_book import DayBook, Rows
+from broker.delivered_shares import AccountPositions, Delivered, PositionRows
+from broker.fields import in_address, is_order_number, number, text_of
 from broker.http_calls import Timeouts
-from broker.rate_limit.limiter import RateBudget
 from broker.rate_limit.minute_quota import PeriodicRead
 from broker.test_mode import refuse_test_mode
 from broker.zerodha import errors, parsing, requests
 from broker.zerodha.session import session_of
 from broker.zerodha.settings import Account
-from broker.zerodha.wire import Wire
+from broker.zerodha.wire import wire_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.broker_reports import Book, OrderRef, OrderReport, PositionsSnapshot
 from domain.commands import OrderResult, UniversalOrderCommand
-from domain.errors import OutcomeUnknown, ReadFailed, Refused
+from domain.errors import OutcomeUnknown, ReadFailed
 from domain.instruments.instrument import Instrument
 from domain.ports import Clock
 
@@ -72,14 +71,15 @@ class ZerodhaBroker:
     ) -> None:
         self.traits = replace(TRAITS, acceptance_horizon=acceptance_horizon, account=account.user_id)
         self._account = account
-        self._clock = clock
         self._budgets = budgets
         self._protection = protection_percent
-        self._wire = Wire(account.api_url, account.api_key, timeouts)
+        self._wire = wire_of(account.api_url, account.api_key, timeouts)
         self._session = session_of(account, self._wire, clock, lambda: budgets.reads.take(urgent=True))
-        self._calls = AccountCalls(self._session, clock, budgets, timeouts, errors)
-        self._day = DayBook(clock, ReportBuilder(self.order_history, self.trades, clock))
-        self._holdings = Holdings(self._read_holdings, clock)
+        self._calls = AccountCalls(
+            self._session, self._wire, clock, budgets=budgets, timeouts=timeouts, meaning=errors
+        )
+        self._day = DayBook(self._read_orders, clock, ReportBuilder(self.order_history, self.trades, clock))
+        self._positions = AccountPositions(self._read_positions, self._read_holdings, clock)
 
     # the port -----------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class ZerodhaBroker:
         detail = requests.told(command, self._protection)
         if detail is not None:
             log.info("order %s: %s", command.client_order_id, detail)
-        answer = self._order("POST", _ORDERS, fields, urgent=is_exit(command))
+        answer = self._calls.order("POST", _ORDERS, fields, urgent=is_exit(command))
         broker_order_id = text_of(answer, "order_id")
         if not broker_order_id:
             raise OutcomeUnknown("the broker accepted the order and gave no number for it")
@@ -105,83 +105,57 @@ class ZerodhaBroker:
         return OrderResult(broker_order_id, detail=detail)
 
     def modify(self, broker_order_id: str, command: UniversalOrderCommand) -> None:
-        """Modify an order to match `command`; its quantity is that of the whole order. Raises as `place` does.
-
-        Only the book shows whether it was done: the exchange may refuse it later.
-        """
+        """Modify an order. Only the book shows whether it was done. Raises as `place` does."""
         fields = requests.modify_fields(command, self._protection)
-        self._order("PUT", _path_of(broker_order_id), fields, urgent=is_exit(command))
+        self._calls.order("PUT", _path_of(broker_order_id), fields, urgent=is_exit(command))
 
     def cancel(self, ref: OrderRef) -> None:
-        """Send a cancel request. An order that is known only by our id is looked up in the order book first.
+        """Send a cancel request; see `DayBook.numbers_to_cancel`. Raises as `place` does.
 
-        Raises:
-            NotSent: as for `place`, or the book could not be read, or the broker is just processing the order.
-            Refused: there is no such live order.
-            OutcomeUnknown: anything else.
+        `NotSent` may also say that the broker is just processing the order.
         """
-        for broker_order_id in numbers_to_cancel(ref, lambda: self._book([ref], urgent=True)):
-            self._order("DELETE", _path_of(broker_order_id), None, urgent=True)
+        for broker_order_id in self._day.numbers_to_cancel(ref):
+            self._calls.order("DELETE", _path_of(broker_order_id), None, urgent=True)
 
     def read_book(self, wanted: Sequence[OrderRef], *, urgent: bool = False) -> Book:
-        """Read the day's whole order book, closed orders included.
+        """Read the day's whole order book, by `DayBook`. Raises: ReadFailed."""
+        return self._day.read(wanted, urgent=urgent)
 
-        The book is not complete if an order is missing that the broker has shown today. A row that could not be read is
-        in `unreadable`. Contradictory rows of one order are settled by its history and trades.
-
-        Args:
-            urgent: an exit waits for it.
-
-        Raises:
-            ReadFailed: the book could not be read.
-        """
-        return self._book(wanted, urgent=urgent, settle=True)
-
-    def _book(self, wanted: Sequence[OrderRef], *, urgent: bool, settle: bool = False) -> Book:
-        def rows() -> Rows:
-            found = rows_in(self._read("orders", urgent=urgent, reads=PeriodicRead.BOOK), "order book")
-            return parsing.orders_in(found)
-
-        return self._day.read(wanted, rows, settle=settle)
+    def _read_orders(self, *, urgent: bool) -> Rows:
+        found = self._calls.read("orders", urgent=urgent, reads=PeriodicRead.BOOK)
+        return parsing.orders_in(rows_in(found, "order book"))
 
     def read_positions(self, *, urgent: bool = False) -> PositionsSnapshot:
-        """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
+        """Read all positions, with the delivered shares, by `AccountPositions`. Raises: ReadFailed."""
+        return self._positions.read(urgent=urgent)
 
-        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`.
-
-        Args:
-            urgent: an exit is sized from them.
-
-        Raises:
-            ReadFailed: the positions could not be read.
-        """
-        started = self._clock.now()
-        found = self._read("portfolio/positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
+    def _read_positions(self, *, urgent: bool) -> PositionRows:
+        found = self._calls.read("portfolio/positions", urgent=urgent, reads=PeriodicRead.POSITIONS)
         net = rows_in(found.get("net") if isinstance(found, dict) else None, "net positions")
-        positions, unreadable = parsing.positions_in(net)
-        together, hidden = merged(positions, self._holdings.read(urgent=urgent))
-        return PositionsSnapshot(started, together, (*unreadable, *hidden))
+        return parsing.positions_in(net)
 
     def _read_holdings(self, *, urgent: bool) -> Delivered:
-        return parsing.delivered_in(rows_in(self._read("portfolio/holdings", urgent=urgent), "Holdings"))
+        return parsing.delivered_in(
+            rows_in(self._calls.read("portfolio/holdings", urgent=urgent), "Holdings")
+        )
 
     # other reads --------------------------------------------------------------------------------------------
 
     def order_history(self, broker_order_id: str) -> tuple[OrderReport, ...]:
         """Read every state of one order, the newest first. Raises: ReadFailed."""
-        if not requests.is_number(broker_order_id):
+        if not is_order_number(broker_order_id):
             raise ReadFailed(f"order number {broker_order_id!r}: expected letters and digits")
-        rows = rows_in(self._read(f"orders/{broker_order_id}"), "order's history")
+        rows = rows_in(self._calls.read(f"orders/{broker_order_id}"), "order's history")
         return parsing.orders_in(rows)[0][::-1]
 
     def trades(self) -> tuple[Trade, ...]:
         """Read the day's fills. Raises: ReadFailed."""
-        return tuple(parsing.trade_in(row) for row in rows_in(self._read("trades"), "trades"))
+        return tuple(parsing.trade_in(row) for row in rows_in(self._calls.read("trades"), "trades"))
 
     def last_price(self, exchange: str, token: str) -> Decimal:
         """Read the last traded price of a symbol. Here `token` is the trading symbol itself. Raises: ReadFailed."""
         name = f"{exchange.upper()}:{token}"
-        found = self._read(f"quote/ltp?{urlencode({'i': name})}", budget=self._budgets.quotes)
+        found = self._calls.read(f"quote/ltp?{urlencode({'i': name})}", budget=self._budgets.quotes)
         row = found.get(name) if isinstance(found, dict) else None
         if not isinstance(row, dict):
             raise ReadFailed(f"the broker has no price of {name}")
@@ -196,7 +170,7 @@ class ZerodhaBroker:
 
     def funds(self) -> Mapping[str, Decimal]:
         """Read what is left to trade with, by segment (`equity`, `commodity`), in rupees. Raises: ReadFailed."""
-        found = self._read("user/margins")
+        found = self._calls.read("user/margins")
         if not isinstance(found, dict):
             raise ReadFailed("the funds cannot be read: expected segments")
         try:
@@ -219,31 +193,6 @@ class ZerodhaBroker:
         """Close the connections that are kept."""
         self._wire.close()
 
-    # one call -----------------------------------------------------------------------------------------------
-
-    def _order(
-        self, method: str, path: str, fields: Mapping[str, str] | None, *, urgent: bool
-    ) -> dict[str, Any]:
-        """Send an order call, once. Its body never leaves after its last moment."""
-        return self._calls.order(
-            lambda token, in_time: self._wire.order(method, path, token, fields, in_time), urgent=urgent
-        )
-
-    def _read(
-        self,
-        path: str,
-        *,
-        urgent: bool = False,
-        reads: PeriodicRead | None = None,
-        budget: RateBudget | None = None,
-    ) -> Any:
-        """Send a read call and return its data. Reads for an exit or a cancel are urgent. Raises: ReadFailed."""
-        return self._calls.read(
-            lambda token: self._wire.read(path, token), urgent=urgent, reads=reads, budget=budget
-        )
-
 
 def _path_of(broker_order_id: str) -> str:
-    if not requests.is_number(broker_order_id):
-        raise Refused(f"order number {broker_order_id!r}: expected letters and digits", "VALIDATION")
-    return f"{_ORDERS}/{broker_order_id}"
+    return f"{_ORDERS}/{in_address(broker_order_id)}"

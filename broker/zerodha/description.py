@@ -1,10 +1,10 @@
 """Zerodha as the registry knows it."""
 
-from broker.account_calls import Budgets
+from broker.budgets import Budgets, budgets_of
 from broker.description import BrokerDescription, BrokerSetup
 from broker.http_calls import Timeouts
 from broker.known_order_numbers import ZONE
-from broker.rate_limit.limiter import Rate, RateBudget
+from broker.rate_limit.limiter import Rate
 from broker.zerodha.adapter import TRAITS, ZerodhaBroker
 from broker.zerodha.requests import AUTOMATIC
 from broker.zerodha.settings import ZerodhaAccount
@@ -32,15 +32,9 @@ def _build(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> ClientBroker:
 
 
 def _budgets(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> Budgets:
-    """The rate budgets of one account, shared by all processes of this machine. Its entries let exits go first."""
     own = setup.account.orders_per_minute
     per_minute = _ORDERS_PER_MINUTE - _FOR_OTHER_PROGRAMS if own is None else own
     per_day = setup.account.orders_per_day
-
-    def budget(what: str, rate: Rate) -> RateBudget:
-        path = setup.orders_db.with_name(f"{setup.client_id}{what}.budget")  # no client's id has a ~
-        return RateBudget(path, setup.clock, rate, exit_waits=setup.exit_waits)
-
     orders = Rate(
         _PER_SECOND,
         per_minute=per_minute,
@@ -49,7 +43,7 @@ def _budgets(setup: BrokerSetup[ZerodhaAccount, SharedSettings]) -> Budgets:
         kept_of_day=per_day // _KEPT_FOR_EXITS,
         zone=ZONE,
     )
-    return Budgets(budget("", orders), budget("~reads", Rate(_PER_SECOND)), budget("~quotes", Rate(1)))
+    return budgets_of(setup, orders=orders, reads=Rate(_PER_SECOND), quotes=Rate(1))
 
 
 ZERODHA = BrokerDescription(

@@ -25,9 +25,9 @@ import re
 from typing import Any
 
 from broker.fields import text_of
-from broker.refusals import leaves_doubt, prefix_of
+from broker.refusals import prefix_of, proves_refusal
 from broker.sessions import AUTHENTICATION
-from broker.zerodha.wire import Reply
+from broker.wire import Reply
 from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 
 RATE_LIMIT = "429"
@@ -83,23 +83,23 @@ def accepted(reply: Reply) -> dict[str, Any]:
     if reply.ok and isinstance(reply.data, dict):
         found: dict[str, Any] = reply.data
         return found
-    said = f"{reply.error_type}: {reply.error}" if reply.error else "an answer that cannot be read"
+    said = f"{reply.code}: {reply.error}" if reply.error else "an answer that cannot be read"
     if exceeds_rate(reply):
         raise NotSent(reply.error, RATE_LIMIT, look_first=True)
     if token_refused(reply):
         raise NotSent(
             f"the broker refused the session: {reply.error}; {TOKEN_ENDED}", AUTHENTICATION, look_first=True
         )
-    if not proves_refusal(reply):
+    if not proves_refusal(reply, _CHECKS):
         raise OutcomeUnknown(f"HTTP {reply.status}: {said}", "" if reply.status == 200 else str(reply.status))
     if _BEING_PROCESSED.search(reply.error.lower()):  # of a modify or a cancel; the order goes on as it is
         raise NotSent(reply.error, BUSY)
-    raise Refused(with_advice(reply.error), code_of(reply.error, reply.error_type))
+    raise Refused(with_advice(reply.error), code_of(reply.error, reply.code))
 
 
 def token_refused(reply: Reply) -> bool:
     """True when the broker does not know the access token (any more)."""
-    return reply.status == 403 and reply.error_type == _TOKEN
+    return reply.status == 403 and reply.code == _TOKEN
 
 
 def exceeds_rate(reply: Reply) -> bool:
@@ -110,17 +110,6 @@ def exceeds_rate(reply: Reply) -> bool:
 def minute_is_full(reply: Reply) -> bool:
     """True when the account has made too many order calls in this minute."""
     return exceeds_rate(reply) and bool(_ORDER_RATE.fullmatch(reply.error.lower()))
-
-
-def proves_refusal(reply: Reply) -> bool:
-    """True when the answer can only mean that the order was not taken."""
-    return (
-        400 <= reply.status < 500
-        and reply.status != 429
-        and reply.error_type in _CHECKS
-        and reply.error != ""
-        and not leaves_doubt(reply.error)
-    )
 
 
 def with_advice(error: str) -> str:

@@ -6,15 +6,13 @@ where possible: a fill counts, whatever it cost.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 
-from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in
+from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in, whole
 from broker.contradictory_rows import Trade
-from broker.delivered_shares import Delivered, Place, unknown_delivery
+from broker.delivered_shares import Delivered, Place, delivered_of
 from broker.fields import Row, needed, number, price_in, text_of
 from broker.zerodha.errors import code_of, with_advice
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
-from domain.errors import ReadFailed
 from domain.money import ZERO
 
 # Those of the documentation and of the vendor's answers to users. A status that is not listed here decides nothing.
@@ -127,21 +125,11 @@ def delivered_in(rows: Sequence[Row]) -> Delivered:
     `opening_quantity` counts. What is sold today does not change it, and shows as a negative CNC position. The other
     quantities change in the course of the day.
     """
-    quantities: dict[Place, Decimal] = {}
-    unreadable = []
-    for row in rows:
-        place = None
-        try:
-            place = needed(row, "exchange").upper(), needed(row, "tradingsymbol").upper()
-            units = number(row, "opening_quantity")
-            if units:
-                quantities[place] = quantities.get(place, ZERO) + units
-        except ValueError as error:
-            text = f"a row of the Holdings: {unreadable_row(row, error).text}"
-            unreadable.append(unknown_delivery(place, text))
-    for each in unreadable:
-        quantities.pop((each.exchange or "", each.symbol or ""), None)
-    return Delivered(quantities, unreadable)
+    return delivered_of(rows, _share_in, "opening_quantity", _SHOWN)
+
+
+def _share_in(row: Row) -> Place:
+    return needed(row, "exchange").upper(), needed(row, "tradingsymbol").upper()
 
 
 def trade_in(row: Row) -> Trade:
@@ -150,7 +138,7 @@ def trade_in(row: Row) -> Trade:
     Raises:
         ReadFailed: the row cannot be read.
     """
-    try:
+    with whole("a trade"):
         return Trade(
             broker_order_id=needed(row, "order_id"),
             trade_id=text_of(row, "trade_id"),
@@ -160,8 +148,6 @@ def trade_in(row: Row) -> Trade:
             quantity=number(row, "quantity"),
             price=number(row, "average_price"),
         )
-    except ValueError as error:
-        raise ReadFailed(f"a trade cannot be read: {error}") from error
 
 
 def tag_in(row: Row) -> str | None:

@@ -69,11 +69,6 @@ def modify_fields(command: UniversalOrderCommand, protection: Decimal) -> dict[s
     return _terms(command, protection)
 
 
-def is_number(broker_order_id: str) -> bool:
-    """True when it can be an order's number: it becomes a part of an address."""
-    return re.fullmatch(r"[A-Za-z0-9]{1,40}", broker_order_id) is not None
-
-
 def told(command: UniversalOrderCommand, protection: Decimal) -> str | None:
     """Describe how an order was sent, where not as the command says; None if it was."""
     if command.order_type in _HAS_PRICE:

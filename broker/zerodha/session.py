@@ -7,39 +7,27 @@ The login itself needs a person: a browser login gives a request token, and with
 import hashlib
 from collections.abc import Callable
 
-from broker.access_tokens import TokenCheck, token_in
+from broker.access_tokens import TokenPlace, named_user, session_of_token
 from broker.fields import text_of
+from broker.http_calls import always
 from broker.sessions import AUTHENTICATION, LoginFailed, Session
+from broker.wire import Wire
 from broker.zerodha.errors import TOKEN_ENDED, token_refused, user_in
 from broker.zerodha.settings import Account
-from broker.zerodha.wire import Reply, Wire
 from domain.ports import Clock
 
 
 def session_of(account: Account, wire: Wire, clock: Clock, take: Callable[[], None]) -> Session:
     """Return the session of an account. `take` takes a slot in the rate budget. Raises: NotSent."""
 
-    def token() -> str:
-        if account.login_file is None:
-            return account.access_token
-        return token_in(account.login_file, "log in with `python -m broker.zerodha --file`")
-
     def whose(token: str) -> str:
         take()
-        return _user_of(wire.read("user/profile", token))
+        reply = wire.read("user/profile", token)
+        return named_user(reply, user_in(reply), is_refusal=token_refused(reply), ended=TOKEN_ENDED)
 
-    final = account.login_file is None  # another token can only come by the file
-    return Session(TokenCheck(account.user_id, token, whose, final=final), clock, renewable=False)
-
-
-def _user_of(reply: Reply) -> str:
-    if token_refused(reply):
-        raise LoginFailed(f"the access token was refused: {reply.error}; {TOKEN_ENDED}", AUTHENTICATION)
-    user = user_in(reply)
-    if not user:
-        said = reply.error or "an answer that cannot be read"
-        raise LoginFailed(f"login: HTTP {reply.status}: {said}")
-    return user
+    remedy = "log in with `python -m broker.zerodha --file`"
+    place = TokenPlace(account.user_id, account.access_token, account.login_file, remedy)
+    return session_of_token(place, whose, clock)
 
 
 def access_token(wire: Wire, api_key: str, request_token: str, api_secret: str) -> tuple[str, str]:
@@ -54,10 +42,10 @@ def access_token(wire: Wire, api_key: str, request_token: str, api_secret: str) 
         "request_token": request_token,
         "checksum": checksum(api_key, request_token, api_secret),
     }
-    reply = wire.login(fields)
+    reply = wire.order("POST", "session/token", "", fields, always)
     token = text_of(reply.data, "access_token") if isinstance(reply.data, dict) else ""
     if not token:
-        said = f"{reply.error_type}: {reply.error}" if reply.error else "an answer that cannot be read"
+        said = f"{reply.code}: {reply.error}" if reply.error else "an answer that cannot be read"
         raise LoginFailed(f"login refused: HTTP {reply.status}: {said}", AUTHENTICATION)
     return user_in(reply), token
 

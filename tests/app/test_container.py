@@ -16,16 +16,8 @@ from domain.order_events import register
 from notifications.facts import facts_of
 from notifications.messages import render
 from tests.adapters import adapter_of
+from tests.app.two_accounts import CLIENTS, environ_of
 from tests.persistence.making import Maker
-
-CLIENTS = """
-[clients.alice]
-webhook_secret = "one"
-shoonya_user_id = "FA1"
-[clients.bob]
-webhook_secret = "two"
-shoonya_user_id = "FA2"
-"""
 
 
 @pytest.fixture
@@ -33,16 +25,7 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
     """Two accounts at one broker."""
     monkeypatch.chdir(tmp_path)
     Path("clients.toml").write_text(CLIENTS)
-    environ = {
-        "CONSOLE_TOKEN": "open-sesame-please",
-        "CLIENTS_FILE": "clients.toml",
-        "CLIENT_ID": "alice",
-        "ORDERS_DB": str(tmp_path / "orders.db"),
-        "BROKER": "shoonya",
-        "SHOONYA_API_URL": "http://127.0.0.1:9",
-        "SHOONYA_ACCESS_TOKEN": "t",
-    }
-    return build_services(load_settings(environ))
+    return build_services(load_settings(environ_of(tmp_path)))
 
 
 def test_each_client_has_a_rate_budget_of_its_own(services, tmp_path):

@@ -21,7 +21,7 @@ from domain.states import Phase
 from engine.account_binding import rebind
 from persistence.sqlite.migrations import migrate
 from tests.adapters import adapter_of
-from tests.app.test_container import CLIENTS
+from tests.app.two_accounts import CLIENTS, environ_of
 from tests.contract.broker_contract import EXCHANGE, SYMBOL, ContractClock, a_command
 from tests.support import EXIT, MARKET_EXIT, entry, leg
 
@@ -182,16 +182,7 @@ def test_each_adapter_says_whose_it_is_as_the_settings_do(tmp_path, clock, monke
     Path("clients.toml").write_text(
         f'{CLIENTS}\n[clients.carol]\nbroker = "paper"\nwebhook_secret = "three"\n'
     )
-    environ = {
-        "CONSOLE_TOKEN": "open-sesame-please",
-        "CLIENTS_FILE": "clients.toml",
-        "CLIENT_ID": "alice",
-        "ORDERS_DB": str(tmp_path / "orders.db"),
-        "BROKER": "shoonya",
-        "SHOONYA_API_URL": "http://127.0.0.1:9",
-        "SHOONYA_ACCESS_TOKEN": "t",
-    }
-    services = Services(load_settings(environ), clock)
+    services = Services(load_settings(environ_of(tmp_path)), clock)
     migrate(services.settings.orders_db)
     said = {id_: (b.port.traits.name, b.port.traits.account) for id_, b in services.brokers.items()}
     assert said == {"alice": ("shoonya", "FA1"), "bob": ("shoonya", "FA2"), "carol": ("paper", "carol")}

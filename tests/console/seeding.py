@@ -24,7 +24,7 @@ from domain.alert_defaults import NO_DEFAULTS
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.commands import OrderResult
 from domain.daily_loss import Lift
-from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side
+from domain.enums import DecisionType, Outcome, Side
 from domain.errors import NotFound, NothingToLift
 from domain.ids import client_order_id, command_id
 from domain.limits import ClientPolicy, LimitBook
@@ -43,6 +43,7 @@ from persistence.database import open_database
 from persistence.sqlite.database import Readers
 from persistence.sqlite.queries.orders import OrderQueries
 from tests.migrated import migrated
+from tests.orders import an_entry_order
 from tests.support import START, ManualClock, SeededIds
 from use_cases.register_alert import RegisterAlert
 from use_cases.replay_alert import ReplayAlert
@@ -277,29 +278,8 @@ class House:
 
     @staticmethod
     def _leg(alert_id: str, index: int, at: datetime, changes: dict[str, Any]) -> Order:
-        values: dict[str, Any] = {
-            "command_id": command_id(alert_id, index),
-            "alert_id": alert_id,
-            "leg_index": index,
-            "client_id": "default",
-            "strategy_name": "STRADDLE",
-            "execution_type": ExecutionType.ENTRY,
-            "exchange": "NFO",
-            "symbol": "NIFTY26NOV24500CE",
-            "side": Side.BUY,
-            "quantity": Decimal(50),
-            "requested_quantity": Decimal(50),
-            "product": "MIS",
-            "order_type": OrderType.LIMIT,
-            "price": Decimal("112.5"),
-            "trigger_price": None,
-            "reference_price": None,
-            "test_mode": None,
-            "client_order_id": client_order_id(f"{alert_id}|{index}"),
-            "created_at": at,
-            "expires_at": at + timedelta(minutes=5),
-        }
-        return Order(**(values | changes))
+        ids = command_id(alert_id, index), client_order_id(f"{alert_id}|{index}")
+        return an_entry_order(alert_id, *ids, at, **({"leg_index": index} | changes))
 
     def apply(self, change) -> Order:
         return self.store.write(lambda tx: tx.apply(change))

@@ -4,13 +4,9 @@ Not in it yet: moving a client to another id, and the read model of pages and co
 """
 
 from tests.contract.store_adoptions import AdoptionsContract
+from tests.contract.store_claims import ClaimsContract
 from tests.contract.store_groups import GroupsContract
-from tests.contract.store_orders import (
-    ClaimsContract,
-    IntentsContract,
-    OrderWritesContract,
-    TransactionContract,
-)
+from tests.contract.store_orders import IntentsContract, OrderWritesContract
 from tests.contract.store_positions import (
     DifferencesContract,
     ExternalOrdersContract,
@@ -27,6 +23,7 @@ from tests.contract.store_rest import (
 )
 from tests.contract.store_risk import RiskContract
 from tests.contract.store_sizing import SizingContract
+from tests.contract.store_transaction import TransactionContract
 
 
 class StoreContract(

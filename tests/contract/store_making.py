@@ -1,7 +1,7 @@
 """What the parts of the store contract share: the subclass's store, and orders moved as the program moves them."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 from domain.alert import Alert, Delivery
-from domain.enums import ExecutionType, OrderType, Outcome, Side
+from domain.enums import ExecutionType, Outcome, Side
 from domain.ids import client_order_id, command_id
+from domain.limits import Limits
 from domain.notices import Notice
 from domain.order import Order
 from domain.order_events import advance, register
-from domain.ports import OutboxStore, ProcessStore
+from domain.ports import ExposureQuery, OutboxStore, ProcessStore
+from domain.risk_facts import Facts
 from domain.states import Phase
 from domain.transitions import claimed
 from tests.contract.broker_contract import ContractClock
+from tests.orders import an_entry_order
 
 CLIENT, STRATEGY = "alice", "STRADDLE"
 EXCHANGE, SYMBOL, PRODUCT = "NFO", "NIFTY26NOV24500CE", "MIS"
@@ -37,29 +40,9 @@ def an_alert(alert_id: str, at: datetime, **changes: Any) -> Alert:
 
 def an_order(alert_id: str, at: datetime, index: int = 0, **changes: Any) -> Order:
     """An entry of 50 to buy, not registered yet."""
-    order = Order(
-        command_id=command_id(alert_id, index),
-        alert_id=alert_id,
-        leg_index=index,
-        client_id=CLIENT,
-        strategy_name=STRATEGY,
-        execution_type=ExecutionType.ENTRY,
-        exchange=EXCHANGE,
-        symbol=SYMBOL,
-        side=Side.BUY,
-        quantity=Decimal(50),
-        requested_quantity=Decimal(50),
-        product=PRODUCT,
-        order_type=OrderType.LIMIT,
-        price=Decimal("112.5"),
-        trigger_price=None,
-        reference_price=None,
-        test_mode=None,
-        client_order_id=client_order_id(f"{alert_id}|0|{index}"),
-        created_at=at,
-        expires_at=at + timedelta(minutes=5),
-    )
-    return replace(order, **changes)
+    ids = command_id(alert_id, index), client_order_id(f"{alert_id}|0|{index}")
+    usual: dict[str, Any] = {"leg_index": index, "client_id": CLIENT}
+    return an_entry_order(alert_id, *ids, at, **(usual | changes))
 
 
 AN_EXIT = {"execution_type": ExecutionType.EXIT, "side": Side.SELL}
@@ -151,3 +134,17 @@ class StoreCase:
     @pytest.fixture
     def outbox(self, house: House, tmp_path: Path) -> OutboxStore:
         return self.make_outbox(house.store, tmp_path)
+
+
+def facts(house: House, limits: Limits, **changes: object) -> Facts:
+    """What the store knows for an order to buy in `SYMBOL`."""
+    values: dict[str, object] = {
+        "client_id": CLIENT,
+        "strategy_name": STRATEGY,
+        "exchange": EXCHANGE,
+        "symbol": SYMBOL,
+        "sign": 1,
+    }
+    query = ExposureQuery(**(values | changes))  # type: ignore[arg-type]
+    now = house.clock.now()
+    return house.store.write(lambda tx: tx.facts(query, now=now, limits=limits, live_allowed=True))

@@ -1,6 +1,5 @@
-"""The contract of orders, alerts and intents, and of the transaction that writes them."""
+"""The contract of orders, alerts and intents."""
 
-import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,12 +7,10 @@ from decimal import Decimal
 import pytest
 
 from domain.alert import Alert
-from domain.claim_priority import claim_priority
 from domain.entry_waits import Wait, WaitsFor
-from domain.enums import DecisionType, ExecutionType, OrderType, Outcome, Side, TestMode
+from domain.enums import DecisionType, OrderType, Outcome, Side, TestMode
 from domain.errors import ConcurrentUpdate, IllegalTransition
 from domain.order_events import advance, event_hash, register
-from domain.ports import Halt, Registration
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
 from domain.times import time_text
@@ -22,93 +19,10 @@ from tests.contract.store_making import (
     AN_EXIT,
     CLIENT,
     STRATEGY,
-    House,
     StoreCase,
     an_alert,
     an_order,
 )
-
-
-class Oops(Exception):
-    """An error of the work itself."""
-
-
-class TransactionContract(StoreCase):
-    def test_a_write_returns_what_its_work_returned(self, house):
-        assert house.store.write(lambda tx: 42) == 42
-
-    def test_an_error_of_the_work_is_raised_as_it_is_and_keeps_nothing(self, house, outbox):
-        order = house.work()
-
-        def work(tx):
-            tx.add_alert(an_alert("a2", house.clock.now()))
-            at = house.clock.now()
-            tx.apply(register(an_order("a2", at), at=at, actor="webhook"))
-            tx.set_halt(Halt(CLIENT, None, at, "ann", "why"))
-            change = advance(
-                order, Phase.FILLED, at=at, actor="w1", filled_quantity=Decimal(50), average_price=Decimal(1)
-            )
-            tx.apply(change)
-            raise Oops
-
-        before = outbox.pending([CLIENT], 100)
-        with pytest.raises(Oops):
-            house.store.write(work)
-        assert house.order(order.command_id) == order
-        assert house.store.get_by_id("a2-1") is None
-        assert house.held() == {}
-        assert outbox.pending([CLIENT], 100) == before
-        assert house.store.write(lambda tx: tx.clear_halt(CLIENT, None)) is False
-        assert house.store.write(lambda tx: tx.last_accepted(f"{CLIENT}|signal|a2")) is None
-
-    def test_an_attempt_that_fails_is_undone_alone_and_registrations_are_written_together(self, house):
-        at = house.clock.now()
-
-        def registration(alert_id):
-            change = register(an_order(alert_id, at), at=at, actor="webhook")
-            return Registration(an_alert(alert_id, at), change, f"{alert_id}|0|0")
-
-        def work(tx):
-            first = tx.attempt(lambda: tx.add_registrations([registration("a2"), registration("a3")]))
-            again = tx.attempt(lambda: tx.add_registrations([registration("a4"), registration("a3")]))
-            return first, again, tx.accepted_among([f"{CLIENT}|signal|{each}" for each in ("a2", "a3", "a4")])
-
-        first, again, keys = house.store.write(work)
-        assert first is None and isinstance(again, Exception)
-        assert keys == {f"{CLIENT}|signal|a2", f"{CLIENT}|signal|a3"}
-        assert house.order("a2-1").phase is Phase.REGISTERED
-        assert house.store.get_by_id("a4-1") is None
-
-    def test_after_an_error_the_store_goes_on(self, house):
-        def fails(tx):
-            raise Oops
-
-        with pytest.raises(Oops):
-            house.store.write(fails)
-        assert house.register().phase is Phase.REGISTERED
-
-    def test_a_transaction_sees_what_it_wrote_and_others_see_it_afterwards(self, house):
-        at = house.clock.now()
-
-        def work(tx):
-            tx.add_alert(an_alert("a1", at))
-            tx.apply(register(an_order("a1", at), at=at, actor="webhook"))
-            return tx.get("a1-1"), house.store.get_by_id("a1-1")
-
-        inside, outside = house.store.write(work)
-        assert inside is not None and outside is None
-        assert house.order("a1-1") == inside
-
-    def test_writers_of_many_threads_lose_nothing(self, house):
-        threads = [threading.Thread(target=house.register, args=(f"a{n}",)) for n in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert {f"a{n}-1" for n in range(8)} == {
-            o.command_id
-            for o in house.store.claimable(CLIENT, house.clock.now(), limit=100, exits_only=False)
-        }
 
 
 class OrderWritesContract(StoreCase):
@@ -405,100 +319,3 @@ class IntentsContract(StoreCase):
         ):  # each store in its own words: such an id is never made twice
             house.store.write(lambda tx: tx.add_alert(replace(alert, signal_id="other")))
         assert house.store.write(lambda tx: tx.last_accepted(alert.idempotency_key)) == alert
-
-
-class ClaimsContract(StoreCase):
-    def test_entries_under_way_are_those_of_one_strategy_that_have_not_ended(self, house: House):
-        def found(client: str = CLIENT, strategy: str = STRATEGY) -> list[str]:
-            read = house.store.open_entries(client, strategy)
-            assert house.store.write(lambda tx: tx.open_entries(client, strategy)) == read
-            return [each.command_id for each in read]
-
-        assert found() == []
-        created = house.register("a1")
-        tried = house.register("a2", symbol="TRIED", test_mode=TestMode.SUCCESS)
-        house.register("a3", execution_type=ExecutionType.EXIT)
-        house.register("a4", strategy_name="ELSE")
-        house.entered("a5", symbol="DONE")
-        working = house.work("a6", symbol="THERE")
-        assert found() == [created.command_id, tried.command_id, working.command_id]
-        assert found(client="bob") == [] and len(found(strategy="ELSE")) == 1
-        house.move(working, Phase.CANCELLED)
-        assert found() == [created.command_id, tried.command_id]
-
-    def test_exits_are_claimed_first_and_then_the_oldest(self, house):
-        for alert, changes in (("a1", {}), ("a2", {}), ("a3", AN_EXIT), ("a4", AN_EXIT)):
-            house.register(alert, **changes)
-        found = house.store.claimable(CLIENT, house.clock.now(), limit=3, exits_only=False)
-        assert [order.command_id for order in found] == ["a3-1", "a4-1", "a1-1"]
-        exits = house.store.claimable(CLIENT, house.clock.now(), limit=9, exits_only=True)
-        assert [order.command_id for order in exits] == ["a3-1", "a4-1"]
-        assert house.store.claimable("bob", house.clock.now(), limit=9, exits_only=False) == []
-
-    def test_orders_are_claimed_by_their_priority_and_then_by_their_age(self, house):
-        orders = [
-            house.register(f"a{n}", **changes)
-            for n, changes in enumerate(({}, AN_EXIT, {}, AN_EXIT, {"side": Side.SELL}, AN_EXIT))
-        ]
-        house.claim(orders[1])
-        wanted = sorted((orders[n] for n in (0, 2, 3, 4, 5)), key=lambda o: (claim_priority(o), o.created_at))
-        for limit in range(1, 7):
-            found = house.store.claimable(CLIENT, house.clock.now(), limit=limit, exits_only=False)
-            assert found == wanted[:limit]
-
-    def test_an_order_that_comes_back_keeps_its_priority(self, house):
-        entry, exit_ = house.register("a1"), house.claim(house.register("a2", **AN_EXIT))
-        exit_ = house.move(exit_, Phase.REGISTERED)
-        found = house.store.claimable(CLIENT, house.clock.now(), limit=9, exits_only=False)
-        assert found == [exit_, entry]
-
-    def test_there_is_work_only_while_something_may_be_sent(self, house):
-        has_work = house.store.has_work
-        assert not has_work(CLIENT, house.clock.now())
-        order = house.register()
-        assert has_work(CLIENT, house.clock.now())
-        assert not has_work(CLIENT, house.clock.now(), exits_only=True)
-        house.claim(order)
-        assert not has_work(CLIENT, house.clock.now())
-
-    def test_a_postponed_order_waits_unless_the_clock_was_set_back(self, house):
-        order = house.register()
-        now = house.clock.now()
-        for seconds, waits in ((5, True), (0, False), (-1, False), (11, False)):
-            order = house.move(order, Phase.REGISTERED, not_before=now + timedelta(seconds=seconds))
-            assert house.store.has_work(CLIENT, now) is not waits, seconds
-
-    def test_orders_at_the_broker_are_listed_oldest_first(self, house):
-        house.register("a1")
-        claimed, working = house.claim(house.register("a2")), house.work("a3")
-        house.entered("a4")
-        other = house.work("a5", strategy_name="OTHER")
-        store = house.store
-        assert store.get_open_orders(CLIENT) == [claimed, working, other]
-        assert store.get_open_orders_by_strategy(CLIENT, "OTHER") == [other]
-        assert store.may_be_live(CLIENT) == [claimed, working, other]
-        assert store.unplaced(CLIENT) == [claimed]
-
-    def test_an_order_that_was_turned_away_may_be_live(self, house):
-        order = house.move(house.claim(house.register()), Phase.REGISTERED)
-        assert order.look_first
-        assert house.store.may_be_live(CLIENT) == [order]
-        assert house.store.get_open_orders(CLIENT) == []
-
-    def test_an_absent_order_is_provisional_until_its_time(self, house):
-        order = house.move(house.claim(house.register()), Phase.UNKNOWN)
-        until = house.clock.now() + timedelta(minutes=2)
-        house.move(order, Phase.ABSENT, provisional_until=until, tag="BROKER_ABSENT:PROVEN")
-        assert house.store.has_provisional(CLIENT, until - timedelta(seconds=1))
-        assert not house.store.has_provisional(CLIENT, until)
-        assert not house.store.has_provisional("bob", house.clock.now())
-
-    def test_a_claimant_is_alive_while_it_holds_its_name(self, house):
-        store = house.store
-        assert not store.claimant_alive("w1")
-        store.claimants.enter("w1")
-        assert store.claimant_alive("w1")
-        store.claimants.leave("w1")
-        assert not store.claimant_alive("w1")
-        with store.claimants.ended() as ended:
-            assert ended == []

@@ -13,7 +13,7 @@ from domain.errors import OpenOrders
 from domain.limits import Limits
 from domain.notice_keys import NoticeKey, NoticeSubject, of_order
 from domain.notices import Notice, NoticeKind
-from domain.ports import ExposureQuery, Halt, Heartbeat
+from domain.ports import Halt, Heartbeat
 from domain.position_comparison import Difference
 from domain.risk_facts import Facts
 from domain.states import Phase
@@ -27,6 +27,7 @@ from tests.contract.store_making import (
     SYMBOL,
     House,
     StoreCase,
+    facts,
 )
 from tests.contract.store_positions import a_report
 
@@ -226,19 +227,7 @@ class AccountsContract(StoreCase):
 
 class FactsContract(StoreCase):
     def facts(self, house: House, limits: Limits | None = None, **changes: object) -> Facts:
-        values: dict[str, object] = {
-            "client_id": CLIENT,
-            "strategy_name": STRATEGY,
-            "exchange": EXCHANGE,
-            "symbol": SYMBOL,
-            "sign": 1,
-            "product": PRODUCT,
-        }
-        query = ExposureQuery(**(values | changes))  # type: ignore[arg-type]
-        now = house.clock.now()
-        return house.store.write(
-            lambda tx: tx.facts(query, now=now, limits=limits or Limits(), live_allowed=True)
-        )
+        return facts(house, limits or Limits(), **({"product": PRODUCT} | changes))
 
     def test_of_an_empty_store_nothing_is_known(self, house):
         found = self.facts(house)

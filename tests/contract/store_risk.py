@@ -11,11 +11,9 @@ from domain.equity import EquityPoint
 from domain.limits import LimitAction, Limits, OwnLimits, SymbolLimits
 from domain.marks import Mark
 from domain.pnl import DayResult, Lot, Place, PnlBook
-from domain.ports import ExposureQuery
-from domain.risk_facts import Facts
 from domain.risk_stops import EventKind, RiskEvent, RiskRule, Stop, StopKey
 from domain.states import Phase
-from tests.contract.store_making import AN_EXIT, CLIENT, EXCHANGE, STRATEGY, SYMBOL, House, StoreCase
+from tests.contract.store_making import AN_EXIT, CLIENT, EXCHANGE, STRATEGY, SYMBOL, House, StoreCase, facts
 
 HERE = Place(CLIENT, STRATEGY, EXCHANGE, SYMBOL)
 DAY = date(2026, 11, 20)
@@ -31,19 +29,6 @@ def counted(house: House, limit: int = 100):
         return news
 
     return house.store.write(work)
-
-
-def facts(house: House, limits: Limits, **changes: object) -> Facts:
-    values: dict[str, object] = {
-        "client_id": CLIENT,
-        "strategy_name": STRATEGY,
-        "exchange": EXCHANGE,
-        "symbol": SYMBOL,
-        "sign": 1,
-    }
-    query = ExposureQuery(**(values | changes))  # type: ignore[arg-type]
-    now = house.clock.now()
-    return house.store.write(lambda tx: tx.facts(query, now=now, limits=limits, live_allowed=True))
 
 
 def read(house: House, *positions: Position) -> None:

@@ -3,10 +3,11 @@
 from tests.defects.defect import Defect, Edit
 
 ERRORS, PARSING = "broker/dhan/errors.py", "broker/dhan/parsing.py"
+REFUSALS = "broker/refusals.py"
 IDS, ADAPTER = "broker/dhan/security_ids.py", "broker/dhan/adapter.py"
-OUTCOMES, READING = "tests/broker/dhan/test_outcomes.py", "tests/broker/dhan/test_reading.py"
-SENDING = "tests/broker/dhan/test_sending.py"
-PROVES_NOTHING = f"{OUTCOMES}::test_an_answer_that_proves_nothing_leaves_the_outcome_unknown"
+OVER_HTTP = "tests/broker/test_over_http.py"
+SENDING, READING = "tests/broker/dhan/test_sending.py", "tests/broker/dhan/test_reading.py"
+PROVES_NOTHING = f"{OVER_HTTP}::test_an_answer_that_proves_nothing_leaves_the_outcome_unknown"
 
 DHAN = (
     Defect(
@@ -18,7 +19,7 @@ DHAN = (
     Defect(
         "http-500-of-an-order-error-is-a-refusal",
         "The server answered HTTP 500 with `DH-906` to reads and orders alike, and live orders were booked as refused.",
-        (Edit(ERRORS, "400 <= reply.status < 500\n        and", "400 <= reply.status\n        and"),),
+        (Edit(REFUSALS, "400 <= reply.status < 500\n        and", "400 <= reply.status\n        and"),),
         (PROVES_NOTHING,),
     ),
     Defect(
@@ -34,7 +35,7 @@ DHAN = (
                 're.compile(r"expired (access )?token|',
             ),
         ),
-        (f"{OUTCOMES}::test_an_order_that_was_turned_away_is_looked_for_before_it_is_sent_again",),
+        (f"{OVER_HTTP}::test_an_order_that_was_turned_away_is_looked_for_before_it_is_sent_again",),
     ),
     Defect(
         "weeklies-of-one-name-are-one-contract",

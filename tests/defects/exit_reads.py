@@ -125,13 +125,38 @@ EXIT_READS = (
         (
             Edit(
                 "engine/exit_sizer.py",
-                "        if isinstance(answer, ExitSize) and self._agrees_by_chance(order, answer, snapshot, facts):\n",
+                "        if isinstance(answer, ExitSize) and not contradicted:\n",
                 "        if answer is None:\n",
             ),
         ),
         (
             "tests/engine/test_orders_by_hand.py"
             "::test_a_read_that_contradicted_our_fills_is_not_right_because_another_exit_was_filled",
+        ),
+    ),
+    Defect(
+        "a-contradicted-read-is-one-watchers",
+        "Which read had contradicted our fills was known to one watcher alone: the next one believed a read of before.",
+        (
+            Edit(
+                "engine/exit_sizer.py",
+                "answer.reason.sentence, at=now, actor=actor, **contradicted)",
+                "answer.reason.sentence, at=now, actor=actor)",
+            ),
+        ),
+        (
+            "tests/engine/test_contradicted_reads.py"
+            "::test_a_read_that_contradicted_our_fills_is_remembered_by_the_next_watcher",
+        ),
+    ),
+    Defect(
+        "a-late-read-that-agrees-is-right",
+        "Reads were seconds late. One of after a hand's sale of 10 and of before our own of 10 had what our fills say, "
+        "and 65 were sent of 55.",
+        (Edit("domain/contradicted_reads.py", "if not seen.is_late and _position", "if _position"),),
+        (
+            "tests/engine/test_contradicted_reads.py"
+            "::test_where_reads_are_late_one_that_agrees_is_believed_once_it_must_show_our_last_fill",
         ),
     ),
     Defect(

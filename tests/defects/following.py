@@ -81,7 +81,7 @@ FOLLOWING = (
         "A book that no longer showed what it had shown before was believed to be whole.",
         (
             Edit(
-                "broker/noren/adapter.py",
+                "broker/day_book.py",
                 "        return book if expected <= shown else replace(book, complete=False)\n",
                 "        return book\n",
             ),
@@ -95,8 +95,8 @@ FOLLOWING = (
         "A row with an odd field was left out of the book, and its order was then missing.",
         (
             Edit(
-                "broker/noren/parsing.py",
-                "    return tuple(reports), tuple(unreadable)\n",
+                "broker/book_rows.py",
+                "    return tuple(reports), tuple(hidden)\n",
                 "    return tuple(reports), ()\n",
             ),
         ),

@@ -53,7 +53,7 @@ OUTSIDE = (
         "A position whose quantity could not be read was left out, and so passed for flat.",
         (
             Edit(
-                ADAPTER,
+                "broker/delivered_shares.py",
                 "return PositionsSnapshot(started, together, (*unreadable, *hidden))",
                 "return PositionsSnapshot(started, together, hidden)",
             ),
@@ -109,8 +109,8 @@ OUTSIDE = (
         "All accounts shared one rate limiter: a busy one kept the exits of another waiting.",
         (
             Edit(
-                "broker/noren/description.py",
-                'with_name(f"{setup.client_id}.budget")',
+                "broker/budgets.py",
+                'with_name(f"{setup.client_id}{what}.budget")',
                 'with_name("orders.budget")',
             ),
         ),

@@ -3,7 +3,7 @@
 from tests.defects.defect import Defect, Edit
 
 ERRORS, ROWS, REPORTS = "broker/noren/errors.py", "broker/noren/parsing.py", "domain/broker_reports.py"
-ADAPTER, RECONCILE, SUBMITTER = "broker/noren/adapter.py", "domain/reconciliation.py", "engine/submitter.py"
+RECONCILE, SUBMITTER = "domain/reconciliation.py", "engine/submitter.py"
 OUTCOMES = "tests/broker/noren/test_outcomes.py"
 BAD_ROWS = "tests/engine/test_unreadable_rows.py"
 HELD = "tests/broker/noren/test_holdings.py"
@@ -43,9 +43,9 @@ READING = (
         "A row that contradicted itself was taken as it stood, though the order's history knew better.",
         (
             Edit(
-                ADAPTER,
-                "self._settling.settled(reports) if settle else reports",
-                "reports",
+                "broker/day_book.py",
+                "self._settling.settled(reports) if settle else tuple(reports)",
+                "tuple(reports)",
             ),
         ),
         (
@@ -118,7 +118,7 @@ READING = (
         "Shares that had been delivered overnight were no position: the exit said flat, and the entry was repeated.",
         (
             Edit(
-                ADAPTER,
+                "broker/delivered_shares.py",
                 "together, hidden = merged(positions, self._holdings.read(urgent=urgent))",
                 "together, hidden = positions, ()",
             ),

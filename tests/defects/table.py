@@ -20,6 +20,7 @@ from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
 from tests.defects.limits import LIMITS
+from tests.defects.lost_parts import LOST_PARTS
 from tests.defects.outside import OUTSIDE
 from tests.defects.platforms import PLATFORMS
 from tests.defects.protecting import PROTECTING
@@ -35,7 +36,7 @@ from tests.defects.watching import WATCHING
 from tests.defects.zerodha import ZERODHA
 
 DEFECTS: tuple[Defect, ...] = (
-    *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS,
+    *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS, *LOST_PARTS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *DHAN, *ALPACA, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS,
     *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
@@ -67,6 +68,7 @@ _SECTIONS = (
     ("Converted by hand", CONVERSIONS),
     ("Clocks that are set", CLOCKS),
     ("Exits and reads of the positions", EXIT_READS),
+    ("Rows that have lost something, or that a hand has changed", LOST_PARTS),
     ("Entries claimed together", TOGETHER_CLAIMED),
     ("Protecting a position", PROTECTING),
     ("Exits that rest", RESTING),

@@ -2,30 +2,30 @@
 
 from tests.defects.defect import Defect, Edit
 
-ERRORS = "broker/zerodha/errors.py"
+REFUSALS = "broker/refusals.py"
 PARSING, REQUESTS = "broker/zerodha/parsing.py", "broker/zerodha/requests.py"
-OUTCOMES, READING = "tests/broker/zerodha/test_outcomes.py", "tests/broker/zerodha/test_reading.py"
-SENDING, SESSIONS = "tests/broker/zerodha/test_sending.py", "tests/broker/zerodha/test_sessions.py"
-PROVES_NOTHING = f"{OUTCOMES}::test_an_answer_that_proves_nothing_leaves_the_outcome_unknown"
+OVER_HTTP = "tests/broker/test_over_http.py"
+SENDING, READING = "tests/broker/zerodha/test_sending.py", "tests/broker/zerodha/test_reading.py"
+PROVES_NOTHING = f"{OVER_HTTP}::test_an_answer_that_proves_nothing_leaves_the_outcome_unknown"
 
 ZERODHA = (
     Defect(
         "http-400-is-always-a-refusal",
         "HTTP 400 `Order request timed out` was booked as refused and repeated: both orders were at the exchange.",
-        (Edit(ERRORS, "        and not leaves_doubt(reply.error)\n", ""),),
+        (Edit(REFUSALS, "        and not leaves_doubt(reply.error)\n", ""),),
         (PROVES_NOTHING,),
         "https://kite.trade/forum/discussion/comment/35732",
     ),
     Defect(
         "order-exception-is-always-a-refusal",
         "An `OrderException` with HTTP 500 counted as refused, though the broker says to look into the book first.",
-        (Edit(ERRORS, "        400 <= reply.status < 500\n", "        400 <= reply.status\n"),),
+        (Edit(REFUSALS, "        400 <= reply.status < 500\n", "        400 <= reply.status\n"),),
         (PROVES_NOTHING,),
     ),
     Defect(
         "unknown-kind-of-error-is-a-refusal",
         "A kind of error that nobody had seen before was taken for a refusal of the order.",
-        (Edit(ERRORS, "        and reply.error_type in _CHECKS\n", ""),),
+        (Edit(REFUSALS, "        and reply.code in checks\n", ""),),
         (PROVES_NOTHING,),
     ),
     Defect(
@@ -50,7 +50,7 @@ ZERODHA = (
                 "        return []\n",
             ),
         ),
-        (f"{READING}::test_only_a_list_says_that_a_book_is_empty",),
+        (f"{OVER_HTTP}::test_only_a_list_says_that_a_book_is_empty",),
     ),
     Defect(
         "token-of-another-user",
@@ -62,7 +62,7 @@ ZERODHA = (
                 "if not user:",
             ),
         ),
-        (f"{SESSIONS}::test_a_token_of_another_user_is_never_used",),
+        (f"{OVER_HTTP}::test_a_token_of_another_user_is_never_used",),
     ),
     Defect(
         "market-order-without-protection",
@@ -86,7 +86,7 @@ ZERODHA = (
     Defect(
         "sold-shares-are-taken-off-twice",
         "What was sold out of the Holdings today was missing in their quantity, and was subtracted once more.",
-        (Edit(PARSING, 'units = number(row, "opening_quantity")', 'units = number(row, "quantity", ZERO)'),),
+        (Edit(PARSING, '_share_in, "opening_quantity"', '_share_in, "quantity"'),),
         (f"{READING}::test_delivered_shares_are_one_position_with_todays_sales",),
     ),
     Defect(
@@ -99,7 +99,7 @@ ZERODHA = (
                 "return book",
             ),
         ),
-        (f"{READING}::test_a_book_that_lacks_what_it_showed_today_is_not_complete",),
+        (f"{OVER_HTTP}::test_a_book_that_lacks_what_it_showed_today_is_not_complete",),
     ),
     Defect(
         "exits-wait-for-the-next-day",

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from domain.enums import ExecutionType, OrderType, Side
 from domain.order import Order
 from domain.states import STATUS_OF, Phase
+from tests.orders import an_entry_order
 
 AT = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SENT = AT + timedelta(seconds=1)
@@ -18,26 +18,6 @@ def an_order(phase: Phase = Phase.REGISTERED, **changes: object) -> Order:
     """A limit order for 50 that was registered at AT and, if it was sent at all, sent at SENT."""
     filled = {Phase.PARTIALLY_FILLED: Decimal(20), Phase.FILLED: Decimal(50)}.get(phase, Decimal(0))
     values: dict[str, object] = {
-        "command_id": "01kahy2r3c0000000000000000-1",
-        "alert_id": "01kahy2r3c0000000000000000",
-        "leg_index": 0,
-        "client_id": "default",
-        "strategy_name": "STRADDLE",
-        "execution_type": ExecutionType.ENTRY,
-        "exchange": "NFO",
-        "symbol": "NIFTY26NOV24500CE",
-        "side": Side.BUY,
-        "quantity": Decimal(50),
-        "requested_quantity": Decimal(50),
-        "product": "MIS",
-        "order_type": OrderType.LIMIT,
-        "price": Decimal("112.5"),
-        "trigger_price": None,
-        "reference_price": None,
-        "test_mode": None,
-        "client_order_id": "owabcdefghijklmnopqr",
-        "created_at": AT,
-        "expires_at": AT + timedelta(minutes=5),
         "status": STATUS_OF[phase],
         "phase": phase,
         "broker_order_id": None if phase in _WITHOUT_ID else "B1",
@@ -48,4 +28,5 @@ def an_order(phase: Phase = Phase.REGISTERED, **changes: object) -> Order:
         "attempts": int(phase not in _NEVER_SENT),
         "updated_at": SENT,
     }
-    return Order(**(values | changes))  # type: ignore[arg-type]
+    alert_id = "01kahy2r3c0000000000000000"
+    return an_entry_order(alert_id, f"{alert_id}-1", "owabcdefghijklmnopqr", AT, **(values | changes))

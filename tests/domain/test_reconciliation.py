@@ -145,7 +145,9 @@ def test_a_dead_row_of_one_of_several_sends_waits_for_the_others():
 
 def test_complete_means_all_of_what_the_broker_has_as_the_quantity():
     reduced = report(BrokerStatus.COMPLETE, 30, quantity=Decimal(30))
-    assert apply(an_order(Phase.WORKING), book(reduced)).phase is Phase.FILLED
+    order = apply(an_order(Phase.WORKING), book(reduced))
+    assert (order.phase, order.filled_quantity) == (Phase.CANCELLED, 30), "less was filled than was asked for"
+    assert "its quantity was changed to 30" in str(order.reason_message)
     silent = report(BrokerStatus.COMPLETE, 30, quantity=Decimal(0))
     assert apply(an_order(Phase.WORKING), book(silent)).phase is Phase.PARTIALLY_FILLED
 

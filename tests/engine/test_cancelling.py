@@ -29,15 +29,6 @@ class Says:
             raise self.answer
 
 
-@pytest.fixture
-def live(desk: Desk) -> Order:
-    """An order that rests at the broker."""
-    desk.broker.fill_at_once = False
-    (order,) = desk.post()
-    desk.settle()
-    return desk.order(order.command_id)
-
-
 def ask(desk: Desk, order: Order, says: Says, *, seconds: int) -> None:
     """Somebody asks for its cancel, and so many seconds pass."""
     desk.broker.cancel = says  # type: ignore[method-assign]

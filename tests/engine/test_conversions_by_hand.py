@@ -5,9 +5,9 @@ from dataclasses import replace
 from domain.broker_reports import Position
 from domain.errors import OutcomeUnknown
 from domain.states import Status
+from tests.engine.by_hand import SYMBOL, empty
 from tests.engine.test_adopting import by_hand
 from tests.engine.test_late_evidence import spin
-from tests.engine.test_orders_by_hand import SYMBOL, empty
 from tests.support import EXIT, MARKET_EXIT, leg
 
 

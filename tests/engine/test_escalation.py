@@ -65,7 +65,7 @@ def test_it_is_logged_and_told_though_the_book_cannot_be_read_all_that_time(lost
         assert lost.only().escalation == 0
         live(lost, 4)
     assert (lost.only().escalation, unknown_told(lost)) == (1, 0)
-    assert any("outcome unknown since" in record.message for record in caplog.records)
+    assert any("outcome unknown, registered at" in record.message for record in caplog.records)
     live(lost, 42)
     assert (lost.only().escalation, unknown_told(lost)) == (2, 1)
     live(lost, 60)

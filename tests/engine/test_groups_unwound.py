@@ -131,7 +131,8 @@ def test_what_is_not_filled_in_time_is_cancelled_and_the_rest_is_unwound(make_de
     assert "not filled within 20 s" in told(desk, "will not be complete")[0]
 
 
-def test_a_group_is_unwound_and_not_completed_while_entries_are_halted(make_desk):
+def with_one_leg_filled(make_desk) -> Desk:
+    """A desk that holds the first of three legs, and whose orders are filled at once from now on."""
     desk = make_desk(strategy=ALL_OR_NONE)
     desk.broker.fill_at_once = False
     desk.post(SOLD, HEDGE, OTHER)
@@ -139,6 +140,11 @@ def test_a_group_is_unwound_and_not_completed_while_entries_are_halted(make_desk
     desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
     spin(desk, 1)
     desk.broker.fill_at_once = True
+    return desk
+
+
+def test_a_group_is_unwound_and_not_completed_while_entries_are_halted(make_desk):
+    desk = with_one_leg_filled(make_desk)
     desk.commands.halt("default", by="cli:ann", reason="lunch")
     spin(desk, 6)
     assert the_group(desk).state is GroupState.UNWOUND and nets(desk) == {}
@@ -240,13 +246,7 @@ def test_an_exit_that_fails_is_asked_for_again_and_in_the_end_a_person_is(make_d
 
 
 def test_what_a_person_has_closed_meanwhile_is_not_exited_again(make_desk):
-    desk = make_desk(strategy=ALL_OR_NONE)
-    desk.broker.fill_at_once = False
-    desk.post(SOLD, HEDGE, OTHER)
-    spin(desk, 1)
-    desk.broker.report("B00001", BrokerStatus.COMPLETE, 50)
-    spin(desk, 1)
-    desk.broker.fill_at_once = True
+    desk = with_one_leg_filled(make_desk)
     desk.commands.flatten(desk.commands.parts_to_flatten("default"), by="cli:ann")
     spin(desk, 30)
     assert sent(desk).count(("SELL", HEDGE.symbol)) == 1 and nets(desk) == {}

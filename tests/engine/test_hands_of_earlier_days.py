@@ -9,8 +9,8 @@ from broker.delivered_shares import Delivered, merged
 from domain.broker_reports import PositionsSnapshot
 from domain.enums import Side
 from domain.states import Status
+from tests.engine.by_hand import SYMBOL, hand, resting_elsewhere
 from tests.engine.test_late_evidence import net, spin
-from tests.engine.test_orders_by_hand import SYMBOL, hand, resting_elsewhere
 from tests.support import EXIT, MARKET_EXIT, Desk, leg
 
 DAY = 24 * 3600

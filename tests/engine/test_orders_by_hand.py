@@ -1,4 +1,4 @@
-"""What hands trade beside us counts once, and as long as it is there: round trips, figures before rows, outages."""
+"""What hands trade beside us counts once, and as long as it is there: round trips, figures before rows."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,44 +7,16 @@ from decimal import Decimal
 import pytest
 
 from broker.delivered_shares import Delivered, merged
-from domain.broker_reports import BrokerStatus, OrderReport, Position, PositionsSnapshot
+from domain.broker_reports import BrokerStatus, Position, PositionsSnapshot
 from domain.enums import Side
 from domain.errors import ReadFailed
 from domain.exit_sizing import HoldReason
-from domain.limits import ExitScope, Limits, StrategyPolicy
+from domain.limits import ExitScope, StrategyPolicy
 from domain.states import Status
-from engine.client_context import EngineTimings
+from tests.engine.by_hand import SYMBOL, empty, hand, resting_elsewhere, round_trip
 from tests.engine.test_adopting import adopt, by_hand
 from tests.engine.test_late_evidence import lag_positions, net, spin
 from tests.support import EXIT, MARKET_EXIT, leg
-
-SYMBOL = "NIFTY26NOV24500CE"
-
-
-def hand(desk, units, number, product="MIS", symbol=SYMBOL):
-    """Somebody trades in the broker's own terminal."""
-    quantity, side = Decimal(abs(units)), Side.BUY if units > 0 else Side.SELL
-    desk.broker.orders[number] = OrderReport(
-        number,
-        None,
-        BrokerStatus.COMPLETE,
-        "NFO",
-        symbol,
-        side,
-        quantity,
-        quantity,
-        Decimal(100),
-        product=product,
-    )
-    desk.broker.products[number] = product
-
-
-def resting_elsewhere(desk):
-    """Any live order of the client: its book is read each second, as on any busy day."""
-    desk.broker.fill_at_once = False
-    desk.post(leg("BANKNIFTY"), strategy_name="ELSE")
-    spin(desk, 2)
-    desk.broker.fill_at_once = True
 
 
 def test_a_round_trip_by_hand_holds_no_exit(desk):
@@ -90,14 +62,6 @@ def test_a_round_trip_of_yesterday_is_over(desk):
     (exit_,) = desk.post(MARKET_EXIT, **EXIT)
     spin(desk, 120)
     assert desk.order(exit_.command_id).status is Status.EXECUTED
-
-
-def round_trip(desk, units):
-    resting_elsewhere(desk)
-    hand(desk, units, "H1")
-    spin(desk, 15)
-    hand(desk, -units, "H2")
-    spin(desk, 300)
 
 
 def test_after_a_round_trip_one_empty_read_forgets_nothing(desk):
@@ -169,68 +133,6 @@ def test_an_order_by_hand_that_fills_in_pieces_is_counted_once(desk):
     assert desk.rows("SELECT unexplained_quantity FROM external_orders") == [("0",)]
 
 
-def empty(desk):
-    return lambda *, urgent=False: PositionsSnapshot(desk.clock.now(), ())
-
-
-def failing(*, urgent=False):
-    raise ReadFailed("502")
-
-
-def test_empty_reads_around_an_outage_forget_nothing(desk):
-    """Two empty reads, three minutes in which nothing can be read, one more empty read."""
-    desk.post()
-    spin(desk, 60)
-    right = desk.broker.read_positions
-    desk.broker.read_positions = empty(desk)
-    spin(desk, 4.5)
-    desk.broker.read_positions = failing
-    spin(desk, 180)
-    desk.broker.read_positions = empty(desk)
-    spin(desk, 2)
-    desk.broker.read_positions = right
-    spin(desk, 10)
-    desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 60)
-    assert net(desk) == 0
-
-
-def test_empty_reads_around_a_stop_forget_nothing(desk):
-    desk.post()
-    spin(desk, 60)
-    right = desk.broker.read_positions
-    desk.broker.read_positions = empty(desk)
-    spin(desk, 4.5)
-    desk.kill()
-    desk.clock.advance(3600)
-    desk.engine = desk.new_engine("watcher-2")
-    desk.look()
-    desk.broker.read_positions = right
-    spin(desk, 10)
-    desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 60)
-    assert net(desk) == 0
-
-
-def test_a_difference_that_is_gone_is_not_believed(desk):
-    desk.post()
-    spin(desk, 60)
-    desk.broker.fill_at_once = False
-    (b,) = desk.post(leg(qty=25, price=Decimal(90)), strategy_name="OTHER")
-    spin(desk, 10)
-    right = desk.broker.read_positions
-    desk.broker.read_positions = empty(desk)
-    spin(desk, 5)
-    desk.broker.read_positions = right
-    desk.broker.report(desk.order(b.command_id).broker_order_id, BrokerStatus.OPEN, 10)
-    desk.engine.reconcile("default")
-    spin(desk, 240)
-    desk.broker.fill_at_once = True
-    (exit_,) = desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 60)
-    assert desk.order(exit_.command_id).filled_quantity == 50
-
-
 def test_an_order_by_hand_under_a_number_of_yesterday_is_another_order(desk):
     """Number 17 was a hand's purchase of BANKNIFTY yesterday; today it is a hand's sale of what we hold."""
     desk.broker.traits = replace(desk.broker.traits, position_horizon=2.0, book_interval=1.0)
@@ -294,29 +196,6 @@ def test_a_second_entry_is_a_duplicate_after_a_round_trip_around_the_first(desk)
     (second,) = desk.post(leg(price=Decimal(101)))
     spin(desk, 30)
     assert desk.order(second.command_id).tag == "DUPLICATE_BLOCKED:DUPLICATE_ENTRY_BLOCKED"
-
-
-def test_what_a_process_saw_before_an_outage_is_no_proof_for_the_next_one(desk):
-    """A watcher is replaced as the outage ends, when another one has read the positions a second ago."""
-    desk.post()
-    spin(desk, 60)
-    right = desk.broker.read_positions
-    desk.broker.read_positions = empty(desk)
-    spin(desk, 4.5)
-    desk.broker.read_positions = failing
-    spin(desk, 180)
-    desk.broker.read_positions = empty(desk)
-    other = desk.new_engine("watcher-2")
-    other.reconcile("default")
-    other.refresh("default")
-    desk.kill()
-    desk.engine = desk.new_engine("watcher-3")
-    spin(desk, 3)
-    desk.broker.read_positions = right
-    spin(desk, 10)
-    desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 60)
-    assert net(desk) == 0
 
 
 def test_a_sale_by_hand_that_the_book_shows_late_counts_once(desk):
@@ -399,41 +278,6 @@ def test_an_order_by_hand_while_the_book_cannot_be_read_counts_once(desk):
     (exit_,) = desk.post(MARKET_EXIT, **EXIT)
     spin(desk, 60)
     assert desk.order(exit_.command_id).filled_quantity == 50
-
-
-def test_a_difference_is_believed_where_reads_are_half_a_minute_apart(make_desk):
-    desk = make_desk(
-        rules=EngineTimings(positions_refresh=timedelta(seconds=45)),
-        limits=Limits(positions_max_age_seconds=300),
-    )
-    desk.post()
-    desk.settle(3)
-    desk.broker.read_positions = empty(desk)
-    for _ in range(20):
-        desk.clock.advance(45)
-        desk.engine.tick()
-        desk.engine.refresh("default")
-    assert desk.rows("SELECT 1 FROM holdings WHERE net_quantity <> '0'") == []
-
-
-def test_a_read_on_each_side_of_an_outage_is_no_difference_that_stood(desk):
-    """One empty read before three minutes in which nothing can be read, and one after: nothing was told in between."""
-    desk.post()
-    spin(desk, 60)
-    right = desk.broker.read_positions
-    desk.broker.read_positions = empty(desk)
-    desk.clock.advance(2)
-    desk.engine.refresh("default", force=True)
-    desk.broker.read_positions = failing
-    spin(desk, 190)
-    desk.broker.read_positions = empty(desk)
-    desk.clock.advance(2)
-    desk.engine.refresh("default", force=True)
-    desk.broker.read_positions = right
-    spin(desk, 10)
-    desk.post(MARKET_EXIT, **EXIT)
-    spin(desk, 60)
-    assert net(desk) == 0
 
 
 @pytest.mark.parametrize("scope", ExitScope)

@@ -10,9 +10,9 @@ from domain.enums import OrderType, Side
 from domain.errors import NotSent, ReadFailed
 from domain.limits import Limits
 from domain.states import Phase, Status
+from tests.engine.by_hand import resting_elsewhere
 from tests.engine.test_conversions_by_hand import convert
 from tests.engine.test_late_evidence import accepts_late, lag_positions, lose, net, spin
-from tests.engine.test_orders_by_hand import resting_elsewhere
 from tests.support import EXIT, MARKET_EXIT, leg
 
 SYMBOL = "NIFTY26NOV24500CE"

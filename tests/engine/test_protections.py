@@ -118,13 +118,8 @@ def test_what_another_entry_has_brought_after_an_exit_of_everything_is_not_sold(
 
 
 def test_partial_fills_are_covered_as_they_come_and_the_rest_is_taken_back(tmp_path):
-    watched = Watched.__new__(Watched)
-    watched.desk = desk = Desk(tmp_path)
-    watched.market = Market(desk)
-    watched.watchers = [watched.watcher("w1")]
-    desk.broker.fill_at_once = False
-    [watched.entry] = desk.post(leg(protection=STOP))
-    desk.settle()
+    watched = Watched(tmp_path, fill_at_once=False)
+    desk = watched.desk
     watched.at(90)
     assert watched.protection.status is ProtectionStatus.WAITING
     [number] = desk.broker.orders

@@ -9,8 +9,7 @@ from domain.errors import OutcomeUnknown, Refused
 from domain.notices import NoticeKind
 from domain.protection import ProtectionStatus
 from domain.states import Phase, Status
-from tests.engine.watching import STOP, Market, Watched
-from tests.support import Desk, leg
+from tests.engine.watching import Watched
 
 
 @pytest.fixture
@@ -66,12 +65,8 @@ def test_an_exit_of_unknown_outcome_is_no_failed_one(watched):
 
 
 def test_what_a_rule_of_ours_blocks_is_tried_again_when_it_may_be(tmp_path):
-    watched = Watched.__new__(Watched)
-    watched.desk = desk = Desk(tmp_path, is_real=True)
-    watched.market = Market(desk)
-    watched.watchers = [watched.watcher("w1")]
-    [watched.entry] = desk.post(leg(protection=STOP))
-    watched.settle()
+    watched = Watched(tmp_path, is_real=True)
+    desk = watched.desk
     watched.at(110)
     allowed = desk.policies["default"]
     desk.policies["default"] = replace(allowed, live_allowed=False)
@@ -84,13 +79,8 @@ def test_what_a_rule_of_ours_blocks_is_tried_again_when_it_may_be(tmp_path):
 
 
 def test_a_late_fill_after_the_exit_was_over_leaves_or_is_protected(tmp_path):
-    watched = Watched.__new__(Watched)
-    watched.desk = desk = Desk(tmp_path)
-    watched.market = Market(desk)
-    watched.watchers = [watched.watcher("w1")]
-    desk.broker.fill_at_once = False
-    [watched.entry] = desk.post(leg(protection=STOP))
-    desk.settle()
+    watched = Watched(tmp_path, fill_at_once=False)
+    desk = watched.desk
     [number] = desk.broker.orders
     desk.broker.report(number, BrokerStatus.OPEN, 20)
     desk.settle()

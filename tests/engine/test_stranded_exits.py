@@ -8,8 +8,8 @@ from domain.enums import ExecutionType, OrderType, Side
 from domain.states import Phase
 from engine.stranded_exits import stranded
 from tests.domain.making import AT, an_order
+from tests.engine.by_hand import hand
 from tests.engine.test_late_evidence import net, spin
-from tests.engine.test_orders_by_hand import hand
 from tests.support import EXIT, leg
 
 PLACE = ("NFO", "NIFTY26NOV24500CE", "MIS")

@@ -13,8 +13,8 @@ from domain.notices import NoticeKind
 from domain.reason_codes import Reason
 from domain.states import Phase, Status
 from notifications.messages import render
+from tests.engine.by_hand import resting_elsewhere
 from tests.engine.test_late_evidence import spin
-from tests.engine.test_orders_by_hand import resting_elsewhere
 from tests.support import EXIT, MARKET_EXIT, kinds, leg
 
 

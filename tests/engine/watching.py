@@ -1,6 +1,7 @@
 """A desk with a protected entry, its watchers, and prices that a test sets."""
 
 from decimal import Decimal
+from typing import Any
 
 from domain.marks import Mark
 from domain.protection import Protection
@@ -30,8 +31,11 @@ class Market:
 class Watched:
     """A desk whose engine has filled a protected entry, and the watcher of its protections."""
 
-    def __init__(self, folder, terms: Terms = STOP) -> None:
-        self.desk = Desk(folder)
+    def __init__(
+        self, folder, terms: Terms | None = STOP, *, fill_at_once: bool = True, **options: Any
+    ) -> None:
+        self.desk = Desk(folder, **options)
+        self.desk.broker.fill_at_once = fill_at_once
         self.market = Market(self.desk)
         self.watchers = [self.watcher("w1"), self.watcher("w2")]
         [self.entry] = self.desk.post(leg(protection=terms))

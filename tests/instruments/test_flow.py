@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from command_service import CommandService
 from domain.alert import Delivery, LegRequest, ParsedAlert
 from domain.alert_defaults import AlertDefaults, AlertDefaultsBook
 from domain.alert_defaults import Instrument as Override
@@ -29,7 +28,7 @@ from domain.times import time_text
 from domain.transitions import claimed
 from persistence.memory.instruments import MemoryInstruments
 from tests.listed import TODAY, listed, load
-from tests.support import EXIT, Desk, SeededIds, entry, leg
+from tests.support import EXIT, Desk, entry, leg
 from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
 
 ZONE = ZoneInfo("Asia/Kolkata")
@@ -65,15 +64,7 @@ class Trader:
             defaults=AlertDefaultsBook(rules),
             zone=ZONE,
         )
-        self.desk.commands = CommandService(
-            self.desk.store,
-            self.desk.policies,
-            clock=self.desk.clock,
-            ids=SeededIds(),
-            dedup_window=timedelta(seconds=60),
-            alert_life=timedelta(seconds=300),
-            prepare=self.resolve,
-        )
+        self.desk.commands = self.desk.new_front_desk(prepare=self.resolve)
         self.desk.look()
 
     def post(self, *legs: LegRequest, together: bool = False, **changes: object) -> tuple[Order, ...]:

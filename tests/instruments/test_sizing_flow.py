@@ -13,7 +13,6 @@ import pytest
 from alerts.decoding import decode
 from alerts.formats.registry import DIALECTS
 from alerts.sharing import shared
-from command_service import CommandService
 from config.checking import Problems
 from config.strategies import read_strategies
 from domain.alert import Delivery
@@ -24,7 +23,7 @@ from domain.sizing import Equity
 from domain.states import Status
 from persistence.memory.instruments import MemoryInstruments
 from tests.listed import TODAY, load
-from tests.support import Desk, SeededIds
+from tests.support import Desk
 from use_cases.expand_templates import ExpandTemplates
 from use_cases.prepare_alert import PrepareAlert
 from use_cases.resolve_instruments import ClientMaster, ResolveInstruments
@@ -71,15 +70,7 @@ class Trader:
             ExpandTemplates(self.desk.store, masters, clients, zone=ZONE),
             SizeEntries(self.desk.store, self.desk.policies, equity_max_age=timedelta(seconds=300)),
         )
-        self.desk.commands = CommandService(
-            self.desk.store,
-            self.desk.policies,
-            clock=self.desk.clock,
-            ids=SeededIds(),
-            dedup_window=timedelta(seconds=60),
-            alert_life=timedelta(seconds=300),
-            prepare=self.prepare,
-        )
+        self.desk.commands = self.desk.new_front_desk(prepare=self.prepare)
         self.desk.look()
 
     def mark(self, place: tuple[str, str], price: str, *, age: float = 1) -> None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 
-from domain.enums import ExecutionType, OrderType, Side
 from domain.message_facts import MessageFacts
 from domain.order import Order
 from domain.ports import OutboxMessage
+from tests.orders import an_entry_order
 
 START = datetime(2026, 11, 20, 14, 2, 11, tzinfo=UTC)
 
@@ -20,27 +20,13 @@ def an_order(**changes) -> Order:
     return replace(_ORDER, **changes)
 
 
-_ORDER = Order(
-    command_id="01JD4M8Q7T2V9X3ZB5KC6W0N4E-1",
-    alert_id="01JD4M8Q7T2V9X3ZB5KC6W0N4E",
-    leg_index=0,
-    client_id="default",
+_ORDER = an_entry_order(
+    "01JD4M8Q7T2V9X3ZB5KC6W0N4E",
+    "01JD4M8Q7T2V9X3ZB5KC6W0N4E-1",
+    "owk3v7q2m5x8z4n6b9c1",
+    START,
     strategy_name="NIFTY_STRADDLE",
-    execution_type=ExecutionType.ENTRY,
-    exchange="NFO",
-    symbol="NIFTY26NOV24500CE",
-    side=Side.BUY,
-    quantity=Decimal(50),
-    requested_quantity=Decimal(50),
-    product="MIS",
-    order_type=OrderType.LIMIT,
     price=Decimal("112.50"),
-    trigger_price=None,
-    reference_price=None,
-    test_mode=None,
-    client_order_id="owk3v7q2m5x8z4n6b9c1",
-    created_at=START,
-    expires_at=START + timedelta(minutes=5),
 )
 
 

@@ -9,13 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 
 from domain.alert import Alert, Delivery
-from domain.enums import ExecutionType, OrderType, Outcome, Side
+from domain.enums import Outcome
 from domain.ids import client_order_id, command_id
 from domain.order import Order
 from domain.order_events import advance, register
 from domain.states import TRANSITIONS, Phase
 from persistence.database import open_database
 from tests.migrated import migrated
+from tests.orders import an_entry_order
 
 START = datetime(2026, 11, 21, 9, 15, tzinfo=UTC)
 
@@ -113,25 +114,5 @@ class Maker:
 
     @staticmethod
     def _leg(alert_id: str, index: int, at: datetime) -> Order:
-        return Order(
-            command_id=command_id(alert_id, index),
-            alert_id=alert_id,
-            leg_index=index,
-            client_id="default",
-            strategy_name="STRADDLE",
-            execution_type=ExecutionType.ENTRY,
-            exchange="NFO",
-            symbol="NIFTY26NOV24500CE",
-            side=Side.BUY,
-            quantity=Decimal(50),
-            requested_quantity=Decimal(50),
-            product="MIS",
-            order_type=OrderType.LIMIT,
-            price=Decimal("112.5"),
-            trigger_price=None,
-            reference_price=None,
-            test_mode=None,
-            client_order_id=client_order_id(f"{alert_id}|0|{index}"),
-            created_at=at,
-            expires_at=at + timedelta(minutes=5),
-        )
+        ids = command_id(alert_id, index), client_order_id(f"{alert_id}|0|{index}")
+        return an_entry_order(alert_id, *ids, at, leg_index=index)

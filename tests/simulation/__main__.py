@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from tests.simulation.plan import SWITCHES, Plan, make_plan
+from tests.simulation.plan import ALERTS, SWITCHES, Plan, make_plan
 from tests.simulation.runs import database, run_many, shrink
 from tests.simulation.story import symbol_story
 from tests.simulation.world import Figures, World
@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--world", help="the seed of one world, as a failure names it")
+    parser.add_argument("--alerts", type=int, default=ALERTS, help="how many alerts are sent in a world")
     parser.add_argument("--order", help="tell the story of this order's symbol in that world")
     parser.add_argument(
         "--record", action="store_true", help="print all steps of that world and its database"
@@ -50,13 +51,10 @@ def main() -> int:
     without, unchecked = _list(options.without), _list(options.unchecked)
     if unknown := set(without) - set(SWITCHES):
         parser.error(f"no such switch: {', '.join(sorted(unknown))}")
-    if options.world and options.order:
-        print("\n".join(symbol_story(make_plan(options.world, without=without), options.order)))
-        return 0
-    if options.world and options.record:
-        return _record(make_plan(options.world, without=without))
     if options.world:
-        return _explain(make_plan(options.world, without=without), unchecked)
+        return _one_world(
+            options, make_plan(options.world, alerts=options.alerts, without=without), unchecked
+        )
     began = last = time.monotonic()
     named = 0
 
@@ -74,12 +72,18 @@ def main() -> int:
             )
 
     total = run_many(
-        options.seed, options.lifecycles, jobs=options.jobs, tell=tell, without=without, unchecked=unchecked
+        options.seed,
+        options.lifecycles,
+        jobs=options.jobs,
+        tell=tell,
+        alerts=options.alerts,
+        without=without,
+        unchecked=unchecked,
     )
     print(line(total, options.seed, time.monotonic() - began, options.jobs))
     for seed, broken in total.broken[:5]:
         print(f"world {seed} at {broken.at:.3f} s: {broken.promise}: {broken.text}")
-        print(f"  again: python -m tests.simulation --world {seed}")
+        print(f"  again: python -m tests.simulation --world {seed}{_unless_usual(options.alerts)}")
     return 1 if total.broken else 0
 
 
@@ -95,6 +99,17 @@ def line(total: Figures, seed: str, seconds: float, jobs: int) -> str:
         f"{zeros}, promises broken {len(total.broken)}; {total.lifecycles / seconds:,.0f} lifecycles/s on {jobs} "
         f"processes, digest {total.digest[:16]}\n{went_on}"
     )
+
+
+def _one_world(options: argparse.Namespace, plan: Plan, unchecked: tuple[str, ...]) -> int:
+    if options.order:
+        print("\n".join(symbol_story(plan, options.order)))
+        return 0
+    return _record(plan) if options.record else _explain(plan, unchecked)
+
+
+def _unless_usual(alerts: int) -> str:
+    return "" if alerts == ALERTS else f" --alerts {alerts}"
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ class Account:
         self._resting = plan.random(f"account {client_id} resting")
         self._fills_at_the_market = plan.money is not None
         self._protecting = plan.random(f"account {client_id} protecting")
+        self._of_rows = plan.random(f"account {client_id} rows")
         self.faults: Counter[str] = Counter()
         self._rates = plan.rates
         self._book_has_times = plan.book_has_times
@@ -158,7 +159,13 @@ class Account:
         known = self._known(command.client_order_id)
         if known is not None:
             return known
-        order = self._make(command.symbol, command.side, command.quantity, command)
+        order = self._make(
+            command.symbol,
+            command.side,
+            command.quantity,
+            command,
+            tagged=revived or not self._loses_tag(command),
+        )
         order.product, order.revived = command.product, revived
         if beyond:
             self.odd_symbols.add(
@@ -173,6 +180,11 @@ class Account:
         self._witness.order_made(self, order)
         self._live(order)
         return order
+
+    def _loses_tag(self, command: UniversalOrderCommand) -> bool:
+        """Its row will not carry our tag. Not of one that was turned away: nobody could tell that it was taken."""
+        is_told = command.client_order_id not in self.turned_away
+        return is_told and self.traits.id_class is not IdClass.C0 and self.happens("tag lost", self._of_rows)
 
     def keep_dead(self, command: UniversalOrderCommand) -> None:
         """A request is turned away, and what is left of it is a dead row."""
@@ -195,12 +207,18 @@ class Account:
         return orders[0] if orders and self.traits.id_class in UNIQUE else None
 
     def _make(
-        self, symbol: str, side: Side, quantity: Decimal, command: UniversalOrderCommand | None
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        command: UniversalOrderCommand | None,
+        *,
+        tagged: bool = True,
     ) -> TrueOrder:
         tag = command.client_order_id if command else None
         order = TrueOrder(
             broker_id=f"{self.client_id[0].upper()}{len(self.orders) + 1:06d}",
-            client_order_id=None if self.traits.id_class is IdClass.C0 else tag,
+            client_order_id=tag if tagged and self.traits.id_class is not IdClass.C0 else None,
             symbol=symbol,
             side=side,
             quantity=quantity,
@@ -222,6 +240,20 @@ class Account:
             order.shows_from = self._scheduler.seconds + self.aside.uniform(3.0, 25.0)
         self.by_hand.append((self._scheduler.micros, symbol, order.product, quantity * side.sign))
         self.fill(order, order.quantity)
+
+    def make_smaller_by_hand(self) -> None:
+        """Somebody takes some of one of our orders off that is not filled yet. Its tag stays, and so what it is."""
+        resting = [
+            o
+            for o in self.orders.values()
+            if o.command is not None and o.client_order_id and o.rest > 5 and not o.odd
+        ]
+        if resting and not self.calm:
+            order = self._of_rows.choice(resting)
+            self.faults["made smaller by hand"] += 1
+            order.quantity = order.filled + 5
+            self._say(order)
+            self._witness.order_changed(self, order)
 
     def convert_by_hand(self, symbol: str) -> None:
         """Somebody asks the broker to carry a position on under another product."""

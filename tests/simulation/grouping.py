@@ -12,6 +12,7 @@ from domain.leg_groups import GroupState
 from domain.limits import WhenIncomplete
 from domain.money import ZERO
 from domain.order import Order
+from domain.states import Phase
 from tests.simulation.legs import own_units
 from tests.simulation.scheduler import Scheduler
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 UNWOUND_WITHIN = 60.0
 """Seconds of calm in which a group whose time is over is unwound, beside what an unknown leg takes to be known."""
+LONG_AGO = float("-inf")
 
 _OPEN = "SELECT group_id, legs, state, deadline, unwinding_since, when_incomplete FROM order_groups WHERE client_id = ?"
 _TO_COME = "SELECT 1 FROM order_groups WHERE state IN ('FORMING', 'INCOMPLETE', 'UNWINDING') LIMIT 1"
@@ -36,6 +38,9 @@ class Groups:
         self._connection = connection
         self._promises = promises
         self._scheduler = scheduler
+        self._unknown_at: dict[
+            tuple[str, str], float
+        ] = {}  # when an outcome was last unknown, by client and symbol
 
     def order_made(self, account: "Account", order: "TrueOrder") -> None:
         """The broker has an exit: where it sells a hedge for its group, no sold leg of the group is left."""
@@ -59,6 +64,11 @@ class Groups:
         """A watcher has been through the client's groups: those whose time has been over for long are unwound."""
         account, now = self._promises.accounts[client_id], self._scheduler.seconds
         patience = UNWOUND_WITHIN + 2 * account.acceptance_horizon
+        for (
+            row
+        ) in self._promises.unfinished():  # some of them a person has to settle, and exits wait for that
+            if row.phase is Phase.UNKNOWN:
+                self._unknown_at[row.client_id, row.symbol] = now
         if now - max(account.troubled_at, self._promises.troubled_at) < patience:
             return
         for id_, legs, state, deadline, since, answer in self._connection.execute(
@@ -71,6 +81,9 @@ class Groups:
                 continue
             rows = [self._promises.rows[each] for each in json.loads(legs)]
             naked = [leg for leg in rows if leg.side is Side.SELL and self._left(account, leg) > 0]
+            known_since = max(self._unknown_at.get((client_id, leg.symbol), LONG_AGO) for leg in rows)
+            if now - known_since < patience:
+                continue
             if naked and all(account.is_clear(leg.symbol) for leg in rows):
                 self._promises.breaks(
                     "16 nothing stays naked", f"{id_} is {state}: {naked[0].command_id} is sold"
@@ -101,7 +114,7 @@ class Groups:
         """How many of the leg's true units are there: what its strategy entered up to it, less all that it exited."""
         sign = leg.side.sign
         filled = sum((o.filled for o in account.by_tag.get(leg.client_order_id, [])), ZERO)
-        own = own_units(account, self._promises.rows, leg)
+        own = own_units(account, self._promises.rows, leg, but_for=leg.side)
         return max(min(filled, own * sign, account.net(leg.symbol) * sign), ZERO)
 
     def _seconds_since(self, at: str) -> float:

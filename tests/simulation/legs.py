@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from domain.enums import Side
 from domain.exit_chase import chase_of, is_superseded, rest_of
 from domain.money import ZERO
 from domain.order import Order
@@ -19,14 +20,24 @@ def came_before(row: Order, exit_: Order) -> bool:
 
 
 def own_units(
-    account: "Account", rows: Mapping[str, Order], row: Order, *, with_later: bool = False
+    account: "Account",
+    rows: Mapping[str, Order],
+    row: Order,
+    *,
+    with_later: bool = False,
+    but_for: Side | None = None,
 ) -> Decimal:
-    """The true units of a row's strategy in its symbol: what it entered (up to that row), less all that it exited."""
+    """The true units of a row's strategy in its symbol: what it entered (up to that row), less all that it exited.
+
+    `but_for`: exits of that side do not count. They may have closed what was entered later, the other way round.
+    """
     own = ZERO
     for o in account.orders.values():
         if o.command is None or o.symbol != row.symbol:
             continue
         of = rows[o.command.command_id]
+        if o.is_exit and o.side is but_for:
+            continue
         if of.strategy_name == row.strategy_name and (with_later or o.is_exit or came_before(of, row)):
             own += o.filled * o.side.sign
     return own

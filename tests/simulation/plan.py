@@ -106,6 +106,9 @@ SHAPES: Mapping[str, float] = {
 }
 """How often alerts come in the forms in which order bots have been wrong."""
 
+ALERTS = 300
+"""How many alerts are sent in a world, where nothing else is asked for."""
+
 PAUSES = 0.12
 """Of all worlds, so many have minutes without alerts: what reads have shown all that time is believed."""
 
@@ -127,7 +130,25 @@ CLOCKS: Mapping[str, float] = {"clock set": 0.25}
 
 CLOCK_STEPS = (2.0, 20.0, 90.0, 400.0)
 
-SWITCHES = (*RATES, *ASIDE, *PROTECTING, *RESTING, *MONEY, *SHAPES, *GROUPING, *ADJUSTING, *FREEZING, *CLOCKS)
+ROWS: Mapping[str, float] = {
+    "tag lost": 0.01,  # of an order: its row in the book never carries our tag
+    "made smaller by hand": 0.02,  # of an alert: about its time, one of our orders that rest
+}
+"""What rows of the book may have become, drawn from streams of their own."""
+
+SWITCHES = (
+    *RATES,
+    *ASIDE,
+    *PROTECTING,
+    *RESTING,
+    *MONEY,
+    *SHAPES,
+    *GROUPING,
+    *ADJUSTING,
+    *FREEZING,
+    *CLOCKS,
+    *ROWS,
+)
 """Everything that a run can leave out."""
 
 
@@ -208,7 +229,7 @@ class Plan:
         return Random(f"{self.seed} {purpose}")
 
 
-def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) -> Plan:
+def make_plan(seed: str, *, alerts: int = ALERTS, without: Collection[str] = ()) -> Plan:
     """The world of that seed; `without` names what is left out of it."""
     random = Random(f"{seed} plan")
     clients = ("alpha", "beta")[: random.choice((1, 2, 2))]
@@ -231,6 +252,8 @@ def make_plan(seed: str, *, alerts: int = 300, without: Collection[str] = ()) ->
     rates |= {name: rate * resting for name, rate in RESTING.items()}
     rates |= {name: rate * Random(f"{seed} often").choice((0.0, 1.0, 1.3)) for name, rate in GROUPING.items()}
     rates |= {**MONEY, **FREEZING, **ADJUSTING, **CLOCKS}
+    rows = Random(f"{seed} rows")
+    rates |= {name: rate * rows.choice((0.0, 1.0, 2.0)) for name, rate in ROWS.items()}
     length = aside.uniform(200.0, 300.0) if aside.random() < PAUSES else 0.0
     for name in without:
         (rates if name in rates else shapes)[name] = 0.0

@@ -77,7 +77,9 @@ class Promises:
         self.rows: dict[str, Order] = {}
         self._to_be_told: set[tuple[str, str]] = set()
         self._by_tag: dict[tuple[str, str], str] = {}
-        self._waiting: dict[str, None] = {}  # at the broker's, or perhaps: in the order in which they came
+        self._waiting: dict[
+            str, float
+        ] = {}  # at the broker's, or perhaps, and since when: in the order they came
         self.accounts: dict[str, Account] = {}
         self._twins: set[str] = set()
         self.broken: list[Broken] = []
@@ -161,7 +163,7 @@ class Promises:
         elif before.phase is Phase.REGISTERED and order.phase is Phase.SUBMITTING:
             self._claimed_promptly(before, order)
         if order.may_be_live:
-            self._waiting[order.command_id] = None
+            self._waiting.setdefault(order.command_id, self._scheduler.seconds)
         else:
             self._waiting.pop(order.command_id, None)
         if before is not None and order.filled_quantity < before.filled_quantity:
@@ -241,9 +243,8 @@ class Promises:
 
     def looked_at_book(self, client_id: str) -> None:
         """A watcher has just been through the client's open orders: what is unknown for long has been told."""
-        for command_id in self._waiting:
-            order = self.rows[command_id]
-            age = self._scheduler.since(order.created_at)
+        for command_id, since in self._waiting.items():
+            order, age = self.rows[command_id], self._scheduler.seconds - since
             overdue = age > LISTED_WITHIN + SLACK
             if order.client_id == client_id and overdue and self._is_unknown(order) and order.escalation < 2:
                 self.breaks("6 listed within 60 s", f"{command_id} {order.phase} for {age:.0f} s")

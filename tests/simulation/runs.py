@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.migrated import migrated
-from tests.simulation.plan import Plan, make_plan
+from tests.simulation.plan import ALERTS, Plan, make_plan
 from tests.simulation.world import Figures, World
 
 IN_MEMORY = Path("/dev/shm")
@@ -39,9 +39,11 @@ def run_plan(plan: Plan, *, unchecked: Collection[str] = ()) -> Figures:
         logging.disable(logging.NOTSET)
 
 
-def run_world(seed: str, without: Collection[str] = (), unchecked: Collection[str] = ()) -> Figures:
-    """The world of that seed."""
-    return run_plan(make_plan(seed, without=without), unchecked=unchecked)
+def run_world(
+    seed: str, alerts: int = ALERTS, without: Collection[str] = (), unchecked: Collection[str] = ()
+) -> Figures:
+    """The world of that seed, in which so many alerts are sent."""
+    return run_plan(make_plan(seed, alerts=alerts, without=without), unchecked=unchecked)
 
 
 def run_many(
@@ -50,6 +52,7 @@ def run_many(
     *,
     jobs: int,
     tell: Callable[[Figures], None],
+    alerts: int = ALERTS,
     without: Collection[str] = (),
     unchecked: Collection[str] = (),
 ) -> Figures:
@@ -60,7 +63,7 @@ def run_many(
         waiting: deque[Future[Figures]] = deque()
         while total.lifecycles < lifecycles:
             while len(waiting) < 3 * jobs:
-                waiting.append(pool.submit(run_world, f"{seed}/{next(numbers)}", without, unchecked))
+                waiting.append(pool.submit(run_world, f"{seed}/{next(numbers)}", alerts, without, unchecked))
             total.add(waiting.popleft().result())
             tell(total)
         for future in waiting:

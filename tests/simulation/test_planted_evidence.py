@@ -8,7 +8,7 @@ import pytest
 from blockers.execution_guard import ExecutionGuard
 from domain import exit_sizing, exit_view, leg_groups, protection_step, reconciliation
 from domain.broker_capabilities import IdClass
-from domain.broker_reports import Book
+from domain.broker_reports import Book, BrokerStatus
 from domain.exit_sizing import ExitDispute, NothingToExit
 from domain.limits import ExitScope
 from domain.states import Phase
@@ -16,6 +16,7 @@ from engine import exit_follower, position_reconciliation, protection_watcher
 from engine import exit_sizer as sizing
 from engine import reconciler as following
 from engine.missing_order_tracker import MissingOrderTracker
+from engine.order_matcher import OrderMatcher
 from engine.reconciler import Reconciler
 from persistence.sqlite import differences
 from tests.simulation.plan import with_pause
@@ -172,6 +173,21 @@ def new_legs_do_not_wait_for_old_ones(patch):
     patch.setattr(groups_of_legs, "behind_its_exits", lambda *_: None)
 
 
+def a_row_without_our_tag_is_not_ours(patch):
+    patch.setattr(OrderMatcher, "untagged", lambda *_: ())
+
+
+def what_a_hand_made_smaller_and_is_filled_is_all(patch):
+    original = reconciliation._phase_said
+
+    def phase_said(order, report):
+        phase, tag = original(order, report)
+        is_smaller = phase is Phase.CANCELLED and report.status is BrokerStatus.COMPLETE
+        return (Phase.FILLED, None) if is_smaller else (phase, tag)
+
+    patch.setattr(reconciliation, "_phase_said", phase_said)
+
+
 def the_clock_shows_how_much_time_has_passed(patch):
     patch.setattr(Book, "counted_from", lambda book, at: at)
 
@@ -200,6 +216,8 @@ PLANTED = {
     a_sold_leg_is_like_any_other: ("16 a hedge stays", {}),
     no_group_is_ever_late: ("16 nothing stays naked", {}),
     new_legs_do_not_wait_for_old_ones: ("18 out first", {}),
+    a_row_without_our_tag_is_not_ours: ("3 false FAILED", {"tag lost": 0.1, "unanswered": 0.2}),
+    what_a_hand_made_smaller_and_is_filled_is_all: ("3 false EXECUTED", {"made smaller by hand": 0.2}),
     contradictions_are_nobodys_concern: ("8 a contradiction is told", {"complete of nothing": 0.1}),
 }
 

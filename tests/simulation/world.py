@@ -374,7 +374,12 @@ class World:
                 self.scheduler.spawn(partial(self._lift, client), after=money.lifted_after)
 
     def _plan_hands(self) -> None:
-        """What people and their broker do beside all that, from a stream of its own."""
+        """What people and their broker do beside all that, from streams of their own."""
+        rows = self.plan.random("rows")
+        for planned in self.plan.alerts:
+            if rows.random() < self.plan.rates["made smaller by hand"]:
+                smaller = self.accounts[planned.alert.client_id].make_smaller_by_hand
+                self.scheduler.later(planned.at + rows.uniform(0.0, 8.0), smaller)
         aside = self.plan.random("hands")
         for planned in self.plan.alerts:
             if aside.random() < self.plan.rates["round trip by hand"]:

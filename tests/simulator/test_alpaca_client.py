@@ -32,8 +32,9 @@ from broker.simulator.server import SimulatorServer
 from domain.broker_reports import BrokerStatus, OrderRef
 from domain.enums import OrderType, Side
 from domain.errors import Refused
-from tests.broker.alpaca.making import KEY, NUMBER, SECRET, TAG, a_server, make, put_faults
+from tests.broker.alpaca.making import KEY, NUMBER, SECRET, TAG, a_server, make
 from tests.contract.broker_contract import SYMBOL, ContractClock, a_command, a_resting_command
+from tests.contract.simulated_broker import put_faults
 
 ENTRY = {"symbol": "AAPL", "qty": 50, "side": OrderSide.BUY, "time_in_force": TimeInForce.DAY}
 ALL = QueryOrderStatus.ALL

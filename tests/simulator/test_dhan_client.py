@@ -25,9 +25,9 @@ from tests.broker.dhan.making import (
     TOKEN,
     a_server,
     make,
-    put_faults,
 )
 from tests.contract.broker_contract import ContractClock, a_command, a_resting_command
+from tests.contract.simulated_broker import put_faults
 
 ENTRY = {
     "security_id": CE.token,

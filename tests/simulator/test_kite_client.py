@@ -14,8 +14,9 @@ from kiteconnect import KiteConnect, exceptions
 from broker.simulator.server import SimulatorServer
 from broker.zerodha.adapter import ZerodhaBroker
 from domain.broker_reports import BrokerStatus, OrderRef
-from tests.broker.zerodha.making import KEY, SECRET, TAG, TOKEN, USER, a_server, make, put_faults
+from tests.broker.zerodha.making import KEY, SECRET, TAG, TOKEN, USER, a_server, make
 from tests.contract.broker_contract import ContractClock, a_command, a_resting_command
+from tests.contract.simulated_broker import put_faults
 
 EXCH, TSYM = "NFO", "NIFTY26NOV24500CE"
 ENTRY = {

@@ -1,12 +1,13 @@
 import pytest
 
 from tests.broker.alpaca.making import make
-from tests.broker.alpaca.stub import AlpacaStub
+from tests.broker.alpaca.stub import TOLD
+from tests.contract.http_stub import Stub
 
 
 @pytest.fixture
 def stub(clock):
-    server = AlpacaStub(clock)
+    server = Stub(clock, TOLD)
     yield server
     server.stop()
 

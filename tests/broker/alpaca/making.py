@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from broker.account_calls import Budgets
 from broker.alpaca.adapter import AlpacaBroker
 from broker.alpaca.settings import Account
+from broker.budgets import Budgets
 from broker.http_calls import Timeouts
 from broker.rate_limit.limiter import Rate, RateBudget
 from broker.simulator.alpaca import AlpacaWire
-from broker.simulator.faults import FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
@@ -38,10 +37,6 @@ def a_server(clock, journal=None) -> SimulatorServer:
     server = SimulatorServer(simulator, route=AlpacaWire(simulator))
     server.start()
     return server
-
-
-def put_faults(server: SimulatorServer, *faults) -> None:
-    server.simulator.faults.put(FaultPlan.model_validate({"faults": faults}))
 
 
 def order_row(**changes):

@@ -1,10 +1,10 @@
-"""A server on loopback that answers each call as Alpaca's would be told to, and notes what came."""
+"""What a server that is told its answers says for Alpaca."""
 
 from typing import Any
 
 from domain.ids import client_order_id
 from tests.broker.alpaca.making import account_row, order_row
-from tests.broker.zerodha.stub import Answer, Stub, says
+from tests.contract.http_stub import Answer, says
 
 BY_OUR_ID = "GET v2/orders:by_client_order_id"
 
@@ -23,12 +23,10 @@ def placed(intent: str = "first", **changes: Any) -> Answer:
     return says(order_row(**{"status": "pending_new", "client_order_id": client_order_id(intent), **changes}))
 
 
-class AlpacaStub(Stub):
-    """Without other answers: the account, no orders, no order by any id."""
-
-    def __init__(self, clock: Any) -> None:
-        super().__init__(clock)
-        self.tell("GET v2/account", says(account_row()))
-        self.tell("GET v2/orders", says([]))
-        self.tell("GET v2/positions", says([]))
-        self.tell(BY_OUR_ID, MISSING)
+TOLD: dict[str, Answer] = {
+    "GET v2/account": says(account_row()),
+    "GET v2/orders": says([]),
+    "GET v2/positions": says([]),
+    BY_OUR_ID: MISSING,
+}
+"""The account, no orders, no order by any id."""

@@ -12,8 +12,8 @@ from domain.errors import NotSent, OutcomeUnknown, ReadFailed, Refused
 from domain.ids import client_order_id
 from tests.broker.alpaca.making import FAST, ID, KEY, make, order_row
 from tests.broker.alpaca.stub import BY_OUR_ID, IN_USE, KEYS, MISSING, fails, placed
-from tests.broker.zerodha.stub import hangs_up, says, slow
 from tests.contract.broker_contract import SYMBOL, a_command
+from tests.contract.http_stub import hangs_up, says, slow
 
 PLACE = "POST v2/orders"
 CANCEL = f"DELETE v2/orders/{ID}"

@@ -14,8 +14,8 @@ from domain.enums import Side
 from domain.errors import ReadFailed
 from tests.broker.alpaca.making import ID, NUMBER, TAG, account_row, make, order_row, position_row
 from tests.broker.alpaca.stub import BY_OUR_ID, fails
-from tests.broker.zerodha.stub import hangs_up, says
 from tests.contract.broker_contract import EXCHANGE, PRODUCT
+from tests.contract.http_stub import hangs_up, says
 
 ORDERS, POSITIONS, ACCOUNT = "GET v2/orders", "GET v2/positions", "GET v2/account"
 OTHER = "0f9e0d1e-5b7a-4a52-9c2e-777777777777"

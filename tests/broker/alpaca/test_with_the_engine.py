@@ -10,7 +10,8 @@ from broker.simulator.exchange import ForcedOutcome
 from broker.simulator.words import OrderTerms
 from domain.enums import ExecutionType, OrderType, Side
 from domain.states import Phase, Status
-from tests.broker.alpaca.making import NUMBER, a_server, make, put_faults
+from tests.broker.alpaca.making import NUMBER, a_server, make
+from tests.contract.simulated_broker import put_faults
 from tests.support import MARKET_EXIT, Desk, leg
 
 SYMBOL = "NIFTY26NOV24500CE"

@@ -1,18 +1,9 @@
 import pytest
 
-from tests.broker.dhan.making import make
-from tests.broker.dhan.stub import DhanStub
+from tests.broker.dhan.at_dhan import DHAN
+from tests.contract.http_broker import HttpBroker
 
 
 @pytest.fixture
-def stub(clock):
-    server = DhanStub(clock)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def broker(stub, clock, tmp_path):
-    broker = make(stub.url, clock, tmp_path)
-    yield broker
-    broker.close()
+def at() -> HttpBroker:
+    return DHAN

@@ -4,14 +4,13 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from broker.account_calls import Budgets
+from broker.budgets import Budgets
 from broker.dhan.adapter import DhanBroker
 from broker.dhan.settings import Account
 from broker.http_calls import Timeouts
 from broker.known_order_numbers import ZONE
 from broker.rate_limit.limiter import Rate, RateBudget
 from broker.simulator.dhan import DhanWire
-from broker.simulator.faults import FaultPlan
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
 from broker.simulator.sessions import Credentials
@@ -85,10 +84,6 @@ def a_server(clock, journal=None) -> SimulatorServer:
     for each in LISTED:
         simulator.exchange.know(each.exchange, each.symbol, each.token)
     return server
-
-
-def put_faults(server: SimulatorServer, *faults) -> None:
-    server.simulator.faults.put(FaultPlan.model_validate({"faults": faults}))
 
 
 def order_row(**changes):

@@ -10,6 +10,7 @@ from broker.dhan.parsing import status_in
 from domain.broker_reports import BrokerStatus, OrderRef
 from domain.errors import ReadFailed
 from domain.ids import client_order_id
+from tests.broker.dhan.at_dhan import NO_HOLDINGS, fails
 from tests.broker.dhan.making import (
     CE,
     FIRST_WEEK,
@@ -21,8 +22,7 @@ from tests.broker.dhan.making import (
     order_row,
     position_row,
 )
-from tests.broker.dhan.stub import INVALID_TOKEN, NO_HOLDINGS, fails
-from tests.broker.zerodha.stub import hangs_up, says
+from tests.contract.http_stub import hangs_up, says
 
 ENDED = ("TRADED", "REJECTED", "CANCELLED", "EXPIRED")
 PLACE = (*FIRST_WEEK.address, "MIS")
@@ -147,44 +147,6 @@ def test_names_that_have_their_day_or_no_month_stay_as_they_are(broker, stub):
 
 
 # books ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        fails(503, "DH-909", "down"),
-        INVALID_TOKEN,
-        fails(429, "DH-904", "Too many requests"),
-        fails(500, "DH-1111", "Something else"),
-        says(b"<html></html>"),
-        says(b"null"),
-        says({"status": "success"}),
-        says(["row"]),
-        says({"errorCode": "DH-906", "errorMessage": "x"}),
-        hangs_up,
-    ],
-)
-def test_only_a_list_says_that_a_book_is_empty(broker, stub, answer):
-    for path in ("orders", "positions"):
-        stub.tell(f"GET {path}", answer)
-    with pytest.raises(ReadFailed):
-        broker.read_book([])
-    with pytest.raises(ReadFailed):
-        broker.read_positions()
-
-
-def test_an_empty_book_is_complete(broker, stub):
-    for path in ("orders", "positions"):
-        stub.tell(f"GET {path}", says([]))
-    assert broker.read_book([]).complete
-    assert broker.read_positions().positions == ()
-
-
-def test_a_book_that_lacks_what_it_showed_today_is_not_complete(broker, stub):
-    stub.tell("GET orders", says([order_row(orderId="7001"), order_row(orderId="7002")]))
-    assert broker.read_book([]).complete
-    stub.tell("GET orders", says([order_row(orderId="7002")]))
-    assert not broker.read_book([]).complete
 
 
 def test_complete_without_its_fill_is_settled_by_the_trades(broker, stub):
@@ -365,12 +327,3 @@ def test_prices_that_cannot_be_read_take_no_position_away(clock, stub, tmp_path,
     stub.tell("POST marketfeed/ltp", answer)
     snapshot = broker.read_positions()
     assert snapshot.net(*PLACE) == -50 and snapshot.last_price(*FIRST_WEEK.address) is None
-
-
-def test_reads_take_no_slot_of_the_orders(broker, stub, monkeypatch):
-    def taken(**_):
-        raise AssertionError("a read took an order's slot")
-
-    monkeypatch.setattr(broker._budgets.orders, "take", taken)
-    stub.tell("GET orders", says([]))
-    assert broker.read_book([]).complete

@@ -11,10 +11,10 @@ from domain.broker_reports import OrderRef
 from domain.enums import ExecutionType, OrderType, Side
 from domain.errors import NotSent, Refused, StoreUnavailable
 from domain.ids import CLIENT_ORDER_ID_LENGTH, client_order_id
+from tests.broker.dhan.at_dhan import PLACED
 from tests.broker.dhan.making import CE, CLIENT, FAST, FIRST_WEEK, SHARE, TOKEN, make, master_of, position_row
-from tests.broker.dhan.stub import PLACED
-from tests.broker.zerodha.stub import hangs_up, says
 from tests.contract.broker_contract import a_command
+from tests.contract.http_stub import hangs_up, says
 
 EXIT = {"execution_type": ExecutionType.EXIT, "side": Side.SELL}
 WEEKLY = {"symbol": FIRST_WEEK.symbol}
@@ -68,30 +68,6 @@ def test_each_type_is_sent_with_what_it_needs(broker, stub, order_type, side, ex
     assert (told is not None) == (order_type in (OrderType.MARKET, OrderType.STOP))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"client_order_id": "x" * 31}, "client order id"),
-        ({"client_order_id": "ow 1"}, "client order id"),
-        ({"client_order_id": ""}, "client order id"),
-        ({"quantity": Decimal("0.5")}, "quantity"),
-        ({"quantity": Decimal(0)}, "quantity"),
-        ({"product": "MTF"}, "product"),
-        ({"exchange": "NYSE"}, "exchange"),
-        ({"symbol": " "}, "symbol"),
-        ({"order_type": OrderType.LIMIT, "price": None}, "price"),
-        ({"order_type": OrderType.STOP, "trigger_price": Decimal(0)}, "trigger price"),
-        ({"order_type": OrderType.LIMIT, "price": Decimal("1.00000000000000001")}, "price"),
-    ],
-)
-def test_an_order_that_the_wire_cannot_express_is_refused_unsent(broker, stub, wrong, named):
-    for kind in ({}, EXIT):
-        with pytest.raises(Refused, match=named) as refusal:
-            broker.place(a_command(**{**kind, **wrong}))
-        assert refusal.value.code == "VALIDATION"
-    assert not stub.calls
-
-
 def test_our_ids_fit_and_an_adapter_for_which_they_do_not_is_not_made(clock, stub, tmp_path, monkeypatch):
     assert CLIENT_ORDER_ID_LENGTH <= 30
     monkeypatch.setattr("broker.dhan.adapter.CLIENT_ORDER_ID_LENGTH", 31)
@@ -108,22 +84,6 @@ def test_a_change_names_the_whole_order_and_a_cancel_has_no_body(broker, stub):
     assert (body["dhanClientId"], body["orderId"]) == (CLIENT, "17")
     assert (body["quantity"], body["orderType"], body["price"]) == (50, "LIMIT", 90)
     assert stub.made("DELETE")[0].body == b""
-
-
-def test_a_number_that_would_change_the_address_is_refused(broker, stub):
-    for number in ("../1", "1?x", "", "1/2"):
-        with pytest.raises(Refused):
-            broker.cancel(OrderRef("", number)) if number else broker.modify(number, a_command())
-    assert not stub.made("DELETE")
-
-
-def test_an_exit_takes_its_slot_before_an_entry(broker, stub, monkeypatch):
-    stub.tell("POST orders", PLACED)
-    went: list[bool] = []
-    monkeypatch.setattr(broker._budgets.orders, "take", lambda *, urgent: went.append(urgent))
-    broker.place(a_command())
-    broker.place(a_command("out", **EXIT))
-    assert went == [False, True]
 
 
 # the security id ------------------------------------------------------------------------------------------------

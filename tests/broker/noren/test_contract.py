@@ -1,54 +1,26 @@
 """The Noren adapter keeps the contract of all brokers, over real HTTP to the simulated broker."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-
-import pytest
-import requests
 
 from broker.noren.adapter import NorenBroker
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import QUICK_AUTH_BASE, Simulator
-from domain.ports import Broker
 from tests.broker.noren.making import make
-from tests.contract.broker_contract import EXCHANGE, SYMBOL, BrokerContract, ContractClock
+from tests.contract.broker_contract import ContractClock
+from tests.contract.simulated_broker import SimulatedBrokerContract
 
 
-class TestNorenBroker(BrokerContract):
+class TestNorenBroker(SimulatedBrokerContract):
     between_processes = True
 
-    @pytest.fixture(autouse=True)
-    def _servers(self) -> Iterator[None]:
-        self.servers: list[SimulatorServer] = []
-        yield
-        for server in self.servers:
-            server.stop()
+    def start(self, clock: ContractClock, journal: Path) -> SimulatorServer:
+        server = SimulatorServer(Simulator(clock, journal=journal))
+        server.start()
+        return server
 
-    def make_broker(self, clock: ContractClock, place_: Path) -> NorenBroker:
-        address = place_ / "address"
-        if not address.exists():  # else the server is there already, in the test's own process
-            server = SimulatorServer(Simulator(clock, journal=place_ / "journal.jsonl"))
-            server.start()
-            self.servers.append(server)
-            address.write_text(server.url)
-        url = f"{address.read_text()}/{QUICK_AUTH_BASE}"
-        return make(url, clock, place_, rate=10_000, protection=Decimal(3))
+    def connect(self, url: str, clock: ContractClock, place_: Path) -> NorenBroker:
+        return make(f"{url}/{QUICK_AUTH_BASE}", clock, place_, rate=10_000, protection=Decimal(3))
 
-    def set_price(self, broker: Broker, price: Decimal) -> None:
-        self._control("_mark", exch=EXCHANGE, tsym=SYMBOL, price=str(price))
-
-    def refuse_next(self, broker: Broker, code: str, text: str) -> None:
-        refusal = {
-            "kind": "refuse",
-            "endpoint": "PlaceOrder",
-            "times": 1,
-            "emsg": f"Rejected : {code}:{text}",
-        }
-        self._control("_faults", faults=[refusal])
-
-    def cut_off(self, broker: Broker, place_: Path) -> None:
-        self.servers[-1].stop()
-
-    def _control(self, name: str, **body: object) -> None:
-        requests.post(f"{self.servers[-1].url}/{name}", json=body, timeout=5).raise_for_status()
+    def words_of(self, code: str, text: str) -> str:
+        return f"Rejected : {code}:{text}"

@@ -95,3 +95,48 @@ def test_only_a_few_orders_are_asked_about_at_once(broker, stub):
     stub.tell("OrderBook", says([EMPTY | {"norenordno": f"2611200000000{n}"} for n in range(8)]))
     book = broker.read_book([])
     assert len(stub.of("SingleOrdHist")) == 3 and all(report.contradiction for report in book.reports)
+
+
+# dead orders of which the row does not say how much was filled -----------------------------------------------------
+
+CANCELED = order_row(status="CANCELED", norentm="09:30:05 20-11-2026")
+PARTLY = CANCELED | {"cancelqty": "30"}
+
+
+def test_a_cancel_of_all_of_it_was_filled_by_nothing(broker, stub):
+    report = one(broker, stub, CANCELED | {"cancelqty": "50"})
+    assert (report.status, report.filled_quantity, report.contradiction) == (BrokerStatus.CANCELLED, 0, "")
+    assert not stub.of("SingleOrdHist")
+
+
+@pytest.mark.parametrize("row", [PARTLY, CANCELED])
+def test_what_a_cancelled_order_was_filled_by_is_settled_by_its_history(broker, stub, row):
+    stub.tell("SingleOrdHist", says([row | {"fillshares": "20", "avgprc": "112.50"}, OPEN]))
+    report = one(broker, stub, row)
+    assert (report.status, report.filled_quantity, report.contradiction) == (BrokerStatus.CANCELLED, 20, "")
+
+
+@pytest.mark.parametrize("row", [PARTLY, CANCELED])
+def test_what_a_cancelled_order_was_filled_by_is_settled_by_the_trades(broker, stub, row):
+    stub.tell("SingleOrdHist", says([row, OPEN]))
+    stub.tell("TradeBook", says([trade("20")]))
+    report = one(broker, stub, row)
+    assert (report.filled_quantity, report.average_price, report.contradiction) == (20, d("112.5"), "")
+
+
+@pytest.mark.parametrize("trades", [says([]), says([trade("10")]), FAILS])
+def test_a_cancel_of_a_part_stays_in_doubt_while_no_trade_explains_it(broker, stub, clock, trades):
+    stub.standing["SingleOrdHist"], stub.standing["TradeBook"] = says([PARTLY, OPEN]), trades
+    for _ in range(4):
+        assert one(broker, stub, PARTLY).contradiction
+        clock.advance(seconds=6)
+
+
+def test_where_nothing_says_what_was_filled_no_trade_has_to_show_for_a_while(broker, stub, clock):
+    stub.standing["SingleOrdHist"], stub.standing["TradeBook"] = says([CANCELED, OPEN]), says([])
+    assert one(broker, stub, CANCELED).contradiction, "its trade may show late"
+    clock.advance(seconds=6)
+    assert one(broker, stub, CANCELED).contradiction
+    clock.advance(seconds=7)
+    report = one(broker, stub, CANCELED)
+    assert (report.status, report.filled_quantity, report.contradiction) == (BrokerStatus.CANCELLED, 0, "")

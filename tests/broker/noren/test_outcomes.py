@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from broker.http_calls import HttpCalls, Timeouts
+from broker.http_calls import Timeouts
 from broker.noren.errors import code_of, proves_refusal
 from domain.broker_reports import OrderRef
 from domain.error_class import reason_class
@@ -27,6 +27,7 @@ from tests.broker.noren.stub import (
     truncates_silently,
 )
 from tests.contract.broker_contract import a_command
+from tests.contract.http_stub import connect_slowly
 
 LIMIT_TEXT = "Invalid Input :  Order Recieved 11 in a current second exceeds Limit 10 for user"
 
@@ -248,13 +249,7 @@ def test_a_timeout_is_classed_as_one(broker, stub):
 
 def test_an_order_never_leaves_after_its_last_moment(stub, clock, tmp_path, monkeypatch):
     broker = make(stub.url, clock, tmp_path, access_token="t")
-    new_session = HttpCalls._new_session
-
-    def slow_session(self):
-        clock.advance(seconds=FAST.send_within + 1)  # as a slow name server would
-        return new_session(self)
-
-    monkeypatch.setattr(HttpCalls, "_new_session", slow_session)
+    connect_slowly(monkeypatch, clock, FAST.send_within + 1)
     with pytest.raises(NotSent, match="not sent"):
         broker.place(a_command())
     assert not stub.calls

@@ -149,6 +149,18 @@ def test_a_book_that_misses_what_it_showed_today_proves_no_absence(broker, stub,
     assert broker.read_book([]).complete
 
 
+def test_a_book_that_lacks_what_it_had_is_not_complete_whatever_its_numbers(broker, stub):
+    assert read(broker, stub, order_row(norenordno="WEB-7", norentm="09:30:00 20-11-2026")).complete
+    stub.tell("OrderBook", says(not_ok('Error Occurred : 5 "no data"')))
+    assert not broker.read_book([]).complete
+
+
+def test_a_row_of_yesterday_is_not_missed_today(broker, stub):
+    assert read(broker, stub, order_row(norenordno="WEB-7", norentm="15:30:00 19-11-2026")).complete
+    stub.tell("OrderBook", says(not_ok('Error Occurred : 5 "no data"')))
+    assert broker.read_book([]).complete
+
+
 def test_a_book_that_lags_behind_an_acknowledged_order_is_not_complete(broker, stub, clock):
     broker.place(a_command())
     assert broker.read_book([]).complete  # it may be missing for a moment

@@ -1,18 +1,9 @@
 import pytest
 
-from tests.broker.zerodha.making import make
-from tests.broker.zerodha.stub import Stub
+from tests.broker.zerodha.at_zerodha import ZERODHA
+from tests.contract.http_broker import HttpBroker
 
 
 @pytest.fixture
-def stub(clock):
-    server = Stub(clock)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def broker(stub, clock, tmp_path):
-    broker = make(stub.url, clock, tmp_path)
-    yield broker
-    broker.close()
+def at() -> HttpBroker:
+    return ZERODHA

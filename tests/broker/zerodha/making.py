@@ -3,10 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from broker.account_calls import Budgets
+from broker.budgets import Budgets
 from broker.http_calls import Timeouts
 from broker.rate_limit.limiter import Rate, RateBudget
-from broker.simulator.faults import FaultPlan
 from broker.simulator.kite import KiteWire
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator
@@ -43,10 +42,6 @@ def a_server(clock, journal=None, **options) -> SimulatorServer:
     server = SimulatorServer(simulator, route=KiteWire(simulator, **options))
     server.start()
     return server
-
-
-def put_faults(server: SimulatorServer, *faults) -> None:
-    server.simulator.faults.put(FaultPlan.model_validate({"faults": faults}))
 
 
 def order_row(**changes):

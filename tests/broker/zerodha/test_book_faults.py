@@ -9,7 +9,7 @@ from broker.simulator.server import SimulatorServer
 from broker.zerodha.adapter import ZerodhaBroker
 from domain.broker_reports import BrokerStatus
 from domain.errors import ReadFailed
-from tests.broker.zerodha.making import a_server, make, put_faults
+from tests.broker.zerodha.making import make
 from tests.contract.broker_contract import (
     EXCHANGE,
     PRODUCT,
@@ -19,13 +19,7 @@ from tests.contract.broker_contract import (
     a_resting_command,
     ref_to,
 )
-
-
-@pytest.fixture
-def server(clock: ContractClock) -> Iterator[SimulatorServer]:
-    server = a_server(clock)
-    yield server
-    server.stop()
+from tests.contract.simulated_broker import put_faults
 
 
 @pytest.fixture

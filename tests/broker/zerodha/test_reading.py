@@ -9,8 +9,8 @@ from broker.zerodha.parsing import order_in, status_in
 from domain.broker_reports import BrokerStatus, OrderRef
 from domain.errors import ReadFailed
 from domain.instruments.instrument import Instrument, Kind
+from tests.broker.zerodha.at_zerodha import fails, success
 from tests.broker.zerodha.making import TAG, order_row, position_row
-from tests.broker.zerodha.stub import fails, hangs_up, says, success
 
 CE = ("NFO", "NIFTY26NOV24500CE", "MIS")
 SHARE = {"exchange": "NSE", "tradingsymbol": "SBIN", "product": "CNC"}
@@ -66,52 +66,6 @@ def test_a_row_that_cannot_be_read_hides_its_own_order_alone(broker, stub):
     assert book.complete and [report.broker_order_id for report in book.reports] == ["2"]
     assert book.hides(OrderRef(TAG, None), *CE[:2]) is not None
     assert book.hides(OrderRef("never", None), *CE[:2]) is None
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        fails(503, "NetworkException", "down"),
-        fails(403, "TokenException", "Incorrect `api_key` or `access_token`."),
-        fails(429, "NetworkException", "Too many requests"),
-        says(b"<html></html>"),
-        says({"status": "success"}),
-        says({"status": "success", "data": None}),
-        success({}),
-        success(["row"]),
-        hangs_up,
-    ],
-)
-def test_only_a_list_says_that_a_book_is_empty(broker, stub, answer):
-    for path in ("orders", "portfolio/positions"):
-        stub.tell(f"GET {path}", answer)
-    with pytest.raises(ReadFailed):
-        broker.read_book([])
-    with pytest.raises(ReadFailed):
-        broker.read_positions()
-    stub.tell("GET orders", success([]))
-
-
-def test_an_empty_book_is_complete(broker, stub):
-    stub.tell("GET orders", success([]))
-    stub.tell("GET portfolio/positions", success({"net": [], "day": []}))
-    assert broker.read_book([]).complete
-    assert broker.read_positions().positions == ()
-
-
-def test_a_book_that_lacks_what_it_showed_today_is_not_complete(broker, stub):
-    stub.tell("GET orders", success([order_row(order_id="7001"), order_row(order_id="7002")]))
-    assert broker.read_book([]).complete
-    stub.tell("GET orders", success([order_row(order_id="7002")]))
-    assert not broker.read_book([]).complete
-
-
-def test_what_the_book_kept_of_yesterday_may_vanish(broker, stub):
-    old = order_row(order_id="6001", order_timestamp="2026-11-19 15:20:00")
-    stub.tell("GET orders", success([old]))
-    assert broker.read_book([]).complete
-    stub.tell("GET orders", success([]))
-    assert broker.read_book([]).complete
 
 
 def test_complete_without_its_fill_is_settled_by_the_trades(broker, stub):
@@ -187,12 +141,3 @@ def test_a_price_and_the_funds_are_read(broker, stub):
     stub.tell("GET user/margins", success({"equity": {"enabled": False, "net": 5}}))
     with pytest.raises(ReadFailed, match="no segment equity"):
         broker.read_equity()
-
-
-def test_reads_take_no_slot_of_the_orders(broker, stub, monkeypatch):
-    def taken(**_):
-        raise AssertionError("a read took an order's slot")
-
-    monkeypatch.setattr(broker._budgets.orders, "take", taken)
-    stub.tell("GET orders", success([]))
-    assert broker.read_book([]).complete

@@ -6,14 +6,12 @@ import pytest
 
 from broker.zerodha.requests import AUTOMATIC, place_fields
 from domain.broker_reports import OrderRef
-from domain.enums import ExecutionType, OrderType, Side
-from domain.errors import Refused
+from domain.enums import OrderType, Side
 from domain.ids import CLIENT_ORDER_ID_LENGTH, client_order_id
+from tests.broker.zerodha.at_zerodha import PLACED
 from tests.broker.zerodha.making import KEY, TOKEN, make
-from tests.broker.zerodha.stub import success
 from tests.contract.broker_contract import a_command
 
-PLACED = success({"order_id": "261120000000001"})
 PERCENT = Decimal("2.5")
 
 
@@ -62,27 +60,6 @@ def test_a_market_order_is_never_sent_without_protection_and_its_story_says_so(c
     assert told is not None and "market protection" in told
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"client_order_id": "x" * 21}, "client order id"),
-        ({"client_order_id": "ow-1"}, "client order id"),
-        ({"client_order_id": ""}, "client order id"),
-        ({"quantity": Decimal("0.5")}, "quantity"),
-        ({"quantity": Decimal(0)}, "quantity"),
-        ({"product": "MTF"}, "product"),
-        ({"exchange": "NYSE"}, "exchange"),
-        ({"symbol": " "}, "symbol"),
-        ({"order_type": OrderType.LIMIT, "price": None}, "price"),
-        ({"order_type": OrderType.STOP, "trigger_price": Decimal(0)}, "trigger price"),
-    ],
-)
-def test_an_order_that_the_wire_cannot_express_is_refused_unsent(broker, stub, wrong, named):
-    with pytest.raises(Refused, match=named) as refusal:
-        broker.place(a_command(**wrong))
-    assert refusal.value.code == "VALIDATION" and not stub.calls
-
-
 def test_our_ids_fit_into_the_tag():
     assert CLIENT_ORDER_ID_LENGTH <= 20
     assert place_fields(a_command("any intent at all"), PERCENT)["tag"].isalnum()
@@ -100,19 +77,3 @@ def test_a_change_names_the_whole_order_and_a_cancel_has_no_form(broker, stub):
         "price": "90",
     }
     assert stub.made("DELETE")[0].body == b""
-
-
-def test_a_number_that_would_change_the_address_is_refused(broker, stub):
-    for number in ("../1", "1?x", "", "1/2"):
-        with pytest.raises(Refused):
-            broker.cancel(OrderRef("", number)) if number else broker.modify(number, a_command())
-    assert not stub.made("DELETE")
-
-
-def test_an_exit_takes_its_slot_before_an_entry(broker, stub, monkeypatch):
-    stub.tell("POST orders/regular", PLACED)
-    went: list[bool] = []
-    monkeypatch.setattr(broker._budgets.orders, "take", lambda *, urgent: went.append(urgent))
-    broker.place(a_command())
-    broker.place(a_command("out", execution_type=ExecutionType.EXIT))
-    assert went == [False, True]

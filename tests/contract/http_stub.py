@@ -3,14 +3,14 @@
 import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from broker.http_calls import HttpCalls
 from broker.simulator.server import SimulatorServer
 from broker.simulator.service import Simulator, WireResponse
-from tests.broker.zerodha.making import USER
 
 Answer = Callable[[], WireResponse | None]
 
@@ -32,14 +32,6 @@ def says(body: Any, status: int = 200) -> Answer:
     return lambda: WireResponse(status, content)
 
 
-def success(data: Any) -> Answer:
-    return says({"status": "success", "data": data})
-
-
-def fails(status: int, error_type: str, message: str) -> Answer:
-    return says({"status": "error", "error_type": error_type, "message": message, "data": None}, status)
-
-
 def hangs_up() -> None:
     return None
 
@@ -52,16 +44,30 @@ def slow(seconds: float, then: Answer) -> Answer:
     return answer
 
 
-class Stub:
-    """Answers by method and path; the last answer to a path stays. Without one: the user's profile, or a 404."""
+def connect_slowly(monkeypatch, clock, seconds: float) -> None:
+    """Let each new connection take so long on the clock, as with a slow name server."""
+    new_session = HttpCalls._new_session
 
-    def __init__(self, clock: Any) -> None:
+    def slow_session(self):
+        clock.advance(seconds=seconds)
+        return new_session(self)
+
+    monkeypatch.setattr(HttpCalls, "_new_session", slow_session)
+
+
+class Stub:
+    """Answers by method and path; the last answer to a path stays. Without one: a 404.
+
+    `told`: the answers with which it begins.
+    """
+
+    def __init__(self, clock: Any, told: Mapping[str, Answer]) -> None:
         self.calls: list[Call] = []
         self._answers: dict[tuple[str, str], deque[Answer]] = {}
         self._server = SimulatorServer(Simulator(clock), route=self._take)
         self.url = self._server.url
-        self.tell("GET user/profile", success({"user_id": USER}))
-        self.tell("GET portfolio/holdings", success([]))
+        for call, answer in told.items():
+            self.tell(call, answer)
         self._server.start()
 
     def tell(self, call: str, *answers: Answer) -> None:
