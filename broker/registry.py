@@ -1,5 +1,6 @@
 """The brokers that BROKER can name. The first one is its default."""
 
+from broker.alpaca.description import ALPACA
 from broker.description import registered
 from broker.dhan.description import DHAN
 from broker.noren.description import NOREN
@@ -11,4 +12,5 @@ BROKERS = registered(
     *NOREN,
     ZERODHA,
     DHAN,
+    ALPACA,
 )

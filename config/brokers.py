@@ -32,8 +32,17 @@ class AccountSettings(BaseModel):
         """The user's id at the broker; None where it is not set, or the broker has no users."""
         return None if self.user_field is None else getattr(self, self.user_field)
 
+    @property
+    def is_sandbox(self) -> bool:
+        """True where this account is at a real broker's venue for trials: its orders cost no money."""
+        return False
+
     def missing(self) -> Iterable[str]:
         """The fields that must be set before this account can be traded."""
+        return ()
+
+    def problems(self) -> Iterable[Complaint]:
+        """What does not fit together among the account's own settings."""
         return ()
 
 

@@ -90,7 +90,7 @@ class NamedAccount:
     @property
     def is_real(self) -> bool:
         """Whether orders of this account can cost money."""
-        return self.broker.is_real
+        return self.broker.is_real and not self.own.is_sandbox
 
     @property
     def is_live(self) -> bool:
@@ -156,6 +156,8 @@ def check_accounts(accounts: list[NamedAccount], problems: Problems) -> None:
         for field in each.own.missing():
             why = f"not set, but the client {each.client_id!r} trades at {broker}"
             problems.add(each.name_of(f"{broker}_{field}"), why)
+        for field, complaint in each.own.problems():
+            problems.add(each.name_of(f"{broker}_{field}"), complaint)
     for one, two in combinations(accounts, 2):
         secret = two.account.webhook_secret
         if secret is not None and secret == one.account.webhook_secret:

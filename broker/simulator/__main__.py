@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from broker.masters.files import read_list
+from broker.simulator.alpaca import AlpacaWire
 from broker.simulator.dhan import DhanWire, Listed
 from broker.simulator.faults import FaultPlan
 from broker.simulator.kite import KiteWire
@@ -37,7 +38,7 @@ def main() -> None:
         plan=plan,
         accounts=_accounts(options.accounts),
         not_ok_status=options.not_ok_status,
-        market_orders=options.market_orders,
+        market_orders=options.market_orders or options.wire == "alpaca",
     )
     if options.wire == "kite":
         server = SimulatorServer(
@@ -50,6 +51,9 @@ def main() -> None:
             SimulatorServer(simulator, port=options.port, route=DhanWire(simulator, listed)),
             None,
         )
+    elif options.wire == "alpaca":
+        server = SimulatorServer(simulator, port=options.port, route=AlpacaWire(simulator))
+        stream = None
     else:
         server = SimulatorServer(simulator, port=options.port)
         stream = UpdateStream(simulator, port=options.stream_port)
@@ -72,9 +76,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m broker.simulator", description=__doc__)
     parser.add_argument(
         "--wire",
-        choices=("noren", "kite", "dhan"),
+        choices=("noren", "kite", "dhan", "alpaca"),
         default="noren",
-        help="what it speaks; kite (Kite Connect v3) and dhan (DhanHQ v2) have no order updates",
+        help="what it speaks; only noren has order updates",
     )
     parser.add_argument(
         "--instruments", type=Path, help="the published list whose security ids are taken (dhan)"

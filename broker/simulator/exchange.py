@@ -59,6 +59,8 @@ REPORTS = {
 }
 """The wire's report type for an order that reached a status."""
 
+TAG_IN_USE = "client_order_id must be unique"
+
 Listener = Callable[[OrderTerms, Version], None]
 
 
@@ -105,6 +107,7 @@ class Exchange:
         self._records: list[Record] = []
         self._news: list[tuple[OrderTerms, Version]] = []
         self.listeners: list[Listener] = []
+        self.tags_are_unique = False  # a wire sets it, whose broker takes one order of each tag, for ever
         self._ledger = Ledger()
         for record in journal.records():
             self._ledger.take(record)
@@ -116,9 +119,11 @@ class Exchange:
         """Take a new order and return its number. The sequence and number in the arguments are replaced.
 
         Raises:
-            Refused: no exchange could take such an order.
+            Refused: no exchange could take such an order, or there is one of its tag, where those are unique.
         """
         with self._turn() as at:
+            if self.tags_are_unique and ticket.remarks in self._ledger.account(ticket.uid).tags:
+                raise Refused(TAG_IN_USE, "TAG_IN_USE")
             sequence, day = self._ledger.next_sequence(), trading_day(at, ZONE)
             ticket = replace(ticket, sequence=sequence, norenordno=f"{day:%y%m%d}{sequence:08d}")
             order = replace(order, sequence=sequence)

@@ -99,11 +99,12 @@ def changes_in(data: Data) -> Modification:
 
     Raises:
         InvalidInput: the type, or a price that it needs, is missing or not valid, or the quantity is not a
-            positive whole number.
+            positive number, or not a whole one and the wire does not say that it takes `fractions`.
     """
     order_type = one_of(data, "prctyp", PRICE_TYPES)
     quantity = number_in(data, "qty") if data.get("qty") else None
-    if quantity is not None and quantity != quantity.to_integral_value():
+    takes_parts = data.get("fractions") == "YES"
+    if quantity is not None and quantity != quantity.to_integral_value() and not takes_parts:
         raise InvalidInput("qty")
     return Modification(
         order_type,

@@ -32,6 +32,7 @@ class Account:
     trades: list[tuple[OrderTerms, Version]] = field(default_factory=list)
     held: dict[HoldingKey, DayPosition] = field(default_factory=dict)
     changes: list[OrderChange] = field(default_factory=list)
+    tags: set[str | None] = field(default_factory=set)
 
     def holdings(self, at: datetime | None) -> dict[HoldingKey, DayPosition]:
         """The positions as of `at`; None: now."""
@@ -60,7 +61,10 @@ class Ledger:
         """Add a new order in its first version."""
         entry = BookEntry(ticket, [version])
         self.entries[ticket.norenordno] = self._by_sequence[ticket.sequence] = entry
-        self.accounts.setdefault(ticket.uid, Account()).entries.append(entry)
+        account = self.accounts.setdefault(ticket.uid, Account())
+        account.entries.append(entry)
+        if ticket.remarks is not None:
+            account.tags.add(ticket.remarks)
         return entry
 
     def change(self, entry: BookEntry, version: Version) -> None:

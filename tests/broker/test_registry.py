@@ -153,7 +153,9 @@ def test_what_is_secret_is_never_shown(described):
 
 def test_a_real_broker_knows_users(described):
     assert described.knows_users or not described.is_real  # else two clients could trade one account
-    assert all_set(described.account).user == ("U1" if described.knows_users else None)
+    account = all_set(described.account)
+    number = "U1 (sandbox)" if account.is_sandbox else "U1"  # no rows of trials are taken for real ones
+    assert account.user == (number if described.knows_users else None)
 
 
 # the broker itself --------------------------------------------------------------------------------------------
@@ -164,10 +166,14 @@ def test_what_is_built_is_what_was_described_and_nobody_is_called(described, tmp
     account = made_of(described.account)
     built = described.build(setup_of(described, account, tmp_path))
     traits = built.port.traits
-    assert (
-        replace(traits, account="", acceptance_horizon=described.traits.acceptance_horizon)
-        == described.traits
+    plain = replace(
+        traits,
+        account="",
+        acceptance_horizon=described.traits.acceptance_horizon,
+        is_real=described.traits.is_real,
     )
+    assert plain == described.traits
+    assert traits.is_real == (described.is_real and not account.is_sandbox)
     assert traits.account == (account.user or "alice")
     assert traits.acceptance_horizon == (7.0 if described.is_real else 0.0)
     assert implements(built.port, ports.Broker)
@@ -273,7 +279,7 @@ def test_a_new_broker_is_served_and_asked_for_what_it_can_do(tmp_path, monkeypat
         ({"ACME_KEY": "k"}, ("ACME_KEY: unknown, did you mean ACME_API_KEY?",)),
         (
             {"BROKER": "acne"},
-            ("BROKER: got 'acne', expected paper, shoonya, flattrade, zebu, zerodha, dhan or acme",),
+            ("BROKER: got 'acne', expected paper, shoonya, flattrade, zebu, zerodha, dhan, alpaca or acme",),
         ),
     ],
 )

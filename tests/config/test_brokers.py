@@ -47,7 +47,7 @@ def broker_of(environ: dict[str, str]) -> NorenBroker:
 
 def test_every_preset_can_be_named_and_every_name_has_a_preset():
     names = get_args(account_model(BROKERS).model_fields["broker"].annotation)
-    assert set(names) == {"paper", "zerodha", "dhan", *PRESETS}
+    assert set(names) == {"paper", "zerodha", "dhan", "alpaca", *PRESETS}
 
 
 @pytest.mark.parametrize("name", PRESETS)

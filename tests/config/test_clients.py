@@ -133,7 +133,7 @@ def test_one_real_client_means_that_all_secrets_must_be_set():
         (
             "[clients.default]\nbroker = 'acme'\n",
             "clients.toml [clients.default] broker: got 'acme', "
-            "expected paper, shoonya, flattrade, zebu, zerodha or dhan",
+            "expected paper, shoonya, flattrade, zebu, zerodha, dhan or alpaca",
         ),
         (
             "[clients.default]\n[clients.'a b']\n",

@@ -120,7 +120,7 @@ class TestValues:
             ("PORT", "http", "a port number from 1 to 65535"),
             ("HOST", "http://here", "a host name or an IP address"),
             ("LIVE_TRADING", "maybe", "true or false"),
-            ("BROKER", "acme", "paper, shoonya, flattrade, zebu, zerodha or dhan"),
+            ("BROKER", "acme", "paper, shoonya, flattrade, zebu, zerodha, dhan or alpaca"),
             ("CLIENT_ID", "a b", "1 to 40 letters, digits or any of _ . -"),
             ("CLIENT_ID", "a" * 41, "1 to 40 letters, digits or any of _ . -"),
             ("RISK_MAX_DAILY_LOSS", "-5", "a number greater than 0"),

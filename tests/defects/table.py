@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tests.defects.adopting import ADOPTING
+from tests.defects.alpaca import ALPACA
 from tests.defects.batches import TOGETHER_CLAIMED
 from tests.defects.cancelling import CANCELLING
 from tests.defects.clocks import CLOCKS
@@ -40,8 +41,8 @@ from tests.defects.zerodha import ZERODHA
 DEFECTS: tuple[Defect, ...] = (
     *SENDING, *FOLLOWING, *ENTERING, *ADOPTING, *TOGETHER, *CONVERSIONS, *CLOCKS, *EXIT_READS, *LOST_PARTS,
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *SENDERS, *HOUSE,
-    *READING, *ZERODHA, *DHAN, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *COMBINING, *PLATFORMS,
-    *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
+    *READING, *ZERODHA, *DHAN, *ALPACA, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *COMBINING,
+    *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
 )  # fmt: skip
 
 WIDE = (
@@ -79,6 +80,7 @@ _SECTIONS = (
     ("What a broker shows", READING),
     ("At Zerodha", ZERODHA),
     ("At Dhan", DHAN),
+    ("At Alpaca", ALPACA),
     ("The alerts of platforms", PLATFORMS),
     ("Alerts that cancel", CANCELLING),
     ("Instruments", INSTRUMENTS),
