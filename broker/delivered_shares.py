@@ -15,7 +15,7 @@ from typing import Protocol
 from broker.book_rows import quoted
 from broker.fields import Row, number
 from broker.known_order_numbers import ZONE
-from broker.overnight_shares import OvernightShares, Place, is_night
+from broker.shown_shares import Place, ShownShares, is_night
 from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import ReadFailed
 from domain.money import ZERO, decimal_text
@@ -150,15 +150,15 @@ class AccountPositions:
     def __init__(self, ask: AskForPositions, ask_for_holdings: Ask, clock: Clock) -> None:
         self._ask = ask
         self._holdings = Holdings(ask_for_holdings, clock)
-        self._overnight = OvernightShares()
+        self._shown = ShownShares()
         self._had_rows_on: date | None = None
         self._clock = clock
 
     def read(self, *, urgent: bool) -> PositionsSnapshot:
         """Read all positions: also those of today that are flat, and the shares that were delivered on earlier days.
 
-        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`. So are shares that
-        were there when trading ended, and that the broker shows nowhere in the night.
+        If only a row of them, or the Holdings, could not be read, that is listed in `unreadable`. So are shares
+        that were there before, and that the broker shows nowhere now.
 
         Args:
             urgent: an exit is sized from them.
@@ -170,18 +170,23 @@ class AccountPositions:
         positions, unreadable = self._ask(urgent=urgent)
         self._refuse_emptiness(positions, unreadable, started)
         together, hidden = merged(positions, self._holdings.read(urgent=urgent))
-        lacking = self._overnight.lacking(_delivery(together))
+        lacking = self._lacking(together, positions, started)
         if lacking and (anew := self._holdings.anew(urgent=urgent)) is not None:
             together, hidden = merged(positions, anew)
-            lacking = self._overnight.lacking(_delivery(together))
+            lacking = self._lacking(together, positions, started)
         if not hidden:
-            self._overnight.note(_delivery(together), started)
-        if lacking and is_night(started):
+            self._shown.note(_delivery(together), lacking, started)
+        if lacking:
             together = tuple(
                 p for p in together if p.product != DELIVERY or (p.exchange, p.symbol) not in lacking
             )
             hidden = (*hidden, *(unknown_delivery(place, _nowhere(had)) for place, had in lacking.items()))
         return PositionsSnapshot(started, together, (*unreadable, *hidden))
+
+    def _lacking(
+        self, together: Sequence[Position], positions: Sequence[Position], at: datetime
+    ) -> Mapping[Place, Decimal]:
+        return self._shown.lacking(_delivery(together), _delivery(positions), at)
 
     def _refuse_emptiness(
         self, positions: Sequence[Position], unreadable: Sequence[UnreadableRow], at: datetime
@@ -206,8 +211,8 @@ def _delivery(positions: Sequence[Position]) -> list[Position]:
 
 def _nowhere(had: Decimal) -> str:
     return (
-        f"{decimal_text(had)} shares were there when trading ended, and neither the positions nor the Holdings show "
-        "them now: the broker has not booked them yet"
+        f"{decimal_text(had)} shares were there, nothing shows that any was sold, and neither the positions nor the "
+        "Holdings have them all now: the broker may not have booked them yet"
     )
 
 

@@ -21,7 +21,7 @@ from broker.dhan.requests import PRODUCTS
 from broker.dhan.security_ids import EXCHANGES, SEGMENTS, SecurityIds
 from broker.fields import Row, needed, number, price_in, text_of
 from broker.masters.dhan import dated, is_dated
-from broker.overnight_shares import Place
+from broker.shown_shares import Place
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 
 # Those of the documentation for plain orders. A status that is not listed here decides nothing.

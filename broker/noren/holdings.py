@@ -6,7 +6,7 @@ from decimal import Decimal
 from broker.delivered_shares import Delivered, unknown_delivery
 from broker.fields import Row, number, text_of
 from broker.noren.parsing import unreadable_row
-from broker.overnight_shares import Place
+from broker.shown_shares import Place
 from domain.broker_reports import UnreadableRow
 from domain.money import ZERO
 

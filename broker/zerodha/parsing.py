@@ -11,7 +11,7 @@ from broker.book_rows import latest_in, orders_of, positions_of, quoted, side_in
 from broker.contradictory_rows import Trade
 from broker.delivered_shares import Delivered, delivered_of
 from broker.fields import Row, needed, number, price_in, text_of
-from broker.overnight_shares import Place
+from broker.shown_shares import Place
 from broker.zerodha.errors import code_of, with_advice
 from domain.broker_reports import BrokerStatus, OrderReport, Position, UnreadableRow
 from domain.money import ZERO

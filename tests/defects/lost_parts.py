@@ -67,8 +67,8 @@ LOST_PARTS = (
         (
             Edit(
                 "broker/delivered_shares.py",
-                "if lacking and is_night(started):",
-                "if lacking and not started:",
+                "        if lacking:\n",
+                "        if lacking and not started:\n",
             ),
         ),
         (
@@ -83,8 +83,8 @@ LOST_PARTS = (
             Edit("broker/delivered_shares.py", "if lacking and (anew :=", "if started is None and (anew :="),
             Edit(
                 "broker/delivered_shares.py",
-                "if lacking and is_night(started):",
-                "if lacking and not started:",
+                "        if lacking:\n",
+                "        if lacking and not started:\n",
             ),
         ),
         (

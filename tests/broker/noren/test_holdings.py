@@ -76,11 +76,11 @@ def test_they_are_read_rarely_and_anew_for_an_exit(broker, stub, clock):
     for _ in range(3):
         read(broker, stub, [row()])
     assert len(stub.of("Holdings")) == 1
-    assert read(broker, stub, [row("20")], urgent=True).net(*INFY, "CNC") == 20
+    assert read(broker, stub, [row("80")], urgent=True).net(*INFY, "CNC") == 80
     assert len(stub.of("Holdings")) == 2
     assert not read(broker, stub, FAILS, urgent=True).is_readable(*INFY, "CNC")
     clock.advance(minutes=6)
-    assert read(broker, stub, FAILS).net(*INFY, "CNC") == 20  # young enough, and no exit is sized from it
+    assert read(broker, stub, FAILS).net(*INFY, "CNC") == 80  # young enough, and no exit is sized from it
     clock.advance(minutes=10)
     assert not read(broker, stub, FAILS).is_readable(*INFY, "CNC")
 
@@ -111,7 +111,7 @@ def test_shares_that_a_broker_shows_nowhere_in_the_night_are_unknown_until_it_do
     clock.advance(hours=9)  # 18:30
     for _ in range(20):
         snapshot = read(broker, stub, [row("5", listed=(("NSE", "TCS-EQ"),))])
-        assert "10 shares were there when trading ended" in str(snapshot.unreadable_at(*INFY, "CNC"))
+        assert "10 shares were there, nothing shows" in str(snapshot.unreadable_at(*INFY, "CNC"))
         assert snapshot.net("NSE", "TCS-EQ", "CNC") == 5, "others are known"
         clock.advance(minutes=20)
     snapshot = read(broker, stub, [row("10")])
@@ -125,6 +125,26 @@ def test_shares_that_are_still_missing_when_trading_begins_are_gone(broker, stub
     clock.advance(hours=11, minutes=45)  # 09:15
     snapshot = read(broker, stub, says(NO_DATA))
     assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable_at(*INFY, "CNC")) == (0, None)
+
+
+def test_one_answer_of_the_holdings_that_lacks_shares_takes_none_away(broker, stub, clock):
+    assert read(broker, stub, [row("10")]).net(*INFY, "CNC") == 10
+    for lacks in (says(NO_DATA), [row("4")], says(NO_DATA)):
+        clock.advance(minutes=6)
+        snapshot = read(broker, stub, lacks)
+        assert "10 shares were there, nothing shows" in str(snapshot.unreadable_at(*INFY, "CNC"))
+    clock.advance(minutes=6)
+    assert read(broker, stub, [row("10")]).unreadable == ()
+    clock.advance(minutes=6)
+    sold = read(broker, stub, [row("10")], cnc("-4"))
+    assert (sold.net(*INFY, "CNC"), sold.unreadable) == (6, ())
+
+
+def test_shares_that_are_sold_in_the_night_of_a_simulated_exchange_are_gone(broker, stub, clock):
+    read(broker, stub, says(NO_DATA), cnc("10"))
+    clock.advance(hours=10)
+    snapshot = read(broker, stub, says(NO_DATA), cnc("0"))
+    assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable) == (0, ())
 
 
 def test_shares_that_are_sold_by_day_are_gone_at_once(broker, stub, clock):
