@@ -1,5 +1,6 @@
 """The fields of one command, found by what they mean, whatever their platform calls them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,6 +16,10 @@ DEEPEST = 4
 """Levels of nesting that are looked into."""
 _NOISE = 15  # significant digits from which on a fraction may be a float's noise
 _TOO_LARGE = Decimal("1E18")
+_TAKES_BACK = re.compile(
+    r"[?\[\]{}<>=\\\x00-\x08\x0e-\x1f]|\w\s*[\t\r\n]\s*\w|^\s*[!~¬]|\w[^\w\s.\-/:()&']+\w"
+)
+"""In a word: `buy?`, `!buy`, `["buy"]`, and one that was damaged, such as `b;uy`."""
 _EMPTY = ("", "none", "null", "nan", "na", "false")
 
 Scalar = str | int | Decimal | bool | None
@@ -47,8 +52,10 @@ class Found(NamedTuple):
             return True
 
     def word(self) -> str:
-        """The value as `plain` writes words."""
-        return plain(self.value) if isinstance(self.value, str) else str(self.value)
+        """The value as `plain` writes words; itself where what is beside the letters may take back what they say."""
+        if not isinstance(self.value, str):
+            return str(self.value)
+        return self.value if _TAKES_BACK.search(self.value) else plain(self.value)
 
 
 class Sheet:

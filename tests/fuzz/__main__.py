@@ -1,0 +1,77 @@
+"""`make fuzz`: bodies that no platform sends, by the million. Exit status 1 where something was found.
+
+Usage: `python -m tests.fuzz [--bodies N] [--seed S] [--workers W] [--only NUMBER]`.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import count
+
+from tests.fuzz.runs import Runner, Tally, large_bodies
+
+_AT_ONCE = 500  # trials of one piece of work
+_SHOWN = 3  # finds of one kind
+_BODIES_OF_A_LARGE_ONE = 4_000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run, and print the figures and what was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--bodies", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", type=int, help="the trial of this number alone")
+    asked = parser.parse_args(arguments)
+    if asked.only is not None:
+        tally = Runner(asked.seed).run([asked.only])
+        _tell(tally)
+        return 1 if tally.finds else 0
+    began, total = time.monotonic(), Tally()
+    with ProcessPoolExecutor(asked.workers) as pool:
+        pieces = count()
+        running = [pool.submit(_piece, asked.seed, next(pieces)) for _ in range(asked.workers)]
+        while running:
+            total.add(running.pop(0).result())
+            if total.bodies < asked.bodies:
+                running.append(pool.submit(_piece, asked.seed, next(pieces)))
+            if total.bodies // 50_000 != (total.bodies - 1_000) // 50_000:
+                print(f"{total.bodies} bodies, {len(total.finds)} finds", flush=True)
+    _tell(total)
+    seconds = time.monotonic() - began
+    print(
+        f"{total.bodies} bodies in {seconds:.0f} s: {total.bodies / seconds:.0f} a second, seed {asked.seed}"
+    )
+    return 1 if total.finds else 0
+
+
+def _piece(seed: int, piece: int) -> Tally:
+    """One piece of work, in a process of its own."""
+    from tests.fuzz.doors import doors
+
+    with doors() as through:
+        tally = Runner(seed, through).run(range(piece * _AT_ONCE, (piece + 1) * _AT_ONCE))
+    tally.finds += large_bodies(seed * 1_000_000 + piece, 1)
+    tally.counts["large bodies"] += 1
+    return tally
+
+
+def _tell(tally: Tally) -> None:
+    kinds = Counter(f"{find.why}" for find in tally.finds)
+    shown = Counter[str]()
+    for find in tally.finds:
+        shown[find.why] += 1
+        if shown[find.why] <= _SHOWN:
+            print(find)
+    for name, number in sorted(tally.counts.items()):
+        print(f"  {name}: {number}")
+    print(
+        f"traded {tally.traded}; the slowest took {1000 * tally.slowest:.1f} ms; finds: {dict(kinds) or 'none'}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
