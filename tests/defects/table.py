@@ -15,6 +15,7 @@ from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
+from tests.defects.fuzzed import FUZZED
 from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
@@ -38,6 +39,7 @@ DEFECTS: tuple[Defect, ...] = (
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *HOUSE,
     *READING, *ZERODHA, *DHAN, *PROTECTING, *RESTING, *RISK, *LIMITS, *GROUPS, *PLATFORMS, *INSTRUMENTS, *SIZES,
     *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
+    *FUZZED,
 )  # fmt: skip
 
 WIDE = (
@@ -76,6 +78,7 @@ _SECTIONS = (
     ("At Dhan", DHAN),
     ("The alerts of platforms", PLATFORMS),
     ("Alerts that cancel", CANCELLING),
+    ("Bodies that the fuzz makes", FUZZED),
     ("Instruments", INSTRUMENTS),
     ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),

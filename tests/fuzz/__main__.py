@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 
+from tests.fuzz.doors import doors
 from tests.fuzz.runs import Runner, Tally, large_bodies
 
-_AT_ONCE = 500  # trials of one piece of work
+_AT_ONCE = 5_000  # trials of one piece of work at most: each piece opens whole doors
 _SHOWN = 3  # finds of one kind
-_BODIES_OF_A_LARGE_ONE = 4_000
+_TRIALS_OF_A_LARGE_ONE = 1_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,14 +33,14 @@ def main(arguments: Sequence[str]) -> int:
         return 1 if tally.finds else 0
     began, total = time.monotonic(), Tally()
     with ProcessPoolExecutor(asked.workers) as pool:
-        pieces = count()
+        size = min(_AT_ONCE, asked.bodies // (2 * asked.workers) + 1)
+        pieces = (range(start, start + size) for start in count(0, size))
         running = [pool.submit(_piece, asked.seed, next(pieces)) for _ in range(asked.workers)]
         while running:
             total.add(running.pop(0).result())
             if total.bodies < asked.bodies:
                 running.append(pool.submit(_piece, asked.seed, next(pieces)))
-            if total.bodies // 50_000 != (total.bodies - 1_000) // 50_000:
-                print(f"{total.bodies} bodies, {len(total.finds)} finds", flush=True)
+            print(f"{total.bodies} bodies, {len(total.finds)} finds", flush=True)
     _tell(total)
     seconds = time.monotonic() - began
     print(
@@ -48,14 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if total.finds else 0
 
 
-def _piece(seed: int, piece: int) -> Tally:
+def _piece(seed: int, numbers: range) -> Tally:
     """One piece of work, in a process of its own."""
-    from tests.fuzz.doors import doors
-
     with doors() as through:
-        tally = Runner(seed, through).run(range(piece * _AT_ONCE, (piece + 1) * _AT_ONCE))
-    tally.finds += large_bodies(seed * 1_000_000 + piece, 1)
-    tally.counts["large bodies"] += 1
+        tally = Runner(seed, through).run(numbers)
+    large = max(1, len(numbers) // _TRIALS_OF_A_LARGE_ONE)
+    tally.finds += large_bodies(seed * 1_000_000 + numbers.start, large)
+    tally.counts["large bodies"] += large
     return tally
 
 

@@ -3,8 +3,9 @@
 Half of them are poisoned: they hold one thing that no careful reader trades on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import product
 from random import Random
 from typing import NamedTuple
 from urllib.parse import quote_plus
@@ -96,6 +97,18 @@ def meant(chance: Random) -> Meant:
     return Meant(
         way(members, chance).encode("utf-8"), way.__name__, side, symbol, quantity, price, poison, no_entry
     )
+
+
+def every_poison(chance: Random) -> Iterator[Meant]:
+    """Each value that poisons an order, in each way of writing it."""
+    for at, values in ((0, _NO_SIDE), (1, _NO_SYMBOL), (2, _NO_QUANTITY), (4, _NO_PRICE)):
+        for value, way in product(values, dict.fromkeys(_WAYS)):
+            members: Members = [("action", "buy"), ("ticker", "INFY"), ("quantity", 5)]
+            if at == 4:
+                members += [("order_type", "limit"), ("limit_price", 0)]
+            members[at] = (members[at][0], value)
+            raw = way(members, chance).encode()
+            yield Meant(raw, way.__name__, "BUY", "INFY", Decimal(5), None, f"{members[at][0]} is {value!r}")
 
 
 def _poisoned(members: Members, side: str, chance: Random) -> tuple[str, bool]:

@@ -3,15 +3,17 @@
 import ast
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from domain.alert import LegRequest
+from domain.alert_defaults import AlertDefaultsBook
 from domain.enums import ExecutionType, LegKind, OrderType, Side
 from tests.fuzz import __main__ as command
-from tests.fuzz import opinion
+from tests.fuzz import grammar, opinion
 from tests.fuzz.doors import doors
-from tests.fuzz.path import FULL, read
+from tests.fuzz.path import BOOKS, FULL, read
 from tests.fuzz.runs import Runner, Tally, large_bodies
 
 PARTS = 4
@@ -28,6 +30,18 @@ def nothing_found(tally: Tally) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_body_becomes_an_order_that_does_not_follow_from_it(part: int) -> None:
     nothing_found(Runner(1).run(range(part * OF_A_PART, (part + 1) * OF_A_PART)))
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=["all defaults", "few defaults"])
+def test_nobody_trades_on_an_order_with_one_thing_that_is_none(book: AlertDefaultsBook) -> None:
+    orders = list(grammar.every_poison(Random(1)))
+    wrong = [
+        (order.raw, said)
+        for order in orders
+        if (said := grammar.complaint(order, read(order.raw, book).legs))
+    ]
+    assert wrong == []
+    assert len(orders) > 200
 
 
 def test_whole_doors_answer_whatever_comes() -> None:
