@@ -237,6 +237,8 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
                 "expected the side of this strategy's orders, as `side` in config/strategies.toml, got none"
             )
             raise InvalidAlert("MISSING", message, "side")
+        if doubts:
+            raise _seems_an_exit(doubts[0])
         return Intent(Act.ENTRY, default_side)
     if not meanings:
         unknown = next((each for each in sheet.every(Role.SIDE_TOO) if isinstance(each.value, str)), None)

@@ -10,7 +10,7 @@ from domain.errors import InvalidAlert
 
 _ROLES = (Role.QUANTITY, Role.SIZE, Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER)
 """Where nothing is read, a default or another field takes the place of these."""
-_SHORTEST, _LONGEST = 6, 30  # letters: a short key is too near to others
+_SHORTEST, _LONGEST = 7, 30  # letters: a short key is too near to others, as `shares` to `sharpe`
 
 
 def _without_one(key: str) -> set[str]:

@@ -16,10 +16,9 @@ DEEPEST = 4
 """Levels of nesting that are looked into."""
 _NOISE = 15  # significant digits from which on a fraction may be a float's noise
 _TOO_LARGE = Decimal("1E18")
-_TAKES_BACK = re.compile(
-    r"[?\[\]{}<>=\\\x00-\x08\x0e-\x1f]|\w\s*[\t\r\n]\s*\w|^\s*[!~¬]|\w[^\w\s.\-/:()&']+\w"
-)
-"""In a word: `buy?`, `!buy`, `["buy"]`, and one that was damaged, such as `b;uy`."""
+_TAKES_BACK = re.compile(r"[?\[\]{}<>=\\\x00-\x1f]|^[!~¬]|\w[^\w\s.\-/:()&']++\w")
+"""In a word: `buy?`, `!buy`, `["buy"]`, and one that was damaged, such as `b;uy`. A stranger's
+words are looked at as well: no part of it may be tried twice at one place."""
 _EMPTY = ("", "none", "null", "nan", "na", "false")
 
 Scalar = str | int | Decimal | bool | None
@@ -55,7 +54,7 @@ class Found(NamedTuple):
         """The value as `plain` writes words; itself where what is beside the letters may take back what they say."""
         if not isinstance(self.value, str):
             return str(self.value)
-        return self.value if _TAKES_BACK.search(self.value) else plain(self.value)
+        return self.value if _TAKES_BACK.search(self.value.strip()) else plain(self.value)
 
 
 class Sheet:

@@ -6,6 +6,7 @@ import pytest
 
 from domain.enums import LegKind, Side
 from domain.errors import InvalidAlert
+from tests.alerts.fakes import with_leg
 from tests.alerts.test_foreign_rules import leg, read, refusal
 
 _BUY = {"ticker": "INFY", "action": "buy", "quantity": 3}
@@ -90,6 +91,7 @@ def test_a_key_that_is_misspelt_is_not_left_out_of_an_entry(wrong: str, value: A
         {"order_time": "09:15"},
         {"contract": "INFY"},
         {"account": 12345},
+        {"sharpe": 1.8},
         {"triggered_at": "2:34 pm"},
         {"orderTyp": None},
     ],
@@ -103,3 +105,25 @@ def test_a_fraction_is_no_symbol_and_a_pair_has_a_key():
     assert leg(ticker=500325).symbol == "500325"
     assert refusal(_BUY | {"ticker": 500.5}) == ("INVALID", "ticker")
     assert refusal("e=NSE s=INFY b=buy q=5 =x") == ("INVALID", "body")
+
+
+def test_what_a_screeners_alert_was_read_from_is_not_called_unread():
+    body = {"stocks": "INFY,SBIN", "trigger_prices": "1500,800", "scan_name": "Breakouts", "webhook_url": "x"}
+    alert = read(body)
+    assert [str(each.reference_price) for each in alert.legs] == ["1500", "800"]
+    assert alert.unread == ("webhook_url",)
+
+
+def test_a_word_of_an_exit_in_a_screeners_alert_enters_nothing():
+    body = {"stocks": "INFY", "trigger_prices": "1500", "scan_name": "Breakouts"}
+    assert read(body).legs[0].kind is LegKind.ENTRY
+    assert refusal(body | {"signal": "take_profit"}) == ("AMBIGUOUS", "signal")
+
+
+@pytest.mark.parametrize("nothing", ["NaN", "null", "None", "undefined"])
+def test_what_stands_for_no_value_is_no_name_in_our_own_format(nothing: str):
+    entry = with_leg()
+    assert read(entry).legs[0].exchange == "NFO"
+    assert refusal(entry | {"exchange": nothing}) == ("INVALID", "exchange")
+    assert refusal(with_leg(tradingsymbol=nothing)) == ("INVALID", "legs[0].tradingsymbol")
+    assert refusal(with_leg(exchange=nothing)) == ("INVALID", "legs[0].exchange")

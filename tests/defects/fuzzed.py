@@ -104,7 +104,7 @@ FUZZED = (
         (
             Edit(
                 SHEET,
-                "return self.value if _TAKES_BACK.search(self.value) else plain(self.value)",
+                "return self.value if _TAKES_BACK.search(self.value.strip()) else plain(self.value)",
                 "return plain(self.value)",
             ),
         ),

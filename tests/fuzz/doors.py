@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask.testing import FlaskClient
 
@@ -17,9 +18,13 @@ from app.settings import load_settings
 from command_service import CommandService
 from domain.limits import ClientPolicy, LimitBook
 from persistence.memory.store import MemoryStore
+from tests.alerts import corpus
 from tests.fuzz.path import FULL, Outcome
 from tests.support import ManualClock, SeededIds
 from trading_bot import TradingBot, create_app
+from use_cases.expand_templates import ExpandTemplates
+from use_cases.prepare_alert import PrepareAlert
+from use_cases.size_entries import SizeEntries
 
 SECRET = "correct-horse-battery-staple"
 TOKEN = "a-long-console-token"
@@ -41,8 +46,14 @@ class Desk:
     def _begin(self) -> None:
         clock = ManualClock()
         self.store = MemoryStore(clock=clock, render=lambda notice: f"{notice.kind} {notice.detail}")
+        policies = {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}
+        prepare = PrepareAlert(
+            None,
+            ExpandTemplates(corpus.Known(), None, {}, zone=ZoneInfo("UTC")),
+            SizeEntries(corpus.Known(), policies, equity_max_age=timedelta(seconds=300)),
+        )
         commands = CommandService(
-            self.store, {"default": ClientPolicy("default", LimitBook(), live_allowed=True)}, clock=clock,
+            self.store, policies, clock=clock, prepare=prepare,
             ids=SeededIds(), dedup_window=timedelta(seconds=60), alert_life=timedelta(seconds=300),
         )  # fmt: skip
         self._receiver = AlertReceiver(

@@ -35,7 +35,7 @@ NOTES = keys(
 )
 CONTAINERS = frozenset(("strategy", "order", "data", "signal", "alert", "payload"))
 """Objects whose members say what the body says."""
-_SYMBOL = re.compile(
+SYMBOL = re.compile(
     r"ticker|symbol|pair|instrument|market|asset|scrip|stock|securit|base|sym|^s$|contract|coin|code"
 )
 _SIZE = re.compile(
@@ -119,17 +119,20 @@ def _json(text: str) -> tuple[object, bool]:
     """A JSON value, with the damage that is certain taken out of it; whether there is one."""
     if text[:1] not in ("{", "[", '"', "“"):
         return None, False
-    for attempt in (text, None):
+    for mend in (str, _without_commas, _mended):
         try:
-            return _DECODER.decode(attempt if attempt is not None else _mended(text)), True
+            return _DECODER.decode(mend(text)), True
         except (ValueError, RecursionError, InvalidOperation):
             continue
     return None, False
 
 
-def _mended(text: str) -> str:
-    text = re.sub("[“”„‟«»″]", '"', text)
+def _without_commas(text: str) -> str:
     return re.sub(r",(\s*[}\]])", r"\1", text)
+
+
+def _mended(text: str) -> str:
+    return _without_commas(re.sub("[“”„‟«»″]", '"', text))
 
 
 def _integer(numeral: str) -> object:
@@ -257,7 +260,7 @@ def _of_kinds(seen: View, entries: Sequence[LegRequest]) -> Iterator[str]:
 
 def _of_placeholders(seen: View) -> Iterator[str]:
     for each in seen.said:
-        is_read = each.key in ACTIONS | UNITS | KINDS or (each.key and _SYMBOL.search(each.key))
+        is_read = each.key in ACTIONS | UNITS | KINDS or (each.key and SYMBOL.search(each.key))
         if is_read and isinstance(each.value, str) and "{{" in each.value and not _in_notes(each):
             yield f"{each.key} is the placeholder {each.value!r}"
 
@@ -295,20 +298,23 @@ def _of_side(seen: View, leg: LegRequest, defaults: AlertDefaults) -> Iterator[s
         yield "an entry without a side"
     if leg.side is None or leg.kind == "CANCEL":
         return
-    said = " ".join(str(each.value).lower() for each in seen.said if isinstance(each.value, str))
+    texts = [each.value for each in seen.said if isinstance(each.value, str)]
+    said = " ".join([*map(str.lower, texts), *map(plain, texts)])
     if leg.kind in ("ENTRY", "TARGET"):
-        is_said = _BUYISH.search(said) if leg.side == "BUY" else _SELLISH.search(said)
+        is_said = bool((_BUYISH if leg.side == "BUY" else _SELLISH).search(said))
     else:
-        is_said = _BUYISH.search(said) or _SELLISH.search(said)
+        is_said = bool(_BUYISH.search(said) or _SELLISH.search(said))
     if leg.kind == "TARGET" and not is_said:  # the sign of the position to reach is its side
-        is_said = _NUMERAL.search(said) or any(number(each.value) is not None for each in seen.said)
+        is_said = _NUMERAL.search(said) is not None or any(
+            number(each.value) is not None for each in seen.said
+        )
     by_strategy = leg.side == defaults.side and any(each.key == "stocks" for each in seen.said)
     if not is_said and not by_strategy:
         yield f"nothing says {leg.side}"
 
 
 def _names(each: Said, symbol: str) -> bool:
-    if each.key and not _SYMBOL.search(each.key):
+    if each.key and not SYMBOL.search(each.key):
         return False
     if not isinstance(each.value, str | Decimal):
         return False

@@ -76,11 +76,15 @@ def stranger(raw: bytes) -> float:
     return time.thread_time() - began
 
 
-def read(raw: bytes, book: AlertDefaultsBook) -> Outcome:
-    """Read a body. Whatever but `InvalidAlert` it raises is a fault."""
+NAMES = DIALECTS.names
+"""Of all dialects, as a path may name one."""
+
+
+def read(raw: bytes, book: AlertDefaultsBook, name: str | None = None) -> Outcome:
+    """Read a body, as one of the dialect that a path names. Whatever but `InvalidAlert` it raises is a fault."""
     began = time.thread_time()
     body = decode(raw)
-    dialect = DIALECTS.dialect_of(body)
+    dialect = DIALECTS.dialect_of(body, name)
     dialect.secret.find(body)
     dialect.client_of(body)
     before = time.thread_time() - began

@@ -272,9 +272,47 @@ def exit_switch_added(document: Json, outcome: Outcome, chance: Random) -> Other
     return Other(dumped({**document, key: chance.choice((True, "true", 1))}).encode(), nothing_entered)
 
 
+_CHANGES: Sequence[tuple[str, Json]] = (
+    ("stop_loss", 90), ("sl", "2%"), ("take_profit", 130), ("tp_percent", 3), ("trailing_stop", "1%"), ("target", 120),
+    ("quantity_type", "percent_of_equity"), ("qty_type", "lots"), ("unit", "USD"), ("currency_type", "quote"),
+    ("order_type", "limit"), ("orderType", "stop"), ("limit_price", 95), ("stop_price", 95), ("trigger_price", 95),
+    ("market_position", "flat"), ("position_size", 0), ("net_position", 0), ("positionSide", "flat"),
+    ("event", "exit"), ("signal", "take_profit"), ("type", "close"), ("order", "exit"), ("tradeType", "square_off"),
+    ("exit", True), ("is_exit", "true"), ("intent", "close"), ("position_effect", "CLOSING"), ("is_entry", False),
+    ("paper", True), ("test", True), ("dry_run", "yes"), ("simulated", 1), ("enabled", False), ("active", "off"),
+    ("time_in_force", "GTC"), ("tif", "IOC"), ("validity", "GTT"), ("multiplier", 2), ("lot_size", 50), ("delay", 10),
+    ("strike", 24500), ("expiry", "2026-12-31"), ("option_type", "CE"), ("reverse", True), ("cancel", True),
+    ("iceberg", True), ("percent", 5), ("notional", 1000), ("exchange", "QZX"), ("product", "CNC"),
+    ("size_mode", "percent"), ("amo", True), ("oco", True), ("orders", [{"action": "sell", "ticker": "Q"}]),
+)  # fmt: skip
+"""What makes another order of an order, whatever it stands beside; but for other sizes beside a quantity in units."""
+
+
+def changes_are_not_passed_over(document: Json, outcome: Outcome, chance: Random) -> Other | None:
+    key, value = chance.choice(_CHANGES)
+    legs = outcome.legs
+    if any(
+        isinstance(each, list) for each in document.values()
+    ):  # what legs share gives way to what they have
+        return None
+    if outcome.dialect == "native" and key in _NATIVE_NOTES:
+        return None
+    if (
+        [leg.kind for leg in legs] != ["ENTRY"]
+        or legs[0].order_type != "MARKET"
+        or plain(key) in map(plain, document)
+    ):
+        return None
+
+    def changed(one: Outcome, other: Outcome) -> str:
+        return f"{key}: {value!r} is passed over: {_told(other)}" if one.orders == other.orders else ""
+
+    return Other(dumped({**document, key: value}).encode(), changed)
+
+
 def placeholder(document: Json, outcome: Outcome, chance: Random) -> Other | None:
     """A placeholder that was not replaced stops whatever it stands in."""
-    mine = [key for key in document if plain(key) not in NOTES]
+    mine = [key for key in document if plain(key).rpartition(".")[2] not in NOTES]
     if not mine or not outcome.trades:
         return None
     key = chance.choice(mine)
@@ -332,7 +370,7 @@ def misspelt(document: Json, outcome: Outcome, chance: Random) -> Other | None:
                  same_or_refused)  # fmt: skip
 
 
-_SPELT = keys("quantity contracts ordercontracts orderqty ordertype pricetype limitprice stopprice shares")
+_SPELT = keys("quantity contracts ordercontracts orderqty ordertype pricetype limitprice stopprice")
 
 
 def another_symbol(document: Json, outcome: Outcome, chance: Random) -> Other | None:
@@ -397,6 +435,7 @@ ALL: Sequence[Relation] = (
     unread_changes, another_way_of_writing, every_side_turned, action_turned, other_side_added, other_quantity_added,
     other_symbol_added, exit_switch_added, placeholder, placeholder, nothing_in_its_place, nothing_in_its_place,
     three_times_as_many, misspelt, misspelt, another_symbol, a_key_twice, cut_off, twice,
+    *[changes_are_not_passed_over] * 4,
 )  # fmt: skip
 
 
@@ -413,6 +452,6 @@ def of_text(text: str, outcome: Outcome, chance: Random) -> Other:
     if outcome.trades and stripped[:1] not in ("{", "[", '"'):
         ways.append(Other(json.dumps(stripped).encode(), same_or_refused))
         ways.append(Other(f"{stripped}\n{stripped}".encode("utf-8", "replace"), refused))
-        if "stocks" not in text:  # a screener's alert has no side
+        if "stocks" not in text and _SIDES.search(text):  # a screener's alert has no side
             ways.append(Other(_SIDES.sub(_turned, text).encode("utf-8", "replace"), flipped))
     return chance.choice(ways)
