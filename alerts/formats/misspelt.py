@@ -33,10 +33,8 @@ def refuse_misspelt(sheet: Sheet, layout: Layout) -> None:
         InvalidAlert: code `AMBIGUOUS`; the message names the key that is meant.
     """
     for path, found in sheet:
-        if "." in path or path in layout.roles or found.is_nested or not found.asks:
-            continue
-        meant = _meant(path)
-        if meant is not None and _says(found, meant[1]):
+        meant = None if "." in path or path in layout.roles else _meant(path)
+        if meant is not None and not found.is_nested and found.asks and _says(found, meant[1]):
             message = (
                 f"{found.key} {shown(found.value)} may be misspelt: send it as {meant[0]}, or leave it out"
             )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from alerts.formats.fields import number
@@ -54,7 +55,15 @@ class Found(NamedTuple):
         """The value as `plain` writes words; itself where what is beside the letters may take back what they say."""
         if not isinstance(self.value, str):
             return str(self.value)
-        return self.value if _TAKES_BACK.search(self.value.strip()) else plain(self.value)
+        return _short_word(self.value) if len(self.value) <= _SHORT else _word(self.value)
+
+
+def _word(text: str) -> str:
+    return text if _TAKES_BACK.search(text.strip()) else plain(text)
+
+
+_SHORT = 40  # characters of a word that is remembered
+_short_word = lru_cache(2048)(_word)
 
 
 class Sheet:

@@ -104,8 +104,8 @@ FUZZED = (
         (
             Edit(
                 SHEET,
-                "return self.value if _TAKES_BACK.search(self.value.strip()) else plain(self.value)",
-                "return plain(self.value)",
+                "return text if _TAKES_BACK.search(text.strip()) else plain(text)",
+                "return plain(text)",
             ),
         ),
         POISON,
