@@ -127,3 +127,10 @@ def test_what_stands_for_no_value_is_no_name_in_our_own_format(nothing: str):
     assert refusal(entry | {"exchange": nothing}) == ("INVALID", "exchange")
     assert refusal(with_leg(tradingsymbol=nothing)) == ("INVALID", "legs[0].tradingsymbol")
     assert refusal(with_leg(exchange=nothing)) == ("INVALID", "legs[0].exchange")
+
+
+def test_a_dialect_whose_quantity_is_a_position_passes_no_other_quantity_over():
+    body = {"bread_key": "x", "ticker": "INFY", "stance": "long", "qty": 5}
+    assert [(each.kind, each.quantity) for each in read(body).legs] == [(LegKind.TARGET, 5)]
+    without = {key: value for key, value in body.items() if key != "qty"}
+    assert refusal(without | {"contracts": "NaN"}) == ("INVALID", "contracts")

@@ -48,6 +48,7 @@ _NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGN
 _PAIR = re.compile(r"([A-Za-z_][\w.\-]{0,60})\s*(?:=|:)\s*(\"[^\"]*\"|'[^']*'|[^,;|{}()\n]*)")
 _WORD = re.compile(r"[^\s,;|{}()=\"']+")
 _PLAIN = re.compile(r"[^a-z0-9.]+")
+_OPENS = re.compile(r"[\[{]\s*[\"“\[{]")
 _DEEPEST = 12
 
 
@@ -112,7 +113,7 @@ def view(raw: bytes) -> View:
         inner, is_json = _json(stripped)
         if is_json and not isinstance(inner, str):
             return View(text, list(_walk(inner, "", (), [0], 0)), True, False)
-    return View(text, list(_in_text(stripped)), False, stripped[:1] in ("{", "["))
+    return View(text, list(_in_text(stripped)), False, _OPENS.match(stripped) is not None)
 
 
 def _json(text: str) -> tuple[object, bool]:

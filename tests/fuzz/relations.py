@@ -275,7 +275,7 @@ def exit_switch_added(document: Json, outcome: Outcome, chance: Random) -> Other
 _CHANGES: Sequence[tuple[str, Json]] = (
     ("stop_loss", 90), ("sl", "2%"), ("take_profit", 130), ("tp_percent", 3), ("trailing_stop", "1%"), ("target", 120),
     ("quantity_type", "percent_of_equity"), ("qty_type", "lots"), ("unit", "USD"), ("currency_type", "quote"),
-    ("order_type", "limit"), ("orderType", "stop"), ("limit_price", 95), ("stop_price", 95), ("trigger_price", 95),
+    ("order_type", "limit"), ("orderType", "stop"), ("limit_price", 95), ("stop_price", 95),
     ("market_position", "flat"), ("position_size", 0), ("net_position", 0), ("positionSide", "flat"),
     ("event", "exit"), ("signal", "take_profit"), ("type", "close"), ("order", "exit"), ("tradeType", "square_off"),
     ("exit", True), ("is_exit", "true"), ("intent", "close"), ("position_effect", "CLOSING"), ("is_entry", False),
