@@ -7,7 +7,7 @@ VENV_PYTHON := .venv/bin/python
 WORKERS ?= 2
 PYTEST = $(VENV_PYTHON) -m pytest $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadgroup) --durations 20
 
-.PHONY: help run test check bench sweep groups simulate defects torture power-loss format clean
+.PHONY: help run test check bench sweep groups simulate fuzz defects torture power-loss format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -57,6 +57,10 @@ groups: ## each failure of each leg of an alert, with a death at each boundary: 
 simulate: ## the engine in simulated worlds: make simulate N=1000000 SEED=7
 	@$(SETUP) dev
 	@$(VENV_PYTHON) -m tests.simulation --lifecycles $(or $(N),100000) --seed $(or $(SEED),1)
+
+fuzz: ## bodies that no platform sends, through the door of the alerts: make fuzz N=1000000 SEED=1
+	@$(SETUP) dev
+	@$(VENV_PYTHON) -m tests.fuzz --bodies $(or $(N),100000) --seed $(or $(SEED),1) --workers $(WORKERS)
 
 format: ## write the code the way check wants it
 	@$(SETUP) dev

@@ -33,7 +33,11 @@ ALGO_BREAD = Layout(
     name="algo-bread",
     needs=("breadkey", "stance"),
     secret=("breadkey",),
-    fields={Role.SIDE: ("stance",), Role.QUANTITY: (), Role.POSITION_SIZE: ("qty",)},
+    fields={
+        Role.SIDE: ("stance",),
+        Role.QUANTITY: tuple(key for key in FIELDS[Role.QUANTITY] if key != "qty"),
+        Role.POSITION_SIZE: ("qty",),
+    },
     targets=True,
 )
 _OF_FINANDY = frozenset(("name", "secret", "side", "symbol"))

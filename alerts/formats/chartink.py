@@ -20,7 +20,12 @@ def _split(reading: Reading) -> Commands | None:
     for index, each in enumerate(named):
         symbol, _, price = each.partition("@")
         commands.append({"symbol": symbol, "signalprice": price or (at[index] if at else "")})
-    return Commands(commands, reading.fields or {})
+    rest = {
+        key: value
+        for key, value in (reading.fields or {}).items()
+        if plain(key) not in ("stocks", "triggerprices")
+    }
+    return Commands(commands, rest)
 
 
 CHARTINK = Layout(

@@ -29,6 +29,8 @@ _CLIENT = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
 
 _LEVEL_UNIT = re.compile(r"(%|pt)$", re.ASCII | re.IGNORECASE)
 
+_NO_NAMES = frozenset(("NAN", "NULL", "NONE", "UNDEFINED"))
+
 _QUANTITY_STEP = Decimal("1E-8")
 _QUANTITY_LIMIT = Decimal("1E+18")
 _PRICE_STEP = Decimal("1E-12")
@@ -146,8 +148,16 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
 
 
 def _upper(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    """Read a name in capitals; what a platform writes where it has no value is none."""
     matching = _matching(pattern)
-    return lambda value: matching(value).upper()
+
+    def read(value: object) -> str:
+        name = matching(value).upper()
+        if name in _NO_NAMES:
+            raise ValueError
+        return name
+
+    return read
 
 
 def _text(most: int) -> Callable[[object], str]:

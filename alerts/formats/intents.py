@@ -102,6 +102,7 @@ def intent_of(sheet: Sheet, layout: Layout, default_side: Side | None, quantity:
             raise InvalidAlert(
                 "CONTRADICTION",
                 "got an exit, and a position after it: send close_long or close_short without it",
+                "market_position",
             )
         return said
     if previous is None and after is not None and quantity and not layout.targets:
@@ -121,7 +122,7 @@ def _target(size: Decimal, said: Intent, sheet: Sheet, layout: Layout) -> Intent
     Raises:
         InvalidAlert: the two contradict each other, or the alert asks for an exit, which must not open anything.
     """
-    if said.act is not Act.ENTRY:
+    if said.act is not Act.ENTRY or _is_set(sheet, "reduceonly", "reduce"):
         raise InvalidAlert(
             "CONTRADICTION", f"got an exit, and a position of {size} to reach", "position_size"
         )
@@ -166,6 +167,11 @@ def _by_positions(said: Intent, position: int | None, previous: int | None, *, r
                 "add the position after it, {{strategy.market_position}}",
                 "market_position",
             )
+        if reduce_only:
+            message = (
+                "got an order that only reduces, and nothing before it that it could: leave one of them out"
+            )
+            raise InvalidAlert("CONTRADICTION", message, "prev_market_position")
         return said
     if position == 0:
         if previous in (0, order):
@@ -183,7 +189,11 @@ def _by_positions(said: Intent, position: int | None, previous: int | None, *, r
         return Intent(Act.REVERSE, said.side)
     if position == order:
         if reduce_only:
-            raise InvalidAlert("CONTRADICTION", "got an order that only reduces, and the position it opens")
+            raise InvalidAlert(
+                "CONTRADICTION",
+                "got an order that only reduces, and the position it opens: leave one of them out",
+                "market_position",
+            )
         return said
     if previous == 0:
         raise InvalidAlert(
@@ -210,6 +220,8 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
         meaning = words.get(each.word()) if isinstance(each.value, str) else None
         if meaning is not None:
             meanings.append((each, meaning))
+        elif isinstance(each.value, str) and plain(each.value) in words:  # `cancel?`
+            raise InvalidAlert("INVALID", f"{_EXPECTED}, got {shown(each.value)}", each.key)
         elif isinstance(each.value, str) and names_leg_of_exit(each) and not _is_order_type(each):
             doubts.append(each)
         elif isinstance(each.value, str) and may_exit(each) and not _is_order_type(each):
@@ -225,6 +237,8 @@ def _said(sheet: Sheet, layout: Layout, default_side: Side | None) -> Intent:
                 "expected the side of this strategy's orders, as `side` in config/strategies.toml, got none"
             )
             raise InvalidAlert("MISSING", message, "side")
+        if doubts:
+            raise _seems_an_exit(doubts[0])
         return Intent(Act.ENTRY, default_side)
     if not meanings:
         unknown = next((each for each in sheet.every(Role.SIDE_TOO) if isinstance(each.value, str)), None)

@@ -30,6 +30,8 @@ Split = Callable[[Reading], Commands | None]
 """Finds the commands in a body; None where the body is not of the dialect. Raises InvalidAlert. Bounded in time."""
 
 
+_ALSO_SYMBOLS = NEVER_LEFT_OUT | {Role.SYMBOL}
+"""An instrument is named once. Where a platform names it in an object, what is called `ticker` is the chart's."""
 _BEHIND = 100
 """More than there are keys of one role."""
 
@@ -43,7 +45,8 @@ class Layout:
     - `secret`: the keys of the secret, the first that is there counts.
     - `secret_first`: the secret is the first word of the text.
     - `fields`: a role's own keys instead of the usual ones. What says the kind of an order, its price or the position
-      (`NEVER_LEFT_OUT`) counts under a usual name too, behind them, so that the two may contradict each other.
+      (`NEVER_LEFT_OUT`) counts under a usual name too, behind them, so that the two may contradict each other; so does
+      the symbol.
     - `words`: words of its own beside the usual ones.
     - `legs`: keys of a list of legs; a body without one is a single command.
     - `refused`: plain keys, and words there that ask for what is not built.
@@ -93,7 +96,10 @@ class Layout:
             for place, key in enumerate(keys):
                 found[key] = (*found.get(key, ()), (role, place))
         own = {key for keys in self.fields.values() for key in keys}
-        for role in self.fields.keys() & NEVER_LEFT_OUT:  # a platform's own names take no usual one away
+        kept = (
+            NEVER_LEFT_OUT if any("." in key for key in self.fields.get(Role.SYMBOL, ())) else _ALSO_SYMBOLS
+        )
+        for role in self.fields.keys() & kept:  # a platform's own names take no usual one away
             for place, key in enumerate(FIELDS[role]):
                 if key not in own:
                     found[key] = (*found.get(key, ()), (role, _BEHIND + place))

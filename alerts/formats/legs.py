@@ -13,6 +13,7 @@ from alerts.formats.guards import NO_GUARDS, Guards, guards_of
 from alerts.formats.intents import intent_of, is_change_of_position, not_built, refuse_not_built
 from alerts.formats.keys import traits_of
 from alerts.formats.layout import Layout
+from alerts.formats.misspelt import refuse_misspelt
 from alerts.formats.sheet import Found, Sheet, number_at
 from alerts.formats.sizes import Asked, size_asked
 from alerts.formats.templates import of_template
@@ -31,7 +32,11 @@ _LETTER = re.compile(r"[A-Za-z0-9]")
 _LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _TRIGGERED = (OrderType.STOP, OrderType.STOP_LIMIT)
 _NO_SIZES = (Role.POSITION_SIZE, Role.PREVIOUS_SIZE, Role.SIZE_UNIT, Role.REFERENCE)
-_SCALARS = (Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE)
+_SCALARS = frozenset((
+    Role.QUANTITY, Role.SIZE, Role.POSITION, Role.PREVIOUS, Role.POSITION_SIZE, Role.SIDE, Role.SYMBOL, Role.EXCHANGE,
+    Role.PRODUCT,
+))  # fmt: skip
+"""Where an object or a list stands for one of these, nobody reads it, and a default must not take its place."""
 _BAR = ("open", "high", "low", "close")
 _KINDS_OF_MESSAGES = frozenset(("alert", "signal", "indicator", "strategy", "webhook", "message"))
 _FILE = "config/strategies.toml"
@@ -69,6 +74,7 @@ def legs_of(sheet: Sheet, layout: Layout, defaults: AlertDefaults) -> tuple[LegR
         _refuse_sizes(sheet.given(Role.SIZE))
     if is_entry:
         _refuse_nested_kind(sheet, layout)
+        refuse_misspelt(sheet, layout)
     guards = _guards(sheet, layout, intent.side) if is_entry else NO_GUARDS
     refuse_not_built(sheet, layout, entry=is_entry, read=guards.read)
     refuse_doubts(sheet, layout, guards.read, entry=is_entry)
@@ -170,7 +176,8 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
         InvalidAlert: it names a size that is no number of units for certain.
     """
     for path, each in sheet:
-        if each.is_nested and each.value and any(role in _SCALARS for role, _ in layout.roles.get(path, ())):
+        is_one = any(role in _SCALARS for role, _ in layout.roles.get(path, ()))
+        if is_one and each.is_nested and each.value:
             raise InvalidAlert("INVALID", f"expected a number or a word, got {shown(each.value)}", each.key)
     unit = sheet.find(Role.SIZE_UNIT)
     if unit is not None and unit.word() not in UNITS:
@@ -269,7 +276,7 @@ def _instrument(sheet: Sheet, defaults: AlertDefaults) -> tuple[str, str, LegTem
     found = sheet.find(Role.SYMBOL) or sheet.find(Role.SYMBOL_TOO)
     if found is None:
         raise InvalidAlert("MISSING", "expected a symbol, got none", "symbol")
-    if isinstance(found.value, bool):
+    if isinstance(found.value, bool | Decimal):
         raise InvalidAlert("INVALID", f"expected a symbol, got {shown(found.value)}", found.key)
     named = str(found.value).strip()
     own = defaults.symbols.get(named.upper())

@@ -41,8 +41,8 @@ def _pairs(text: str) -> Fields:
     pairs = [part.lower().partition("=")[::2] if "=" in part else (part, "") for part in text.split()]
     originals = [part.partition("=")[2] for part in text.split()]
     fields = dict(zip([key for key, _ in pairs], originals, strict=True))
-    if len(fields) != len(pairs):
-        raise InvalidAlert("INVALID", "expected each key once", "body")
+    if len(fields) != len(pairs) or "" in fields:
+        raise InvalidAlert("INVALID", "expected key=value pairs, each key once", "body")
     return fields
 
 

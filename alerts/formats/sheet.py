@@ -1,7 +1,9 @@
 """The fields of one command, found by what they mean, whatever their platform calls them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from alerts.formats.fields import number
@@ -15,6 +17,9 @@ DEEPEST = 4
 """Levels of nesting that are looked into."""
 _NOISE = 15  # significant digits from which on a fraction may be a float's noise
 _TOO_LARGE = Decimal("1E18")
+_TAKES_BACK = re.compile(r"[?\[\]{}<>=\\\x00-\x1f]|^[!~¬]|\w[^\w\s.\-/:()&']++\w")
+"""In a word: `buy?`, `!buy`, `["buy"]`, and one that was damaged, such as `b;uy`. A stranger's
+words are looked at as well: no part of it may be tried twice at one place."""
 _EMPTY = ("", "none", "null", "nan", "na", "false")
 
 Scalar = str | int | Decimal | bool | None
@@ -47,8 +52,18 @@ class Found(NamedTuple):
             return True
 
     def word(self) -> str:
-        """The value as `plain` writes words."""
-        return plain(self.value) if isinstance(self.value, str) else str(self.value)
+        """The value as `plain` writes words; itself where what is beside the letters may take back what they say."""
+        if not isinstance(self.value, str):
+            return str(self.value)
+        return _short_word(self.value) if len(self.value) <= _SHORT else _word(self.value)
+
+
+def _word(text: str) -> str:
+    return text if _TAKES_BACK.search(text.strip()) else plain(text)
+
+
+_SHORT = 40  # characters of a word that is remembered
+_short_word = lru_cache(2048)(_word)
 
 
 class Sheet:

@@ -73,5 +73,11 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
     "orders": lambda n: _filled(n, b"", b"order buy @ 1 filled on A. ", b""),
     "blanks and commas": lambda n: _filled(n, b"A ", b" ", b",buy,EURUSD"),
     "the usual keys again and again": lambda n: _filled(n, b"", b"key=a secret=b token= ", b""),
+    "tabs behind a word of a notice": lambda n: _filled(
+        n, b'{"message":"the session ended","state":"close', rb"\t", b'!"}'
+    ),
+    "signs behind a word of a notice": lambda n: _filled(
+        n, b'{"message":"the session ended","state":"close', b"!", b'"}'
+    ),
     "the secret's key, an open quote": lambda n: _filled(n, b"", b"secret_key='", b""),
 }

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.decoding import Body, Form, decode
@@ -155,7 +155,7 @@ def promise_on_any_body(dialect: Dialect, raw: bytes) -> None:
 
 @EACH
 def test_it_raises_nothing_but_invalid_alert(dialect: Dialect) -> None:
-    @settings(max_examples=25)
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
     @given(any_bodies(dialect))
     def on_any_body(raw: bytes) -> None:
         promise_on_any_body(dialect, raw)

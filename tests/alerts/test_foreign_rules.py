@@ -182,7 +182,7 @@ REFUSED = [
     ({"profit_points": 2}, ("NOT_BUILT", "profit_points")),
     ({"stop": 2}, ("NOT_BUILT", "stop")),
     ({"disclosed_quantity": 2}, ("NOT_BUILT", "disclosed_quantity")),
-    ({"action": "exit", "position": "long"}, ("CONTRADICTION", None)),
+    ({"action": "exit", "position": "long"}, ("CONTRADICTION", "market_position")),
     ({"sl": "NaN"}, ("INVALID", "sl")),
     ({"trailing_stop": "1%"}, ("NOT_BUILT", "trailing_stop")),
     ({"delay": 60}, ("NOT_BUILT", "delay")),

@@ -356,7 +356,7 @@ PLATFORMS = (
     Defect(
         "exit-opens-a-target",
         "`stance: flat` with a size of 2 was read as a position of 2 to reach: an exit opened a long.",
-        (Edit(INTENTS, "    if said.act is not Act.ENTRY:\n        raise", "    if False:\n        raise"),),
+        (Edit(INTENTS, "    if said.act is not Act.ENTRY or _is_set(", "    if _is_set("),),
         ("tests/alerts/test_foreign_targets.py::test_a_position_to_reach_is_certain_and_alone",),
     ),
     Defect(

@@ -17,6 +17,7 @@ from tests.defects.doors import DOORS
 from tests.defects.entering import ENTERING
 from tests.defects.exit_reads import EXIT_READS
 from tests.defects.following import FOLLOWING
+from tests.defects.fuzzed import FUZZED
 from tests.defects.groups import GROUPS
 from tests.defects.house import HOUSE
 from tests.defects.instruments import INSTRUMENTS
@@ -43,6 +44,7 @@ DEFECTS: tuple[Defect, ...] = (
     *TOGETHER_CLAIMED, *OUTSIDE, *STORE, *DOORS, *SENDERS, *HOUSE,
     *READING, *ZERODHA, *DHAN, *ALPACA, *PROTECTING, *LOCKING, *RESTING, *RISK, *LIMITS, *GROUPS, *COMBINING,
     *PLATFORMS, *INSTRUMENTS, *SIZES, *CONVERSING, *DESK, *STORY, *WATCHING, *CANCELLING,
+    *FUZZED,
 )  # fmt: skip
 
 WIDE = (
@@ -83,6 +85,7 @@ _SECTIONS = (
     ("At Alpaca", ALPACA),
     ("The alerts of platforms", PLATFORMS),
     ("Alerts that cancel", CANCELLING),
+    ("Bodies that the fuzz makes", FUZZED),
     ("Instruments", INSTRUMENTS),
     ("Sizes and legs", SIZES),
     ("Acting from a chat", CONVERSING),

@@ -1,0 +1,1 @@
+"""Bodies that no platform sends, through the door of the alerts: `python -m tests.fuzz`."""
