@@ -9,7 +9,7 @@ that they do not settle is reported with the row, and the row decides nothing.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from domain.broker_reports import BrokerStatus, OrderReport, says_more
@@ -65,23 +65,29 @@ class ReportBuilder:
         by_number: dict[str, dict[OrderReport, None]] = {}
         for report in reports:
             by_number.setdefault(report.broker_order_id, {})[report] = None
-        settled, left, known = [], _ASKED_AT_ONCE, {}
-        for rows in (tuple(found) for found in by_number.values()):
-            certain = _certain(rows)
-            if certain is None:
-                at, certain = self._known.get(rows, (None, None))
-                if at is None or certain is None or not timedelta(0) <= self._clock.now() - at < _AGAIN:
-                    if left:
-                        at, certain = self._clock.now(), self._asked(rows)
-                        left -= 1
-                    else:
-                        certain = _in_doubt(rows, "not looked into yet")
-                if at is not None:
-                    known[rows] = (at, certain)
-            settled.append(certain)
-        self._known = known
-        self._in_doubt_since = {rows: at for rows, at in self._in_doubt_since.items() if rows in known}
-        return tuple(settled)
+        found = [tuple(rows) for rows in by_number.values()]
+        certain = {rows: _certain(rows) for rows in found}
+        doubtful = [rows for rows in found if certain[rows] is None]
+        now = self._clock.now()
+        due = sorted((rows for rows in doubtful if self._is_due(rows, now)), key=self._asked_at)
+        answers = {rows: (now, self._asked(rows)) for rows in due[:_ASKED_AT_ONCE]}
+        self._known = {rows: self._known[rows] for rows in doubtful if rows in self._known} | answers
+        self._in_doubt_since = {rows: at for rows, at in self._in_doubt_since.items() if rows in self._known}
+        return tuple(certain[rows] or self._last_answer(rows) for rows in found)
+
+    def _is_due(self, rows: tuple[OrderReport, ...], now: datetime) -> bool:
+        """Return True where these rows were not asked about yet, or not lately and in vain."""
+        if rows not in self._known:
+            return True
+        at, answer = self._known[rows]
+        return bool(answer.contradiction) and not timedelta(0) <= now - at < _AGAIN
+
+    def _asked_at(self, rows: tuple[OrderReport, ...]) -> datetime:
+        """Return when these rows were asked about, as a sort key: those that never were come first."""
+        return self._known[rows][0] if rows in self._known else datetime.min.replace(tzinfo=UTC)
+
+    def _last_answer(self, rows: tuple[OrderReport, ...]) -> OrderReport:
+        return self._known[rows][1] if rows in self._known else _in_doubt(rows, "not looked into yet")
 
     def _asked(self, rows: tuple[OrderReport, ...]) -> OrderReport:
         last = _last_word(rows)

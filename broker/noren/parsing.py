@@ -80,7 +80,8 @@ def order_in(row: Row) -> OrderReport:
     status, quantity = status_in(text_of(row, "status")), number(row, "qty")
     filled, doubt = number(row, "fillshares", ZERO), ""
     cancelled = number(row, "cancelqty", ZERO)
-    if status in _CANCELLED and not text_of(row, "fillshares") and cancelled < quantity:
+    names_some = cancelled or status is BrokerStatus.CANCELLED  # what has expired unfilled need not name any
+    if status in _CANCELLED and names_some and not text_of(row, "fillshares") and cancelled < quantity:
         filled = quantity - cancelled if cancelled else ZERO
         doubt = f"cancelqty {decimal_text(cancelled)} of {decimal_text(quantity)} and no fillshares"
     price, unread = price_in(row, "avgprc")

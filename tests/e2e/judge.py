@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from tests.e2e.judge_case import Case, Check, listed, said, time_of
@@ -153,12 +153,22 @@ def unexplained(case: Case) -> Iterator[str]:
 
 
 def unfinished(case: Case) -> Iterator[str]:
-    """Neither ended nor called unknown, although nothing of it lives at the broker."""
+    """Neither ended nor called unknown, although nothing of it lives at the broker.
+
+    What waits for an outcome that is unknown waits for the person who has been asked about it.
+    """
+    asked = {_place(row) for row in case.orders.values() if row["phase"] == "UNKNOWN"}
     for row in case.orders.values():
         if row["status"] in ("EXECUTED", "FAILED") or row["phase"] == "UNKNOWN":
             continue
+        if row["phase"] == "REGISTERED" and _place(row) in asked:
+            continue
         if not (row["phase"] in ("WORKING", "PARTIALLY_FILLED") and any(o.is_live for o in case.sent(row))):
             yield f"{said(row)}; the broker: {listed(case.sent(row))}"
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["client_id"], row["strategy_name"], row["symbol"]
 
 
 def untold(case: Case) -> Iterator[str]:
@@ -184,11 +194,12 @@ def _instead_of(row: Row) -> str | None:
 
 
 def _was_unknown_for_long(case: Case, row: Row) -> bool:
-    """Unknown beyond the minute after it came, for longer than a service needs to say so that was just killed."""
-    due = time_of(row["created_at"]) + TOLD_WITHIN
-    since: datetime | None = None
+    """Unknown beyond the minute after it was sent, for longer than a service needs to say so that was just killed."""
+    due, since = time_of(row["created_at"]) + TOLD_WITHIN, None
     for event in case.events[row["command_id"]]:
         at = time_of(event["at"])
+        if event["to_phase"] == "SUBMITTING":
+            due = at + TOLD_WITHIN
         if event["to_phase"] == "UNKNOWN":
             since = since or at
         elif since is not None:

@@ -140,3 +140,31 @@ def test_where_nothing_says_what_was_filled_no_trade_has_to_show_for_a_while(bro
     clock.advance(seconds=7)
     report = one(broker, stub, CANCELED)
     assert (report.status, report.filled_quantity, report.contradiction) == (BrokerStatus.CANCELLED, 0, "")
+
+
+def test_what_has_expired_need_not_name_its_fills(broker, stub):
+    expired = order_row(status="EXPIRED", norentm="15:30:05 20-11-2026")
+    report = one(broker, stub, expired)
+    assert (report.status, report.filled_quantity, report.contradiction) == (BrokerStatus.EXPIRED, 0, "")
+    assert not stub.of("SingleOrdHist")
+
+
+def test_rows_that_were_settled_are_not_asked_about_again(broker, stub, clock):
+    settled = PARTLY | {"fillshares": "20", "avgprc": "112.50"}
+    stub.standing["SingleOrdHist"] = says([settled])
+    for _ in range(5):
+        assert one(broker, stub, PARTLY).filled_quantity == 20
+        clock.advance(seconds=6)
+    assert len(stub.of("SingleOrdHist")) == 1
+
+
+def test_of_many_doubtful_orders_each_has_its_turn(broker, stub, clock):
+    """Only a few are asked about at each read: those that never were come first."""
+    rows = [CANCELED | {"norenordno": f"2611200000{n:04}"} for n in range(12)]
+    stub.standing["SingleOrdHist"] = stub.standing["TradeBook"] = FAILS
+    for _ in range(4):
+        stub.tell("OrderBook", says(rows))
+        broker.read_book([])
+        clock.advance(seconds=6)
+    asked = [call.fields["norenordno"] for call in stub.of("SingleOrdHist")]
+    assert sorted(asked) == sorted(row["norenordno"] for row in rows)
