@@ -97,6 +97,8 @@ class ReportBuilder:
                 replace(r, contradiction="") for r in rows
             ]  # what the doubtful row says is to be confirmed
             word = _last_word((*plain, *(r for r in told if not r.contradiction)))
+            most = max(r.filled_quantity for r in (*plain, *told))
+            word = replace(word, filled_quantity=most)  # a fill that any row shows has happened
             if _doubt(word) is None and any(_says_the_same(r, word) and not r.contradiction for r in told):
                 return word
             return self._by_trades(rows, word)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from broker.contradictory_rows import ReportBuilder
 from broker.known_order_numbers import ZONE, KnownOrderNumbers, day_began
+from broker.shown_shares import is_night
 from domain.broker_reports import Book, OrderRef, OrderReport, UnreadableRow
 from domain.errors import NotSent, ReadFailed, Refused
 from domain.ports import Clock
@@ -83,7 +84,8 @@ class DayBook:
         book = Book(started, settled, complete=True, covers_from=began, unreadable=unreadable)
         shown = {*book.by_id, *(row.broker_order_id for row in unreadable if row.broker_order_id)}
         today = _of_its_day(book)
-        self._memory.note(shown if self._dated else today, of_today=today)
+        by_day = {n for n in today if not is_night(book.by_id[n].reported_at or started)}
+        self._memory.note(shown if self._dated else today, of_today=by_day)
         return book if expected <= shown else replace(book, complete=False)
 
 

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -20,13 +20,14 @@ from domain.broker_reports import Position, PositionsSnapshot, UnreadableRow
 from domain.errors import ReadFailed
 from domain.money import ZERO, decimal_text
 from domain.ports import Clock
-from domain.times import trading_day
+from domain.times import has_elapsed, trading_day
 
 log = logging.getLogger(__name__)
 
 DELIVERY = "CNC"
 
 _FRESH = timedelta(minutes=5)  # deliveries come overnight: during the day the Holdings hardly change
+_EMPTY_IS_BELIEVED_AFTER = timedelta(minutes=10)
 _AGAIN = timedelta(minutes=1)  # where shares are missing they may be in the Holdings since the last read
 _USABLE = timedelta(minutes=15)  # the last read serves if a new one fails and no exit is sized from it
 
@@ -93,6 +94,7 @@ class Holdings:
         self._clock = clock
         self._lock = threading.Lock()
         self._last: tuple[datetime, Delivered] | None = None
+        self._tried_anew = datetime.min.replace(tzinfo=UTC)
 
     def read(self, *, urgent: bool) -> Delivered:
         """Return the delivered shares, from the last read while it is fresh.
@@ -118,9 +120,11 @@ class Holdings:
     def anew(self, *, urgent: bool) -> Delivered | None:
         """Read them although the last read is fresh, once a minute at most; None: not yet, or it failed."""
         now = self._clock.now()
-        kept, age = self._kept(now)
-        if kept is not None and age < _AGAIN:
-            return None
+        _, age = self._kept(now)
+        with self._lock:
+            if min(age, abs(now - self._tried_anew)) < _AGAIN:
+                return None
+            self._tried_anew = now
         try:
             read = self._ask(urgent=urgent)
         except ReadFailed as error:
@@ -152,6 +156,7 @@ class AccountPositions:
         self._holdings = Holdings(ask_for_holdings, clock)
         self._shown = ShownShares()
         self._had_rows_on: date | None = None
+        self._empty_since: datetime | None = None
         self._clock = clock
 
     def read(self, *, urgent: bool) -> PositionsSnapshot:
@@ -174,8 +179,9 @@ class AccountPositions:
         if lacking and (anew := self._holdings.anew(urgent=urgent)) is not None:
             together, hidden = merged(positions, anew)
             lacking = self._lacking(together, positions, started)
-        if not hidden:
-            self._shown.note(_delivery(together), lacking, started)
+        if not any(row.symbol is None for row in hidden):
+            unknown = {(row.exchange or "", row.symbol or "") for row in hidden}
+            self._shown.note(_delivery(together), unknown | lacking.keys(), started)
         if lacking:
             together = tuple(
                 p for p in together if p.product != DELIVERY or (p.exchange, p.symbol) not in lacking
@@ -193,16 +199,23 @@ class AccountPositions:
     ) -> None:
         """Raise where positions that had rows today are empty: what was closed stays listed until the day's end.
 
+        Where that lasts the broker has cleared them after all, and exits go on.
+
         Raises:
             ReadFailed: that is no answer.
         """
-        if is_night(at):  # the broker clears its rows at some hour of it
-            return
         today = trading_day(at, ZONE)
         if positions or unreadable:
-            self._had_rows_on = today
-        elif self._had_rows_on == today:
-            raise ReadFailed("the positions are empty, though they had rows today: what is held is not known")
+            self._empty_since = None
+            if not is_night(at):  # the broker clears its rows at some hour of it
+                self._had_rows_on = today
+        elif self._had_rows_on == today and not is_night(at):
+            since = self._empty_since = self._empty_since or at
+            if not has_elapsed(since, at, _EMPTY_IS_BELIEVED_AFTER):
+                raise ReadFailed(
+                    "the positions are empty, though they had rows today: what is held is not known. Look into the "
+                    f"broker's own terminal; after {_EMPTY_IS_BELIEVED_AFTER.seconds // 60} minutes it is believed"
+                )
 
 
 def _delivery(positions: Sequence[Position]) -> list[Position]:

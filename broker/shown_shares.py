@@ -6,7 +6,7 @@ shares leaves a row in the positions of that day. Without one, what is missing i
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 
@@ -41,20 +41,29 @@ class ShownShares:
             rows: the rows of the positions alone.
         """
         has = {(p.exchange, p.symbol): p.net_quantity for p in delivery}
-        told, today = {(p.exchange, p.symbol) for p in rows}, trading_day(at, ZONE)
+        sold = {(p.exchange, p.symbol) for p in rows if p.net_quantity <= 0}
+        today = trading_day(at, ZONE)
         with self._lock:
             return {
                 place: had
                 for place, (had, seen_on) in self._had.items()
-                if has.get(place, ZERO) < had and place not in told and (is_night(at) or seen_on == today)
+                if has.get(place, ZERO) < had and place not in sold and (is_night(at) or seen_on == today)
             }
 
-    def note(self, delivery: Sequence[Position], lacking: Mapping[Place, Decimal], at: datetime) -> None:
-        """Record what a read shows. What it lacks without a reason stays recorded as it was."""
+    def note(self, delivery: Sequence[Position], but_for: Container[Place], at: datetime) -> None:
+        """Record what a read by day shows. In the night a broker may still show what was sold by day.
+
+        Args:
+            but_for: what this read does not know; it stays recorded as it was.
+        """
+        if is_night(at):
+            return
         today = trading_day(at, ZONE)
-        has = {(p.exchange, p.symbol): (p.net_quantity, today) for p in delivery if p.net_quantity > 0}
+        shown = {(p.exchange, p.symbol): p.net_quantity for p in delivery if p.net_quantity > 0}
         with self._lock:
-            self._had = has | {place: self._had[place] for place in lacking if place in self._had}
+            self._had = {place: (units, today) for place, units in shown.items() if place not in but_for} | {
+                place: had for place, had in self._had.items() if place in but_for
+            }
 
 
 def is_night(at: datetime) -> bool:

@@ -67,7 +67,9 @@ def without_contradicted_read(context_json: str | None) -> str | None:
     return json.dumps(said, ensure_ascii=False) if said.pop(_KEY, None) else context_json
 
 
-def agrees_by_chance(order: Order, closed_at: datetime | None, snapshot: PositionsSnapshot) -> bool:
+def agrees_by_chance(
+    order: Order, closed_at: datetime | None, snapshot: PositionsSnapshot, *, now: datetime, lasts: timedelta
+) -> bool:
     """Return True where a read has what our fills say, and may all the same be of before the last of them.
 
     An exit was held because our fills contradicted a read, and a fill that closes has been recorded since. If the
@@ -75,10 +77,13 @@ def agrees_by_chance(order: Order, closed_at: datetime | None, snapshot: Positio
     have in place of that fill what a hand traded. Either is believed once the read must show the fill.
 
     Args:
-        closed_at: when the last fill on the exit's own side was recorded, of any exit of the account; None: none was.
+        closed_at: when the last fill on the exit's own side was recorded, of any order of the account; None: none was.
+        lasts: how long a contradicted read is remembered: fills of others in the symbol may never cease.
     """
     seen = contradicted_read(order)
     if seen is None or closed_at is None or closed_at < seen.at:
+        return False
+    if has_elapsed(snapshot.counted_from(seen.at), now, lasts):
         return False
     if not seen.is_late and _position(order, snapshot) != seen.position:
         return False

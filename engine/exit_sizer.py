@@ -81,7 +81,7 @@ class ExitSizer:
             hasten_resting(tx, order, facts, most=2 * self._rules.chase.most, now=now, actor=actor)
         if isinstance(answer, ExitSize) and not contradicted:
             closed_at = facts.last_fills.get(answer.side)
-            if agrees_by_chance(order, closed_at, snapshot):
+            if agrees_by_chance(order, closed_at, snapshot, now=now, lasts=2 * self._rules.exit_dispute):
                 return held(order, HoldReason.DISPUTED.sentence, at=now, actor=actor)
         if isinstance(answer, ExitSize):
             answer = sliced(answer, largest)

@@ -244,12 +244,13 @@ class Reconciler:
         whose: Attribution = NOT_LOOKED_FOR,
     ) -> Order:
         verdict = self._decide(context, order, book, whose)
+        for alarm in verdict.alarms:
+            self._alarm(tx, order, alarm)
         if verdict.phase is Phase.ABSENT and self._may_send_again(context, order):
             return order
         if verdict.phase is Phase.ABSENT and (others := self._owners.untagged(tx, context, order, book)):
             verdict = noted(order, order.phase, may_be_untagged(order, others))
-        for alarm in verdict.alarms:
-            self._alarm(tx, order, alarm)
+            self._alarm(tx, order, verdict.alarms[0])
         if verdict.phase is None:
             return order
         number = verdict.changes.get("broker_order_id")

@@ -99,10 +99,12 @@ LOST_PARTS = (
         (
             Edit(
                 "broker/delivered_shares.py",
-                "        elif self._had_rows_on == today:\n",
+                "        elif self._had_rows_on == today and",
                 "        elif not today:\n",
             ),
         ),
-        ("tests/broker/noren/test_holdings.py::test_positions_that_had_rows_today_are_never_empty_by_day",),
+        (
+            "tests/broker/noren/test_holdings.py::test_positions_that_had_rows_today_are_not_empty_by_day_for_minutes",
+        ),
     ),
 )

@@ -154,12 +154,48 @@ def test_shares_that_are_sold_by_day_are_gone_at_once(broker, stub, clock):
     assert (snapshot.net(*INFY, "CNC"), snapshot.unreadable) == (0, ())
 
 
-def test_positions_that_had_rows_today_are_never_empty_by_day(broker, stub, clock):
+def test_positions_that_had_rows_today_are_not_empty_by_day_for_minutes(broker, stub, clock):
     read(broker, stub, says(NO_DATA), position_row(netqty="0"))
     clock.advance(hours=1)
+    for _ in range(10):
+        with pytest.raises(ReadFailed, match="had rows today"):
+            read(broker, stub, says(NO_DATA))
+        clock.advance(seconds=59)
+    clock.advance(minutes=1)
+    assert read(broker, stub, says(NO_DATA)).positions == (), "an exit must not wait all day"
+    read(broker, stub, says(NO_DATA), position_row(netqty="0"))
     with pytest.raises(ReadFailed, match="had rows today"):
         read(broker, stub, says(NO_DATA))
-    clock.advance(hours=8)  # 18:30
+    clock.advance(hours=8)  # 18:40
     assert read(broker, stub, says(NO_DATA)).positions == ()
-    clock.advance(hours=15, minutes=30)  # 10:00 of the next day
+    clock.advance(hours=15, minutes=30)  # 10:10 of the next day
     assert read(broker, stub, says(NO_DATA)).positions == ()
+
+
+def test_shares_that_were_sold_yesterday_are_not_missed_because_the_night_still_shows_them(
+    broker, stub, clock
+):
+    assert read(broker, stub, [row("100")], cnc("-100")).net(*INFY, "CNC") == 0
+    clock.advance(hours=15)  # 00:30: the row of the sale has gone, and the Holdings are of before
+    assert read(broker, stub, [row("100")]).net(*INFY, "CNC") == 100
+    clock.advance(hours=6)
+    assert read(broker, stub, says(NO_DATA)).unreadable == ()
+    clock.advance(hours=4)
+    assert read(broker, stub, says(NO_DATA)).unreadable == ()
+
+
+def test_what_was_bought_today_does_not_explain_what_the_holdings_lack(broker, stub, clock):
+    assert read(broker, stub, [row("100")], cnc("10")).net(*INFY, "CNC") == 110
+    clock.advance(minutes=6)
+    snapshot = read(broker, stub, says(NO_DATA), cnc("10"))
+    assert "110 shares were there, nothing shows" in str(snapshot.unreadable_at(*INFY, "CNC"))
+
+
+def test_holdings_that_fail_are_not_asked_twice_for_each_read(broker, stub, clock):
+    read(broker, stub, says(NO_DATA), cnc("10"))
+    before = len(stub.of("Holdings"))
+    clock.advance(minutes=6)
+    for _ in range(4):
+        read(broker, stub, FAILS, position_row(netqty="0"))
+        clock.advance(seconds=5)
+    assert len(stub.of("Holdings")) - before <= 5
