@@ -99,8 +99,8 @@ LOST_PARTS = (
         (
             Edit(
                 "broker/delivered_shares.py",
-                "        elif self._had_rows_on == today and",
-                "        elif not today:\n",
+                "elif self._had_rows_on == today and",
+                "elif not today and",
             ),
         ),
         (
