@@ -6,8 +6,10 @@ from typing import Any
 from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from domain.senders import Senders
+from domain.senders import Senders, is_address
 
+UNKNOWN = "unknown"
+"""The sender of a request that a proxy forwarded without saying from where. It is no address, and in no list."""
 CERTIFICATE = "orderwatch.certificate"
 """The key of a WSGI environ under which the subject of a certificate stands that a trusted proxy has checked. No header
 can set it."""
@@ -46,8 +48,12 @@ class Proxies:
         """
         if not self._is_proxy(peer) or forwarded is None:
             return peer, None
-        hops = parse_list_header(forwarded)
-        sender = hops[-self._hops] if len(hops) >= self._hops else peer
+        hops = parse_list_header(
+            forwarded
+        )  # a header that cannot be read has none: whoever wrote it is not the proxy
+        sender = hops[-self._hops] if len(hops) >= self._hops else UNKNOWN
+        if not is_address(sender):
+            return UNKNOWN, None
         # More or fewer addresses than proxies: it came another way than the one on which the certificate was checked.
         is_checked = self._header is not None and self._addresses is not None and len(hops) == self._hops
         return sender, subject if is_checked else None
@@ -56,16 +62,16 @@ class Proxies:
         """Return a WSGI application that learns from the proxies who sent a request."""
         if not self._hops:
             return app
-        behind: WsgiApp = ProxyFix(app, x_for=self._hops, x_proto=self._hops, x_host=self._hops)
+        behind: WsgiApp = ProxyFix(app, x_for=0, x_proto=self._hops, x_host=self._hops)
         name = None if self._header is None else "HTTP_" + self._header.upper().replace("-", "_")
 
         def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             peer = environ.get("REMOTE_ADDR") or ""
             if not self._is_proxy(peer):
                 return app(environ, start_response)
-            if name is not None:
-                forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-                environ[CERTIFICATE] = self.sender_of(peer, forwarded, environ.get(name))[1]
+            said = None if name is None else environ.get(name)
+            sender, subject = self.sender_of(peer, environ.get("HTTP_X_FORWARDED_FOR"), said)
+            environ["REMOTE_ADDR"], environ[CERTIFICATE] = sender, subject
             return behind(environ, start_response)
 
         return call

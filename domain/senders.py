@@ -142,6 +142,11 @@ def _network(entry: str) -> IPv4Network | IPv6Network:
     return network
 
 
+def is_address(text: str) -> bool:
+    """Return True for an IP address as servers and proxies write it, with a port behind it or without."""
+    return len(text) <= _LONGEST_ADDRESS and _address(text) is not None
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """The address of a sender as servers and proxies write it; None where it is none."""
     port = _PORT.fullmatch(text)

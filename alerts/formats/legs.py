@@ -178,7 +178,7 @@ def _quantity(sheet: Sheet, layout: Layout) -> Decimal | None:
     for path, each in sheet:
         is_one = any(role in _SCALARS for role, _ in layout.roles.get(path, ()))
         if is_one and each.is_nested and each.value:
-            raise InvalidAlert("INVALID", f"expected a number or a word, got {shown(each.value)}", each.key)
+            raise InvalidAlert("INVALID", f"expected one value, got {shown(each.value)}", each.key)
     unit = sheet.find(Role.SIZE_UNIT)
     if unit is not None and unit.word() not in UNITS:
         raise not_built(f"a size in {shown(unit.value)}", "send a number of units", unit.key)

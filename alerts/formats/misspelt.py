@@ -10,6 +10,8 @@ from domain.errors import InvalidAlert
 
 _ROLES = (Role.QUANTITY, Role.SIZE, Role.ORDER_TYPE, Role.LIMIT, Role.TRIGGER)
 """Where nothing is read, a default or another field takes the place of these."""
+_ORDINARY = frozenset(("ltprice", "ltpprice", "ltdprice", "topprice", "stepprice", "contract", "triggers"))
+"""Keys of charts and quotes that are near to one of an order by chance."""
 _SHORTEST, _LONGEST = 7, 30  # letters: a short key is too near to others, as `shares` to `sharpe`
 
 
@@ -43,8 +45,8 @@ def refuse_misspelt(sheet: Sheet, layout: Layout) -> None:
 
 @lru_cache(2048)  # every alert of a template has the same keys
 def _meant(path: str) -> tuple[str, Role] | None:
-    """The key that a path is, but for one letter that is wrong, missing, too many, or in the place of the next."""
-    if not _SHORTEST - 1 <= len(path) <= _LONGEST:
+    """The key that a path is when one letter is taken out of one of them, or out of both."""
+    if path in _ORDINARY or not _SHORTEST - 1 <= len(path) <= _LONGEST:
         return None
     return next((_NEAR[each] for each in (path, *sorted(_without_one(path))) if each in _NEAR), None)
 

@@ -116,7 +116,8 @@ class Sheet:
         found = self.every(role)
         said = [each for each in found if not each.is_empty]
         for each in said[1:]:
-            if not _same(said[0].value, each.value):
+            alike = _same_symbol if role is Role.SYMBOL else _same
+            if not alike(said[0].value, each.value):
                 message = f"expected one value, got {shown(said[0].value)} here and {shown(each.value)} as {each.key}"
                 raise InvalidAlert("AMBIGUOUS", f"{message}: leave one out", said[0].key)
         return found
@@ -202,6 +203,13 @@ def _same(one: object, other: object) -> bool:
         return number(one) == number(other)
     except ValueError:
         return str(one).strip().upper() == str(other).strip().upper()
+
+
+def _same_symbol(one: object, other: object) -> bool:
+    """Return True for one name in two spellings: with the exchange before it, or with signs within."""
+    names = [str(each).strip().upper().rpartition(":") for each in (one, other)]
+    exchanges = {exchange for exchange, _, _ in names if exchange}
+    return len(exchanges) < 2 and len({plain(name) for _, _, name in names}) == 1
 
 
 def _refuse_placeholder(path: str, key: str, value: object) -> None:

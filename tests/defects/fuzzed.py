@@ -17,7 +17,7 @@ FUZZED = (
     Defect(
         "the-first-of-two-quantities",
         "`quantity` and `contracts` said different things, and the first of them was traded.",
-        (Edit(SHEET, "            if not _same(said[0].value, each.value):", "            if False:"),),
+        (Edit(SHEET, "if not alike(said[0].value, each.value):", "if alike is None:"),),
         _slice(0),
     ),
     Defect(

@@ -63,8 +63,14 @@ SENDERS = (
         (FROM,),
     ),
     Defect(
+        "an-unreadable-way-is-the-proxys-own",
+        "A sender wrote half a quotation into X-Forwarded-For: it counted as the proxy itself, which was on the list.",
+        (Edit(PROXIES, "if len(hops) >= self._hops else UNKNOWN", "if len(hops) >= self._hops else peer"),),
+        ("tests/app/test_proxies.py::test_what_a_sender_writes_never_makes_it_the_proxy",),
+    ),
+    Defect(
         "a-certificate-by-any-way",
-        "The subject of a certificate was believed whatever way the request came, also past the proxy that checks it.",
+        "The subject of a certificate was believed also where more proxies than ours had forwarded the request.",
         (Edit(PROXIES, " and len(hops) == self._hops\n", " and bool(hops)\n"),),
         (FROM,),
     ),
