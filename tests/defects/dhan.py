@@ -86,7 +86,7 @@ DHAN = (
             Edit(
                 PARSING,
                 'number(row, "filledQty" if "filledQty" in row else "filled_qty")',
-                'number(row, "filledQty", ZERO)',
+                'number(row, "filledQty", Decimal(0))',
             ),
         ),
         (f"{READING}::test_a_row_that_cannot_be_read_hides_its_own_order_alone",),

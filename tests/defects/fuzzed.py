@@ -114,12 +114,12 @@ FUZZED = (
         "a-misspelt-quantity-is-left-out",
         "A template said `quantty: 5`; nobody knew that key, and the default quantity of the strategy was bought.",
         (Edit(LEGS, "        refuse_misspelt(sheet, layout)\n", ""),),
-        _slice(0),
+        ("tests/alerts/test_words_in_doubt.py::test_a_key_that_is_misspelt_is_not_left_out_of_an_entry",),
     ),
     Defect(
         "a-placeholder-is-a-name",
         "`{{ticker}}` was not replaced by its platform, and read as if it were what it stands for.",
         (Edit(SHEET, "                _refuse_placeholder(path, key, value)\n", ""),),
-        _slice(0),
+        ("tests/alerts/test_foreign_rules.py::test_doubt_is_refused_and_the_field_named",),
     ),
 )  # fmt: skip
