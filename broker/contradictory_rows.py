@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _ASKED_AT_ONCE = 3  # orders looked up per read of the book: each look-up uses calls of the minute's quota
 _TRADES_SHOW_AFTER = timedelta(seconds=12)
 """A dead order of which nothing says how much was filled was filled by nothing, where no trade shows in this time."""
+_LOOKS = 3
 _AGAIN = timedelta(seconds=5)  # the same rows are not looked up again within this time
 
 
@@ -58,7 +59,9 @@ class ReportBuilder:
         self._trades = trades
         self._clock = clock
         self._known: dict[tuple[OrderReport, ...], tuple[datetime, OrderReport]] = {}
-        self._in_doubt_since: dict[tuple[OrderReport, ...], datetime] = {}
+        self._in_doubt_since: dict[
+            tuple[OrderReport, ...], tuple[datetime, int]
+        ] = {}  # and how many looks ago
 
     def settled(self, reports: Sequence[OrderReport]) -> tuple[OrderReport, ...]:
         """Return one report for each order, in the sequence in which the orders first appear."""
@@ -93,9 +96,8 @@ class ReportBuilder:
         last = _last_word(rows)
         try:
             told = [r for r in self._history(last.broker_order_id) if _same_order(r, last)]
-            plain = [
-                replace(r, contradiction="") for r in rows
-            ]  # what the doubtful row says is to be confirmed
+            # What the doubtful rows say is to be confirmed.
+            plain = [replace(r, contradiction="") for r in rows]
             word = _last_word((*plain, *(r for r in told if not r.contradiction)))
             most = max(r.filled_quantity for r in (*plain, *told))
             word = replace(word, filled_quantity=most)  # a fill that any row shows has happened
@@ -126,9 +128,14 @@ class ReportBuilder:
         return replace(word, filled_quantity=filled, average_price=price, contradiction="", unread="")
 
     def _stands(self, rows: tuple[OrderReport, ...]) -> bool:
-        """Return True when the same rows were in doubt for so long that a trade of theirs would show."""
-        since = self._in_doubt_since.setdefault(rows, self._clock.now())
-        return has_elapsed(since, self._clock.now(), _TRADES_SHOW_AFTER)
+        """Return True when the same rows were in doubt for so long that a trade of theirs would show.
+
+        Several looks at the trades have to say so: of the time alone a clock that is set could tell anything.
+        """
+        now = self._clock.now()
+        since, looks = self._in_doubt_since.get(rows, (now, 0))
+        self._in_doubt_since[rows] = since, looks + 1
+        return looks + 1 >= _LOOKS and has_elapsed(since, now, _TRADES_SHOW_AFTER)
 
 
 def _certain(rows: tuple[OrderReport, ...]) -> OrderReport | None:

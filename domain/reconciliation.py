@@ -396,9 +396,7 @@ def _phase_said(order: Order, report: OrderReport) -> tuple[Phase | None, str | 
         # middle of an update.
         if filled >= order.quantity:
             return Phase.FILLED, None
-        if _is_whole(
-            order, report
-        ):  # a hand has made it smaller: it asks for no more, and less was filled than asked
+        if _is_whole(order, report):  # a hand has made it smaller, and less was filled than was asked for
             return Phase.CANCELLED, broker_tag(Family.BROKER_CANCELLED)
         if order.phase is Phase.UNKNOWN and order.broker_order_id is not None:
             # The row stayed incomplete for too long and the order was called unknown: the same row must not undo that.

@@ -168,3 +168,12 @@ def test_of_many_doubtful_orders_each_has_its_turn(broker, stub, clock):
         clock.advance(seconds=6)
     asked = [call.fields["norenordno"] for call in stub.of("SingleOrdHist")]
     assert sorted(asked) == sorted(row["norenordno"] for row in rows)
+
+
+def test_a_clock_that_is_set_forward_is_no_proof_that_no_trade_came(broker, stub, clock):
+    stub.standing["SingleOrdHist"], stub.standing["TradeBook"] = says([CANCELED, OPEN]), says([])
+    assert one(broker, stub, CANCELED).contradiction
+    clock.advance(hours=1)
+    assert one(broker, stub, CANCELED).contradiction
+    clock.advance(seconds=6)
+    assert not one(broker, stub, CANCELED).contradiction
