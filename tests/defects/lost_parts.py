@@ -52,6 +52,12 @@ LOST_PARTS = (
         (f"{ROWS}::test_where_nothing_says_what_was_filled_no_trade_has_to_show_for_a_while",),
     ),
     Defect(
+        "a-set-clock-proves-that-no-trade-came",
+        "The machine's clock was set forward between two looks: a cancelled order without a figure counted as unfilled.",
+        (Edit("broker/contradictory_rows.py", "looks + 1 >= _LOOKS and has_elapsed(", "has_elapsed("),),
+        (f"{ROWS}::test_a_clock_that_is_set_forward_is_no_proof_that_no_trade_came",),
+    ),
+    Defect(
         "numbers-of-another-form-are-never-missed",
         "The book said `no data` though it had shown rows, whose numbers did not begin with their day: that proved an "
         "order absent.",
