@@ -53,7 +53,7 @@ LOST_PARTS = (
     ),
     Defect(
         "a-set-clock-proves-that-no-trade-came",
-        "The machine's clock was set forward between two looks: a cancelled order without a figure counted as unfilled.",
+        "The machine's clock was set forward between two looks: a cancelled order without figures was unfilled.",
         (Edit("broker/contradictory_rows.py", "looks + 1 >= _LOOKS and has_elapsed(", "has_elapsed("),),
         (f"{ROWS}::test_a_clock_that_is_set_forward_is_no_proof_that_no_trade_came",),
     ),

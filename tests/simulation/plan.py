@@ -9,8 +9,8 @@ from domain.alert import LegRequest, ParsedAlert, kind_of
 from domain.broker_capabilities import BrokerTraits, IdClass
 from domain.enums import ExecutionType, LegKind, OrderType, Side, TestMode
 from domain.limits import StrategyBook
-from domain.protection_terms import Terms, TrailingType
 from tests.simulation.group_policies import policies
+from tests.simulation.planned_terms import terms_of, with_further_terms
 from tests.simulation.risking import Money, money_of
 
 EXCHANGE, PRODUCT, OTHER_PRODUCT = "NFO", "MIS", "NRML"
@@ -299,9 +299,9 @@ def _protected(
         return planned
     legs = []
     for leg in alert.legs:
-        terms = _terms(leg, random)
+        terms = terms_of(leg, random)
         if further.random() < rates["further terms"]:
-            terms = _with_further_terms(terms, further)
+            terms = with_further_terms(terms, further)
         legs.append(replace(leg, protection=terms))
     return replace(planned, alert=replace(alert, legs=tuple(legs)))
 
@@ -326,33 +326,6 @@ def _adjusting(planned: PlannedAlert, rates: Mapping[str, float], random: Random
     legs = tuple(replace(leg, kind=kind_of(ExecutionType.EXIT, leg.quantity)) for leg in alert.legs)
     both = replace(alert, execution_type=ExecutionType.ADJUST, legs=(*legs, entry))
     return replace(planned, alert=both)
-
-
-def _terms(leg: LegRequest, random: Random) -> Terms:
-    sign = leg.side.sign if leg.side is not None else 1
-    points = random.choice((2, 3, 5))
-    stop = random.choice((None, f"{points}%", f"{points}pt", str(100 - 8 * sign)))
-    target = random.choice((None, f"{points}%", f"{points}pt", str(102 + 8 * sign)))
-    trail = random.choice((None, None, *TrailingType))
-    if stop is None and target is None and trail is None:
-        stop = f"{points}pt"
-    if trail is None:
-        return Terms(stop, target)
-    if trail is TrailingType.STEP:
-        return Terms(stop or "3pt", target, trail, Decimal(1), Decimal(random.choice((1, 2))))
-    return Terms(stop, target, trail, Decimal(points), random.choice((None, Decimal(1))))
-
-
-def _with_further_terms(terms: Terms, random: Random) -> Terms:
-    wish = random.choice(("targets", "cost", "time"))
-    if wish == "targets":
-        shares = random.choice(((50, 50), (30, 30, 40)))
-        values = (f"{2 * number}pt" for number in range(1, len(shares) + 1))
-        targets = tuple((value, Decimal(share)) for value, share in zip(values, shares, strict=True))
-        return replace(terms, target=None, targets=targets)
-    if wish == "cost":
-        return replace(terms, cost_trigger="2pt", cost_offset=random.choice((None, "1pt")))
-    return replace(terms, exit_after_minutes=Decimal(random.choice(("0.2", "0.5", "1"))))
 
 
 def _clock(random: Random, plan: Plan) -> tuple[tuple[float, float], ...]:
